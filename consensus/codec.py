@@ -1,0 +1,119 @@
+"""Canonical msgpack: each value has one encoding, and `decode` refuses every other.
+
+Owns the byte form of everything that is signed, hashed, sent or stored. Values are None, bool, int, str, bytes and
+tuples of them; there are no maps, no floats and no extension types, so nothing needs an ordering rule. Results of
+programs may hold maps; they use `encode_value` and `decode_value` and are never signed or hashed in the clear.
+Source: https://github.com/msgpack/msgpack/blob/master/spec.md
+"""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
+
+import msgpack
+
+from strongroom.consensus.errors import NotCanonical
+
+Wire = Any
+"""None | bool | int | str | bytes | tuple[Wire, ...]."""
+
+MESSAGE_BYTES_MAX = 32 * 1024 * 1024
+
+_packer = msgpack.Packer(use_bin_type=True, autoreset=True)
+_T = TypeVar("_T")
+
+
+def encode(value: Wire) -> bytes:
+    """The canonical encoding of a value (see the module's docstring for what a value is)."""
+    return bytes(_packer.pack(value))
+
+
+def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
+    """Decode exactly one canonical value that fills `data`.
+
+    Raises:
+        NotCanonical: too long or deep, trailing bytes, a map, an extension type, or a longer form than needed. (Floats
+            and time stamps pass here and fail the type checks of `fields`.)
+    """
+    if len(data) > size_max:
+        raise NotCanonical(f"{len(data)} bytes, at most {size_max} are taken")
+    try:
+        value = msgpack.unpackb(data, raw=False, use_list=False, object_pairs_hook=_no_map, ext_hook=_no_extension)
+    except NotCanonical:
+        raise
+    except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise NotCanonical(f"not one msgpack value: {type(error).__name__}") from None
+    if _packer.pack(value) != data:
+        raise NotCanonical("not the canonical encoding of its value")
+    return value
+
+
+def encode_value(value: Any) -> bytes:
+    """Encode a program's result; maps keep the order in which the program built them."""
+    return bytes(_packer.pack(value))
+
+
+def decode_value(data: bytes) -> Any:
+    """Decode a program's result; maps become dicts and sequences lists.
+
+    Raises:
+        NotCanonical: not one msgpack value.
+    """
+    try:
+        return msgpack.unpackb(data, raw=False, ext_hook=_no_extension)
+    except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise NotCanonical(f"not one msgpack value: {type(error).__name__}") from None
+
+
+def fields(value: Wire, *shape: type, name: str) -> tuple[Any, ...]:
+    """Check that a decoded value is a tuple of exactly these types (a bool is not an int here).
+
+    Raises:
+        NotCanonical: another length or type; `name` says of what.
+    """
+    if type(value) is not tuple or len(value) != len(shape):
+        raise NotCanonical(f"{name}: expected {len(shape)} fields")
+    for position, (item, expected) in enumerate(zip(value, shape, strict=True)):
+        if type(item) is not expected:
+            raise NotCanonical(f"{name}: field {position} is {type(item).__name__}, expected {expected.__name__}")
+    return value
+
+
+def sized(data: object, size: int, *, name: str) -> bytes:
+    """Check a byte string of a fixed size.
+
+    Raises:
+        NotCanonical: not bytes, or of another size.
+    """
+    if type(data) is not bytes or len(data) != size:
+        raise NotCanonical(f"{name}: expected {size} bytes")
+    return data
+
+
+def unsigned(value: object, *, name: str, value_max: int = 2**64 - 1) -> int:
+    """Check an integer in 0 … value_max.
+
+    Raises:
+        NotCanonical: not an int (a bool is not), or out of range.
+    """
+    if type(value) is not int or not 0 <= value <= value_max:
+        raise NotCanonical(f"{name}: expected an integer in 0..{value_max}")
+    return value
+
+
+def listed(value: object, *, name: str, count_max: int) -> Sequence[Any]:
+    """Check a sequence of bounded length.
+
+    Raises:
+        NotCanonical: not a sequence, or longer.
+    """
+    if type(value) is not tuple or len(value) > count_max:
+        raise NotCanonical(f"{name}: expected a sequence of at most {count_max}")
+    return value
+
+
+def _no_map(_pairs: object) -> NoReturn:
+    raise NotCanonical("a map where none may stand")
+
+
+def _no_extension(_code: int, _data: bytes) -> NoReturn:
+    raise NotCanonical("an extension type where none may stand")

@@ -1,0 +1,62 @@
+"""Purpose labels: the first bytes of everything that is signed, hashed or sealed (DESIGN §4).
+
+One table, so that two purposes can never share a label by accident; `tests/consensus/test_labels.py` checks that no
+label is a prefix of another.
+"""
+
+from hashlib import sha256
+
+from strongroom.consensus.types import ChainId, Digest
+
+_VERSION = b"strongroom/1/"
+
+CONSENSUS = _VERSION + b"consensus"
+HEADER = _VERSION + b"header"
+BATCH = _VERSION + b"batch"
+STATUS = _VERSION + b"status"
+HEAD = _VERSION + b"head"
+LINK = _VERSION + b"link"
+EPOCH = _VERSION + b"epoch-description"
+CONSTITUTION = _VERSION + b"constitution"
+GENESIS = _VERSION + b"genesis"
+FOUNDING = _VERSION + b"founding"
+POLICY = _VERSION + b"policy"
+EVIDENCE = _VERSION + b"evidence"
+CLAIMS = _VERSION + b"claims"
+DEPLOYMENT = _VERSION + b"deployment"
+WRAP = _VERSION + b"wrap"
+SESSION_OPENING = _VERSION + b"session-opening"
+SESSION_CALL = _VERSION + b"call"
+SESSION_BOX = _VERSION + b"session-box"
+RESULT = _VERSION + b"result"
+QUERY = _VERSION + b"query"
+QUERY_ANSWER = _VERSION + b"answer"
+WRITE_SET = _VERSION + b"write-set"
+BLINDING = _VERSION + b"blinding"
+CLAIM = _VERSION + b"revealed"
+LEAF = _VERSION + b"leaf"
+OUTCOME = _VERSION + b"outcome"
+HISTORY = _VERSION + b"history"
+SEALED_STATE = _VERSION + b"sealed-state"
+KEY_DERIVATION = _VERSION + b"derive"
+MEASUREMENT = _VERSION + b"measurement"
+IDENTITY = _VERSION + b"identity"
+RECEIPT = _VERSION + b"receipt"
+CALL_KEY = _VERSION + b"key-of-calls"
+REPLY_KEY = _VERSION + b"key-of-replies"
+QUERY_KEY = _VERSION + b"key-of-queries"
+ANSWER_KEY = _VERSION + b"key-of-answers"
+SIGNED_OPENING = _VERSION + b"signed-opening"
+SIGNED_QUERY = _VERSION + b"signed-query"
+SESSION_QUERY = _VERSION + b"asked-in-session"
+STATE = _VERSION + b"state-digest"
+
+
+def labelled_digest(label: bytes, data: bytes) -> Digest:
+    """SHA-256 over a purpose label, a zero byte and the data."""
+    return Digest(sha256(label + b"\x00" + data).digest())
+
+
+def bound(label: bytes, chain: ChainId, data: bytes) -> bytes:
+    """The bytes to sign or authenticate: label, zero byte, chain id (32 bytes), data."""
+    return label + b"\x00" + chain + data

@@ -1,0 +1,103 @@
+"""Who votes in an epoch, in which order, and who leads (PROTOCOL §1, §7)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.quorum import Quorum
+from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, PublicKey, SignerIndex, View
+
+VALIDATORS_MAX = 256
+
+Verify = Callable[[bytes, bytes, bytes], bool]
+"""(public key, signature, message) → does it verify? Injected, so that this package holds no cryptography."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validator:
+    """One member of the quorum."""
+
+    node_key: PublicKey
+    """Lasts as long as the node; signs batches, STATUS, heads."""
+    vote_key: PublicKey
+    """Made for one epoch; signs consensus statements only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochDescription:
+    """One validator set and the public key of its service secret."""
+
+    epoch: Epoch
+    validators: tuple[Validator, ...]
+    """In ascending order of node key; a validator's index here is its lane and its signer index."""
+    public_key_digest: Digest
+    """SHA-256 of the epoch's hybrid public key, to which clients seal."""
+    digest: Digest = field(init=False)
+    """Named by a terminal header's `next_epoch`."""
+
+    def __post_init__(self) -> None:
+        keys = [validator.node_key for validator in self.validators]
+        if not keys or len(keys) > VALIDATORS_MAX or keys != sorted(set(keys)):
+            raise NotCanonical(f"validators: expected 1..{VALIDATORS_MAX} distinct ones in order of node key")
+        if len({validator.vote_key for validator in self.validators}) != len(keys):
+            raise NotCanonical("validators: a vote key stands twice")
+        object.__setattr__(self, "digest", labels.labelled_digest(labels.EPOCH, self.encode()))
+
+    @property
+    def quorum(self) -> Quorum:
+        """The sizes that follow from the number of validators."""
+        return Quorum(len(self.validators))
+
+    def index_of(self, node_key: PublicKey) -> SignerIndex | None:
+        """The index of the member with this node key, if it is one."""
+        for index, validator in enumerate(self.validators):
+            if validator.node_key == node_key:
+                return SignerIndex(index)
+        return None
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        members = tuple((v.node_key, v.vote_key) for v in self.validators)
+        return codec.encode((self.epoch, members, self.public_key_digest))
+
+    @classmethod
+    def decode(cls, data: bytes) -> "EpochDescription":
+        """Read canonical bytes.
+
+        Raises:
+            NotCanonical: not the encoding of an epoch description.
+        """
+        epoch, members, digest = codec.fields(codec.decode(data), int, tuple, bytes, name="epoch description")
+        validators = []
+        for member in codec.listed(members, name="validators", count_max=VALIDATORS_MAX):
+            node_key, vote_key = codec.fields(member, bytes, bytes, name="validator")
+            validators.append(
+                Validator(
+                    node_key=PublicKey(codec.sized(node_key, KEY_SIZE, name="node key")),
+                    vote_key=PublicKey(codec.sized(vote_key, KEY_SIZE, name="vote key")),
+                )
+            )
+        return cls(
+            epoch=Epoch(codec.unsigned(epoch, name="epoch")),
+            validators=tuple(validators),
+            public_key_digest=Digest(codec.sized(digest, 32, name="public key digest")),
+        )
+
+
+def leader_order(anchor: Digest, members: int) -> tuple[SignerIndex, ...]:
+    """The epoch's order of leaders: Fisher-Yates, seeded by SHA-256 over the anchor's digest (PROTOCOL §7).
+
+    Draw i takes eight bytes of SHA-256(anchor ‖ u32 i) modulo i+1; the bias is below members / 2^64.
+    """
+    order = list(range(members))
+    for i in range(members - 1, 0, -1):
+        draw = int.from_bytes(sha256(anchor + i.to_bytes(4, "big")).digest()[:8], "big") % (i + 1)
+        order[i], order[draw] = order[draw], order[i]
+    return tuple(SignerIndex(index) for index in order)
+
+
+def leader_of(order: tuple[SignerIndex, ...], view: View) -> SignerIndex:
+    """The leader of a view (views count from 1)."""
+    return order[(view - 1) % len(order)]
