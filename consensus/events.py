@@ -191,5 +191,7 @@ class Output:
     relay: list[Digest] = field(default_factory=list)
     """Held batches unordered for 2Δ: send them to all, once (PROTOCOL §7)."""
     evidence: list[Evidence] = field(default_factory=list)
+    faults: list[SignerIndex] = field(default_factory=list)
+    """Members whose own link had brought a vote that, verified later, was forged: score them."""
     alarm: str = ""
     """Not empty: this replica stopped voting, and why."""

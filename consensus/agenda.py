@@ -1,0 +1,108 @@
+"""Is there work, and of what kind (PROTOCOL §7: Work, quiet, pressure)?
+
+Owns the one question whose answer decides whether the chain moves or is quiet. A pure function of what is held,
+executed and final; it sends nothing.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.blocktree import BlockTree
+from strongroom.consensus.lanes import HeldBatch, Lanes
+from strongroom.consensus.settings import Settings
+from strongroom.consensus.types import Milliseconds
+from strongroom.consensus.validity import LAG_BLOCKS_MAX
+
+RELAY_DELTAS = 2
+"""A held batch that stays unordered for this many Δ is relayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What waits to be done."""
+
+    build: bool = False
+    """A block would advance something: a leader builds at once."""
+    settle: bool = False
+    """Something below waits to become final: a leader builds a block even if it is empty, after some patience."""
+    arms: bool = False
+    """It is time to measure the leader by the clock."""
+    throttled: bool = False
+    """No new batches: execution or finality lags."""
+    waiting: tuple[HeldBatch, ...] = ()
+    """The first unordered batch of each lane that is not frozen; none while throttled."""
+    relay: tuple[HeldBatch, ...] = ()
+    """Those that have waited for long, with what follows them: they are relayed once, before they arm anybody."""
+    wake: float | None = None
+    """Monotonic seconds when a waiting batch will be due for relay."""
+
+    @property
+    def any(self) -> bool:
+        """Is there work?"""
+        return self.build or self.settle
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What moves the chain from outside."""
+
+    until_ms: Milliseconds
+    """A deadline in state: work until a block of at least this time is final."""
+    idle: bool
+    """`idle_block` has passed without a final block."""
+
+
+def draw_up(
+    tree: BlockTree, lanes: Lanes, tip: Header, demand: Demand, *, settings: Settings, delta: float, now: float
+) -> Agenda:
+    """What waits above `tip`, the newest notarized block whose chain is held (times in monotonic seconds)."""
+    final = tree.final
+    outside = final.time_ms < demand.until_ms or demand.idle
+    if tree.is_terminal(final):
+        return Agenda()
+    settle = tip != final and (outside or _advanced(tree, tip))
+    if tree.is_terminal(tip):
+        return Agenda(settle=settle, arms=settle)
+    anchor, _ = tree.newest_anchor(tip)
+    throttled = (
+        tip.height - final.height >= settings.depth_max or len(tree.loaded_above(tip, anchor.height)) >= LAG_BLOCKS_MAX
+    )
+    urgent = (
+        any(height <= tree.executed for height in tree.loaded_above(tip, tip.anchor.height))
+        or (tree.wish != tree.current and tree.executed > tip.anchor.height)
+        or tip.time_ms < demand.until_ms
+        or (demand.idle and tip == final)
+    )
+    waiting = () if throttled else tuple(lanes.waiting(tree.cut_of(tip)))
+    since = now - RELAY_DELTAS * delta
+    relay: list[HeldBatch] = []
+    for first in waiting:
+        if not first.relayed and first.arrived <= since:
+            relay += _overdue(lanes, first, since, settings.relay_batches_max)
+    young = [batch.arrived + RELAY_DELTAS * delta for batch in waiting if not batch.relayed and batch.arrived > since]
+    return Agenda(
+        build=urgent or bool(waiting),
+        settle=settle,
+        arms=urgent or settle or len(young) < len(waiting),
+        throttled=throttled,
+        waiting=waiting,
+        relay=tuple(relay),
+        wake=min(young, default=None),
+    )
+
+
+def _advanced(tree: BlockTree, tip: Header) -> bool:
+    """Is some block above the final one, up to the tip, not empty? Cuts and anchors only grow."""
+    final = tree.final
+    return tree.cut_of(tip) != tree.cut_of(final) or tip.anchor != final.anchor or tree.is_terminal(tip)
+
+
+def _overdue(lanes: Lanes, first: HeldBatch, since: float, count_max: int) -> list[HeldBatch]:
+    """The first unordered batch of a lane and those after it that have waited as long."""
+    found: list[HeldBatch] = []
+    batch: HeldBatch | None = first
+    while batch is not None and batch.arrived <= since and len(found) < count_max:
+        if not batch.relayed:
+            found.append(batch)
+        batch = lanes.following(batch)
+    return found

@@ -1,0 +1,82 @@
+"""Safety alone: may this statement be made?
+
+Owns the promises that one vote key has made in one epoch. The replica asks it before it casts; inside the enclave it
+stands, with its own memory, between every statement and the key (PROTOCOL §4, Guard). Knows nothing of time, peers,
+leaders or the contents of blocks.
+"""
+
+from strongroom.consensus.errors import StrongroomError
+from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.types import Epoch, View
+
+_EXCLUDED_BY = {
+    Kind.NOTARIZE: (Kind.NOTARIZE, Kind.NULLIFY),
+    Kind.NULLIFY: (Kind.FINALIZE, Kind.NULLIFY),
+    Kind.FINALIZE: (Kind.NULLIFY, Kind.FINALIZE),
+}
+"""What must not have been said in a view before: one N and no X before N; no F before X; no X and one F before F."""
+
+
+class GuardRefuses(StrongroomError):
+    """The statement contradicts what this key has said, or is of a view about which nothing is said any more."""
+
+    def __init__(self, statement: Statement, reason: str) -> None:
+        super().__init__(f"{statement.kind.name} in view {statement.view} of epoch {statement.epoch}: {reason}")
+        self.statement = statement
+
+
+class Promises:
+    """Every statement of one key in one epoch, above the final view."""
+
+    def __init__(self, epoch: Epoch) -> None:
+        self._epoch = epoch
+        self._floor = View(0)
+        self._made: dict[View, dict[Kind, Statement]] = {}
+
+    def check(self, statement: Statement) -> None:
+        """Allow a statement, or the same one again (signing it again gives the same bytes).
+
+        Raises:
+            GuardRefuses: another epoch, a forgotten view, or a contradiction.
+        """
+        if statement.epoch != self._epoch:
+            raise GuardRefuses(statement, f"these promises are of epoch {self._epoch}")
+        if statement.view <= self._floor:
+            raise GuardRefuses(statement, f"views up to {self._floor} are final and forgotten")
+        made = self._made.get(statement.view, {})
+        if made.get(statement.kind) == statement:
+            return
+        for kind in _EXCLUDED_BY[statement.kind]:
+            if kind in made:
+                raise GuardRefuses(statement, f"{kind.name} was said there before")
+
+    def add(self, statement: Statement) -> None:
+        """Remember a statement, which must then be durable before it is signed.
+
+        Raises:
+            GuardRefuses: as `check`.
+        """
+        self.check(statement)
+        self._made.setdefault(statement.view, {})[statement.kind] = statement
+
+    def knows(self, statement: Statement) -> bool:
+        """Was this said, or is its view forgotten, so that nobody can tell?"""
+        return statement.view <= self._floor or self.said(statement.view, statement.kind) == statement
+
+    def said(self, view: View, kind: Kind) -> Statement | None:
+        """What was said of this kind in a view, if anything."""
+        return self._made.get(view, {}).get(kind)
+
+    def silent_in(self, view: View) -> bool:
+        """Was nothing said in this view?"""
+        return view > self._floor and view not in self._made
+
+    def all(self) -> tuple[Statement, ...]:
+        """Every remembered statement, by view and kind."""
+        return tuple(self._made[view][kind] for view in sorted(self._made) for kind in sorted(self._made[view]))
+
+    def forget_below(self, view: View) -> None:
+        """Forget everything up to a final view; any statement up to it is refused from now on."""
+        if view > self._floor:
+            self._floor = view
+            self._made = {at: made for at, made in self._made.items() if at > view}

@@ -1,0 +1,288 @@
+"""What a replica holds: votes, certificates, headers, lanes, promises, and how far it has come (PROTOCOL §6).
+
+Owns the state and its replay after a restart, and shows it to the driver; it decides nothing and says nothing. The
+rules are in replica.py.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from strongroom.consensus.agenda import Agenda
+from strongroom.consensus.blocks import BatchHeader, Header
+from strongroom.consensus.blocktree import BlockTree, Node
+from strongroom.consensus.errors import OperatorFault, invariant
+from strongroom.consensus.events import (
+    CandidateRecord,
+    CastRecord,
+    CertificateRecord,
+    Commit,
+    Executed,
+    FinalRecord,
+    Record,
+)
+from strongroom.consensus.guard import Promises
+from strongroom.consensus.lanes import Cut, Lanes
+from strongroom.consensus.missing import Missing
+from strongroom.consensus.pacemaker import Pacemaker
+from strongroom.consensus.proofs import Proofs
+from strongroom.consensus.settings import Settings
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
+from strongroom.consensus.tally import Tally
+from strongroom.consensus.types import ChainId, Digest, Lane, Sequence, SignerIndex, View
+from strongroom.consensus.validators import EpochDescription, Verify, leader_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaConfig:
+    """Who this replica is, and of which epoch."""
+
+    chain: ChainId
+    members: EpochDescription
+    own: SignerIndex | None
+    """Index in the members; None if it is none: then it observes and sends nothing but questions."""
+    anchor: Header
+    """Genesis, or the terminal block that opened this epoch."""
+    verify: Verify
+    settings: Settings = field(default_factory=Settings)
+    voting: bool = True
+    """False: observe only, as after a lost or stale log (PROTOCOL §6)."""
+
+
+class Holdings:
+    """The state of one replica in one epoch."""
+
+    def __init__(self, config: ReplicaConfig) -> None:
+        members = config.members
+        invariant(config.anchor.next_epoch == members.digest, "the anchor does not open this epoch")
+        self._config, self._own, self._members = config, config.own, members
+        self._epoch, self._quorum, self._settings = members.epoch, members.quorum, config.settings
+        count = len(members.validators)
+        self._others = tuple(SignerIndex(index) for index in range(count) if index != config.own)
+        self._promises = Promises(members.epoch)
+        self._tally = Tally(config.chain, members, config.verify)
+        self._proofs = Proofs()
+        self._lanes = Lanes(members.epoch, count, config.anchor.digest)
+        self._tree = BlockTree(config.chain, members, config.anchor, self._lanes)
+        self._pacemaker = Pacemaker(config.settings, faults=self._quorum.faults, jitter=(config.own or 0) / count)
+        self._candidates: dict[View, Digest] = {}
+        self._pending: Certificate | None = None
+        """The newest FINALIZE certificate whose block is not committed yet."""
+        self._missing = Missing(members.epoch, config.own, self._others, self._tree, config.settings)
+        self._agenda = Agenda()
+        self.view = View(1)
+        self.final_view = View(0)
+        self.final_certificate: Certificate | None = None
+        """FINALIZE of the final block itself; None for the anchor."""
+        self.voting = config.voting and config.own is not None
+        self.draining = False
+        """True: decline to lead, so that this node may stop without cost (R4)."""
+        self.ended = False
+        """The terminal block is final: this replica casts no more and keeps answering (R16)."""
+        self.alarm = ""
+        """Not empty: more than f liars, or execution that is not deterministic; nothing is cast any more."""
+
+    # --- how far --------------------------------------------------------------------------------------------------
+
+    def _hold_certificate(self, certificate: Certificate) -> None:
+        self._proofs.add(certificate)
+        self._tally.close(certificate.view, certificate.kind)
+        if certificate.kind is not Kind.FINALIZE:
+            return
+        if certificate.digest == self.final.digest:
+            self.final_certificate = certificate
+        elif certificate.view > (self.final_view if self._pending is None else self._pending.view):
+            self._pending = certificate
+
+    def _become_final(self, header: Header, certificate: Certificate | None, recent: Iterable[Header]) -> None:
+        """Move the final block up (R8), and forget what is settled by it."""
+        view = header.view if certificate is None else certificate.view
+        if header.digest == self._config.anchor.digest:
+            view = View(0)
+        self.final_view, self.final_certificate = view, certificate
+        self._tree.settle(header, view, recent)
+        self._lanes.settle(self.final_cut)
+        self._promises.forget_below(view)
+        self._proofs.drop_below(view)
+        self._tally.drop_below(View(view + 1))
+        self._candidates = {at: digest for at, digest in self._candidates.items() if at > view}
+        self.ended = self._tree.is_terminal(header)
+
+    def _tip(self) -> Header:
+        """The newest notarized block whose chain is held, else the final one."""
+        for certificate in self._proofs.notarized_above(self.final_view):
+            header = self._tree.header(certificate.digest)
+            if header is not None and self._tree.available(certificate.digest):
+                return header
+        return self.final
+
+    @property
+    def _tip_is_unknown(self) -> bool:
+        """Is a certified block above the tip not held yet? It may hold something that must become final."""
+        newest = self.newest_notarized
+        return self._pending is not None or (newest is not None and newest.digest != self._tip().digest)
+
+    def _commits(self, lineage: Iterable[Node], certificate: Certificate) -> Iterator[Commit]:
+        """Blocks up to the one that a FINALIZE certificate names, each with its own certificate if it has one."""
+        for node in lineage:
+            own = self._proofs.get(Kind.FINALIZE, node.header.view)
+            if node.header.digest == certificate.digest:
+                own = certificate
+            matches = own is not None and own.digest == node.header.digest
+            yield Commit(node.header, node.batches or (), own if matches else None)
+
+    # --- restart ----------------------------------------------------------------------------------------------------
+
+    def restore(
+        self,
+        *,
+        final: Header,
+        final_certificate: Certificate | None,
+        recent: Iterable[Header] = (),
+        batches: Iterable[BatchHeader] = (),
+        executed: Iterable[Executed] = (),
+        records: Iterable[Record] = (),
+    ) -> tuple[Statement, ...]:
+        """Replay, before anything is processed or sent. Also how an epoch after the first begins.
+
+        Args:
+            final: the newest header in the block store (the epoch's anchor if there is none above it).
+            final_certificate: FINALIZE of exactly that block, if stored.
+            recent: final headers with heights in (final.anchor.height, final.height], of whatever epoch.
+            batches: every stored batch that is not below the final cut.
+            executed: durable outcomes at heights from final.anchor.height on; at least the newest.
+            records: the log, oldest first; records of other epochs are passed over.
+
+        Returns:
+            One's own statements above the final block. The enclave signs them again, which gives the same bytes, and
+            each vote is stepped as Received from oneself; then `resume`.
+
+        Raises:
+            OperatorFault: the log knows a final block that the store does not have.
+            GuardRefuses: the log contradicts itself.
+        """
+        self._become_final(final, final_certificate, recent)
+        if final_certificate is not None:
+            self._proofs.add(final_certificate)
+        for outcome in executed:
+            self._tree.execute(outcome)
+        for header in batches:
+            self._lanes.add(header, float("-inf"))
+        for record in records:
+            self._replay(record)
+        self.view = View(max(self.final_view, self._proofs.newest_view) + 1)
+        said = self._promises.said(self.view, Kind.NOTARIZE)
+        if said is not None:
+            self._candidates[self.view] = said.digest
+        return self._promises.all()
+
+    def _replay(self, record: Record) -> None:
+        match record:
+            case CastRecord(statement):
+                if statement.epoch == self._epoch and statement.view > self.final_view:
+                    self._promises.add(statement)
+            case CertificateRecord(certificate):
+                if certificate.statement.epoch == self._epoch and certificate.view >= self.final_view:
+                    self._hold_certificate(certificate)
+            case CandidateRecord(header):
+                if header.epoch == self._epoch and header.view > self.final_view:
+                    self._tree.add(header, logged=True)
+            case FinalRecord(header, _):
+                if header.height > self.final.height:
+                    raise OperatorFault(
+                        f"the log knows final height {header.height}, the block store ends at {self.final.height}: "
+                        "restore the newer store, or join again with a new key"
+                    )
+            case _:
+                assert_never(record)
+
+    def log_records(self) -> tuple[Record, ...]:
+        """What a new log must begin with before the old one may go."""
+        headers = (CandidateRecord(header) for header in self._tree.headers())
+        certificates = (CertificateRecord(certificate) for certificate in self._proofs.all())
+        return (*headers, *certificates, *(CastRecord(statement) for statement in self._promises.all()))
+
+    # --- shown to the driver ----------------------------------------------------------------------------------------
+
+    @property
+    def final(self) -> Header:
+        """The newest final header."""
+        return self._tree.final
+
+    @property
+    def final_cut(self) -> Cut:
+        """The cut from which the next block above the final one goes on."""
+        return self._tree.cut_of(self.final)
+
+    @property
+    def leader(self) -> SignerIndex:
+        """Who leads the current view."""
+        return leader_of(self._tree.order, self.view)
+
+    @property
+    def newest_notarized(self) -> Certificate | None:
+        """The newest NOTARIZE certificate above the final block."""
+        return next(iter(self._proofs.notarized_above(self.final_view)), None)
+
+    def newest_votes_of(self, signer: SignerIndex) -> tuple[Vote, ...]:
+        """The newest votes that are known of a signer, at most one per kind; certificates count too (HEAD)."""
+        newest = {vote.statement.kind: vote for vote in self._tally.newest_of(signer)}
+        for certificate in self._proofs.all():
+            held = newest.get(certificate.kind)
+            if signer in certificate.signers and (held is None or held.statement.view < certificate.view):
+                signature = certificate.signatures[certificate.signers.index(signer)]
+                newest[certificate.kind] = Vote(certificate.statement, signer, signature)
+        return tuple(newest[kind] for kind in sorted(newest))
+
+    def header_of(self, digest: Digest) -> Header | None:
+        """A held header from the final one upward: what a BlockRequest is answered with."""
+        return self._tree.header(digest)
+
+    def check_certificate(self, certificate: Certificate) -> None:
+        """Check that a quorum of this epoch signed; for what must be verified before it is stored (T34).
+
+        Raises:
+            PeerFault: it did not.
+        """
+        self._tally.check(certificate)
+
+    @property
+    def lane_lengths(self) -> tuple[Sequence, ...]:
+        """Length of each lane as held here (STATUS)."""
+        return self._lanes.lengths
+
+    @property
+    def frozen_lanes(self) -> frozenset[Lane]:
+        """Lanes of which two branches were seen."""
+        return self._lanes.frozen
+
+    @property
+    def delta(self) -> float:
+        """Δ in seconds."""
+        return self._pacemaker.delta
+
+    @property
+    def strikes(self) -> int:
+        """Timers fired, less blocks finalised; never below zero."""
+        return self._pacemaker.strikes
+
+    @property
+    def has_work(self) -> bool:
+        """False: the chain is quiet."""
+        return self._agenda.any or self.view in self._candidates
+
+    @property
+    def throttled(self) -> bool:
+        """No new batches are ordered until execution or finality catches up."""
+        return self._agenda.throttled
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Entries held, by kind: each is bounded."""
+        return {
+            "votes": self._tally.size,
+            "certificates": self._proofs.size,
+            "headers": self._tree.size,
+            "batches": self._lanes.size,
+            "errands": self._missing.size,
+        }
