@@ -1,0 +1,143 @@
+"""The secrets of an epoch, and the keys that an enclave makes for itself (DESIGN §5).
+
+Owns how one service secret splits, with purpose, epoch and generation in every label. Nothing here has a repr that
+shows a secret. Python cannot wipe memory: "erased" means that no name refers to it, and in the end that the process is
+replaced.
+"""
+
+from collections.abc import Mapping
+
+from strongroom.consensus import labels
+from strongroom.consensus.errors import invariant
+from strongroom.consensus.types import Digest, Epoch
+from strongroom.enclave.primitives import DeterministicBox, HybridKey, Secret, SigningKey, digest
+
+FIRST_EPOCH = Epoch(0)
+WRAP_EPOCHS_AT_GENESIS = (Epoch(0), Epoch(1))
+"""A validator of genesis names the wrap keys of epoch 0, for S_0, and of epoch 1, for the first offer."""
+
+_INPUT = b"input"
+_LEDGER = b"ledger"
+_HYBRID = b"hybrid-key"
+_SESSIONS = b"session-boxes"
+_WRITE_SETS = b"write-set-boxes"
+
+
+def _context(purpose: bytes, epoch: Epoch, generation: int) -> bytes:
+    """Purpose, zero byte, epoch (u64), generation (u32)."""
+    return purpose + b"\x00" + epoch.to_bytes(8, "big") + generation.to_bytes(4, "big")
+
+
+class EpochSecrets:
+    """What an enclave keeps of an epoch: two independent secrets, and the keys that follow from them.
+
+    Attributes:
+        epoch: the epoch.
+        generation: counts replacements of an epoch's secret; 0 for the first.
+        input: opens what clients seal (session openings, queries) and the boxes of sessions; dies with the epoch.
+        ledger: opens write sets and snapshots; kept as long as the ledger must be readable.
+        hybrid: private key to which clients seal.
+        session_box: boxes session keys in replicated state, under the input secret.
+        write_set_box: boxes write sets, under the ledger secret.
+    """
+
+    __slots__ = ("epoch", "generation", "hybrid", "input", "ledger", "session_box", "write_set_box")
+
+    def __init__(self, *, epoch: Epoch, input_secret: Secret, ledger: Secret, generation: int = 0) -> None:
+        self.epoch = epoch
+        self.generation = generation
+        self.input = input_secret
+        self.ledger = ledger
+        self.hybrid = HybridKey(self._derive(input_secret, _HYBRID))
+        self.session_box = DeterministicBox(self._derive(input_secret, _SESSIONS))
+        self.write_set_box = DeterministicBox(self._derive(ledger, _WRITE_SETS))
+
+    @property
+    def public_key(self) -> bytes:
+        """The epoch's hybrid public key, 1216 bytes."""
+        return self.hybrid.public
+
+    @property
+    def public_key_digest(self) -> Digest:
+        """SHA-256 of the public key, as an epoch's description names it."""
+        return digest(self.public_key)
+
+    def _derive(self, secret: Secret, purpose: bytes) -> Secret:
+        return secret.derive(labels.KEY_DERIVATION, _context(purpose, self.epoch, self.generation))
+
+    def __repr__(self) -> str:
+        return f"EpochSecrets(epoch={self.epoch}, …)"
+
+
+class ServiceSecret:
+    """S_e: exists between its making, or the opening of its wrap, and its split; then drop it."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    @classmethod
+    def fresh(cls) -> "ServiceSecret":
+        """A new one from the operating system's randomness."""
+        return cls(Secret.fresh())
+
+    def split(self, epoch: Epoch, generation: int = 0) -> EpochSecrets:
+        """The two secrets of an epoch; neither tells anything of the other or of S_e."""
+        derived = (
+            self._secret.derive(labels.KEY_DERIVATION, _context(purpose, epoch, generation))
+            for purpose in (_INPUT, _LEDGER)
+        )
+        input_secret, ledger = derived
+        return EpochSecrets(epoch=epoch, generation=generation, input_secret=input_secret, ledger=ledger)
+
+    def reveal(self) -> bytes:
+        """The 32 bytes, to be wrapped to another enclave; every caller is a place to review."""
+        return self._secret.reveal()
+
+    def __repr__(self) -> str:
+        return "ServiceSecret(…)"
+
+
+class NodeKeys:
+    """Every private key that an enclave makes for itself: the node key, and vote and wrap keys by epoch (T2B, T33)."""
+
+    __slots__ = ("_seeds", "_votes", "_wraps", "node")
+
+    def __init__(self, *, node: Secret, votes: Mapping[Epoch, Secret], wraps: Mapping[Epoch, Secret]) -> None:
+        self._seeds = (node, dict(votes), dict(wraps))
+        self.node = SigningKey(node)
+        self._votes = {epoch: SigningKey(seed) for epoch, seed in votes.items()}
+        self._wraps = {epoch: HybridKey(seed) for epoch, seed in wraps.items()}
+
+    @classmethod
+    def fresh(cls) -> "NodeKeys":
+        """The keys of a validator of genesis."""
+        return cls(
+            node=Secret.fresh(),
+            votes={FIRST_EPOCH: Secret.fresh()},
+            wraps={epoch: Secret.fresh() for epoch in WRAP_EPOCHS_AT_GENESIS},
+        )
+
+    def vote(self, epoch: Epoch) -> SigningKey:
+        """The vote key of an epoch; asking for one that was never made or is erased is our bug."""
+        invariant(epoch in self._votes, f"no vote key of epoch {epoch}")
+        return self._votes[epoch]
+
+    def wrap(self, epoch: Epoch) -> HybridKey:
+        """The wrap key of an epoch; asking for one that was never made or is erased is our bug."""
+        invariant(epoch in self._wraps, f"no wrap key of epoch {epoch}")
+        return self._wraps[epoch]
+
+    @property
+    def wrap_keys(self) -> tuple[tuple[Epoch, bytes], ...]:
+        """Public wrap keys, ascending by epoch, as claims name them."""
+        return tuple((epoch, self._wraps[epoch].public) for epoch in sorted(self._wraps))
+
+    def seeds(self) -> tuple[Secret, dict[Epoch, Secret], dict[Epoch, Secret]]:
+        """Seeds of node key, vote keys and wrap keys, to be sealed; every caller is a place to review."""
+        node, votes, wraps = self._seeds
+        return node, dict(votes), dict(wraps)
+
+    def __repr__(self) -> str:
+        return f"NodeKeys(node={self.node.public.hex()[:16]}…)"

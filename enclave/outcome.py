@@ -1,0 +1,227 @@
+"""What a block came to: a leaf per envelope, sealed results, the sealed write set. All of it may be seen by anyone.
+
+Owns these bytes and their digests. Every digest is of ciphertext or of blinded bytes (T14). Made in execution.py; hosts
+store it, read it with the accessors here, and build receipts from it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from hashlib import sha256
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import BLOCK_BYTES_MAX
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, Digest, Height, TransactionId
+from strongroom.enclave import merkle
+from strongroom.enclave.history import HistoryLeaf
+
+VERSION = 1
+LEAF_PREFIX = labels.LEAF + b"\x00"
+LEAF_SIZE = 3 * DIGEST_SIZE + 1
+LEAVES_MAX = BLOCK_BYTES_MAX
+"""An envelope takes at least one byte of its block."""
+
+
+class Code(IntEnum):
+    """What became of an envelope. All but EXECUTED are public refusals: no program ran, nothing is sealed (T07)."""
+
+    EXECUTED = 0
+    DUPLICATE = 1
+    OUTSIDE_WINDOW = 2
+    UNKNOWN_SESSION = 3
+    DOES_NOT_OPEN = 4
+    WRONG_EPOCH = 5
+    MALFORMED = 6
+    SESSIONS_FULL = 7
+
+    @property
+    def text(self) -> str:
+        """The name that interfaces show."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Code.EXECUTED: "executed",
+    Code.DUPLICATE: "duplicate",
+    Code.OUTSIDE_WINDOW: "outside the window",
+    Code.UNKNOWN_SESSION: "unknown session",
+    Code.DOES_NOT_OPEN: "does not open",
+    Code.WRONG_EPOCH: "wrong epoch",
+    Code.MALFORMED: "malformed",
+    Code.SESSIONS_FULL: "sessions full",
+}
+CODE_MAX = max(Code)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One envelope's line in the outcome; its position is its index in the tree."""
+
+    id: TransactionId
+    code: Code
+    result_digest: Digest
+    """SHA-256 of the sealed result; zeros for a refusal."""
+    claim_digest: Digest
+    """SHA-256(label ‖ 0 ‖ blinding ‖ claim); zeros when the transaction made no claim."""
+
+    def encode(self) -> bytes:
+        """Id[32] ‖ code[1] ‖ result digest[32] ‖ claim digest[32]."""
+        return self.id + bytes((self.code,)) + self.result_digest + self.claim_digest
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Leaf":
+        """Read the binary layout.
+
+        Raises:
+            NotCanonical: of another size, or an unknown code.
+        """
+        codec.sized(data, LEAF_SIZE, name="leaf")
+        if data[32] > CODE_MAX:
+            raise NotCanonical(f"leaf: no code {data[32]}")
+        return cls(TransactionId(data[:32]), Code(data[32]), Digest(data[33:65]), Digest(data[65:]))
+
+    @property
+    def hash(self) -> Digest:
+        """Its leaf hash in the outcome tree: over label ‖ 0 ‖ layout."""
+        return merkle.leaf_hash(LEAF_PREFIX + self.encode())
+
+
+def outcome_root(count: int, tree_root: Digest) -> Digest:
+    """Binds the number of leaves to the tree, so that a proof's index means one position only."""
+    return labels.labelled_digest(labels.OUTCOME, count.to_bytes(4, "big") + tree_root)
+
+
+def claim_digest(blinding: bytes, claim: bytes) -> Digest:
+    """The public digest of a claim; without the 32 blinding bytes no guess can be tried against it (T14)."""
+    return labels.labelled_digest(labels.CLAIM, blinding + claim)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The record of one executed height."""
+
+    height: Height
+    block: Digest
+    """Of the block's header."""
+    ids: bytes
+    """Transaction ids of all envelopes in execution order, 32 bytes each."""
+    codes: bytes
+    """One Code each."""
+    results: tuple[bytes, ...]
+    """Sealed, one each; empty for a refusal."""
+    claims: tuple[tuple[int, bytes], ...]
+    """(position, claim digest) of the transactions that made a claim, ascending."""
+    write_set: bytes
+    """Sealed under the epoch's ledger secret (write_set.py)."""
+
+    @property
+    def count(self) -> int:
+        """Envelopes of the block."""
+        return len(self.codes)
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return codec.encode(
+            (VERSION, self.height, self.block, self.ids, self.codes, self.results, self.claims, self.write_set)
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Outcome":
+        """Read canonical bytes. That they are the right ones is shown by the history root alone.
+
+        Raises:
+            NotCanonical: not the encoding of an outcome.
+        """
+        version, height, block, ids, codes, results, claims, write_set = codec.fields(
+            codec.decode(data), int, int, bytes, bytes, bytes, tuple, tuple, bytes, name="outcome"
+        )
+        if version != VERSION:
+            raise NotCanonical(f"outcome: version {version}, this node reads {VERSION}")
+        count = len(codes)
+        if count > LEAVES_MAX or len(ids) != DIGEST_SIZE * count or len(results) != count:
+            raise NotCanonical("outcome: not as many ids and results as codes")
+        if any(code > CODE_MAX for code in codes):
+            raise NotCanonical("outcome: an unknown code")
+        if any(
+            type(result) is not bytes or (code == 0) != bool(result)
+            for code, result in zip(codes, results, strict=True)
+        ):
+            raise NotCanonical("outcome: a result stands if and only if the transaction was executed")
+        outcome = cls(
+            height=Height(codec.unsigned(height, name="height")),
+            block=Digest(codec.sized(block, DIGEST_SIZE, name="block")),
+            ids=ids,
+            codes=codes,
+            results=results,
+            claims=tuple(_claim(claim, codes) for claim in claims),
+            write_set=write_set,
+        )
+        positions = [position for position, _ in outcome.claims]
+        if positions != sorted(set(positions)):
+            raise NotCanonical("outcome: claims out of order")
+        return outcome
+
+    def ids_and_codes(self) -> list[tuple[bytes, int]]:
+        """(transaction id, code) of every envelope, by position."""
+        ids = self.ids
+        return [(ids[at : at + DIGEST_SIZE], code) for at, code in zip(range(0, len(ids), 32), self.codes, strict=True)]
+
+    def result_at(self, position: int) -> bytes:
+        """The sealed result; empty for a refusal."""
+        return self.results[position]
+
+    def id_at(self, position: int) -> TransactionId:
+        """The transaction id at a position."""
+        return TransactionId(self.ids[position * DIGEST_SIZE : (position + 1) * DIGEST_SIZE])
+
+    def position_of(self, id: bytes) -> int | None:
+        """Where this transaction was executed; None if it was not executed here."""
+        for position, (other, code) in enumerate(self.ids_and_codes()):
+            if other == id and code == Code.EXECUTED:
+                return position
+        return None
+
+    def leaf_at(self, position: int) -> Leaf:
+        """The leaf at a position."""
+        result = self.results[position]
+        digest = Digest(sha256(result).digest()) if result else NO_DIGEST
+        claim = self._claim_of.get(position, NO_DIGEST)
+        return Leaf(self.id_at(position), Code(self.codes[position]), digest, Digest(claim))
+
+    def path_of(self, position: int) -> tuple[Digest, ...]:
+        """Inclusion proof of a leaf in the tree of this block's leaves."""
+        return self._tree.path(position)
+
+    @cached_property
+    def root(self) -> Digest:
+        """Count and tree of the leaves, as it stands in the history leaf."""
+        return outcome_root(self.count, self._tree.root())
+
+    def with_root(self, root: Digest) -> "Outcome":
+        """This outcome, its root known already to the one who made it."""
+        self.__dict__["root"] = root
+        return self
+
+    @property
+    def history_leaf(self) -> HistoryLeaf:
+        """This height's leaf in the history tree."""
+        write_set_digest = Digest(sha256(self.write_set).digest())
+        return HistoryLeaf(self.height, self.block, self.root, write_set_digest, NO_DIGEST)
+
+    @cached_property
+    def _claim_of(self) -> dict[int, bytes]:
+        return dict(self.claims)
+
+    @cached_property
+    def _tree(self) -> merkle.Tree:
+        return merkle.Tree(self.leaf_at(position).hash for position in range(self.count))
+
+
+def _claim(value: object, codes: Sequence[int]) -> tuple[int, bytes]:
+    position, digest = codec.fields(value, int, bytes, name="claim")
+    codec.unsigned(position, name="position", value_max=max(len(codes) - 1, 0))
+    if not codes or codes[position] != Code.EXECUTED or codec.sized(digest, DIGEST_SIZE, name="claim") == NO_DIGEST:
+        raise NotCanonical("outcome: a claim of a transaction that made none")
+    return position, digest

@@ -1,0 +1,133 @@
+"""The measurement: which code is this enclave? SHA-384 over every source and library file that it may load (DESIGN §6).
+
+Owns the list of what is measured and the check that what is loaded comes from there (T24). It stands for the launch
+digest that silicon takes of a guest's memory; here the code measures itself, after it was loaded, which is part of what
+SIMULATED means. Python's standard library counts by its version only.
+"""
+
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256, sha384
+from pathlib import Path
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.errors import OperatorFault
+
+PACKAGES = ("strongroom.consensus", "strongroom.enclave")
+"""Our own code: every .py below."""
+LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontainers")
+"""Top-level modules of the installed distributions that our code imports: every .py and .so below."""
+SUFFIXES = (".py", ".so")
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFile:
+    """One file, as it counts."""
+
+    path: str
+    """Relative, so that the measurement does not depend on where things are installed:
+    ``strongroom/enclave/keys.py``."""
+    sha256: bytes
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What was measured, and the one digest of it."""
+
+    files: tuple[MeasuredFile, ...]
+    """Ascending by path."""
+    python: str
+    """Implementation and version of the interpreter."""
+    programs: tuple[str, ...]
+    """Names of the programs that it can run, ascending."""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-384, 48 bytes."""
+        files = tuple((file.path, file.sha256) for file in self.files)
+        content = codec.encode((self.python, self.programs, files))
+        return sha384(labels.MEASUREMENT + b"\x00" + content).digest()
+
+    @property
+    def entries(self) -> tuple[tuple[str, bytes, int], ...]:
+        """(path, SHA-256, bytes) of each file."""
+        return tuple((file.path, file.sha256, file.size) for file in self.files)
+
+
+def measure(programs: Iterable[str], *, from_source: bool = False) -> Measurement:
+    """Measure the code of this process.
+
+    Args:
+        programs: names of the programs that the enclave can run.
+        from_source: also refuse modules that may have come from cached bytecode, whose content is not measured; an
+            enclave that asks for it is started with ``python -B -X pycache_prefix=`` and a folder that does not exist.
+
+    Raises:
+        OperatorFault: a package is missing, or a loaded module comes from a file that is not measured.
+    """
+    located = {path: file for name in (*PACKAGES, *LIBRARIES) for path, file in _files(name, _find(name))}
+    check_loaded(located.values(), from_source=from_source)
+    return Measurement(
+        files=tuple(_measured(path, located[path]) for path in sorted(located)),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        programs=tuple(sorted(programs)),
+    )
+
+
+def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
+    """Check that every loaded module under a measured name was loaded from one of these files (T24).
+
+    Raises:
+        OperatorFault: one was not.
+    """
+    measured = {str(file) for file in files}
+    for name, module in sorted(sys.modules.items()):
+        if not _is_measured_name(name):
+            continue
+        spec = getattr(module, "__spec__", None)
+        if spec is None or spec.origin is None:
+            continue  # made by a measured extension module in memory, or a namespace without code
+        if spec.origin not in measured:
+            raise OperatorFault(f"module {name} was loaded from {spec.origin}, which is not measured: remove that file")
+        if from_source and spec.cached is not None and Path(spec.cached).exists():
+            raise OperatorFault(
+                f"module {name} may have come from bytecode in {spec.cached}, which is not measured: start the enclave "
+                "with -B and -X pycache_prefix set to a folder that does not exist"
+            )
+
+
+def _is_measured_name(name: str) -> bool:
+    return name.split(".")[0] in LIBRARIES or any(name == own or name.startswith(own + ".") for own in PACKAGES)
+
+
+def _find(name: str) -> Path:
+    """Folder of a package, or file of a module, without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise OperatorFault(f"{name} is not installed: install strongroom again")
+    origin = Path(spec.origin)
+    return origin.parent if spec.submodule_search_locations else origin
+
+
+def _files(name: str, root: Path) -> Sequence[tuple[str, Path]]:
+    """(relative path, file) of everything measured below a package's folder, or of one module's file."""
+    if not root.is_dir():
+        return [(root.name, root)]
+    prefix = name.replace(".", "/")
+    found = []
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = [one for one in subfolders if one != "__pycache__"]
+        for file in (Path(folder, one) for one in names if one.endswith(SUFFIXES)):
+            found.append((f"{prefix}/{file.relative_to(root).as_posix()}", file))
+    return found
+
+
+def _measured(path: str, file: Path) -> MeasuredFile:
+    content = file.read_bytes()
+    return MeasuredFile(path, sha256(content).digest(), len(content))

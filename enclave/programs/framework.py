@@ -1,0 +1,193 @@
+"""How programs are written: plain typed functions on a context (DESIGN §7).
+
+Owns Program, its operations and the Context that they see: no clock, no dice, no I/O; state only through ordered maps.
+Running them safely is in runner.py.
+
+    payments = Program("payments")
+
+    @payments.transaction
+    def transfer(context: Context, *, to: Account, amount: int) -> dict[str, int]: ...
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from strongroom.consensus.types import Digest, Height, Milliseconds
+from strongroom.enclave.programs.schema import ArgumentFault, Identity, Kind, Resolve, kind_of
+from strongroom.enclave.state import K, MapSchema, OrderedMap, State, V
+
+F = TypeVar("F", bound=Callable[..., Any])
+_CLAIM_BYTES_MAX = 64 * 1024
+
+
+class ProgramError(Exception):
+    """A program refuses: the transaction is undone, and code and message go into its sealed result (T09)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Context:
+    """What an operation sees of the world: who asks, when, and its program's state."""
+
+    __slots__ = ("_maps", "_recorded", "_roles", "claimed", "height", "identity", "program", "time_ms")
+
+    def __init__(self, state: State, roles: frozenset[tuple[str, str, bytes]]) -> None:
+        self._maps: Mapping[MapSchema[Any, Any], OrderedMap[Any, Any]] = state.maps
+        self._roles = roles
+        self._recorded: Callable[[bytes], Any] | None = None
+        self.identity = Identity(b"")
+        """Who signed the session's opening, or the query."""
+        self.program = ""
+        self.height = Height(0)
+        """Of the block that is executed; of the newest executed one for a query."""
+        self.time_ms = Milliseconds(0)
+        """Its block time."""
+        self.claimed: bytes | None = None
+
+    def map(self, schema: MapSchema[K, V]) -> OrderedMap[K, V]:
+        """One of the program's maps."""
+        return self._maps[schema]
+
+    def has_role(self, role: str) -> bool:
+        """Does the caller have this role of the program in the constitution?"""
+        return (self.program, role, self.identity) in self._roles
+
+    def claim(self, data: bytes) -> None:
+        """Make a claim that the caller can later reveal to anyone, beside the receipt; one per transaction."""
+        if self.claimed is not None or len(data) > _CLAIM_BYTES_MAX:
+            raise ProgramError("claim", f"one claim of at most {_CLAIM_BYTES_MAX} bytes per transaction")
+        self.claimed = data
+
+    def recorded(self, id: bytes) -> Any:
+        """The recorded result of an earlier transaction, for queries of the system program."""
+        if self._recorded is None:
+            raise ProgramError("not a query", "recorded results are for queries")
+        return self._recorded(id)
+
+    def enter(self, identity: bytes, recorded: Callable[[bytes], Any] | None = None) -> None:
+        """Turn to the next caller (for the runner)."""
+        self.identity = Identity(identity)
+        self.claimed = None
+        self._recorded = recorded
+
+
+class Operation:
+    """One transaction or query of a program, with the schema of its arguments."""
+
+    __slots__ = ("_converters", "_defaults", "_kinds", "_names", "_wires", "function", "name", "program")
+
+    def __init__(self, program: str, function: Callable[..., Any]) -> None:
+        self.program, self.name, self.function = program, function.__name__, function
+        hints = typing.get_type_hints(function)
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        if any(parameter.kind is not inspect.Parameter.KEYWORD_ONLY for parameter in parameters):
+            raise TypeError(f"{program}.{self.name}: arguments are keyword-only")
+        self._names = tuple(parameter.name for parameter in parameters)
+        self._kinds: dict[str, Kind] = {name: kind_of(hints[name]) for name in self._names}
+        self._wires = tuple(kind.wire for kind in self._kinds.values())
+        self._defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+        self._converters = tuple((name, kind.convert) for name, kind in self._kinds.items() if kind.convert is not None)
+
+    @property
+    def usage(self) -> str:
+        """How to call it, in words."""
+        parts = (f"{name}={kind.name}" for name, kind in self._kinds.items())
+        return f"{self.program}.{self.name}({', '.join(parts)})"
+
+    def bind(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """From the wire to keyword arguments of the function.
+
+        Raises:
+            ArgumentFault: they are not what the schema says; no code of the program has run.
+        """
+        if tuple(map(type, arguments)) == self._wires:
+            bound = dict(zip(self._names, arguments, strict=True))
+            for name, convert in self._converters:
+                bound[name] = convert(bound[name])
+            return bound
+        if len(arguments) != len(self._names):
+            raise ArgumentFault(f"{self.usage}: got {len(arguments)} arguments")
+        return {name: self._kinds[name].check(value) for name, value in zip(self._names, arguments, strict=True)}
+
+    def from_python(self, values: Mapping[str, object], resolve: Resolve) -> tuple[Any, ...]:
+        """From keyword arguments of a Python caller to the wire, defaults filled in.
+
+        Raises:
+            ArgumentFault: one is unknown, missing or of another kind.
+        """
+        return self._collect(values, lambda kind, value: kind.from_python(value, resolve))
+
+    def from_text(self, texts: Mapping[str, str], resolve: Resolve) -> tuple[Any, ...]:
+        """From key=value of the command line to the wire, defaults filled in.
+
+        Raises:
+            ArgumentFault: one is unknown, missing or of another kind.
+        """
+        return self._collect(texts, lambda kind, text: kind.from_text(text, resolve))
+
+    def _collect(self, given: Mapping[str, Any], read: Callable[[Kind, Any], Any]) -> tuple[Any, ...]:
+        unknown = sorted(set(given) - set(self._names))
+        missing = [name for name in self._names if name not in given and name not in self._defaults]
+        if unknown or missing:
+            wrong = "unknown " + ", ".join(unknown) if unknown else "missing " + ", ".join(missing)
+            raise ArgumentFault(f"{wrong}: {self.usage}")
+        arguments = []
+        for name, kind in self._kinds.items():
+            try:
+                arguments.append(read(kind, given[name]) if name in given else self._defaults[name])
+            except ArgumentFault as fault:
+                raise ArgumentFault(f"{name}: {fault}") from None
+        return tuple(arguments)
+
+
+class Program:
+    """A named set of transactions, queries and maps."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.transactions: dict[str, Operation] = {}
+        self.queries: dict[str, Operation] = {}
+        self.maps: list[MapSchema[Any, Any]] = []
+
+    def transaction(self, function: F) -> F:
+        """Decorator: an operation that may change state."""
+        self._add(self.transactions, function)
+        return function
+
+    def query(self, function: F) -> F:
+        """Decorator: an operation whose changes, if any, are thrown away."""
+        self._add(self.queries, function)
+        return function
+
+    def map(self, name: str, *, key: Any, value: Any) -> MapSchema[Any, Any]:
+        """Declare an ordered map; types as in MapSchema."""
+        schema: MapSchema[Any, Any] = MapSchema(self.name, name, key, value)
+        self.maps.append(schema)
+        return schema
+
+    def operation(self, name: str) -> Operation:
+        """A transaction or query by name.
+
+        Raises:
+            ArgumentFault: there is none; the text lists what there is.
+        """
+        found = self.transactions.get(name) or self.queries.get(name)
+        if found is None:
+            known = ", ".join([*self.transactions, *self.queries])
+            raise ArgumentFault(f"program {self.name} has no {name!r}; it has {known}")
+        return found
+
+    def _add(self, operations: dict[str, Operation], function: Callable[..., Any]) -> None:
+        operation = Operation(self.name, function)
+        if operation.name in self.transactions or operation.name in self.queries:
+            raise TypeError(f"{self.name}.{operation.name} stands twice")
+        operations[operation.name] = operation
+
+
+def digest_text(digest: Digest | bytes) -> str:
+    """How an identity is written."""
+    return f"id:{bytes(digest).hex()}"

@@ -1,0 +1,145 @@
+"""Runs programs so that nothing they do can hurt: each operation stands whole or not at all, and never halts a node.
+
+Owns the order of checks before a program sees anything (T02), the step budget (T11), rolling back, and the plaintext of
+results. Deterministic: the same calls on the same state give the same bytes on every replica.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from strongroom.consensus import codec
+from strongroom.consensus.errors import InvariantBroken, NotCanonical
+from strongroom.consensus.types import Height, Milliseconds, TransactionId
+from strongroom.enclave.envelope import read_call
+from strongroom.enclave.outcome import claim_digest
+from strongroom.enclave.padding import ANSWER_SIZES, RESULT_SIZES
+from strongroom.enclave.programs.framework import Context, Operation, Program, ProgramError
+from strongroom.enclave.programs.schema import ArgumentFault
+from strongroom.enclave.state import BudgetExceeded, State
+
+STEPS_MAX = 20_000
+"""Of one transaction: accesses to state and items scanned. A full `transfer_many` takes 10,000."""
+QUERY_STEPS_MAX = 50_000
+_ERROR_BYTES_MAX = 1024
+_INTERNAL = ProgramError("internal", "the program failed; nothing was changed")
+OPENED = codec.encode_value((True, None, None))
+"""The result of an opening that carries no call."""
+_Operations = dict[tuple[str, str], Operation]
+
+
+class OutcomeNeeded(Exception):
+    """A query asks for the recorded result of a transaction whose outcome is not at hand."""
+
+    def __init__(self, id: bytes) -> None:
+        super().__init__()
+        self.id = id
+
+
+class Runner:
+    """All programs, their state, and what is known of callers."""
+
+    def __init__(
+        self,
+        programs: Mapping[str, Program],
+        *,
+        measurements: frozenset[bytes],
+        roles: frozenset[tuple[str, str, bytes]],
+    ) -> None:
+        self.state = State([schema for program in programs.values() for schema in program.maps])
+        self._measurements = measurements
+        self._context = Context(self.state, roles)
+        self._programs = frozenset(programs)
+        self._transactions: _Operations = {}
+        self._queries: _Operations = {}
+        for program in programs.values():
+            self._transactions |= {(program.name, name): found for name, found in program.transactions.items()}
+            self._queries |= {(program.name, name): found for name, found in program.queries.items()}
+
+    def at(self, height: Height, time_ms: Milliseconds) -> None:
+        """Programs see this height and block time from now on."""
+        self._context.height, self._context.time_ms = height, time_ms
+
+    def run(
+        self, call: bytes, identity: bytes, id: TransactionId, blinding: Callable[[TransactionId], bytes]
+    ) -> tuple[bytes, bytes]:
+        """Execute one transaction: (plaintext of its result, claim digest or nothing).
+
+        The result is (True, value, blinding or nil) or (False, (code, message), nil), to be padded and sealed.
+        """
+        context, state = self._context, self.state
+        context.enter(identity)
+        state.meter.left = STEPS_MAX
+        try:
+            value = self._perform(self._transactions, call)
+            if context.claimed is None:
+                blind, claim = None, b""
+            else:
+                blind = blinding(id)
+                claim = claim_digest(blind, context.claimed)
+            plaintext = codec.encode_value((True, value, blind))
+            if len(plaintext) >= RESULT_SIZES[-1]:
+                raise ProgramError("result too large", f"{len(plaintext)} bytes, at most {RESULT_SIZES[-1] - 1}")
+            state.commit()
+        except (MemoryError, InvariantBroken):
+            raise
+        except Exception as error:
+            state.roll_back()
+            failed = _as_program_error(error)
+            return codec.encode_value((False, (failed.code, failed.message), None)), b""
+        return plaintext, claim
+
+    def ask(self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any]) -> tuple[bool, Any]:
+        """Answer one query: (True, value) or (False, (code, message)). State stays as it is.
+
+        Raises:
+            OutcomeNeeded: `recorded` raised it.
+        """
+        self._context.enter(identity, recorded)
+        self.state.meter.left = QUERY_STEPS_MAX
+        try:
+            value = self._perform(self._queries, call)
+            size = len(codec.encode_value(value))
+            if size > ANSWER_SIZES[-1] - _ERROR_BYTES_MAX:
+                raise ProgramError("result too large", f"{size} bytes: ask for less at a time")
+            return True, value
+        except (MemoryError, InvariantBroken, OutcomeNeeded):
+            raise
+        except Exception as error:
+            failed = _as_program_error(error)
+            return False, (failed.code, failed.message)
+        finally:
+            self.state.roll_back()
+
+    def _perform(self, operations: _Operations, call: bytes) -> Any:
+        program, measurement, name, arguments = read_call(call)
+        if program not in self._programs:
+            raise ProgramError("unknown program", f"this service runs {', '.join(sorted(self._programs))}")
+        if measurement not in self._measurements:
+            raise ProgramError("other measurement", "the call is for another enclave's code than this service runs")
+        operation = operations.get((program, name))
+        if operation is None:
+            raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
+        self._context.program = program
+        return operation.function(self._context, **operation.bind(arguments))
+
+
+def _as_program_error(error: Exception) -> ProgramError:
+    """What the caller reads. A program's own bug shows no detail, so that every replica says the same."""
+    match error:
+        case ProgramError():
+            return error if _fits(error) else _INTERNAL
+        case ArgumentFault():
+            return ProgramError("arguments", str(error)[:_ERROR_BYTES_MAX])
+        case NotCanonical():
+            return ProgramError("malformed call", "the sealed bytes are no call")
+        case BudgetExceeded():
+            return ProgramError("budget exceeded", f"more than {STEPS_MAX} steps: do less at a time")
+        case _:
+            return _INTERNAL
+
+
+def _fits(error: ProgramError) -> bool:
+    try:
+        return len(codec.encode((error.code, error.message))) <= _ERROR_BYTES_MAX
+    except (TypeError, ValueError, OverflowError):
+        return False

@@ -1,0 +1,191 @@
+"""Answers to sealed queries on executed state: never ordered, never recorded, never the same bytes twice (T06, T07).
+
+Owns opening a query and sealing its answer. The answer's key is fresh each time and good for one query envelope only;
+the answer names the height and history root that it was given on. Which height the host may answer from is the
+member's concern (member.py); what the query itself demands is checked here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
+from strongroom.consensus.types import ChainId, Digest, Height
+from strongroom.enclave.envelope import (
+    QUERY,
+    SESSION_QUERY,
+    VERSION,
+    SignedQuery,
+    query_statement,
+    read_envelope,
+    read_query,
+    transaction_id,
+)
+from strongroom.enclave.heads import FreshPoint
+from strongroom.enclave.keys import EpochSecrets
+from strongroom.enclave.outcome import Code, Outcome
+from strongroom.enclave.padding import ANSWER_SIZES, pad, unpad
+from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, random_bytes, verify
+from strongroom.enclave.programs.runner import OutcomeNeeded, Runner
+from strongroom.enclave.programs.system import Recorded
+from strongroom.enclave.session_keys import SALT_SIZE, answer_box
+from strongroom.enclave.sessions import Sessions
+from strongroom.enclave.write_set import WriteSetBox
+
+
+class QueryRefused(ClientFault):
+    """A query does not open here.
+
+    Attributes:
+        reason: the text of a public refusal, as in outcome.Code.
+    """
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(f"query refused: {code.text}")
+        self.reason = code.text
+
+
+class BelowDemanded(ClientFault):
+    """The query demands a height that is not executed here yet.
+
+    Attributes:
+        height: the one to wait for.
+    """
+
+    def __init__(self, height: Height) -> None:
+        super().__init__(f"height {height} is not executed here yet: wait, or ask another node")
+        self.height = height
+
+
+class HeadsNeeded(ClientFault):
+    """The query is linearizable: it needs heads over a nonce that was made after it came."""
+
+    def __init__(self) -> None:
+        super().__init__("a linearizable query needs fresh heads: ask again with them")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The answer needs the outcome record of the block that executed this transaction."""
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Asked:
+    identity: bytes
+    secret: Secret
+    """From which the answer's key derives."""
+    query: bytes
+
+
+class Queries:
+    """Answers queries of one epoch."""
+
+    def __init__(
+        self, chain: ChainId, secrets: EpochSecrets, sessions: Sessions, runner: Runner, write_sets: WriteSetBox
+    ) -> None:
+        self._chain, self._secrets, self._sessions = chain, secrets, sessions
+        self._runner, self._write_sets = runner, write_sets
+
+    def answer(
+        self, envelope: bytes, executed: Header, root: Digest, outcome: bytes | None, fresh: FreshPoint | None
+    ) -> bytes | Need:
+        """Open, run, seal; `executed` and `root` are the newest executed block and the history root with it.
+
+        Raises:
+            QueryRefused: it is no query for this service, or its session is unknown here.
+            BelowDemanded, HeadsNeeded: the query demands more than is known here.
+            OperatorFault: `outcome` is not an outcome of this ledger.
+        """
+        asked = self._open(envelope)
+        try:
+            call, at_least, linearizable = read_query(asked.query)
+        except NotCanonical:
+            call, at_least, linearizable = b"", Height(0), False
+        if at_least > executed.height:
+            raise BelowDemanded(at_least)
+        if linearizable:
+            _check_fresh(executed, fresh)
+        try:
+            ok, value = self._runner.ask(call, asked.identity, self._recorded_in(outcome, executed.height))
+        except OutcomeNeeded as needed:
+            return Need(needed.id)
+        plaintext = pad(codec.encode_value((ok, value, executed.height, root)), ANSWER_SIZES)
+        salt = random_bytes(SALT_SIZE)
+        whole = codec.encode((VERSION, salt, bytes(len(plaintext) + TAG_SIZE)))
+        head = whole[: len(whole) - len(plaintext) - TAG_SIZE]
+        return head + answer_box(asked.secret, salt, Digest(transaction_id(envelope))).seal(0, plaintext, head)
+
+    def _open(self, envelope: bytes) -> _Asked:
+        try:
+            fields = read_envelope(envelope)
+        except NotCanonical:
+            raise QueryRefused(Code.MALFORMED) from None
+        kind, epoch = fields[1:3]
+        if kind not in (QUERY, SESSION_QUERY):
+            raise QueryRefused(Code.MALFORMED)
+        if epoch != self._secrets.epoch:
+            raise QueryRefused(Code.WRONG_EPOCH)
+        try:
+            return self._open_alone(envelope, fields[3]) if kind == QUERY else self._open_in_session(envelope, fields)
+        except (DoesNotOpen, NotCanonical):
+            raise QueryRefused(Code.DOES_NOT_OPEN) from None
+
+    def _open_alone(self, envelope: bytes, message: bytes) -> _Asked:
+        info = labels.bound(labels.QUERY, self._chain, envelope[: -len(message)])
+        signed = SignedQuery.decode(unpad(self._secrets.hybrid.open(message, info)))
+        secrets = self._secrets
+        statement = query_statement(self._chain, secrets.epoch, secrets.public_key_digest, signed.secret, signed.query)
+        if not verify(signed.public, signed.signature, statement):
+            raise DoesNotOpen("the identity did not sign this query")
+        return _Asked(sha256(signed.public).digest(), signed.secret, signed.query)
+
+    def _open_in_session(self, envelope: bytes, fields: tuple[Any, ...]) -> _Asked:
+        id, number, box = fields[3:]
+        session = self._sessions.find(id)
+        if session is None:
+            raise QueryRefused(Code.UNKNOWN_SESSION)
+        if session.box is None:
+            raise DoesNotOpen("the session is closed")
+        keys = self._sessions.keys_of(id, session)
+        aad = labels.bound(labels.SESSION_QUERY, self._chain, envelope[: -len(box)])
+        return _Asked(session.identity, keys.query_secret, unpad(keys.queries.open(number, box, aad)))
+
+    def _recorded_in(self, shown: bytes | None, height: Height) -> Callable[[bytes], Recorded | None]:
+        """How `system.result` finds a result: in the outcome that the host shows, once that is authenticated.
+
+        The write set opens only beside the leaves of the block that it was made for (its AAD names their root), and
+        only an enclave of this service that executed that block could make it: no history proof is needed.
+        """
+        if shown is None:
+
+            def ask(id: bytes) -> Recorded | None:
+                raise OutcomeNeeded(id)
+
+            return ask
+        if not shown:
+            return lambda _: None
+        try:
+            outcome = Outcome.decode(shown)
+            write_set = self._write_sets.open(outcome.write_set, outcome.height, outcome.block, outcome.root)
+        except (NotCanonical, DoesNotOpen) as error:
+            raise OperatorFault(f"the outcome shown is not of this ledger: {error}") from None
+
+        def find(id: bytes) -> Recorded | None:
+            position = outcome.position_of(id)
+            recorded = None if position is None else write_set.result_of(position)
+            return None if recorded is None or position is None else Recorded(outcome.height, position, *recorded)
+
+        return find
+
+
+def _check_fresh(executed: Header, fresh: FreshPoint | None) -> None:
+    """Everything that was final when the heads were made must be executed (PROTOCOL §6)."""
+    if fresh is None:
+        raise HeadsNeeded
+    if (executed.epoch, executed.view) < (fresh.epoch, fresh.view):
+        raise BelowDemanded(max(fresh.height, Height(executed.height + 1)))

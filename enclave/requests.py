@@ -1,0 +1,119 @@
+"""The vocabulary of the door: what a host may ask of its enclave. Bytes in, bytes out (DESIGN §2).
+
+A frame is a u32 length (big-endian) and that many bytes: a canonical (operation, arguments) from the host, a canonical
+(outcome, value) back, in the order of the requests. Both sides import this page; there is no other.
+"""
+
+from enum import IntEnum
+
+from strongroom.consensus import codec
+from strongroom.consensus.errors import NotCanonical, StrongroomError
+
+FRAME_BYTES_MAX = 64 * 1024 * 1024
+LENGTH_BYTES = 4
+
+
+class Op(IntEnum):
+    """Every request, with its arguments and its answer."""
+
+    PREPARE = 1
+    """(constitution, name, operator, region, tls key, deployment, operator signature) → evidence. Makes the keys."""
+    FOUND = 2
+    """(constitution, evidences) → (genesis, wraps): only for the validator of lowest node key."""
+    ACCEPT = 3
+    """(genesis, wraps) → sealed state."""
+    UNSEAL = 4
+    """(sealed state, genesis) → sealed state of the next boot; the host stores it before it goes on."""
+    DESCRIBE = 5
+    """() → (measurement, chip id): for the operator's deployment statement."""
+    LINK_EVIDENCE = 10
+    """(nonce) → evidence of this boot over the nonce."""
+    CHECK_LINK = 11
+    """(evidence, nonce, block time) → (validator index, name, tls key, words): the peer's enclave, verified."""
+    SIGN_LINK = 12
+    """(nonce, listener's tls key) → signature by the node key."""
+    SIGN_BATCH = 13
+    """(batch digest) → signature by the node key."""
+    SIGN_STATUS = 14
+    """(status body) → signature by the node key."""
+    SIGN_HEAD = 15
+    """(head body) → signature by the node key."""
+    RECALL = 20
+    """(statements): what the log says was cast before this boot; before the first CAST only."""
+    CAST = 21
+    """(statements) → signatures by the vote key; refuses what the guard refuses."""
+    FORGET = 22
+    """(view): statements up to this final view are never cast again."""
+    CHALLENGE = 30
+    """() → nonce."""
+    FRESHEN = 31
+    """(heads over the nonce) → (height, view, may vote)."""
+    APPLY = 40
+    """(headers, outcomes): own outcomes after a restart, provisional until CONFIRM."""
+    CONFIRM = 41
+    """(headers up to a certified one, certificate): the outcomes applied are those that a quorum anchored."""
+    EXECUTE = 42
+    """(((header, batches) …), FINALIZE certificate of the last) → outcomes."""
+    QUERY = 43
+    """(envelope, outcome or nil) → (answer, height) or the id of the transaction whose outcome is needed."""
+    SEAL = 44
+    """() → sealed state with the newest mark."""
+    STATUS = 50
+    """() → (executed height, history root, boot, fresh, may vote)."""
+
+
+class Refusal(StrongroomError):
+    """The enclave refused a request; carries the class and text of its reason.
+
+    Attributes:
+        kind: class name of the enclave's error, e.g. ``AttestationError``.
+        reason: stable reason code when it has one.
+    """
+
+    def __init__(self, kind: str, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.kind, self.reason = kind, reason
+
+
+def encode_request(op: Op, *arguments: object) -> bytes:
+    """One request, without its length."""
+    return codec.encode((int(op), arguments))
+
+
+def decode_request(data: bytes) -> tuple[Op, tuple[object, ...]]:
+    """Read one request.
+
+    Raises:
+        NotCanonical: not a request.
+    """
+    number, arguments = codec.fields(codec.decode(data, size_max=FRAME_BYTES_MAX), int, tuple, name="request")
+    try:
+        return Op(number), arguments
+    except ValueError:
+        raise NotCanonical(f"request: no operation {number}") from None
+
+
+def encode_answer(value: object) -> bytes:
+    """An answer, without its length."""
+    return codec.encode((True, value))
+
+
+def encode_refusal(error: StrongroomError) -> bytes:
+    """A refusal; its text comes from public facts only (T09)."""
+    return codec.encode((False, (type(error).__name__, str(getattr(error, "reason", "")), str(error))))
+
+
+def decode_answer(data: bytes) -> object:
+    """The answer's value.
+
+    Raises:
+        Refusal: the enclave refused.
+        NotCanonical: not an answer.
+    """
+    value = codec.decode(data, size_max=FRAME_BYTES_MAX)
+    if type(value) is not tuple or len(value) != 2 or type(value[0]) is not bool:
+        raise NotCanonical("answer: expected (outcome, value)")
+    if value[0]:
+        answer: object = value[1]
+        return answer
+    raise Refusal(*codec.fields(value[1], str, str, str, name="refusal"))
