@@ -1,0 +1,48 @@
+"""`python -m strongroom.node run --config FILE`: one node as a process; the command line starts nodes this way."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import uvloop
+
+from strongroom.consensus.errors import StrongroomError
+from strongroom.node.config import load
+from strongroom.node.host import Host
+from strongroom.node.logs import configure_logging
+
+
+def main() -> int:
+    """Run a node until it is told to stop; exit code 0, or 2 with one line on stderr."""
+    parser = argparse.ArgumentParser(prog="strongroom.node", description=__doc__)
+    parser.add_argument("command", choices=["run"])
+    parser.add_argument("--config", type=Path, required=True, help="the node's node.toml")
+    arguments = parser.parse_args()
+    try:
+        config = load(arguments.config)
+        configure_logging(config.log_level)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(Host(config).run())
+    except StrongroomError as fault:
+        sys.stderr.write(f"error: {fault}\n")
+        return 2
+    except BaseExceptionGroup as group:
+        faults, others = group.split(StrongroomError)
+        if others is not None or faults is None:
+            raise
+        for leaf in _leaves(faults):
+            sys.stderr.write(f"error: {leaf}\n")
+        return 2
+    return 0
+
+
+def _leaves(group: BaseExceptionGroup[StrongroomError]) -> list[StrongroomError]:
+    leaves: list[StrongroomError] = []
+    for error in group.exceptions:
+        leaves.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return leaves
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Batches that are held and not yet executed: the data that blocks name (PROTOCOL §2, §7; T35).
+
+Owns their bytes in memory, bounded per origin; the log owns their durability, and the replica, which knows only their
+headers, what they mean.
+"""
+
+from strongroom.consensus.blocks import Batch
+from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.types import Digest, Lane
+
+ORIGIN_BYTES_MAX = 32 * 1024 * 1024
+"""Unordered payload bytes that one origin may make this node keep."""
+
+
+class BatchPool:
+    """Held batches by digest."""
+
+    def __init__(self) -> None:
+        self._held: dict[Digest, Batch] = {}
+        self._bytes: dict[Lane, int] = {}
+
+    def __contains__(self, digest: Digest) -> bool:
+        return digest in self._held
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def admit(self, batch: Batch, *, wanted: bool) -> None:
+        """Check the origin's quota before a batch is logged; what a block needs (`wanted`) is outside it.
+
+        Raises:
+            PeerFault: the origin has too many unordered bytes here.
+        """
+        if not wanted and self._bytes.get(batch.header.lane, 0) + batch.header.size > ORIGIN_BYTES_MAX:
+            raise PeerFault(f"lane {batch.header.lane}: over {ORIGIN_BYTES_MAX} unordered bytes")
+
+    def add(self, batch: Batch) -> None:
+        """Keep a batch; adding it again changes nothing."""
+        header = batch.header
+        if header.digest not in self._held:
+            self._held[header.digest] = batch
+            self._bytes[header.lane] = self._bytes.get(header.lane, 0) + header.size
+
+    def get(self, digest: Digest) -> Batch | None:
+        """The batch, if held."""
+        return self._held.get(digest)
+
+    def drop(self, digest: Digest) -> None:
+        """Let go of a batch that is executed and in the block store."""
+        batch = self._held.pop(digest, None)
+        if batch is not None:
+            self._bytes[batch.header.lane] -= batch.header.size
+
+    def all(self) -> list[Batch]:
+        """Every held batch, for the carry of a log rotation."""
+        return list(self._held.values())
+
+    def waiting(self, lane: Lane) -> int:
+        """Held batches of one lane."""
+        return sum(1 for batch in self._held.values() if batch.header.lane == lane)

@@ -1,0 +1,205 @@
+"""`strongroom cluster …`: a cluster of real processes on this machine.
+
+Owns options, words and documents of these commands; what they do stands in node/cluster*.py.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.node.cli import cluster_screen
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, fail, guarded, note, run
+from strongroom.node.cluster import Cluster, open_cluster
+from strongroom.node.cluster_creation import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
+from strongroom.node.cluster_up import bring_up
+from strongroom.node.interrupts import cancelled_by_signals
+from strongroom.node.log_file import follow_log, log_tail
+from strongroom.node.node_process import NodeProcess
+
+cluster_app = typer.Typer(
+    name="cluster",
+    no_args_is_help=True,
+    help="A cluster of real node processes on this machine, in one folder (attestation is SIMULATED).",
+)
+NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="n0, n1, …")]
+_LOG_LINES_MAX = 10_000
+
+
+@cluster_app.command()
+@guarded
+def up(
+    directory: DirectoryOption = DEFAULT_DIR,
+    nodes: Annotated[int | None, typer.Option(help=f"How many nodes to make (default {DEFAULT_NODES}).")] = None,
+    base_port: Annotated[
+        int | None, typer.Option(help=f"Node i serves on base+i; 0 picks free ports (default {DEFAULT_BASE_PORT}).")
+    ] = None,
+    port_stride: Annotated[
+        int, typer.Option(help="Node i talks to peers on base+stride+i.", min=1)
+    ] = DEFAULT_PORT_STRIDE,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the service answers.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a cluster: make its folder if missing, start its nodes, wait until the service answers.
+
+    Stays in the foreground and stops all nodes on Ctrl-C, unless --detach. On a folder that exists it starts what is
+    stopped; a second time it changes nothing.
+
+    Example: strongroom cluster up --nodes 4 --detach
+    """
+    run(_up(directory, nodes, base_port, port_stride, detach, as_json))
+
+
+async def _up(
+    directory: Path, nodes: int | None, base_port: int | None, port_stride: int, detach: bool, as_json: bool
+) -> None:
+    with cancelled_by_signals():
+        with cluster_screen.progress() as say:
+            cluster = await bring_up(directory, say=say, nodes=nodes, base_port=base_port, port_stride=port_stride)
+        emit(_ready_document(cluster), as_json, lambda: cluster_screen.show_ready(cluster, detach=detach))
+        if detach:
+            return
+        try:
+            await cluster_screen.watch(cluster)
+        except asyncio.CancelledError:  # Ctrl-C is how a foreground cluster is meant to end
+            note("stopping all nodes")
+        finally:
+            await cluster.down()
+
+
+def _ready_document(cluster: Cluster) -> dict[str, Any]:
+    service = cluster.service()
+    return {
+        "service": service.pin,
+        "chain": service.chain.hex(),
+        "endpoints": list(service.endpoints),
+        "ca": str(service.ca),
+        "dir": str(cluster.layout.directory),
+        "nodes": cluster.names,
+    }
+
+
+@cluster_app.command()
+@guarded
+def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Show each node: processes, state, height, view, peers, what its peers found in its evidence.
+
+    Example: strongroom cluster status --json
+    """
+    document = run(open_cluster(directory).status())
+    emit(document, as_json, lambda: cluster_screen.show_status(document))
+
+
+@cluster_app.command()
+@guarded
+def down(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Stop every node; leaves no process. The folder stays, `up` starts it again.
+
+    Example: strongroom cluster down
+    """
+    cluster = open_cluster(directory)
+    names = [node.name for node in cluster.running()]
+    run(_finishing(cluster.down()))
+    emit({"stopped": names}, as_json, lambda: typer.echo(f"stopped {', '.join(names) or 'nothing: no node ran'}"))
+
+
+@cluster_app.command()
+@guarded
+def stop(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Stop one node in an orderly way.
+
+    Example: strongroom cluster stop n2
+    """
+    process = open_cluster(directory).node(node)
+    ran = process.host() is not None
+    run(_finishing(process.stop()))
+    emit(_row(process, "stopped"), as_json, lambda: typer.echo(f"{node} {'stopped' if ran else 'did not run'}"))
+
+
+@cluster_app.command()
+@guarded
+def start(
+    node: NodeArgument,
+    directory: DirectoryOption = DEFAULT_DIR,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it votes.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start one node; returns when its host answers, with --wait when it votes again.
+
+    Example: strongroom cluster start n2 --wait
+    """
+    cluster = open_cluster(directory)
+    process = cluster.node(node)
+    state = run(_start(cluster, process, wait=wait))
+    endpoint = f"https://{process.config().rpc}"
+    emit(_row(process, state), as_json, lambda: typer.echo(f"{node} runs ({state}) on {endpoint}"))
+
+
+async def _start(cluster: Cluster, process: NodeProcess, *, wait: bool) -> str:
+    await process.start()
+    if wait:
+        await cluster.wait_voting(process.name)
+    return (await cluster.states())[process.name]
+
+
+@cluster_app.command()
+@guarded
+def kill(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """End one node's host and enclave with SIGKILL, as a crash would; returns when both are gone.
+
+    Example: strongroom cluster kill n2
+    """
+    process = open_cluster(directory).node(node)
+    ran = process.host() is not None
+    run(_finishing(process.kill()))
+    emit(_row(process, "stopped"), as_json, lambda: typer.echo(f"{node} {'killed' if ran else 'did not run'}"))
+
+
+@cluster_app.command()
+@guarded
+def logs(
+    node: NodeArgument,
+    directory: DirectoryOption = DEFAULT_DIR,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is appended, until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=_LOG_LINES_MAX, help="How many last lines.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the end of one node's log.
+
+    Example: strongroom cluster logs n0 -f
+    """
+    path = open_cluster(directory).node(node).layout.log
+    if not path.exists():
+        fail(f"{node} has no log yet: it was never started")
+
+    def show(text: str) -> None:
+        for line in text.splitlines():
+            emit({"node": node, "line": line}, as_json, lambda line=line: typer.echo(line))  # type: ignore[misc]
+
+    show("\n".join(log_tail(path, lines)) if lines else "")
+    if follow:
+        try:
+            follow_log(path, show)
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+
+
+async def _finishing(ending: Any) -> None:
+    """Ending processes goes on to its end even when the user loses patience."""
+    task = asyncio.ensure_future(ending)
+    with cancelled_by_signals():
+        try:
+            await asyncio.shield(task)
+        finally:
+            await task
+
+
+def _row(process: NodeProcess, state: str) -> dict[str, Any]:
+    host, enclave = process.host(), process.enclave()
+    return {
+        "name": process.name,
+        "pid": host.pid if host else None,
+        "enclave_pid": enclave.pid if host and enclave else None,
+        "state": state,
+    }

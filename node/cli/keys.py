@@ -1,0 +1,91 @@
+"""`strongroom keys …`: identities in the folder's `keys/`.
+
+Owns options and words of these commands; the files' form stands in node/client/identities.py.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded
+from strongroom.node.client.identities import PASSPHRASE_VARIABLE, IdentityFile, KeyFolder
+from strongroom.node.layout import ClusterLayout
+
+keys_app = typer.Typer(name="keys", no_args_is_help=True, help="Identities: who calls, queries and votes.")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, '_', '-' and '.'.")]
+
+
+@keys_app.command()
+@guarded
+def new(
+    name: NameArgument,
+    directory: DirectoryOption = DEFAULT_DIR,
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help=f"Seal the key file; asks, or takes {PASSPHRASE_VARIABLE}.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an identity; its key file is for its owner only (mode 0600).
+
+    Example: strongroom keys new dave --passphrase
+    """
+    text = (os.environ.get(PASSPHRASE_VARIABLE) or _ask_twice()) if passphrase else ""
+    made = _folder(directory).new(name, passphrase=text)
+    emit(_document(made), as_json, lambda: _show(made))
+
+
+@keys_app.command("list")
+@guarded
+def list_(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """List the identities of this folder.
+
+    Example: strongroom keys list --json
+    """
+    found = _folder(directory).list()
+
+    def human() -> None:
+        width = max((len(entry.name) for entry in found), default=0)
+        for entry in found:
+            typer.echo(f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}")
+        if not found:
+            typer.echo(f"no identity in {directory}: make one with `strongroom keys new NAME`", err=True)
+
+    emit([_document(entry) for entry in found], as_json, human)
+
+
+@keys_app.command()
+@guarded
+def show(name: NameArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Show what anyone may know of one identity.
+
+    Example: strongroom keys show alice
+    """
+    found = _folder(directory).show(name)
+    emit(_document(found), as_json, lambda: _show(found))
+
+
+def _folder(directory: Path) -> KeyFolder:
+    return KeyFolder(ClusterLayout(directory).keys)
+
+
+def _ask_twice() -> str:
+    text: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    return text
+
+
+def _document(entry: IdentityFile) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "id": f"id:{entry.id.hex()}",
+        "public": entry.public.hex(),
+        "passphrase": entry.sealed,
+    }
+
+
+def _show(entry: IdentityFile) -> None:
+    typer.echo(f"name        {entry.name}")
+    typer.echo(f"id          id:{entry.id.hex()}")
+    typer.echo(f"public key  {entry.public.hex()} (Ed25519)")
+    typer.echo(f"key file    {'sealed with a passphrase' if entry.sealed else 'in the clear, mode 0600'}")

@@ -1,0 +1,70 @@
+"""`strongroom`: the command line, put together from one module per group of commands.
+
+Owns the names of the groups and loads only the one that is asked for, so that `--version` and `--help` are quick.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module, metadata
+from typing import Annotated
+
+import typer
+
+_EPILOG = "Exit codes: 0 ok · 1 the answer is no · 2 usage or configuration · 3 unreachable · 4 cannot check."
+
+
+def _mount_group(module: str, attribute: str) -> Callable[[typer.Typer], None]:
+    def mount(app: typer.Typer) -> None:
+        app.add_typer(getattr(import_module(f"strongroom.node.cli.{module}"), attribute))
+
+    return mount
+
+
+def _mount_ledger(app: typer.Typer) -> None:
+    import_module("strongroom.node.cli.ledger").register(app)
+
+
+_GROUPS: dict[str, Callable[[typer.Typer], None]] = {
+    "cluster": _mount_group("cluster", "cluster_app"),
+    "node": _mount_group("node", "node_app"),
+    "keys": _mount_group("keys", "keys_app"),
+    "ledger": _mount_ledger,
+    "explorer": _mount_group("explorer", "explorer_app"),
+}
+_COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
+"""Commands whose group has another name."""
+
+
+def make_app(command: str | None = None) -> typer.Typer:
+    """The application: with the one group that has this command, or with all."""
+    app = typer.Typer(name="strongroom", no_args_is_help=True, add_completion=False, epilog=_EPILOG)
+
+    @app.callback()
+    def strongroom(
+        version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    ) -> None:
+        """A permissioned ledger that keeps secrets: sealed transactions, attested enclaves, receipts anyone can verify.
+
+        Example: strongroom cluster up --detach
+        """
+        if version:
+            _print_version()
+            raise typer.Exit
+
+    group = _COMMANDS.get(command or "", command or "")
+    for mount in [_GROUPS[group]] if group in _GROUPS and command != "ledger" else _GROUPS.values():
+        mount(app)
+    return app
+
+
+def main() -> None:
+    """The console script."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        _print_version()
+        return
+    make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
+
+
+def _print_version() -> None:
+    print(f"strongroom {metadata.version('strongroom')}")

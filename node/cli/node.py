@@ -1,0 +1,122 @@
+"""`strongroom node …`: what an operator does on a node's own machine.
+
+Owns options of these commands. The host process itself is `python -m strongroom.node run`.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node import config as node_config
+from strongroom.node import tls
+from strongroom.node.cli.common import JsonOption, emit, guarded
+from strongroom.node.config import Address, NodeConfig, Peer
+from strongroom.node.layout import NodeLayout
+
+node_app = typer.Typer(name="node", no_args_is_help=True, help="One node, on its own machine.")
+ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="The node's TOML configuration.")]
+
+
+@node_app.command()
+@guarded
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="FOLDER", help="The node's folder; its name is the node's.")],
+    rpc: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")] = "127.0.0.1:7400",
+    peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where other nodes connect.")] = "127.0.0.1:7410",
+    peers: Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAME=HOST:PORT", help="Another member; repeat for each.")
+    ] = None,
+    genesis: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Genesis of the chain (default: genesis.bin beside FOLDER).")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing: check the configuration in FOLDER.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a node's folder: configuration, connection key and certificate; or check one.
+
+    Example: strongroom node init /srv/strongroom/n4 --rpc 10.0.0.4:7400 --peer 10.0.0.4:7410 --with n0=10.0.0.1:7410
+
+    Example: strongroom node init /srv/strongroom/n4 --check
+    """
+    layout = NodeLayout(directory.absolute())
+    if check:
+        _emit_config(layout.config, node_config.load(layout.config), as_json)
+        return
+    if layout.config.exists():
+        raise OperatorFault(f"{layout.config} exists: edit it and check it with --check")
+    config = NodeConfig(
+        name=layout.name,
+        directory=layout.directory,
+        genesis=genesis.absolute() if genesis else layout.cluster.genesis,
+        rpc=_address("--rpc", rpc),
+        peer=_address("--peer", peer),
+        peers=tuple(_peer(text) for text in peers or []),
+    )
+    _make_folder(layout, config)
+    _emit_config(layout.config, node_config.load(layout.config), as_json)
+
+
+@node_app.command()
+@guarded
+def run(
+    config: ConfigOption,
+    check: Annotated[bool, typer.Option("--check", help="Check the configuration and start nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a node's host in the foreground, until SIGTERM or Ctrl-C; or check its configuration.
+
+    Example: strongroom node run --config strongroom-data/n0/node.toml --check
+    """
+    loaded = node_config.load(config)
+    if check:
+        _emit_config(config, loaded, as_json)
+        return
+    os.execv(sys.executable, [sys.executable, "-m", "strongroom.node", "run", "--config", str(config)])  # noqa: S606
+
+
+def _make_folder(layout: NodeLayout, config: NodeConfig) -> None:
+    text = node_config.dumps(config, base=layout.directory)
+    layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    identity = tls.make_certificate(config.name, [config.rpc.host, config.peer.host])
+    tls.write_identity(identity, certificate=layout.tls_certificate, key=layout.tls_key)
+    layout.config.write_text(text)
+
+
+def _emit_config(path: Path, config: NodeConfig, as_json: bool) -> None:
+    certificate = config.layout.tls_certificate
+    digest = tls.spki_digest(certificate.read_bytes()).hex() if certificate.exists() else None
+    document: dict[str, Any] = {
+        "config": str(path),
+        "name": config.name,
+        "rpc": str(config.rpc),
+        "peer": str(config.peer),
+        "peers": [peer.name for peer in config.peers],
+        "tls_key": digest,
+    }
+
+    def human() -> None:
+        typer.echo(f"{path}: good")
+        for key in ("name", "rpc", "peer"):
+            typer.echo(f"  {key:<8} {document[key]}")
+        typer.echo(f"  peers    {', '.join(document['peers']) or 'none'}")
+        typer.echo(f"  tls key  {digest or 'none yet: `strongroom node init` makes one'}")
+
+    emit(document, as_json, human)
+
+
+def _address(option: str, text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as fault:
+        raise OperatorFault(f"{option}: {fault}") from None
+
+
+def _peer(text: str) -> Peer:
+    name, separator, address = text.partition("=")
+    if not separator or not name:
+        raise OperatorFault(f"--with: {text!r} is not NAME=HOST:PORT")
+    return Peer(name, _address("--with", address))

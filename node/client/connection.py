@@ -1,0 +1,263 @@
+"""One WebSocket to one node: JSON-RPC in binary frames, many requests side by side, notifications.
+
+Owns the pairing of answers with questions, and the digest of the TLS key at the other end. Trusts nobody: whose key it
+is, trust.py finds out (T42).
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from strongroom.node import tls
+from strongroom.node.client.errors import Disconnected, NotTrusted
+from strongroom.node.rpc import faults, jsonrpc
+from strongroom.node.rpc.faults import RpcFault
+
+CONNECT_SECONDS_MAX = 5.0
+HEARTBEAT_SECONDS = 10.0
+REPLY_BYTES_MAX = 256 * 1024 * 1024
+"""1,024 results of the largest size class."""
+EVENTS_MAX = 256
+"""Notifications that wait for a slow reader; what is dropped beyond that is told as missed."""
+
+_FAULTS: dict[int, type[RpcFault]] = {
+    fault.code: fault
+    for fault in (
+        faults.NotFound,
+        faults.Refused,
+        faults.TooLarge,
+        faults.NotYet,
+        faults.Overloaded,
+        faults.WrongChainOrEpoch,
+        faults.NotReady,
+        jsonrpc.MethodNotFound,
+        jsonrpc.InvalidParams,
+        jsonrpc.InternalError,
+    )
+}
+
+
+class Connection:
+    """Open from `open` until the peer or `close` ends it; `run` must be running meanwhile."""
+
+    def __init__(self, endpoint: str, socket: aiohttp.ClientWebSocketResponse, tls_digest: bytes) -> None:
+        self.endpoint = endpoint
+        self.tls_digest = tls_digest
+        """SHA-256 of the peer's SubjectPublicKeyInfo, 32 bytes."""
+        self.alive = True
+        self.on_end: Callable[[], None] | None = None
+        """Called once when it ends."""
+        self._socket = socket
+        self._next_id = 0
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._then: dict[int, Callable[[Any], None]] = {}
+        self._events: dict[int, Events] = {}
+
+    @classmethod
+    async def open(cls, http: aiohttp.ClientSession, endpoint: str, context: ssl.SSLContext) -> "Connection":
+        """Connect; the peer's certificate stands in the context's bundle.
+
+        Raises:
+            Disconnected: nobody answers there.
+            NotTrusted: the certificate is not one of the bundle (``tls-key``).
+        """
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                socket = await http.ws_connect(
+                    f"{endpoint}/ws",
+                    ssl=context,
+                    heartbeat=HEARTBEAT_SECONDS,
+                    max_msg_size=REPLY_BYTES_MAX,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                )
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise NotTrusted("tls-key", f"{endpoint} shows a certificate that is not in the bundle: {error}") from None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Disconnected(f"{endpoint}: {_words(error)}") from None
+        tunnel = socket.get_extra_info("ssl_object")
+        certificate = None if tunnel is None else tunnel.getpeercert(binary_form=True)
+        if certificate is None:
+            await socket.close()
+            raise NotTrusted("tls-key", f"{endpoint} shows no certificate")
+        return cls(endpoint, socket, tls.spki_digest(certificate))
+
+    async def start(
+        self, method: str, params: dict[str, Any], then: Callable[[Any], None] | None = None
+    ) -> "asyncio.Future[Any]":
+        """Send a request; the future is its result, or an RpcFault, or Disconnected.
+
+        Args:
+            method: its name.
+            params: by name; bytes stay raw.
+            then: called with the result before the next frame is read.
+
+        Raises:
+            Disconnected: the connection has ended.
+        """
+        if not self.alive:
+            raise Disconnected(f"{self.endpoint}: the connection has ended")
+        self._next_id = id = self._next_id + 1
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked[id] = future
+        if then is not None:
+            self._then[id] = then
+        frame = jsonrpc.encode_msgpack({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        try:
+            await self._socket.send_bytes(frame)
+        except (aiohttp.ClientError, OSError) as error:
+            self._asked.pop(id, None)
+            self._end()
+            raise Disconnected(f"{self.endpoint}: {_words(error)}") from None
+        return future
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """Send a request and wait for its result.
+
+        Raises:
+            RpcFault: the node refuses.
+            Disconnected: the connection ended first.
+        """
+        return await (await self.start(method, params))
+
+    async def subscribe(self, topic: str, start: int) -> "Events":
+        """Be told of blocks from a height on."""
+        events = Events()
+
+        def register(id: Any) -> None:
+            events.id = id
+            self._events[id] = events
+
+        await (await self.start("ledger_subscribe", {"topic": topic, "from": start}, register))
+        if not self.alive:
+            events.end()
+        return events
+
+    async def unsubscribe(self, events: "Events") -> None:
+        """No longer."""
+        if self._events.pop(events.id, None) is not None and self.alive:
+            await self.ask("ledger_unsubscribe", id=events.id)
+
+    async def run(self) -> None:
+        """Read frames until the connection ends, by whichever side."""
+        try:
+            async for message in self._socket:
+                if message.type is not aiohttp.WSMsgType.BINARY or not self._take(message.data):
+                    break
+        finally:
+            self._end()
+            await self._socket.close()
+
+    async def close(self) -> None:
+        """End it."""
+        self._end()
+        await self._socket.close()
+
+    def _take(self, data: bytes) -> bool:
+        """Pair one frame; False when it is none that a node would send."""
+        try:
+            value = jsonrpc.decode_msgpack(data)
+            if "method" in value:
+                self._on_event(value["params"])
+                return True
+            future = self._asked.pop(value["id"])
+            then = self._then.pop(value["id"], None)
+            if "error" in value:
+                fault = fault_of(value["error"])
+                if not future.done():
+                    future.set_exception(fault)
+                return True
+            result = value["result"]
+        except (RpcFault, KeyError, TypeError, AttributeError):
+            return False
+        if then is not None:
+            then(result)
+        if not future.done():
+            future.set_result(result)
+        return True
+
+    def _on_event(self, params: Any) -> None:
+        events = self._events.get(params["subscription"])
+        if events is not None:
+            events.put(params)
+
+    def _end(self) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        fault = Disconnected(f"{self.endpoint}: the connection ended")
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(fault)
+                future.exception()  # whoever asked may be gone; that is no error
+        self._asked.clear()
+        for events in self._events.values():
+            events.end()
+        if self.on_end is not None:
+            self.on_end()
+
+
+class Events:
+    """Notifications of one subscription, in order, at most EVENTS_MAX of them."""
+
+    def __init__(self) -> None:
+        self.id = 0
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._lost: tuple[int, int] | None = None
+        self._ended = False
+        self._wake = asyncio.Event()
+
+    def put(self, event: dict[str, Any]) -> None:
+        """One more; beyond the bound only its height is kept."""
+        if self._lost is None and len(self._waiting) < EVENTS_MAX:
+            self._waiting.append(event)
+        else:
+            missed = event.get("missed")
+            first, last = (missed["from"], missed["to"]) if missed else (event["height"], event["height"])
+            self._lost = (self._lost[0] if self._lost else first, last)
+        self._wake.set()
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._ended = True
+        self._wake.set()
+
+    async def next(self) -> dict[str, Any]:
+        """The next one; `missed: {from, to}` stands for what was dropped.
+
+        Raises:
+            Disconnected: the connection ended and everything before was taken.
+        """
+        while True:
+            if self._waiting:
+                return self._waiting.popleft()
+            if self._lost is not None:
+                (first, last), self._lost = self._lost, None
+                return {"missed": {"from": first, "to": last}}
+            if self._ended:
+                raise Disconnected("the connection ended")
+            self._wake.clear()
+            await self._wake.wait()
+
+
+def fault_of(error: Any) -> RpcFault:
+    """The fault that a reply's `error` member tells of.
+
+    Raises:
+        KeyError, TypeError: it is no error object.
+    """
+    code, message, data = error["code"], error["message"], error.get("data") or {}
+    fault = _FAULTS.get(code, RpcFault)(str(message))
+    fault.data = dict(data)
+    return fault
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or "cannot connect"
+    return str(error) or type(error).__name__

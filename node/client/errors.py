@@ -1,0 +1,95 @@
+"""What a client says when a call does not end well, beyond the refusals of the front door (strongroom.node.rpc.faults).
+
+ClientFault
+├─ Unreachable         nobody answered in time; the envelope may still be ordered
+│  └─ Disconnected     one connection ended; another node is tried
+├─ NoQuorum            too few members vouch for what is newest; asked again until the time is up
+├─ NotTrusted          what a node shows does not verify against the pin: nothing is sealed to it
+├─ ProgramFailed       the program ran and said no; the answer was sealed to us
+├─ TransactionRefused  ordered, and refused in public before a program ran
+└─ CannotCheck         something that a check needs is missing
+"""
+
+from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import TransactionId
+
+
+class Unreachable(ClientFault):
+    """No answer in time.
+
+    Attributes:
+        id: of the envelope that may still be ordered, to ask for later; None when nothing was sent.
+    """
+
+    def __init__(self, message: str, *, id: TransactionId | None = None) -> None:
+        super().__init__(message)
+        self.id = id
+
+
+class Disconnected(Unreachable):
+    """A connection ended before the answer."""
+
+
+class NoQuorum(ClientFault):
+    """Fewer than a quorum of members answered for what is newest.
+
+    Attributes:
+        answered, members, needed: how many answered, of how many, and how many it takes.
+    """
+
+    def __init__(self, detail: str, *, answered: int, members: int, needed: int) -> None:
+        super().__init__(f"no quorum ({answered} of {members} answer, {needed} needed): {detail}")
+        self.answered, self.members, self.needed = answered, members, needed
+
+
+class NotTrusted(ClientFault):
+    """A node shows or answers something that does not verify; it is left for another.
+
+    Attributes:
+        reason: stable code: ``pin``, ``genesis``, ``epochs``, ``evidence``, ``tls-key``, ``membership``, ``epoch-key``,
+            ``heads`` or ``answer``.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"not trusted ({reason}): {detail}")
+        self.reason = reason
+
+
+class ProgramFailed(ClientFault):
+    """The transaction was executed, and its program refused; nothing of it took effect.
+
+    Attributes:
+        code: the program's stable error code.
+        message: the program's words.
+        id, height, index: where the transaction stands; for a query, id and index are None.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        id: TransactionId | None = None,
+        height: int | None = None,
+        index: int | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code, self.message = code, message
+        self.id, self.height, self.index = id, height, index
+
+
+class TransactionRefused(ClientFault):
+    """The envelope was ordered and refused before any program ran.
+
+    Attributes:
+        reason: the public refusal's name, e.g. ``wrong epoch``.
+        id, height, index: where it stands.
+    """
+
+    def __init__(self, reason: str, *, id: TransactionId, height: int, index: int) -> None:
+        super().__init__(f"transaction {id.hex()} was refused at height {height}: {reason}")
+        self.reason, self.id, self.height, self.index = reason, id, height, index
+
+
+class CannotCheck(ClientFault):
+    """A check cannot be made: a file, a pin or an answer is missing."""

@@ -1,0 +1,318 @@
+"""Many calls under way at once, through one session and one node, in order; each takes effect once, whatever fails.
+
+All calls of one turn of the event loop leave in one frame. Owns the session's window (newest − oldest unanswered stays
+below it), the order of frames, and what is sent again: always the same envelope, so that nothing takes effect twice.
+What becomes of a call that was refused is in refusals.py; which node is talked to, in nodes.py.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from strongroom.consensus.errors import AttestationError, ClientFault, StrongroomError
+from strongroom.consensus.types import TransactionId
+from strongroom.enclave.envelope import Call, transaction_id
+from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.enclave.sender import ClientSession, Identity
+from strongroom.enclave.sessions import WINDOW
+from strongroom.node.client.calls import Done, Entry, Opened
+from strongroom.node.client.connection import Connection
+from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
+from strongroom.node.client.nodes import Nodes, retry_seconds
+from strongroom.node.client.trust import Trust
+from strongroom.node.rpc.faults import Overloaded
+
+FRAME_ENVELOPES_MAX = 1024
+FRAME_BYTES_MAX = 4 * 1024 * 1024
+FRAMES_IN_FLIGHT_MAX = 32
+CALLS_WAITING_MAX = 65_536
+OVERLOADS_MAX = 3
+"""Times in a row that a node may say that it is overloaded before another one is asked."""
+DISTRUST_RETRY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Frame:
+    entries: list[Entry]
+    after: TransactionId | None
+    """The last envelope of the frame before it on this connection."""
+
+
+class Pipeline:
+    """The calls of one client."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        trust: Trust,
+        nodes: Nodes,
+        *,
+        one_shot: bool,
+        on_refusal: "Callable[[Pipeline, Entry, Any], None]",
+        fetch_receipt: Callable[[Done], Any],
+    ) -> None:
+        self._identity, self._trust, self._nodes, self._one_shot = identity, trust, nodes, one_shot
+        self._on_refusal, self._fetch_receipt = on_refusal, fetch_receipt
+        self._waiting: deque[Entry] = deque()
+        self.session: Opened | None = None
+        """The current one; without it, the next call opens one."""
+        self._unanswered: dict[Opened, None] = {}
+        """Sessions with unanswered calls, oldest first."""
+        self._wake = asyncio.Event()
+        self.height = 0
+        """The newest height in any answer."""
+        self.progress_at = asyncio.get_running_loop().time()
+        """When the last answer came, or work began after there was none."""
+        self._connection: Connection | None = None
+        self._leaving: StrongroomError | None = None
+        self._to_send: deque[Entry] = deque()
+        """Sealed, not under way on this connection, in order."""
+        self._frames: dict[int, _Frame] = {}
+        """Under way on this connection, by number."""
+        self._refused: dict[int, _Frame] = {}
+        """Not taken by the mempool; when all that followed are refused too, they are sent again in order."""
+        self._frame_number = 0
+        self._after: TransactionId | None = None
+        self._overloads = 0
+        self._resuming = False
+
+    # --- for callers ----------------------------------------------------------------------------------------------
+
+    def submit(self, program: str, operation: str, arguments: tuple[Any, ...]) -> Entry:
+        """Queue one call; it is sealed and sent as soon as window and node allow.
+
+        Raises:
+            Overloaded: CALLS_WAITING_MAX calls wait already.
+        """
+        if len(self._waiting) >= CALLS_WAITING_MAX:
+            raise Overloaded("too many calls wait: await answers to some of them first")
+        loop = asyncio.get_running_loop()
+        if not self.busy:
+            self.progress_at = loop.time()
+        entry = Entry(program, operation, arguments, loop.create_future())
+        self._waiting.append(entry)
+        self._wake.set()
+        return entry
+
+    @property
+    def busy(self) -> bool:
+        """Is any call without an answer?"""
+        return bool(self._waiting or self._unanswered)
+
+    # --- for refusals ---------------------------------------------------------------------------------------------
+
+    def send_again(self, entry: Entry) -> None:
+        """The same envelope once more."""
+        entry.parked = False
+        self._to_send.append(entry)
+        self._wake.set()
+
+    def seal_anew(self, entry: Entry) -> None:
+        """A new envelope for a call whose old one can never be executed; it goes before those that wait."""
+        self._settle(entry)
+        entry.parked, entry.opened, entry.id = False, None, None
+        self._waiting.appendleft(entry)
+        self._wake.set()
+
+    def end_session(self, opened: Opened) -> None:
+        """No further call goes through this session."""
+        if self.session is opened:
+            self.session = None
+
+    def give_up(self, entry: Entry, fault: Exception) -> None:
+        """A call's end without a result."""
+        self._settle(entry)
+        if not entry.future.done():
+            entry.future.set_exception(fault)
+
+    def finish(self, entry: Entry, height: int, index: int, sealed: bytes) -> None:
+        """A call's end: open its result.
+
+        Raises:
+            DoesNotOpen: the result is not the service's.
+        """
+        opened, id = entry.opened, entry.id
+        if opened is None or id is None or entry.sequence not in opened.unanswered:
+            return  # answered before, on another connection
+        result = opened.session.open_result(entry.sequence, id, sealed)
+        self._settle(entry)
+        if entry.sequence == 0:
+            opened.stands = True
+        if height > self.height:
+            self.height = height
+        future = entry.future
+        if future.done():
+            return
+        if result.ok:
+            future.set_result(Done(id, height, index, result.value, sealed, result.blinding, self._fetch_receipt))
+        else:
+            future.set_exception(ProgramFailed(result.code, result.message, id=id, height=height, index=index))
+
+    def leave(self, fault: StrongroomError) -> None:
+        """This node is of no use now: send everything that is unanswered through the next one."""
+        if self._leaving is None:
+            self._leaving = fault
+            self._wake.set()
+
+    def close(self) -> None:
+        """The client ends: nobody will be answered any more."""
+        unsealed, self._waiting = list(self._waiting), deque()
+        sealed = [entry for opened in self._unanswered for entry in opened.unanswered.values()]
+        for entry in (*sealed, *unsealed):
+            if not entry.future.done():
+                entry.future.set_exception(Unreachable("the client was closed before the answer", id=entry.id))
+                entry.future.exception()  # whoever waited may be gone; that is no error
+        self._unanswered.clear()
+
+    # --- the loop -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send what waits through one node after another, until cancelled."""
+        while True:
+            try:
+                connection = await self._nodes.connection(self._wake.set)
+            except (NotTrusted, AttestationError) as fault:
+                while self._waiting:
+                    self.give_up(self._waiting.popleft(), fault)
+                await asyncio.sleep(DISTRUST_RETRY_SECONDS)
+                continue
+            self._begin(connection)
+            while connection.alive and self._leaving is None:
+                self._wake.clear()
+                await self._send_all(connection)
+                await self._wake.wait()
+            await self._nodes.leave(connection, self._leaving or Disconnected("the connection ended"))
+
+    def _begin(self, connection: Connection) -> None:
+        """A new connection: all that is unanswered goes out again, in order, before anything new."""
+        self._connection, self._leaving, self._after, self._overloads = connection, None, None, 0
+        self._frames, self._refused, self._resuming = {}, {}, False
+        unanswered = (entry for opened in self._unanswered for entry in opened.unanswered.values())
+        self._to_send = deque(entry for entry in unanswered if not entry.parked)
+
+    async def _send_all(self, connection: Connection) -> None:
+        while entries := self._next_frame():
+            params: dict[str, Any] = {"envelopes": [entry.envelope for entry in entries], "wait": "commit"}
+            if self._after is not None:
+                params["after"] = self._after
+            number = self._frame_number = self._frame_number + 1
+            self._frames[number] = _Frame(entries, self._after)
+            self._after = entries[-1].id
+            try:
+                future = await connection.start("ledger_submit_many", params)
+            except Disconnected:
+                return
+            future.add_done_callback(partial(self._on_reply, connection, number))
+
+    def _next_frame(self) -> list[Entry]:
+        """What can be sent now; nothing while refused frames wait for those after them."""
+        entries: list[Entry] = []
+        if self._refused or self._leaving or len(self._frames) >= FRAMES_IN_FLIGHT_MAX:
+            return entries
+        size = 0
+        while len(entries) < FRAME_ENVELOPES_MAX and size < FRAME_BYTES_MAX:
+            entry = self._to_send.popleft() if self._to_send else self._seal_next()
+            if entry is None:
+                break
+            entries.append(entry)
+            size += len(entry.envelope)
+        return entries
+
+    def _seal_next(self) -> Entry | None:
+        """Seal the next call that waits; None when there is none, or the window is full."""
+        while self._waiting:
+            opened = self.session
+            if opened is not None and opened.epoch is not self._trust.epoch:
+                opened = None
+            if opened is not None and opened.span >= WINDOW:
+                return None
+            entry = self._waiting.popleft()
+            if entry.future.done():
+                continue
+            try:
+                self._seal(entry, opened)
+            except ClientFault as fault:
+                entry.future.set_exception(fault)
+                continue
+            return entry
+        return None
+
+    def _seal(self, entry: Entry, opened: Opened | None) -> None:
+        epoch = self._trust.epoch
+        if epoch is None:
+            raise NotTrusted("epoch-key", "nothing is sealed before the service is trusted")
+        call = Call(entry.program, epoch.measurement, entry.operation, entry.arguments)
+        if opened is None:
+            session, envelope = ClientSession.open(
+                epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=self._one_shot
+            )
+            opened, sequence = Opened(session, epoch), 0
+            self.session = None if self._one_shot else opened
+        else:
+            sequence, envelope = opened.session.seal_call(call)
+        entry.opened, entry.sequence, entry.envelope, entry.id = opened, sequence, envelope, transaction_id(envelope)
+        opened.unanswered[sequence] = entry
+        opened.newest = sequence
+        self._unanswered[opened] = None
+
+    def _settle(self, entry: Entry) -> None:
+        opened = entry.opened
+        if opened is not None:
+            opened.unanswered.pop(entry.sequence, None)
+            if not opened.unanswered:
+                self._unanswered.pop(opened, None)
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    def _on_reply(self, connection: Connection, number: int, future: "asyncio.Future[Any]") -> None:
+        if connection is not self._connection or future.cancelled():
+            return
+        frame = self._frames.pop(number)
+        fault = future.exception()
+        if fault is None:
+            self._on_items(frame.entries, future.result())
+        elif isinstance(fault, Overloaded):
+            self._refused[number] = frame
+        elif isinstance(fault, StrongroomError):
+            self.leave(fault)
+        if self._refused:
+            self._on_overload(connection, fault)
+        self._wake.set()
+
+    def _on_items(self, entries: list[Entry], items: Any) -> None:
+        self.progress_at = asyncio.get_running_loop().time()
+        self._overloads = 0
+        try:
+            for entry, item in zip(entries, items, strict=True):
+                if "error" in item:
+                    self._on_refusal(self, entry, item["error"])
+                elif item["id"] != entry.id:
+                    raise ValueError("answers out of order")
+                else:
+                    self.finish(entry, int(item["height"]), int(item["index"]), item["result"])
+        except (KeyError, TypeError, ValueError, DoesNotOpen) as error:
+            self.leave(NotTrusted("answer", f"not the answer to what was submitted: {error}"))
+
+    def _on_overload(self, connection: Connection, fault: object) -> None:
+        """Whatever followed a refused frame on this connection is refused as well (`after`); then all go again."""
+        if self._resuming or max(self._frames, default=0) > min(self._refused):
+            return
+        self._overloads += 1
+        self._resuming = True
+        overloaded = fault if isinstance(fault, Overloaded) else Overloaded("overloaded")
+        if self._overloads >= OVERLOADS_MAX and len(self._nodes.endpoints) > 1:
+            self.leave(overloaded)
+            return
+        asyncio.get_running_loop().call_later(retry_seconds(overloaded), self._resume, connection)
+
+    def _resume(self, connection: Connection) -> None:
+        if connection is not self._connection:
+            return
+        frames = [self._refused[number] for number in sorted(self._refused)]
+        self._refused, self._resuming = {}, False
+        self._after = frames[0].after
+        self._to_send.extendleft(entry for frame in reversed(frames) for entry in reversed(frame.entries))
+        self._wake.set()

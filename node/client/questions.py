@@ -1,0 +1,161 @@
+"""Everything that a client asks beside its calls: sealed queries, receipts, single envelopes, plain methods.
+
+Owns how a question is asked again elsewhere when a node cannot answer. Answers that can be checked are checked here.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.types import Digest, Height, TransactionId
+from strongroom.enclave.envelope import Call, Query, transaction_id
+from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.enclave.receipt import Receipt
+from strongroom.enclave.receipts import VerifiedReceipt, check_result, verify_receipt
+from strongroom.enclave.sender import AnswerKey, ClientSession, Identity, seal_query
+from strongroom.node.client.calls import Done
+from strongroom.node.client.connection import Connection
+from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed
+from strongroom.node.client.nodes import Nodes, retry_seconds
+from strongroom.node.client.pipeline import Pipeline
+from strongroom.node.client.trust import Trust, TrustedEpoch
+from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused
+
+RECEIPT_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The opened answer to a query, and the state that it was given on."""
+
+    value: Any
+    height: int
+    root: Digest
+    """History root over 0..height of the enclave that answered."""
+    node: str
+    """Which node answered."""
+
+
+class Questions:
+    """Questions of one identity."""
+
+    def __init__(self, identity: Identity, trust: Trust, nodes: Nodes, pipeline: Pipeline) -> None:
+        self._identity, self._trust, self._nodes, self._pipeline = identity, trust, nodes, pipeline
+        self.height = 0
+        """The newest height of any answer here."""
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """Ask one node after another until one answers or refuses for good; waits as long as it takes."""
+        while True:
+            connection = await self._nodes.connection()
+            try:
+                return await connection.ask(method, **params)
+            except (Disconnected, NotReady) as fault:
+                await self._nodes.leave(connection, fault)
+            except Overloaded as fault:
+                await asyncio.sleep(retry_seconds(fault))
+
+    async def submit(self, program: str, operation: str, arguments: tuple[Any, ...]) -> TransactionId:
+        """Seal one call in an envelope of its own, and have a node take it."""
+        await self._nodes.connection()
+        epoch = self._epoch()
+        call = Call(program, epoch.measurement, operation, arguments)
+        _, envelope = ClientSession.open(epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=True)
+        await self.ask("ledger_submit", envelope=envelope, wait="none")
+        return transaction_id(envelope)
+
+    async def query(
+        self, program: str, operation: str, arguments: tuple[Any, ...], at_least: int, linearizable: bool
+    ) -> QueryResult:
+        """Ask until a node has executed `at_least`; each node is asked once."""
+        behind = 0
+        alone = False
+        while True:
+            connection = await self._nodes.connection()
+            call = Call(program, self._epoch().measurement, operation, arguments)
+            key, envelope = self._seal(Query(call, Height(at_least), linearizable), alone=alone)
+            try:
+                shown = await connection.ask("ledger_query", envelope=envelope)
+            except (Disconnected, NotReady) as fault:
+                await self._nodes.leave(connection, fault)
+            except Overloaded as fault:
+                await asyncio.sleep(retry_seconds(fault))
+            except NotYet as fault:
+                behind += 1
+                if behind >= len(self._nodes.endpoints):
+                    raise
+                await self._nodes.leave(connection, fault)
+            except Refused:
+                if alone:
+                    raise
+                alone = True
+            else:
+                return await self._opened(connection, key, shown, at_least)
+
+    async def receipt(self, id: TransactionId, *, executed: bool = False) -> tuple[Receipt, VerifiedReceipt]:
+        """Wait for a receipt and verify it against the pin; `executed`: it is known to be, if not yet at every node.
+
+        Raises:
+            NotFound: no such transaction is final.
+            ReceiptInvalid: it does not verify, or is of another transaction.
+        """
+        while True:
+            try:
+                document = await self.ask("ledger_receipt", id=id)
+                break
+            except NotYet:
+                await asyncio.sleep(RECEIPT_POLL_SECONDS)
+            except NotFound:
+                if not executed:
+                    raise
+                await asyncio.sleep(RECEIPT_POLL_SECONDS)
+        receipt = Receipt.from_json(document)
+        verified = verify_receipt(receipt, self._trust.pin)
+        if verified.id != id:
+            raise ReceiptInvalid(f"the receipt is of transaction {verified.id.hex()}, not of {id.hex()}")
+        return receipt, verified
+
+    async def receipt_of(self, done: Done) -> Receipt:
+        """The receipt of this very place and result.
+
+        Raises:
+            ReceiptInvalid: a quorum certified another place or result: the node that answered first had lied.
+        """
+        receipt, verified = await self.receipt(done.id, executed=True)
+        if (verified.height, verified.index) != (done.height, done.index):
+            raise ReceiptInvalid(
+                f"the receipt says height {verified.height}, index {verified.index}; the node's answer said "
+                f"height {done.height}, index {done.index}"
+            )
+        check_result(verified, done.sealed)
+        return receipt
+
+    def _seal(self, query: Query, *, alone: bool) -> tuple[AnswerKey, bytes]:
+        """In the session, once it stands; else in an envelope of its own."""
+        epoch, opened = self._epoch(), self._pipeline.session
+        if not alone and opened is not None and opened.stands and opened.epoch is epoch:
+            return opened.session.seal_query(query)
+        return seal_query(epoch.key, epoch.chain, epoch.epoch, self._identity, query)
+
+    async def _opened(self, connection: Connection, key: AnswerKey, shown: Any, at_least: int) -> QueryResult:
+        try:
+            answer = key.open(shown["answer"])
+        except (DoesNotOpen, KeyError, TypeError) as error:
+            fault = NotTrusted("answer", f"not the service's answer to this query: {error}")
+            await self._nodes.leave(connection, fault)
+            raise fault from None
+        if answer.height < at_least:
+            fault = NotTrusted("answer", f"answered from height {answer.height}, {at_least} was demanded")
+            await self._nodes.leave(connection, fault)
+            raise fault
+        self.height = max(self.height, answer.height)
+        if not answer.ok:
+            raise ProgramFailed(answer.code, answer.message, height=answer.height)
+        return QueryResult(answer.value, answer.height, answer.root, self._nodes.name)
+
+    def _epoch(self) -> TrustedEpoch:
+        epoch = self._trust.epoch
+        if epoch is None:
+            raise NotTrusted("epoch-key", "nothing is sealed before the service is trusted")
+        return epoch

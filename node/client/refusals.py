@@ -1,0 +1,106 @@
+"""What becomes of a call that was ordered and refused before a program ran (DESIGN §5, "Grace").
+
+    duplicate                       it was executed before: ask where, and open that result
+    unknown session                 the same envelope again, for a host can replay a refused one once the opening stands
+    wrong epoch, outside the        this envelope can never be executed: once f+1 nodes say so, hence an honest one, the
+    window, does not open           call is sealed anew, under a new id
+    anything else                   the caller's to know
+
+One node's word seals nothing anew: it could hide an execution and make a payment twice. Nor does a receipt of the
+refusal: an executed envelope that its host replays later is refused as well, provably, at that later place.
+"""
+
+import asyncio
+from typing import Any
+
+from strongroom.consensus.errors import StrongroomError
+from strongroom.enclave.outcome import Code
+from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.node.client.calls import Entry, Opened
+from strongroom.node.client.errors import Disconnected, NotTrusted, TransactionRefused
+from strongroom.node.client.nodes import Nodes
+from strongroom.node.client.pipeline import Pipeline
+from strongroom.node.client.trust import Trust
+
+RETRIES_MAX = 6
+"""Times that one call is sent again or sealed anew."""
+RETRY_SECONDS = 0.2
+"""Before the first of them; each further one waits longer by as much."""
+NEVER_TURNING = frozenset({Code.WRONG_EPOCH.text, Code.OUTSIDE_WINDOW.text, Code.DOES_NOT_OPEN.text})
+
+
+class Refusals:
+    """Decides for each refused call; each decision is a task of the client's group."""
+
+    def __init__(self, group: asyncio.TaskGroup, trust: Trust, nodes: Nodes) -> None:
+        self._group, self._trust, self._nodes = group, trust, nodes
+
+    def take(self, pipeline: Pipeline, entry: Entry, error: Any) -> None:
+        """One refused call; it is parked until the decision.
+
+        Raises:
+            KeyError, TypeError, ValueError: the refusal is not one that a node would send.
+        """
+        data = error["data"]
+        if entry.id is None or entry.opened is None:
+            raise ValueError("a refusal of what was never sent")
+        refusal = TransactionRefused(
+            str(data["reason"]), id=entry.id, height=int(data["height"]), index=int(data["index"])
+        )
+        entry.parked = True
+        entry.refusals += 1
+        self._group.create_task(self._decide(pipeline, entry, entry.opened, refusal))
+
+    async def _decide(self, pipeline: Pipeline, entry: Entry, opened: Opened, refusal: TransactionRefused) -> None:
+        reason = refusal.reason
+        if entry.refusals > RETRIES_MAX:
+            pipeline.give_up(entry, refusal)
+        elif reason == Code.DUPLICATE.text or (reason in NEVER_TURNING and not opened.dead):
+            await self._ask_around(pipeline, entry, opened, refusal)
+        elif opened.dead:
+            self._seal_anew(pipeline, entry, opened, reason)
+        elif reason == Code.UNKNOWN_SESSION.text:
+            await asyncio.sleep(RETRY_SECONDS * entry.refusals)
+            pipeline.send_again(entry)
+        else:
+            pipeline.end_session(opened)
+            pipeline.give_up(entry, refusal)
+
+    async def _ask_around(self, pipeline: Pipeline, entry: Entry, opened: Opened, refusal: TransactionRefused) -> None:
+        """Find where it was executed, or f+1 nodes that refused it for good; else try again later."""
+        try:
+            found = await self._nodes.opinions("ledger_transaction", id=refusal.id)
+        except StrongroomError:
+            found = []
+        executed = [one for one in found if _says(one, Code.EXECUTED)]
+        if any(_finishes(pipeline, entry, one) for one in executed):
+            return
+        agreeing = [one for one in found if one.get("refusal") == refusal.reason and not _says(one, Code.EXECUTED)]
+        if refusal.reason in NEVER_TURNING and len(agreeing) > opened.epoch.description.quorum.faults:
+            opened.dead = opened.dead or entry.sequence == 0
+            self._seal_anew(pipeline, entry, opened, refusal.reason)
+            return
+        if len(found) > 1 and not agreeing:
+            pipeline.leave(NotTrusted("answer", f"says {refusal.reason!r}, and no other node does"))
+        await asyncio.sleep(RETRY_SECONDS * entry.refusals)
+        pipeline.send_again(entry)
+
+    def _seal_anew(self, pipeline: Pipeline, entry: Entry, opened: Opened, reason: str) -> None:
+        if reason != Code.OUTSIDE_WINDOW.text:
+            pipeline.end_session(opened)
+        if reason == Code.WRONG_EPOCH.text and opened.epoch is self._trust.epoch:
+            pipeline.leave(Disconnected("the epoch is over: the service has to be checked again"))
+        pipeline.seal_anew(entry)
+
+
+def _says(found: dict[str, Any], code: Code) -> bool:
+    return found.get("status") == "final" and found.get("code") == code
+
+
+def _finishes(pipeline: Pipeline, entry: Entry, found: dict[str, Any]) -> bool:
+    """Does this record hold the call's result? Only the service can have sealed one that opens."""
+    try:
+        pipeline.finish(entry, int(found["height"]), int(found["index"]), found["result"])
+    except (DoesNotOpen, KeyError, TypeError, ValueError):
+        return False
+    return True

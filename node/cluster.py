@@ -1,0 +1,229 @@
+"""A local cluster: all nodes of one folder, each as real processes of this machine.
+
+Owns starting and ending them together, waiting for a quorum, and the status document of INTERFACES. How a folder is
+made stands in cluster_creation.py, how one node is run in node_process.py.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.quorum import Quorum
+from strongroom.node import probe
+from strongroom.node.client.service import Service, load_service
+from strongroom.node.layout import ClusterLayout
+from strongroom.node.node_process import NodeFailed, NodeProcess
+from strongroom.node.processes import collect_ended_children
+
+QUORUM_SECONDS_MAX = 60.0
+"""From the last node's first answer to a quorum that votes."""
+_POLL_SECONDS = 0.1
+_NOT_CHECKED = "not checked yet"
+
+Document = dict[str, Any]
+Say = Callable[[str], None]
+
+
+class NoCluster(OperatorFault):
+    """The folder is not a cluster's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The nodes of one folder."""
+
+    layout: ClusterLayout
+    nodes: tuple[NodeProcess, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """n0, n1, …"""
+        return [node.name for node in self.nodes]
+
+    @property
+    def quorum(self) -> int:
+        """How many must vote."""
+        return Quorum(len(self.nodes)).size
+
+    def node(self, name: str) -> NodeProcess:
+        """One node. Raises NoCluster when there is no such name."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise NoCluster(f"no node {name} in {self.layout.directory}: it has {', '.join(self.names)}")
+
+    def service(self) -> Service:
+        """What clients are told. Raises OperatorFault for a damaged file."""
+        return load_service(self.layout.service)
+
+    def running(self) -> list[NodeProcess]:
+        """Those whose host runs."""
+        return [node for node in self.nodes if node.host() is not None]
+
+    async def start(self, say: Say) -> list[NodeProcess]:
+        """Start every node that does not run; returns those, once each answers. All or nothing.
+
+        Raises:
+            NodeFailed, PortTaken: one did not start; those which this call started are ended again.
+        """
+        started = [node for node in self.nodes if node.host() is None]
+        try:
+            for node in started:
+                say(f"starting {node.name}")
+                node.spawn()
+            for node in self.nodes:
+                await node.wait_live()
+        except BaseException:
+            await end_all(started)
+            raise
+        return started
+
+    async def wait_quorum(self, say: Say, *, seconds: float = QUORUM_SECONDS_MAX) -> None:
+        """Wait until a quorum of nodes votes.
+
+        Raises:
+            NodeFailed: a node ended meanwhile, or at the deadline (names one that does not vote).
+        """
+        deadline = time.monotonic() + seconds
+        shown = ""
+        while True:
+            states = await self.states()
+            voting = sum(state == "voting" for state in states.values())
+            if voting >= self.quorum:
+                return
+            ended = next((node for node in self.nodes if states[node.name] == "stopped"), None)
+            if ended is not None and len(self.nodes) - _count(states, "stopped") < self.quorum:
+                raise NodeFailed(ended.name, "ended", ended.last_log_lines())
+            if time.monotonic() > deadline:
+                late = next(node for node in self.nodes if states[node.name] != "voting")
+                what = f"does not vote after {seconds:.0f} s (state {states[late.name]})"
+                raise NodeFailed(late.name, what, late.last_log_lines())
+            text = f"waiting for a quorum: {voting} of {len(self.nodes)} nodes vote, {self.quorum} needed"
+            if text != shown:
+                say(shown := text)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def wait_voting(self, name: str, *, seconds: float = QUORUM_SECONDS_MAX) -> None:
+        """Wait until one node votes. Raises NodeFailed when it ends or at the deadline."""
+        node = self.node(name)
+        deadline = time.monotonic() + seconds
+        while (state := await asyncio.to_thread(_state, node)) != "voting":
+            if state == "stopped" or time.monotonic() > deadline:
+                what = "ended" if state == "stopped" else f"does not vote after {seconds:.0f} s (state {state})"
+                raise NodeFailed(name, what, node.last_log_lines())
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def down(self) -> None:
+        """Stop every node; leaves no process."""
+        await end_all(self.nodes)
+
+    async def states(self) -> dict[str, str]:
+        """Every node's state by name."""
+        self.collect()
+        states = await asyncio.gather(*(asyncio.to_thread(_state, node) for node in self.nodes))
+        return dict(zip(self.names, states, strict=True))
+
+    def collect(self) -> None:
+        """Collect hosts that we started and that ended, so that others see them gone."""
+        recorded = [node.recorded_host() for node in self.nodes]
+        collect_ended_children([process for process in recorded if process is not None])
+
+    async def status(self) -> Document:
+        """`cluster status --json`."""
+        self.collect()
+        rows = await asyncio.gather(*(asyncio.to_thread(_row, node) for node in self.nodes))
+        verdicts = [table for _, table in rows]
+        for node, (row, _) in zip(self.nodes, rows, strict=True):
+            row["attestation"] = _verdict_on(node.name, verdicts)
+        service = self.service()
+        return {"chain": service.chain.hex(), "service": service.pin, "nodes": [row for row, _ in rows]}
+
+
+def open_cluster(directory: Path) -> Cluster:
+    """The cluster of a folder.
+
+    Raises:
+        NoCluster: there is none.
+    """
+    layout = ClusterLayout(directory)
+    nodes = tuple(NodeProcess(node) for node in layout.nodes())
+    if not layout.service.is_file() or not nodes:
+        raise NoCluster(
+            f"no cluster in {directory}: start one with `strongroom cluster up --dir {directory}`, "
+            "or name its folder with --dir or STRONGROOM_DIR"
+        )
+    cluster = Cluster(layout, nodes)
+    _follow_a_move(cluster)
+    return cluster
+
+
+async def end_all(nodes: Sequence[NodeProcess]) -> None:
+    """Stop these nodes side by side; the rest is stopped even when one of them does not end.
+
+    Raises:
+        NodeFailed: one does not end.
+    """
+    results = await asyncio.gather(*(node.stop() for node in nodes), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def write_service(path: Path, document: Document) -> None:
+    """Replace `service.json` in one step."""
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(document, indent=2) + "\n")
+    draft.replace(path)
+
+
+def _follow_a_move(cluster: Cluster) -> None:
+    """Name the bundle's new place in `service.json` when the folder was moved or copied."""
+    named, ca = cluster.service().ca, cluster.layout.ca.absolute()
+    with suppress(OSError):
+        if named.samefile(ca):
+            return
+    write_service(cluster.layout.service, {**json.loads(cluster.layout.service.read_bytes()), "ca": str(ca)})
+
+
+def _state(node: NodeProcess) -> str:
+    if node.host() is None:
+        return "stopped"
+    status = node.status()
+    return str(status["state"]) if status and "state" in status else "starting"
+
+
+def _row(node: NodeProcess) -> tuple[Document, dict[str, str]]:
+    """One node's line, and its verdicts on all others by name."""
+    host, enclave = node.host(), node.enclave()
+    status = node.status() if host is not None else None
+    row: Document = {
+        "name": node.name,
+        "pid": host.pid if host else None,
+        "enclave_pid": enclave.pid if host and enclave else None,
+        "state": "stopped" if host is None else (status or {}).get("state", "starting"),
+        **{key: (status or {}).get(key) for key in ("height", "executed", "view", "peers")},
+        "attestation": _NOT_CHECKED,
+        "endpoint": f"https://{node.config().rpc}",
+    }
+    verdicts: dict[str, str] = {}
+    if status is not None:
+        with suppress(probe.NoAnswer, TypeError, KeyError):
+            peers: Any = node.ask("service_nodes")
+            verdicts = {str(peer["name"]): str(peer["verdict"]) for peer in peers if peer["name"] != node.name}
+    return row, verdicts
+
+
+def _verdict_on(name: str, tables: list[dict[str, str]]) -> str:
+    """What its peers found: the first that is not good counts before any good one."""
+    verdicts = [table[name] for table in tables if table.get(name, _NOT_CHECKED) != _NOT_CHECKED]
+    return next((verdict for verdict in verdicts if not verdict.startswith("good")), (verdicts or [_NOT_CHECKED])[0])
+
+
+def _count(states: dict[str, str], wanted: str) -> int:
+    return sum(state == wanted for state in states.values())

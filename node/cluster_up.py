@@ -1,0 +1,109 @@
+"""`cluster up` as steps: make the folder if it is missing, start what does not run, wait for a quorum, fund the users.
+
+Owns their order, and that a failed step is named, shows the log of the node concerned, and ends what it had started.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from strongroom.consensus.errors import OperatorFault, StrongroomError
+from strongroom.node.cluster import Cluster, Say, end_all, open_cluster
+from strongroom.node.cluster_creation import (
+    DEFAULT_BASE_PORT,
+    DEFAULT_NODES,
+    DEFAULT_PORT_STRIDE,
+    Plan,
+    create,
+)
+from strongroom.node.funding import fund_users
+from strongroom.node.layout import ClusterLayout
+from strongroom.node.node_process import NodeFailed
+
+
+class StepFailed(OperatorFault):
+    """A named step did not succeed.
+
+    Attributes:
+        step: Its name.
+    """
+
+    def __init__(self, step: str, cause: StrongroomError | OSError, log: str = "") -> None:
+        super().__init__(f"step failed: {step}: {cause}{log}")
+        self.step = step
+
+
+@contextmanager
+def step(name: str, cluster: Cluster | None = None) -> Iterator[None]:
+    """Name the step in whatever goes wrong inside; with a cluster, its first node's log is shown when no node is named.
+
+    Raises:
+        StepFailed: in place of every StrongroomError and OSError.
+    """
+    try:
+        yield
+    except StepFailed:
+        raise
+    except (StrongroomError, OSError) as cause:
+        log = ""
+        if cluster is not None and not isinstance(cause, NodeFailed):
+            lines = cluster.nodes[0].last_log_lines()
+            log = f"\nthe last lines of {cluster.nodes[0].name}'s log:" + "".join(f"\n  {line}" for line in lines)
+        raise StepFailed(name, cause, log) from cause
+
+
+async def bring_up(
+    directory: Path,
+    *,
+    say: Say,
+    nodes: int | None = None,
+    base_port: int | None = None,
+    port_stride: int = DEFAULT_PORT_STRIDE,
+    fund: bool = True,
+) -> Cluster:
+    """A running cluster that answers with a quorum; harmless when it runs already.
+
+    Args:
+        directory: The cluster's folder, made if it is missing.
+        say: Told what is done now.
+        nodes: How many; None takes what is there, or the default.
+        base_port: Node i serves on base + i, 0 picks free ports; None as above.
+        port_stride: Of a new cluster: node i talks to peers on base + stride + i.
+        fund: Issue the opening amounts to the users, once in the cluster's life.
+
+    Raises:
+        StepFailed: nodes that were started here are ended again; the folder stays if it is whole.
+    """
+    if ClusterLayout(directory).service.exists():
+        cluster = open_cluster(directory)
+        _check_same(cluster, nodes, base_port)
+    else:
+        plan = Plan(
+            nodes=DEFAULT_NODES if nodes is None else nodes,
+            base_port=DEFAULT_BASE_PORT if base_port is None else base_port,
+            port_stride=port_stride,
+        )
+        with step("make the cluster's folder"):
+            cluster = await create(directory, plan, say=say)
+    with step("start the nodes"):
+        started = await cluster.start(say)
+    try:
+        with step("wait for a quorum", cluster):
+            await cluster.wait_quorum(say)
+        if fund:
+            with step("fund the users", cluster):
+                await fund_users(cluster.layout, say=say)
+    except BaseException:
+        await end_all(started)
+        raise
+    return cluster
+
+
+def _check_same(cluster: Cluster, nodes: int | None, base_port: int | None) -> None:
+    """Raises OperatorFault when a folder holds another cluster than the one asked for; None asks for nothing."""
+    folder, there = cluster.layout.directory, len(cluster.nodes)
+    if nodes not in (None, there):
+        raise OperatorFault(f"{folder} has {there} nodes, not {nodes}: leave out --nodes, or name another --dir")
+    first = cluster.nodes[0].config().rpc.port
+    if base_port not in (None, 0, first):
+        raise OperatorFault(f"{folder} uses ports from {first}: leave out --base-port, or name another --dir")

@@ -1,0 +1,235 @@
+"""One node's configuration: NodeConfig ↔ TOML.
+
+Owns the keys of `node.toml`, their types and defaults. It starts nothing, and touches no file but the one it reads.
+Relative paths in the file are relative to the file's folder, so that a folder can be moved or mounted elsewhere.
+"""
+
+import json
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.types import KEY_SIZE
+from strongroom.node.layout import NodeLayout
+from strongroom.node.toml_reader import TableReader, line_numbers
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+PORT_MAX = 65_535
+PEERS_MAX = 127
+"""Other members of one validator set."""
+
+_MIB = 2**20
+
+
+class ConfigInvalid(OperatorFault):
+    """A configuration file cannot be used.
+
+    Attributes:
+        path: The file.
+        problems: Every problem found, each naming its field.
+    """
+
+    def __init__(self, path: Path, problems: tuple[str, ...]) -> None:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{lines}")
+        self.path = path
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a socket listens or is dialled."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `HOST:PORT`, an IPv6 host in brackets.
+
+        Raises:
+            ValueError: says what is wrong with it.
+        """
+        host, separator, port = text.rpartition(":")
+        if not separator or not host:
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
+            raise ValueError(f"{text!r}: an IPv6 host stands in brackets, as in [::1]:7400")
+        if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= PORT_MAX:
+            raise ValueError(f"{text!r}: the port is a number from 1 to {PORT_MAX}")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another member of the validator set."""
+
+    name: str
+    address: Address
+    node_key: bytes | None = None
+    """32 bytes; when absent, genesis names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one host; each has a default."""
+
+    connections_max: int = 1024
+    """Open client connections; the next one gets 503."""
+    request_bytes_max: int = 8 * _MIB
+    """One HTTP body or WebSocket frame; a longer one gets 413."""
+    mempool_envelopes_max: int = 65_536
+    """Waiting envelopes; the next submission is refused as overloaded."""
+    mempool_bytes_max: int = 64 * _MIB
+    """Their total size."""
+    segment_bytes_max: int = 64 * _MIB
+    """A ledger segment is closed beyond it."""
+    wal_bytes_max: int = 64 * _MIB
+    """The consensus log is rotated beyond it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """Everything that the host of one node is told from outside."""
+
+    name: str
+    directory: Path
+    """The node's folder (see layout.NodeLayout), absolute."""
+    genesis: Path
+    """Genesis bytes of the chain, absolute."""
+    rpc: Address
+    """Where clients connect."""
+    peer: Address
+    """Where other nodes connect."""
+    peers: tuple[Peer, ...] = ()
+    """The other members, not this node."""
+    log_level: str = "info"
+    limits: Limits = Limits()
+
+    @property
+    def layout(self) -> NodeLayout:
+        """The names of the files in its folder."""
+        return NodeLayout(self.directory)
+
+
+def load(path: Path) -> NodeConfig:
+    """Read and check a configuration; the folder and genesis need not exist yet.
+
+    Raises:
+        ConfigInvalid: every problem at once: syntax with its line, unknown keys, missing keys, wrong types or values.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except OSError as fault:
+        raise ConfigInvalid(path, (f"cannot be read: {fault.strerror}",)) from None
+    except UnicodeDecodeError as fault:
+        raise ConfigInvalid(path, (f"is not UTF-8 text: byte {fault.start}",)) from None
+    except tomllib.TOMLDecodeError as fault:
+        raise ConfigInvalid(path, (f"is not TOML: {fault}",)) from None
+    reader = TableReader(table, "", [], line_numbers(text))
+    config = _read(reader, path.absolute().parent)
+    if reader.problems or config is None:
+        raise ConfigInvalid(path, tuple(reader.problems))
+    return config
+
+
+def dumps(config: NodeConfig, *, base: Path) -> str:
+    """The TOML text of a configuration, for a file in folder `base`; `load` of it gives an equal one."""
+    lines = [
+        f"name = {_quoted(config.name)}",
+        f"directory = {_quoted(os.path.relpath(config.directory, base))}",
+        f"genesis = {_quoted(os.path.relpath(config.genesis, base))}",
+        f"rpc = {_quoted(str(config.rpc))}",
+        f"peer = {_quoted(str(config.peer))}",
+        f"log_level = {_quoted(config.log_level)}",
+        "",
+        "[limits]",
+        *(f"{entry.name} = {getattr(config.limits, entry.name)}" for entry in fields(Limits)),
+    ]
+    for peer in config.peers:
+        lines += ["", "[[peers]]", f"name = {_quoted(peer.name)}", f"address = {_quoted(str(peer.address))}"]
+        if peer.node_key is not None:
+            lines.append(f'node_key = "{peer.node_key.hex()}"')
+    return "\n".join(lines) + "\n"
+
+
+def _read(top: TableReader, base: Path) -> NodeConfig | None:
+    """Take everything out of the reader; None if anything was missing or wrong."""
+    name = top.text("name")
+    directory, genesis = top.text("directory"), top.text("genesis")
+    rpc, address = top.parsed("rpc", Address.parse), top.parsed("peer", Address.parse)
+    log_level = top.parsed("log_level", _log_level, "info")
+    limits = _read_limits(top.table("limits"))
+    peers = [_read_peer(table) for table in top.tables("peers", PEERS_MAX)]
+    top.finish()
+    known = [peer for peer in peers if peer is not None]
+    _check_members(top, name, rpc, address, known)
+    if top.problems or name is None or directory is None or genesis is None or rpc is None or address is None:
+        return None
+    return NodeConfig(
+        name=name,
+        directory=_resolve(base, directory),
+        genesis=_resolve(base, genesis),
+        rpc=rpc,
+        peer=address,
+        peers=tuple(known),
+        log_level=log_level or "info",
+        limits=limits,
+    )
+
+
+def _read_limits(table: TableReader) -> Limits:
+    values = {entry.name: table.positive(entry.name, int(entry.default)) for entry in fields(Limits)}  # type: ignore[arg-type]
+    table.finish()
+    return Limits(**values)
+
+
+def _read_peer(table: TableReader) -> Peer | None:
+    name = table.text("name")
+    address = table.parsed("address", Address.parse)
+    node_key = table.parsed("node_key", _node_key, b"")
+    table.finish()
+    return Peer(name, address, node_key or None) if name and address else None
+
+
+def _check_members(
+    top: TableReader, name: str | None, rpc: Address | None, address: Address | None, peers: list[Peer]
+) -> None:
+    if rpc is not None and rpc == address:
+        top.problem("peer", "is the same address as rpc: clients and nodes use two ports")
+    names = [peer.name for peer in peers]
+    if name in names:
+        top.problem("peers", f"contain this node itself ({name}); list the others only")
+    for twice in sorted({other for other in names if names.count(other) > 1}):
+        top.problem("peers", f"name {twice} twice")
+
+
+def _resolve(base: Path, text: str) -> Path:
+    return Path(os.path.normpath(base / Path(text).expanduser()))
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are a subset of TOML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _log_level(text: str) -> str:
+    if text not in LOG_LEVELS:
+        raise ValueError(f"{text!r} is none of {', '.join(LOG_LEVELS)}")
+    return text
+
+
+def _node_key(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_SIZE:
+        raise ValueError(f"is {2 * KEY_SIZE} hex digits, got {text!r}")
+    return key

@@ -1,0 +1,105 @@
+"""Public facts as JSON-shaped documents: blocks, envelopes, receipts as anybody can see them (INTERFACES, JSON-RPC).
+
+Pure functions of stored bytes; the same documents come from a running node and from files.
+"""
+
+from collections.abc import Sequence
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.statements import Certificate
+from strongroom.enclave import envelope as envelopes
+from strongroom.enclave.history import HistoryTree
+from strongroom.enclave.outcome import CODE_MAX, Code, Outcome
+from strongroom.enclave.receipts import build_receipt
+from strongroom.node.rpc.backend import Blob, Document
+from strongroom.node.stored import StoredBlock
+
+_KINDS = {envelopes.CALL: "call", envelopes.OPENING: "opening"}
+
+
+def code_text(code: int) -> str:
+    """The name of an outcome code."""
+    return Code(code).text if 0 <= code <= CODE_MAX else f"code {code}"
+
+
+def envelope_document(envelope: bytes) -> Document:
+    """What anyone can see of one envelope: its header, its size, and that the rest is sealed."""
+    document: Document = {"size": len(envelope), "sealed": Blob(envelope)}
+    try:
+        fields = envelopes.read_envelope(envelope)
+    except NotCanonical:
+        return {**document, "kind": "malformed"}
+    kind = fields[1]
+    document |= {"kind": _KINDS.get(kind, f"kind {kind}"), "epoch": fields[2]}
+    if kind == envelopes.CALL:
+        document |= {"session": fields[3], "sequence": fields[4]}
+    return document
+
+
+def block_document(block: StoredBlock, outcome: Outcome | None, names: Sequence[str]) -> Document:
+    """One final block; `names` are the validators' by index; codes and root once it is executed."""
+    header = block.header
+    codes = None if outcome is None else outcome.ids_and_codes()
+    transactions = []
+    for index, envelope in enumerate(block.envelopes()):
+        code = None if codes is None else codes[index][1]
+        transactions.append(
+            {
+                "id": envelopes.transaction_id(envelope),
+                "index": index,
+                "code": code,
+                "status": "final" if code is None else code_text(code),
+                "size": len(envelope),
+                "kind": envelope_document(envelope)["kind"],
+            }
+        )
+    return {
+        "height": header.height,
+        "hash": header.digest,
+        "parent": header.parent,
+        "epoch": header.epoch,
+        "view": header.view,
+        "proposer": names[header.proposer],
+        "time_ms": header.time_ms,
+        "batches": [
+            {
+                "lane": batch.header.lane,
+                "origin": names[batch.header.lane],
+                "sequence": batch.header.sequence,
+                "digest": batch.header.digest,
+                "count": batch.header.count,
+                "size": batch.header.size,
+            }
+            for batch in block.batches
+        ],
+        "transactions": transactions,
+        "anchor": {"height": header.anchor.height, "root": header.anchor.root},
+        "certificate": None if block.certificate is None else _certificate(block.certificate, names),
+        "outcome_root": None if outcome is None else outcome.root,
+        "header": Blob(header.encoded),
+        "bytes": header.batch_bytes,
+    }
+
+
+def _certificate(certificate: Certificate, names: Sequence[str]) -> Document:
+    return {
+        "view": certificate.view,
+        "kind": certificate.kind.name.lower(),
+        "signers": [names[signer] for signer in certificate.signers],
+    }
+
+
+def receipt_of(
+    genesis: bytes, outcome: Outcome, position: int, history: HistoryTree, anchor: Header, certificate: Certificate
+) -> Document:
+    """The JSON form of a transaction's receipt."""
+    receipt = build_receipt(
+        genesis=genesis,
+        outcome=outcome,
+        position=position,
+        history=history,
+        anchor=anchor,
+        certificate=certificate,
+    )
+    return receipt.to_json()

@@ -1,0 +1,93 @@
+"""Length-prefixed frames on a stream: one protocol for the enclave's socket and for the links between nodes.
+
+Knows lengths and back-pressure; nothing of what a frame means.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+LENGTH_BYTES = 4
+
+
+class FrameProtocol(asyncio.Protocol):
+    """Cuts a stream into frames: u32 big-endian length, then that many bytes.
+
+    `on_frame` gets each whole frame; `on_close` is called once. A length over `frame_bytes_max` closes the stream.
+    """
+
+    def __init__(
+        self,
+        on_frame: Callable[[bytes], None],
+        on_close: Callable[[Exception | None], None],
+        *,
+        frame_bytes_max: int,
+    ) -> None:
+        self._on_frame, self._on_close = on_frame, on_close
+        self._frame_bytes_max = frame_bytes_max
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The connected transport.
+
+        Raises:
+            ConnectionError: not connected yet, or no more.
+        """
+        if self._transport is None:
+            raise ConnectionError("no connection")
+        return self._transport
+
+    @property
+    def connected(self) -> bool:
+        """Between `connection_made` and `connection_lost`."""
+        return self._transport is not None
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes accepted by `send` that the kernel has not taken."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        at, held = 0, len(buffer)
+        while held - at >= LENGTH_BYTES:
+            size = int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
+            if size > self._frame_bytes_max:
+                self._buffer.clear()
+                self.transport.abort()
+                return
+            if held - at - LENGTH_BYTES < size:
+                break
+            frame = bytes(buffer[at + LENGTH_BYTES : at + LENGTH_BYTES + size])
+            at += LENGTH_BYTES + size
+            self._on_frame(frame)
+        if at:
+            del buffer[:at]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._on_close(exc)
+
+    def send(self, frame: bytes) -> None:
+        """Queue one frame.
+
+        Raises:
+            ConnectionError: not connected.
+        """
+        self.transport.write(len(frame).to_bytes(LENGTH_BYTES, "big") + frame)
+
+    def pause(self) -> None:
+        """Stop reading until `resume`: the reader's queue is full."""
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_reading() and not self._transport.is_closing():
+            self._transport.resume_reading()

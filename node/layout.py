@@ -1,0 +1,159 @@
+"""Where everything of a cluster lies on disk: the one table of file and folder names.
+
+Owns names and nothing else: it opens, reads and makes no file. No other module spells a name of this table.
+
+    DIR/service.json · ca.pem · genesis.bin · wraps.bin      what clients and nodes read
+    DIR/keys/NAME.json, NAME.seen                            identities, newest height that each has seen
+    DIR/platform/                                            the simulated manufacturer
+    DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
+    DIR/nK/tls.key · tls.crt                                 its connection key (authorises nothing else)
+    DIR/nK/chip/                                             its simulated silicon
+    DIR/nK/sealed/                                           its enclave's sealed keys
+    DIR/nK/ledger/ · wal/ · index/ · snapshots/              storage (DESIGN §8)
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_DIRECTORY = "strongroom-data"
+"""Used when neither `--dir` nor STRONGROOM_DIR names a cluster's folder."""
+
+_NODE_NAME = re.compile(r"n(\d{1,4})")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLayout:
+    """One node's folder, `DIR/nK/`."""
+
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """The node's name is its folder's."""
+        return self.directory.name
+
+    @property
+    def cluster(self) -> "ClusterLayout":
+        """The folder around it."""
+        return ClusterLayout(self.directory.parent)
+
+    @property
+    def config(self) -> Path:
+        """What the host process is started with."""
+        return self.directory / "node.toml"
+
+    @property
+    def log(self) -> Path:
+        """Structured log; also the process's standard output and error."""
+        return self.directory / "node.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running host; refuses a second one."""
+        return self.directory / "lock"
+
+    @property
+    def host_pid(self) -> Path:
+        """Pid and start time of the host, written by whoever started it."""
+        return self.directory / "host.pid"
+
+    @property
+    def run(self) -> Path:
+        """Written by the running host: its pid, its enclave's pid, when it started."""
+        return self.directory / "run.json"
+
+    @property
+    def tls_key(self) -> Path:
+        """Private key of connections, mode 0600."""
+        return self.directory / "tls.key"
+
+    @property
+    def tls_certificate(self) -> Path:
+        """Self-signed certificate; its key's digest is named in the node's claims."""
+        return self.directory / "tls.crt"
+
+    @property
+    def chip(self) -> Path:
+        """Stands for silicon: the simulated platform's chip key and fuses."""
+        return self.directory / "chip"
+
+    @property
+    def sealed(self) -> Path:
+        """What the enclave sealed to its chip and measurement."""
+        return self.directory / "sealed"
+
+    @property
+    def ledger(self) -> Path:
+        """Append-only segments of blocks and outcomes."""
+        return self.directory / "ledger"
+
+    @property
+    def wal(self) -> Path:
+        """The consensus log."""
+        return self.directory / "wal"
+
+    @property
+    def index(self) -> Path:
+        """LMDB; rebuilt from the segments when lost."""
+        return self.directory / "index"
+
+    @property
+    def snapshots(self) -> Path:
+        """Sealed state at some heights."""
+        return self.directory / "snapshots"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLayout:
+    """A local cluster's folder, `DIR`."""
+
+    directory: Path
+
+    @property
+    def service(self) -> Path:
+        """Pin, chain, endpoints and bundle: all that a client needs."""
+        return self.directory / "service.json"
+
+    @property
+    def ca(self) -> Path:
+        """PEM bundle of the nodes' self-signed certificates."""
+        return self.directory / "ca.pem"
+
+    @property
+    def genesis(self) -> Path:
+        """Canonical genesis bytes."""
+        return self.directory / "genesis.bin"
+
+    @property
+    def wraps(self) -> Path:
+        """Epoch 0's secret, wrapped to each founding enclave; travels beside genesis."""
+        return self.directory / "wraps.bin"
+
+    @property
+    def keys(self) -> Path:
+        """Identities of members and users."""
+        return self.directory / "keys"
+
+    @property
+    def platform(self) -> Path:
+        """The simulated manufacturer."""
+        return self.directory / "platform"
+
+    def identity(self, name: str) -> Path:
+        """One identity's key file."""
+        return self.keys / f"{name}.json"
+
+    def seen(self, name: str) -> Path:
+        """The newest height in an answer to this identity."""
+        return self.keys / f"{name}.seen"
+
+    def node(self, name: str) -> NodeLayout:
+        """One node's folder, whether it exists or not."""
+        return NodeLayout(self.directory / name)
+
+    def nodes(self) -> list[NodeLayout]:
+        """All nodes that have a configuration, n0, n1, … n10 in numeric order."""
+        found = [NodeLayout(path.parent) for path in self.directory.glob("n*/node.toml")]
+        numbered = [(int(match[1]), node) for node in found if (match := _NODE_NAME.fullmatch(node.name))]
+        return [node for _, node in sorted(numbered, key=lambda entry: entry[0])]

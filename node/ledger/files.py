@@ -1,0 +1,66 @@
+"""Files and directories that survive a power loss: what is renamed or created is also made durable in its directory.
+
+Refuses to know what the bytes mean. Source: open(2), rename(2), fsync(2): the fsync of a file says nothing of its name.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from strongroom.consensus.errors import OperatorFault
+
+
+class DiskFault(OperatorFault):
+    """A write or a sync failed: what reached the disk is unknown, so nothing more is written before a restart."""
+
+    def __init__(self, path: Path, reason: str | None) -> None:
+        super().__init__(f"{path}: {reason}: free or repair the disk, then restart")
+
+
+@contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file into a DiskFault."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskFault(path, error.strerror) from error
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make the names in a directory durable: entries that were created, renamed or removed."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(directory: Path, mode: int = 0o700) -> None:
+    """Create a directory and its missing parents, each durable in its own parent; one that exists stays as it is."""
+    if directory.is_dir():
+        return
+    make_directory(directory.parent, mode)
+    directory.mkdir(mode=mode, exist_ok=True)
+    fsync_directory(directory.parent)
+
+
+def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace a file whole: after a crash it holds the old bytes or the new ones, never a mixture, never nothing.
+
+    Raises:
+        OSError: the disk refused; the old file stands and the temporary one is gone.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    fsync_directory(path.parent)

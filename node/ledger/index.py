@@ -1,0 +1,241 @@
+"""Where a block, an outcome or a transaction stands: LMDB in `index/`, rebuilt from the segments when lost (DESIGN §8).
+
+It is never synced: after a crash of the process the kernel still has every commit; after a crash of the machine nothing
+of it is believed. A file beside it says which: the boot in which it is written, or size and checksum at an orderly
+close. Owns that trust, the growth of the map, and which of a transaction's positions counts. Refuses to know files and
+payloads: see segments.py, store.py.
+"""
+
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import lmdb
+
+from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.node.ledger.files import DiskFault, make_directory, write_atomic
+from strongroom.node.ledger.segments import Heights, Kind, Location
+
+MAP_SIZE = 256 * 1024 * 1024
+"""Bytes of the map at first; it doubles when it is full."""
+MAP_DOUBLINGS_MAX = 24
+FREE_BYTES_MIN = 64 * 1024 * 1024
+"""Disk space without which nothing is written: on a full disk a write into the map would kill the process."""
+PAGES_BYTES_MAX = 8 * 1024
+"""New pages that one transaction id may need, in bytes."""
+EXECUTED = 0
+"""The code of a transaction that was executed; any other is a refusal."""
+
+_HEIGHT = struct.Struct(">Q")
+_LOCATION = struct.Struct(">QQI")
+_FOUND = struct.Struct(">QIH")
+_CHUNK_SIZE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a transaction counts: its executed position, else its first refusal."""
+
+    height: int
+    position: int
+    code: int
+    """0 for executed, else the reason of the refusal."""
+
+
+@dataclass(slots=True)
+class Entries:
+    """What is written in one go: places by height, and (id, code) by position for each outcome's height."""
+
+    places: dict[Kind, dict[int, Location]] = field(default_factory=lambda: {kind: {} for kind in Kind})
+    transactions: list[tuple[int, Sequence[tuple[bytes, int]]]] = field(default_factory=list)
+    count: int = 0
+    """Records and transactions."""
+
+    def add(self, kind: Kind, height: int, place: Location, ids: Sequence[tuple[bytes, int]] = ()) -> None:
+        """One more record; `ids` are those of an outcome."""
+        self.places[kind][height] = place
+        if ids:
+            self.transactions.append((height, ids))
+        self.count += 1 + len(ids)
+
+
+class Index:
+    """The index of one block store. One thread may write while others read."""
+
+    def __init__(self, directory: Path, map_size: int = MAP_SIZE) -> None:
+        """Open it; one that is lost, damaged or left by another boot is begun anew: empty, and lost until `trust`.
+
+        Raises:
+            DiskFault: the disk refused.
+        """
+        self._directory, self._map_size, self._map_lock = directory, map_size, threading.Lock()
+        make_directory(directory)
+        if _believed(directory):
+            self.trust()
+        else:
+            self.distrust()
+            _remove(directory)
+        try:
+            self._connect()
+        except DiskFault:
+            _remove(directory)
+            self._connect()
+
+    def trust(self) -> None:
+        """Say that it agrees with the segments, for as long as this boot lasts."""
+        write_atomic(_marker(self._directory), _boot())
+
+    def distrust(self) -> None:
+        """Have the next opening rebuild it."""
+        _marker(self._directory).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Begin anew, empty; it counts as lost until `trust`."""
+        self.distrust()
+        self._environment.close()
+        _remove(self._directory)
+        self._connect()
+
+    def newest(self) -> Heights:
+        """The newest block and outcome that are indexed."""
+        return Heights(self._last(Kind.BLOCK), self._last(Kind.OUTCOME))
+
+    def place(self, kind: Kind, height: int) -> Location | None:
+        """Where a block or outcome stands."""
+        value = self._get(self._places[kind], _HEIGHT.pack(height))
+        return Location(*_LOCATION.unpack(value)) if value is not None else None
+
+    def find_transaction(self, identifier: bytes) -> Found | None:
+        """Where a transaction counts; `identifier` is its id (32 bytes; nothing is found under anything else)."""
+        if len(identifier) != DIGEST_SIZE:
+            return None
+        value = self._get(self._transactions, identifier)
+        return Found(*_FOUND.unpack(value)) if value is not None else None
+
+    def write(self, entries: Entries) -> None:
+        """Add entries, all or none; heights come in ascending order, so that the first refusal of an id is kept.
+
+        Raises:
+            DiskFault: the disk refused.
+        """
+        executed: list[tuple[bytes, bytes]] = []
+        refused: list[tuple[bytes, bytes]] = []
+        for height, transactions in entries.transactions:
+            for position, (identifier, code) in enumerate(transactions):
+                value = (identifier, _FOUND.pack(height, position, code))
+                (refused if code else executed).append(value)
+
+        def put(transaction: lmdb.Transaction) -> None:
+            for kind, places in entries.places.items():
+                for height, at in places.items():
+                    place = _LOCATION.pack(at.segment, at.offset, at.size)
+                    transaction.put(_HEIGHT.pack(height), place, db=self._places[kind])
+            with transaction.cursor(self._transactions) as cursor:
+                consumed, added = cursor.putmulti(executed, overwrite=False)
+                if added < consumed:
+                    _replace_refusals(transaction, self._transactions, executed)
+                cursor.putmulti(refused, overwrite=False)
+
+        self._growing(put, FREE_BYTES_MIN + PAGES_BYTES_MAX * (len(executed) + len(refused)))
+
+    def close(self) -> None:
+        """Write it out; if it was trusted, the next opening believes it as long as its checksum holds."""
+        used = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
+        self._environment.sync(True)
+        self._environment.close()
+        os.truncate(_data(self._directory), used)
+        if _marker(self._directory).exists():
+            write_atomic(_marker(self._directory), _checksum(self._directory))
+
+    def _connect(self) -> None:
+        with self._faults():
+            self._environment = lmdb.open(
+                str(self._directory), map_size=self._map_size, max_dbs=3, sync=False, writemap=True, readahead=False
+            )
+            self._places = {kind: self._environment.open_db(kind.name.encode()) for kind in Kind}
+            self._transactions = self._environment.open_db(b"TRANSACTION")
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except lmdb.Error as error:
+            self.distrust()
+            raise DiskFault(self._directory, str(error)) from error
+
+    def _get(self, database: Any, key: bytes) -> bytes | None:
+        with self._faults(), self._map_lock, self._environment.begin(db=database) as reading:
+            value: bytes | None = reading.get(key)
+            return value
+
+    def _last(self, kind: Kind) -> int:
+        with self._faults(), self._map_lock, self._environment.begin() as reading:
+            cursor = reading.cursor(self._places[kind])
+            return int(_HEIGHT.unpack(cursor.key())[0]) if cursor.last() else 0
+
+    def _growing(self, put: Callable[[lmdb.Transaction], None], free_bytes_min: int) -> None:
+        """Run one write transaction; if the map is full, double it and run it again."""
+        disk = os.statvfs(self._directory)
+        if disk.f_bavail * disk.f_frsize < free_bytes_min:
+            raise DiskFault(self._directory, f"less than {free_bytes_min >> 20} MiB are free")
+        for _ in range(MAP_DOUBLINGS_MAX):
+            with self._faults():
+                try:
+                    with self._environment.begin(write=True) as transaction:
+                        put(transaction)
+                    return
+                except lmdb.MapFullError:
+                    with self._map_lock:
+                        self._environment.set_mapsize(2 * self._environment.info()["map_size"])
+        raise DiskFault(self._directory, "the map cannot grow further")
+
+
+def _replace_refusals(transaction: lmdb.Transaction, database: Any, executed: Sequence[tuple[bytes, bytes]]) -> None:
+    for identifier, value in executed:
+        present = transaction.get(identifier, db=database)
+        if present is not None and Found(*_FOUND.unpack(present)).code != EXECUTED:
+            transaction.put(identifier, value, db=database)
+
+
+def _data(directory: Path) -> Path:
+    return directory / "data.mdb"
+
+
+def _marker(directory: Path) -> Path:
+    return directory / "believed"
+
+
+def _boot() -> bytes:
+    """Names this boot of the machine; where the system does not say, every opening counts as another boot."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    except OSError:
+        return os.urandom(16)
+
+
+def _checksum(directory: Path) -> bytes:
+    checksum, size = 0, 0
+    with _data(directory).open("rb") as file:
+        while chunk := file.read(_CHUNK_SIZE):
+            checksum = google_crc32c.extend(checksum, chunk)
+            size += len(chunk)
+    return f"closed {size} {checksum:08x}".encode()
+
+
+def _believed(directory: Path) -> bool:
+    try:
+        marker = _marker(directory).read_bytes()
+        return _data(directory).exists() and (marker == _boot() or marker == _checksum(directory))
+    except OSError:
+        return False
+
+
+def _remove(directory: Path) -> None:
+    for name in (_data(directory), directory / "lock.mdb"):
+        name.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""From envelopes to batches of this node's own lane (DESIGN §3, stop 5).
+
+Owns the envelopes that this node took and has not yet seen executed. They stay opaque bytes: all that is read of them
+here is their length and their SHA-256. There is no gossip: what a client gave to this node, this node orders.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from hashlib import sha256
+from typing import Protocol
+
+from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX
+from strongroom.consensus.types import TransactionId
+from strongroom.node.answers import Answers
+from strongroom.node.config import Limits
+from strongroom.node.rpc.backend import Included
+from strongroom.node.rpc.faults import Overloaded, TooLarge
+
+RETRY_AFTER_MS = 200
+BATCH_ENVELOPES_GOAL = 512
+"""A batch that has this many does not wait for company."""
+LINGER_SECONDS = 0.008
+"""How long a smaller batch waits for company while one of ours is being ordered."""
+_ENVELOPE_OVERHEAD = 5
+"""Bytes that msgpack adds to an envelope, at most."""
+
+
+class LaneState(Protocol):
+    """What the mempool asks of the lane that it fills."""
+
+    @property
+    def waiting_batches(self) -> int:
+        """Own batches that no final block has ordered."""
+        ...
+
+    @property
+    def throttled(self) -> bool:
+        """Back-pressure: no new batches now (PROTOCOL §7)."""
+        ...
+
+
+class Mempool:
+    """Envelopes of this node's clients, bounded in number and bytes."""
+
+    def __init__(self, answers: Answers, limits: Limits, *, envelope_bytes_max: int) -> None:
+        self._answers, self._limits = answers, limits
+        self._envelope_bytes_max = envelope_bytes_max
+        self._queue: deque[bytes] = deque()
+        self._queue_bytes = 0
+        self._known: dict[bytes, int] = {}
+        """Taken and not yet executed: id → bytes."""
+        self._known_bytes = 0
+        self._arrived = asyncio.Event()
+        self._full = asyncio.Event()
+
+    @property
+    def envelopes(self) -> int:
+        """Taken and not yet executed."""
+        return len(self._known)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of these."""
+        return self._known_bytes
+
+    def submit(self, envelopes: list[bytes], *, wait: bool) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+        """Take envelopes, all or none (see Backend.submit)."""
+        limit = self._envelope_bytes_max
+        size = 0
+        for envelope in envelopes:
+            if len(envelope) > limit:
+                raise TooLarge(f"envelope of {len(envelope)} bytes: at most {limit} are taken", limit=limit)
+            size += len(envelope)
+        if (
+            len(self._known) + len(envelopes) > self._limits.mempool_envelopes_max
+            or self._known_bytes + size > self._limits.mempool_bytes_max
+        ):
+            raise Overloaded("the mempool is full: nothing was taken, try again", retry_after_ms=RETRY_AFTER_MS)
+        ids = [TransactionId(sha256(envelope).digest()) for envelope in envelopes]
+        known, queue = self._known, self._queue
+        for id, envelope in zip(ids, envelopes, strict=True):
+            if id not in known:
+                known[id] = len(envelope)
+                self._known_bytes += len(envelope)
+                self._queue_bytes += len(envelope)
+                queue.append(envelope)
+        if queue:
+            self._arrived.set()
+            if len(queue) >= BATCH_ENVELOPES_GOAL:
+                self._full.set()
+        return self._answers.expect(ids) if wait else ids
+
+    def remember(self, envelopes: list[bytes]) -> None:
+        """After a restart: envelopes of own batches that are not ordered yet."""
+        for envelope in envelopes:
+            self._known[sha256(envelope).digest()] = len(envelope)
+            self._known_bytes += len(envelope)
+
+    def pending(self, id: TransactionId) -> bool:
+        """Taken here, and not yet executed."""
+        return id in self._known
+
+    def executed(self, ids: list[bytes]) -> None:
+        """Let go of what took its place in a block."""
+        known = self._known
+        for id in ids:
+            size = known.pop(id, None)
+            if size is not None:
+                self._known_bytes -= size
+
+    async def next_batch(self, lane: LaneState) -> list[bytes]:
+        """Wait until there is something to batch, and for company as long as that costs nobody anything."""
+        while True:
+            await self._arrived.wait()
+            if lane.throttled:
+                await asyncio.sleep(LINGER_SECONDS)
+                continue
+            if lane.waiting_batches and len(self._queue) < BATCH_ENVELOPES_GOAL:
+                self._full.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), LINGER_SECONDS)
+            return self._take()
+
+    def _take(self) -> list[bytes]:
+        taken: list[bytes] = []
+        room = BATCH_BYTES_MAX - 8
+        queue = self._queue
+        while queue and len(taken) < BATCH_ENVELOPES_MAX:
+            room -= len(queue[0]) + _ENVELOPE_OVERHEAD
+            if room < 0 and taken:
+                break
+            taken.append(queue.popleft())
+        self._queue_bytes -= sum(map(len, taken))
+        if not queue:
+            self._arrived.clear()
+        if len(queue) < BATCH_ENVELOPES_GOAL:
+            self._full.clear()
+        return taken

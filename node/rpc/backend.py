@@ -1,0 +1,80 @@
+"""What the front door needs from the node behind it: the contract between `rpc` and `host`.
+
+Documents are JSON-shaped: None, bool, int, float, str, lists and dicts, and bytes. A JSON frame shows plain bytes as
+lowercase hex and a `Blob` as base64; a msgpack frame carries both raw.
+"""
+
+from asyncio import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from strongroom.consensus.types import Height, TransactionId
+
+Document = dict[str, Any]
+
+
+class Blob(bytes):
+    """Bytes that a JSON frame shows as base64: envelopes, sealed results, evidence, encoded documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """One transaction's place and answer."""
+
+    id: TransactionId
+    height: Height
+    index: int
+    """Position in its block."""
+    code: int
+    """0 executed, else the public refusal's number (strongroom.enclave.outcome)."""
+    result: bytes
+    """Sealed; empty for a refusal."""
+
+
+class Backend(Protocol):
+    """One node, as its RPC server sees it. Faults are ClientFault subclasses of strongroom.node.rpc.faults."""
+
+    def service_info(self) -> Document: ...
+    async def service_heads(self, nonce: bytes) -> list[Document]: ...
+    def service_epochs(self, start: int) -> list[Document]: ...
+    def service_policy(self) -> Document: ...
+    def service_members(self) -> list[Document]: ...
+    def service_nodes(self) -> list[Document]: ...
+    def node_status(self) -> Document: ...
+    async def node_evidence(self, nonce: bytes) -> Document: ...
+
+    def submit(self, envelopes: list[bytes], *, wait: bool) -> "Future[list[Included]] | list[TransactionId]":
+        """Take envelopes into the mempool, all or none.
+
+        Returns:
+            Their ids at once without `wait`; else a future of their places, in the given order, done when the last
+            of them is executed and durable here. A caller that goes away cancels the future.
+
+        Raises:
+            Overloaded: the mempool is full; nothing of this call was taken.
+            TooLarge: an envelope is over the limit.
+            NotReady: this node is not serving yet.
+        """
+        ...
+
+    def transaction(self, id: TransactionId) -> Document: ...
+    def receipt(self, id: TransactionId) -> Document: ...
+    def block(self, height_or_hash: int | bytes) -> Document: ...
+    def blocks(self, start: int, end: int) -> list[Document]: ...
+    def header(self, height: int) -> Document: ...
+    def consistency(self, start: int, end: int) -> Document: ...
+    async def query(self, envelope: bytes) -> Document: ...
+
+    async def next_height(self, after: int) -> int:
+        """Wait until a block above `after` is executed here; returns the newest executed height (for subscriptions)."""
+        ...
+
+    def metrics(self) -> str:
+        """Prometheus text."""
+        ...
+
+    @property
+    def live(self) -> bool: ...
+
+    @property
+    def ready(self) -> bool: ...

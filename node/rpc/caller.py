@@ -1,0 +1,26 @@
+"""Who asks: what a method may know of the connection that called it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from strongroom.node.rpc.backend import Backend
+from strongroom.node.rpc.limits import RpcLimits
+
+
+class Subscriptions(Protocol):
+    """What a connection that can be told things offers."""
+
+    def subscribe(self, topic: str, start: int | None) -> int: ...
+    def unsubscribe(self, id: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Caller:
+    """One HTTP request, or one WebSocket for all of its life."""
+
+    backend: Backend
+    limits: RpcLimits
+    subscriptions: Subscriptions | None = None
+    """None over HTTP."""
+    submitted: bytes | None = None
+    """Id of the last envelope that this connection submitted and the mempool took; None before the first."""

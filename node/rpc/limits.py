@@ -1,0 +1,53 @@
+"""Every bound of the front door, named."""
+
+from dataclasses import dataclass
+
+from strongroom.enclave.padding import ENVELOPE_BYTES_MAX
+from strongroom.node.rpc.backend import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcLimits:
+    """What one node takes from the outside before it says no."""
+
+    connections_max: int = 1024
+    """Open connections; a further one is answered 503."""
+    body_bytes_max: int = 8 * 1024 * 1024
+    """Of an HTTP body (413) and of a WebSocket frame (close code 1009)."""
+    batch_calls_max: int = 100
+    """Calls in one JSON-RPC batch."""
+    frames_in_flight_max: int = 64
+    """Unanswered frames of one WebSocket; a further one is refused as overloaded."""
+    garbage_frames_max: int = 8
+    """Frames of one WebSocket that do not parse, before it is closed."""
+    envelopes_max: int = 1024
+    """Envelopes in one `ledger_submit_many`."""
+    envelope_bytes_max: int = ENVELOPE_BYTES_MAX
+    """Bytes of one envelope; the node's mempool may take less."""
+    blocks_max: int = 100
+    """Blocks in one `ledger_blocks`."""
+    subscriptions_max: int = 16
+    """Of one WebSocket."""
+    subscription_behind_max: int = 1024
+    """Blocks that a subscriber may lie behind before it is told what it missed instead."""
+    idle_seconds_max: float = 30.0
+    """Until a request's headers are complete, on a new or an idle connection."""
+    body_seconds_max: float = 30.0
+    """Until a request's body is complete (408)."""
+    write_seconds_max: float = 30.0
+    """Until a peer has taken an answer; then it is cut off."""
+    heartbeat_seconds: float = 20.0
+    """Between pings on a silent WebSocket; without a pong in half of that it is closed."""
+    shutdown_seconds_max: float = 5.0
+    """For requests that run when the server stops."""
+
+    def public(self) -> Document:
+        """What a client has to know."""
+        return {
+            "body_bytes_max": self.body_bytes_max,
+            "batch_calls_max": self.batch_calls_max,
+            "frames_in_flight_max": self.frames_in_flight_max,
+            "frame_envelopes_max": self.envelopes_max,
+            "envelope_bytes_max": self.envelope_bytes_max,
+            "blocks_max": self.blocks_max,
+        }

@@ -1,0 +1,264 @@
+"""The methods of the front door: one table of names, parameters and words, from which openrpc.json is made too.
+
+Owns what each method asks of the backend and the shape of its result; submitting has a file of its own. Knows no
+socket: who asks, and what its connection may do, is the `Caller`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
+from strongroom.node.rpc.backend import Document
+from strongroom.node.rpc.caller import Caller, Subscriptions
+from strongroom.node.rpc.faults import RpcFault, TooLarge
+from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, MethodNotFound
+from strongroom.node.rpc.openrpc import openrpc
+from strongroom.node.rpc.parameters import (
+    BLOB,
+    BLOBS,
+    DIGEST,
+    HEIGHT,
+    HEIGHT_OR_HASH,
+    OPTIONAL_HEIGHT,
+    Parameter,
+    bind,
+    one_of,
+)
+from strongroom.node.rpc.submitting import submit, submit_many
+
+TOPICS = ("blocks", "transactions")
+_METHOD_SHOWN_MAX = 64
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One line of the table."""
+
+    name: str
+    words: str
+    parameters: tuple[Parameter, ...]
+    result: str
+    call: Callable[..., Any]
+    """(caller, *arguments) → result, or an awaitable of it."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """How often what was asked and refused since the start."""
+
+    calls: dict[str, int] = field(default_factory=dict)
+    errors: dict[int, int] = field(default_factory=dict)
+
+
+async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] | dict[str, Any]) -> Any:
+    """Perform one call.
+
+    Raises:
+        RpcFault: unknown method, wrong params, or what the method refuses; InternalError for a bug, telling nothing.
+    """
+    try:
+        method = METHODS.get(name)
+        if method is None:
+            raise MethodNotFound(f"no method {name[:_METHOD_SHOWN_MAX]!r}: see rpc.discover")
+        counts.calls[name] = counts.calls.get(name, 0) + 1
+        result = method.call(caller, *bind(method.parameters, params))
+        return await result if isinstance(result, Awaitable) else result
+    except RpcFault as fault:
+        counts.errors[fault.code] = counts.errors.get(fault.code, 0) + 1
+        raise
+    except (ClientFault, NotCanonical, InvariantBroken):
+        raise
+    except Exception as error:
+        counts.errors[InternalError.code] = counts.errors.get(InternalError.code, 0) + 1
+        _log.error("rpc.bug", method=name, error=type(error).__name__, exc_info=error)
+        raise InternalError("Internal error") from None
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def _blocks(caller: Caller, start: int, end: int) -> list[Document]:
+    if end < start:
+        raise InvalidParams(f"param 'to' must not be below 'from' ({start})")
+    if end - start >= caller.limits.blocks_max:
+        raise TooLarge(f"{end - start + 1} blocks, at most {caller.limits.blocks_max} are given in one call")
+    return caller.backend.blocks(start, end)
+
+
+def _consistency(caller: Caller, start: int, end: int) -> Document:
+    if end < start:
+        raise InvalidParams(f"param 'to' must not be below 'from' ({start})")
+    return caller.backend.consistency(start, end)
+
+
+def _subscribe(caller: Caller, topic: str, start: int | None) -> int:
+    return _telling(caller).subscribe(topic, start)
+
+
+def _unsubscribe(caller: Caller, id: int) -> bool:
+    _telling(caller).unsubscribe(id)
+    return True
+
+
+def _telling(caller: Caller) -> Subscriptions:
+    if caller.subscriptions is None:
+        raise InvalidParams("subscriptions need a WebSocket: connect to /ws")
+    return caller.subscriptions
+
+
+def _discover(_caller: Caller) -> Document:
+    return openrpc(METHODS.values())
+
+
+_NONCE = Parameter("nonce", DIGEST, "Fresh randomness of the caller, which the answer is bound to.")
+_ID = Parameter("id", DIGEST, "Transaction id: SHA-256 of the envelope.")
+_FROM = Parameter("from", HEIGHT, "First height.")
+_TO = Parameter("to", HEIGHT, "Last height.")
+_WAIT = Parameter("wait", one_of("commit", "none", "receipt"), "What to wait for.", "commit")
+_WAIT_MANY = Parameter("wait", one_of("none", "commit"), "What to wait for.", "none")
+_AFTER = Parameter(
+    "after",
+    DIGEST,
+    "Id of the last envelope of this connection's submission before this one: if that was refused, so is this.",
+    None,
+)
+
+_TABLE = (
+    Method(
+        "service_info",
+        "The service: chain, genesis, pin, heights, epoch and its public key, validators, limits.",
+        (),
+        "document",
+        lambda caller: caller.backend.service_info(),
+    ),
+    Method(
+        "service_heads",
+        "What each member that answers knows to be newest, signed by its node key over the nonce.",
+        (_NONCE,),
+        "list of {name, node_key, head}",
+        lambda caller, nonce: caller.backend.service_heads(nonce),
+    ),
+    Method(
+        "service_epochs",
+        "The chain of epochs: terminal header, its certificate, next validators, epoch public key.",
+        (Parameter("from", HEIGHT, "First epoch.", 0),),
+        "list of {epoch, header, certificate, description, epoch_key}",
+        lambda caller, start: caller.backend.service_epochs(start),
+    ),
+    Method(
+        "service_policy",
+        "The governed attestation policy.",
+        (),
+        "document",
+        lambda caller: caller.backend.service_policy(),
+    ),
+    Method(
+        "service_members",
+        "The members who govern.",
+        (),
+        "list of documents",
+        lambda caller: caller.backend.service_members(),
+    ),
+    Method(
+        "service_nodes",
+        "The nodes, with the verdict over each one's evidence.",
+        (),
+        "list of documents",
+        lambda caller: caller.backend.service_nodes(),
+    ),
+    Method(
+        "node_status",
+        "This node: state, heights, view, peers, mempool, version.",
+        (),
+        "document",
+        lambda caller: caller.backend.node_status(),
+    ),
+    Method(
+        "node_evidence",
+        "Fresh attestation evidence of this node over the nonce.",
+        (_NONCE,),
+        "{evidence, nonce}",
+        lambda caller, nonce: caller.backend.node_evidence(nonce),
+    ),
+    Method(
+        "ledger_submit",
+        "Submit one sealed envelope.",
+        (Parameter("envelope", BLOB, "The sealed transaction."), _WAIT),
+        '{id, height, index, status, result}; {id} with wait "none"; also {receipt} with wait "receipt"',
+        submit,
+    ),
+    Method(
+        "ledger_submit_many",
+        "Submit envelopes, in order, in one round trip.",
+        (Parameter("envelopes", BLOBS, "The sealed transactions."), _WAIT_MANY, _AFTER),
+        'list, in the same order, of ids, with wait "commit" of {id, height, index, status, result}; or of {error}',
+        submit_many,
+    ),
+    Method(
+        "ledger_transaction",
+        "Where a transaction stands: unknown, pending or final, with its sealed result and public part.",
+        (_ID,),
+        "document",
+        lambda caller, id: caller.backend.transaction(id),
+    ),
+    Method(
+        "ledger_receipt",
+        "The receipt of a final transaction, once a certified header anchors its outcome.",
+        (_ID,),
+        "receipt",
+        lambda caller, id: caller.backend.receipt(id),
+    ),
+    Method(
+        "ledger_block",
+        "One block.",
+        (Parameter("height", HEIGHT_OR_HASH, "Its height, or its header's digest."),),
+        "block",
+        lambda caller, height: caller.backend.block(height),
+    ),
+    Method("ledger_blocks", "Blocks of a range of heights, ends included.", (_FROM, _TO), "list of blocks", _blocks),
+    Method(
+        "ledger_header",
+        "One header, with the FINALIZE certificate of its own if it has one.",
+        (Parameter("height", HEIGHT, "Its height."),),
+        "{header, certificate}",
+        lambda caller, height: caller.backend.header(height),
+    ),
+    Method(
+        "ledger_consistency",
+        "Proof that the history root at one height extends that at another (RFC 6962 §2.1.2).",
+        (_FROM, _TO),
+        "document",
+        _consistency,
+    ),
+    Method(
+        "ledger_query",
+        "One sealed query; its sealed answer names height and root.",
+        (Parameter("envelope", BLOB, "The sealed query."),),
+        "{answer, height}",
+        lambda caller, envelope: caller.backend.query(envelope),
+    ),
+    Method(
+        "ledger_subscribe",
+        "Be told of executed blocks as `ledger_event` notifications; a slow reader is told which heights it missed.",
+        (
+            Parameter("topic", one_of(*TOPICS), "What to be told of."),
+            Parameter("from", OPTIONAL_HEIGHT, "First height; without it, the next block.", None),
+        ),
+        "subscription id",
+        _subscribe,
+    ),
+    Method(
+        "ledger_unsubscribe",
+        "End a subscription.",
+        (Parameter("id", HEIGHT, "Subscription id."),),
+        "true",
+        _unsubscribe,
+    ),
+    Method("rpc.discover", "This table, as an OpenRPC document.", (), "document", _discover),
+)
+METHODS = {method.name: method for method in _TABLE}
