@@ -1,0 +1,252 @@
+"""Programs and the walls around them: schema, roll back, budget, T02, T09, T11."""
+
+from typing import Any
+
+import pytest
+
+from strongroom.consensus import codec
+from strongroom.consensus.errors import ClientFault
+from strongroom.enclave.envelope import Call
+from strongroom.enclave.programs import PROGRAM_NAMES, bind_arguments, parse_arguments, split_name
+from strongroom.enclave.programs.framework import Context, Program
+from strongroom.enclave.programs.runner import STEPS_MAX, Runner
+from strongroom.enclave.programs.schema import ArgumentFault
+from tests.enclave.chain import Chain
+from tests.enclave.probe import SEEN, probe
+
+BOB, BOB_TEXT = b"b" * 32, "id:" + (b"b" * 32).hex()
+
+
+def resolve(name: str) -> bytes:
+    if name != "bob":
+        raise ClientFault(f"no key named {name}")
+    return BOB
+
+
+def parse(operation: str, **texts: str) -> tuple[Any, ...]:
+    return parse_arguments("payments", operation, texts, resolve)
+
+
+def test_the_programs_of_this_service() -> None:
+    assert PROGRAM_NAMES == ("payments", "system")
+    assert split_name("payments.transfer") == ("payments", "transfer")
+    for name in ("payments", "payments.", ".transfer", ""):
+        with pytest.raises(ArgumentFault):
+            split_name(name)
+
+
+def test_texts_become_arguments_in_the_order_of_the_schema_with_defaults() -> None:
+    assert parse("transfer", amount="5", to="bob") == ((BOB, ""), 5, "", "")
+    assert parse("transfer", amount="5", to=BOB_TEXT, memo="hi", source="4711") == ((BOB, ""), 5, "4711", "hi")
+    assert parse("statement") == ((b"", ""), 0, 100)
+    assert parse("open_many", accounts='["1", "2"]') == (("1", "2"),)
+    many = parse("transfer_many", transfers=f'[["bob", 5], ["{BOB_TEXT}/x", 6, "s", "m"]]')
+    assert many == ((((BOB, ""), 5, "", ""), ((BOB, "x"), 6, "s", "m")),)
+    assert parse_arguments("system", "result", {"id": "00ff"}, resolve) == (b"\x00\xff",)
+
+
+@pytest.mark.parametrize(
+    ("text", "account"),
+    [
+        ("", (b"", "")),
+        ("bob", (BOB, "")),
+        ("bob/savings", (BOB, "savings")),
+        (BOB_TEXT, (BOB, "")),
+        (BOB_TEXT + "/4711", (BOB, "4711")),
+        ("4711", (b"", "4711")),
+        ("/bob", (b"", "bob")),
+    ],
+)
+def test_ways_to_write_an_account(text: str, account: tuple[bytes, str]) -> None:
+    assert parse("balance", account=text) == (account,)
+    assert bind_arguments("payments", "balance", {"account": text}, resolve) == (account,)
+
+
+@pytest.mark.parametrize(
+    ("operation", "texts", "says"),
+    [
+        ("transfer", {"to": "bob"}, "missing amount"),
+        ("transfer", {"to": "bob", "amount": "5", "x": "1"}, "unknown x"),
+        ("transfer", {"to": "bob", "amount": "five"}, "amount: expected an integer"),
+        ("transfer", {"to": "bob", "amount": "1_0"}, "amount: expected an integer"),
+        ("transfer", {"to": "bob", "amount": "²"}, "amount: expected an integer"),
+        ("transfer", {"to": "id:00", "amount": "5"}, "to: expected id:"),
+        ("transfer", {"to": "id:zz", "amount": "5"}, "to: expected bytes as hex"),
+        ("open_many", {"accounts": "1,2"}, "accounts: expected a list"),
+        ("open_many", {"accounts": "[1]"}, "accounts: expected a string"),
+        ("transfer_many", {"transfers": '[["bob"]]'}, "transfers: expected [to, amount, source, memo]"),
+        ("transfer_many", {"transfers": '[["bob", true]]'}, "transfers: expected an integer"),
+        ("open_many", {"accounts": "[" * 100_000}, "accounts: expected a list"),
+        ("nothing", {}, "it has open"),
+    ],
+)
+def test_what_does_not_parse_says_what_would(operation: str, texts: dict[str, str], says: str) -> None:
+    with pytest.raises(ArgumentFault) as fault:
+        parse(operation, **texts)
+    assert says in str(fault.value)
+
+
+def test_python_values_are_taken_as_they_are() -> None:
+    assert bind_arguments("payments", "transfer", {"to": BOB, "amount": 5}, resolve) == ((BOB, ""), 5, "", "")
+    assert bind_arguments("payments", "issue", {"to": (BOB, "x"), "amount": 5}, resolve) == ((BOB, "x"), 5)
+    for wrong in ({"to": 5, "amount": 5}, {"to": "bob", "amount": "5"}, {"to": "bob", "amount": True}):
+        with pytest.raises(ArgumentFault):
+            bind_arguments("payments", "transfer", wrong, resolve)
+    with pytest.raises(ArgumentFault):
+        bind_arguments("nothing", "transfer", {}, resolve)
+
+
+def test_every_kind_of_argument_arrives() -> None:
+    chain = Chain()
+    result = chain.once("alice", "probe.take", who="bob", account="bob/x", numbers=[1, 2], flag=True)
+    who = chain.call("probe.take", who="bob", account="", numbers=[], flag=False).arguments[0]
+    assert result.value == [who, [who, "x"], [1, 2], True, None]
+    assert chain.once("alice", "probe.take", who="bob", account="", numbers=[], flag=False, maybe="m").value[4] == "m"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("x",),
+        ((b"", ""), 5, "", "", ""),
+        ((b"", ""), "5", "", ""),
+        ((b"", ""), True, "", ""),
+        ((b"x", ""), 5, "", ""),
+        ((b"", b""), 5, "", ""),
+        (b"", 5, "", ""),
+        (((b"", ""),), 5, "", ""),
+        ((b"", ""), 1.5, "", ""),
+        ((b"", ""), None, "", ""),
+    ],
+)
+def test_T11_arguments_of_other_kinds_are_a_sealed_error(arguments: tuple[Any, ...]) -> None:
+    chain = Chain()
+    session, envelope = chain.open("alice", Call("payments", chain.measurement, "transfer", arguments), close=True)
+    result = session.open_result(0, session.id, chain.commit(envelope).result_at(0))  # type: ignore[arg-type]
+    assert result.code == "arguments"
+
+
+def test_T11_a_list_has_a_limit() -> None:
+    chain = Chain()
+    call = Call("payments", chain.measurement, "open_many", (tuple(str(number) for number in range(1001)),))
+    session, envelope = chain.open("alice", call, close=True)
+    result = session.open_result(0, session.id, chain.commit(envelope).result_at(0))  # type: ignore[arg-type]
+    assert (result.code, result.message) == ("arguments", "at most 1000 items, got 1001")
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (("payments", bytes(32), "see", ("canary",)), "other measurement"),
+        (("probe", bytes(32), "see", ("canary",)), "other measurement"),
+        (("nothing", None, "see", ("canary",)), "unknown program"),
+        (("payments", None, "see", ("canary",)), "unknown operation"),
+        (("probe", None, "notes", ("canary",)), "unknown operation"),
+    ],
+)
+def test_T02_no_program_sees_arguments_that_were_sealed_for_another(call: Any, code: str) -> None:
+    """T02: program and measurement decide before arguments are looked at."""
+    chain = Chain()
+    SEEN.clear()
+    program, measurement, operation, arguments = call
+    measurement = chain.measurement if measurement is None else measurement
+    session, envelope = chain.open("alice", Call(program, measurement, operation, arguments), close=True)
+    result = session.open_result(0, session.id, chain.commit(envelope).result_at(0))  # type: ignore[arg-type]
+    assert (result.ok, result.code) == (False, code)
+    assert SEEN == []
+
+
+def test_T02_program_and_measurement_are_checked_before_the_arguments_are_bound() -> None:
+    """T02: even an argument error of another program would tell it something."""
+    chain = Chain()
+    session, envelope = chain.open("alice", Call("probe", bytes(32), "see", (1, 2, 3)), close=True)
+    result = session.open_result(0, session.id, chain.commit(envelope).result_at(0))  # type: ignore[arg-type]
+    assert result.code == "other measurement"
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("refuse", "refused"),
+        ("bug", "internal"),
+        ("integer beyond 64 bits", "internal"),
+        ("wrong type", "internal"),
+        ("lone surrogate", "internal"),
+        ("mutable value", "internal"),
+        ("recursion", "internal"),
+    ],
+)
+def test_T09_whatever_a_program_does_is_a_sealed_result_and_leaves_nothing(how: str, code: str) -> None:
+    chain = Chain()
+    before = chain.executor.state_digest()
+    outcome = chain.commit()
+    assert chain.executor.state_digest() == before
+    result = chain.once("alice", "probe.half", name="n", how=how)
+    assert (result.ok, result.code) == (False, code)
+    assert chain.ask("alice", "probe.notes") == []
+    outcome = chain.outcomes[-1]
+    assert outcome.codes == bytes(1)
+    assert len(outcome.result_at(0)) == 128
+
+
+def test_T11_a_looping_program_ends_with_its_budget() -> None:
+    chain = Chain()
+    result = chain.once("alice", "probe.loop")
+    assert result.code == "budget exceeded"
+    assert str(STEPS_MAX) in result.message
+    assert chain.ask("alice", "probe.notes") == []
+    assert chain.once("alice", "probe.note", name="n", number=1).ok  # the next one has a budget of its own
+
+
+def test_T11_results_have_a_limit_and_what_cannot_be_encoded_is_internal() -> None:
+    chain = Chain()
+    assert chain.once("alice", "probe.big", size=16_000).value == "x" * 16_000
+    assert chain.once("alice", "probe.big", size=17_000).code == "result too large"
+    assert chain.once("alice", "probe.strange").code == "internal"
+
+
+def test_queries_change_nothing() -> None:
+    chain = Chain()
+    before = chain.executor.state_digest()
+    assert chain.ask("alice", "probe.write_in_query") == 1
+    assert chain.executor.state_digest() == before
+    assert chain.commit().codes == b""
+
+
+def test_programs_see_block_height_and_block_time_only() -> None:
+    chain = Chain()
+    chain.commit()
+    assert chain.ask("alice", "probe.when") == [1, chain.tip.time_ms]
+
+
+def test_a_program_is_declared_with_keyword_arguments_of_known_kinds_once() -> None:
+    program = Program("p")
+
+    def positional(context: Context, a: int) -> None: ...
+
+    def unknown(context: Context, *, a: float) -> None: ...
+
+    def fine(context: Context, *, a: int) -> None: ...
+
+    for function in (positional, unknown):
+        with pytest.raises(TypeError):
+            program.transaction(function)
+    program.transaction(fine)
+    with pytest.raises(TypeError):
+        program.query(fine)
+
+
+def test_T09_an_error_too_long_to_seal_is_internal() -> None:
+    program = Program("p")
+
+    @program.transaction
+    def shout(context: Context) -> None:
+        from strongroom.enclave.programs.framework import ProgramError
+
+        raise ProgramError("loud", "x" * 20_000)
+
+    runner = Runner({"p": program}, measurements=frozenset({b"m"}), roles=frozenset())
+    plaintext, _ = runner.run(Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"")  # type: ignore[arg-type]
+    assert codec.decode_value(plaintext)[1][0] == "internal"
+    assert probe.name == "probe"

@@ -1,0 +1,388 @@
+"""A service in this process: a founded cluster's real enclave code behind real TLS servers, ordered without consensus.
+
+Each `FakeNode` is the Backend of one node; they share one `Orderer`, which makes certified blocks of what they are
+given. What a test wants a node to lie about, it sets on the node.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from tests.enclave.chain import Chain, founded
+from tests.enclave.fixtures import key_named
+
+from strongroom.consensus import codec
+from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Digest, Epoch, Height, TransactionId
+from strongroom.enclave.attestation.claims import Claims
+from strongroom.enclave.attestation.deployment import Deployment
+from strongroom.enclave.envelope import SESSION_QUERY, Query, read_envelope, transaction_id
+from strongroom.enclave.execution import Executor, Need
+from strongroom.enclave.outcome import Code
+from strongroom.enclave.queries import BelowDemanded, QueryRefused
+from strongroom.enclave.sender import Identity, seal_query
+from strongroom.node import tls
+from strongroom.node.documents import block_document, envelope_document, receipt_of
+from strongroom.node.rpc.backend import Blob, Document, Included
+from strongroom.node.rpc.faults import NotFound, NotYet, Refused
+from strongroom.node.rpc.http import make_app, serve
+from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.stored import StoredBlock
+
+ISSUER = Identity(key_named("member0"))
+EPOCH = Epoch(0)
+
+
+@cache
+def certificates() -> list[tls.TlsIdentity]:
+    """One per node, and one of nobody."""
+    return [tls.make_certificate(f"n{index}") for index in range(5)]
+
+
+class Orderer:
+    """Makes one block of everything that was submitted in a turn of the loop, and an empty one that anchors it."""
+
+    def __init__(self) -> None:
+        self.chain = Chain()
+        self.certificates: list[Certificate] = []
+        self.places: dict[bytes, Included] = {}
+        """By id: where it was executed, else first refused."""
+        self.paused = False
+        """No quorum."""
+        self.honest_duplicates = False
+        """Answer a second copy of an executed envelope as a duplicate, not with its place."""
+        self.refuse_once: dict[int, Code] = {}
+        """Position among all envelopes ever given → refused so for good, by every node, unexecuted."""
+        self.given = 0
+        self._waiting: list[tuple[list[bytes], asyncio.Future[list[Included]] | None]] = []
+        self._scheduled = False
+        self._grown = asyncio.Event()
+        self.doctor: Callable[[bytes, Included], Included] | None = None
+        """Changes what is answered (not what is recorded)."""
+
+    def submit(self, envelopes: list[bytes], future: asyncio.Future[list[Included]] | None) -> None:
+        self._waiting.append((envelopes, future))
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.order)
+
+    def resume(self) -> None:
+        self.paused = False
+        self.order()
+
+    def order(self) -> None:
+        self._scheduled = False
+        if self.paused or not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        flat = [envelope for envelopes, _ in waiting for envelope in envelopes]
+        places = iter(self._refuse_or_commit(flat))
+        for envelopes, future in waiting:
+            mine = [next(places) for _ in envelopes]
+            if future is not None and not future.done():
+                future.set_result(mine)
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def _refuse_or_commit(self, envelopes: list[bytes]) -> list[Included]:
+        refused: dict[int, Included] = {}
+        for at, envelope in enumerate(envelopes):
+            code = self.refuse_once.pop(self.given, None)
+            self.given += 1
+            if code is not None:
+                place = Included(transaction_id(envelope), Height(self.height + 1), at, code, b"")
+                refused[at] = self.places[place.id] = place
+        committed = iter(self._commit([one for at, one in enumerate(envelopes) if at not in refused]))
+        self._commit([])
+        return [refused[at] if at in refused else next(committed) for at in range(len(envelopes))]
+
+    def _commit(self, envelopes: list[bytes]) -> list[Included]:
+        outcome = self.chain.commit(*envelopes)
+        self.certificates.append(self.chain.certificate(self.chain.tip))
+        places = []
+        for index, (id, code) in enumerate(outcome.ids_and_codes()):
+            place = Included(TransactionId(id), outcome.height, index, code, outcome.result_at(index) or b"")
+            known = self.places.get(id)
+            if known is None or (known.code and not code):
+                self.places[id] = place
+            if code == Code.DUPLICATE and not self.honest_duplicates:
+                place = self.places[id]
+            places.append(place if self.doctor is None else self.doctor(envelopes[index], place))
+        return places
+
+    @property
+    def height(self) -> int:
+        return len(self.chain.outcomes)
+
+    async def above(self, after: int) -> int:
+        while self.height <= after:
+            await self._grown.wait()
+        return self.height
+
+
+class FakeNode:
+    """One node of the service; attributes that a test sets make it lie."""
+
+    def __init__(self, orderer: Orderer, index: int) -> None:
+        self.orderer, self.index = orderer, index
+        self.applicant = orderer.chain.cluster.applicants[index]
+        self.name = self.applicant.name
+        self.tls = certificates()[index]
+        self.submitted: list[list[bytes]] = []
+        self.refuse: list[Exception] = []
+        """Raised by the next submissions, one each."""
+        self.swallow = False
+        """Take submissions, order none, and never answer."""
+        self.swallowed: list[asyncio.Future[list[Included]]] = []
+        self.mute = False
+        """Order submissions, and never answer."""
+        self.state = "voting"
+        self.claims: dict[str, Any] = {}
+        """Changes to the claims of its evidence."""
+        self.evidence_nonce: bytes | None = None
+        self.genesis: bytes | None = None
+        self.epochs: list[Document] | None = None
+        self.heads: Callable[[list[Head]], list[Head]] = list
+        self.head_members = [0, 1, 2, 3]
+        self.head_nonce: bytes | None = None
+        self.transaction_lies: dict[bytes, Document] = {}
+        self.queries: list[bytes] = []
+        self.query_answer: bytes | None = None
+        self.executor: Executor | None = None
+        """Instead of the shared one: a node that is behind."""
+        self.forgets_sessions = False
+        self.live = self.ready = True
+
+    # --- the service ---
+
+    def service_info(self) -> Document:
+        return {"genesis": Blob(self.genesis or self.orderer.chain.cluster.genesis), "executed": self.orderer.height}
+
+    async def service_heads(self, nonce: bytes) -> list[Document]:
+        chain = self.orderer.chain
+        certificate = self.orderer.certificates[-1] if self.orderer.certificates else None
+        heads = []
+        for index in self.head_members:
+            key = chain.cluster.keys[index].node
+            body = HeadBody(self.head_nonce or nonce, EPOCH, chain.tip, certificate, None, ())
+            heads.append(Head(body, key.public, key.sign(body.signed_bytes(chain.genesis.chain))))
+        return [{"head": Blob(codec.encode(head.to_wire()))} for head in self.heads(heads)]
+
+    def service_epochs(self, start: int) -> list[Document]:
+        if self.epochs is not None:
+            return self.epochs
+        genesis = self.orderer.chain.genesis
+        return [{"epoch": 0, "description": Blob(genesis.description.encode()), "epoch_key": Blob(genesis.public_key)}]
+
+    async def node_evidence(self, nonce: bytes) -> Document:
+        genesis, one = self.orderer.chain.genesis, self.applicant
+        claims = Claims(
+            chain=genesis.chain,
+            node=one.name,
+            node_key=one.keys.node.public,
+            vote_key=one.keys.vote(EPOCH).public,
+            wrap_keys=one.keys.wrap_keys,
+            tls_key=Digest(tls.spki_digest(self.tls.certificate)),
+            epoch=EPOCH,
+            epoch_key_digest=genesis.description.public_key_digest,
+            nonce=self.evidence_nonce or nonce,
+            height=Height(self.orderer.height),
+            region="eu-west",
+            operator=one.operator,
+            boot=1,
+        )
+        measurement = self.orderer.chain.cluster.measurement
+        deployment = Deployment(
+            name=one.name,
+            operator=one.operator,
+            chip_id=one.chip.chip_id,
+            measurement=measurement,
+            region="eu-west",
+        )
+        evidence = one.chip.evidence(
+            replace(claims, **self.claims), measurement=measurement, deployment=deployment.sign(one.operator_key)
+        )
+        return {"evidence": Blob(evidence), "nonce": nonce}
+
+    def service_policy(self) -> Document:
+        return {}
+
+    def service_members(self) -> list[Document]:
+        return []
+
+    def service_nodes(self) -> list[Document]:
+        return [{"name": f"n{index}", "index": index, "verdict": "good (SIMULATED)"} for index in range(4)]
+
+    def node_status(self) -> Document:
+        return {"node": self.name, "state": self.state, "height": self.orderer.height, "executed": self.orderer.height}
+
+    def metrics(self) -> str:
+        return ""
+
+    # --- transactions ---
+
+    def submit(self, envelopes: list[bytes], *, wait: bool) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+        if self.refuse:
+            raise self.refuse.pop(0)
+        self.submitted.append(envelopes)
+        future: asyncio.Future[list[Included]] = asyncio.get_running_loop().create_future()
+        if self.swallow:
+            self.swallowed.append(future)
+        else:
+            self.orderer.submit(envelopes, future if wait and not self.mute else None)
+        return future if wait else [transaction_id(envelope) for envelope in envelopes]
+
+    def transaction(self, id: TransactionId) -> Document:
+        if id in self.transaction_lies:
+            return self.transaction_lies[id]
+        place = self.orderer.places.get(id)
+        if place is None:
+            return {"id": id, "status": "unknown"}
+        return {
+            "id": id,
+            "status": "final",
+            "height": place.height,
+            "index": place.index,
+            "code": place.code,
+            "refusal": Code(place.code).text if place.code else None,
+            "result": Blob(place.result),
+            "envelope": envelope_document(b""),
+        }
+
+    def receipt(self, id: TransactionId) -> Document:
+        place = self.orderer.places.get(id)
+        if place is None:
+            raise NotFound("no such transaction")
+        chain = self.orderer.chain
+        for block, certificate in zip(chain.blocks, self.orderer.certificates, strict=True):
+            if block.header.anchor.height >= place.height:
+                outcome = chain.outcomes[place.height - 1]
+                return receipt_of(chain.cluster.genesis, outcome, place.index, chain.history, block.header, certificate)
+        raise NotYet("not anchored")
+
+    # --- reading ---
+
+    def block(self, height_or_hash: int | bytes) -> Document:
+        if isinstance(height_or_hash, bytes) or not 0 < height_or_hash <= self.orderer.height:
+            raise NotFound(f"no block {height_or_hash!r}")
+        at = height_or_hash - 1
+        made = self.orderer.chain.blocks[at]
+        stored = StoredBlock(made.header, made.batches, self.orderer.certificates[at])
+        return block_document(stored, self.orderer.chain.outcomes[at], [f"n{index}" for index in range(4)])
+
+    def blocks(self, start: int, end: int) -> list[Document]:
+        return [self.block(height) for height in range(max(1, start), min(end, self.orderer.height) + 1)]
+
+    def header(self, height: int) -> Document:
+        if not 0 < height <= self.orderer.height:
+            raise NotFound(f"no block {height}")
+        certificate = self.orderer.certificates[height - 1]
+        return {
+            "header": Blob(self.orderer.chain.blocks[height - 1].header.encoded),
+            "certificate": Blob(codec.encode(certificate.to_wire())),
+        }
+
+    def consistency(self, start: int, end: int) -> Document:
+        return {}
+
+    async def query(self, envelope: bytes) -> Document:
+        self.queries.append(envelope)
+        if self.query_answer is not None:
+            return {"answer": Blob(self.query_answer), "height": self.orderer.height}
+        if self.forgets_sessions and read_envelope(envelope)[1] == SESSION_QUERY:
+            raise Refused("unknown session", reason="unknown session")
+        executor = self.executor or self.orderer.chain.executor
+        try:
+            answer = executor.query(envelope)
+            if isinstance(answer, Need):
+                place = self.orderer.places.get(TransactionId(answer.id))
+                outcome = b"" if place is None else self.orderer.chain.outcomes[place.height - 1].encode()
+                answer = executor.query(envelope, outcome)
+        except QueryRefused as fault:
+            raise Refused(str(fault), reason=fault.reason) from None
+        except BelowDemanded as fault:
+            raise NotYet(str(fault)) from None
+        assert isinstance(answer, bytes)
+        return {"answer": Blob(answer), "height": executor.height}
+
+    async def answer_for(self, identity: Identity) -> bytes:
+        """A genuine answer to somebody else's query."""
+        chain = self.orderer.chain
+        query = Query(chain.call("payments.balance"))
+        _, envelope = seal_query(chain.genesis.public_key, chain.genesis.chain, EPOCH, identity, query)
+        answer: bytes = (await self.query(envelope))["answer"]
+        return answer
+
+    async def next_height(self, after: int) -> int:
+        return await self.orderer.above(after)
+
+
+class Service:
+    """The whole: four nodes, a folder with service.json, keys for alice, bob and carol."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.orderer = Orderer()
+        self.nodes = [FakeNode(self.orderer, index) for index in range(4)]
+        self.runners: list[web.AppRunner | None] = [None] * 4
+        self.ports = [0] * 4
+        self.limits = RpcLimits(shutdown_seconds_max=0.2)
+
+    async def start(self, index: int) -> None:
+        """Start, or start again, one node on its port."""
+        node = self.nodes[index]
+        certificate, key = self.directory / f"{index}.crt", self.directory / f"{index}.key"
+        key.unlink(missing_ok=True)
+        tls.write_identity(node.tls, certificate=certificate, key=key)
+        context = tls.server_context(certificate, key)
+        runner = await serve(make_app(node, self.limits), "127.0.0.1", self.ports[index], context)
+        self.ports[index] = runner.addresses[0][1]
+        self.runners[index] = runner
+
+    async def stop(self, index: int) -> None:
+        runner, self.runners[index] = self.runners[index], None
+        if runner is not None:
+            await runner.cleanup()
+
+    def write(self) -> None:
+        """service.json and the bundle."""
+        genesis = self.orderer.chain.genesis
+        (self.directory / "ca.pem").write_bytes(b"".join(one.certificate for one in certificates()))
+        document = {
+            "service": genesis.pin,
+            "chain": genesis.chain.hex(),
+            "endpoints": [f"https://127.0.0.1:{port}" for port in self.ports],
+            "ca": "ca.pem",
+        }
+        (self.directory / "service.json").write_text(json.dumps(document))
+
+    def fund(self, identity: Identity, amount: int) -> None:
+        """Issue, before or beside the clients."""
+        chain = self.orderer.chain
+        assert chain.once("member0", "payments.issue", to=identity.id, amount=amount).ok
+        self.orderer.certificates.append(chain.certificate(chain.tip))
+
+    def payments(self, node: int | None = None) -> int:
+        """How many envelopes the nodes were given."""
+        chosen = self.nodes if node is None else [self.nodes[node]]
+        return sum(len(envelopes) for one in chosen for envelopes in one.submitted)
+
+
+@asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[Service]:
+    """The service, up, with its folder."""
+    founded()
+    service = Service(directory)
+    async with AsyncExitStack() as stack:
+        for index in range(4):
+            await service.start(index)
+            stack.push_async_callback(service.stop, index)
+        service.write()
+        yield service

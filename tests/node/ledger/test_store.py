@@ -1,0 +1,191 @@
+"""The block store as the driver sees it: order, lookups, and what it remembers after a restart."""
+
+import os
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from tests.node.ledger.disk import Disk
+from tests.node.ledger.ledgers import SMALL, block, filled, identifiers, opened, outcome, transactions_of
+
+from strongroom.consensus.errors import InvariantBroken
+from strongroom.node.ledger.files import DiskFault
+from strongroom.node.ledger.index import Entries, Found
+from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
+
+
+def test_blocks_and_outcomes_are_found_before_the_sync_after_it_and_after_a_restart(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for height in (1, 2, 3):
+        store.append_block(height, block(height))
+    store.append_outcome(1, outcome(1), identifiers(1))
+
+    def check(store: BlockStore) -> None:
+        assert (store.newest_block, store.newest_outcome) == (3, 1)
+        assert [store.block(height) for height in range(5)] == [None, block(1), block(2), block(3), None]
+        assert [store.outcome(height) for height in range(3)] == [None, outcome(1), None]
+
+    check(store)
+    store.sync()
+    check(store)
+    store.close()
+    store = opened(tmp_path)
+    check(store)
+    store.close()
+
+
+def test_heights_come_in_order_and_an_outcome_follows_its_block(tmp_path: Path) -> None:
+    store = filled(tmp_path, 3)
+    for height in (3, 5, 0):
+        with pytest.raises(InvariantBroken):
+            store.append_block(height, block(height))
+        with pytest.raises(InvariantBroken):
+            store.append_outcome(height, outcome(height), identifiers(height))
+    with pytest.raises(InvariantBroken):
+        store.append_outcome(4, outcome(4), identifiers(4))
+    store.append_block(4, block(4))
+    store.append_outcome(4, outcome(4), identifiers(4))
+    store.close()
+
+
+def test_a_full_segment_is_followed_by_one_named_by_its_first_height(tmp_path: Path) -> None:
+    filled(tmp_path, 12).close()
+    names = sorted(path.name for path in (tmp_path / "ledger").iterdir())
+    assert len(names) > 3
+    assert names[0] == "blocks-000000000001.log"
+    store = opened(tmp_path)
+    assert [store.block(height) for height in range(1, 13)] == [block(height) for height in range(1, 13)]
+    assert [store.outcome(height) for height in range(1, 13)] == [outcome(height) for height in range(1, 13)]
+    store.close()
+
+
+def test_a_transaction_is_found_once_it_is_durable(tmp_path: Path) -> None:
+    store = filled(tmp_path, 2)
+    store.append_block(3, block(3))
+    store.append_outcome(3, outcome(3), identifiers(3))
+    ids = identifiers(3)
+    assert [store.find_transaction(identifier) for identifier, _ in ids] == [None] * 4
+    store.sync()
+    assert [store.find_transaction(identifier) for identifier, _ in ids] == [
+        Found(3, position, code) for position, (_, code) in enumerate(ids)
+    ]
+    assert [store.find_transaction(bytes(size)) for size in (0, 31, 32, 33, 1000)] == [None] * 5
+    store.close()
+
+
+def found_after(path: Path, *outcomes: list[tuple[bytes, int]]) -> Iterator[Found | None]:
+    """What one id resolves to after these outcomes; then again after the index was rebuilt from the segments."""
+    store = opened(path)
+    for height, ids in enumerate(outcomes, start=1):
+        store.append_block(height, b"block")
+        store.append_outcome(height, b"".join(id + bytes((code,)) for id, code in ids), ids)
+        store.sync()
+    yield store.find_transaction(A)
+    store.close()
+    (path / "index" / "data.mdb").unlink()
+    store = opened(path)
+    yield store.find_transaction(A)
+    store.close()
+
+
+A, B = sha256(b"a").digest(), sha256(b"b").digest()
+
+
+def test_an_id_resolves_to_its_executed_position_else_to_its_first_refusal(tmp_path: Path) -> None:
+    cases = {
+        "refused twice": ([[(A, 3)], [(B, 0), (A, 4)]], Found(1, 0, 3)),
+        "refused, then executed": ([[(A, 3)], [(B, 0), (A, 0)]], Found(2, 1, 0)),
+        "executed, then refused": ([[(A, 0)], [(A, 4)]], Found(1, 0, 0)),
+        "refused and executed in one block": ([[(A, 3), (B, 0), (A, 0), (A, 5)]], Found(1, 2, 0)),
+        "executed and refused in one block": ([[(B, 1), (A, 0), (A, 4)]], Found(1, 1, 0)),
+        "refused twice in one block": ([[(A, 3), (A, 4)]], Found(1, 0, 3)),
+        "executed twice": ([[(A, 0)], [(B, 0), (A, 0)]], Found(1, 0, 0)),
+        "refused, executed, refused": ([[(A, 3)], [(A, 0)], [(A, 4)]], Found(2, 0, 0)),
+    }
+    for name, (outcomes, expected) in cases.items():
+        assert list(found_after(tmp_path / name, *outcomes)) == [expected, expected], name
+
+
+def test_the_map_of_the_index_grows_when_it_is_full(tmp_path: Path) -> None:
+    store = BlockStore.open(tmp_path, transactions_of, map_size=64 * 1024)
+    many = [(sha256(b"%d" % number).digest(), 0) for number in range(20_000)]
+    store.append_block(1, block(1))
+    store.append_outcome(1, b"".join(id + b"\x00" for id, _ in many), many)
+    store.sync()
+    for position, (identifier, code) in enumerate(many):
+        assert store.find_transaction(identifier) == Found(1, position, code)
+    store.close()
+    store = BlockStore.open(tmp_path, transactions_of, map_size=64 * 1024)
+    store.append_block(2, block(2))
+    store.sync()
+    assert store.find_transaction(many[-1][0]) == Found(1, len(many) - 1, 0)
+    store.close()
+
+
+def test_what_waits_to_be_indexed_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = BlockStore.open(tmp_path, transactions_of)
+    many = [(sha256(b"%d" % number).digest(), 0) for number in range(UNINDEXED_MAX)]
+    store.append_block(1, block(1))
+    store.append_outcome(1, b"", many)
+    disk = Disk(monkeypatch)
+    store.append_block(2, block(2))
+    assert ("fdatasync", "blocks-000000000001.log") in disk.trace
+    assert store.find_transaction(many[0][0]) == Found(1, 0, 0)
+    store.close()
+
+
+def test_reads_go_on_while_a_thread_syncs(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for height in range(1, 200):
+        store.append_block(height, block(height))
+        store.append_outcome(height, outcome(height), identifiers(height))
+        thread = threading.Thread(target=store.sync)
+        thread.start()
+        assert store.block(height) == block(height)
+        assert store.outcome(height) == outcome(height)
+        assert store.block(1) == block(1)
+        thread.join()
+    store.close()
+
+
+def test_a_record_appended_while_a_thread_syncs_stops_the_store(tmp_path: Path) -> None:
+    store = filled(tmp_path, 1)
+    store.append_block(2, block(2))
+    write = store._index.write
+
+    def meanwhile(entries: Entries) -> None:
+        write(entries)
+        store.append_block(3, block(3))
+
+    store._index.write = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(InvariantBroken, match="while another thread synced"):
+        store.sync()
+
+
+def test_blocks_of_one_byte_and_of_a_megabyte_are_kept_alike(tmp_path: Path) -> None:
+    store = BlockStore.open(tmp_path, transactions_of, segment_bytes_max=SMALL)
+    sizes = (0, 1, 1_000_000, 2)
+    for height, size in enumerate(sizes, start=1):
+        store.append_block(height, bytes(size))
+    store.sync()
+    assert [store.block(height) for height in range(1, 5)] == [bytes(size) for size in sizes]
+    store.close()
+
+
+def test_a_full_disk_is_a_disk_fault_before_the_index_writes_into_its_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(tmp_path, 2)
+    store.append_block(3, block(3))
+    real = os.statvfs(tmp_path)
+    nearly_full = os.statvfs_result((*real[:4], 100, *real[5:]))
+    with monkeypatch.context() as full:
+        full.setattr(os, "statvfs", lambda _path: nearly_full)
+        with pytest.raises(DiskFault, match="MiB are free"):
+            store.sync()
+    store.close()
+    store = opened(tmp_path)
+    assert store.block(3) == block(3)
+    store.close()

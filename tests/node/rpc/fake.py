@@ -1,0 +1,172 @@
+"""A backend of a few made-up blocks, for tests of the front door alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any
+
+from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, web
+
+from strongroom.consensus.types import Height, TransactionId
+from strongroom.node.rpc.backend import Blob, Document, Included
+from strongroom.node.rpc.faults import NotFound, NotYet
+from strongroom.node.rpc.http import make_app, serve
+from strongroom.node.rpc.limits import RpcLimits
+
+
+class FakeBackend:
+    """Answers at once, unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.submitted: list[list[bytes]] = []
+        self.refuse_submit: Exception | None = None
+        self.codes: dict[bytes, int] = {}
+        """Envelope → public refusal."""
+        self.hold = False
+        """Leave submissions unanswered."""
+        self.held: list[asyncio.Future[list[Included]]] = []
+        self._places: list[list[Included]] = []
+        self.height = 0
+        self.pruned: set[int] = set()
+        self.bug: Exception | None = None
+        self.receipt_from = 0
+        """Executed height from which on there are receipts."""
+        self.query_answer = b"answer"
+        self.live = True
+        self.ready = True
+        self._grown = asyncio.Event()
+
+    def grow(self, blocks: int = 1) -> None:
+        self.height += blocks
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def service_info(self) -> Document:
+        if self.bug is not None:
+            raise self.bug
+        return {"chain": sha256(b"chain").digest(), "genesis": Blob(b"genesis"), "height": self.height}
+
+    async def service_heads(self, nonce: bytes) -> list[Document]:
+        return [{"name": "n0", "node_key": bytes(32), "head": Blob(nonce)}]
+
+    def service_epochs(self, start: int) -> list[Document]:
+        return [{"epoch": start}]
+
+    def service_policy(self) -> Document:
+        return {}
+
+    def service_members(self) -> list[Document]:
+        return []
+
+    def service_nodes(self) -> list[Document]:
+        return []
+
+    def node_status(self) -> Document:
+        return {"state": "voting", "executed": self.height}
+
+    async def node_evidence(self, nonce: bytes) -> Document:
+        return {"evidence": Blob(b"evidence"), "nonce": nonce}
+
+    def submit(self, envelopes: list[bytes], *, wait: bool) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+        if self.refuse_submit is not None:
+            raise self.refuse_submit
+        self.submitted.append(envelopes)
+        ids = [TransactionId(sha256(envelope).digest()) for envelope in envelopes]
+        if not wait:
+            return ids
+        places = [
+            Included(id, Height(7), index, code, b"" if code else b"sealed")
+            for index, (id, code) in enumerate(
+                (id, self.codes.get(envelope, 0)) for id, envelope in zip(ids, envelopes, strict=True)
+            )
+        ]
+        future: asyncio.Future[list[Included]] = asyncio.get_running_loop().create_future()
+        self._places.append(places)
+        self.held.append(future)
+        if not self.hold:
+            self.release()
+        return future
+
+    def release(self) -> None:
+        """Answer the oldest submission that is held."""
+        future, places = self.held.pop(0), self._places.pop(0)
+        if not future.cancelled():
+            future.set_result(places)
+
+    def transaction(self, id: TransactionId) -> Document:
+        return {"id": id, "status": "unknown"}
+
+    def receipt(self, id: TransactionId) -> Document:
+        if self.height < self.receipt_from:
+            raise NotYet("no anchor yet")
+        return {"receipt": "of", "id": id.hex()}
+
+    def block(self, height_or_hash: int | bytes) -> Document:
+        if isinstance(height_or_hash, bytes):
+            raise NotFound("no block of that hash")
+        if height_or_hash > self.height or height_or_hash in self.pruned:
+            raise NotFound(f"no block {height_or_hash}")
+        return {"height": height_or_hash, "hash": bytes([height_or_hash % 256]) * 32, "transactions": []}
+
+    def blocks(self, start: int, end: int) -> list[Document]:
+        return [self.block(height) for height in range(start, min(end, self.height) + 1)]
+
+    def header(self, height: int) -> Document:
+        return {"header": Blob(b"header"), "certificate": None}
+
+    def consistency(self, start: int, end: int) -> Document:
+        return {"from": start, "to": end, "path": []}
+
+    async def query(self, envelope: bytes) -> Document:
+        return {"answer": Blob(self.query_answer), "height": self.height}
+
+    async def next_height(self, after: int) -> int:
+        while self.height <= after:
+            await self._grown.wait()
+        return self.height
+
+    def metrics(self) -> str:
+        return "strongroom_height 7\n"
+
+
+class Door:
+    """A served backend, and a way in."""
+
+    def __init__(self, backend: FakeBackend, runner: web.AppRunner, http: ClientSession) -> None:
+        self.backend, self.runner, self.http = backend, runner, http
+        self.address: tuple[str, int] = runner.addresses[0]
+        self.url = f"http://127.0.0.1:{self.address[1]}"
+
+    @property
+    def open_connections(self) -> int:
+        assert self.runner.server is not None
+        return len(self.runner.server.connections)
+
+    async def post(self, body: Any) -> Any:
+        """POST /rpc with a JSON value or raw text; None for 204."""
+        arguments: dict[str, Any] = {"data": body} if isinstance(body, (str, bytes)) else {"json": body}
+        async with self.http.post(f"{self.url}/rpc", **arguments) as response:
+            assert response.status in (200, 204), await response.text()
+            return await response.json() if response.status == 200 else None
+
+    async def call(self, method: str, params: Any = None) -> Any:
+        """One request; the whole reply."""
+        return await self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or []})
+
+    @asynccontextmanager
+    async def websocket(self) -> AsyncIterator[ClientWebSocketResponse]:
+        async with self.http.ws_connect(f"{self.url}/ws", max_msg_size=0) as socket:
+            yield socket
+
+
+@asynccontextmanager
+async def opened(limits: RpcLimits | None = None) -> AsyncIterator[Door]:
+    """A door on a free port, without TLS."""
+    backend = FakeBackend()
+    runner = await serve(make_app(backend, limits), "127.0.0.1", 0, None)
+    try:
+        async with ClientSession(connector=TCPConnector(force_close=True)) as http:
+            yield Door(backend, runner, http)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,122 @@
+"""node.toml: what is taken, and how each mistake is told."""
+
+from pathlib import Path
+
+import pytest
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node.config import Address, ConfigInvalid, Limits, NodeConfig, Peer, dumps, load
+
+
+def make_config(folder: Path) -> NodeConfig:
+    return NodeConfig(
+        name="n0",
+        directory=folder,
+        genesis=folder.parent / "genesis.bin",
+        rpc=Address("127.0.0.1", 7400),
+        peer=Address("::1", 7410),
+        peers=(Peer("n1", Address("10.0.0.2", 7411), bytes(range(32))), Peer("n2", Address("node2.example", 7412))),
+        log_level="debug",
+        limits=Limits(connections_max=7),
+    )
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    folder = tmp_path / "n0"
+    folder.mkdir()
+    path = folder / "node.toml"
+    path.write_text(dumps(make_config(folder), base=folder))
+    return path
+
+
+def changed(path: Path, old: str, new: str) -> Path:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+def problems_of(path: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigInvalid) as caught:
+        load(path)
+    return caught.value.problems
+
+
+def test_what_is_written_is_read_again(written: Path) -> None:
+    assert load(written) == make_config(written.parent)
+
+
+def test_a_moved_folder_keeps_its_configuration(written: Path, tmp_path: Path) -> None:
+    moved = written.parent.rename(tmp_path / "elsewhere")
+    assert load(moved / "node.toml").directory == moved
+    assert load(moved / "node.toml").genesis == tmp_path / "genesis.bin"
+
+
+def test_log_level_limits_and_peers_have_defaults(written: Path) -> None:
+    written.write_text(
+        'name = "n0"\ndirectory = "."\ngenesis = "../g"\nrpc = "127.0.0.1:7400"\npeer = "127.0.0.1:7410"\n'
+    )
+    config = load(written)
+    assert (config.log_level, config.limits, config.peers) == ("info", Limits(), ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('rpc = "127.0.0.1:7400"', "rpc = 7400", "line 4: rpc: is a string, got 7400"),
+        ("127.0.0.1:7400", "127.0.0.1:74000", "line 4: rpc: '127.0.0.1:74000': the port is a number from 1 to 65535"),
+        ("127.0.0.1:7400", "7400", "line 4: rpc: '7400' is not HOST:PORT"),
+        ("[::1]:7410", "::1:7410", "line 5: peer: '::1:7410': an IPv6 host stands in brackets, as in [::1]:7400"),
+        ('name = "n0"', 'name = "n0"\ncolour = "red"', "line 2: colour: is not a known key"),
+        ('genesis = "../genesis.bin"\n', "", "genesis: is missing"),
+        (
+            'log_level = "debug"',
+            'log_level = "loud"',
+            "line 6: log_level: 'loud' is none of debug, info, warning, error",
+        ),
+        ("connections_max = 7", "connections_max = 0", "line 9: limits.connections_max: is at least 1, got 0"),
+        (
+            "connections_max = 7",
+            "connections_max = true",
+            "line 9: limits.connections_max: is a whole number, got True",
+        ),
+        ("connections_max", "conections_max", "line 9: limits.conections_max: is not a known key"),
+        ('name = "n2"', 'name = "n1"', "peers: name n1 twice"),
+        ('name = "n2"', 'name = "n0"', "peers: contain this node itself (n0); list the others only"),
+        ('name = "n2"', 'nom = "n2"', "line 22: peers[1].nom: is not a known key"),
+        ('name = "n1"', 'name = ""', "line 17: peers[0].name: is empty"),
+        ("[::1]:7410", "127.0.0.1:7400", "line 5: peer: is the same address as rpc: clients and nodes use two ports"),
+    ],
+)
+def test_each_mistake_is_told_with_its_line_and_field(written: Path, old: str, new: str, problem: str) -> None:
+    assert problem in problems_of(changed(written, old, new))
+
+
+def test_a_node_key_of_another_length_is_refused(written: Path) -> None:
+    assert any("is 64 hex digits" in problem for problem in problems_of(changed(written, "000102", "0102")))
+
+
+def test_all_mistakes_are_told_at_once(written: Path) -> None:
+    changed(written, "127.0.0.1:7400", "nowhere")
+    changed(written, "connections_max = 7", 'connections_max = "many"')
+    assert len(problems_of(written)) == 2
+
+
+def test_a_text_that_is_not_toml_names_the_line(written: Path) -> None:
+    changed(written, 'name = "n0"', "name = n0")
+    assert "line 1" in problems_of(written)[0]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_an_operators_fault(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "node.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OperatorFault, match=r"node\.toml: 1 problem"):
+        load(path)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:7400", "[::1]:1", "node.example:65535"])
+def test_an_address_prints_as_it_was_read(text: str) -> None:
+    assert str(Address.parse(text)) == text

@@ -1,0 +1,88 @@
+"""The enclave as a process: one descriptor, no core, not dumpable, gone when its host is (DESIGN §2, T10)."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from tests.enclave.fixtures import manufacturer
+
+from strongroom.enclave.requests import Refusal
+from strongroom.node.enclave_process import EnclaveGone, EnclaveProcess
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> Path:
+    folder = tmp_path / "chip"
+    manufacturer().make_chip().save(folder)
+    return folder
+
+
+async def test_the_door_is_its_only_descriptor_and_it_leaves_no_core(chip: Path) -> None:
+    enclave = await EnclaveProcess.start(chip)
+    try:
+        await enclave.measurement_and_chip()
+        process = Path("/proc") / str(enclave.pid)
+        targets = {os.readlink(descriptor) for descriptor in (process / "fd").iterdir()}
+        assert len(targets) == 1
+        assert targets.pop().startswith("socket:")
+        assert re.search(r"^Max core file size\s+0\s+0\s", (process / "limits").read_text(), re.MULTILINE)
+        assert (process / "environ").read_bytes() == b""
+    finally:
+        await enclave.stop()
+
+
+async def test_a_request_out_of_order_is_refused_and_the_next_one_answered(chip: Path) -> None:
+    enclave = await EnclaveProcess.start(chip)
+    try:
+        with pytest.raises(Refusal) as refused:
+            await enclave.challenge()
+        assert refused.value.kind == "OutOfOrder"
+        measurement, _ = await enclave.measurement_and_chip()
+        assert len(measurement) == 48
+    finally:
+        await enclave.stop()
+
+
+async def test_a_killed_enclave_fails_what_waits_and_what_comes(chip: Path) -> None:
+    enclave = await EnclaveProcess.start(chip)
+    await enclave.measurement_and_chip()
+    os.kill(enclave.pid, signal.SIGSTOP)
+    waiting = asyncio.ensure_future(enclave.measurement_and_chip())
+    await asyncio.sleep(0)
+    os.kill(enclave.pid, signal.SIGKILL)
+    with pytest.raises(EnclaveGone):
+        await waiting
+    with pytest.raises(EnclaveGone):
+        await enclave.challenge()
+    await enclave.stop()
+
+
+async def test_an_enclave_ends_with_its_host(chip: Path) -> None:
+    host = "\n".join(
+        [
+            "import asyncio, pathlib, sys",
+            "from strongroom.node.enclave_process import EnclaveProcess",
+            "async def main():",
+            "    enclave = await EnclaveProcess.start(pathlib.Path(sys.argv[1]))",
+            "    await enclave.measurement_and_chip()",
+            "    print(enclave.pid, flush=True)",
+            "    await asyncio.sleep(600)",
+            "asyncio.run(main())",
+        ]
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", host, str(chip), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    pid = int(await process.stdout.readline())
+    process.kill()
+    await process.wait()
+    async with asyncio.timeout(10):
+        while Path(f"/proc/{pid}").exists() and "zombie" not in Path(f"/proc/{pid}/status").read_text():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,88 @@
+"""Envelopes are taken all or none, bounded, once, and leave in order."""
+
+import pytest
+
+from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX, encode_payload
+from strongroom.node.answers import Answers
+from strongroom.node.config import Limits
+from strongroom.node.mempool import Mempool
+from strongroom.node.rpc.faults import Overloaded, TooLarge
+
+
+class _Lane:
+    """A lane in which nothing waits, or something does."""
+
+    def __init__(self, waiting: int = 0) -> None:
+        self.waiting_batches = waiting
+        self.throttled = False
+
+
+def _mempool(**limits: int) -> Mempool:
+    return Mempool(Answers(lambda id: None), Limits(**limits), envelope_bytes_max=1000)
+
+
+def _envelopes(count: int, size: int = 100) -> list[bytes]:
+    return [number.to_bytes(4, "big") * (size // 4) for number in range(count)]
+
+
+async def test_envelopes_leave_in_the_order_in_which_they_came() -> None:
+    pool = _mempool()
+    first, second = _envelopes(10)[:5], _envelopes(10)[5:]
+    pool.submit(first, wait=False)
+    pool.submit(second, wait=False)
+    assert await pool.next_batch(_Lane()) == first + second
+
+
+async def test_a_full_mempool_takes_nothing_of_a_frame_and_says_when_to_come_back() -> None:
+    pool = _mempool(mempool_envelopes_max=10)
+    pool.submit(_envelopes(6), wait=False)
+    with pytest.raises(Overloaded) as refused:
+        pool.submit([b"a" * 8, b"b" * 8, b"c" * 8, b"d" * 8, b"e" * 8], wait=False)
+    assert refused.value.data["retry_after_ms"]
+    assert pool.envelopes == 6
+    assert await pool.next_batch(_Lane()) == _envelopes(6)
+
+
+async def test_bytes_are_bounded_too_and_come_free_when_executed() -> None:
+    pool = _mempool(mempool_bytes_max=1000)
+    ids = pool.submit(_envelopes(10), wait=False)
+    assert isinstance(ids, list)
+    with pytest.raises(Overloaded):
+        pool.submit([b"x"], wait=False)
+    pool.executed(list(ids))
+    assert (pool.envelopes, pool.held_bytes) == (0, 0)
+    pool.submit([b"x"], wait=False)
+
+
+async def test_an_envelope_over_the_limit_is_refused_with_the_limit() -> None:
+    pool = _mempool()
+    with pytest.raises(TooLarge, match="1000"):
+        pool.submit([b"y" * 1001], wait=False)
+    assert pool.envelopes == 0
+
+
+async def test_a_resent_envelope_is_batched_once() -> None:
+    pool = _mempool()
+    first = pool.submit([b"same"], wait=False)
+    assert pool.submit([b"same"], wait=False) == first
+    assert await pool.next_batch(_Lane()) == [b"same"]
+
+
+async def test_a_batch_never_exceeds_what_its_header_may_say() -> None:
+    pool = Mempool(Answers(lambda id: None), Limits(), envelope_bytes_max=100_000)
+    large = [bytes([number]) * 90_000 for number in range(30)]
+    pool.submit(large, wait=False)
+    taken = await pool.next_batch(_Lane())
+    assert len(encode_payload(taken)) <= BATCH_BYTES_MAX
+    assert taken == large[: len(taken)]
+    small = _envelopes(BATCH_ENVELOPES_MAX + 5, size=8)
+    pool = _mempool()
+    pool.submit(small, wait=False)
+    assert len(await pool.next_batch(_Lane())) == BATCH_ENVELOPES_MAX
+    assert len(await pool.next_batch(_Lane())) == 5
+
+
+async def test_a_batch_that_waits_in_the_lane_makes_a_small_one_wait_for_company() -> None:
+    pool = _mempool()
+    pool.submit([b"early"], wait=False)
+    assert await pool.next_batch(_Lane(waiting=1)) == [b"early"]

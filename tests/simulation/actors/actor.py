@@ -1,0 +1,88 @@
+"""Who stands at a node of a simulated cluster: the one interface of honest members and liars.
+
+An actor gets events and answers with messages to send. It is told its own keys, the validator set and the network's
+delay classes, and nothing of the others' state. `scripts/simulate --liar FILE.py` runs a `Liar` that somebody else
+wrote.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.simulation.keys import SigningKey
+from tests.simulation.network import Span
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.events import Now, Received, Tick
+from strongroom.consensus.messages import Message, VoteMessage
+from strongroom.consensus.settings import Settings
+from strongroom.consensus.statements import Kind, Statement, Vote
+from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, SignerIndex, View
+from strongroom.consensus.validators import EpochDescription, Verify
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message to one member, or to all others when `to` is None."""
+
+    to: SignerIndex | None
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A client gives this node a transaction."""
+
+    transaction: bytes
+
+
+ActorEvent = Received | Tick | Submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What an actor is given."""
+
+    index: SignerIndex
+    node_key: SigningKey
+    vote_key: SigningKey
+    chain: ChainId
+    members: EpochDescription
+    anchor: Header
+    verify: Verify
+    settings: Settings
+    random: Random
+    delay_classes: tuple[Span, ...] = ()
+    wishes: dict[int, Digest] = field(default_factory=dict)
+    """Height from which on the executed state wishes another epoch, for terminal blocks."""
+
+
+class Actor:
+    """A node of the cluster."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
+        """Take one event; answer with what to send."""
+        raise NotImplementedError
+
+    def deadline(self) -> float | None:
+        """Monotonic seconds at which a Tick is wanted."""
+        return None
+
+    def vote(self, kind: Kind, view: int, digest: Digest = NO_DIGEST) -> Vote:
+        """Sign any statement with one's own key; no guard stands before it."""
+        statement = Statement(kind, self.role.members.epoch, View(view), digest)
+        return Vote(statement, self.role.index, self.role.vote_key.sign(statement.signed_bytes(self.role.chain)))
+
+    def say(self, kind: Kind, view: int, digest: Digest = NO_DIGEST, *, to: SignerIndex | None = None) -> Send:
+        """A vote, ready to be sent."""
+        return Send(to, VoteMessage(self.vote(kind, view, digest)))
+
+
+class Liar(Actor):
+    """A member that may do anything; at most f of them."""
+
+    def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
+        """Say nothing at all; liars override this."""
+        return []

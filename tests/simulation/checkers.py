@@ -1,0 +1,157 @@
+"""What must hold after every event, whatever the liars do (PROTOCOL §10).
+
+Owns the omniscient view: every statement that an honest key ever signed, every block that an honest node ever stored.
+It adds the liars' statements for free: if honest statements and f liars could make two contradicting certificates, that
+is a violation, whether or not a liar thought of it.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.events import Commit
+from strongroom.consensus.replica import Replica
+from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.types import Digest, SignerIndex, View
+from strongroom.consensus.validators import EpochDescription, Verify
+
+VIEWS_HELD_MAX = 130
+FINALS_HELD_MAX = 20
+SIZES_MAX = {"certificates": 3 * 1100, "headers": 400, "batches": 4000, "errands": 512}
+
+
+class Violation(AssertionError):
+    """A safety promise is broken; names what, and who must have lied for it."""
+
+    def __init__(self, check: str, detail: str, culprits: frozenset[SignerIndex] = frozenset()) -> None:
+        super().__init__(f"{check}: {detail}" + (f"; liars: {sorted(culprits)}" if culprits else ""))
+        self.check, self.culprits = check, culprits
+
+
+@dataclass
+class Omniscient:
+    """Every honest statement, with the liars' added for free."""
+
+    members: EpochDescription
+    liars: frozenset[SignerIndex]
+
+    def __post_init__(self) -> None:
+        self._headers: dict[Digest, Header] = {}
+        self._finals: list[Header] = []
+        self._said: dict[tuple[SignerIndex, View, Kind], Statement] = {}
+        self._by: dict[View, dict[tuple[Kind, Digest], set[SignerIndex]]] = defaultdict(lambda: defaultdict(set))
+
+    def proposed(self, header: Header) -> None:
+        """Take note of a header, whoever made it."""
+        self._headers.setdefault(header.digest, header)
+
+    def signed(self, signer: SignerIndex, statement: Statement) -> None:
+        """Take a statement of an honest key.
+
+        Raises:
+            Violation: a double cast, or a possible pair of contradicting certificates.
+        """
+        key = (signer, statement.view, statement.kind)
+        if self._said.setdefault(key, statement) != statement:
+            raise Violation("no honest double cast", f"{statement.kind.name} in view {statement.view} by {signer}")
+        opposite = {Kind.NULLIFY: Kind.FINALIZE, Kind.FINALIZE: Kind.NULLIFY}.get(statement.kind)
+        if opposite is not None and (signer, statement.view, opposite) in self._said:
+            raise Violation("no honest X and F", f"view {statement.view} by {signer}")
+        by = self._by[statement.view]
+        by[statement.kind, statement.digest].add(signer)
+        self._check_quorums(statement.view, by)
+
+    def _check_quorums(self, view: View, by: dict[tuple[Kind, Digest], set[SignerIndex]]) -> None:
+        quorum = self.members.quorum.size
+        possible = [key for key, signers in by.items() if len(signers | self.liars) >= quorum]
+        for kind in (Kind.NOTARIZE, Kind.FINALIZE):
+            if sum(at is kind for at, _ in possible) > 1:
+                raise Violation("one certificate per view", f"two {kind.name} quorums in view {view}", self.liars)
+        kinds = {kind for kind, _ in possible}
+        if {Kind.NULLIFY, Kind.FINALIZE} <= kinds:
+            raise Violation("X excludes F", f"both quorums in view {view}", self.liars)
+        for kind, digest in possible:
+            header = self._headers.get(digest)
+            if kind is Kind.FINALIZE and header is not None and header not in self._finals:
+                self._check_chain(header)
+
+    def _check_chain(self, header: Header) -> None:
+        """All blocks that could be final lie on one chain (T2), whether or not anybody finalised them."""
+        for other in self._finals:
+            lower, upper = sorted((other, header), key=lambda block: block.height)
+            below: Header | None = upper
+            while below is not None and below.height > lower.height:
+                below = self._headers.get(below.parent)
+            if below is not None and below.digest != lower.digest:
+                raise Violation("one chain", f"heights {lower.height} and {upper.height}", self.liars)
+        self._finals = [*self._finals[-FINALS_HELD_MAX:], header]
+
+
+class Ledger:
+    """What honest nodes have stored as final: agreement, order, certificates, durability, no batch twice."""
+
+    def __init__(self, members: EpochDescription, anchor: Header, verify: Verify) -> None:
+        self._members, self._anchor, self._verify = members, anchor, verify
+        self.blocks: dict[int, Commit] = {}
+        self.heights: dict[SignerIndex, int] = defaultdict(int)
+        self._batches: dict[Digest, int] = {}
+        self._certificates: dict[int, Commit] = {}
+
+    def committed(self, node: SignerIndex, commit: Commit) -> None:
+        """Take a stored block of an honest node.
+
+        Raises:
+            Violation: it contradicts what any honest node has stored.
+        """
+        header, height = commit.header, commit.header.height
+        if height != self.heights[node] + 1:
+            raise Violation("order", f"node {node} stores height {height} after {self.heights[node]}")
+        self.heights[node] = height
+        known = self.blocks.setdefault(height, commit)
+        if known.header.digest != header.digest:
+            raise Violation("agreement", f"two final blocks at height {height}", self._culprits(known, commit))
+        if known.batches != commit.batches:
+            raise Violation("agreement", f"different data at height {height}")
+        parent = self._anchor if height == 1 else self.blocks[height - 1].header
+        if header.parent != parent.digest:
+            raise Violation("agreement", f"height {height} does not extend what is final below it")
+        if known is commit:
+            for digest in commit.batches:
+                if self._batches.setdefault(digest, height) != height:
+                    raise Violation("no batch twice", f"heights {self._batches[digest]} and {height}")
+        self._check_certificate(commit)
+
+    def _check_certificate(self, commit: Commit) -> None:
+        certificate = commit.certificate
+        if certificate is None:
+            return
+        try:
+            certificate.check(commit.header.chain, self._members, self._verify)
+        except PeerFault as fault:
+            raise Violation("no commit without quorum", str(fault)) from None
+        if certificate.kind is not Kind.FINALIZE or certificate.digest != commit.header.digest:
+            raise Violation("no commit without quorum", f"height {commit.header.height}: another statement")
+        self._certificates.setdefault(commit.header.height, commit)
+
+    def _culprits(self, one: Commit, two: Commit) -> frozenset[SignerIndex]:
+        signers = [set() if c.certificate is None else set(c.certificate.signers) for c in (one, two)]
+        return frozenset(signers[0] & signers[1])
+
+    def booted(self, node: SignerIndex, replica: Replica) -> None:
+        """A node has restarted: what it had acknowledged must be there (P3)."""
+        if replica.final.height < self.heights[node]:
+            raise Violation("durability", f"node {node} stored {self.heights[node]}, has {replica.final.height}")
+        self.heights[node] = replica.final.height
+
+
+def check_memory(node: SignerIndex, replica: Replica, members: int) -> None:
+    """Every table of a replica is bounded.
+
+    Raises:
+        Violation: one is not.
+    """
+    bounds = {**SIZES_MAX, "votes": members * 3 * VIEWS_HELD_MAX}
+    for name, size in replica.sizes.items():
+        if size > bounds[name]:
+            raise Violation("bounded memory", f"node {node} holds {size} {name}, at most {bounds[name]}")
