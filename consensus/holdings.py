@@ -66,8 +66,6 @@ class Holdings:
         self._tree = BlockTree(config.chain, members, config.anchor, self._lanes)
         self._pacemaker = Pacemaker(config.settings, faults=self._quorum.faults, jitter=(config.own or 0) / count)
         self._candidates: dict[View, Digest] = {}
-        self._pending: Certificate | None = None
-        """The newest FINALIZE certificate whose block is not committed yet."""
         self._missing = Missing(members.epoch, config.own, self._others, self._tree, config.settings)
         self._agenda = Agenda()
         self.view = View(1)
@@ -87,12 +85,8 @@ class Holdings:
     def _hold_certificate(self, certificate: Certificate) -> None:
         self._proofs.add(certificate)
         self._tally.close(certificate.view, certificate.kind)
-        if certificate.kind is not Kind.FINALIZE:
-            return
-        if certificate.digest == self.final.digest:
+        if certificate.kind is Kind.FINALIZE and certificate.digest == self.final.digest:
             self.final_certificate = certificate
-        elif certificate.view > (self.final_view if self._pending is None else self._pending.view):
-            self._pending = certificate
 
     def _become_final(self, header: Header, certificate: Certificate | None, recent: Iterable[Header]) -> None:
         """Move the final block up (R8), and forget what is settled by it."""
@@ -110,7 +104,7 @@ class Holdings:
 
     def _tip(self) -> Header:
         """The newest notarized block whose chain is held, else the final one."""
-        for certificate in self._proofs.notarized_above(self.final_view):
+        for certificate in self._proofs.above(Kind.NOTARIZE, self.final_view):
             header = self._tree.header(certificate.digest)
             if header is not None and self._tree.available(certificate.digest):
                 return header
@@ -119,8 +113,10 @@ class Holdings:
     @property
     def _tip_is_unknown(self) -> bool:
         """Is a certified block above the tip not held yet? It may hold something that must become final."""
+        if self._proofs.above(Kind.FINALIZE, self.final_view):
+            return True
         newest = self.newest_notarized
-        return self._pending is not None or (newest is not None and newest.digest != self._tip().digest)
+        return newest is not None and newest.digest != self._tip().digest
 
     def _commits(self, lineage: Iterable[Node], certificate: Certificate) -> Iterator[Commit]:
         """Blocks up to the one that a FINALIZE certificate names, each with its own certificate if it has one."""
@@ -222,7 +218,7 @@ class Holdings:
     @property
     def newest_notarized(self) -> Certificate | None:
         """The newest NOTARIZE certificate above the final block."""
-        return next(iter(self._proofs.notarized_above(self.final_view)), None)
+        return next(iter(self._proofs.above(Kind.NOTARIZE, self.final_view)), None)
 
     def newest_votes_of(self, signer: SignerIndex) -> tuple[Vote, ...]:
         """The newest votes that are known of a signer, at most one per kind; certificates count too (HEAD)."""

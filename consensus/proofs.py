@@ -38,10 +38,10 @@ class Proofs:
         """Hold a certificate that was built here or verified."""
         self._held[certificate.kind, certificate.view] = certificate
 
-    def notarized_above(self, view: View) -> list[Certificate]:
-        """Certificates N of later views, newest first."""
-        views = sorted((at for kind, at in self._held if kind is Kind.NOTARIZE and at > view), reverse=True)
-        return [self._held[Kind.NOTARIZE, at] for at in views]
+    def above(self, kind: Kind, view: View) -> list[Certificate]:
+        """Certificates of a kind in later views, newest first."""
+        views = sorted((at for held, at in self._held if held is kind and at > view), reverse=True)
+        return [self._held[kind, at] for at in views]
 
     @property
     def newest_view(self) -> View:

@@ -223,7 +223,7 @@ class Replica(Holdings):
         self._pacemaker.enter(now.monotonic)
         oldest = View(view - VIEWS_BEHIND_MAX)
         if oldest > self.final_view:
-            named = frozenset(certificate.digest for certificate in self._proofs.notarized_above(self.final_view))
+            named = frozenset(certificate.digest for certificate in self._proofs.above(Kind.NOTARIZE, self.final_view))
             self._tree.drop_candidates(oldest, named)
             self._tally.drop_below(oldest)
             self._candidates = {at: digest for at, digest in self._candidates.items() if at >= oldest}
@@ -338,26 +338,23 @@ class Replica(Holdings):
         self._deadline = min((at for at in times if at is not None), default=None)
 
     def _commit(self, now: Now, out: Output) -> None:
-        """R8: once the chain down to the final block is held, with all its data."""
-        certificate = self._pending
-        if certificate is None:
-            return
-        verdict = self._tree.judge(certificate.digest)
-        if isinstance(verdict, Bad):
-            self._raise_alarm(f"final block of view {certificate.view}: {verdict.flaw}", out)
-        lineage = self._tree.lineage(certificate.digest)
-        if not isinstance(lineage, list) or any(node.batches is None for node in lineage):
-            return
-        out.commit += self._commits(lineage, certificate)
-        self._pending = None
-        self._become_final(lineage[-1].header, certificate, [node.header for node in lineage])
-        self._pacemaker.finalised()
-        self._final_at = now.monotonic
-        self._check_divergence(out)
+        """R8: the newest final block whose chain down to the last one is held, with all its data."""
+        for certificate in self._proofs.above(Kind.FINALIZE, self.final_view):
+            verdict = self._tree.judge(certificate.digest)
+            if isinstance(verdict, Bad):
+                self._raise_alarm(f"final block of view {certificate.view}: {verdict.flaw}", out)
+            lineage = self._tree.lineage(certificate.digest)
+            if isinstance(lineage, list) and all(node.batches is not None for node in lineage):
+                out.commit += self._commits(lineage, certificate)
+                self._become_final(lineage[-1].header, certificate, [node.header for node in lineage])
+                self._pacemaker.finalised()
+                self._final_at = now.monotonic
+                self._check_divergence(out)
+                return
 
     def _finalise(self, out: Output) -> None:
         """R7: for every notarized view above the final one, whatever the current view and one's own N."""
-        for certificate in reversed(self._proofs.notarized_above(self.final_view)):
+        for certificate in reversed(self._proofs.above(Kind.NOTARIZE, self.final_view)):
             verdict = self._tree.judge(certificate.digest)
             if isinstance(verdict, Bad):
                 self._raise_alarm(f"notarized block of view {certificate.view}: {verdict.flaw}", out)
@@ -518,9 +515,8 @@ class Replica(Holdings):
 
     def _fetch(self, now: Now, out: Output) -> None:
         """R14: headers and batches of whatever is certified or a candidate, and what a leader's justification lacks."""
-        certified = self._proofs.notarized_above(self.final_view)
-        if self._pending is not None:
-            certified.insert(0, self._pending)
+        kinds = (Kind.FINALIZE, Kind.NOTARIZE)
+        certified = [certificate for kind in kinds for certificate in self._proofs.above(kind, self.final_view)]
         digest = self._candidates.get(self.view)
         candidate = None if digest is None else (digest, self.leader)
         self._missing.pursue(certified, candidate, self._missing_view, delta=self.delta, now=now.monotonic, out=out)

@@ -28,6 +28,7 @@ class Core:
         self._chip, self._measurement = chip, measurement
         self._sealing_secret = chip.sealing_secret(measurement.digest)
         self._founding: NodeKeys | None = None
+        self._has_founded = self._has_accepted = False
         self._member: Member | None = None
 
     @property
@@ -78,7 +79,12 @@ class Core:
         Raises:
             AttestationError: somebody's evidence does not meet the constitution's policy; no secret was made.
         """
+        if self._has_founded:
+            raise OutOfOrder(
+                "an enclave founds one service: a second genesis with the same keys would be another chain"
+            )
         founding = found(constitution, evidences, self._founding_keys())
+        self._has_founded = True
         return founding.genesis, founding.wraps
 
     def accept(self, genesis: bytes, wraps: bytes) -> bytes:
@@ -88,7 +94,10 @@ class Core:
             AttestationError: evidence, founder's signature or wrap is not what it must be; no secret was taken.
         """
         keys = self._founding_keys()
+        if self._has_accepted:
+            raise OutOfOrder("this enclave has accepted a genesis already")
         accepted = accept(genesis, wraps, keys)
+        self._has_accepted = True
         state = SealedState(
             chain=accepted.genesis.chain,
             keys=keys,

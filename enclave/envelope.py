@@ -29,7 +29,8 @@ from strongroom.consensus.types import (
     Signature,
     TransactionId,
 )
-from strongroom.enclave.padding import CALL_BOXES, ENVELOPE_BYTES_MAX, OPENING_MESSAGES
+from strongroom.enclave.padding import CALL_BOXES, OPENING_MESSAGES
+from strongroom.enclave.padding import ENVELOPE_BYTES_MAX as ENVELOPE_BYTES_MAX
 from strongroom.enclave.primitives import SECRET_SIZE, Secret
 
 VERSION = 1

@@ -215,8 +215,10 @@ class Member:
             )
         self._provisional.clear()
 
-    def execute(self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Certificate) -> tuple[bytes, ...]:
-        """Execute a run of final blocks, the last with its FINALIZE certificate (T03, T04).
+    def execute(
+        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Certificate
+    ) -> tuple[tuple[bytes, Digest], ...]:
+        """Execute a run of final blocks, the last with its FINALIZE certificate: each outcome with its root (T03, T04).
 
         Raises:
             NotFresh: before fresh heads, or while applied outcomes are unconfirmed.
@@ -227,7 +229,8 @@ class Member:
             raise NotFresh("CONFIRM what was applied first")
         headers = [header for header, _ in blocks]
         run = check_run(self._executor.header, headers, certificate, self._genesis, verify)
-        return tuple(outcome.encode() for outcome in self._executor.execute(run, [list(b) for _, b in blocks]))
+        outcomes = self._executor.execute(run, [batches for _, batches in blocks])
+        return tuple((outcome.encode(), outcome.root) for outcome in outcomes)
 
     def query(self, envelope: bytes, outcome: bytes | None) -> tuple[bytes, int] | bytes:
         """Answer a sealed query on the newest executed state, or name the transaction whose outcome is needed.

@@ -53,7 +53,7 @@ class Op(IntEnum):
     CONFIRM = 41
     """(headers up to a certified one, certificate): the outcomes applied are those that a quorum anchored."""
     EXECUTE = 42
-    """(((header, batches) …), FINALIZE certificate of the last) → outcomes."""
+    """(((header, batches) …), FINALIZE certificate of the last) → ((outcome, its root) …)."""
     QUERY = 43
     """(envelope, outcome or nil) → (answer, height) or the id of the transaction whose outcome is needed."""
     SEAL = 44

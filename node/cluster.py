@@ -113,7 +113,7 @@ class Cluster:
         """Wait until one node votes. Raises NodeFailed when it ends or at the deadline."""
         node = self.node(name)
         deadline = time.monotonic() + seconds
-        while (state := await asyncio.to_thread(_state, node)) != "voting":
+        while (state := await asyncio.to_thread(state_of, node)) != "voting":
             if state == "stopped" or time.monotonic() > deadline:
                 what = "ended" if state == "stopped" else f"does not vote after {seconds:.0f} s (state {state})"
                 raise NodeFailed(name, what, node.last_log_lines())
@@ -126,7 +126,7 @@ class Cluster:
     async def states(self) -> dict[str, str]:
         """Every node's state by name."""
         self.collect()
-        states = await asyncio.gather(*(asyncio.to_thread(_state, node) for node in self.nodes))
+        states = await asyncio.gather(*(asyncio.to_thread(state_of, node) for node in self.nodes))
         return dict(zip(self.names, states, strict=True))
 
     def collect(self) -> None:
@@ -140,7 +140,7 @@ class Cluster:
         rows = await asyncio.gather(*(asyncio.to_thread(_row, node) for node in self.nodes))
         verdicts = [table for _, table in rows]
         for node, (row, _) in zip(self.nodes, rows, strict=True):
-            row["attestation"] = _verdict_on(node.name, verdicts)
+            row["attestation"] = verdict_on(node.name, verdicts)
         service = self.service()
         return {"chain": service.chain.hex(), "service": service.pin, "nodes": [row for row, _ in rows]}
 
@@ -191,7 +191,8 @@ def _follow_a_move(cluster: Cluster) -> None:
     write_service(cluster.layout.service, {**json.loads(cluster.layout.service.read_bytes()), "ca": str(ca)})
 
 
-def _state(node: NodeProcess) -> str:
+def state_of(node: NodeProcess) -> str:
+    """What a node says of itself; `stopped` without a host, `starting` while it does not answer."""
     if node.host() is None:
         return "stopped"
     status = node.status()
@@ -219,7 +220,7 @@ def _row(node: NodeProcess) -> tuple[Document, dict[str, str]]:
     return row, verdicts
 
 
-def _verdict_on(name: str, tables: list[dict[str, str]]) -> str:
+def verdict_on(name: str, tables: list[dict[str, str]]) -> str:
     """What its peers found: the first that is not good counts before any good one."""
     verdicts = [table[name] for table in tables if table.get(name, _NOT_CHECKED) != _NOT_CHECKED]
     return next((verdict for verdict in verdicts if not verdict.startswith("good")), (verdicts or [_NOT_CHECKED])[0])

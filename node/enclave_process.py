@@ -244,11 +244,15 @@ class EnclaveProcess:
         """Show the certified header whose anchor covers what was applied."""
         await self._ask(Op.CONFIRM, tuple(header.encoded for header in headers), certificate.to_wire())
 
-    async def execute(self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate) -> list[bytes]:
-        """Execute a run of final blocks; returns one outcome each."""
+    async def execute(
+        self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate
+    ) -> list[tuple[bytes, Digest]]:
+        """Execute a run of final blocks; an outcome and its root each."""
         wire = tuple((header.encoded, tuple(batch.to_wire() for batch in batches)) for header, batches in blocks)
         answer = await self._ask(Op.EXECUTE, wire, certificate.to_wire())
-        return list(codec.listed(answer, name="outcomes", count_max=len(blocks)))
+        listed = codec.listed(answer, name="outcomes", count_max=len(blocks))
+        pairs = [codec.fields(pair, bytes, bytes, name="outcome and root") for pair in listed]
+        return [(outcome, Digest(root)) for outcome, root in pairs]
 
     async def query(self, envelope: bytes, outcome: bytes | None = None) -> tuple[bytes, int] | bytes:
         """A sealed answer with its height, or the id of the transaction whose outcome the enclave needs to see."""

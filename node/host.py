@@ -69,7 +69,7 @@ class Host:
     def __init__(self, config: NodeConfig) -> None:
         self.config = config
         self.layout = config.layout
-        self.state = "starting"
+        self._stage = "starting"
         self.fresh_height = 0
         self.boot = 0
         self.freshening = asyncio.Lock()
@@ -251,7 +251,7 @@ class Host:
 
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
-        self.state = "stopped"
+        self._stage = "stopped"
         await self.runner.cleanup()
         with contextlib.suppress(OperatorFault):
             await self._write_seal()
@@ -276,7 +276,6 @@ class Host:
         for run in replayed.left_over:
             await self.pipeline.execute([(header, list(batches)) for header, batches in run.blocks], run.certificate)
         self.fresh_height = fresh.height
-        self.state = "suspended" if self.alarm else "syncing"
         self._spawn(self.pipeline.run())
         first = await self._say_again() if self.replica.voting else []
         first.append(self.replica.resume(now()))
@@ -323,7 +322,6 @@ class Host:
 
     async def _report_status(self) -> None:
         while True:
-            self.state = self._judge_state()
             message = encode_message(await self._status())
             self.links.broadcast(message)
             await asyncio.sleep(STATUS_SECONDS)
@@ -342,10 +340,11 @@ class Host:
         )
         return Status(body, await self.enclave.sign_status(body))
 
-    def _judge_state(self) -> str:
-        """starting → syncing → voting; suspended when this node only observes."""
-        if self.inbox.driver is None or self.state == "stopped":
-            return self.state
+    @property
+    def state(self) -> str:
+        """starting → syncing → voting → stopped; suspended while this node only observes."""
+        if self.inbox.driver is None or self._stage == "stopped":
+            return self._stage
         if self.alarm:
             return "suspended"
         claimed = sorted((status.body.height for status in self.inbox.status.values()), reverse=True)

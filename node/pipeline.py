@@ -116,11 +116,11 @@ class Pipeline:
                 self._batches.drop(digest)
 
     async def execute(self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate) -> None:
-        """Execute recorded blocks, record the outcomes, answer who waits. Also used on start, for what was left over."""
+        """Execute recorded blocks, record the outcomes, answer who waits; on start also for what was left over."""
         encoded = await self._enclave.execute(blocks, certificate)
-        outcomes = [Outcome.decode(data) for data in encoded]
+        outcomes = [Outcome.decode(data).with_root(root) for data, root in encoded]
         events = []
-        for (header, _), data, outcome in zip(blocks, encoded, outcomes, strict=True):
+        for (header, _), (data, _), outcome in zip(blocks, encoded, outcomes, strict=True):
             self._record(header.height, data, outcome)
             root = self._history.root(header.height + 1)
             events.append(Executed(header.height, root, self._description))

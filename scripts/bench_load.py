@@ -1,150 +1,129 @@
-"""One load process of the benchmark: some clients, each with its own identity and session, open loop or closed.
+"""One load process of `./scripts/bench`: payments of one identity, at a rate (open loop) or as fast as they are taken.
 
-Reads its orders as one JSON document from stdin, writes what it measured as one JSON document to stdout. Latency counts
-from when a call was due, not from when it could be sent, so that a slow service is not flattered (no coordinated
-omission). Every result is opened and every receipt asked for is verified.
+Owns sending and timing. Says `ready` when its session stands, begins on a line of input, ends with one line of JSON.
+At a rate, latency counts from the moment at which a payment was due, so that a stall is not left out of the figures.
 """
 
+import argparse
 import asyncio
 import json
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import uvloop
-
-from strongroom.enclave.primitives import Secret
-from strongroom.enclave.sender import Identity
+from strongroom.consensus.errors import StrongroomError
 from strongroom.node.client import Client
-from strongroom.node.client.calls import Done
+from strongroom.node.client.errors import Unreachable
 from strongroom.node.rpc.faults import Overloaded
 
-TICK_SECONDS = 0.002
-RECEIPTS_MAX = 20
-"""Receipts that one client asks for, spread over the measurement."""
+OUTSTANDING_MAX = 512
+"""Payments under way at once in a closed loop."""
 BUCKETS_PER_MS = 20
-"""Latencies are counted in steps of 50 µs."""
+"""Resolution of the latencies that are reported: 50 µs."""
+STALL_SECONDS_MAX = 60.0
+_BATCH_SECONDS = 0.001
 
 
 @dataclass(slots=True)
-class Measured:
-    """What one client saw inside the measured window."""
+class Load:
+    """What is to be sent, and what came of it in the measured time."""
 
+    client: Client
+    to: str
+    memo: str
+    begins: float
+    """Start of the measured time, on the loop's clock."""
+    ends: float
     committed: int = 0
-    total: int = 0
     refused: int = 0
     latencies: Counter[int] = field(default_factory=Counter)
-    """Steps of 1/BUCKETS_PER_MS ms → how often."""
-    receipt_ms: list[float] = field(default_factory=list)
-    faults: Counter[str] = field(default_factory=Counter)
+    """Of payments that were due or sent in the measured time, by bucket."""
+    waiting: int = 0
+    room: asyncio.Event = field(default_factory=asyncio.Event)
 
-
-class Payer:
-    """One client that pays, and keeps count."""
-
-    def __init__(self, client: Client, order: dict[str, Any], window: tuple[float, float], memo: str) -> None:
-        self._client, self._to, self._memo = client, "id:" + order["to"], memo
-        self._rate: float | None = order["rate"]
-        self._outstanding_max: int = order["outstanding"]
-        self._begin, self._end = window
-        self._under_way = 0
-        self._idle = asyncio.Event()
-        self._last: Done | None = None
-        self.measured = Measured()
-
-    async def run(self) -> None:
-        """Pay until the window closes, then wait for what is under way."""
-        if self._rate is None:
-            await self._closed_loop()
-        else:
-            await self._open_loop(1.0 / self._rate)
-        while self._under_way:
-            await asyncio.sleep(TICK_SECONDS)
-
-    async def _open_loop(self, interval: float) -> None:
-        due = time.monotonic()
-        while due < self._end:
-            now = time.monotonic()
-            while due <= now and due < self._end:
-                self._pay(due)
-                due += interval
-            await asyncio.sleep(TICK_SECONDS)
-
-    async def _closed_loop(self) -> None:
-        while (now := time.monotonic()) < self._end:
-            for _ in range(self._outstanding_max - self._under_way):
-                self._pay(now)
-            self._idle.clear()
-            await self._idle.wait()
-
-    def _pay(self, due: float) -> None:
+    def send(self, due: float) -> None:
+        """One payment; never waits."""
         try:
-            future = self._client.submit_call("payments.transfer", to=self._to, amount=1, memo=self._memo)
+            future = self.client.submit_call("payments.transfer", to=self.to, amount=1, memo=self.memo)
         except Overloaded:
-            self.measured.refused += 1
+            self.refused += 1
             return
-        self._under_way += 1
-        future.add_done_callback(lambda future: self._done(future, due))
+        self.waiting += 1
+        future.add_done_callback(lambda done: self._settle(due, done))
 
-    def _done(self, future: "asyncio.Future[Done]", due: float) -> None:
-        self._under_way -= 1
-        self._idle.set()
-        now = time.monotonic()
-        if future.cancelled() or (fault := future.exception()) is not None:
-            self.measured.faults["cancelled" if future.cancelled() else str(fault)[:100]] += 1
+    async def wait_for_room(self, at_most: int) -> None:
+        """Until fewer than `at_most` are under way. Raises Unreachable after a minute without any answer."""
+        while self.waiting >= at_most:
+            self.room.clear()
+            async with asyncio.timeout(STALL_SECONDS_MAX):
+                await self.room.wait()
+
+    def _settle(self, due: float, future: "asyncio.Future[Any]") -> None:
+        self.waiting -= 1
+        self.room.set()
+        now = asyncio.get_running_loop().time()
+        if future.cancelled() or future.exception() is not None:
+            self.refused += 1
             return
-        self._last = future.result()
-        self.measured.total += 1
-        if self._begin <= now < self._end:
-            self.measured.committed += 1
-            self.measured.latencies[int((now - due) * 1000 * BUCKETS_PER_MS)] += 1
-
-    async def ask_for_receipts(self) -> None:
-        """From time to time, how long until the newest payment's receipt is here and verified."""
-        pause = max(0.1, (self._end - self._begin) / RECEIPTS_MAX)
-        await asyncio.sleep(max(0.0, self._begin - time.monotonic()))
-        while time.monotonic() < self._end - pause:
-            await asyncio.sleep(pause)
-            if self._last is not None:
-                done, asked = self._last, time.monotonic()
-                await done.receipt()
-                self.measured.receipt_ms.append((time.monotonic() - asked) * 1000)
+        self.committed += self.begins <= now < self.ends
+        if self.begins <= due < self.ends:
+            self.latencies[int((now - due) * 1000 * BUCKETS_PER_MS)] += 1
 
 
-async def load(orders: dict[str, Any]) -> dict[str, Any]:
-    """Carry the orders out."""
-    window = (orders["begin"], orders["end"])
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(_one(orders, order, window)) for order in orders["clients"]]
-    measured = [task.result() for task in running]
-    latencies: Counter[int] = Counter()
-    faults: Counter[str] = Counter()
-    for one in measured:
-        latencies.update(one.latencies)
-        faults.update(one.faults)
-    return {
-        "committed": sum(one.committed for one in measured),
-        "paid": [one.total for one in measured],
-        "refused": sum(one.refused for one in measured),
-        "latencies": sorted(latencies.items()),
-        "receipt_ms": [ms for one in measured for ms in one.receipt_ms],
-        "faults": dict(faults),
-        "cpu_seconds": time.process_time(),
-    }
+async def run_open(load: Load, rate: float) -> None:
+    """Payments at fixed times, whatever becomes of earlier ones."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while due < load.ends:
+        now = loop.time()
+        while due <= now:
+            load.send(due)
+            due += 1 / rate
+        await asyncio.sleep(max(_BATCH_SECONDS, due - loop.time()))
+    await load.wait_for_room(1)
 
 
-async def _one(orders: dict[str, Any], order: dict[str, Any], window: tuple[float, float]) -> Measured:
-    identity = Identity.from_seed(Secret(bytes.fromhex(order["seed"])))
-    async with Client.connect(orders["directory"], identity, first_endpoint=order["endpoint"]) as client:
-        payer = Payer(client, order, window, orders["memo"])
-        receipts = asyncio.create_task(payer.ask_for_receipts()) if order["receipts"] else None
-        await payer.run()
-        if receipts is not None:
-            await receipts
-        return payer.measured
+async def run_closed(load: Load) -> None:
+    """As many payments as are answered."""
+    loop = asyncio.get_running_loop()
+    while loop.time() < load.ends:
+        while load.waiting < OUTSTANDING_MAX:
+            load.send(loop.time())
+        await load.wait_for_room(OUTSTANDING_MAX)
+    await load.wait_for_room(1)
+
+
+async def main() -> None:
+    """One load process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--identity", required=True)
+    parser.add_argument("--to", required=True)
+    parser.add_argument("--endpoint", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True, help="payments a second; 0: as many as are answered")
+    parser.add_argument("--warm-up", type=float, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--memo", type=int, required=True, help="characters")
+    given = parser.parse_args()
+    async with Client.connect(given.dir, given.identity, first_endpoint=given.endpoint) as client:
+        await client.call("payments.transfer", to=given.to, amount=1)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        begins = asyncio.get_running_loop().time() + given.warm_up
+        load = Load(client, given.to, "x" * given.memo, begins, begins + given.seconds)
+        try:
+            await (run_open(load, given.rate) if given.rate else run_closed(load))
+        except TimeoutError:
+            raise Unreachable(f"no payment was answered for {STALL_SECONDS_MAX:.0f} s") from None
+    cpu = time.process_time()
+    print(json.dumps({"committed": load.committed, "refused": load.refused, "latencies": load.latencies, "cpu": cpu}))
 
 
 if __name__ == "__main__":
-    json.dump(uvloop.run(load(json.load(sys.stdin))), sys.stdout)
+    try:
+        asyncio.run(main())
+    except StrongroomError as fault:
+        sys.exit(f"load: {fault}")

@@ -12,7 +12,6 @@ import typer
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded, run
-from strongroom.node.cli.demo_cluster import Stage, running_cluster, tell_how_it_goes_on
 from strongroom.node.cli.demo_replay import opening_balances, replay
 from strongroom.node.cli.demo_story import tell
 from strongroom.node.cli.demo_table import (
@@ -23,7 +22,8 @@ from strongroom.node.cli.demo_table import (
     read_balances,
     read_transfers,
 )
-from strongroom.node.cli.demo_teller import StoryFails, Teller
+from strongroom.node.cli.teller import StoryFails, Teller
+from strongroom.node.cli.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
 from strongroom.node.cluster_creation import DEFAULT_NODES
 from strongroom.node.interrupts import cancelled_by_signals
 

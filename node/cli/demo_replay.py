@@ -14,7 +14,7 @@ from typing import Any
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cli.demo_plain import AMOUNT_MAX, PlainLedger, enough_for_all, in_id_order
 from strongroom.node.cli.demo_table import Transfer
-from strongroom.node.cli.demo_teller import Bar, StoryFails, Teller
+from strongroom.node.cli.teller import Bar, StoryFails, Teller
 from strongroom.node.client import Client
 from strongroom.node.client.calls import Done
 from strongroom.node.client.errors import ProgramFailed, Unreachable

@@ -4,7 +4,7 @@ Owns where is searched and what follows from a find. How is searched stands in d
 """
 
 from strongroom.node.cli.demo_hunt import hunt_files, hunt_memory
-from strongroom.node.cli.demo_teller import StoryFails, Teller
+from strongroom.node.cli.teller import StoryFails, Teller
 from strongroom.node.cluster import Cluster
 
 

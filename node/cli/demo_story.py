@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from strongroom.enclave.receipts import Receipt, verify_receipt
-from strongroom.node.cli.demo_cluster import Stage, running_cluster, tell_how_it_goes_on
 from strongroom.node.cli.demo_search import search_everything
-from strongroom.node.cli.demo_teller import StoryFails, Teller
+from strongroom.node.cli.teller import StoryFails, Teller
+from strongroom.node.cli.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
 from strongroom.node.client import Client
 from strongroom.node.client.calls import Done
 from strongroom.node.cluster import Cluster

@@ -181,7 +181,11 @@ class Connection:
 
     def _on_event(self, params: Any) -> None:
         events = self._events.get(params["subscription"])
-        if events is not None:
+        if events is None:
+            return
+        if "ended" in params:
+            events.end()
+        else:
             events.put(params)
 
     def _end(self) -> None:

@@ -147,9 +147,10 @@ class Index:
     def close(self) -> None:
         """Write it out; if it was trusted, the next opening believes it as long as its checksum holds."""
         used = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
-        self._environment.sync(True)
         self._environment.close()
-        os.truncate(_data(self._directory), used)
+        with _data(self._directory).open("rb+") as file:
+            file.truncate(used)
+            os.fsync(file.fileno())
         if _marker(self._directory).exists():
             write_atomic(_marker(self._directory), _checksum(self._directory))
 

@@ -8,9 +8,14 @@ fetched with `ledger_blocks`), and goes on from the newest that are kept for it.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
+from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.faults import NotFound, RpcFault, TooLarge
 from strongroom.node.rpc.limits import RpcLimits
+
+_log = structlog.get_logger()
 
 Send = Callable[[Document], Awaitable[None]]
 
@@ -56,6 +61,15 @@ class SubscriptionTable:
             task.cancel()
 
     async def _tell(self, id: int, topic: str, height: int) -> None:
+        try:
+            await self._tell_from(id, topic, height)
+        except InvariantBroken:
+            raise
+        except Exception as error:
+            _log.error("rpc.bug", method="ledger_subscribe", error=type(error).__name__, exc_info=error)
+            await self._notify(id, topic, {"ended": "Internal error"})
+
+    async def _tell_from(self, id: int, topic: str, height: int) -> None:
         while True:
             newest = await self._backend.next_height(height - 1)
             oldest = newest - self._limits.subscription_behind_max + 1
@@ -70,8 +84,6 @@ class SubscriptionTable:
     def _event(self, topic: str, height: int) -> Document:
         try:
             block = self._backend.block(height)
-        except NotFound:
-            return {"missed": {"from": height, "to": height}}
         except RpcFault as fault:
             return {"missed": {"from": height, "to": height}, "reason": str(fault)}
         if topic == "blocks":

@@ -1,7 +1,7 @@
 """A final chain without consensus: blocks made from envelopes, certified by the real vote keys of a founded cluster."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -205,3 +205,17 @@ def make_batch(lane: int, tip: LaneTip, payload: bytes, count: int) -> Batch:
 def codes(outcome: Outcome) -> list[str]:
     """What became of a block's envelopes, in words."""
     return [Code(code).text for code in outcome.codes]
+
+
+def funded(chain: Chain, who: str = "alice", amount: int = 1000) -> ClientSession:
+    chain.once("member0", "payments.issue", to=who, amount=amount)
+    return chain.session(who)
+
+
+def pay(chain: Chain, session: ClientSession, amount: int = 1, to: str = "bob") -> bytes:
+    return session.seal_call(chain.call("payments.transfer", to=to, amount=amount))[1]
+
+
+def replace_header(made: Made, **changes: Any) -> Made:
+    """The same data under another header."""
+    return Made(replace(made.header, **changes), made.batches)

@@ -145,6 +145,16 @@ def test_an_enclave_makes_keys_once() -> None:
         core.unseal(core.accept(genesis, wraps), genesis)
 
 
+def test_one_enclave_founds_one_service_and_accepts_one_genesis() -> None:
+    core, constitution, evidence = _prepared()
+    genesis, wraps = core.found(constitution, [evidence])
+    with pytest.raises(OutOfOrder):
+        core.found(constitution, [evidence])
+    core.accept(genesis, wraps)
+    with pytest.raises(OutOfOrder):
+        core.accept(genesis, wraps)
+
+
 def test_T29_no_secret_is_made_before_every_evidence_is_judged_good() -> None:
     core, constitution, evidence = _prepared()
     for position in (40, 400, len(evidence) - 80):
@@ -250,7 +260,7 @@ def test_applied_outcomes_are_provisional_until_a_certified_anchor_confirms_them
     with pytest.raises(NotFresh, match="CONFIRM"):
         member.execute([(second.header, second.batches)], chain.certificate(chain.tip))
     member.confirm([second.header], chain.certificate(chain.tip))
-    (again,) = member.execute([(second.header, second.batches)], chain.certificate(chain.tip))
+    ((again, _),) = member.execute([(second.header, second.batches)], chain.certificate(chain.tip))
     assert again == chain.outcomes[1].encode()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongroom.consensus import codec
+from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import ChainId, Digest, Epoch, Height, PublicKey, Signature, TransactionId
 from strongroom.enclave.envelope import (
@@ -82,7 +82,7 @@ def test_each_kind_reads_back() -> None:
     _, alone = seal_query(EPOCH_KEY.public, CHAIN, Epoch(0), ALICE, Query(TRANSFER))
     kinds = [read_envelope(envelope)[1] for envelope in (call, opening, alone, asked)]
     assert kinds == [CALL, OPENING, QUERY, SESSION_QUERY]
-    assert session.id == transaction_id(opening)
+    assert bytes(session.id) == transaction_id(opening)
 
 
 @given(text=st.text(max_size=400))
@@ -107,14 +107,12 @@ def test_the_largest_call_fits_the_largest_envelope_and_no_more() -> None:
 
 def test_an_envelope_with_another_header_no_longer_opens() -> None:
     """T01: every public field is bound to the box, and so is the chain."""
-    session, opening = session_of()
+    session, _opening = session_of()
     keys_of = session._keys
     _, envelope = session.seal_call(TRANSFER)
     _, kind, epoch, id, sequence, box = read_envelope(envelope)
 
     def opens(chain: ChainId, head: bytes, number: int = sequence) -> bool:
-        from strongroom.consensus import labels
-
         try:
             keys_of.call.open(number, box, labels.bound(labels.SESSION_CALL, chain, head))
         except DoesNotOpen:
@@ -184,7 +182,7 @@ def test_T31_plaintexts_of_another_shape_are_refused() -> None:
 
 def test_nothing_secret_has_a_repr() -> None:
     """T10."""
-    session, envelope = session_of(TRANSFER)
+    session, _envelope = session_of(TRANSFER)
     key, _ = session.seal_query(Query(TRANSFER))
     opening = Opening(SECRET, ALICE.public, Signature(bytes(64)), None, False)
     shown = repr((session, key, session._keys, opening, opening.secret, ALICE, ALICE.key, TRANSFER, Query(TRANSFER)))

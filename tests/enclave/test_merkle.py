@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,8 @@ def test_a_changed_path_leads_elsewhere_or_is_refused(size: int, data: Any) -> N
         index = size + data.draw(st.integers(0, 3))
     else:
         leaf = leaf_hash(b"other")
-    try:
+    with suppress(ReceiptInvalid):
         assert root_from_path(leaf, index, size, path) != tree.root(size)
-    except ReceiptInvalid:
-        pass
 
 
 @given(old=sizes, more=st.integers(0, 40))
@@ -133,10 +132,8 @@ def test_inclusion_vectors(vector: dict[str, Any]) -> None:
     if not vector["wantErr"]:
         assert verify()
         return
-    try:
+    with suppress(ReceiptInvalid):
         assert not verify()
-    except ReceiptInvalid:
-        pass
 
 
 @with_vectors

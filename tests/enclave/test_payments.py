@@ -6,10 +6,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.enclave.chain import Chain, person
 
 from strongroom.enclave.envelope import transaction_id
 from strongroom.enclave.programs.payments import AMOUNT_MAX
-from tests.enclave.chain import Chain, person
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_long_memo_is_refused(chain: Chain) -> None:
 
 
 class Bank(RuleBasedStateMachine):
-    """T12: random payments, many to a block and dependent on each other, against a dict; a replica applies write sets."""
+    """T12: random payments, many to a block, dependent on each other, against a dict; a replica applies write sets."""
 
     people = st.sampled_from(["alice", "bob", "carol"])
     accounts = st.sampled_from(["", "x", "y"])

@@ -3,16 +3,16 @@
 from typing import Any
 
 import pytest
+from tests.enclave.chain import Chain
+from tests.enclave.probe import SEEN
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.envelope import Call
 from strongroom.enclave.programs import PROGRAM_NAMES, bind_arguments, parse_arguments, split_name
-from strongroom.enclave.programs.framework import Context, Program
+from strongroom.enclave.programs.framework import Context, Program, ProgramError
 from strongroom.enclave.programs.runner import STEPS_MAX, Runner
 from strongroom.enclave.programs.schema import ArgumentFault
-from tests.enclave.chain import Chain
-from tests.enclave.probe import SEEN, probe
 
 BOB, BOB_TEXT = b"b" * 32, "id:" + (b"b" * 32).hex()
 
@@ -242,11 +242,8 @@ def test_T09_an_error_too_long_to_seal_is_internal() -> None:
 
     @program.transaction
     def shout(context: Context) -> None:
-        from strongroom.enclave.programs.framework import ProgramError
-
         raise ProgramError("loud", "x" * 20_000)
 
     runner = Runner({"p": program}, measurements=frozenset({b"m"}), roles=frozenset())
     plaintext, _ = runner.run(Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"")  # type: ignore[arg-type]
     assert codec.decode_value(plaintext)[1][0] == "internal"
-    assert probe.name == "probe"

@@ -1,5 +1,6 @@
 """Ordered maps: scans see what was written, in order of meaning; a failed transaction leaves nothing (T12)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ def fresh(steps: int = 1_000_000) -> State:
 
 
 class Model(RuleBasedStateMachine):
-    """Against plain dicts: one that is committed, one with the open transaction's writes; and a replica that applies."""
+    """Against two dicts, one committed, one with the open transaction's writes; and against a replica that applies."""
 
     keys = st.tuples(st.sampled_from(["", "a", "aa", "b", "é"]), st.integers(-3, 300))
     values = st.tuples(st.integers(-(2**63), 2**64 - 1), st.text(max_size=3))
@@ -168,7 +169,12 @@ def test_T11_every_access_and_every_scanned_item_takes_a_step() -> None:
     counts.get(1)
     with pytest.raises(BudgetExceeded):
         counts.scan()
-    for access in (lambda: counts.get(1), lambda: counts.put(1, 1), lambda: counts.delete(1)):
+    accesses: list[Callable[[], object]] = [
+        lambda: counts.get(1),
+        lambda: counts.put(1, 1),
+        lambda: counts.delete(1),
+    ]
+    for access in accesses:
         state.meter.left = 0
         with pytest.raises(BudgetExceeded):
             access()

@@ -1,5 +1,6 @@
 """Local clusters of real processes, driven by the command line as a user would."""
 
+import asyncio
 import json
 import os
 import signal
@@ -80,10 +81,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def cluster(shared: Path) -> Path:
     """All four nodes run and vote."""
-    done = run("cluster", "up", "--detach", folder=shared)
-    assert done.returncode == 0, done.stderr
-    for name in ("n0", "n1", "n2", "n3"):
-        assert run("cluster", "start", name, "--wait", folder=shared).returncode == 0
+    there = open_cluster(shared)
+    if len(there.running()) < len(there.nodes):
+        done = run("cluster", "up", "--detach", folder=shared)
+        assert done.returncode == 0, done.stderr
+    for name in there.names:
+        asyncio.run(there.wait_voting(name))
     return shared
 
 

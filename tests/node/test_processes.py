@@ -67,7 +67,8 @@ def test_an_ended_child_is_collected_by_waiting(tmp_path: Path) -> None:
 
 
 def test_a_spawned_process_has_its_own_session_and_no_other_descriptor(tmp_path: Path) -> None:
-    with (tmp_path / "open").open("w"):
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
         text = "import os; print(os.getsid(0) == os.getpid(), sorted(os.listdir('/proc/self/fd'))[:4])"
         process = spawn([sys.executable, "-c", text], log=tmp_path / "log", environment=dict(os.environ))
         assert process.wait_gone(10)

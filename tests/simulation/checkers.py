@@ -46,6 +46,10 @@ class Omniscient:
         """Take note of a header, whoever made it."""
         self._headers.setdefault(header.digest, header)
 
+    def headers(self) -> tuple[Header, ...]:
+        """All that were ever proposed."""
+        return tuple(self._headers.values())
+
     def signed(self, signer: SignerIndex, statement: Statement) -> None:
         """Take a statement of an honest key.
 

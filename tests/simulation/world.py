@@ -173,6 +173,10 @@ class World(Witness):
         self.submitted[transaction] = node
         self._deliver(node, Submitted(transaction))
 
+    def tempt(self, index: int, transaction: bytes) -> None:
+        """Hand a liar a transaction, of which nothing is expected."""
+        self._deliver(SignerIndex(index), Submitted(transaction))
+
     def at(self, time: float, action: Callable[[], None]) -> None:
         """Do something after `time` seconds from now."""
         self._push(self.now + time, "do", SignerIndex(0), action)

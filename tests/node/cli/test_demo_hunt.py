@@ -37,6 +37,8 @@ def test_a_text_across_two_chunks_is_found(tmp_path: Path) -> None:
 
 def test_a_text_between_holes_of_a_sparse_file_is_found(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
+        file.seek(32 * 2**20)
+        file.write(b"harmless")
         file.seek(64 * 2**20)
         file.write(SECRET.encode())
         file.truncate(256 * 2**20)

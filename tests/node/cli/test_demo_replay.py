@@ -15,7 +15,7 @@ from strongroom.node.cli import demo_replay
 from strongroom.node.cli.demo_plain import AMOUNT_MAX
 from strongroom.node.cli.demo_replay import CHUNK, OUTSTANDING_MAX, opening_balances, replay
 from strongroom.node.cli.demo_table import Transfer
-from strongroom.node.cli.demo_teller import StoryFails, Teller
+from strongroom.node.cli.teller import StoryFails, Teller
 from strongroom.node.client.errors import ProgramFailed, Unreachable
 
 
@@ -29,6 +29,8 @@ class Bank:
     most: int = 0
     steals: bool = False
     """Keeps one unit of every transfer: the bug that the comparison must find."""
+    denies: bool = False
+    """Says that a transfer to oneself failed: no balance shows it."""
     dies_at: int | None = None
     sent: int = 0
 
@@ -60,7 +62,7 @@ class Bank:
         self.outstanding -= 1
         if number == self.dies_at:
             future.set_exception(Unreachable("gone"))
-        elif not 1 <= amount <= AMOUNT_MAX or self.balances[source] < amount:
+        elif not 1 <= amount <= AMOUNT_MAX or self.balances[source] < amount or (self.denies and to == source):
             future.set_exception(ProgramFailed("insufficient", "", height=7))
         else:
             self.balances[source] -= amount
@@ -114,6 +116,15 @@ async def test_a_ledger_that_keeps_a_cent_is_found_out(bank: Bank, tmp_path: Pat
     bank.steals = True
     transfers = ring(5, 2)
     with pytest.raises(StoryFails, match="5 of 5 balances differ"):
+        await replay(tmp_path, transfers, opening_balances(transfers, None), Teller(to_stderr=True), dump=None)
+
+
+async def test_a_transfer_that_ended_otherwise_is_found_out_though_all_balances_are_equal(
+    bank: Bank, tmp_path: Path
+) -> None:
+    bank.denies = True
+    transfers = [Transfer("1", "2", 1), Transfer("1", "1", 1)]
+    with pytest.raises(StoryFails, match="1 transfers ended otherwise than in the plain replay, the first in row 2"):
         await replay(tmp_path, transfers, opening_balances(transfers, None), Teller(to_stderr=True), dump=None)
 
 

@@ -274,7 +274,7 @@ class FakeNode:
             raise NotFound(f"no block {height_or_hash!r}")
         at = height_or_hash - 1
         made = self.orderer.chain.blocks[at]
-        stored = StoredBlock(made.header, made.batches, self.orderer.certificates[at])
+        stored = StoredBlock(made.header, self.orderer.certificates[at], made.batches)
         return block_document(stored, self.orderer.chain.outcomes[at], [f"n{index}" for index in range(4)])
 
     def blocks(self, start: int, end: int) -> list[Document]:

@@ -110,7 +110,7 @@ async def test_a_programs_refusal_of_a_query_is_an_error_with_its_code(tmp_path:
 
 
 async def test_a_receipt_is_verified_against_the_pin_and_names_this_result(tmp_path: Path) -> None:
-    async with funded(tmp_path) as (service, client):
+    async with funded(tmp_path) as (_, client):
         done = await client.call("payments.transfer", to=BOB.id, amount=1)
         verified = verify_receipt(await done.receipt(), client.service.pin)
         assert (verified.id, verified.height, verified.index) == (done.id, done.height, done.index)

@@ -7,7 +7,7 @@ from tests.simulation.actors.equivocator import with_time
 from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.events import Now, Received
-from strongroom.consensus.messages import Propose, VoteMessage
+from strongroom.consensus.messages import CertificateMessage, Propose, VoteMessage
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, SignerIndex
 
@@ -33,6 +33,8 @@ class ForkingLeader(Puppet):
                     out.append(Send(send.to, shown))
                     out.append(self.say(Kind.FINALIZE, view, shown.header.digest, to=send.to))
                 case VoteMessage(vote) if vote.statement.digest in self._faces:
+                    continue
+                case CertificateMessage(certificate) if certificate.digest in self._faces:
                     continue
                 case _:
                     out.append(send)

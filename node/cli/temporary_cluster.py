@@ -1,4 +1,4 @@
-"""The demo's own cluster: made in a temporary folder, gone at the end, whatever happens.
+"""A script's own cluster: made in a temporary folder, gone at the end, whatever happens.
 
 Owns the life of that folder and of its processes; `--keep` and `--dir` are the only ways to leave something.
 """
@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.node.cli.demo_teller import Teller
+from strongroom.node.cli.teller import Teller
 from strongroom.node.cluster import Cluster
 from strongroom.node.cluster_up import bring_up
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the demo plays."""
+    """Where a script plays."""
 
     nodes: int
     base_port: int
@@ -31,7 +31,7 @@ class Stage:
 @asynccontextmanager
 async def running_cluster(stage: Stage, teller: Teller, *, fund: bool) -> AsyncIterator[Cluster]:
     """A cluster that answers; its processes end with the context, unless it ends well and is to be kept."""
-    temporary = None if stage.directory else Path(tempfile.mkdtemp(prefix="strongroom-demo-"))
+    temporary = None if stage.directory else Path(tempfile.mkdtemp(prefix="strongroom-"))
     directory = stage.directory or Path(str(temporary)) / "cluster"
     ended_well = False
     try:

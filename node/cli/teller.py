@@ -1,6 +1,6 @@
-"""How the demo speaks: numbered steps, a moving line for what is under way, a bar for long runs.
+"""How scripts speak: numbered steps, a moving line for what is under way, a bar for long runs.
 
-Owns the terminal of `scripts/demo`. With `--json` the story goes to stderr, so that stdout holds one document.
+Owns the terminal of a script. With `--json` the story goes to stderr, so that stdout holds one document.
 """
 
 import time
@@ -21,7 +21,7 @@ _TABLE_WIDTH = 120
 
 
 class StoryFails(StrongroomError):
-    """Something that the demo promises does not hold."""
+    """Something that is promised does not hold."""
 
 
 class Bar:

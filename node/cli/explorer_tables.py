@@ -1,0 +1,136 @@
+"""How the explorer's documents look in a terminal."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+SHORT = 12
+"""Digits of a digest that a table shows."""
+
+
+def show_status(document: dict[str, Any]) -> None:
+    """The service, and a row per endpoint."""
+    simulated = "  SIMULATED platform" if document["simulated"] else ""
+    _facts(
+        [
+            ("service", f"{document['name'] or '?'}{simulated}"),
+            ("pin", document["service"]),
+            ("height", f"{_or_dash(document['height'])} final, {_or_dash(document['executed'])} executed"),
+            ("epoch", _or_dash(document["epoch"])),
+        ]
+    )
+    names = ("node", "state", "height", "executed", "view", "leader", "peers", "endpoint")
+    _table(names, [[_or_dash(node.get(name)) for name in names] for node in document["nodes"]])
+
+
+def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
+    """A row per block."""
+    rows = [
+        [
+            str(block["height"]),
+            _time(block["time_ms"]),
+            block["proposer"],
+            str(block["view"]),
+            str(len(block["transactions"])),
+            str(block["bytes"]),
+            str(block["anchor"]["height"]),
+            _signers(block["certificate"]),
+            block["hash"][:SHORT],
+        ]
+        for block in blocks
+    ]
+    _table(("height", "time", "proposer", "view", "transactions", "bytes", "anchors", "signed by", "hash"), rows)
+
+
+def show_block(block: dict[str, Any]) -> None:
+    """One block, its batches and its transactions."""
+    anchor = block["anchor"]
+    _facts(
+        [
+            ("height", f"{block['height']} (epoch {block['epoch']}, view {block['view']})"),
+            ("hash", block["hash"]),
+            ("parent", block["parent"]),
+            ("time", _time(block["time_ms"])),
+            ("proposer", block["proposer"]),
+            ("anchors", f"height {anchor['height']}, history root {anchor['root']}"),
+            ("outcome root", _or_dash(block["outcome_root"])),
+            ("certificate", _signers(block["certificate"])),
+        ]
+    )
+    names = ("lane", "sequence", "count", "size", "digest")
+    _table(names, [[str(batch[name]) for name in names] for batch in block["batches"]], title="batches")
+    rows = [
+        [
+            str(one["index"]),
+            one["id"],
+            one["kind"],
+            str(one["size"]),
+            one["status"],
+            _opened(one.get("opened")),
+        ]
+        for one in block["transactions"]
+    ]
+    _table(("index", "id", "kind", "bytes", "status", "opened"), rows, title="transactions")
+
+
+def show_transaction(document: dict[str, Any]) -> None:
+    """One transaction as anyone sees it, and opened if it may be."""
+    facts = [("id", document["id"]), ("status", document["status"])]
+    if document["status"] == "final":
+        facts += [
+            ("place", f"height {document['height']}, index {document['index']}"),
+            ("outcome", document.get("refusal") or "executed"),
+            ("sealed result", _cut(document.get("result") or "none")),
+        ]
+        facts += [(f"envelope {name}", _cut(str(value))) for name, value in (document.get("envelope") or {}).items()]
+    if document.get("opened"):
+        facts.append(("opened", _opened(document["opened"])))
+    _facts(facts)
+
+
+def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
+    """A row per validator."""
+    names = ("index", "name", "operator", "region", "verdict", "connected", "height", "view", "endpoint")
+    _table(names, [[_or_dash(node.get(name)) for name in names] for node in nodes])
+
+
+def _table(names: Sequence[str], rows: list[list[str]], *, title: str = "") -> None:
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        console.print(f"{name:<{width}}  {value}")
+
+
+def _or_dash(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
+
+
+def _signers(certificate: dict[str, Any] | None) -> str:
+    return "by a later block" if certificate is None else ", ".join(certificate["signers"])
+
+
+def _opened(opened: dict[str, Any] | None) -> str:
+    if opened is None:
+        return ""
+    return json.dumps(opened["result"] if opened["ok"] else opened["error"], ensure_ascii=False, default=bytes.hex)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 4 * SHORT else f"{text[: 4 * SHORT]}… ({len(text)} characters)"

@@ -1,0 +1,101 @@
+"""Reading what anyone may read: public methods over HTTPS, as JSON documents, without an identity.
+
+The nodes' certificates stand in the bundle; beyond that an answer is the word of the node that gave it, until it is
+checked against the pin (receipts, chain.py).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from strongroom.node import tls
+from strongroom.node.client.connection import fault_of
+from strongroom.node.client.errors import NotTrusted, Unreachable
+from strongroom.node.client.service import Service
+from strongroom.node.rpc.faults import NotReady, Overloaded
+
+READ_SECONDS_MAX = 15.0
+
+
+class Reader:
+    """One service's public face: `async with Reader(service) as reader`."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._endpoints = list(service.endpoints)
+
+    async def __aenter__(self) -> Self:
+        """Prepare; nothing is asked yet."""
+        self._context = tls.client_context(self.service.ca)
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=READ_SECONDS_MAX, sock_connect=3.0))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """Ask nodes in turn until one answers; it is asked first the next time.
+
+        Raises:
+            RpcFault: what the node refuses for good.
+            Unreachable: no node answers.
+        """
+        (answer,) = await self.ask_all([(method, params)])
+        return answer
+
+    async def ask_all(self, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """Several calls in one batch, all to the same node.
+
+        Raises:
+            RpcFault: the first of them that is refused for good.
+            Unreachable: no node answers.
+        """
+        failures: list[str] = []
+        for endpoint in list(self._endpoints):
+            try:
+                answers = await self._post(endpoint, calls)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                failures.append(f"{endpoint}: {str(error) or 'no answer in time'}")
+            except (NotReady, Overloaded) as fault:
+                failures.append(f"{endpoint}: {fault}")
+            else:
+                self._endpoints.remove(endpoint)
+                self._endpoints.insert(0, endpoint)
+                return answers
+        raise Unreachable(f"no node answers: {'; '.join(failures)}. Look at `strongroom cluster status`")
+
+    async def ask_each(self, method: str) -> list[tuple[str, Any]]:
+        """(endpoint, answer) of every endpoint, in the order of service.json; None for one that does not answer."""
+
+        async def one(endpoint: str) -> Any:
+            try:
+                return (await self._post(endpoint, [(method, {})]))[0]
+            except (aiohttp.ClientError, OSError, TimeoutError, NotReady, Overloaded, NotTrusted):
+                return None
+
+        endpoints = self.service.endpoints
+        return list(zip(endpoints, await asyncio.gather(*map(one, endpoints)), strict=True))
+
+    async def _post(self, endpoint: str, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Any]:
+        batch = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        async with self._http.post(f"{endpoint}/rpc", json=batch, ssl=self._context) as response:
+            if response.status != 200:
+                raise NotReady(f"answers with HTTP status {response.status}")
+            replies = await response.json()
+        try:
+            by_id = {reply["id"]: reply for reply in replies}
+            faults = [fault_of(by_id[number]["error"]) for number in range(len(batch)) if "error" in by_id[number]]
+            if faults:
+                raise faults[0]
+            return [by_id[number]["result"] for number in range(len(batch))]
+        except (KeyError, TypeError, AttributeError):
+            raise NotTrusted("answer", f"{endpoint} does not answer in JSON-RPC") from None

@@ -1,0 +1,172 @@
+"""Restart (PROTOCOL §6): the log fills guard and tally, and nothing is said that contradicts it."""
+
+from collections.abc import Iterable
+
+import pytest
+from tests.consensus.bench import Bench, Cluster, F, N, X
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.events import CandidateRecord, CastRecord, CertificateRecord, FinalRecord, Output, Received
+from strongroom.consensus.guard import GuardRefuses
+from strongroom.consensus.messages import Justify, VoteMessage
+from strongroom.consensus.replica import Replica
+from strongroom.consensus.settings import Settings
+from strongroom.consensus.statements import Statement
+from strongroom.consensus.types import Digest, Epoch, SignerIndex, View
+
+
+def restarted(bench: Bench, records: Iterable[object], **options: object) -> tuple[Replica, tuple[Statement, ...]]:
+    bench.replica = bench.make(Settings())
+    bench.cast = []
+    values: dict[str, object] = {"final": bench.cluster.genesis, "final_certificate": None, **options}
+    statements = bench.replica.restore(records=records, **values)  # type: ignore[arg-type]
+    return bench.replica, statements
+
+
+def follower() -> Bench:
+    cluster = Cluster()
+    own = next(index for index in range(4) if index not in (cluster.leader(1), cluster.leader(2)))
+    return Bench(cluster, own)
+
+
+def records_of(out: Output) -> list[object]:
+    return [*out.persist, *(CastRecord(cast.statement) for cast in out.cast)]
+
+
+def test_after_nullify_and_restart_the_view_is_never_finalised() -> None:
+    bench = follower()
+    batch = bench.cluster.batch(lane=1)
+    header = bench.cluster.header(batches=[batch])
+    _, statements = restarted(bench, [CastRecord(bench.cluster.statement(X, 1))])
+    assert statements == (bench.cluster.statement(X, 1),)
+    bench.replica.resume(bench.clock())
+    bench.hold(batch)
+    bench.propose(bench.cluster.proposal(header))
+    bench.certify(N, 1, header.digest)
+    bench.tick(10)
+    assert not any(statement.view == 1 for statement in bench.cast)
+
+
+def test_after_notarise_and_restart_there_is_no_other_vote_in_the_view() -> None:
+    bench = follower()
+    one, two = bench.cluster.header(), bench.cluster.header(batches=[bench.cluster.batch(lane=1)])
+    bench.hold(bench.cluster.batch(lane=1))
+    out = bench.propose(bench.cluster.proposal(one))
+    restarted(bench, records_of(out))
+    bench.replica.resume(bench.clock())
+    bench.propose(bench.cluster.proposal(two))
+    assert not bench.said(N, 1, two.digest)
+
+
+def test_own_votes_fill_the_tally_like_all_others() -> None:
+    bench = follower()
+    replica, statements = restarted(bench, [CastRecord(bench.cluster.statement(X, 1))])
+    own = bench.own or SignerIndex(0)
+    for statement in statements:
+        vote = bench.cluster.vote(statement.kind, statement.view, own)
+        replica.step(Received(own, VoteMessage(vote)), bench.clock())
+    (send,) = replica.resume(bench.clock()).send
+    assert isinstance(send.message, Justify)
+    assert [vote.statement for vote in send.message.votes] == list(statements)
+    peers = [peer for peer in range(4) if peer != own]
+    bench.hear(X, 1, peers[0])
+    bench.hear(X, 1, peers[1])
+    assert replica.view == 2
+
+
+def test_certificates_rebuild_view_and_finality_and_the_commit_is_made_up_for() -> None:
+    bench = follower()
+    cluster = bench.cluster
+    batch = cluster.batch(lane=1)
+    header = cluster.header(batches=[batch])
+    records: list[object] = [
+        CandidateRecord(header),
+        CertificateRecord(cluster.certificate(N, 1, header.digest)),
+        CertificateRecord(cluster.certificate(F, 1, header.digest)),
+        CertificateRecord(cluster.certificate(X, 2)),
+    ]
+    replica, _ = restarted(bench, records, batches=[batch])
+    assert replica.view == 3
+    assert replica.final.height == 0
+    (commit,) = replica.resume(bench.clock()).commit
+    assert (commit.header, commit.batches) == (header, (batch.digest,))
+    assert replica.final_view == 1
+
+
+def test_records_of_another_epoch_are_passed_over() -> None:
+    bench = follower()
+    old = Statement(X, Epoch(7), View(1), bench.cluster.statement(X, 1).digest)
+    replica, statements = restarted(bench, [CastRecord(old)])
+    assert statements == ()
+    assert replica.view == 1
+
+
+def test_a_log_that_contradicts_itself_is_refused() -> None:
+    bench = follower()
+    with pytest.raises(GuardRefuses):
+        restarted(
+            bench,
+            [CastRecord(bench.cluster.statement(X, 1)), CastRecord(bench.cluster.statement(F, 1, Digest(b"1" * 32)))],
+        )
+
+
+def test_a_block_store_older_than_the_log_is_refused() -> None:
+    bench = follower()
+    header = bench.cluster.header()
+    with pytest.raises(OperatorFault, match="the log knows final height 1"):
+        restarted(bench, [FinalRecord(header, bench.cluster.certificate(F, 1, header.digest))])
+
+
+def test_a_new_log_carries_what_a_restart_needs() -> None:
+    bench = follower()
+    batch = bench.cluster.batch(lane=1)
+    bench.hold(batch)
+    header = bench.cluster.header(batches=[batch])
+    bench.propose(bench.cluster.proposal(header))
+    bench.certify(N, 1, header.digest)
+    assert bench.said(F, 1, header.digest)
+    carried = list(bench.replica.log_records())
+    replica, statements = restarted(bench, carried, batches=[batch])
+    assert set(statements) == {
+        bench.cluster.statement(N, 1, header.digest),
+        bench.cluster.statement(F, 1, header.digest),
+    }
+    assert (replica.view, replica.newest_notarized) == (2, bench.cluster.certificate(N, 1, header.digest))
+    assert set(replica.log_records()) == set(carried)
+
+
+def test_everything_that_a_vote_rests_on_is_in_the_log_with_it_or_before() -> None:
+    bench = follower()
+    cluster = bench.cluster
+    batch = cluster.batch(lane=1)
+    bench.hold(batch)
+    first = cluster.header(batches=[batch])
+    second = cluster.header(first, view=2)
+    logged: list[object] = []
+    logged += records_of(bench.certify(N, 1, first.digest))
+    logged += records_of(bench.propose(cluster.proposal(second, parent=cluster.certificate(N, 1, first.digest))))
+    assert not bench.cast
+    logged += records_of(bench.propose(cluster.proposal(first)))
+    casts = [record.statement for record in logged if isinstance(record, CastRecord)]
+    assert cluster.statement(F, 1, first.digest) in casts
+    assert cluster.statement(N, 2, second.digest) in casts
+    cast_at = logged.index(CastRecord(cluster.statement(N, 2, second.digest)))
+    for needed in (
+        CandidateRecord(first),
+        CandidateRecord(second),
+        CertificateRecord(cluster.certificate(N, 1, first.digest)),
+    ):
+        assert logged.index(needed) < cast_at
+
+
+def test_the_newest_votes_of_a_member_are_known_from_votes_and_certificates() -> None:
+    bench = follower()
+    peer = next(index for index in range(3) if index != bench.own)
+    bench.certify(X, 3)
+    assert [vote.statement for vote in bench.replica.newest_votes_of(SignerIndex(peer))] == [
+        bench.cluster.statement(X, 3)
+    ]
+    vote = bench.replica.newest_votes_of(SignerIndex(peer))[0]
+    vote.check(bench.cluster.chain, bench.cluster.members, bench.cluster.keyring.verify)
+    bench.hear(X, 4, peer)
+    assert bench.replica.newest_votes_of(SignerIndex(peer))[0].statement.view == 4

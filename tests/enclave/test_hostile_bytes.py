@@ -1,0 +1,113 @@
+"""No bytes whatever stop a block, and none tell anything from outside (T08, T09, T31)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.enclave.chain import EPOCH, Chain, Made, codes, funded, make_batch, pay, replace_header
+
+from strongroom.consensus import codec
+from strongroom.consensus.blocks import LaneTip, initial_cut
+from strongroom.consensus.types import Sequence
+from strongroom.enclave.envelope import head_of, transaction_id
+from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.padding import CALL_SIZES, pad
+from strongroom.enclave.sender import ClientSession
+
+
+@pytest.fixture
+def chain() -> Chain:
+    return Chain()
+
+
+def test_a_payload_that_is_no_sequence_of_envelopes_holds_none(chain: Chain) -> None:
+    parent = chain.tip
+    cut = list(initial_cut(parent.digest, 4))
+    batch = make_batch(1, cut[1], b"\xff not msgpack", 3)
+    cut[1] = LaneTip(Sequence(1), batch.header.digest)
+    made = replace_header(
+        Made(chain.make({}).header, (batch,)), cut=tuple(cut), batch_count=1, batch_bytes=len(batch.payload)
+    )
+    (outcome,) = chain.executor.execute(chain.run_of(made), [made.batches])
+    assert outcome.codes == b""
+
+
+def padded(data: bytes) -> bytes:
+    return pad(data, CALL_SIZES)
+
+
+def seal_raw(session: ClientSession, plaintext: bytes) -> bytes:
+    """A call envelope around any padded bytes, under the session's next sequence number."""
+    sequence = session._next
+    session._next += 1
+    head = head_of(1, EPOCH, len(plaintext) + 16, session.id, sequence)
+    return head + session._keys.call.seal(sequence, plaintext, session._call_prefix + head)
+
+
+SHARED = Chain()
+SHARED_SESSION = SHARED.session("alice")
+
+
+LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=9)
+FLIPS = st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 255)), min_size=1, max_size=3)
+HOSTILE = st.one_of(
+    st.tuples(st.just("bytes"), st.binary(max_size=400)),
+    st.tuples(
+        st.just("bytes"), st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=6).map(tuple)).map(codec.encode)
+    ),
+    st.tuples(st.just("call"), FLIPS),
+    st.tuples(st.just("opening"), FLIPS),
+    st.tuples(st.just("plaintext"), st.binary(min_size=176, max_size=176) | st.binary(max_size=150).map(padded)),
+)
+"""Recipes of bytes that look like envelopes to some degree."""
+
+
+def cook(recipe: tuple[str, Any]) -> bytes:
+    kind, what = recipe
+    if kind == "bytes":
+        return bytes(what)
+    if kind == "plaintext":
+        return seal_raw(SHARED_SESSION, what)
+    envelope = bytearray(pay(SHARED, SHARED_SESSION) if kind == "call" else SHARED.open("alice")[1])
+    for at, bits in what:
+        envelope[at % len(envelope)] ^= bits
+    return bytes(envelope)
+
+
+@given(st.lists(HOSTILE, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_T31_no_bytes_whatever_stop_a_block(recipes: list[tuple[str, Any]]) -> None:
+    envelopes = [cook(recipe) for recipe in recipes]
+    outcome = SHARED.commit(*envelopes)
+    assert outcome.count == len(envelopes)
+    assert Outcome.decode(outcome.encode()) == outcome
+    for envelope, (id, code), sealed in zip(envelopes, outcome.ids_and_codes(), outcome.results, strict=True):
+        assert id == transaction_id(envelope)
+        assert (code == 0) == bool(sealed)
+
+
+def test_T09_a_plaintext_that_is_no_call_is_a_sealed_error(chain: Chain) -> None:
+    session = chain.session("alice")
+    envelopes = [seal_raw(session, plaintext) for plaintext in (bytes(176), padded(b"x"), padded(codec.encode((1, 2))))]
+    outcome = chain.commit(*envelopes)
+    assert codes(outcome) == ["executed"] * 3
+    for sequence, envelope in enumerate(envelopes, start=1):
+        result = session.open_result(sequence, transaction_id(envelope), outcome.result_at(sequence - 1))
+        assert result.code == "malformed call"
+
+
+@settings(max_examples=20, deadline=None)
+@given(secrets=st.tuples(st.text("abcdef", min_size=12, max_size=12), st.text("uvwxyz", min_size=12, max_size=12)))
+def test_T08_two_secrets_look_the_same_from_outside(secrets: tuple[str, str]) -> None:
+    """T08, T09: sizes, counts, codes; a payment that fails looks like one that succeeds."""
+    seen = []
+    for secret, amount in zip(secrets, (10, 100_000), strict=True):
+        chain = Chain()
+        session = funded(chain)
+        call = chain.call("payments.transfer", to="bob", amount=amount, memo=secret)
+        _, opening = chain.open("alice", call, close=True)
+        outcomes = [chain.commit(session.seal_call(call)[1]), chain.commit(opening), chain.commit(pay(chain, session))]
+        sizes = [(o.codes, [len(r) for r in o.results], o.claims, len(o.write_set)) for o in outcomes]
+        seen.append((sizes, len(opening)))
+    assert seen[0] == seen[1]

@@ -1,0 +1,138 @@
+"""Fault matrix rows 40 to 43 and 51: quiet chains, batches known to one, slow execution, floods."""
+
+import pytest
+from tests.simulation.actors.actor import ActorEvent, Liar, Send
+from tests.simulation.scenes import DELTA, QUICK, Scene
+
+from strongroom.consensus.messages import BatchMessage, Message, VoteMessage
+from strongroom.consensus.statements import Kind
+from strongroom.consensus.types import SignerIndex
+
+
+def test_row_40_idle_for_an_hour_makes_no_block_and_no_timer_and_then_one_transaction_is_final_soon() -> None:
+    scene = Scene(4)
+    scene.start()
+    scene.load(3)
+    scene.settle(3.0)
+    scene.run(2.0)
+    heights, words = scene.heights(), len(scene.said)
+    assert [replica.deadline() for replica in scene.replicas] == [None] * 4
+    scene.run(3600.0)
+    assert scene.heights() == heights
+    assert len(scene.said) == words
+    leader = scene.replicas[0].leader
+    scene.submit(leader, b"after an hour")
+    begun = scene.now
+    assert scene.run(1.0, scene.everything_final)
+    assert scene.now - begun <= 5 * DELTA
+
+
+def test_row_40_a_block_is_executed_anchored_and_receipted_and_then_it_is_quiet() -> None:
+    scene = Scene(4)
+    scene.start()
+    scene.submit(0, b"one")
+    scene.run(2.0)
+    blocks = [block.header for block in scene.ledger.blocks.values()]
+    loaded = next(header for header in blocks if header.batch_count)
+    assert blocks[-1].anchor.height >= loaded.height
+    assert len(blocks) <= 3
+    assert not any(replica.has_work for replica in scene.replicas)
+
+
+def test_row_41_a_transaction_known_to_one_follower_is_relayed_and_ordered() -> None:
+    for follower in range(4):
+        scene = Scene(4)
+        origin = (follower + 1) % 4
+
+        def only(_: SignerIndex, receiver: SignerIndex, message: Message, follower: int = follower) -> bool:
+            return not isinstance(message, BatchMessage) or receiver == follower
+
+        scene.network.filter = only
+        scene.start()
+        scene.submit(origin, b"one")
+        scene.run(0.02)
+        scene.crash(origin)
+        scene.network.heal()
+        begun = scene.now
+        scene.settle(5.0)
+        assert scene.now - begun < 14 * QUICK.delta0
+
+
+def test_row_41_a_relay_that_is_lost_is_repeated() -> None:
+    scene = Scene(4)
+    scene.network.filter = lambda _, __, message: not isinstance(message, BatchMessage)
+    scene.start()
+    holder = next(index for index in range(4) if index != scene.leader(1))
+    scene.submit(holder, b"one")
+    scene.run(2.0)
+    scene.network.heal()
+    scene.settle(5.0)
+
+
+@pytest.mark.parametrize("slow", [1, 4])
+def test_row_42_slow_execution_throttles_without_spin_and_with_bounded_memory(slow: int) -> None:
+    scene = Scene(4)
+    for index in range(slow):
+        scene.honest(index).execution_delay = 0.5
+    scene.start()
+    scene.load(100, every=0.02)
+    scene.run(4.0)
+    lags = [
+        replica.final.height - scene.honest(index).replica.final.anchor.height
+        for index, replica in enumerate(scene.replicas)
+    ]
+    loaded = [block.header for block in scene.ledger.blocks.values() if block.header.batch_count]
+    for header in loaded:
+        between = [other for other in loaded if header.anchor.height < other.height < header.height]
+        assert len(between) < 8
+    assert len(scene.ledger.blocks) < 3 * len(loaded) + 30, "no empty spin"
+    scene.settle(60.0)
+    assert lags
+
+
+class Flood(Liar):
+    """Votes for every view it can name, at every tick of anything."""
+
+    def on_event(self, event: ActorEvent, now: object) -> list[Send]:
+        random = self.role.random
+        views = [random.randint(1, 10_000) for _ in range(20)]
+        digest = self.role.anchor.digest
+        kinds = [random.choice([Kind.NOTARIZE, Kind.FINALIZE]) for _ in views]
+        return [Send(None, VoteMessage(self.vote(kind, view, digest))) for kind, view in zip(kinds, views, strict=True)]
+
+
+def test_row_43_T31_a_flood_of_votes_for_future_views_is_bounded() -> None:
+    scene = Scene(4, liars={0: Flood})
+    scene.start()
+    scene.load(5, every=0.05)
+    scene.run(0.5)
+    scene.settle(5.0)
+    assert all(replica.sizes["votes"] <= 4 * 3 * 130 for replica in scene.replicas)
+
+
+def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_and_receipted() -> None:
+    scene = Scene(4)
+    leader = scene.leader(1)
+    late = [index for index in range(4) if index != leader][:2]
+
+    def finalize_votes_are_slow(_: SignerIndex, receiver: SignerIndex, message: Message) -> bool:
+        if not isinstance(message, VoteMessage):
+            return True
+        statement = message.vote.statement
+        return not (statement.view == 1 and statement.kind is Kind.NOTARIZE and receiver in late)
+
+    def certificates_too(sender: SignerIndex, receiver: SignerIndex, message: Message) -> bool:
+        hidden = type(message).__name__ in ("CertificateMessage", "Justify", "Propose") and receiver in late
+        return finalize_votes_are_slow(sender, receiver, message) and not (hidden and sender != leader)
+
+    scene.network.filter = certificates_too
+    scene.start()
+    scene.submit(leader, b"only one")
+    scene.run(0.45)
+    scene.network.heal()
+    scene.settle(10.0)
+    scene.run(2.0)
+    anchored = {replica.final.anchor.height for replica in scene.replicas}
+    loaded = [block.header.height for block in scene.ledger.blocks.values() if block.header.batch_count]
+    assert min(anchored) >= max(loaded)
+    assert not any(replica.has_work for replica in scene.replicas)

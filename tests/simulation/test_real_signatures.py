@@ -1,0 +1,57 @@
+"""The one suite with real Ed25519 in the place of the fake signatures."""
+
+from hashlib import sha256
+
+from tests.simulation.actors.chatterbox import Chatterbox
+from tests.simulation.actors.equivocator import Equivocator
+from tests.simulation.actors.forger import Forger
+from tests.simulation.scenes import Scene
+
+from strongroom.consensus.types import PublicKey, Signature
+from strongroom.enclave.primitives import Secret, verify
+from strongroom.enclave.primitives import SigningKey as Ed25519Key
+
+
+class RealKey:
+    """One Ed25519 key."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519Key(Secret(sha256(seed).digest()))
+
+    @property
+    def public(self) -> PublicKey:
+        return self._key.public
+
+    def sign(self, message: bytes) -> Signature:
+        return self._key.sign(message)
+
+
+class RealKeyring:
+    """Ed25519, as in the enclave."""
+
+    def make(self, seed: bytes) -> RealKey:
+        return RealKey(seed)
+
+    def verify(self, public: bytes, signature: bytes, message: bytes) -> bool:
+        return verify(public, signature, message)
+
+
+def run(**options: object) -> Scene:
+    scene = Scene(keyring=RealKeyring(), **options)  # type: ignore[arg-type]
+    scene.start()
+    scene.load(10, every=0.05)
+    scene.run(1.0)
+    scene.settle(10.0)
+    return scene
+
+
+def test_four_honest_nodes_agree_under_real_signatures() -> None:
+    scene = run(size=4)
+    assert len({replica.final.digest for replica in scene.replicas}) == 1
+    assert not scene.faults
+
+
+def test_T30_T36_liars_fare_no_better_under_real_signatures() -> None:
+    for liar in (Equivocator, Chatterbox, Forger):
+        scene = run(size=4, liars={0: liar})
+        assert scene.accused <= {0}
