@@ -9,13 +9,8 @@ from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.node.cluster import Cluster, Say, end_all, open_cluster
-from strongroom.node.cluster_creation import (
-    DEFAULT_BASE_PORT,
-    DEFAULT_NODES,
-    DEFAULT_PORT_STRIDE,
-    Plan,
-    create,
-)
+from strongroom.node.cluster_creation import create
+from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE, Plan
 from strongroom.node.funding import fund_users
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed

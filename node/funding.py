@@ -6,7 +6,7 @@ start which was broken off, or a second one, changes nothing.
 
 from strongroom.node.client import Client
 from strongroom.node.cluster import Say
-from strongroom.node.cluster_creation import ISSUER, USERS
+from strongroom.node.cluster_plan import ISSUER, USERS
 from strongroom.node.layout import ClusterLayout
 
 OPENING_AMOUNT = 1_000_000

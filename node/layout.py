@@ -2,7 +2,7 @@
 
 Owns names and nothing else: it opens, reads and makes no file. No other module spells a name of this table.
 
-    DIR/service.json · ca.pem · genesis.bin · wraps.bin      what clients and nodes read
+    DIR/service.json · ca.pem · genesis.bin                  what clients and nodes read
     DIR/keys/NAME.json, NAME.seen                            identities, newest height that each has seen
     DIR/platform/                                            the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
@@ -124,11 +124,6 @@ class ClusterLayout:
     def genesis(self) -> Path:
         """Canonical genesis bytes."""
         return self.directory / "genesis.bin"
-
-    @property
-    def wraps(self) -> Path:
-        """Epoch 0's secret, wrapped to each founding enclave; travels beside genesis."""
-        return self.directory / "wraps.bin"
 
     @property
     def keys(self) -> Path:

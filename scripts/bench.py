@@ -23,7 +23,7 @@ from strongroom.node.cli.temporary_cluster import Stage, running_cluster
 from strongroom.node.client import Client
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_creation import DEFAULT_NODES, ISSUER
+from strongroom.node.cluster_plan import DEFAULT_NODES, ISSUER
 from strongroom.node.interrupts import cancelled_by_signals
 
 BUCKETS_PER_MS = 20

@@ -24,7 +24,7 @@ from strongroom.node.cli.demo_table import (
 )
 from strongroom.node.cli.teller import StoryFails, Teller
 from strongroom.node.cli.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
-from strongroom.node.cluster_creation import DEFAULT_NODES
+from strongroom.node.cluster_plan import DEFAULT_NODES
 from strongroom.node.interrupts import cancelled_by_signals
 
 app = typer.Typer(add_completion=False)

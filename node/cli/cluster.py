@@ -12,8 +12,7 @@ import typer
 from strongroom.node.cli import cluster_screen
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, fail, guarded, note, run
 from strongroom.node.cluster import Cluster, open_cluster
-from strongroom.node.cluster_creation import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
-from strongroom.node.cluster_up import bring_up
+from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
 from strongroom.node.interrupts import cancelled_by_signals
 from strongroom.node.log_file import follow_log, log_tail
 from strongroom.node.node_process import NodeProcess
@@ -54,6 +53,8 @@ def up(
 async def _up(
     directory: Path, nodes: int | None, base_port: int | None, port_stride: int, detach: bool, as_json: bool
 ) -> None:
+    from strongroom.node.cluster_up import bring_up  # brings the ceremony and the client, which no other command needs
+
     with cancelled_by_signals():
         with cluster_screen.progress() as say:
             cluster = await bring_up(directory, say=say, nodes=nodes, base_port=base_port, port_stride=port_stride)

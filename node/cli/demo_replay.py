@@ -18,7 +18,7 @@ from strongroom.node.cli.teller import Bar, StoryFails, Teller
 from strongroom.node.client import Client
 from strongroom.node.client.calls import Done
 from strongroom.node.client.errors import ProgramFailed, Unreachable
-from strongroom.node.cluster_creation import ISSUER
+from strongroom.node.cluster_plan import ISSUER
 
 HOLDER = ISSUER
 """The member that issues also holds the accounts: one session does everything."""

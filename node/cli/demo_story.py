@@ -18,7 +18,7 @@ from strongroom.node.cli.temporary_cluster import Stage, running_cluster, tell_h
 from strongroom.node.client import Client
 from strongroom.node.client.calls import Done
 from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_creation import USERS
+from strongroom.node.cluster_plan import USERS
 
 _HEX_SHOWN = 24
 

@@ -31,6 +31,8 @@ BLOCKS_MAX = 100
 OPENED_MAX = 256
 """Transactions of one block that are tried for an identity."""
 OPEN_SECONDS = 60.0
+UNREACHABLE = "unreachable"
+"""State of a node whose endpoint does not answer."""
 
 explorer_app = typer.Typer(name="explorer", no_args_is_help=True, help="The block explorer: ledger and nodes as seen.")
 
@@ -50,17 +52,17 @@ def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
     document = run(_status(existing_directory(directory)))
     emit(document, as_json, lambda: explorer_tables.show_status(document))
-    if document["name"] is None:
+    if all(node["state"] == UNREACHABLE for node in document["nodes"]):
         fail("no node answers: look at `strongroom cluster status`", ExitCode.UNREACHABLE)
 
 
 async def _status(directory: Path) -> dict[str, Any]:
     async with _reader(directory) as reader:
         nodes = [
-            {"endpoint": endpoint, **(answer or {"node": None, "state": "unreachable"})}
+            {"endpoint": endpoint, **(answer or {"node": None, "state": UNREACHABLE})}
             for endpoint, answer in await reader.ask_each("node_status")
         ]
-        answering = any(node["node"] is not None for node in nodes)
+        answering = any(node["state"] != UNREACHABLE for node in nodes)
         info = await reader.ask("service_info") if answering else {}
     names = ("name", "height", "executed", "epoch", "simulated")
     return {

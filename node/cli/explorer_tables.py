@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+WIDTH_MAX = 400
+"""A table is as wide as its content, up to this: an id that was folded could not be copied."""
 SHORT = 12
 """Digits of a digest that a table shows."""
 
@@ -101,10 +103,10 @@ def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
 def _table(names: Sequence[str], rows: list[list[str]], *, title: str = "") -> None:
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    Console(highlight=False, markup=False, width=WIDTH_MAX).print(table)
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> None:

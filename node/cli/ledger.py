@@ -1,7 +1,7 @@
 """`strongroom call | query | receipt | verify receipt`: transactions and their proofs.
 
-Owns options, words and JSON of these commands (INTERFACES, "JSON of the commands"). Everything that does the work is the
-client's and is loaded when a command runs.
+Owns options, words and JSON of these commands (INTERFACES, "JSON of the commands"). Everything that does the work is
+the client's and is loaded when a command runs.
 """
 
 from collections.abc import Callable

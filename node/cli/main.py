@@ -41,15 +41,14 @@ def make_app(command: str | None = None) -> typer.Typer:
 
     @app.callback()
     def strongroom(
-        version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+        _version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_on_version)
+        ] = False,
     ) -> None:
         """A permissioned ledger that keeps secrets: sealed transactions, attested enclaves, receipts anyone can verify.
 
         Example: strongroom cluster up --detach
         """
-        if version:
-            _print_version()
-            raise typer.Exit
 
     group = _COMMANDS.get(command or "", command or "")
     for mount in [_GROUPS[group]] if group in _GROUPS and command != "ledger" else _GROUPS.values():
@@ -64,6 +63,12 @@ def main() -> None:
         _print_version()
         return
     make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
+
+
+def _on_version(wanted: bool) -> None:
+    if wanted:
+        _print_version()
+        raise typer.Exit
 
 
 def _print_version() -> None:

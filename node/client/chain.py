@@ -1,7 +1,7 @@
 """Checking the chain of headers that a node shows against the pin, down to genesis.
 
-Owns the walk: the first header at or above a height that has a FINALIZE certificate of its own, then parent by parent to
-genesis, whose hash is the pin. Transactions and outcomes are not read; that is what receipts are for.
+Owns the walk: the first header at or above a height that has a FINALIZE certificate of its own, then parent by parent
+to genesis, whose hash is the pin. Transactions and outcomes are not read; that is what receipts are for.
 """
 
 from base64 import b64decode

@@ -45,6 +45,7 @@ class Connection:
     """Open from `open` until the peer or `close` ends it; `run` must be running meanwhile."""
 
     def __init__(self, endpoint: str, socket: aiohttp.ClientWebSocketResponse, tls_digest: bytes) -> None:
+        self._transport = _transport_of(socket)
         self.endpoint = endpoint
         self.tls_digest = tls_digest
         """SHA-256 of the peer's SubjectPublicKeyInfo, 32 bytes."""
@@ -148,13 +149,17 @@ class Connection:
                 if message.type is not aiohttp.WSMsgType.BINARY or not self._take(message.data):
                     break
         finally:
-            self._end()
-            await self._socket.close()
+            await self.close()
 
     async def close(self) -> None:
         """End it."""
         self._end()
-        await self._socket.close()
+        try:
+            await self._socket.close()
+        finally:
+            # After both Close frames nothing is left to say: TLS's own goodbye would only outlive the event loop.
+            if self._transport is not None:
+                self._transport.abort()
 
     def _take(self, data: bytes) -> bool:
         """Pair one frame; False when it is none that a node would send."""
@@ -245,6 +250,12 @@ class Events:
                 raise Disconnected("the connection ended")
             self._wake.clear()
             await self._wake.wait()
+
+
+def _transport_of(socket: aiohttp.ClientWebSocketResponse) -> asyncio.WriteTransport | None:
+    connection = socket._response.connection
+    transport = None if connection is None else connection.transport
+    return transport if isinstance(transport, asyncio.WriteTransport) else None
 
 
 def fault_of(error: Any) -> RpcFault:

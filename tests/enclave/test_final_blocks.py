@@ -7,7 +7,7 @@ import pytest
 from tests.enclave.chain import EPOCH, Chain, codes, funded, make_batch, pay, replace_header
 from tests.enclave.fixtures import make_cluster_genesis
 
-from strongroom.consensus.blocks import Anchor, Batch, LaneTip, encode_payload, initial_cut
+from strongroom.consensus.blocks import Anchor, Batch, LaneTip, initial_cut
 from strongroom.consensus.errors import InvariantBroken, PeerFault
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Sequence, View
@@ -88,9 +88,9 @@ def test_T04_a_subset_another_order_or_other_batches_are_refused_and_change_noth
     run, batches = block_with_data(chain)
     before, root = chain.executor.state_digest(), chain.executor.root
     first, second, third = batches
-    payload = encode_payload([b"other"])
-    same_name = Batch(first.header, payload, first.signature)
-    other = make_batch(0, LaneTip(Sequence(0), first.header.previous), payload, 1)
+    same_name = Batch(first.header, first.payload[:-1] + b"x", first.signature)
+    other = make_batch(0, LaneTip(Sequence(0), first.header.previous), same_name.payload, 1)
+    other_tip = make_batch(2, LaneTip(Sequence(0), third.header.previous), third.payload[:-1] + b"x", 2)
     wrong: list[list[Batch]] = [
         [],
         [first, second],
@@ -99,6 +99,7 @@ def test_T04_a_subset_another_order_or_other_batches_are_refused_and_change_noth
         [first, second, third, third],
         [same_name, second, third],
         [other, second, third],
+        [first, second, other_tip],
         [first, first, third],
         [third, first, second],
     ]
@@ -150,9 +151,11 @@ def test_T04_a_cut_never_goes_back(chain: Chain) -> None:
     session = funded(chain)
     chain.commit(pay(chain, session))
     made = chain.make({})
-    back = replace_header(made, cut=initial_cut(chain.genesis.header.digest, 4))
-    with pytest.raises(PeerFault):
-        chain.executor.execute(chain.run_of(back), [()])
+    shorter = (LaneTip(Sequence(0), made.header.cut[0].digest), *made.header.cut[1:])
+    for cut in (shorter, initial_cut(chain.genesis.header.digest, 4)):
+        back = replace_header(made, cut=cut)
+        with pytest.raises(PeerFault):
+            chain.executor.execute(chain.run_of(back), [()])
 
 
 def test_a_final_block_that_anchors_another_history_halts(chain: Chain) -> None:

@@ -90,6 +90,15 @@ def test_a_changed_path_leads_elsewhere_or_is_refused(size: int, data: Any) -> N
         assert root_from_path(leaf, index, size, path) != tree.root(size)
 
 
+def test_a_path_of_another_length_is_refused() -> None:
+    tree = Tree(leaves_of(7))
+    for index in range(7):
+        path, leaf = tree.path(index), leaf_hash(str(index).encode())
+        for wrong in (path[:-1], (*path, leaf), ()):
+            with pytest.raises(ReceiptInvalid):
+                root_from_path(leaf, index, 7, wrong)
+
+
 @given(old=sizes, more=st.integers(0, 40))
 def test_a_tree_is_consistent_with_all_its_beginnings_and_no_other(old: int, more: int) -> None:
     tree = Tree(leaves_of(110))

@@ -25,7 +25,7 @@ def fresh(steps: int = 1_000_000) -> State:
 class Model(RuleBasedStateMachine):
     """Against two dicts, one committed, one with the open transaction's writes; and against a replica that applies."""
 
-    keys = st.tuples(st.sampled_from(["", "a", "aa", "b", "é"]), st.integers(-3, 300))
+    keys = st.tuples(st.sampled_from(["", "a", "aa", "b", "é"]), st.sampled_from([-1, 0, 9, 10]))
     values = st.tuples(st.integers(-(2**63), 2**64 - 1), st.text(max_size=3))
 
     @initialize()

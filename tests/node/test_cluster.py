@@ -9,7 +9,8 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.node import cluster as clusters
 from strongroom.node import ports
 from strongroom.node.cluster import Cluster, verdict_on
-from strongroom.node.cluster_creation import Plan, create
+from strongroom.node.cluster_creation import create
+from strongroom.node.cluster_plan import Plan
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed, NodeProcess
 

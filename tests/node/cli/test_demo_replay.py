@@ -80,7 +80,7 @@ def bank(monkeypatch: pytest.MonkeyPatch) -> Bank:
     bank = Bank()
 
     @asynccontextmanager
-    async def connect(_directory: Path, *, identity: str) -> AsyncIterator[Bank]:
+    async def connect(_directory: Path, *, identity: str, on_waiting: Any) -> AsyncIterator[Bank]:
         assert identity == "member0"
         yield bank
 

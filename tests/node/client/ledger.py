@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,14 @@ class FakeNode:
     # --- the service ---
 
     def service_info(self) -> Document:
-        return {"genesis": Blob(self.genesis or self.orderer.chain.cluster.genesis), "executed": self.orderer.height}
+        return {
+            "genesis": Blob(self.genesis or self.orderer.chain.cluster.genesis),
+            "name": self.orderer.chain.genesis.constitution.name,
+            "height": self.orderer.height,
+            "executed": self.orderer.height,
+            "epoch": 0,
+            "simulated": True,
+        }
 
     async def service_heads(self, nonce: bytes) -> list[Document]:
         chain = self.orderer.chain
@@ -325,7 +333,7 @@ class FakeNode:
 
 
 class Service:
-    """The whole: four nodes, a folder with service.json, keys for alice, bob and carol."""
+    """The whole: four nodes, and a folder with service.json and keys of member0 (who may issue), alice and bob."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -362,6 +370,12 @@ class Service:
             "ca": "ca.pem",
         }
         (self.directory / "service.json").write_text(json.dumps(document))
+        (self.directory / "keys").mkdir(exist_ok=True)
+        for name in ("member0", "alice", "bob"):
+            file = self.directory / "keys" / f"{name}.json"
+            seed, public = sha256(name.encode()).hexdigest(), key_named(name).public.hex()
+            file.write_text(json.dumps({"name": name, "public": public, "seed": seed}))
+            file.chmod(0o600)
 
     def fund(self, identity: Identity, amount: int) -> None:
         """Issue, before or beside the clients."""

@@ -1,0 +1,54 @@
+"""What a new local cluster is to be: how many nodes, on which ports, and who is in it.
+
+Owns these choices and their defaults; makes nothing.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node import ports
+from strongroom.node.config import PEERS_MAX, PORT_MAX
+
+HOST = "127.0.0.1"
+DEFAULT_NODES = 4
+DEFAULT_BASE_PORT = 7400
+DEFAULT_PORT_STRIDE = 10
+MEMBERS = ("member0", "member1", "member2", "member3")
+ISSUER = "member0"
+USERS = ("alice", "bob", "carol")
+NODES_WARNING = {
+    2: "2 nodes: both must answer, and one liar breaks agreement; use 4 or more for anything but trying",
+    3: "3 nodes: all must answer, and one equivocating node can fork the ledger; use 4 or more for anything but trying",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new local cluster is to be."""
+
+    nodes: int = DEFAULT_NODES
+    base_port: int = DEFAULT_BASE_PORT
+    """Node i serves clients on base + i; 0 picks free ports."""
+    port_stride: int = DEFAULT_PORT_STRIDE
+    """Node i serves peers on base + stride + i."""
+    service_name: str = "strongroom-local"
+
+    def check(self) -> None:
+        """Raises OperatorFault when it cannot be met."""
+        if not 1 <= self.nodes <= PEERS_MAX + 1:
+            raise OperatorFault(f"--nodes is from 1 to {PEERS_MAX + 1}, got {self.nodes}")
+        if self.base_port == 0:
+            return
+        if self.nodes > self.port_stride:
+            raise OperatorFault(
+                f"{self.nodes} nodes need --port-stride {self.nodes} or more: node i uses base+i and base+stride+i"
+            )
+        if not 1024 <= self.base_port <= PORT_MAX - self.port_stride - self.nodes:
+            raise OperatorFault(f"--base-port is 0 or from 1024 to {PORT_MAX - self.port_stride - self.nodes}")
+
+    def reserve_ports(self) -> ports.Reservation:
+        """RPC ports of all nodes, then peer ports of all nodes. Raises PortTaken."""
+        if self.base_port == 0:
+            return ports.reserve_free(2 * self.nodes, HOST)
+        offsets = [*range(self.nodes), *range(self.port_stride, self.port_stride + self.nodes)]
+        return ports.reserve([self.base_port + offset for offset in offsets], HOST)
