@@ -8,9 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -99,13 +97,12 @@ class Driver:
         links: Links,
         batches: BatchPool,
         pipeline: Pipeline,
-        disk: ThreadPool,
         wal_bytes_max: int,
         on_alarm: Callable[[str], None],
     ) -> None:
         self.replica, self._own = replica, own
         self._wal, self._enclave, self._links = wal, enclave, links
-        self._batches, self._pipeline, self._disk = batches, pipeline, disk
+        self._batches, self._pipeline = batches, pipeline
         self._wal_bytes_max, self._on_alarm = wal_bytes_max, on_alarm
         self._queue: deque[DriverEvent] = deque()
         self._wake = asyncio.Event()
@@ -218,10 +215,10 @@ class Driver:
                 self._wal.append(*encode_record(CastRecord(cast.statement)))
                 self._dirty = True
         if self._dirty:
-            await self._on_disk(self._wal.sync)
+            self._wal.sync()
             self._dirty = False
         if self._wal.size_bytes > self._wal_bytes_max:
-            await self._on_disk(partial(self._wal.rotate, self._carry()))
+            self._wal.rotate(self._carry())
         for event in reversed(stored):
             self._queue.appendleft(BatchHeld(event.batch.header))
             self._wake.set()
@@ -242,9 +239,6 @@ class Driver:
         carry += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in self._batches.all()]
         log.info("log.rotated", height=self.replica.final.height, records=len(carry))
         return carry
-
-    async def _on_disk(self, work: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
     async def _say(self, casts: list[Cast]) -> None:
         """Have the guard sign durable statements, send them, and feed them back as ordinary votes."""

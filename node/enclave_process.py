@@ -23,6 +23,7 @@ from strongroom.enclave.requests import FRAME_BYTES_MAX, Op, decode_answer, enco
 from strongroom.node.framing import FrameProtocol
 
 REQUESTS_MAX = 1024
+WALLS_MAX = 32
 _STOP_SECONDS = 5.0
 
 
@@ -88,6 +89,7 @@ class EnclaveProcess:
                 str(os.getpid()),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # a terminal's Ctrl-C is for whoever manages it
                 env={},
             )
         enclave = cls(process)
@@ -163,6 +165,12 @@ class EnclaveProcess:
         """(measurement 48 bytes, chip id 64 bytes) of this enclave, for an operator's deployment statement."""
         measurement, chip = codec.fields(await self._ask(Op.DESCRIBE), bytes, bytes, name="description")
         return measurement, chip
+
+    async def walls(self) -> list[tuple[str, bool, str]]:
+        """(name, stands, words) of every wall around this enclave."""
+        listed = codec.listed(await self._ask(Op.WALLS), name="walls", count_max=WALLS_MAX)
+        walls = [codec.fields(wall, str, bool, str, name="wall") for wall in listed]
+        return [(name, stands, words) for name, stands, words in walls]
 
     async def found(self, constitution: bytes, evidences: tuple[bytes, ...]) -> tuple[bytes, bytes]:
         """Make the service secret and with it the genesis: (genesis, wraps)."""

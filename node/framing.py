@@ -27,6 +27,8 @@ class FrameProtocol(asyncio.Protocol):
         self._frame_bytes_max = frame_bytes_max
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -47,7 +49,7 @@ class FrameProtocol(asyncio.Protocol):
     @property
     def unsent_bytes(self) -> int:
         """Bytes accepted by `send` that the kernel has not taken."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return 0 if self._transport is None else self._pending_bytes + self._transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -75,12 +77,24 @@ class FrameProtocol(asyncio.Protocol):
         self._on_close(exc)
 
     def send(self, frame: bytes) -> None:
-        """Queue one frame.
+        """Queue one frame; all frames of one turn of the event loop leave in one write.
 
         Raises:
             ConnectionError: not connected.
         """
-        self.transport.write(len(frame).to_bytes(LENGTH_BYTES, "big") + frame)
+        if self._transport is None:
+            raise ConnectionError("no connection")
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._pending += (len(frame).to_bytes(LENGTH_BYTES, "big"), frame)
+        self._pending_bytes += LENGTH_BYTES + len(frame)
+
+    def _flush(self) -> None:
+        data = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = 0
+        if self._transport is not None:
+            self._transport.write(data)
 
     def pause(self) -> None:
         """Stop reading until `resume`: the reader's queue is full."""

@@ -9,7 +9,6 @@ import contextlib
 import signal
 import time
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -76,7 +75,6 @@ class Host:
         """One challenge of the enclave at a time."""
         self.alarm = ""
         self._stopping = asyncio.Event()
-        self._disk = ThreadPoolExecutor(max_workers=2, thread_name_prefix="disk")
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -90,7 +88,6 @@ class Host:
         with contextlib.ExitStack() as stack:
             lock = acquire_lock(self.layout.lock)
             stack.callback(lock.release)
-            stack.callback(self._disk.shutdown)
             self.genesis = verify_genesis(self.config.genesis.read_bytes())
             self.store = await asyncio.to_thread(BlockStore.open, self.layout.directory, transactions_of)
             stack.callback(self.store.close)
@@ -181,7 +178,6 @@ class Host:
             answers=self.answers,
             mempool=self.mempool,
             description=description.digest,
-            disk=self._disk,
             on_final=lambda header, certificate: self.driver.put(Recorded(FinalRecord(header, certificate))),
             on_executed=lambda event: self.driver.put(event),
         )
@@ -204,7 +200,6 @@ class Host:
             links=self.links,
             batches=self.batches,
             pipeline=self.pipeline,
-            disk=self._disk,
             wal_bytes_max=self.config.limits.wal_bytes_max,
             on_alarm=self._raise_alarm,
         )

@@ -20,7 +20,7 @@ from strongroom.node.rpc.faults import Overloaded, TooLarge
 RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512
 """A batch that has this many does not wait for company."""
-LINGER_SECONDS = 0.008
+LINGER_SECONDS = 0.02
 """How long a smaller batch waits for company while one of ours is being ordered."""
 _ENVELOPE_OVERHEAD = 5
 """Bytes that msgpack adds to an envelope, at most."""

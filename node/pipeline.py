@@ -7,8 +7,7 @@ set are durable before the replica hears of the execution, hence before it votes
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor as ThreadPool
+from collections.abc import Callable
 
 import structlog
 
@@ -45,13 +44,12 @@ class Pipeline:
         answers: Answers,
         mempool: Mempool,
         description: Digest,
-        disk: ThreadPool,
         on_final: Callable[[Header, Certificate], None],
         on_executed: Callable[[Executed], None],
     ) -> None:
         self._store, self._enclave, self._history = store, enclave, history
         self._batches, self._answers, self._mempool = batches, answers, mempool
-        self._description, self._disk = description, disk
+        self._description = description
         self._on_final, self._on_executed = on_final, on_executed
         self._commits: deque[Commit] = deque()
         self._arrived = asyncio.Event()
@@ -108,7 +106,7 @@ class Pipeline:
         certificate = run[-1].certificate
         if certificate is None:
             raise InvariantBroken("a run of final blocks ends without a certificate")
-        await self._sync()
+        self._store.sync()
         self._on_final(run[-1].header, certificate)
         await self.execute(blocks, certificate)
         for commit in run:
@@ -124,7 +122,7 @@ class Pipeline:
             self._record(header.height, data, outcome)
             root = self._history.root(header.height + 1)
             events.append(Executed(header.height, root, self._description))
-        await self._sync()
+        self._store.sync()
         for event, outcome in zip(events, outcomes, strict=True):
             self.executed = event.height
             leaves = outcome.ids_and_codes()
@@ -147,6 +145,3 @@ class Pipeline:
         invariant(batch is not None, f"final batch {digest.hex()[:16]} is not held")
         assert batch is not None
         return batch
-
-    def _sync(self) -> Awaitable[None]:
-        return asyncio.get_running_loop().run_in_executor(self._disk, self._store.sync)

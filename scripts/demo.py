@@ -1,133 +1,17 @@
-"""`./scripts/demo`: the main job step by step, or a replay of real payments (INTERFACES, Set-up).
+"""`./scripts/demo`: the main job step by step, or a replay of real payments. Its options stand in node/cli/demo.py."""
 
-Owns the options. What is shown stands in node/cli/demo_*.py.
-"""
-
-from collections.abc import Coroutine
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
-
-from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded, run
-from strongroom.node.cli.demo_replay import opening_balances, replay
-from strongroom.node.cli.demo_story import tell
-from strongroom.node.cli.demo_table import (
-    SCALE_MAX,
-    BalanceColumns,
-    Transfer,
-    TransferColumns,
-    read_balances,
-    read_transfers,
-)
-from strongroom.node.cli.teller import StoryFails, Teller
-from strongroom.node.cli.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
-from strongroom.node.cluster_plan import DEFAULT_NODES
-from strongroom.node.interrupts import cancelled_by_signals
-
-app = typer.Typer(add_completion=False)
-DATA = "Replay of real payments"
+import sys
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """What is to be replayed."""
-
-    transfers: list[Transfer]
-    opening: dict[str, int]
-    dump: Path | None
-
-
-@app.command(epilog="Exit codes: 0 all holds · 1 a promise does not hold · 2 a step failed.")
-@guarded
-def demo(
-    file: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="CSV or TSV, gzip understood.", rich_help_panel=DATA)
-    ] = None,
-    from_column: Annotated[str, typer.Option(help="Who pays.", rich_help_panel=DATA)] = "from",
-    to_column: Annotated[str, typer.Option(help="Who is paid.", rich_help_panel=DATA)] = "to",
-    amount_column: Annotated[str, typer.Option(help="How much.", rich_help_panel=DATA)] = "amount",
-    scale: Annotated[
-        int, typer.Option(min=0, max=SCALE_MAX, help="Decimals that count (half up).", rich_help_panel=DATA)
-    ] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many rows.", rich_help_panel=DATA)] = None,
-    balances: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Opening balances; else enough for all.", rich_help_panel=DATA)
-    ] = None,
-    account_column: Annotated[str, typer.Option(help="Whose.", rich_help_panel=DATA)] = "account",
-    balance_column: Annotated[str, typer.Option(help="What each opens with.", rich_help_panel=DATA)] = "balance",
-    dump_balances: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write id,balance lines at the end.", rich_help_panel=DATA)
-    ] = None,
-    nodes: Annotated[int, typer.Option(min=1, help="How many nodes.")] = DEFAULT_NODES,
-    base_port: Annotated[int, typer.Option(help="Node i serves on base+i; 0 picks free ports.")] = 0,
-    directory: Annotated[
-        Path | None,
-        typer.Option("--dir", metavar="DIR", help="The cluster's folder; it stays (default: a temporary one)."),
-    ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the main job on real nodes, step by step; with --input, replay real payments and check every balance.
-
-    Example: ./scripts/demo
-
-    Example: ./scripts/demo --input payments.csv.gz --from-column payer --to-column payee --scale 2 --limit 10000
-    """
-    teller = Teller(to_stderr=as_json)
-    stage = Stage(nodes, base_port, directory, keep)
+def main() -> None:
+    """Run it; Ctrl-C ends it quietly, also while it is still loading."""
     try:
-        if file is None:
-            facts = run(_with_signals(tell(stage, teller)))
-        else:
-            teller.step(f"Read {file}")
-            columns = TransferColumns(from_column, to_column, amount_column)
-            transfers = read_transfers(file, columns, scale=scale, limit=limit)
-            columns_of_balances = BalanceColumns(account_column, balance_column)
-            given = read_balances(balances, columns_of_balances, scale=scale) if balances else None
-            data = Data(transfers, opening_balances(transfers, given), _writable(dump_balances))
-            facts = run(_with_signals(_replay(stage, teller, data)))
-    except StoryFails as failure:
-        fail(str(failure), ExitCode.NO)
-    if as_json:
-        emit(facts, as_json)
+        from strongroom.node.cli.demo import app
 
-
-async def _replay(stage: Stage, teller: Teller, data: Data) -> dict[str, Any]:
-    teller.line(f"{len(data.transfers):,} transfers between {len(data.opening):,} accounts")
-    teller.step(f"Found a service and start {stage.nodes} nodes")
-    async with running_cluster(stage, teller, fund=False) as cluster:
-        figures = await replay(cluster.layout.directory, data.transfers, data.opening, teller, dump=data.dump)
-    teller.step("Done")
-    latency = ", ".join(f"{name} {value} ms" for name, value in figures["latency_ms"].items())
-    teller.facts(
-        {
-            "transfers": f"{figures['executed']:,} executed, {figures['failed']:,} failed (overdraft or amount)",
-            "pace": f"{figures['transfers_per_second']:,} a second, {figures['seconds']} s in all",
-            "latency": f"{latency} to the opened result",
-        }
-    )
-    tell_how_it_goes_on(cluster, stage, teller)
-    return figures
-
-
-async def _with_signals(story: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-    """Ctrl-C undoes everything that was begun before the process ends."""
-    with cancelled_by_signals():
-        return await story
-
-
-def _writable(path: Path | None) -> Path | None:
-    """Known before the long run, not after it. Raises OperatorFault."""
-    if path is not None:
-        try:
-            path.touch()
-        except OSError as fault:
-            raise OperatorFault(f"{path} cannot be written: {fault.strerror}") from None
-    return path
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -33,6 +33,8 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 and the number of SIGINT, as of any shell's command."""
 
 
 def make_app(command: str | None = None) -> typer.Typer:
@@ -62,7 +64,10 @@ def main() -> None:
     if arguments == ["--version"]:
         _print_version()
         return
-    make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
+    try:
+        make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _on_version(wanted: bool) -> None:

@@ -6,11 +6,10 @@ from typing import Any
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical, StrongroomError
-from strongroom.consensus.types import Digest
-from strongroom.node.client.connection import Connection
+from strongroom.node.client.connection import Connection, Events
 from strongroom.node.client.errors import Disconnected, NotTrusted
 from strongroom.node.client.nodes import Nodes
-from strongroom.node.rpc.faults import NotFound, NotReady
+from strongroom.node.rpc.faults import NotFound, NotReady, Overloaded
 
 RANGE_BLOCKS_MAX = 100
 
@@ -30,34 +29,38 @@ async def follow_blocks(nodes: Nodes, after: int | None) -> AsyncGenerator[dict[
             events = await connection.subscribe("blocks", after + 1)
             try:
                 while True:
-                    event = await events.next()
-                    for block in await _blocks_of(connection, event, after + 1):
-                        last = _follows(block, after + 1, last)
-                        after += 1
-                        yield block
+                    shown, newest = await _next(events, after + 1)
+                    while after < newest:
+                        for block in shown or await _range(connection, after + 1, newest):
+                            last = _follows(block, after + 1, last)
+                            after += 1
+                            yield block
+                        shown = []
             finally:
                 with suppress(StrongroomError):
                     await connection.unsubscribe(events)
-        except (Disconnected, NotReady, NotTrusted) as fault:
+        except (Disconnected, NotReady, NotTrusted, Overloaded) as fault:
             await nodes.leave(connection, fault)
+        except (KeyError, TypeError, ValueError) as error:
+            await nodes.leave(connection, NotTrusted("answer", f"not a block: {error}"))
 
 
-async def _blocks_of(connection: Connection, event: dict[str, Any], height: int) -> list[dict[str, Any]]:
-    """The blocks that an event brings from `height` on; those that it says were missed are fetched."""
-    missed = event.get("missed")
-    if missed is None and event.get("height") == height:
-        return [event["block"]]
-    newest = int(missed["to"] if missed else event["height"])
-    blocks: list[dict[str, Any]] = []
-    while height + len(blocks) <= newest:
-        start = height + len(blocks)
-        fetched = await connection.ask(
-            "ledger_blocks", **{"from": start, "to": min(newest, start + RANGE_BLOCKS_MAX - 1)}
-        )
-        if not fetched:
-            raise NotFound(f"block {start} is not kept by this node any more: begin after it")
-        blocks += fetched
-    return blocks
+async def _next(events: Events, height: int) -> tuple[list[dict[str, Any]], int]:
+    """What the next event brings: the block of `height`, or nothing, and up to which height there are blocks."""
+    event = await events.next()
+    if "missed" in event:
+        return [], int(event["missed"]["to"])
+    newest = int(event["height"])
+    return ([event["block"]] if newest == height else []), newest
+
+
+async def _range(connection: Connection, start: int, newest: int) -> list[dict[str, Any]]:
+    """Blocks that no event brought; at least one."""
+    end = min(newest, start + RANGE_BLOCKS_MAX - 1)
+    fetched = await connection.ask("ledger_blocks", **{"from": start, "to": end})
+    if not fetched:
+        raise NotFound(f"block {start} is not kept by this node any more: begin after it")
+    return list(fetched)
 
 
 def _follows(block: dict[str, Any], height: int, last: Header | None) -> Header:
@@ -68,9 +71,8 @@ def _follows(block: dict[str, Any], height: int, last: Header | None) -> Header:
     """
     try:
         header = Header.decode(block["header"])
-    except (NotCanonical, KeyError, TypeError) as error:
+    except NotCanonical as error:
         raise NotTrusted("answer", f"block {height} has no header: {error}") from None
-    parent: Digest | None = None if last is None else last.digest
-    if header.height != height or header.digest != block["hash"] or (parent is not None and header.parent != parent):
+    if header.height != height or header.digest != block["hash"] or (last is not None and header.parent != last.digest):
         raise NotTrusted("answer", f"block {height} does not follow the one before it")
     return header

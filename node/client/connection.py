@@ -21,6 +21,8 @@ CONNECT_SECONDS_MAX = 5.0
 HEARTBEAT_SECONDS = 10.0
 REPLY_BYTES_MAX = 256 * 1024 * 1024
 """1,024 results of the largest size class."""
+ASKED_MAX = 4096
+"""Questions without an answer."""
 EVENTS_MAX = 256
 """Notifications that wait for a slow reader; what is dropped beyond that is told as missed."""
 
@@ -98,9 +100,12 @@ class Connection:
 
         Raises:
             Disconnected: the connection has ended.
+            Overloaded: too many questions have no answer yet.
         """
         if not self.alive:
             raise Disconnected(f"{self.endpoint}: the connection has ended")
+        if len(self._asked) >= ASKED_MAX:
+            raise faults.Overloaded(f"{ASKED_MAX} questions have no answer yet: wait for some")
         self._next_id = id = self._next_id + 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked[id] = future
@@ -162,26 +167,28 @@ class Connection:
                 self._transport.abort()
 
     def _take(self, data: bytes) -> bool:
-        """Pair one frame; False when it is none that a node would send."""
+        """Pair one frame; False when it is none that a node would send: then whoever asked is told by the end."""
         try:
             value = jsonrpc.decode_msgpack(data)
             if "method" in value:
                 self._on_event(value["params"])
                 return True
-            future = self._asked.pop(value["id"])
-            then = self._then.pop(value["id"], None)
-            if "error" in value:
-                fault = fault_of(value["error"])
-                if not future.done():
-                    future.set_exception(fault)
-                return True
-            result = value["result"]
-        except (RpcFault, KeyError, TypeError, AttributeError):
+            id = value["id"]
+            future = self._asked[id]
+            fault = fault_of(value["error"]) if "error" in value else None
+            result = value["result"] if fault is None else None
+        except (RpcFault, KeyError, TypeError, ValueError):
             return False
-        if then is not None:
+        del self._asked[id]
+        then = self._then.pop(id, None)
+        if fault is None and then is not None:
             then(result)
-        if not future.done():
+        if future.done():
+            return True
+        if fault is None:
             future.set_result(result)
+        else:
+            future.set_exception(fault)
         return True
 
     def _on_event(self, params: Any) -> None:

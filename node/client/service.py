@@ -49,7 +49,7 @@ def load_service(where: Path | str) -> Service:
         ) from None
     except OSError as error:
         raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, ClientFault) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ClientFault) as error:
         raise OperatorFault(f"{path} is damaged ({error}): copy it again from the operator") from None
 
 

@@ -53,7 +53,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def interrupt_at(command: list[str], text: str, environment: dict[str, str], number: signal.Signals) -> int:
-    """Start a command, send it a signal as soon as it prints a text, and again at once; returns its exit code."""
+    """Start a command, send its process group a signal as soon as it prints a text, and again; its exit code."""
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
@@ -62,8 +62,8 @@ def interrupt_at(command: list[str], text: str, environment: dict[str, str], num
         for line in process.stdout:
             seen.append(line)
             if text in line:
-                process.send_signal(number)
-                process.send_signal(number)
+                os.killpg(process.pid, number)  # as a terminal does
+                os.killpg(process.pid, number)
         assert any(text in line for line in seen), f"never said {text!r}: {''.join(seen)}"
         assert "Traceback" not in "".join(seen), "".join(seen)
     return process.returncode

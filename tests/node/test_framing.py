@@ -30,12 +30,16 @@ def _protocol(frames: list[bytes], *, frame_bytes_max: int = 1000) -> tuple[Fram
 
 @given(frames=st.lists(st.binary(max_size=300), max_size=8), cuts=st.lists(st.integers(1, 40), max_size=40))
 def test_any_cut_of_the_stream_gives_the_same_frames(frames: list[bytes], cuts: list[int]) -> None:
-    sender, wire = _protocol([])
-    for frame in frames:
-        sender.send(frame)
+    async def send_all() -> bytes:
+        sender, wire = _protocol([])
+        for frame in frames:
+            sender.send(frame)
+        await asyncio.sleep(0)
+        return wire.written
+
     received: list[bytes] = []
     receiver, _ = _protocol(received)
-    stream = wire.written
+    stream = asyncio.run(send_all())
     for cut in cuts:
         receiver.data_received(stream[:cut])
         stream = stream[cut:]

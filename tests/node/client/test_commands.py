@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from tests.enclave.chain import person
 from tests.node.client.ledger import Service, running
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from strongroom.consensus.blocks import Header
 from strongroom.node.cli.main import make_app
@@ -32,7 +31,7 @@ class Shell:
 
     async def __call__(self, *arguments: str) -> Result:
         command = [*arguments, "--dir", str(self.directory)]
-        return await asyncio.to_thread(CliRunner().invoke, make_app(), command, catch_exceptions=False)
+        return await asyncio.to_thread(lambda: CliRunner().invoke(make_app(), command, catch_exceptions=False))
 
     async def json(self, *arguments: str, code: int = 0) -> Any:
         result = await self(*arguments, "--json")

@@ -1,7 +1,7 @@
 """Queries, receipts, single envelopes, blocks: what can be checked is checked, what fails is asked elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from tests.enclave.chain import person
 from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.types import Height
 from strongroom.enclave.envelope import OPENING, QUERY, SESSION_QUERY, Query, read_envelope
 from strongroom.enclave.receipts import verify_receipt
 from strongroom.node.client import Client, NotTrusted, ProgramFailed
@@ -120,7 +121,7 @@ async def test_a_receipt_is_verified_against_the_pin_and_names_this_result(tmp_p
 async def test_a_place_that_no_quorum_certified_is_found_out_by_the_receipt(tmp_path: Path) -> None:
     """P2, P7."""
     async with funded(tmp_path) as (service, client):
-        service.orderer.doctor = lambda _, place: replace(place, height=place.height + 1)
+        service.orderer.doctor = lambda _, place: replace(place, height=Height(place.height + 1))
         done = await client.call("payments.transfer", to=BOB.id, amount=1)
         with pytest.raises(ReceiptInvalid):
             await done.receipt()
@@ -216,6 +217,10 @@ async def test_a_block_that_does_not_follow_the_one_before_is_refused(tmp_path: 
     async with funded(tmp_path) as (service, client):
         await client.call("payments.transfer", to=BOB.id, amount=1)
         genuine = service.nodes[0].block
-        service.nodes[0].block = lambda height: {**genuine(height), "header": genuine(1)["header"]}  # type: ignore[method-assign]
+        service.nodes[0].block = _with_header(genuine, genuine(1)["header"])  # type: ignore[method-assign]
         assert await _heights(client, 3, after=0) == [1, 2, 3]
         assert client.node == "n1"
+
+
+def _with_header(genuine: Callable[[int | bytes], dict[str, Any]], header: bytes) -> Any:
+    return lambda height_or_hash: {**genuine(height_or_hash), "header": header}

@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from hashlib import sha256
 
 import pytest
@@ -189,7 +190,7 @@ async def test_a_body_over_the_limit_gets_413() -> None:
         async with door.http.post(f"{door.url}/rpc", data=b"x" * 1001) as response:
             assert response.status == 413
 
-        async def endless():  # type: ignore[no-untyped-def]
+        async def endless() -> AsyncIterator[bytes]:
             for _ in range(100):
                 yield b"x" * 100
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.node.rpc import jsonrpc
+from strongroom.node.rpc.backend import Blob
 from strongroom.node.rpc.faults import Overloaded, Refused, RpcFault
 from strongroom.node.rpc.jsonrpc import InvalidParams, MethodNotFound
 
@@ -97,12 +98,12 @@ async def test_a_refusal_carries_its_code_and_public_data() -> None:
 
 
 def test_plain_bytes_are_hex_and_blobs_base64_in_json() -> None:
-    value = {"digest": b"\x01\xff", "blob": jsonrpc.Blob(b"\x01\xff"), "in": Refused("no", id=b"\x02").data}
+    value = {"digest": b"\x01\xff", "blob": Blob(b"\x01\xff"), "in": Refused("no", id=b"\x02").data}
     assert json.loads(jsonrpc.encode_json(value)) == {"digest": "01ff", "blob": "Af8=", "in": {"id": "02"}}
 
 
 def test_bytes_stay_raw_in_msgpack() -> None:
-    value = {"digest": b"\x01\xff", "blob": jsonrpc.Blob(b"\x01\xff")}
+    value = {"digest": b"\x01\xff", "blob": Blob(b"\x01\xff")}
     assert msgpack.unpackb(jsonrpc.encode_msgpack(value)) == value
 
 

@@ -1,0 +1,63 @@
+"""Attested COSE: a message signed by a key that an Azure confidential container made, with its whole evidence inside.
+
+The evidence stands in the protected header, so the signature covers it; the report commits to the key.
+
+| step | reasons, in order |
+|---|---|
+| message | too-large, malformed, encoding, header, critical-header, version, profile |
+| signature | malformed, algorithm, signature (by the key in the header, which is worth nothing yet) |
+| silicon | see snp.py |
+| key | key-binding (REPORT_DATA = SHA-256 of the key ‖ 32 zero bytes = kid) |
+| endorsement | see uvm.py, at the time of the check; then measurement |
+"""
+
+from typing import Any
+
+from strongroom.node.evidence import cbor, cose, snp, uvm
+from strongroom.node.evidence.demands import Demands
+from strongroom.node.evidence.pieces import Piece
+from strongroom.node.evidence.reasons import Reason, demand, refuse
+from strongroom.node.evidence.strict import field, read_certificates
+from strongroom.node.evidence.verdict import Verdict, good
+
+KIND = "attested-cose"
+VERSION = 0
+ATTESTATION_TYPE = "SEV-SNP:ContainerPlat-AMD-UVM"
+_FIELDS = {"attestation", "attestation_type", "cose_key", "snp_endorsements", "uvm_endorsements", "ver"}
+_OPTIONAL = {"svc_id"}
+
+
+def judge(piece: Piece, demands: Demands) -> Verdict:
+    """Answer for a message (`cose`)."""
+    message = cose.Sign1.parse(piece.file("cose"), "message", understood=demands.header_keys)
+    attestation = _attestation(message, demands)
+    key = field(attestation, "cose_key", dict, "attestation")
+    message.verify(cose.read_key(key))
+    report = field(attestation, "attestation", bytes, "attestation")
+    certificates = read_certificates(field(attestation, "snp_endorsements", bytes, "attestation"))
+    verified = snp.verify_chip_report(report, certificates, demands)
+    try:
+        snp.check_runtime(verified, cbor.encode(key))
+    except Exception:
+        refuse(Reason.KEY_BINDING, "the report was made for another key: stolen or relayed")
+    named = message.header(cose.KEY_ID, bytes, "message")
+    demand(named == verified.report.report_data[:32], Reason.KEY_BINDING, "the message names another key")
+    endorsement = uvm.read_endorsement(
+        field(attestation, "uvm_endorsements", bytes, "attestation"), demands, in_force=True
+    )
+    endorsed = endorsement.measurement == verified.report.measurement
+    demand(endorsed, Reason.MEASUREMENT, "the endorsement is of other code")
+    return good("verified", {**snp.facts_of(verified), **uvm.facts_of(endorsement)})
+
+
+def _attestation(message: cose.Sign1, demands: Demands) -> dict[str, Any]:
+    """The one header that holds the evidence; it must be critical."""
+    critical = message.protected.get(cose.CRITICAL, [])
+    present = [label for label in demands.header_keys if label in message.protected]
+    demand(len(present) == 1, Reason.HEADER, "the message has no attestation, or two")
+    demand(critical == present, Reason.CRITICAL_HEADER, "the attestation is not marked critical")
+    attestation: dict[str, Any] = message.header(present[0], dict, "message")
+    demand(_FIELDS <= set(attestation) <= _FIELDS | _OPTIONAL, Reason.HEADER, "attestation: other fields")
+    demand(field(attestation, "ver", int, "attestation") == VERSION, Reason.VERSION, "attestation: unknown version")
+    demand(attestation["attestation_type"] == ATTESTATION_TYPE, Reason.PROFILE, "attestation: unknown type")
+    return attestation
