@@ -1,0 +1,1 @@
+"""The benchmark: load processes, measurement, the floor that cryptography sets, suites and their table."""

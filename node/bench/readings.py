@@ -1,0 +1,72 @@
+"""What a machine's own accounting says of a cluster at one moment: processor seconds, memory, bytes on wire and disk.
+
+Reads /proc and the cluster's folder; measures nothing by a clock of its own.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from strongroom.node.cluster import Cluster
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All nodes of a cluster at one moment."""
+
+    host: float
+    """Processor seconds of all hosts together."""
+    enclave: float
+    """Processor seconds of all enclaves together."""
+    rss_mib: float
+    """Resident memory of a node, host and enclave together, as a mean."""
+    wire_bytes: int
+    """Bytes that crossed the loopback interface: links, clients, everything on this machine."""
+    disk_bytes: int
+    """Bytes that all nodes' folders take."""
+
+
+def read(cluster: Cluster) -> Reading:
+    """Read now; nodes that do not run count nothing."""
+    hosts = [process.pid for node in cluster.nodes if (process := node.host()) is not None]
+    enclaves = [process.pid for node in cluster.nodes if (process := node.enclave()) is not None]
+    pages = sum(_resident_pages(pid) for pid in hosts + enclaves)
+    return Reading(
+        host=sum(map(_cpu_seconds, hosts)),
+        enclave=sum(map(_cpu_seconds, enclaves)),
+        rss_mib=pages * _PAGE / _MIB / max(1, len(hosts)),
+        wire_bytes=_loopback_bytes(),
+        disk_bytes=sum(_allocated(node.layout.directory) for node in cluster.nodes),
+    )
+
+
+def _cpu_seconds(pid: int) -> float:
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / _TICKS
+
+
+def _resident_pages(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+
+
+def _loopback_bytes() -> int:
+    for line in Path("/proc/net/dev").read_text().splitlines():
+        name, _, counts = line.partition(":")
+        if name.strip() == "lo":
+            return int(counts.split()[0])
+    return 0
+
+
+def _allocated(folder: Path) -> int:
+    """Bytes of blocks that the files under a folder take; a file that goes away meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_blocks * 512
+        except OSError:
+            continue
+    return total

@@ -1,0 +1,106 @@
+"""From what was measured to the document and the line that people read."""
+
+import os
+from collections import Counter
+from typing import Any
+
+from strongroom.node.bench.floor import Floor
+from strongroom.node.bench.readings import Reading
+
+BUCKETS_PER_MS = 20
+"""Latencies are counted in steps of 50 µs."""
+Document = dict[str, Any]
+
+
+def make_report(
+    results: list[Document],
+    before: Reading,
+    after: Reading,
+    *,
+    nodes: int,
+    seconds: float,
+    blocks: int,
+    envelope_bytes: int,
+    floor: Floor,
+) -> Document:
+    """The JSON document of one measurement (INTERFACES, Benchmark).
+
+    Args:
+        results: what each load process reported.
+        before: readings when the measured window opened.
+        after: readings when it closed.
+        nodes: replicas that ran.
+        seconds: length of the window.
+        blocks: blocks executed in the window.
+        envelope_bytes: size class of the envelopes.
+        floor: measured in the same run.
+    """
+    committed = sum(result["committed"] for result in results)
+    latencies: Counter[int] = Counter()
+    faults: Counter[str] = Counter()
+    for result in results:
+        latencies.update({int(step): count for step, count in result["latencies"]})
+        faults.update(result["faults"])
+    receipts = sorted(ms for result in results for ms in result["receipt_ms"])
+    some = max(1, committed)
+    paid = max(1, sum(sum(result["paid"]) for result in results))
+    host, enclave = after.host - before.host, after.enclave - before.enclave
+    client_us = sum(result["cpu_seconds"] for result in results) / paid * 1e6
+    floor_us = floor.per_transaction(nodes=nodes, transactions_per_block=committed / max(1, blocks))
+    return {
+        "committed_per_second": round(committed / seconds, 1),
+        "latency_ms": percentiles(latencies),
+        "receipt_ms": round(receipts[len(receipts) // 2], 2) if receipts else None,
+        "cpu_seconds_per_1000": {
+            "host": round(host / some * 1000 / nodes, 4),
+            "enclave": round(enclave / some * 1000 / nodes, 4),
+            "client": round(client_us / 1000, 4),
+        },
+        "rss_mib_per_node": {"start": round(before.rss_mib, 1), "end": round(after.rss_mib, 1)},
+        "bytes_per_transaction": {
+            "wire": round((after.wire_bytes - before.wire_bytes) / some),
+            "disk": round((after.disk_bytes - before.disk_bytes) / some / nodes),
+        },
+        "nodes": nodes,
+        "cores": os.cpu_count(),
+        "envelope_bytes": envelope_bytes,
+        "blocks_per_second": round(blocks / seconds, 1),
+        "refused": sum(result["refused"] for result in results) + sum(faults.values()),
+        "faults": dict(faults),
+        "floor": {"transaction_us": round(floor.transaction_us, 2), "all_replicas_us": round(floor_us, 1)},
+        "floor_ratio": round(floor_us / ((host + enclave) / some * 1e6), 3) if host + enclave else None,
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def percentiles(latencies: Counter[int]) -> dict[str, float | None]:
+    """p50, p95, p99 and max in ms of a count of latencies in steps of 1/BUCKETS_PER_MS ms."""
+    count = sum(latencies.values())
+    if count == 0:
+        return {"p50": None, "p95": None, "p99": None, "max": None}
+    wanted = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    found: dict[str, float | None] = {}
+    seen = 0
+    for step in sorted(latencies):
+        seen += latencies[step]
+        for name, part in wanted.items():
+            if name not in found and seen >= part * count:
+                found[name] = (step + 1) / BUCKETS_PER_MS
+    found["max"] = (max(latencies) + 1) / BUCKETS_PER_MS
+    return found
+
+
+def lines_of(report: Document) -> list[str]:
+    """A report as lines for people; the last says it all."""
+    lines = []
+    for name, value in report.items():
+        text = "  ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else value
+        lines.append(f"{name:22} {text}")
+    return [*lines, summary_of(report)]
+
+
+def summary_of(report: Document) -> str:
+    """One line."""
+    verdict = "all replicas agree, balances add up" if report["agreement"] else "REPLICAS OR BALANCES DISAGREE"
+    latency = report["latency_ms"]
+    return f"{report['committed_per_second']:,.0f} committed per second, p50 {latency['p50']} ms: {verdict}"

@@ -1,0 +1,93 @@
+"""The table of the README: one measurement a row, each on a cluster of its own, all of one run of this machine."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from strongroom.node.bench.report import Document
+from strongroom.node.bench.run import Disturb, Load, measure
+from strongroom.node.cli.teller import Teller
+from strongroom.node.cluster import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    load: Load
+    share: float | None = None
+    """Open loop at this share of the first row's throughput."""
+    disturb: Disturb | None = None
+
+
+async def kill_one(cluster: Cluster) -> None:
+    """SIGKILL the last node; it stays away."""
+    await cluster.nodes[-1].kill()
+
+
+def rows(seconds: float) -> list[Row]:
+    """All rows; the first measures the throughput that shares are of."""
+    base = Load(seconds=seconds)
+    lone = replace(base, clients=1, outstanding=1)
+    return [
+        Row("max throughput", base),
+        Row("10 % load", base, share=0.1),
+        Row("50 % load", base, share=0.5),
+        Row("80 % load", base, share=0.8),
+        Row("lone client", lone),
+        Row("16 connections × 4", replace(base, clients=16, outstanding=4)),
+        Row("one-shot envelopes", replace(base, clients=8, outstanding=32, one_shot=True)),
+        Row("512 B envelopes", replace(base, size=512)),
+        Row("1 KiB envelopes", replace(base, size=1024)),
+        Row("n = 1", replace(base, nodes=1)),
+        Row("n = 7", replace(base, nodes=7)),
+        Row("n = 10", replace(base, nodes=10)),
+        Row("one of four dead", base, disturb=kill_one),
+    ]
+
+
+async def run_suite(seconds: float, teller: Teller) -> AsyncIterator[tuple[str, Document]]:
+    """Measure row by row."""
+    most = 0.0
+    for row in rows(seconds):
+        teller.line(f"{row.name}: {time.strftime('%H:%M:%S')}")
+        load = row.load if row.share is None else replace(row.load, rate=max(1.0, most * row.share))
+        report = await measure(load, teller, disturb=row.disturb)
+        most = most or report["committed_per_second"]
+        yield row.name, report
+
+
+def table_of(reports: list[tuple[str, Document]]) -> list[str]:
+    """Markdown, as it stands in the README."""
+    lines = [
+        "| load | per second | p50 / p95 / p99 ms | receipt ms | host + enclave + client µs | floor | agree |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, report in reports:
+        latency, cpu = report["latency_ms"], report["cpu_seconds_per_1000"]
+        costs = " + ".join(f"{cpu[part] * 1000:.0f}" for part in ("host", "enclave", "client"))
+        cells = (
+            name,
+            f"{report['committed_per_second']:,.0f}",
+            f"{latency['p50']} / {latency['p95']} / {latency['p99']}",
+            report["receipt_ms"],
+            costs,
+            report["floor_ratio"],
+            "yes" if report["agreement"] else "NO",
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
+def compare(reports: dict[str, Document], earlier: dict[str, Document]) -> list[str]:
+    """Ratios now ÷ then of throughput and p50, row by row."""
+    lines = []
+    for name, report in reports.items():
+        with suppress(KeyError, TypeError, ZeroDivisionError):
+            then = earlier[name]
+            pace = report["committed_per_second"] / then["committed_per_second"]
+            wait = report["latency_ms"]["p50"] / then["latency_ms"]["p50"]
+            lines.append(f"{name}: throughput × {pace:.2f}, p50 × {wait:.2f}")
+    return lines
