@@ -1,10 +1,11 @@
 """Is there work, and of what kind (PROTOCOL §7: Work, quiet, pressure)?
 
-Owns the one question whose answer decides whether the chain moves or is quiet. A pure function of what is held,
-executed and final; it sends nothing.
+Owns the one question whose answer decides whether the chain moves or is quiet. A function of what is held, executed and
+final; it sends nothing, and notes nothing but since when a batch waits.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.blocktree import BlockTree
@@ -14,7 +15,7 @@ from strongroom.consensus.types import Milliseconds
 from strongroom.consensus.validity import LAG_BLOCKS_MAX
 
 RELAY_DELTAS = 2
-"""A held batch that stays unordered for this many Δ is relayed."""
+"""A held batch that its lane could order next, and does not for this many Δ, is relayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Agenda:
     relay: tuple[HeldBatch, ...] = ()
     """Those that have waited for long, with what follows them: they are relayed once, before they arm anybody."""
     wake: float | None = None
-    """Monotonic seconds when a waiting batch will be due for relay."""
+    """Monotonic seconds when a waiting batch will be due for relay, or an idle block wanted."""
 
     @property
     def any(self) -> bool:
@@ -42,14 +43,14 @@ class Agenda:
         return self.build or self.settle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Demand:
     """What moves the chain from outside."""
 
     until_ms: Milliseconds
     """A deadline in state: work until a block of at least this time is final."""
-    idle: bool
-    """`idle_block` has passed without a final block."""
+    idle_at: float | None
+    """Monotonic seconds from which on even an empty block is wanted; None: never."""
 
 
 def draw_up(
@@ -57,7 +58,8 @@ def draw_up(
 ) -> Agenda:
     """What waits above `tip`, the newest notarized block whose chain is held (times in monotonic seconds)."""
     final = tree.final
-    outside = final.time_ms < demand.until_ms or demand.idle
+    idle = demand.idle_at is not None and demand.idle_at <= now
+    outside = final.time_ms < demand.until_ms or idle
     if tree.is_terminal(final):
         return Agenda()
     settle = tip != final and (outside or _advanced(tree, tip))
@@ -71,23 +73,27 @@ def draw_up(
         any(height <= tree.executed for height in tree.loaded_above(tip, tip.anchor.height))
         or (tree.wish != tree.current and tree.executed > tip.anchor.height)
         or tip.time_ms < demand.until_ms
-        or (demand.idle and tip == final)
+        or (idle and tip == final)
     )
-    waiting = () if throttled else tuple(lanes.waiting(tree.cut_of(tip)))
-    since = now - RELAY_DELTAS * delta
-    relay: list[HeldBatch] = []
-    for first in waiting:
-        if not first.relayed and first.arrived <= since:
-            relay += _overdue(lanes, first, since, settings.relay_batches_max)
-    young = [batch.arrived + RELAY_DELTAS * delta for batch in waiting if not batch.relayed and batch.arrived > since]
+    waiting: tuple[HeldBatch, ...] = ()
+    if throttled:
+        lanes.hold_back(tree.cut_of(tip))
+    else:
+        waiting = lanes.waiting(tree.cut_of(tip), now)
+    due = {
+        batch.header.digest: (batch.first_at or 0.0) + RELAY_DELTAS * delta for batch in waiting if not batch.relayed
+    }
+    young = [at for at in due.values() if at > now]
+    late = [batch for batch in waiting if due.get(batch.header.digest, inf) <= now]
+    wakes = young if idle or demand.idle_at is None else [*young, demand.idle_at]
     return Agenda(
         build=urgent or bool(waiting),
         settle=settle,
         arms=urgent or settle or len(young) < len(waiting),
         throttled=throttled,
         waiting=waiting,
-        relay=tuple(relay),
-        wake=min(young, default=None),
+        relay=tuple(batch for first in late for batch in _unrelayed(lanes, first, settings.relay_batches_max)),
+        wake=min(wakes, default=None),
     )
 
 
@@ -97,12 +103,11 @@ def _advanced(tree: BlockTree, tip: Header) -> bool:
     return tree.cut_of(tip) != tree.cut_of(final) or tip.anchor != final.anchor or tree.is_terminal(tip)
 
 
-def _overdue(lanes: Lanes, first: HeldBatch, since: float, count_max: int) -> list[HeldBatch]:
-    """The first unordered batch of a lane and those after it that have waited as long."""
+def _unrelayed(lanes: Lanes, first: HeldBatch, count_max: int) -> list[HeldBatch]:
+    """The first unordered batch of a lane, and those after it that were not relayed either."""
     found: list[HeldBatch] = []
     batch: HeldBatch | None = first
-    while batch is not None and batch.arrived <= since and len(found) < count_max:
-        if not batch.relayed:
-            found.append(batch)
+    while batch is not None and not batch.relayed and len(found) < count_max:
+        found.append(batch)
         batch = lanes.following(batch)
     return found

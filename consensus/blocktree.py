@@ -11,6 +11,8 @@ from strongroom.consensus.blocks import Anchor, Header, initial_cut
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.events import Executed
 from strongroom.consensus.lanes import Cut, Lanes
+from strongroom.consensus.messages import Propose
+from strongroom.consensus.proposals import check_proposal
 from strongroom.consensus.types import ChainId, Digest, Height, Lane, View
 from strongroom.consensus.validators import EpochDescription, leader_order
 from strongroom.consensus.validity import Bad, Flaw, Ok, Pending, Verdict, data_flaw, execution_flaw, header_flaw
@@ -60,6 +62,16 @@ class BlockTree:
         """
         if header.chain != self._chain or header.epoch != self._members.epoch:
             raise PeerFault(f"header of another chain or epoch ({header.epoch}) where {self._members.epoch} is run")
+
+    def check_proposal(self, message: Propose) -> None:
+        """R5, without signatures of certificates and without the block's validity.
+
+        Raises:
+            PeerFault: it is not entitled to stand in its view.
+        """
+        terminal = self.is_terminal(message.header)
+        epoch, anchor = self._members.epoch, self._anchor.digest
+        check_proposal(message, epoch=epoch, order=self.order, anchor=anchor, terminal=terminal)
 
     def add(self, header: Header, *, logged: bool = False) -> None:
         """Hold a header that is of this chain and epoch."""
@@ -208,10 +220,15 @@ class BlockTree:
         self._history = {at: done for at, done in self._history.items() if at >= final.anchor.height}
         self._nodes = {digest: node for digest, node in self._nodes.items() if node.header.view > view}
 
-    def drop_candidates(self, below: View, notarized: frozenset[Digest]) -> None:
-        """Forget old headers that no certificate names; if one comes later, the header is asked for."""
+    def drop_candidates(self, below: View, certified: Iterable[Digest]) -> None:
+        """Forget old headers that no certificate needs; if one comes later, the header is asked for."""
+        needed: set[Digest] = set()
+        for digest in certified:
+            while digest in self._nodes and digest not in needed:
+                needed.add(digest)
+                digest = self._nodes[digest].header.parent
         self._nodes = {
-            digest: node for digest, node in self._nodes.items() if node.header.view >= below or digest in notarized
+            digest: node for digest, node in self._nodes.items() if node.header.view >= below or digest in needed
         }
 
     @property

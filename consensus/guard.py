@@ -1,8 +1,7 @@
-"""Safety alone: may this statement be made?
+"""Safety alone: may this statement be made (PROTOCOL §4, Guard)?
 
-Owns the promises that one vote key has made in one epoch. The replica asks it before it casts; inside the enclave it
-stands, with its own memory, between every statement and the key (PROTOCOL §4, Guard). Knows nothing of time, peers,
-leaders or the contents of blocks.
+Owns the promises of one vote key in one epoch. The replica asks before it casts; inside the enclave it stands, with its
+own memory, between every statement and the key. Knows nothing of time, peers, leaders or the contents of blocks.
 """
 
 from strongroom.consensus.errors import StrongroomError
@@ -14,7 +13,7 @@ _EXCLUDED_BY = {
     Kind.NULLIFY: (Kind.FINALIZE, Kind.NULLIFY),
     Kind.FINALIZE: (Kind.NULLIFY, Kind.FINALIZE),
 }
-"""What must not have been said in a view before: one N and no X before N; no F before X; no X and one F before F."""
+"""What must not have been said in a view before: no N or X before N, no F before X, no X or F before F."""
 
 
 class GuardRefuses(StrongroomError):
@@ -46,9 +45,8 @@ class Promises:
         made = self._made.get(statement.view, {})
         if made.get(statement.kind) == statement:
             return
-        for kind in _EXCLUDED_BY[statement.kind]:
-            if kind in made:
-                raise GuardRefuses(statement, f"{kind.name} was said there before")
+        if any(kind in made for kind in _EXCLUDED_BY[statement.kind]):
+            raise GuardRefuses(statement, f"{', '.join(kind.name for kind in made)} was said there before")
 
     def add(self, statement: Statement) -> None:
         """Remember a statement, which must then be durable before it is signed.
@@ -60,7 +58,7 @@ class Promises:
         self._made.setdefault(statement.view, {})[statement.kind] = statement
 
     def knows(self, statement: Statement) -> bool:
-        """Was this said, or is its view forgotten, so that nobody can tell?"""
+        """Was this said, or is its view forgotten?"""
         return statement.view <= self._floor or self.said(statement.view, statement.kind) == statement
 
     def said(self, view: View, kind: Kind) -> Statement | None:
@@ -68,12 +66,12 @@ class Promises:
         return self._made.get(view, {}).get(kind)
 
     def silent_in(self, view: View) -> bool:
-        """Was nothing said in this view?"""
+        """Was nothing said in this view, and may something be?"""
         return view > self._floor and view not in self._made
 
     def all(self) -> tuple[Statement, ...]:
         """Every remembered statement, by view and kind."""
-        return tuple(self._made[view][kind] for view in sorted(self._made) for kind in sorted(self._made[view]))
+        return tuple(made[kind] for _, made in sorted(self._made.items()) for kind in sorted(made))
 
     def forget_below(self, view: View) -> None:
         """Forget everything up to a final view; any statement up to it is refused from now on."""

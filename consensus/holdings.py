@@ -4,11 +4,12 @@ Owns the state and its replay after a restart, and shows it to the driver; it de
 rules are in replica.py.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from strongroom.consensus.agenda import Agenda
+from strongroom.consensus.agenda import Agenda, Demand, draw_up
 from strongroom.consensus.blocks import BatchHeader, Header
 from strongroom.consensus.blocktree import BlockTree, Node
 from strongroom.consensus.errors import OperatorFault, invariant
@@ -29,7 +30,7 @@ from strongroom.consensus.proofs import Proofs
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.tally import Tally
-from strongroom.consensus.types import ChainId, Digest, Lane, Sequence, SignerIndex, View
+from strongroom.consensus.types import ChainId, Digest, Height, Lane, Milliseconds, Sequence, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify, leader_of
 
 
@@ -66,8 +67,11 @@ class Holdings:
         self._tree = BlockTree(config.chain, members, config.anchor, self._lanes)
         self._pacemaker = Pacemaker(config.settings, faults=self._quorum.faults, jitter=(config.own or 0) / count)
         self._candidates: dict[View, Digest] = {}
+        self._retired: deque[tuple[Height, Record]] = deque()
+        """Records of final blocks that are not executed yet, with the height of their commit."""
         self._missing = Missing(members.epoch, config.own, self._others, self._tree, config.settings)
         self._agenda = Agenda()
+        self._demand = Demand(Milliseconds(0), None)
         self.view = View(1)
         self.final_view = View(0)
         self.final_certificate: Certificate | None = None
@@ -93,6 +97,8 @@ class Holdings:
         view = header.view if certificate is None else certificate.view
         if header.digest == self._config.anchor.digest:
             view = View(0)
+        recent = tuple(recent)
+        self._retire(header, view, recent)
         self.final_view, self.final_certificate = view, certificate
         self._tree.settle(header, view, recent)
         self._lanes.settle(self.final_cut)
@@ -102,6 +108,24 @@ class Holdings:
         self._candidates = {at: digest for at, digest in self._candidates.items() if at > view}
         self.ended = self._tree.is_terminal(header)
 
+    def _retire(self, header: Header, view: View, recent: Iterable[Header]) -> None:
+        """Keep for the log what becomes final now, until it was executed: by then the block store has it for sure.
+
+        A log that began without it would let a restart from the older store contradict what was said in between.
+        """
+        if self._tree.final.height == header.height:
+            return
+        said = (CastRecord(statement) for statement in self._promises.all() if statement.view <= view)
+        held = (CertificateRecord(certificate) for certificate in self._proofs.all() if certificate.view <= view)
+        final = (CandidateRecord(block) for block in recent if block.height > self._tree.final.height)
+        records: tuple[Record, ...] = (*final, *held, *said)
+        self._retired += ((header.height, record) for record in records)
+
+    def _execute(self, outcome: Executed) -> None:
+        self._tree.execute(outcome)
+        while self._retired and self._retired[0][0] <= outcome.height:
+            self._retired.popleft()
+
     def _tip(self) -> Header:
         """The newest notarized block whose chain is held, else the final one."""
         for certificate in self._proofs.above(Kind.NOTARIZE, self.final_view):
@@ -110,6 +134,11 @@ class Holdings:
                 return header
         return self.final
 
+    def _draw_agenda(self, now: float) -> Agenda:
+        """What waits to be done above the tip."""
+        tree, lanes, settings = self._tree, self._lanes, self._settings
+        return draw_up(tree, lanes, self._tip(), self._demand, settings=settings, delta=self.delta, now=now)
+
     @property
     def _tip_is_unknown(self) -> bool:
         """Is a certified block above the tip not held yet? It may hold something that must become final."""
@@ -117,6 +146,12 @@ class Holdings:
             return True
         newest = self.newest_notarized
         return newest is not None and newest.digest != self._tip().digest
+
+    @property
+    def _certified(self) -> list[Certificate]:
+        """Certificates F and N above the final block: their blocks must be held."""
+        kinds = (Kind.FINALIZE, Kind.NOTARIZE)
+        return [certificate for kind in kinds for certificate in self._proofs.above(kind, self.final_view)]
 
     def _commits(self, lineage: Iterable[Node], certificate: Certificate) -> Iterator[Commit]:
         """Blocks up to the one that a FINALIZE certificate names, each with its own certificate if it has one."""
@@ -161,9 +196,9 @@ class Holdings:
         if final_certificate is not None:
             self._proofs.add(final_certificate)
         for outcome in executed:
-            self._tree.execute(outcome)
+            self._execute(outcome)
         for header in batches:
-            self._lanes.add(header, float("-inf"))
+            self._lanes.add(header)
         for record in records:
             self._replay(record)
         self.view = View(max(self.final_view, self._proofs.newest_view) + 1)
@@ -193,10 +228,11 @@ class Holdings:
                 assert_never(record)
 
     def log_records(self) -> tuple[Record, ...]:
-        """What a new log must begin with before the old one may go."""
+        """What a new log must begin with before the old one may go: all that is not both final and executed."""
+        retired = (record for _, record in self._retired)
         headers = (CandidateRecord(header) for header in self._tree.headers())
         certificates = (CertificateRecord(certificate) for certificate in self._proofs.all())
-        return (*headers, *certificates, *(CastRecord(statement) for statement in self._promises.all()))
+        return (*retired, *headers, *certificates, *(CastRecord(statement) for statement in self._promises.all()))
 
     # --- shown to the driver ----------------------------------------------------------------------------------------
 
@@ -281,4 +317,5 @@ class Holdings:
             "headers": self._tree.size,
             "batches": self._lanes.size,
             "errands": self._missing.size,
+            "retired": len(self._retired),
         }

@@ -19,8 +19,8 @@ class HeldBatch:
     """A batch that is stored here and not final."""
 
     header: BatchHeader
-    arrived: float
-    """Monotonic seconds; minus infinity if it was there at the start."""
+    first_at: float | None = None
+    """Monotonic seconds since when it is the next one that its lane could order; None while it is not, or none may."""
     relayed: bool = False
 
 
@@ -49,7 +49,7 @@ class Lanes:
         self._at: dict[tuple[Lane, Sequence], list[Digest]] = {}
         self._frozen: set[Lane] = set()
 
-    def add(self, header: BatchHeader, arrived: float) -> None:
+    def add(self, header: BatchHeader) -> None:
         """Take a durable batch; one of another epoch, of no lane, or below the final cut is ignored.
 
         A second batch of one lane and sequence freezes the lane: it is ordered no further by this replica, and both
@@ -60,7 +60,7 @@ class Lanes:
             return
         if header.sequence < self._floor[lane].length:
             return
-        self._held[header.digest] = HeldBatch(header, arrived)
+        self._held[header.digest] = HeldBatch(header)
         self._after.setdefault((lane, header.previous), []).append(header.digest)
         twins = self._at.setdefault((lane, header.sequence), [])
         twins.append(header.digest)
@@ -119,8 +119,19 @@ class Lanes:
                 size += following.header.size
         return tuple(tips), count, size
 
-    def waiting(self, base: Cut) -> Iterator[HeldBatch]:
-        """The first unordered batch of each lane that is not frozen."""
+    def waiting(self, base: Cut, now: float) -> tuple[HeldBatch, ...]:
+        """The first unordered batch of each lane that is not frozen, each with since when it is."""
+        firsts = tuple(self._firsts(base))
+        for first in firsts:
+            first.first_at = now if first.first_at is None else first.first_at
+        return firsts
+
+    def hold_back(self, base: Cut) -> None:
+        """No batches may be ordered now: nobody is late with them."""
+        for first in self._firsts(base):
+            first.first_at = None
+
+    def _firsts(self, base: Cut) -> Iterator[HeldBatch]:
         for index, tip in enumerate(base):
             following = None if index in self._frozen else self._following(Lane(index), tip)
             if following is not None:

@@ -8,7 +8,6 @@ dice and no I/O; counting is in tally.py, promises in guard.py, validity in vali
 from collections.abc import Iterable
 from typing import assert_never
 
-from strongroom.consensus.agenda import Agenda, Demand, draw_up
 from strongroom.consensus.answers import Answers
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault, invariant
@@ -40,11 +39,12 @@ from strongroom.consensus.messages import (
     StatusBody,
     VoteMessage,
 )
-from strongroom.consensus.proposals import build_header, check_proposal
+from strongroom.consensus.presence import Presence
+from strongroom.consensus.proposals import build_header
 from strongroom.consensus.ranges import check_links
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
 from strongroom.consensus.tally import VIEWS_AHEAD_MAX, VIEWS_BEHIND_MAX, Count
-from strongroom.consensus.types import NO_DIGEST, Milliseconds, SignerIndex, View
+from strongroom.consensus.types import NO_DIGEST, SignerIndex, View
 from strongroom.consensus.validity import Bad, Ok
 from strongroom.consensus.voice import Voice
 
@@ -52,6 +52,7 @@ __all__ = ["Replica", "ReplicaConfig"]
 
 CLOCK_SKEW_MAX = 500
 """Milliseconds by which a block's time may be ahead of this member's clock (R6)."""
+_Rest = CertificateRequest | BlockMessage | Status | RangeRequest
 
 
 class Replica(Holdings):
@@ -63,9 +64,7 @@ class Replica(Holdings):
         self._voice = Voice(self._promises, self._tree)
         self._leader_lied = False
         self._missing_view: View | None = None
-        self._heard = [0.0] * len(self._members.validators)
-        self._demand_ms = Milliseconds(0)
-        self._final_at = 0.0
+        self._presence = Presence(len(self._members.validators), self._own, self._quorum.size)
         self._wakes: list[float] = []
         self._deadline: float | None = None
 
@@ -83,14 +82,14 @@ class Replica(Holdings):
             case Received(sender, message):
                 moved = self._receive(sender, message, now, out)
             case BatchHeld(header):
-                self._lanes.add(header, now.monotonic)
+                self._lanes.add(header)
             case Executed():
-                self._tree.execute(event)
+                self._execute(event)
                 self._check_divergence(out)
             case FinalRange():
                 moved = self._take_range(event, now, out)
             case Work():
-                self._demand_ms = max(self._demand_ms, now.wall_ms)
+                self._demand.until_ms = max(self._demand.until_ms, now.wall_ms)
             case Tick():
                 pass
             case _:
@@ -106,8 +105,8 @@ class Replica(Holdings):
     def resume(self, now: Now) -> Output:
         """Begin: say where one stands, and go on."""
         out = Output()
-        self._heard = [now.monotonic] * len(self._heard)
-        self._final_at = now.monotonic
+        self._presence.begin(now.monotonic)
+        self._await_idle(now)
         self._pacemaker.enter(now.monotonic)
         if self.view > 1 or self._promises.all():
             self._send(out, None, self._answers.repeating(self.view, self.final_view, self.final_certificate))
@@ -116,9 +115,9 @@ class Replica(Holdings):
 
     def _receive(self, sender: SignerIndex, message: ReplicaMessage, now: Now, out: Output) -> bool:
         """Take one message in; returns whether a rule may follow from it."""
-        if not 0 <= sender < len(self._heard):
+        if not 0 <= sender < len(self._presence):
             raise PeerFault(f"message from {sender}, who is no member")
-        self._heard[sender] = now.monotonic
+        self._presence.note(sender, now.monotonic)
         match message:
             case VoteMessage(vote):
                 self._help_laggard(sender, vote, now, out)
@@ -135,13 +134,7 @@ class Replica(Holdings):
                 return self._receive_rest(sender, message, now, out)
         assert_never(message)
 
-    def _receive_rest(
-        self,
-        sender: SignerIndex,
-        message: CertificateRequest | BlockMessage | Status | RangeRequest,
-        now: Now,
-        out: Output,
-    ) -> bool:
+    def _receive_rest(self, sender: SignerIndex, message: _Rest, now: Now, out: Output) -> bool:
         match message:
             case CertificateRequest(epoch, view):
                 if epoch == self._epoch and self._answers.due(sender, View(0), self.delta, now.monotonic, asked=True):
@@ -206,6 +199,7 @@ class Replica(Holdings):
             contradiction = self._proofs.contradiction(certificate)
             if contradiction:
                 self._raise_alarm(contradiction, out)
+            if contradiction or self._proofs.get(certificate.kind, certificate.view) is not None:
                 continue
             self._hold_certificate(certificate)
             out.persist.append(CertificateRecord(certificate))
@@ -223,8 +217,7 @@ class Replica(Holdings):
         self._pacemaker.enter(now.monotonic)
         oldest = View(view - VIEWS_BEHIND_MAX)
         if oldest > self.final_view:
-            named = frozenset(certificate.digest for certificate in self._proofs.above(Kind.NOTARIZE, self.final_view))
-            self._tree.drop_candidates(oldest, named)
+            self._tree.drop_candidates(oldest, (certificate.digest for certificate in self._certified))
             self._tally.drop_below(oldest)
             self._candidates = {at: digest for at, digest in self._candidates.items() if at >= oldest}
 
@@ -236,24 +229,24 @@ class Replica(Holdings):
         if header.epoch != self._epoch or view <= self.final_view:
             return False
         self._tree.admit(header)
-        check_proposal(
-            message,
-            epoch=self._epoch,
-            order=self._tree.order,
-            anchor=self._config.anchor.digest,
-            terminal=self._tree.is_terminal(header),
-        )
+        self._tree.check_proposal(message)
         if not self._tally.has_verified(vote):
             vote.check(self._config.chain, self._members, self._config.verify)
         justification = message.justification
         parents = () if justification.parent is None else (justification.parent,)
         self._hold(self._checked(parents + justification.nulls), now, out)
-        self._tree.add(header)
-        if view == self.view and view not in self._candidates:
-            self._candidates[view] = header.digest
-            self._pacemaker.candidate_came()
+        self._consider(header, view)
         self._count(vote, False, now, out, verified=True)
         return True
+
+    def _consider(self, header: Header, view: View) -> None:
+        """One candidate per view, the first; of a view that was left it is held for whoever notarized it there."""
+        if view in self._candidates or view < self.view - VIEWS_BEHIND_MAX:
+            return
+        self._candidates[view] = header.digest
+        self._tree.add(header)
+        if view == self.view:
+            self._pacemaker.candidate_came()
 
     def _take_justify(self, sender: SignerIndex, message: Justify, now: Now, out: Output) -> bool:
         """R12 and R13 from the other side: take what it brings, then help whoever is not further than this replica."""
@@ -329,7 +322,7 @@ class Replica(Holdings):
         self._commit(now, out)
         self._finalise(out)
         self._notarize(now, out)
-        self._agenda = self._draw_agenda(now)
+        self._agenda = self._draw_agenda(now.monotonic)
         self._propose(now, out)
         self._keep_pace(now, out)
         self._relay(self._agenda.relay, out)
@@ -344,13 +337,17 @@ class Replica(Holdings):
             if isinstance(verdict, Bad):
                 self._raise_alarm(f"final block of view {certificate.view}: {verdict.flaw}", out)
             lineage = self._tree.lineage(certificate.digest)
-            if isinstance(lineage, list) and all(node.batches is not None for node in lineage):
+            if isinstance(lineage, list) and lineage and all(node.batches is not None for node in lineage):
                 out.commit += self._commits(lineage, certificate)
                 self._become_final(lineage[-1].header, certificate, [node.header for node in lineage])
                 self._pacemaker.finalised()
-                self._final_at = now.monotonic
+                self._await_idle(now)
                 self._check_divergence(out)
                 return
+
+    def _await_idle(self, now: Now) -> None:
+        if self._settings.idle_block is not None:
+            self._demand.idle_at = now.monotonic + self._settings.idle_block
 
     def _finalise(self, out: Output) -> None:
         """R7: for every notarized view above the final one, whatever the current view and one's own N."""
@@ -366,7 +363,7 @@ class Replica(Holdings):
     def _notarize(self, now: Now, out: Output) -> None:
         """R6: the candidate of the current view, once it and all below it is held, valid and not ahead of the clock."""
         digest = self._candidates.get(self.view)
-        if digest is None or self._leader_lied:
+        if digest is None:
             return
         statement = Statement(Kind.NOTARIZE, self._epoch, self.view, digest)
         header = self._tree.header(digest)
@@ -381,21 +378,6 @@ class Replica(Holdings):
                 self._wakes.append(now.monotonic + ahead / 1000)
             else:
                 self._voice.cast(statement, out)
-
-    def _draw_agenda(self, now: Now) -> Agenda:
-        idle_after = self._settings.idle_block
-        idle = idle_after is not None and now.monotonic >= self._final_at + idle_after
-        if idle_after is not None and not idle:
-            self._wakes.append(self._final_at + idle_after)
-        return draw_up(
-            self._tree,
-            self._lanes,
-            self._tip(),
-            Demand(self._demand_ms, idle),
-            settings=self._settings,
-            delta=self.delta,
-            now=now.monotonic,
-        )
 
     def _propose(self, now: Now, out: Output) -> None:
         """R4: as leader, with nothing said in this view."""
@@ -441,11 +423,9 @@ class Replica(Holdings):
         )
 
     def _lead(self, header: Header, justification: Justification, out: Output) -> None:
-        self._tree.add(header)
+        self._consider(header, self.view)
         verdict = self._tree.judge(header.digest)
         invariant(isinstance(verdict, Ok), f"own proposal in view {self.view} is invalid: {verdict}")
-        self._candidates[self.view] = header.digest
-        self._pacemaker.candidate_came()
         statement = Statement(Kind.NOTARIZE, self._epoch, self.view, header.digest)
         self._voice.cast(statement, out, Proposal(header, justification))
 
@@ -481,10 +461,8 @@ class Replica(Holdings):
             return True
         if self._tally.nullifiers(self.view) >= self._quorum.blocking:
             return True
-        since = now.monotonic - self._pacemaker.skip_after
-        if candidate or not self._agenda.any or self.leader == self._own or self._heard[self.leader] > since:
-            return False
-        return 1 + sum(self._heard[other] > since for other in self._others) >= self._quorum.size
+        watched = self._agenda.any and not candidate
+        return watched and self._presence.is_dead(self.leader, now.monotonic - self._pacemaker.skip_after)
 
     def _nullify(self, now: Now, out: Output) -> None:
         """R10: the current view, guard permitting."""
@@ -515,8 +493,8 @@ class Replica(Holdings):
 
     def _fetch(self, now: Now, out: Output) -> None:
         """R14: headers and batches of whatever is certified or a candidate, and what a leader's justification lacks."""
-        kinds = (Kind.FINALIZE, Kind.NOTARIZE)
-        certified = [certificate for kind in kinds for certificate in self._proofs.above(kind, self.final_view)]
         digest = self._candidates.get(self.view)
         candidate = None if digest is None else (digest, self.leader)
-        self._missing.pursue(certified, candidate, self._missing_view, delta=self.delta, now=now.monotonic, out=out)
+        self._missing.pursue(
+            self._certified, candidate, self._missing_view, delta=self.delta, now=now.monotonic, out=out
+        )

@@ -14,7 +14,9 @@ from strongroom.enclave.keys import NodeKeys
 from strongroom.enclave.member import Member
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.resting import at_rest
 from strongroom.enclave.sealing import SealedState, seal_state, unseal_state
+from strongroom.enclave.walls.raising import Wall
 
 
 class OutOfOrder(ClientFault):
@@ -24,9 +26,9 @@ class OutOfOrder(ClientFault):
 class Core:
     """Everything behind the door. The chip stands for silicon; the keys are made here and never leave unsealed."""
 
-    def __init__(self, chip: SimulatedChip, measurement: Measurement) -> None:
-        self._chip, self._measurement = chip, measurement
-        self._sealing_secret = chip.sealing_secret(measurement.digest)
+    def __init__(self, chip: SimulatedChip, measurement: Measurement, walls: Sequence[Wall] = ()) -> None:
+        self._chip, self._measurement, self._walls = chip, measurement, walls
+        self._sealing_secret = at_rest(chip.sealing_secret(measurement.digest))
         self._founding: NodeKeys | None = None
         self._has_founded = self._has_accepted = False
         self._member: Member | None = None
@@ -45,6 +47,10 @@ class Core:
     def describe(self) -> tuple[bytes, bytes]:
         """(measurement, chip id)."""
         return self._measurement.digest, self._chip.chip_id
+
+    def walls(self) -> tuple[tuple[str, bool, str], ...]:
+        """(name, stands, words) of every wall; none outside a process of its own."""
+        return tuple((wall.name, wall.stands, wall.words) for wall in self._walls)
 
     def prepare(
         self,

@@ -117,6 +117,11 @@ def _describe(core: Core, arguments: tuple[Any, ...]) -> object:
     return core.describe()
 
 
+def _walls(core: Core, arguments: tuple[Any, ...]) -> object:
+    _nothing(arguments, "WALLS")
+    return core.walls()
+
+
 def _link_evidence(core: Core, arguments: tuple[Any, ...]) -> object:
     (nonce,) = codec.fields(arguments, bytes, name="LINK_EVIDENCE")
     return core.member.link_evidence(codec.sized(nonce, NONCE_SIZE, name="nonce"))
@@ -236,6 +241,7 @@ _HANDLERS: dict[Op, Handler] = {
     Op.ACCEPT: _accept,
     Op.UNSEAL: _unseal,
     Op.DESCRIBE: _describe,
+    Op.WALLS: _walls,
     Op.LINK_EVIDENCE: _link_evidence,
     Op.CHECK_LINK: _check_link,
     Op.SIGN_LINK: _sign_link,

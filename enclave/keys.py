@@ -11,6 +11,7 @@ from strongroom.consensus import labels
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.types import Digest, Epoch
 from strongroom.enclave.primitives import DeterministicBox, HybridKey, Secret, SigningKey, digest
+from strongroom.enclave.resting import at_rest
 
 FIRST_EPOCH = Epoch(0)
 WRAP_EPOCHS_AT_GENESIS = (Epoch(0), Epoch(1))
@@ -46,8 +47,8 @@ class EpochSecrets:
     def __init__(self, *, epoch: Epoch, input_secret: Secret, ledger: Secret, generation: int = 0) -> None:
         self.epoch = epoch
         self.generation = generation
-        self.input = input_secret
-        self.ledger = ledger
+        self.input = at_rest(input_secret)
+        self.ledger = at_rest(ledger)
         self.hybrid = HybridKey(self._derive(input_secret, _HYBRID))
         self.session_box = DeterministicBox(self._derive(input_secret, _SESSIONS))
         self.write_set_box = DeterministicBox(self._derive(ledger, _WRITE_SETS))
@@ -105,7 +106,11 @@ class NodeKeys:
     __slots__ = ("_seeds", "_votes", "_wraps", "node")
 
     def __init__(self, *, node: Secret, votes: Mapping[Epoch, Secret], wraps: Mapping[Epoch, Secret]) -> None:
-        self._seeds = (node, dict(votes), dict(wraps))
+        self._seeds = (
+            at_rest(node),
+            {epoch: at_rest(seed) for epoch, seed in votes.items()},
+            {epoch: at_rest(seed) for epoch, seed in wraps.items()},
+        )
         self.node = SigningKey(node)
         self._votes = {epoch: SigningKey(seed) for epoch, seed in votes.items()}
         self._wraps = {epoch: HybridKey(seed) for epoch, seed in wraps.items()}

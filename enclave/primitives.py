@@ -49,7 +49,7 @@ class Secret:
 
     __slots__ = ("_bytes",)
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         if len(data) != SECRET_SIZE:
             raise ValueError(f"a secret has {SECRET_SIZE} bytes")
         self._bytes = data
@@ -61,7 +61,7 @@ class Secret:
 
     def reveal(self) -> bytes:
         """The bytes themselves; every caller is a place to review."""
-        return self._bytes
+        return bytes(self._bytes)
 
     def derive(self, label: bytes, context: bytes = b"") -> "Secret":
         """HKDF-SHA256 with `label ‖ 0 ‖ context` as info."""

@@ -26,6 +26,8 @@ class Op(IntEnum):
     """(sealed state, genesis) → sealed state of the next boot; the host stores it before it goes on."""
     DESCRIBE = 5
     """() → (measurement, chip id): for the operator's deployment statement."""
+    WALLS = 6
+    """() → ((name, stands, words) …): what the operating system keeps from this process, and what it cannot here."""
     LINK_EVIDENCE = 10
     """(nonce) → evidence of this boot over the nonce."""
     CHECK_LINK = 11
@@ -60,6 +62,32 @@ class Op(IntEnum):
     """() → sealed state with the newest mark."""
     STATUS = 50
     """() → (executed height, history root, boot, fresh, may vote)."""
+
+
+class Ending(IntEnum):
+    """Exit status of an enclave's process: the only thing that it says when it ends."""
+
+    DOOR_CLOSED = 0
+    NOT_STARTED = 2
+    INVARIANT_BROKEN = 70
+    OUT_OF_MEMORY = 71
+    UNEXPECTED = 72
+    DIVERGED = 73
+
+    @property
+    def text(self) -> str:
+        """What it means, for an operator."""
+        return _ENDINGS[self]
+
+
+_ENDINGS = {
+    Ending.DOOR_CLOSED: "its door was closed",
+    Ending.NOT_STARTED: "it did not start",
+    Ending.INVARIANT_BROKEN: "it found a contradiction in itself, which is a bug of ours",
+    Ending.OUT_OF_MEMORY: "it used all the memory that it may",
+    Ending.UNEXPECTED: "an error that nothing had foreseen, which is a bug of ours",
+    Ending.DIVERGED: "a final block anchors another history than it executed: compare its outcomes with other nodes'",
+}
 
 
 class Refusal(StrongroomError):

@@ -4,7 +4,7 @@ Both ends derive the same from the 32 bytes that the opening carried. Every key 
 """
 
 from strongroom.consensus import labels
-from strongroom.consensus.types import ChainId, Digest, Epoch, TransactionId
+from strongroom.consensus.types import ChainId, Digest, Epoch
 from strongroom.enclave.primitives import DeterministicBox, Secret, SequenceBox
 
 SALT_SIZE = 32
@@ -40,7 +40,7 @@ class SessionKeys:
             self._queries = SequenceBox(self.query_secret)
         return self._queries
 
-    def blinding(self, transaction: TransactionId) -> bytes:
+    def blinding(self, transaction: bytes) -> bytes:
         """32 bytes that hide a transaction's claim on the ledger until the sender hands them over (T14)."""
         return self._reply_secret.derive(labels.BLINDING, transaction).reveal()
 

@@ -116,7 +116,7 @@ async def _seat(
 ) -> _Seat:
     layout = cluster.node(spec.name)
     manufacturer.make_chip().save(layout.chip)
-    enclave = await EnclaveProcess.start(layout.chip)
+    enclave = await EnclaveProcess.start(layout.chip, layout.log)
     stack.push_async_callback(enclave.stop)
     measurement, chip_id = await enclave.measurement_and_chip()
     deployment = Deployment(

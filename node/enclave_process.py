@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Digest, Height, Signature, SignerIndex, View
-from strongroom.enclave.requests import FRAME_BYTES_MAX, Op, decode_answer, encode_request
+from strongroom.enclave.requests import FRAME_BYTES_MAX, Ending, Op, decode_answer, encode_request
 from strongroom.node.framing import FrameProtocol
 
 REQUESTS_MAX = 1024
@@ -73,21 +74,29 @@ class EnclaveProcess:
         self.closed = asyncio.Event()
 
     @classmethod
-    async def start(cls, chip: Path) -> "EnclaveProcess":
-        """Start `python -m strongroom.enclave` with one end of a socket pair and no other descriptor."""
+    async def start(cls, chip: Path, log: Path | None = None) -> "EnclaveProcess":
+        """Start `python -m strongroom.enclave` with one end of a socket pair and no other descriptor.
+
+        Args:
+            chip: folder of the simulated chip.
+            log: where it may complain until its walls are up; by default this process' own standard error.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
+        with ExitStack() as stack:
+            stack.enter_context(theirs)
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
             # Isolated, and from measured source: no bytecode is read that the measurement does not cover.
             python = [sys.executable, "-I", "-B", "-X", f"pycache_prefix={chip / 'no-bytecode'}"]
             command = ["-m", "strongroom.enclave", "--socket", str(theirs.fileno()), "--chip", str(chip)]
+            complaints = None if log is None else stack.enter_context(log.open("ab"))
             process = await asyncio.create_subprocess_exec(
                 *python,
                 *command,
                 "--host",
                 str(os.getpid()),
                 stdin=asyncio.subprocess.DEVNULL,
+                stderr=complaints,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # a terminal's Ctrl-C is for whoever manages it
                 env={},
@@ -111,6 +120,15 @@ class EnclaveProcess:
         except TimeoutError:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
+
+    async def ending(self) -> str:
+        """How its process ended, in words; waits for its end."""
+        status = await self._process.wait()
+        if status == -signal.SIGSYS:
+            return "it made a system call that its walls forbid, which is a bug of ours or a break-in"
+        if status < 0:
+            return f"signal {signal.Signals(-status).name}"
+        return Ending(status).text if status in set(Ending) else f"exit status {status}"
 
     def _on_frame(self, frame: bytes) -> None:
         if not self._waiting:

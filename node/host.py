@@ -102,6 +102,7 @@ class Host:
 
     async def _live(self) -> None:
         RunRecord.here(self.enclave.pid).write(self.layout.run)
+        await self._tell_of_walls()
         await self._unseal()
         self.history = await asyncio.to_thread(read_history, self.store, self.genesis)
         replayed = await replay(self.store, self.wal, self.history, self.genesis, self.enclave)
@@ -119,6 +120,11 @@ class Host:
             log.info("node.stopped", node=self.config.name)
         finally:
             self.links.close()
+
+    async def _tell_of_walls(self) -> None:
+        """What stands around the enclave here, and what this machine does not have, is a fact of the log."""
+        for name, stands, words in await self.enclave.walls():
+            (log.info if stands else log.warning)("enclave.wall", wall=name, stands=stands, how=words)
 
     async def _unseal(self) -> None:
         path = self.layout.sealed / SEALED_STATE
@@ -255,7 +261,7 @@ class Host:
     async def _until_enclave_ends(self) -> None:
         await self.enclave.closed.wait()
         if not self._stopping.is_set():
-            raise OperatorFault("the enclave ended by itself: the node stops; start it again")
+            raise OperatorFault(f"the enclave ended ({await self.enclave.ending()}): the node stops; start it again")
 
     # --- taking part ---
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
-from strongroom.consensus.types import Height, Milliseconds, TransactionId
+from strongroom.consensus.types import Height, Milliseconds
 from strongroom.enclave.envelope import read_call
 from strongroom.enclave.outcome import claim_digest
 from strongroom.enclave.padding import ANSWER_SIZES, RESULT_SIZES
@@ -59,9 +59,7 @@ class Runner:
         """Programs see this height and block time from now on."""
         self._context.height, self._context.time_ms = height, time_ms
 
-    def run(
-        self, call: bytes, identity: bytes, id: TransactionId, blinding: Callable[[TransactionId], bytes]
-    ) -> tuple[bytes, bytes]:
+    def run(self, call: bytes, identity: bytes, id: bytes, blinding: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
         """Execute one transaction: (plaintext of its result, claim digest or nothing).
 
         The result is (True, value, blinding or nil) or (False, (code, message), nil), to be padded and sealed.

@@ -24,6 +24,7 @@ from strongroom.node.cli.common import (
     note,
     run,
 )
+from strongroom.node.cli.evidence import register as register_evidence
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused, Unreachable
 
 if TYPE_CHECKING:
@@ -55,11 +56,7 @@ def register(app: typer.Typer) -> None:
     app.command("receipt")(receipt)
     verify = typer.Typer(name="verify", no_args_is_help=True, help="Offline checks, against nothing but a pin.")
     verify.command("receipt")(verify_receipt)
-
-    @verify.callback()
-    def group() -> None:
-        """Keep `receipt` a command of its own while it is the only one."""
-
+    register_evidence(verify)
     app.add_typer(verify)
 
 

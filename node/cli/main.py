@@ -30,6 +30,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "keys": _mount_group("keys", "keys_app"),
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
+    "attest": _mount_group("attest", "attest_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

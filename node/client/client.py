@@ -16,9 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import aiohttp
-
-from strongroom.consensus.errors import ClientFault, StrongroomError
+from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.receipt import Receipt
 from strongroom.enclave.sender import Identity
@@ -27,11 +25,12 @@ from strongroom.node.client.blocks import follow_blocks
 from strongroom.node.client.calls import Done, Entry
 from strongroom.node.client.errors import NotTrusted, Unreachable
 from strongroom.node.client.identities import Ask
-from strongroom.node.client.names import Names
+from strongroom.node.client.names import Bound, Names
 from strongroom.node.client.nodes import Nodes
 from strongroom.node.client.pipeline import Pipeline
 from strongroom.node.client.questions import QueryResult, Questions
 from strongroom.node.client.refusals import Refusals
+from strongroom.node.client.scope import Scope
 from strongroom.node.client.service import Service, load_service
 from strongroom.node.client.trust import Trust, TrustedEpoch
 from strongroom.node.client.waiting import OnWaiting, tell_while, watch
@@ -110,11 +109,9 @@ class Client:
             NotTrusted, AttestationError: nodes answer, and none verifies.
         """
         context = tls.client_context(self.service.ca)
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
-        self._group = asyncio.TaskGroup()
-        await self._group.__aenter__()
-        self._nodes = Nodes(self.service.endpoints, self._trust, self._http, context, self._group, first=self._first)
-        refusals = Refusals(self._group, self._trust, self._nodes)
+        self._scope = scope = await Scope.open()
+        self._nodes = Nodes(self.service.endpoints, self._trust, scope.http, context, scope.group, first=self._first)
+        refusals = Refusals(scope.group, self._trust, self._nodes)
         self._pipeline = Pipeline(
             self.identity,
             self._trust,
@@ -125,19 +122,20 @@ class Client:
         )
         self._questions = Questions(self.identity, self._trust, self._nodes, self._pipeline)
         try:
-            await self._connect()
+            await self._within(self._nodes.connection())
         except BaseException as fault:
-            await self._end(fault)
+            await scope.close(fault)
             raise
-        self._group.create_task(self._pipeline.run())
-        self._group.create_task(watch(self._pipeline, self._nodes, self._on_waiting))
+        scope.start(self._pipeline.run())
+        scope.start(watch(self._pipeline, self._nodes, self._on_waiting))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it: what has no answer yet raises Unreachable."""
-        await self._end(error)
+        self._pipeline.close()
+        await self._scope.close(error)
 
     # --- what is known ------------------------------------------------------------------------------------------
 
@@ -181,13 +179,11 @@ class Client:
             TransactionRefused: it was refused before the program ran.
             Unreachable: no answer in time; with the id to ask for later, if it was sent.
         """
-        return await self._answered(self._submit(name, arguments))
+        return await self._answered(self._pipeline.submit(*self._names.transaction(name, arguments)))
 
     async def call_texts(self, name: str, texts: Mapping[str, str]) -> Done:
         """`call` with arguments as texts of a command line."""
-        operation = self._names.transaction(name)
-        entry = self._pipeline.submit(operation.program, operation.name, self._names.parse(name, texts))
-        return await self._answered(entry)
+        return await self._answered(self._pipeline.submit(*self._names.transaction(name, texts, texts=True)))
 
     def submit_call(self, name: str, /, **arguments: Any) -> "asyncio.Future[Done]":
         """`call` without waiting: the future is its Done or error. Calls of one turn of the event loop leave together.
@@ -196,13 +192,13 @@ class Client:
             ClientFault: the arguments are wrong.
             Overloaded: too many calls wait.
         """
-        return self._submit(name, arguments).future
+        return self._pipeline.submit(*self._names.transaction(name, arguments)).future
 
     async def call_many(self, name: str, many: Iterable[Mapping[str, Any]]) -> AsyncGenerator[Done | ClientFault, None]:
         """Many calls in order through one session, pipelined; their answers in the same order, errors as values."""
         under_way: deque[Entry] = deque()
         for arguments in many:
-            under_way.append(self._submit(name, arguments))
+            under_way.append(self._pipeline.submit(*self._names.transaction(name, arguments)))
             while len(under_way) >= CALLS_AHEAD_MAX or (under_way and under_way[0].future.done()):
                 yield await self._answer_or_fault(under_way.popleft())
         while under_way:
@@ -215,15 +211,11 @@ class Client:
             ClientFault: the arguments are wrong.
             Unreachable: no node took it in time.
         """
-        operation = self._names.transaction(name)
-        bound = operation.from_python(arguments, self._names.resolve)
-        return await self._within(self._questions.submit(operation.program, operation.name, bound))
+        return await self._within(self._questions.submit(*self._names.transaction(name, arguments)))
 
     async def submit_texts(self, name: str, texts: Mapping[str, str]) -> TransactionId:
         """`submit` with arguments as texts of a command line."""
-        operation = self._names.transaction(name)
-        bound = self._names.parse(name, texts)
-        return await self._within(self._questions.submit(operation.program, operation.name, bound))
+        return await self._within(self._questions.submit(*self._names.transaction(name, texts, texts=True)))
 
     async def receipt(self, id: bytes) -> Receipt:
         """A transaction's receipt, verified against the pin; waits until it exists.
@@ -255,17 +247,13 @@ class Client:
             NotYet: no node has executed that height yet.
             Unreachable: no answer in time.
         """
-        operation = self._names.query(name)
-        bound = operation.from_python(arguments, self._names.resolve)
-        return await self._query(operation.program, operation.name, bound, at_least, linearizable)
+        return await self._query(self._names.query(name, arguments), at_least, linearizable)
 
     async def query_texts(
         self, name: str, texts: Mapping[str, str], *, at_least: int | None = None, linearizable: bool = False
     ) -> QueryResult:
         """`query` with arguments as texts of a command line."""
-        operation = self._names.query(name)
-        bound = self._names.parse(name, texts)
-        return await self._query(operation.program, operation.name, bound, at_least, linearizable)
+        return await self._query(self._names.query(name, texts, texts=True), at_least, linearizable)
 
     async def blocks(self, after: int | None = None) -> AsyncGenerator[dict[str, Any], None]:
         """Executed blocks in height order, without a gap, for ever: from the next one, or the one `after` a height.
@@ -282,11 +270,6 @@ class Client:
         return await self._within(self._questions.ask(method, **params))
 
     # --- inside -------------------------------------------------------------------------------------------------
-
-    def _submit(self, name: str, arguments: Mapping[str, Any]) -> Entry:
-        operation = self._names.transaction(name)
-        bound = operation.from_python(arguments, self._names.resolve)
-        return self._pipeline.submit(operation.program, operation.name, bound)
 
     async def _answered(self, entry: Entry) -> Done:
         try:
@@ -305,11 +288,9 @@ class Client:
         except ClientFault as fault:
             return fault
 
-    async def _query(
-        self, program: str, operation: str, arguments: tuple[Any, ...], at_least: int | None, linearizable: bool
-    ) -> QueryResult:
+    async def _query(self, bound: Bound, at_least: int | None, linearizable: bool) -> QueryResult:
         demanded = self.height if at_least is None else at_least
-        return await self._within(self._questions.query(program, operation, arguments, demanded, linearizable))
+        return await self._within(self._questions.query(*bound, demanded, linearizable))
 
     async def _receipt_of(self, done: Done) -> Receipt:
         return await self._within(self._questions.receipt_of(done))
@@ -318,7 +299,7 @@ class Client:
         """Wait as long as the client's timeout allows, telling why it takes so long."""
         telling = None
         if self._on_waiting is not None:
-            telling = self._group.create_task(tell_while(self._nodes, self._on_waiting))
+            telling = self._scope.start(tell_while(self._nodes, self._on_waiting))
         try:
             async with asyncio.timeout(self.timeout):
                 return await answer
@@ -327,21 +308,3 @@ class Client:
         finally:
             if telling is not None:
                 telling.cancel()
-
-    async def _connect(self) -> None:
-        await self._within(self._nodes.connection())
-
-    async def _end(self, error: BaseException | None) -> None:
-        """Cancel everything that runs and wait for its end; an error of the caller's own stays what it is."""
-        self._pipeline.close()
-        ending = error if isinstance(error, asyncio.CancelledError) else asyncio.CancelledError()
-        try:
-            await self._group.__aexit__(type(ending), ending, None)
-        except asyncio.CancelledError as cancelled:
-            if cancelled is not ending:
-                raise
-        finally:
-            await self._http.close()
-
-
-__all__ = ["Client", "Done", "QueryResult", "StrongroomError"]

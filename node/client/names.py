@@ -1,14 +1,23 @@
 """What a client knows of programs and names: `payments.transfer` and its arguments, from Python or from text."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.programs import PROGRAMS, parse_arguments, split_name
+from strongroom.enclave.programs import PROGRAMS, split_name
 from strongroom.enclave.programs.framework import Operation
 from strongroom.node.client.identities import KeyFolder
 
 NAMES_MAX = 65_536
+"""Names that are remembered."""
+
+
+class Bound(NamedTuple):
+    """An operation with its arguments in the order of its schema."""
+
+    program: str
+    operation: str
+    arguments: tuple[Any, ...]
 
 
 class Names:
@@ -21,29 +30,24 @@ class Names:
         self._transactions: dict[str, Operation] = {}
         self._queries: dict[str, Operation] = {}
 
-    def transaction(self, name: str) -> Operation:
-        """The transaction of a name like `payments.transfer`.
+    def transaction(self, name: str, arguments: Mapping[str, Any], *, texts: bool = False) -> Bound:
+        """A transaction like `payments.transfer`, its arguments bound.
+
+        Args:
+            name: PROGRAM.TRANSACTION.
+            arguments: Python values; identities and accounts as text too.
+            texts: the arguments are texts of a command line.
 
         Raises:
-            ClientFault: there is none.
+            ClientFault: there is no such transaction, or an argument is unknown, missing or of another kind.
         """
-        return self._transactions.get(name) or self._find(name, self._transactions, "transaction", "query")
+        operation = self._transactions.get(name) or self._find(name, self._transactions, "transaction", "query")
+        return self._bind(operation, arguments, texts)
 
-    def query(self, name: str) -> Operation:
-        """The query of a name like `payments.balance`.
-
-        Raises:
-            ClientFault: there is none.
-        """
-        return self._queries.get(name) or self._find(name, self._queries, "query", "call")
-
-    def parse(self, name: str, texts: Mapping[str, str]) -> tuple[Any, ...]:
-        """Arguments from key=value texts of the command line.
-
-        Raises:
-            ClientFault: one is unknown, missing or does not parse.
-        """
-        return parse_arguments(*split_name(name), texts, self.resolve)
+    def query(self, name: str, arguments: Mapping[str, Any], *, texts: bool = False) -> Bound:
+        """A query like `payments.balance`, its arguments bound; as `transaction`."""
+        operation = self._queries.get(name) or self._find(name, self._queries, "query", "call")
+        return self._bind(operation, arguments, texts)
 
     def resolve(self, text: str) -> bytes:
         """Who is meant by a name: an identity id, 32 bytes. Files are read once per name.
@@ -53,14 +57,18 @@ class Names:
         """
         known = self._resolved.get(text)
         if known is None:
-            known = self._resolve(text)
+            known = self._look_up(text)
             if len(self._resolved) < NAMES_MAX:
                 self._resolved[text] = known
         if isinstance(known, str):
             raise ClientFault(known)
         return known
 
-    def _resolve(self, text: str) -> bytes | str:
+    def _bind(self, operation: Operation, arguments: Mapping[str, Any], texts: bool) -> Bound:
+        read = operation.from_text if texts else operation.from_python
+        return Bound(operation.program, operation.name, read(arguments, self.resolve))
+
+    def _look_up(self, text: str) -> bytes | str:
         try:
             return self._keys.resolve(text)
         except ClientFault as fault:
@@ -68,9 +76,9 @@ class Names:
 
     def _find(self, name: str, into: dict[str, Operation], wanted: str, other: str) -> Operation:
         program, operation = split_name(name)
-        found = PROGRAMS[program].operation(operation) if program in PROGRAMS else None
-        if found is None:
+        if program not in PROGRAMS:
             raise ClientFault(f"no program {program!r}; this service runs {', '.join(sorted(PROGRAMS))}")
+        found = PROGRAMS[program].operation(operation)
         of_kind = PROGRAMS[program].transactions if wanted == "transaction" else PROGRAMS[program].queries
         if operation not in of_kind:
             raise ClientFault(f"{name} is no {wanted}: use {other}")

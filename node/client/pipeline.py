@@ -1,19 +1,17 @@
 """Many calls under way at once, through one session and one node, in order; each takes effect once, whatever fails.
 
 All calls of one turn of the event loop leave in one frame. Owns the session's window (newest − oldest unanswered stays
-below it), the order of frames, and what is sent again: always the same envelope, so that nothing takes effect twice.
-What becomes of a call that was refused is in refusals.py; which node is talked to, in nodes.py.
+below it) and what is sent again: always the same envelope, so that nothing takes effect twice. The order of frames is
+in frames.py, what becomes of a call that was refused in refusals.py, which node is talked to in nodes.py.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import AttestationError, ClientFault, StrongroomError
-from strongroom.consensus.types import TransactionId
 from strongroom.enclave.envelope import Call, transaction_id
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.enclave.sender import ClientSession, Identity
@@ -21,24 +19,17 @@ from strongroom.enclave.sessions import WINDOW
 from strongroom.node.client.calls import Done, Entry, Opened
 from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
+from strongroom.node.client.frames import Frame, Frames
 from strongroom.node.client.nodes import Nodes, retry_seconds
 from strongroom.node.client.trust import Trust
 from strongroom.node.rpc.faults import Overloaded
 
 FRAME_ENVELOPES_MAX = 1024
 FRAME_BYTES_MAX = 4 * 1024 * 1024
-FRAMES_IN_FLIGHT_MAX = 32
 CALLS_WAITING_MAX = 65_536
 OVERLOADS_MAX = 3
 """Times in a row that a node may say that it is overloaded before another one is asked."""
 DISTRUST_RETRY_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class _Frame:
-    entries: list[Entry]
-    after: TransactionId | None
-    """The last envelope of the frame before it on this connection."""
 
 
 class Pipeline:
@@ -66,17 +57,13 @@ class Pipeline:
         """The newest height in any answer."""
         self.progress_at = asyncio.get_running_loop().time()
         """When the last answer came, or work began after there was none."""
-        self._connection: Connection | None = None
         self._leaving: StrongroomError | None = None
         self._to_send: deque[Entry] = deque()
         """Sealed, not under way on this connection, in order."""
-        self._frames: dict[int, _Frame] = {}
-        """Under way on this connection, by number."""
-        self._refused: dict[int, _Frame] = {}
-        """Not taken by the mempool; when all that followed are refused too, they are sent again in order."""
-        self._frame_number = 0
-        self._after: TransactionId | None = None
+        self._frames = Frames()
+        """Under way on this connection."""
         self._overloads = 0
+        """Times in a row that this node was overloaded."""
         self._resuming = False
 
     # --- for callers ----------------------------------------------------------------------------------------------
@@ -179,38 +166,35 @@ class Pipeline:
                     self.give_up(self._waiting.popleft(), fault)
                 await asyncio.sleep(DISTRUST_RETRY_SECONDS)
                 continue
-            self._begin(connection)
+            self._begin()
             while connection.alive and self._leaving is None:
                 self._wake.clear()
                 await self._send_all(connection)
                 await self._wake.wait()
             await self._nodes.leave(connection, self._leaving or Disconnected("the connection ended"))
 
-    def _begin(self, connection: Connection) -> None:
+    def _begin(self) -> None:
         """A new connection: all that is unanswered goes out again, in order, before anything new."""
-        self._connection, self._leaving, self._after, self._overloads = connection, None, None, 0
-        self._frames, self._refused, self._resuming = {}, {}, False
+        self._leaving, self._frames, self._overloads, self._resuming = None, Frames(), 0, False
         unanswered = (entry for opened in self._unanswered for entry in opened.unanswered.values())
         self._to_send = deque(entry for entry in unanswered if not entry.parked)
 
     async def _send_all(self, connection: Connection) -> None:
         while entries := self._next_frame():
+            frame = self._frames.leave(entries)
             params: dict[str, Any] = {"envelopes": [entry.envelope for entry in entries], "wait": "commit"}
-            if self._after is not None:
-                params["after"] = self._after
-            number = self._frame_number = self._frame_number + 1
-            self._frames[number] = _Frame(entries, self._after)
-            self._after = entries[-1].id
+            if frame.after is not None:
+                params["after"] = frame.after
             try:
                 future = await connection.start("ledger_submit_many", params)
             except Disconnected:
                 return
-            future.add_done_callback(partial(self._on_reply, connection, number))
+            future.add_done_callback(partial(self._on_reply, self._frames, frame))
 
     def _next_frame(self) -> list[Entry]:
-        """What can be sent now; nothing while refused frames wait for those after them."""
+        """What can be sent now."""
         entries: list[Entry] = []
-        if self._refused or self._leaving or len(self._frames) >= FRAMES_IN_FLIGHT_MAX:
+        if self._leaving is not None or not self._frames.open:
             return entries
         size = 0
         while len(entries) < FRAME_ENVELOPES_MAX and size < FRAME_BYTES_MAX:
@@ -267,19 +251,20 @@ class Pipeline:
 
     # --- answers --------------------------------------------------------------------------------------------------
 
-    def _on_reply(self, connection: Connection, number: int, future: "asyncio.Future[Any]") -> None:
-        if connection is not self._connection or future.cancelled():
-            return
-        frame = self._frames.pop(number)
+    def _on_reply(self, frames: Frames, frame: Frame, future: "asyncio.Future[Any]") -> None:
+        if frames is not self._frames or future.cancelled():
+            return  # of a connection that was left
         fault = future.exception()
+        if isinstance(fault, Overloaded):
+            frames.refused(frame)
+        else:
+            frames.answered(frame)
         if fault is None:
             self._on_items(frame.entries, future.result())
-        elif isinstance(fault, Overloaded):
-            self._refused[number] = frame
-        elif isinstance(fault, StrongroomError):
+        elif isinstance(fault, StrongroomError) and not isinstance(fault, Overloaded):
             self.leave(fault)
-        if self._refused:
-            self._on_overload(connection, fault)
+        if frames.all_back and not self._resuming:
+            self._on_overload(frames, fault if isinstance(fault, Overloaded) else Overloaded("overloaded"))
         self._wake.set()
 
     def _on_items(self, entries: list[Entry], items: Any) -> None:
@@ -296,23 +281,18 @@ class Pipeline:
         except (KeyError, TypeError, ValueError, DoesNotOpen) as error:
             self.leave(NotTrusted("answer", f"not the answer to what was submitted: {error}"))
 
-    def _on_overload(self, connection: Connection, fault: object) -> None:
-        """Whatever followed a refused frame on this connection is refused as well (`after`); then all go again."""
-        if self._resuming or max(self._frames, default=0) > min(self._refused):
-            return
+    def _on_overload(self, frames: Frames, fault: Overloaded) -> None:
+        """Send again after a while; the third time in a row, through another node."""
         self._overloads += 1
-        self._resuming = True
-        overloaded = fault if isinstance(fault, Overloaded) else Overloaded("overloaded")
         if self._overloads >= OVERLOADS_MAX and len(self._nodes.endpoints) > 1:
-            self.leave(overloaded)
+            self.leave(fault)
             return
-        asyncio.get_running_loop().call_later(retry_seconds(overloaded), self._resume, connection)
+        self._resuming = True
+        asyncio.get_running_loop().call_later(retry_seconds(fault), self._resume, frames)
 
-    def _resume(self, connection: Connection) -> None:
-        if connection is not self._connection:
+    def _resume(self, frames: Frames) -> None:
+        if frames is not self._frames:
             return
-        frames = [self._refused[number] for number in sorted(self._refused)]
-        self._refused, self._resuming = {}, False
-        self._after = frames[0].after
-        self._to_send.extendleft(entry for frame in reversed(frames) for entry in reversed(frame.entries))
+        self._resuming = False
+        self._to_send.extendleft(reversed(frames.take_back()))
         self._wake.set()

@@ -7,16 +7,18 @@ The evidence stands in the protected header, so the signature covers it; the rep
 | message | too-large, malformed, encoding, header, critical-header, version, profile |
 | signature | malformed, algorithm, signature (by the key in the header, which is worth nothing yet) |
 | silicon | see snp.py |
-| key | key-binding (REPORT_DATA = SHA-256 of the key ‖ 32 zero bytes = kid) |
+| key | key-binding (REPORT_DATA = SHA-256 of the key ‖ 32 zero bytes = kid; certificates, if any, are of that key) |
 | endorsement | see uvm.py, at the time of the check; then measurement |
 """
 
+from hashlib import sha256
 from typing import Any
 
 from strongroom.node.evidence import cbor, cose, snp, uvm
+from strongroom.node.evidence.chains import read_chain
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.pieces import Piece
-from strongroom.node.evidence.reasons import Reason, demand, refuse
+from strongroom.node.evidence.reasons import Reason, demand
 from strongroom.node.evidence.strict import field, read_certificates
 from strongroom.node.evidence.verdict import Verdict, good
 
@@ -32,16 +34,18 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
     message = cose.Sign1.parse(piece.file("cose"), "message", understood=demands.header_keys)
     attestation = _attestation(message, demands)
     key = field(attestation, "cose_key", dict, "attestation")
-    message.verify(cose.read_key(key))
+    public = cose.read_key(key)
+    message.verify(public)
     report = field(attestation, "attestation", bytes, "attestation")
     certificates = read_certificates(field(attestation, "snp_endorsements", bytes, "attestation"))
     verified = snp.verify_chip_report(report, certificates, demands)
-    try:
-        snp.check_runtime(verified, cbor.encode(key))
-    except Exception:
-        refuse(Reason.KEY_BINDING, "the report was made for another key: stolen or relayed")
-    named = message.header(cose.KEY_ID, bytes, "message")
-    demand(named == verified.report.report_data[:32], Reason.KEY_BINDING, "the message names another key")
+    name = sha256(cbor.encode(key)).digest()
+    committed = verified.report.report_data == name + bytes(32)
+    demand(committed, Reason.KEY_BINDING, "the report was made for another key: stolen or relayed")
+    demand(message.header(cose.KEY_ID, bytes, "message") == name, Reason.KEY_BINDING, "the message names another key")
+    if cose.X5CHAIN in message.protected:
+        certified = read_chain(message.header(cose.X5CHAIN, list, "message")).key
+        demand(certified == public, Reason.KEY_BINDING, "the message brings a certificate of another key")
     endorsement = uvm.read_endorsement(
         field(attestation, "uvm_endorsements", bytes, "attestation"), demands, in_force=True
     )

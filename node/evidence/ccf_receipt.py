@@ -20,7 +20,9 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+import cbor2
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.node.evidence import cbor, chains, cose
 from strongroom.node.evidence.demands import Demands
@@ -41,6 +43,9 @@ RECEIPTS_MAX = 8
 PATH_MAX = 64
 SERVICES_MAX = 64
 EVIDENCE_BYTES_MAX = 1024
+_SERVICE = {"serviceCertificate", "serviceId", "signatureAlgorithm", "treeAlgorithm"}
+_SERVICE_ALGORITHMS = ("ES256", "ES384")
+"""What the list says; the algorithm is the one that fits the certified key."""
 _HASH_SIZE = 32
 _EVIDENCE = re.compile(r"ce:(0|[1-9][0-9]{0,18})\.(0|[1-9][0-9]{0,18}):[0-9a-f]{64}\Z")
 _TRANSACTION = re.compile(r"(0|[1-9][0-9]{0,18})\.(0|[1-9][0-9]{0,18})\Z")
@@ -71,9 +76,7 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
 
 def _digest_without_receipts(message: cose.Sign1) -> bytes:
     """SHA-256 of the statement as it was registered: with an empty unprotected header."""
-    import cbor2
-
-    bare = [message.raw_protected, {}, message.payload, message.signature]
+    bare: list[Any] = [message.raw_protected, {}, message.payload, message.signature]
     return sha256(cbor.encode(cbor2.CBORTag(cose.SIGN1_TAG, bare))).digest()
 
 
@@ -83,11 +86,12 @@ def _services(data: bytes) -> dict[bytes, list[x509.Certificate]]:
     demand(0 < len(entries) <= SERVICES_MAX, Reason.TOO_LARGE, f"keys: expected 1..{SERVICES_MAX}")
     found: dict[bytes, list[x509.Certificate]] = {}
     for entry in entries:
+        demand(isinstance(entry, dict) and set(entry) == _SERVICE, Reason.MALFORMED, "keys: other fields")
+        demand(entry["signatureAlgorithm"] in _SERVICE_ALGORITHMS, Reason.ALGORITHM, "keys: signature algorithm")
         demand(field(entry, "treeAlgorithm", str, "keys") == "CCF", Reason.VERSION, "keys: of another tree")
         der = decode_base64(field(entry, "serviceCertificate", str, "keys"))
         demand(field(entry, "serviceId", str, "keys") == sha256(der).hexdigest(), Reason.CERTIFICATE_FORM, "keys: id")
         certificate = chains.load(der)
-        chains.check_issued(certificate, certificate)
         found.setdefault(chains.key_digest(certificate).hex().encode("ascii"), []).append(certificate)
     return found
 
@@ -103,6 +107,8 @@ def _check_receipt(
     certificates = services.get(name)
     if certificates is None:
         refuse(Reason.KEY_UNKNOWN, f"receipt: no ledger's key is called {name!r}")
+    for certificate in certificates:
+        chains.check_issued(certificate, certificate)
     claims = receipt.header(cose.CWT_CLAIMS, dict, "receipt")
     issuer = field(claims, cose.ISSUER, str, "receipt", Reason.HEADER)
     demand(demands.issuer in (None, issuer), Reason.ISSUER, f"receipt: issued by {issuer!r}")
@@ -124,8 +130,6 @@ def _check_ledger_certificates(certificates: Sequence[x509.Certificate], issued:
 
 
 def _spki(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -1,13 +1,14 @@
 """Chains of X.509 certificates inside other formats: each issued by the next, up to one that is pinned.
 
-Owns the checks of RFC 5280 that such a chain needs, and the pins of did:x509 (draft-birkholz-did-x509): the digest of an
-authority's certificate, and a use of the key.
+Owns the checks of RFC 5280 that such a chain needs, and the pins of did:x509 (draft-birkholz-did-x509): the digest of
+an authority's certificate, and a use of the key.
 """
 
 import base64
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -18,12 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID
 
 from strongroom.consensus.types import Digest
+from strongroom.node.evidence.certificates import split_certificate
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.reasons import Reason, demand, refuse
 from strongroom.node.evidence.signatures import RSA_BITS_MIN, PublicKey
 
-CERTIFICATE_BYTES_MAX = 16 * 1024
 CHAIN_MAX = 5
+REMEMBERED_MAX = 64
+"""Certificates read once: a root stands in many chains of one piece of evidence."""
 _PARSER_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 _HASHES = (SHA256, SHA384, SHA512)
 _UNDERSTOOD = (ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE)
@@ -47,23 +50,23 @@ class Chain:
             demands.check_window(*window(certificate), certificate.subject.rfc4514_string())
 
 
+@lru_cache(maxsize=REMEMBERED_MAX)
 def load(der: bytes) -> x509.Certificate:
     """One DER certificate, read to the end.
 
     Raises:
         AttestationError: ``certificate-form``.
     """
-    demand(len(der) <= CERTIFICATE_BYTES_MAX, Reason.CERTIFICATE_FORM, f"over {CERTIFICATE_BYTES_MAX} bytes")
+    split_certificate(der)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a verdict is an error or none
             certificate = x509.load_der_x509_certificate(der)
             _ = (certificate.issuer, certificate.subject, certificate.extensions, certificate.public_key())
             _ = (certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm, window(certificate))
-            exact = certificate.public_bytes(Encoding.DER) == der
     except _PARSER_ERRORS as error:
         refuse(Reason.CERTIFICATE_FORM, f"not an X.509 certificate ({type(error).__name__})")
-    demand(exact and certificate.version is x509.Version.v3, Reason.CERTIFICATE_FORM, "not one X.509 v3 certificate")
+    demand(certificate.version is x509.Version.v3, Reason.CERTIFICATE_FORM, "not an X.509 v3 certificate")
     return certificate
 
 
@@ -85,6 +88,7 @@ def read_chain(ders: Sequence[bytes]) -> Chain:
         AttestationError: ``certificate-form``, ``algorithm``, ``certificate-chain``.
     """
     demand(2 <= len(ders) <= CHAIN_MAX, Reason.CERTIFICATE_CHAIN, f"expected 2..{CHAIN_MAX} certificates")
+    demand(all(type(der) is bytes for der in ders), Reason.CERTIFICATE_FORM, "a certificate is no byte string")
     certificates = tuple(load(der) for der in ders)
     for certificate in certificates:
         _check_critical(certificate)
@@ -105,7 +109,9 @@ def check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> Non
     """
     _key(issuer)
     demand(
-        isinstance(certificate.signature_hash_algorithm, _HASHES), Reason.ALGORITHM, "certificate: signed over a weak hash"
+        isinstance(certificate.signature_hash_algorithm, _HASHES),
+        Reason.ALGORITHM,
+        "certificate: signed over a weak hash",
     )
     try:
         certificate.verify_directly_issued_by(issuer)
@@ -159,7 +165,11 @@ def check_did(did: str, chain: Chain) -> None:
     demand(shaped, Reason.ISSUER, f"{did!r} is not of the form did:x509:0:sha256:…::eku:…")
     fingerprints = {_fingerprint(certificate) for certificate in chain.certificates[1:]}
     demand(parts[4] in fingerprints, Reason.ROOT_UNKNOWN, "no authority of the chain has the pinned fingerprint")
-    uses = [value for value in (e.value for e in chain.certificates[0].extensions) if isinstance(value, x509.ExtendedKeyUsage)]
+    uses = [
+        value
+        for value in (e.value for e in chain.certificates[0].extensions)
+        if isinstance(value, x509.ExtendedKeyUsage)
+    ]
     allowed = {oid.dotted_string for value in uses for oid in value}
     demand(parts[7] in allowed, Reason.EXTENDED_KEY_USAGE, f"the leaf's key is not for {parts[7]}")
 

@@ -54,7 +54,9 @@ class Sign1:
     signature: bytes
 
     @classmethod
-    def parse(cls, data: bytes, what: str, *, understood: Collection[int | str] = (), unsigned: Collection[Any] = ()) -> "Sign1":
+    def parse(
+        cls, data: bytes, what: str, *, understood: Collection[int | str] = (), unsigned: Collection[Any] = ()
+    ) -> "Sign1":
         """Read a tagged message.
 
         Args:

@@ -16,9 +16,7 @@ from strongroom.node.evidence.reasons import CannotJudge, Reason, Unjudged, refu
 TIME_MAX = 1 << 40
 """Seconds; no certificate lives that long."""
 LIST_MAX = 1024
-MICROSOFT_DID = (
-    "did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ_ECBQfYZpt9s::eku:1.3.6.1.4.1.311.76.59.1.2"
-)
+MICROSOFT_DID = "did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ_ECBQfYZpt9s::eku:1.3.6.1.4.1.311.76.59.1.2"
 """Who signs endorsements of Azure's utility VMs: Microsoft's supply chain root, and the use of the key."""
 UVM_FEED = "ContainerPlat-AMD-UVM"
 HEADER_KEYS = ("attestedsvc", "msft-css-dev")
@@ -100,6 +98,8 @@ def read_demands(document: Mapping[str, Any], base: Demands, *, ignore: Collecti
         CannotJudge: a key is unknown, or a value is none that it can have.
     """
     changes: dict[str, Any] = {}
+    if not isinstance(document, Mapping):
+        raise CannotJudge(Unjudged.POLICY, "a policy is a JSON object")
     for key, value in document.items():
         if key in ignore:
             continue

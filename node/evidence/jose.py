@@ -47,7 +47,9 @@ class Token:
         demand("crit" not in header, Reason.CRITICAL_HEADER, "token: critical headers, of which none is understood")
         unknown = sorted(set(header) - HEADERS)
         demand(not unknown, Reason.HEADER, f"token: unknown headers {unknown}")
-        demand(header.get("typ", types[0] if isinstance(types, tuple) else "JWT") in types, Reason.HEADER, "token: type")
+        demand(
+            header.get("typ", types[0] if isinstance(types, tuple) else "JWT") in types, Reason.HEADER, "token: type"
+        )
         signature = decode_base64url(signature_text)
         signed = f"{header_text}.{claims_text}".encode("ascii")
         return cls(header=header, claims=claims, signed=signed, signature=signature)
@@ -59,7 +61,9 @@ class Token:
             AttestationError: ``algorithm``, ``signature``.
         """
         algorithm = self.header.get("alg")
-        demand(algorithm == scheme.name, Reason.ALGORITHM, f"token: algorithm {algorithm!r}, the key's is {scheme.name}")
+        demand(
+            algorithm == scheme.name, Reason.ALGORITHM, f"token: algorithm {algorithm!r}, the key's is {scheme.name}"
+        )
         verify(scheme, key, self.signature, self.signed)
 
 

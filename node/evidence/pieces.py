@@ -24,5 +24,5 @@ class Piece:
         """
         data = self.files.get(role)
         if data is None:
-            raise CannotJudge(Unjudged.MISSING_FILE, f"{self.kind}: no {role} was given, and there is no verdict without it")
+            raise CannotJudge(Unjudged.MISSING_FILE, f"{self.kind}: without a file for {role!r} there is no verdict")
         return data

@@ -3,7 +3,7 @@
 Owns the lengths (dcap-qvl ignores what follows the signature data, so that one quote would have many encodings), the
 versions and the attributes that no policy may lift (T21). Knows nothing of keys: see dcap.py.
 
-Source: Intel, "SGX DCAP Quoting Library API", quote versions 3, 4 and 5; "Intel TDX Module Base Architecture", TDREPORT.
+Source: Intel, "SGX DCAP Quoting Library API", quote versions 3, 4 and 5; "TDX Module Base Architecture", TDREPORT.
 Integers are little-endian.
 """
 
@@ -110,7 +110,9 @@ class Quote:
         bound = any(self.body[TD10_SIZE + 16 :])
         demand(not bound, Reason.MIGRATION, "a service domain is bound to this one")
         sound = self.attributes & TD_SEPT_VE_DISABLE and not self.attributes & ~_TD_KNOWN
-        demand(bool(sound), Reason.ATTRIBUTES, f"domain attributes {self.attributes:#x}: SEPT_VE_DISABLE or reserved bits")
+        demand(
+            bool(sound), Reason.ATTRIBUTES, f"domain attributes {self.attributes:#x}: SEPT_VE_DISABLE or reserved bits"
+        )
         genuine = not any(self.body[64:120])
         demand(genuine, Reason.PLATFORM_IDENTITY, "the TDX module is not signed by Intel, or has attributes")
 
@@ -140,7 +142,9 @@ def _signature_data(data: bytes, start: int, *, nested: bool) -> tuple[list[byte
     demand(len(part) > 128, Reason.LENGTH, "quote: no signature and key")
     rest = part[128:]
     if nested:
-        demand(_integer(rest[:2]) == CERTIFICATION_QE_REPORT, Reason.VERSION, "quote: certification data of another type")
+        demand(
+            _integer(rest[:2]) == CERTIFICATION_QE_REPORT, Reason.VERSION, "quote: certification data of another type"
+        )
         inner, stop = _sized(rest, 2, 4)
         demand(stop == len(rest), Reason.LENGTH, "quote: certification data of another length")
         rest = inner
@@ -148,7 +152,7 @@ def _signature_data(data: bytes, start: int, *, nested: bool) -> tuple[list[byte
     demand(_integer(rest[stop : stop + 2]) == CERTIFICATION_PCK_CHAIN, Reason.VERSION, "quote: no certificate chain")
     chain, stop = _sized(rest, stop + 2, 4)
     demand(stop == len(rest), Reason.LENGTH, "quote: certificate chain of another length")
-    return read_certificates(chain.removesuffix(b"\x00")), end
+    return read_certificates(chain.removesuffix(b"\x00"), gaps=False), end
 
 
 def _sized(data: bytes, start: int, width: int) -> tuple[bytes, int]:

@@ -99,7 +99,7 @@ def elliptic_key(curve: type[ec.EllipticCurve], x: bytes, y: bytes) -> ec.Ellipt
     Raises:
         AttestationError: ``malformed``.
     """
-    size = (curve.key_size + 7) // 8
+    size = (curve().key_size + 7) // 8
     demand(len(x) == len(y) == size, Reason.MALFORMED, f"coordinates of {len(x)} and {len(y)} bytes, expected {size}")
     try:
         numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve())

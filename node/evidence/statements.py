@@ -47,11 +47,11 @@ def verify_statement(message: cose.Sign1, demands: Demands, what: str) -> Statem
     issuer, feed, signed_at, svn = _origin(message, what)
     demand(issuer == demands.did, Reason.ISSUER, f"{what}: issued by {issuer!r}")
     demand(feed == demands.feed, Reason.FEED, f"{what}: of feed {feed!r}")
-    certificates = message.header(cose.X5CHAIN, list, what)
-    demand(all(type(one) is bytes for one in certificates), Reason.HEADER, f"{what}: x5chain is no list of certificates")
-    chain = read_chain(certificates)
+    chain = read_chain(message.header(cose.X5CHAIN, list, what))
     leaf = sha256(chain.certificates[0].public_bytes(Encoding.DER)).digest()
-    demand(message.header(cose.X5T, list, what) == [cose.SHA_256, leaf], Reason.HEADER, f"{what}: x5t names another leaf")
+    demand(
+        message.header(cose.X5T, list, what) == [cose.SHA_256, leaf], Reason.HEADER, f"{what}: x5t names another leaf"
+    )
     check_did(issuer, chain)
     message.verify(chain.key)
     demand(message.payload is not None, Reason.MALFORMED, f"{what}: no payload")

@@ -10,6 +10,7 @@ import json
 import re
 from typing import Any
 
+from strongroom.node.evidence.certificates import split_certificate
 from strongroom.node.evidence.reasons import Reason, demand, refuse
 
 CERTIFICATES_MAX = 8
@@ -18,19 +19,26 @@ PEM_LINE = 64
 
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 _END = b"-----END CERTIFICATE-----"
-_BLOCK = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\n]+)\n" + _END + rb"(?:\n+|\Z)")
+_SEQUENCE = b"\x30"
+_BLOCK = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\n]+)\n" + _END + rb"(\n+|\Z)")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 
-def read_certificates(data: bytes) -> list[bytes]:
+def read_certificates(data: bytes, *, gaps: bool = True) -> list[bytes]:
     """DER of each certificate of a PEM file, or of the one of a DER file.
 
-    Lines end in LF or all in CRLF, are 64 characters long, and nothing stands outside the blocks but empty lines.
+    Lines end in LF or all in CRLF, are 64 characters long, and nothing stands outside the blocks.
+
+    Args:
+        data: the file.
+        gaps: empty lines may follow a block, and the last line may be without an end.
 
     Raises:
-        AttestationError: ``encoding``, ``too-large``.
+        AttestationError: ``encoding``, ``too-large``, ``certificate-form``.
     """
     if not data.startswith(_BEGIN):
+        demand(data[:1] == _SEQUENCE, Reason.ENCODING, "a certificate is neither PEM nor DER")
+        split_certificate(data)
         return [data]
     if b"\r" in data:
         demand(data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"), Reason.ENCODING, "PEM: mixed line ends")
@@ -41,6 +49,8 @@ def read_certificates(data: bytes) -> list[bytes]:
         if block is None:
             refuse(Reason.ENCODING, f"PEM: no certificate block at byte {position}")
         found.append(_der(block[1]))
+        split_certificate(found[-1])
+        demand(gaps or len(block[2]) == 1, Reason.ENCODING, "PEM: empty lines, or no end of the last one")
         demand(len(found) <= CERTIFICATES_MAX, Reason.TOO_LARGE, f"PEM: over {CERTIFICATES_MAX} certificates")
         position = block.end()
     return found
@@ -95,13 +105,13 @@ def decode_hex(text: object, what: str) -> bytes:
     return data
 
 
-def decode_json(data: bytes, what: str) -> Any:
+def decode_json(data: bytes, what: str, *, size_max: int = JSON_BYTES_MAX) -> Any:
     """JSON in UTF-8; a doubled key, NaN and infinity are refused, and so is what nests too deep for the parser.
 
     Raises:
         AttestationError: ``too-large``, ``encoding``, ``malformed``.
     """
-    demand(len(data) <= JSON_BYTES_MAX, Reason.TOO_LARGE, f"{what}: over {JSON_BYTES_MAX} bytes")
+    demand(len(data) <= size_max, Reason.TOO_LARGE, f"{what}: over {size_max} bytes")
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -118,7 +128,7 @@ def _no_constant(name: str) -> Any:
     refuse(Reason.MALFORMED, f"JSON: {name} is no number")
 
 
-def field(document: Any, name: str, kind: type, what: str, reason: Reason = Reason.CLAIMS) -> Any:
+def field(document: Any, name: str | int, kind: type, what: str, reason: Reason = Reason.CLAIMS) -> Any:
     """One field of a JSON or CBOR map, of exactly this type.
 
     Raises:
@@ -129,7 +139,7 @@ def field(document: Any, name: str, kind: type, what: str, reason: Reason = Reas
     return value
 
 
-def instant(document: Any, name: str, what: str) -> int:
+def instant(document: Any, name: str | int, what: str) -> int:
     """A NumericDate of whole Unix seconds.
 
     Raises:

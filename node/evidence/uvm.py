@@ -73,7 +73,9 @@ def read_endorsement(data: bytes, demands: Demands, *, in_force: bool) -> Endors
     statement = verify_statement(message, demands, "endorsement")
     _check_time(statement, demands, in_force=in_force)
     demand(
-        message.header(cose.CONTENT_TYPE, str, "endorsement") == "application/json", Reason.HEADER, "endorsement: no JSON"
+        message.header(cose.CONTENT_TYPE, str, "endorsement") == "application/json",
+        Reason.HEADER,
+        "endorsement: no JSON",
     )
     payload = decode_json(statement.payload, "endorsement's payload")
     measurement = decode_hex(field(payload, MEASUREMENT, str, "endorsement"), "endorsed measurement")

@@ -43,10 +43,14 @@ class Verdict:
 
 def good(reason: str, facts: Mapping[str, Fact]) -> Verdict:
     """Genuine, and nothing speaks against it."""
-    return Verdict(Answer.GOOD, reason, "SIMULATED root: no silicon stands behind it" if facts.get("simulated") else "", facts)
+    return Verdict(
+        Answer.GOOD, reason, "SIMULATED root: no silicon stands behind it" if facts.get("simulated") else "", facts
+    )
 
 
-def settle(status: str, demands: Demands, facts: Mapping[str, Fact], *, fine: str, conditional: frozenset[str]) -> Verdict:
+def settle(
+    status: str, demands: Demands, facts: Mapping[str, Fact], *, fine: str, conditional: frozenset[str]
+) -> Verdict:
     """Weigh a status of genuine evidence.
 
     Args:

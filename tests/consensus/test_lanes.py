@@ -30,7 +30,7 @@ def chain(lane: int, length: int, size: int = 10, body: bytes = b"\x02") -> list
 def held(*batches: BatchHeader) -> Lanes:
     lanes = Lanes(Epoch(0), 3, ANCHOR)
     for batch in batches:
-        lanes.add(batch, 0.0)
+        lanes.add(batch)
     return lanes
 
 
@@ -85,7 +85,7 @@ def test_T35_a_forked_lane_is_frozen_and_both_branches_are_kept_until_one_is_fin
     assert lanes.frozen == {1}
     cut, _, _ = lanes.newest_cut(BASE)
     assert [tip.length for tip in cut] == [1, 0, 0]
-    assert [batch.header.lane for batch in lanes.waiting(BASE)] == [0]
+    assert [batch.header.lane for batch in lanes.waiting(BASE, 0.0)] == [0]
     assert ours[0].digest in lanes
     assert theirs[0].digest in lanes
     final = (BASE[0], LaneTip(Sequence(1), theirs[0].digest), BASE[2])
@@ -100,7 +100,7 @@ def test_what_is_final_or_foreign_is_not_kept() -> None:
     lanes = held(*batches)
     lanes.settle((LaneTip(Sequence(5), batches[-1].digest), *BASE[1:]))
     assert lanes.size == 0
-    lanes.add(batches[2], 0.0)
-    lanes.add(chain(7, 1)[0], 0.0)
+    lanes.add(batches[2])
+    lanes.add(chain(7, 1)[0])
     assert lanes.size == 0
     assert lanes.lengths == (5, 0, 0)

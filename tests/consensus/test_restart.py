@@ -135,6 +135,29 @@ def test_a_new_log_carries_what_a_restart_needs() -> None:
     assert set(replica.log_records()) == set(carried)
 
 
+def test_a_new_log_keeps_what_is_final_until_it_was_executed() -> None:
+    """The block store may be behind when the log begins anew; a restart from it must contradict nothing."""
+    bench = follower()
+    cluster = bench.cluster
+    nullified, batch = cluster.header(), cluster.batch(lane=1)
+    for peer in [peer for peer in range(4) if peer != bench.own][:2]:
+        bench.hear(X, 1, peer)
+    assert bench.said(X, 1)
+    bench.hold(batch)
+    final = cluster.header(view=2, batches=[batch])
+    bench.propose(cluster.proposal(final, nulls=(cluster.certificate(X, 1),)))
+    assert bench.certify(F, 2, final.digest).commit
+    carried = list(bench.replica.log_records())
+    replica, statements = restarted(bench, carried, batches=[batch])
+    assert cluster.statement(X, 1) in statements
+    assert replica.resume(bench.clock()).commit
+    bench.propose(cluster.proposal(nullified))
+    bench.certify(N, 1, nullified.digest)
+    assert not bench.said(F, 1, nullified.digest)
+    bench.execute(1)
+    assert CastRecord(cluster.statement(X, 1)) not in replica.log_records()
+
+
 def test_everything_that_a_vote_rests_on_is_in_the_log_with_it_or_before() -> None:
     bench = follower()
     cluster = bench.cluster

@@ -120,6 +120,7 @@ def test_R1_T36_a_forged_vote_does_not_occupy_an_honest_signers_slot() -> None:
     out = bench.hear(X, 1, third)
     assert out.faults == [second]
     assert bench.replica.view == 1
+    assert bench.replica.sizes["votes"] == 2
     bench.hear(X, 1, second)
     assert bench.replica.view == 2
 
@@ -135,6 +136,18 @@ def test_R1_R15_two_votes_are_evidence_only_when_both_verify() -> None:
     out = bench.hear(N, 1, signer, two)
     assert [(e.first.statement.digest, e.second.statement.digest) for e in out.evidence] == [(one, two)]
     assert not bench.hear(N, 1, signer, Digest(b"3" * 32)).evidence
+
+
+def test_R1_R15_a_forged_first_vote_is_no_evidence_against_its_signer() -> None:
+    bench = follower()
+    signer = others(bench)[0]
+    one, two, three = (Digest(bytes([number]) * 32) for number in (1, 2, 3))
+    forged = replace(bench.cluster.vote(N, 1, signer, one), signature=Signature(bytes(64)))
+    bench.step(Received(SignerIndex(signer), VoteMessage(forged)))
+    out = bench.hear(N, 1, signer, two)
+    assert (out.evidence, out.faults) == ([], [signer])
+    (evidence,) = bench.hear(N, 1, signer, three).evidence
+    assert (evidence.first.statement.digest, evidence.second.statement.digest) == (two, three)
 
 
 def test_R1_R15_nullify_and_finalise_of_one_view_are_evidence_and_notarise_and_nullify_are_not() -> None:
@@ -238,6 +251,7 @@ WISH = Digest(b"next" * 8)
 def with_terminal(bench: Bench, wish: Digest = WISH) -> Header:
     """Height 1 is final and executed, its state wishes another epoch, and a terminal block is notarized in view 2."""
     cluster = bench.cluster
+    bench.replica.voting = False
     batch = cluster.batch(lane=1)
     bench.hold(batch)
     first = cluster.header(batches=[batch])
@@ -248,6 +262,7 @@ def with_terminal(bench: Bench, wish: Digest = WISH) -> Header:
     terminal = cluster.header(first, view=2, anchor=bench.anchor(1), next_epoch=wish)
     bench.propose(cluster.proposal(terminal, parent=cluster.certificate(N, 1, first.digest)))
     bench.certify(N, 2, terminal.digest)
+    bench.replica.voting = True
     return terminal
 
 
@@ -318,6 +333,21 @@ def test_R5_a_second_candidate_of_a_view_is_not_taken_and_its_leader_is_nullifie
     assert bench.cast == [cluster.statement(X, 1)]
 
 
+def test_R5_T31_a_leader_with_a_thousand_faces_fills_one_place() -> None:
+    bench = follower(view=2)
+    cluster = bench.cluster
+    bench.certify(X, 1)
+    bench.certify(X, 2)
+    for face in range(200):
+        nulls = (cluster.certificate(X, 1),)
+        bench.propose(
+            cluster.proposal(
+                cluster.header(view=2, time_ms=Milliseconds(cluster.genesis.time_ms + 1 + face)), nulls=nulls
+            )
+        )
+    assert bench.replica.sizes["headers"] == 1
+
+
 def test_R5_only_a_terminal_block_may_be_proposed_again() -> None:
     bench = follower(view=2)
     cluster = bench.cluster
@@ -338,6 +368,8 @@ def test_R5_a_terminal_block_again_is_voted_for_and_ends_the_epoch_in_its_new_vi
     out = bench.certify(F, 3, terminal.digest)
     assert [commit.header for commit in out.commit] == [terminal]
     assert bench.replica.ended
+    assert not bench.certify(F, 2, terminal.digest).commit
+    assert not bench.certify(F, 5, terminal.digest).commit
     casts = len(bench.cast)
     bench.hear(X, 4, others(bench)[0])
     bench.hear(X, 4, others(bench)[1])
@@ -436,9 +468,11 @@ def test_R7_finalises_a_notarized_view_that_it_has_left_and_did_not_vote_for() -
     assert CertificateRecord(cluster.certificate(N, 1, header.digest)) in out.persist
     assert bench.replica.view == 2
     bench.propose(cluster.proposal(header))
+    bench.certify(X, 2)
+    bench.certify(X, 3)
     assert not bench.cast
     out = bench.hold(batch)
-    assert bench.cast == [cluster.statement(F, 1, header.digest)]
+    assert cluster.statement(F, 1, header.digest) in bench.cast
     assert CandidateRecord(header) in out.persist
 
 
@@ -690,6 +724,21 @@ def test_work_from_outside_lasts_until_a_block_of_that_time_is_final() -> None:
     assert bench.replica.deadline() is None
 
 
+def test_work_an_idle_block_is_made_once_per_interval_if_asked_for() -> None:
+    bench = Bench(Cluster(1), 0, settings=Settings(idle_block=2.0))
+    assert bench.replica.deadline() == pytest.approx(bench.now + 2.0)
+    assert [commit.header.height for commit in bench.tick(2.0).commit] == [1]
+    assert not bench.tick(1.0).commit
+    assert [commit.header.height for commit in bench.tick(1.0).commit] == [2]
+
+
+def test_work_a_leader_may_wait_for_a_block_to_grow() -> None:
+    bench = Bench(Cluster(1), 0, settings=Settings(min_gap=0.02))
+    assert not bench.hold(bench.cluster.batch(lane=0)).commit
+    bench.hold(bench.cluster.batch(lane=0, sequence=1, previous=bench.cluster.batch(lane=0).digest))
+    assert [commit.header.batch_count for commit in bench.tick(0.021).commit] == [2]
+
+
 def test_pressure_no_new_batches_while_execution_lags_by_eight_and_no_empty_spin() -> None:
     bench = Bench(Cluster(1), 0)
     previous, heights = None, 0
@@ -703,11 +752,31 @@ def test_pressure_no_new_batches_while_execution_lags_by_eight_and_no_empty_spin
     assert [commit.header.batch_count for commit in out.commit] == [4]
 
 
+def test_pressure_no_new_batches_at_full_depth_and_an_empty_block_still_helps_finality() -> None:
+    cluster = Cluster()
+    bench = Bench(cluster, cluster.leader(3), settings=Settings(depth_max=2), feed_back=False)
+    bench.replica.voting = False
+    parent, proof = cluster.genesis, None
+    for view in (1, 2):
+        batch = cluster.batch(lane=view)
+        bench.hold(batch)
+        header = cluster.header(parent, view=view, batches=[batch])
+        bench.propose(cluster.proposal(header, parent=proof))
+        bench.certify(N, view, header.digest)
+        parent, proof = header, cluster.certificate(N, view, header.digest)
+    bench.hold(cluster.batch(lane=3))
+    bench.replica.voting = True
+    assert bench.replica.throttled
+    (proposal,) = [cast.proposal for cast in bench.tick(0.3).cast if cast.proposal is not None]
+    assert (proposal.header.height, proposal.header.batch_count) == (3, 0)
+
+
 def test_pressure_is_a_validity_rule() -> None:
     cluster = Cluster()
     bench = follower(view=9)
     parent, previous = cluster.genesis, None
     for view in range(1, 10):
+        bench.replica.voting = view == 9
         batch = cluster.batch(lane=1, sequence=view - 1, previous=previous)
         previous = batch.digest
         bench.hold(batch)

@@ -122,6 +122,7 @@ def test_T14_two_equal_payments_have_different_digests_everywhere(chain: Chain) 
     one, two = funded(chain), chain.session("alice")
     outcome = chain.commit(pay(chain, one, 5), pay(chain, two, 5))
     assert len({outcome.leaf_at(0).result_digest, outcome.leaf_at(1).result_digest}) == 2
+    assert Outcome.decode(outcome.encode()).root == outcome.root  # its digests are those of the ciphertexts
     again = chain.commit(pay(chain, one, 5))
     assert again.write_set != outcome.write_set
 

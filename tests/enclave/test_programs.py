@@ -245,5 +245,5 @@ def test_T09_an_error_too_long_to_seal_is_internal() -> None:
         raise ProgramError("loud", "x" * 20_000)
 
     runner = Runner({"p": program}, measurements=frozenset({b"m"}), roles=frozenset())
-    plaintext, _ = runner.run(Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"")  # type: ignore[arg-type]
+    plaintext, _ = runner.run(Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"")
     assert codec.decode_value(plaintext)[1][0] == "internal"

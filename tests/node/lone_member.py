@@ -98,9 +98,9 @@ async def constitution_and_evidence(enclave: EnclaveProcess) -> tuple[bytes, byt
     members = {"member0": key_named("member0")}
     issuer = ("payments", "issuer", identity_of(key_named("member0").public))
     constitution = make_constitution(policy, members, roles=(issuer,)).encode()
-    signed = Deployment(
-        name="n0", operator=OPERATOR, chip_id=chip_id, measurement=measurement, region=REGION
-    ).sign(operator)
+    signed = Deployment(name="n0", operator=OPERATOR, chip_id=chip_id, measurement=measurement, region=REGION).sign(
+        operator
+    )
     evidence = await enclave.prepare(
         constitution,
         name="n0",

@@ -16,12 +16,14 @@ from tests.simulation.actors.forger import Forger
 from tests.simulation.actors.lane_forker import LaneForker
 from tests.simulation.actors.replayer import Replayer
 from tests.simulation.actors.twin import StaleDisk, Twin
+from tests.simulation.actors.view_skipper import ViewSkipper
 from tests.simulation.actors.withholder import Selective, SilentProposer, SlowDrip, Withholder
 from tests.simulation.checkers import Violation
 from tests.simulation.network import LOST, Network
 from tests.simulation.world import World
 
 from strongroom.consensus.settings import Settings
+from strongroom.consensus.types import Digest
 
 LIARS: dict[str, Callable[[Role], Actor]] = {
     "silent": Liar,
@@ -38,10 +40,13 @@ LIARS: dict[str, Callable[[Role], Actor]] = {
     "false server": FalseServer,
     "replayer": Replayer,
     "twin": Twin,
+    "view skipper": ViewSkipper,
     "stale disk": StaleDisk,
 }
 QUICK = Settings(delta0=0.06, retry=0.3, skip_after=1.2, fetch_wait=0.01, fetch_timeout_max=1.0)
 STORM_SECONDS = 3.0
+EPOCH_ENDS_SHARE = 0.15
+WISH = Digest(b"\x05" * 32)
 HEALING_SECONDS_MAX = 60.0
 DELAY_CLASSES = ((0.002, 0.01), (0.05, 0.2), (0.3, 0.8), LOST)
 
@@ -60,9 +65,13 @@ class Chaos:
             names, makers = ["given"], [liar]
         self.done.update(f"liar: {name}" for name in names)
         places = self.random.sample(range(self.size), len(makers))
+        self.ends = self.random.random() < EPOCH_ENDS_SHARE
+        self.storm = self.random.choice((STORM_SECONDS, STORM_SECONDS, 4 * STORM_SECONDS))
+        self.done["epoch ends"] += self.ends
         self.world = World(
             size=self.size,
             seed=seed,
+            wishes={self.random.randint(1, 8): WISH} if self.ends else None,
             liars=dict(zip(places, makers, strict=True)),
             settings=QUICK,
             network=self._draw_network(seed),
@@ -90,18 +99,24 @@ class Chaos:
         world, honest = self.world, [node.role.index for node in self.world.honest_nodes]
         for index in honest:
             world.skew_ms[index] = self.random.randint(-50, 50)
+            world.honest(index).store_delay = self.random.choice((0.0, 0.0, 0.01, 0.2))
+            world.honest(index).log_bytes_max = self.random.choice((1_000, 10_000, 40_000))
         world.start()
-        for number in range(self.random.randint(1, 12)):
-            at = self.random.uniform(0, STORM_SECONDS)
+        for number in range(self.random.choice((1, 3, 12, 40))):
+            at = self.random.uniform(0, self.storm)
             world.at(at, lambda number=number: self._submit(number))  # type: ignore[misc]
         for _ in range(self.random.randint(0, 4)):
-            world.at(self.random.uniform(0, STORM_SECONDS), self._strike)
-        world.run(STORM_SECONDS)
+            world.at(self.random.uniform(0, self.storm), self._strike)
+        world.run(self.storm)
         self._heal()
-        if not world.run(HEALING_SECONDS_MAX, world.everything_final):
+        if not world.run(HEALING_SECONDS_MAX, self._settled):
             states = [(r.view, r.final.height, r.strikes, r.alarm) for r in world.replicas]
             raise Violation("liveness", f"not final after {HEALING_SECONDS_MAX} s: {states}")
         return world
+
+    def _settled(self) -> bool:
+        """Everything is final everywhere, or the epoch has ended for everybody."""
+        return self.world.everything_final() or (self.ends and all(replica.ended for replica in self.world.replicas))
 
     def _up(self) -> list[int]:
         return [node.role.index for node in self.world.honest_nodes if node.role.index not in self.world.down]

@@ -18,7 +18,7 @@ from strongroom.consensus.validators import EpochDescription, Verify
 
 VIEWS_HELD_MAX = 130
 FINALS_HELD_MAX = 20
-SIZES_MAX = {"certificates": 3 * 1100, "headers": 400, "batches": 4000, "errands": 512}
+SIZES_MAX = {"certificates": 3 * 1100, "headers": 400, "batches": 4000, "errands": 512, "retired": 3000}
 
 
 class Violation(AssertionError):
@@ -142,11 +142,10 @@ class Ledger:
         signers = [set() if c.certificate is None else set(c.certificate.signers) for c in (one, two)]
         return frozenset(signers[0] & signers[1])
 
-    def booted(self, node: SignerIndex, replica: Replica) -> None:
-        """A node has restarted: what it had acknowledged must be there (P3)."""
-        if replica.final.height < self.heights[node]:
-            raise Violation("durability", f"node {node} stored {self.heights[node]}, has {replica.final.height}")
-        self.heights[node] = replica.final.height
+    def booted(self, node: SignerIndex, stored: int) -> None:
+        """A node has restarted with blocks up to this height: what it had acknowledged must be there (P3)."""
+        if stored < self.heights[node]:
+            raise Violation("durability", f"node {node} had stored {self.heights[node]}, has {stored}")
 
 
 def check_memory(node: SignerIndex, replica: Replica, members: int) -> None:

@@ -136,3 +136,18 @@ def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_an
     loaded = [block.header.height for block in scene.ledger.blocks.values() if block.header.batch_count]
     assert min(anchored) >= max(loaded)
     assert not any(replica.has_work for replica in scene.replicas)
+
+
+def test_memory_does_not_grow_with_the_chain() -> None:
+    scene = Scene(4)
+    scene.start()
+    scene.load(300, every=0.03)
+    scene.run(2.0)
+    early = [dict(replica.sizes) for replica in scene.replicas]
+    scene.run(7.5)
+    scene.settle(5.0)
+    assert min(scene.heights()) > 250
+    for before, replica in zip(early, scene.replicas, strict=True):
+        for name, size in replica.sizes.items():
+            assert size <= before[name] + 20, name
+    assert all(len(node.disk.log) < 80_000 for node in scene.honest_nodes)

@@ -304,7 +304,10 @@ class World(Witness):
         self.ledger.committed(node, commit)
 
     def booted(self, node: SignerIndex, replica: Replica) -> None:
-        self.ledger.booted(node, replica)
+        for header, batches, certificate in self.honest(node).blocks[self.ledger.heights[node] :]:
+            digests = tuple(batch.header.digest for batch in batches)
+            self.ledger.committed(node, Commit(header, digests, certificate))  # survived, though never acknowledged
+        self.ledger.booted(node, len(self.honest(node).blocks))
 
     def fault(self, node: SignerIndex, peer: SignerIndex, reason: str) -> None:
         self.faults.append((node, peer, reason))

@@ -39,6 +39,7 @@ from strongroom.node.stored import StoredBlock
 
 ISSUER = Identity(key_named("member0"))
 EPOCH = Epoch(0)
+TEST_SECONDS_MAX = 30.0
 
 
 @cache
@@ -391,10 +392,11 @@ class Service:
 
 @asynccontextmanager
 async def running(directory: Path) -> AsyncIterator[Service]:
-    """The service, up, with its folder."""
+    """The service, up, with its folder; a test that hangs on it fails."""
     founded()
     service = Service(directory)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(asyncio.timeout(TEST_SECONDS_MAX))
         for index in range(4):
             await service.start(index)
             stack.push_async_callback(service.stop, index)

@@ -11,7 +11,7 @@ import aiohttp
 import msgpack
 import pytest
 from aiohttp import web
-from tests.node.client.ledger import certificates
+from tests.node.client.ledger import TEST_SECONDS_MAX, certificates
 
 from strongroom.node import tls
 from strongroom.node.client.connection import EVENTS_MAX, Connection, Events
@@ -40,7 +40,7 @@ async def connected(directory: Path, serve: Serve) -> AsyncIterator[Connection]:
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls.server_context(directory / "crt", directory / "key"))
     await site.start()
     try:
-        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+        async with asyncio.timeout(TEST_SECONDS_MAX), aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
             endpoint = f"https://127.0.0.1:{runner.addresses[0][1]}"
             connection = await Connection.open(http, endpoint, tls.client_context(directory / "crt"))
             group.create_task(connection.run())

@@ -128,7 +128,6 @@ def test_the_list_is_by_name_and_says_which_take_a_passphrase(keys: KeyFolder) -
 def test_arguments_by_text_and_by_value_come_to_the_same(keys: KeyFolder) -> None:
     made = keys.new("bob")
     names = Names(keys)
-    transfer = names.transaction("payments.transfer")
-    by_text = names.parse("payments.transfer", {"to": "bob", "amount": "5", "memo": "rent"})
-    assert by_text == transfer.from_python({"to": made.id, "amount": 5, "memo": "rent"}, names.resolve)
-    assert by_text == transfer.from_python({"to": "bob", "amount": 5, "memo": "rent"}, names.resolve)
+    by_text = names.transaction("payments.transfer", {"to": "bob", "amount": "5", "memo": "rent"}, texts=True)
+    assert by_text == names.transaction("payments.transfer", {"to": made.id, "amount": 5, "memo": "rent"})
+    assert by_text == names.transaction("payments.transfer", {"to": "bob", "amount": 5, "memo": "rent"})

@@ -12,7 +12,7 @@ from tests.enclave.chain import person
 from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.envelope import CALL, OPENING, read_envelope
+from strongroom.enclave.envelope import CALL, OPENING, read_envelope, transaction_id
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.sender import Identity
 from strongroom.enclave.sessions import WINDOW
@@ -187,7 +187,8 @@ async def test_a_node_that_stays_overloaded_is_left_for_another(tmp_path: Path) 
 async def test_a_node_whose_result_does_not_open_is_left_and_the_call_is_not_lost(tmp_path: Path) -> None:
     async with funded(tmp_path) as (service, client):
         service.orderer.doctor = _once(lambda place: replace(place, result=bytes(len(place.result))))
-        done = await pay(client, 1)
+        async with asyncio.timeout(waiting.STALL_SECONDS_MIN / 2):
+            done = await pay(client, 1)
         assert done.result == {"balance": FUNDS - 1}
         assert client.node == "n1"
 
@@ -277,8 +278,6 @@ async def test_a_refusal_that_stands_is_the_callers_to_know(tmp_path: Path) -> N
 
 
 def _id(service: Service, position: int, node: int = 0) -> Any:
-    from strongroom.enclave.envelope import transaction_id
-
     return transaction_id([envelope for frame in service.nodes[node].submitted for envelope in frame][position])
 
 

@@ -127,13 +127,27 @@ async def test_a_place_that_no_quorum_certified_is_found_out_by_the_receipt(tmp_
             await done.receipt()
 
 
-async def test_a_forged_receipt_is_refused(tmp_path: Path) -> None:
-    """P7, T41."""
+async def test_a_receipt_of_another_transaction_is_refused(tmp_path: Path) -> None:
+    """P7."""
     async with funded(tmp_path) as (service, client):
         done = await client.call("payments.transfer", to=BOB.id, amount=1)
         other = await client.call("payments.transfer", to=BOB.id, amount=1)
         genuine = service.nodes[0].receipt
         service.nodes[0].receipt = lambda id: genuine(other.id)  # type: ignore[method-assign]
+        with pytest.raises(ReceiptInvalid):
+            await done.receipt()
+        with pytest.raises(ReceiptInvalid):
+            await client.receipt(done.id)
+
+
+async def test_a_receipt_with_another_blocks_certificate_is_refused(tmp_path: Path) -> None:
+    """P7, T33."""
+    async with funded(tmp_path) as (service, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        other = await client.call("payments.transfer", to=BOB.id, amount=1)
+        genuine = service.nodes[0].receipt
+        forged = genuine(done.id) | {"certificate": genuine(other.id)["certificate"]}
+        service.nodes[0].receipt = lambda id: forged  # type: ignore[method-assign]
         with pytest.raises(ReceiptInvalid):
             await done.receipt()
 

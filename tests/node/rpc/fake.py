@@ -14,6 +14,9 @@ from strongroom.node.rpc.faults import NotFound, NotYet
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 
+TEST_SECONDS_MAX = 20.0
+"""A test that hangs fails."""
+
 
 class FakeBackend:
     """Answers at once, unless told otherwise."""
@@ -166,7 +169,7 @@ async def opened(limits: RpcLimits | None = None) -> AsyncIterator[Door]:
     backend = FakeBackend()
     runner = await serve(make_app(backend, limits), "127.0.0.1", 0, None)
     try:
-        async with ClientSession(connector=TCPConnector(force_close=True)) as http:
+        async with asyncio.timeout(TEST_SECONDS_MAX), ClientSession(connector=TCPConnector(force_close=True)) as http:
             yield Door(backend, runner, http)
     finally:
         await runner.cleanup()

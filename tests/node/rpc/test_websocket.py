@@ -8,10 +8,11 @@ from typing import Any
 
 import msgpack
 import pytest
-from aiohttp import ClientWebSocketResponse, WSMsgType
-from tests.node.rpc.fake import opened
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+from tests.node.rpc.fake import TEST_SECONDS_MAX, FakeBackend, opened
 
 from strongroom.node.rpc.faults import Overloaded
+from strongroom.node.rpc.http import make_app
 from strongroom.node.rpc.limits import RpcLimits
 
 ENVELOPE = b"an envelope"
@@ -112,6 +113,25 @@ async def test_a_closed_connection_cancels_what_it_waits_for() -> None:
                 await asyncio.sleep(0)
         await asyncio.wait([door.backend.held[0]])
         assert door.backend.held[0].cancelled()
+
+
+async def test_the_application_cancels_by_itself_what_a_closed_connection_waits_for() -> None:
+    """Also under a server that does not cancel handlers."""
+    backend = FakeBackend()
+    backend.hold = True
+    runner = web.AppRunner(make_app(backend), handler_cancellation=False, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with asyncio.timeout(TEST_SECONDS_MAX), ClientSession() as http:
+            async with http.ws_connect(f"http://127.0.0.1:{runner.addresses[0][1]}/ws") as socket:
+                await socket.send_bytes(msgpack.packb(_request("ledger_submit", [ENVELOPE])))
+                while not backend.held:
+                    await asyncio.sleep(0)
+            await asyncio.wait([backend.held[0]])
+        assert backend.held[0].cancelled()
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize("frame", [b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x91" * 5000, "{", '{"jsonrpc":'])

@@ -1,17 +1,25 @@
 """Forges votes of others, and certificates in every wrong form (rows 10, 13; T33, T36)."""
 
+from collections import Counter
 from dataclasses import replace
 
-from tests.simulation.actors.actor import ActorEvent, Liar, Send
+from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 
 from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import CertificateMessage, Justify, Propose, VoteMessage
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import Signature, SignerIndex, View
 
+FORGERIES_PER_VIEW = 8
+"""So that two forgers do not answer each other for ever."""
+
 
 class Forger(Liar):
     """Takes what it hears, and sends it on as somebody else's, or as more than it is."""
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(role)
+        self._forged_in: Counter[View] = Counter()
 
     def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
         """Forge something of the same view."""
@@ -19,7 +27,8 @@ class Forger(Liar):
             return []
         match event.message:
             case VoteMessage(vote):
-                return self._forge_vote(vote)
+                self._forged_in[vote.statement.view] += 1
+                return self._forge_vote(vote) if self._forged_in[vote.statement.view] <= FORGERIES_PER_VIEW else []
             case Propose(_, view, _, vote):
                 twisted = replace(vote, signature=Signature(bytes(64)))
                 forged = replace(event.message, vote=twisted)

@@ -93,6 +93,10 @@ class Honest(Actor):
         self.disk = Disk()
         self.witness = witness
         self.execution_delay = EXECUTION_DELAY
+        self.store_delay = 0.0
+        """Seconds from a commit to the block store's fsync; 0: at once."""
+        self.log_bytes_max = LOG_BYTES_MAX
+        """Size from which on the log begins anew."""
         self.voting = True
         self.wrong_root_from: int | None = None
         """Height from which this node's execution goes wrong, for planting non-determinism."""
@@ -109,6 +113,9 @@ class Honest(Actor):
         self.blocks: list[tuple[Header, tuple[Batch, ...], Certificate | None]] = []
         self.roots: list[Digest] = [ZERO]
         self._due: deque[tuple[float, int]] = deque()
+        self._commits: deque[tuple[float, list[Commit]]] = deque()
+        self._recorded: FinalRecord | None = None
+        self._rotated_bytes = 0
         self._status_at = now.monotonic + STATUS_INTERVAL * (1 + role.index / 10)
         self._waiting: deque[bytes] = deque()
         self.guard = Promises(role.members.epoch)
@@ -161,7 +168,7 @@ class Honest(Actor):
             executed=[self._executed(height) for height in range(1, len(self.roots))],
             records=[decode_record(kind, payload) for kind, payload in records if kind < BATCH_RECORD],
         )
-        self._forget_final_batches()
+        self._forget_final_batches(final)
         return statements
 
     def crash(self) -> None:
@@ -177,6 +184,8 @@ class Honest(Actor):
             case Submitted(transaction):
                 self._waiting.append(transaction)
             case Tick():
+                while self._commits and self._commits[0][0] <= now.monotonic:
+                    self._store_blocks(self._commits.popleft()[1], now)
                 self._execute(queue, now)
                 self._report(now)
                 queue.append(event)
@@ -195,7 +204,11 @@ class Honest(Actor):
         return outbox
 
     def deadline(self) -> float | None:
-        times = [self.replica.deadline(), self._status_at, self._due[0][0] if self._due else None]
+        times = [
+            self.replica.deadline(),
+            self._status_at,
+            *(queue[0][0] for queue in (self._due, self._commits) if queue),
+        ]
         return min(at for at in times if at is not None)
 
     def _work_off(self, queue: deque[Event | Batch], now: Now) -> None:
@@ -250,7 +263,11 @@ class Honest(Actor):
         for signer in {evidence.first.signer for evidence in output.evidence}:
             self.witness.evidence(node, signer)
         if output.commit:
-            self._store_blocks(output.commit, now)
+            self._commits.append((now.monotonic + self.store_delay, output.commit))
+            if not self.store_delay:
+                self._store_blocks(self._commits.popleft()[1], now)
+        if len(log) > max(self.log_bytes_max, 2 * self._rotated_bytes):
+            self._rotate()
 
     def _say(self, casts: list[Cast], queue: deque[Event | Batch]) -> None:
         node = self.role.index
@@ -315,19 +332,20 @@ class Honest(Actor):
         last = commits[-1]
         invariant(last.certificate is not None, "the last block of a commit has its own certificate")
         assert last.certificate is not None
-        self.disk.log.append(*encode_record(FinalRecord(last.header, last.certificate)))
+        self._recorded = FinalRecord(last.header, last.certificate)
+        self.disk.log.append(*encode_record(self._recorded))
         self.witness.point(node, "block stored")
-        self._forget_final_batches()
-        self.guard.forget_below(self.replica.final_view)
-        if len(self.disk.log) > LOG_BYTES_MAX:
-            self._rotate(last.header, last.certificate)
+        self._forget_final_batches(last.header)
+        self.guard.forget_below(last.certificate.view)
 
-    def _rotate(self, final: Header, certificate: Certificate) -> None:
-        records = [encode_record(record) for record in self.replica.log_records()]
-        records.append(encode_record(FinalRecord(final, certificate)))
+    def _rotate(self) -> None:
+        """Begin a new log, whatever the block store has by now."""
+        final = () if self._recorded is None else (self._recorded,)
+        records = [encode_record(record) for record in (*final, *self.replica.log_records())]
         kept: list[tuple[int, bytes]] = [(int(kind), payload) for kind, payload in records]
         kept += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in self.batches.values()]
         self.disk.log.replace(kept)
+        self._rotated_bytes = len(self.disk.log)
 
     # --- batches ----------------------------------------------------------------------------------------------------
 
@@ -383,13 +401,13 @@ class Honest(Actor):
             self._broadcast(BatchMessage(batch))
         queue.append(BatchHeld(header))
 
-    def _forget_final_batches(self) -> None:
-        cut = self.replica.final_cut
-        self.batches = {
-            digest: batch
-            for digest, batch in self.batches.items()
-            if batch.header.sequence >= cut[batch.header.lane].length
-        }
+    def _forget_final_batches(self, stored: Header) -> None:
+        if stored.cut:
+            self.batches = {
+                digest: batch
+                for digest, batch in self.batches.items()
+                if batch.header.sequence >= stored.cut[batch.header.lane].length
+            }
 
     def _stored(self, digests: tuple[Digest, ...]) -> Iterator[Batch]:
         for digest in digests:
