@@ -1,8 +1,9 @@
 """The manufacturer's certificates: root (ARK), intermediate (ASK), chip key (VCEK, or VLEK), and what they vouch for.
 
-Owns X.509 and the verification of RSA and P-384 signatures; with primitives.py and the simulated manufacturer's
-issuing.py the only importer of `cryptography` in this package. A root's key decides the profile that everything below
-it must match: the roots of AMD are constants here, so that no policy can call another root genuine (T26).
+Owns X.509 and the verification of RSA and P-384 signatures; with primitives.py and the simulated manufacturers'
+issuing.py and tdx*.py the only importer of `cryptography` in this package. A root's key decides the profile that
+everything below it must match: the roots of AMD are constants here, so that no policy can call another root genuine
+(T26).
 
 Sources: AMD publication 57230, "Versioned Chip Endorsement Key (VCEK) Certificate and KDS Interface Specification"
 (extensions 1.3.6.1.4.1.3704.1.*); RFC 5280 (X.509); RFC 4055 (RSASSA-PSS).

@@ -60,7 +60,7 @@ def verify(
     """
     if pin is None:
         document = {"verdict": "cannot check", "reason": "no-policy", "node": node}
-        emit(document, as_json)
+        emit(document, as_json, lambda: None)
         fail("no pin: give the service's with --service", ExitCode.CANNOT_CHECK)
     try:
         examined = _examine(directory, node, pin)

@@ -13,7 +13,6 @@ refusal: an executed envelope that its host replays later is refused as well, pr
 import asyncio
 from typing import Any
 
-from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.calls import Entry, Opened
@@ -26,6 +25,8 @@ RETRIES_MAX = 6
 """Times that one call is sent again or sealed anew."""
 RETRY_SECONDS = 0.2
 """Before the first of them; each further one waits longer by as much."""
+ROUNDS_MAX = 3
+"""Times that all nodes are asked about one refusal: some may not have executed its block yet."""
 NEVER_TURNING = frozenset({Code.WRONG_EPOCH.text, Code.OUTSIDE_WINDOW.text, Code.DOES_NOT_OPEN.text})
 
 
@@ -67,22 +68,19 @@ class Refusals:
             pipeline.give_up(entry, refusal)
 
     async def _ask_around(self, pipeline: Pipeline, entry: Entry, opened: Opened, refusal: TransactionRefused) -> None:
-        """Find where it was executed, or f+1 nodes that refused it for good; else try again later."""
-        try:
+        """Find where it was executed, or f+1 nodes that refused it for good; else the same envelope goes elsewhere."""
+        for attempt in range(ROUNDS_MAX):
             found = await self._nodes.opinions("ledger_transaction", id=refusal.id)
-        except StrongroomError:
-            found = []
-        executed = [one for one in found if _says(one, Code.EXECUTED)]
-        if any(_finishes(pipeline, entry, one) for one in executed):
-            return
-        agreeing = [one for one in found if one.get("refusal") == refusal.reason and not _says(one, Code.EXECUTED)]
-        if refusal.reason in NEVER_TURNING and len(agreeing) > opened.epoch.description.quorum.faults:
-            opened.dead = opened.dead or entry.sequence == 0
-            self._seal_anew(pipeline, entry, opened, refusal.reason)
-            return
-        if len(found) > 1 and not agreeing:
-            pipeline.leave(NotTrusted("answer", f"says {refusal.reason!r}, and no other node does"))
-        await asyncio.sleep(RETRY_SECONDS * entry.refusals)
+            executed = [one for one in found if _says(one, Code.EXECUTED)]
+            if any(_finishes(pipeline, entry, one) for one in executed):
+                return
+            agreeing = [one for one in found if not executed and one.get("refusal") == refusal.reason]
+            if refusal.reason in NEVER_TURNING and len(agreeing) > opened.epoch.description.quorum.faults:
+                opened.dead = opened.dead or entry.sequence == 0
+                self._seal_anew(pipeline, entry, opened, refusal.reason)
+                return
+            await asyncio.sleep(RETRY_SECONDS * (attempt + 1))
+        pipeline.leave(NotTrusted("answer", f"says {refusal.reason!r} of {refusal.id.hex()}, and too few others do"))
         pipeline.send_again(entry)
 
     def _seal_anew(self, pipeline: Pipeline, entry: Entry, opened: Opened, reason: str) -> None:

@@ -142,7 +142,7 @@ class FieldCertificate:
 
 
 def split_certificate(der: bytes) -> tuple[bytes, bytes, bytes]:
-    """TBSCertificate, AlgorithmIdentifier and signature of a certificate: the part that nobody signs is exact.
+    """What is signed, AlgorithmIdentifier and signature of a certificate or CRL: what nobody signs is exact.
 
     Neither `cryptography` nor dcap-qvl looks at the number of unused bits of the signature, so that one certificate
     would have eight encodings.

@@ -12,6 +12,7 @@ from typing import Any
 from cryptography import x509
 
 from strongroom.node.evidence import chains
+from strongroom.node.evidence.certificates import split_certificate
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.reasons import Reason, demand, refuse
 from strongroom.node.evidence.strict import decode_hex, decode_json, field, read_certificates
@@ -92,6 +93,7 @@ def _signer(chain: str, root: bytes) -> x509.Certificate:
 
 
 def _revocations(der: bytes) -> x509.CertificateRevocationList:
+    split_certificate(der)
     try:
         found = x509.load_der_x509_crl(der)
         _ = (found.issuer, found.last_update_utc, found.next_update_utc, found.extensions, len(found))

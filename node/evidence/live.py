@@ -47,7 +47,7 @@ async def examine(service: Service, pin: str, node: str) -> Examined:
                     connection = await Connection.open(http, endpoint, context)
                     found = await _examine_at(connection, trust, node)
             except (Disconnected, TimeoutError) as error:
-                failures.append(f"{endpoint}: {error or 'no answer in time'}")
+                failures.append(f"{endpoint}: {str(error).removeprefix(f'{endpoint}: ') or 'no answer in time'}")
                 continue
             if found is not None:
                 return found

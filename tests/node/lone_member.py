@@ -5,6 +5,7 @@ Blocks are made as in tests/enclave/chain.py; what makes them final is the encla
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.enclave.chain import EPOCH, Chain, Made
@@ -36,6 +37,7 @@ class LoneMember(Chain):
         self.outcomes: list[Outcome] = []
         self.history = HistoryTree(genesis.header)
         self.enclave: EnclaveProcess
+        self._certificates: dict[bytes, Certificate] = {}
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
@@ -61,8 +63,12 @@ class LoneMember(Chain):
         return Anchor(Height(self.history.size - 1), self.history.root())
 
     async def certificate_of(self, header: Header) -> Certificate:
-        statement = Statement(Kind.FINALIZE, EPOCH, header.view, header.digest)
-        return Certificate(statement, (SignerIndex(0),), tuple(await self.enclave.cast([statement])))
+        """Of a block; cast once, and kept as a host keeps it."""
+        if header.digest not in self._certificates:
+            statement = Statement(Kind.FINALIZE, EPOCH, header.view, header.digest)
+            votes = tuple(await self.enclave.cast([statement]))
+            self._certificates[header.digest] = Certificate(statement, (SignerIndex(0),), votes)
+        return self._certificates[header.digest]
 
     async def order(self, *envelopes: bytes) -> Made:
         """A block of these envelopes that is not executed yet."""
@@ -113,18 +119,32 @@ async def constitution_and_evidence(enclave: EnclaveProcess) -> tuple[bytes, byt
     return constitution, evidence
 
 
-@asynccontextmanager
-async def lone_member(folder: Path) -> AsyncIterator[LoneMember]:
-    """A member in its second boot, not yet fresh; its process ends with the context."""
+@dataclass(frozen=True)
+class FoundedAlone:
+    """What the founding of a service of one left behind."""
+
+    folder: Path
+    """Of the chip."""
+    genesis: bytes
+    sealed: bytes
+
+
+async def found_alone(folder: Path) -> FoundedAlone:
+    """Make a chip and found a service on it."""
     manufacturer().make_chip().save(folder)
-    founding = await EnclaveProcess.start(folder)
+    enclave = await EnclaveProcess.start(folder)
     try:
-        constitution, evidence = await constitution_and_evidence(founding)
-        genesis, wraps = await founding.found(constitution, (evidence,))
-        sealed = await founding.accept(genesis, wraps)
+        constitution, evidence = await constitution_and_evidence(enclave)
+        genesis, wraps = await enclave.found(constitution, (evidence,))
+        return FoundedAlone(folder, genesis, await enclave.accept(genesis, wraps))
     finally:
-        await founding.stop()
-    member = LoneMember(folder, verify_genesis(genesis), sealed)
+        await enclave.stop()
+
+
+@asynccontextmanager
+async def lone_member(founded: FoundedAlone) -> AsyncIterator[LoneMember]:
+    """A member in its second boot, not yet fresh; its process ends with the context."""
+    member = LoneMember(founded.folder, verify_genesis(founded.genesis), founded.sealed)
     await member.start()
     try:
         yield member

@@ -263,6 +263,7 @@ async def test_a_refusal_that_no_other_node_confirms_ends_in_the_same_envelope_e
             await asyncio.sleep(0)
         (envelope,) = service.nodes[0].submitted[0]
         lie = Included(_id(service, 0), 1, 0, int(Code.WRONG_EPOCH), b"")  # type: ignore[arg-type]
+        service.nodes[0].transaction_lies[lie.id] = {"status": "final", "refusal": "wrong epoch", "code": 5}
         service.nodes[0].swallowed[0].set_result([lie])
         assert (await future).id == lie.id
         assert service.nodes[1].submitted == [[envelope]]

@@ -183,7 +183,7 @@ def test_the_quotes_root_is_intels_or_named() -> None:
         ({"tcb_info_signature": "00" * 64}, "collateral-signature"),
         ({"qe_identity_signature": "AB" * 64}, "encoding"),
         ({"qe_identity_signature": 5}, "encoding"),
-        ({"root_ca_crl": ""}, "collateral"),
+        ({"root_ca_crl": ""}, "certificate-form"),
         ({"extra": ""}, "collateral"),
         ({"tcb_info": "{}"}, "collateral"),
         ({"tcb_info": "{"}, "malformed"),
