@@ -50,6 +50,9 @@ class ReplicaConfig:
     """False: observe only, as after a lost or stale log (PROTOCOL §6)."""
 
 
+_KINDS = frozenset(int(kind) for kind in Kind)
+
+
 class Holdings:
     """The state of one replica in one epoch."""
 
@@ -269,6 +272,11 @@ class Holdings:
     def header_of(self, digest: Digest) -> Header | None:
         """A held header from the final one upward: what a BlockRequest is answered with."""
         return self._tree.header(digest)
+
+    def has_certified(self, kind: int, epoch: int, view: int, digest: bytes) -> bool:
+        """Is a certificate for exactly this statement held?"""
+        held = self._proofs.get(Kind(kind), View(view)) if kind in _KINDS and epoch == self._epoch else None
+        return held is not None and held.digest == digest
 
     def check_certificate(self, certificate: Certificate) -> None:
         """Check that a quorum of this epoch signed; for what must be verified before it is stored (T34).

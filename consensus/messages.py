@@ -289,6 +289,10 @@ PROPOSE, BATCH, VOTE, CERT, JUSTIFY, HEAD_REQ, HEAD, KEYS_REQ, KEYS, STATUS = ra
 CERT_REQ, BATCH_REQ, BLOCK_REQ, BLOCK, RANGE_REQ, RANGE, EPOCH_REQ, EPOCH, SNAP_REQ, SNAP = range(11, 21)
 
 
+_CERT_ARRAY = 0x97
+"""First byte of a CERT message: an array of seven."""
+
+
 def encode_message(message: Message) -> bytes:
     """Canonical bytes: a tag, then the fields."""
     match message:
@@ -343,6 +347,20 @@ def decode_message(data: bytes) -> Message:
         raise NotCanonical("message: unknown tag")
     message: Message = _READERS[value[0]](value[1:])
     return message
+
+
+def certified_statement(data: bytes) -> tuple[int, int, int, bytes] | None:
+    """What a CERT message is about, (kind, epoch, view, digest), before its signatures are read; None for others.
+
+    Raises:
+        NotCanonical: a CERT whose statement is not one.
+    """
+    if len(data) < 2 or data[1] != CERT or data[0] != _CERT_ARRAY:
+        return None
+    _, kind, epoch, view, digest, _, _ = codec.fields(
+        codec.decode(data), int, int, int, int, bytes, bytes, bytes, name="certificate message"
+    )
+    return kind, epoch, view, digest
 
 
 def _header(data: object) -> Header:

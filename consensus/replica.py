@@ -65,6 +65,7 @@ class Replica(Holdings):
         self._leader_lied = False
         self._missing_view: View | None = None
         self._presence = Presence(len(self._members.validators), self._own, self._quorum.size)
+        self._executed_at = 0.0
         self._wakes: list[float] = []
         self._deadline: float | None = None
 
@@ -84,6 +85,7 @@ class Replica(Holdings):
             case BatchHeld(header):
                 self._lanes.add(header)
             case Executed():
+                self._executed_at = now.monotonic
                 self._execute(event)
                 self._check_divergence(out)
             case FinalRange():
@@ -398,6 +400,8 @@ class Replica(Holdings):
         patience = self._pacemaker.entered + self.delta
         terminal = self._tree.is_terminal(parent)
         ready = self._pacemaker.entered + self._settings.min_gap
+        if not self._agenda.waiting:
+            ready = max(ready, self._executed_at + self._settings.anchor_gap)
         if terminal or not self._agenda.build:
             ready = patience
         if now.monotonic < ready:

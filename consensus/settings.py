@@ -16,6 +16,8 @@ class Settings:
     """Seconds between repetitions in a view that does not end (R12)."""
     skip_after: float = 3.5
     """Seconds of silence after which a leader is skipped (R11); never less than 13Δ, above twice t_view."""
+    anchor_gap: float = 0.0
+    """Seconds that a block which would only anchor waits after an execution: the next batch may share its block."""
     min_gap: float = 0.0
     """Seconds from entering a view to a leader's proposal; lets blocks grow under load."""
     idle_block: float | None = None

@@ -4,12 +4,16 @@ Owns their bytes in memory, bounded per origin; the log owns their durability, a
 headers, what they mean.
 """
 
+from collections.abc import Iterable
+
 from strongroom.consensus.blocks import Batch
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.types import Digest, Lane
 
 ORIGIN_BYTES_MAX = 32 * 1024 * 1024
 """Unordered payload bytes that one origin may make this node keep."""
+WANTED_MAX = 65_536
+"""Batches that were asked for and have not come; beyond this they are forgotten, to be asked for again."""
 
 
 class BatchPool:
@@ -18,12 +22,25 @@ class BatchPool:
     def __init__(self) -> None:
         self._held: dict[Digest, Batch] = {}
         self._bytes: dict[Lane, int] = {}
+        self._wanted: set[Digest] = set()
 
     def __contains__(self, digest: Digest) -> bool:
         return digest in self._held
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def want(self, digests: Iterable[Digest]) -> None:
+        """Blocks name these batches: when they come, they are outside their origins' quotas."""
+        if len(self._wanted) > WANTED_MAX:
+            self._wanted.clear()
+        self._wanted.update(digests)
+
+    def arrived(self, digest: Digest) -> bool:
+        """A batch came, kept or not: it is wanted no more; returns whether it was."""
+        wanted = digest in self._wanted
+        self._wanted.discard(digest)
+        return wanted
 
     def admit(self, batch: Batch, *, wanted: bool) -> None:
         """Check the origin's quota before a batch is logged; what a block needs (`wanted`) is outside it.

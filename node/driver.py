@@ -41,7 +41,7 @@ from strongroom.consensus.messages import (
 from strongroom.consensus.records import encode_record
 from strongroom.consensus.replica import Replica
 from strongroom.consensus.statements import Statement, Vote
-from strongroom.consensus.types import Milliseconds, SignerIndex
+from strongroom.consensus.types import Epoch, Milliseconds, SignerIndex
 from strongroom.node.batches import BatchPool
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.ledger.wal import WriteAheadLog
@@ -56,6 +56,8 @@ FORGET_VIEWS = 64
 """The enclave's guard is told of final views in steps of this many."""
 BATCH_RECORD = 100
 """Kind of a log record that holds a batch; kinds below are the consensus core's."""
+OBSERVER_RECORD = 101
+"""Kind of a log record that silences this node's vote: (epoch, why). A restart must not forget it (PROTOCOL §6)."""
 
 log = structlog.get_logger()
 
@@ -103,7 +105,7 @@ class Driver:
         self.replica, self._own = replica, own
         self._wal, self._enclave, self._links = wal, enclave, links
         self._batches, self._pipeline = batches, pipeline
-        self._wal_bytes_max, self._on_alarm = wal_bytes_max, on_alarm
+        self._wal_bytes_max, self._rotate_at, self._on_alarm = wal_bytes_max, wal_bytes_max, on_alarm
         self._queue: deque[DriverEvent] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -111,9 +113,9 @@ class Driver:
         """The log has records that must be durable before anything of this turn is said; others may follow later."""
         self._forgotten = 0
         self._recorded: FinalRecord | None = None
+        self._observes = b""
+        """Payload of the record that silences this node; empty while it may vote."""
         self.alarm = ""
-        self.wanted: set[bytes] = set()
-        """Digests of batches that were asked for: outside their origin's quota."""
 
     def put(self, event: DriverEvent) -> None:
         """Queue an event."""
@@ -135,6 +137,14 @@ class Driver:
     def waiting_batches(self) -> int:
         """Batches of the own lane that no final block has ordered."""
         return self.replica.lane_lengths[self._own] - self.replica.final_cut[self._own].length
+
+    def observe(self, epoch: Epoch, reason: str) -> None:
+        """Vote no more in this epoch, whatever restarts come: the log does not hold all that was said (PROTOCOL §6)."""
+        self.replica.voting = False
+        self._observes = codec.encode((epoch, reason))
+        self._wal.append(OBSERVER_RECORD, self._observes)
+        self._wal.sync()
+        self._on_alarm(reason)
 
     async def run(self, first: list[Output]) -> None:
         """Carry out what `Replica.resume` returned, then work until cancelled."""
@@ -179,15 +189,14 @@ class Driver:
             log.warning("peer.fault", event=type(event).__name__, reason=str(fault))
 
     def _store(self, event: BatchArrived) -> bool:
-        digest = event.batch.header.digest
-        if digest in self._batches or self._is_final(event.batch):
+        wanted = self._batches.arrived(event.batch.header.digest) or event.own
+        if event.batch.header.digest in self._batches or self._is_final(event.batch):
             return False
         try:
-            self._batches.admit(event.batch, wanted=event.own or digest in self.wanted)
+            self._batches.admit(event.batch, wanted=wanted)
         except PeerFault as fault:
             log.warning("peer.fault", event="Batch", reason=str(fault))
             return False
-        self.wanted.discard(digest)
         self._wal.append(BATCH_RECORD, codec.encode(event.batch.to_wire()))
         self._batches.add(event.batch)
         self._dirty = True
@@ -196,7 +205,8 @@ class Driver:
     async def _note_final(self, record: FinalRecord) -> None:
         """What lies below a recorded final view is voted on no more; the log may lose it at its next rotation."""
         self._wal.append(*encode_record(record))
-        self._recorded = record
+        if self._recorded is None or record.header.height > self._recorded.header.height:
+            self._recorded = record
         view = record.certificate.view
         if view >= self._forgotten + FORGET_VIEWS:
             await self._enclave.forget(view)
@@ -217,8 +227,6 @@ class Driver:
         if self._dirty:
             self._wal.sync()
             self._dirty = False
-        if self._wal.size_bytes > self._wal_bytes_max:
-            self._wal.rotate(self._carry())
         for event in reversed(stored):
             self._queue.appendleft(BatchHeld(event.batch.header))
             self._wake.set()
@@ -229,12 +237,25 @@ class Driver:
             await self._say(casts)
         for output in outputs:
             self._finish(output)
+        if self._wal.size_bytes > self._rotate_at:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        """Begin a new log. The replica remembers nothing below its final block: the block store must have that first.
+
+        What is carried may be more than the limit; so the log doubles at least before the next time.
+        """
+        self._recorded = self._pipeline.record() or self._recorded
+        self._wal.rotate(self._carry())
+        self._rotate_at = max(self._wal_bytes_max, 2 * self._wal.size_bytes)
 
     def _carry(self) -> list[tuple[int, bytes]]:
         """What a new log begins with: all that the old one still says about the future."""
         carry: list[tuple[int, bytes]] = []
         if self._recorded is not None:
             carry.append(encode_record(self._recorded))
+        if self._observes:
+            carry.append((OBSERVER_RECORD, self._observes))
         carry += [encode_record(record) for record in self.replica.log_records()]
         carry += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in self._batches.all()]
         log.info("log.rotated", height=self.replica.final.height, records=len(carry))
@@ -279,7 +300,7 @@ class Driver:
     def _ask(self, ask: Ask) -> None:
         requests: list[Message] = []
         if ask.batches:
-            self.wanted.update(ask.batches)
+            self._batches.want(ask.batches)
             requests.append(BatchRequest(ask.batches))
         if ask.headers:
             requests.append(BlockRequest(ask.headers))

@@ -15,7 +15,7 @@ import structlog
 
 from strongroom.consensus.blocks import Batch, BatchHeader, decode_payload, encode_payload
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.events import FinalRecord, Output, Received
+from strongroom.consensus.events import Output, Received
 from strongroom.consensus.messages import (
     CertificateMessage,
     Head,
@@ -55,6 +55,8 @@ from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.run_record import RunRecord
 from strongroom.node.service import Service
 
+SETTINGS = Settings(min_gap=0.005, anchor_gap=0.012)
+"""Times of the replica: blocks grow a little under load, and an anchor waits for a batch to share its block."""
 STATUS_SECONDS = 1.0
 SEAL_SECONDS = 5.0
 """How often the enclave's mark is written to disk, at most."""
@@ -123,8 +125,10 @@ class Host:
 
     async def _tell_of_walls(self) -> None:
         """What stands around the enclave here, and what this machine does not have, is a fact of the log."""
-        for name, stands, words in await self.enclave.walls():
-            (log.info if stands else log.warning)("enclave.wall", wall=name, stands=stands, how=words)
+        walls = await self.enclave.walls()
+        missing = {name: words for name, stands, words in walls if not stands}
+        standing = [name for name, stands, _ in walls if stands]
+        (log.warning if missing else log.info)("enclave.walls", standing=standing, missing=missing)
 
     async def _unseal(self) -> None:
         path = self.layout.sealed / SEALED_STATE
@@ -184,7 +188,7 @@ class Host:
             answers=self.answers,
             mempool=self.mempool,
             description=description.digest,
-            on_final=lambda header, certificate: self.driver.put(Recorded(FinalRecord(header, certificate))),
+            on_final=lambda record: self.driver.put(Recorded(record)),
             on_executed=lambda event: self.driver.put(event),
         )
         self.replica = Replica(
@@ -194,8 +198,8 @@ class Host:
                 own=own,
                 anchor=self.genesis.header,
                 verify=verify,
-                settings=Settings(),
-                voting=not replayed.lost_log,
+                settings=SETTINGS,
+                voting=not replayed.observes,
             )
         )
         self.driver = Driver(
@@ -209,8 +213,8 @@ class Host:
             wal_bytes_max=self.config.limits.wal_bytes_max,
             on_alarm=self._raise_alarm,
         )
-        if replayed.lost_log:
-            self._raise_alarm("the log was lost while the key exists: observes only, never votes in this epoch")
+        if replayed.observes:
+            self.driver.observe(description.epoch, replayed.observes)
         self._fill(replayed)
 
     def _fill(self, replayed: Replayed) -> None:
@@ -272,8 +276,8 @@ class Host:
         fresh = await self.enclave.freshen(heads)
         log.info("node.fresh", height=fresh.height, heads=len(heads), may_vote=fresh.may_vote)
         if not fresh.may_vote:
-            self.replica.voting = False
-            self._raise_alarm("a peer holds a vote of this node that its log does not have: observes only")
+            reason = "a peer holds a vote of this node that its log does not have: observes only"
+            self.driver.observe(self.genesis.description.epoch, reason)
         for run in replayed.left_over:
             await self.pipeline.execute([(header, list(batches)) for header, batches in run.blocks], run.certificate)
         self.fresh_height = fresh.height

@@ -26,6 +26,7 @@ from strongroom.consensus.messages import (
     Range,
     RangeRequest,
     Status,
+    certified_statement,
     decode_message,
     encode_message,
 )
@@ -72,12 +73,18 @@ class Inbox:
     def receive(self, sender: SignerIndex, data: bytes) -> None:
         """Handle one frame of a link; never raises for what a peer did."""
         try:
-            self._dispatch(sender, decode_message(data))
+            if not self._is_held(data):
+                self._dispatch(sender, decode_message(data))
         except PeerFault as fault:
             self.faults[sender] += 1
             log.warning("peer.fault", peer=int(sender), reason=str(fault), count=self.faults[sender])
             if self.faults[sender] % FAULTS_MAX == 0:
                 self._links.disconnect(sender)
+
+    def _is_held(self, data: bytes) -> bool:
+        """A certificate for a statement that is certified here already: most are, for each member makes its own."""
+        statement = certified_statement(data)
+        return statement is not None and self.driver is not None and self.driver.replica.has_certified(*statement)
 
     def _dispatch(self, sender: SignerIndex, message: Message) -> None:
         match message:
@@ -133,8 +140,8 @@ class Inbox:
             return
         replica.check_certificate(message.certificate)
         for _, batches in message.blocks[-len(final_range.headers) :]:
+            self._batches.want(batch.header.digest for batch in batches)
             for batch in batches:
-                self.driver.wanted.add(batch.header.digest)
                 self._to_replica(sender, BatchArrived(batch, own=False))
         self._to_replica(sender, final_range)
 

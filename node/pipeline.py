@@ -13,7 +13,7 @@ import structlog
 
 from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.errors import InvariantBroken, invariant
-from strongroom.consensus.events import Commit, Executed
+from strongroom.consensus.events import Commit, Executed, FinalRecord
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.history import HistoryTree
@@ -44,7 +44,7 @@ class Pipeline:
         answers: Answers,
         mempool: Mempool,
         description: Digest,
-        on_final: Callable[[Header, Certificate], None],
+        on_final: Callable[[FinalRecord], None],
         on_executed: Callable[[Executed], None],
     ) -> None:
         self._store, self._enclave, self._history = store, enclave, history
@@ -95,20 +95,26 @@ class Pipeline:
                 end = index + 1
         return [self._commits.popleft() for _ in range(end)]
 
-    async def _carry_out(self, run: list[Commit]) -> None:
-        blocks: list[tuple[Header, list[Batch]]] = []
-        for commit in run:
-            data = [self._data_of(digest) for digest in commit.batches]
+    def record(self) -> FinalRecord | None:
+        """Store every final block that waits, durably: the log is about to forget them. Returns the newest, if any."""
+        return self._store_blocks(list(self._commits)) if self._commits else None
+
+    def _store_blocks(self, commits: list[Commit]) -> FinalRecord:
+        for commit in commits:
             if commit.header.height > self._store.newest_block:
-                block = StoredBlock(commit.header, commit.certificate, tuple(data))
+                block = StoredBlock(commit.header, commit.certificate, tuple(map(self._data_of, commit.batches)))
                 self._store.append_block(commit.header.height, block.encode())
-            blocks.append((commit.header, data))
-        certificate = run[-1].certificate
+        certificate = commits[-1].certificate
         if certificate is None:
             raise InvariantBroken("a run of final blocks ends without a certificate")
         self._store.sync()
-        self._on_final(run[-1].header, certificate)
-        await self.execute(blocks, certificate)
+        return FinalRecord(commits[-1].header, certificate)
+
+    async def _carry_out(self, run: list[Commit]) -> None:
+        recorded = self._store_blocks(run)
+        self._on_final(recorded)
+        blocks = [(commit.header, [self._data_of(digest) for digest in commit.batches]) for commit in run]
+        await self.execute(blocks, recorded.certificate)
         for commit in run:
             for digest in commit.batches:
                 self._batches.drop(digest)

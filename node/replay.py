@@ -14,11 +14,11 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.events import Executed, Record
 from strongroom.consensus.records import decode_record
 from strongroom.consensus.statements import Certificate
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import Epoch, Height
 from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.outcome import Outcome
-from strongroom.node.driver import BATCH_RECORD
+from strongroom.node.driver import BATCH_RECORD, OBSERVER_RECORD
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
@@ -27,6 +27,7 @@ from strongroom.node.stored import StoredBlock, header_and_certificate
 APPLY_BLOCKS_MAX = 128
 APPLY_BYTES_MAX = 16 * 1024 * 1024
 PROGRESS_BLOCKS = 10_000
+LOST_LOG = "the log was lost while the key exists: observes only, never votes in this epoch"
 
 log = structlog.get_logger()
 
@@ -56,8 +57,8 @@ class Replayed:
     executed: tuple[Executed, ...]
     """Roots of the heights whose outcomes are recorded, from the final header's anchor on."""
     left_over: tuple[LeftOver, ...]
-    lost_log: bool
-    """The key is here and the log is not."""
+    observes: str
+    """Why this node may not vote in this epoch: its log is lost, or was found to be stale in an earlier boot."""
 
 
 def read_history(store: BlockStore, genesis: VerifiedGenesis) -> HistoryTree:
@@ -80,9 +81,7 @@ async def replay(
     """
     final, certificate = _newest_certified(store, store.newest_block, genesis.header)
     applied = await _restore_enclave(store, genesis, enclave, final, certificate)
-    if wal.created and not store.newest_block:
-        log.warning("replay.log-lost", hint="the sealed key is here and the log is not")
-    records, batches = _read_log(wal)
+    records, batches, silenced = _read_log(wal, genesis.description.epoch)
     recorded = _ordered(final)
     wanted = tuple(batch for batch in batches if batch.header.sequence >= recorded.get(int(batch.header.lane), 0))
     description = genesis.description.digest
@@ -95,19 +94,24 @@ async def replay(
         recent=tuple(header_at(store, height) for height in range(final.anchor.height + 1, final.height + 1)),
         executed=tuple(Executed(Height(height), history.root(height + 1), description) for height in known),
         left_over=_left_over(store, applied, final),
-        lost_log=wal.created,
+        observes=LOST_LOG if wal.created else silenced,
     )
 
 
-def _read_log(wal: WriteAheadLog) -> tuple[tuple[Record, ...], list[Batch]]:
+def _read_log(wal: WriteAheadLog, epoch: Epoch) -> tuple[tuple[Record, ...], list[Batch], str]:
+    """Records of the consensus core, batches, and why this node is silent in `epoch` (empty: it is not)."""
     records: list[Record] = []
     batches: list[Batch] = []
+    silenced = ""
     for kind, payload in wal.replay():
         if kind == BATCH_RECORD:
             batches.append(Batch.from_wire(codec.decode(payload)))
+        elif kind == OBSERVER_RECORD:
+            of, reason = codec.fields(codec.decode(payload), int, str, name="observer record")
+            silenced = reason if of == epoch else silenced
         else:
             records.append(decode_record(kind, payload))
-    return tuple(records), batches
+    return tuple(records), batches, silenced
 
 
 def _ordered(final: Header) -> dict[int, int]:

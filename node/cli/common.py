@@ -58,6 +58,9 @@ DirectoryOption = Annotated[
     Path, typer.Option("--dir", envvar="STRONGROOM_DIR", metavar="DIR", help="The cluster's folder.")
 ]
 """`--dir DIR`; use with `= DEFAULT_DIR`."""
+TimeoutOption = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait before giving up.")]
+"""`--timeout S`; use with `= TIMEOUT_SECONDS`."""
+TIMEOUT_SECONDS = 60.0
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")]
 """`--json`; use with `= False`."""
 DEFAULT_DIR = Path(DEFAULT_DIRECTORY)
@@ -153,6 +156,27 @@ def existing_directory(directory: Path) -> Path:
             ExitCode.USAGE,
         )
     return directory
+
+
+def read_id(text: str) -> bytes:
+    """A transaction id from its hex digits.
+
+    Raises:
+        ClientFault: it is none.
+    """
+    try:
+        id = bytes.fromhex(text)
+    except ValueError:
+        id = b""
+    if len(id) != 32 or id.hex() != text:
+        raise ClientFault(f"{text!r} is no transaction id: 64 lowercase hex digits")
+    return id
+
+
+def ask_passphrase(name: str) -> str:
+    """Ask the user, not showing what is typed."""
+    text: str = typer.prompt(f"passphrase of {name}", hide_input=True, err=True)
+    return text
 
 
 def note(text: str) -> None:

@@ -15,11 +15,13 @@ from strongroom.node.cli.common import (
     DirectoryOption,
     ExitCode,
     JsonOption,
+    ask_passphrase,
     emit,
     existing_directory,
     fail,
     guarded,
     note,
+    read_id,
     run,
 )
 
@@ -152,7 +154,6 @@ def tx(
     Example: strongroom explorer tx 4f5a…c2 --as alice
     """
     from strongroom.node.cli import explorer_tables
-    from strongroom.node.cli.ledger import read_id
 
     read_id(id)
     document = run(_transaction(existing_directory(directory), id, identity))
@@ -239,7 +240,6 @@ def _reader(directory: Path) -> "Reader":
 
 
 def _client(directory: Path, identity: str) -> "Client":
-    from strongroom.node.cli.ledger import ask_passphrase
     from strongroom.node.client.client import Client
 
     return Client.connect(directory, identity, passphrase=ask_passphrase, timeout=OPEN_SECONDS, on_waiting=note)

@@ -9,11 +9,19 @@ from strongroom.consensus import labels
 from strongroom.consensus.blocks import Anchor, BatchHeader, Header, LaneTip, decode_payload, encode_payload
 from strongroom.consensus.codec import decode, encode
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.messages import Justify, VoteMessage, decode_message, encode_message
+from strongroom.consensus.messages import (
+    CertificateMessage,
+    CertificateRequest,
+    Justify,
+    VoteMessage,
+    certified_statement,
+    decode_message,
+    encode_message,
+)
 from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.records import RecordKind, decode_record, encode_record
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
-from strongroom.consensus.types import NO_DIGEST, Digest, Signature, SignerIndex
+from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Signature, SignerIndex, View
 
 u64 = st.integers(0, 2**64 - 1)
 digests = st.binary(min_size=32, max_size=32).map(Digest)
@@ -204,3 +212,17 @@ def test_types_are_exact() -> None:
         Justification.from_wire((None,))
     with pytest.raises(NotCanonical):
         decode_record(RecordKind.CAST, encode((1, 0, 1)))
+
+
+def test_a_certificate_message_tells_its_statement_before_its_signatures_are_read() -> None:
+    certificate = Certificate(
+        Statement(Kind.FINALIZE, Epoch(3), View(70_000), Digest(b"\xab" * 32)),
+        (SignerIndex(0),),
+        (Signature(bytes(64)),),
+    )
+    data = encode_message(CertificateMessage(certificate))
+    assert certified_statement(data) == (3, 3, 70_000, b"\xab" * 32)
+    assert certified_statement(encode_message(CertificateRequest(Epoch(1), View(2)))) is None
+    assert certified_statement(b"") is None
+    with pytest.raises(NotCanonical):
+        certified_statement(data + b"\x00")

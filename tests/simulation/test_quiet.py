@@ -1,5 +1,7 @@
 """Fault matrix rows 40 to 43 and 51: quiet chains, batches known to one, slow execution, floods."""
 
+from dataclasses import replace
+
 import pytest
 from tests.simulation.actors.actor import ActorEvent, Liar, Send
 from tests.simulation.scenes import DELTA, QUICK, Scene
@@ -37,6 +39,21 @@ def test_row_40_a_block_is_executed_anchored_and_receipted_and_then_it_is_quiet(
     assert blocks[-1].anchor.height >= loaded.height
     assert len(blocks) <= 3
     assert not any(replica.has_work for replica in scene.replicas)
+
+
+def test_row_40_an_anchor_that_waits_a_little_shares_the_next_transactions_block() -> None:
+    patient = replace(QUICK, anchor_gap=3 * DELTA)
+    blocks = {}
+    for settings in (QUICK, patient):
+        scene = Scene(4, settings=settings)
+        scene.start()
+        for number in range(5):
+            scene.submit(0, b"payment %d" % number)
+            assert scene.run(1.0, scene.everything_final)
+        scene.run(2.0)
+        assert not any(replica.has_work for replica in scene.replicas)
+        blocks[settings.anchor_gap] = max(scene.heights())
+    assert blocks[patient.anchor_gap] < blocks[QUICK.anchor_gap]
 
 
 def test_row_41_a_transaction_known_to_one_follower_is_relayed_and_ordered() -> None:

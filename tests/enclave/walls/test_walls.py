@@ -218,3 +218,21 @@ def test_what_a_machine_does_not_have_is_said(monkeypatch: pytest.MonkeyPatch) -
     assert set(missing) == {"files", "user", "seeds"}
     assert "no Landlock" in missing["files"]
     assert "Function not implemented" in missing["seeds"]
+
+
+def test_T10_an_enclaves_seeds_rest_where_its_host_cannot_look() -> None:
+    """Not even as root, through /proc/PID/mem."""
+
+    def look(process: Path) -> str:
+        regions = [line for line in (process / "maps").read_text().splitlines() if "/secretmem" in line]
+        if not regions:
+            return "none"
+        with (process / "mem").open("rb", buffering=0) as memory:
+            try:
+                os.pread(memory.fileno(), 32, int(regions[0].split("-")[0], 16))
+            except OSError as refused:
+                return str(refused.strerror)
+        return "read"
+
+    seeds = survey()[-1]
+    assert _seen_from_outside(look) == ("Input/output error" if seeds.stands else "none")

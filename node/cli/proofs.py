@@ -1,0 +1,139 @@
+"""`strongroom receipt | verify receipt`: fetching a proof, and checking one offline.
+
+Owns options, words and JSON of these commands; four verdicts, and what each exits with. Everything that does the work
+is loaded when a command runs.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    TIMEOUT_SECONDS,
+    DirectoryOption,
+    ExitCode,
+    JsonOption,
+    TimeoutOption,
+    emit,
+    existing_directory,
+    guarded,
+    read_id,
+    run,
+)
+
+RECEIPT_POLL_SECONDS = 0.3
+
+
+@guarded
+def receipt(
+    id: Annotated[str, typer.Argument(metavar="TXID", help="Transaction id, 64 hex digits.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to; TXID.receipt.json by default.")
+    ] = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a transaction's receipt, verify it against the pin, write it to a file.
+
+    Example: strongroom receipt 4f5a…c2 -o payment.json
+    """
+    existing_directory(directory)
+    from strongroom.enclave.receipts import verify_receipt as check
+    from strongroom.node.client.service import load_service
+    from strongroom.node.ledger.files import write_atomic
+
+    service = load_service(directory)
+    transaction = read_id(id)
+    fetched, text = run(_fetch_receipt(directory, transaction, timeout))
+    verified = check(fetched, service.pin)
+    if verified.id != transaction:
+        raise ReceiptInvalid(f"the node gave the receipt of another transaction, {verified.id.hex()}")
+    path = output or Path(f"{id}.receipt.json")
+    write_atomic(path.absolute(), text.encode(), mode=0o644)
+    document = {"file": str(path), **_verified_document(verified)}
+    emit(document, as_json, lambda: typer.echo(f"{path}: {document['status']} at height {verified.height}, verified"))
+
+
+async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[Any, str]:
+    import asyncio
+    import json
+
+    from strongroom.enclave.receipt import Receipt
+    from strongroom.node.client.reader import Reader
+    from strongroom.node.client.service import load_service
+    from strongroom.node.rpc.faults import NotYet
+
+    async with Reader(load_service(directory)) as reader:
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            try:
+                document = await reader.ask("ledger_receipt", id=id.hex())
+                return Receipt.from_json(document), json.dumps(document, indent=1) + "\n"
+            except NotYet:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(RECEIPT_POLL_SECONDS)
+
+
+@guarded
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A receipt.")],
+    pin: Annotated[
+        str | None, typer.Option("--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a receipt offline: the file and the pin are all it takes.
+
+    Example: strongroom verify receipt payment.json --service sr1-…
+    """
+    try:
+        document, code = _judge(file, pin), ExitCode.OK
+    except ReceiptInvalid as fault:
+        document = {"verdict": fault.verdict, "reason": str(fault)}
+        code = ExitCode.CANNOT_CHECK if fault.verdict == "cannot check" else ExitCode.NO
+    emit(document, as_json, lambda: _show_verdict(document))
+    if code:
+        raise typer.Exit(int(code))
+
+
+def _judge(file: Path, pin: str | None) -> dict[str, Any]:
+    if pin is None:
+        raise ReceiptInvalid("no pin: give the service's with --service", verdict="cannot check")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ReceiptInvalid(f"cannot read {file}: {error.strerror}", verdict="cannot check") from None
+    from strongroom.enclave.receipt import Receipt
+    from strongroom.enclave.receipts import verify_receipt as check
+
+    verified = check(Receipt.from_json(data), pin)
+    simulated = ", on a SIMULATED platform" if verified.simulated else ""
+    reason = f"a quorum of {verified.service} certified it{simulated}"
+    return {"verdict": "valid", "reason": reason, **_verified_document(verified)}
+
+
+def _verified_document(verified: Any) -> dict[str, Any]:
+    return {
+        "id": verified.id.hex(),
+        "height": verified.height,
+        "index": verified.index,
+        "status": verified.code.text,
+        "result_digest": verified.result_digest.hex(),
+        "anchor_height": verified.anchor_height,
+        "time_ms": verified.time_ms,
+        "service": verified.service,
+        "pin": verified.pin,
+        "simulated": verified.simulated,
+    }
+
+
+def _show_verdict(document: dict[str, Any]) -> None:
+    typer.echo(f"{document['verdict']}: {document['reason']}")
+    for name in ("id", "status", "height", "index", "anchor_height"):
+        if name in document:
+            typer.echo(f"  {name.replace('_', ' '):<14} {document[name]}")
