@@ -10,19 +10,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import BATCH_ENVELOPES_MAX, Header
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.messages import Head
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height, SignerIndex, TransactionId
 from strongroom.enclave.attestation.verifier import VerifiedEnclave
 from strongroom.enclave.envelope import transaction_id
 from strongroom.enclave.outcome import Outcome
-from strongroom.enclave.padding import ENVELOPE_BYTES_MAX
 from strongroom.enclave.requests import Refusal
 from strongroom.node import metrics
 from strongroom.node.documents import block_document, code_text, envelope_document, receipt_of
 from strongroom.node.rpc.backend import Blob, Document, Included
 from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.stored import StoredBlock, header_and_certificate
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Service:
             "measurement": genesis.validators[host.own].measurement,
             "node": host.config.name,
             "validators": [self._validator(index, enclave) for index, enclave in enumerate(genesis.validators)],
-            "limits": {"envelope_bytes_max": ENVELOPE_BYTES_MAX, "frame_envelopes_max": BATCH_ENVELOPES_MAX},
+            "limits": RpcLimits().public(),
             "simulated": genesis.simulated,
         }
 
@@ -85,15 +86,18 @@ class Service:
 
     async def service_heads(self, nonce: bytes) -> list[Document]:
         """Heads over the caller's nonce, of q members or of those that answer in time."""
-        try:
-            heads = await self._host.heads.collect(nonce, seconds=HEADS_SECONDS)
-        except PeerFault as fault:
-            raise Overloaded(str(fault), retry_after_ms=200) from None
+        heads = await self._collect(nonce, HEADS_SECONDS)
         names = {enclave.claims.node_key: enclave.claims.node for enclave in self._host.genesis.validators}
         return [
             {"node": names[head.node_key], "node_key": head.node_key, "head": Blob(codec.encode(head.to_wire()))}
             for head in heads
         ]
+
+    async def _collect(self, nonce: bytes, seconds: float) -> list[Head]:
+        try:
+            return await self._host.heads.collect(nonce, seconds=seconds)
+        except PeerFault as fault:
+            raise Overloaded(str(fault), retry_after_ms=200) from None
 
     def service_epochs(self, start: int) -> list[Document]:
         """The chain of epochs from `start` on."""
@@ -343,7 +347,7 @@ class Service:
     async def _freshen(self, seconds: float) -> None:
         async with self._host.freshening:
             enclave = self._host.enclave
-            heads = await self._host.heads.collect(await enclave.challenge(), seconds=min(seconds, HEADS_SECONDS))
+            heads = await self._collect(await enclave.challenge(), min(seconds, HEADS_SECONDS))
             self._host.feed_certificates(heads)
             try:
                 await enclave.freshen(heads)
