@@ -45,7 +45,10 @@ def serve(door: socket.socket, core: Core) -> None:
 
 
 def answer_to(core: Core, request: bytes) -> bytes:
-    """One request's answer or refusal; what is refused has changed nothing."""
+    """One request's answer or refusal; what is refused has changed nothing.
+
+    Of an APPLY of several outcomes those before the one that is refused stand: provisional like all that is applied.
+    """
     try:
         op, arguments = decode_request(request)
         return encode_answer(_HANDLERS[op](core, arguments))

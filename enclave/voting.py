@@ -39,13 +39,11 @@ class VotingGuard:
 
         Raises:
             Silenced: after the first cast of this boot; a log is read before it is written.
-            GuardRefuses: the log contradicts itself.
+            GuardRefuses: the log contradicts itself; nothing of it is taken.
         """
         if self._has_cast:
             raise Silenced("statements are recalled before the first cast, not after")
-        for statement in statements:
-            self._promises.check(statement)
-            self._promises.add(statement)
+        self._promise(list(statements))
 
     def forget_below(self, view: View) -> None:
         """Drop promises up to a final view; nothing is cast there any more."""
@@ -65,13 +63,20 @@ class VotingGuard:
 
         Raises:
             Silenced: this key must not vote.
-            GuardRefuses: a statement contradicts an earlier one; none of this call is signed.
+            GuardRefuses: a statement contradicts an earlier one; none of this call is signed or remembered.
         """
         if self._silenced_by:
             raise Silenced(f"this enclave only observes: {self._silenced_by}")
         held = list(statements)
-        for statement in held:
-            self._promises.check(statement)
-            self._promises.add(statement)
+        self._promise(held)
         self._has_cast = True
         return tuple(self._key.sign(statement.signed_bytes(self._chain)) for statement in held)
+
+    def _promise(self, statements: list[Statement]) -> None:
+        """Take all of them, or none when one contradicts what was said before or another one of them."""
+        together = Promises(self._members.epoch)
+        for statement in statements:
+            self._promises.check(statement)
+            together.add(statement)
+        for statement in statements:
+            self._promises.add(statement)

@@ -113,6 +113,8 @@ class Driver:
         """The log has records that must be durable before anything of this turn is said; others may follow later."""
         self._forgotten = 0
         self._recorded: FinalRecord | None = None
+        self._put_off: Ask | None = None
+        """A range of old blocks that is asked for once execution has caught up."""
         self._observes = b""
         """Payload of the record that silences this node; empty while it may vote."""
         self.alarm = ""
@@ -181,6 +183,9 @@ class Driver:
         if deadline is not None and deadline <= moment.monotonic:
             self._step(Tick(), moment, outputs)
         await self._carry_out(outputs, stored)
+        if self._put_off is not None and not self._pipeline.overfull:
+            ask, self._put_off = self._put_off, None
+            self._ask(ask)
 
     def _step(self, event: Event, moment: Now, outputs: list[Output]) -> None:
         try:
@@ -304,7 +309,9 @@ class Driver:
             requests.append(BatchRequest(ask.batches))
         if ask.headers:
             requests.append(BlockRequest(ask.headers))
-        if ask.range_from is not None:
+        if ask.range_from is not None and self._pipeline.overfull:
+            self._put_off = Ask(ask.to, range_from=ask.range_from)
+        elif ask.range_from is not None:
             requests.append(RangeRequest(ask.range_from))
         for request in requests:
             self._links.send(ask.to, encode_message(request))

@@ -22,9 +22,14 @@ from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Digest, Height, Signature, SignerIndex, View
 from strongroom.enclave.requests import FRAME_BYTES_MAX, Ending, Op, decode_answer, encode_request
 from strongroom.node.framing import FrameProtocol
+from strongroom.node.rpc.faults import Overloaded
 
 REQUESTS_MAX = 1024
+OTHERS_REQUESTS_MAX = 512
+"""With so many under way, nothing more is asked on behalf of clients and peers: votes and blocks have the rest."""
+RETRY_AFTER_MS = 100
 WALLS_MAX = 32
+_FOR_OTHERS = frozenset({Op.LINK_EVIDENCE, Op.CHECK_LINK, Op.QUERY})
 _STOP_SECONDS = 5.0
 
 
@@ -148,6 +153,10 @@ class EnclaveProcess:
     async def _ask(self, op: Op, *arguments: object) -> object:
         if self.closed.is_set():
             raise EnclaveGone("the enclave has ended: start the node again")
+        if op in _FOR_OTHERS and len(self._waiting) >= OTHERS_REQUESTS_MAX:
+            raise Overloaded(
+                "the enclave has too much to do: ask again, or ask another node", retry_after_ms=RETRY_AFTER_MS
+            )
         if len(self._waiting) >= REQUESTS_MAX:
             raise OperatorFault(f"{REQUESTS_MAX} requests wait for the enclave already")
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

@@ -20,7 +20,6 @@ from strongroom.consensus.messages import (
     CertificateMessage,
     Head,
     HeadBody,
-    HeadRequest,
     Status,
     StatusBody,
     VoteMessage,
@@ -34,16 +33,17 @@ from strongroom.enclave.genesis import verify_genesis
 from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.padding import ENVELOPE_BYTES_MAX
 from strongroom.enclave.primitives import digest, verify
+from strongroom.enclave.requests import Refusal
 from strongroom.node import tls
 from strongroom.node.answers import Answers
 from strongroom.node.batches import BatchPool
 from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.config import NodeConfig
 from strongroom.node.driver import BatchArrived, Driver, Recorded, now
-from strongroom.node.enclave_process import EnclaveProcess
+from strongroom.node.enclave_process import EnclaveProcess, Freshness
 from strongroom.node.heads import Heads
 from strongroom.node.inbox import Inbox
-from strongroom.node.ledger.files import write_atomic
+from strongroom.node.ledger.files import disk_faults, write_atomic
 from strongroom.node.ledger.lock import acquire_lock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
@@ -52,12 +52,15 @@ from strongroom.node.mempool import Mempool
 from strongroom.node.pipeline import Pipeline
 from strongroom.node.replay import Replayed, read_history, replay
 from strongroom.node.rpc.http import make_app, serve
+from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.run_record import RunRecord
 from strongroom.node.service import Service
 
 SETTINGS = Settings(min_gap=0.005, anchor_gap=0.012)
 """Times of the replica: blocks grow a little under load, and an anchor waits for a batch to share its block."""
 STATUS_SECONDS = 1.0
+HEADS_SECONDS = 1.0
+"""Between two attempts to get heads that the enclave takes."""
 SEAL_SECONDS = 5.0
 """How often the enclave's mark is written to disk, at most."""
 
@@ -77,6 +80,8 @@ class Host:
         """One challenge of the enclave at a time."""
         self.alarm = ""
         self._stopping = asyncio.Event()
+        self._damage: asyncio.Queue[OperatorFault] = asyncio.Queue()
+        """What was found wrong with the ledger's files by whoever read them."""
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -91,7 +96,10 @@ class Host:
             lock = acquire_lock(self.layout.lock)
             stack.callback(lock.release)
             self.genesis = verify_genesis(self.config.genesis.read_bytes())
-            self.store = await asyncio.to_thread(BlockStore.open, self.layout.directory, transactions_of)
+            segment_bytes_max = self.config.limits.segment_bytes_max
+            self.store = await asyncio.to_thread(
+                BlockStore.open, self.layout.directory, transactions_of, segment_bytes_max=segment_bytes_max
+            )
             stack.callback(self.store.close)
             self.wal = await asyncio.to_thread(WriteAheadLog.open, self.layout.wal)
             stack.callback(self.wal.close)
@@ -111,12 +119,14 @@ class Host:
         await self._compose(replayed)
         await self.enclave.recall(list(self.statements))
         await self.enclave.forget(self.replica.final_view)
+        self.store.on_damage = self._damage.put_nowait
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 await self._open_doors()
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._until_enclave_ends())
+                tasks.create_task(self._until_damaged())
                 tasks.create_task(self._take_part(replayed))
         except* _Stop:
             log.info("node.stopped", node=self.config.name)
@@ -136,7 +146,9 @@ class Host:
             sealed = path.read_bytes()
         except OSError as error:
             raise OperatorFault(f"{path}: {error.strerror}; without its sealed state a node has no keys") from None
-        write_atomic(path, await self.enclave.unseal(sealed, self.genesis.data))
+        unsealed = await self.enclave.unseal(sealed, self.genesis.data)
+        with disk_faults(path):
+            write_atomic(path, unsealed)
         self.boot = (await self.enclave.status()).boot
 
     # --- composition ---
@@ -165,9 +177,7 @@ class Host:
             on_message=lambda sender, data: self.inbox.receive(sender, data),
             on_link=self._greet,
         )
-        self.heads = Heads(
-            chain=chain, members=description, own=own, enclave=self.enclave, links=self.links, body=self._head_body
-        )
+        self.heads = Heads(genesis=self.genesis, own=own, enclave=self.enclave, links=self.links, body=self._head_body)
         self.inbox = Inbox(
             chain=chain,
             members=description,
@@ -175,7 +185,7 @@ class Host:
             batches=self.batches,
             links=self.links,
             heads=self.heads,
-            spawn_head_answer=lambda sender, request: self._spawn(self._answer_head(sender, request)),
+            spawn_head_answer=lambda sender, request: self._spawn(self.heads.answer_peer(request, sender)),
         )
         self.service = Service(self)
         self.answers = Answers(self.service.place_of)
@@ -236,9 +246,11 @@ class Host:
     async def _open_doors(self) -> None:
         config = self.config
         context = tls.server_context(self.layout.tls_certificate, self.layout.tls_key)
+        bounds = config.limits
+        limits = RpcLimits(connections_max=bounds.connections_max, body_bytes_max=bounds.request_bytes_max)
         try:
             await self.links.listen(config.peer, context, self._spawn)
-            self.runner = await serve(make_app(self.service), config.rpc.host, config.rpc.port, context)
+            self.runner = await serve(make_app(self.service, limits), config.rpc.host, config.rpc.port, context)
         except OSError as error:
             raise OperatorFault(f"cannot listen on {config.rpc} or {config.peer}: {error.strerror}") from None
         dial = tls.dial_context()
@@ -267,14 +279,17 @@ class Host:
         if not self._stopping.is_set():
             raise OperatorFault(f"the enclave ended ({await self.enclave.ending()}): the node stops; start it again")
 
+    async def _until_damaged(self) -> None:
+        """A corrupt disk halts the node, also when it was a client or a peer who read there (DESIGN §3, stop 8)."""
+        raise await self._damage.get()
+
     # --- taking part ---
 
     async def _take_part(self, replayed: Replayed) -> None:
         """Fresh heads, then what was left over, then every loop."""
         self._spawn(self._report_status())
-        heads = await self.heads.collect(await self.enclave.challenge(), seconds=None)
-        fresh = await self.enclave.freshen(heads)
-        log.info("node.fresh", height=fresh.height, heads=len(heads), may_vote=fresh.may_vote)
+        fresh = await self._freshen()
+        log.info("node.fresh", height=fresh.height, may_vote=fresh.may_vote)
         if not fresh.may_vote:
             reason = "a peer holds a vote of this node that its log does not have: observes only"
             self.driver.observe(self.genesis.description.epoch, reason)
@@ -290,6 +305,20 @@ class Host:
         self.inbox.driver = self.driver
         await self.driver.run(first)
 
+    async def _freshen(self) -> Freshness:
+        """Heads of a quorum, asked for again while they end below what this enclave had executed before (T05)."""
+        alarm = self.alarm
+        while True:
+            heads = await self.heads.collect(await self.enclave.challenge(), seconds=None)
+            try:
+                fresh = await self.enclave.freshen(heads)
+            except Refusal as refusal:
+                self._raise_alarm(f"waits for fresh heads: {refusal}")
+                await asyncio.sleep(HEADS_SECONDS)
+            else:
+                self.alarm = alarm
+                return fresh
+
     async def _say_again(self) -> list[Output]:
         """Sign again what the log says was cast above the final view; the replica counts it like anybody's votes."""
         signatures = await self.enclave.cast(list(self.statements))
@@ -301,6 +330,9 @@ class Host:
         length, previous = self._own_lane_tip()
         while True:
             envelopes = await self.mempool.next_batch(self.driver)
+            ordered = self.replica.final_cut[self.own]
+            if ordered.length > length:  # by others, who had more of this lane than this disk
+                length, previous = int(ordered.length), ordered.digest
             payload = encode_payload(envelopes)
             header = BatchHeader(
                 epoch=self.genesis.description.epoch,
@@ -367,8 +399,9 @@ class Host:
                 await self._write_seal()
 
     async def _write_seal(self) -> None:
-        sealed = await self.enclave.seal()
-        await asyncio.to_thread(write_atomic, self.layout.sealed / SEALED_STATE, sealed)
+        sealed, path = await self.enclave.seal(), self.layout.sealed / SEALED_STATE
+        with disk_faults(path):
+            await asyncio.to_thread(write_atomic, path, sealed)
 
     # --- small answers ---
 
@@ -377,9 +410,6 @@ class Host:
             self.links.send(peer, encode_message(await self._status()))
 
         self._spawn(greet())
-
-    async def _answer_head(self, asker: SignerIndex, request: HeadRequest) -> None:
-        self.links.send(asker, encode_message(await self.heads.answer(request, asker)))
 
     def _head_body(self, nonce: bytes, asker: SignerIndex) -> HeadBody:
         replica = self.replica

@@ -31,6 +31,9 @@ LINK_BYTES_MAX = codec.MESSAGE_BYTES_MAX
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 """A peer that reads so slowly loses messages; the protocol asks again."""
 REDIAL_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+SILENCE_SECONDS_MAX = 15.0
+"""Every member says something each second. After so long without a word the dialler dials anew: a machine that lost its
+power, or a network that lost its packets, closes no connection, and TCP looks again only every two minutes."""
 PROTOCOL_NAME = "strongroom-link/1"
 
 log = structlog.get_logger()
@@ -42,6 +45,8 @@ class Link:
 
     peer: CheckedPeer
     frames: FrameProtocol
+    heard: float
+    """When it last said anything, on the loop's clock."""
     dropped: int = 0
     """Messages that were not sent because the peer reads too slowly."""
 
@@ -208,9 +213,18 @@ class Links:
         """Keep one link to a member, as long as this task lives."""
         failures = 0
         while True:
+            self._drop_silent(index)
             linked = index in self.links or await self._dial(index, address, context)
             failures = 0 if linked else failures + 1
             await asyncio.sleep(REDIAL_SECONDS[min(failures, len(REDIAL_SECONDS) - 1)])
+
+    def _drop_silent(self, index: SignerIndex) -> None:
+        link = self.links.get(index)
+        if link is not None and asyncio.get_running_loop().time() - link.heard > SILENCE_SECONDS_MAX:
+            log.warning("link.silent", peer=link.peer.name, seconds=SILENCE_SECONDS_MAX)
+            del self.links[index]
+            if link.frames.connected:
+                link.frames.transport.abort()
 
     async def _dial(self, index: SignerIndex, address: Address, context: ssl.SSLContext) -> bool:
         wire = _Wire()
@@ -261,7 +275,8 @@ class Links:
         return peer
 
     def _establish(self, peer: CheckedPeer, wire: _Wire) -> None:
-        link = Link(peer, wire.frames)
+        clock = asyncio.get_running_loop().time
+        link = Link(peer, wire.frames, clock())
         older = self.links.get(peer.index)
         self.links[peer.index] = link
         if older is not None and older.frames.connected:
@@ -272,6 +287,10 @@ class Links:
                 del self.links[peer.index]
                 log.info("link.lost", peer=peer.name)
 
+        def heard(message: bytes) -> None:
+            link.heard = clock()
+            self.on_message(peer.index, message)
+
         log.info("link.open", peer=peer.name)
-        wire.established(lambda message: self.on_message(peer.index, message), gone)
+        wire.established(heard, gone)
         self.on_link(peer.index)

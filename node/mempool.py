@@ -94,8 +94,10 @@ class Mempool:
     def remember(self, envelopes: list[bytes]) -> None:
         """After a restart: envelopes of own batches that are not ordered yet."""
         for envelope in envelopes:
-            self._known[sha256(envelope).digest()] = len(envelope)
-            self._known_bytes += len(envelope)
+            id = sha256(envelope).digest()
+            if id not in self._known:
+                self._known[id] = len(envelope)
+                self._known_bytes += len(envelope)
 
     def pending(self, id: TransactionId) -> bool:
         """Taken here, and not yet executed."""

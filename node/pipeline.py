@@ -27,6 +27,9 @@ from strongroom.node.stored import StoredBlock
 
 RUN_BLOCKS_MAX = 64
 RUN_BYTES_MAX = 16 * 1024 * 1024
+BACKLOG_BLOCKS_MAX = 1024
+BACKLOG_BYTES_MAX = 4 * RUN_BYTES_MAX
+"""Waiting for execution beyond these, no further ranges of old blocks are asked for."""
 
 log = structlog.get_logger()
 
@@ -52,6 +55,7 @@ class Pipeline:
         self._description = description
         self._on_final, self._on_executed = on_final, on_executed
         self._commits: deque[Commit] = deque()
+        self._backlog_bytes = 0
         self._arrived = asyncio.Event()
         self._advanced = asyncio.Condition()
         self.executed = Height(store.newest_outcome)
@@ -60,6 +64,7 @@ class Pipeline:
     def put(self, commits: list[Commit]) -> None:
         """Take final blocks, in height order."""
         self._commits.extend(commits)
+        self._backlog_bytes += sum(commit.header.batch_bytes for commit in commits)
         if commits:
             self._arrived.set()
 
@@ -67,6 +72,11 @@ class Pipeline:
     def backlog(self) -> int:
         """Final blocks that wait for execution."""
         return len(self._commits)
+
+    @property
+    def overfull(self) -> bool:
+        """So much waits that more would only fill memory."""
+        return len(self._commits) > BACKLOG_BLOCKS_MAX or self._backlog_bytes > BACKLOG_BYTES_MAX
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -93,7 +103,9 @@ class Pipeline:
                 break
             if commit.certificate is not None:
                 end = index + 1
-        return [self._commits.popleft() for _ in range(end)]
+        run = [self._commits.popleft() for _ in range(end)]
+        self._backlog_bytes -= sum(commit.header.batch_bytes for commit in run)
+        return run
 
     def record(self) -> FinalRecord | None:
         """Store every final block that waits, durably: the log is about to forget them. Returns the newest, if any."""

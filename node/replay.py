@@ -81,7 +81,7 @@ async def replay(
     """
     final, certificate = _newest_certified(store, store.newest_block, genesis.header)
     applied = await _restore_enclave(store, genesis, enclave, final, certificate)
-    records, batches, silenced = _read_log(wal, genesis.description.epoch)
+    records, batches, silenced = read_log(wal, genesis.description.epoch)
     recorded = _ordered(final)
     wanted = tuple(batch for batch in batches if batch.header.sequence >= recorded.get(int(batch.header.lane), 0))
     description = genesis.description.digest
@@ -98,7 +98,7 @@ async def replay(
     )
 
 
-def _read_log(wal: WriteAheadLog, epoch: Epoch) -> tuple[tuple[Record, ...], list[Batch], str]:
+def read_log(wal: WriteAheadLog, epoch: Epoch) -> tuple[tuple[Record, ...], list[Batch], str]:
     """Records of the consensus core, batches, and why this node is silent in `epoch` (empty: it is not)."""
     records: list[Record] = []
     batches: list[Batch] = []

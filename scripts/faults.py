@@ -67,8 +67,10 @@ def _tell_one(row: Row, teller: Teller) -> None:
 
 def _tell(rows: list[Row], broken: list[str], teller: Teller) -> None:
     teller.step("Payments a second before, during and after each fault; seconds to the next commit")
-    columns = ["fault", "before", "during", "after", "recovered", "invariants", ""]
-    teller.table(columns, [_cells(row) for row in rows])
+    teller.table(["fault", "before", "during", "after", "recovered", "invariants"], [_cells(row) for row in rows])
+    for row in rows:
+        for name, value in row.figures.items():
+            teller.line(f"{row.fault}: {name} {value}")
     verdict = "all invariants hold" if not broken else f"invariants broken in {', '.join(broken)}"
     leader = next((row.figures for row in rows if row.fault == "kill-leader" and "kills" in row.figures), None)
     shown = ""
@@ -84,8 +86,7 @@ def _tell(rows: list[Row], broken: list[str], teller: Teller) -> None:
 def _cells(row: Row) -> list[str]:
     numbers = (row.before, row.during, row.after, row.recovered_s)
     held = "hold" if not row.broken else f"BROKEN ({len(row.broken)})"
-    figures = ", ".join(f"{name} {value}" for name, value in row.figures.items())
-    return [row.fault, *("–" if number is None else f"{number:g}" for number in numbers), held, figures]
+    return [row.fault, *("–" if number is None else f"{number:g}" for number in numbers), held]
 
 
 def _list(teller: Teller) -> None:

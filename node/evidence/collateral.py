@@ -7,6 +7,7 @@ and no copy of it, validity of both documents and both lists. Signatures and rev
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -18,6 +19,8 @@ from strongroom.node.evidence.reasons import Reason, demand, refuse
 from strongroom.node.evidence.strict import decode_hex, decode_json, field, read_certificates
 
 COLLATERAL_BYTES_MAX = 256 * 1024
+CHAINS_MAX = 32
+"""Chains checked once: collateral serves many quotes, and one signer signs both documents."""
 _CHAINS = ("pck_crl_issuer_chain", "tcb_info_issuer_chain", "qe_identity_issuer_chain")
 _DOCUMENTS = ("tcb_info", "qe_identity")
 _BYTES = ("root_ca_crl", "pck_crl", "tcb_info_signature", "qe_identity_signature")
@@ -83,6 +86,7 @@ def same_root(certificate: bytes, root: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=CHAINS_MAX)
 def _signer(chain: str, root: bytes) -> x509.Certificate:
     certificates = read_certificates(chain.encode("ascii", "replace"), gaps=False)
     demand(len(certificates) == 2, Reason.COLLATERAL, "collateral: a chain is not signer and root")

@@ -32,6 +32,8 @@ class BlockStore:
     def __init__(self, segments: Segments, index: Index, transactions_of: TransactionsOf) -> None:
         self._segments, self._index, self._transactions_of = segments, index, transactions_of
         self._entries = Entries()
+        self.on_damage: Callable[[CorruptRecord], None] = lambda _: None
+        """Told of damage that a read finds, before it is raised: whoever reads may answer for less than the node."""
 
     @classmethod
     def open(
@@ -151,8 +153,9 @@ class BlockStore:
             if place is None:
                 raise CorruptRecord(self._segments.path(height), 0, "not in the index", height)
             return self._segments.read(kind, height, place)
-        except CorruptRecord:
+        except CorruptRecord as damage:
             self._index.distrust()
+            self.on_damage(damage)
             raise
 
     def _recover(self) -> None:

@@ -3,14 +3,21 @@
 import asyncio
 import random
 import signal
+from dataclasses import replace
 
 from scripts.fault_matrix.fault import Fault, percentiles
 from scripts.fault_matrix.world import World
+
+from strongroom.node.config import dumps
 
 SETTLE_SECONDS = 1.0
 GAP_SECONDS = 5.0
 """After the kill of a leader, for this long every commit is looked at."""
 STOP_SECONDS_MAX = 10.0
+KIB = 1024
+AWAY_PHASES = 4
+ROTATION_KILLS = 4
+ROTATION_LOOKS = 4
 PAUSE_PHASES = 2
 """A frozen node stays frozen for this many phases."""
 
@@ -158,6 +165,60 @@ async def kill_in_a_row(world: World) -> None:
     await world.wait_state("voting", *world.names)
 
 
+async def kill_cut_off(world: World) -> None:
+    """A node is cut off while it takes payments, killed, and started again: what only its log holds takes effect once."""
+    (lone,) = await world.followers(1)
+    async with world.hurting(quorum=True):
+        world.network.cut([lone], [name for name in world.names if name != lone])
+        await world.wait(SETTLE_SECONDS)
+        await world.kill(lone)
+        world.network.fair()
+        await world.wait()
+    await world.start(lone)
+    await world.wait_state("voting", lone)
+
+
+async def fall_behind(world: World) -> None:
+    """A node is away for some phases and catches up under load."""
+    loop = asyncio.get_running_loop()
+    (victim,) = await world.followers(1)
+    async with world.hurting(quorum=True):
+        await world.kill(victim)
+        first = max(world.watch.commits)
+        await world.wait(AWAY_PHASES * world.shape.seconds)
+    await world.start(victim)
+    begins = loop.time()
+    await world.wait_state("voting", victim)
+    world.figures |= {"blocks_behind": max(world.watch.commits) - first, "caught_up_s": round(loop.time() - begins, 2)}
+
+
+async def rotate_logs(world: World) -> None:
+    """Logs of 64 KiB and segments of 256 KiB at every node, under load and kills: nothing that counts is forgotten."""
+    for name in world.names:
+        node = world.node(name)
+        config = node.config()
+        limits = replace(config.limits, wal_bytes_max=64 * KIB, segment_bytes_max=256 * KIB)
+        await world.kill(name)
+        node.layout.config.write_text(dumps(replace(config, limits=limits), base=node.layout.directory))
+        await world.start(name)
+        await world.wait_state("voting", name)
+    async with world.hurting(quorum=False):
+        for turn in range(ROTATION_KILLS):
+            victims = world.names if turn % 2 else random.sample(world.names, 1)
+            for _ in range(ROTATION_LOOKS):
+                await world.wait(world.shape.seconds / ROTATION_LOOKS)
+                await asyncio.to_thread(world.remember_logs, world.names)
+            await world.kill(*victims)
+            await world.start(*victims)
+    await world.wait_state("voting", *world.names)
+    logs = [
+        int(path.stem.removeprefix("wal-")) for name in world.names for path in world.node(name).layout.wal.iterdir()
+    ]
+    segments = [len(list(world.node(name).layout.ledger.iterdir())) for name in world.names]
+    world.figures |= {"rotations": sum(logs) - len(world.names), "segments": sum(segments)}
+    world.expect(min(logs) > 1, "a log was never rotated")
+
+
 FAULTS = [
     Fault("kill-follower", kill_follower),
     Fault("kill-leader", kill_leader),
@@ -165,8 +226,11 @@ FAULTS = [
     Fault("kill-two", kill_two),
     Fault("kill-all", kill_all),
     Fault("kill-in-a-row", kill_in_a_row),
+    Fault("kill-cut-off", kill_cut_off),
     Fault("kill-enclave", kill_enclave),
     Fault("terminate", terminate),
     Fault("freeze", freeze),
     Fault("freeze-enclave", freeze_enclave),
+    Fault("fall-behind", fall_behind),
+    Fault("rotate-logs", rotate_logs),
 ]

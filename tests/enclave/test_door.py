@@ -1,11 +1,13 @@
 """Whatever bytes come through the door: an answer or a typed refusal, never a crash, never a change (T31)."""
 
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.enclave.fixtures import manufacturer
+from tests.enclave.hostile_host import HostileHost, flip, graft, ledger
 
 from strongroom.consensus import codec
 from strongroom.enclave.core import Core
@@ -54,3 +56,66 @@ def test_every_operation_has_a_reader() -> None:
                 decode_answer(
                     answer_to(_core(), encode_request(op, None, None, None, None, None, None, None, None, None))
                 )
+
+
+# --- a founded, fresh member and a host that plays with it ----------------------------------------------------------
+
+requests = st.sampled_from(Op)
+places = st.integers(0, 2**20)
+steps = st.one_of(
+    st.tuples(st.just("valid"), requests),
+    st.tuples(st.just("flip"), requests, places, st.integers(1, 255)),
+    st.tuples(st.just("cut"), requests, places),
+    st.tuples(st.just("graft"), requests, places, values),
+    st.tuples(st.just("again"), places),
+    st.tuples(st.just("flip again"), places, places, st.integers(1, 255)),
+    st.tuples(st.just("noise"), st.binary(max_size=200)),
+)
+
+
+def play(host: HostileHost, step: tuple[Any, ...]) -> object:
+    match step:
+        case ("valid", which):
+            return host.ask(host.valid_one(which))
+        case ("flip", which, at, bits):
+            return host.ask(flip(host.valid_one(which), at, bits))
+        case ("cut", which, at):
+            request = host.valid_one(which)
+            return host.ask(request[: at % len(request)])
+        case ("graft", which, at, scion):
+            return host.ask(graft(host.valid_one(which), at, scion))
+        case ("again", at):
+            return host.ask(host.seen[at % len(host.seen)])
+        case ("flip again", which, at, bits):
+            return host.ask(flip(host.seen[which % len(host.seen)], at, bits))
+        case (_, noise):
+            return host.ask(noise)
+    raise AssertionError(step)
+
+
+@settings(max_examples=60)
+@given(st.lists(steps, min_size=5, max_size=25))
+def test_T31_whatever_its_host_does_a_member_answers_or_refuses_and_a_refusal_changes_nothing(
+    game: list[tuple[Any, ...]],
+) -> None:
+    host = HostileHost()
+    for step in game:
+        play(host, step)
+
+
+@pytest.mark.parametrize("op", Op)
+def test_every_kind_of_request_that_a_host_plays_with_is_valid_unchanged(op: Op) -> None:
+    """Otherwise changing it would prove nothing: all are answered but those of an earlier stage of its life."""
+    host = HostileHost()
+    if op is Op.CONFIRM:
+        host.ask(host.valid_one(Op.APPLY))
+    refused = isinstance(host.ask(host.valid_one(op)), Refusal)
+    assert refused == (op in (Op.PREPARE, Op.FOUND, Op.ACCEPT, Op.UNSEAL))
+
+
+def test_a_whole_history_executed_beside_its_hosts_games_is_the_one_history() -> None:
+    host = HostileHost()
+    for height in range(1, len(ledger().roots)):
+        assert not isinstance(host.ask(host.valid_one(Op.EXECUTE)), Refusal)
+        assert isinstance(host.ask(host.seen[-1]), Refusal)
+        assert host.core.member.status()[0] == height

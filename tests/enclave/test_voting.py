@@ -57,6 +57,14 @@ def test_a_contradiction_within_one_call_is_refused(cluster: FoundedCluster) -> 
         _guard(cluster).cast([_say(Kind.NOTARIZE, 1, A), _say(Kind.NOTARIZE, 1, B)])
 
 
+def test_a_call_that_is_refused_leaves_no_promise_behind(cluster: FoundedCluster) -> None:
+    guard = _guard(cluster)
+    for ask in (guard.recall, guard.cast):
+        with pytest.raises(GuardRefuses):
+            ask([_say(Kind.NOTARIZE, 1, A), _say(Kind.NOTARIZE, 2, A), _say(Kind.NOTARIZE, 2, B)])
+    assert len(guard.cast([_say(Kind.NOTARIZE, 1, B), _say(Kind.NOTARIZE, 2, B)])) == 2
+
+
 def test_what_the_log_recalls_binds_like_what_was_cast(cluster: FoundedCluster) -> None:
     guard = _guard(cluster)
     guard.recall([_say(Kind.NOTARIZE, 3, A)])

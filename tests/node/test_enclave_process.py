@@ -11,7 +11,8 @@ import pytest
 from tests.enclave.fixtures import manufacturer
 
 from strongroom.enclave.requests import Refusal
-from strongroom.node.enclave_process import EnclaveGone, EnclaveProcess
+from strongroom.node.enclave_process import OTHERS_REQUESTS_MAX, EnclaveGone, EnclaveProcess
+from strongroom.node.rpc.faults import Overloaded
 
 pytestmark = pytest.mark.processes
 
@@ -60,6 +61,21 @@ async def test_a_killed_enclave_fails_what_waits_and_what_comes(chip: Path) -> N
         await waiting
     with pytest.raises(EnclaveGone):
         await enclave.challenge()
+    await enclave.stop()
+
+
+async def test_T31_clients_cannot_take_the_place_of_votes_in_the_queue_to_the_enclave(chip: Path) -> None:
+    """T31: a node whose clients ask without end still signs and executes; they are told to come back."""
+    enclave = await EnclaveProcess.start(chip)
+    await enclave.measurement_and_chip()
+    os.kill(enclave.pid, signal.SIGSTOP)
+    asking = [asyncio.ensure_future(enclave.link_evidence(bytes(32))) for _ in range(2 * OTHERS_REQUESTS_MAX)]
+    own = asyncio.ensure_future(enclave.measurement_and_chip())
+    await asyncio.sleep(0)
+    os.kill(enclave.pid, signal.SIGCONT)
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Refusal] * OTHERS_REQUESTS_MAX + [Overloaded] * OTHERS_REQUESTS_MAX
+    assert len((await own)[0]) == 48
     await enclave.stop()
 
 

@@ -1,5 +1,7 @@
 """Envelopes are taken all or none, bounded, once, and leave in order."""
 
+from hashlib import sha256
+
 import pytest
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX, encode_payload
@@ -52,6 +54,16 @@ async def test_bytes_are_bounded_too_and_come_free_when_executed() -> None:
     pool.executed(list(ids))
     assert (pool.envelopes, pool.held_bytes) == (0, 0)
     pool.submit([b"x"], wait=False)
+
+
+async def test_what_is_remembered_from_the_log_counts_once_and_comes_free_when_executed() -> None:
+    pool = _mempool()
+    envelopes = _envelopes(3)
+    pool.remember([*envelopes, envelopes[0]])
+    pool.remember(envelopes[:2])
+    assert (pool.envelopes, pool.held_bytes) == (3, 300)
+    pool.executed([sha256(envelope).digest() for envelope in envelopes])
+    assert (pool.envelopes, pool.held_bytes) == (0, 0)
 
 
 async def test_an_envelope_over_the_limit_is_refused_with_the_limit() -> None:

@@ -266,12 +266,15 @@ def uvm(
     svn: Any = "7",
     signer: DidSigner | None = None,
     payload: Any = None,
+    protected: Mapping[Any, Any] | None = None,
     **headers: Any,
 ) -> bytes:
     own = signer or did_signer()
     said = {"x-ms-sevsnpvm-guestsvn": svn, "x-ms-sevsnpvm-launchmeasurement": measurement.hex()}
     content = json.dumps(said if payload is None else payload).encode()
-    return sign1(own.headers(**headers), content, own.key, unprotected={"timestamp": b"unsigned"})
+    return sign1(
+        own.headers(**headers) | dict(protected or {}), content, own.key, unprotected={"timestamp": b"unsigned"}
+    )
 
 
 @cache

@@ -182,6 +182,9 @@ def test_exit_codes_of_one_piece(tmp_path: Path) -> None:
     assert run(str(tmp_path / "absent"), "--policy", policy(tmp_path)).exit_code == 4
     assert run().exit_code == 2
     assert run(file, "--cases", file).exit_code == 2
+    (tmp_path / "wrapper").write_bytes(b'["a/b", "YQ"]')
+    assert run(str(tmp_path / "wrapper")).exit_code == 4
+    assert run(str(tmp_path / "wrapper"), "--policy", policy(tmp_path)).exit_code == 0
     (tmp_path / "noise").write_bytes(b"noise")
     assert run(str(tmp_path / "noise"), "--policy", policy(tmp_path)).exit_code == 4
 

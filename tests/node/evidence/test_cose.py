@@ -22,7 +22,6 @@ from tests.node.evidence.forging import (
     encode,
     p384,
     said,
-    sign1,
     snp,
     transparent,
     uvm,
@@ -80,20 +79,34 @@ def test_another_root_than_the_pinned_one_is_unknown() -> None:
     assert endorsed(uvm(signer=stranger, iss=did_signer().did)) == "bad: root-unknown"
 
 
-@pytest.mark.parametrize("change", ["leaf", "order", "alone", "x5t"])
-def test_a_chain_that_is_none_is_bad(change: str) -> None:
+def other_leaf() -> bytes:
+    """The leaf's key and name, issued by nobody."""
+    return der(certificate("Leaf", p384("did leaf"), eku=EKU))
+
+
+@pytest.mark.parametrize(
+    ("chain", "reason"),
+    [
+        (lambda leaf, middle, root: [other_leaf(), middle, root], "certificate-chain"),
+        (lambda leaf, middle, root: [leaf, root, middle], "certificate-chain"),
+        (lambda leaf, middle, root: [leaf, middle], "certificate-chain"),
+        (lambda leaf, middle, root: [leaf], "certificate-chain"),
+        (lambda leaf, middle, root: [leaf, middle, root, root, root, root], "certificate-chain"),
+        (lambda leaf, middle, root: [leaf, middle, 5], "certificate-form"),
+        (lambda leaf, middle, root: [leaf, middle, root + b"\x00"], "certificate-form"),
+    ],
+)
+def test_a_chain_that_is_none_is_bad(chain: Callable[..., list[Any]], reason: str) -> None:
     """T28."""
-    signer = did_signer()
-    leaf, middle, root = signer.chain
-    other = der(certificate("Leaf", p384("did leaf"), None, None, eku=EKU))
-    chains: dict[str, dict[Any, Any]] = {
-        "leaf": {33: [other, middle, root]},
-        "order": {33: [leaf, root, middle]},
-        "alone": {33: [leaf]},
-        "x5t": {34: [-16, bytes(32)]},
-    }
-    headers = signer.headers() | chains[change]
-    assert answer("uvm-endorsement", {"endorsement": sign1(headers, b"{}", signer.key)}).verdict == "bad"
+    made = chain(*did_signer().chain)
+    headers = {33: made, 34: [-16, sha256(made[0]).digest()]}
+    assert endorsed(uvm(protected=headers)) == f"bad: {reason}"
+
+
+def test_the_named_leaf_is_the_one_of_the_chain() -> None:
+    """T28."""
+    assert endorsed(uvm(protected={34: [-16, bytes(32)]})) == "bad: header"
+    assert endorsed(uvm(protected={34: [-43, sha256(did_signer().chain[0]).digest()]})) == "bad: header"
 
 
 def test_an_endorsement_is_judged_at_the_time_of_the_check() -> None:
@@ -256,6 +269,8 @@ def test_a_statement_with_its_receipt_is_good() -> None:
         (lambda: transparent(ledger=Ledger(end=SHORT), issued=NOW - 30), "expired"),
         (lambda: transparent(protected={1: -7}), "algorithm"),
         (lambda: transparent(protected={2: ["ccf.v1"]}), "critical-header"),
+        (lambda: transparent(protected={2: []}), "critical-header"),
+        (lambda: transparent(protected={2: "ccf.v1"}), "critical-header"),
         (lambda: transparent(protected={4: b"other"}), "key-unknown"),
         (lambda: {**transparent(), "keys": Ledger("other").keys()}, "key-unknown"),
         (lambda: {**transparent(), "keys": b"{}"}, "claims"),

@@ -20,6 +20,8 @@ from tests.node.evidence.forging import (
     uvm,
 )
 
+from strongroom.consensus.errors import InvariantBroken
+from strongroom.node.evidence import cmw
 from strongroom.node.evidence.cases import read_cases, read_files
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.detection import detect
@@ -105,6 +107,32 @@ def test_garbage_is_never_good_and_never_crashes(kind: str, data: bytes) -> None
     verdict = judge(Piece(kind, files), demands(nonce="00" * 32, service="sr1-" + "a" * 52))
     assert verdict.verdict in ("bad", "cannot check")
     assert verdict.reason
+
+
+class PanicException(BaseException):
+    """As a Rust library raises it when it breaks down."""
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), RecursionError(), MemoryError(), KeyError(1), PanicException("x")])
+def test_a_verifier_that_breaks_down_is_the_evidences_fault(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cmw, "judge", broken)
+    verdict = judge(Piece("cmw", {}), demands())
+    assert (verdict.verdict, verdict.reason) == ("bad", "malformed")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), InvariantBroken("ours")])
+def test_our_own_bugs_and_the_user_are_not(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cmw, "judge", broken)
+    with pytest.raises(type(error)):
+        judge(Piece("cmw", {}), demands())
 
 
 @settings(max_examples=200)

@@ -59,6 +59,7 @@ def test_a_token_by_the_pinned_key_is_good() -> None:
         (lambda: maa(exp=None), "claims"),
         (lambda: maa(exp="1800003600"), "claims"),
         (lambda: maa(exp=True), "claims"),
+        (lambda: maa(nbf=True), "claims"),
         (lambda: maa(exp=NOW - 3600), "claims"),
         (lambda: maa(claims={"x-ms-ver": "2.0"}), "version"),
         (lambda: maa(claims={"x-ms-attestation-type": "tpm"}), "profile"),

@@ -117,9 +117,12 @@ def test_T40_damage_in_an_older_segment_is_named_when_read_and_refused_from_then
     height = int.from_bytes(hit.payload[:8], "big")
     flip(path, hit.offset + 40)
     store = opened(tmp_path)
+    told: list[CorruptRecord] = []
+    store.on_damage = told.append
     assert store.block(height - 1) == block(height - 1)
     with pytest.raises(CorruptRecord) as refusal:
         store.block(height)
+    assert told == [refusal.value], "the node is told, whoever it was that read"
     assert (refusal.value.path, refusal.value.offset, refusal.value.height) == (path, hit.offset, height)
     store.close()
     damage = refused(tmp_path)

@@ -1,0 +1,94 @@
+"""From final to recorded: what is waiting is stored in order and once, whoever asks first."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.consensus import samples
+
+from strongroom.consensus.blocks import BATCH_BYTES_MAX, Header
+from strongroom.consensus.events import Commit, FinalRecord
+from strongroom.consensus.types import Height
+from strongroom.node.batches import BatchPool
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.pipeline import BACKLOG_BLOCKS_MAX, BACKLOG_BYTES_MAX, Pipeline
+from strongroom.node.stored import StoredBlock, header_and_certificate
+
+
+class NeverAnswers:
+    """An enclave that is asked to execute, and takes its time."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def execute(self, *_: object) -> object:
+        self.asked.set()
+        return await asyncio.get_running_loop().create_future()
+
+
+def header(height: int, size: int = 100) -> Header:
+    return replace(samples.HEADER, height=Height(height), batch_bytes=size)
+
+
+def commits(first: int, last: int) -> list[Commit]:
+    """Blocks without data; the last one has a certificate of its own."""
+    pool = [Commit(header(height), (), None) for height in range(first, last + 1)]
+    pool[-1] = replace(pool[-1], certificate=samples.certificate("finalize"))
+    return pool
+
+
+def pipeline(store: BlockStore, enclave: NeverAnswers, finals: list[FinalRecord]) -> Pipeline:
+    unused: dict[str, Any] = dict.fromkeys(("history", "answers", "mempool"))
+    loose: dict[str, Any] = {"enclave": enclave, **unused}
+    return Pipeline(
+        store=store,
+        batches=BatchPool(),
+        description=samples.EPOCH.digest,
+        on_final=finals.append,
+        on_executed=lambda _: None,
+        **loose,
+    )
+
+
+async def test_blocks_that_wait_behind_an_execution_can_be_recorded_and_are_recorded_once(tmp_path: Path) -> None:
+    store = BlockStore.open(tmp_path, lambda _: ())
+    enclave, finals = NeverAnswers(), list[FinalRecord]()
+    made = pipeline(store, enclave, finals)
+    running = asyncio.create_task(made.run())
+    made.put(commits(1, 2))
+    await enclave.asked.wait()
+    assert (store.newest_block, [record.header.height for record in finals]) == (2, [2])
+    made.put(commits(3, 5))
+    assert store.newest_block == 2
+    assert made.record() == FinalRecord(header(5), samples.certificate("finalize"))
+    assert (store.newest_block, made.backlog) == (5, 3)
+    assert made.record() == FinalRecord(header(5), samples.certificate("finalize"))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    store.close()
+    again = BlockStore.open(tmp_path, lambda _: ())
+    stored = [header_and_certificate(again.block(height) or b"") for height in range(1, 6)]
+    assert [one.height for one, _ in stored] == [1, 2, 3, 4, 5]
+    assert StoredBlock.decode(again.block(5) or b"").certificate == samples.certificate("finalize")
+    again.close()
+
+
+async def test_nothing_waits_and_nothing_is_recorded(tmp_path: Path) -> None:
+    store = BlockStore.open(tmp_path, lambda _: ())
+    assert pipeline(store, NeverAnswers(), []).record() is None
+    store.close()
+
+
+async def test_what_waits_for_execution_is_bounded_in_blocks_and_bytes(tmp_path: Path) -> None:
+    store = BlockStore.open(tmp_path, lambda _: ())
+    made = pipeline(store, NeverAnswers(), [])
+    made.put(commits(1, BACKLOG_BLOCKS_MAX))
+    assert not made.overfull
+    made.put(commits(BACKLOG_BLOCKS_MAX + 1, BACKLOG_BLOCKS_MAX + 1))
+    assert made.overfull
+    made = pipeline(store, NeverAnswers(), [])
+    count = BACKLOG_BYTES_MAX // BATCH_BYTES_MAX + 1
+    made.put([Commit(header(height, BATCH_BYTES_MAX), (), None) for height in range(1, count + 1)])
+    assert made.overfull
+    store.close()
