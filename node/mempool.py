@@ -20,8 +20,9 @@ from strongroom.node.rpc.faults import Overloaded, TooLarge
 RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512
 """A batch that has this many does not wait for company."""
-LINGER_SECONDS = 0.02
-"""How long a smaller batch waits for company while one of ours is being ordered."""
+LOOK_SECONDS = 0.005
+LOOKS_MAX = 8
+"""A smaller batch waits for company while one of ours is being ordered; whether it still is, is looked at so often."""
 _ENVELOPE_OVERHEAD = 5
 """Bytes that msgpack adds to an envelope, at most."""
 
@@ -116,13 +117,19 @@ class Mempool:
         while True:
             await self._arrived.wait()
             if lane.throttled:
-                await asyncio.sleep(LINGER_SECONDS)
+                await asyncio.sleep(LOOK_SECONDS)
                 continue
-            if lane.waiting_batches and len(self._queue) < BATCH_ENVELOPES_GOAL:
-                self._full.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._full.wait(), LINGER_SECONDS)
+            await self._wait_for_company(lane)
             return self._take()
+
+    async def _wait_for_company(self, lane: LaneState) -> None:
+        """While a batch of ours is being ordered, the next one can only come after it: let it grow meanwhile."""
+        for _ in range(LOOKS_MAX):
+            if len(self._queue) >= BATCH_ENVELOPES_GOAL or not lane.waiting_batches:
+                return
+            self._full.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), LOOK_SECONDS)
 
     def _take(self) -> list[bytes]:
         taken: list[bytes] = []

@@ -37,6 +37,11 @@ class Frames:
         return not self._refused and len(self._under_way) < FRAMES_IN_FLIGHT_MAX
 
     @property
+    def under_way(self) -> bool:
+        """Is any frame without an answer?"""
+        return bool(self._under_way)
+
+    @property
     def all_back(self) -> bool:
         """A frame was refused, and everything behind it is back as well."""
         return bool(self._refused) and max(self._under_way, default=0) < min(self._refused)

@@ -30,6 +30,8 @@ CALLS_WAITING_MAX = 65_536
 OVERLOADS_MAX = 3
 """Times in a row that a node may say that it is overloaded before another one is asked."""
 DISTRUST_RETRY_SECONDS = 1.0
+COMPANY_SECONDS = 0.004
+"""While a frame is under way, calls wait so long for others to share the next one; a lone call never waits."""
 
 
 class Pipeline:
@@ -171,6 +173,8 @@ class Pipeline:
                 self._wake.clear()
                 await self._send_all(connection)
                 await self._wake.wait()
+                if self._frames.under_way:
+                    await asyncio.sleep(COMPANY_SECONDS)
             await self._nodes.leave(connection, self._leaving or Disconnected("the connection ended"))
 
     def _begin(self) -> None:

@@ -166,7 +166,7 @@ async def kill_in_a_row(world: World) -> None:
 
 
 async def kill_cut_off(world: World) -> None:
-    """A node is cut off while it takes payments, killed, and started again: what only its log holds takes effect once."""
+    """A node is cut off with payments that it took, killed, started: what only its log holds takes effect once."""
     (lone,) = await world.followers(1)
     async with world.hurting(quorum=True):
         world.network.cut([lone], [name for name in world.names if name != lone])

@@ -8,16 +8,21 @@ from collections.abc import Callable
 from random import Random
 
 from tests.simulation.actors.actor import Actor, Liar, Role
-from tests.simulation.actors.chatterbox import Chatterbox, Nuller
+from tests.simulation.actors.chatterbox import Chatterbox
 from tests.simulation.actors.equivocator import Equivocator
 from tests.simulation.actors.false_leader import FalseLeader
 from tests.simulation.actors.false_server import FalseServer
 from tests.simulation.actors.forger import Forger
 from tests.simulation.actors.lane_forker import LaneForker
+from tests.simulation.actors.nuller import Nuller
 from tests.simulation.actors.replayer import Replayer
-from tests.simulation.actors.twin import StaleDisk, Twin
+from tests.simulation.actors.selective import Selective
+from tests.simulation.actors.silent_proposer import SilentProposer
+from tests.simulation.actors.slow_drip import SlowDrip
+from tests.simulation.actors.stale_disk import StaleDisk
+from tests.simulation.actors.twin import Twin
 from tests.simulation.actors.view_skipper import ViewSkipper
-from tests.simulation.actors.withholder import Selective, SilentProposer, SlowDrip, Withholder
+from tests.simulation.actors.withholder import Withholder
 from tests.simulation.checkers import Violation
 from tests.simulation.network import LOST, Network
 from tests.simulation.world import World

@@ -4,7 +4,8 @@ import pytest
 from tests.simulation.actors.actor import Liar
 from tests.simulation.actors.equivocator import Equivocator
 from tests.simulation.actors.false_leader import FLAWS, FalseLeader
-from tests.simulation.actors.withholder import SilentProposer, SlowDrip
+from tests.simulation.actors.silent_proposer import SilentProposer
+from tests.simulation.actors.slow_drip import SlowDrip
 from tests.simulation.scenes import DELTA, QUICK, Scene
 
 from strongroom.consensus.settings import Settings

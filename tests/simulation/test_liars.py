@@ -3,14 +3,17 @@
 from random import Random
 
 import pytest
-from tests.simulation.actors.chatterbox import Chatterbox, Nuller
+from tests.simulation.actors.chatterbox import Chatterbox
 from tests.simulation.actors.false_server import FalseServer
 from tests.simulation.actors.forger import Forger
 from tests.simulation.actors.forkers import Accomplice, ForkingLeader
 from tests.simulation.actors.lane_forker import LaneForker
+from tests.simulation.actors.nuller import Nuller
 from tests.simulation.actors.replayer import Replayer
-from tests.simulation.actors.twin import StaleDisk, Twin
-from tests.simulation.actors.withholder import Selective, Withholder
+from tests.simulation.actors.selective import Selective
+from tests.simulation.actors.stale_disk import StaleDisk
+from tests.simulation.actors.twin import Twin
+from tests.simulation.actors.withholder import Withholder
 from tests.simulation.checkers import Violation
 from tests.simulation.network import Network
 from tests.simulation.scenes import Scene

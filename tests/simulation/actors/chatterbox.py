@@ -40,27 +40,3 @@ class Chatterbox(Liar):
                 self._said.add(statement)
                 sends.append(self.say(kind, view, about))
         return sends
-
-
-class Nuller(Liar):
-    """Says X in every view that it hears of, and nothing else (row 9)."""
-
-    def __init__(self, role: Role) -> None:
-        super().__init__(role)
-        self._newest = 0
-
-    def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
-        """Nullify a view as soon as it begins."""
-        if not isinstance(event, Received):
-            return []
-        match event.message:
-            case Propose(_, view, _, _):
-                heard = int(view)
-            case CertificateMessage(certificate):
-                heard = certificate.view + 1
-            case _:
-                return []
-        if heard <= self._newest:
-            return []
-        self._newest = heard
-        return [self.say(Kind.NULLIFY, heard)]
