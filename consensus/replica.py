@@ -50,6 +50,8 @@ from strongroom.consensus.voice import Voice
 
 __all__ = ["Replica", "ReplicaConfig"]
 
+GAPS_MAX = 4
+"""A leader waits `min_gap` for each batch of the block below, up to this many: the busier, the larger the blocks."""
 CLOCK_SKEW_MAX = 500
 """Milliseconds by which a block's time may be ahead of this member's clock (R6)."""
 _Rest = CertificateRequest | BlockMessage | Status | RangeRequest
@@ -399,7 +401,7 @@ class Replica(Holdings):
         parent = self.final if found.parent is None else self._tree.header(found.parent.digest) or self.final
         patience = self._pacemaker.entered + self.delta
         terminal = self._tree.is_terminal(parent)
-        ready = self._pacemaker.entered + self._settings.min_gap
+        ready = self._pacemaker.entered + self._settings.min_gap * min(parent.batch_count, GAPS_MAX)
         if not self._agenda.waiting:
             ready = max(ready, self._executed_at + self._settings.anchor_gap)
         if terminal or not self._agenda.build:

@@ -19,7 +19,7 @@ class Settings:
     anchor_gap: float = 0.0
     """Seconds that a block which would only anchor waits after an execution: the next batch may share its block."""
     min_gap: float = 0.0
-    """Seconds from entering a view to a leader's proposal; lets blocks grow under load."""
+    """Seconds from entering a view to a leader's proposal, for each batch of its parent; blocks grow under load."""
     idle_block: float | None = None
     """Seconds without a final block after which an empty one is wanted; None: never."""
     depth_max: int = 32

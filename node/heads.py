@@ -58,6 +58,12 @@ class Heads:
         signature = await self._enclave.sign_head(body)
         return Head(body, self._members.validators[self._own].node_key, signature)
 
+    def ask_linked(self, peer: SignerIndex) -> None:
+        """A link to a member has just come up: ask it what is being asked of all."""
+        for nonce, collection in self._collections.items():
+            if peer not in collection.heads:
+                self._links.send(peer, encode_message(HeadRequest(nonce)))
+
     async def answer_peer(self, request: HeadRequest, asker: SignerIndex) -> None:
         """Answer a member over its link."""
         if self._answering[asker] >= ANSWERS_MAX:

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -93,9 +94,10 @@ class Host:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         with contextlib.ExitStack() as stack:
-            lock = acquire_lock(self.layout.lock)
+            with disk_faults(self.layout.lock):
+                lock = acquire_lock(self.layout.lock)
             stack.callback(lock.release)
-            self.genesis = verify_genesis(self.config.genesis.read_bytes())
+            self.genesis = verify_genesis(self._read(self.config.genesis, "without a genesis there is no service"))
             segment_bytes_max = self.config.limits.segment_bytes_max
             self.store = await asyncio.to_thread(
                 BlockStore.open, self.layout.directory, transactions_of, segment_bytes_max=segment_bytes_max
@@ -111,7 +113,8 @@ class Host:
                 self.layout.run.unlink(missing_ok=True)
 
     async def _live(self) -> None:
-        RunRecord.here(self.enclave.pid).write(self.layout.run)
+        with disk_faults(self.layout.run):
+            RunRecord.here(self.enclave.pid).write(self.layout.run)
         await self._tell_of_walls()
         await self._unseal()
         self.history = await asyncio.to_thread(read_history, self.store, self.genesis)
@@ -142,14 +145,18 @@ class Host:
 
     async def _unseal(self) -> None:
         path = self.layout.sealed / SEALED_STATE
-        try:
-            sealed = path.read_bytes()
-        except OSError as error:
-            raise OperatorFault(f"{path}: {error.strerror}; without its sealed state a node has no keys") from None
+        sealed = self._read(path, "without its sealed state a node has no keys")
         unsealed = await self.enclave.unseal(sealed, self.genesis.data)
         with disk_faults(path):
             write_atomic(path, unsealed)
         self.boot = (await self.enclave.status()).boot
+
+    @staticmethod
+    def _read(path: Path, why: str) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise OperatorFault(f"{path}: {error.strerror}; {why}") from None
 
     # --- composition ---
 
@@ -302,6 +309,8 @@ class Host:
         if self.replica.voting:
             self._spawn(self._fill_lane())
         self._spawn(self._keep_mark())
+        for sender, status in self.inbox.status.items():  # what peers said before, so that catching up begins at once
+            self.driver.put(Received(sender, status))
         self.inbox.driver = self.driver
         await self.driver.run(first)
 
@@ -406,6 +415,8 @@ class Host:
     # --- small answers ---
 
     def _greet(self, peer: SignerIndex) -> None:
+        self.heads.ask_linked(peer)
+
         async def greet() -> None:
             self.links.send(peer, encode_message(await self._status()))
 

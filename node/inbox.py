@@ -4,6 +4,7 @@ Owns the strict decoding at the link and who may be answered what. Faults are co
 them is disconnected (T31).
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
@@ -42,6 +43,8 @@ from strongroom.node.links import Links
 from strongroom.node.stored import StoredBlock, header_and_certificate
 
 RANGE_BYTES_MAX = 16 * 1024 * 1024
+RANGE_BYTES_PER_SECOND = 64 * 1024 * 1024
+"""To one peer: whoever asks for old blocks faster than it could execute them is not answered."""
 FAULTS_MAX = 100
 """Broken messages of one link after which it is closed."""
 
@@ -69,6 +72,8 @@ class Inbox:
         """Set once replay and fresh heads are through; before that only heads are exchanged."""
         self.status: dict[SignerIndex, Status] = {}
         self.faults: Counter[SignerIndex] = Counter()
+        self._ranges_from: dict[SignerIndex, float] = {}
+        """When a peer may have its next range, on the loop's clock."""
 
     def receive(self, sender: SignerIndex, data: bytes) -> None:
         """Handle one frame of a link; never raises for what a peer did."""
@@ -163,6 +168,9 @@ class Inbox:
 
     def _send_range(self, to: SignerIndex, start: Height) -> None:
         """Contiguous stored blocks from `start`, up to the last within bounds that has a certificate of its own."""
+        now = asyncio.get_running_loop().time()
+        if now < self._ranges_from.get(to, 0.0):
+            return
         blocks: list[bytes] = []
         size, end, certificate = 0, 0, None
         for height in range(max(1, start), self._store.newest_block + 1):
@@ -174,6 +182,7 @@ class Inbox:
             _, own = header_and_certificate(data)
             if own is not None:
                 end, certificate = len(blocks), own
+        self._ranges_from[to] = now + size / RANGE_BYTES_PER_SECOND
         if certificate is None:
             return
         wire = []

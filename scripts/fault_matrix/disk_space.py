@@ -16,6 +16,7 @@ from scripts.fault_matrix.world import World
 from strongroom.node.node_process import NodeProcess
 
 DISK_MIB = 512
+LAST_WORDS_BYTES = 256 * 1024
 _BALLAST = "ballast"
 _PIECE = bytes(2**20)
 
@@ -31,6 +32,11 @@ class Disk(Protocol):
         """There is space again."""
         ...
 
+    @property
+    def words(self) -> str:
+        """What the node's log must say of it."""
+        ...
+
 
 class SmallFileSystem:
     """A tmpfs; full when a file of ballast takes the rest."""
@@ -39,17 +45,22 @@ class SmallFileSystem:
         self._ballast = directory / _BALLAST
 
     def fill(self) -> None:
-        """Write until nothing more fits."""
-        try:
-            with self._ballast.open("wb", buffering=0) as file:
+        """Write until nothing more fits, and give back what a last word in a log takes."""
+        with self._ballast.open("wb", buffering=0) as file:
+            try:
                 while file.write(_PIECE):
                     pass
-        except OSError:
-            return
+            except OSError:
+                file.truncate(max(0, file.tell() - LAST_WORDS_BYTES))
 
     def make_room(self) -> None:
         """Remove the ballast."""
         self._ballast.unlink()
+
+    @property
+    def words(self) -> str:
+        """It notices before nothing fits any more."""
+        return "MiB are free"
 
 
 class SmallFiles:
@@ -67,6 +78,11 @@ class SmallFiles:
 
     def make_room(self) -> None:
         """The next process has no limit."""
+
+    @property
+    def words(self) -> str:
+        """EFBIG, in words."""
+        return "File too large"
 
 
 @asynccontextmanager

@@ -119,7 +119,8 @@ async def fill_disk(world: World) -> None:
     async with limited_disk(world, node) as disk:
         async with world.hurting(quorum=True):
             disk.fill()
-            await world.ends_by_itself(victim)
+            await world.ends_by_itself(victim, disk.words)
+            await world.refuses_to_start(victim, disk.words)
             await world.wait()
             disk.make_room()
         await world.start(victim)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from scripts.fault_matrix.world import World
 
+Act = Callable[[World], Awaitable[None]]
+"""Does something to a world, marks when it lasted, undoes it, and leaves all nodes voting unless it spoils them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One row of the matrix."""
 
     name: str
-    act: Callable[[World], Awaitable[None]]
-    """Does it, marks when it lasted, undoes it, and leaves all nodes voting unless it spoils them."""
+    act: Act
     spoils: bool = False
     """A node votes no more in this epoch: the next fault needs another cluster."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.fault_matrix import disks, kills, outages
-from scripts.fault_matrix.fault import Fault
+from scripts.fault_matrix.fault import Act, Fault
 from scripts.fault_matrix.world import Shape, World, running_world
 
 from strongroom.consensus.errors import StrongroomError
@@ -54,18 +54,32 @@ async def run_matrix(faults: Iterable[Fault], shape: Shape, say: Say, tell: Call
     return rows
 
 
+async def hurt(world: World, act: Act) -> list[str]:
+    """Do one fault, and check; what does not hold, in words."""
+    world.wrong, world.figures = [], {}
+    failure = await _act(world, act)
+    return [*world.wrong, failure] if failure else [*world.wrong, *await world.checks.all()]
+
+
+async def _act(world: World, act: Act) -> str:
+    """Why a fault did not run its course; empty if it did."""
+    try:
+        await act(world)
+    except (StrongroomError, OSError, TimeoutError) as failure:
+        world.network.fair()
+        return f"the fault did not run its course: {type(failure).__name__}: {failure}"
+    return ""
+
+
 async def _row(world: World, fault: Fault) -> Row:
     loop = asyncio.get_running_loop()
     world.wrong, world.figures = [], {}
     begins = loop.time()
     await world.wait()
     before = world.load.rate_between(begins, loop.time())
-    try:
-        await fault.act(world)
-    except (StrongroomError, OSError, TimeoutError) as failure:
-        text = f"the fault did not run its course: {type(failure).__name__}: {failure}"
-        world.network.fair()
-        return Row(fault.name, before, broken=[*world.wrong, text], figures=world.figures)
+    failure = await _act(world, fault.act)
+    if failure:
+        return Row(fault.name, before, broken=[*world.wrong, failure], figures=world.figures)
     during = world.load.rate_between(world.began, world.ended)
     begins = loop.time()
     await world.wait()

@@ -104,6 +104,20 @@ async def test_T05_a_liar_among_the_first_to_answer_cannot_keep_a_node_from_star
     assert [head.body.header.height for head in collected] == [2, 3, 2]
 
 
+async def test_a_member_is_asked_as_soon_as_its_link_is_up(asker: Asker) -> None:
+    """A restart does not wait for the next round of questions."""
+    collecting = asyncio.create_task(asker.heads.collect(NONCE, seconds=None))
+    await asyncio.sleep(0)
+    assert asker.links.sent == 0
+    for index in (1, 2):
+        asker.heads.ask_linked(SignerIndex(index))
+        assert asker.links.sent == index
+        asker.heads.receive(SignerIndex(index), head_by(asker.chain, index, body_at(asker.chain, 3)))
+    assert len(await collecting) == 3
+    asker.heads.ask_linked(SignerIndex(3))
+    assert asker.links.sent == 2
+
+
 async def test_T31_a_member_that_asks_without_end_gets_a_bounded_number_of_answers_at_once(asker: Asker) -> None:
     """T31: every answer is a signature of the enclave, which has votes to sign."""
     asker.enclave.may_sign.clear()
