@@ -120,7 +120,6 @@ async def fill_disk(world: World) -> None:
         async with world.hurting(quorum=True):
             disk.fill()
             await world.ends_by_itself(victim, disk.words)
-            await world.refuses_to_start(victim, disk.words)
             await world.wait()
             disk.make_room()
         await world.start(victim)

@@ -62,21 +62,30 @@ class Relay:
         self.forth, self.back = Weather(), Weather()
         self.cut = False
         self._open: set[asyncio.StreamWriter] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
 
     async def start(self) -> Address:
         """Listen on a free port."""
-        self._server = await asyncio.start_server(self._accept, _HOST, 0)
+        self._server = await asyncio.start_server(self._begin, _HOST, 0)
         return Address(_HOST, self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Stop listening; reset whatever is open."""
+        """Stop listening; reset whatever is open, and wait until it is gone."""
+        self.cut = True
         self._server.close()
         self.reset()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
     def reset(self) -> None:
         """Break every open connection."""
         for writer in self._open:
             writer.transport.abort()
+
+    def _begin(self, near: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._accept(near, near_out))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
 
     async def _accept(self, near: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         if self.cut:

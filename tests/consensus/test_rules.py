@@ -732,10 +732,14 @@ def test_work_an_idle_block_is_made_once_per_interval_if_asked_for() -> None:
     assert [commit.header.height for commit in bench.tick(1.0).commit] == [2]
 
 
-def test_work_a_leader_may_wait_for_a_block_to_grow() -> None:
+def test_work_a_leader_may_wait_for_a_block_to_grow_when_the_one_below_was_busy() -> None:
     bench = Bench(Cluster(1), 0, settings=Settings(min_gap=0.02))
-    assert not bench.hold(bench.cluster.batch(lane=0)).commit
-    bench.hold(bench.cluster.batch(lane=0, sequence=1, previous=bench.cluster.batch(lane=0).digest))
+    batches = [bench.cluster.batch(lane=0)]
+    for sequence in (1, 2):
+        batches.append(bench.cluster.batch(lane=0, sequence=sequence, previous=batches[-1].digest))
+    assert [commit.header.batch_count for commit in bench.hold(batches[0]).commit] == [1]
+    assert not bench.hold(batches[1]).commit
+    bench.hold(batches[2])
     assert [commit.header.batch_count for commit in bench.tick(0.021).commit] == [2]
 
 
