@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from strongroom.enclave.padding import CALL_ENVELOPES
 from strongroom.node.bench.report import Document, lines_of, summary_of
-from strongroom.node.bench.run import OUTSTANDING_MAX, Load, measure
+from strongroom.node.bench.run import OUTSTANDING_MAX, SIZES, Load, measure
 from strongroom.node.bench.suite import compare, run_suite, table_of
 from strongroom.node.cli.common import ExitCode, JsonOption, fail, guarded, run
 from strongroom.node.cli.teller import Teller
@@ -22,7 +21,7 @@ def bench(
     rate: Annotated[str, typer.Option(metavar="R|max", help="Payments a second in all (open loop), or max.")] = "max",
     seconds: Annotated[float, typer.Option(min=1.0, help="Measured time.")] = 10.0,
     warmup: Annotated[float, typer.Option(min=0.0, help="Load before it is measured, in seconds.")] = 3.0,
-    size: Annotated[int, typer.Option(help="Size class of envelopes in bytes: 256, 512, 1024 …")] = CALL_ENVELOPES[0],
+    size: Annotated[int, typer.Option(help="Size class of the envelopes, in bytes: 256 or 512.")] = SIZES[0],
     program: Annotated[str, typer.Option(help="What is called; payments is what there is.")] = "payments",
     processes: Annotated[int, typer.Option(min=1, max=16, help="Load processes.")] = 1,
     outstanding: Annotated[int, typer.Option(min=1, max=OUTSTANDING_MAX, help="Per client, in a closed loop.")] = 500,
@@ -42,8 +41,8 @@ def bench(
     teller = Teller(to_stderr=True)
     if program != "payments":
         fail(f"--program {program}: payments is what there is", ExitCode.USAGE)
-    if size not in CALL_ENVELOPES:
-        fail(f"--size {size}: one of {', '.join(map(str, CALL_ENVELOPES))}", ExitCode.USAGE)
+    if size not in SIZES:
+        fail(f"--size {size}: payments fill envelopes of {' or '.join(map(str, SIZES))} bytes", ExitCode.USAGE)
     if suite:
         _suite(seconds, teller, compare_with, as_json)
         return

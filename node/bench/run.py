@@ -33,6 +33,10 @@ OUTSTANDING_MAX = 1000
 SETTLE_SECONDS = 60.0
 START_SECONDS = 2.5
 """From orders to the first payment: load processes start and check the service first."""
+MEMO_MAX = 256
+"""Characters of a payment's memo, at most."""
+SIZES = CALL_ENVELOPES[:2]
+"""Size classes that a payment can fill."""
 CALL_BYTES = 120
 """What a payment without a memo takes before padding, at most."""
 _LOAD = Path(__file__).with_name("load.py")
@@ -95,7 +99,12 @@ async def measure(load: Load, teller: Teller, *, disturb: Disturb | None = None)
             envelope_bytes=load.size,
             floor=floor,
         )
-        return {**report, "clients": load.clients, "rate": load.rate or "max", "agreement": agreement}
+        return {
+            **report,
+            "clients": load.clients,
+            "rate": load.rate or "max",
+            "agreement": agreement and report["committed_per_second"] > 0,
+        }
 
 
 async def _drive(
@@ -129,7 +138,7 @@ async def _drive(
 
 def _orders(directory: Path, load: Load, seeds: list[bytes], payers: list[Identity]) -> list[Document]:
     """One document per load process."""
-    memo_bytes = CALL_SIZES[CALL_ENVELOPES.index(load.size)] - 1 - CALL_BYTES
+    memo_bytes = min(CALL_SIZES[CALL_ENVELOPES.index(load.size)] - 1 - CALL_BYTES, MEMO_MAX)
     clients = [
         {
             "seed": seed.hex(),

@@ -40,7 +40,6 @@ def rows(seconds: float) -> list[Row]:
         Row("16 connections × 4", replace(base, clients=16, outstanding=4)),
         Row("one-shot envelopes", replace(base, clients=8, outstanding=32, one_shot=True)),
         Row("512 B envelopes", replace(base, size=512)),
-        Row("1 KiB envelopes", replace(base, size=1024)),
         Row("n = 1", replace(base, nodes=1)),
         Row("n = 7", replace(base, nodes=7)),
         Row("n = 10", replace(base, nodes=10)),
