@@ -160,7 +160,9 @@ class Executor:
             codes=bytes(answers.codes),
             results=tuple(answers.sealed),
             claims=tuple(answers.claims),
-            write_set=self._write_sets.seal(write_set, header.height, header.digest, root),
+            write_set=self._write_sets.seal(
+                write_set, header.height, header.digest, root, envelope_bytes=sum(map(len, envelopes))
+            ),
         ).with_root(root)
         self._advance(header, outcome.history_leaf)
         return outcome

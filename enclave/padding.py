@@ -1,8 +1,8 @@
 """Size classes: lengths say little of content (DESIGN §1, §4; T08).
 
 Padding is one 0x80 byte, then zeros up to the class (ISO/IEC 7816-4, method 2); what does not unpad exactly is refused.
-Inputs and results grow by powers of two. Write sets, which a replica pays for on every disk, grow by quarters of one:
-at most a quarter is wasted, and everything below 1 KiB looks the same.
+Inputs and results grow by powers of two. Write sets, which a replica pays for on every disk, grow by quarters of one,
+and are never shorter than the envelopes that caused them, nor than 1 KiB.
 """
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
@@ -61,9 +61,15 @@ def unpad(padded: bytes) -> bytes:
     return data[:-1]
 
 
-def pad_write_set(data: bytes) -> bytes:
-    """Pad to a multiple of a quarter of the power of two at or below the length; to WRITE_SET_BYTES_MIN at least."""
-    length = len(data) + 1
+def pad_write_set(data: bytes, at_least: int = WRITE_SET_BYTES_MIN) -> bytes:
+    """Pad to a multiple of a quarter of the power of two at or below the length.
+
+    Args:
+        data: the write set.
+        at_least: bytes of the envelopes that caused it, which everybody sees: a block of payments that fail, or have
+            no memo, leaves as much behind as one of payments that do not. Never less than WRITE_SET_BYTES_MIN.
+    """
+    length = max(len(data) + 1, at_least)
     if length <= WRITE_SET_BYTES_MIN:
         return (data + b"\x80").ljust(WRITE_SET_BYTES_MIN, b"\x00")
     step = 1 << (length.bit_length() - 3)

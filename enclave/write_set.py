@@ -46,11 +46,13 @@ class WriteSetBox:
     epoch: Epoch
     box: DeterministicBox
 
-    def seal(self, write_set: WriteSet, height: Height, block: Digest, outcome_root: Digest) -> bytes:
-        """The padded, sealed write set of a block."""
+    def seal(
+        self, write_set: WriteSet, height: Height, block: Digest, outcome_root: Digest, *, envelope_bytes: int = 0
+    ) -> bytes:
+        """The sealed write set of a block, padded by the size of the block's envelopes (T08)."""
         plaintext = codec.encode((VERSION, write_set.changes, write_set.opened, write_set.windows, write_set.results))
         aad = self._aad(height, block, outcome_root)
-        return self.box.seal(place_of(height, 0), pad_write_set(plaintext), aad)
+        return self.box.seal(place_of(height, 0), pad_write_set(plaintext, envelope_bytes), aad)
 
     def open(self, sealed: bytes, height: Height, block: Digest, outcome_root: Digest) -> WriteSet:
         """Open the write set of a block.

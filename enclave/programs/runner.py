@@ -20,7 +20,11 @@ from strongroom.enclave.state import BudgetExceeded, State
 STEPS_MAX = 20_000
 """Of one transaction: accesses to state and items scanned. A full `transfer_many` takes 10,000."""
 QUERY_STEPS_MAX = 50_000
-_ERROR_BYTES_MAX = 1024
+ERROR_TEXT_BYTES_MAX = 100
+"""Code and message together: what fails has a result of the smallest size class, like most that succeeds (T08, T09)."""
+_ANSWER_HEAD_BYTES_MAX = 1024
+"""What stands beside the value in an answer, and more."""
+_CUT = "…"
 _INTERNAL = ProgramError("internal", "the program failed; nothing was changed")
 OPENED = codec.encode_value((True, None, None))
 """The result of an opening that carries no call."""
@@ -97,7 +101,7 @@ class Runner:
         try:
             value = self._perform(self._queries, call)
             size = len(codec.encode_value(value))
-            if size > ANSWER_SIZES[-1] - _ERROR_BYTES_MAX:
+            if size > ANSWER_SIZES[-1] - _ANSWER_HEAD_BYTES_MAX:
                 raise ProgramError("result too large", f"{size} bytes: ask for less at a time")
             return True, value
         except (MemoryError, InvariantBroken, OutcomeNeeded):
@@ -125,9 +129,9 @@ def _as_program_error(error: Exception) -> ProgramError:
     """What the caller reads. A program's own bug shows no detail, so that every replica says the same."""
     match error:
         case ProgramError():
-            return error if _fits(error) else _INTERNAL
+            return _cut(error.code, error.message)
         case ArgumentFault():
-            return ProgramError("arguments", str(error)[:_ERROR_BYTES_MAX])
+            return _cut("arguments", str(error))
         case NotCanonical():
             return ProgramError("malformed call", "the sealed bytes are no call")
         case BudgetExceeded():
@@ -136,8 +140,14 @@ def _as_program_error(error: Exception) -> ProgramError:
             return _INTERNAL
 
 
-def _fits(error: ProgramError) -> bool:
+def _cut(code: str, message: str) -> ProgramError:
+    """An error whose text is as long as it may be; what is no text is our own program's bug."""
     try:
-        return len(codec.encode((error.code, error.message))) <= _ERROR_BYTES_MAX
-    except (TypeError, ValueError, OverflowError):
-        return False
+        room = ERROR_TEXT_BYTES_MAX - len(code.encode())
+        text = message.encode()
+    except (AttributeError, UnicodeEncodeError):
+        return _INTERNAL
+    if len(text) <= room:
+        return ProgramError(code, message)
+    shortened = max(0, room - len(_CUT.encode()))
+    return ProgramError(code, text[:shortened].decode(errors="ignore") + _CUT) if shortened else _INTERNAL

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.fault_matrix.load import OPENING_AMOUNT, Acknowledged, Load
+from scripts.fault_matrix.node_logs import NodeLogs
 from scripts.fault_matrix.statements import Statements
 from scripts.fault_matrix.watch import Door, Watch
 
@@ -42,6 +43,7 @@ class Checks:
     watch: Watch
     load: Load
     statements: Statements
+    logs: NodeLogs = field(default_factory=NodeLogs)
     supply: int = 0
     _height: int = 0
     """Up to which blocks were read."""
@@ -67,7 +69,8 @@ class Checks:
                     *await self._payments(),
                     *await self._balances(),
                 ]
-            return [*wrong, *await self._contradictions()]
+            said = [line for node in self.cluster.nodes for line in self.logs.news(node.layout.log)]
+            return [*wrong, *await self._contradictions(), *said]
         except StrongroomError as fault:
             return [f"cannot be checked: {type(fault).__name__}: {fault}"]
         finally:

@@ -111,3 +111,21 @@ def test_T08_two_secrets_look_the_same_from_outside(secrets: tuple[str, str]) ->
         sizes = [(o.codes, [len(r) for r in o.results], o.claims, len(o.write_set)) for o in outcomes]
         seen.append((sizes, len(opening)))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("payments", [2, 16, 64])
+def test_T08_many_payments_leave_the_same_behind_whether_they_work_or_fail(payments: int) -> None:
+    """T08, T09: long memos, none, unknown accounts, too little money; a write set is as long as its envelopes."""
+    seen = []
+    for case in (
+        {"to": "bob", "amount": 1, "memo": "m" * 40},
+        {"to": "carol", "amount": 2**40},
+        {"to": "alice", "amount": 0},
+        {"to": "bob/nowhere", "amount": 1},
+    ):
+        chain = Chain()
+        session = funded(chain)
+        envelopes = [session.seal_call(chain.call("payments.transfer", **case))[1] for _ in range(payments)]
+        outcome = chain.commit(*envelopes)
+        seen.append((outcome.codes, [len(one) for one in outcome.results], len(outcome.write_set)))
+    assert seen.count(seen[0]) == len(seen)

@@ -57,6 +57,15 @@ def test_write_sets_waste_at_most_a_quarter_and_hide_small_ones(length: int) -> 
     assert padded == WRITE_SET_BYTES_MIN if length < WRITE_SET_BYTES_MIN else padded <= (length + 1) * 1.25
 
 
+@given(length=st.integers(0, 20_000), envelopes=st.integers(0, 100_000))
+def test_T08_a_write_set_shorter_than_its_envelopes_shows_their_length_alone(length: int, envelopes: int) -> None:
+    padded = pad_write_set(bytes(length), envelopes)
+    assert unpad(padded) == bytes(length)
+    assert len(padded) >= envelopes
+    if length < envelopes:
+        assert len(padded) == len(pad_write_set(b"", envelopes))
+
+
 def test_classes_are_what_the_documents_say() -> None:
     assert CALL_SIZES[:3] == (176, 432, 944)
     assert OPENING_SIZES[:3] == (368, 880, 2928)

@@ -9,9 +9,10 @@ from tests.enclave.probe import SEEN
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.envelope import Call
+from strongroom.enclave.padding import RESULT_SIZES, pad
 from strongroom.enclave.programs import PROGRAM_NAMES, bind_arguments, parse_arguments, split_name
 from strongroom.enclave.programs.framework import Context, Program, ProgramError
-from strongroom.enclave.programs.runner import STEPS_MAX, Runner
+from strongroom.enclave.programs.runner import ERROR_TEXT_BYTES_MAX, STEPS_MAX, Runner
 from strongroom.enclave.programs.schema import ArgumentFault
 
 BOB, BOB_TEXT = b"b" * 32, "id:" + (b"b" * 32).hex()
@@ -237,13 +238,26 @@ def test_a_program_is_declared_with_keyword_arguments_of_known_kinds_once() -> N
         program.query(fine)
 
 
-def test_T09_an_error_too_long_to_seal_is_internal() -> None:
+@pytest.mark.parametrize(
+    ("code", "message", "seen"),
+    [
+        ("loud", "x" * 20_000, ("loud", "x" * (ERROR_TEXT_BYTES_MAX - 7) + "…")),
+        ("loud", "é" * 60, ("loud", "é" * ((ERROR_TEXT_BYTES_MAX - 7) // 2) + "…")),
+        ("just", "y" * (ERROR_TEXT_BYTES_MAX - 4), ("just", "y" * (ERROR_TEXT_BYTES_MAX - 4))),
+        ("c" * ERROR_TEXT_BYTES_MAX, "text", ("internal", "the program failed; nothing was changed")),
+        ("broken", "\ud800", ("internal", "the program failed; nothing was changed")),
+    ],
+)
+def test_T08_whatever_an_error_says_its_result_is_of_the_smallest_size(
+    code: str, message: str, seen: tuple[str, str]
+) -> None:
     program = Program("p")
 
     @program.transaction
     def shout(context: Context) -> None:
-        raise ProgramError("loud", "x" * 20_000)
+        raise ProgramError(code, message)
 
     runner = Runner({"p": program}, measurements=frozenset({b"m"}), roles=frozenset())
     plaintext, _ = runner.run(Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"")
-    assert codec.decode_value(plaintext)[1][0] == "internal"
+    assert codec.decode_value(plaintext)[1] == list(seen)
+    assert len(pad(plaintext, RESULT_SIZES)) == RESULT_SIZES[0]

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from scripts.fault_matrix.fault import percentiles
 from scripts.fault_matrix.matrix import FAULTS
 from scripts.fault_matrix.network import Network, Relay
+from scripts.fault_matrix.node_logs import NodeLogs
 from scripts.fault_matrix.statements import Statements
 from tests.consensus import samples
 
@@ -65,6 +67,19 @@ def test_two_quorums_that_exclude_each_other_are_named_whoever_is_in_them() -> N
         seen.add(notarize(A), signer)
         seen.add(notarize(B), signer)
     assert "two blocks have a quorum in view 7 of epoch 0" in seen.contradictions()
+
+
+def test_a_line_that_no_node_may_write_is_shown_once(tmp_path: Path) -> None:
+    log = tmp_path / "n2" / "node.log"
+    log.parent.mkdir()
+    logs = NodeLogs()
+    assert logs.news(log) == []
+    log.write_text('{"event": "peer.fault", "reason": "Traceback"}\n{"event": "evidence", "signer": 1}\n')
+    assert logs.news(log) == ['n2 says: {"event": "evidence", "signer": 1}']
+    with log.open("a") as file:
+        file.write("error: n2/wal: no space\nTraceback (most recent call last):\n{'event'")
+    assert logs.news(log) == ["n2 says: Traceback (most recent call last):"]
+    assert logs.news(log) == []
 
 
 def test_every_fault_has_a_name_of_its_own_and_says_what_is_done() -> None:

@@ -67,7 +67,7 @@ class Chaos:
         names = [self.random.choice(list(LIARS)) for _ in range(self.random.randint(0, faults))]
         makers: list[Callable[[Role], Actor]] = [LIARS[name] for name in names]
         if liar is not None and faults:
-            names, makers = ["given"], [liar]
+            names, makers = ["given"] * faults, [liar] * faults
         self.done.update(f"liar: {name}" for name in names)
         places = self.random.sample(range(self.size), len(makers))
         self.ends = self.random.random() < EPOCH_ENDS_SHARE

@@ -14,6 +14,7 @@ from tests.simulation.actors.honest import Crash, Honest, Witness
 from tests.simulation.checkers import Ledger, Omniscient, Violation, check_memory
 from tests.simulation.keys import FakeKeyring, Keyring
 from tests.simulation.network import Network
+from tests.simulation.transcript import describe
 
 from strongroom.consensus.blocks import Header, decode_payload, genesis_header
 from strongroom.consensus.events import Commit, Now, Received, Tick
@@ -143,6 +144,7 @@ class World(Witness):
         """Bring a node up."""
         node = SignerIndex(index)
         self.down.discard(node)
+        self._note(f"{node} starts")
         actor = self.actors[node]
         if isinstance(actor, Honest):
             self._guarded(actor, lambda: actor.boot(self.clock(index)))
@@ -154,7 +156,7 @@ class World(Witness):
         if node in self.down:
             return
         self.down.add(node)
-        self._note(f"crash {node}")
+        self._note(f"{node} crashes")
         actor = self.actors[node]
         if isinstance(actor, Honest):
             actor.crash()
@@ -238,7 +240,7 @@ class World(Witness):
     def _deliver(self, node: SignerIndex, event: ActorEvent) -> None:
         actor = self.actors[node]
         if self.trace is not None or isinstance(event, Received):
-            self._note(f"{node} {event!r}" if self.trace is not None else f"{node} {type(event).__name__}")
+            self._note(f"{node} {describe(event) if self.trace is not None else type(event).__name__}")
         self._guarded(actor, lambda: actor.on_event(event, self.clock(node)))
         self._arm(node)
         if isinstance(actor, Honest) and self.events % MEMORY_CHECK_EVERY == 0 and node not in self.down:

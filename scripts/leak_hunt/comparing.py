@@ -1,0 +1,69 @@
+"""Two twins side by side: what differs.
+
+Owns the comparison and its words. Knows nothing of what the values mean.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.leak_hunt.sightings import Sightings
+
+_SHOWN = 48
+"""Characters of a value in a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that hosts see."""
+
+    what: str
+    differs: bool
+    declared: bool
+    """That it may differ stands in DESIGN."""
+    first: str
+    second: str
+    """In short; where they differ, from the first place on."""
+
+
+def compare(first: Sightings, second: Sightings) -> list[Row]:
+    """Everything that either twin's hosts saw, differences first."""
+    rows = [_row(what, first.seen, second.seen, declared=False) for what in _names(first.seen, second.seen)]
+    rows += [
+        _row(what, first.by_the_clock, second.by_the_clock, declared=True)
+        for what in _names(first.by_the_clock, second.by_the_clock)
+    ]
+    return sorted(rows, key=lambda row: (not row.differs, row.declared))
+
+
+def _names(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*first, *second]))
+
+
+def _row(what: str, first: dict[str, Any], second: dict[str, Any], *, declared: bool) -> Row:
+    one, other = first.get(what), second.get(what)
+    place, left, right = first_difference(one, other)
+    differs = one != other
+    return Row(f"{what}{place}", differs, declared, _short(left), _short(right))
+
+
+def first_difference(one: Any, other: Any) -> tuple[str, Any, Any]:
+    """(where, value here, value there): the first place inside lists and maps where two values part."""
+    if one == other:
+        return "", one, other
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*one, *other]):
+            if one.get(key) != other.get(key):
+                place, left, right = first_difference(one.get(key), other.get(key))
+                return f", {key}{place}", left, right
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        for index, (left, right) in enumerate(zip(one, other, strict=False)):
+            if left != right:
+                place, left, right = first_difference(left, right)
+                return f", {index + 1}.{place}", left, right
+        return ", how many", len(one), len(other)
+    return "", one, other
+
+
+def _short(value: Any) -> str:
+    text = f"{value}"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

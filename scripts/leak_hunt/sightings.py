@@ -1,0 +1,139 @@
+"""Everything that a host of one twin saw, as plain values that can be compared.
+
+Owns the list of what is looked at. Values are lengths, counts, codes, names and orders: contents are ciphertext, which
+differs between any two runs. Times are left out, and what only a clock decides is kept apart (`by_the_clock`).
+"""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.leak_hunt.frames import FrameLine, read_frames
+from scripts.leak_hunt.twin import capture_of
+
+from strongroom.enclave.outcome import Outcome
+from strongroom.node.cluster import Cluster
+from strongroom.node.host import transactions_of
+from strongroom.node.layout import NodeLayout
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.stored import StoredBlock
+
+TIMED_REQUESTS = frozenset({"SIGN_STATUS", "SIGN_HEAD", "SEAL", "CHALLENGE", "FRESHEN", "CHECK_LINK", "LINK_EVIDENCE"})
+"""Requests of the door that a clock or a connecting peer causes."""
+GROUPED_REQUESTS = frozenset({"CAST", "FORGET", "SIGN_BATCH", "SIGN_LINK"})
+"""Requests that carry as many statements as wait in a turn of the host's loop."""
+PIDS_AND_TIMES = frozenset({"node.log", "run.json", "host.pid", "lock"})
+"""Files of a node's folder that hold process ids and times; events of the log are compared by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """What the hosts of a twin saw."""
+
+    seen: dict[str, Any]
+    """What may not depend on a secret."""
+    by_the_clock: dict[str, Any]
+    """What differs between any two runs, because time decides it (DESIGN §1: timing and counts)."""
+
+
+def collect(cluster: Cluster) -> Sightings:
+    """Look at everything that a stopped cluster left, and at what its hosts wrote down."""
+    seen: dict[str, Any] = {}
+    clock: dict[str, Any] = {}
+    for node in cluster.nodes:
+        frames = read_frames(capture_of(node).with_suffix(".frames"))
+        own, timed = _one_node(node.layout, frames, several=len(cluster.nodes) > 1)
+        seen |= {f"{node.name}: {name}": value for name, value in own.items()}
+        clock |= {f"{node.name}: {name}": value for name, value in timed.items()}
+    return Sightings(seen, clock)
+
+
+def _one_node(layout: NodeLayout, frames: list[FrameLine], *, several: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    seen = {**_ledger(layout), **_clients(frames)}
+    clock: dict[str, Any] = {}
+    files = _files(layout.directory)
+    door = _by_kind(frames, "door")
+    links = _by_kind(frames, "link")
+    seen["door: lengths of requests and answers, in order"] = {
+        kind: sizes for kind, sizes in door.items() if kind.split()[0] not in TIMED_REQUESTS | GROUPED_REQUESTS
+    }
+    seen["links: lengths of batches"] = {kind: sorted(sizes) for kind, sizes in links.items() if "BATCH" in kind}
+    seen["log: events and their facts"] = _events(layout.log)
+    clock["door: signatures, statements, seals"] = {
+        kind: len(sizes) for kind, sizes in door.items() if kind.split()[0] in TIMED_REQUESTS | GROUPED_REQUESTS
+    }
+    clock["links: other messages"] = {kind: len(sizes) for kind, sizes in links.items() if "BATCH" not in kind}
+    clock["files: process ids, times"] = sorted(PIDS_AND_TIMES & set(files))
+    timed = {name for name in files if name.startswith("wal/")} if several else set()
+    clock["files: the log of consensus"] = {name: files[name] for name in sorted(timed)}
+    seen["files: names and lengths"] = {
+        name: size for name, size in files.items() if name not in PIDS_AND_TIMES | timed
+    }
+    return seen, clock
+
+
+def _ledger(layout: NodeLayout) -> dict[str, Any]:
+    """Blocks and outcomes as they stand in the node's files."""
+    blocks, records = [], []
+    store = BlockStore.open(layout.directory, transactions_of)
+    try:
+        for height in range(1, store.newest_block + 1):
+            data, recorded = store.block(height), store.outcome(height)
+            assert data is not None
+            blocks.append((len(data), StoredBlock.decode(data)))
+            records.append((len(recorded or b""), Outcome.decode(recorded) if recorded else None))
+    finally:
+        store.close()
+    outcomes = [(size, outcome) for size, outcome in records if outcome is not None]
+    return {
+        "blocks: how many": len(blocks),
+        "blocks: lengths of headers": [len(block.header.encoded) for _, block in blocks],
+        "blocks: envelopes and bytes of each batch": [
+            [(batch.header.count, batch.header.size) for batch in block.batches] for _, block in blocks
+        ],
+        "blocks: lengths of envelopes": [[len(one) for one in block.envelopes()] for _, block in blocks],
+        "outcomes: lengths of records": [size for size, _ in outcomes],
+        "outcomes: codes": [list(outcome.codes) for _, outcome in outcomes],
+        "outcomes: lengths of results": [[len(result) for result in outcome.results] for _, outcome in outcomes],
+        "outcomes: lengths of write sets": [len(outcome.write_set) for _, outcome in outcomes],
+        "outcomes: claims": [[position for position, _ in outcome.claims] for _, outcome in outcomes],
+    }
+
+
+def _clients(frames: list[FrameLine]) -> dict[str, Any]:
+    shown = [frame for frame in frames if frame.place == "client"]
+    return {
+        "clients: methods and refusals, in order": [f"{frame.way} {frame.kind}" for frame in shown],
+        "clients: lengths of frames, in order": [frame.size for frame in shown],
+    }
+
+
+def _by_kind(frames: list[FrameLine], place: str) -> dict[str, list[int]]:
+    sizes: defaultdict[str, list[int]] = defaultdict(list)
+    for frame in frames:
+        if frame.place == place:
+            sizes[f"{frame.kind} {frame.way}"].append(frame.size)
+    return dict(sorted(sizes.items()))
+
+
+def _files(directory: Path) -> dict[str, int]:
+    """Every file's length; of a sparse one its filled part."""
+    return {
+        str(path.relative_to(directory)): min(path.stat().st_size, path.stat().st_blocks * 512)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _events(log: Path) -> dict[str, int]:
+    """How often each event was logged, with the names of its facts; a line that is no event counts as its text."""
+    counts: Counter[str] = Counter()
+    for line in log.read_text().splitlines():
+        try:
+            event = json.loads(line)
+            counts[f"{event['level']} {event['event']} ({', '.join(sorted(set(event) - {'event', 'level'}))})"] += 1
+        except (ValueError, KeyError, TypeError):
+            counts[line] += 1
+    return dict(sorted(counts.items()))
