@@ -271,7 +271,10 @@ class Host:
         log.info("node.listening", node=config.name, rpc=str(config.rpc), peers=str(config.peer), boot=self.boot)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.create_task(work)
+        try:
+            self._tasks.create_task(work)
+        except RuntimeError:  # the node is ending: nothing begins any more
+            work.close()
 
     async def _until_stopped(self) -> None:
         await self._stopping.wait()

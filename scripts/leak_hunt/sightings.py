@@ -24,6 +24,8 @@ TIMED_REQUESTS = frozenset({"SIGN_STATUS", "SIGN_HEAD", "SEAL", "CHALLENGE", "FR
 """Requests of the door that a clock or a connecting peer causes."""
 GROUPED_REQUESTS = frozenset({"CAST", "FORGET", "SIGN_BATCH", "SIGN_LINK"})
 """Requests that carry as many statements as wait in a turn of the host's loop."""
+TIMED_METHODS = frozenset({"service_heads"})
+"""Methods whose answer holds as many heads as members answered in time."""
 PIDS_AND_TIMES = frozenset({"node.log", "run.json", "host.pid", "lock"})
 """Files of a node's folder that hold process ids and times; events of the log are compared by name."""
 
@@ -59,7 +61,7 @@ def _one_node(layout: NodeLayout, frames: list[FrameLine], *, several: bool) -> 
     seen["door: lengths of requests and answers, in order"] = {
         kind: sizes for kind, sizes in door.items() if kind.split()[0] not in TIMED_REQUESTS | GROUPED_REQUESTS
     }
-    seen["links: lengths of batches"] = {kind: sorted(sizes) for kind, sizes in links.items() if "BATCH" in kind}
+    seen["links: lengths of batches"] = {kind: sorted(set(sizes)) for kind, sizes in links.items() if "BATCH" in kind}
     seen["log: events and their facts"] = _events(layout.log)
     clock["door: signatures, statements, seals"] = {
         kind: len(sizes) for kind, sizes in door.items() if kind.split()[0] in TIMED_REQUESTS | GROUPED_REQUESTS
@@ -106,7 +108,7 @@ def _clients(frames: list[FrameLine]) -> dict[str, Any]:
     shown = [frame for frame in frames if frame.place == "client"]
     return {
         "clients: methods and refusals, in order": [f"{frame.way} {frame.kind}" for frame in shown],
-        "clients: lengths of frames, in order": [frame.size for frame in shown],
+        "clients: lengths of frames, in order": [frame.size for frame in shown if frame.kind not in TIMED_METHODS],
     }
 
 
