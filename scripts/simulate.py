@@ -90,9 +90,12 @@ def _outcomes(seeds: range, shape: Shape, jobs: int) -> Iterator[Outcome]:
     if jobs == 1 or len(seeds) == 1:
         yield from (run_seed(seed, shape) for seed in seeds)
         return
-    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with multiprocessing.get_context("spawn").Pool(min(jobs, len(seeds)), ignore) as pool:
+    with multiprocessing.get_context("spawn").Pool(min(jobs, len(seeds)), _leave_interrupts_to_the_parent) as pool:
         yield from pool.imap_unordered(partial(run_seed, shape=shape), seeds, CHUNK)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run(seeds: range, shape: Shape, jobs: int, teller: Teller, as_json: bool) -> None:
@@ -204,6 +207,9 @@ def _plant(names: list[str], jobs: int, teller: Teller, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGTERM, lambda number, _: sys.exit(128 + number)
+    )  # the processes that share the seeds end too
     try:
         app()
     except KeyboardInterrupt:

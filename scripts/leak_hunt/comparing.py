@@ -3,7 +3,7 @@
 Owns the comparison and its words. Knows nothing of what the values mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scripts.leak_hunt.sightings import Sightings
@@ -17,12 +17,28 @@ class Row:
     """One thing that hosts see."""
 
     what: str
+    where: str
+    """The first place inside it where they part."""
     differs: bool
     declared: bool
     """That it may differ stands in DESIGN."""
     first: str
     second: str
-    """In short; where they differ, from the first place on."""
+    """In short, from that place on."""
+
+    @property
+    def is_leak(self) -> bool:
+        """It differs, and nothing says that it may."""
+        return self.differs and not self.declared
+
+
+def lasting(rows: list[Row], again: list[Row]) -> list[Row]:
+    """The rows of the later run, where a difference that the earlier one did not show is put down to the clock.
+
+    A secret makes a difference each time; a view that timed out on a busy machine makes one now and then.
+    """
+    before = {row.what for row in rows if row.is_leak}
+    return [replace(row, declared=row.declared or row.what not in before) for row in again]
 
 
 def compare(first: Sightings, second: Sightings) -> list[Row]:
@@ -43,7 +59,7 @@ def _row(what: str, first: dict[str, Any], second: dict[str, Any], *, declared: 
     one, other = first.get(what), second.get(what)
     place, left, right = first_difference(one, other)
     differs = one != other
-    return Row(f"{what}{place}", differs, declared, _short(left), _short(right))
+    return Row(what, place, differs, declared, _short(left), _short(right))
 
 
 def first_difference(one: Any, other: Any) -> tuple[str, Any, Any]:

@@ -27,6 +27,8 @@ class Search:
     """Canaries that stand there."""
     blind: str
     """Why the search proves nothing; empty when its control was found."""
+    is_control: bool = False
+    """Here the texts must be found."""
 
 
 def hunt_running(cluster: Cluster, canaries: Sequence[str], control: str) -> list[Search]:
@@ -41,7 +43,9 @@ def hunt_running(cluster: Cluster, canaries: Sequence[str], control: str) -> lis
         if enclave is not None and node is cluster.nodes[0] and os.geteuid() == 0:
             seen = hunt_memory(enclave.pid, canaries)
             blind = "" if any(seen.found.values()) else "the enclave's memory shows no canary"
-            searches.append(Search(f"control: memory of {node.name}'s enclave", seen.bytes_searched, (), blind))
+            searches.append(
+                Search(f"control: memory of {node.name}'s enclave", seen.bytes_searched, (), blind, is_control=True)
+            )
     return searches
 
 
@@ -64,7 +68,8 @@ def hunt_control(scratch: Path, control: str) -> Search:
         (folder / str(number)).write_bytes(os.urandom(4096) + needle + os.urandom(4096))
     hunt = hunt_files(folder, [control])
     missing = [name for number, name in enumerate(forms) if f"{number} ({name})" not in hunt.found[control]]
-    return Search("control: every form", hunt.bytes_searched, (), f"not found: {', '.join(missing)}" if missing else "")
+    blind = f"not found: {', '.join(missing)}" if missing else ""
+    return Search("control: every form of a text", hunt.bytes_searched, (), blind, is_control=True)
 
 
 def _search(place: str, hunt: Hunt, canaries: Sequence[str], control: str) -> Search:

@@ -44,11 +44,14 @@ def collect(cluster: Cluster) -> Sightings:
     """Look at everything that a stopped cluster left, and at what its hosts wrote down."""
     seen: dict[str, Any] = {}
     clock: dict[str, Any] = {}
+    batches: set[int] = set()
     for node in cluster.nodes:
         frames = read_frames(capture_of(node).with_suffix(".frames"))
         own, timed = _one_node(node.layout, frames, several=len(cluster.nodes) > 1)
         seen |= {f"{node.name}: {name}": value for name, value in own.items()}
         clock |= {f"{node.name}: {name}": value for name, value in timed.items()}
+        batches |= {frame.size for frame in frames if (frame.place, frame.kind) == ("link", "BATCH")}
+    seen["links: lengths of batches"] = sorted(batches)
     return Sightings(seen, clock)
 
 
@@ -61,12 +64,11 @@ def _one_node(layout: NodeLayout, frames: list[FrameLine], *, several: bool) -> 
     seen["door: lengths of requests and answers, in order"] = {
         kind: sizes for kind, sizes in door.items() if kind.split()[0] not in TIMED_REQUESTS | GROUPED_REQUESTS
     }
-    seen["links: lengths of batches"] = {kind: sorted(set(sizes)) for kind, sizes in links.items() if "BATCH" in kind}
     seen["log: events and their facts"] = _events(layout.log)
     clock["door: signatures, statements, seals"] = {
         kind: len(sizes) for kind, sizes in door.items() if kind.split()[0] in TIMED_REQUESTS | GROUPED_REQUESTS
     }
-    clock["links: other messages"] = {kind: len(sizes) for kind, sizes in links.items() if "BATCH" not in kind}
+    clock["links: messages"] = {kind: len(sizes) for kind, sizes in links.items()}
     clock["files: process ids, times"] = sorted(PIDS_AND_TIMES & set(files))
     timed = {name for name in files if name.startswith("wal/")} if several else set()
     clock["files: the log of consensus"] = {name: files[name] for name in sorted(timed)}

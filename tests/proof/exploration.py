@@ -14,15 +14,13 @@ any order, or never. What keeps that small without losing a way to fork:
 Batches are held by all from the start; nothing is executed; nobody restarts.
 """
 
-import copy
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from itertools import combinations
-from types import MethodType
-from typing import Any
 
+from tests.proof.copies import clone, observe
 from tests.simulation.world import World
 
 from strongroom.consensus.blocks import BatchHeader, Header, encode_payload, initial_cut
@@ -44,8 +42,6 @@ FACE_MS, VIEW_MS = 10, 100
 """Milliseconds by which the liar's blocks differ, for each face and view; below what R6 waits for."""
 FACES = 2
 """Different blocks that the liar builds on one parent in a view that it leads."""
-
-PLAIN = (type(None), bool, int, float, str, bytes, frozenset)
 
 
 class Unsafe(AssertionError):
@@ -355,51 +351,3 @@ class Exploration:
 def bits(mask: int) -> tuple[int, ...]:
     """Numbers of the bits that are set."""
     return tuple(number for number in range(mask.bit_length()) if mask >> number & 1)
-
-
-def observe(replica: Replica) -> object:
-    """What tells two states of a replica apart: promises, view, candidates, certificates, headers and final block."""
-    return (
-        replica.view,
-        replica.final_view,
-        replica.final.digest,
-        replica._promises.all(),
-        frozenset(replica._candidates.items()),
-        frozenset(certificate.statement for certificate in replica._proofs.all()),
-        frozenset(header.digest for header in replica._tree.headers()),
-        replica._leader_lied,
-    )
-
-
-def clone(value: Any, memo: dict[int, Any]) -> Any:
-    """A deep copy that shares what cannot change: plain values and frozen dataclasses."""
-    if id(value) in memo:
-        return memo[id(value)]
-    if isinstance(value, MethodType):
-        return MethodType(value.__func__, clone(value.__self__, memo))
-    if isinstance(value, tuple):
-        return tuple(clone(held, memo) for held in value)
-    if isinstance(value, PLAIN) or callable(value) or is_frozen(value):
-        return value
-    copied = memo[id(value)] = copy.copy(value)
-    if isinstance(value, dict):
-        copied.update((key, clone(held, memo)) for key, held in value.items())
-    elif isinstance(value, list | deque):
-        copied.clear()
-        copied.extend(clone(held, memo) for held in value)
-    elif not isinstance(value, set):
-        for name in attributes(value):
-            setattr(copied, name, clone(getattr(value, name), memo))
-    return copied
-
-
-def is_frozen(value: Any) -> bool:
-    """Is this a dataclass that cannot change?"""
-    parameters = getattr(value, "__dataclass_params__", None)
-    return parameters is not None and bool(parameters.frozen)
-
-
-def attributes(value: Any) -> list[str]:
-    """Names of what an object holds, slots included."""
-    slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-    return [name for name in (*slots, *sorted(getattr(value, "__dict__", {}))) if hasattr(value, name)]
