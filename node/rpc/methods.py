@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
+from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.faults import RpcFault, TooLarge
 from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, MethodNotFound
 from strongroom.node.rpc.openrpc import openrpc
@@ -31,8 +30,6 @@ from strongroom.node.rpc.submitting import submit, submit_many
 
 TOPICS = ("blocks", "transactions")
 _METHOD_SHOWN_MAX = 64
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] |
         raise
     except Exception as error:
         counts.errors[InternalError.code] = counts.errors.get(InternalError.code, 0) + 1
-        _log.error("rpc.bug", method=name, error=type(error).__name__, exc_info=error)
+        log_failure(name, error)
         raise InternalError("Internal error") from None
 
 

@@ -8,14 +8,11 @@ fetched with `ledger_blocks`), and goes on from the newest that are kept for it.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.rpc.backend import Backend, Document
+from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.faults import NotFound, RpcFault, TooLarge
 from strongroom.node.rpc.limits import RpcLimits
-
-_log = structlog.get_logger()
 
 Send = Callable[[Document], Awaitable[None]]
 
@@ -66,7 +63,7 @@ class SubscriptionTable:
         except InvariantBroken:
             raise
         except Exception as error:
-            _log.error("rpc.bug", method="ledger_subscribe", error=type(error).__name__, exc_info=error)
+            log_failure("ledger_subscribe", error)
             await self._notify(id, topic, {"ended": "Internal error"})
 
     async def _tell_from(self, id: int, topic: str, height: int) -> None:

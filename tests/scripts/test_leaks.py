@@ -1,4 +1,4 @@
-"""The leak harness: twins that may differ in secrets only, a comparison that sees, a hunt that is not blind (T08-T10)."""
+"""The leak harness: twins that differ in secrets only, a comparison that sees, a hunt that is not blind (T08-T10)."""
 
 import json
 import os
@@ -20,6 +20,7 @@ from scripts.leak_hunt.sightings import Sightings
 from strongroom.enclave.envelope import Call
 from strongroom.enclave.padding import CALL_SIZES, pad
 from strongroom.enclave.programs import bind_arguments
+from strongroom.node.cli.demo_hunt import forms_of
 
 ROOT = Path(__file__).parents[2]
 TWINS: list[Callable[[random.Random], Secrets]] = [quiet_twin, loud_twin]
@@ -111,7 +112,7 @@ def test_the_control_stands_in_every_form_and_each_is_found(tmp_path: Path) -> N
 
 
 def test_a_hunt_that_overlooks_a_form_is_called_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    forms = hunting.forms_of
+    forms = forms_of
 
     def with_one_that_is_not_hunted(text: str) -> dict[str, bytes]:
         return {**forms(text), "rot13": b"pbageby-grkg"}

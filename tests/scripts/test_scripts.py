@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WRAPPERS = ["setup", "check", "test", "demo", "bench", "faults"]
+WRAPPERS = ["setup", "check", "test", "demo", "bench", "faults", "simulate", "leaks", "fuzz_door"]
 
 
 @pytest.mark.parametrize("name", WRAPPERS)
@@ -18,7 +18,7 @@ def test_a_script_is_executable_strict_and_well_formed(name: str) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)
 
 
-@pytest.mark.parametrize("name", ["check", "test", "demo", "bench", "faults"])
+@pytest.mark.parametrize("name", ["check", "test", "demo", "bench", "faults", "simulate", "leaks", "fuzz_door"])
 def test_every_script_sets_up_first(name: str) -> None:
     assert '"$root/scripts/setup"' in (ROOT / "scripts" / name).read_text()
 

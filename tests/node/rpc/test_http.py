@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 
 import pytest
+import structlog
 from aiohttp import ClientError
 from tests.node.rpc.fake import opened
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.node.rpc.faults import NotReady, Overloaded
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS
@@ -128,6 +130,18 @@ async def test_a_bug_behind_the_door_is_an_internal_error_that_tells_nothing() -
         door.backend.bug = ValueError("secret 4711")
         error = (await door.call("service_info"))["error"]
         assert error == {"code": -32603, "message": "Internal error"}
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [(ValueError("secret"), "rpc.bug"), (OperatorFault("blocks-1.log, byte 7: damaged"), "rpc.operator_fault")],
+)
+async def test_the_log_says_whether_it_was_a_bug_or_this_machine(error: Exception, event: str) -> None:
+    async with opened() as door:
+        door.backend.bug = error
+        with structlog.testing.capture_logs() as lines:
+            assert (await door.call("service_info"))["error"]["code"] == -32603
+    assert [(line["event"], line["method"]) for line in lines] == [(event, "service_info")]
 
 
 async def test_a_caller_that_goes_away_cancels_what_it_waits_for() -> None:
