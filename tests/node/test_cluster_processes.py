@@ -205,7 +205,9 @@ def test_a_foreground_cluster_ends_with_its_terminal_and_starts_again(cluster: P
     assert processes_of(cluster) == []
 
 
-@pytest.mark.parametrize("text", ["making keys", "founding the service", "starting n1", "checking the service's evidence"])
+@pytest.mark.parametrize(
+    "text", ["making keys", "founding the service", "starting n1", "checking the service's evidence"]
+)
 def test_an_interrupted_demo_leaves_no_process_and_no_folder(tmp_path: Path, text: str) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     assert interrupt_at(DEMO, text, environment, signal.SIGINT) == 130
