@@ -14,6 +14,7 @@ from scripts.fault_matrix.fault import Fault
 from scripts.fault_matrix.world import World
 
 from strongroom.node.client import Client
+from strongroom.node.cluster import state_of
 from strongroom.node.ledger.frames import Purpose, read_frames
 from strongroom.node.ledger.segments import HEIGHT_SIZE, Kind
 from strongroom.node.node_process import NodeProcess
@@ -157,9 +158,9 @@ async def _put_back(world: World, parts: tuple[str, ...]) -> None:
                 shutil.copytree(Path(kept) / part, folder / part)
             await world.start(victim)
             await world.wait()
-    status = await world.status(victim)
-    world.figures["state_after"] = status.get("state", "no answer")
-    world.expect(status.get("state") in ("voting", "suspended", "syncing"), f"{victim} is {status.get('state')}")
+    node, settled = world.node(victim), ("voting", "suspended", "syncing")
+    await world.until(lambda: state_of(node) in settled, f"{victim} to be one of {', '.join(settled)}")
+    world.figures["state_after"] = state_of(node)
 
 
 async def _observes(world: World, name: str) -> None:

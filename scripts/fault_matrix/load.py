@@ -6,8 +6,9 @@ acknowledged once its payer has opened the result. Knows nothing of faults.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from strongroom.consensus.types import TransactionId
 from strongroom.node.client import Client
@@ -44,12 +45,24 @@ class Payer:
 
     name: str
     to: str
-    client: Client
+    folder: Path
+    endpoint: int
+    """Of the node with which it begins."""
+    client: Client = field(init=False)
     paid: int = 0
     """In acknowledged payments."""
     received: int = 0
     unanswered: int = 0
     made: int = 0
+
+    async def connect(self) -> None:
+        """Open its client."""
+        self.client = Client.connect(self.folder, self.name, first_endpoint=self.endpoint, timeout=CLIENT_SECONDS)
+        await self.client.__aenter__()
+
+    async def close(self) -> None:
+        """End its client; nothing is under way."""
+        await self.client.__aexit__(None, None, None)
 
 
 @dataclass(slots=True)
@@ -74,14 +87,25 @@ class Load:
         folder = cluster.layout.directory
         async with Client.connect(folder, ISSUER) as issuer:
             await issuer.call("payments.issue_many", issues=[[name, OPENING_AMOUNT] for name in names])
-        async with AsyncExitStack() as stack:
-            made = []
+        made = []
+        try:
             for number, name in enumerate(names):
-                endpoint = number % len(cluster.nodes)
-                client = Client.connect(folder, name, first_endpoint=endpoint, timeout=CLIENT_SECONDS)
-                to = names[(number + 1) % payers]
-                made.append(Payer(name, to, await stack.enter_async_context(client)))
+                payer = Payer(name, names[(number + 1) % payers], folder, number % len(cluster.nodes))
+                await payer.connect()
+                made.append(payer)
             yield cls(tuple(made), rate)
+        finally:
+            for payer in made:
+                await payer.close()
+
+    async def spread(self) -> None:
+        """Connect every payer to its own node again: after kills they crowd at the nodes that stayed."""
+        self.paused = True
+        await self.drained()
+        for payer in self.payers:
+            await payer.close()
+            await payer.connect()
+        self.paused = False
 
     async def run(self) -> None:
         """Pay until cancelled; what was due while paused is not made up for."""

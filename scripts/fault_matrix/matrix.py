@@ -74,6 +74,7 @@ async def _act(world: World, act: Act) -> str:
 async def _row(world: World, fault: Fault) -> Row:
     loop = asyncio.get_running_loop()
     world.wrong, world.figures = [], {}
+    await world.load.spread()
     begins = loop.time()
     await world.wait()
     before = world.load.rate_between(begins, loop.time())

@@ -85,7 +85,7 @@ def loud_twin(chance: random.Random) -> Secrets:
         payer=payer,
         asker=asker,
         third=third,
-        balances=(_letters(chance, "Z"), 3, 1),
+        balances=(_letters(chance, "B"), 2**60, 1),
         singles=singles,
         burst=tuple(Attempt(asker, 1 + at // 2, "", source="none" if at % 2 else "") for at in range(BURST)),
         account=label.ljust(LONG_MEMO_LETTERS, "y"),

@@ -90,7 +90,7 @@ class Play:
         for question in (
             partial(asker.query, "payments.balance"),
             partial(asker.query, "payments.supply"),
-            partial(asker.query, "payments.statement", limit=1),
+            partial(asker.query, "payments.statement", after=1, limit=1),
             partial(asker.query, "payments.balance", account=secrets.third),
             partial(asker.query, "payments.balance", linearizable=True),
         ):
