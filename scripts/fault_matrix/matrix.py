@@ -85,9 +85,9 @@ async def _row(world: World, fault: Fault) -> Row:
     begins = loop.time()
     await world.wait()
     after = world.load.rate_between(begins, loop.time())
+    broken = [*world.wrong, *await world.checks.all()]
     first = world.watch.first_after(world.recovers_from)
     recovered = None if first is None else round(first - world.recovers_from, 3)
-    broken = [*world.wrong, *await world.checks.all()]
     if first is None:
         broken.append("no commit after the fault")
     return Row(fault.name, round(before, 1), round(during, 1), round(after, 1), recovered, broken, world.figures)
