@@ -138,6 +138,7 @@ def _tell(verdict: Verdict, document: dict[str, Any], teller: Teller) -> None:
     teller.table(["what hosts see", "quiet twin", "loud twin", "verdict"], cells)
     same = len(verdict.rows) - len(differing)
     teller.line(f"{same} other things are the same: lengths, counts, codes, orders, files, events, frames")
+    teller.line("declared in DESIGN: when and how often; and size classes, within one of which the twins stay")
     teller.step("The hunt for every memo, label and amount: raw, hex, base64, digits, bytes")
     shown = [
         [search.place, f"{search.bytes_searched / 2**20:.1f} MiB", _finding(search)] for search in verdict.searches

@@ -41,8 +41,6 @@ class Processor:
 
     audit: int
     """AUDIT_ARCH_… of <linux/audit.h>: which table a call's number belongs to."""
-    foreign_from: int | None
-    """Numbers from here on belong to another table under the same name (x32 on x86_64)."""
     numbers: dict[str, int]
     """System calls by name, of <asm/unistd.h>."""
 
@@ -50,7 +48,6 @@ class Processor:
 PROCESSORS = {
     "x86_64": Processor(
         audit=0xC000003E,
-        foreign_from=0x40000000,
         numbers={
             "recvfrom": 45,
             "sendto": 44,
@@ -74,7 +71,6 @@ PROCESSORS = {
     ),
     "aarch64": Processor(
         audit=0xC00000B7,
-        foreign_from=None,
         numbers={
             "recvfrom": 207,
             "sendto": 206,

@@ -100,7 +100,7 @@ def survey() -> tuple[Wall, ...]:
 
 
 def _described(*, own_user: bool, files_version: int) -> tuple[Wall, ...]:
-    allowed = len(seccomp.ALLOWED) + len(seccomp.MEMORY_WITHOUT_CODE)
+    allowed = ", ".join((*seccomp.ALLOWED, *seccomp.MEMORY_WITHOUT_CODE))
     if files_version:
         files = Wall("files", True, f"none: Landlock version {files_version} refuses every access")
     elif own_user:
@@ -109,7 +109,7 @@ def _described(*, own_user: bool, files_version: int) -> tuple[Wall, ...]:
         files = Wall("files", False, "this kernel has no Landlock: the filter of system calls alone keeps files away")
     user = "its own (65532), without any capability" if own_user else "the host's: it was not started as root"
     return (
-        Wall("system calls", True, f"{allowed} by name; any other one ends the process; no memory becomes executable"),
+        Wall("system calls", True, f"{allowed}; any other one ends the process; no memory becomes executable"),
         files,
         Wall("user", own_user, user),
         Wall("descriptors", True, "one: the socket to its host; it says nothing anywhere else"),

@@ -24,6 +24,10 @@ def _mount_ledger(app: typer.Typer) -> None:
     import_module("strongroom.node.cli.ledger").register(app)
 
 
+def _mount_trust(app: typer.Typer) -> None:
+    import_module("strongroom.node.cli.trust").register(app)
+
+
 _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "cluster": _mount_group("cluster", "cluster_app"),
     "node": _mount_group("node", "node_app"),
@@ -31,6 +35,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
     "attest": _mount_group("attest", "attest_app"),
+    "trust": _mount_trust,
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

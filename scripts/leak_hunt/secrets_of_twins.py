@@ -74,7 +74,7 @@ def loud_twin(chance: random.Random) -> Secrets:
     singles = (
         Attempt(third, large, ""),
         Attempt(f"id:{chance.randbytes(32).hex()}", 1, word),
-        Attempt(third, 1, long_word),
+        Attempt(asker, 1, word),
         Attempt(asker, 2**63 - 1, ""),
         Attempt(asker, 5, word, source=label),
         Attempt(payer, 7, word),

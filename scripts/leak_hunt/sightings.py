@@ -24,6 +24,9 @@ TIMED_REQUESTS = frozenset({"SIGN_STATUS", "SIGN_HEAD", "SEAL", "CHALLENGE", "FR
 """Requests of the door that a clock or a connecting peer causes."""
 GROUPED_REQUESTS = frozenset({"CAST", "FORGET", "SIGN_BATCH", "SIGN_LINK"})
 """Requests that carry as many statements as wait in a turn of the host's loop."""
+GROUPED_AMONG_SEVERAL = GROUPED_REQUESTS | {"EXECUTE"}
+"""A node that lags behind its peers has several blocks executed at once, and may never see the certificate of one; what
+each block came to is compared block by block."""
 TIMED_METHODS = frozenset({"service_heads"})
 """Methods whose answer holds as many heads as members answered in time."""
 PIDS_AND_TIMES = frozenset({"node.log", "run.json", "host.pid", "lock"})
@@ -60,18 +63,21 @@ def _one_node(layout: NodeLayout, frames: list[FrameLine], *, several: bool) -> 
     clock: dict[str, Any] = {}
     files = _files(layout.directory)
     door = _by_kind(frames, "door")
+    timed_kinds = TIMED_REQUESTS | (GROUPED_AMONG_SEVERAL if several else GROUPED_REQUESTS)
     links = _by_kind(frames, "link")
     seen["door: lengths of requests and answers, in order"] = {
-        kind: sizes for kind, sizes in door.items() if kind.split()[0] not in TIMED_REQUESTS | GROUPED_REQUESTS
+        kind: sizes for kind, sizes in door.items() if kind.split()[0] not in timed_kinds
     }
     seen["log: events and their facts"] = _events(layout.log)
     clock["door: signatures, statements, seals"] = {
-        kind: len(sizes) for kind, sizes in door.items() if kind.split()[0] in TIMED_REQUESTS | GROUPED_REQUESTS
+        kind: len(sizes) for kind, sizes in door.items() if kind.split()[0] in timed_kinds
     }
     clock["links: messages"] = {kind: len(sizes) for kind, sizes in links.items()}
     clock["files: process ids, times"] = sorted(PIDS_AND_TIMES & set(files))
-    timed = {name for name in files if name.startswith("wal/")} if several else set()
-    clock["files: the log of consensus"] = {name: files[name] for name in sorted(timed)}
+    timed = {name for name in files if name.startswith(("wal/", "ledger/"))} if several else set()
+    clock["files: logs of consensus and of blocks with their certificates"] = {
+        name: files[name] for name in sorted(timed)
+    }
     seen["files: names and lengths"] = {
         name: size for name, size in files.items() if name not in PIDS_AND_TIMES | timed
     }

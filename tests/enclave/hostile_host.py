@@ -152,8 +152,8 @@ class HostileHost:
         node, votes, wraps = founded.keys[0].seeds()
         secrets = (node, *votes.values(), *wraps.values(), founded.secrets[0].input, founded.secrets[0].ledger)
         for secret in secrets:
-            assert secret.reveal() not in frame, "a key came out of the door"
-        assert CANARY.encode() not in frame, "plaintext came out of the door"
+            assert not any(form in frame for form in _forms(secret.reveal())), "a key came out of the door"
+        assert not any(form in frame for form in _forms(CANARY.encode())), "plaintext came out of the door"
 
     # --- what is valid now -------------------------------------------------------------------------------------------
 
@@ -206,6 +206,12 @@ class HostileHost:
             Head(body, members[index].node_key, founded.keys[index].node.sign(signed)).to_wire()
             for index in range(1, 1 + QUORUM)
         )
+
+
+@cache
+def _forms(data: bytes) -> tuple[bytes, ...]:
+    """As it is, in hex, and as Python would print it."""
+    return data, data.hex().encode(), repr(data)[2:-1].encode()
 
 
 def _answer_in(frame: bytes) -> object:

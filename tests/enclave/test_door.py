@@ -66,7 +66,7 @@ steps = st.one_of(
     st.tuples(st.just("valid"), requests),
     st.tuples(st.just("flip"), requests, places, st.integers(1, 255)),
     st.tuples(st.just("cut"), requests, places),
-    st.tuples(st.just("graft"), requests, places, values),
+    st.tuples(st.just("graft"), requests, places, values | st.binary(max_size=40)),
     st.tuples(st.just("again"), places),
     st.tuples(st.just("flip again"), places, places, st.integers(1, 255)),
     st.tuples(st.just("noise"), st.binary(max_size=200)),
@@ -91,6 +91,17 @@ def play(host: HostileHost, step: tuple[Any, ...]) -> object:
         case (_, noise):
             return host.ask(noise)
     raise AssertionError(step)
+
+
+@cache
+def _long_lived() -> HostileHost:
+    return HostileHost()
+
+
+@settings(max_examples=300)
+@given(op=st.sampled_from(Op), at=places, scion=values | st.binary(max_size=40))
+def test_T31_a_member_refuses_arguments_of_another_shape_too(op: Op, at: int, scion: object) -> None:
+    _long_lived().ask(graft(_long_lived().valid_one(op), at, scion))
 
 
 @settings(max_examples=60)

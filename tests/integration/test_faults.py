@@ -65,7 +65,7 @@ async def test_T05_a_node_whose_folder_is_put_back_says_nothing_twice(tmp_path: 
 
 @pytest.mark.long
 async def test_P3_a_hundred_kills_lose_nothing(tmp_path: Path) -> None:
-    shape = Shape(payers=4, rate=100.0, seconds=2.0, kills=200)
+    shape = Shape(payers=4, rate=100.0, seconds=2.0, kills=50)
     async with running_world(tmp_path / "cluster", shape, lambda _: None) as made:
         for _ in range(4):
             assert await hurt(made, kills.kill_in_a_row) == []

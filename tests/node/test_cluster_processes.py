@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.enclave.walls.raising import survey
 from strongroom.node.cluster import open_cluster
 from strongroom.node.processes import ProcessId
 
@@ -99,6 +100,14 @@ def test_a_new_cluster_votes_and_its_folder_says_all_that_a_client_needs(cluster
     assert set(service) == {"service", "chain", "endpoints", "ca"}
     assert service["endpoints"] == [node["endpoint"] for node in table.values()]
     assert Path(service["ca"]).read_text().count("BEGIN CERTIFICATE") == 4
+
+
+def test_the_log_says_which_walls_stand_around_the_enclave_and_which_this_machine_has_not(cluster: Path) -> None:
+    lines = (cluster / "n0" / "node.log").read_text().splitlines()
+    (told, *_) = [json.loads(line) for line in lines if '"enclave.walls"' in line]
+    walls = survey()
+    assert told["standing"] == [wall.name for wall in walls if wall.stands]
+    assert told["missing"] == {wall.name: wall.words for wall in walls if not wall.stands}
 
 
 def test_secrets_in_the_folder_are_for_their_owner_only(cluster: Path) -> None:

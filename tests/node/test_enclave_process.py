@@ -79,7 +79,9 @@ async def test_T31_clients_cannot_take_the_place_of_votes_in_the_queue_to_the_en
     await enclave.stop()
 
 
-async def test_an_enclave_ends_with_its_host(chip: Path) -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["waiting", "busy"])
+async def test_an_enclave_ends_with_its_host(chip: Path, busy: bool) -> None:
+    """Also one that does not look at its door: the kernel ends it."""
     host = "\n".join(
         [
             "import asyncio, pathlib, sys",
@@ -97,6 +99,8 @@ async def test_an_enclave_ends_with_its_host(chip: Path) -> None:
     )
     assert process.stdout is not None
     pid = int(await process.stdout.readline())
+    if busy:
+        os.kill(pid, signal.SIGSTOP)
     process.kill()
     await process.wait()
     async with asyncio.timeout(10):

@@ -121,7 +121,6 @@ def test_a_hunt_that_overlooks_a_form_is_called_blind(tmp_path: Path, monkeypatc
     assert hunt_control(tmp_path, "control-text").blind == "not found: rot13"
 
 
-@pytest.mark.long
 @pytest.mark.processes
 def test_T08_twins_on_a_real_node_differ_in_nothing_that_its_host_sees(tmp_path: Path) -> None:
     """T08, T09, T10: and no memo, label or amount stands in a file, in a frame, or in the host's memory."""

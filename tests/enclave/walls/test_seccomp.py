@@ -28,8 +28,6 @@ def verdict(code: bytes, audit: int, number: int, arguments: tuple[int, ...] = (
                 (accumulator,) = struct.unpack_from("=I", data, operand)
             case 0x15:
                 at += if_true if accumulator == operand else if_false
-            case 0x35:
-                at += if_true if accumulator >= operand else if_false
             case 0x45:
                 at += if_true if accumulator & operand else if_false
             case 0x06:

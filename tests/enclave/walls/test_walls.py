@@ -236,3 +236,15 @@ def test_T10_an_enclaves_seeds_rest_where_its_host_cannot_look() -> None:
 
     seeds = survey()[-1]
     assert _seen_from_outside(look) == ("Input/output error" if seeds.stands else "none")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else first")
+def test_without_privilege_the_same_walls_rise_but_the_users_own() -> None:
+    def become_somebody() -> None:
+        os.setgroups([])
+        os.setresgid(ENCLAVE_ID - 1, ENCLAVE_ID - 1, ENCLAVE_ID - 1)
+        os.setresuid(ENCLAVE_ID - 1, ENCLAVE_ID - 1, ENCLAVE_ID - 1)
+
+    assert behind_walls(lambda: "stands", before=become_somebody).said == "stands"
+    for name in ("open", "socket", "fork", "exec"):
+        assert behind_walls(FORBIDDEN[name], before=become_somebody).status == -signal.SIGSYS

@@ -1,0 +1,156 @@
+"""What is promised, what it rests on, what shows it, and what is left: the words of `strongroom trust` (DESIGN §1).
+
+Owns the texts, as of this version of the code. Each piece of evidence is a test or a script of this repository; that it
+exists is itself tested (tests/node/cli/test_trust.py).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One promise."""
+
+    id: str
+    words: str
+    mechanism: str
+    evidence: tuple[str, ...]
+    """Tests as FILE::NAME, or scripts."""
+    residual: str
+    """The risk that is left."""
+
+
+PROMISES = (
+    Promise(
+        "P1",
+        "Agreement: no two honest nodes finalise different blocks at a height.",
+        "Two quorums of n−f share an honest member; the enclave's guard never signs what contradicts an earlier vote; "
+        "votes are durable before they are said.",
+        (
+            "scripts/simulate",
+            "tests/proof/test_exploration.py::test_every_state_of_one_view_is_safe",
+            "tests/simulation/test_liars.py::test_row_46_control_f_plus_1_liars_fork_and_the_checker_reports_and_names_them",
+            "tests/enclave/test_voting.py::test_a_contradiction_is_never_signed_nor_anything_beside_it",
+        ),
+        "More than f nodes that lie can fork the chain; two receipts that conflict then name them.",
+    ),
+    Promise(
+        "P2",
+        "Integrity: a wrong outcome on f nodes reaches no receipt.",
+        "Every node executes; a header's anchor gets a vote only where it equals the node's own execution.",
+        (
+            "tests/simulation/test_liars.py::test_row_17_a_node_whose_execution_differs_stops_with_an_alarm_and_the_others_go_on",
+            "tests/enclave/test_final_blocks.py::test_a_final_block_that_anchors_another_history_halts",
+        ),
+        "A bug of a program is executed alike everywhere.",
+    ),
+    Promise(
+        "P3",
+        "Durability: what was acknowledged survives kill -9 of every node and a torn last write.",
+        "Log and ledger are synced before a vote or an answer leaves; every record has a checksum.",
+        (
+            "scripts/faults",
+            "tests/integration/test_faults.py::test_P3_a_hundred_kills_lose_nothing",
+            "tests/node/ledger/test_recovery.py::test_T40_nothing_synced_is_lost_at_any_crash_and_what_is_left_is_right",
+        ),
+        "A disk that says that it has written and has not, on more than f nodes at once.",
+    ),
+    Promise(
+        "P4",
+        "Confidentiality: plaintext, results, state and keys are in no file, on no wire, in no memory of a host.",
+        "Only the enclave's process opens anything; it has one socket, and walls around it; inputs, results and write "
+        "sets are sealed and padded to size classes; what a program refuses is said inside the seal.",
+        (
+            "scripts/leaks",
+            "tests/scripts/test_leaks.py::test_T08_twins_on_a_real_node_differ_in_nothing_that_its_host_sees",
+            "tests/node/test_walled_enclave.py::test_every_kind_of_request_is_answered_behind_the_walls",
+            "tests/enclave/walls/test_walls.py::test_what_an_enclave_never_does_ends_it",
+            "tests/enclave/test_door.py::test_T31_whatever_its_host_does_a_member_answers_or_refuses_and_a_refusal_changes_nothing",
+        ),
+        "The platform is SIMULATED: root of the machine reads the enclave's memory. Side channels of real TEEs. When "
+        "and how often somebody transacts. The size class: what outgrows the smallest shows it, and so does a block "
+        "whose changes outgrow its envelopes. Which transaction's result is asked for again.",
+    ),
+    Promise(
+        "P5",
+        "Admission: only an enclave whose evidence meets the governed policy gets keys or a vote.",
+        "Evidence in a fixed order of checks, over a fresh nonce, at founding and on every link; policy in genesis.",
+        (
+            "tests/enclave/attestation/test_verifier.py::test_every_single_changed_byte_is_refused",
+            "tests/enclave/test_founding.py::test_no_secret_is_made_before_every_piece_of_evidence_was_judged",
+            "tests/node/evidence/test_vectors.py::test_a_case_gets_its_verdict",
+        ),
+        "What evidence proves is no better than the silicon behind it; here that is software, and says SIMULATED. The "
+        "code measures itself after it was loaded. Python's standard library counts by its version only.",
+    ),
+    Promise(
+        "P6",
+        "Exactly once: a sealed transaction takes effect at most once, and once if it is answered.",
+        "Anti-replay window of 1,024 numbers in replicated state; one sealed result per accepted number; chain, epoch, "
+        "session and number are bound in every seal.",
+        (
+            "tests/enclave/test_exactly_once.py::test_T07_a_duplicate_in_another_lane_of_the_same_block_takes_effect_once",
+            "tests/enclave/test_exactly_once.py::test_T07_results_of_one_session_never_share_a_nonce",
+        ),
+        "None known.",
+    ),
+    Promise(
+        "P7",
+        "Audit: a receipt verifies offline against one pin.",
+        "Leaf, outcome tree, history tree, anchor in a header, certificate of a quorum, validators of the pinned "
+        "genesis.",
+        (
+            "tests/enclave/test_receipts.py::test_a_receipt_with_any_field_tampered_is_forged",
+            "tests/enclave/test_receipts.py::test_there_is_no_verdict_without_the_right_pin",
+        ),
+        "The pin must have come by a way that can be trusted.",
+    ),
+    Promise(
+        "P8",
+        "Liveness: with f nodes down or lying, commits go on.",
+        "A view without progress is nullified; a leader that was silent is skipped until it speaks.",
+        (
+            "tests/simulation/test_leaders.py::test_row_2_a_dead_leader_costs_no_timeout_once_its_silence_is_known",
+            "tests/integration/test_faults.py::test_P8_calls_go_on_with_one_node_killed_and_it_comes_back_voting",
+        ),
+        "A host can always stop its own node; more than f stopped nodes stop the service, which loses nothing.",
+    ),
+    Promise(
+        "P9",
+        "Recovery: a node restarts with its identity; the whole cluster restarts.",
+        "Keys are sealed to chip and measurement; a restarted enclave executes and answers only after q fresh heads "
+        "over its own nonce; a node without its log only observes.",
+        (
+            "tests/integration/test_faults.py::test_T05_a_node_whose_folder_is_put_back_says_nothing_twice",
+            "tests/enclave/test_sealing.py::test_another_chip_and_another_measurement_cannot_open_it",
+            "tests/enclave/test_heads.py::test_T05_the_highest_of_q_heads_counts",
+        ),
+        "NOT YET: recovery of lost enclaves by members.",
+    ),
+    Promise(
+        "P10",
+        "Forgetting: when a key epoch is over and erased, its inputs can be opened by nobody.",
+        "Seeds rest in memory of their own, which is overwritten when they are dropped.",
+        ("tests/enclave/test_resting.py::test_T13_a_secret_that_nobody_names_any_more_is_overwritten",),
+        "NOT YET: there is one epoch, and no rotation. A copied sealed/ folder and a later break of that chip open it.",
+    ),
+    Promise(
+        "P11",
+        "Post-quantum: what is recorded today is sealed so that a quantum computer does not open it later.",
+        "HPKE with X25519 and ML-KEM-768 together for every opening and query; symmetric keys of 256 bits after it.",
+        (
+            "tests/enclave/test_keys.py::test_what_is_sealed_to_the_epoch_opens_with_its_secrets",
+            "tests/enclave/test_envelope.py::test_golden_bytes_of_a_call_and_its_keys",
+        ),
+        "Signatures are of today (Ed25519): a quantum computer forges new ones, and opens nothing old.",
+    ),
+)
+
+HEAP = (
+    "Long-lived seeds (node, vote and wrap keys, input and ledger secrets, the sealing secret) rest in secret memory "
+    "where the kernel has it, and are overwritten there. On the ordinary heap of the enclave lie keys that are derived "
+    "from them inside OpenSSL, AEAD keys of sessions and boxes, all state and plaintext under way, and a seed for as "
+    "long as it is read from or written to a sealed state. Python cannot wipe what it frees; the heap ends with the "
+    "process."
+)
+"""What DESIGN §5 asks to be said."""

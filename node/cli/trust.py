@@ -1,0 +1,167 @@
+"""`strongroom trust`: what is promised, what each promise rests on, what shows it, what is left, what must be trusted.
+
+Owns the options, the page and the document. Words stand in promises.py, numbers in trusted_base.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded
+from strongroom.node.layout import ClusterLayout
+
+if TYPE_CHECKING:
+    from strongroom.enclave.walls.raising import Wall
+    from strongroom.node.cli.trusted_base import TrustedBase
+
+SIMULATED = (
+    "The platform is SIMULATED: evidence has the real form and is really verified, but the silicon behind it is "
+    "software. A root user of the machine can defeat everything on this page that speaks of an enclave."
+)
+NOT_PROMISED = (
+    "to hold anything back from root of the machine, as long as the platform is simulated",
+    "side channels of real TEEs",
+    "when and how often somebody transacts, and through which node",
+    "sizes beyond their class",
+    "with a copied sealed/ folder and a later break of that same chip: the epochs that were live in it",
+)
+_WIDTH = 100
+_DIGITS_SHOWN = 16
+
+
+def register(app: typer.Typer) -> None:
+    """Mount this command."""
+    app.command("trust")(trust)
+
+
+@guarded
+def trust(
+    files: Annotated[bool, typer.Option("--files", help="List the files of libraries too.")] = False,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is promised, what it rests on, and exactly which code must be trusted for it.
+
+    With a cluster's folder it also says whether that service admits the code of this installation.
+
+    Example: strongroom trust --json
+    """
+    from strongroom.enclave.walls.raising import survey
+    from strongroom.node.cli.trusted_base import trusted_base
+
+    base, walls = trusted_base(), survey()
+    service = _service(ClusterLayout(directory), base)
+    emit(_document(base, walls, service), as_json, lambda: _page(base, walls, service, files=files))
+
+
+def _service(layout: ClusterLayout, base: "TrustedBase") -> dict[str, Any] | None:
+    """Whether the service of this folder admits this code; None without one."""
+    if not layout.genesis.is_file():
+        return None
+    from strongroom.enclave.genesis import verify_genesis
+
+    genesis = verify_genesis(layout.genesis.read_bytes())
+    allowed = base.measurement.digest in genesis.constitution.policy.measurements
+    return {"pin": genesis.pin, "admits_this_code": allowed, "simulated": genesis.simulated}
+
+
+def _document(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None) -> dict[str, Any]:
+    from strongroom.node.cli.promises import HEAP, PROMISES
+
+    own = {file.path: file for file in base.own}
+    return {
+        "simulated": True,
+        "measurement": base.measurement.digest.hex(),
+        "service": service,
+        "promises": [asdict(promise) for promise in PROMISES],
+        "not_promised": list(NOT_PROMISED),
+        "walls": [asdict(wall) for wall in walls],
+        "heap": HEAP,
+        "trusted_base": {
+            "files": len(base.own),
+            "bytes": sum(file.size for file in base.own),
+            "lines": base.lines,
+            "code_lines": base.code_lines,
+            "code_lines_in_enclave": base.enclave_code_lines,
+        },
+        "python": base.measurement.python,
+        "programs": list(base.measurement.programs),
+        "libraries": [asdict(library) for library in base.libraries],
+        "files": [
+            {"path": file.path, "sha256": file.sha256.hex(), "size": file.size}
+            | ({"lines": own[file.path].lines, "in_enclave": own[file.path].in_enclave} if file.path in own else {})
+            for file in base.measurement.files
+        ],
+    }
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def _page(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None, *, files: bool) -> None:
+    from strongroom.node.cli.promises import HEAP, PROMISES
+
+    _paragraph(SIMULATED)
+    _paragraph("Each promise with what it rests on, the tests and scripts that show it, and the risk that is left.")
+    for promise in PROMISES:
+        _heading(f"{promise.id}  {promise.words}")
+        _field("rests on", promise.mechanism)
+        for position, evidence in enumerate(promise.evidence):
+            _field("shown by" if position == 0 else "", evidence, wrapped=False)
+        _field("left", promise.residual)
+    _heading("Not promised")
+    for words in NOT_PROMISED:
+        _paragraph(f"- {words}", indent=2)
+    _heading("Walls that an enclave started here has")
+    for wall in walls:
+        _field(f"{'' if wall.stands else 'NO '}{wall.name}", wall.words)
+    _heading("What lies where in an enclave's memory")
+    _paragraph(HEAP, indent=2)
+    _heading("The code that must be trusted")
+    _show_files(base, files=files)
+    _show_sum(base, service)
+
+
+def _show_files(base: "TrustedBase", *, files: bool) -> None:
+    typer.echo(f"  {'lines':>6} {'bytes':>8}  {'SHA-256':<{_DIGITS_SHOWN + 1}}  * loaded by an enclave's process")
+    for file in base.own:
+        digest, mark = f"{file.sha256[:_DIGITS_SHOWN]}…", "*" if file.in_enclave else " "
+        typer.echo(f"  {file.lines:>6} {file.size:>8}  {digest}  {mark} {file.path}")
+    own = {file.path for file in base.own}
+    for measured in base.measurement.files if files else ():
+        if measured.path not in own:
+            typer.echo(f"  {'':>6} {measured.size:>8}  {measured.sha256.hex()[:_DIGITS_SHOWN]}…    {measured.path}")
+    for library in base.libraries:
+        typer.echo(f"  {'':>6} {library.size:>8}  {library.files} files of {library.name} {library.version}")
+
+
+def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
+    typer.echo(f"  and {base.measurement.python} with its standard library, by version")
+    size = f"{base.code_lines:,} lines of code in {len(base.own)} files ({base.lines:,} with words and blanks)"
+    _heading(f"Trusted base: {size}, {base.enclave_code_lines:,} of them loaded by an enclave")
+    typer.echo(f"  measurement {base.measurement.digest.hex()}")
+    if service is not None:
+        verdict = "admits this code" if service["admits_this_code"] else "does NOT admit this code"
+        typer.echo(f"  {service['pin']} {verdict}")
+
+
+def _heading(text: str) -> None:
+    typer.echo()
+    _paragraph(text)
+
+
+def _field(name: str, text: str, *, wrapped: bool = True) -> None:
+    head = f"  {name:<14}"
+    if wrapped:
+        _paragraph(text, first=head, indent=len(head))
+    else:
+        typer.echo(head + text)
+
+
+def _paragraph(text: str, *, first: str | None = None, indent: int = 0) -> None:
+    from textwrap import fill
+
+    rest = " " * indent
+    typer.echo(fill(text, _WIDTH, initial_indent=rest if first is None else first, subsequent_indent=rest))

@@ -1,0 +1,102 @@
+"""`strongroom trust`: a page that says no more than tests show, and counts exactly what is measured."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.enclave.fixtures import make_cluster_genesis
+from typer.testing import CliRunner
+
+from strongroom.enclave.platform.measurement import measure
+from strongroom.enclave.programs import PROGRAM_NAMES
+from strongroom.node.cli.main import make_app
+from strongroom.node.cli.promises import HEAP, PROMISES
+from strongroom.node.cli.trusted_base import TrustedBase, _code_lines, trusted_base
+
+ROOT = Path(__file__).parents[3]
+EVIDENCE = sorted({evidence for promise in PROMISES for evidence in promise.evidence})
+
+
+@pytest.fixture(scope="module")
+def base() -> TrustedBase:
+    return trusted_base()
+
+
+def said(*arguments: str) -> str:
+    done = CliRunner().invoke(make_app("trust"), ["trust", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("evidence", EVIDENCE)
+def test_the_evidence_that_is_named_exists(evidence: str) -> None:
+    path, _, test = evidence.partition("::")
+    assert (ROOT / path).is_file()
+    if test:
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE)
+
+
+def test_every_promise_of_the_design_is_there_with_all_that_belongs_to_it() -> None:
+    assert [promise.id for promise in PROMISES] == [f"P{number}" for number in range(1, 12)]
+    assert all(p.words and p.mechanism and p.evidence and p.residual for p in PROMISES)
+
+
+def test_the_document_is_the_measurement_of_this_installation(tmp_path: Path) -> None:
+    document = json.loads(said("--json", "--dir", str(tmp_path)))
+    measured = measure(PROGRAM_NAMES)
+    assert document["measurement"] == measured.digest.hex()
+    assert [(file["path"], file["sha256"], file["size"]) for file in document["files"]] == [
+        (file.path, file.sha256.hex(), file.size) for file in measured.files
+    ]
+    assert document["service"] is None
+    assert document["simulated"] is True
+    assert [library["name"] for library in document["libraries"]] == [
+        "cffi",
+        "cryptography",
+        "msgpack",
+        "sortedcontainers",
+    ]
+
+
+def test_every_measured_file_is_counted_once(base: TrustedBase) -> None:
+    assert len(base.own) + sum(library.files for library in base.libraries) == len(base.measurement.files)
+    for file in base.own:
+        source = (ROOT / file.path.removeprefix("strongroom/")).read_text()
+        assert file.lines == len(source.splitlines())
+        assert 0 <= file.code_lines <= file.lines
+
+
+def test_what_an_enclave_loads_is_told_from_what_is_only_measured(base: TrustedBase) -> None:
+    loaded = {file.path for file in base.own if file.in_enclave}
+    assert {
+        "strongroom/enclave/door.py",
+        "strongroom/enclave/walls/seccomp.py",
+        "strongroom/consensus/codec.py",
+    } <= loaded
+    assert loaded.isdisjoint({"strongroom/enclave/sender.py", "strongroom/consensus/replica.py"})
+    assert base.enclave_code_lines < base.code_lines < base.lines
+
+
+def test_words_comments_and_blanks_are_no_lines_of_code() -> None:
+    words, code = '"""A module.\n\nOf words.\n"""\n\n# a remark\n', "x = 1  # counted\n\n\ndef f() -> str:\n"
+    source = words + code + '    """Words."""\n    return "text"\n'
+    assert _code_lines(source) == 3
+
+
+def test_the_page_says_simulated_first_and_what_lies_on_the_heap() -> None:
+    page = said("--dir", "nowhere")
+    assert page.startswith("The platform is SIMULATED")
+    assert " ".join(HEAP.split()) in " ".join(page.split())
+    assert "lines of code in" in page
+    assert "strongroom/enclave/door.py" in page
+    assert "cryptography/" not in page
+    assert "cryptography/__init__.py" in said("--files", "--dir", "nowhere")
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["this code", "other code"])
+def test_a_service_admits_this_code_or_another(tmp_path: Path, same: bool) -> None:
+    measurement = measure(PROGRAM_NAMES).digest if same else bytes(48)
+    (tmp_path / "genesis.bin").write_bytes(make_cluster_genesis(1, measurement=measurement).genesis)
+    assert json.loads(said("--json", "--dir", str(tmp_path)))["service"]["admits_this_code"] is same
+    assert ("does NOT admit this code" in said("--dir", str(tmp_path))) is not same
