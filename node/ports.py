@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import socket
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from strongroom.node.processes import command_of
 
 _LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp (proc_net_tcp(5))."""
+RELEASE_SECONDS_MAX = 3.0
+_RELEASE_POLL_SECONDS = 0.02
 _PICK = range(10_000, 30_000)
 """Below the kernel's range for outgoing connections, so that a stopped node's port is not taken by some client."""
 _PICK_ATTEMPTS_MAX = 10_000
@@ -89,9 +92,22 @@ def reserve_free(count: int, host: str = "127.0.0.1") -> Reservation:
     raise OperatorFault(f"found no {count} free ports between {_PICK.start} and {_PICK.stop}")
 
 
-def check_free(port: int, host: str = "127.0.0.1") -> None:
-    """Raises PortTaken if somebody listens on it."""
-    reserve([port], host).release()
+def check_free(port: int, host: str = "127.0.0.1", *, seconds: float = RELEASE_SECONDS_MAX) -> None:
+    """Raises PortTaken if somebody listens on it.
+
+    A socket that no process holds is one that the kernel is about to close, of a node that was killed just now: it is
+    waited for, `seconds` at most.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            reserve([port], host).release()
+        except PortTaken as taken:
+            if taken.pid is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(_RELEASE_POLL_SECONDS)
+        else:
+            return
 
 
 def holder_of(port: int) -> int | None:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_reserved_port_is_not_given_twice() -> None:
     reservation = ports.reserve_free(1)
     try:
         with pytest.raises(ports.PortTaken):
-            ports.check_free(reservation.ports[0])
+            ports.check_free(reservation.ports[0], seconds=0.0)
     finally:
         reservation.release()
     ports.check_free(reservation_port := reservation_free())
@@ -60,3 +61,17 @@ def test_a_port_that_a_connection_has_just_left_counts_as_free() -> None:
             accepted.close()  # the listening side closes first: its address stays in TIME_WAIT
             assert client.recv(1) == b""
     ports.check_free(port)
+
+
+def test_a_port_that_the_kernel_still_takes_from_a_killed_process_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ports, "holder_of", lambda port: None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ports.PortTaken):
+            ports.check_free(port, seconds=0.0)
+        closing = threading.Timer(0.1, server.close)
+        closing.start()
+        ports.check_free(port, seconds=30.0)
+        closing.join()
