@@ -22,7 +22,7 @@ from strongroom.consensus.messages import (
     VoteMessage,
 )
 from strongroom.consensus.statements import Certificate, Justification, Statement, Vote
-from strongroom.consensus.types import Digest, Height, Milliseconds, SignerIndex
+from strongroom.consensus.types import Digest, Height, Lane, Milliseconds, SignerIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class BatchHeld:
-    """A batch, its signature checked, is stored here and durable."""
+    """A batch, its signature checked, is stored here, and durable before anything that is cast from now on."""
 
     header: BatchHeader
 
@@ -77,6 +77,20 @@ class FinalRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """An authenticated link to a member came up. A new replica is told of every link that stands."""
+
+    peer: SignerIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """The last authenticated link to a member was lost."""
+
+    peer: SignerIndex
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """Something outside makes the chain move: a deadline in state is past (PROTOCOL §7)."""
 
@@ -86,7 +100,7 @@ class Tick:
     """`deadline()` may have passed."""
 
 
-Event = Received | BatchHeld | Executed | FinalRange | Work | Tick
+Event = Received | BatchHeld | Executed | FinalRange | Linked | Unlinked | Work | Tick
 
 
 # --- what is logged -------------------------------------------------------------------------------------------------
@@ -179,6 +193,15 @@ class Evidence:
     second: Vote
 
 
+@dataclass(frozen=True, slots=True)
+class LaneEvidence:
+    """Two batches of one lane and sequence, by digest (R15): the driver holds both, with their signatures."""
+
+    lane: Lane
+    first: Digest
+    second: Digest
+
+
 @dataclass(slots=True)
 class Output:
     """Effects of one step, to be carried out in the order of the fields."""
@@ -190,7 +213,8 @@ class Output:
     commit: list[Commit] = field(default_factory=list)
     relay: list[Digest] = field(default_factory=list)
     """Held batches unordered for 2Δ: send them to all, once (PROTOCOL §7)."""
-    evidence: list[Evidence] = field(default_factory=list)
+    evidence: list[Evidence | LaneEvidence] = field(default_factory=list)
+    """Once per signer and view, and per lane; a restart may find it again."""
     faults: list[SignerIndex] = field(default_factory=list)
     """Members whose own link had brought a vote that, verified later, was forged: score them."""
     alarm: str = ""

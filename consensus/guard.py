@@ -29,7 +29,7 @@ class Promises:
 
     def __init__(self, epoch: Epoch) -> None:
         self._epoch = epoch
-        self._floor = View(0)
+        self._floor = self._closed = View(0)
         self._made: dict[View, dict[Kind, Statement]] = {}
 
     def check(self, statement: Statement) -> None:
@@ -45,6 +45,8 @@ class Promises:
         made = self._made.get(statement.view, {})
         if made.get(statement.kind) == statement:
             return
+        if statement.view <= self._closed:
+            raise GuardRefuses(statement, f"views up to {self._closed} are final, and what was said there may be lost")
         if any(kind in made for kind in _EXCLUDED_BY[statement.kind]):
             raise GuardRefuses(statement, f"{', '.join(kind.name for kind in made)} was said there before")
 
@@ -65,13 +67,22 @@ class Promises:
         """What was said of this kind in a view, if anything."""
         return self._made.get(view, {}).get(kind)
 
+    @property
+    def floor(self) -> View:
+        """Nothing new is said up to this view, whatever else was forgotten."""
+        return max(self._floor, self._closed)
+
     def silent_in(self, view: View) -> bool:
         """Was nothing said in this view, and may something be?"""
-        return view > self._floor and view not in self._made
+        return view > max(self._floor, self._closed) and view not in self._made
 
     def all(self) -> tuple[Statement, ...]:
         """Every remembered statement, by view and kind."""
         return tuple(made[kind] for _, made in sorted(self._made.items()) for kind in sorted(made))
+
+    def close(self, view: View) -> None:
+        """Say nothing new up to this view; what is remembered stays, and may be said again."""
+        self._closed = max(self._closed, view)
 
     def forget_below(self, view: View) -> None:
         """Forget everything up to a final view; any statement up to it is refused from now on."""

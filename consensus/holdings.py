@@ -12,7 +12,7 @@ from typing import assert_never
 from strongroom.consensus.agenda import Agenda, Demand, draw_up
 from strongroom.consensus.blocks import BatchHeader, Header
 from strongroom.consensus.blocktree import BlockTree, Node
-from strongroom.consensus.errors import OperatorFault, invariant
+from strongroom.consensus.errors import invariant
 from strongroom.consensus.events import (
     CandidateRecord,
     CastRecord,
@@ -27,11 +27,16 @@ from strongroom.consensus.lanes import Cut, Lanes
 from strongroom.consensus.missing import Missing
 from strongroom.consensus.pacemaker import Pacemaker
 from strongroom.consensus.proofs import Proofs
+from strongroom.consensus.records import epoch_of_record
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.tally import Tally
 from strongroom.consensus.types import ChainId, Digest, Height, Lane, Milliseconds, Sequence, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify, leader_of
+
+GAPS_MAX = 4
+"""A leader waits `min_gap` for each batch of the block below, up to this many: the busier, the larger the blocks. If
+fewer batches wait by then than that block had, it waits as long again for the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,8 @@ class Holdings:
         self._tree = BlockTree(config.chain, members, config.anchor, self._lanes)
         self._pacemaker = Pacemaker(config.settings, faults=self._quorum.faults, jitter=(config.own or 0) / count)
         self._candidates: dict[View, Digest] = {}
+        self._ahead: FinalRecord | None = None
+        """The newest FinalRecord of the log that is above the block store, until the blocks are here again."""
         self._retired: deque[tuple[Height, Record]] = deque()
         """Records of final blocks that are not executed yet, with the height of their commit."""
         self._missing = Missing(members.epoch, config.own, self._others, self._tree, config.settings)
@@ -122,6 +129,8 @@ class Holdings:
         held = (CertificateRecord(certificate) for certificate in self._proofs.all() if certificate.view <= view)
         final = (CandidateRecord(block) for block in recent if block.height > self._tree.final.height)
         records: tuple[Record, ...] = (*final, *held, *said)
+        if self._ahead is not None and self._ahead.header.height <= header.height:
+            records, self._ahead = (*records, self._ahead), None
         self._retired += ((header.height, record) for record in records)
 
     def _execute(self, outcome: Executed) -> None:
@@ -141,6 +150,10 @@ class Holdings:
         """What waits to be done above the tip."""
         tree, lanes, settings = self._tree, self._lanes, self._settings
         return draw_up(tree, lanes, self._tip(), self._demand, settings=settings, delta=self.delta, now=now)
+
+    def _gap_above(self, parent: Header) -> float:
+        """Seconds from entering a view to the earliest proposal on this block."""
+        return self._settings.min_gap * min(parent.batch_count, GAPS_MAX)
 
     @property
     def _tip_is_unknown(self) -> bool:
@@ -181,20 +194,23 @@ class Holdings:
 
         Args:
             final: the newest header in the block store (the epoch's anchor if there is none above it).
-            final_certificate: FINALIZE of exactly that block, if stored.
+            final_certificate: FINALIZE of exactly that block, if stored; that of the epoch's anchor, which the epoch
+                before signed, counts for nothing here.
             recent: final headers with heights in (final.anchor.height, final.height], of whatever epoch.
             batches: every stored batch that is not below the final cut.
             executed: durable outcomes at heights from final.anchor.height on; at least the newest.
-            records: the log, oldest first; records of other epochs are passed over.
+            records: the log, oldest first, all of it. Records of other epochs are passed over; one of a later epoch
+                shows that this one has ended here before, so that nothing is cast in it any more.
 
         Returns:
             One's own statements above the final block. The enclave signs them again, which gives the same bytes, and
             each vote is stepped as Received from oneself; then `resume`.
 
         Raises:
-            OperatorFault: the log knows a final block that the store does not have.
             GuardRefuses: the log contradicts itself.
         """
+        if final.digest == self._config.anchor.digest:
+            final_certificate = None
         self._become_final(final, final_certificate, recent)
         if final_certificate is not None:
             self._proofs.add(final_certificate)
@@ -204,6 +220,11 @@ class Holdings:
             self._lanes.add(header)
         for record in records:
             self._replay(record)
+            if epoch_of_record(record) > self._epoch:
+                self.voting = False  # this epoch has ended here before, and what was said in it may be forgotten
+        if self._ahead is not None:  # only now: what the log says of those views is said again, nothing else
+            self._promises.close(self._ahead.certificate.view)
+            self.voting &= not self._tree.is_terminal(self._ahead.header)
         self.view = View(max(self.final_view, self._proofs.newest_view) + 1)
         said = self._promises.said(self.view, Kind.NOTARIZE)
         if said is not None:
@@ -222,20 +243,30 @@ class Holdings:
                 if header.epoch == self._epoch and header.view > self.final_view:
                     self._tree.add(header, logged=True)
             case FinalRecord(header, _):
-                if header.height > self.final.height:
-                    raise OperatorFault(
-                        f"the log knows final height {header.height}, the block store ends at {self.final.height}: "
-                        "restore the newer store, or join again with a new key"
-                    )
+                if header.epoch == self._epoch and header.height > self.final.height:
+                    self._look_ahead(record)
             case _:
                 assert_never(record)
+
+    def _look_ahead(self, record: FinalRecord) -> None:
+        """The block store was cut back below what the log knows to be final: R8 and ranges fetch the blocks again.
+
+        The log may have dropped what was said up to that block's view, so nothing new is said there; above it the log
+        is whole. Nothing is lost by that: views up to a held FINALIZE certificate need no vote of anybody.
+        """
+        self._hold_certificate(record.certificate)
+        self._tree.add(record.header, logged=True)
+        if self._ahead is None or record.header.height > self._ahead.header.height:
+            self._ahead = record
 
     def log_records(self) -> tuple[Record, ...]:
         """What a new log must begin with before the old one may go: all that is not both final and executed."""
         retired = (record for _, record in self._retired)
         headers = (CandidateRecord(header) for header in self._tree.headers())
         certificates = (CertificateRecord(certificate) for certificate in self._proofs.all())
-        return (*retired, *headers, *certificates, *(CastRecord(statement) for statement in self._promises.all()))
+        ahead = () if self._ahead is None else (self._ahead,)
+        said = (CastRecord(statement) for statement in self._promises.all())
+        return (*ahead, *retired, *headers, *certificates, *said)
 
     # --- shown to the driver ----------------------------------------------------------------------------------------
 
@@ -290,6 +321,18 @@ class Holdings:
     def lane_lengths(self) -> tuple[Sequence, ...]:
         """Length of each lane as held here (STATUS)."""
         return self._lanes.lengths
+
+    def batch_due(self, lane: Lane, lead: float) -> float | None:
+        """When the next batch of a lane had better be made: `lead` seconds before a leader could take it.
+
+        Monotonic seconds, often past; None: not in this view, whose block takes no more of this lane.
+        """
+        tip = self._tip()
+        if self._lanes.length(lane) > self._tree.cut_of(tip)[lane].length:
+            return None
+        if self.view in self._candidates and tip.batch_count > 1:
+            return None
+        return self._pacemaker.entered + self._gap_above(tip) - lead
 
     @property
     def frozen_lanes(self) -> frozenset[Lane]:

@@ -1,7 +1,7 @@
 """What is held of every lane, by batch headers alone (PROTOCOL §2).
 
 Owns the chains above the final cut: which batches lie between two cuts, which cut is newest, which lanes are forked. A
-held batch is durable here. Quotas are its caller's: what was stored is remembered.
+held batch is durable here before any vote that rests on it. Quotas are its caller's: what was stored is remembered.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
 from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, BatchHeader, LaneTip, initial_cut
+from strongroom.consensus.events import LaneEvidence
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence
 
 Cut = tuple[LaneTip, ...]
@@ -47,7 +48,8 @@ class Lanes:
         self._held: dict[Digest, HeldBatch] = {}
         self._after: dict[tuple[Lane, Digest], list[Digest]] = {}
         self._at: dict[tuple[Lane, Sequence], list[Digest]] = {}
-        self._frozen: set[Lane] = set()
+        self._forks: dict[Lane, LaneEvidence] = {}
+        self._untold: list[LaneEvidence] = []
 
     def add(self, header: BatchHeader) -> None:
         """Take a durable batch; one of another epoch, of no lane, or below the final cut is ignored.
@@ -64,8 +66,9 @@ class Lanes:
         self._after.setdefault((lane, header.previous), []).append(header.digest)
         twins = self._at.setdefault((lane, header.sequence), [])
         twins.append(header.digest)
-        if len(twins) > 1:
-            self._frozen.add(lane)
+        if len(twins) > 1 and lane not in self._forks:
+            self._forks[lane] = LaneEvidence(lane, twins[0], twins[1])
+            self._untold.append(self._forks[lane])
 
     def __contains__(self, digest: Digest) -> bool:
         return digest in self._held
@@ -73,7 +76,12 @@ class Lanes:
     @property
     def frozen(self) -> frozenset[Lane]:
         """Lanes of which two branches were seen."""
-        return frozenset(self._frozen)
+        return frozenset(self._forks)
+
+    def take_forks(self) -> list[LaneEvidence]:
+        """The forks that were not told yet, each lane's first alone."""
+        untold, self._untold = self._untold, []
+        return untold
 
     def between(self, older: Items[LaneTip], newer: Items[LaneTip]) -> Walk:
         """Walk every lane back from the newer tip to the older one; lengths must not shrink."""
@@ -106,7 +114,7 @@ class Lanes:
         """
         tips = list(base)
         count = size = 0
-        growing = [lane for lane in range(len(tips)) if lane not in self._frozen]
+        growing = [lane for lane in range(len(tips)) if lane not in self._forks]
         while growing:
             for lane in tuple(growing):
                 following = self._following(Lane(lane), tips[lane])
@@ -133,7 +141,7 @@ class Lanes:
 
     def _firsts(self, base: Cut) -> Iterator[HeldBatch]:
         for index, tip in enumerate(base):
-            following = None if index in self._frozen else self._following(Lane(index), tip)
+            following = None if index in self._forks else self._following(Lane(index), tip)
             if following is not None:
                 yield following
 
@@ -177,15 +185,16 @@ class Lanes:
     @property
     def lengths(self) -> tuple[Sequence, ...]:
         """How far each lane is held without a gap, from its first batch."""
-        lengths = []
-        for index, tip in enumerate(self._floor):
-            length = tip.length
-            batch = self._following(Lane(index), tip)
-            while batch is not None:
-                length = Sequence(length + 1)
-                batch = self.following(batch)
-            lengths.append(length)
-        return tuple(lengths)
+        return tuple(self.length(Lane(index)) for index in range(len(self._floor)))
+
+    def length(self, lane: Lane) -> Sequence:
+        """How far one lane is held without a gap."""
+        tip = self._floor[lane]
+        length, batch = tip.length, self._following(lane, tip)
+        while batch is not None:
+            length = Sequence(length + 1)
+            batch = self.following(batch)
+        return length
 
     @property
     def size(self) -> int:

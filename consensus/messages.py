@@ -1,7 +1,7 @@
 """The wire vocabulary between nodes (PROTOCOL §3): one frozen dataclass and one tag each.
 
-`encode_message` and `decode_message` are the only way between bytes and these. KEYS, EPOCH and SNAP have reserved tags;
-their bodies come with epochs and snapshots.
+`encode_message` and `decode_message` are the only way between bytes and these. What replicas say is defined here, what
+hosts say beside them in host_messages.py.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, Batch, Header
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.host_messages import HOST_READERS, HostMessage, host_to_wire
 from strongroom.consensus.statements import Certificate, Justification, Vote
 from strongroom.consensus.types import (
     DIGEST_SIZE,
@@ -23,9 +24,9 @@ from strongroom.consensus.types import (
     Signature,
     View,
 )
+from strongroom.consensus.types import NONCE_SIZE as NONCE_SIZE
 from strongroom.consensus.validators import VALIDATORS_MAX
 
-NONCE_SIZE = 32
 RANGE_BLOCKS_MAX = 64
 JUSTIFY_CERTIFICATES_MAX = 1100
 JUSTIFY_VOTES_MAX = 64
@@ -283,10 +284,12 @@ Message = (
     | BlockMessage
     | RangeRequest
     | Range
+    | HostMessage
 )
 
-PROPOSE, BATCH, VOTE, CERT, JUSTIFY, HEAD_REQ, HEAD, KEYS_REQ, KEYS, STATUS = range(1, 11)
-CERT_REQ, BATCH_REQ, BLOCK_REQ, BLOCK, RANGE_REQ, RANGE, EPOCH_REQ, EPOCH, SNAP_REQ, SNAP = range(11, 21)
+PROPOSE, BATCH, VOTE, CERT, JUSTIFY, HEAD_REQ, HEAD = range(1, 8)
+STATUS, CERT_REQ, BATCH_REQ, BLOCK_REQ, BLOCK, RANGE_REQ, RANGE = range(10, 17)
+"""First field of a message; the numbers between and above are of host_messages.py."""
 
 
 _CERT_ARRAY = 0x97
@@ -333,7 +336,7 @@ def _rest_to_wire(message: Message) -> tuple[object, ...]:
         case RangeRequest(start):
             return (RANGE_REQ, start)
         case _:
-            raise TypeError(f"no wire form for {type(message).__name__}")
+            return host_to_wire(message)
 
 
 def decode_message(data: bytes) -> Message:
@@ -448,4 +451,5 @@ _READERS: dict[int, Any] = {
     BLOCK: _block,
     RANGE_REQ: _range_request,
     RANGE: _range,
+    **HOST_READERS,
 }

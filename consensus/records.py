@@ -12,6 +12,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.events import CandidateRecord, CastRecord, CertificateRecord, FinalRecord, Record
 from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.types import Epoch
 
 
 class RecordKind(IntEnum):
@@ -37,6 +38,18 @@ def encode_record(record: Record) -> tuple[RecordKind, bytes]:
             return RecordKind.CANDIDATE, header.encoded
         case FinalRecord(header, certificate):
             return RecordKind.FINAL, codec.encode((header.encoded, certificate.to_wire()))
+    assert_never(record)
+
+
+def epoch_of_record(record: Record) -> Epoch:
+    """The epoch that a record is of: a log that begins anew keeps those of later ones than its replica's (R16)."""
+    match record:
+        case CastRecord(statement):
+            return statement.epoch
+        case CertificateRecord(certificate):
+            return certificate.statement.epoch
+        case CandidateRecord(header) | FinalRecord(header):
+            return header.epoch
     assert_never(record)
 
 

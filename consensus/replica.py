@@ -17,6 +17,7 @@ from strongroom.consensus.events import (
     Event,
     Executed,
     FinalRange,
+    Linked,
     Now,
     Output,
     Proposal,
@@ -24,9 +25,10 @@ from strongroom.consensus.events import (
     ReplicaMessage,
     Send,
     Tick,
+    Unlinked,
     Work,
 )
-from strongroom.consensus.holdings import Holdings, ReplicaConfig
+from strongroom.consensus.holdings import GAPS_MAX, Holdings, ReplicaConfig
 from strongroom.consensus.lanes import HeldBatch
 from strongroom.consensus.messages import (
     BlockMessage,
@@ -42,6 +44,7 @@ from strongroom.consensus.messages import (
 from strongroom.consensus.presence import Presence
 from strongroom.consensus.proposals import build_header
 from strongroom.consensus.ranges import check_links
+from strongroom.consensus.spreading import Spreading
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
 from strongroom.consensus.tally import VIEWS_AHEAD_MAX, VIEWS_BEHIND_MAX, Count
 from strongroom.consensus.types import NO_DIGEST, SignerIndex, View
@@ -50,8 +53,8 @@ from strongroom.consensus.voice import Voice
 
 __all__ = ["Replica", "ReplicaConfig"]
 
-GAPS_MAX = 4
-"""A leader waits `min_gap` for each batch of the block below, up to this many: the busier, the larger the blocks."""
+SPREAD_DELTAS = 0.5
+"""A certificate goes, so many Δ after it is held here, to those that have not shown to have come past it (R2)."""
 CLOCK_SKEW_MAX = 500
 """Milliseconds by which a block's time may be ahead of this member's clock (R6)."""
 _Rest = CertificateRequest | BlockMessage | Status | RangeRequest
@@ -64,6 +67,7 @@ class Replica(Holdings):
         super().__init__(config)
         self._answers = Answers(self._epoch, self._own, self._proofs, self._tally)
         self._voice = Voice(self._promises, self._tree)
+        self._spreading = Spreading(self._others)
         self._leader_lied = False
         self._missing_view: View | None = None
         self._presence = Presence(len(self._members.validators), self._own, self._quorum.size)
@@ -92,6 +96,10 @@ class Replica(Holdings):
                 self._check_divergence(out)
             case FinalRange():
                 moved = self._take_range(event, now, out)
+            case Linked(peer):
+                moved = self._link(peer, now, out)
+            case Unlinked(peer):
+                self._presence.link_down(peer, now.monotonic)
             case Work():
                 self._demand.until_ms = max(self._demand.until_ms, now.wall_ms)
             case Tick():
@@ -112,10 +120,20 @@ class Replica(Holdings):
         self._presence.begin(now.monotonic)
         self._await_idle(now)
         self._pacemaker.enter(now.monotonic)
-        if self.view > 1 or self._promises.all():
-            self._send(out, None, self._answers.repeating(self.view, self.final_view, self.final_certificate))
+        self._repeat(None, out)
         self._settle(now, out)
         return out
+
+    def _repeat(self, to: SignerIndex | None, out: Output) -> None:
+        """R12's message, if there is anything that it could say."""
+        if self.view > 1 or self._promises.all():
+            self._send(out, to, self._answers.repeating(self.view, self.final_view, self.final_certificate))
+
+    def _link(self, peer: SignerIndex, now: Now, out: Output) -> bool:
+        """Whoever was cut off has missed what was said meanwhile: it need not wait for a retry."""
+        if peer != self._own and self._presence.link_up(peer, now.monotonic, self.delta):
+            self._repeat(peer, out)
+        return True
 
     def _receive(self, sender: SignerIndex, message: ReplicaMessage, now: Now, out: Output) -> bool:
         """Take one message in; returns whether a rule may follow from it."""
@@ -159,6 +177,8 @@ class Replica(Holdings):
         statement = vote.statement
         if statement.epoch != self._epoch:
             return False
+        if own_link or verified:
+            self._spreading.heard(vote.signer, statement)
         lowest = max(self.final_view + 1, self.view - VIEWS_BEHIND_MAX)
         if not lowest <= statement.view <= self.view + VIEWS_AHEAD_MAX:
             if own_link:
@@ -198,7 +218,7 @@ class Replica(Holdings):
         return fresh
 
     def _hold(self, certificates: list[Certificate], now: Now, out: Output) -> bool:
-        """R2: each first time: store, log, send to all; then R3 for the newest view."""
+        """R2: each first time: store, log, have it passed on to whoever lacks it; then R3 for the newest view."""
         for certificate in certificates:
             contradiction = self._proofs.contradiction(certificate)
             if contradiction:
@@ -207,7 +227,7 @@ class Replica(Holdings):
                 continue
             self._hold_certificate(certificate)
             out.persist.append(CertificateRecord(certificate))
-            self._send(out, None, CertificateMessage(certificate))
+            self._spreading.hold(certificate, now.monotonic + self.delta * SPREAD_DELTAS)
         newest = max((certificate.view for certificate in certificates), default=View(0))
         if newest >= self.view:
             self._enter(View(newest + 1), now)
@@ -299,6 +319,7 @@ class Replica(Holdings):
         if body.epoch != self._epoch or sender == self._own:
             return False
         self._missing.note_claim(sender, body)
+        self._spreading.seen(sender, body.view)
         stale = now.monotonic - self._pacemaker.entered >= 2 * self.delta
         if body.view > self.view and stale:
             self._send(out, sender, CertificateRequest(self._epoch, self.view))
@@ -323,6 +344,7 @@ class Replica(Holdings):
 
     def _settle(self, now: Now, out: Output) -> None:
         self._wakes = []
+        out.evidence.extend(self._lanes.take_forks())
         self._commit(now, out)
         self._finalise(out)
         self._notarize(now, out)
@@ -331,7 +353,9 @@ class Replica(Holdings):
         self._keep_pace(now, out)
         self._relay(self._agenda.relay, out)
         self._fetch(now, out)
-        times = (*self._pacemaker.deadlines, self._missing.deadline, self._agenda.wake, *self._wakes)
+        self._spread(now, out)
+        others = (self._missing.deadline, self._agenda.wake, self._presence.relay_at, self._spreading.deadline)
+        times = (*self._pacemaker.deadlines, *others, *self._wakes)
         self._deadline = min((at for at in times if at is not None), default=None)
 
     def _commit(self, now: Now, out: Output) -> None:
@@ -399,13 +423,8 @@ class Replica(Holdings):
             self._missing_view = found
             return
         parent = self.final if found.parent is None else self._tree.header(found.parent.digest) or self.final
-        patience = self._pacemaker.entered + self.delta
         terminal = self._tree.is_terminal(parent)
-        ready = self._pacemaker.entered + self._settings.min_gap * min(parent.batch_count, GAPS_MAX)
-        if not self._agenda.waiting:
-            ready = max(ready, self._executed_at + self._settings.anchor_gap)
-        if terminal or not self._agenda.build:
-            ready = patience
+        ready, patience = self._ready_at(parent), self._pacemaker.entered + self.delta
         if now.monotonic < ready:
             self._wakes.append(ready)
         elif self._tree.executed >= parent.anchor.height and isinstance(self._tree.judge(parent.digest), Ok):
@@ -414,6 +433,17 @@ class Replica(Holdings):
             self._wakes.append(patience)
         else:
             self._nullify(now, out)
+
+    def _ready_at(self, parent: Header) -> float:
+        """When to propose on this block: as soon as the next one is worth its cost (Settings), in monotonic seconds."""
+        entered = self._pacemaker.entered
+        if self._tree.is_terminal(parent) or not self._agenda.build:
+            return entered + self.delta
+        gap = self._gap_above(parent)
+        if not self._agenda.waiting:
+            return max(entered + 2 * gap, self._executed_at + self._settings.anchor_gap)
+        _, batches, _ = self._lanes.newest_cut(self._tree.cut_of(parent))
+        return entered + (gap if batches >= min(parent.batch_count, GAPS_MAX) else 2 * gap)
 
     def _build(self, parent: Header, now: Now) -> Header:
         cut = self._tree.cut_of(parent)
@@ -437,6 +467,7 @@ class Replica(Holdings):
 
     def _keep_pace(self, now: Now, out: Output) -> None:
         """R9 to R12: arm, fire, nullify, repeat; nothing of it without work."""
+        linked = self._presence.relay_due(now.monotonic)
         if not self._casting:
             self._pacemaker.disarm()
             return
@@ -448,8 +479,10 @@ class Replica(Holdings):
             self._pacemaker.disarm()
         if not nullified and self._gives_up(now, candidate=candidate):
             self._nullify(now, out)
-        if self._pacemaker.retry_due(now.monotonic):
+        retry = self._pacemaker.retry_due(now.monotonic)
+        if retry:
             self._send(out, None, self._answers.repeating(self.view, self.final_view, self.final_certificate))
+        if retry or linked:
             self._relay(self._agenda.waiting, out)
             self._lanes.relay_anew(self._agenda.waiting, self._settings.relay_batches_max)
 
@@ -459,6 +492,12 @@ class Replica(Holdings):
             batch.relayed = True
             out.relay.append(batch.header.digest)
 
+    def _spread(self, now: Now, out: Output) -> None:
+        """R2: certificates to members that may lack them; an observer that is no member has no voice."""
+        sends = self._spreading.due(now.monotonic)
+        if self._own is not None:
+            out.send += sends
+
     def _gives_up(self, now: Now, *, candidate: bool) -> bool:
         """R10: timers, the leader's own X, its two faces, b others; R11: a leader that is dead while a quorum lives."""
         if self._pacemaker.expired(now.monotonic) or self._leader_lied:
@@ -467,8 +506,16 @@ class Replica(Holdings):
             return True
         if self._tally.nullifiers(self.view) >= self._quorum.blocking:
             return True
-        watched = self._agenda.any and not candidate
-        return watched and self._presence.is_dead(self.leader, now.monotonic - self._pacemaker.skip_after)
+        return self._agenda.any and not candidate and self._leader_is_gone(now)
+
+    def _leader_is_gone(self, now: Now) -> bool:
+        """R11: silent for long, or its link lost for a little, while a quorum is there."""
+        lost = self._presence.cut_off_at(self.leader)
+        given_up = None if lost is None else lost + max(self._settings.link_grace, self.delta)
+        if given_up is not None and given_up <= now.monotonic:
+            return True
+        self._wakes += [] if given_up is None else [given_up]
+        return self._presence.is_dead(self.leader, now.monotonic - self._pacemaker.skip_after)
 
     def _nullify(self, now: Now, out: Output) -> None:
         """R10: the current view, guard permitting."""

@@ -16,6 +16,8 @@ class Settings:
     """Seconds between repetitions in a view that does not end (R12)."""
     skip_after: float = 3.5
     """Seconds of silence after which a leader is skipped (R11); never less than 13Δ, above twice t_view."""
+    link_grace: float = 0.25
+    """Seconds for which a leader's link may be lost before it is skipped (R11); never less than Δ."""
     anchor_gap: float = 0.0
     """Seconds that a block which would only anchor waits after an execution: the next batch may share its block."""
     min_gap: float = 0.0

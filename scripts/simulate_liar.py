@@ -55,7 +55,7 @@ class Contained(Actor):
     def _carried(self, send: Send) -> Send | None:
         try:
             message = decode_message(encode_message(send.message))
-            if send.to is not None and not 0 <= send.to < len(self.role.members.validators):
+            if send.to is not None and not 0 <= send.to < self.role.seats:
                 raise ValueError(f"there is no member {send.to}")
             return Send(send.to, message)
         except Exception as error:

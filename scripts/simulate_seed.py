@@ -21,6 +21,8 @@ from tests.simulation.world import World
 from strongroom.consensus.errors import OperatorFault
 
 SHRINK_SECONDS_MAX = 60.0
+CHANGES_FROM = 1_000
+"""Numbers of transactions from which on they ask for another set or other keys."""
 STORM_SHARES = (0.1, 0.25, 0.5)
 
 
@@ -99,6 +101,11 @@ class Schedule(Chaos):
         if number not in self._less.transactions:
             self.transactions.append(number)
             super()._submit(number)
+
+    def _change(self, number: int) -> None:
+        if CHANGES_FROM + number not in self._less.transactions:
+            self.transactions.append(CHANGES_FROM + number)
+            super()._change(number)
 
     def _strike(self) -> None:
         number, before = len(self.strikes), self.done.copy()

@@ -3,7 +3,22 @@
 from hashlib import sha256
 
 from strongroom.consensus.blocks import Anchor, Batch, BatchHeader, Header, LaneTip, encode_payload
+from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.events import CandidateRecord, CastRecord, CertificateRecord, FinalRecord, Record
+from strongroom.consensus.evidence import BatchEvidence, Proof, VoteEvidence, encode_evidence
+from strongroom.consensus.host_messages import (
+    EpochMessage,
+    EpochRequest,
+    Keys,
+    KeysChallenge,
+    KeysProof,
+    KeysRequest,
+    OutcomeRequest,
+    Outcomes,
+    SnapshotChunk,
+    SnapshotRequest,
+    Submit,
+)
 from strongroom.consensus.messages import (
     BatchMessage,
     BatchRequest,
@@ -97,6 +112,7 @@ EPOCH = EpochDescription(
     ),
     public_key_digest=digest("public key"),
 )
+EPOCH_ENTRY = EpochEntry(HEADER, certificate("finalize"), EPOCH, bytes(range(256)) * 4 + bytes(192))
 HEAD_BODY = HeadBody(bytes(range(32)), Epoch(3), HEADER, certificate("finalize"), certificate("notarize"), (VOTE,))
 STATUS_BODY = StatusBody(
     Epoch(3), View(301), View(300), Height(70_000), HEADER.digest, Height(69_999), (Sequence(0), Sequence(9)), Height(1)
@@ -117,6 +133,22 @@ MESSAGES: dict[str, Message] = {
     "BLOCK": BlockMessage(HEADER),
     "RANGE_REQ": RangeRequest(Height(5)),
     "RANGE": Range(((HEADER, (BATCH,)), (HEADER, ())), certificate("finalize")),
+    "EPOCH_REQ": EpochRequest(Epoch(2)),
+    "EPOCH": EpochMessage((EPOCH_ENTRY,)),
+    "EPOCH of none": EpochMessage(()),
+    "OUTCOME_REQ": OutcomeRequest(Height(70_000)),
+    "OUTCOMES": Outcomes(Height(70_000), (b"one outcome", b"another")),
+    "SUBMIT": Submit(b"envelope"),
+    "KEYS_REQ": KeysRequest(),
+    "KEYS_CHALLENGE": KeysChallenge(bytes(range(32))),
+    "KEYS_PROOF": KeysProof(b"evidence"),
+    "KEYS": Keys(b"wrapped"),
+    "SNAP_REQ": SnapshotRequest(Height(70_000), 3),
+    "SNAP": SnapshotChunk(Height(70_000), 3, 4, b"chunk"),
+}
+EVIDENCE: dict[str, Proof] = {
+    "votes": VoteEvidence(VOTE, Vote(STATEMENTS["nullify"], SignerIndex(2), signature(5))),
+    "batches": BatchEvidence(BATCH_HEADER, signature(1), BATCH_HEADER, signature(6)),
 }
 RECORDS: dict[str, Record] = {
     "CAST": CastRecord(STATEMENTS["nullify"]),
@@ -141,6 +173,7 @@ def encodings() -> dict[str, str]:
     }
     found |= {f"statement {name}": statement.signed_bytes(chain) for name, statement in STATEMENTS.items()}
     found |= {f"message {name}": encode_message(message) for name, message in MESSAGES.items()}
+    found |= {f"evidence {name}": encode_evidence(evidence) for name, evidence in EVIDENCE.items()}
     for name, record in RECORDS.items():
         kind, payload = encode_record(record)
         found[f"record {name}"] = bytes((kind,)) + payload

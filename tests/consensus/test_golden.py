@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.consensus.samples import HEADER, MESSAGES, RECORDS, encodings
+from tests.consensus.samples import EVIDENCE, HEADER, MESSAGES, RECORDS, encodings
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.evidence import decode_evidence
 from strongroom.consensus.messages import decode_message
 from strongroom.consensus.records import RESERVED_KINDS, RecordKind, decode_record
 from strongroom.consensus.types import Digest
@@ -36,6 +37,11 @@ def test_a_golden_record_decodes_to_what_it_was(name: str) -> None:
     assert decode_record(data[0], data[1:]) == RECORDS[name]
 
 
+@pytest.mark.parametrize("name", sorted(EVIDENCE))
+def test_golden_evidence_decodes_to_what_it_was(name: str) -> None:
+    assert decode_evidence(bytes.fromhex(GOLDEN[f"evidence {name}"])) == EVIDENCE[name]
+
+
 def test_unknown_versions_and_kinds_are_refused() -> None:
     assert HEADER.encoded[1] == 1, "the version is the header's first field"
     with pytest.raises(NotCanonical, match="version 2"):
@@ -44,7 +50,7 @@ def test_unknown_versions_and_kinds_are_refused() -> None:
         with pytest.raises(NotCanonical, match="unknown kind"):
             decode_record(kind, b"\xc0")
     assert not set(RESERVED_KINDS) & set(RecordKind)
-    for tag in (0, 8, 9, 17, 18, 19, 20, 21):  # KEYS, EPOCH and SNAP have tags and no bodies yet
+    for tag in (0, 26, 27, 100):
         with pytest.raises(NotCanonical, match="unknown tag"):
             decode_message(b"\x91" + bytes((tag,)))
 

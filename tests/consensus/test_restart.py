@@ -5,10 +5,9 @@ from collections.abc import Iterable
 import pytest
 from tests.consensus.bench import Bench, Cluster, F, N, X
 
-from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.events import CandidateRecord, CastRecord, CertificateRecord, FinalRecord, Output, Received
 from strongroom.consensus.guard import GuardRefuses
-from strongroom.consensus.messages import Justify, VoteMessage
+from strongroom.consensus.messages import BlockMessage, Justify, VoteMessage
 from strongroom.consensus.replica import Replica
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Statement
@@ -110,11 +109,84 @@ def test_a_log_that_contradicts_itself_is_refused() -> None:
         )
 
 
-def test_a_block_store_older_than_the_log_is_refused() -> None:
+def test_a_block_store_that_was_cut_back_is_filled_again_from_the_final_certificate_in_the_log() -> None:
     bench = follower()
-    header = bench.cluster.header()
-    with pytest.raises(OperatorFault, match="the log knows final height 1"):
-        restarted(bench, [FinalRecord(header, bench.cluster.certificate(F, 1, header.digest))])
+    cluster = bench.cluster
+    batch = cluster.batch(lane=1)
+    first = cluster.header(batches=[batch])
+    second = cluster.header(first, view=3)
+    replica, _ = restarted(bench, [FinalRecord(second, cluster.certificate(F, 3, second.digest))])
+    assert (replica.view, replica.final.height) == (4, 0)
+    bench.replica.resume(bench.clock())
+    (ask,) = bench.tick(1.0).ask
+    assert ask.headers == (first.digest,)
+    bench.step(Received(ask.to, BlockMessage(first)))
+    out = bench.hold(batch)
+    assert [commit.header for commit in out.commit] == [first, second]
+    assert any(isinstance(record, FinalRecord) for record in replica.log_records()), "the store may lose them again"
+    bench.execute(2)
+    assert not any(isinstance(record, FinalRecord) for record in replica.log_records())
+
+
+def test_views_up_to_a_final_record_above_the_block_store_are_closed_because_their_promises_may_be_gone() -> None:
+    """X(1) was said, became settled and left the log; then the store lost its end: F(1) must not follow."""
+    bench = follower()
+    cluster = bench.cluster
+    batch = cluster.batch(lane=1)
+    nullified, middle = cluster.header(batches=[batch]), cluster.header(view=2)
+    final = cluster.header(middle, view=3)
+    known = FinalRecord(final, cluster.certificate(F, 3, final.digest))
+    replica, _ = restarted(bench, [known, CastRecord(cluster.statement(X, 4))], batches=[batch])
+    bench.replica.resume(bench.clock())
+    bench.propose(cluster.proposal(nullified))
+    bench.certify(N, 1, nullified.digest)
+    bench.certify(N, 3, final.digest)
+    assert not any(statement.view <= 3 for statement in bench.cast)
+    assert known in replica.log_records(), "until the blocks are here again, the next log must know it too"
+
+
+def test_promises_up_to_a_final_record_above_the_block_store_are_kept_and_said_again() -> None:
+    bench = follower()
+    cluster = bench.cluster
+    final = cluster.header(view=3)
+    known = FinalRecord(final, cluster.certificate(F, 3, final.digest))
+    said = (cluster.statement(X, 2), cluster.statement(F, 3, final.digest), cluster.statement(X, 4))
+    replica, statements = restarted(bench, [known, *map(CastRecord, said)])
+    assert statements == said
+    assert {record.statement for record in replica.log_records() if isinstance(record, CastRecord)} == set(said)
+
+
+def test_a_final_record_of_a_later_epoch_waits_in_the_log_for_its_own_replica() -> None:
+    bench = follower()
+    header = bench.cluster.header(epoch=Epoch(1))
+    later = FinalRecord(header, bench.cluster.certificate(F, 1, header.digest))
+    replica, _ = restarted(bench, [later])
+    assert (replica.view, replica.log_records()) == (1, ())
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_R16_an_epoch_that_the_log_has_seen_end_is_followed_without_a_word(later: bool) -> None:
+    """Its promises went with its log; a block store that was cut back below its end must not make it speak again."""
+    bench = follower()
+    cluster = bench.cluster
+    last = cluster.header(cluster.header(), view=2, next_epoch=Digest(b"n" * 32))
+    ended = FinalRecord(last, cluster.certificate(F, 2, last.digest))
+    record = CastRecord(Statement(X, Epoch(1), View(1), cluster.statement(X, 1).digest)) if later else ended
+    replica, _ = restarted(bench, [record])
+    assert not replica.voting
+    bench.replica.resume(bench.clock())
+    bench.hold(cluster.batch(lane=1))
+    bench.tick(30)
+    bench.certify(X, 3)
+    bench.tick(30)
+    assert not bench.cast
+
+
+def test_R16_the_anchors_certificate_of_the_epoch_before_is_none_of_this_one() -> None:
+    bench = follower()
+    foreign = bench.cluster.certificate(F, 7, bench.cluster.genesis.digest)
+    replica, _ = restarted(bench, [], final_certificate=foreign)
+    assert (replica.view, replica.final_certificate, replica.log_records()) == (1, None, ())
 
 
 def test_a_new_log_carries_what_a_restart_needs() -> None:

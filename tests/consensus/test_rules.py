@@ -10,7 +10,9 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.events import (
     CandidateRecord,
     CertificateRecord,
+    Evidence,
     FinalRange,
+    LaneEvidence,
     Output,
     Received,
     Send,
@@ -25,13 +27,15 @@ from strongroom.consensus.messages import (
     StatusBody,
     VoteMessage,
 )
+from strongroom.consensus.replica import SPREAD_DELTAS
 from strongroom.consensus.settings import Settings
-from strongroom.consensus.statements import Justification
+from strongroom.consensus.statements import Justification, Kind
 from strongroom.consensus.types import (
     NO_DIGEST,
     Digest,
     Epoch,
     Height,
+    Lane,
     Milliseconds,
     Sequence,
     Signature,
@@ -40,6 +44,10 @@ from strongroom.consensus.types import (
 )
 
 QUICK = Settings(delta0=0.1, skip_after=2.0)
+
+
+SPREAD_SECONDS = SPREAD_DELTAS * Settings().delta0
+"""How long after a certificate is held it goes to whoever may lack it."""
 
 
 def follower(view: int = 1, **options: object) -> Bench:
@@ -61,6 +69,13 @@ def others(bench: Bench) -> list[int]:
 
 def messages(out: Output, kind: type) -> list[Send]:
     return [send for send in out.send if isinstance(send.message, kind)]
+
+
+def passed_on(bench: Bench) -> set[tuple[int | None, Kind, int]]:
+    """(To whom, kind, view) of the certificates that are sent once their time has come."""
+    sends = bench.tick(SPREAD_SECONDS).send
+    given = [(send.to, send.message.certificate) for send in sends if isinstance(send.message, CertificateMessage)]
+    return {(to, certificate.kind, certificate.view) for to, certificate in given}
 
 
 def proposed(bench: Bench) -> Digest:
@@ -125,6 +140,12 @@ def test_R1_T36_a_forged_vote_does_not_occupy_an_honest_signers_slot() -> None:
     assert bench.replica.view == 2
 
 
+def digests_of(found: list[Evidence | LaneEvidence]) -> list[tuple[Digest, Digest]]:
+    votes = [evidence for evidence in found if isinstance(evidence, Evidence)]
+    assert len(votes) == len(found)
+    return [(evidence.first.statement.digest, evidence.second.statement.digest) for evidence in votes]
+
+
 def test_R1_R15_two_votes_are_evidence_only_when_both_verify() -> None:
     bench = follower()
     signer = others(bench)[0]
@@ -134,7 +155,7 @@ def test_R1_R15_two_votes_are_evidence_only_when_both_verify() -> None:
     with pytest.raises(PeerFault):
         bench.step(Received(SignerIndex(signer), VoteMessage(forged)))
     out = bench.hear(N, 1, signer, two)
-    assert [(e.first.statement.digest, e.second.statement.digest) for e in out.evidence] == [(one, two)]
+    assert digests_of(out.evidence) == [(one, two)]
     assert not bench.hear(N, 1, signer, Digest(b"3" * 32)).evidence
 
 
@@ -146,8 +167,7 @@ def test_R1_R15_a_forged_first_vote_is_no_evidence_against_its_signer() -> None:
     bench.step(Received(SignerIndex(signer), VoteMessage(forged)))
     out = bench.hear(N, 1, signer, two)
     assert (out.evidence, out.faults) == ([], [signer])
-    (evidence,) = bench.hear(N, 1, signer, three).evidence
-    assert (evidence.first.statement.digest, evidence.second.statement.digest) == (two, three)
+    assert digests_of(bench.hear(N, 1, signer, three).evidence) == [(two, three)]
 
 
 def test_R1_R15_nullify_and_finalise_of_one_view_are_evidence_and_notarise_and_nullify_are_not() -> None:
@@ -162,12 +182,53 @@ def test_R1_R15_nullify_and_finalise_of_one_view_are_evidence_and_notarise_and_n
 # --- R2, R3 ---------------------------------------------------------------------------------------------------------
 
 
-def test_R2_a_certificate_held_first_is_logged_and_sent_to_all_once() -> None:
+def test_R2_a_certificate_held_first_is_logged_and_a_while_later_sent_to_all_once() -> None:
     bench = follower()
     out = bench.certify(X, 1)
     assert [record for record in out.persist if isinstance(record, CertificateRecord)]
-    assert [send.to for send in messages(out, CertificateMessage)] == [None]
+    assert not messages(out, CertificateMessage)
+    assert not messages(bench.tick(0.9 * SPREAD_SECONDS), CertificateMessage)
+    assert bench.replica.deadline() == pytest.approx(bench.now + 0.1 * SPREAD_SECONDS)
+    assert [send.to for send in messages(bench.tick(0.11 * SPREAD_SECONDS), CertificateMessage)] == [None]
     assert not bench.certify(X, 1, sender=2).send
+    assert not messages(bench.tick(SPREAD_SECONDS), CertificateMessage)
+
+
+def test_R2_a_certificate_is_not_sent_to_members_that_vote_in_a_later_view() -> None:
+    bench = follower()
+    voter, *silent = others(bench)
+    bench.certify(X, 1)
+    bench.hear(X, 2, voter)
+    sent = messages(bench.tick(SPREAD_SECONDS), CertificateMessage)
+    assert [send.to for send in sent] == silent
+
+
+def test_R2_nothing_is_sent_to_members_for_another_members_vote() -> None:
+    """A vote that a third party brings is verified before it shows where its signer is."""
+    bench = follower()
+    signer, bringer, _ = others(bench)
+    bench.certify(X, 1)
+    forged = replace(bench.cluster.vote(X, 2, signer), signature=Signature(bytes(64)))
+    with pytest.raises(PeerFault):
+        bench.step(Received(SignerIndex(bringer), VoteMessage(forged)))
+    assert [send.to for send in messages(bench.tick(SPREAD_SECONDS), CertificateMessage)] == [None]
+
+
+def test_R2_who_casts_finalize_has_the_views_N_and_who_does_so_a_view_later_has_its_F() -> None:
+    bench = follower()
+    digest = proposed(bench)
+    voter, *silent = others(bench)
+    bench.certify(N, 1, digest)
+    bench.certify(F, 1, digest)
+    bench.hear(F, 1, voter, digest)
+    assert passed_on(bench) == {(None, F, 1), *((member, N, 1) for member in silent)}
+    bench = follower()
+    digest = proposed(bench)
+    bench.certify(N, 1, digest)
+    bench.certify(F, 1, digest)
+    for member in others(bench):
+        bench.hear(F, 2, member, Digest(b"2" * 32))
+    assert passed_on(bench) == {(None, F, 2)}
 
 
 def test_R2_a_certificate_short_of_a_quorum_or_forged_changes_nothing() -> None:
@@ -617,6 +678,7 @@ def test_R12_repeats_while_there_is_work_and_only_then() -> None:
     bench.propose(bench.cluster.proposal(digest))
     bench.certify(N, 1, digest.digest)
     bench.certify(F, 1, digest.digest)
+    bench.tick(SPREAD_DELTAS * QUICK.delta0)
     assert bench.replica.deadline() is None
 
 
@@ -743,6 +805,40 @@ def test_work_a_leader_may_wait_for_a_block_to_grow_when_the_one_below_was_busy(
     assert [commit.header.batch_count for commit in bench.tick(0.021).commit] == [2]
 
 
+def test_work_a_leader_waits_as_long_again_for_as_many_batches_as_the_block_below_had() -> None:
+    bench = Bench(Cluster(1), 0, settings=Settings(min_gap=0.02))
+    batches = [bench.cluster.batch(lane=0)]
+    for sequence in range(1, 6):
+        batches.append(bench.cluster.batch(lane=0, sequence=sequence, previous=batches[-1].digest))
+    bench.hold(batches[0])
+    bench.hold(batches[1])
+    bench.hold(batches[2])
+    assert [commit.header.batch_count for commit in bench.tick(0.021).commit] == [2]
+    bench.hold(batches[3])
+    assert not bench.tick(0.041).commit, "the block below had two"
+    assert [commit.header.batch_count for commit in bench.tick(0.04).commit] == [1]
+    bench.tick(1.0)
+    assert [commit.header.batch_count for commit in bench.hold(batches[4]).commit] == [1]
+
+
+def test_R4_a_batch_is_due_before_the_next_leader_may_propose_or_in_the_next_view() -> None:
+    bench = follower(settings=Settings(min_gap=0.02))
+    cluster, lane = bench.cluster, Lane(1)
+    assert (bench.replica.batch_due(lane, 0.005) or 0.0) <= bench.now, "on a quiet chain, at once"
+    batches = [cluster.batch(lane=1), cluster.batch(lane=2)]
+    bench.hold(batches[0])
+    assert bench.replica.batch_due(lane, 0.005) is None, "one of this lane waits to be ordered"
+    bench.hold(batches[1])
+    header = cluster.header(batches=batches)
+    bench.propose(cluster.proposal(header))
+    assert bench.replica.batch_due(Lane(2), 0.005) is None
+    bench.certify(N, 1, header.digest)
+    assert bench.replica.batch_due(lane, 0.005) == pytest.approx(bench.now + 0.035)
+    following = cluster.header(header, view=2)
+    bench.propose(cluster.proposal(following, parent=cluster.certificate(N, 1, header.digest)))
+    assert bench.replica.batch_due(lane, 0.005) is None, "the block of this view is made"
+
+
 def test_pressure_no_new_batches_while_execution_lags_by_eight_and_no_empty_spin() -> None:
     bench = Bench(Cluster(1), 0)
     previous, heights = None, 0
@@ -798,8 +894,10 @@ def test_pressure_is_a_validity_rule() -> None:
 def test_lanes_a_forked_lane_is_frozen_and_the_others_go_on() -> None:
     bench = leader(feed_back=False)
     bench.replica.voting = False
-    bench.hold(bench.cluster.batch(lane=1, body=b"one"))
-    bench.hold(bench.cluster.batch(lane=1, body=b"two"))
+    one, two, three = (bench.cluster.batch(lane=1, body=body) for body in (b"one", b"two", b"three"))
+    assert not bench.hold(one).evidence
+    assert bench.hold(two).evidence == [LaneEvidence(Lane(1), one.digest, two.digest)]
+    assert not bench.hold(three).evidence, "once per lane and epoch"
     assert bench.replica.frozen_lanes == {1}
     assert not bench.replica.has_work
     bench.replica.voting = True

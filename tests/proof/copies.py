@@ -13,16 +13,20 @@ from strongroom.consensus.replica import Replica
 PLAIN = (type(None), bool, int, float, str, bytes, frozenset)
 
 
-def observe(replica: Replica) -> object:
-    """What tells two states of a replica apart: promises, view, candidates, certificates, headers and final block."""
+def observe(replica: Replica, views: int) -> object:
+    """What tells two states of a replica apart, as far as it can matter up to a view.
+
+    Promises, view, candidates, certificates, headers and final block. What a replica says in later views is of no
+    consequence for these: views are left for good.
+    """
     return (
         replica.view,
         replica.final_view,
         replica.final.digest,
-        replica._promises.all(),
-        frozenset(replica._candidates.items()),
-        frozenset(certificate.statement for certificate in replica._proofs.all()),
-        frozenset(header.digest for header in replica._tree.headers()),
+        tuple(statement for statement in replica._promises.all() if statement.view <= views),
+        frozenset((view, digest) for view, digest in replica._candidates.items() if view <= views),
+        frozenset(certificate.statement for certificate in replica._proofs.all() if certificate.view <= views),
+        frozenset(header.digest for header in replica._tree.headers() if header.view <= views),
         replica._leader_lied,
     )
 

@@ -10,6 +10,12 @@ any order, or never. What keeps that small without losing a way to fork:
   replica, and kept; a state of the cluster is a tuple of numbers. Replicas are told apart by what `observe` names, not
   by running timers, by whom they fetch from, or by who signed a certificate.
 - Time stands still, but a replica's timers may fire whenever it is in a view of the scope.
+- What a replica takes in without saying anything is nobody else's business, and what exists goes on existing: it may
+  as well be taken in just before the replica speaks next. So a step of the cluster is: one member takes in whatever it
+  likes of what exists, and then says something. Its states are those in which members have just spoken.
+- Honest members that lead no view of the scope are alike: which of them is in which state does not matter.
+- What members commit needs no states of its own: it must be the chain below a FINALIZE certificate that exists, and
+  T1 and T2 are checked for all of those.
 
 Batches are held by all from the start; nothing is executed; nobody restarts.
 """
@@ -72,6 +78,10 @@ class Scope:
     states: int = 0
     deliveries: int = 0
     locals: int = 0
+    silent: int = 0
+    """Steps by which a member took something in."""
+    words: set[tuple[tuple[str, ...], ...]] = field(default_factory=set)
+    """What the honest members have said and proposed, in any order of members: a state as far as others see it."""
     certificates: set[str] = field(default_factory=set)
     """Kinds of certificate that could exist somewhere."""
     heights: set[int] = field(default_factory=set)
@@ -84,6 +94,8 @@ class Exploration:
 
     nulls_needed = True
     """False: the liar also proposes with justifications that lack an X, which honest members must refuse."""
+    reduced = True
+    """False: every step of a member is one of the cluster, and nobody is alike; what the reduction is held to."""
 
     def __init__(self, scope: Scope, replica: type[Replica] = Replica) -> None:
         self.scope = scope
@@ -95,15 +107,19 @@ class Exploration:
         self._events: list[Event] = []
         self._event_bits: dict[object, int] = {}
         self._headers: dict[Digest, Header] = {self._world.anchor.digest: self._world.anchor}
+        leaders = {leader_of(self._order, View(view)) for view in range(1, scope.views + 1)}
+        alike = tuple(place for place, index in enumerate(self._honest) if index not in leaders)
+        self._alike = alike if self.reduced else ()
         self._locals: list[list[Local]] = [[] for _ in self._honest]
         self._known: list[dict[object, int]] = [{} for _ in self._honest]
         self._moves: list[dict[int, dict[int, int]]] = [{} for _ in self._honest]
+        self._words: list[dict[tuple[int, int], tuple[int, ...]]] = [{} for _ in self._honest]
         self._offers: dict[tuple[int, int], int] = {}
         self._certificates: dict[int, Certificate] = {}
         self._batch = self._make_batch()
         self._ticks = self._bit("ticks", Tick()), self._bit("expires", Tick())
         self._builder = self._make_replica(self._liar, Replica)
-        self._start = tuple(self._boot(place, replica) for place in range(len(self._honest)))
+        self._start = tuple(self._boot(place, replica) for place in self._roles)
 
     # --- set-up -----------------------------------------------------------------------------------------------------
 
@@ -141,6 +157,11 @@ class Exploration:
         replica = self._make_replica(self._honest[place], kind)
         return self._settle(place, replica, 0, 0, (), replica.step(BatchHeld(self._batch), START))
 
+    @property
+    def _roles(self) -> tuple[int, ...]:
+        """For each honest member the place whose states it shares: the first of those that are alike."""
+        return tuple(self._alike[0] if place in self._alike else place for place in range(len(self._honest)))
+
     # --- one replica ------------------------------------------------------------------------------------------------
 
     def _move(self, place: int, number: int, bit: int) -> int:
@@ -149,6 +170,29 @@ class Exploration:
         if bit not in moves:
             moves[bit] = self._step(place, number, bit)
         return moves[bit]
+
+    def _next_words(self, place: int, number: int, possible: int, offered: int) -> tuple[int, ...]:
+        """The states in which a member has just said something, having taken in any part of what is offered before."""
+        words = self._words[place]
+        if (number, offered) not in words:
+            taken, waiting, spoken = {number}, [number], set()
+            while waiting:
+                at = waiting.pop()
+                before = self._locals[place][at]
+                for bit in bits(offered):
+                    moved = self._move(place, at, bit)
+                    after = self._locals[place][moved]
+                    if (after.said, after.proposed) != (before.said, before.proposed):
+                        spoken.add(moved)
+                    elif moved not in taken:
+                        self.scope.silent += 1
+                        taken.add(moved)
+                        if self.reduced:
+                            waiting.append(moved)
+            for at in taken | spoken:
+                self._check_ledger(self._locals[place][at].final, possible)
+            words[number, offered] = tuple(spoken if self.reduced else taken | spoken)
+        return words[number, offered]
 
     def _step(self, place: int, number: int, bit: int) -> int:
         local = self._locals[place][number]
@@ -182,7 +226,7 @@ class Exploration:
                         proposed |= self._propose(header, cast.statement.view, justification, vote)
                 queue.append(replica.step(Received(own, VoteMessage(vote)), START))
         self._check_word(own, said)
-        key = (observe(replica), said, proposed, final)
+        key = (observe(replica, self.scope.views), said, proposed, final)
         known = self._known[place]
         if key not in known:
             known[key] = len(self._locals[place])
@@ -302,50 +346,61 @@ class Exploration:
             yield digest
             digest = self._headers[digest].parent
 
-    def _check_ledgers(self, ledgers: tuple[tuple[Digest, ...], ...]) -> None:
-        for one, two in combinations(ledgers, 2):
-            if any(a != b for a, b in zip(one, two, strict=False)):
-                raise Unsafe("two honest members committed different blocks at one height")
+    def _check_ledger(self, ledger: tuple[Digest, ...], possible: int) -> None:
+        """What a member committed is the chain below a FINALIZE certificate that exists."""
+        if not ledger:
+            return
+        final = {self._statements[bit].digest for bit in bits(possible) if self._statements[bit].kind is Kind.FINALIZE}
+        chain = tuple(reversed(tuple(self._ancestry(ledger[-1]))))
+        if ledger[-1] not in final or chain[1:] != ledger:
+            raise Unsafe("a member committed what no certificate made final")
 
     # --- the search -------------------------------------------------------------------------------------------------
+
+    def _canonical(self, state: tuple[int, ...]) -> tuple[int, ...]:
+        """One of the states that differ only in which of the members that are alike is which."""
+        if len(self._alike) < 2:
+            return state
+        ordered = iter(sorted(state[place] for place in self._alike))
+        return tuple(next(ordered) if place in self._alike else number for place, number in enumerate(state))
 
     def run(self) -> Scope:
         """Visit every state.
 
         Raises:
-            Unsafe: of the first that breaks a promise; no state nearer to the start does.
+            Unsafe: of the first that breaks a promise.
         """
         scope, seen, queue = self.scope, {self._start}, deque([self._start])
         checked: set[int] = set()
-        ledgers_checked: set[tuple[tuple[Digest, ...], ...]] = set()
-        places = tuple(enumerate(self._locals))
+        roles = self._roles
+        words: set[tuple[tuple[int, int], ...]] = set()
         while queue and len(seen) < scope.states_max:
             state = queue.popleft()
-            first, second, third = (held[number] for number, (_, held) in zip(state, places, strict=True))
+            first, second, third = (self._locals[role][number] for number, role in zip(state, roles, strict=True))
             possible = first.said & second.said | first.said & third.said | second.said & third.said
             if possible not in checked:
                 checked.add(possible)
                 self._check_certificates(possible)
-            ledgers = (first.final, second.final, third.final)
-            if ledgers not in ledgers_checked:
-                ledgers_checked.add(ledgers)
-                self._check_ledgers(ledgers)
-            offered = bits(self._offered(possible, first.proposed | second.proposed | third.proposed))
-            for place, _ in places:
-                number = state[place]
-                for bit in offered:
-                    moved = self._move(place, number, bit)
-                    if moved == number:
-                        continue
+            words.add(tuple((local.said, local.proposed) for local in (first, second, third)))
+            offered = self._offered(possible, first.proposed | second.proposed | third.proposed)
+            for place, role in enumerate(roles):
+                for moved in self._next_words(role, state[place], possible, offered):
                     scope.deliveries += 1
-                    following = (*state[:place], moved, *state[place + 1 :])
+                    following = self._canonical((*state[:place], moved, *state[place + 1 :]))
                     if following not in seen:
                         seen.add(following)
                         queue.append(following)
         scope.states, scope.locals = len(seen), sum(len(held) for held in self._locals)
         scope.heights = {len(local.final) for held in self._locals for local in held}
+        scope.words = {tuple(sorted(self._readable(*word) for word in each)) for each in words}
         scope.complete = not queue
         return scope
+
+    def _readable(self, said: int, proposed: int) -> tuple[str, ...]:
+        names = {bit: repr(key) for key, bit in self._event_bits.items()}
+        return tuple(
+            sorted([repr(self._statements[bit]) for bit in bits(said)] + [names[bit] for bit in bits(proposed)])
+        )
 
 
 def bits(mask: int) -> tuple[int, ...]:

@@ -5,16 +5,21 @@ Owns the choice alone. Safety is checked by the world after every event; livenes
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 from tests.simulation.actors.actor import Actor, Liar, Role
 from tests.simulation.actors.chatterbox import Chatterbox
+from tests.simulation.actors.epoch_forger import EpochForger
 from tests.simulation.actors.equivocator import Equivocator
 from tests.simulation.actors.false_leader import FalseLeader
 from tests.simulation.actors.false_server import FalseServer
 from tests.simulation.actors.forger import Forger
+from tests.simulation.actors.historian import Historian
 from tests.simulation.actors.lane_forker import LaneForker
 from tests.simulation.actors.nuller import Nuller
+from tests.simulation.actors.old_voter import OldVoter
+from tests.simulation.actors.over_the_end import OverTheEnd
 from tests.simulation.actors.replayer import Replayer
 from tests.simulation.actors.selective import Selective
 from tests.simulation.actors.silent_proposer import SilentProposer
@@ -25,10 +30,10 @@ from tests.simulation.actors.view_skipper import ViewSkipper
 from tests.simulation.actors.withholder import Withholder
 from tests.simulation.checkers import Violation
 from tests.simulation.network import LOST, Network
+from tests.simulation.realm import GOVERN
 from tests.simulation.world import World
 
 from strongroom.consensus.settings import Settings
-from strongroom.consensus.types import Digest
 
 LIARS: dict[str, Callable[[Role], Actor]] = {
     "silent": Liar,
@@ -47,11 +52,21 @@ LIARS: dict[str, Callable[[Role], Actor]] = {
     "twin": Twin,
     "view skipper": ViewSkipper,
     "stale disk": StaleDisk,
+    "old voter": OldVoter,
+    "historian": Historian,
+    "epoch forger": EpochForger,
+    "over the end": OverTheEnd,
 }
 QUICK = Settings(delta0=0.06, retry=0.3, skip_after=1.2, fetch_wait=0.01, fetch_timeout_max=1.0)
 STORM_SECONDS = 3.0
-EPOCH_ENDS_SHARE = 0.15
-WISH = Digest(b"\x05" * 32)
+EPOCHS_SHARE = 0.5
+"""Of all worlds: those whose set and keys change."""
+KEEPING_SHARE = 0.2
+"""Of all first members: those that keep their vote key over epochs."""
+RESERVES_MAX = 3
+CHANGES_MAX = 5
+POINTS = ("", "", "appended", "durable", "sending", "block appended", "block stored", "batch stored")
+EPOCH_POINTS = ("epoch ends", "epoch begins", "epoch begun")
 HEALING_SECONDS_MAX = 60.0
 DELAY_CLASSES = ((0.002, 0.01), (0.05, 0.2), (0.3, 0.8), LOST)
 
@@ -70,13 +85,18 @@ class Chaos:
             names, makers = ["given"] * faults, [liar] * faults
         self.done.update(f"liar: {name}" for name in names)
         places = self.random.sample(range(self.size), len(makers))
-        self.ends = self.random.random() < EPOCH_ENDS_SHARE
+        self.changes = self.random.randint(1, CHANGES_MAX) if self.random.random() < EPOCHS_SHARE else 0
+        self.reserves = self.random.randint(0, RESERVES_MAX) if self.changes else 0
+        self.may_lose_log = bool(self.changes) and len(names) < faults and self.random.random() < 0.5
         self.storm = self.random.choice((STORM_SECONDS, STORM_SECONDS, 4 * STORM_SECONDS))
-        self.done["epoch ends"] += self.ends
         self.world = World(
             size=self.size,
             seed=seed,
-            wishes={self.random.randint(1, 8): WISH} if self.ends else None,
+            reserves=self.reserves,
+            rotate_every=self.random.choice((None, None, 3, 8)) if self.changes else None,
+            members_min=3 * (len(names) + self.may_lose_log) + 1,
+            keeping=frozenset(seat for seat in range(self.size) if self.random.random() < KEEPING_SHARE),
+            links=self.random.random() < 0.5,
             liars=dict(zip(places, makers, strict=True)),
             settings=QUICK,
             network=self._draw_network(seed),
@@ -110,18 +130,35 @@ class Chaos:
         for number in range(self.random.choice((1, 3, 12, 40))):
             at = self.random.uniform(0, self.storm)
             world.at(at, lambda number=number: self._submit(number))  # type: ignore[misc]
+        for number in range(self.changes):
+            world.at(self.random.uniform(0, self.storm), lambda number=number: self._change(number))  # type: ignore[misc]
         for _ in range(self.random.randint(0, 4)):
             world.at(self.random.uniform(0, self.storm), self._strike)
+        if self.may_lose_log:
+            world.at(self.random.uniform(0, self.storm), self._lose_log)
         world.run(self.storm)
         self._heal()
         if not world.run(HEALING_SECONDS_MAX, self._settled):
-            states = [(r.view, r.final.height, r.strikes, r.alarm) for r in world.replicas]
+            states = [
+                (node.epoch, node.replica.view, node.replica.final.height, node.replica.strikes, node.replica.alarm)
+                for node in world.honest_nodes
+            ]
             raise Violation("liveness", f"not final after {HEALING_SECONDS_MAX} s: {states}")
+        self._count_epochs()
         return world
 
+    def _count_epochs(self) -> None:
+        sets = [self.world.realm.seats_of(self.world.epochs[epoch]) for epoch in sorted(self.world.epochs)]
+        seen: set[bytes] = set().union(*(node.store.seen for node in self.world.honest_nodes))
+        self.done["refreshes"] += sum(transaction.startswith(GOVERN + b" refresh") for transaction in seen)
+        for before, after in pairwise(sets):
+            self.done["epoch changes"] += 1
+            self.done["joins"] += len(after - before)
+            self.done["leaves"] += len(before - after)
+
     def _settled(self) -> bool:
-        """Everything is final everywhere, or the epoch has ended for everybody."""
-        return self.world.everything_final() or (self.ends and all(replica.ended for replica in self.world.replicas))
+        """Everything is final everywhere, and everybody is where the last change of the set leads."""
+        return self.world.everything_final() and (not self.changes or self.world.everybody_is_there())
 
     def _up(self) -> list[int]:
         return [node.role.index for node in self.world.honest_nodes if node.role.index not in self.world.down]
@@ -130,6 +167,25 @@ class Chaos:
         up = self._up()
         if up:
             self.world.submit(self.random.choice(up), b"transaction %d" % number)
+
+    def _change(self, number: int) -> None:
+        """Ask for another set, or for other keys; what makes no sense when it is executed is dropped by the state."""
+        seats = range(self.size + self.reserves)
+        seat, other = self.random.choice(seats), self.random.choice(seats)
+        what = self.random.choice((b"join %d", b"leave %d", b"leave %d", b"replace %d " + b"%d" % other, b"rotate %d"))
+        up = self._up()
+        if up:
+            self.world.submit(self.random.choice(up), b"govern: " + what % seat + b" #%d" % number)
+
+    def _lose_log(self) -> None:
+        """A deleted log or a restored snapshot (row 25): the node finds its key and no promises."""
+        up = self._up()
+        if up:
+            victim = self.random.choice(up)
+            self.done["log lost"] += 1
+            self.world.crash(victim)
+            self.world.lose_log(victim)
+            self.world.at(self.random.uniform(0.05, 1.0), lambda: self._mend(victim))
 
     def _strike(self) -> None:
         world, up = self.world, self._up()
@@ -140,16 +196,16 @@ class Chaos:
                 self._crash(self.random.choice(up))
             case "crash at" if up:
                 victim = self.random.choice(up)
-                point = self.random.choice(("", "", "appended", "durable", "sending", "block appended", "batch stored"))
-                world.crash_at(victim, point, self.random.randint(1, 12))
+                point = self.random.choice(POINTS + (EPOCH_POINTS if self.changes else ()))
+                world.crash_at(victim, point, 1 if point in EPOCH_POINTS else self.random.randint(1, 12))
                 world.at(self.random.uniform(0.2, 1.5), lambda: self._mend(victim))
             case "all crash":
                 for index in up:
                     self._crash(index)
             case "partition":
-                members = list(range(self.size))
+                members = list(range(self.size + self.reserves))
                 self.random.shuffle(members)
-                middle = self.random.randint(0, self.size)
+                middle = self.random.randint(0, len(members))
                 world.network.partition(set(members[:middle]), set(members[middle:]))
             case "one way":
                 pairs = [(a, b) for a in range(self.size) for b in range(self.size) if a != b]

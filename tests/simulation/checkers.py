@@ -6,6 +6,7 @@ is a violation, whether or not a liar thought of it.
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from strongroom.consensus.blocks import Header
@@ -13,7 +14,7 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.events import Commit
 from strongroom.consensus.replica import Replica
 from strongroom.consensus.statements import Kind, Statement
-from strongroom.consensus.types import Digest, SignerIndex, View
+from strongroom.consensus.types import Digest, Epoch, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify
 
 VIEWS_HELD_MAX = 130
@@ -33,14 +34,17 @@ class Violation(AssertionError):
 class Omniscient:
     """Every honest statement, with the liars' added for free."""
 
-    members: EpochDescription
+    epochs: Mapping[Epoch, EpochDescription]
     liars: frozenset[SignerIndex]
+    """Seats; those of them that are members of an epoch add their statements there for free."""
+    seats_of: Callable[[EpochDescription], frozenset[int]]
 
     def __post_init__(self) -> None:
         self._headers: dict[Digest, Header] = {}
         self._finals: list[Header] = []
-        self._said: dict[tuple[SignerIndex, View, Kind], Statement] = {}
-        self._by: dict[View, dict[tuple[Kind, Digest], set[SignerIndex]]] = defaultdict(lambda: defaultdict(set))
+        self._said: dict[tuple[SignerIndex, Epoch, View, Kind], Statement] = {}
+        self._by: dict[tuple[Epoch, View], dict[tuple[Kind, Digest], set[SignerIndex]]] = {}
+        self._newest: dict[SignerIndex, Epoch] = {}
 
     def proposed(self, header: Header) -> None:
         """Take note of a header, whoever made it."""
@@ -56,19 +60,24 @@ class Omniscient:
         Raises:
             Violation: a double cast, or a possible pair of contradicting certificates.
         """
-        key = (signer, statement.view, statement.kind)
+        epoch, view = statement.epoch, statement.view
+        if epoch < self._newest.get(signer, Epoch(0)):
+            raise Violation("nothing is said in an ended epoch", f"epoch {epoch} by {signer}")
+        self._newest[signer] = epoch
+        key = (signer, epoch, view, statement.kind)
         if self._said.setdefault(key, statement) != statement:
             raise Violation("no honest double cast", f"{statement.kind.name} in view {statement.view} by {signer}")
         opposite = {Kind.NULLIFY: Kind.FINALIZE, Kind.FINALIZE: Kind.NULLIFY}.get(statement.kind)
-        if opposite is not None and (signer, statement.view, opposite) in self._said:
-            raise Violation("no honest X and F", f"view {statement.view} by {signer}")
-        by = self._by[statement.view]
+        if opposite is not None and (signer, epoch, view, opposite) in self._said:
+            raise Violation("no honest X and F", f"view {view} by {signer}")
+        by = self._by.setdefault((epoch, view), defaultdict(set))
         by[statement.kind, statement.digest].add(signer)
-        self._check_quorums(statement.view, by)
+        self._check_quorums(epoch, view, by)
 
-    def _check_quorums(self, view: View, by: dict[tuple[Kind, Digest], set[SignerIndex]]) -> None:
-        quorum = self.members.quorum.size
-        possible = [key for key, signers in by.items() if len(signers | self.liars) >= quorum]
+    def _check_quorums(self, epoch: Epoch, view: View, by: dict[tuple[Kind, Digest], set[SignerIndex]]) -> None:
+        members = self.epochs[epoch]
+        liars = self.liars & self.seats_of(members)
+        possible = [key for key, signers in by.items() if len(signers | liars) >= members.quorum.size]
         for kind in (Kind.NOTARIZE, Kind.FINALIZE):
             if sum(at is kind for at, _ in possible) > 1:
                 raise Violation("one certificate per view", f"two {kind.name} quorums in view {view}", self.liars)
@@ -95,8 +104,8 @@ class Omniscient:
 class Ledger:
     """What honest nodes have stored as final: agreement, order, certificates, durability, no batch twice."""
 
-    def __init__(self, members: EpochDescription, anchor: Header, verify: Verify) -> None:
-        self._members, self._anchor, self._verify = members, anchor, verify
+    def __init__(self, epochs: Mapping[Epoch, EpochDescription], anchor: Header, verify: Verify) -> None:
+        self._epochs, self._anchor, self._verify = epochs, anchor, verify
         self.blocks: dict[int, Commit] = {}
         self.heights: dict[SignerIndex, int] = defaultdict(int)
         self._batches: dict[Digest, int] = {}
@@ -120,18 +129,27 @@ class Ledger:
         parent = self._anchor if height == 1 else self.blocks[height - 1].header
         if header.parent != parent.digest:
             raise Violation("agreement", f"height {height} does not extend what is final below it")
+        self._check_epoch(header, parent)
         if known is commit:
             for digest in commit.batches:
                 if self._batches.setdefault(digest, height) != height:
                     raise Violation("no batch twice", f"heights {self._batches[digest]} and {height}")
         self._check_certificate(commit)
 
+    def _check_epoch(self, header: Header, parent: Header) -> None:
+        """A terminal block is its epoch's last, and what comes after it is of the one epoch that it names."""
+        ends = parent.next_epoch != self._epochs[parent.epoch].digest
+        if header.epoch != parent.epoch + ends:
+            raise Violation("an epoch ends once", f"height {header.height} is of epoch {header.epoch}")
+        if self._epochs[header.epoch].digest != (parent.next_epoch if ends else self._epochs[parent.epoch].digest):
+            raise Violation("exactly one next set", f"height {header.height} is not of the epoch that its parent names")
+
     def _check_certificate(self, commit: Commit) -> None:
         certificate = commit.certificate
         if certificate is None:
             return
         try:
-            certificate.check(commit.header.chain, self._members, self._verify)
+            certificate.check(commit.header.chain, self._epochs[commit.header.epoch], self._verify)
         except PeerFault as fault:
             raise Violation("no commit without quorum", str(fault)) from None
         if certificate.kind is not Kind.FINALIZE or certificate.digest != commit.header.digest:

@@ -64,6 +64,12 @@ class Disk:
         self.log = SimulatedFile()
         self.blocks = SimulatedFile()
         self.outcomes = SimulatedFile()
+        self.log_lost = False
+        """True: somebody deleted the log, and the key is still there."""
+
+    def lose_log(self) -> None:
+        """The log is gone, or another disk's: only its key's owner can notice."""
+        self.log, self.log_lost = SimulatedFile(), True
 
     def crash(self, random: Random) -> None:
         for file in (self.log, self.blocks, self.outcomes):

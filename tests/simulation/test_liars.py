@@ -169,8 +169,8 @@ def test_T34_nothing_of_a_forged_range_is_kept() -> None:
     scene.start(3)
     scene.load(10, every=0.05, nodes=[0, 1, 2])
     scene.run(2.0)
-    blocks = [(header, batches) for header, batches, _ in scene.honest(0).blocks[:5]]
-    certificate = scene.honest(0).blocks[4][2]
+    blocks = [(header, batches) for header, batches, _ in scene.honest(0).store.blocks[:5]]
+    certificate = scene.honest(0).store.blocks[4][2]
     assert certificate is not None
     fresh = Scene(4)
     genesis, cut = fresh.anchor, Scene(4).start().replicas[0].final_cut

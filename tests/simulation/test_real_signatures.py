@@ -51,6 +51,17 @@ def test_four_honest_nodes_agree_under_real_signatures() -> None:
     assert not scene.faults
 
 
+def test_epochs_change_under_real_signatures() -> None:
+    scene = Scene(4, reserves=1, keyring=RealKeyring())
+    scene.start()
+    scene.load(10, every=0.05)
+    scene.at(0.2, lambda: scene.submit(0, b"govern: replace 1 4"))
+    scene.run(1.0)
+    assert scene.run(10.0, lambda: scene.everything_final() and scene.everybody_is_there())
+    assert len(scene.epochs) == 2
+    assert not scene.faults
+
+
 def test_T30_T36_liars_fare_no_better_under_real_signatures() -> None:
     for liar in (Equivocator, Chatterbox, Forger):
         scene = run(size=4, liars={0: liar})

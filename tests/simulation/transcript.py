@@ -6,7 +6,8 @@ Owns the words alone; times and nodes stand in the world's trace.
 from typing import TYPE_CHECKING
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Received, Tick
+from strongroom.consensus.events import Linked, Received, Tick, Unlinked
+from strongroom.consensus.host_messages import EpochMessage, EpochRequest
 from strongroom.consensus.messages import (
     BatchMessage,
     BatchRequest,
@@ -39,6 +40,10 @@ def describe(event: "ActorEvent") -> str:
             return f"hears from {sender}: {_message(message)}"
         case Tick():
             return "its timer"
+        case Linked(peer):
+            return f"is linked to {peer}"
+        case Unlinked(peer):
+            return f"loses its link to {peer}"
         case _:
             return f"is given a transaction of {len(event.transaction)} bytes"
 
@@ -63,13 +68,17 @@ def _message(message: Message) -> str:  # noqa: C901 (one line for each kind of 
         case BlockMessage(header):
             return _header(header)
         case Status(body):
-            return f"STATUS view {body.view}, final height {body.height}, executed {body.executed}"
+            return f"STATUS epoch {body.epoch}, view {body.view}, final height {body.height}, executed {body.executed}"
         case CertificateRequest(_, view):
             return f"certificates wanted from view {view}"
         case RangeRequest(start):
             return f"blocks wanted from height {start}"
         case Range(blocks, certificate):
             return f"{len(blocks)} blocks with {_certificate(certificate)}"
+        case EpochRequest(start):
+            return f"epochs wanted from {start}"
+        case EpochMessage(entries):
+            return f"EPOCH {', '.join(str(entry.description.epoch) for entry in entries) or 'none'}"
         case _:
             return type(message).__name__
 

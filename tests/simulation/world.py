@@ -5,30 +5,35 @@ simulated disk) or liars; crashes fall on any boundary between two effects.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
 
 from tests.simulation.actors.actor import Actor, ActorEvent, Liar, Role, Send, Submitted
-from tests.simulation.actors.honest import Crash, Honest, Witness
+from tests.simulation.actors.honest import Honest
+from tests.simulation.actors.witness import Crash, Witness
 from tests.simulation.checkers import Ledger, Omniscient, Violation, check_memory
 from tests.simulation.keys import FakeKeyring, Keyring
 from tests.simulation.network import Network
+from tests.simulation.realm import Realm, State
 from tests.simulation.transcript import describe
 
-from strongroom.consensus.blocks import Header, decode_payload, genesis_header
-from strongroom.consensus.events import Commit, Now, Received, Tick
+from strongroom.consensus.blocks import Header, genesis_header
+from strongroom.consensus.events import Commit, Linked, Now, Received, Tick, Unlinked
 from strongroom.consensus.messages import Message, Propose
 from strongroom.consensus.replica import Replica
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import ChainId, Digest, Epoch, Milliseconds, SignerIndex
-from strongroom.consensus.validators import EpochDescription, Validator
+from strongroom.consensus.validators import EpochDescription
 
 START = 1_000.0
 WALL_START_MS = 1_700_000_000_000
 EVENTS_MAX = 2_000_000
 MEMORY_CHECK_EVERY = 50
+LINK_DELAY = 0.01
+"""Seconds until a node notices that a link came up or was lost."""
 
 LiarFactory = Callable[[Role], Actor]
 
@@ -46,7 +51,28 @@ class World(Witness):
         network: Network | None = None,
         keyring: Keyring | None = None,
         wishes: dict[int, Digest] | None = None,
+        reserves: int = 0,
+        rotate_every: int | None = None,
+        members_min: int | None = None,
+        keeping: frozenset[int] = frozenset(),
+        links: bool = False,
     ) -> None:
+        """Make a cluster of `size` members.
+
+        Args:
+            size: members of epoch 0: seats 0 to size − 1.
+            seed: everything that is drawn follows from it.
+            liars: what stands at some seats in the place of an honest node.
+            settings: of every honest replica.
+            network: how messages travel.
+            keyring: makes keys and verifies signatures.
+            wishes: height from which on the state wishes an epoch that nobody knows: the chain ends there.
+            reserves: nodes that exist and are no members yet.
+            rotate_every: blocks with batches after which the state wishes new keys for the same set.
+            members_min: members below which nobody leaves; without it, as many as the liars need around them.
+            keeping: seats that keep their vote key from epoch to epoch.
+            links: tell nodes of links that come up and are lost.
+        """
         self.random = Random(seed)
         self.network = network or Network(Random(seed + 1), salt=seed)
         self.settings = settings or Settings()
@@ -63,27 +89,30 @@ class World(Witness):
         self._serial = 0
         self._crash_at: dict[SignerIndex, tuple[str, int]] = {}
         self._ticks: dict[SignerIndex, float] = {}
-        self._make_members(size, seed, keyring or FakeKeyring(), wishes or {})
         self.down: set[SignerIndex] = set()
+        self._tells_links = links
+        self._links: set[tuple[SignerIndex, SignerIndex]] = set()
+        self._lost: dict[SignerIndex, tuple[bytes, ...]] = {}
         liars = liars or {}
         self.liars = frozenset(SignerIndex(index) for index in liars)
-        self.omniscient = Omniscient(self.members, self.liars)
-        self.ledger = Ledger(self.members, self.anchor, self.keyring.verify)
+        self.keyring = keyring or FakeKeyring()
+        self.realm = Realm(self.keyring, seed, size + reserves, members=size, keeping=keeping)
+        fewest = members_min or 3 * len(self.liars) + 1
+        self._make_members(
+            seed, wishes or {}, partial(State, self.realm, members_min=fewest, rotate_every=rotate_every)
+        )
+        self.epochs: dict[Epoch, EpochDescription] = {self.members.epoch: self.members}
+        """Every epoch that an honest node has begun."""
+        self.omniscient = Omniscient(self.epochs, self.liars, self.realm.seats_of)
+        self.ledger = Ledger(self.epochs, self.anchor, self.keyring.verify)
         self.actors: dict[SignerIndex, Actor] = {}
         for role in self.roles:
             make = liars.get(role.index)
             self.actors[role.index] = Honest(role, self) if make is None else make(role)
 
-    def _make_members(self, size: int, seed: int, keyring: Keyring, wishes: dict[int, Digest]) -> None:
-        self.keyring = keyring
-        pairs = [
-            (keyring.make(b"node %d %d" % (seed, i)), keyring.make(b"vote %d %d" % (seed, i))) for i in range(size)
-        ]
-        pairs.sort(key=lambda pair: pair[0].public)
-        validators = tuple(Validator(node_key=node.public, vote_key=vote.public) for node, vote in pairs)
-        self.members = EpochDescription(
-            epoch=Epoch(0), validators=validators, public_key_digest=Digest(sha256(b"epoch key").digest())
-        )
+    def _make_members(self, seed: int, wishes: dict[int, Digest], new_state: Callable[[], State]) -> None:
+        realm, seats = self.realm, len(self.realm.node_keys)
+        self.members = realm.first
         self.chain = ChainId(sha256(b"chain %d" % seed).digest())
         self.anchor: Header = genesis_header(
             chain=self.chain, description=self.members.digest, time_ms=Milliseconds(WALL_START_MS)
@@ -91,18 +120,22 @@ class World(Witness):
         self.roles = [
             Role(
                 index=SignerIndex(index),
-                node_key=node,
-                vote_key=vote,
+                node_key=realm.node_keys[index],
+                vote_key=realm.vote_key(index, 0),
                 chain=self.chain,
                 members=self.members,
                 anchor=self.anchor,
-                verify=keyring.verify,
+                verify=self.keyring.verify,
                 settings=self.settings,
                 random=Random(seed * 1000 + index),
                 delay_classes=self.network.classes,
                 wishes=wishes,
+                seats=seats,
+                realm=realm,
+                vote_key_of=partial(realm.vote_key, index),
+                new_state=new_state,
             )
-            for index, (node, vote) in enumerate(pairs)
+            for index in range(seats)
         ]
 
     # --- who is there -----------------------------------------------------------------------------------------------
@@ -132,11 +165,9 @@ class World(Witness):
 
     def start(self, *but: int) -> "World":
         """Boot every node except some."""
+        self.down.update(self.actors)
         for index in self.actors:
-            if index in but:
-                self.down.add(index)
-            else:
-                self.down.add(index)
+            if index not in but:
                 self.restart(index)
         return self
 
@@ -147,8 +178,11 @@ class World(Witness):
         self._note(f"{node} starts")
         actor = self.actors[node]
         if isinstance(actor, Honest):
-            self._guarded(actor, lambda: actor.boot(self.clock(index)))
+            self._guarded(node, actor, lambda: actor.boot(self.clock(index)))
         self._arm(node)
+        self._note_links()
+        for transaction in self._lost.pop(node, ()):
+            self._deliver(node, Submitted(transaction))
 
     def crash(self, index: int) -> None:
         """Take a node's power now."""
@@ -159,7 +193,18 @@ class World(Witness):
         self._note(f"{node} crashes")
         actor = self.actors[node]
         if isinstance(actor, Honest):
+            self._lost[node] = self._lost.get(node, ()) + actor.unbatched
             actor.crash()
+        self._note_links()
+
+    def lose_log(self, index: int) -> None:
+        """Delete the log of a node that is down; clients hand in again what was in it and is not final."""
+        assert index in self.down
+        self._note(f"{index} loses its log")
+        actor, node = self.honest(index), SignerIndex(index)
+        actor.disk.lose_log()
+        given = tuple(tx for tx, to in self.submitted.items() if to == node and tx not in actor.store.seen)
+        self._lost[node] = tuple(dict.fromkeys(self._lost.get(node, ()) + given))
 
     def crash_at(self, index: int, point: str, count: int) -> None:
         """Take a node's power when it passes a boundary for the count-th time from now (any point if empty)."""
@@ -168,6 +213,15 @@ class World(Witness):
     def stop_crashing(self) -> None:
         """Forget all planned crashes."""
         self._crash_at.clear()
+
+    def cut_back(self, index: int, blocks: int) -> None:
+        """Damage the block store of a node that is down: only so many blocks, and their outcomes, are left."""
+        node = SignerIndex(index)
+        assert node in self.down
+        disk = self.honest(index).disk
+        for file in (disk.blocks, disk.outcomes):
+            file.replace(file.read()[:blocks])
+        self.ledger.heights[node] = min(self.ledger.heights[node], blocks)
 
     def submit(self, index: int, transaction: bytes) -> None:
         """Hand a transaction to a node that is up."""
@@ -203,13 +257,15 @@ class World(Witness):
             len(self.transactions(node)) == wanted for node in self.honest_nodes if node.role.index not in self.down
         )
 
+    def everybody_is_there(self) -> bool:
+        """Is every honest node that is up at the same final block of one epoch, executed, with no wish open?"""
+        nodes = [node for node in self.honest_nodes if node.role.index not in self.down]
+        ends = {(node.epoch, node.replica.final.digest) for node in nodes}
+        return len(ends) == 1 and all(node.is_done for node in nodes)
+
     def transactions(self, node: Honest) -> set[bytes]:
         """Submitted transactions that a node has stored as final."""
-        found: set[bytes] = set()
-        for _, batches, _ in node.blocks:
-            for batch in batches:
-                found.update(decode_payload(batch.payload, batch.header.count))
-        return found & self.submitted.keys()
+        return node.store.seen & self.submitted.keys()
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
@@ -224,6 +280,7 @@ class World(Witness):
         if what == "do":
             assert callable(payload)
             payload()
+            self._note_links()
             return
         if node in self.down:
             return
@@ -234,20 +291,19 @@ class World(Witness):
             self._deliver(node, Tick())
             self._check_pace(node)
         else:
-            assert isinstance(payload, Received)
+            assert isinstance(payload, Received | Linked | Unlinked)
             self._deliver(node, payload)
 
     def _deliver(self, node: SignerIndex, event: ActorEvent) -> None:
         actor = self.actors[node]
         if self.trace is not None or isinstance(event, Received):
             self._note(f"{node} {describe(event) if self.trace is not None else type(event).__name__}")
-        self._guarded(actor, lambda: actor.on_event(event, self.clock(node)))
+        self._guarded(node, actor, lambda: actor.on_event(event, self.clock(node)))
         self._arm(node)
         if isinstance(actor, Honest) and self.events % MEMORY_CHECK_EVERY == 0 and node not in self.down:
-            check_memory(node, actor.replica, len(self.members.validators))
+            check_memory(node, actor.replica, len(actor.members.validators))
 
-    def _guarded(self, actor: Actor, act: Callable[[], list[Send]]) -> None:
-        node = actor.role.index
+    def _guarded(self, node: SignerIndex, actor: Actor, act: Callable[[], list[Send]]) -> None:
         try:
             sends = act()
         except Crash:
@@ -264,6 +320,18 @@ class World(Witness):
         for receiver in everyone if send.to is None else [send.to]:
             for delay in self.network.delays(sender, receiver, send.message):
                 self._push(self.now + delay, "deliver", receiver, _received(sender, send.message))
+
+    def _note_links(self) -> None:
+        """A link stands between two nodes that are up, if messages pass both ways."""
+        if not self._tells_links:
+            return
+        up, cut = [node for node in self.actors if node not in self.down], self.network.cut
+        links = {(a, b) for a in up for b in up if a != b and (a, b) not in cut and (b, a) not in cut}
+        for node, peer in sorted(links ^ self._links):
+            if self.actors[node].hears_links:
+                event = Linked(peer) if (node, peer) in links else Unlinked(peer)
+                self._push(self.now + LINK_DELAY, "link", node, event)
+        self._links = links
 
     def _arm(self, node: SignerIndex) -> None:
         if node in self.down:
@@ -301,15 +369,21 @@ class World(Witness):
         self._note(f"{node} signs {statement.kind.name} {statement.view} {statement.digest.hex()[:8]}")
         self.omniscient.signed(node, statement)
 
+    def began(self, node: SignerIndex, members: EpochDescription) -> None:
+        self._note(f"{node} begins epoch {members.epoch}")
+        if self.epochs.setdefault(members.epoch, members) != members:
+            raise Violation("exactly one next set", f"node {node} begins another epoch {members.epoch}")
+
     def committed(self, node: SignerIndex, commit: Commit) -> None:
         self._note(f"{node} stores {commit.header.height} {commit.header.digest.hex()[:8]}")
         self.ledger.committed(node, commit)
 
-    def booted(self, node: SignerIndex, replica: Replica) -> None:
-        for header, batches, certificate in self.honest(node).blocks[self.ledger.heights[node] :]:
+    def booted(self, node: SignerIndex) -> None:
+        blocks = self.honest(node).store.blocks
+        for header, batches, certificate in blocks[self.ledger.heights[node] :]:
             digests = tuple(batch.header.digest for batch in batches)
             self.ledger.committed(node, Commit(header, digests, certificate))  # survived, though never acknowledged
-        self.ledger.booted(node, len(self.honest(node).blocks))
+        self.ledger.booted(node, len(blocks))
 
     def fault(self, node: SignerIndex, peer: SignerIndex, reason: str) -> None:
         self.faults.append((node, peer, reason))

@@ -5,14 +5,16 @@ delay classes, and nothing of the others' state. `scripts/simulate --liar FILE.p
 wrote.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 from tests.simulation.keys import SigningKey
 from tests.simulation.network import Span
+from tests.simulation.realm import Realm, State
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Now, Received, Tick
+from strongroom.consensus.events import Linked, Now, Received, Tick, Unlinked
 from strongroom.consensus.messages import Message, VoteMessage
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Kind, Statement, Vote
@@ -35,7 +37,8 @@ class Submitted:
     transaction: bytes
 
 
-ActorEvent = Received | Tick | Submitted
+ActorEvent = Received | Tick | Submitted | Linked | Unlinked
+"""Senders and peers are seats: the node's number in the world. Only honest nodes are told of links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Role:
     """What an actor is given."""
 
     index: SignerIndex
+    """Its seat, which is its signer index in epoch 0; of a puppet in a later epoch, its signer index there."""
     node_key: SigningKey
     vote_key: SigningKey
     chain: ChainId
@@ -53,11 +57,22 @@ class Role:
     random: Random
     delay_classes: tuple[Span, ...] = ()
     wishes: dict[int, Digest] = field(default_factory=dict)
-    """Height from which on the executed state wishes another epoch, for terminal blocks."""
+    """Height from which on the executed state wishes another epoch, for terminal blocks that nothing follows."""
+    seats: int = 0
+    """Nodes that exist, members or not."""
+    realm: Realm = field(kw_only=True)
+    """The public descriptions of all epochs that the seats may form."""
+    vote_key_of: Callable[[int], SigningKey] = field(kw_only=True)
+    """Its own vote key in any epoch."""
+    new_state: Callable[[], State] = field(kw_only=True)
+    """The state of governance as genesis has it."""
 
 
 class Actor:
     """A node of the cluster."""
+
+    hears_links = False
+    """Is it told of links that come up and are lost?"""
 
     def __init__(self, role: Role) -> None:
         self.role = role

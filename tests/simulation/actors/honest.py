@@ -1,35 +1,41 @@
-"""An honest node: the real Replica, driven in the order of PROTOCOL §9 over a simulated disk.
+"""An honest node: the real Replica of each epoch, driven in the order of PROTOCOL §9 over a simulated disk.
 
-Owns the driver's part alone: log before sign, sign before send, store before execute. A crash may fall between any two
-of its effects; what it said by then was said, and what was not synced may be lost.
+Owns the driver's part alone: log before sign, sign before send, store before execute, and the way from one epoch's
+replica to the next (R16). A crash may fall between any two of its effects; what it said by then was said, and what was
+not synced may be lost.
 """
 
 from collections import deque
-from collections.abc import Iterator
-from hashlib import sha256
 
-from tests.simulation.actors.actor import Actor, ActorEvent, Role, Send, Submitted
-from tests.simulation.disk import Disk
+from tests.simulation.actors.actor import ActorEvent, Role, Send, Submitted
+from tests.simulation.actors.carrier import BATCH_RECORD, Carrier
+from tests.simulation.actors.store import Store
+from tests.simulation.actors.succession import Succession
+from tests.simulation.actors.witness import Witness
+from tests.simulation.realm import GOVERN
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Batch, BatchHeader, Header, encode_payload
+from strongroom.consensus.admission import epoch_of
+from strongroom.consensus.blocks import Batch, decode_payload
 from strongroom.consensus.errors import PeerFault, invariant
 from strongroom.consensus.events import (
     Ask,
-    BatchHeld,
     Cast,
     CastRecord,
     Commit,
     Event,
-    Executed,
     FinalRange,
     FinalRecord,
+    LaneEvidence,
+    Linked,
     Now,
     Output,
     Received,
     Tick,
+    Unlinked,
 )
 from strongroom.consensus.guard import Promises
+from strongroom.consensus.host_messages import EpochMessage, EpochRequest, Submit
 from strongroom.consensus.messages import (
     BatchMessage,
     BatchRequest,
@@ -44,54 +50,24 @@ from strongroom.consensus.messages import (
     VoteMessage,
 )
 from strongroom.consensus.ranges import check_range
-from strongroom.consensus.records import decode_record, encode_record
+from strongroom.consensus.records import decode_record, encode_record, epoch_of_record
 from strongroom.consensus.replica import Replica, ReplicaConfig
-from strongroom.consensus.statements import Certificate, Statement, Vote
-from strongroom.consensus.types import Digest, Height, Lane, Sequence, SignerIndex
+from strongroom.consensus.statements import Statement, Vote
+from strongroom.consensus.types import Epoch, Height, SignerIndex
 
-BATCH_RECORD, BLOCK_RECORD, OUTCOME_RECORD = 100, 101, 102
+AMNESIA_RECORD = 103
 STATUS_INTERVAL = 1.0
-RANGE_BLOCKS = 16
 LOG_BYTES_MAX = 40_000
-LANE_BATCHES_MAX = 64
 EXECUTION_DELAY = 0.002
 
-ZERO = Digest(bytes(32))
 
+class Honest(Carrier):
+    """One honest node, across its crashes and its epochs. Peers are seats here, signer indices inside the replica."""
 
-class Crash(Exception):
-    """The node loses power between two effects."""
-
-
-class Witness:
-    """What checkers see of an honest node; this one sees nothing."""
-
-    def point(self, node: SignerIndex, name: str) -> None:
-        """A boundary between two effects; may raise Crash."""
-
-    def signed(self, node: SignerIndex, statement: Statement) -> None:
-        """The vote key signed this."""
-
-    def committed(self, node: SignerIndex, commit: Commit) -> None:
-        """This block is in the node's block store."""
-
-    def booted(self, node: SignerIndex, replica: Replica) -> None:
-        """The node has replayed its log."""
-
-    def fault(self, node: SignerIndex, peer: SignerIndex, reason: str) -> None:
-        """The node blames a peer."""
-
-    def evidence(self, node: SignerIndex, signer: SignerIndex) -> None:
-        """The node holds two contradicting votes of a signer."""
-
-
-class Honest(Actor):
-    """One honest node, across its crashes."""
+    hears_links = True
 
     def __init__(self, role: Role, witness: Witness) -> None:
-        super().__init__(role)
-        self.disk = Disk()
-        self.witness = witness
+        super().__init__(role, witness)
         self.execution_delay = EXECUTION_DELAY
         self.store_delay = 0.0
         """Seconds from a commit to the block store's fsync; 0: at once."""
@@ -100,76 +76,128 @@ class Honest(Actor):
         self.voting = True
         self.wrong_root_from: int | None = None
         """Height from which this node's execution goes wrong, for planting non-determinism."""
-        self.replica: Replica
-        self._outbox: list[Send] = []
 
-    # --- start and crash --------------------------------------------------------------------------------------------
+    # --- start, crash, and the way from epoch to epoch --------------------------------------------------------------
 
     def boot(self, now: Now) -> list[Send]:
         """Replay what the disk holds, then begin."""
         role, self._outbox = self.role, []
-        self.batches: dict[Digest, Batch] = {}
-        self.wanted: set[Digest] = set()
-        self.blocks: list[tuple[Header, tuple[Batch, ...], Certificate | None]] = []
-        self.roots: list[Digest] = [ZERO]
+        self.store = Store(role, self.disk)
+        self.succession = Succession(role)
+        for header, _, certificate in self.store.blocks:
+            self.succession.stored(header, certificate)
+        self.wanted = set()
+        self.linked: set[SignerIndex] = set()
         self._due: deque[tuple[float, int]] = deque()
+        for height in range(self.store.executed + 1, len(self.store.blocks) + 1):
+            self._due.append((now.monotonic + self.execution_delay, height))
         self._commits: deque[tuple[float, list[Commit]]] = deque()
-        self._recorded: FinalRecord | None = None
         self._rotated_bytes = 0
         self._status_at = now.monotonic + STATUS_INTERVAL * (1 + role.index / 10)
-        self._waiting: deque[bytes] = deque()
-        self.guard = Promises(role.members.epoch)
+        self._waiting = deque()
+        self._handed = 0
+        if self.disk.log_lost:
+            self.disk.log.append(AMNESIA_RECORD, codec.encode(self._epoch_due()))
+            self.disk.log.sync()
+            self.disk.log_lost = False
+        self.witness.booted(role.index)
+        self._begin(self._epoch_due(), now)
+        self._go_on(deque(), now)
+        return self._take_outbox()
+
+    def _epoch_due(self) -> Epoch:
+        """R16: the epoch that is open once its anchor was executed here."""
+        final = self.store.final
+        opened = self.succession.opened_by(final)
+        if opened is not None and self.store.executed >= final.height:
+            return opened
+        return self.succession.chain.epoch_at(final.height)
+
+    def _begin(self, epoch: Epoch, now: Now) -> None:
+        """The replica of an epoch, with what the log says of it; records of other epochs mean nothing to it."""
+        role, chain, realm = self.role, self.succession.chain, self.role.realm
+        members, anchor = chain.description(epoch), chain.anchor_of(epoch)
+        assert members is not None
+        assert anchor is not None
+        self.epoch, self.members, self.anchor = epoch, members, anchor
+        self.seats = [realm.seat(members, index) for index in range(len(members.validators))]
+        self.own = members.index_of(role.node_key.public)
+        self.vote_key = role.vote_key_of(epoch)
+        self.guard = Promises(epoch)
+        self._recorded = self._last_final()
+        records = self.disk.log.read()
+        self.amnesiac = (AMNESIA_RECORD, codec.encode(epoch)) in records
         self.replica = Replica(
             ReplicaConfig(
                 chain=role.chain,
-                members=role.members,
-                own=role.index,
-                anchor=role.anchor,
+                members=members,
+                own=self.own,
+                anchor=anchor,
                 verify=role.verify,
                 settings=role.settings,
-                voting=self.voting,
+                voting=self.voting and not self.amnesiac,
             )
         )
-        statements = self._replay(now)
+        self.witness.began(role.index, members)
         queue: deque[Event | Batch] = deque()
-        for statement in statements:
+        for statement in self._restore(records):
             self.guard.add(statement)
-            queue.append(Received(role.index, VoteMessage(self._sign(statement))))
+            queue.append(self._heard(role.index, VoteMessage(self._sign(statement))))
         self._work_off(queue, now)
         self._carry_out(self.replica.resume(now), queue, now)
+        queue.extend(Linked(index) for index, seat in self._peers() if seat in self.linked)
         self._work_off(queue, now)
-        self.witness.booted(role.index, self.replica)
-        return self._take_outbox()
+        if self.amnesiac:
+            self._accept(GOVERN + b" refresh %d %d" % (role.index, epoch))
 
-    def _replay(self, now: Now) -> tuple[Statement, ...]:
-        records = self.disk.log.read()
-        for kind, payload in self.disk.blocks.read():
-            assert kind == BLOCK_RECORD
-            encoded, batches, certificate = codec.decode(payload)
-            held = tuple(Batch.from_wire(batch) for batch in batches)
-            known = None if certificate is None else Certificate.from_wire(certificate)
-            self.blocks.append((Header.decode(encoded), held, known))
-        outcomes = self.disk.outcomes.read()
-        self.roots += [Digest(payload) for _, payload in outcomes]
-        for height in range(len(self.roots), len(self.blocks) + 1):
-            self._due.append((now.monotonic + self.execution_delay, height))
-        final, certificate = self.role.anchor, None
-        if self.blocks:
-            final, _, certificate = self.blocks[-1]
-        for kind, payload in records:
-            if kind == BATCH_RECORD:
-                batch = Batch.from_wire(codec.decode(payload))
-                self.batches[batch.header.digest] = batch
+    def _last_final(self) -> FinalRecord | None:
+        """What a new log begins with: it says from where on it is whole."""
+        header, _, certificate = self.store.blocks[-1] if self.store.blocks else (self.role.anchor, (), None)
+        return None if certificate is None else FinalRecord(header, certificate)
+
+    def _restore(self, records: list[tuple[int, bytes]]) -> tuple[Statement, ...]:
+        store, lanes = (
+            self.store,
+            [Batch.from_wire(codec.decode(data)) for kind, data in records if kind == BATCH_RECORD],
+        )
+        self.batches = {batch.header.digest: batch for batch in lanes if batch.header.epoch == self.epoch}
+        self._leftover = [batch for batch in lanes if batch.header.epoch < self.epoch and self._is_own(batch)]
+        self._batch_again(self._leftover)
+        said = [decode_record(kind, payload) for kind, payload in records if kind < BATCH_RECORD]
+        self._later = [encode_record(record) for record in said if epoch_of_record(record) > self.epoch]
+        final, certificate = store.final, store.blocks[-1][2] if store.blocks else None
         statements = self.replica.restore(
             final=final,
             final_certificate=certificate,
-            recent=[header for header, _, _ in self.blocks[final.anchor.height :]],
+            recent=[header for header, _, _ in store.blocks[final.anchor.height :]],
             batches=[batch.header for batch in self.batches.values()],
-            executed=[self._executed(height) for height in range(1, len(self.roots))],
-            records=[decode_record(kind, payload) for kind, payload in records if kind < BATCH_RECORD],
+            executed=[store.outcome(height) for height in range(1, store.executed + 1)],
+            records=said,
         )
         self._forget_final_batches(final)
         return statements
+
+    def _go_on(self, queue: deque[Event | Batch], now: Now) -> None:
+        """R16: as long as the terminal block is executed, the next epoch begins; then what came too early is heard."""
+        self._fill_lane(queue)
+        self._work_off(queue, now)
+        while (due := self._epoch_due()) != self.epoch:
+            self.witness.point(self.role.index, "epoch ends")
+            self._begin(due, now)
+            self.witness.point(self.role.index, "epoch begins")
+            self._rotate()
+            self.witness.point(self.role.index, "epoch begun")
+            for sender, message in self.succession.take_early():
+                self._receive(sender, message, queue, now)
+            self._fill_lane(queue)
+            self._work_off(queue, now)
+
+    @property
+    def is_done(self) -> bool:
+        """Everything stored is executed, and nothing more is wished of the set or of this node's keys."""
+        executed = self.store.executed
+        wish = self.store.outcome(executed).next_epoch
+        return executed == self.replica.final.height and wish == self.members.digest and not self.amnesiac
 
     def crash(self) -> None:
         """Lose power: memory is gone, and what was not synced may be torn."""
@@ -182,7 +210,8 @@ class Honest(Actor):
         queue: deque[Event | Batch] = deque()
         match event:
             case Submitted(transaction):
-                self._waiting.append(transaction)
+                self._accept(transaction)
+                self._hand_over()
             case Tick():
                 while self._commits and self._commits[0][0] <= now.monotonic:
                     self._store_blocks(self._commits.popleft()[1], now)
@@ -190,10 +219,15 @@ class Honest(Actor):
                 self._report(now)
                 queue.append(event)
             case Received(sender, message):
-                self._receive(sender, message, queue)
-        self._fill_lane(queue)
-        self._work_off(queue, now)
+                self._receive(sender, message, queue, now)
+            case Linked(peer) | Unlinked(peer):
+                self._note_link(event, peer, queue)
+        self._go_on(queue, now)
         return self._take_outbox()
+
+    def _note_link(self, event: Linked | Unlinked, peer: SignerIndex, queue: deque[Event | Batch]) -> None:
+        (self.linked.add if isinstance(event, Linked) else self.linked.discard)(peer)
+        queue.extend(type(event)(index) for index, seat in self._peers() if seat == peer)
 
     def take_outbox_after_crash(self) -> list[Send]:
         """What had left before the power went."""
@@ -220,31 +254,68 @@ class Honest(Actor):
             try:
                 output = self.replica.step(event, now)
             except PeerFault as fault:
-                sender = event.sender if isinstance(event, Received) else self.role.index
+                sender = self.seats[event.sender] if isinstance(event, Received) else self.role.index
                 self.witness.fault(self.role.index, sender, str(fault))
                 continue
             self._carry_out(output, queue, now)
             if output.commit:
                 self._fill_lane(queue)
 
-    def _receive(self, sender: SignerIndex, message: Message, queue: deque[Event | Batch]) -> None:
+    def _heard(self, seat: SignerIndex, message: Message) -> Received:
+        """A member's message, as its replica hears it."""
+        return Received(SignerIndex(self.seats.index(seat)), message)  # type: ignore[arg-type]
+
+    def _receive(self, sender: SignerIndex, message: Message, queue: deque[Event | Batch], now: Now) -> None:
+        """R0 first; then what hosts answer themselves; the rest is the replica's, if a member says it."""
+        epoch = epoch_of(message)
+        if epoch is not None and epoch < self.epoch:
+            self._outbox += self.succession.answer_past(sender, message, epoch, now.monotonic)
+        elif epoch is not None and epoch > self.epoch:
+            self._outbox += self.succession.ask_ahead(
+                sender, message, epoch, current=self.epoch, final=self.replica.final, now=now.monotonic
+            )
+        elif isinstance(message, BatchMessage):
+            queue.append(message.batch)
+        elif epoch is None:
+            self._serve(sender, message, queue)
+        elif sender in self.seats:
+            queue.append(self._heard(sender, message))
+
+    def _serve(self, sender: SignerIndex, message: Message, queue: deque[Event | Batch]) -> None:
+        """Members or not, in whatever epoch: what is final is served, and what is proven is taken."""
         match message:
-            case BatchMessage(batch):
-                queue.append(batch)
             case BatchRequest(digests):
-                stored = self._stored(digests)
-                self._outbox.extend(Send(sender, BatchMessage(batch)) for batch in stored)
+                held = [self.batches[digest] for digest in digests if digest in self.batches]
+                stored = self.store.batches(tuple(digest for digest in digests if digest not in self.batches))
+                self._outbox.extend(Send(sender, BatchMessage(batch)) for batch in (*held, *stored))
             case BlockRequest(digests):
                 headers = (self.replica.header_of(digest) for digest in digests)
                 self._outbox.extend(Send(sender, BlockMessage(header)) for header in headers if header is not None)
             case RangeRequest(start):
-                self._serve_range(sender, start)
+                found = self.store.range_from(start)
+                self._outbox += [] if found is None else [Send(sender, found)]
             case Range():
                 self._take_range(sender, message, queue)
-            case Propose() | VoteMessage() | BlockMessage() | Status():
-                queue.append(Received(sender, message))
+            case EpochRequest(start):
+                self._outbox += self.succession.entries_for(sender, start)
+            case EpochMessage():
+                self._learn(sender, message)
+            case Submit(envelope):
+                self._accept(envelope)
             case _:
-                queue.append(Received(sender, message))  # type: ignore[arg-type]
+                pass
+
+    def _learn(self, sender: SignerIndex, message: EpochMessage) -> None:
+        """EPOCH: each entry is proven by the one before; then the blocks below it are asked for."""
+        chain = self.succession.chain
+        known = chain.newest
+        try:
+            for entry in message.entries:
+                chain.extend(entry)
+        except PeerFault as fault:
+            self.witness.fault(self.role.index, sender, str(fault))
+        if chain.newest != known:
+            self._outbox += self.succession.missing(sender, self.epoch, self.replica.final)
 
     # --- effects, in the order of the contract ----------------------------------------------------------------------
 
@@ -260,8 +331,9 @@ class Honest(Actor):
             log.sync()
         self._say(output.cast, queue)
         self._send(output)
-        for signer in {evidence.first.signer for evidence in output.evidence}:
-            self.witness.evidence(node, signer)
+        for evidence in output.evidence:
+            liar = evidence.lane if isinstance(evidence, LaneEvidence) else evidence.first.signer
+            self.witness.evidence(node, self.seats[liar])
         if output.commit:
             self._commits.append((now.monotonic + self.store_delay, output.commit))
             if not self.store_delay:
@@ -275,7 +347,7 @@ class Honest(Actor):
             self.guard.add(cast.statement)
             self.witness.point(node, "durable")
             vote = self._sign(cast.statement)
-            queue.appendleft(Received(node, VoteMessage(vote)))
+            queue.appendleft(self._heard(node, VoteMessage(vote)))
             self._broadcast(self._spoken(cast, vote))
 
     def _send(self, output: Output) -> None:
@@ -283,7 +355,7 @@ class Honest(Actor):
             if send.to is None:
                 self._broadcast(send.message)
             else:
-                self._outbox.append(Send(send.to, send.message))
+                self._outbox.append(Send(self.seats[send.to], send.message))
         for ask in output.ask:
             self._ask(ask)
         for digest in output.relay:
@@ -296,38 +368,31 @@ class Honest(Actor):
         return Propose(cast.proposal.header, cast.statement.view, cast.proposal.justification, vote)
 
     def _sign(self, statement: Statement) -> Vote:
+        assert self.own is not None
         self.guard.check(statement)
         self.witness.signed(self.role.index, statement)
-        signature = self.role.vote_key.sign(statement.signed_bytes(self.role.chain))
-        return Vote(statement, self.role.index, signature)
-
-    def _broadcast(self, message: Message) -> None:
-        for other in range(len(self.role.members.validators)):
-            if other != self.role.index:
-                self.witness.point(self.role.index, "sending")
-                self._outbox.append(Send(SignerIndex(other), message))
+        signature = self.vote_key.sign(statement.signed_bytes(self.role.chain))
+        return Vote(statement, self.own, signature)
 
     def _ask(self, ask: Ask) -> None:
+        peer = self.seats[ask.to]
         if ask.batches:
             self.wanted.update(ask.batches)
-            self._outbox.append(Send(ask.to, BatchRequest(ask.batches)))
+            self._outbox.append(Send(peer, BatchRequest(ask.batches)))
         if ask.headers:
-            self._outbox.append(Send(ask.to, BlockRequest(ask.headers)))
+            self._outbox.append(Send(peer, BlockRequest(ask.headers)))
         if ask.range_from is not None:
-            self._outbox.append(Send(ask.to, RangeRequest(ask.range_from)))
+            self._outbox.append(Send(peer, RangeRequest(ask.range_from)))
 
     def _store_blocks(self, commits: list[Commit], now: Now) -> None:
         node = self.role.index
         for commit in commits:
-            batches = tuple(self.batches[digest] for digest in commit.batches)
-            certificate = None if commit.certificate is None else commit.certificate.to_wire()
-            wire = (commit.header.encoded, tuple(batch.to_wire() for batch in batches), certificate)
-            self.disk.blocks.append(BLOCK_RECORD, codec.encode(wire))
-            self.blocks.append((commit.header, batches, commit.certificate))
+            self.store.append(commit, tuple(self.batches[digest] for digest in commit.batches))
             self.witness.point(node, "block appended")
         self.disk.blocks.sync()
         for commit in commits:
             self.witness.committed(node, commit)
+            self.succession.stored(commit.header, commit.certificate)
             self._due.append((now.monotonic + self.execution_delay, commit.header.height))
         last = commits[-1]
         invariant(last.certificate is not None, "the last block of a commit has its own certificate")
@@ -342,135 +407,52 @@ class Honest(Actor):
         """Begin a new log, whatever the block store has by now."""
         final = () if self._recorded is None else (self._recorded,)
         records = [encode_record(record) for record in (*final, *self.replica.log_records())]
-        kept: list[tuple[int, bytes]] = [(int(kind), payload) for kind, payload in records]
-        kept += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in self.batches.values()]
+        kept: list[tuple[int, bytes]] = [(int(kind), payload) for kind, payload in (*self._later, *records)]
+        waiting = set(self._waiting)
+        owed = [batch for batch in self._leftover if waiting & set(decode_payload(batch.payload, batch.header.count))]
+        kept += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in (*owed, *self.batches.values())]
+        if self.amnesiac:
+            kept.append((AMNESIA_RECORD, codec.encode(self.epoch)))
         self.disk.log.replace(kept)
         self._rotated_bytes = len(self.disk.log)
 
-    # --- batches ----------------------------------------------------------------------------------------------------
-
-    def _fill_lane(self, queue: deque[Event | Batch]) -> None:
-        """Turn waiting transactions into batches of the own lane, within its quota."""
-        lane, epoch = Lane(self.role.index), self.role.members.epoch
-        while self._waiting and not self.replica.throttled and not self.replica.ended:
-            tip = self.replica.final_cut[lane]
-            length, previous = tip.length, tip.digest
-            while (following := self._own_after(previous, length)) is not None:
-                length, previous = Sequence(length + 1), following.digest
-            if length - tip.length >= LANE_BATCHES_MAX // 2:
-                return
-            payload = encode_payload([self._waiting.popleft()])
-            header = BatchHeader(
-                epoch=epoch,
-                lane=lane,
-                sequence=length,
-                previous=previous,
-                count=1,
-                size=len(payload),
-                payload_digest=Digest(sha256(payload).digest()),
-            )
-            signature = self.role.node_key.sign(header.signed_bytes(self.role.chain))
-            self._store(Batch(header, payload, signature), queue, own=True)
-
-    def _own_after(self, previous: Digest, sequence: int) -> BatchHeader | None:
-        for batch in self.batches.values():
-            header = batch.header
-            if header.lane == Lane(self.role.index) and header.previous == previous and header.sequence == sequence:
-                return header
-        return None
-
-    def _store(self, batch: Batch, queue: deque[Event | Batch], *, own: bool = False) -> None:
-        header = batch.header
-        if header.digest in self.batches or header.lane >= len(self.role.members.validators):
-            return
-        if header.sequence < self.replica.final_cut[header.lane].length or header.epoch != self.role.members.epoch:
-            return
-        key = self.role.members.validators[header.lane].node_key
-        if not self.role.verify(key, batch.signature, header.signed_bytes(self.role.chain)):
-            self.witness.fault(self.role.index, SignerIndex(header.lane), "batch signature")
-            return
-        unordered = sum(held.header.lane == header.lane for held in self.batches.values())
-        if unordered >= LANE_BATCHES_MAX and header.digest not in self.wanted:
-            return
-        self.wanted.discard(header.digest)
-        self.disk.log.append(BATCH_RECORD, codec.encode(batch.to_wire()))
-        self.batches[header.digest] = batch
-        self.disk.log.sync()
-        self.witness.point(self.role.index, "batch stored")
-        if own:
-            self._broadcast(BatchMessage(batch))
-        queue.append(BatchHeld(header))
-
-    def _forget_final_batches(self, stored: Header) -> None:
-        if stored.cut:
-            self.batches = {
-                digest: batch
-                for digest, batch in self.batches.items()
-                if batch.header.sequence >= stored.cut[batch.header.lane].length
-            }
-
-    def _stored(self, digests: tuple[Digest, ...]) -> Iterator[Batch]:
-        for digest in digests:
-            if digest in self.batches:
-                yield self.batches[digest]
-                continue
-            for _, batches, _ in reversed(self.blocks):
-                found = next((batch for batch in batches if batch.header.digest == digest), None)
-                if found is not None:
-                    yield found
-                    break
-
     # --- execution, status, ranges ----------------------------------------------------------------------------------
-
-    def _executed(self, height: int) -> Executed:
-        wish = self.role.members.digest
-        for start in sorted(self.role.wishes):
-            if height >= start:
-                wish = self.role.wishes[start]
-        return Executed(Height(height), self.roots[height], wish)
 
     def _execute(self, queue: deque[Event | Batch], now: Now) -> None:
         while self._due and self._due[0][0] <= now.monotonic:
             _, height = self._due.popleft()
-            if height != len(self.roots):
-                continue
-            header, _, _ = self.blocks[height - 1]
-            wrong = b"" if self.wrong_root_from is None or height < self.wrong_root_from else b"wrong"
-            root = Digest(sha256(self.roots[-1] + header.digest + wrong).digest())
-            self.disk.outcomes.append(OUTCOME_RECORD, root)
-            self.disk.outcomes.sync()
-            self.roots.append(root)
-            queue.append(self._executed(height))
+            if height == self.store.executed + 1:
+                wrong = self.wrong_root_from is not None and height >= self.wrong_root_from
+                queue.append(self.store.execute(wrong=wrong))
 
     def _report(self, now: Now) -> None:
+        """STATUS to everybody, members or not: those who leave may be all who know the epoch that began."""
         if self._status_at > now.monotonic:
             return
         self._status_at = now.monotonic + STATUS_INTERVAL
+        self._hand_over()
         replica = self.replica
         body = StatusBody(
-            epoch=self.role.members.epoch,
+            epoch=self.epoch,
             view=replica.view,
             final_view=replica.final_view,
             height=replica.final.height,
             digest=replica.final.digest,
-            executed=Height(len(self.roots) - 1),
+            executed=self.store.executed,
             lanes=replica.lane_lengths,
             lowest=Height(1),
         )
-        signature = self.role.node_key.sign(body.signed_bytes(self.role.chain))
-        self._broadcast(Status(body, signature))
-
-    def _serve_range(self, sender: SignerIndex, start: Height) -> None:
-        blocks = self.blocks[max(start, 1) - 1 : max(start, 1) - 1 + RANGE_BLOCKS]
-        while blocks and blocks[-1][2] is None:
-            blocks.pop()
-        if blocks and blocks[-1][2] is not None:
-            held = tuple((header, batches) for header, batches, _ in blocks)
-            self._outbox.append(Send(sender, Range(held, blocks[-1][2])))
+        status = Status(body, self.role.node_key.sign(body.signed_bytes(self.role.chain)))
+        for seat in range(self.role.seats):
+            if seat != self.role.index:
+                self.witness.point(self.role.index, "sending")
+                self._outbox.append(Send(SignerIndex(seat), status))
 
     def _take_range(self, sender: SignerIndex, message: Range, queue: deque[Event | Batch]) -> None:
         """Everything is checked before any of it is stored (T34)."""
         replica = self.replica
+        if message.certificate.statement.epoch != self.epoch:
+            return
         try:
             checked: FinalRange = check_range(message, replica.final, replica.final_cut)
             replica.check_certificate(message.certificate)
@@ -481,3 +463,5 @@ class Honest(Actor):
         self.wanted.update(batch.header.digest for batch in batches)
         queue.extend(batches)
         queue.append(checked)
+        if checked.headers and self.succession.chain.newest.epoch > self.epoch:
+            self._outbox += self.succession.missing(sender, self.epoch, checked.headers[-1])

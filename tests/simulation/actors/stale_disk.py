@@ -3,8 +3,9 @@
 from copy import deepcopy
 
 from tests.simulation.actors.actor import ActorEvent, Role, Send
-from tests.simulation.actors.honest import Honest, Witness
+from tests.simulation.actors.honest import Honest
 from tests.simulation.actors.puppet import Puppet
+from tests.simulation.actors.witness import Witness
 
 from strongroom.consensus.events import Now
 
@@ -26,6 +27,6 @@ class StaleDisk(Puppet):
             return sends
         self._next = now.monotonic + self.PERIOD
         old, self._copy = self._copy, deepcopy(self.inner.disk)
-        self.inner = Honest(self.role, Witness())
+        self.inner = Honest(self.origin, Witness())
         self.inner.disk = old
         return sends + self.inner.boot(now)

@@ -1,7 +1,8 @@
 """One key, two nodes that do not know of each other (T30)."""
 
 from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
-from tests.simulation.actors.honest import Honest, Witness
+from tests.simulation.actors.honest import Honest
+from tests.simulation.actors.witness import Witness
 
 from strongroom.consensus.events import Now
 

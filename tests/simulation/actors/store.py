@@ -1,0 +1,109 @@
+"""What a node has for good: final blocks, outcomes, and the state that execution made of them.
+
+Owns the two files of that and what is read back from them. Durability is its caller's: it appends here, and syncs when
+the contract says so.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from tests.simulation.actors.actor import Role
+from tests.simulation.disk import Disk
+
+from strongroom.consensus import codec
+from strongroom.consensus.blocks import Batch, Header, decode_payload
+from strongroom.consensus.events import Commit, Executed
+from strongroom.consensus.messages import Range
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Digest, Height
+
+BLOCK_RECORD, OUTCOME_RECORD = 101, 102
+RANGE_BLOCKS = 16
+ZERO = Digest(bytes(32))
+
+Block = tuple[Header, tuple[Batch, ...], Certificate | None]
+
+
+class Store:
+    """Blocks from height 1 on, and outcomes as far as executed."""
+
+    def __init__(self, role: Role, disk: Disk) -> None:
+        self._role, self._disk = role, disk
+        self.blocks: list[Block] = []
+        self.roots: list[Digest] = [ZERO]
+        self.seen: set[bytes] = set()
+        """Every transaction in a block here."""
+        self._state = role.new_state()
+        self._wishes: list[Digest] = [role.members.digest]
+        for kind, payload in disk.blocks.read():
+            assert kind == BLOCK_RECORD
+            encoded, batches, certificate = codec.decode(payload)
+            held = tuple(Batch.from_wire(batch) for batch in batches)
+            known = None if certificate is None else Certificate.from_wire(certificate)
+            self._hold((Header.decode(encoded), held, known))
+        for _, payload in disk.outcomes.read()[: len(self.blocks)]:
+            self._take_root(Digest(payload))
+
+    @property
+    def executed(self) -> Height:
+        """Newest executed height."""
+        return Height(len(self.roots) - 1)
+
+    @property
+    def final(self) -> Header:
+        """The newest stored header."""
+        return self.blocks[-1][0] if self.blocks else self._role.anchor
+
+    def append(self, commit: Commit, batches: tuple[Batch, ...]) -> None:
+        """One more final block, not yet durable."""
+        certificate = None if commit.certificate is None else commit.certificate.to_wire()
+        wire = (commit.header.encoded, tuple(batch.to_wire() for batch in batches), certificate)
+        self._disk.blocks.append(BLOCK_RECORD, codec.encode(wire))
+        self._hold((commit.header, batches, commit.certificate))
+
+    def _hold(self, block: Block) -> None:
+        self.blocks.append(block)
+        for batch in block[1]:
+            self.seen.update(decode_payload(batch.payload, batch.header.count))
+
+    def execute(self, *, wrong: bool) -> Executed:
+        """Execute the next block, durably; `wrong` plants an execution that is not deterministic."""
+        header, _, _ = self.blocks[self.executed]
+        root = Digest(sha256(self.roots[-1] + header.digest + (b"wrong" if wrong else b"")).digest())
+        self._disk.outcomes.append(OUTCOME_RECORD, root)
+        self._disk.outcomes.sync()
+        self._take_root(root)
+        return self.outcome(self.executed)
+
+    def _take_root(self, root: Digest) -> None:
+        header, batches, _ = self.blocks[self.executed]
+        self.roots.append(root)
+        transactions = [tx for batch in batches for tx in decode_payload(batch.payload, batch.header.count)]
+        wish = self._state.execute(header, transactions)
+        for start in sorted(self._role.wishes):
+            if header.height >= start:
+                wish = self._role.wishes[start]
+        self._wishes.append(wish)
+
+    def outcome(self, height: int) -> Executed:
+        """What execution gave at a height."""
+        return Executed(Height(height), self.roots[height], self._wishes[height])
+
+    def range_from(self, start: Height) -> Range | None:
+        """Blocks of one epoch from a height on, up to one that has a FINALIZE certificate of its own."""
+        blocks = self.blocks[max(start, 1) - 1 : max(start, 1) - 1 + RANGE_BLOCKS]
+        blocks = [block for block in blocks if block[0].epoch == blocks[0][0].epoch]
+        while blocks and blocks[-1][2] is None:
+            blocks.pop()
+        if not blocks or blocks[-1][2] is None:
+            return None
+        return Range(tuple((header, batches) for header, batches, _ in blocks), blocks[-1][2])
+
+    def batches(self, digests: tuple[Digest, ...]) -> Iterator[Batch]:
+        """Those of the named batches that some final block holds, newest blocks first."""
+        for digest in digests:
+            for _, batches, _ in reversed(self.blocks):
+                found = next((batch for batch in batches if batch.header.digest == digest), None)
+                if found is not None:
+                    yield found
+                    break
