@@ -4,16 +4,20 @@ Owns the order in which a host may ask: what comes out of order is refused and c
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import Digest, Height, Signature
 from strongroom.enclave.attestation.deployment import SignedDeployment
 from strongroom.enclave.founding import accept, found, genesis_claims
-from strongroom.enclave.genesis import Constitution, verify_genesis
+from strongroom.enclave.genesis import Constitution, VerifiedGenesis, verify_genesis
+from strongroom.enclave.hand_over import seal_hand_over, unseal_hand_over
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.keys import NodeKeys
 from strongroom.enclave.member import Member
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.primitives import random_bytes
 from strongroom.enclave.resting import at_rest
 from strongroom.enclave.sealing import SealedState, seal_state, unseal_state
 from strongroom.enclave.walls.raising import Wall
@@ -32,14 +36,30 @@ class Core:
         self._founding: NodeKeys | None = None
         self._has_founded = self._has_accepted = False
         self._member: Member | None = None
+        self._waits_for: bytes | None = None
+        """The nonce of a successor: it learns what its predecessor knows, and is no member yet."""
+        self._handed_over = False
 
     @property
     def member(self) -> Member:
         """The member that this enclave is.
 
         Raises:
-            OutOfOrder: it is none yet.
+            OutOfOrder: it is none yet, or not any more.
         """
+        if self._waits_for is not None:
+            raise OutOfOrder("this enclave waits for its predecessor to hand over: TAKE_OVER first")
+        return self.learner
+
+    @property
+    def learner(self) -> Member:
+        """The member, or a successor that learns what the ledger says before it takes over.
+
+        Raises:
+            OutOfOrder: it is none yet, or not any more.
+        """
+        if self._handed_over:
+            raise OutOfOrder("this enclave has handed over to its successor, and does nothing more")
         if self._member is None:
             raise OutOfOrder("this enclave has no service yet: ACCEPT a genesis or UNSEAL a state first")
         return self._member
@@ -113,6 +133,41 @@ class Core:
         )
         return seal_state(self._sealing_secret, state)
 
+    def prepare_join(
+        self,
+        genesis: bytes,
+        *,
+        name: str,
+        operator: str,
+        region: str,
+        tls_key: Digest,
+        deployment: bytes,
+        operator_signature: Signature,
+    ) -> bytes:
+        """Make the keys of a node that is no validator yet; returns its sealed state, to be unsealed like any other.
+
+        Raises:
+            OutOfOrder: keys exist already.
+            AttestationError: the genesis' evidence does not verify.
+        """
+        self._check_empty()
+        verified = verify_genesis(genesis)
+        state = SealedState(
+            chain=verified.chain,
+            keys=NodeKeys.fresh(),
+            secrets=(),
+            boot=0,
+            mark=(Height(0), verified.header.digest),
+            identity=Identity(
+                name=name,
+                operator=operator,
+                region=region,
+                tls_key=tls_key,
+                deployment=SignedDeployment(statement=deployment, signature=operator_signature),
+            ),
+        )
+        return seal_state(self._sealing_secret, state)
+
     def unseal(self, sealed: bytes, genesis: bytes) -> bytes:
         """Take up a sealed state in its next boot; returns that boot's sealed state, to be stored before going on.
 
@@ -120,17 +175,61 @@ class Core:
             OperatorFault: sealed by another platform or measurement, or for another chain.
             AttestationError: the genesis' evidence does not verify.
         """
-        if self._member is not None or self._founding is not None:
-            raise OutOfOrder("this enclave has keys already")
+        self._check_empty()
+        state, verified = self._opened(sealed, genesis)
+        following = replace(state, boot=state.boot + 1)
+        self._member = Member(self._chip, self._measurement, self._sealing_secret, following, verified)
+        return seal_state(self._sealing_secret, following)
+
+    # --- replacing the process (DESIGN §5, Grace) ---
+
+    def unseal_successor(self, sealed: bytes, genesis: bytes) -> bytes:
+        """Begin to go on with a boot that another process lives: learn what the ledger says; returns a nonce.
+
+        Raises:
+            OperatorFault, AttestationError: as `unseal`.
+        """
+        self._check_empty()
+        state, verified = self._opened(sealed, genesis)
+        self._member = Member(self._chip, self._measurement, self._sealing_secret, state, verified)
+        self._waits_for = random_bytes(32)
+        return self._waits_for
+
+    def hand_over(self, nonce: bytes) -> bytes:
+        """Give the successor with this nonce all that was promised; this process does nothing more.
+
+        Only that one takes it, and only once: its nonce exists in one process' memory.
+        """
+        handed = seal_hand_over(self._sealing_secret, self.member.hand_over(nonce))
+        self._handed_over, self._member = True, None
+        return handed
+
+    def take_over(self, handed: bytes) -> bytes:
+        """Go on from where the predecessor ended; returns the sealed state.
+
+        Raises:
+            OutOfOrder: this enclave is no successor.
+            OperatorFault: handed over by another enclave, or to another successor.
+        """
+        if self._waits_for is None:
+            raise OutOfOrder("this enclave is no successor, or has taken over already")
+        taken = unseal_hand_over(self._sealing_secret, handed)
+        if taken.nonce != self._waits_for:
+            raise OperatorFault("this was handed over to another successor")
+        sealed = self.learner.take_over(taken)
+        self._waits_for = None
+        return sealed
+
+    def _opened(self, sealed: bytes, genesis: bytes) -> tuple[SealedState, VerifiedGenesis]:
         state = unseal_state(self._sealing_secret, sealed)
         verified = verify_genesis(genesis)
         if state.chain != verified.chain:
             raise OperatorFault("the sealed state belongs to another chain than this genesis")
-        following = SealedState(
-            chain=state.chain, keys=state.keys, secrets=state.secrets, boot=state.boot + 1, mark=state.mark
-        )
-        self._member = Member(self._chip, self._measurement, self._sealing_secret, following, verified)
-        return seal_state(self._sealing_secret, following)
+        return state, verified
+
+    def _check_empty(self) -> None:
+        if self._member is not None or self._founding is not None or self._handed_over:
+            raise OutOfOrder("this enclave has keys already")
 
     def _founding_keys(self) -> NodeKeys:
         if self._founding is None:

@@ -6,6 +6,7 @@ Owns the shapes and what each is bound to. Sealing is in sender.py, opening in s
     OPENING        (1, 2, epoch, hybrid message)                 HPKE of a padded Opening
     QUERY          (1, 3, epoch, hybrid message)                 HPKE of a padded SignedQuery; never ordered
     SESSION_QUERY  (1, 4, epoch, session id, number, box)        box: AES-256-GCM of a padded Query; never ordered
+    PUBLIC         (1, 5, protected, payload, signature)         governance and nodes' own words: signed, never sealed
 
 All are canonical msgpack. A box's AAD, and a hybrid message's info, is: label ‖ 0 ‖ chain ‖ the envelope's bytes before
 the box; so version, kind, epoch, session, sequence and the box's length are bound, and the chain (T01).
@@ -34,10 +35,11 @@ from strongroom.enclave.padding import ENVELOPE_BYTES_MAX as ENVELOPE_BYTES_MAX
 from strongroom.enclave.primitives import SECRET_SIZE, Secret
 
 VERSION = 1
-CALL, OPENING, QUERY, SESSION_QUERY = range(1, 5)
+CALL, OPENING, QUERY, SESSION_QUERY, PUBLIC = range(1, 6)
 _SESSION_KINDS, _LONE_KINDS = (CALL, SESSION_QUERY), (OPENING, QUERY)
 _IN_SESSION = (int, int, int, bytes, int, bytes)
 _ALONE = (int, int, int, bytes)
+_PUBLIC = (int, int, bytes, bytes, bytes)
 GENESIS_HEIGHT = Height(0)
 _CALL_FIELDS = (str, bytes, str, tuple)
 
@@ -74,6 +76,9 @@ def read_envelope(envelope: bytes) -> tuple[Any, ...]:
         if version == VERSION and kind in _LONE_KINDS and epoch >= 0 and len(message) in OPENING_MESSAGES:
             alone: tuple[Any, ...] = value
             return alone
+    elif shape == _PUBLIC and value[:2] == (VERSION, PUBLIC):
+        public: tuple[Any, ...] = value
+        return public
     raise NotCanonical("envelope: of no known version, kind and size class")
 
 

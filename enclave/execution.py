@@ -9,18 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from strongroom.consensus import labels
+from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Batch, Header
-from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorFault, PeerFault, invariant
-from strongroom.consensus.types import NO_DIGEST, Digest, Height
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorFault, PeerFault
+from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave import merkle
+from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.block_data import ordered_envelopes
-from strongroom.enclave.finality import FinalRun
+from strongroom.enclave.capture import Snapshots
+from strongroom.enclave.finality import EpochUnknown, FinalRun
 from strongroom.enclave.genesis import VerifiedGenesis
+from strongroom.enclave.governance.book import governance
+from strongroom.enclave.governance.governance import Governance
+from strongroom.enclave.governance.public import Unsigned
+from strongroom.enclave.governance.records import BlockFacts
 from strongroom.enclave.heads import FreshPoint
 from strongroom.enclave.history import HistoryLeaf, genesis_leaf
-from strongroom.enclave.intake import Intake, Refused
-from strongroom.enclave.keys import EpochSecrets
+from strongroom.enclave.intake import Intake, Public, Refused
+from strongroom.enclave.keyring import Keyring
 from strongroom.enclave.outcome import LEAF_PREFIX, Code, Outcome, outcome_root
 from strongroom.enclave.padding import RESULT_SIZES, pad
 from strongroom.enclave.primitives import DoesNotOpen
@@ -29,11 +36,12 @@ from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.programs.runner import OPENED, Runner
 from strongroom.enclave.queries import Need as Need
 from strongroom.enclave.queries import Queries
-from strongroom.enclave.sessions import Sessions
+from strongroom.enclave.session_tables import SessionTables
+from strongroom.enclave.snapshot import RECENT_MAX, Standing, Table, Tables
 from strongroom.enclave.write_set import WriteSet, WriteSetBox
 
-ROOTS_KEPT_MAX = 1024
-"""Newest heights whose history root is kept, to compare anchors with."""
+ROOTS_KEPT_MAX = RECENT_MAX
+"""Newest heights whose history root and block digest are kept, to compare anchors and nodes' words with."""
 _LEAF_HEAD = b"\x00" + LEAF_PREFIX
 _CODE_BYTES = tuple(bytes((code,)) for code in Code)
 
@@ -56,31 +64,31 @@ class _Answers:
 
 
 class Executor:
-    """One replica's execution of one epoch, from genesis on."""
+    """One replica's execution, from genesis on, through all epochs."""
 
     def __init__(
-        self, genesis: VerifiedGenesis, secrets: EpochSecrets, programs: Mapping[str, Program] = PROGRAMS
+        self,
+        genesis: VerifiedGenesis,
+        keyring: Keyring,
+        epochs: EpochChain,
+        programs: Mapping[str, Program] = PROGRAMS,
     ) -> None:
-        description = genesis.description
-        invariant(
-            secrets.epoch == description.epoch and secrets.public_key_digest == description.public_key_digest,
-            "these are not the secrets of this epoch",
-        )
-        self._chain, self._members = genesis.chain, len(description.validators)
+        self._chain, self._keyring, self._epochs = genesis.chain, keyring, epochs
         self._header = genesis.header
         self._history = merkle.Frontier()
         self._roots: dict[Height, Digest] = {}
-        self._remember(genesis_leaf(genesis.header))
-        self._runner = Runner(
-            _active(programs, genesis),
-            measurements=frozenset(validator.measurement_digest for validator in genesis.validators),
-            roles=frozenset((program, role, bytes(id)) for program, role, id in genesis.constitution.roles),
-        )
-        self._sessions = Sessions(genesis.chain, secrets.epoch, secrets.session_box)
-        self._intake = Intake(genesis.chain, secrets, self._sessions)
-        self._write_sets = WriteSetBox(genesis.chain, secrets.epoch, secrets.write_set_box)
-        self._queries = Queries(genesis.chain, secrets, self._sessions, self._runner, self._write_sets)
+        self._blocks: dict[Height, Digest] = {}
+        self._runner = Runner(_active(programs, genesis))
+        self.governance = Governance(self._runner.state, genesis.chain)
+        self.governance.found(genesis)
+        self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
+        self._intake = Intake(genesis.chain, keyring)
+        self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
+        self.snapshots = Snapshots(genesis.chain)
         self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
+        self._remember(genesis_leaf(genesis.header))
+        self._turn_to_tables()
+        self._heed_governance()
 
     @property
     def header(self) -> Header:
@@ -99,22 +107,30 @@ class Executor:
 
     def state_digest(self) -> Digest:
         """SHA-256 over all maps and sessions; equal on every replica at one height. Reads everything: for audits."""
-        return Digest(sha256(self._runner.state.digest() + self._sessions.digest()).digest())
+        return Digest(sha256(self._runner.state.digest() + self._tables.digest()).digest())
+
+    @property
+    def erasable(self) -> tuple[tuple[Epoch, Height], ...]:
+        """(epoch, height): input secrets that nothing above this height needs."""
+        return tuple(self._tables.ended)
 
     def execute(self, run: FinalRun, data: Sequence[Sequence[Batch]]) -> list[Outcome]:
         """Execute the next final blocks; `data` holds the batches of each, in execution order.
 
         Raises:
+            KeysNeeded: an input secret that the run may need is not here; nothing was executed.
             PeerFault: the run does not begin at the next height, or a block's data is not the one that it names (T04);
                 nothing was executed.
             Diverged: a final block anchors another history than this enclave's own.
         """
         if len(data) != len(run.headers):
             raise PeerFault(f"data of {len(data)} blocks for a run of {len(run.headers)}")
+        self._tables.check_opens()
+        members = len(self.governance.current.validators)
         parent, envelopes = self._header, []
         for header, batches in zip(run.headers, data, strict=True):
             self._check_follows(parent, header)
-            envelopes.append(ordered_envelopes(parent, header, batches, self._members))
+            envelopes.append(ordered_envelopes(parent, header, batches, members))
             parent = header
         return [self._execute(header, block) for header, block in zip(run.headers, envelopes, strict=True)]
 
@@ -131,12 +147,44 @@ class Executor:
             self._check_anchor(header)
             if outcome.height != header.height or outcome.block != header.digest:
                 raise OperatorFault(f"the outcome of height {outcome.height} is not of block {header.height}")
-            write_set = self._write_sets.open(outcome.write_set, header.height, header.digest, outcome.root)
+            if outcome.snapshot_root != self.snapshots.advance(header.height):
+                raise OperatorFault(f"the outcome of height {outcome.height} names another snapshot than this state's")
+            box = self._write_sets_of(header.epoch)
+            write_set = box.open(outcome.write_set, header.height, header.digest, outcome.root)
+            self._begin(header)
             self._runner.state.apply(write_set.changes)
-            self._sessions.apply(write_set.opened, write_set.windows)
+            self._tables.apply(write_set)
         except (PeerFault, DoesNotOpen, NotCanonical, Diverged) as error:
             raise OperatorFault(f"recorded outcome of height {header.height}: {error}") from None
+        if _touches_governance(write_set.changes):
+            self.governance.refresh()
+            self._heed_governance()
+        if header.next_epoch != self._epochs_digest(header.epoch):
+            self._turn(header)
         self._advance(header, outcome.history_leaf)
+
+    def load(self, standing: Standing, tables: Tables, root: Digest) -> None:
+        """Go on from a snapshot instead of from genesis; the caller has shown that a quorum named its root.
+
+        Raises:
+            NotCanonical: it is no snapshot of this service's programs; nothing was changed.
+        """
+        maps = {name: items for name, items in tables.items() if name[0]}
+        sessions = SessionTables.restored(self._chain, self._keyring, standing.sessions, tables)
+        self._runner.state.check_names(maps)
+        self._runner.state.install(maps)
+        self._tables, self._header = sessions, standing.header
+        self._history = merkle.Frontier(standing.header.height + 1, standing.peaks)
+        self._roots = {height: root for height, root, _ in standing.recent}
+        self._blocks = {height: block for height, _, block in standing.recent}
+        self.snapshots.go_on(standing.due, root)
+        self.governance.refresh()
+        for number in range(1, self.governance.epoch + 1):
+            known = self._epochs.description(Epoch(number))
+            if known is not None:
+                self._keyring.begin(known.epoch, known.public_key_digest)
+        self._turn_to_tables()
+        self._heed_governance()
 
     def query(self, envelope: bytes, outcome: bytes | None = None, *, fresh: FreshPoint | None = None) -> bytes | Need:
         """Answer a sealed query on the newest executed state; see Queries.answer."""
@@ -145,14 +193,22 @@ class Executor:
 
     def _execute(self, header: Header, envelopes: Sequence[bytes]) -> Outcome:
         self._check_anchor(header)
+        terminal = header.next_epoch != self.governance.current.digest
+        if terminal:
+            self._check_wish(header)
+        self._begin(header)
         self._runner.at(header.height, header.time_ms)
         answers = self._answer_all(envelopes)
+        self.governance.end_block(header)
+        if terminal:
+            self.governance.end_epoch(header)
         root = outcome_root(len(envelopes), merkle.root_of(answers.leaves))
         write_set = WriteSet(
             self._runner.state.take_changes(),
-            *self._sessions.take_changes(),
+            *self._tables.take_changes(),
             tuple((identity, tuple(results)) for identity, results in answers.plaintexts.items()),
         )
+        wish = self.governance.wish
         outcome = Outcome(
             height=header.height,
             block=header.digest,
@@ -160,12 +216,68 @@ class Executor:
             codes=bytes(answers.codes),
             results=tuple(answers.sealed),
             claims=tuple(answers.claims),
-            write_set=self._write_sets.seal(
+            write_set=self._write_sets_of(header.epoch).seal(
                 write_set, header.height, header.digest, root, envelope_bytes=sum(map(len, envelopes))
             ),
+            wish=b"" if wish is None else codec.encode((wish.description.encode(), wish.public_key)),
+            snapshot_root=self.snapshots.advance(header.height),
         ).with_root(root)
+        if _touches_governance(write_set.changes):
+            self._heed_governance()
+        if terminal:
+            self._turn(header)
         self._advance(header, outcome.history_leaf)
         return outcome
+
+    def _check_wish(self, terminal: Header) -> None:
+        wish = self.governance.wish
+        if wish is None or wish.description.digest != terminal.next_epoch:
+            raise Diverged(f"block {terminal.height} opens another epoch than this state wishes")
+
+    def _begin(self, header: Header) -> None:
+        """What a block's time alone brings about, on whichever way its changes come."""
+        self.governance.tick(header)
+        if self._tables.pass_time(header.height, header.time_ms):
+            self._turn_to_tables()
+
+    def _turn(self, terminal: Header) -> None:
+        """The terminal block was executed or applied: its successor's epoch begins."""
+        current = self.governance.current
+        if current.digest != terminal.next_epoch:
+            raise Diverged(f"block {terminal.height} opens another epoch than this state has entered")
+        self._keyring.begin(current.epoch, current.public_key_digest)
+        self._tables.turn(current.epoch, terminal.height, Milliseconds(self.governance.grace_until_ms))
+        self._turn_to_tables()
+        self._heed_governance()
+
+    def _turn_to_tables(self) -> None:
+        self._intake.turn_to(self._tables.current, self._tables.before)
+        self._queries.turn_to(self._tables.current, self._tables.before)
+
+    def _heed_governance(self) -> None:
+        """Programs' callers have the roles that governance gave, and name code that a validator runs."""
+        governance = self.governance
+        keys = {validator.node_key for validator in governance.current.validators}
+        running = (node.measurement for node in governance.nodes() if node.node_key in keys)
+        self._runner.heed(frozenset(map(measurement_digest, running)), governance.roles)
+        self._snapshot_blocks = governance.limits["snapshot_blocks"]
+
+    def _epochs_digest(self, epoch: Epoch) -> Digest:
+        """Of the description of an epoch.
+
+        Raises:
+            EpochUnknown: EPOCHS has not shown it.
+        """
+        description = self._epochs.description(epoch)
+        if description is None:
+            raise EpochUnknown(epoch)
+        return description.digest
+
+    def _write_sets_of(self, epoch: Epoch) -> WriteSetBox:
+        return WriteSetBox(self._chain, epoch, self._keyring.of(epoch).write_set_box)
+
+    def _write_sets_at(self, height: Height) -> WriteSetBox:
+        return self._write_sets_of(self._epochs.epoch_at(height))
 
     def _answer_all(self, envelopes: Sequence[bytes]) -> _Answers:
         """The hot path: nothing is built or encoded twice per transaction. See tests/enclave/bench_execution.py."""
@@ -183,6 +295,12 @@ class Executor:
                 answers.sealed.append(b"")
                 leaves.append(_leaf_hash(id, refused.code, NO_DIGEST, NO_DIGEST))
                 continue
+            except Public as public:
+                code, plain = self._run_public(public.fields)
+                codes.append(code)
+                answers.sealed.append(plain)
+                leaves.append(_leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST))
+                continue
             if call is None:
                 plaintext, claim = OPENED, b""
             else:
@@ -199,9 +317,29 @@ class Executor:
                 plaintexts[identity] = [(position, plaintext)]
         return answers
 
+    def _run_public(self, fields: tuple[bytes, bytes, bytes]) -> tuple[int, bytes]:
+        """A public transaction: its code, and its result, which is not sealed."""
+        now = self._runner.now
+        facts = BlockFacts(
+            height=now[0],
+            time_ms=now[1],
+            epoch=self.governance.epoch,
+            digest_of=self._blocks.get,
+            root_of=self._roots.get,
+        )
+        try:
+            plain = self.governance.run(fields, facts)
+        except Unsigned:
+            return int(Code.DOES_NOT_OPEN), b""
+        except NotCanonical:
+            return int(Code.MALFORMED), b""
+        return int(Code.EXECUTED if codec.decode(plain)[0] else Code.REFUSED), plain
+
     def _check_follows(self, parent: Header, header: Header) -> None:
         if header.height != parent.height + 1 or header.parent != parent.digest or header.chain != self._chain:
             raise PeerFault(f"block {header.height} does not follow the executed block {parent.height}")
+        if header.epoch != self.governance.epoch:
+            raise PeerFault(f"block {header.height} is of epoch {header.epoch}, this is {self.governance.epoch}")
         if header.anchor.height >= header.height:
             raise PeerFault(f"block {header.height} anchors height {header.anchor.height}")
 
@@ -213,18 +351,42 @@ class Executor:
     def _advance(self, header: Header, leaf: HistoryLeaf) -> None:
         self._header = header
         self._remember(leaf)
+        due = self.snapshots.is_due(header.height, self._snapshot_blocks)
+        if due is not None:
+            self.snapshots.begin(self._standing(due), self._copy(), self._keyring.of(header.epoch).snapshot_box)
+
+    def _standing(self, due: Height) -> Standing:
+        recent = tuple((height, root, self._blocks[height]) for height, root in self._roots.items())
+        sessions = self._tables.standing()
+        return Standing(header=self._header, peaks=self._history.peaks, recent=recent, sessions=sessions, due=due)
+
+    def _copy(self) -> list[Table]:
+        """Every table as it stands now; what follows changes none of it."""
+        maps = (Table(program, name, items, items.get) for program, name, items in self._runner.state.copy())
+        return [*maps, *self._tables.copy()]
 
     def _remember(self, leaf: HistoryLeaf) -> None:
         self._history.append(leaf.hash)
         self._roots[leaf.height] = self._history.root
-        self._roots.pop(Height(leaf.height - ROOTS_KEPT_MAX), None)
+        self._blocks[leaf.height] = leaf.block
+        for kept in (self._roots, self._blocks):
+            kept.pop(Height(leaf.height - ROOTS_KEPT_MAX), None)
 
 
 def _active(programs: Mapping[str, Program], genesis: VerifiedGenesis) -> dict[str, Program]:
+    """The constitution's programs, and governance's maps.
+
+    Raises:
+        OperatorFault: this code does not have one of them.
+    """
     missing = [name for name in genesis.constitution.programs if name not in programs]
     if missing:
         raise OperatorFault(f"the constitution names programs that this enclave has not: {', '.join(missing)}")
-    return {name: programs[name] for name in genesis.constitution.programs}
+    return {governance.name: governance} | {name: programs[name] for name in genesis.constitution.programs}
+
+
+def _touches_governance(changes: Sequence[tuple[object, ...]]) -> bool:
+    return any(change[0] == governance.name for change in changes)
 
 
 def _leaf_hash(id: bytes, code: int, result_digest: bytes, claim_digest: bytes) -> bytes:

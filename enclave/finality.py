@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import check_final as check_final
 from strongroom.consensus.errors import InvariantBroken, PeerFault
-from strongroom.consensus.statements import Certificate, Kind
+from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import ChainId
 from strongroom.consensus.validators import EpochDescription, Verify
-from strongroom.enclave.genesis import VerifiedGenesis
 
 RUN_BLOCKS_MAX = 1024
 _CHECKED: Final = object()
 
 
 class FinalRun:
-    """Consecutive headers, the last with a FINALIZE certificate of a quorum; so all of them are final."""
+    """Consecutive headers of one epoch, the last with a FINALIZE certificate of a quorum; so all of them are final."""
 
     __slots__ = ("certificate", "headers")
 
@@ -34,42 +35,50 @@ class FinalRun:
         return self.headers[-1]
 
 
+class EpochUnknown(PeerFault):
+    """Something is of an epoch whose beginning has not been shown: EPOCHS first.
+
+    Attributes:
+        epoch: the one.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"epoch {epoch} is not known here yet: show how it was opened (EPOCHS)")
+        self.epoch = epoch
+
+
 def check_run(
-    parent: Header, headers: Sequence[Header], certificate: Certificate, genesis: VerifiedGenesis, verify: Verify
+    parent: Header, headers: Sequence[Header], certificate: Certificate, epochs: EpochChain, verify: Verify
 ) -> FinalRun:
-    """Check that `headers` follow `parent` one by one and that a quorum finalised the last.
+    """Check that `headers` follow `parent` one by one in one epoch and that its quorum finalised the last.
 
     Raises:
-        PeerFault: they do not, or the certificate is of something else or does not verify.
+        EpochUnknown: their epoch is not one of `epochs`.
+        PeerFault: they do not follow, or the certificate is of something else or does not verify.
     """
     if not 1 <= len(headers) <= RUN_BLOCKS_MAX:
         raise PeerFault(f"run of {len(headers)} blocks, expected 1 to {RUN_BLOCKS_MAX}")
-    description, previous = genesis.description, parent
-    for header in headers:
-        if previous is not parent and previous.next_epoch != description.digest:
-            raise PeerFault(f"block {header.height} stands on a terminal block of its own epoch")
-        if header.height != previous.height + 1 or header.parent != previous.digest:
-            raise PeerFault(f"block {header.height} does not follow block {previous.height}")
-        if header.chain != genesis.chain or header.epoch != description.epoch:
-            raise PeerFault(f"block {header.height} is of another chain or epoch")
-        previous = header
-    check_final(previous, certificate, genesis.chain, description, verify)
+    epoch = headers[0].epoch
+    description, anchor = epochs.description(epoch), epochs.anchor_of(epoch)
+    if description is None or anchor is None:
+        raise EpochUnknown(epoch)
+    _check_links(parent, headers, anchor, description, chain=anchor.chain)
+    check_final(headers[-1], certificate, anchor.chain, description, verify)
     return FinalRun(tuple(headers), certificate, _CHECKED)
 
 
-def check_final(
-    header: Header, certificate: Certificate, chain: ChainId, description: EpochDescription, verify: Verify
+def _check_links(
+    parent: Header, headers: Sequence[Header], anchor: Header, description: EpochDescription, *, chain: ChainId
 ) -> None:
-    """Check a FINALIZE certificate of this very header. A terminal block may be certified in a later view.
-
-    Raises:
-        PeerFault: another kind, block, view, chain or epoch, or not a quorum's signatures.
-    """
-    if certificate.kind is not Kind.FINALIZE or certificate.digest != header.digest:
-        raise PeerFault(f"no FINALIZE certificate of block {header.height}")
-    if header.chain != chain:
-        raise PeerFault(f"block {header.height} is of another chain")
-    terminal = header.next_epoch != description.digest
-    if certificate.view != header.view and not (terminal and certificate.view > header.view):
-        raise PeerFault(f"block {header.height} of view {header.view}, certified in view {certificate.view}")
-    certificate.check(chain, description, verify)
+    previous = parent
+    for header in headers:
+        if header.chain != chain or header.epoch != description.epoch:
+            raise PeerFault(f"block {header.height} is of another chain or epoch")
+        if previous.epoch != header.epoch or previous.height == 0:
+            if previous.digest != anchor.digest:
+                raise PeerFault(f"block {header.height} does not begin its epoch at the block that opened it")
+        elif previous.next_epoch != description.digest:
+            raise PeerFault(f"block {header.height} stands on a terminal block of its own epoch")
+        if header.height != previous.height + 1 or header.parent != previous.digest:
+            raise PeerFault(f"block {header.height} does not follow block {previous.height}")
+        previous = header

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header, genesis_header
+from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import ClientFault, NotCanonical, invariant
 from strongroom.consensus.types import (
     NO_DIGEST,
@@ -216,6 +217,11 @@ def verify_genesis(data: bytes) -> VerifiedGenesis:
         validators=validators,
         header=header,
     )
+
+
+def epoch_chain(genesis: VerifiedGenesis) -> EpochChain:
+    """The succession of epochs of this service, which begins here: epoch 0 with block 0 as its anchor."""
+    return EpochChain(genesis.chain, genesis.description, genesis.header, verify)
 
 
 def _evidence(value: object) -> bytes:

@@ -5,10 +5,10 @@ Owns what stands in a leaf. A header's anchor names the root over heights 0..anc
 
 from dataclasses import dataclass
 
-from strongroom.consensus import labels
+from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.errors import invariant
-from strongroom.consensus.types import NO_DIGEST, Digest, Height
+from strongroom.consensus.errors import NotCanonical, invariant
+from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, Digest, Height
 from strongroom.enclave import merkle
 from strongroom.enclave.merkle import Tree
 
@@ -32,6 +32,20 @@ class HistoryLeaf:
         """Label ‖ 0 ‖ height[u64] ‖ four digests of 32 bytes."""
         head = _PREFIX + self.height.to_bytes(8, "big")
         return head + self.block + self.outcome_root + self.write_set_digest + self.snapshot_root
+
+    @classmethod
+    def decode(cls, data: bytes) -> "HistoryLeaf":
+        """Read what `encode` made.
+
+        Raises:
+            NotCanonical: of another size or label.
+        """
+        codec.sized(data, len(_PREFIX) + 8 + 4 * DIGEST_SIZE, name="history leaf")
+        if not data.startswith(_PREFIX):
+            raise NotCanonical("history leaf: another label")
+        height, digests = data[len(_PREFIX) :][:8], data[len(_PREFIX) + 8 :]
+        parts = (Digest(digests[at : at + DIGEST_SIZE]) for at in range(0, len(digests), DIGEST_SIZE))
+        return cls(Height(int.from_bytes(height, "big")), *parts)
 
     @property
     def hash(self) -> Digest:

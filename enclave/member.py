@@ -1,45 +1,43 @@
-"""A member of a service: what an enclave does once it has keys (DESIGN §2, §6; PROTOCOL §6).
+"""A node's enclave once it has keys (DESIGN §2, §6; PROTOCOL §6).
 
-Owns the composition of the parts (guard, executor, heads, evidence) and the conditions under which each may be used: no
-execution and no answer before q fresh heads, no vote without the guard. The parts know nothing of each other.
+Owns the composition of the parts (standing, guards, executor, release, duties) and the conditions under which each may
+be used: no execution and no answer before q fresh heads, no vote without a guard, nothing after a newer boot or after
+the hand-over to a successor. The parts know nothing of each other's conditions.
 """
 
 from collections.abc import Sequence
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Batch, Header
-from strongroom.consensus.errors import AttestationError, ClientFault, OperatorFault
+from strongroom.consensus.epochs import EpochEntry
+from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Certificate, Statement
-from strongroom.consensus.types import Digest, Epoch, Milliseconds, Signature
-from strongroom.enclave.attestation.claims import Claims
-from strongroom.enclave.attestation.deployment import SignedDeployment
-from strongroom.enclave.attestation.evidence import Evidence
-from strongroom.enclave.attestation.verifier import VerifiedEnclave, describe, verify_evidence
+from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
+from strongroom.enclave.duties import Duties
 from strongroom.enclave.envelope import transaction_id
 from strongroom.enclave.execution import Executor
 from strongroom.enclave.finality import check_run
-from strongroom.enclave.genesis import VerifiedGenesis
-from strongroom.enclave.heads import FreshPoint, check_heads
+from strongroom.enclave.freshness import Freshness, NotFresh
+from strongroom.enclave.genesis import VerifiedGenesis, epoch_chain
+from strongroom.enclave.governance.public import ATTEST, LEAVE, REFRESH
+from strongroom.enclave.hand_over import HandOver
+from strongroom.enclave.history import HistoryLeaf
+from strongroom.enclave.loading import Loader
 from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.peers import judge_peer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
-from strongroom.enclave.primitives import Secret, random_bytes, verify
+from strongroom.enclave.primitives import Secret, verify
 from strongroom.enclave.queries import HeadsNeeded, Need
-from strongroom.enclave.sealing import SealedState, seal_state
-from strongroom.enclave.voting import VotingGuard
-
-DEMANDS_MAX = 1024
-EPOCH = Epoch(0)
-"""The epoch that this member serves; epochs change with R16 (PROTOCOL §4)."""
+from strongroom.enclave.release import Release
+from strongroom.enclave.sealing import SealedState
+from strongroom.enclave.standing import Standing
+from strongroom.enclave.voting import VotingGuards
 
 
-class NotFresh(ClientFault):
-    """The enclave does not know yet whether its host shows it the newest ledger."""
-
-
-class StaleHeads(OperatorFault):
-    """Heads or ledger lie below what this enclave had executed before: the disk or the peers were rolled back."""
+class Superseded(OperatorFault):
+    """A newer boot of this node stands on the ledger: this one is over (T25)."""
 
 
 class Member:
@@ -53,153 +51,143 @@ class Member:
         state: SealedState,
         genesis: VerifiedGenesis,
     ) -> None:
-        self._chip, self._measurement, self._sealing_secret = chip, measurement, sealing_secret
-        self._state, self._genesis = state, genesis
-        self._own = self._find_own()
-        self.voting = VotingGuard(genesis.chain, genesis.description, state.keys.vote(EPOCH))
-        self._executor = Executor(genesis, state.secrets[0])
-        self._nonce: bytes | None = None
-        self._fresh: FreshPoint | None = None
-        self._challenges = 0
-        self._fresh_challenge = 0
-        """Number of the challenge that `_fresh` answers."""
-        self._demands: dict[bytes, int] = {}
-        """Linearizable queries that wait for heads: id → challenges made before they came."""
-        self._provisional: list[Header] = []
+        self.standing = Standing(chip, measurement, sealing_secret, state, genesis)
+        self._epochs = epoch_chain(genesis)
+        self._executor = Executor(genesis, self.standing.keyring, self._epochs)
+        self.voting = VotingGuards(genesis.chain)
+        self.freshness = Freshness(self._epochs, self.standing)
+        self._release = Release(self.standing, self._epochs)
+        self._loader = Loader(genesis.chain, self._executor, self.standing.keyring, self._epochs)
+        self._duties = Duties(self.standing)
+        self._provisional = False
+        """Outcomes were applied that no quorum's anchor has confirmed yet."""
+        self._anchored = Height(0)
+        """The newest height whose history a quorum has certified, as far as this process has seen."""
+        self._settled = Epoch(0)
+        """Keys that only earlier epochs needed are gone."""
+        self._open_guards()
 
-    def _find_own(self) -> VerifiedEnclave:
-        own_key = self._state.keys.node.public
-        for validator in self._genesis.validators:
-            if validator.claims.node_key == own_key:
-                return validator
-        raise AttestationError("not-a-member", "the sealed node key is no validator of this genesis")
-
-    # --- evidence ---
+    # --- evidence and links ---
 
     def link_evidence(self, nonce: bytes) -> bytes:
         """Evidence of this boot over a peer's or client's nonce (T20)."""
-        founded = self._own.claims
-        claims = Claims(
-            chain=self._genesis.chain,
-            node=founded.node,
-            node_key=founded.node_key,
-            vote_key=founded.vote_key,
-            wrap_keys=founded.wrap_keys,
-            tls_key=founded.tls_key,
-            epoch=EPOCH,
-            epoch_key_digest=self._genesis.description.public_key_digest,
-            nonce=nonce,
-            height=self._executor.height,
-            region=founded.region,
-            operator=founded.operator,
-            boot=self._state.boot,
-        )
-        evidence = Evidence.decode(self._own.evidence)
-        deployment = SignedDeployment(statement=evidence.deployment, signature=Signature(evidence.operator_signature))
-        return self._chip.evidence(claims, measurement=self._measurement.digest, deployment=deployment)
+        return self.standing.evidence(self._epochs, nonce, self._executor.height)
 
-    def check_link(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> tuple[int, str, bytes, str]:
-        """Judge a peer's evidence over my nonce: (validator index, name, TLS key, verdict in words).
+    def check_link(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> tuple[bytes, str, bytes, str]:
+        """Judge a peer's evidence over my nonce: (node key, name, TLS key, verdict in words).
 
         Raises:
-            AttestationError: it does not meet the policy, or its keys are not a validator's.
+            AttestationError: see `judge_peer`.
         """
-        policy, chain = self._genesis.constitution.policy, self._genesis.chain
-        peer = verify_evidence(evidence, policy, chain=chain, nonce=nonce, time_ms=time_ms)
-        index = self._genesis.description.index_of(peer.claims.node_key)
-        if index is None:
-            raise AttestationError("not-a-member", f"{peer.claims.node} is no validator")
-        founded = self._genesis.validators[index]
-        same = (
-            peer.claims.vote_key == founded.claims.vote_key
-            and peer.claims.tls_key == founded.claims.tls_key
-            and peer.claims.epoch_key_digest == self._genesis.description.public_key_digest
-            and peer.chip_id == founded.chip_id
-            and peer.claims.boot >= founded.claims.boot
+        peer = judge_peer(
+            evidence,
+            nonce,
+            time_ms,
+            chain=self.standing.chain,
+            epochs=self._epochs,
+            governance=self._executor.governance,
         )
-        if not same:
-            raise AttestationError("keys-changed", f"{peer.claims.node} shows other keys than it was admitted with")
-        return index, peer.claims.node, peer.claims.tls_key, "good (SIMULATED)" if peer.simulated else "good"
+        words = "good (SIMULATED)" if peer.simulated else "good"
+        return peer.claims.node_key, peer.claims.node, peer.claims.tls_key, words
 
-    def words(self) -> list[str]:
-        """This node's own evidence in words."""
-        return describe(self._own)
+    def attest(self, height: Height, block: Digest, rpc: str, peer: str) -> bytes:
+        """The transaction by which this node is admitted, stays in, or announces its boot: evidence over a block."""
+        evidence = self.standing.evidence(self._epochs, bytes(block), height)
+        return self._duties.say(ATTEST, (evidence, rpc, peer))
 
     # --- signatures by the node key ---
 
     def sign_link(self, nonce: bytes, tls_key: bytes) -> Signature:
         """That this node dialled the listener with this TLS key, which gave this nonce."""
-        return self._sign(labels.LINK, nonce + tls_key)
+        return self.standing.sign(labels.LINK, nonce + tls_key)
 
     def sign_batch(self, digest: Digest) -> Signature:
         """That this node made the batch."""
-        return self._sign(labels.BATCH, digest)
+        self._check_current()
+        return self.standing.sign(labels.BATCH, digest)
 
     def sign_status(self, body: StatusBody) -> Signature:
         """That this node says so."""
-        return self._sign(labels.STATUS, codec.encode(body.to_wire()))
+        return self.standing.sign(labels.STATUS, codec.encode(body.to_wire()))
 
     def sign_head(self, body: HeadBody) -> Signature:
         """That this node knows nothing newer."""
-        return self._sign(labels.HEAD, codec.encode(body.to_wire()))
+        self._check_current()
+        return self.standing.sign(labels.HEAD, codec.encode(body.to_wire()))
 
-    def _sign(self, label: bytes, data: bytes) -> Signature:
-        return self._state.keys.node.sign(labels.bound(label, self._genesis.chain, data))
+    # --- epochs, freshness and votes ---
 
-    # --- freshness and votes ---
+    def extend(self, entries: Sequence[EpochEntry]) -> Epoch:
+        """Take proof of how later epochs were opened; returns the newest that is known.
+
+        Raises:
+            PeerFault: an entry proves nothing; those before it were taken.
+        """
+        for entry in entries:
+            self._epochs.extend(entry)
+        self._open_guards()
+        return self._epochs.newest.epoch
 
     def challenge(self) -> bytes:
         """A nonce for heads; the one before is void."""
-        self._nonce = random_bytes(32)
-        self._challenges += 1
-        return self._nonce
+        return self.freshness.challenge()
 
-    def freshen(self, heads: Sequence[Head]) -> tuple[int, int, bool]:
-        """Take q heads over my nonce: (newest final height, newest certified view, may I vote?).
+    def freshen(self, heads: Sequence[Head], below: Sequence[Header] = ()) -> tuple[int, int, bool, int]:
+        """Take q heads over my nonce: (newest final height, newest certified view, may I vote?, newest epoch).
 
         Raises:
+            EpochUnknown: the heads are of a later epoch: EPOCHS first.
             PeerFault: fewer than q members' heads verify.
             StaleHeads: they are older than what this enclave had executed (T05).
         """
-        if self._nonce is None:
-            raise NotFresh("CHALLENGE comes first")
-        description = self._genesis.description
-        point = check_heads(heads, self._nonce, description, self._genesis.header, verify)
-        if point.height < self._state.mark[0]:
-            raise StaleHeads(f"{description.quorum.size} heads end at height {point.height}, below my own mark")
-        self._nonce = None
+        limits = self._executor.governance.limits
+        point = self.freshness.freshen(heads, below, grace_ms=limits["grace_ms"])
         for head in heads:
             self.voting.notice(head.body.votes)
-        self._fresh, self._fresh_challenge = point, self._challenges
-        return point.height, point.view, self.voting.may_vote
+        newest = self._epochs.newest.epoch
+        return point.height, point.view, self.voting.may_vote(newest), newest
+
+    def recall(self, statements: Sequence[Statement]) -> None:
+        """What the host's log says was cast before this boot (see VotingGuards.recall)."""
+        self.voting.recall(statements)
 
     def cast(self, statements: Sequence[Statement]) -> tuple[Signature, ...]:
-        """Sign votes (the guard decides).
+        """Sign votes of one epoch (its guard decides).
 
         Raises:
             NotFresh: before heads have shown whether my log is complete.
+            Superseded: a newer boot of this node votes.
         """
-        self._need_fresh()
+        self.freshness.need()
+        self._check_current()
         return self.voting.cast(statements)
 
-    def _need_fresh(self) -> FreshPoint:
-        if self._fresh is None:
-            raise NotFresh("FRESHEN first: q heads over my nonce are needed")
-        return self._fresh
+    def forget(self, epoch: Epoch, view: View) -> None:
+        """Statements up to a final view are never cast again."""
+        self.voting.forget_below(epoch, view)
+
+    def _open_guards(self) -> None:
+        for epoch in range(self._settled, self._epochs.newest.epoch + 1):
+            description = self._epochs.description(Epoch(epoch))
+            index = None if description is None else description.index_of(self.standing.node_key)
+            if description is not None and index is not None:
+                named = self.standing.keys.vote_named(description.validators[index].vote_key)
+                self.voting.open(description, named)
 
     # --- execution ---
 
     def apply(self, headers: Sequence[Header], outcomes: Sequence[bytes]) -> None:
-        """Replay write sets of blocks that my host says are anchored; provisional until `confirm`.
+        """Take over recorded outcomes instead of executing; provisional until `confirm`.
 
         Raises:
             OperatorFault: an outcome does not open, or does not follow the one before.
+            EpochUnknown: a terminal block whose successor EPOCHS has not shown.
         """
         if len(headers) != len(outcomes):
             raise OperatorFault("APPLY: as many outcomes as headers")
         for header, outcome in zip(headers, outcomes, strict=True):
             self._executor.apply(header, Outcome.decode(outcome))
-            self._provisional.append(header)
+            self._provisional = True
 
     def confirm(self, headers: Sequence[Header], certificate: Certificate) -> None:
         """Headers that follow what was applied, the last certified, its anchor equal to what was applied.
@@ -207,13 +195,14 @@ class Member:
         Raises:
             OperatorFault: what was applied is not what a quorum anchored; this process is of no more use.
         """
-        run = check_run(self._executor.header, headers, certificate, self._genesis, verify)
+        run = check_run(self._executor.header, headers, certificate, self._epochs, verify)
         anchor = run.last.anchor
         if anchor.height != self._executor.height or anchor.root != self._executor.root:
             raise OperatorFault(
                 "the applied outcomes are not the ones that a quorum anchored: restore the ledger folder"
             )
-        self._provisional.clear()
+        self._provisional = False
+        self._note_final(anchor.height)
 
     def execute(
         self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Certificate
@@ -222,15 +211,60 @@ class Member:
 
         Raises:
             NotFresh: before fresh heads, or while applied outcomes are unconfirmed.
+            KeysNeeded: an input secret is not here: the blocks must be applied.
             PeerFault: not the next blocks, other data than theirs, or no certificate of a quorum.
+            Superseded: a newer boot of this node stands on the ledger.
         """
-        self._need_fresh()
+        self.freshness.need()
+        self._check_current()
         if self._provisional:
             raise NotFresh("CONFIRM what was applied first")
         headers = [header for header, _ in blocks]
-        run = check_run(self._executor.header, headers, certificate, self._genesis, verify)
+        run = check_run(self._executor.header, headers, certificate, self._epochs, verify)
         outcomes = self._executor.execute(run, [batches for _, batches in blocks])
+        governance = self._executor.governance
+        if governance.epoch > run.last.epoch:
+            self.extend([EpochEntry(run.last, certificate, governance.current, governance.public_key)])
+        self._note_final(run.last.anchor.height)
         return tuple((outcome.encode(), outcome.root) for outcome in outcomes)
+
+    def snapshot(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
+        """Sealed chunks of the newest snapshots that the host has not stored yet (see Snapshots.take)."""
+        return self._executor.snapshots.take(height, first)
+
+    def load(
+        self,
+        header: Header,
+        leaf: HistoryLeaf,
+        path: Sequence[Digest],
+        certified: Header,
+        certificate: Certificate,
+        count: int,
+    ) -> None:
+        """Begin to take a snapshot in (see Loader.begin)."""
+        self._loader.begin(header, leaf, path, certified, certificate, count)
+
+    def load_chunk(self, index: int, data: bytes) -> None:
+        """Its next chunk (see Loader.add)."""
+        self._loader.add(index, data)
+
+    def end_load(self) -> None:
+        """Go on from it: a quorum has anchored what it holds, so nothing is provisional (see Loader.end)."""
+        self._loader.end()
+        self._note_final(self._executor.height)
+
+    def _note_final(self, anchored: Height) -> None:
+        """What was executed is certain: keys that only the past needed go (T13, T33)."""
+        self._anchored = max(self._anchored, anchored)
+        self.standing.note_executed(self._executor.height, self._executor.header.digest)
+        epoch = self._executor.governance.epoch
+        if epoch > self._settled:
+            self._settled = epoch
+            description = self._executor.governance.current
+            index = description.index_of(self.standing.node_key)
+            vote_key = None if index is None else description.validators[index].vote_key
+            self.standing.keys = self.standing.keys.after(epoch, vote_key)
+            self.voting.close_below(epoch)
 
     def query(self, envelope: bytes, outcome: bytes | None) -> tuple[bytes, int] | bytes:
         """Answer a sealed query on the newest executed state, or name the transaction whose outcome is needed.
@@ -239,37 +273,138 @@ class Member:
             NotFresh: what is executed lies below the fresh heads (T05, T06).
             DoesNotOpen: not a query for this service.
         """
-        if self._executor.height < self._need_fresh().height or self._provisional:
+        self._check_current()
+        if self._executor.height < self.freshness.need().height or self._provisional:
             raise NotFresh("this node is catching up: ask again, or ask another node")
+        id = transaction_id(envelope)
         try:
-            answer = self._executor.query(envelope, outcome, fresh=self._fresh_since(envelope))
+            answer = self._executor.query(envelope, outcome, fresh=self.freshness.since(id))
         except HeadsNeeded:
-            self._remember_demand(envelope)
+            self.freshness.demand(id)
             raise
         return answer.id if isinstance(answer, Need) else (answer, self._executor.height)
 
-    def _remember_demand(self, envelope: bytes) -> None:
-        """A linearizable query: only heads over a nonce made from now on can serve it."""
-        if len(self._demands) >= DEMANDS_MAX:
-            self._demands.pop(next(iter(self._demands)))
-        self._demands[transaction_id(envelope)] = self._challenges
+    # --- secrets of other enclaves ---
 
-    def _fresh_since(self, envelope: bytes) -> FreshPoint | None:
-        demanded = self._demands.get(transaction_id(envelope)) if self._demands else None
-        return self._fresh if demanded is not None and self._fresh_challenge > demanded else None
+    def keys_challenge(self) -> bytes:
+        """A nonce for the evidence of a node that asks for secrets."""
+        return self._release.challenge()
+
+    def keys_proof(self, nonce: bytes) -> bytes:
+        """Evidence over a giver's nonce, with a one-time key."""
+        return self._release.prove(nonce, self._executor.height)
+
+    def keys_give(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> bytes:
+        """Wrap secrets for a registered node (T29).
+
+        Raises:
+            NotFresh: this enclave does not know yet whether it sees the newest ledger.
+            AttestationError: see Release.give.
+        """
+        self._check_current()
+        if self._provisional or self._executor.height < self.freshness.need().height:
+            raise NotFresh("this node is catching up: ask another one for keys")
+        return self._release.give(evidence, nonce, time_ms, self._executor.governance)
+
+    def keys_take(self, wrapped: bytes) -> bytes:
+        """Take secrets that a peer wrapped; the sealed state with them.
+
+        Raises:
+            PeerFault: see Release.take.
+        """
+        self._release.take(wrapped)
+        return self.standing.sealed()
+
+    # --- duties ---
+
+    def duties(self, wall_ms: int) -> tuple[bytes, tuple[bytes, ...], int, str]:
+        """(sealed state to be stored first, or nothing; envelopes to submit; next deadline in block time; a need)."""
+        need = self._need()
+        governance, executor = self._executor.governance, self._executor
+        changed, said = False, tuple[bytes, ...]()
+        executes = self.standing.keyring.opens(governance.epoch)
+        reached = self.freshness.is_reached_by if executes else self.freshness.is_followed_by
+        settled = not self._provisional and reached(executor.height)
+        if settled and need != "superseded":
+            changed, said = self._duties.now(governance, wall_ms, executor.height, executor.root)
+        return self.standing.sealed() if changed else b"", said, governance.deadline_ms, need
+
+    def _need(self) -> str:
+        governance, standing = self._executor.governance, self.standing
+        node = governance.node(standing.node_key)
+        if node is not None and node.boot > standing.boot:
+            return "superseded"
+        held = {secrets.epoch for secrets in standing.keyring.all()}
+        member = governance.current.index_of(standing.node_key) is not None
+        if governance.epoch not in held or self._epochs.newest.epoch not in held:
+            return "keys"
+        if member and not standing.keyring.opens(governance.epoch):
+            return "keys"
+        if node is None or node.boot < standing.boot or governance.is_due_to_attest(node):
+            return "attest"
+        return "successor" if self._erasable() or standing.keyring.forgot else ""
+
+    def _erasable(self) -> list[Epoch]:
+        """Epochs whose input secret is here, and of no more use: the block that ended their grace is anchored, or one
+        of an epoch in which not even grace can open anything of theirs."""
+        ended = {epoch for epoch, height in self._executor.erasable if height <= self._anchored}
+        anchored = self._epochs.epoch_at(Height(self._anchored + 1))
+        held = (secrets.epoch for secrets in self.standing.keyring.all() if secrets.opens)
+        return [epoch for epoch in held if epoch in ended or epoch + 1 < anchored]
+
+    def refresh(self) -> bytes:
+        """The transaction that asks for a new epoch, in which this node may vote again after it lost its log."""
+        return self._duties.say(REFRESH, (int(self._executor.governance.epoch),))
+
+    def leave(self) -> bytes:
+        """The transaction by which this node leaves the validator set."""
+        return self._duties.say(LEAVE, ())
+
+    def governance_document(self) -> tuple[object, ...]:
+        """Everything public of governance and nodes."""
+        return self._executor.governance.document()
+
+    # --- state ---
 
     def sealed(self) -> bytes:
-        """The sealed state with the newest executed height as its mark."""
-        state = self._state
-        if not self._provisional:
-            mark = (self._executor.height, self._executor.header.digest)
-            if mark[0] > state.mark[0]:
-                self._state = SealedState(
-                    chain=state.chain, keys=state.keys, secrets=state.secrets, boot=state.boot, mark=mark
-                )
-        return seal_state(self._sealing_secret, self._state)
+        """The sealed state with the newest mark, and without input secrets that are of no more use (P10)."""
+        for epoch in self._erasable():
+            self.standing.keyring.forget_input(epoch)
+        return self.standing.sealed()
 
-    def status(self) -> tuple[int, bytes, int, bool, bool]:
-        """(executed height, history root, boot, fresh, may vote)."""
-        executor = self._executor
-        return executor.height, executor.root, self._state.boot, self._fresh is not None, self.voting.may_vote
+    def hand_over(self, nonce: bytes) -> HandOver:
+        """All that a successor with this nonce goes on from; what is to be erased is not in it."""
+        self.sealed()
+        said, floors, silenced_by = self.voting.hand_over()
+        return HandOver(nonce=nonce, state=self.standing.state(), said=said, floors=floors, silenced_by=silenced_by)
+
+    def take_over(self, taken: HandOver) -> bytes:
+        """Go on from what a predecessor handed over; the sealed state.
+
+        Raises:
+            OperatorFault: it was handed over by another boot, or holds a key that is to be erased.
+        """
+        self.standing.go_on(taken.state)
+        self._open_guards()
+        self.voting.take_over(taken.said, taken.floors, taken.silenced_by)
+        return self.standing.sealed()
+
+    def status(self) -> tuple[int, bytes, int, bool, bool, int, bool]:
+        """(executed height, history root, boot, fresh, may vote, epoch, is its input secret here?)."""
+        executor, epoch = self._executor, self._executor.governance.epoch
+        return (
+            executor.height,
+            executor.root,
+            self.standing.boot,
+            self.freshness.point is not None,
+            self.voting.may_vote(epoch),
+            epoch,
+            self.standing.keyring.opens(epoch),
+        )
+
+    def _check_current(self) -> None:
+        node = self._executor.governance.node(self.standing.node_key)
+        if node is not None and node.boot > self.standing.boot:
+            raise Superseded(
+                f"boot {node.boot} of this node stands on the ledger, this is boot {self.standing.boot}: it stops"
+            )

@@ -40,28 +40,29 @@ def root_of(leaves: Sequence[bytes]) -> Digest:
 
 
 class Tree:
-    """An append-only tree that gives proofs in O(log n): the hashes of all complete subtrees, two per leaf."""
+    """An append-only tree that gives proofs in O(log n): the hashes of all complete subtrees, 64 bytes per leaf."""
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        self._levels: list[list[bytes]] = [[]]
+        self._levels = [bytearray()]
+        """Hashes of the subtrees of 2^level leaves, one after the other."""
         for leaf in leaves:
             self.append(leaf)
 
     @property
     def size(self) -> int:
         """Number of leaves."""
-        return len(self._levels[0])
+        return len(self._levels[0]) // DIGEST_SIZE
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash."""
-        level = 0
-        self._levels[0].append(leaf)
-        while len(self._levels[level]) % 2 == 0:
-            left, right = self._levels[level][-2:]
+        level, node = 0, leaf
+        self._levels[0] += leaf
+        while len(self._levels[level]) % (2 * DIGEST_SIZE) == 0:
+            node = node_hash(bytes(self._levels[level][-2 * DIGEST_SIZE : -DIGEST_SIZE]), node)
             level += 1
             if level == len(self._levels):
-                self._levels.append([])
-            self._levels[level].append(node_hash(left, right))
+                self._levels.append(bytearray())
+            self._levels[level] += node
 
     def root(self, size: int | None = None) -> Digest:
         """The root over the first `size` leaves; over all by default."""
@@ -104,7 +105,8 @@ class Tree:
         parts = []
         while start < end:
             level = (end - start).bit_length() - 1
-            parts.append(self._levels[level][start >> level])
+            at = (start >> level) * DIGEST_SIZE
+            parts.append(bytes(self._levels[level][at : at + DIGEST_SIZE]))
             start += 1 << level
         root = parts.pop()
         while parts:
@@ -115,9 +117,14 @@ class Tree:
 class Frontier:
     """The same tree for one that only appends and asks for the root: the complete subtrees along its right edge."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._peaks: list[bytes] = []
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        self.size = size
+        self._peaks = list(peaks)
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """Roots of the complete subtrees, largest first: with the size all that is needed to go on."""
+        return tuple(self._peaks)
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash."""

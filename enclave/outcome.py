@@ -17,7 +17,7 @@ from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, Digest, Height, T
 from strongroom.enclave import merkle
 from strongroom.enclave.history import HistoryLeaf
 
-VERSION = 1
+VERSION = 2
 LEAF_PREFIX = labels.LEAF + b"\x00"
 LEAF_SIZE = 3 * DIGEST_SIZE + 1
 LEAVES_MAX = BLOCK_BYTES_MAX
@@ -25,7 +25,7 @@ LEAVES_MAX = BLOCK_BYTES_MAX
 
 
 class Code(IntEnum):
-    """What became of an envelope. All but EXECUTED are public refusals: no program ran, nothing is sealed (T07)."""
+    """What became of an envelope. All but EXECUTED are public refusals: nothing is changed, nothing sealed (T07)."""
 
     EXECUTED = 0
     DUPLICATE = 1
@@ -35,6 +35,8 @@ class Code(IntEnum):
     WRONG_EPOCH = 5
     MALFORMED = 6
     SESSIONS_FULL = 7
+    REFUSED = 8
+    """A public transaction that governance refuses; its result says why, in plain."""
 
     @property
     def text(self) -> str:
@@ -51,8 +53,10 @@ _TEXTS = {
     Code.WRONG_EPOCH: "wrong epoch",
     Code.MALFORMED: "malformed",
     Code.SESSIONS_FULL: "sessions full",
+    Code.REFUSED: "refused",
 }
 CODE_MAX = max(Code)
+_WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,10 @@ class Outcome:
     """(position, claim digest) of the transactions that made a claim, ascending."""
     write_set: bytes
     """Sealed under the epoch's ledger secret (write_set.py)."""
+    wish: bytes = b""
+    """The next epoch that the state wishes after this height: (its description, its public key); empty: none."""
+    snapshot_root: Digest = NO_DIGEST
+    """Of the snapshot that was finished at this height (snapshot.py); zeros when there is none."""
 
     @property
     def count(self) -> int:
@@ -124,7 +132,18 @@ class Outcome:
     def encode(self) -> bytes:
         """Canonical bytes."""
         return codec.encode(
-            (VERSION, self.height, self.block, self.ids, self.codes, self.results, self.claims, self.write_set)
+            (
+                VERSION,
+                self.height,
+                self.block,
+                self.ids,
+                self.codes,
+                self.results,
+                self.claims,
+                self.write_set,
+                self.wish,
+                self.snapshot_root,
+            )
         )
 
     @classmethod
@@ -134,8 +153,8 @@ class Outcome:
         Raises:
             NotCanonical: not the encoding of an outcome.
         """
-        version, height, block, ids, codes, results, claims, write_set = codec.fields(
-            codec.decode(data), int, int, bytes, bytes, bytes, tuple, tuple, bytes, name="outcome"
+        version, height, block, ids, codes, results, claims, write_set, wish, snapshot_root = codec.fields(
+            codec.decode(data), int, int, bytes, bytes, bytes, tuple, tuple, bytes, bytes, bytes, name="outcome"
         )
         if version != VERSION:
             raise NotCanonical(f"outcome: version {version}, this node reads {VERSION}")
@@ -145,10 +164,12 @@ class Outcome:
         if any(code > CODE_MAX for code in codes):
             raise NotCanonical("outcome: an unknown code")
         if any(
-            type(result) is not bytes or (code == 0) != bool(result)
+            type(result) is not bytes or (code in _WITH_RESULT) != bool(result)
             for code, result in zip(codes, results, strict=True)
         ):
-            raise NotCanonical("outcome: a result stands if and only if the transaction was executed")
+            raise NotCanonical(
+                "outcome: a result stands if and only if the transaction was executed, or refused with a reason"
+            )
         outcome = cls(
             height=Height(codec.unsigned(height, name="height")),
             block=Digest(codec.sized(block, DIGEST_SIZE, name="block")),
@@ -157,6 +178,8 @@ class Outcome:
             results=results,
             claims=tuple(_claim(claim, codes) for claim in claims),
             write_set=write_set,
+            wish=wish,
+            snapshot_root=Digest(codec.sized(snapshot_root, DIGEST_SIZE, name="snapshot root")),
         )
         positions = [position for position, _ in outcome.claims]
         if positions != sorted(set(positions)):
@@ -208,7 +231,7 @@ class Outcome:
     def history_leaf(self) -> HistoryLeaf:
         """This height's leaf in the history tree."""
         write_set_digest = Digest(sha256(self.write_set).digest())
-        return HistoryLeaf(self.height, self.block, self.root, write_set_digest, NO_DIGEST)
+        return HistoryLeaf(self.height, self.block, self.root, write_set_digest, self.snapshot_root)
 
     @cached_property
     def _claim_of(self) -> dict[int, bytes]:

@@ -13,7 +13,7 @@ from typing import Any
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
-from strongroom.consensus.types import ChainId, Digest, Height
+from strongroom.consensus.types import ChainId, Digest, Epoch, Height
 from strongroom.enclave.envelope import (
     QUERY,
     SESSION_QUERY,
@@ -25,7 +25,8 @@ from strongroom.enclave.envelope import (
     transaction_id,
 )
 from strongroom.enclave.heads import FreshPoint
-from strongroom.enclave.keys import EpochSecrets
+from strongroom.enclave.keyring import Keyring
+from strongroom.enclave.keys import KeysNeeded
 from strongroom.enclave.outcome import Code, Outcome
 from strongroom.enclave.padding import ANSWER_SIZES, pad, unpad
 from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, random_bytes, verify
@@ -83,13 +84,25 @@ class _Asked:
 
 
 class Queries:
-    """Answers queries of one epoch."""
+    """Answers queries sealed to the current epoch, and in sessions of the one before while its grace lasts."""
 
     def __init__(
-        self, chain: ChainId, secrets: EpochSecrets, sessions: Sessions, runner: Runner, write_sets: WriteSetBox
+        self,
+        chain: ChainId,
+        keyring: Keyring,
+        runner: Runner,
+        write_sets: Callable[[Height], WriteSetBox],
     ) -> None:
-        self._chain, self._secrets, self._sessions = chain, secrets, sessions
-        self._runner, self._write_sets = runner, write_sets
+        self._chain, self._keyring, self._runner = chain, keyring, runner
+        self._write_sets = write_sets
+        """The box of write sets of a height."""
+        self._tables: dict[Epoch, Sessions] = {}
+        self._epoch = Epoch(0)
+
+    def turn_to(self, current: Sessions, before: Sessions | None) -> None:
+        """Answer queries of these epochs from now on."""
+        self._epoch = current.epoch
+        self._tables = {table.epoch: table for table in (current, before) if table is not None}
 
     def answer(
         self, envelope: bytes, executed: Header, root: Digest, outcome: bytes | None, fresh: FreshPoint | None
@@ -128,30 +141,33 @@ class Queries:
         kind, epoch = fields[1:3]
         if kind not in (QUERY, SESSION_QUERY):
             raise QueryRefused(Code.MALFORMED)
-        if epoch != self._secrets.epoch:
+        sessions = self._tables.get(epoch)
+        if sessions is None or (kind == QUERY and epoch != self._epoch):
             raise QueryRefused(Code.WRONG_EPOCH)
         try:
-            return self._open_alone(envelope, fields[3]) if kind == QUERY else self._open_in_session(envelope, fields)
+            if kind == QUERY:
+                return self._open_alone(envelope, fields[3])
+            return self._open_in_session(envelope, fields, sessions)
         except (DoesNotOpen, NotCanonical):
             raise QueryRefused(Code.DOES_NOT_OPEN) from None
 
     def _open_alone(self, envelope: bytes, message: bytes) -> _Asked:
         info = labels.bound(labels.QUERY, self._chain, envelope[: -len(message)])
-        signed = SignedQuery.decode(unpad(self._secrets.hybrid.open(message, info)))
-        secrets = self._secrets
+        secrets = self._keyring.of(self._epoch)
+        signed = SignedQuery.decode(unpad(secrets.hybrid.open(message, info)))
         statement = query_statement(self._chain, secrets.epoch, secrets.public_key_digest, signed.secret, signed.query)
         if not verify(signed.public, signed.signature, statement):
             raise DoesNotOpen("the identity did not sign this query")
         return _Asked(sha256(signed.public).digest(), signed.secret, signed.query)
 
-    def _open_in_session(self, envelope: bytes, fields: tuple[Any, ...]) -> _Asked:
+    def _open_in_session(self, envelope: bytes, fields: tuple[Any, ...], sessions: Sessions) -> _Asked:
         id, number, box = fields[3:]
-        session = self._sessions.find(id)
+        session = sessions.find(id)
         if session is None:
             raise QueryRefused(Code.UNKNOWN_SESSION)
         if session.box is None:
             raise DoesNotOpen("the session is closed")
-        keys = self._sessions.keys_of(id, session)
+        keys = sessions.keys_of(id, session)
         aad = labels.bound(labels.SESSION_QUERY, self._chain, envelope[: -len(box)])
         return _Asked(session.identity, keys.query_secret, unpad(keys.queries.open(number, box, aad)))
 
@@ -171,8 +187,9 @@ class Queries:
             return lambda _: None
         try:
             outcome = Outcome.decode(shown)
-            write_set = self._write_sets.open(outcome.write_set, outcome.height, outcome.block, outcome.root)
-        except (NotCanonical, DoesNotOpen) as error:
+            box = self._write_sets(outcome.height)
+            write_set = box.open(outcome.write_set, outcome.height, outcome.block, outcome.root)
+        except (NotCanonical, DoesNotOpen, KeysNeeded) as error:
             raise OperatorFault(f"the outcome shown is not of this ledger: {error}") from None
 
         def find(id: bytes) -> Recorded | None:
@@ -187,5 +204,5 @@ def _check_fresh(executed: Header, fresh: FreshPoint | None) -> None:
     """Everything that was final when the heads were made must be executed (PROTOCOL §6)."""
     if fresh is None:
         raise HeadsNeeded
-    if (executed.epoch, executed.view) < (fresh.epoch, fresh.view):
+    if not fresh.is_reached_by(executed):
         raise BelowDemanded(max(fresh.height, Height(executed.height + 1)))

@@ -1,7 +1,8 @@
 """Receipts: that a transaction was executed, at which place, with which sealed result; for anyone who has the pin.
 
 Owns the chain of proof: leaf → outcome root (path, count) → history leaf → history root (path) → anchor in a header →
-that header's FINALIZE certificate → validators → evidence in genesis → pin. A receipt carries it all.
+that header's FINALIZE certificate → validators of its epoch → each epoch's last block, certified by its own validators
+and naming the next → evidence in genesis → pin. A receipt carries it all.
 Its two forms are in receipt.py.
 """
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain, EpochEntry, check_final
 from strongroom.consensus.errors import (
     AttestationError,
     ClientFault,
@@ -18,10 +20,9 @@ from strongroom.consensus.errors import (
     invariant,
 )
 from strongroom.consensus.statements import Certificate
-from strongroom.consensus.types import DIGEST_SIZE, Digest, Height, Milliseconds, TransactionId
+from strongroom.consensus.types import DIGEST_SIZE, Digest, Epoch, Height, Milliseconds, TransactionId
 from strongroom.enclave import merkle
-from strongroom.enclave.finality import check_final
-from strongroom.enclave.genesis import VerifiedGenesis, chain_of, verify_genesis
+from strongroom.enclave.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.enclave.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.outcome import Code, Outcome, claim_digest, outcome_root
 from strongroom.enclave.primitives import verify
@@ -48,6 +49,8 @@ class VerifiedReceipt:
     """Zeros when the transaction made no claim."""
     anchor_height: Height
     """Height of the header that anchors it."""
+    epoch: Epoch
+    """Of that header: whose validators certified it."""
     time_ms: Milliseconds
     """Block time of that header: the outcome stood at this time."""
 
@@ -66,9 +69,19 @@ def build_receipt(
     history: HistoryTree,
     anchor: Header,
     certificate: Certificate,
+    epochs: EpochChain | None = None,
 ) -> Receipt:
-    """Put a receipt together, on a host. `anchor` is the first header with a FINALIZE certificate of its own whose
-    anchor height is at or above the outcome's height.
+    """Put a receipt together, on a host.
+
+    Args:
+        genesis: the document.
+        outcome: of the transaction's height.
+        position: of the transaction in it.
+        history: as far as the anchor, or farther.
+        anchor: the first header with a FINALIZE certificate of its own whose anchor height is at or above the
+            outcome's height.
+        certificate: that one.
+        epochs: known as far as the anchor's epoch; not needed for a header of epoch 0.
     """
     invariant(anchor.anchor.height >= outcome.height, "this header does not anchor that height")
     leaf = outcome.history_leaf
@@ -85,7 +98,20 @@ def build_receipt(
         history_path=history.path(outcome.height, anchor.anchor.height + 1),
         anchor=anchor,
         certificate=certificate,
+        epochs=_entries_up_to(epochs, anchor.epoch),
     )
+
+
+def _entries_up_to(epochs: EpochChain | None, last: Epoch) -> tuple[EpochEntry, ...]:
+    """What opened the epochs 1 … last."""
+    entries: list[EpochEntry] = []
+    while epochs is not None and len(entries) < last:
+        some = epochs.entries(Epoch(len(entries) + 1))[: last - len(entries)]
+        if not some:
+            break
+        entries += some
+    invariant(len(entries) == last, f"the succession of epochs is not known up to epoch {last}")
+    return tuple(entries)
 
 
 def verify_receipt(receipt: Receipt, pin: str) -> VerifiedReceipt:
@@ -107,10 +133,7 @@ def verify_receipt(receipt: Receipt, pin: str) -> VerifiedReceipt:
     root = merkle.root_from_path(history_leaf.hash, receipt.height, anchor.height + 1, receipt.history_path)
     if root != anchor.root:
         raise ReceiptInvalid(f"the transaction is not in the history that block {receipt.anchor.height} anchors")
-    try:
-        check_final(receipt.anchor, receipt.certificate, genesis.chain, genesis.description, verify)
-    except PeerFault as fault:
-        raise ReceiptInvalid(str(fault)) from None
+    _check_anchor(receipt, genesis)
     return VerifiedReceipt(
         made_by=_ONLY_HERE,
         pin=pin,
@@ -123,8 +146,24 @@ def verify_receipt(receipt: Receipt, pin: str) -> VerifiedReceipt:
         result_digest=receipt.leaf.result_digest,
         claim_digest=receipt.leaf.claim_digest,
         anchor_height=receipt.anchor.height,
+        epoch=receipt.anchor.epoch,
         time_ms=receipt.anchor.time_ms,
     )
+
+
+def _check_anchor(receipt: Receipt, genesis: VerifiedGenesis) -> None:
+    """Walk the epochs from genesis, and check that a quorum of the last one made the anchoring header final (T33)."""
+    epochs, header = epoch_chain(genesis), receipt.anchor
+    try:
+        for entry in receipt.epochs:
+            epochs.extend(entry)
+        if epochs.newest.epoch != len(receipt.epochs):
+            raise PeerFault("an epoch stands twice")
+        if header.height <= epochs.anchor.height:
+            raise PeerFault(f"block {header.height} is not above the anchor of epoch {epochs.newest.epoch}")
+        check_final(header, receipt.certificate, genesis.chain, epochs.newest, verify)
+    except PeerFault as fault:
+        raise ReceiptInvalid(str(fault)) from None
 
 
 def check_result(verified: VerifiedReceipt, sealed: bytes) -> None:
@@ -133,7 +172,7 @@ def check_result(verified: VerifiedReceipt, sealed: bytes) -> None:
     Raises:
         ReceiptInvalid: it is another one.
     """
-    if verified.code is not Code.EXECUTED or sha256(sealed).digest() != verified.result_digest:
+    if verified.code not in (Code.EXECUTED, Code.REFUSED) or sha256(sealed).digest() != verified.result_digest:
         raise ReceiptInvalid(f"the sealed result is not the one of transaction {verified.id.hex()}")
 
 

@@ -28,10 +28,16 @@ class Op(IntEnum):
     """() → (measurement, chip id): for the operator's deployment statement."""
     WALLS = 6
     """() → ((name, stands, words) …): what the operating system keeps from this process, and what it cannot here."""
+    PREPARE_JOIN = 7
+    """(genesis, name, operator, region, tls key, deployment, operator signature) → sealed state of a node to be."""
+    UNSEAL_SUCCESSOR = 8
+    """(sealed state, genesis) → nonce: the same boot goes on in this process once TAKE_OVER answers the nonce."""
+    TAKE_OVER = 9
+    """(what HAND_OVER gave for my nonce) → sealed state."""
     LINK_EVIDENCE = 10
     """(nonce) → evidence of this boot over the nonce."""
     CHECK_LINK = 11
-    """(evidence, nonce, block time) → (validator index, name, tls key, words): the peer's enclave, verified."""
+    """(evidence, nonce, block time) → (node key, name, tls key, words): the peer's enclave, verified."""
     SIGN_LINK = 12
     """(nonce, listener's tls key) → signature by the node key."""
     SIGN_BATCH = 13
@@ -40,28 +46,62 @@ class Op(IntEnum):
     """(status body) → signature by the node key."""
     SIGN_HEAD = 15
     """(head body) → signature by the node key."""
+    EPOCHS = 16
+    """(entries) → newest epoch known: how later epochs were opened, each proven by the one before."""
+    ATTEST = 17
+    """(height, block digest there, rpc address, peer address) → public transaction: admission, re-attestation, boot."""
     RECALL = 20
-    """(statements): what the log says was cast before this boot; before the first CAST only."""
+    """(statements): what the log says was cast before this boot; before the first CAST of their epoch only."""
     CAST = 21
-    """(statements) → signatures by the vote key; refuses what the guard refuses."""
+    """(statements of one epoch) → signatures by the vote key; refuses what the guard refuses."""
     FORGET = 22
-    """(view): statements up to this final view are never cast again."""
+    """(epoch, view): statements up to this final view are never cast again."""
     CHALLENGE = 30
     """() → nonce."""
     FRESHEN = 31
-    """(heads over the nonce) → (height, view, may vote)."""
+    """(heads over the nonce, headers from the newest one's anchor up to it) → (height, view, may vote, epoch)."""
+    KEYS_CHALLENGE = 33
+    """() → nonce for the evidence of a node that asks for secrets."""
+    KEYS_PROOF = 34
+    """(a giver's nonce) → evidence over it that names a one-time key."""
+    KEYS_GIVE = 35
+    """(evidence, my nonce, block time) → secrets, wrapped to the one-time key; for registered nodes only (T29)."""
+    KEYS_TAKE = 36
+    """(wrapped secrets) → sealed state with them."""
+    REFRESH = 37
+    """() → public transaction: asks for a new epoch, after the log was lost."""
+    LEAVE = 38
+    """() → public transaction: this node leaves."""
     APPLY = 40
-    """(headers, outcomes): own outcomes after a restart, provisional until CONFIRM."""
+    """(headers, outcomes): recorded outcomes instead of execution, provisional until CONFIRM."""
     CONFIRM = 41
     """(headers up to a certified one, certificate): the outcomes applied are those that a quorum anchored."""
     EXECUTE = 42
-    """(((header, batches) …), FINALIZE certificate of the last) → ((outcome, its root) …)."""
+    """(((header, batches) …) of one epoch, FINALIZE certificate of the last) → ((outcome, its root) …)."""
     QUERY = 43
     """(envelope, outcome or nil) → (answer, height) or the id of the transaction whose outcome is needed."""
     SEAL = 44
-    """() → sealed state with the newest mark."""
+    """() → sealed state with the newest mark, without what is to be erased."""
+    DUTIES = 45
+    """(wall clock, Unix ms) → (sealed state to be stored first or empty, public transactions to submit, deadline in
+    block time or 0, need): what this enclave wants said now. Needs: keys, attest, successor, superseded, or empty."""
+    GOVERNANCE = 46
+    """() → everything public of governance and nodes (governance/document.py)."""
+    HAND_OVER = 47
+    """(a successor's nonce) → what it goes on from, sealed to it; this process does nothing more."""
     STATUS = 50
-    """() → (executed height, history root, boot, fresh, may vote)."""
+    """() → (executed height, history root, boot, fresh, may vote, epoch, its input secret is here)."""
+    SNAPSHOT = 51
+    """(height, from chunk) → (height, due, count, first, chunks): sealed chunks made since, zeros when there are none.
+    Those of this height below `from chunk` are stored, and dropped here; count is 0 until all is encoded; the outcome
+    of height `due` names the root."""
+    LOAD = 52
+    """(header, leaf of the height that names its root, path, certified header, certificate, count): begins to take the
+    snapshot of the header's height in, instead of anything executed or applied."""
+    LOAD_CHUNK = 53
+    """(index, chunk): the next one."""
+    LOAD_END = 54
+    """(): goes on from the snapshot."""
 
 
 class Ending(IntEnum):

@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest, Epoch, Height
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.keys import EpochSecrets, NodeKeys
 from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret, SequenceBox, random_bytes
 
 FORMAT_VERSION = 1
+"""Of the sealed file."""
+STATE_VERSION = 2
+"""Of the state in it."""
 SALT_SIZE = 32
 SEALED_BYTES_MAX = 1024 * 1024
 EPOCHS_MAX = 4096
 """Epochs whose keys or secrets one state holds."""
+CANDIDATES_MAX = 256
+"""Opened offers for the next epoch that have not won yet: one per member at most."""
 STATE_PURPOSE = b"enclave-state"
 
 
@@ -64,23 +70,29 @@ class SealedState:
     """Zeros until genesis was accepted."""
     keys: NodeKeys
     secrets: tuple[EpochSecrets, ...]
-    """Ascending by epoch; none until genesis was accepted."""
+    """Ascending by epoch; none until genesis was accepted, or KEYS were taken."""
     boot: int
     """The boot that sealed it."""
     mark: tuple[Height, Digest]
     """High-water mark: the newest block that this enclave executed, and its digest (T05)."""
+    identity: Identity | None = None
+    """Who a node is that joined later; of a validator of genesis, genesis says it."""
+    candidates: tuple[tuple[Digest, EpochSecrets], ...] = ()
+    """(offer, secrets): what was opened for the next epoch, before it is said on the ledger (DESIGN §5)."""
 
     def encode(self) -> bytes:
         """Canonical bytes, in the clear: only ever handed to `seal`."""
         node, votes, wraps = self.keys.seeds()
         return codec.encode(
             (
-                FORMAT_VERSION,
+                STATE_VERSION,
                 self.chain,
                 (node.reveal(), _seeds_to_wire(votes), _seeds_to_wire(wraps)),
-                tuple((one.epoch, one.generation, one.input.reveal(), one.ledger.reveal()) for one in self.secrets),
+                tuple(map(_secrets_to_wire, self.secrets)),
                 self.boot,
                 self.mark,
+                None if self.identity is None else self.identity.to_wire(),
+                tuple((offer, _secrets_to_wire(secrets)) for offer, secrets in self.candidates),
             )
         )
 
@@ -91,11 +103,15 @@ class SealedState:
         Raises:
             NotCanonical: not the encoding of a state.
         """
-        version, chain, keys, secrets, boot, mark = codec.fields(
-            codec.decode(data, size_max=SEALED_BYTES_MAX), int, bytes, tuple, tuple, int, tuple, name="sealed state"
+        value = codec.decode(data, size_max=SEALED_BYTES_MAX)
+        if type(value) is not tuple or len(value) != 8:
+            raise NotCanonical("sealed state: expected 8 fields")
+        identity = None if value[6] is None else Identity.from_wire(value[6])
+        version, chain, keys, secrets, boot, mark, candidates = codec.fields(
+            (*value[:6], value[7]), int, bytes, tuple, tuple, int, tuple, tuple, name="sealed state"
         )
-        if version != FORMAT_VERSION:
-            raise NotCanonical(f"sealed state: version {version}, this enclave reads {FORMAT_VERSION}")
+        if version != STATE_VERSION:
+            raise NotCanonical(f"sealed state: version {version}, this enclave reads {STATE_VERSION}")
         node, votes, wraps = codec.fields(keys, bytes, tuple, tuple, name="node keys")
         height, block = codec.fields(mark, int, bytes, name="mark")
         epochs = tuple(_secrets(one) for one in codec.listed(secrets, name="secrets", count_max=EPOCHS_MAX))
@@ -107,6 +123,10 @@ class SealedState:
             mark=(
                 Height(codec.unsigned(height, name="mark's height")),
                 Digest(codec.sized(block, DIGEST_SIZE, name="mark's block")),
+            ),
+            identity=identity,
+            candidates=tuple(
+                _candidate(one) for one in codec.listed(candidates, name="candidates", count_max=CANDIDATES_MAX)
             ),
         )
 
@@ -148,11 +168,22 @@ def _seeds(value: object) -> dict[Epoch, Secret]:
     return seeds
 
 
+def _secrets_to_wire(secrets: EpochSecrets) -> tuple[object, ...]:
+    """Epoch, generation, input secret (nothing once it is erased), ledger secret."""
+    own = b"" if secrets.input is None else secrets.input.reveal()
+    return (secrets.epoch, secrets.generation, own, secrets.ledger.reveal())
+
+
 def _secrets(value: object) -> EpochSecrets:
     epoch, generation, own, ledger = codec.fields(value, int, int, bytes, bytes, name="epoch secrets")
     return EpochSecrets(
         epoch=Epoch(codec.unsigned(epoch, name="epoch")),
         generation=codec.unsigned(generation, name="generation", value_max=2**32 - 1),
-        input_secret=_secret(own, "input secret"),
+        input_secret=_secret(own, "input secret") if own else None,
         ledger=_secret(ledger, "ledger secret"),
     )
+
+
+def _candidate(value: object) -> tuple[Digest, EpochSecrets]:
+    offer, secrets = codec.fields(value, bytes, tuple, name="candidate")
+    return Digest(codec.sized(offer, DIGEST_SIZE, name="offer")), _secrets(secrets)

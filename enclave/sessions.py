@@ -5,6 +5,8 @@ caught up by write sets, holds the same table; the secret stands in it only unde
 when a session is first used here. Knows nothing of programs or results.
 """
 
+from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from strongroom.consensus import codec, labels
@@ -59,14 +61,17 @@ class Session:
 
 CLOSED = Session(NO_DIGEST, None)
 """What is remembered of every one-shot: that its id and its sequence number 0 were used."""
+_CLOSED_ROW = (CLOSED.identity, None, CLOSED.newest, b"\x01")
+_MARKS = attrgetter("newest", "window")
 
 
 class Sessions:
     """The table of one epoch."""
 
-    def __init__(self, chain: ChainId, epoch: Epoch, box: DeterministicBox) -> None:
+    def __init__(self, chain: ChainId, epoch: Epoch, box: Callable[[], DeterministicBox]) -> None:
         self.epoch = epoch
         self._chain, self._box = chain, box
+        """The box is asked for when it is needed: whoever only applies write sets may have none."""
         self._sessions: dict[bytes, Session] = {}
         self._statements: set[bytes] = set()
         self._opened: dict[bytes, tuple[Session, Digest]] = {}
@@ -90,7 +95,7 @@ class Sessions:
         """Add a session; the caller has checked everything. Sequence number 0 is used by the opening itself."""
         session = CLOSED
         if not close:
-            session = Session(identity, self._box.seal(_place(id), secret.reveal(), self._aad(id)))
+            session = Session(identity, self._box().seal(_place(id), secret.reveal(), self._aad(id)))
         self._add(id, session, statement)
         self._opened[id] = (session, statement)
         keys = SessionKeys(secret, self._chain, self.epoch, id)
@@ -103,7 +108,7 @@ class Sessions:
         if session.keys is not None:
             return session.keys
         try:
-            secret = Secret(self._box.open(_place(id), session.box or b"", self._aad(id)))
+            secret = Secret(self._box().open(_place(id), session.box or b"", self._aad(id)))
         except DoesNotOpen:
             raise InvariantBroken("a session's box does not open under its own epoch's key") from None
         return self._keep(id, session, SessionKeys(secret, self._chain, self.epoch, Digest(id)))
@@ -139,6 +144,35 @@ class Sessions:
                 raise NotCanonical("window: of no open session, or too long")
             used.newest = codec.unsigned(newest, name="newest")
             used.window = int.from_bytes(window, "big")
+
+    def copy(self) -> tuple[Collection[bytes], Callable[[bytes], tuple[Any, ...]], Collection[bytes]]:
+        """What a snapshot holds of this table: ids, id → (identity, box, newest, window), and the statements.
+
+        As of now, though later blocks change sessions in place: what can change is copied, 0.2 µs per session. The
+        secrets are in their boxes alone.
+        """
+        sessions = self._sessions.copy()
+        marks = dict(zip(sessions, map(_MARKS, sessions.values()), strict=True))
+
+        def row(id: bytes) -> tuple[Any, ...]:
+            newest, window = marks[id]
+            return sessions[id].identity, sessions[id].box, newest, _window_bytes(window)
+
+        return sessions, row, self._statements.copy()
+
+    def fill(self, rows: Mapping[bytes, Any], statements: Iterable[bytes]) -> None:
+        """Fill an empty table with what `copy` gave on another replica.
+
+        Raises:
+            NotCanonical: it did not.
+        """
+        for id, row in rows.items():
+            if row == _CLOSED_ROW:
+                self._sessions[id] = CLOSED
+                continue
+            identity, box, newest, window = codec.fields(row, bytes, bytes, int, bytes, name="session")
+            self._sessions[id] = Session(Digest(identity), box, newest, int.from_bytes(window, "big"))
+        self._statements.update(statements)
 
     def digest(self) -> Digest:
         """SHA-256 over the whole table in order of id; the same on every replica at one height."""

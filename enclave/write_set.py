@@ -14,7 +14,7 @@ from strongroom.consensus.types import ChainId, Digest, Epoch, Height
 from strongroom.enclave.padding import pad_write_set, unpad
 from strongroom.enclave.primitives import DeterministicBox, place_of
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,7 +25,9 @@ class WriteSet:
     """State.take_changes."""
     opened: tuple[Any, ...]
     windows: tuple[Any, ...]
-    """Sessions.take_changes."""
+    """Sessions.take_changes of the block's epoch."""
+    windows_before: tuple[Any, ...]
+    """Windows of sessions of the epoch before, in its grace."""
     results: tuple[Any, ...]
     """(identity, ((position, result plaintext) …)) for every identity that was answered."""
 
@@ -50,7 +52,8 @@ class WriteSetBox:
         self, write_set: WriteSet, height: Height, block: Digest, outcome_root: Digest, *, envelope_bytes: int = 0
     ) -> bytes:
         """The sealed write set of a block, padded by the size of the block's envelopes (T08)."""
-        plaintext = codec.encode((VERSION, write_set.changes, write_set.opened, write_set.windows, write_set.results))
+        parts = (write_set.changes, write_set.opened, write_set.windows, write_set.windows_before, write_set.results)
+        plaintext = codec.encode((VERSION, *parts))
         aad = self._aad(height, block, outcome_root)
         return self.box.seal(place_of(height, 0), pad_write_set(plaintext, envelope_bytes), aad)
 
@@ -62,12 +65,12 @@ class WriteSetBox:
             NotCanonical: its plaintext is of another version.
         """
         plaintext = unpad(self.box.open(place_of(height, 0), sealed, self._aad(height, block, outcome_root)))
-        version, changes, opened, windows, results = codec.fields(
-            codec.decode(plaintext), int, tuple, tuple, tuple, tuple, name="write set"
+        version, *parts = codec.fields(
+            codec.decode(plaintext), int, tuple, tuple, tuple, tuple, tuple, name="write set"
         )
         if version != VERSION:
             raise NotCanonical(f"write set: version {version}, this enclave reads {VERSION}")
-        return WriteSet(changes, opened, windows, results)
+        return WriteSet(*parts)
 
     def _aad(self, height: Height, block: Digest, outcome_root: Digest) -> bytes:
         place = self.epoch.to_bytes(8, "big") + height.to_bytes(8, "big")

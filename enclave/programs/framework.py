@@ -33,11 +33,12 @@ class ProgramError(Exception):
 class Context:
     """What an operation sees of the world: who asks, when, and its program's state."""
 
-    __slots__ = ("_maps", "_recorded", "_roles", "claimed", "height", "identity", "program", "time_ms")
+    __slots__ = ("_maps", "_recorded", "claimed", "height", "identity", "program", "roles", "time_ms")
 
-    def __init__(self, state: State, roles: frozenset[tuple[str, str, bytes]]) -> None:
+    def __init__(self, state: State, roles: frozenset[tuple[str, str, bytes]] = frozenset()) -> None:
         self._maps: Mapping[MapSchema[Any, Any], OrderedMap[Any, Any]] = state.maps
-        self._roles = roles
+        self.roles = roles
+        """(program, role, identity): who may do what, by the word of governance (for the runner)."""
         self._recorded: Callable[[bytes], Any] | None = None
         self.identity = Identity(b"")
         """Who signed the session's opening, or the query."""
@@ -53,8 +54,8 @@ class Context:
         return self._maps[schema]
 
     def has_role(self, role: str) -> bool:
-        """Does the caller have this role of the program in the constitution?"""
-        return (self.program, role, self.identity) in self._roles
+        """Does the caller have this role of the program?"""
+        return (self.program, role, self.identity) in self.roles
 
     def claim(self, data: bytes) -> None:
         """Make a claim that the caller can later reveal to anyone, beside the receipt; one per transaction."""
@@ -76,12 +77,15 @@ class Context:
 
 
 class Operation:
-    """One transaction or query of a program, with the schema of its arguments."""
+    """One transaction or query of a program, with the schema of its arguments.
+
+    It is called as its function is; `list_` is called `list`, for Python's own name must stay free.
+    """
 
     __slots__ = ("_converters", "_defaults", "_kinds", "_names", "_wires", "function", "name", "program")
 
     def __init__(self, program: str, function: Callable[..., Any]) -> None:
-        self.program, self.name, self.function = program, function.__name__, function
+        self.program, self.name, self.function = program, function.__name__.rstrip("_"), function
         hints = typing.get_type_hints(function)
         parameters = list(inspect.signature(function).parameters.values())[1:]
         if any(parameter.kind is not inspect.Parameter.KEYWORD_ONLY for parameter in parameters):

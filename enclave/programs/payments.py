@@ -19,10 +19,13 @@ OWNERS = payments.map("owners", key=int, value=(bytes, str))
 BALANCES = payments.map("balances", key=int, value=(int, int))
 """Account number → (balance, number of movements)."""
 MOVEMENTS = payments.map("movements", key=(int, int), value=(int, int, int, str, int))
-"""(account, movement from 1) → (height, amount, negative when paid out, other account or ISSUANCE, memo, balance)."""
+"""(account, movement modulo MOVEMENTS_KEPT) → (height, amount, negative when paid out, other account or ISSUANCE, memo,
+balance): each account's newest movements, so that memory does not grow with the ledger, which has them all."""
 TOTALS = payments.map("totals", key=str, value=int)
 """`accounts` → how many; `supply` → sum of all that was issued."""
 
+MOVEMENTS_KEPT = 256
+"""An account's newest movements that a statement can show."""
 AMOUNT_MAX = 2**63 - 1
 LABEL_MAX = 64
 """Characters."""
@@ -114,14 +117,25 @@ def balances(context: Context, *, after: str = "", limit: int = 1_000) -> list[d
 
 @payments.query
 def statement(context: Context, *, account: Account = OWN, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-    """The account's movements in order, those after movement number `after`."""
+    """The account's movements in order, those after movement number `after`; 0: from the oldest that is kept.
+
+    The newest 256 are kept. Every older one is in the ledger, and in the result that its sender can ask for.
+    """
     if not 1 <= limit <= STATEMENT_MAX or after < 0:
         raise ProgramError("limit", f"limit is 1 to {STATEMENT_MAX}, after is 0 or more")
     number = _readable(context, account)
     if number is None:
         return []
     count = _balance_of(context, number)[1]
-    return [_entry(context, number, sequence) for sequence in range(after + 1, min(after + limit, count) + 1)]
+    gone = max(0, count - MOVEMENTS_KEPT)
+    if 0 < after <= gone - limit:
+        raise ProgramError(
+            "no longer kept",
+            f"ask after={gone}, or system.result for the ids of older ones: the ledger has them",
+        )
+    after = after or gone
+    shown = range(max(after, gone) + 1, min(after + limit, count) + 1)
+    return [_entry(context, number, sequence) for sequence in shown]
 
 
 @payments.query
@@ -194,7 +208,7 @@ def _enter(context: Context, number: int, held: tuple[int, int], amount: int, ot
     if not 0 <= balance <= AMOUNT_MAX:
         raise ProgramError("overflow", "the balance would leave its range")
     context.map(BALANCES).put(number, (balance, sequence))
-    context.map(MOVEMENTS).put((number, sequence), (context.height, amount, other, memo, balance))
+    context.map(MOVEMENTS).put((number, sequence % MOVEMENTS_KEPT), (context.height, amount, other, memo, balance))
     return balance
 
 
@@ -219,7 +233,7 @@ def _balance_of(context: Context, number: int) -> tuple[int, int]:
 
 
 def _entry(context: Context, number: int, sequence: int) -> dict[str, Any]:
-    entry = context.map(MOVEMENTS).get((number, sequence))
+    entry = context.map(MOVEMENTS).get((number, sequence % MOVEMENTS_KEPT))
     if entry is None:
         raise KeyError(sequence)
     height, amount, other, memo, held = entry

@@ -42,22 +42,26 @@ class OutcomeNeeded(Exception):
 class Runner:
     """All programs, their state, and what is known of callers."""
 
-    def __init__(
-        self,
-        programs: Mapping[str, Program],
-        *,
-        measurements: frozenset[bytes],
-        roles: frozenset[tuple[str, str, bytes]],
-    ) -> None:
+    def __init__(self, programs: Mapping[str, Program]) -> None:
         self.state = State([schema for program in programs.values() for schema in program.maps])
-        self._measurements = measurements
-        self._context = Context(self.state, roles)
+        self._measurements: frozenset[bytes] = frozenset()
+        self._context = Context(self.state)
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
         for program in programs.values():
             self._transactions |= {(program.name, name): found for name, found in program.transactions.items()}
             self._queries |= {(program.name, name): found for name, found in program.queries.items()}
+
+    def heed(self, measurements: frozenset[bytes], roles: frozenset[tuple[str, str, bytes]]) -> None:
+        """Take calls for these measurements, from callers with these roles (program, role, identity), from now on."""
+        self._measurements = measurements
+        self._context.roles = roles
+
+    @property
+    def now(self) -> tuple[Height, Milliseconds]:
+        """Height and block time that programs see."""
+        return self._context.height, self._context.time_ms
 
     def at(self, height: Height, time_ms: Milliseconds) -> None:
         """Programs see this height and block time from now on."""

@@ -25,7 +25,9 @@ from strongroom.consensus.types import Sequence as LaneSequence
 from strongroom.enclave.envelope import Call, Query, transaction_id
 from strongroom.enclave.execution import Executor
 from strongroom.enclave.finality import FinalRun, check_run
+from strongroom.enclave.genesis import epoch_chain
 from strongroom.enclave.history import HistoryTree
+from strongroom.enclave.keyring import Keyring
 from strongroom.enclave.outcome import Code, Outcome
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.programs import PROGRAMS, bind_arguments
@@ -37,7 +39,8 @@ EPOCH = Epoch(0)
 @cache
 def founded() -> FoundedCluster:
     """One cluster for all tests of a process: `member0` issues, `auditor` audits."""
-    return make_cluster_genesis(4, auditor=key_named("auditor").public, programs=("payments", "probe", "system"))
+    programs = ("payments", "probe", "records", "system")
+    return make_cluster_genesis(4, auditor=key_named("auditor").public, programs=programs)
 
 
 def person(name: str) -> Identity:
@@ -64,6 +67,7 @@ class Chain:
         self.cluster = cluster or founded()
         self.genesis = self.cluster.verified
         self.members = len(self.genesis.validators)
+        self.epochs = epoch_chain(self.genesis)
         self.executor = self.new_executor()
         self.tip = self.genesis.header
         self.blocks: list[Made] = []
@@ -71,7 +75,8 @@ class Chain:
         self.history = HistoryTree(self.genesis.header)
 
     def new_executor(self, index: int = 0) -> Executor:
-        return Executor(self.genesis, self.cluster.secrets[index], {**PROGRAMS, "probe": probe})
+        keyring = Keyring([self.cluster.secrets[index]])
+        return Executor(self.genesis, keyring, self.epochs, {**PROGRAMS, "probe": probe})
 
     # --- blocks ------------------------------------------------------------------------------------------------------
 
@@ -117,7 +122,7 @@ class Chain:
     def run_of(self, *blocks: Made, parent: Header | None = None) -> FinalRun:
         headers = [block.header for block in blocks]
         before = parent or self.executor.header
-        return check_run(before, headers, self.certificate(headers[-1]), self.genesis, verify)
+        return check_run(before, headers, self.certificate(headers[-1]), self.epochs, verify)
 
     def commit(self, *envelopes: bytes, lane: int = 0) -> Outcome:
         """Order these envelopes in one batch of one block, make it final, execute it."""
@@ -189,9 +194,9 @@ class Chain:
         return opened.code
 
 
-def make_batch(lane: int, tip: LaneTip, payload: bytes, count: int) -> Batch:
+def make_batch(lane: int, tip: LaneTip, payload: bytes, count: int, epoch: Epoch = EPOCH) -> Batch:
     header = BatchHeader(
-        epoch=EPOCH,
+        epoch=epoch,
         lane=Lane(lane),
         sequence=tip.length,
         previous=tip.digest,

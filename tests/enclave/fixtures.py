@@ -123,6 +123,7 @@ def make_constitution(
     *,
     roles: tuple[tuple[str, str, Digest], ...] = (),
     programs: tuple[str, ...] = DEFAULT_PROGRAMS,
+    limits: Mapping[str, int] | None = None,
 ) -> Constitution:
     """A constitution with this policy."""
     return Constitution(
@@ -133,7 +134,7 @@ def make_constitution(
         members=tuple(sorted((name, key.public) for name, key in members.items())),
         roles=tuple(sorted(roles)),
         programs=tuple(sorted(programs)),
-        limits=(),
+        limits=tuple(sorted((limits or {}).items())),
     )
 
 
@@ -145,6 +146,7 @@ def make_cluster_genesis(
     auditor: PublicKey | None = None,
     programs: tuple[str, ...] = DEFAULT_PROGRAMS,
     measurement: bytes = MEASUREMENT,
+    limits: Mapping[str, int] | None = None,
 ) -> FoundedCluster:
     """Found a service of `n` validators; `member0` has the issuer role of payments unless `issuer` names another
     key."""
@@ -152,10 +154,10 @@ def make_cluster_genesis(
     issuing = issuer if issuer is not None else governing[min(governing)].public
     roles = [("payments", "issuer", identity_of(issuing))]
     if auditor is not None:
-        roles.append(("payments", "auditor", identity_of(auditor)))
+        roles += [(program, "auditor", identity_of(auditor)) for program in ("payments", "records")]
     applicants = make_applicants(n)
     policy = make_policy(applicants, measurement=measurement)
-    constitution = make_constitution(policy, governing, roles=tuple(roles), programs=programs)
+    constitution = make_constitution(policy, governing, roles=tuple(roles), programs=programs, limits=limits)
     evidence = [one.evidence(constitution, measurement=measurement) for one in applicants]
     founding = found(constitution.encode(), evidence, applicants[0].keys)
     accepted: list[Accepted] = [accept(founding.genesis, founding.wraps, one.keys) for one in applicants]

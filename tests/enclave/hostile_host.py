@@ -92,7 +92,7 @@ class HostileHost:
         self.seen: list[bytes] = []
         """Every request so far, to be replayed."""
         self.must(Op.UNSEAL, self.sealed, founded.verified.data)
-        self.must(Op.FRESHEN, self._heads(self.must(Op.CHALLENGE), height=0))
+        self.must(Op.FRESHEN, self._heads(self.must(Op.CHALLENGE), height=0), ())
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -111,6 +111,8 @@ class HostileHost:
         if isinstance(answer, Refusal):
             unchanged = self.fingerprint() == before or self._applied_in_part(request)
             assert unchanged, f"a refusal changed something: {answer}"
+        if self.core._member is None:  # it handed over: everything is refused from now on
+            return answer
         height, root, *_ = self.core.member.status()
         assert root == ledger().roots[height], "another history was executed"
         return answer
@@ -126,19 +128,21 @@ class HostileHost:
         member = self.core._member
         if member is None:
             return ()
-        executor, guard = member._executor, member.voting
+        executor, guard = member._executor, member.voting.of(EPOCH)
         return (
             executor.height,
             executor.root,
             executor.state_digest(),
-            len(member._provisional),
+            member._provisional,
             guard._promises.all(),
             guard._promises._floor,
             guard.may_vote,
             guard._has_cast,
-            member._nonce,
-            id(member._fresh),
-            member._state.mark,
+            member.freshness._nonce,
+            id(member.freshness.point),
+            member.standing.mark,
+            member.standing.keys.wrap_keys,
+            [one.epoch for one in member.standing.keyring.all() if one.opens],
         )
 
     @staticmethod
@@ -150,7 +154,9 @@ class HostileHost:
     def _check_silence(frame: bytes) -> None:
         founded = cluster()
         node, votes, wraps = founded.keys[0].seeds()
-        secrets = (node, *votes.values(), *wraps.values(), founded.secrets[0].input, founded.secrets[0].ledger)
+        held = founded.secrets[0]
+        assert held.input is not None
+        secrets = (node, *votes.values(), *wraps.values(), held.input, held.ledger)
         for secret in secrets:
             assert not any(form in frame for form in _forms(secret.reveal())), "a key came out of the door"
         assert not any(form in frame for form in _forms(CANARY.encode())), "plaintext came out of the door"
@@ -176,6 +182,21 @@ class HostileHost:
         yield Op.UNSEAL, lambda: (self.sealed, founded.genesis)
         yield Op.DESCRIBE, tuple
         yield Op.WALLS, tuple
+        join = (founded.genesis, "n9", "operator9", "eu-west", NONCE, b"", bytes(64))
+        yield Op.PREPARE_JOIN, lambda: join
+        yield Op.UNSEAL_SUCCESSOR, lambda: (self.sealed, founded.genesis)
+        yield Op.TAKE_OVER, lambda: (self.sealed,)
+        yield Op.HAND_OVER, lambda: (NONCE + NONCE,)  # a good one would end this member, and with it the game
+        yield Op.EPOCHS, lambda: ((),)
+        yield Op.ATTEST, lambda: (int(newest.header.height), newest.header.digest, "127.0.0.1:1", "127.0.0.1:2")
+        yield Op.KEYS_CHALLENGE, tuple
+        yield Op.KEYS_PROOF, lambda: (NONCE,)
+        yield Op.KEYS_GIVE, lambda: (peer_evidence(), self.must(Op.KEYS_CHALLENGE), int(chain.tip.time_ms))
+        yield Op.KEYS_TAKE, lambda: (NONCE,)
+        yield Op.REFRESH, tuple
+        yield Op.LEAVE, tuple
+        yield Op.DUTIES, lambda: (int(chain.tip.time_ms),)
+        yield Op.GOVERNANCE, tuple
         yield Op.LINK_EVIDENCE, lambda: (NONCE,)
         yield Op.CHECK_LINK, lambda: (peer_evidence(), NONCE, chain.tip.time_ms)
         yield Op.SIGN_LINK, lambda: (NONCE, NONCE)
@@ -184,15 +205,20 @@ class HostileHost:
         yield Op.SIGN_HEAD, lambda: (head.to_wire(),)
         yield Op.RECALL, lambda: ((statement.to_wire(),),)
         yield Op.CAST, lambda: ((statement.to_wire(), Statement(Kind.NULLIFY, EPOCH, View(99), NO_DIGEST).to_wire()),)
-        yield Op.FORGET, lambda: (height,)
+        yield Op.FORGET, lambda: (0, height)
         yield Op.CHALLENGE, tuple
-        yield Op.FRESHEN, lambda: (self._heads(self.must(Op.CHALLENGE), height=len(chain.blocks)),)
+        yield Op.FRESHEN, lambda: (self._heads(self.must(Op.CHALLENGE), height=len(chain.blocks)), ())
         yield Op.APPLY, lambda: ((newest.header.encoded,), (chain.outcomes[newest.header.height - 1].encode(),))
         yield Op.CONFIRM, lambda: ((newest.header.encoded,), final)
         yield Op.EXECUTE, lambda: (((newest.header.encoded, tuple(one.to_wire() for one in newest.batches)),), final)
         yield Op.QUERY, lambda: (chain.query_envelope("alice", "payments.statement")[1], None)
         yield Op.SEAL, tuple
         yield Op.STATUS, tuple
+        leaf = chain.outcomes[newest.header.height - 1].history_leaf
+        yield Op.SNAPSHOT, lambda: (0, 0)
+        yield Op.LOAD, lambda: (newest.header.encoded, leaf.encode(), (NONCE,), newest.header.encoded, final, 1)
+        yield Op.LOAD_CHUNK, lambda: (0, NONCE)
+        yield Op.LOAD_END, tuple
 
     @staticmethod
     def _heads(nonce: bytes, *, height: int) -> tuple[object, ...]:

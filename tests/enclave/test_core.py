@@ -24,7 +24,8 @@ from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, View
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.core import Core, OutOfOrder
-from strongroom.enclave.member import Member, NotFresh, StaleHeads
+from strongroom.enclave.freshness import NotFresh, StaleHeads
+from strongroom.enclave.member import Member
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
 from strongroom.enclave.sealing import SealedState
@@ -185,8 +186,8 @@ def test_a_sealed_state_of_another_chain_is_refused() -> None:
 def test_T20_link_evidence_is_good_for_its_nonce_and_for_no_other() -> None:
     one, two = _member(0), _member(1)
     evidence = one.link_evidence(b"\x01" * 32)
-    index, name, _, words = two.check_link(evidence, b"\x01" * 32, CREATED_MS)
-    assert (index, name) == (0, "n0")
+    node_key, name, _, words = two.check_link(evidence, b"\x01" * 32, CREATED_MS)
+    assert (node_key, name) == (plain().keys[0].node.public, "n0")
     assert "SIMULATED" in words
     with pytest.raises(AttestationError) as refused:
         two.check_link(evidence, b"\x02" * 32, CREATED_MS)
@@ -218,7 +219,7 @@ def test_T05_fewer_than_q_heads_or_heads_over_another_nonce_freshen_nothing() ->
         member.freshen(_heads(nonce, chain, range(2)))
     with pytest.raises(PeerFault):
         member.freshen(_heads(b"\x01" * 32, chain, range(3)))
-    assert member.freshen(_heads(nonce, chain, range(3))) == (0, 0, True)
+    assert member.freshen(_heads(nonce, chain, range(3))) == (0, 0, True, 0)
     with pytest.raises(NotFresh):
         member.freshen(_heads(nonce, chain, range(3)))
 

@@ -12,6 +12,8 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Digest, TransactionId
 from strongroom.enclave.envelope import transaction_id
 from strongroom.enclave.execution import Executor
+from strongroom.enclave.genesis import epoch_chain
+from strongroom.enclave.keyring import Keyring
 from strongroom.enclave.outcome import Outcome, claim_digest
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.enclave.sender import ClientSession
@@ -145,4 +147,4 @@ def test_results_open_for_their_own_transaction_only(chain: Chain) -> None:
 def test_an_enclave_without_a_program_of_the_constitution_does_not_start() -> None:
     cluster = founded()
     with pytest.raises(OperatorFault, match="probe"):
-        Executor(cluster.verified, cluster.secrets[0])
+        Executor(cluster.verified, Keyring(), epoch_chain(cluster.verified))

@@ -47,8 +47,8 @@ def test_T03_nothing_is_executed_without_a_finalize_certificate_of_this_very_blo
     ]
     for certificate in wrong:
         with pytest.raises(PeerFault):
-            check_run(parent, [header], certificate, chain.genesis, verify)
-    check_run(parent, [header], chain.certificate(header), chain.genesis, verify)
+            check_run(parent, [header], certificate, chain.epochs, verify)
+    check_run(parent, [header], chain.certificate(header), chain.epochs, verify)
     assert chain.ask("bob", "payments.balance") == 0
 
 
@@ -56,15 +56,15 @@ def test_T03_a_run_is_one_chain_of_one_epoch(chain: Chain) -> None:
     parent = chain.tip
     one, two, three = (chain.make({}).header for _ in range(3))
     good = chain.certificate(three)
-    check_run(parent, [one, two, three], good, chain.genesis, verify)
+    check_run(parent, [one, two, three], good, chain.epochs, verify)
     unlinked = replace(two, parent=one.parent)
     for headers in ([one, three], [two, three], [one, two, three, three], [], [one, unlinked, three], [three]):
         with pytest.raises(PeerFault):
-            check_run(parent, headers, good, chain.genesis, verify)
+            check_run(parent, headers, good, chain.epochs, verify)
     for changes in ({"chain": b"x" * 32}, {"epoch": Epoch(1)}, {"height": 5}):
         other = replace(one, **changes)
         with pytest.raises(PeerFault):
-            check_run(parent, [other], chain.certificate(other), chain.genesis, verify)
+            check_run(parent, [other], chain.certificate(other), chain.epochs, verify)
 
 
 def test_T03_nothing_stands_on_a_terminal_block_in_its_epoch(chain: Chain) -> None:
@@ -72,9 +72,9 @@ def test_T03_nothing_stands_on_a_terminal_block_in_its_epoch(chain: Chain) -> No
     terminal = replace(chain.make({}).header, next_epoch=Digest(b"n" * 32))
     child = replace(chain.make({}).header, parent=terminal.digest)
     with pytest.raises(PeerFault):
-        check_run(parent, [terminal, child], chain.certificate(child), chain.genesis, verify)
+        check_run(parent, [terminal, child], chain.certificate(child), chain.epochs, verify)
     reproposed = chain.certify(Statement(Kind.FINALIZE, EPOCH, View(terminal.view + 3), terminal.digest))
-    check_run(parent, [terminal], reproposed, chain.genesis, verify)
+    check_run(parent, [terminal], reproposed, chain.epochs, verify)
 
 
 def block_with_data(chain: Chain) -> tuple[FinalRun, list[Batch]]:

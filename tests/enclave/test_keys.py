@@ -4,7 +4,7 @@ import pytest
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.types import Epoch
-from strongroom.enclave.keys import EpochSecrets, NodeKeys, ServiceSecret
+from strongroom.enclave.keys import EpochSecrets, KeysNeeded, NodeKeys, ServiceSecret
 from strongroom.enclave.primitives import DoesNotOpen, Secret, digest, hybrid_seal
 
 SECRET = Secret(bytes(range(32)))
@@ -13,6 +13,7 @@ SECRET = Secret(bytes(range(32)))
 def test_the_split_of_a_service_secret_is_this() -> None:
     """Golden: a change would lock every ledger."""
     split = ServiceSecret(SECRET).split(Epoch(0))
+    assert split.input is not None
     assert split.input.reveal().hex() == "7bc0435a402a979ec28c71314942873400eccf7e27135e3867b6af1b75883a9e"
     assert split.ledger.reveal().hex() == "f266c12cbf61a46406c0606403e6bf89db56b56df764c3364114e730f7e6facc"
     assert split.public_key_digest.hex() == "d040e43d85d5c66a69ef44547186b008dd9f87b807db58e8ea8c537a7197fc4e"
@@ -24,7 +25,7 @@ def test_each_epoch_and_generation_has_its_own_secrets() -> None:
     """P10: nothing of one epoch is found in another."""
     service = ServiceSecret(SECRET)
     splits = [service.split(Epoch(epoch), generation) for epoch in (0, 1) for generation in (0, 1)]
-    seen = {secret.reveal() for split in splits for secret in (split.input, split.ledger)}
+    seen = {secret.reveal() for split in splits for secret in (split.input, split.ledger) if secret}
     assert len(seen | {SECRET.reveal()}) == 9
     assert len({split.public_key for split in splits}) == 4
 
@@ -72,6 +73,30 @@ def test_no_key_prints_itself() -> None:
     split = service.split(Epoch(0))
     words = " ".join(repr(one) for one in (service, split, split.input, split.hybrid, keys, keys.seeds()))
     node, votes, wraps = keys.seeds()
+    assert split.input is not None
     for secret in (SECRET, split.input, split.ledger, node, *votes.values(), *wraps.values()):
         assert secret.reveal().hex() not in words
         assert repr(secret.reveal()) not in words
+
+
+def test_P10_without_its_input_secret_an_epoch_opens_write_sets_and_nothing_that_a_client_sealed() -> None:
+    whole = ServiceSecret(SECRET).split(Epoch(2))
+    left = whole.without_input()
+    assert whole.opens
+    assert not left.opens
+    assert left.write_set_box.seal(1, b"", b"") == whole.write_set_box.seal(1, b"", b"")
+    for use in (lambda: left.hybrid, lambda: left.session_box, lambda: left.public_key):
+        with pytest.raises(KeysNeeded, match="epoch 2"):
+            use()
+
+
+def test_T33_what_is_left_after_an_epoch_began_signs_and_opens_nothing_of_before() -> None:
+    keys = NodeKeys.fresh().with_keys(vote=Epoch(1), wrap=Epoch(2))
+    named = keys.vote(Epoch(1)).public
+    left = keys.after(Epoch(1), named)
+    _, votes, wraps = left.seeds()
+    assert (set(votes), set(wraps)) == ({1}, {2})
+    assert left.vote_named(named) is not None
+    assert left.vote_named(keys.vote(Epoch(0)).public) is None
+    kept = keys.after(Epoch(1), keys.vote(Epoch(0)).public)
+    assert kept.vote_named(keys.vote(Epoch(0)).public) is not None, "a member that was not ready keeps its last one"

@@ -29,6 +29,7 @@ WRITE_SET = WriteSet(
     (("payments", "totals", ("supply",), (5,)),),
     ((bytes(32), bytes(32), bytes(32), None),),
     ((bytes(32), 5, b"\x01"),),
+    ((bytes(32), 6, b"\x03"),),
     ((bytes(32), ((0, b"plaintext"),)),),
 )
 BOX = WriteSetBox(ChainId(bytes(32)), Epoch(0), DeterministicBox(Secret(bytes(32))))
@@ -48,11 +49,12 @@ def test_codes_are_fixed() -> None:
         (5, "wrong epoch"),
         (6, "malformed"),
         (7, "sessions full"),
+        (8, "refused"),
     ]
 
 
 def test_golden_bytes() -> None:
-    assert digest_of(OUTCOME.encode()) == "da3606884f8021d1"
+    assert digest_of(OUTCOME.encode()) == "437b9d34014e8909"
     assert OUTCOME.root.hex()[:16] == "afb484cb0b97b76a"
     assert OUTCOME.leaf_at(2).hash.hex()[:16] == "cab3246133073cef"
     assert digest_of(OUTCOME.history_leaf.encode()) == "9fe70c51b410983d"
@@ -60,7 +62,7 @@ def test_golden_bytes() -> None:
     assert claim_digest(b"b" * 32, b"claim").hex()[:16] == "e5a2d29a534f5c9c"
     sealed = BOX.seal(WRITE_SET, Height(7), Digest(bytes(32)), Digest(bytes(32)))
     assert len(sealed) == 1024 + 16
-    assert digest_of(sealed) == "240e0541ec156185"
+    assert digest_of(sealed) == "3c5aff61ef8dcdd1"
 
 
 def test_golden_layout_of_a_leaf() -> None:
@@ -69,7 +71,7 @@ def test_golden_layout_of_a_leaf() -> None:
     assert len(leaf.encode()) == LEAF_SIZE == 97
     assert Leaf.decode(leaf.encode()) == leaf
     assert leaf.hash == sha256(b"\x00strongroom/1/leaf\x00" + leaf.encode()).digest()
-    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x08" + bytes(64)):
+    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x09" + bytes(64)):
         with pytest.raises(NotCanonical):
             Leaf.decode(wrong)
 
@@ -118,6 +120,7 @@ def test_the_root_binds_the_number_of_leaves() -> None:
         {"claims": ((2, b"c" * 32), (2, b"c" * 32))},
         {"height": -1},
         {"block": bytes(31)},
+        {"snapshot_root": bytes(31)},
     ],
 )
 def test_T31_an_outcome_that_contradicts_itself_is_refused(changes: dict[str, Any]) -> None:
@@ -125,7 +128,7 @@ def test_T31_an_outcome_that_contradicts_itself_is_refused(changes: dict[str, An
         Outcome.decode(replace(OUTCOME, **changes).encode())
     fields = list(codec.decode(OUTCOME.encode()))
     with pytest.raises(NotCanonical):
-        Outcome.decode(codec.encode((2, *fields[1:])))
+        Outcome.decode(codec.encode((3, *fields[1:])))
     with pytest.raises(NotCanonical):
         Outcome.decode(codec.encode(tuple(fields[:-1])))
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.enclave.chain import Chain, person
 
 from strongroom.enclave.envelope import transaction_id
-from strongroom.enclave.programs.payments import AMOUNT_MAX
+from strongroom.enclave.programs.payments import AMOUNT_MAX, MOVEMENTS, MOVEMENTS_KEPT
 
 
 @pytest.fixture
@@ -222,3 +222,27 @@ class Bank(RuleBasedStateMachine):
 
 TestBank = Bank.TestCase
 TestBank.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+def test_a_statement_shows_the_newest_256_movements_and_says_where_the_older_ones_are(chain: Chain) -> None:
+    chain.once("member0", "payments.issue_many", issues=[["bob", 1]] * (MOVEMENTS_KEPT + 44))
+
+    def sequences(**arguments: int) -> list[int]:
+        return [entry["sequence"] for entry in chain.ask("bob", "payments.statement", **arguments)]
+
+    assert sequences() == list(range(45, 145)), "without `after`, from the oldest that is kept"
+    assert sequences(limit=1000) == list(range(45, 301))
+    assert sequences(after=44, limit=2) == [45, 46]
+    assert sequences(after=40, limit=10) == [45, 46, 47, 48, 49, 50], "what is kept of the range"
+    assert sequences(after=298) == [299, 300]
+    assert sequences(after=300) == []
+    assert [entry["balance"] for entry in chain.ask("bob", "payments.statement", after=44, limit=2)] == [45, 46]
+    assert chain.refusal("bob", "payments.statement", after=34, limit=10) == "no longer kept"
+
+
+def test_an_account_costs_no_more_memory_after_its_256th_movement(chain: Chain) -> None:
+    chain.once("member0", "payments.issue_many", issues=[["bob", 1]] * MOVEMENTS_KEPT)
+    movements = chain.executor._runner.state.maps[MOVEMENTS]
+    before = sum(1 for _ in movements.items())
+    chain.once("member0", "payments.issue_many", issues=[["bob", 1]] * 500)
+    assert sum(1 for _ in movements.items()) == before

@@ -64,7 +64,7 @@ def fresh(chain: Chain, *, height: int, notarized: bool = False) -> FreshPoint:
     above = chain.certificate(chain.blocks[height].header, Kind.NOTARIZE) if notarized else None
     body = HeadBody(nonce, EPOCH, made, chain.certificate(made), above, ())
     heads = [head_by(chain, index, body) for index in range(3)]
-    return check_heads(heads, nonce, chain.genesis.description, chain.genesis.header, verify)
+    return check_heads(heads, nonce, chain.epochs, verify)
 
 
 def test_T06_a_linearizable_query_needs_heads_made_after_it_and_everything_final_in_them(chain: Chain) -> None:

@@ -10,11 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.enclave.chain import EPOCH, Chain
 from tests.enclave.fixtures import make_cluster_genesis
+from tests.enclave.succession import Succession, after_epochs
 
 from strongroom.consensus import codec
-from strongroom.consensus.errors import InvariantBroken, ReceiptInvalid
+from strongroom.consensus.epochs import EpochEntry
+from strongroom.consensus.errors import InvariantBroken, NotCanonical, ReceiptInvalid
 from strongroom.consensus.statements import Kind, Statement
-from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Height, Milliseconds, Signature, TransactionId, View
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    ChainId,
+    Digest,
+    Epoch,
+    Height,
+    Milliseconds,
+    PublicKey,
+    Signature,
+    TransactionId,
+    View,
+)
+from strongroom.consensus.validators import EpochDescription, Validator
 from strongroom.enclave.envelope import transaction_id
 from strongroom.enclave.outcome import Code, Leaf
 from strongroom.enclave.receipt import Receipt
@@ -48,6 +62,8 @@ class Recorded:
 
 RECORDED = Recorded()
 RECEIPT, PIN = RECORDED.receipt, RECORDED.pin
+ENTRY = after_epochs(1).epochs.entries(Epoch(1))[0]
+"""Of another chain's epoch 1; the same service."""
 
 
 def test_a_receipt_proves_the_place_and_the_sealed_result() -> None:
@@ -124,6 +140,7 @@ CHANGES: dict[str, list[Any]] = {
         RECORDED.chain.certify(Statement(Kind.FINALIZE, EPOCH, View(RECEIPT.anchor.view + 1), RECEIPT.anchor.digest)),
         replace(RECEIPT.certificate, signatures=(Signature(bytes(64)), *RECEIPT.certificate.signatures[1:])),
     ],
+    "epochs": [(ENTRY,)],
 }
 
 
@@ -236,6 +253,19 @@ GOLDEN = Receipt(
 )
 
 
+GOLDEN_ENTRY = replace(
+    ENTRY,
+    header=GOLDEN.anchor,
+    certificate=GOLDEN.certificate,
+    description=EpochDescription(
+        epoch=Epoch(1),
+        validators=(Validator(node_key=PublicKey(b"n" * 32), vote_key=PublicKey(b"v" * 32)),),
+        public_key_digest=NO_DIGEST,
+    ),
+    public_key=bytes(1216),
+)
+
+
 def test_golden_bytes_of_both_forms() -> None:
     assert sha256(GOLDEN.encode()).hexdigest()[:16] == "07b7b4a3ada61859"
     text = json.dumps(GOLDEN.to_json(), sort_keys=True)
@@ -290,10 +320,195 @@ def test_T31_json_with_a_field_missing_or_doubled_is_refused() -> None:
 
 def test_a_receipt_of_a_later_version_cannot_be_checked() -> None:
     later = list(codec.decode(RECEIPT.encode()))
-    later[1] = 2
+    later[1] = 3
     with pytest.raises(ReceiptInvalid) as invalid:
         Receipt.decode(codec.encode(tuple(later)))
     assert invalid.value.verdict == "cannot check"
     with pytest.raises(ReceiptInvalid) as invalid:
-        Receipt.from_json({**RECEIPT.to_json(), "version": 2})
+        Receipt.from_json({**RECEIPT.to_json(), "version": 3})
     assert invalid.value.verdict == "cannot check"
+
+
+# --- through several epochs (T33, T41) --------------------------------------------------------------------------------
+
+
+def test_a_receipt_carries_the_succession_of_epochs_from_the_pin_to_its_anchor() -> None:
+    chain = after_epochs(3)
+    for height in (outcome.height for outcome in chain.outcomes[:-1] if outcome.count):
+        receipt = chain.receipt(height, 1)
+        verified = verify_receipt(receipt, PIN)
+        anchored = chain.blocks[verified.anchor_height - 1].header
+        assert (verified.height, verified.index, verified.epoch) == (height, 1, anchored.epoch)
+        assert len(receipt.epochs) == anchored.epoch
+        assert Receipt.decode(receipt.encode()) == receipt == Receipt.from_json(json.dumps(receipt.to_json()))
+        assert receipt.version == (1 if anchored.epoch == 0 else 2)
+    assert verified.epoch == 3
+
+
+def test_members_may_join_and_leave_between_a_transaction_and_its_anchor() -> None:
+    chain = Succession()
+    chain.end_epoch(b"x", without=(0,), joining=("n4",))
+    height = chain.tip.height
+    chain.commit()
+    verified = verify_receipt(chain.receipt(height), PIN)
+    assert (verified.height, verified.epoch) == (height, 1)
+    chain.end_epoch(joining=("n5", "n6", "n7"))
+    chain.commit(b"y")
+    chain.commit()
+    late = chain.receipt(chain.tip.height - 1)
+    assert verify_receipt(late, PIN).epoch == 2
+    assert len(late.certificate.signers) == chain.description.quorum.size == 5
+
+
+def _late() -> tuple[Succession, Receipt]:
+    """A chain in epoch 2, and a receipt of a transaction in it."""
+    chain = after_epochs(2)
+    return chain, chain.receipt(next(outcome.height for outcome in reversed(chain.outcomes) if outcome.count))
+
+
+def test_T33_the_anchor_counts_only_with_the_votes_of_its_own_epochs_members() -> None:
+    chain, receipt = _late()
+    verify_receipt(receipt, PIN)
+    first, second = (chain.epochs.description(Epoch(number)) for number in (0, 1))
+    assert first is not None
+    assert second is not None
+    wrong = {
+        "old vote keys under the new epoch": replace(
+            chain.certificate(receipt.anchor, by=first),
+            statement=chain.certificate(receipt.anchor).statement,
+        ),
+        "old vote keys under their own epoch": chain.certificate(receipt.anchor, by=first),
+        "the epoch before": chain.certificate(receipt.anchor, by=second),
+        "too few": chain.certificate(receipt.anchor, signers=(0, 1)),
+    }
+    for reason, certificate in wrong.items():
+        with pytest.raises(ReceiptInvalid) as invalid:
+            verify_receipt(replace(receipt, certificate=certificate), PIN)
+        assert invalid.value.verdict == "forged", reason
+
+
+def test_T33_a_header_of_an_old_epoch_does_not_count_once_later_epochs_are_shown() -> None:
+    """T33: the vote keys of epoch 0 were stolen, and write on above the block that ended it."""
+    chain, receipt = _late()
+    old = chain.epochs.description(Epoch(0))
+    assert old is not None
+    forged = replace(receipt.anchor, epoch=Epoch(0), next_epoch=old.digest)
+    with pytest.raises(ReceiptInvalid, match="of epoch 0, expected 2"):
+        verify_receipt(replace(receipt, anchor=forged, certificate=chain.certificate(forged, by=old)), PIN)
+
+
+def test_T33_a_header_at_or_below_its_epochs_anchor_is_no_header_of_that_epoch() -> None:
+    chain, receipt = _late()
+    low = replace(receipt.anchor, height=chain.epochs.anchor.height)
+    with pytest.raises(ReceiptInvalid, match="not above the anchor"):
+        verify_receipt(replace(receipt, anchor=low, certificate=chain.certificate(low)), PIN)
+
+
+def _forged_entries(chain: Succession) -> dict[str, tuple[EpochEntry, ...]]:
+    first, second = chain.epochs.entries(Epoch(1))
+    stranger = Succession(make_cluster_genesis(4))
+    alien = stranger.end_epoch()
+    members = [one.node_key for one in second.description.validators]
+    taken, key = chain.described(Epoch(2), [*members[1:], stranger.description.validators[0].node_key])
+    unsigned = replace(second.header, next_epoch=taken.digest)
+    base = chain.epochs.description(Epoch(0))
+    assert base is not None
+    twice = (second.certificate.signatures[0],) * 3
+    return {
+        "one is skipped": (second,),
+        "one is missing at the end": (first,),
+        "in another order": (second, first),
+        "one stands twice": (first, first, second),
+        "none": (),
+        "of another service": (alien, second),
+        "a set that nobody named": (first, replace(second, description=taken, public_key=key)),
+        "a set named by a header that nobody certified": (
+            first,
+            EpochEntry(unsigned, second.certificate, taken, key),
+        ),
+        "certified by the set of the epoch before": (
+            first,
+            EpochEntry(unsigned, chain.certificate(unsigned, by=base), taken, key),
+        ),
+        "certified by the new set itself": (
+            first,
+            EpochEntry(unsigned, replace(chain.certificate(unsigned), signers=(0, 1, 2)), taken, key),  # type: ignore[arg-type]
+        ),
+        "too few signers": (
+            first,
+            replace(
+                second,
+                certificate=replace(
+                    second.certificate,
+                    signers=second.certificate.signers[:2],
+                    signatures=second.certificate.signatures[:2],
+                ),
+            ),
+        ),
+        "one signer's signature three times": (
+            first,
+            replace(second, certificate=replace(second.certificate, signatures=twice)),
+        ),
+        "another public key": (first, replace(second, public_key=first.public_key)),
+        "not the last block of its epoch": (
+            first,
+            replace(second, header=chain.blocks[first.header.height].header),
+        ),
+    }
+
+
+def test_T41_every_forged_succession_of_epochs_is_refused() -> None:
+    chain, receipt = _late()
+    for reason, epochs in _forged_entries(chain).items():
+        with pytest.raises(ReceiptInvalid) as invalid:
+            verify_receipt(replace(receipt, epochs=epochs), PIN)
+        assert invalid.value.verdict == "forged", reason
+
+
+def test_T33_a_signer_that_is_named_twice_is_not_canonical() -> None:
+    """T33: duplicate signers cannot even be written down."""
+    _, receipt = _late()
+    signatures, signers = receipt.certificate.signatures, receipt.certificate.signers
+    with pytest.raises(NotCanonical):
+        replace(receipt.certificate, signers=(signers[0], signers[0], signers[1]), signatures=signatures)
+
+
+def test_T31_a_receipt_of_version_2_without_epochs_or_of_version_1_with_some_is_none() -> None:
+    _, receipt = _late()
+    document = receipt.to_json()
+    for wrong in (
+        {**document, "version": 1},
+        {**document, "epochs": []},
+        {**document, "epochs": "x"},
+        {**document, "epochs": [1]},
+        {**document, "epochs": [*document["epochs"][:1], "AAAA"]},
+        {name: value for name, value in document.items() if name != "epochs"},
+        {**RECEIPT.to_json(), "version": 2},
+        {**RECEIPT.to_json(), "epochs": []},
+        {**RECEIPT.to_json(), "version": 2, "epochs": []},
+    ):
+        with pytest.raises(ReceiptInvalid):
+            Receipt.from_json(json.dumps(wrong))
+    value = list(codec.decode(receipt.encode()))
+    for changed in ([*value[:1], 1, *value[2:]], [*value[:-1], ()], value[:-1]):
+        with pytest.raises(ReceiptInvalid):
+            Receipt.decode(codec.encode(tuple(changed)))
+
+
+def test_golden_bytes_of_a_receipt_with_epochs() -> None:
+    document = replace(GOLDEN, epochs=(GOLDEN_ENTRY,))
+    assert sha256(document.encode()).hexdigest()[:16] == "3bb2cc2fe4228c37"
+    assert sha256(json.dumps(document.to_json(), sort_keys=True).encode()).hexdigest()[:16] == "55830b89eaaf0115"
+
+
+def test_a_receipt_is_not_built_without_the_epochs_that_it_needs() -> None:
+    chain, receipt = _late()
+    with pytest.raises(InvariantBroken):
+        build_receipt(
+            genesis=chain.genesis.data,
+            outcome=chain.outcomes[receipt.height - 1],
+            position=0,
+            history=chain.history,
+            anchor=receipt.anchor,
+            certificate=receipt.certificate,
+        )

@@ -59,6 +59,7 @@ def test_T13_a_secret_that_nobody_names_any_more_is_overwritten(home: SecretMemo
 def test_every_seed_of_a_node_and_both_secrets_of_an_epoch_rest(home: SecretMemory) -> None:
     keys, secrets = NodeKeys.fresh(), ServiceSecret.fresh().split(Epoch(0))
     node, votes, wraps = keys.seeds()
+    assert secrets.input is not None
     held = [node, *votes.values(), *wraps.values(), secrets.input, secrets.ledger]
     assert all(isinstance(one, RestingSecret) for one in held)
     assert all(one.reveal() in content(home) for one in held)

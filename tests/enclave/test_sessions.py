@@ -18,7 +18,8 @@ WHO = Digest(b"w" * 32)
 
 
 def table(secret: bytes = bytes(32)) -> Sessions:
-    return Sessions(CHAIN, Epoch(0), DeterministicBox(Secret(secret)))
+    box = DeterministicBox(Secret(secret))
+    return Sessions(CHAIN, Epoch(0), lambda: box)
 
 
 def digest(number: int) -> Digest:

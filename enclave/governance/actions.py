@@ -1,0 +1,20 @@
+"""Who hears what: one function per public action (public.SHAPES has their fields)."""
+
+from collections.abc import Callable, Mapping
+
+from strongroom.enclave.governance import admission, proposals, public, registry, succession
+from strongroom.enclave.governance.hearing import Hearing
+
+ACTIONS: Mapping[str, Callable[[Hearing], object]] = {
+    public.PROPOSE: proposals.propose,
+    public.BALLOT: proposals.ballot,
+    public.WITHDRAW: proposals.withdraw,
+    public.ATTEST: admission.attest,
+    public.SYNCED: registry.synced,
+    public.LEAVE: registry.leave,
+    public.REFRESH: registry.refresh,
+    public.EVIDENCE: registry.convict,
+    public.OFFER: succession.offer,
+    public.READY: succession.ready,
+}
+"""Each returns its plain result, or raises ProgramError and is undone."""

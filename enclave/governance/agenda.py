@@ -1,0 +1,57 @@
+"""What time alone will change: so that a block in which nothing of it comes costs governance one comparison.
+
+A pure function of the state and of where the clock stood before the block, so that a replica that only now looks comes
+to the same answer as one that looked long ago.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.consensus.types import Milliseconds
+from strongroom.enclave.governance.hearing import Bench
+from strongroom.enclave.governance.proposals import next_activation_ms
+from strongroom.enclave.governance.records import Status
+from strongroom.enclave.governance.succession import READY_MS
+
+NEVER = 2**63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agenda:
+    """When the end of a block has something to do; NEVER where nothing waits."""
+
+    time_ms: int
+    """Block time: an activation, the end of the grace, the wish."""
+    height: int
+    """An epoch has lasted its blocks."""
+    active_ms: int
+    """Active clock: evidence grows too old for something."""
+    expiry_ms: int
+    """Active clock: evidence grows too old to stay, so that a block is worth making for it."""
+
+
+def draw_up(bench: Bench, since_ms: Milliseconds) -> Agenda:
+    """What comes after the active clock showed `since_ms`."""
+    book, winner = bench.book, bench.book.winner
+    moments = [next_activation_ms(bench), book.grace_until_ms]
+    if winner is not None and book.wish is None:
+        moments.append(winner.quorum_ms + READY_MS)
+    blocks = book.limit("epoch_blocks")
+    counts = bool(blocks) and book.due is None and not bench.frozen
+    suspensions, expiries = _ages(bench)
+    return Agenda(
+        time_ms=min((moment for moment in moments if moment), default=NEVER),
+        height=bench.tenure.anchor_height + blocks if counts else NEVER,
+        active_ms=min((moment for moment in (*suspensions, *expiries) if moment > since_ms), default=NEVER),
+        expiry_ms=min((moment for moment in expiries if moment > since_ms), default=NEVER),
+    )
+
+
+def _ages(bench: Bench) -> tuple[list[int], list[int]]:
+    """When nodes' evidence comes of age, and when it expires, on the active clock."""
+    if bench.frozen:
+        return [], []
+    max_age_ms = bench.book.policy.max_age_ms
+    nodes = [node for node in bench.book.nodes() if node.status is not Status.REMOVED]
+    suspensions = [node.attested_ms + max_age_ms + 1 for node in nodes]
+    members = (node for node in nodes if node.status in (Status.VALIDATOR, Status.LEAVING))
+    return suspensions, [node.attested_ms + 2 * max_age_ms + 1 for node in members]

@@ -1,0 +1,107 @@
+"""What changes take: kinds of arguments, as canonical values on the ledger and as text of the command line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE
+from strongroom.enclave.attestation.claims import checked_name
+from strongroom.enclave.attestation.report import CHIP_ID_SIZE, MEASUREMENT_SIZE, Product, Tcb
+from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.governance.rules import LIMITS
+
+AGE_MS_MIN, AGE_MS_MAX = 60_000, 90 * 86_400_000
+"""Between which the maximum age of evidence may lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of argument."""
+
+    expected: str
+    """What it must be, in words."""
+    holds: Callable[[Any], bool]
+    """Is this value of the wire one of the kind?"""
+    parse: Callable[[str], Any]
+    """From text to the wire; raises ValueError."""
+
+    def check(self, name: str, value: Any) -> Any:
+        """The value, if it is of this kind.
+
+        Raises:
+            ProgramError: ``arguments``.
+        """
+        if not self.holds(value):
+            refuse(Ground.ARGUMENTS, f"{name}: expected {self.expected}")
+        return value
+
+    def from_text(self, name: str, text: str) -> Any:
+        """The value that a text means.
+
+        Raises:
+            ProgramError: ``arguments``.
+        """
+        try:
+            value = self.parse(text)
+        except ValueError:
+            refuse(Ground.ARGUMENTS, f"{name}: expected {self.expected}")
+        return self.check(name, value)
+
+
+def _is_name(value: Any) -> bool:
+    try:
+        checked_name(value, name="name")
+    except NotCanonical:
+        return False
+    return True
+
+
+def _is_tcb(value: Any) -> bool:
+    try:
+        Tcb.from_wire(value)
+    except NotCanonical:
+        return False
+    return True
+
+
+def _parse_tcb(text: str) -> tuple[int, ...]:
+    parts = tuple(int(part) for part in text.split(","))
+    return parts if len(parts) == 5 else (*parts, 0)
+
+
+def _parse_bool(text: str) -> bool:
+    if text not in ("true", "yes", "false", "no"):
+        raise ValueError(text)
+    return text in ("true", "yes")
+
+
+def _bytes(size: int) -> Kind:
+    return Kind(
+        f"{size} bytes, {2 * size} characters of hex",
+        lambda value: type(value) is bytes and len(value) == size,
+        lambda text: bytes.fromhex(text.removeprefix("id:")),
+    )
+
+
+def _number(least: int, most: int, unit: str = "") -> Kind:
+    return Kind(
+        f"a whole number{unit} in {least}..{most}", lambda value: type(value) is int and least <= value <= most, int
+    )
+
+
+NAME = Kind("a name of 1..64 bytes without spaces", _is_name, str)
+KEY = _bytes(KEY_SIZE)
+IDENTITY = _bytes(DIGEST_SIZE)
+CHIP = _bytes(CHIP_ID_SIZE)
+MEASUREMENT = _bytes(MEASUREMENT_SIZE)
+AGE = _number(AGE_MS_MIN, AGE_MS_MAX, " of milliseconds")
+VALUE = _number(0, max(limit.most for limit in LIMITS.values()))
+BOOL = Kind("true or false", lambda value: type(value) is bool, _parse_bool)
+PRODUCT = Kind(
+    f"one of {', '.join(product.value for product in Product)}",
+    lambda value: type(value) is str and value in tuple(Product),
+    str,
+)
+TCB = Kind("bootloader,tee,snp,microcode[,fmc], each 0..255", _is_tcb, _parse_tcb)
+LIMIT = Kind(f"one of {', '.join(LIMITS)}", lambda value: type(value) is str and value in LIMITS, str)

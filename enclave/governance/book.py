@@ -1,0 +1,261 @@
+"""Governance's maps, read and written as records.
+
+Owns how each record lies in the state (enclave/programs/governance.py declares the maps), so that write sets, state
+digests and snapshots carry all of it. Decides nothing.
+"""
+
+from typing import Any
+
+from strongroom.consensus import codec
+from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.access import Access
+from strongroom.enclave.governance.records import (
+    Due,
+    Node,
+    Offer,
+    Proposal,
+    ProposalStatus,
+    Ready,
+    Status,
+    Tenure,
+    Winner,
+    Wish,
+)
+from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.programs.governance import (
+    BALLOTS,
+    EPOCHS,
+    LIMITS,
+    MEMBERS,
+    NODES,
+    OFFERS,
+    PROPOSALS,
+    READIES,
+    ROLES,
+    STANDING,
+    WRAPS,
+)
+from strongroom.enclave.programs.governance import governance as governance
+
+_NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
+_EPOCHS_SHOWN_MAX = 256
+
+
+class Book(Access):
+    """Typed access to the maps of governance."""
+
+    def tenure(self, name: str = "tenure") -> Tenure | None:
+        """The current epoch; with ``before`` the one before it."""
+        value = self.standing(name)
+        if value is None:
+            return None
+        description, public_key, height, time_ms, reason, offer = value
+        return Tenure(
+            description=EpochDescription.decode(description),
+            public_key=public_key,
+            anchor_height=Height(height),
+            anchor_ms=Milliseconds(time_ms),
+            reason=reason,
+            offer=Digest(offer),
+        )
+
+    def begin(self, tenure: Tenure) -> None:
+        """A new epoch: the current one becomes the one before."""
+        current = self.get(STANDING, "tenure")
+        if current is not None:
+            self.put(STANDING, "before", current)
+        one = tenure
+        fields = (one.description.encode(), one.public_key, one.anchor_height, one.anchor_ms, one.reason, one.offer)
+        self.stand("tenure", fields)
+        description = one.description
+        shown = (description.digest, description.public_key_digest, len(description.validators))
+        self.put(EPOCHS, description.epoch, (*shown, one.anchor_height, one.anchor_ms, one.reason))
+        self.delete(EPOCHS, description.epoch - _EPOCHS_SHOWN_MAX)
+
+    @property
+    def due(self) -> Due | None:
+        """The next epoch, when one is due."""
+        value = self.standing("due")
+        if value is None:
+            return None
+        epoch, members, digest, since_ms, reason, compromised = value
+        return Due(
+            epoch=epoch, members=members, digest=digest, since_ms=since_ms, reason=reason, compromised=compromised
+        )
+
+    @due.setter
+    def due(self, due: Due | None) -> None:
+        one = due
+        self.stand("due", one and (one.epoch, one.members, one.digest, one.since_ms, one.reason, one.compromised))
+
+    @property
+    def winner(self) -> Winner | None:
+        """The offer that a quorum is ready for."""
+        value = self.standing("winner")
+        return None if value is None else Winner(*value)
+
+    @winner.setter
+    def winner(self, winner: Winner | None) -> None:
+        self.stand("winner", winner and (winner.offer, winner.quorum_ms))
+
+    @property
+    def wish(self) -> Wish | None:
+        """What the next epoch shall be."""
+        value = self.standing("wish")
+        return None if value is None else Wish(EpochDescription.decode(value[0]), value[1])
+
+    @wish.setter
+    def wish(self, wish: Wish | None) -> None:
+        self.stand("wish", wish and (wish.description.encode(), wish.public_key))
+
+    @property
+    def rotation(self) -> tuple[str, bool] | None:
+        """(reason, compromised) of a rotation that was asked for and is not decided yet."""
+        value: tuple[str, bool] | None = self.standing("rotation")
+        return value
+
+    @rotation.setter
+    def rotation(self, asked: tuple[str, bool] | None) -> None:
+        self.stand("rotation", asked)
+
+    @property
+    def grace_until_ms(self) -> int:
+        """When the grace of the epoch before ends; 0: there is none."""
+        return self.standing("grace") or 0
+
+    @grace_until_ms.setter
+    def grace_until_ms(self, until_ms: int) -> None:
+        self.stand("grace", until_ms or None)
+
+    # Rules.
+
+    @property
+    def rules(self) -> Rules:
+        """What members govern."""
+        return Rules(
+            policy=self.policy,
+            members=tuple(self.items(MEMBERS)),
+            roles=tuple(role for role, _ in self.items(ROLES)),
+            limits=tuple(self.items(LIMITS)),
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """What is demanded of enclaves."""
+        return Policy.from_wire(self.standing("policy"))
+
+    def write_rules(self, rules: Rules) -> None:
+        """Set what members govern, touching only what differs."""
+        encoded = rules.policy.encode()
+        if self.get(STANDING, "policy") != encoded:
+            self.put(STANDING, "policy", encoded)
+        for schema, wanted in (
+            (MEMBERS, dict(rules.members)),
+            (ROLES, dict.fromkeys(rules.roles, True)),
+            (LIMITS, dict(rules.limits)),
+        ):
+            held: dict[Any, Any] = dict(self.items(schema))
+            for key in held:
+                if key not in wanted:
+                    self.delete(schema, key)
+            for key, value in wanted.items():
+                if held.get(key) != value:
+                    self.put(schema, key, value)
+
+    def limit(self, name: str) -> int:
+        """One of the limits."""
+        value: int = self.get(LIMITS, name)
+        return value
+
+    def is_member(self, key: PublicKey) -> bool:
+        """Does this key govern?"""
+        return any(key == held for _, held in self.items(MEMBERS))
+
+    # The registry.
+
+    def node(self, node_key: PublicKey) -> Node | None:
+        """A node of the registry."""
+        record = self.get(NODES, node_key)
+        return None if record is None else _node(node_key, record)
+
+    def nodes(self) -> tuple[Node, ...]:
+        """All of the registry, by node key."""
+        return tuple(_node(node_key, record) for node_key, record in self.items(NODES))
+
+    def write_node(self, node: Node) -> None:
+        """Enter a node, or what is new of it."""
+        record = tuple(getattr(node, name) for name in _NODE_FIELDS)
+        self.put(NODES, node.node_key, tuple(str(part) if isinstance(part, Status) else part for part in record))
+
+    def wrap_key(self, node_key: PublicKey, epoch: Epoch) -> bytes | None:
+        """The wrap key that a node announced for an epoch."""
+        key: bytes | None = self.get(WRAPS, (node_key, epoch))
+        return key
+
+    # Proposals.
+
+    def proposal(self, id: str) -> Proposal | None:
+        """A proposal that is not archived."""
+        record = self.get(PROPOSALS, id)
+        return None if record is None else _proposal(id, record)
+
+    def proposals(self) -> tuple[Proposal, ...]:
+        """All that are not archived, by id."""
+        return tuple(_proposal(id, record) for id, record in self.items(PROPOSALS))
+
+    def write_proposal(self, one: Proposal) -> None:
+        """Enter a proposal, or what is new of it."""
+        times = (one.proposed_ms, one.decided_ms, one.activates_ms)
+        record = (one.digest, one.proposer, one.change, codec.encode(one.arguments), str(one.status), *times, one.note)
+        self.put(PROPOSALS, one.id, record)
+
+    def ballots(self, id: str) -> dict[PublicKey, bool]:
+        """The ballots of a proposal, by member's key."""
+        return {key: yes for (proposal, key), yes in self.items(BALLOTS) if proposal == id}
+
+    # Offers.
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Open offers, in order of execution."""
+        offers = []
+        readies = self.items(READIES)
+        for _, (digest, offerer, public_key, wraps) in self.items(OFFERS):
+            offers.append(
+                Offer(
+                    digest=digest,
+                    offerer=offerer,
+                    public_key=public_key,
+                    wraps=dict(codec.decode(wraps)),
+                    readies={node: Ready(*ready) for (offer, node), ready in readies if offer == digest},
+                )
+            )
+        return tuple(offers)
+
+    def void_offers(self) -> None:
+        """Forget all offers and who was ready for them."""
+        self.clear(OFFERS)
+        self.clear(READIES)
+
+
+def _node(node_key: PublicKey, record: tuple[Any, ...]) -> Node:
+    fields = dict(zip(_NODE_FIELDS, record, strict=True))
+    fields["status"] = Status(fields["status"])
+    return Node(node_key=node_key, **fields)
+
+
+def _proposal(id: str, record: tuple[Any, ...]) -> Proposal:
+    digest, proposer, change, arguments, status, proposed_ms, decided_ms, activates_ms, note = record
+    return Proposal(
+        id=id,
+        digest=digest,
+        proposer=proposer,
+        change=change,
+        arguments=codec.decode(arguments),
+        status=ProposalStatus(status),
+        proposed_ms=proposed_ms,
+        decided_ms=decided_ms,
+        activates_ms=activates_ms,
+        note=note,
+    )

@@ -1,0 +1,32 @@
+"""Governance at height 0: what genesis says, entered into the maps."""
+
+from strongroom.consensus.types import NO_DIGEST, Height
+from strongroom.enclave.genesis import VerifiedGenesis
+from strongroom.enclave.governance.admission import registered
+from strongroom.enclave.governance.hearing import Bench
+from strongroom.enclave.governance.records import Status, Tenure
+from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.programs.governance import WRAPS
+
+FOUNDED = "founded"
+"""Why epoch 0 began."""
+
+
+def enter(bench: Bench, genesis: VerifiedGenesis) -> None:
+    """Fill empty maps: rules, epoch 0, its validators and the wrap keys that they named."""
+    bench.clock.start(genesis.header)
+    bench.book.write_rules(Rules.of(genesis.constitution))
+    bench.book.begin(
+        Tenure(
+            description=genesis.description,
+            public_key=genesis.public_key,
+            anchor_height=Height(0),
+            anchor_ms=genesis.header.time_ms,
+            reason=FOUNDED,
+            offer=NO_DIGEST,
+        )
+    )
+    for enclave in genesis.validators:
+        bench.book.write_node(registered(enclave, Status.VALIDATOR, Height(0), genesis.header.time_ms))
+        for epoch, key in enclave.claims.wrap_keys:
+            bench.book.put(WRAPS, (enclave.claims.node_key, epoch), key)

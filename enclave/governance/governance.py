@@ -1,0 +1,258 @@
+"""Governance as the executor sees it: members' votes, nodes' words, and the epochs that follow from them.
+
+Owns the order in which a block changes governance, and what is kept between blocks to be quick. Holds no key and reads
+no clock: everything is a function of the executed blocks. Rules are elsewhere:
+
+| who | what | file |
+|---|---|---|
+| anyone | form and signature of a public transaction; who hears it | public.py; actions.py |
+| members | proposals, ballots; the table of changes | proposals.py; changes.py, arguments.py, rules.py |
+| nodes | evidence; catching up, leaving, offences | admission.py; registry.py |
+| members of an epoch | offers, readies, the wish, the next epoch | succession.py |
+| everybody | who is suspended, who is wanted | roll.py |
+| | records, and how they lie in the state | records.py, book.py, access.py, clock.py |
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from strongroom.consensus import codec
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.errors import AttestationError, InvariantBroken
+from strongroom.consensus.types import ChainId, Digest, Epoch, Height, PublicKey
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.genesis import VerifiedGenesis
+from strongroom.enclave.governance import founding, proposals, succession
+from strongroom.enclave.governance.actions import ACTIONS
+from strongroom.enclave.governance.agenda import NEVER, Agenda, draw_up
+from strongroom.enclave.governance.book import Book
+from strongroom.enclave.governance.clock import ActiveClock
+from strongroom.enclave.governance.document import Document, build_document
+from strongroom.enclave.governance.hearing import Bench, Hearing
+from strongroom.enclave.governance.public import Unsigned as Unsigned
+from strongroom.enclave.governance.public import read_public
+from strongroom.enclave.governance.records import BlockFacts, Due, Node, Offer, Status, Tenure, Wish
+from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.programs.framework import ProgramError
+from strongroom.enclave.state import State
+
+_T = TypeVar("_T")
+
+
+class Governance:
+    """Governance of one replica. Every replica that executes or applies the same blocks holds the same."""
+
+    def __init__(self, state: State, chain: ChainId) -> None:
+        self._state = state
+        self._bench = Bench(Book(state), ActiveClock(state), chain)
+        self._touched = False
+        """Did a public transaction of the block at hand change something?"""
+        self._agenda: Agenda | None = None
+        self._kept: dict[str, Any] = {}
+        """What was read of the maps since they last changed."""
+
+    def found(self, genesis: VerifiedGenesis) -> None:
+        """Fill the maps at height 0. This is in no write set: every replica does it for itself."""
+        founding.enter(self._bench, genesis)
+        self._state.commit()
+        self._state.take_changes()
+        self.refresh()
+
+    def tick(self, header: Header) -> None:
+        """Every block, executed or applied, before anything else: the active clock goes on by at most 60 s."""
+        self._bench.clock.tick(header)
+
+    def refresh(self) -> None:
+        """The maps were changed, here or from outside (State.apply, a snapshot): forget what was read of them."""
+        self._agenda = None
+        self._kept.clear()
+
+    def run(self, fields: tuple[bytes, bytes, bytes], block: BlockFacts) -> bytes:
+        """Execute a public transaction: its plain result, (True, value) or (False, (code, message)), encoded.
+
+        Args:
+            fields: protected header, payload and signature of its envelope.
+            block: the block in which it stands.
+
+        Raises:
+            NotCanonical: it is malformed; nothing was changed.
+            Unsigned: its signature does not verify for its signer and this chain; nothing was changed.
+        """
+        transaction = read_public(*fields, self._bench.chain)
+        try:
+            value = ACTIONS[transaction.action](Hearing(self._bench, transaction, block))
+            self._state.commit()
+        except (MemoryError, InvariantBroken):
+            raise
+        except ProgramError as refused:
+            self._state.roll_back()
+            return codec.encode((False, (refused.code, refused.message)))
+        except Exception:
+            self._state.roll_back()
+            return codec.encode((False, ("internal", "governance failed; nothing was changed")))
+        self._touched = True
+        self.refresh()
+        return codec.encode((True, value))
+
+    def end_block(self, header: Header) -> None:
+        """After all transactions of a block, before its write set is taken: what time and counted votes bring about."""
+        clock = self._bench.clock
+        if self._agenda is None:
+            self._agenda = draw_up(self._bench, clock.at(Height(header.height - 1)))
+        agenda = self._agenda
+        if not (
+            self._touched
+            or header.time_ms >= agenda.time_ms
+            or header.height >= agenda.height
+            or clock.now_ms >= agenda.active_ms
+        ):
+            return
+        if 0 < self._bench.book.grace_until_ms <= header.time_ms:
+            self._bench.book.grace_until_ms = 0
+        proposals.settle(self._bench, header.height, header.time_ms)
+        succession.consider(self._bench, header)
+        self._state.commit()
+        self._touched = False
+        self.refresh()
+
+    def end_epoch(self, terminal: Header) -> None:
+        """At the end of the terminal block's execution, before its write set is taken: the wish becomes the epoch.
+
+        Raises:
+            InvariantBroken: there is no wish, or the block names another one.
+        """
+        succession.succeed(self._bench, terminal)
+        succession.consider(self._bench, terminal)
+        self._state.commit()
+        self.refresh()
+
+    @property
+    def current(self) -> EpochDescription:
+        """The current epoch."""
+        return self._tenure.description
+
+    @property
+    def epoch(self) -> Epoch:
+        """Its number."""
+        return self._tenure.description.epoch
+
+    @property
+    def public_key(self) -> bytes:
+        """Its hybrid public key, 1216 bytes."""
+        return self._tenure.public_key
+
+    @property
+    def wish(self) -> Wish | None:
+        """What the next epoch shall be, once that is decided; it does not change any more."""
+        return self._keep("wish", lambda: self._bench.book.wish)
+
+    @property
+    def deadline_ms(self) -> int:
+        """Earliest block time at which end_block would do something by itself; 0: none. A block is worth making then.
+
+        While blocks are rare the active clock lags behind, and a deadline of age may need more than one of them.
+        """
+        clock = self._bench.clock
+        agenda = self._keep("agenda", lambda: draw_up(self._bench, clock.now_ms))
+        if clock.now_ms >= agenda.expiry_ms:
+            agenda = self._kept["agenda"] = draw_up(self._bench, clock.now_ms)
+        expires_ms = clock.block_ms + agenda.expiry_ms - clock.now_ms
+        earliest_ms = min(agenda.time_ms, expires_ms if agenda.expiry_ms < NEVER else NEVER)
+        return 0 if earliest_ms >= NEVER else earliest_ms
+
+    @property
+    def rules(self) -> Rules:
+        """Everything that members vote on."""
+        return self._keep("rules", lambda: self._bench.book.rules)
+
+    @property
+    def policy(self) -> Policy:
+        """What is demanded of enclaves."""
+        return self.rules.policy
+
+    @property
+    def members(self) -> Mapping[str, PublicKey]:
+        """Who governs: keys by name."""
+        return dict(self.rules.members)
+
+    @property
+    def roles(self) -> frozenset[tuple[str, str, bytes]]:
+        """(program, role, identity)."""
+        return frozenset((program, role, bytes(identity)) for program, role, identity in self.rules.roles)
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Bounds that members may change."""
+        return dict(self.rules.limits)
+
+    @property
+    def grace_until_ms(self) -> int:
+        """Until which block time calls in sessions of the epoch before open; 0: there is no grace."""
+        return self._keep("grace", lambda: self._bench.book.grace_until_ms)
+
+    @property
+    def due(self) -> Due | None:
+        """The next epoch, when one is due."""
+        return self._keep("due", lambda: self._bench.book.due)
+
+    def node(self, node_key: PublicKey) -> Node | None:
+        """A node of the registry."""
+        return self._bench.book.node(node_key)
+
+    def nodes(self) -> tuple[Node, ...]:
+        """All of the registry, by node key."""
+        return self._keep("nodes", self._bench.book.nodes)
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Open offers of the due epoch, in order of execution."""
+        return self._keep("offers", self._bench.book.offers)
+
+    def wrap_key(self, node_key: PublicKey, epoch: Epoch) -> bytes | None:
+        """The wrap key that a node announced for an epoch, 1216 bytes."""
+        return self._bench.book.wrap_key(node_key, epoch)
+
+    def recipients(self, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
+        """Members of a due epoch that announced a wrap key for it, with the key, by node key: an offer's recipients."""
+        return succession.recipients(self._bench, due)
+
+    def is_suspended(self, node: Node) -> bool:
+        """Does it get no keys until it attests again?"""
+        return node.node_key in self._bench.roll.suspended
+
+    def is_due_to_attest(self, node: Node) -> bool:
+        """Should it show fresh evidence now, well before it is suspended?"""
+        return self._bench.roll.is_due_to_attest(node)
+
+    @property
+    def won_offer(self) -> Digest:
+        """The offer that opened the current epoch; zeros in epoch 0. A member that was late names it."""
+        return self._tenure.offer
+
+    def may_get_keys(self, node_key: PublicKey) -> None:
+        """Check that secrets may be given to a node (T29).
+
+        Raises:
+            AttestationError: ``not-admitted``, ``removed`` or ``suspended``.
+        """
+        node = self.node(node_key)
+        if node is None:
+            raise AttestationError("not-admitted", "no node of the registry has this key: attest first")
+        if node.status is Status.REMOVED or node.offence:
+            raise AttestationError("removed", f"node {node.name} gets no keys any more")
+        if self.is_suspended(node):
+            raise AttestationError("suspended", f"node {node.name} gets no keys until it attests again")
+
+    def document(self) -> Document:
+        """Everything public of governance at the newest executed height: see document.py, field by field."""
+        return build_document(self._bench, self.deadline_ms)
+
+    @property
+    def _tenure(self) -> Tenure:
+        return self._keep("tenure", lambda: self._bench.tenure)
+
+    def _keep(self, name: str, read: Callable[[], _T]) -> _T:
+        if name not in self._kept:
+            self._kept[name] = read()
+        kept: _T = self._kept[name]
+        return kept

@@ -1,0 +1,151 @@
+"""One public transaction before the rules: what an action is given."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from strongroom.consensus import codec
+from strongroom.consensus.errors import InvariantBroken, NotCanonical
+from strongroom.consensus.types import ChainId, Epoch, PublicKey
+from strongroom.enclave.governance.book import Book
+from strongroom.enclave.governance.clock import ActiveClock
+from strongroom.enclave.governance.public import PublicTransaction
+from strongroom.enclave.governance.records import RECENT_BLOCKS, BlockFacts, Node, Status, Tenure
+from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.governance.roll import Roll
+from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, DoesNotOpen, hybrid_seal
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The state that rules judge on, at one block."""
+
+    book: Book
+    clock: ActiveClock
+    chain: ChainId
+
+    @property
+    def tenure(self) -> Tenure:
+        """The current epoch."""
+        return present(self.book.tenure(), "governance was not founded")
+
+    @property
+    def roll(self) -> Roll:
+        """The registry, now."""
+        return Roll(
+            nodes=self.book.nodes(),
+            current=self.tenure.description,
+            policy=self.book.policy,
+            active_ms=self.clock.now_ms,
+        )
+
+    @property
+    def frozen(self) -> bool:
+        """Is the next epoch decided?"""
+        return self.book.winner is not None or self.book.wish is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """A public transaction whose signature verified, its block, and the state."""
+
+    bench: Bench
+    transaction: PublicTransaction
+    block: BlockFacts
+
+    @property
+    def book(self) -> Book:
+        """The maps."""
+        return self.bench.book
+
+    @property
+    def signer(self) -> PublicKey:
+        """Who signed."""
+        return self.transaction.signer
+
+    @property
+    def fields(self) -> tuple[Any, ...]:
+        """The action's fields."""
+        return self.transaction.fields
+
+    def member(self) -> None:
+        """Check that the signer governs now.
+
+        Raises:
+            ProgramError: ``not-a-member``.
+        """
+        if not self.book.is_member(self.signer):
+            refuse(Ground.NOT_A_MEMBER, "only members govern: sign with a member's key")
+
+    def node(self, *statuses: Status) -> Node:
+        """The node that signed.
+
+        Raises:
+            ProgramError: ``not-a-node``, ``removed``, or it has none of these statuses.
+        """
+        node = self.book.node(self.signer)
+        if node is None:
+            refuse(Ground.NOT_A_NODE, "no node has this key: attest first")
+        if node.status is Status.REMOVED:
+            refuse(Ground.REMOVED, "this node was removed: join with new keys")
+        if node.status not in statuses:
+            refuse(Ground.NOT_A_NODE, f"the node is {node.status}, not {' or '.join(statuses)}")
+        return node
+
+    def following(self, epoch: int) -> Epoch:
+        """Check that an epoch is the next one.
+
+        Raises:
+            ProgramError: ``wrong-epoch``.
+        """
+        current = self.bench.tenure.description.epoch
+        if epoch != current + 1:
+            refuse(Ground.WRONG_EPOCH, f"epoch {epoch} was named, the next one is {current + 1}")
+        return Epoch(epoch)
+
+    def recent(self, height: int) -> None:
+        """Check that a height is one of the recent executed ones below this block.
+
+        Raises:
+            ProgramError: ``too-old``.
+        """
+        if not max(0, self.block.height - RECENT_BLOCKS) <= height < self.block.height:
+            refuse(Ground.TOO_OLD, f"height {height} is none of the {RECENT_BLOCKS} below {self.block.height}")
+
+
+def present(value: _T | None, detail: str) -> _T:
+    """What cannot be missing.
+
+    Raises:
+        InvariantBroken: it is missing.
+    """
+    if value is None:
+        raise InvariantBroken(detail)
+    return value
+
+
+def checked_size(data: Any, size: int, *, name: str) -> bytes:
+    """Bytes of a fixed size.
+
+    Raises:
+        ProgramError: ``malformed``.
+    """
+    try:
+        return codec.sized(data, size, name=name)
+    except NotCanonical:
+        refuse(Ground.MALFORMED, f"{name}: expected {size} bytes")
+
+
+def checked_hybrid(key: Any, *, name: str) -> bytes:
+    """A hybrid public key to which something can be sealed; tried, so that none that cannot stalls an epoch (T2A).
+
+    Raises:
+        ProgramError: ``malformed``.
+    """
+    checked_size(key, HYBRID_PUBLIC_SIZE, name=name)
+    try:
+        hybrid_seal(key, b"", b"")
+    except (DoesNotOpen, ValueError):
+        refuse(Ground.MALFORMED, f"{name}: nothing can be sealed to it")
+    return bytes(key)

@@ -1,0 +1,126 @@
+"""What members govern, as one value: policy, members, roles and limits.
+
+Owns what a legal state of them is: after no change may it be that nobody can govern, operate or run (T43). Pure, so
+that a client's dry run on the public document is the enclave's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom.consensus import codec
+from strongroom.consensus.types import Digest, PublicKey
+from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.constitution import ENTRIES_MAX, Constitution
+from strongroom.enclave.governance.records import Node
+from strongroom.enclave.governance.refusals import Ground, refuse
+
+MEMBERS_MAX = 256
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound that members may change."""
+
+    default: int
+    least: int
+    most: int
+
+
+LIMITS: Mapping[str, Limit] = {
+    "epoch_blocks": Limit(0, 0, 2**32),
+    "grace_ms": Limit(60_000, 0, _DAY_MS),
+    "activation_delay_ms": Limit(3_600_000, 0, 30 * _DAY_MS),
+    "refresh_interval_ms": Limit(600_000, 1_000, 7 * _DAY_MS),
+    "snapshot_blocks": Limit(4_096, 8, 1_000_000),
+}
+"""epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in sessions of the epoch
+before still open. activation_delay_ms: how long a loosening change waits. refresh_interval_ms: how long a node waits
+from one refresh to the next. snapshot_blocks: every height divisible by it begins a snapshot, which the one so many
+blocks later names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Everything that members vote on, but for the nodes themselves."""
+
+    policy: Policy
+    members: tuple[tuple[str, PublicKey], ...]
+    """(name, Ed25519 key), ascending by name."""
+    roles: tuple[tuple[str, str, Digest], ...]
+    """(program, role, identity), ascending."""
+    limits: tuple[tuple[str, int], ...]
+    """(name, value), ascending: those of LIMITS and whatever else the constitution names."""
+
+    @classmethod
+    def of(cls, constitution: Constitution) -> "Rules":
+        """The rules with which a service begins."""
+        limits = {name: limit.default for name, limit in LIMITS.items()} | dict(constitution.limits)
+        return cls(
+            policy=constitution.policy,
+            members=constitution.members,
+            roles=constitution.roles,
+            limits=tuple(sorted(limits.items())),
+        )
+
+    def limit(self, name: str) -> int:
+        """A limit of LIMITS."""
+        return dict(self.limits)[name]
+
+    def check(self) -> None:
+        """Check that somebody can govern, operate and run under these rules.
+
+        Raises:
+            ProgramError: ``lock-out``, or ``full`` when a list is too long.
+        """
+        for what, entries in (
+            ("member", self.members),
+            ("operator", self.policy.operators),
+            ("measurement", self.policy.measurements),
+            ("region", self.policy.regions),
+            ("chip", self.policy.chips),
+        ):
+            if not entries:
+                refuse(Ground.LOCK_OUT, f"no {what} would be left: allow another one first")
+        if len(self.members) > MEMBERS_MAX or len(self.roles) > ENTRIES_MAX:
+            refuse(Ground.FULL, f"at most {MEMBERS_MAX} members and {ENTRIES_MAX} roles")
+
+    def to_wire(self) -> tuple[object, ...]:
+        """Fields for the codec: (policy, members, roles, limits)."""
+        return (self.policy.to_wire(), self.members, self.roles, self.limits)
+
+    @classmethod
+    def from_wire(cls, value: object) -> "Rules":
+        """Read fields of the codec, from a document that came from an enclave.
+
+        Raises:
+            NotCanonical: a field is not what it must be.
+        """
+        policy, members, roles, limits = codec.fields(value, tuple, tuple, tuple, tuple, name="rules")
+        shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
+            (members, (str, bytes)),
+            (roles, (str, str, bytes)),
+            (limits, (str, int)),
+        )
+        for entries, shape in shapes:
+            for entry in codec.listed(entries, name="rules", count_max=2 * ENTRIES_MAX):
+                codec.fields(entry, *shape, name="rules' entry")
+        return cls(policy=Policy.from_wire(policy), members=members, roles=roles, limits=limits)
+
+
+def misfit(node: Node, policy: Policy) -> str:
+    """Which word of the policy a node no longer meets, by what its evidence said; "" when none.
+
+    Firmware and certificates are judged on evidence only: a change of floors or of revoked keys makes every node attest
+    again (changes.py).
+    """
+    if node.measurement not in policy.measurements:
+        return "measurement"
+    if node.region not in policy.regions:
+        return "region"
+    if policy.operator_key(node.operator) is None:
+        return "operator"
+    if (node.operator, node.chip_id) not in policy.chips:
+        return "chip"
+    return ""
