@@ -5,7 +5,9 @@ Pure functions of stored bytes; the same documents come from a running node and 
 
 from collections.abc import Sequence
 
+from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.statements import Certificate
 from strongroom.enclave import envelope as envelopes
@@ -15,7 +17,7 @@ from strongroom.enclave.receipts import build_receipt
 from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.stored import StoredBlock
 
-_KINDS = {envelopes.CALL: "call", envelopes.OPENING: "opening"}
+_KINDS = {envelopes.CALL: "call", envelopes.OPENING: "opening", envelopes.PUBLIC: "public"}
 
 
 def code_text(code: int) -> str:
@@ -31,10 +33,21 @@ def envelope_document(envelope: bytes) -> Document:
     except NotCanonical:
         return {**document, "kind": "malformed"}
     kind = fields[1]
+    if kind == envelopes.PUBLIC:
+        return {"size": len(envelope), "public": Blob(envelope), "kind": _KINDS[kind], **_public(fields[2])}
     document |= {"kind": _KINDS.get(kind, f"kind {kind}"), "epoch": fields[2]}
     if kind == envelopes.CALL:
         document |= {"session": fields[3], "sequence": fields[4]}
     return document
+
+
+def _public(protected: bytes) -> Document:
+    """Who signed a public transaction, and what it asks for."""
+    try:
+        _, signer, action = codec.fields(codec.decode(protected), int, bytes, str, name="protected header")
+    except NotCanonical:
+        return {"signer": None, "action": None}
+    return {"signer": signer, "action": action}
 
 
 def block_document(block: StoredBlock, outcome: Outcome | None, names: Sequence[str]) -> Document:
@@ -44,6 +57,7 @@ def block_document(block: StoredBlock, outcome: Outcome | None, names: Sequence[
     transactions = []
     for index, envelope in enumerate(block.envelopes()):
         code = None if codes is None else codes[index][1]
+        seen = envelope_document(envelope)
         transactions.append(
             {
                 "id": envelopes.transaction_id(envelope),
@@ -51,7 +65,8 @@ def block_document(block: StoredBlock, outcome: Outcome | None, names: Sequence[
                 "code": code,
                 "status": "final" if code is None else code_text(code),
                 "size": len(envelope),
-                "kind": envelope_document(envelope)["kind"],
+                "kind": seen["kind"],
+                "action": seen.get("action"),
             }
         )
     return {
@@ -91,7 +106,13 @@ def _certificate(certificate: Certificate, names: Sequence[str]) -> Document:
 
 
 def receipt_of(
-    genesis: bytes, outcome: Outcome, position: int, history: HistoryTree, anchor: Header, certificate: Certificate
+    genesis: bytes,
+    outcome: Outcome,
+    position: int,
+    history: HistoryTree,
+    anchor: Header,
+    certificate: Certificate,
+    epochs: EpochChain,
 ) -> Document:
     """The JSON form of a transaction's receipt."""
     receipt = build_receipt(
@@ -101,5 +122,6 @@ def receipt_of(
         history=history,
         anchor=anchor,
         certificate=certificate,
+        epochs=epochs,
     )
     return receipt.to_json()

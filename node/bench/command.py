@@ -1,17 +1,28 @@
 """`./scripts/bench`, also `strongroom bench`: options in, one document or a table out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from strongroom.node.bench.profile import sampler
 from strongroom.node.bench.report import Document, lines_of, summary_of
-from strongroom.node.bench.run import OUTSTANDING_MAX, SIZES, Load, measure
-from strongroom.node.bench.suite import compare, run_suite, table_of
+from strongroom.node.bench.run import OUTSTANDING_MAX, Load, measure
+from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
+from strongroom.node.bench.work import CONTENTS_MAX, PAYMENT_SIZES, Payments, Records, Work
 from strongroom.node.cli.common import ExitCode, JsonOption, fail, guarded, run
 from strongroom.node.cli.teller import Teller
 from strongroom.node.interrupts import cancelled_by_signals
+
+SECONDS = 10.0
+"""Measured, unless said otherwise."""
+
+
+def register(app: typer.Typer) -> None:
+    """Mount this command."""
+    app.command("bench")(bench)
 
 
 @guarded
@@ -19,61 +30,82 @@ def bench(
     nodes: Annotated[int, typer.Option(min=1, max=10, help="Replicas.")] = 4,
     clients: Annotated[int, typer.Option(min=1, max=256, help="Clients, each with a session of its own.")] = 4,
     rate: Annotated[str, typer.Option(metavar="R|max", help="Payments a second in all (open loop), or max.")] = "max",
-    seconds: Annotated[float, typer.Option(min=1.0, help="Measured time.")] = 10.0,
+    seconds: Annotated[float | None, typer.Option(min=1.0, help="Measured time; 10 by default.")] = None,
     warmup: Annotated[float, typer.Option(min=0.0, help="Load before it is measured, in seconds.")] = 3.0,
-    size: Annotated[int, typer.Option(help="Size class of the envelopes, in bytes: 256 or 512.")] = SIZES[0],
-    program: Annotated[str, typer.Option(help="What is called; payments is what there is.")] = "payments",
+    size: Annotated[
+        int, typer.Option(help="Payments: size class of the envelopes, 256 or 512. Records: bytes of an entry.")
+    ] = PAYMENT_SIZES[0],
+    program: Annotated[str, typer.Option(help="What is called: payments or records.")] = "payments",
     processes: Annotated[int, typer.Option(min=1, max=16, help="Load processes.")] = 1,
     outstanding: Annotated[int, typer.Option(min=1, max=OUTSTANDING_MAX, help="Per client, in a closed loop.")] = 500,
     one_shot: Annotated[bool, typer.Option("--one-shot", help="A session for each payment.")] = False,
     suite: Annotated[
         bool, typer.Option("--suite", help="All rows of the README's table, one after the other.")
     ] = False,
+    long: Annotated[bool, typer.Option("--soak", help="Ten minutes at 3,000 a second, for memory's sake.")] = False,
+    flames: Annotated[
+        Path | None, typer.Option("--profile", metavar="FILE.svg", help="Write flame graphs of a host and an enclave.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The result as a table for a document.")] = False,
     compare_with: Annotated[Path | None, typer.Option("--compare", help="A suite's JSON from before.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure sealed payments on a cluster of its own on this machine.
+    """Measure sealed transactions on a cluster of its own on this machine.
 
-    Example: ./scripts/bench --rate 2000 --seconds 20 --json
+    Example: strongroom bench --rate 2000 --seconds 20 --json (also ./scripts/bench)
 
-    Exit codes: 0 measured, all replicas agree and balances add up · 1 they do not · 2 a step failed.
+    Exit codes: 0 measured, all replicas agree and everything adds up · 1 they do not · 2 a step failed.
     """
     teller = Teller(to_stderr=True)
-    if program != "payments":
-        fail(f"--program {program}: payments is what there is", ExitCode.USAGE)
-    if size not in SIZES:
-        fail(f"--size {size}: payments fill envelopes of {' or '.join(map(str, SIZES))} bytes", ExitCode.USAGE)
     if suite:
-        _suite(seconds, teller, compare_with, as_json)
+        _suite(seconds or SECONDS, teller, compare_with, as_json, markdown)
         return
+    if flames is not None:
+        sampler()
     load = Load(
         nodes=nodes,
         clients=clients,
         processes=processes,
         rate=_rate(rate),
         outstanding=outstanding,
-        seconds=seconds,
+        seconds=seconds or SECONDS,
         warmup=warmup,
-        size=size,
+        work=_work(program, size),
         one_shot=one_shot,
     )
-    report = run(_measured(load, teller))
-    typer.echo(json.dumps(report) if as_json else "\n".join(lines_of(report)))
+    if long:
+        steady = soak(load.rate, seconds).load
+        load = replace(load, rate=steady.rate, seconds=steady.seconds)
+    report = run(_measured(load, teller, flames))
+    lines = markdown_of([(load.work.operation, report)]) if markdown else lines_of(report)
+    typer.echo(json.dumps(report) if as_json else "\n".join(lines))
     raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
 
 
-async def _measured(load: Load, teller: Teller) -> Document:
+def _work(program: str, size: int) -> Work:
+    if program == "payments":
+        if size not in PAYMENT_SIZES:
+            fail(f"--size {size}: payments fill envelopes of {PAYMENT_SIZES[0]} or {PAYMENT_SIZES[1]}", ExitCode.USAGE)
+        return Payments(size)
+    if program != "records":
+        fail(f"--program {program}: payments and records are what there is", ExitCode.USAGE)
+    if not 1 <= size <= CONTENTS_MAX:
+        fail(f"--size {size}: records of 1 to {CONTENTS_MAX} bytes are measured", ExitCode.USAGE)
+    return Records(size)
+
+
+async def _measured(load: Load, teller: Teller, flames: Path | None) -> Document:
     with cancelled_by_signals():
-        return await measure(load, teller)
+        return await measure(load, teller, flames=flames)
 
 
-def _suite(seconds: float, teller: Teller, compare_with: Path | None, as_json: bool) -> None:
+def _suite(seconds: float, teller: Teller, compare_with: Path | None, as_json: bool, markdown: bool) -> None:
     earlier = json.loads(compare_with.read_text()) if compare_with else {}
     reports = run(_all_rows(seconds, teller))
     if as_json:
         typer.echo(json.dumps(dict(reports)))
     else:
-        typer.echo("\n".join(table_of(reports)))
+        typer.echo("\n".join(markdown_of(reports) if markdown else table_of(reports)))
     for line in compare(dict(reports), earlier):
         typer.echo(line, err=as_json)
     good = all(report["agreement"] for _, report in reports)

@@ -40,11 +40,11 @@ class Measured:
     faults: Counter[str] = field(default_factory=Counter)
 
 
-class Payer:
-    """One client that pays, and keeps count."""
+class Caller:
+    """One client that calls, and keeps count."""
 
-    def __init__(self, client: Client, order: dict[str, Any], window: tuple[float, float], memo: str) -> None:
-        self._client, self._to, self._memo = client, "id:" + order["to"], memo
+    def __init__(self, client: Client, order: dict[str, Any], window: tuple[float, float], operation: str) -> None:
+        self._client, self._operation, self._arguments = client, operation, order["arguments"]
         self._rate: float | None = order["rate"]
         self._outstanding_max: int = order["outstanding"]
         self._begin, self._end = window
@@ -54,7 +54,7 @@ class Payer:
         self.measured = Measured()
 
     async def run(self) -> None:
-        """Pay until the window closes, then wait for what is under way."""
+        """Call until the window closes, then wait for what is under way."""
         if self._rate is None:
             await self._closed_loop()
         else:
@@ -67,20 +67,20 @@ class Payer:
         while due < self._end:
             now = time.monotonic()
             while due <= now and due < self._end:
-                self._pay(due)
+                self._call(due)
                 due += interval
             await asyncio.sleep(TICK_SECONDS)
 
     async def _closed_loop(self) -> None:
         while (now := time.monotonic()) < self._end:
             for _ in range(self._outstanding_max - self._under_way):
-                self._pay(now)
+                self._call(now)
             self._idle.clear()
             await self._idle.wait()
 
-    def _pay(self, due: float) -> None:
+    def _call(self, due: float) -> None:
         try:
-            future = self._client.submit_call("payments.transfer", to=self._to, amount=1, memo=self._memo)
+            future = self._client.submit_call(self._operation, **self._arguments)
         except Overloaded:
             self.measured.refused += 1
             return
@@ -101,7 +101,7 @@ class Payer:
             self.measured.latencies[int((now - due) * 1000 * BUCKETS_PER_MS)] += 1
 
     async def ask_for_receipts(self) -> None:
-        """From time to time, how long until the newest payment's receipt is here and verified."""
+        """From time to time, how long until the newest call's receipt is here and verified."""
         pause = max(0.1, (self._end - self._begin) / RECEIPTS_MAX)
         await asyncio.sleep(max(0.0, self._begin - time.monotonic()))
         while time.monotonic() < self._end - pause:
@@ -125,7 +125,7 @@ async def load(orders: dict[str, Any]) -> dict[str, Any]:
         faults.update(one.faults)
     return {
         "committed": sum(one.committed for one in measured),
-        "paid": [one.total for one in measured],
+        "answered": sum(one.total for one in measured),
         "refused": sum(one.refused for one in measured),
         "latencies": sorted(latencies.items()),
         "receipt_ms": [ms for one in measured for ms in one.receipt_ms],
@@ -139,12 +139,12 @@ async def _one(orders: dict[str, Any], order: dict[str, Any], window: tuple[floa
     async with Client.connect(
         orders["directory"], identity, first_endpoint=order["endpoint"], one_shot=orders["one_shot"]
     ) as client:
-        payer = Payer(client, order, window, orders["memo"])
-        receipts = asyncio.create_task(payer.ask_for_receipts()) if order["receipts"] else None
-        await payer.run()
+        caller = Caller(client, order, window, orders["operation"])
+        receipts = asyncio.create_task(caller.ask_for_receipts()) if order["receipts"] else None
+        await caller.run()
         if receipts is not None:
             await receipts
-        return payer.measured
+        return caller.measured
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from statistics import linear_regression
 from typing import Any
 
 from strongroom.node.bench.floor import Floor
@@ -9,7 +10,11 @@ from strongroom.node.bench.readings import Reading
 
 BUCKETS_PER_MS = 20
 """Latencies are counted in steps of 50 µs."""
+GROWTH_SECONDS_MIN = 60.0
+"""A shorter window says nothing of how memory grows in an hour."""
 Document = dict[str, Any]
+Memory = list[tuple[float, dict[str, float]]]
+"""(Seconds since the window opened, MiB by process), in order of time."""
 
 
 def make_report(
@@ -22,6 +27,7 @@ def make_report(
     blocks: int,
     envelope_bytes: int,
     floor: Floor,
+    memory: Memory,
 ) -> Document:
     """The JSON document of one measurement (INTERFACES, Benchmark).
 
@@ -34,6 +40,7 @@ def make_report(
         blocks: blocks executed in the window.
         envelope_bytes: size class of the envelopes.
         floor: measured in the same run.
+        memory: every process' memory over the window.
     """
     committed = sum(result["committed"] for result in results)
     latencies: Counter[int] = Counter()
@@ -43,9 +50,9 @@ def make_report(
         faults.update(result["faults"])
     receipts = sorted(ms for result in results for ms in result["receipt_ms"])
     some = max(1, committed)
-    paid = max(1, sum(sum(result["paid"]) for result in results))
+    answered = max(1, sum(result["answered"] for result in results))
     host, enclave = after.host - before.host, after.enclave - before.enclave
-    client_us = sum(result["cpu_seconds"] for result in results) / paid * 1e6
+    client_us = sum(result["cpu_seconds"] for result in results) / answered * 1e6
     floor_us = floor.per_transaction(nodes=nodes, transactions_per_block=committed / max(1, blocks))
     return {
         "committed_per_second": round(committed / seconds, 1),
@@ -57,6 +64,7 @@ def make_report(
             "client": round(client_us / 1000, 4),
         },
         "rss_mib_per_node": {"start": round(before.rss_mib, 1), "end": round(after.rss_mib, 1)},
+        "memory_mib_per_hour": growth(memory),
         "bytes_per_transaction": {
             "wire": round((after.wire_bytes - before.wire_bytes) / some),
             "disk": round((after.disk_bytes - before.disk_bytes) / some / nodes),
@@ -90,6 +98,26 @@ def percentiles(latencies: Counter[int]) -> dict[str, float | None]:
     return found
 
 
+def growth(memory: Memory) -> dict[str, float] | None:
+    """MiB per hour by which host and enclave grow, the one that grows most of each; None for a short window.
+
+    The slope of a straight line through the second half of the readings, when caches and pools are full.
+    """
+    settled = memory[len(memory) // 2 :]
+    if len(settled) < 2 or settled[-1][0] - memory[0][0] < GROWTH_SECONDS_MIN:
+        return None
+    always = set.intersection(*(set(sizes) for _, sizes in settled))
+    times = [at for at, _ in settled]
+    slopes = {
+        name: linear_regression(times, [sizes[name] for _, sizes in settled]).slope * 3600 for name in sorted(always)
+    }
+    return {
+        role: round(max(slope for name, slope in slopes.items() if name.endswith(role)), 1)
+        for role in ("host", "enclave")
+        if any(name.endswith(role) for name in slopes)
+    }
+
+
 def lines_of(report: Document) -> list[str]:
     """A report as lines for people; the last says it all."""
     lines = []
@@ -101,6 +129,6 @@ def lines_of(report: Document) -> list[str]:
 
 def summary_of(report: Document) -> str:
     """One line."""
-    verdict = "all replicas agree, balances add up" if report["agreement"] else "REPLICAS OR BALANCES DISAGREE"
+    verdict = "all replicas agree, everything adds up" if report["agreement"] else "REPLICAS OR SUMS DISAGREE"
     latency = report["latency_ms"]
     return f"{report['committed_per_second']:,.0f} committed per second, p50 {latency['p50']} ms: {verdict}"

@@ -1,7 +1,7 @@
-"""One measurement: a cluster of its own, accounts, load processes, readings, and the check that all replicas agree.
+"""One measurement: a cluster of its own, load processes, readings, and the check that all replicas agree.
 
-Owns the order of a run. The load is load.py, in processes of its own; what is read is readings.py, what is said
-report.py.
+Owns the order of a run. What is called is work.py, the load is load.py, in processes of its own; what happens to the
+cluster meanwhile is disturbances.py, what is read readings.py, what is said report.py.
 """
 
 import asyncio
@@ -9,39 +9,31 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.padding import CALL_ENVELOPES, CALL_SIZES
 from strongroom.enclave.primitives import Secret, random_bytes
 from strongroom.enclave.sender import Identity
+from strongroom.node.bench import disturbances, profile
+from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.floor import measure_floor
-from strongroom.node.bench.readings import read
-from strongroom.node.bench.report import Document, make_report
+from strongroom.node.bench.readings import Reading, own_memory, read
+from strongroom.node.bench.report import Document, Memory, make_report
+from strongroom.node.bench.work import Payments, Work
 from strongroom.node.cli.teller import Teller
 from strongroom.node.cli.temporary_cluster import Stage, running_cluster
-from strongroom.node.client import Client
 from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_plan import ISSUER
 
-OPENING_BALANCE = 10**12
 OUTSTANDING_MAX = 1000
 """Below the anti-replay window of a session."""
 SETTLE_SECONDS = 60.0
 START_SECONDS = 2.5
-"""From orders to the first payment: load processes start and check the service first."""
-MEMO_MAX = 256
-"""Characters of a payment's memo, at most."""
-SIZES = CALL_ENVELOPES[:2]
-"""Size classes that a payment can fill."""
-CALL_BYTES = 120
-"""What a payment without a memo takes before padding, at most."""
+"""From orders to the first call: load processes start and check the service first."""
+MEMORY_READINGS = 60
+"""How often memory is read in the measured window."""
 _LOAD = Path(__file__).with_name("load.py")
-
-Disturb = Callable[[Cluster], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,57 +42,78 @@ class Load:
 
     nodes: int = 4
     clients: int = 4
-    """Sessions; client i pays client i+1 and begins with node i."""
+    """Sessions; client i begins with node i."""
     processes: int = 1
     rate: float | None = None
-    """Payments per second of all clients together; None: a closed loop."""
+    """Calls per second of all clients together; None: a closed loop."""
     outstanding: int = 500
     """Per client, in a closed loop."""
     seconds: float = 10.0
     warmup: float = 3.0
-    size: int = CALL_ENVELOPES[0]
-    """Size class of the envelopes, in bytes."""
+    work: Work = field(default_factory=Payments)
+    """What is called."""
     one_shot: bool = False
-    """Each payment an envelope that opens and closes a session of its own."""
+    """Each call an envelope that opens and closes a session of its own."""
 
 
-async def measure(load: Load, teller: Teller, *, disturb: Disturb | None = None) -> Document:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What was seen of the measured time."""
+
+    results: list[Document]
+    """One of each load process."""
+    before: Reading
+    after: Reading
+    blocks: int
+    memory: Memory
+    facts: Document
+    """What a disturbance adds."""
+
+
+async def measure(
+    load: Load, teller: Teller, *, disturb: Disturbance = disturbances.none, flames: Path | None = None
+) -> Document:
     """Measure on a cluster of its own.
 
     Args:
         load: what to do.
         teller: told what is done.
-        disturb: called at the end of the warm-up, for faults that are part of the measurement.
+        disturb: around the measured window.
+        flames: where flame graphs of one node's host and enclave go.
 
     Raises:
-        OperatorFault: a node or a load process failed.
+        OperatorFault: a node, a load process or the profiler failed.
     """
+    work = load.work
     async with running_cluster(Stage(nodes=load.nodes, base_port=0), teller, fund=False) as cluster:
         directory = cluster.layout.directory
         seeds = [random_bytes(32) for _ in range(load.clients)]
-        payers = [Identity.from_seed(Secret(seed)) for seed in seeds]
+        clients = [Identity.from_seed(Secret(seed)) for seed in seeds]
         with teller.under_way() as say:
-            say(f"opening {load.clients} accounts")
-            async with Client.connect(directory, ISSUER) as issuer:
-                issues = [["id:" + one.id.hex(), OPENING_BALANCE] for one in payers]
-                await issuer.call("payments.issue_many", issues=issues)
-            floor = measure_floor(load.size)
-            text = "as fast as it goes" if load.rate is None else f"{load.rate:g} payments per second"
+            say(f"preparing {load.clients} clients for {work.operation}")
+            await work.prepare(directory, clients)
+            floor = measure_floor(work.envelope_bytes)
+            text = "as fast as it goes" if load.rate is None else f"{load.rate:g} calls per second"
             say(f"{text}, {load.warmup:g} s to warm up, {load.seconds:g} s measured")
-            results, readings, blocks = await _drive(cluster, load, _orders(directory, load, seeds, payers), disturb)
-            say("checking that all replicas agree and that balances add up")
-            agreement = await _agree(cluster) and await _balances_add_up(directory, payers)
+            window = await _drive(cluster, load, _orders(directory, load, seeds, clients), disturb, flames)
+            say("checking that all replicas agree and that everything adds up")
+            answered = sum(result["answered"] for result in window.results)
+            agreement = await _agree(cluster) and await work.adds_up(directory, clients, answered)
         report = make_report(
-            results,
-            *readings,
+            window.results,
+            window.before,
+            window.after,
             nodes=load.nodes,
             seconds=load.seconds,
-            blocks=blocks,
-            envelope_bytes=load.size,
+            blocks=window.blocks,
+            envelope_bytes=work.envelope_bytes,
             floor=floor,
+            memory=window.memory,
         )
         return {
             **report,
+            **window.facts,
+            "operation": work.operation,
             "clients": load.clients,
             "rate": load.rate or "max",
             "agreement": agreement and report["committed_per_second"] > 0,
@@ -108,9 +121,9 @@ async def measure(load: Load, teller: Teller, *, disturb: Disturb | None = None)
 
 
 async def _drive(
-    cluster: Cluster, load: Load, orders: list[Document], disturb: Disturb | None
-) -> tuple[list[Document], tuple[Any, Any], int]:
-    """Run the load processes; their results, the readings around the window, the blocks in it."""
+    cluster: Cluster, load: Load, orders: list[Document], disturb: Disturbance, flames: Path | None
+) -> _Window:
+    """Run the load processes, and read what the window between warm-up and end shows."""
     begin = time.monotonic() + START_SECONDS + load.warmup
     workers = [await _start_worker() for _ in orders]
     for order in orders:
@@ -121,28 +134,42 @@ async def _drive(
     ]
     try:
         await asyncio.sleep(begin - time.monotonic())
-        if disturb is not None:
-            await disturb(cluster)
-        before, first = read(cluster), await _newest_height(cluster)
-        await asyncio.sleep(max(0.0, begin + load.seconds - time.monotonic()))
-        after, last = read(cluster), await _newest_height(cluster)
-        outputs = [await task for task in tasks]
+        async with disturb(cluster) as facts:
+            before, first = read(cluster), await _newest_height(cluster)
+            drawing = None if flames is None else profile.draw(cluster.nodes[0], flames, load.seconds)
+            drawn, memory = await asyncio.gather(drawing or _nothing(), _watch_memory(cluster, begin, load.seconds))
+            after, last = read(cluster), await _newest_height(cluster)
+            outputs = [await task for task in tasks]
     finally:
         for worker in workers:
             if worker.returncode is None:
                 worker.kill()
     if any(worker.returncode for worker in workers):
         raise OperatorFault("a load process failed: " + outputs[0][1].decode()[-500:])
-    return [json.loads(output) for output, _ in outputs], (before, after), last - first
+    if drawn:
+        facts["flame_graphs"] = [str(path) for path in drawn]
+    return _Window([json.loads(output) for output, _ in outputs], before, after, last - first, memory, facts)
 
 
-def _orders(directory: Path, load: Load, seeds: list[bytes], payers: list[Identity]) -> list[Document]:
+async def _nothing() -> list[Path]:
+    return []
+
+
+async def _watch_memory(cluster: Cluster, begin: float, seconds: float) -> Memory:
+    """Read every process' memory now and then until the window closes."""
+    readings: Memory = []
+    for number in range(1, MEMORY_READINGS + 1):
+        readings.append((time.monotonic() - begin, own_memory(cluster)))
+        await asyncio.sleep(max(0.0, begin + seconds * number / MEMORY_READINGS - time.monotonic()))
+    return readings
+
+
+def _orders(directory: Path, load: Load, seeds: list[bytes], identities: list[Identity]) -> list[Document]:
     """One document per load process."""
-    memo_bytes = min(CALL_SIZES[CALL_ENVELOPES.index(load.size)] - 1 - CALL_BYTES, MEMO_MAX)
     clients = [
         {
             "seed": seed.hex(),
-            "to": payers[(index + 1) % len(payers)].id.hex(),
+            "arguments": load.work.arguments(identities, index),
             "endpoint": index % load.nodes,
             "rate": None if load.rate is None else load.rate / load.clients,
             "outstanding": load.outstanding,
@@ -150,7 +177,7 @@ def _orders(directory: Path, load: Load, seeds: list[bytes], payers: list[Identi
         }
         for index, seed in enumerate(seeds)
     ]
-    common = {"directory": str(directory), "memo": "m" * memo_bytes, "one_shot": load.one_shot}
+    common = {"directory": str(directory), "operation": load.work.operation, "one_shot": load.one_shot}
     processes = min(load.processes, load.clients)
     return [{**common, "clients": clients[number::processes]} for number in range(processes)]
 
@@ -187,14 +214,3 @@ async def _agree(cluster: Cluster) -> bool:
         proof: Any = await asyncio.to_thread(node.ask, "ledger_consistency", height, height)
         roots.add(proof["to_root"])
     return len(heights) == 1 and len(roots) == 1
-
-
-async def _balances_add_up(directory: Path, payers: list[Identity]) -> bool:
-    """Whatever was paid, all accounts together have what was issued."""
-    total = 0
-    for payer in payers:
-        async with Client.connect(directory, payer) as client:
-            total += (await client.query("payments.balance", linearizable=True)).value
-    async with Client.connect(directory, ISSUER) as issuer:
-        supply = (await issuer.query("payments.supply")).value
-    return bool(total == supply == OPENING_BALANCE * len(payers))

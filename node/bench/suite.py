@@ -1,14 +1,22 @@
 """The table of the README: one measurement a row, each on a cluster of its own, all of one run of this machine."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from strongroom.node.bench import disturbances
+from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.report import Document
-from strongroom.node.bench.run import Disturb, Load, measure
+from strongroom.node.bench.run import Load, measure
+from strongroom.node.bench.work import Payments, Records
 from strongroom.node.cli.teller import Teller
-from strongroom.node.cluster import Cluster
+
+RECORD_SIZES = {"256 B": 256, "1 KiB": 1024, "16 KiB": 16 * 1024}
+SOAK_RATE = 3000.0
+"""Calls per second, below half of what the machine carries."""
+SOAK_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,32 +27,38 @@ class Row:
     load: Load
     share: float | None = None
     """Open loop at this share of the first row's throughput."""
-    disturb: Disturb | None = None
-
-
-async def kill_one(cluster: Cluster) -> None:
-    """SIGKILL the last node; it stays away."""
-    await cluster.nodes[-1].kill()
+    disturb: Disturbance = disturbances.none
 
 
 def rows(seconds: float) -> list[Row]:
     """All rows; the first measures the throughput that shares are of."""
     base = Load(seconds=seconds)
-    lone = replace(base, clients=1, outstanding=1)
+    records = [
+        Row(f"records of {name}", replace(base, work=Records(size), outstanding=max(8, min(500, 1_000_000 // size))))
+        for name, size in RECORD_SIZES.items()
+    ]
     return [
         Row("max throughput", base),
         Row("10 % load", base, share=0.1),
         Row("50 % load", base, share=0.5),
         Row("80 % load", base, share=0.8),
-        Row("lone client", lone),
+        Row("lone client", replace(base, clients=1, outstanding=1)),
         Row("16 connections × 4", replace(base, clients=16, outstanding=4)),
         Row("one-shot envelopes", replace(base, clients=8, outstanding=32, one_shot=True)),
-        Row("512 B envelopes", replace(base, size=512)),
+        Row("512 B envelopes", replace(base, work=Payments(512))),
+        *records,
         Row("n = 1", replace(base, nodes=1)),
         Row("n = 7", replace(base, nodes=7)),
         Row("n = 10", replace(base, nodes=10)),
-        Row("one of four dead", base, disturb=kill_one),
+        Row("one of four dead", base, disturb=disturbances.one_dead),
+        Row("one of four slow", base, share=0.25, disturb=disturbances.one_slow),
+        Row("one of four catches up", base, share=0.5, disturb=disturbances.one_catches_up),
     ]
+
+
+def soak(rate: float | None, seconds: float | None) -> Row:
+    """Steady load for long: what matters is `memory_mib_per_hour`."""
+    return Row("soak", Load(rate=rate or SOAK_RATE, seconds=seconds or SOAK_SECONDS))
 
 
 async def run_suite(seconds: float, teller: Teller) -> AsyncIterator[tuple[str, Document]]:
@@ -77,7 +91,29 @@ def table_of(reports: list[tuple[str, Document]]) -> list[str]:
             "yes" if report["agreement"] else "NO",
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return lines
+    notes = [f"{name}: {note}" for name, report in reports for note in _notes_on(report)]
+    return [*lines, *([""] if notes else []), *notes]
+
+
+def markdown_of(reports: list[tuple[str, Document]]) -> list[str]:
+    """The table as it stands in a document, with when and on what it was measured."""
+    loads = [report["load_average"] for _, report in reports]
+    day, cores = time.strftime("%Y-%m-%d"), os.cpu_count()
+    measured = f"`./scripts/bench --suite`, {day}, {cores} processors, load average {min(loads)} to {max(loads)}."
+    return [measured, "", *table_of(reports)]
+
+
+def _notes_on(report: Document) -> list[str]:
+    notes = []
+    if "catch_up" in report:
+        caught = report["catch_up"]
+        notes.append(
+            f"{caught['blocks']} blocks in {caught['seconds']} s after a start of {caught['start_seconds']} s, "
+            f"{caught['blocks_per_second']} blocks per second"
+        )
+    if report.get("memory_mib_per_hour"):
+        notes.append(", ".join(f"{role} {mib:+} MiB per hour" for role, mib in report["memory_mib_per_hour"].items()))
+    return notes
 
 
 def compare(reports: dict[str, Document], earlier: dict[str, Document]) -> list[str]:

@@ -37,6 +37,12 @@ def up(
     port_stride: Annotated[
         int, typer.Option(help="Node i talks to peers on base+stride+i.", min=1)
     ] = DEFAULT_PORT_STRIDE,
+    epoch_blocks: Annotated[
+        int | None,
+        typer.Option(
+            "--epoch-blocks", min=0, metavar="N", help="A new cluster's epochs end after N blocks (0: never)."
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the service answers.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,17 +53,16 @@ def up(
 
     Example: strongroom cluster up --nodes 4 --detach
     """
-    run(_up(directory, nodes, base_port, port_stride, detach, as_json))
+    options = {"nodes": nodes, "base_port": base_port, "port_stride": port_stride, "epoch_blocks": epoch_blocks}
+    run(_up(directory, options, detach, as_json))
 
 
-async def _up(
-    directory: Path, nodes: int | None, base_port: int | None, port_stride: int, detach: bool, as_json: bool
-) -> None:
+async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: bool) -> None:
     from strongroom.node.cluster_up import bring_up  # brings the ceremony and the client, which no other command needs
 
     with cancelled_by_signals():
         with cluster_screen.progress() as say:
-            cluster = await bring_up(directory, say=say, nodes=nodes, base_port=base_port, port_stride=port_stride)
+            cluster = await bring_up(directory, say=say, **options)
         emit(_ready_document(cluster), as_json, lambda: cluster_screen.show_ready(cluster, detach=detach))
         if detach:
             return
@@ -155,6 +160,59 @@ def kill(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: 
     ran = process.host() is not None
     run(_finishing(process.kill()))
     emit(_row(process, "stopped"), as_json, lambda: typer.echo(f"{node} {'killed' if ran else 'did not run'}"))
+
+
+@cluster_app.command()
+@guarded
+def add(
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="R", help="Where it stands; one that is allowed.")
+    ] = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a node: members allow its machine, it shows its evidence, catches up, and votes from the next epoch on.
+
+    Example: strongroom cluster add --region zurich
+    """
+    cluster = run(_add(open_cluster(directory), region))
+    process = cluster.nodes[-1]
+    endpoint = f"https://{process.config().rpc}"
+    emit(
+        {**_row(process, "voting"), "endpoint": endpoint},
+        as_json,
+        lambda: typer.echo(f"{process.name} votes on {endpoint}"),
+    )
+
+
+async def _add(cluster: Cluster, region: str | None) -> Cluster:
+    from strongroom.node.cluster_growth import add_node
+
+    with cancelled_by_signals(), cluster_screen.progress() as say:
+        return await add_node(cluster, region=region, say=say)
+
+
+@cluster_app.command()
+@guarded
+def remove(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Remove a node: members vote it out, the next epoch begins without it, its processes are stopped.
+
+    Example: strongroom cluster remove n4
+    """
+    cluster = open_cluster(directory)
+    run(_remove(cluster, node))
+    emit(
+        _row(cluster.node(node), "removed"),
+        as_json,
+        lambda: typer.echo(f"{node} is no validator any more, and stopped"),
+    )
+
+
+async def _remove(cluster: Cluster, name: str) -> None:
+    from strongroom.node.cluster_growth import remove_node
+
+    with cancelled_by_signals(), cluster_screen.progress() as say:
+        await remove_node(cluster, name, say=say)
 
 
 @cluster_app.command()

@@ -25,6 +25,7 @@ from strongroom.consensus.errors import (
     StrongroomError,
 )
 from strongroom.node.client.errors import (
+    Behind,
     CannotCheck,
     NoQuorum,
     NotTrusted,
@@ -68,6 +69,7 @@ DEFAULT_DIR = Path(DEFAULT_DIRECTORY)
 _EXIT_CODES: tuple[tuple[type[StrongroomError], ExitCode], ...] = (
     (Unreachable, ExitCode.UNREACHABLE),
     (NoQuorum, ExitCode.UNREACHABLE),
+    (Behind, ExitCode.UNREACHABLE),
     (NotReady, ExitCode.UNREACHABLE),
     (Overloaded, ExitCode.UNREACHABLE),
     (CannotCheck, ExitCode.CANNOT_CHECK),

@@ -1,7 +1,8 @@
 """`strongroom explorer …`: what anyone can see of the ledger and its nodes, and, with --as, what an identity may open.
 
-Owns options and JSON of these commands; how they look as tables is in explorer_tables.py. Documents are those of the
-JSON-RPC methods; the word of one node, except for `verify`, which checks the chain against the pin.
+Owns options and JSON of these commands; how they look as tables is in explorer_tables.py, and what governance and
+epochs show in explorer_public.py. Documents are those of the JSON-RPC methods; the word of one node, except for
+`verify`, which checks the chain against the pin.
 """
 
 from pathlib import Path
@@ -24,6 +25,7 @@ from strongroom.node.cli.common import (
     read_id,
     run,
 )
+from strongroom.node.cli.explorer_public import register
 
 if TYPE_CHECKING:
     from strongroom.node.client.client import Client
@@ -177,19 +179,6 @@ async def _transaction(directory: Path, id: str, identity: str | None) -> dict[s
 
 @explorer_app.command()
 @guarded
-def nodes(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
-    """The validators, with the verdict over each one's evidence.
-
-    Example: strongroom explorer nodes
-    """
-    from strongroom.node.cli import explorer_tables
-
-    found = run(_ask(existing_directory(directory), "service_nodes"))
-    emit(found, as_json, lambda: explorer_tables.show_nodes(found))
-
-
-@explorer_app.command()
-@guarded
 def verify(
     height: Annotated[int, typer.Argument(metavar="H", min=1, help="Height.")],
     directory: DirectoryOption = DEFAULT_DIR,
@@ -215,15 +204,16 @@ async def _verify(directory: Path, height: int) -> dict[str, Any]:
     async with _reader(directory) as reader:
         checked = await check_chain(reader.ask_all, reader.service.pin, height, lambda _: None)
     simulated = ", on a SIMULATED platform" if checked.genesis.simulated else ""
-    members = len(checked.genesis.validators)
     return {
         "verdict": "valid",
-        "reason": f"{checked.certified.height} headers lead to the pinned genesis; {checked.signers} of {members} "
-        f"validators of {checked.genesis.constitution.name} signed block {checked.certified.height}{simulated}",
+        "reason": f"{checked.certified.height} headers lead to the pinned genesis; {checked.signers} of "
+        f"{checked.members} validators of {checked.genesis.constitution.name} signed block "
+        f"{checked.certified.height}{simulated}",
         "height": height,
         "hash": checked.header.digest.hex(),
         "certified_height": checked.certified.height,
         "signers": checked.signers,
+        "epoch": checked.certified.epoch,
         "pin": checked.genesis.pin,
         "simulated": checked.genesis.simulated,
     }
@@ -245,11 +235,6 @@ def _client(directory: Path, identity: str) -> "Client":
     return Client.connect(directory, identity, passphrase=ask_passphrase, timeout=OPEN_SECONDS, on_waiting=note)
 
 
-async def _ask(directory: Path, method: str) -> Any:
-    async with _reader(directory) as reader:
-        return await reader.ask(method)
-
-
 async def _open(client: "Client", id: str) -> dict[str, Any] | None:
     """A transaction's result, if this identity sent it."""
     from strongroom.node.client.errors import ProgramFailed
@@ -268,3 +253,6 @@ def _height_or_hash(text: str) -> int | str:
     if len(text) != 64:
         raise ClientFault(f"{text!r}: expected a height, or the 64 hex digits of a header's digest")
     return text
+
+
+register(explorer_app)

@@ -17,16 +17,16 @@ SHORT = 12
 def show_status(document: dict[str, Any]) -> None:
     """The service, and a row per endpoint."""
     simulated = "  SIMULATED platform" if document["simulated"] else ""
-    _facts(
+    facts(
         [
             ("service", f"{document['name'] or '?'}{simulated}"),
             ("pin", document["service"]),
-            ("height", f"{_or_dash(document['height'])} final, {_or_dash(document['executed'])} executed"),
-            ("epoch", _or_dash(document["epoch"])),
+            ("height", f"{or_dash(document['height'])} final, {or_dash(document['executed'])} executed"),
+            ("epoch", or_dash(document["epoch"])),
         ]
     )
     names = ("node", "state", "height", "executed", "view", "leader", "peers", "endpoint")
-    _table(names, [[_or_dash(node.get(name)) for name in names] for node in document["nodes"]])
+    table(names, [[or_dash(node.get(name)) for name in names] for node in document["nodes"]])
 
 
 def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
@@ -34,7 +34,7 @@ def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
     rows = [
         [
             str(block["height"]),
-            _time(block["time_ms"]),
+            time_text(block["time_ms"]),
             block["proposer"],
             str(block["view"]),
             str(len(block["transactions"])),
@@ -45,26 +45,26 @@ def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
         ]
         for block in blocks
     ]
-    _table(("height", "time", "proposer", "view", "transactions", "bytes", "anchors", "signed by", "hash"), rows)
+    table(("height", "time", "proposer", "view", "transactions", "bytes", "anchors", "signed by", "hash"), rows)
 
 
 def show_block(block: dict[str, Any]) -> None:
     """One block, its batches and its transactions."""
     anchor = block["anchor"]
-    _facts(
+    facts(
         [
             ("height", f"{block['height']} (epoch {block['epoch']}, view {block['view']})"),
             ("hash", block["hash"]),
             ("parent", block["parent"]),
-            ("time", _time(block["time_ms"])),
+            ("time", time_text(block["time_ms"])),
             ("proposer", block["proposer"]),
             ("anchors", f"height {anchor['height']}, history root {anchor['root']}"),
-            ("outcome root", _or_dash(block["outcome_root"])),
+            ("outcome root", or_dash(block["outcome_root"])),
             ("certificate", _signers(block["certificate"])),
         ]
     )
     names = ("lane", "sequence", "count", "size", "digest")
-    _table(names, [[str(batch[name]) for name in names] for batch in block["batches"]], title="batches")
+    table(names, [[str(batch[name]) for name in names] for batch in block["batches"]], title="batches")
     rows = [
         [
             str(one["index"]),
@@ -76,31 +76,26 @@ def show_block(block: dict[str, Any]) -> None:
         ]
         for one in block["transactions"]
     ]
-    _table(("index", "id", "kind", "bytes", "status", "opened"), rows, title="transactions")
+    table(("index", "id", "kind", "bytes", "status", "opened"), rows, title="transactions")
 
 
 def show_transaction(document: dict[str, Any]) -> None:
     """One transaction as anyone sees it, and opened if it may be."""
-    facts = [("id", document["id"]), ("status", document["status"])]
+    pairs = [("id", document["id"]), ("status", document["status"])]
     if document["status"] == "final":
-        facts += [
+        pairs += [
             ("place", f"height {document['height']}, index {document['index']}"),
             ("outcome", document.get("refusal") or "executed"),
-            ("sealed result", _cut(document.get("result") or "none")),
+            ("sealed result", cut(document.get("result") or "none")),
         ]
-        facts += [(f"envelope {name}", _cut(str(value))) for name, value in (document.get("envelope") or {}).items()]
+        pairs += [(f"envelope {name}", cut(str(value))) for name, value in (document.get("envelope") or {}).items()]
     if document.get("opened"):
-        facts.append(("opened", _opened(document["opened"])))
-    _facts(facts)
+        pairs.append(("opened", _opened(document["opened"])))
+    facts(pairs)
 
 
-def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
-    """A row per validator."""
-    names = ("index", "name", "operator", "region", "verdict", "connected", "height", "view", "endpoint")
-    _table(names, [[_or_dash(node.get(name)) for name in names] for node in nodes])
-
-
-def _table(names: Sequence[str], rows: list[list[str]], *, title: str = "") -> None:
+def table(names: Sequence[str], rows: list[list[str]], *, title: str = "") -> None:
+    """Rows under a heading, nothing folded."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(name, no_wrap=True)
@@ -109,18 +104,21 @@ def _table(names: Sequence[str], rows: list[list[str]], *, title: str = "") -> N
     Console(highlight=False, markup=False, width=WIDTH_MAX).print(table)
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> None:
+def facts(pairs: Sequence[tuple[str, str]]) -> None:
+    """Names and values in two columns."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    width = max(len(name) for name, _ in facts)
-    for name, value in facts:
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
         console.print(f"{name:<{width}}  {value}")
 
 
-def _or_dash(value: Any) -> str:
+def or_dash(value: Any) -> str:
+    """A value, or a dash where there is none."""
     return "-" if value is None else str(value)
 
 
-def _time(milliseconds: int) -> str:
+def time_text(milliseconds: int) -> str:
+    """Unix milliseconds as a time in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
 
 
@@ -134,5 +132,6 @@ def _opened(opened: dict[str, Any] | None) -> str:
     return json.dumps(opened["result"] if opened["ok"] else opened["error"], ensure_ascii=False, default=bytes.hex)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """The beginning of a long text, and how long it is."""
     return text if len(text) <= 4 * SHORT else f"{text[: 4 * SHORT]}… ({len(text)} characters)"

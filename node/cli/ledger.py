@@ -28,7 +28,7 @@ from strongroom.node.cli.common import (
     run,
 )
 from strongroom.node.cli.evidence import register as register_evidence
-from strongroom.node.cli.proofs import receipt, verify_receipt
+from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused, Unreachable
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def register(app: typer.Typer) -> None:
     app.command("receipt")(receipt)
     verify = typer.Typer(name="verify", no_args_is_help=True, help="Offline checks, against nothing but a pin.")
     verify.command("receipt")(verify_receipt)
+    verify.command("ledger")(verify_ledger)
     register_evidence(verify)
     app.add_typer(verify)
 

@@ -28,14 +28,20 @@ def _mount_trust(app: typer.Typer) -> None:
     import_module("strongroom.node.cli.trust").register(app)
 
 
+def _mount_bench(app: typer.Typer) -> None:
+    import_module("strongroom.node.bench.command").register(app)
+
+
 _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "cluster": _mount_group("cluster", "cluster_app"),
     "node": _mount_group("node", "node_app"),
     "keys": _mount_group("keys", "keys_app"),
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
+    "gov": _mount_group("gov", "gov_app"),
     "attest": _mount_group("attest", "attest_app"),
     "trust": _mount_trust,
+    "bench": _mount_bench,
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

@@ -13,7 +13,7 @@ import typer
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import config as node_config
 from strongroom.node import tls
-from strongroom.node.cli.common import JsonOption, emit, guarded
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.layout import NodeLayout
 
@@ -58,6 +58,63 @@ def init(
     )
     _make_folder(layout, config)
     _emit_config(layout.config, node_config.load(layout.config), as_json)
+
+
+@node_app.command()
+@guarded
+def join(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The node's, and its folder's in the cluster's.")],
+    operator: Annotated[str, typer.Option(metavar="NAME", help="Who runs it.")],
+    region: Annotated[str, typer.Option(metavar="R", help="Where it stands.")],
+    rpc: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")],
+    peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where other nodes connect.")],
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare a node that is to join a service: its folder and sealed keys, and what members must allow before.
+
+    Example: strongroom node join n4 --operator bank4 --region zurich --rpc 127.0.0.1:7404 --peer 127.0.0.1:7414
+    """
+    from strongroom.node.cli.common import run as run_to_end
+    from strongroom.node.cluster import open_cluster
+    from strongroom.node.cluster_growth import peers_of
+    from strongroom.node.joining import prepare_joiner
+
+    cluster = open_cluster(directory)
+    prepared = run_to_end(
+        prepare_joiner(
+            cluster.layout,
+            name=name,
+            operator=operator,
+            region=region,
+            rpc=_address("--rpc", rpc),
+            peer=_address("--peer", peer),
+            peers=peers_of(cluster.nodes),
+        )
+    )
+    proposals = [
+        f"gov propose allow_operator operator={operator} key={prepared.operator_key.hex()}",
+        f"gov propose allow_chip operator={operator} chip={prepared.chip_id.hex()}",
+    ]
+    document = {
+        "name": name,
+        "config": str(prepared.layout.config),
+        "operator": operator,
+        "operator_key": prepared.operator_key.hex(),
+        "chip": prepared.chip_id.hex(),
+        "measurement": prepared.measurement.hex(),
+        "region": region,
+        "proposals": proposals,
+    }
+
+    def human() -> None:
+        typer.echo(f"{name} is prepared; members must allow its operator and its machine, unless they have:")
+        for line in proposals:
+            typer.echo(f"  strongroom {line} --as MEMBER")
+        typer.echo(f"and, if they are not allowed: region {region}, code {prepared.measurement.hex()}")
+        typer.echo(f"then: strongroom node run --config {prepared.layout.config}")
+
+    emit(document, as_json, human)
 
 
 @node_app.command()

@@ -74,10 +74,14 @@ PROMISES = (
     Promise(
         "P5",
         "Admission: only an enclave whose evidence meets the governed policy gets keys or a vote.",
-        "Evidence in a fixed order of checks, over a fresh nonce, at founding and on every link; policy in genesis.",
+        "Evidence in a fixed order of checks, over a fresh nonce or a recent block, at founding, at admission on the "
+        "ledger and on every link; the policy is governed by members' votes, and what loosens it waits. Ledger "
+        "secrets only for admitted nodes, input secrets only for an epoch's members.",
         (
             "tests/enclave/attestation/test_verifier.py::test_every_single_changed_byte_is_refused",
             "tests/enclave/test_founding.py::test_no_secret_is_made_before_every_piece_of_evidence_was_judged",
+            "tests/enclave/test_succession.py::test_T29_no_secret_for_a_node_that_is_not_admitted",
+            "tests/node/cli/test_cluster_growth.py::test_a_node_joins_by_attestation_and_governance_and_another_leaves",
             "tests/node/evidence/test_vectors.py::test_a_case_gets_its_verdict",
         ),
         "What evidence proves is no better than the silicon behind it; here that is software, and says SIMULATED. The "
@@ -91,19 +95,24 @@ PROMISES = (
         (
             "tests/enclave/test_exactly_once.py::test_T07_a_duplicate_in_another_lane_of_the_same_block_takes_effect_once",
             "tests/enclave/test_exactly_once.py::test_T07_results_of_one_session_never_share_a_nonce",
+            "tests/node/client/test_epochs.py::test_one_nodes_word_that_the_epoch_is_over_seals_nothing_anew",
         ),
-        "None known.",
+        "A client seals a call anew once f+1 nodes say that its envelope can never be executed any more: more than f "
+        "that lie can make it do so twice.",
     ),
     Promise(
         "P7",
         "Audit: a receipt verifies offline against one pin.",
-        "Leaf, outcome tree, history tree, anchor in a header, certificate of a quorum, validators of the pinned "
-        "genesis.",
+        "Leaf, outcome tree, history tree, anchor in a header, certificate of its epoch's quorum, each epoch's last "
+        "block naming the next set, validators of the pinned genesis. Whole ledgers are checked in the same way.",
         (
             "tests/enclave/test_receipts.py::test_a_receipt_with_any_field_tampered_is_forged",
             "tests/enclave/test_receipts.py::test_there_is_no_verdict_without_the_right_pin",
+            "tests/enclave/test_receipts.py::test_T41_every_forged_succession_of_epochs_is_refused",
+            "tests/node/client/test_audit.py::test_T33_T34_T41_a_changed_ledger_is_forged",
         ),
-        "The pin must have come by a way that can be trusted.",
+        "The pin must have come by a way that can be trusted. Old vote keys, had they been copied before they were "
+        "erased, could certify another history of their own epoch; whoever knows a later epoch refuses it.",
     ),
     Promise(
         "P8",
@@ -117,22 +126,33 @@ PROMISES = (
     ),
     Promise(
         "P9",
-        "Recovery: a node restarts with its identity; the whole cluster restarts.",
+        "Recovery: a node restarts with its identity; the whole cluster restarts; a lost log costs one epoch.",
         "Keys are sealed to chip and measurement; a restarted enclave executes and answers only after q fresh heads "
-        "over its own nonce; a node without its log only observes.",
+        "over its own nonce; a node without its log only observes, until its refresh opens a new epoch with a new "
+        "vote key.",
         (
             "tests/integration/test_faults.py::test_T05_a_node_whose_folder_is_put_back_says_nothing_twice",
             "tests/enclave/test_sealing.py::test_another_chip_and_another_measurement_cannot_open_it",
             "tests/enclave/test_heads.py::test_T05_the_highest_of_q_heads_counts",
+            "tests/enclave/test_succession.py::test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger",
         ),
-        "NOT YET: recovery of lost enclaves by members.",
+        "NOT YET: recovery of lost enclaves by members. If more than n−q members lose their state at once, the chain "
+        "stops.",
     ),
     Promise(
         "P10",
         "Forgetting: when a key epoch is over and erased, its inputs can be opened by nobody.",
-        "Seeds rest in memory of their own, which is overwritten when they are dropped.",
-        ("tests/enclave/test_resting.py::test_T13_a_secret_that_nobody_names_any_more_is_overwritten",),
-        "NOT YET: there is one epoch, and no rotation. A copied sealed/ folder and a later break of that chip open it.",
+        "Every epoch has a secret of its own, wrapped to keys made for that epoch alone; once its grace is over, a "
+        "second process that never held it takes the enclave's place, and sealed files are written anew without it.",
+        (
+            "tests/enclave/test_succession.py::test_P10_T13_after_the_grace_no_enclave_holds_what_opens_the_past",
+            "tests/enclave/test_succession.py::test_T13_a_restart_from_an_old_disk_forgets_what_the_ledger_has_outlived",
+            "tests/enclave/test_succession.py::test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased",
+            "tests/enclave/test_resting.py::test_T13_a_secret_that_nobody_names_any_more_is_overwritten",
+        ),
+        "A copied sealed/ folder and a later break of that very chip open the epochs that were live in it. Results and "
+        "state stay readable to the members' enclaves: the ledger secret is kept. Without --epoch-blocks, or a vote to "
+        "rotate, an epoch does not end.",
     ),
     Promise(
         "P11",

@@ -1,9 +1,10 @@
-"""`strongroom receipt | verify receipt`: fetching a proof, and checking one offline.
+"""`strongroom receipt | verify receipt | verify ledger`: fetching a proof, and checking proofs and files offline.
 
 Owns options, words and JSON of these commands; four verdicts, and what each exits with. Everything that does the work
 is loaded when a command runs.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,9 @@ from strongroom.node.cli.common import (
 )
 
 RECEIPT_POLL_SECONDS = 0.3
+PinOption = Annotated[
+    str | None, typer.Option("--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict.")
+]
 
 
 @guarded
@@ -82,17 +86,62 @@ async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[An
 @guarded
 def verify_receipt(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A receipt.")],
-    pin: Annotated[
-        str | None, typer.Option("--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict.")
-    ] = None,
+    pin: PinOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a receipt offline: the file and the pin are all it takes.
 
     Example: strongroom verify receipt payment.json --service sr1-…
     """
+    _pronounce(lambda: _judge(file, _given(pin)), as_json)
+
+
+@guarded
+def verify_ledger(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A node's folder, or its ledger/.")],
+    pin: PinOption = None,
+    at_least: Annotated[
+        int, typer.Option("--at-least", min=0, metavar="HEIGHT", help="Known to be final: a ledger below it was cut.")
+    ] = 0,
+    genesis: Annotated[
+        Path | None, typer.Option("--genesis", metavar="FILE", help="By default genesis.bin beside the folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify all files of a ledger offline: headers, certificates, epochs, batches, outcomes, against the pin.
+
+    Example: strongroom verify ledger strongroom-data/n0 --service sr1-… --at-least 120
+    """
+    _pronounce(lambda: _judge_ledger(folder, _given(pin), at_least, genesis), as_json)
+
+
+def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -> dict[str, Any]:
+    from strongroom.node.client.audit import check_ledger, genesis_of
+    from strongroom.node.client.ledger_files import find_ledger, read_genesis, read_records
+
+    ledger = find_ledger(folder)
+    founded = genesis_of(read_genesis(ledger, genesis), pin)
+    checked = check_ledger(founded, read_records(ledger), at_least=at_least)
+    simulated = ", on a SIMULATED platform" if founded.simulated else ""
+    return {
+        "verdict": "valid",
+        "reason": f"{checked.height} blocks of {founded.constitution.name} are final, through {checked.epoch + 1} "
+        f"epochs from the pinned genesis{simulated}",
+        "height": checked.height,
+        "anchored": checked.anchored,
+        "root": checked.root.hex(),
+        "epoch": checked.epoch,
+        "transactions": checked.transactions,
+        "service": founded.constitution.name,
+        "pin": founded.pin,
+        "simulated": founded.simulated,
+    }
+
+
+def _pronounce(judge: Callable[[], dict[str, Any]], as_json: bool) -> None:
+    """Print a verdict, and exit as it says."""
     try:
-        document, code = _judge(file, pin), ExitCode.OK
+        document, code = judge(), ExitCode.OK
     except ReceiptInvalid as fault:
         document = {"verdict": fault.verdict, "reason": str(fault)}
         code = ExitCode.CANNOT_CHECK if fault.verdict == "cannot check" else ExitCode.NO
@@ -101,9 +150,13 @@ def verify_receipt(
         raise typer.Exit(int(code))
 
 
-def _judge(file: Path, pin: str | None) -> dict[str, Any]:
+def _given(pin: str | None) -> str:
     if pin is None:
         raise ReceiptInvalid("no pin: give the service's with --service", verdict="cannot check")
+    return pin
+
+
+def _judge(file: Path, pin: str) -> dict[str, Any]:
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -125,6 +178,7 @@ def _verified_document(verified: Any) -> dict[str, Any]:
         "status": verified.code.text,
         "result_digest": verified.result_digest.hex(),
         "anchor_height": verified.anchor_height,
+        "epoch": verified.epoch,
         "time_ms": verified.time_ms,
         "service": verified.service,
         "pin": verified.pin,
@@ -134,6 +188,6 @@ def _verified_document(verified: Any) -> dict[str, Any]:
 
 def _show_verdict(document: dict[str, Any]) -> None:
     typer.echo(f"{document['verdict']}: {document['reason']}")
-    for name in ("id", "status", "height", "index", "anchor_height"):
+    for name in ("id", "status", "height", "index", "anchor_height", "epoch", "transactions"):
         if name in document:
             typer.echo(f"  {name.replace('_', ' '):<14} {document[name]}")

@@ -6,8 +6,9 @@ from typing import Any
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical, StrongroomError
-from strongroom.node.client.connection import Connection, Events
+from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted
+from strongroom.node.client.events import Events
 from strongroom.node.client.nodes import Nodes
 from strongroom.node.rpc.faults import NotFound, NotReady, Overloaded
 

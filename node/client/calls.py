@@ -49,6 +49,8 @@ class Opened:
     """The newest sequence that was sealed."""
     stands: bool = False
     """The opening was executed."""
+    until: float | None = None
+    """Clock of `time.monotonic` from which on no call is sealed in it, once its epoch is over; None while it lasts."""
     dead: bool = False
     """The opening was refused for good: no call of this session can ever be executed."""
 

@@ -1,7 +1,8 @@
 """Checking the chain of headers that a node shows against the pin, down to genesis.
 
-Owns the walk: the first header at or above a height that has a FINALIZE certificate of its own, then parent by parent
-to genesis, whose hash is the pin. Transactions and outcomes are not read; that is what receipts are for.
+Owns the walk: the succession of epochs from genesis on, the first header at or above a height that has a FINALIZE
+certificate of its own by its epoch's validators, then parent by parent to genesis, whose hash is the pin. Transactions
+and outcomes are not read; that is what receipts are for.
 """
 
 from base64 import b64decode
@@ -12,11 +13,13 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain, check_final
 from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, ReceiptInvalid
 from strongroom.consensus.statements import Certificate
-from strongroom.enclave.finality import check_final
-from strongroom.enclave.genesis import VerifiedGenesis, chain_of, verify_genesis
+from strongroom.enclave.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.enclave.primitives import verify
+from strongroom.node.client.epochs import follow_epochs
+from strongroom.node.client.errors import NotTrusted
 from strongroom.node.rpc.faults import NotFound
 
 HEADERS_AT_ONCE = 100
@@ -37,6 +40,8 @@ class CheckedChain:
     """The one whose certificate makes it final."""
     signers: int
     """How many validators signed that certificate."""
+    members: int
+    """Validators of its epoch."""
 
 
 async def check_chain(ask_all: AskAll, pin: str, height: int, progress: Callable[[int], None]) -> CheckedChain:
@@ -51,10 +56,13 @@ async def check_chain(ask_all: AskAll, pin: str, height: int, progress: Callable
     Raises:
         ReceiptInvalid: with the verdict ``forged``, ``incomplete`` (a header is not there) or ``cannot check``.
     """
-    genesis = await _genesis(ask_all, pin)
+    genesis, epochs = await check_epochs(ask_all, pin)
     certified, certificate = await _certified(ask_all, height)
+    description = epochs.description(certified.epoch)
     try:
-        check_final(certified, certificate, genesis.chain, genesis.description, verify)
+        if description is None:
+            raise PeerFault(f"the node does not show how epoch {certified.epoch} began")
+        check_final(certified, certificate, genesis.chain, description, verify)
     except PeerFault as fault:
         raise ReceiptInvalid(f"block {certified.height}: {fault}") from None
     child, asked = certified, certified
@@ -64,18 +72,41 @@ async def check_chain(ask_all: AskAll, pin: str, height: int, progress: Callable
         shown = await ask_all([("ledger_header", {"height": at}) for at in range(child.height - 1, low - 1, -1)])
         for document in shown:
             parent = _header(document)
-            _check_link(parent, child)
+            _check_link(parent, child, epochs)
             child = parent
             asked = parent if parent.height >= height else asked
             checked += 1
         progress(checked)
-    _check_link(genesis.header, child)
-    return CheckedChain(genesis, asked, certified, len(certificate.signers))
+    _check_link(genesis.header, child, epochs)
+    return CheckedChain(genesis, asked, certified, len(certificate.signers), len(description.validators))
 
 
-def _check_link(parent: Header, child: Header) -> None:
+def _check_link(parent: Header, child: Header, epochs: EpochChain) -> None:
     if parent.digest != child.parent or parent.height + 1 != child.height or parent.chain != child.chain:
         raise ReceiptInvalid(f"block {child.height} does not stand on the block {child.height - 1} that is shown")
+    if parent.epoch != child.epoch or parent.height == 0:
+        anchor = epochs.anchor_of(child.epoch)
+        if anchor is None or anchor.digest != parent.digest:
+            raise ReceiptInvalid(f"block {parent.height} is not the one that opened epoch {child.epoch}")
+
+
+async def check_epochs(ask_all: AskAll, pin: str) -> tuple[VerifiedGenesis, EpochChain]:
+    """The succession of epochs that a node shows, followed from the pinned genesis to the newest.
+
+    Raises:
+        ReceiptInvalid: it does not hold.
+    """
+
+    async def ask(method: str, **params: Any) -> Any:
+        return (await ask_all([(method, params)]))[0]
+
+    genesis = await _genesis(ask_all, pin)
+    epochs = epoch_chain(genesis)
+    try:
+        await follow_epochs(ask, epochs)
+    except NotTrusted as fault:
+        raise ReceiptInvalid(f"the succession of epochs does not hold: {fault}") from None
+    return genesis, epochs
 
 
 async def _genesis(ask_all: AskAll, pin: str) -> VerifiedGenesis:

@@ -6,7 +6,6 @@ is, trust.py finds out (T42).
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,8 @@ import aiohttp
 
 from strongroom.node import tls
 from strongroom.node.client.errors import Disconnected, NotTrusted
+from strongroom.node.client.events import Events
+from strongroom.node.client.replies import fault_of, words_of
 from strongroom.node.rpc import faults, jsonrpc
 from strongroom.node.rpc.faults import RpcFault
 
@@ -23,24 +24,6 @@ REPLY_BYTES_MAX = 256 * 1024 * 1024
 """1,024 results of the largest size class."""
 ASKED_MAX = 4096
 """Questions without an answer."""
-EVENTS_MAX = 256
-"""Notifications that wait for a slow reader; what is dropped beyond that is told as missed."""
-
-_FAULTS: dict[int, type[RpcFault]] = {
-    fault.code: fault
-    for fault in (
-        faults.NotFound,
-        faults.Refused,
-        faults.TooLarge,
-        faults.NotYet,
-        faults.Overloaded,
-        faults.WrongChainOrEpoch,
-        faults.NotReady,
-        jsonrpc.MethodNotFound,
-        jsonrpc.InvalidParams,
-        jsonrpc.InternalError,
-    )
-}
 
 
 class Connection:
@@ -80,7 +63,7 @@ class Connection:
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise NotTrusted("tls-key", f"{endpoint} shows a certificate that is not in the bundle: {error}") from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Disconnected(f"{endpoint}: {_words(error)}") from None
+            raise Disconnected(f"{endpoint}: {words_of(error)}") from None
         tunnel = socket.get_extra_info("ssl_object")
         certificate = None if tunnel is None else tunnel.getpeercert(binary_form=True)
         if certificate is None:
@@ -117,7 +100,7 @@ class Connection:
         except (aiohttp.ClientError, OSError) as error:
             self._asked.pop(id, None)
             self._end()
-            raise Disconnected(f"{self.endpoint}: {_words(error)}") from None
+            raise Disconnected(f"{self.endpoint}: {words_of(error)}") from None
         return future
 
     async def ask(self, method: str, **params: Any) -> Any:
@@ -129,7 +112,7 @@ class Connection:
         """
         return await (await self.start(method, params))
 
-    async def subscribe(self, topic: str, start: int) -> "Events":
+    async def subscribe(self, topic: str, start: int) -> Events:
         """Be told of blocks from a height on."""
         events = Events()
 
@@ -216,70 +199,7 @@ class Connection:
             self.on_end()
 
 
-class Events:
-    """Notifications of one subscription, in order, at most EVENTS_MAX of them."""
-
-    def __init__(self) -> None:
-        self.id = 0
-        self._waiting: deque[dict[str, Any]] = deque()
-        self._lost: tuple[int, int] | None = None
-        self._ended = False
-        self._wake = asyncio.Event()
-
-    def put(self, event: dict[str, Any]) -> None:
-        """One more; beyond the bound only its height is kept."""
-        if self._lost is None and len(self._waiting) < EVENTS_MAX:
-            self._waiting.append(event)
-        else:
-            missed = event.get("missed")
-            first, last = (missed["from"], missed["to"]) if missed else (event["height"], event["height"])
-            self._lost = (self._lost[0] if self._lost else first, last)
-        self._wake.set()
-
-    def end(self) -> None:
-        """The connection is gone."""
-        self._ended = True
-        self._wake.set()
-
-    async def next(self) -> dict[str, Any]:
-        """The next one; `missed: {from, to}` stands for what was dropped.
-
-        Raises:
-            Disconnected: the connection ended and everything before was taken.
-        """
-        while True:
-            if self._waiting:
-                return self._waiting.popleft()
-            if self._lost is not None:
-                (first, last), self._lost = self._lost, None
-                return {"missed": {"from": first, "to": last}}
-            if self._ended:
-                raise Disconnected("the connection ended")
-            self._wake.clear()
-            await self._wake.wait()
-
-
 def _transport_of(socket: aiohttp.ClientWebSocketResponse) -> asyncio.WriteTransport | None:
     connection = socket._response.connection
     transport = None if connection is None else connection.transport
     return transport if isinstance(transport, asyncio.WriteTransport) else None
-
-
-def fault_of(error: Any) -> RpcFault:
-    """The fault that a reply's `error` member tells of.
-
-    Raises:
-        KeyError, TypeError: it is no error object.
-    """
-    code, message, data = error["code"], error["message"], error.get("data") or {}
-    fault = _FAULTS.get(code, RpcFault)(str(message))
-    fault.data = dict(data)
-    return fault
-
-
-def _words(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or "cannot connect"
-    return str(error) or type(error).__name__

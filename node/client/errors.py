@@ -3,6 +3,8 @@
 ClientFault
 ├─ Unreachable         nobody answered in time; the envelope may still be ordered
 │  └─ Disconnected     one connection ended; another node is tried
+│     └─ Returning     left on purpose, for the node that the client began with
+├─ Behind              a node does not know the newest epoch yet; another one is tried
 ├─ NoQuorum            too few members vouch for what is newest; asked again until the time is up
 ├─ NotTrusted          what a node shows does not verify against the pin: nothing is sealed to it
 ├─ ProgramFailed       the program ran and said no; the answer was sealed to us
@@ -30,6 +32,10 @@ class Disconnected(Unreachable):
     """A connection ended before the answer."""
 
 
+class Returning(Disconnected):
+    """A connection that the client ends itself, to go back to its own node."""
+
+
 class NoQuorum(ClientFault):
     """Fewer than a quorum of members answered for what is newest.
 
@@ -40,6 +46,10 @@ class NoQuorum(ClientFault):
     def __init__(self, detail: str, *, answered: int, members: int, needed: int) -> None:
         super().__init__(f"no quorum ({answered} of {members} answer, {needed} needed): {detail}")
         self.answered, self.members, self.needed = answered, members, needed
+
+
+class Behind(ClientFault):
+    """A node that is in an older epoch than the newest known one: it answers again when it has caught up."""
 
 
 class NotTrusted(ClientFault):

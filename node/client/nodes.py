@@ -1,7 +1,7 @@
 """Which node a client talks to: the current connection, and the next one when it fails.
 
-Owns the order in which endpoints are tried and how long a failed one rests. A connection is handed out only after
-`Trust.admit` has admitted the node behind it.
+Owns the order in which endpoints are tried, how long a failed one rests, and which one is home. A connection is handed
+out only after `Trust.admit` has admitted the node behind it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import aiohttp
 
 from strongroom.consensus.errors import AttestationError, StrongroomError
 from strongroom.node.client.connection import Connection
-from strongroom.node.client.errors import Disconnected, NotTrusted, Unreachable
+from strongroom.node.client.errors import Disconnected, NoQuorum, NotTrusted, Returning, Unreachable
 from strongroom.node.client.trust import Trust
 from strongroom.node.rpc.faults import Overloaded
 
@@ -45,7 +45,7 @@ class Nodes:
         self.name = ""
         """Name of the node behind the current connection, from its verified claims."""
         self._trust, self._http, self._context, self._group = trust, http, context, group
-        self._turn = first % len(endpoints)
+        self._home = self._turn = first % len(endpoints)
         self._rests: dict[str, float] = {}
         self._until: dict[str, float] = {}
         self._current: Connection | None = None
@@ -64,12 +64,55 @@ class Nodes:
                 self._current.on_end = on_end
             return self._current
 
+    @property
+    def current(self) -> Connection | None:
+        """The current connection, if it lives."""
+        return self._current if self._current is not None and self._current.alive else None
+
+    @property
+    def at_home(self) -> bool:
+        """Is the current connection to the first endpoint, or is there none?"""
+        return self.current is None or self.current.endpoint == self.endpoints[self._home]
+
+    async def home_serves(self) -> bool:
+        """Does the first endpoint say that it takes part? Trusting nothing: it is admitted when it is connected to."""
+        status = await self._status(self.endpoints[self._home])
+        return status is not None and status.get("state") == "voting"
+
     async def leave(self, connection: Connection, why: StrongroomError) -> None:
         """End this connection; its endpoint rests, and the next one comes in turn."""
         if connection is self._current:
             self._current = None
-            self._fail(connection.endpoint, why)
+            if isinstance(why, Returning):
+                self._turn = self._home
+                self._until.pop(self.endpoints[self._home], None)
+            else:
+                self._fail(connection.endpoint, why)
         await connection.close()
+
+    async def check_again(self, connection: Connection | None = None) -> None:
+        """Admit the current node once more, because another epoch may have begun; if it does not verify, it is left.
+
+        Raises:
+            StrongroomError: why it was left.
+        """
+        async with self._lock:
+            connection = connection or self.current
+            if connection is None or connection is not self._current:
+                return
+            try:
+                async with asyncio.timeout(ADMIT_SECONDS_MAX):
+                    await self._trust.admit(connection)
+            except TimeoutError:
+                fault: StrongroomError = Disconnected(f"{connection.endpoint}: no answer in {ADMIT_SECONDS_MAX:g} s")
+            except NoQuorum:
+                raise
+            except StrongroomError as error:
+                fault = error
+            else:
+                return
+            await self.leave(connection, fault)
+            raise fault
 
     async def close(self) -> None:
         """End the current connection."""

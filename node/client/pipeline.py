@@ -1,8 +1,8 @@
 """Many calls under way at once, through one session and one node, in order; each takes effect once, whatever fails.
 
-All calls of one turn of the event loop leave in one frame. Owns the session's window (newest − oldest unanswered stays
-below it) and what is sent again: always the same envelope, so that nothing takes effect twice. The order of frames is
-in frames.py, what becomes of a call that was refused in refusals.py, which node is talked to in nodes.py.
+All calls of one turn of the event loop leave in one frame. Owns what is sent again: always the same envelope, so that
+nothing takes effect twice. The sessions that calls are sealed in are in sealing.py, the order of frames in frames.py,
+what becomes of a call that was refused in refusals.py, which node is talked to in nodes.py.
 """
 
 import asyncio
@@ -12,16 +12,13 @@ from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import AttestationError, ClientFault, StrongroomError
-from strongroom.enclave.envelope import Call, transaction_id
 from strongroom.enclave.primitives import DoesNotOpen
-from strongroom.enclave.sender import ClientSession, Identity
-from strongroom.enclave.sessions import WINDOW
-from strongroom.node.client.calls import Done, Entry, Opened
+from strongroom.node.client.calls import Done, Entry
 from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
 from strongroom.node.client.frames import Frame, Frames
 from strongroom.node.client.nodes import Nodes, retry_seconds
-from strongroom.node.client.trust import Trust
+from strongroom.node.client.sealing import Sealer
 from strongroom.node.rpc.faults import Overloaded
 
 FRAME_ENVELOPES_MAX = 1024
@@ -39,21 +36,16 @@ class Pipeline:
 
     def __init__(
         self,
-        identity: Identity,
-        trust: Trust,
+        sealer: Sealer,
         nodes: Nodes,
         *,
-        one_shot: bool,
         on_refusal: "Callable[[Pipeline, Entry, Any], None]",
         fetch_receipt: Callable[[Done], Any],
     ) -> None:
-        self._identity, self._trust, self._nodes, self._one_shot = identity, trust, nodes, one_shot
-        self._on_refusal, self._fetch_receipt = on_refusal, fetch_receipt
+        self.sealer = sealer
+        """Its sessions."""
+        self._nodes, self._on_refusal, self._fetch_receipt = nodes, on_refusal, fetch_receipt
         self._waiting: deque[Entry] = deque()
-        self.session: Opened | None = None
-        """The current one; without it, the next call opens one."""
-        self._unanswered: dict[Opened, None] = {}
-        """Sessions with unanswered calls, oldest first."""
         self._wake = asyncio.Event()
         self.height = 0
         """The newest height in any answer."""
@@ -66,7 +58,7 @@ class Pipeline:
         """Under way on this connection."""
         self._overloads = 0
         """Times in a row that this node was overloaded."""
-        self._resuming = False
+        self._resuming = self._resting = False
 
     # --- for callers ----------------------------------------------------------------------------------------------
 
@@ -89,7 +81,7 @@ class Pipeline:
     @property
     def busy(self) -> bool:
         """Is any call without an answer?"""
-        return bool(self._waiting or self._unanswered)
+        return bool(self._waiting) or self.sealer.busy
 
     # --- for refusals ---------------------------------------------------------------------------------------------
 
@@ -101,19 +93,14 @@ class Pipeline:
 
     def seal_anew(self, entry: Entry) -> None:
         """A new envelope for a call whose old one can never be executed; it goes before those that wait."""
-        self._settle(entry)
+        self.sealer.settle(entry)
         entry.parked, entry.opened, entry.id = False, None, None
         self._waiting.appendleft(entry)
         self._wake.set()
 
-    def end_session(self, opened: Opened) -> None:
-        """No further call goes through this session."""
-        if self.session is opened:
-            self.session = None
-
     def give_up(self, entry: Entry, fault: Exception) -> None:
         """A call's end without a result."""
-        self._settle(entry)
+        self.sealer.settle(entry)
         if not entry.future.done():
             entry.future.set_exception(fault)
 
@@ -127,7 +114,7 @@ class Pipeline:
         if opened is None or id is None or entry.sequence not in opened.unanswered:
             return  # answered before, on another connection
         result = opened.session.open_result(entry.sequence, id, sealed)
-        self._settle(entry)
+        self.sealer.settle(entry)
         if entry.sequence == 0:
             opened.stands = True
         if height > self.height:
@@ -149,12 +136,16 @@ class Pipeline:
     def close(self) -> None:
         """The client ends: nobody will be answered any more."""
         unsealed, self._waiting = list(self._waiting), deque()
-        sealed = [entry for opened in self._unanswered for entry in opened.unanswered.values()]
-        for entry in (*sealed, *unsealed):
+        for entry in (*self.sealer.unanswered, *unsealed):
             if not entry.future.done():
                 entry.future.set_exception(Unreachable("the client was closed before the answer", id=entry.id))
                 entry.future.exception()  # whoever waited may be gone; that is no error
-        self._unanswered.clear()
+        self.sealer.clear()
+
+    def rest(self, *, until_empty: bool) -> None:
+        """Seal nothing for now, so that what is under way comes to its end; or go on."""
+        self._resting = until_empty
+        self._wake.set()
 
     # --- the loop -------------------------------------------------------------------------------------------------
 
@@ -180,8 +171,8 @@ class Pipeline:
     def _begin(self) -> None:
         """A new connection: all that is unanswered goes out again, in order, before anything new."""
         self._leaving, self._frames, self._overloads, self._resuming = None, Frames(), 0, False
-        unanswered = (entry for opened in self._unanswered for entry in opened.unanswered.values())
-        self._to_send = deque(entry for entry in unanswered if not entry.parked)
+        self._resting = False
+        self._to_send = deque(entry for entry in self.sealer.unanswered if not entry.parked)
 
     async def _send_all(self, connection: Connection) -> None:
         while entries := self._next_frame():
@@ -211,47 +202,17 @@ class Pipeline:
 
     def _seal_next(self) -> Entry | None:
         """Seal the next call that waits; None when there is none, or the window is full."""
-        while self._waiting:
-            opened = self.session
-            if opened is not None and opened.epoch is not self._trust.epoch:
-                opened = None
-            if opened is not None and opened.span >= WINDOW:
-                return None
+        while self._waiting and not self._resting and self.sealer.has_room:
             entry = self._waiting.popleft()
             if entry.future.done():
                 continue
             try:
-                self._seal(entry, opened)
+                self.sealer.seal(entry)
             except ClientFault as fault:
                 entry.future.set_exception(fault)
                 continue
             return entry
         return None
-
-    def _seal(self, entry: Entry, opened: Opened | None) -> None:
-        epoch = self._trust.epoch
-        if epoch is None:
-            raise NotTrusted("epoch-key", "nothing is sealed before the service is trusted")
-        call = Call(entry.program, epoch.measurement, entry.operation, entry.arguments)
-        if opened is None:
-            session, envelope = ClientSession.open(
-                epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=self._one_shot
-            )
-            opened, sequence = Opened(session, epoch), 0
-            self.session = None if self._one_shot else opened
-        else:
-            sequence, envelope = opened.session.seal_call(call)
-        entry.opened, entry.sequence, entry.envelope, entry.id = opened, sequence, envelope, transaction_id(envelope)
-        opened.unanswered[sequence] = entry
-        opened.newest = sequence
-        self._unanswered[opened] = None
-
-    def _settle(self, entry: Entry) -> None:
-        opened = entry.opened
-        if opened is not None:
-            opened.unanswered.pop(entry.sequence, None)
-            if not opened.unanswered:
-                self._unanswered.pop(opened, None)
 
     # --- answers --------------------------------------------------------------------------------------------------
 

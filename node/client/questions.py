@@ -4,12 +4,14 @@ Owns how a question is asked again elsewhere when a node cannot answer. Answers 
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.errors import ReceiptInvalid, StrongroomError
 from strongroom.consensus.types import Digest, Height, TransactionId
 from strongroom.enclave.envelope import Call, Query, transaction_id
+from strongroom.enclave.outcome import Code
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.enclave.receipt import Receipt
 from strongroom.enclave.receipts import VerifiedReceipt, check_result, verify_receipt
@@ -20,9 +22,11 @@ from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFaile
 from strongroom.node.client.nodes import Nodes, retry_seconds
 from strongroom.node.client.pipeline import Pipeline
 from strongroom.node.client.trust import Trust, TrustedEpoch
-from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused
+from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault, WrongChainOrEpoch
 
 RECEIPT_POLL_SECONDS = 0.2
+TURNS_MAX = 3
+"""Times that one question is sealed again because an epoch was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +61,40 @@ class Questions:
                 await asyncio.sleep(retry_seconds(fault))
 
     async def submit(self, program: str, operation: str, arguments: tuple[Any, ...]) -> TransactionId:
-        """Seal one call in an envelope of its own, and have a node take it."""
-        await self._nodes.connection()
-        epoch = self._epoch()
-        call = Call(program, epoch.measurement, operation, arguments)
-        _, envelope = ClientSession.open(epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=True)
-        await self.ask("ledger_submit", envelope=envelope, wait="none")
+        """Seal one call in an envelope of its own, and have a node take it.
+
+        Raises:
+            WrongChainOrEpoch: the epoch ended while a node may have taken it already: its id has to be asked for.
+        """
+        for turn in range(TURNS_MAX):
+            connection = await self._nodes.connection()
+            epoch = self._epoch()
+            call = Call(program, epoch.measurement, operation, arguments)
+            _, envelope = ClientSession.open(epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=True)
+            try:
+                await connection.ask("ledger_submit", envelope=envelope, wait="none")
+            except WrongChainOrEpoch:  # the only node that saw it did not take it
+                if turn + 1 == TURNS_MAX:
+                    raise
+                await self._turn(connection)
+            except (Disconnected, NotReady, Overloaded) as fault:
+                await self._nodes.leave(connection, fault)
+                await self.ask("ledger_submit", envelope=envelope, wait="none")
+                break
+            else:
+                break
         return transaction_id(envelope)
+
+    async def public(self, envelope: bytes) -> dict[str, Any]:
+        """Have a signed public transaction ordered and executed: its place and its plain result."""
+        shown: dict[str, Any] = await self.ask("governance_submit", envelope=envelope)
+        return shown
 
     async def query(
         self, program: str, operation: str, arguments: tuple[Any, ...], at_least: int, linearizable: bool
     ) -> QueryResult:
         """Ask until a node has executed `at_least`; each node is asked once."""
-        behind = 0
+        behind = turns = 0
         alone = False
         while True:
             connection = await self._nodes.connection()
@@ -86,8 +111,11 @@ class Questions:
                 if behind >= len(self._nodes.endpoints):
                     raise
                 await self._nodes.leave(connection, fault)
-            except Refused:
-                if alone:
+            except (Refused, WrongChainOrEpoch) as fault:
+                if turns < TURNS_MAX and _is_of_an_epoch(fault):
+                    turns += 1
+                    await self._turn(connection)
+                elif alone:
                     raise
                 alone = True
             else:
@@ -133,10 +161,15 @@ class Questions:
 
     def _seal(self, query: Query, *, alone: bool) -> tuple[AnswerKey, bytes]:
         """In the session, once it stands; else in an envelope of its own."""
-        epoch, opened = self._epoch(), self._pipeline.session
+        epoch, opened = self._epoch(), self._pipeline.sealer.session
         if not alone and opened is not None and opened.stands and opened.epoch is epoch:
             return opened.session.seal_query(query)
         return seal_query(epoch.key, epoch.chain, epoch.epoch, self._identity, query)
+
+    async def _turn(self, connection: Connection) -> None:
+        """Another epoch may have begun: check the service again; the node is left if it does not verify."""
+        with suppress(StrongroomError):
+            await self._nodes.check_again(connection)
 
     async def _opened(self, connection: Connection, key: AnswerKey, shown: Any, at_least: int) -> QueryResult:
         try:
@@ -159,3 +192,7 @@ class Questions:
         if epoch is None:
             raise NotTrusted("epoch-key", "nothing is sealed before the service is trusted")
         return epoch
+
+
+def _is_of_an_epoch(fault: RpcFault) -> bool:
+    return isinstance(fault, WrongChainOrEpoch) or fault.data.get("reason") == Code.WRONG_EPOCH.text

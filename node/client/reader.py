@@ -12,8 +12,8 @@ from typing import Any, Self
 import aiohttp
 
 from strongroom.node import tls
-from strongroom.node.client.connection import fault_of
 from strongroom.node.client.errors import NotTrusted, Unreachable
+from strongroom.node.client.replies import fault_of
 from strongroom.node.client.service import Service
 from strongroom.node.rpc.faults import NotReady, Overloaded
 

@@ -1,32 +1,40 @@
 """What a client checks before its first seal, against nothing but its pin (DESIGN §6; T15, T42).
 
 Owns the verdict: a `TrustedEpoch`, the only thing that the client seals to, is made here and nowhere else. For every
-connection: the genesis hashes to the pin and its evidence holds, the chain of epochs leads from it to the newest one,
-the node's fresh evidence over a nonce of ours meets the policy, names the TLS key at the other end of this very
+connection: the genesis hashes to the pin and its evidence holds, the succession of epochs leads from it to the newest
+one, the node's fresh evidence over a nonce of ours meets the policy, names the TLS key at the other end of this very
 connection, is a validator of that epoch and holds its key. For every epoch: a quorum of heads over a nonce of ours.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Protocol
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Header
-from strongroom.consensus.errors import NotCanonical, PeerFault, invariant
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, invariant
 from strongroom.consensus.messages import Head
-from strongroom.consensus.statements import Certificate, Kind
 from strongroom.consensus.types import ChainId, Digest, Epoch, Milliseconds
 from strongroom.consensus.validators import VALIDATORS_MAX, EpochDescription
+from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.attestation.reasons import Reason
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
-from strongroom.enclave.genesis import VerifiedGenesis, chain_of, verify_genesis
+from strongroom.enclave.finality import EpochUnknown
+from strongroom.enclave.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.enclave.heads import FreshPoint, check_heads
-from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, random_bytes, verify
-from strongroom.node.client.errors import NoQuorum, NotTrusted
+from strongroom.enclave.primitives import random_bytes, verify
+from strongroom.node.client.epochs import follow_epochs
+from strongroom.node.client.errors import Behind, NoQuorum, NotTrusted
 
 NONCE_SIZE = 32
-EPOCHS_MAX = 100_000
+TURNS_MAX = 3
+"""Times that an epoch may end while one node is being admitted."""
+GRACE_MS_MAX = 3_600_000
+"""A node that says more is not believed."""
+GOVERNED = frozenset({Reason.MEASUREMENT, Reason.REGION, Reason.OPERATOR_UNKNOWN, Reason.CHIP_UNKNOWN})
+"""What members may have allowed since genesis."""
 
 _ONLY_HERE = object()
 
@@ -52,6 +60,10 @@ class TrustedEpoch:
     """Measurement digest of the code that may see arguments, 32 bytes."""
     fresh: FreshPoint
     """What a quorum vouched for as newest."""
+    since: float
+    """Clock of `time.monotonic`, in seconds: when it was learned of here."""
+    grace_ms: Milliseconds
+    """How long calls in sessions of the epoch before still count, by the word of a node."""
 
     def __post_init__(self) -> None:
         invariant(self.made_by is _ONLY_HERE, "a TrustedEpoch is made by Trust only")
@@ -74,38 +86,58 @@ class Trust:
         self.pin = pin
         self._chain = chain_of(pin)
         self._genesis: VerifiedGenesis | None = None
+        self._epochs: EpochChain | None = None
         self.epoch: TrustedEpoch | None = None
         """The newest one; None before the first node was admitted."""
 
     async def admit(self, node: Asked) -> VerifiedEnclave:
-        """Check one node, and the service through it.
+        """Check one node, and the service through it; called again, find out whether another epoch began.
 
         Raises:
             NotTrusted: something does not verify; `reason` says what.
             AttestationError: the evidence does not meet the policy.
             NoQuorum: fewer than q members vouch for what is newest.
+            Behind: the node does not know the newest epoch yet.
         """
-        genesis = self._genesis
-        if genesis is None:
-            genesis = self._check_genesis(await node.ask("service_info"))
-        description, key = check_epochs(genesis, await node.ask("service_epochs"))
-        if self.epoch is not None and description.epoch < self.epoch.epoch:
-            raise NotTrusted("epochs", f"shows epoch {description.epoch} as the newest, {self.epoch.epoch} is known")
+        if self._genesis is None or self._epochs is None:
+            self._genesis = self._check_genesis(await node.ask("service_info"))
+            self._epochs = epoch_chain(self._genesis)
+        for _ in range(TURNS_MAX):
+            await follow_epochs(node.ask, self._epochs)
+            try:
+                return await self._admit(node, self._genesis, self._epochs)
+            except EpochUnknown as fault:
+                unknown = fault
+        raise NotTrusted("epochs", f"tells of epoch {unknown.epoch}, and does not show how it began")
+
+    async def _admit(self, node: Asked, genesis: VerifiedGenesis, epochs: EpochChain) -> VerifiedEnclave:
+        description = epochs.newest
         nonce = random_bytes(NONCE_SIZE)
         shown = await node.ask("node_evidence", nonce=nonce)
-        enclave = check_node(shown, genesis, description, nonce=nonce, tls_digest=node.tls_digest)
-        if self.epoch is None or self.epoch.description.digest != description.digest:
+        try:
+            enclave = check_node(shown, genesis.constitution.policy, epochs, nonce=nonce, tls_digest=node.tls_digest)
+        except AttestationError as error:
+            if error.reason not in GOVERNED:
+                raise
+            policy = widened(genesis.constitution.policy, await node.ask("service_policy"))
+            enclave = check_node(shown, policy, epochs, nonce=nonce, tls_digest=node.tls_digest)
+        if self.epoch is None or self.epoch.epoch < description.epoch:
             nonce = random_bytes(NONCE_SIZE)
-            fresh = check_fresh(await node.ask("service_heads", nonce=nonce), genesis, description, nonce=nonce)
-            self._genesis = genesis
-            self.epoch = TrustedEpoch(
-                made_by=_ONLY_HERE,
-                genesis=genesis,
-                description=description,
-                key=key,
-                measurement=enclave.measurement_digest,
-                fresh=fresh,
-            )
+            fresh = check_fresh(await node.ask("service_heads", nonce=nonce), epochs, nonce=nonce)
+            status = None if self.epoch is None else await node.ask("node_status")
+            key = genesis.public_key if description.epoch == 0 else epochs.public_key(description.epoch)
+            invariant(key is not None, "the newest epoch has a key")
+            if self.epoch is None or self.epoch.epoch < description.epoch:  # nobody was faster meanwhile
+                self.epoch = TrustedEpoch(
+                    made_by=_ONLY_HERE,
+                    genesis=genesis,
+                    description=description,
+                    key=key or b"",
+                    measurement=enclave.measurement_digest,
+                    fresh=fresh,
+                    since=time.monotonic(),
+                    grace_ms=grace_in(status),
+                )
         return enclave
 
     def _check_genesis(self, info: Any) -> VerifiedGenesis:
@@ -118,87 +150,86 @@ class Trust:
             raise NotTrusted("genesis", str(error)) from None
 
 
-def check_epochs(genesis: VerifiedGenesis, entries: Any) -> tuple[EpochDescription, bytes]:
-    """Follow the chain of epochs from genesis: each terminal header is final by its own set and names the next.
+def widened(policy: Policy, shown: Any) -> Policy:
+    """The policy of genesis, and the code, machines and places that members allowed since, by the word of a node.
 
-    Returns:
-        The newest epoch's description and its public key.
+    That the node is a validator was certified by quorums of enclaves that judged it under the governed policy; what it
+    says here admits nobody, it only lets us talk to it. Roots, firmware and what no policy lifts stay as at genesis.
 
     Raises:
-        NotTrusted: ``epochs``, or ``epoch-key``.
+        NotTrusted: ``evidence``: it shows no policy.
     """
-    if type(entries) is not list or not 0 < len(entries) <= EPOCHS_MAX:
-        raise NotTrusted("epochs", f"expected 1..{EPOCHS_MAX} epochs")
     try:
-        description = genesis.description
-        for number, entry in enumerate(entries):
-            if number > 0:
-                description = _next_epoch(genesis.chain, description, entry)
-            elif EpochDescription.decode(_field(entry, "description", bytes, "epochs")) != description:
-                raise NotTrusted("epochs", "the first epoch that it shows is not that of genesis")
-        key = _field(entries[-1], "epoch_key", bytes, "epoch-key")
-    except (NotCanonical, PeerFault) as error:
-        raise NotTrusted("epochs", str(error)) from None
-    if len(key) != HYBRID_PUBLIC_SIZE or sha256(key).digest() != description.public_key_digest:
-        raise NotTrusted("epoch-key", "the key that it shows is not the one that the epoch's description names")
-    return description, key
+        now = Policy.decode(_field(shown, "encoded", bytes, "evidence"))
+        return replace(
+            policy,
+            measurements=tuple(sorted({*policy.measurements, *now.measurements})),
+            chips=tuple(sorted({*policy.chips, *now.chips})),
+            operators=tuple(sorted({**dict(now.operators), **dict(policy.operators)}.items())),
+            regions=tuple(sorted({*policy.regions, *now.regions})),
+            revoked=tuple(sorted({*policy.revoked, *now.revoked})),
+        )
+    except NotCanonical as error:
+        raise NotTrusted("evidence", f"no policy: {error}") from None
 
 
-def _next_epoch(chain: ChainId, before: EpochDescription, entry: Any) -> EpochDescription:
-    header = Header.decode(_field(entry, "header", bytes, "epochs"))
-    certificate = Certificate.from_wire(codec.decode(_field(entry, "certificate", bytes, "epochs")))
-    description = EpochDescription.decode(_field(entry, "description", bytes, "epochs"))
-    certificate.check(chain, before, verify)
-    if certificate.kind is not Kind.FINALIZE or certificate.digest != header.digest:
-        raise NotTrusted("epochs", f"the certificate does not make the last block of epoch {before.epoch} final")
-    if header.chain != chain or header.epoch != before.epoch or header.next_epoch != description.digest:
-        raise NotTrusted("epochs", f"the last block of epoch {before.epoch} names another next epoch")
-    if description.epoch != before.epoch + 1:
-        raise NotTrusted("epochs", f"epoch {description.epoch} does not follow epoch {before.epoch}")
-    return description
+def grace_in(status: Any) -> Milliseconds:
+    """What a node's status says of the grace, within bounds; 0 when it says nothing."""
+    value = status.get("grace_ms") if type(status) is dict else None
+    return Milliseconds(min(value, GRACE_MS_MAX) if type(value) is int and value > 0 else 0)
 
 
-def check_node(
-    shown: Any, genesis: VerifiedGenesis, description: EpochDescription, *, nonce: bytes, tls_digest: bytes
-) -> VerifiedEnclave:
+def check_node(shown: Any, policy: Policy, epochs: EpochChain, *, nonce: bytes, tls_digest: bytes) -> VerifiedEnclave:
     """Check a node's evidence over `nonce`, and that it is this node, in this epoch, at this end of this connection.
 
     Raises:
         NotTrusted: ``evidence``, ``tls-key``, ``membership`` or ``epoch-key``.
         AttestationError: the evidence does not meet the policy.
+        EpochUnknown: its enclave is in an epoch after the newest known one.
+        Behind: it is in one before.
     """
-    evidence = _field(shown, "evidence", bytes, "evidence")
+    evidence, description = _field(shown, "evidence", bytes, "evidence"), epochs.newest
     now = Milliseconds(time.time_ns() // 1_000_000)
     try:
-        enclave = verify_evidence(evidence, genesis.constitution.policy, chain=genesis.chain, nonce=nonce, time_ms=now)
+        enclave = verify_evidence(evidence, policy, chain=epochs.anchor.chain, nonce=nonce, time_ms=now)
     except NotCanonical as error:
         raise NotTrusted("evidence", str(error)) from None
     claims = enclave.claims
     if claims.tls_key != tls_digest:
         raise NotTrusted("tls-key", f"the connection ends at another key than that of node {claims.node}")
+    if claims.epoch > description.epoch:
+        raise EpochUnknown(claims.epoch)
     if description.index_of(claims.node_key) is None:
         raise NotTrusted("membership", f"node {claims.node} is no validator of epoch {description.epoch}")
-    if claims.epoch != description.epoch or claims.epoch_key_digest != description.public_key_digest:
-        raise NotTrusted("epoch-key", f"the enclave of node {claims.node} holds another epoch's key")
+    if claims.epoch < description.epoch:
+        raise Behind(f"node {claims.node} is in epoch {claims.epoch}, the newest is {description.epoch}")
+    if claims.epoch_key_digest != description.public_key_digest:
+        raise NotTrusted("epoch-key", f"the enclave of node {claims.node} holds another key of this epoch")
     return enclave
 
 
-def check_fresh(shown: Any, genesis: VerifiedGenesis, description: EpochDescription, *, nonce: bytes) -> FreshPoint:
-    """Check that a quorum vouches, over `nonce`, that this epoch is the newest.
+def check_fresh(shown: Any, epochs: EpochChain, *, nonce: bytes) -> FreshPoint:
+    """Check that a quorum of the newest epoch vouches, over `nonce`, that there is no newer one.
 
     Raises:
-        NoQuorum: fewer than q good heads; one of another epoch or over another nonce is none.
+        EpochUnknown: some of them know a newer epoch.
+        NoQuorum: fewer than q good heads.
         NotTrusted: ``heads``: not a list of heads.
     """
-    heads = _heads(shown)
+    heads, description = _heads(shown), epochs.newest
     quorum = description.quorum
     try:
-        return check_heads(heads, nonce, description, genesis.header, verify)
+        fresh = check_heads(heads, nonce, epochs, verify)
+    except EpochUnknown:
+        raise
     except PeerFault as error:
         answered = len({head.node_key for head in heads if description.index_of(head.node_key) is not None})
         raise NoQuorum(
             str(error), answered=min(answered, quorum.size - 1), members=quorum.members, needed=quorum.size
         ) from None
+    if fresh.epoch > description.epoch:
+        raise EpochUnknown(fresh.epoch)
+    return fresh
 
 
 def _heads(shown: Any) -> Sequence[Head]:

@@ -4,7 +4,7 @@ Owns what each method asks of the backend and the shape of its result; submittin
 socket: who asks, and what its connection may do, is the `Caller`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,9 @@ from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.faults import RpcFault, TooLarge
+from strongroom.node.rpc.governing import GOVERNANCE
 from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, MethodNotFound
+from strongroom.node.rpc.method import Method
 from strongroom.node.rpc.openrpc import openrpc
 from strongroom.node.rpc.parameters import (
     BLOB,
@@ -27,21 +29,9 @@ from strongroom.node.rpc.parameters import (
     one_of,
 )
 from strongroom.node.rpc.submitting import submit, submit_many
+from strongroom.node.rpc.subscriptions import TOPICS
 
-TOPICS = ("blocks", "transactions")
 _METHOD_SHOWN_MAX = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One line of the table."""
-
-    name: str
-    words: str
-    parameters: tuple[Parameter, ...]
-    result: str
-    call: Callable[..., Any]
-    """(caller, *arguments) → result, or an awaitable of it."""
 
 
 @dataclass(slots=True)
@@ -144,7 +134,7 @@ _TABLE = (
         "service_epochs",
         "The chain of epochs: terminal header, its certificate, next validators, epoch public key.",
         (Parameter("from", HEIGHT, "First epoch.", 0),),
-        "list of {epoch, header, certificate, description, epoch_key}",
+        "list of {epoch, reason, height, members, header, certificate, description, epoch_key}",
         lambda caller, start: caller.backend.service_epochs(start),
     ),
     Method(
@@ -256,6 +246,7 @@ _TABLE = (
         "true",
         _unsubscribe,
     ),
+    *GOVERNANCE,
     Method("rpc.discover", "This table, as an OpenRPC document.", (), "document", _discover),
 )
 METHODS = {method.name: method for method in _TABLE}

@@ -9,7 +9,7 @@ from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.parameters import Parameter
 
 if TYPE_CHECKING:
-    from strongroom.node.rpc.methods import Method
+    from strongroom.node.rpc.method import Method
 
 _FAULTS = (
     faults.NotFound,

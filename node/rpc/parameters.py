@@ -15,6 +15,7 @@ from strongroom.node.rpc.jsonrpc import InvalidParams
 
 HEIGHT_MAX = 2**63 - 1
 _REQUIRED: Any = object()
+_HEX_16 = re.compile(r"[0-9a-f]{32}")
 _HEX_32 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -115,6 +116,12 @@ def _height_or_hash(value: Any) -> int | bytes:
     return _height(value) if type(value) is int else _digest(value)
 
 
+def _proposal(value: Any) -> str:
+    if type(value) is str and _HEX_16.fullmatch(value):
+        return value
+    raise ValueError
+
+
 def _optional_height(value: Any) -> int | None:
     return None if value is None else _height(value)
 
@@ -139,6 +146,7 @@ BLOB = Kind("bytes (base64; raw in msgpack)", _blob, _BLOB_SCHEMA)
 BLOBS = Kind("a list of bytes (base64; raw in msgpack)", _blobs, {"type": "array", "items": _BLOB_SCHEMA})
 HEIGHT = Kind("an integer from 0", _height, _HEIGHT_SCHEMA)
 OPTIONAL_HEIGHT = Kind("an integer from 0, or null", _optional_height, {"anyOf": [_HEIGHT_SCHEMA, {"type": "null"}]})
+PROPOSAL = Kind("a proposal's id (32 lowercase hex digits)", _proposal, {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 HEIGHT_OR_HASH = Kind(
     "a height or a header's digest (64 lowercase hex digits; raw in msgpack)",
     _height_or_hash,

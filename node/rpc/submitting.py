@@ -7,12 +7,16 @@ import asyncio
 from hashlib import sha256
 from typing import Any
 
+from strongroom.consensus.errors import NotCanonical
+from strongroom.enclave.envelope import OPENING, VERSION, read_envelope
 from strongroom.enclave.outcome import Code
 from strongroom.node.rpc.backend import Backend, Blob, Document, Included
 from strongroom.node.rpc.caller import Caller
-from strongroom.node.rpc.faults import NotYet, Overloaded, Refused, TooLarge
+from strongroom.node.rpc.faults import NotYet, Overloaded, Refused, RpcFault, TooLarge, WrongChainOrEpoch
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
 
+OPENING_HEAD = bytes((0x94, VERSION, OPENING))
+"""How every opening begins: a sequence of four, its version, its kind."""
 RECEIPT_RECHECK_SECONDS = 1.0
 """A receipt is looked for at every executed height, and at least this often."""
 OUT_OF_ORDER_RETRY_MS = 50
@@ -24,14 +28,15 @@ async def submit(caller: Caller, envelope: bytes, wait: str) -> Document:
     Raises:
         Refused: it was ordered, and refused before a program ran.
     """
-    if len(envelope) > caller.limits.envelope_bytes_max:
-        raise _too_large(caller, envelope)
+    fault = _fault(caller, envelope)
+    if fault is not None:
+        raise fault
     answered = caller.backend.submit([envelope], wait=wait != "none")
     caller.submitted = sha256(envelope).digest()
     if isinstance(answered, list):
         return {"id": answered[0]}
     (included,) = await answered
-    if included.code:
+    if not _is_answered(included):
         raise _refusal(included)
     document = _items([included])[0]
     if wait == "receipt":
@@ -50,15 +55,12 @@ async def submit_many(caller: Caller, envelopes: list[bytes], wait: str, after: 
     if len(envelopes) > caller.limits.envelopes_max:
         raise TooLarge(f"{len(envelopes)} envelopes, at most {caller.limits.envelopes_max} are taken in one call")
     _check_order(caller, after)
-    size_max = caller.limits.envelope_bytes_max
-    if max(map(len, envelopes)) <= size_max:
+    faults = {at: fault for at, envelope in enumerate(envelopes) if (fault := _fault(caller, envelope)) is not None}
+    if not faults:
         return await _submit_fitting(caller, envelopes, wait)
-    fitting = [envelope for envelope in envelopes if len(envelope) <= size_max]
+    fitting = [envelope for at, envelope in enumerate(envelopes) if at not in faults]
     taken = iter(await _submit_fitting(caller, fitting, wait) if fitting else [])
-    return [
-        next(taken) if len(envelope) <= size_max else {"error": error_object(_too_large(caller, envelope))}
-        for envelope in envelopes
-    ]
+    return [{"error": error_object(faults[at])} if at in faults else next(taken) for at in range(len(envelopes))]
 
 
 async def _submit_fitting(caller: Caller, envelopes: list[bytes], wait: str) -> list[Any]:
@@ -82,10 +84,15 @@ def _check_order(caller: Caller, after: bytes | None) -> None:
 def _items(places: list[Included]) -> list[Document]:
     return [
         {"id": one.id, "height": one.height, "index": one.index, "status": "included", "result": Blob(one.result)}
-        if one.code == 0
+        if _is_answered(one)
         else {"error": error_object(_refusal(one))}
         for one in places
     ]
+
+
+def _is_answered(one: Included) -> bool:
+    """Is there something for its sender to read: a result, or the reason why governance refuses?"""
+    return one.code == 0 or bool(one.result)
 
 
 def _refusal(one: Included) -> Refused:
@@ -93,8 +100,20 @@ def _refusal(one: Included) -> Refused:
     return Refused(f"refused: {reason}", reason=reason, id=one.id, height=one.height, index=one.index)
 
 
-def _too_large(caller: Caller, envelope: bytes) -> TooLarge:
-    return TooLarge(f"an envelope of {len(envelope)} bytes, at most {caller.limits.envelope_bytes_max} are taken")
+def _fault(caller: Caller, envelope: bytes) -> RpcFault | None:
+    """Why an envelope is not even ordered: it is too large, or opens a session in an epoch that is not the current."""
+    if len(envelope) > caller.limits.envelope_bytes_max:
+        return TooLarge(f"an envelope of {len(envelope)} bytes, at most {caller.limits.envelope_bytes_max} are taken")
+    if envelope[: len(OPENING_HEAD)] != OPENING_HEAD:
+        return None
+    try:
+        epoch = read_envelope(envelope)[2]
+    except NotCanonical:
+        return None
+    current = caller.backend.epoch
+    if epoch == current:
+        return None
+    return WrongChainOrEpoch(f"opens a session in epoch {epoch}, this is epoch {current}", epoch=current)
 
 
 async def _receipt_when_there(backend: Backend, included: Included) -> Document:

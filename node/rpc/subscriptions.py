@@ -9,11 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from strongroom.consensus.errors import InvariantBroken
+from strongroom.enclave.governance.public import BALLOT, PROPOSE, WITHDRAW
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.faults import NotFound, RpcFault, TooLarge
 from strongroom.node.rpc.limits import RpcLimits
 
+TOPICS = ("blocks", "transactions", "governance", "nodes")
+"""The last two: public transactions of members, and of nodes; heights without any are passed over."""
+MEMBERS_ACTIONS = frozenset({PROPOSE, BALLOT, WITHDRAW})
 Send = Callable[[Document], Awaitable[None]]
 
 
@@ -74,18 +78,26 @@ class SubscriptionTable:
                 await self._notify(id, topic, {"missed": {"from": height, "to": oldest - 1}})
                 height = oldest
             while height <= newest:
-                await self._notify(id, topic, self._event(topic, height))
+                event = self._event(topic, height)
+                if event is not None:
+                    await self._notify(id, topic, event)
                 height += 1
                 await asyncio.sleep(0)  # a long way to catch up must not hold up other connections
 
-    def _event(self, topic: str, height: int) -> Document:
+    def _event(self, topic: str, height: int) -> Document | None:
+        """What a subscriber is told of a height; None when there is nothing on its topic."""
         try:
             block = self._backend.block(height)
         except RpcFault as fault:
             return {"missed": {"from": height, "to": height}, "reason": str(fault)}
         if topic == "blocks":
             return {"height": height, "block": block}
-        return {"height": height, "transactions": block["transactions"]}
+        transactions = block["transactions"]
+        if topic == "transactions":
+            return {"height": height, "transactions": transactions}
+        said = [one for one in transactions if (one.get("action") in MEMBERS_ACTIONS) == (topic == "governance")]
+        public = [one for one in said if one.get("action") is not None]
+        return {"height": height, "transactions": public} if public else None
 
     async def _notify(self, id: int, topic: str, event: Document) -> None:
         params = {"subscription": id, "topic": topic, **event}

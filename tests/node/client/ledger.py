@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from tests.enclave.chain import Chain, founded
+from tests.enclave.chain import founded
 from tests.enclave.fixtures import key_named
+from tests.enclave.succession import vote_key
+from tests.node.client.turning import DEFAULT_GRACE_MS, TurningChain
 
 from strongroom.consensus import codec
 from strongroom.consensus.messages import Head, HeadBody
@@ -24,13 +26,16 @@ from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch, Height, TransactionId
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.deployment import Deployment
+from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.envelope import SESSION_QUERY, Query, read_envelope, transaction_id
 from strongroom.enclave.execution import Executor, Need
+from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.queries import BelowDemanded, QueryRefused
 from strongroom.enclave.sender import Identity, seal_query
 from strongroom.node import tls
 from strongroom.node.documents import block_document, envelope_document, receipt_of
+from strongroom.node.public_state import epoch_documents, member_documents, proposal_document
 from strongroom.node.rpc.backend import Blob, Document, Included
 from strongroom.node.rpc.faults import NotFound, NotYet, Refused
 from strongroom.node.rpc.http import make_app, serve
@@ -52,7 +57,7 @@ class Orderer:
     """Makes one block of everything that was submitted in a turn of the loop, and an empty one that anchors it."""
 
     def __init__(self) -> None:
-        self.chain = Chain()
+        self.chain = TurningChain()
         self.certificates: list[Certificate] = []
         self.places: dict[bytes, Included] = {}
         """By id: where it was executed, else first refused."""
@@ -119,6 +124,23 @@ class Orderer:
             places.append(place if self.doctor is None else self.doctor(envelopes[index], place))
         return places
 
+    def turn(self, *, grace_ms: int = DEFAULT_GRACE_MS) -> None:
+        """End the epoch."""
+        ended = self.chain.epoch
+        self.chain.turn(grace_ms=grace_ms)
+        for block in self.chain.blocks[len(self.certificates) :]:
+            assert block.header.epoch == ended
+            self.certificates.append(self.chain.certificate(block.header))
+        self._commit([])
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def pass_time(self, milliseconds: int) -> None:
+        """A block whose time is so much later."""
+        self.chain.time_step_ms = milliseconds
+        self._commit([])
+        self.chain.time_step_ms = TurningChain.time_step_ms
+
     @property
     def height(self) -> int:
         return len(self.chain.outcomes)
@@ -160,6 +182,11 @@ class FakeNode:
         self.executor: Executor | None = None
         """Instead of the shared one: a node that is behind."""
         self.forgets_sessions = False
+        self.stale: int | None = None
+        """It says that this is still the epoch."""
+        self.policy: Policy | None = None
+        self.region = "eu-west"
+        self.doctor_state: Callable[[PublicState], PublicState] = lambda state: state
         self.live = self.ready = True
 
     # --- the service ---
@@ -170,7 +197,7 @@ class FakeNode:
             "name": self.orderer.chain.genesis.constitution.name,
             "height": self.orderer.height,
             "executed": self.orderer.height,
-            "epoch": 0,
+            "epoch": self.epoch,
             "simulated": True,
         }
 
@@ -180,30 +207,34 @@ class FakeNode:
         heads = []
         for index in self.head_members:
             key = chain.cluster.keys[index].node
-            body = HeadBody(self.head_nonce or nonce, EPOCH, chain.tip, certificate, None, ())
+            body = HeadBody(self.head_nonce or nonce, chain.epoch, chain.tip, certificate, None, ())
             heads.append(Head(body, key.public, key.sign(body.signed_bytes(chain.genesis.chain))))
         return [{"head": Blob(codec.encode(head.to_wire()))} for head in self.heads(heads)]
 
     def service_epochs(self, start: int) -> list[Document]:
         if self.epochs is not None:
-            return self.epochs
-        genesis = self.orderer.chain.genesis
-        return [{"epoch": 0, "description": Blob(genesis.description.encode()), "epoch_key": Blob(genesis.public_key)}]
+            return [one for one in self.epochs if one["epoch"] >= start]
+        return epoch_documents(self.orderer.chain.genesis, self.orderer.chain.epochs, start)
+
+    @property
+    def epoch(self) -> int:
+        return self.orderer.chain.epoch if self.stale is None else self.stale
 
     async def node_evidence(self, nonce: bytes) -> Document:
-        genesis, one = self.orderer.chain.genesis, self.applicant
+        chain, one = self.orderer.chain, self.applicant
+        genesis = chain.genesis
         claims = Claims(
             chain=genesis.chain,
             node=one.name,
             node_key=one.keys.node.public,
-            vote_key=one.keys.vote(EPOCH).public,
+            vote_key=vote_key(chain.cluster, chain.epoch, one.keys.node.public).public,
             wrap_keys=one.keys.wrap_keys,
             tls_key=Digest(tls.spki_digest(self.tls.certificate)),
-            epoch=EPOCH,
-            epoch_key_digest=genesis.description.public_key_digest,
+            epoch=chain.epoch,
+            epoch_key_digest=chain.description.public_key_digest,
             nonce=self.evidence_nonce or nonce,
             height=Height(self.orderer.height),
-            region="eu-west",
+            region=self.region,
             operator=one.operator,
             boot=1,
         )
@@ -213,7 +244,7 @@ class FakeNode:
             operator=one.operator,
             chip_id=one.chip.chip_id,
             measurement=measurement,
-            region="eu-west",
+            region=self.region,
         )
         evidence = one.chip.evidence(
             replace(claims, **self.claims), measurement=measurement, deployment=deployment.sign(one.operator_key)
@@ -221,16 +252,38 @@ class FakeNode:
         return {"evidence": Blob(evidence), "nonce": nonce}
 
     def service_policy(self) -> Document:
-        return {}
+        policy = self.policy or self.orderer.chain.cluster.constitution.policy
+        return {"encoded": Blob(policy.encode())}
 
     def service_members(self) -> list[Document]:
-        return []
+        return member_documents(self._state().member_rules())
 
     def service_nodes(self) -> list[Document]:
         return [{"name": f"n{index}", "index": index, "verdict": "good (SIMULATED)"} for index in range(4)]
 
+    def proposals(self) -> list[Document]:
+        return [proposal_document(one) for one in self._state().proposals]
+
+    def proposal(self, id: str) -> Document:
+        return next(one for one in self.proposals() if one["id"] == id)
+
+    def public_state(self) -> bytes:
+        return codec.encode(self.doctor_state(self._state()))
+
+    def _state(self) -> PublicState:
+        state: PublicState = self.orderer.chain.executor.governance.document()
+        return state
+
     def node_status(self) -> Document:
-        return {"node": self.name, "state": self.state, "height": self.orderer.height, "executed": self.orderer.height}
+        governance = self.orderer.chain.governance
+        return {
+            "node": self.name,
+            "state": self.state,
+            "height": self.orderer.height,
+            "executed": self.orderer.height,
+            "epoch": self.epoch,
+            "grace_ms": governance.grace_ms,
+        }
 
     def metrics(self) -> str:
         return ""
@@ -252,10 +305,12 @@ class FakeNode:
         if id in self.transaction_lies:
             return self.transaction_lies[id]
         place = self.orderer.places.get(id)
+        executed = {"epoch": self.epoch, "grace_over": self.orderer.chain.grace_over}
         if place is None:
-            return {"id": id, "status": "unknown"}
+            return {"id": id, "status": "unknown", **executed}
         return {
             "id": id,
+            **executed,
             "status": "final",
             "height": place.height,
             "index": place.index,
@@ -273,7 +328,8 @@ class FakeNode:
         for block, certificate in zip(chain.blocks, self.orderer.certificates, strict=True):
             if block.header.anchor.height >= place.height:
                 outcome = chain.outcomes[place.height - 1]
-                return receipt_of(chain.cluster.genesis, outcome, place.index, chain.history, block.header, certificate)
+                made = (outcome, place.index, chain.history, block.header, certificate, chain.epochs)
+                return receipt_of(chain.cluster.genesis, *made)
         raise NotYet("not anchored")
 
     # --- reading ---
@@ -372,7 +428,7 @@ class Service:
         }
         (self.directory / "service.json").write_text(json.dumps(document))
         (self.directory / "keys").mkdir(exist_ok=True)
-        for name in ("member0", "alice", "bob"):
+        for name in ("member0", "member1", "member2", "alice", "bob"):
             file = self.directory / "keys" / f"{name}.json"
             seed, public = sha256(name.encode()).hexdigest(), key_named(name).public.hex()
             file.write_text(json.dumps({"name": name, "public": public, "seed": seed}))

@@ -14,8 +14,9 @@ from aiohttp import web
 from tests.node.client.ledger import TEST_SECONDS_MAX, certificates
 
 from strongroom.node import tls
-from strongroom.node.client.connection import EVENTS_MAX, Connection, Events
+from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected
+from strongroom.node.client.events import EVENTS_MAX, Events
 from strongroom.node.client.waiting import words_for
 from strongroom.node.rpc.faults import Overloaded, RpcFault
 

@@ -224,7 +224,7 @@ async def test_after_unknown_session_the_same_envelope_goes_again(tmp_path: Path
         assert service.nodes[0].submitted[1] == service.nodes[0].submitted[2]
 
 
-@pytest.mark.parametrize("code", [Code.WRONG_EPOCH, Code.DOES_NOT_OPEN, Code.OUTSIDE_WINDOW])
+@pytest.mark.parametrize("code", [Code.DOES_NOT_OPEN, Code.OUTSIDE_WINDOW])
 async def test_a_refusal_that_can_never_turn_is_sealed_anew(tmp_path: Path, code: Code) -> None:
     async with funded(tmp_path) as (service, client):
         service.orderer.refuse_once = {0: code}

@@ -32,10 +32,13 @@ class FakeBackend:
         self._places: list[list[Included]] = []
         self.height = 0
         self.pruned: set[int] = set()
+        self.transactions: dict[int, list[Document]] = {}
         self.bug: Exception | None = None
         self.receipt_from = 0
         """Executed height from which on there are receipts."""
         self.query_answer = b"answer"
+        self.epoch = 0
+        self.result = b"sealed"
         self.live = True
         self.ready = True
         self._grown = asyncio.Event()
@@ -65,6 +68,17 @@ class FakeBackend:
     def service_nodes(self) -> list[Document]:
         return []
 
+    def proposals(self) -> list[Document]:
+        return [{"id": "ab" * 16}]
+
+    def proposal(self, id: str) -> Document:
+        if id != "ab" * 16:
+            raise NotFound("no proposal of this id")
+        return {"id": id}
+
+    def public_state(self) -> bytes:
+        return b"state"
+
     def node_status(self) -> Document:
         return {"state": "voting", "executed": self.height}
 
@@ -79,7 +93,7 @@ class FakeBackend:
         if not wait:
             return ids
         places = [
-            Included(id, Height(7), index, code, b"" if code else b"sealed")
+            Included(id, Height(7), index, code, b"" if code else self.result)
             for index, (id, code) in enumerate(
                 (id, self.codes.get(envelope, 0)) for id, envelope in zip(ids, envelopes, strict=True)
             )
@@ -110,7 +124,11 @@ class FakeBackend:
             raise NotFound("no block of that hash")
         if height_or_hash > self.height or height_or_hash in self.pruned:
             raise NotFound(f"no block {height_or_hash}")
-        return {"height": height_or_hash, "hash": bytes([height_or_hash % 256]) * 32, "transactions": []}
+        return {
+            "height": height_or_hash,
+            "hash": bytes([height_or_hash % 256]) * 32,
+            "transactions": self.transactions.get(height_or_hash, []),
+        }
 
     def blocks(self, start: int, end: int) -> list[Document]:
         return [self.block(height) for height in range(start, min(end, self.height) + 1)]

@@ -10,7 +10,11 @@ import structlog
 from aiohttp import ClientError
 from tests.node.rpc.fake import opened
 
+from strongroom.consensus.codec import encode
 from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.envelope import OPENING
+from strongroom.enclave.governance.public import evidence_envelope
+from strongroom.enclave.padding import OPENING_MESSAGES
 from strongroom.node.rpc.faults import NotReady, Overloaded
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS
@@ -69,9 +73,44 @@ async def test_wrong_or_unknown_params_are_an_error_and_reach_no_backend(method:
         assert door.backend.submitted == []
 
 
-async def test_methods_of_governance_do_not_exist_yet() -> None:
+async def test_a_public_transaction_is_answered_with_what_it_came_to() -> None:
+    envelope = b64encode(evidence_envelope(b"evidence")).decode()
     async with opened() as door:
-        assert (await door.call("governance_proposals"))["error"]["code"] == -32601
+        door.backend.result = encode((True, ("ab" * 16, "open")))
+        reply = (await door.call("governance_submit", [envelope]))["result"]
+        assert (reply["ok"], reply["value"], reply["height"]) == (True, ["ab" * 16, "open"], 7)
+        door.backend.result = encode((False, ("not-a-member", "who are you")))
+        reply = (await door.call("governance_submit", [envelope]))["result"]
+        assert (reply["ok"], reply["error"]["code"]) == (False, "not-a-member")
+        for wrong in (TEXT, b64encode(opening(0)).decode()):
+            assert (await door.call("governance_submit", [wrong]))["error"]["code"] == -32602
+        assert len(door.backend.submitted) == 2
+
+
+async def test_proposals_and_the_state_of_governance_are_told() -> None:
+    async with opened() as door:
+        assert (await door.call("governance_proposals"))["result"] == [{"id": "ab" * 16}]
+        assert (await door.call("governance_proposal", ["ab" * 16]))["result"] == {"id": "ab" * 16}
+        assert (await door.call("governance_proposal", ["cd" * 16]))["error"]["code"] == -32001
+        assert (await door.call("governance_proposal", ["nonsense"]))["error"]["code"] == -32602
+        assert (await door.call("governance_state"))["result"] == {"state": b64encode(b"state").decode()}
+
+
+def opening(epoch: int) -> bytes:
+    """An envelope that opens a session in an epoch; sealed to nobody."""
+    return encode((1, OPENING, epoch, bytes(min(OPENING_MESSAGES))))
+
+
+async def test_an_opening_of_another_epoch_is_refused_at_the_door_and_its_neighbours_are_not() -> None:
+    async with opened() as door:
+        door.backend.epoch = 3
+        old, new = (b64encode(opening(epoch)).decode() for epoch in (2, 3))
+        reply = await door.call("ledger_submit", [old])
+        assert (reply["error"]["code"], reply["error"]["data"]["epoch"]) == (-32006, 3)
+        first, second, third = (await door.call("ledger_submit_many", [[TEXT, old, new], "commit"]))["result"]
+        assert (first["id"], third["id"]) == (ID, sha256(opening(3)).hexdigest())
+        assert (second["error"]["code"], second["error"]["data"]) == (-32006, {"epoch": 3})
+        assert door.backend.submitted == [[ENVELOPE, opening(3)]]
 
 
 async def test_a_public_refusal_is_an_error_with_its_reason_and_place() -> None:

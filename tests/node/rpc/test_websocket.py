@@ -239,3 +239,18 @@ async def test_a_server_that_stops_says_goodbye_to_its_websockets() -> None:
 async def _until_closed(socket: ClientWebSocketResponse) -> None:
     async for _ in socket:
         continue
+
+
+async def test_topics_of_governance_and_nodes_tell_of_public_transactions_only() -> None:
+    async with opened() as door, door.websocket() as socket:
+        door.backend.transactions = {
+            1: [{"id": "a", "action": None}],
+            2: [{"id": "b", "action": "ballot"}, {"id": "c", "action": "synced"}, {"id": "d", "action": None}],
+        }
+        for number, topic in enumerate(("governance", "nodes"), start=1):
+            await socket.send_json({"jsonrpc": "2.0", "id": number, "method": "ledger_subscribe", "params": [topic, 1]})
+            assert (await socket.receive_json())["id"] == number
+        door.backend.grow(3)
+        events = [(await socket.receive_json())["params"] for _ in range(2)]
+        told = {one["topic"]: (one["height"], [it["id"] for it in one["transactions"]]) for one in events}
+        assert told == {"governance": (2, ["b"]), "nodes": (2, ["c"])}

@@ -1,0 +1,103 @@
+"""`strongroom explorer nodes | members | proposals | epochs`: who takes part, who governs, and since when.
+
+Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which are checked against
+the pin; what a vote decided, a receipt proves (cli/gov.py).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, existing_directory, guarded, run
+
+
+def register(app: typer.Typer) -> None:
+    """Mount these commands."""
+    for command in (nodes, members, proposals, epochs):
+        app.command()(command)
+
+
+@guarded
+def nodes(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Validators and other registered nodes, with the verdict over each one's evidence, and proven offences.
+
+    Example: strongroom explorer nodes
+    """
+    from strongroom.node.cli import governance_tables
+
+    found = run(_ask(existing_directory(directory), "service_nodes"))
+    emit(found, as_json, lambda: governance_tables.show_nodes(found))
+
+
+@guarded
+def members(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """The members who govern, and their roles in programs.
+
+    Example: strongroom explorer members
+    """
+    from strongroom.node.cli import governance_tables
+
+    found = run(_ask(existing_directory(directory), "service_members"))
+    emit(found, as_json, lambda: governance_tables.show_members(found))
+
+
+@guarded
+def proposals(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Members' proposals, newest first.
+
+    Example: strongroom explorer proposals
+    """
+    from strongroom.node.cli import governance_tables
+
+    found = run(_ask(existing_directory(directory), "governance_proposals"))
+    emit(found, as_json, lambda: governance_tables.show_proposals(found))
+
+
+@guarded
+def epochs(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """The succession of epochs: checked link by link against the pin.
+
+    Example: strongroom explorer epochs
+    """
+    from strongroom.node.cli import governance_tables
+
+    found = run(_epochs(existing_directory(directory)))
+    emit(found, as_json, lambda: governance_tables.show_epochs(found))
+
+
+async def _epochs(directory: Path) -> list[dict[str, Any]]:
+    from strongroom.consensus.types import Epoch
+    from strongroom.node.client.chain import check_epochs
+    from strongroom.node.client.reader import Reader
+    from strongroom.node.client.service import load_service
+
+    async with Reader(load_service(directory)) as reader:
+        _, known = await check_epochs(reader.ask_all, reader.service.pin)
+        told = {one["epoch"]: one for one in await reader.ask("service_epochs", **{"from": 0})}
+    shown = []
+    for number in map(Epoch, range(known.newest.epoch + 1)):
+        description, anchor = known.description(number), known.anchor_of(number)
+        if description is None or anchor is None:
+            continue
+        shown.append(
+            {
+                "epoch": number,
+                "reason": told.get(number, {}).get("reason"),
+                "height": anchor.height,
+                "time_ms": anchor.time_ms,
+                "members": [one.node_key.hex() for one in description.validators],
+                "quorum": description.quorum.size,
+                "key_digest": description.public_key_digest.hex(),
+                "digest": description.digest.hex(),
+            }
+        )
+    return shown
+
+
+async def _ask(directory: Path, method: str) -> Any:
+    from strongroom.node.client.reader import Reader
+    from strongroom.node.client.service import load_service
+
+    async with Reader(load_service(directory)) as reader:
+        return await reader.ask(method)

@@ -1,0 +1,95 @@
+"""How epochs, members, nodes and proposals look in a terminal."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from strongroom.node.cli.explorer_tables import SHORT, cut, facts, or_dash, table, time_text
+
+
+def show_epochs(epochs: Sequence[dict[str, Any]]) -> None:
+    """A row per epoch."""
+    rows = [
+        [
+            str(one["epoch"]),
+            or_dash(one.get("reason")),
+            str(one["height"]),
+            "-" if one.get("time_ms") is None else time_text(one["time_ms"]),
+            str(len(one["members"])),
+            str(one["quorum"]),
+            one["key_digest"][:SHORT],
+        ]
+        for one in epochs
+    ]
+    table(("epoch", "began by", "after block", "time", "validators", "quorum", "key digest"), rows)
+
+
+def show_members(members: Sequence[dict[str, Any]]) -> None:
+    """A row per member."""
+    rows = [
+        [one["name"], one["public"], ", ".join(f"{role['program']}/{role['role']}" for role in one["roles"]) or "-"]
+        for one in members
+    ]
+    table(("member", "public key", "roles"), rows)
+
+
+def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
+    """A row per node of the registry."""
+    names = (
+        "index",
+        "name",
+        "status",
+        "operator",
+        "region",
+        "verdict",
+        "offence",
+        "boot",
+        "height",
+        "view",
+        "endpoint",
+    )
+    table(names, [[or_dash(node.get(name)) for name in names] for node in nodes])
+
+
+def show_proposals(proposals: Sequence[dict[str, Any]]) -> None:
+    """A row per proposal."""
+    rows = [
+        [
+            one["id"],
+            one["status"],
+            f"{one['yes']} yes, {one['no']} no",
+            one["proposer"],
+            one["change"],
+            cut(_arguments(one["arguments"])),
+        ]
+        for one in proposals
+    ]
+    table(("id", "status", "ballots", "proposer", "change", "arguments"), rows)
+
+
+def show_proposal(proposal: dict[str, Any]) -> None:
+    """One proposal, every ballot."""
+    activates = proposal["activates_ms"]
+    facts(
+        [
+            ("id", proposal["id"]),
+            ("digest", _hex(proposal["digest"])),
+            ("change", proposal["change"]),
+            *((f"  {name}", _hex(value)) for name, value in proposal["arguments"].items()),
+            ("status", proposal["status"] + (f" ({proposal['note']})" if proposal["note"] else "")),
+            ("proposer", proposal["proposer"]),
+            ("proposed", time_text(proposal["proposed_ms"])),
+            ("takes effect", "-" if activates is None else time_text(activates)),
+            *((f"  {one['member']}", "yes" if one["yes"] else "no") for one in proposal["ballots"]),
+        ]
+    )
+
+
+def _arguments(arguments: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_hex(value)}" for name, value in arguments.items())
+
+
+def _hex(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if isinstance(value, str) else json.dumps(value, default=bytes.hex)

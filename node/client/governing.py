@@ -1,0 +1,161 @@
+"""Governance from a member's side: sign in the open, submit, and believe only what a receipt proves.
+
+Owns the check of what one votes on: a ballot is cast for the digest of change and arguments, computed here from what is
+shown, so a node cannot have a member vote on something else (T43).
+"""
+
+import asyncio
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom.consensus import codec
+from strongroom.consensus.errors import ClientFault, NotCanonical, ReceiptInvalid
+from strongroom.enclave.governance.arguments import IDENTITY, KEY
+from strongroom.enclave.governance.changes import change_named, parse_change
+from strongroom.enclave.governance.document import Document as PublicState
+from strongroom.enclave.governance.document import ProposalEntry
+from strongroom.enclave.governance.public import (
+    BALLOT,
+    NONCE_SIZE,
+    PROPOSE,
+    WITHDRAW,
+    proposal_digest,
+    sign_public,
+)
+from strongroom.enclave.governance.records import Arguments
+from strongroom.enclave.outcome import Code
+from strongroom.enclave.programs.framework import ProgramError
+from strongroom.enclave.receipt import Receipt
+from strongroom.enclave.receipts import check_result, verify_receipt
+from strongroom.enclave.sender import Identity
+from strongroom.node.client.errors import NotTrusted, ProgramFailed
+from strongroom.node.client.identities import KeyFolder
+from strongroom.node.client.reader import Reader
+from strongroom.node.rpc.faults import NotYet
+
+RECEIPT_POLL_SECONDS = 0.1
+RECEIPT_SECONDS_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An executed public transaction, with the receipt that proves its result."""
+
+    id: bytes
+    height: int
+    index: int
+    value: Any
+    """What it came to."""
+    receipt: Receipt
+
+
+class Member:
+    """One member's way to govern: `Member(reader, identity)`."""
+
+    def __init__(self, reader: Reader, identity: Identity) -> None:
+        self._reader, self._identity = reader, identity
+
+    async def propose(self, change: str, arguments: Arguments) -> Decided:
+        """Propose a change; one's own yes is counted.
+
+        Raises:
+            ProgramFailed: governance refuses it.
+        """
+        return await self.act(PROPOSE, (secrets.token_bytes(NONCE_SIZE), change, arguments))
+
+    async def vote(self, proposal: ProposalEntry, *, yes: bool) -> Decided:
+        """Cast a ballot for exactly this change and these arguments."""
+        return await self.act(BALLOT, (proposal.id, proposal_digest(proposal.change, proposal.arguments), yes))
+
+    async def withdraw(self, id: str) -> Decided:
+        """Take back one's own proposal."""
+        return await self.act(WITHDRAW, (id,))
+
+    async def act(self, action: str, fields: tuple[Any, ...]) -> Decided:
+        """Sign and submit a public transaction, and check its result against the pin.
+
+        Raises:
+            ProgramFailed: governance refuses it; a receipt proves that it does.
+            ReceiptInvalid: the node's answer is not what a quorum certified.
+        """
+        service, key = self._reader.service, self._identity.key
+        envelope = sign_public(self._identity.public, key.sign, service.chain, action, fields)
+        shown = await self._reader.ask("governance_submit", envelope=b64encode(envelope).decode())
+        try:
+            id, result = bytes.fromhex(shown["id"]), b64decode(shown["result"], validate=True)
+            ok, value = codec.decode(result)
+        except (KeyError, TypeError, ValueError, NotCanonical) as error:
+            raise NotTrusted("answer", f"not what a public transaction comes to: {error}") from None
+        receipt = await self._proven(id, result, Code.EXECUTED if ok else Code.REFUSED)
+        if not ok:
+            code, message = value
+            raise ProgramFailed(code, message, id=receipt.leaf.id, height=receipt.height, index=receipt.index)
+        return Decided(id, receipt.height, receipt.index, value, receipt)
+
+    async def _proven(self, id: bytes, result: bytes, code: Code) -> Receipt:
+        async with asyncio.timeout(RECEIPT_SECONDS_MAX):
+            while True:
+                try:
+                    receipt = Receipt.from_json(await self._reader.ask("ledger_receipt", id=id.hex()))
+                    break
+                except NotYet:
+                    await asyncio.sleep(RECEIPT_POLL_SECONDS)
+        verified = verify_receipt(receipt, self._reader.service.pin)
+        if verified.id != id or verified.code is not code:
+            raise ReceiptInvalid(f"the receipt is not that of transaction {id.hex()}, {code.text}")
+        check_result(verified, result)
+        return receipt
+
+
+async def read_public_state(reader: Reader) -> PublicState:
+    """Governance as one node tells it.
+
+    Raises:
+        NotTrusted: the node shows something else.
+    """
+    shown = await reader.ask("governance_state")
+    try:
+        return PublicState.read(codec.decode(b64decode(shown["state"], validate=True)))
+    except (KeyError, TypeError, ValueError, NotCanonical) as error:
+        raise NotTrusted("answer", f"no governance document: {error}") from None
+
+
+def find_proposal(state: PublicState, id: str) -> ProposalEntry:
+    """A proposal by its id, or by the beginning of one that no other has.
+
+    Raises:
+        ClientFault: none, or several.
+        NotTrusted: its digest is not that of its change and arguments.
+    """
+    found = [one for one in state.proposals if one.id.startswith(id)]
+    if len(found) != 1 or not id:
+        raise ClientFault(f"{len(found)} proposals have an id that begins with {id!r}: see `strongroom gov show`")
+    if found[0].digest != proposal_digest(found[0].change, found[0].arguments):
+        raise NotTrusted("answer", f"the node shows another change under proposal {found[0].id}")
+    return found[0]
+
+
+def read_change(change: str, texts: Mapping[str, str], keys: KeyFolder) -> Arguments:
+    """Arguments of a change from KEY=VALUE texts; a name of keys/ stands for its identity, or its public key.
+
+    Raises:
+        ClientFault: no such change, or other arguments than it takes.
+    """
+    try:
+        takes = change_named(change).takes
+        return parse_change(change, {name: _named(takes.get(name), text, keys) for name, text in texts.items()})
+    except ProgramError as error:
+        raise ClientFault(f"{error.code}: {error.message}") from None
+
+
+def _named(kind: Any, text: str, keys: KeyFolder) -> str:
+    """The hex digits that a name stands for; any other text as it is."""
+    if kind is not IDENTITY and kind is not KEY:
+        return text
+    if text not in {file.name for file in keys.list()}:
+        return text
+    file = keys.show(text)
+    return (file.id if kind is IDENTITY else file.public).hex()

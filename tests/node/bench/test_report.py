@@ -1,0 +1,93 @@
+"""What is said of a measurement: growth of memory, percentiles, tables."""
+
+from collections import Counter
+
+import pytest
+
+from strongroom.node.bench.report import GROWTH_SECONDS_MIN, Document, Memory, growth, percentiles
+from strongroom.node.bench.suite import compare, markdown_of, rows, soak, table_of
+
+HOUR = 3600.0
+
+
+def readings(seconds: int, sizes: dict[str, float], *, per_hour: dict[str, float]) -> Memory:
+    """One a second; every process grows steadily from its size."""
+    return [
+        (float(at), {name: size + per_hour.get(name, 0.0) * at / HOUR for name, size in sizes.items()})
+        for at in range(seconds + 1)
+    ]
+
+
+def report(**more: object) -> Document:
+    return {
+        "committed_per_second": 5000.0,
+        "latency_ms": {"p50": 20.0, "p95": 40.0, "p99": 60.0, "max": 80.0},
+        "receipt_ms": 9.0,
+        "cpu_seconds_per_1000": {"host": 0.01, "enclave": 0.02, "client": 0.03},
+        "floor_ratio": 0.2,
+        "load_average": 1.5,
+        "agreement": True,
+    } | more
+
+
+def test_growth_is_that_of_the_process_that_grows_most() -> None:
+    sizes = {"n0 host": 100.0, "n1 host": 90.0, "n0 enclave": 50.0}
+    seen = readings(600, sizes, per_hour={"n0 host": 6.0, "n1 host": 1.0, "n0 enclave": -3.0})
+    assert growth(seen) == {"host": 6.0, "enclave": -3.0}
+
+
+def test_growth_counts_the_second_half_alone_for_pools_fill_in_the_first() -> None:
+    filling = [(float(at), {"n0 host": 100.0 + at}) for at in range(300)]
+    steady = [(float(at), {"n0 host": 400.0}) for at in range(300, 700)]
+    assert growth(filling + steady) == {"host": 0.0}
+
+
+def test_a_short_window_says_nothing_of_growth() -> None:
+    seen = readings(int(GROWTH_SECONDS_MIN) - 1, {"n0 host": 100.0}, per_hour={"n0 host": 60.0})
+    assert growth(seen) is None
+    assert growth([]) is None
+
+
+def test_a_process_that_ended_has_no_growth() -> None:
+    seen = readings(600, {"n0 host": 100.0, "n1 host": 100.0}, per_hour={"n1 host": 60.0})
+    for _, sizes in seen[500:]:
+        del sizes["n1 host"]
+    assert growth(seen) == {"host": 0.0}
+
+
+def test_percentiles_are_the_smallest_latency_that_so_many_calls_kept() -> None:
+    latencies = Counter({19: 50, 39: 45, 59: 4, 99: 1})
+    assert percentiles(latencies) == {"p50": 1.0, "p95": 2.0, "p99": 3.0, "max": 5.0}
+    assert percentiles(Counter())["p50"] is None
+
+
+def test_the_suite_has_a_row_for_everything_that_is_promised() -> None:
+    names = [row.name for row in rows(1.0)]
+    assert len(set(names)) == len(names)
+    sizes = ["records of 256 B", "records of 1 KiB", "records of 16 KiB"]
+    troubles = ["one of four dead", "one of four slow", "one of four catches up"]
+    loads = ["max throughput", "10 % load", "50 % load", "80 % load", "lone client", "16 connections × 4"]
+    assert {*loads, *sizes, *troubles, "one-shot envelopes", "n = 1", "n = 7", "n = 10"} <= set(names)
+    assert (soak(None, None).load.rate, soak(None, None).load.seconds, soak(500.0, 60.0).load.rate) == (3000, 600, 500)
+
+
+def test_a_table_has_a_line_a_row_and_says_what_a_row_has_beside() -> None:
+    caught = {"blocks": 900, "start_seconds": 2.0, "seconds": 3.0, "blocks_per_second": 300}
+    lines = table_of([("plain", report()), ("late", report(catch_up=caught, agreement=False))])
+    assert lines[2] == "| plain | 5,000 | 20.0 / 40.0 / 60.0 | 9.0 | 10 + 20 + 30 | 0.2 | yes |"
+    assert lines[3].endswith("| NO |")
+    assert lines[-1].startswith("late: 900 blocks in 3.0 s")
+    grown = table_of([("soak", report(memory_mib_per_hour={"host": 1.5, "enclave": -0.5}))])
+    assert grown[-1] == "soak: host +1.5 MiB per hour, enclave -0.5 MiB per hour"
+
+
+def test_a_table_for_a_document_says_how_busy_the_machine_was() -> None:
+    lines = markdown_of([("a", report(load_average=1.5)), ("b", report(load_average=4.0))])
+    assert "load average 1.5 to 4.0" in lines[0]
+
+
+@pytest.mark.parametrize(("earlier", "said"), [({"a": report(committed_per_second=2500.0)}, 1), ({}, 0)])
+def test_rows_are_compared_with_those_of_before(earlier: dict[str, Document], said: int) -> None:
+    lines = compare({"a": report()}, earlier)
+    assert len(lines) == said
+    assert lines[:1] == ["a: throughput × 2.00, p50 × 1.00"][:said]

@@ -1,0 +1,76 @@
+"""`cluster add`, `cluster remove`, `node join`, `cluster up --epoch-blocks` on real processes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from strongroom.node.cli.main import make_app
+from strongroom.node.client.service import load_service
+
+
+def strongroom(directory: Path, *arguments: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(make_app(), [*arguments, "--dir", str(directory), "--json"], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Path]:
+    directory = tmp_path / "cluster"
+    strongroom(directory, "cluster", "up", "--base-port", "0", "--epoch-blocks", "30", "--detach")
+    try:
+        yield directory
+    finally:
+        strongroom(directory, "cluster", "down")
+
+
+def epochs(directory: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = strongroom(directory, "explorer", "epochs")
+    return found
+
+
+def pay(directory: Path) -> dict[str, Any]:
+    done: dict[str, Any] = strongroom(
+        directory, "call", "payments.transfer", "to=bob", "amount=1", "--as", "alice", "--wait", "receipt"
+    )
+    return done
+
+
+@pytest.mark.long
+def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: Path) -> None:
+    """P5, P7, T29: one ledger through all of it, and one pin."""
+    assert pay(cluster)["result"] == {"balance": 999_999}
+    added = strongroom(cluster, "cluster", "add")
+    assert (added["name"], added["state"]) == ("n4", "voting")
+    assert len(epochs(cluster)[-1]["members"]) == 5
+    assert len(load_service(cluster).endpoints) == 5
+    assert pay(cluster)["result"] == {"balance": 999_998}
+    removed = strongroom(cluster, "cluster", "remove", "n0")
+    assert (removed["name"], removed["state"], removed["pid"]) == ("n0", "removed", None)
+    assert len(epochs(cluster)[-1]["members"]) == 4
+    done = pay(cluster)
+    assert done["result"] == {"balance": 999_997}
+    assert done["receipt"]["version"] == 2
+    nodes = {node["name"]: node["status"] for node in strongroom(cluster, "explorer", "nodes")}
+    assert nodes == {"n0": "removed", "n1": "validator", "n2": "validator", "n3": "validator", "n4": "validator"}
+    pin = load_service(cluster).pin
+    verify = ["verify", "ledger", str(cluster / "n4"), "--service", pin, "--at-least", str(done["height"]), "--json"]
+    result = CliRunner().invoke(make_app(), verify, catch_exceptions=False)
+    assert json.loads(result.stdout)["verdict"] == "valid", result.output
+
+
+@pytest.mark.long
+def test_a_prepared_node_says_what_members_must_allow(cluster: Path) -> None:
+    prepared = strongroom(
+        cluster, "node", "join", "n9", "--operator", "bank9", "--region", "zurich", "--rpc", "127.0.0.1:7409",
+        "--peer", "127.0.0.1:7419",
+    )  # fmt: skip
+    assert (cluster / "n9" / "node.toml").is_file()
+    for words in prepared["proposals"]:
+        _, _, change, *texts = words.split()
+        assert strongroom(cluster, "gov", "simulate", change, *texts, code=0 if change == "allow_operator" else 1)
+    strongroom(cluster, "gov", "show")
