@@ -70,6 +70,7 @@ async def found(
     members: Sequence[tuple[str, PublicKey]],
     roles: Sequence[tuple[str, str, Digest]],
     service_name: str,
+    limits: Sequence[tuple[str, int]] = (),
 ) -> FoundService:
     """Found a service of these nodes under `directory`, where each node's TLS certificate lies already.
 
@@ -103,7 +104,7 @@ async def found(
             members=tuple(sorted(members)),
             roles=tuple(sorted(roles)),
             programs=PROGRAM_NAMES,
-            limits=(),
+            limits=tuple(sorted(limits)),
         ).encode()
         genesis = await _exchange(seats, constitution)
     write_atomic(cluster.genesis, genesis, mode=0o644)

@@ -77,6 +77,7 @@ async def _make(layout: ClusterLayout, final: Path, plan: Plan, numbers: list[in
         members=[(name, people[name].public) for name in MEMBERS],
         roles=[("payments", "issuer", people[ISSUER].id)],
         service_name=plan.service_name,
+        limits=plan.limits,
     )
     write_service(layout.service, _service(founded, specs, final))
 

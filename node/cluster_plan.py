@@ -16,6 +16,8 @@ DEFAULT_PORT_STRIDE = 10
 MEMBERS = ("member0", "member1", "member2", "member3")
 ISSUER = "member0"
 USERS = ("alice", "bob", "carol")
+LOCAL_LIMITS = (("activation_delay_ms", 2_000),)
+"""Limits of governance that differ from the defaults: nobody wants to wait an hour for a fifth node on a laptop."""
 NODES_WARNING = {
     2: "2 nodes: both must answer, and one liar breaks agreement; use 4 or more for anything but trying",
     3: "3 nodes: all must answer, and one equivocating node can fork the ledger; use 4 or more for anything but trying",
@@ -32,6 +34,8 @@ class Plan:
     port_stride: int = DEFAULT_PORT_STRIDE
     """Node i serves peers on base + stride + i."""
     service_name: str = "strongroom-local"
+    limits: tuple[tuple[str, int], ...] = LOCAL_LIMITS
+    """(name, value) of governance's limits (enclave/governance/rules.py); the others have their defaults."""
 
     def check(self) -> None:
         """Raises OperatorFault when it cannot be met."""

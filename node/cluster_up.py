@@ -10,7 +10,7 @@ from pathlib import Path
 from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.node.cluster import Cluster, Say, end_all, open_cluster
 from strongroom.node.cluster_creation import create
-from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE, Plan
+from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE, LOCAL_LIMITS, Plan
 from strongroom.node.funding import fund_users
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed
@@ -55,6 +55,7 @@ async def bring_up(
     base_port: int | None = None,
     port_stride: int = DEFAULT_PORT_STRIDE,
     fund: bool = True,
+    epoch_blocks: int | None = None,
 ) -> Cluster:
     """A running cluster that answers with a quorum; harmless when it runs already.
 
@@ -65,6 +66,7 @@ async def bring_up(
         base_port: Node i serves on base + i, 0 picks free ports; None as above.
         port_stride: Of a new cluster: node i talks to peers on base + stride + i.
         fund: Issue the opening amounts to the users, once in the cluster's life.
+        epoch_blocks: Of a new cluster: an epoch ends after so many blocks; None: only when something is due.
 
     Raises:
         StepFailed: nodes that were started here are ended again; the folder stays if it is whole.
@@ -77,6 +79,7 @@ async def bring_up(
             nodes=DEFAULT_NODES if nodes is None else nodes,
             base_port=DEFAULT_BASE_PORT if base_port is None else base_port,
             port_stride=port_stride,
+            limits=LOCAL_LIMITS if epoch_blocks is None else (*LOCAL_LIMITS, ("epoch_blocks", epoch_blocks)),
         )
         with step("make the cluster's folder"):
             cluster = await create(directory, plan, say=say)

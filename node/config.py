@@ -67,12 +67,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another member of the validator set."""
+    """Another node of the service."""
 
     name: str
     address: Address
     node_key: bytes | None = None
-    """32 bytes; when absent, genesis names it."""
+    """32 bytes; when absent, genesis or the ledger names it."""
+    rpc: Address | None = None
+    """Where it serves clients: a node that is to join introduces itself there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         lines += ["", "[[peers]]", f"name = {_quoted(peer.name)}", f"address = {_quoted(str(peer.address))}"]
         if peer.node_key is not None:
             lines.append(f'node_key = "{peer.node_key.hex()}"')
+        if peer.rpc is not None:
+            lines.append(f"rpc = {_quoted(str(peer.rpc))}")
     return "\n".join(lines) + "\n"
 
 
@@ -194,8 +198,9 @@ def _read_peer(table: TableReader) -> Peer | None:
     name = table.text("name")
     address = table.parsed("address", Address.parse)
     node_key = table.parsed("node_key", _node_key, b"")
+    rpc = table.parsed("rpc", _optional_address, "")
     table.finish()
-    return Peer(name, address, node_key or None) if name and address else None
+    return Peer(name, address, node_key or None, Address.parse(rpc) if rpc else None) if name and address else None
 
 
 def _check_members(
@@ -222,6 +227,11 @@ def _quoted(text: str) -> str:
 def _log_level(text: str) -> str:
     if text not in LOG_LEVELS:
         raise ValueError(f"{text!r} is none of {', '.join(LOG_LEVELS)}")
+    return text
+
+
+def _optional_address(text: str) -> str:
+    Address.parse(text)
     return text
 
 

@@ -1,7 +1,7 @@
-"""The one dull loop around the replica (PROTOCOL §9, STYLE 19): take events, step, carry the effects out in order.
+"""The one dull loop around a replica (PROTOCOL §9, STYLE 19): take events, step, carry the effects out in order.
 
 Owns the order: what must be durable is durable before it is said aloud. It decides nothing. Several events that wait
-are stepped in one turn and share one fsync; nothing of a turn is sent before that.
+are stepped in one turn and share one fsync; nothing of a turn is sent before that. One driver lasts one epoch.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 
 import structlog
 
-from strongroom.consensus import codec
 from strongroom.consensus.blocks import Batch
-from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.errors import InvariantBroken, PeerFault
 from strongroom.consensus.events import (
     Ask,
     BatchHeld,
     Cast,
-    CastRecord,
     Event,
-    FinalRange,
+    Evidence,
     FinalRecord,
+    LaneEvidence,
     Now,
     Output,
     Received,
     Tick,
+    Work,
 )
 from strongroom.consensus.messages import (
     BatchMessage,
@@ -38,13 +38,12 @@ from strongroom.consensus.messages import (
     VoteMessage,
     encode_message,
 )
-from strongroom.consensus.records import encode_record
 from strongroom.consensus.replica import Replica
 from strongroom.consensus.statements import Statement, Vote
-from strongroom.consensus.types import Epoch, Milliseconds, SignerIndex
+from strongroom.consensus.types import Epoch, Lane, Milliseconds, SignerIndex
 from strongroom.node.batches import BatchPool
+from strongroom.node.consensus_log import ConsensusLog
 from strongroom.node.enclave_process import EnclaveProcess
-from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.links import Links
 from strongroom.node.pipeline import Pipeline
 
@@ -52,12 +51,10 @@ TURN_EVENTS_MAX = 256
 QUEUE_EVENTS_MAX = 8192
 """Above this, peers are not read from until the queue is short again."""
 QUEUE_EVENTS_RESUME = 1024
+BATCH_LEAD_SECONDS = 0.005
+"""What a batch takes from its making until all have stored it, on a machine that has enough to do."""
 FORGET_VIEWS = 64
 """The enclave's guard is told of final views in steps of this many."""
-BATCH_RECORD = 100
-"""Kind of a log record that holds a batch; kinds below are the consensus core's."""
-OBSERVER_RECORD = 101
-"""Kind of a log record that silences this node's vote: (epoch, why). A restart must not forget it (PROTOCOL §6)."""
 
 log = structlog.get_logger()
 
@@ -93,36 +90,42 @@ class Driver:
         self,
         *,
         replica: Replica,
-        own: SignerIndex,
-        wal: WriteAheadLog,
+        epoch: Epoch,
+        own: SignerIndex | None,
+        wal: ConsensusLog,
         enclave: EnclaveProcess,
         links: Links,
         batches: BatchPool,
         pipeline: Pipeline,
-        wal_bytes_max: int,
         on_alarm: Callable[[str], None],
+        on_evidence: Callable[[Evidence | LaneEvidence], None],
+        on_view: Callable[[], None] = lambda: None,
     ) -> None:
-        self.replica, self._own = replica, own
-        self._wal, self._enclave, self._links = wal, enclave, links
+        self.replica, self._epoch, self._own = replica, epoch, own
+        self._log, self._enclave, self._links = wal, enclave, links
         self._batches, self._pipeline = batches, pipeline
-        self._wal_bytes_max, self._rotate_at, self._on_alarm = wal_bytes_max, wal_bytes_max, on_alarm
+        self._on_alarm, self._on_evidence = on_alarm, on_evidence
+        self._view, self._on_view = replica.view, on_view
         self._queue: deque[DriverEvent] = deque()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._dirty = False
-        """The log has records that must be durable before anything of this turn is said; others may follow later."""
+        self._unsent: list[Batch] = []
+        """Own batches that go out to all once they are durable."""
         self._forgotten = 0
-        self._recorded: FinalRecord | None = None
         self._put_off: Ask | None = None
         """A range of old blocks that is asked for once execution has caught up."""
-        self._observes = b""
-        """Payload of the record that silences this node; empty while it may vote."""
         self.alarm = ""
+        self.silence: tuple[Epoch, str] | None = None
+        """(epoch, why): up to which this node votes no more; None: it may."""
 
     def put(self, event: DriverEvent) -> None:
         """Queue an event."""
         self._queue.append(event)
         self._wake.set()
+
+    def wake_for_work(self) -> None:
+        """A deadline in state is past: the chain has a reason to move (PROTOCOL §7)."""
+        self.put(Work())
 
     def put_from_peer(self, sender: SignerIndex, event: DriverEvent) -> None:
         """Queue a peer's event; a full queue stops reading from that peer."""
@@ -136,22 +139,21 @@ class Driver:
         return self.replica.throttled
 
     @property
-    def waiting_batches(self) -> int:
-        """Batches of the own lane that no final block has ordered."""
-        return self.replica.lane_lengths[self._own] - self.replica.final_cut[self._own].length
+    def batch_due(self) -> float | None:
+        """When the next batch of the own lane should leave, so that it is everywhere when a leader looks for it."""
+        return None if self._own is None else self.replica.batch_due(Lane(self._own), BATCH_LEAD_SECONDS)
 
     def observe(self, epoch: Epoch, reason: str) -> None:
-        """Vote no more in this epoch, whatever restarts come: the log does not hold all that was said (PROTOCOL §6)."""
+        """Vote no more up to this epoch, whatever restarts come: the log does not hold all that was said (§6)."""
         self.replica.voting = False
-        self._observes = codec.encode((epoch, reason))
-        self._wal.append(OBSERVER_RECORD, self._observes)
-        self._wal.sync()
+        self.silence = (epoch, reason)
+        self._log.observe(epoch, reason)
         self._on_alarm(reason)
 
     async def run(self, first: list[Output]) -> None:
-        """Carry out what `Replica.resume` returned, then work until cancelled."""
-        await self._carry_out(first, [])
-        while True:
+        """Carry out what `Replica.resume` returned, then work until the epoch is over here (R16)."""
+        await self._carry_out(first)
+        while not self._is_over():
             self._arm_timer()
             await self._wake.wait()
             self._wake.clear()
@@ -161,28 +163,33 @@ class Driver:
             if self._queue:
                 self._wake.set()
                 await asyncio.sleep(0)
+        self._links.resume()
+        self._disarm_timer()
+
+    def _is_over(self) -> bool:
+        """The terminal block is final, and executed as far as this node can before the next epoch begins."""
+        return self.replica.ended and self._pipeline.is_through(self.replica.final)
 
     async def _turn(self) -> None:
         moment = now()
         outputs: list[Output] = []
-        stored: list[BatchArrived] = []
         queue = self._queue
         for _ in range(min(len(queue), TURN_EVENTS_MAX)):
             event = queue.popleft()
             if isinstance(event, BatchArrived):
                 if self._store(event):
-                    stored.append(event)
+                    self._step(BatchHeld(event.batch.header), moment, outputs)
             elif isinstance(event, Recorded):
                 await self._note_final(event.record)
-            elif isinstance(event, FinalRange) and stored:
-                queue.appendleft(event)
-                break  # its batches become durable first
             else:
                 self._step(event, moment, outputs)
         deadline = self.replica.deadline()
         if deadline is not None and deadline <= moment.monotonic:
             self._step(Tick(), moment, outputs)
-        await self._carry_out(outputs, stored)
+        await self._carry_out(outputs)
+        if self.replica.view != self._view:
+            self._view = self.replica.view
+            self._on_view()
         if self._put_off is not None and not self._pipeline.overfull:
             ask, self._put_off = self._put_off, None
             self._ask(ask)
@@ -194,6 +201,7 @@ class Driver:
             log.warning("peer.fault", event=type(event).__name__, reason=str(fault))
 
     def _store(self, event: BatchArrived) -> bool:
+        """Log a batch. A peer's becomes durable with the next vote: nothing that is said before rests on it."""
         wanted = self._batches.arrived(event.batch.header.digest) or event.own
         if event.batch.header.digest in self._batches or self._is_final(event.batch):
             return False
@@ -202,19 +210,18 @@ class Driver:
         except PeerFault as fault:
             log.warning("peer.fault", event="Batch", reason=str(fault))
             return False
-        self._wal.append(BATCH_RECORD, codec.encode(event.batch.to_wire()))
+        self._log.hold(event.batch, urgent=event.own)
         self._batches.add(event.batch)
-        self._dirty = True
+        if event.own:
+            self._unsent.append(event.batch)
         return True
 
     async def _note_final(self, record: FinalRecord) -> None:
-        """What lies below a recorded final view is voted on no more; the log may lose it at its next rotation."""
-        self._wal.append(*encode_record(record))
-        if self._recorded is None or record.header.height > self._recorded.header.height:
-            self._recorded = record
+        """What lies below a recorded final view is voted on no more."""
+        self._log.note_final(record)
         view = record.certificate.view
-        if view >= self._forgotten + FORGET_VIEWS:
-            await self._enclave.forget(view)
+        if record.header.epoch == self._epoch and view >= self._forgotten + FORGET_VIEWS:
+            await self._enclave.forget(self._epoch, view)
             self._forgotten = view
 
     def _is_final(self, batch: Batch) -> bool:
@@ -222,62 +229,34 @@ class Driver:
         header = batch.header
         return header.sequence < self.replica.final_cut[header.lane].length
 
-    async def _carry_out(self, outputs: list[Output], stored: list[BatchArrived]) -> None:
-        for output in outputs:
-            for record in output.persist:
-                self._wal.append(*encode_record(record))
-            for cast in output.cast:
-                self._wal.append(*encode_record(CastRecord(cast.statement)))
-                self._dirty = True
-        if self._dirty:
-            self._wal.sync()
-            self._dirty = False
-        for event in reversed(stored):
-            self._queue.appendleft(BatchHeld(event.batch.header))
-            self._wake.set()
-            if event.own:
-                self._links.broadcast(encode_message(BatchMessage(event.batch)))
+    async def _carry_out(self, outputs: list[Output]) -> None:
+        self._log.take(outputs)
+        self._log.settle()
+        for batch in self._unsent:
+            self._links.broadcast(encode_message(BatchMessage(batch)))
+        self._unsent.clear()
         casts = [cast for output in outputs for cast in output.cast]
         if casts:
             await self._say(casts)
         for output in outputs:
             self._finish(output)
-        if self._wal.size_bytes > self._rotate_at:
-            self._rotate()
-
-    def _rotate(self) -> None:
-        """Begin a new log. The replica remembers nothing below its final block: the block store must have that first.
-
-        What is carried may be more than the limit; so the log doubles at least before the next time.
-        """
-        self._recorded = self._pipeline.record() or self._recorded
-        self._wal.rotate(self._carry())
-        self._rotate_at = max(self._wal_bytes_max, 2 * self._wal.size_bytes)
-
-    def _carry(self) -> list[tuple[int, bytes]]:
-        """What a new log begins with: all that the old one still says about the future."""
-        carry: list[tuple[int, bytes]] = []
-        if self._recorded is not None:
-            carry.append(encode_record(self._recorded))
-        if self._observes:
-            carry.append((OBSERVER_RECORD, self._observes))
-        carry += [encode_record(record) for record in self.replica.log_records()]
-        carry += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in self._batches.all()]
-        log.info("log.rotated", height=self.replica.final.height, records=len(carry))
-        return carry
+        self._log.rotate_if_long(self._pipeline.record)
 
     async def _say(self, casts: list[Cast]) -> None:
         """Have the guard sign durable statements, send them, and feed them back as ordinary votes."""
+        own = self._own
+        if own is None:
+            raise InvariantBroken("a replica that is no member casts")
         statements: list[Statement] = [cast.statement for cast in casts]
         signatures = await self._enclave.cast(statements)
         for cast, signature in zip(casts, signatures, strict=True):
-            vote = Vote(cast.statement, self._own, signature)
+            vote = Vote(cast.statement, own, signature)
             message: Message = VoteMessage(vote)
             if cast.proposal is not None:
                 proposal = cast.proposal
                 message = Propose(proposal.header, cast.statement.view, proposal.justification, vote)
             self._links.broadcast(encode_message(message))
-            self._queue.appendleft(Received(self._own, VoteMessage(vote)))
+            self._queue.appendleft(Received(own, VoteMessage(vote)))
         self._wake.set()
 
     def _finish(self, output: Output) -> None:
@@ -297,7 +276,7 @@ class Driver:
         for member in output.faults:
             log.warning("peer.fault", peer=int(member), reason="a vote over its own link does not verify")
         for evidence in output.evidence:
-            log.warning("evidence", signer=evidence.first.signer, view=evidence.first.statement.view)
+            self._on_evidence(evidence)
         if output.alarm and not self.alarm:
             self.alarm = output.alarm
             self._on_alarm(output.alarm)
@@ -314,13 +293,16 @@ class Driver:
         elif ask.range_from is not None:
             requests.append(RangeRequest(ask.range_from))
         for request in requests:
-            self._links.send(ask.to, encode_message(request))
+            self._links.ask(ask.to, encode_message(request))
 
     def _arm_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm_timer()
         deadline = self.replica.deadline()
         if deadline is not None:
             delay = max(0.0, deadline - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
+
+    def _disarm_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,51 +1,41 @@
-"""The host's side of the door: starts the enclave's process and turns typed calls into frames and back.
+"""The host's side of the door: typed calls to the enclave for founding, links, votes and blocks.
 
-Owns the process and its one socket. Never sees a key or a plaintext: what passes here is public or sealed. Requests are
-answered in order; several may be under way.
+Never sees a key or a plaintext: what passes here is public or sealed. Requests are answered in order; several may be
+under way. The process is enclave_door.py's; what belongs to no single block is in enclave_duties.py.
 """
 
-import asyncio
-import os
-import signal
-import socket
-import sys
-from collections import deque
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from strongroom.consensus import codec
+from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Batch, Header
-from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Certificate, Statement
-from strongroom.consensus.types import Digest, Height, Signature, SignerIndex, View
-from strongroom.enclave.requests import FRAME_BYTES_MAX, Ending, Op, decode_answer, encode_request
-from strongroom.node.framing import FrameProtocol
-from strongroom.node.rpc.faults import Overloaded
+from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, Height, PublicKey, Signature, View
+from strongroom.enclave.capture import HAND_OUT_MAX
+from strongroom.enclave.history import HistoryLeaf
+from strongroom.enclave.requests import Op
+from strongroom.node.enclave_door import EnclaveGone
+from strongroom.node.enclave_duties import EnclaveDuties
+from strongroom.node.snapshots import MadeChunks
 
-REQUESTS_MAX = 1024
-OTHERS_REQUESTS_MAX = 512
-"""With so many under way, nothing more is asked on behalf of clients and peers: votes and blocks have the rest."""
-RETRY_AFTER_MS = 100
+__all__ = ["CheckedPeer", "EnclaveGone", "EnclaveProcess", "EnclaveStatus", "Freshness"]
+
 WALLS_MAX = 32
-_FOR_OTHERS = frozenset({Op.LINK_EVIDENCE, Op.CHECK_LINK, Op.QUERY})
-_STOP_SECONDS = 5.0
-
-
-class EnclaveGone(OperatorFault):
-    """The enclave's process ended; nothing that it held can be asked for again."""
+CASTS_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPeer:
     """A peer whose evidence my enclave verified over my nonce."""
 
-    index: SignerIndex
+    node_key: PublicKey
     name: str
     tls_key: bytes
     """SHA-256 of its TLS key's SubjectPublicKeyInfo."""
     words: str
+    evidence_digest: str
+    """SHA-256 of what was shown, hex; for people to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +46,8 @@ class Freshness:
     view: View
     may_vote: bool
     """False when a peer holds a vote of mine that my log does not have (PROTOCOL §6)."""
+    epoch: Epoch
+    """The newest that a head was of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,108 +59,14 @@ class EnclaveStatus:
     boot: int
     fresh: bool
     may_vote: bool
+    epoch: Epoch
+    """In which its state is."""
+    opens: bool
+    """It holds that epoch's input secret: it can execute."""
 
 
-class EnclaveProcess:
+class EnclaveProcess(EnclaveDuties):
     """One enclave, alive from `start` until `stop` or its death."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._waiting: deque[asyncio.Future[bytes]] = deque()
-        self._frames = FrameProtocol(self._on_frame, self._on_close, frame_bytes_max=FRAME_BYTES_MAX)
-        self.closed = asyncio.Event()
-
-    @classmethod
-    async def start(cls, chip: Path, log: Path | None = None) -> "EnclaveProcess":
-        """Start `python -m strongroom.enclave` with one end of a socket pair and no other descriptor.
-
-        Args:
-            chip: folder of the simulated chip.
-            log: where it may complain until its walls are up; by default this process' own standard error.
-        """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with ExitStack() as stack:
-            stack.enter_context(theirs)
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            # Isolated, and from measured source: no bytecode is read that the measurement does not cover.
-            python = [sys.executable, "-I", "-B", "-X", f"pycache_prefix={chip / 'no-bytecode'}"]
-            command = ["-m", "strongroom.enclave", "--socket", str(theirs.fileno()), "--chip", str(chip)]
-            complaints = None if log is None else stack.enter_context(log.open("ab"))
-            process = await asyncio.create_subprocess_exec(
-                *python,
-                *command,
-                "--host",
-                str(os.getpid()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stderr=complaints,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # a terminal's Ctrl-C is for whoever manages it
-                env={},
-            )
-        enclave = cls(process)
-        ours.setblocking(False)
-        await asyncio.get_running_loop().create_unix_connection(lambda: enclave._frames, sock=ours)
-        return enclave
-
-    @property
-    def pid(self) -> int:
-        """Process id of the enclave."""
-        return self._process.pid
-
-    async def stop(self) -> None:
-        """Close the door, which ends the enclave; kill it when it lingers. Safe to call twice."""
-        if self._frames.connected:
-            self._frames.transport.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
-        except TimeoutError:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
-
-    async def ending(self) -> str:
-        """How its process ended, in words; waits for its end."""
-        status = await self._process.wait()
-        if status == -signal.SIGSYS:
-            return "it made a system call that its walls forbid, which is a bug of ours or a break-in"
-        if status < 0:
-            return f"signal {signal.Signals(-status).name}"
-        return Ending(status).text if status in set(Ending) else f"exit status {status}"
-
-    def _on_frame(self, frame: bytes) -> None:
-        if not self._waiting:
-            self._frames.transport.abort()
-            return
-        future = self._waiting.popleft()
-        if not future.done():
-            future.set_result(frame)
-
-    def _on_close(self, _error: Exception | None) -> None:
-        self.closed.set()
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_exception(EnclaveGone("the enclave ended: look at the last lines of the node's log"))
-
-    async def _ask(self, op: Op, *arguments: object) -> object:
-        if self.closed.is_set():
-            raise EnclaveGone("the enclave has ended: start the node again")
-        if op in _FOR_OTHERS and len(self._waiting) >= OTHERS_REQUESTS_MAX:
-            raise Overloaded(
-                "the enclave has too much to do: ask again, or ask another node", retry_after_ms=RETRY_AFTER_MS
-            )
-        if len(self._waiting) >= REQUESTS_MAX:
-            raise OperatorFault(f"{REQUESTS_MAX} requests wait for the enclave already")
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        self._frames.send(encode_request(op, *arguments))
-        return decode_answer(await future)
-
-    async def _ask_bytes(self, op: Op, *arguments: object) -> bytes:
-        answer = await self._ask(op, *arguments)
-        if type(answer) is not bytes:
-            raise EnclaveGone(f"{op.name}: the enclave's answer is no byte string")
-        return answer
 
     # --- founding and starting ---
 
@@ -225,8 +123,9 @@ class EnclaveProcess:
             Refusal: it does not meet the policy; `reason` says why.
         """
         answer = await self._ask(Op.CHECK_LINK, evidence, nonce, time_ms)
-        index, name, tls_key, words = codec.fields(answer, int, str, bytes, str, name="checked peer")
-        return CheckedPeer(SignerIndex(index), name, tls_key, words)
+        key, name, tls_key, words = codec.fields(answer, bytes, str, bytes, str, name="checked peer")
+        shown = labels.labelled_digest(labels.CLAIMS, evidence).hex()
+        return CheckedPeer(PublicKey(codec.sized(key, KEY_SIZE, name="node key")), name, tls_key, words, shown)
 
     async def sign_link(self, nonce: bytes, tls_key: bytes) -> Signature:
         """Prove to a listener that this node dialled exactly it."""
@@ -253,21 +152,22 @@ class EnclaveProcess:
     async def cast(self, statements: list[Statement]) -> list[Signature]:
         """Sign statements that are durable in the log."""
         answer = await self._ask(Op.CAST, tuple(statement.to_wire() for statement in statements))
-        return [Signature(signature) for signature in codec.listed(answer, name="signatures", count_max=4096)]
+        return [Signature(signature) for signature in codec.listed(answer, name="signatures", count_max=CASTS_MAX)]
 
-    async def forget(self, view: View) -> None:
-        """Let the guard drop what it remembers up to a final view."""
-        await self._ask(Op.FORGET, view)
+    async def forget(self, epoch: Epoch, view: View) -> None:
+        """Let the guard of an epoch drop what it remembers up to a final view."""
+        await self._ask(Op.FORGET, epoch, view)
 
     async def challenge(self) -> bytes:
         """The enclave's nonce for heads."""
         return await self._ask_bytes(Op.CHALLENGE)
 
-    async def freshen(self, heads: list[Head]) -> Freshness:
-        """Show q heads over the challenge."""
-        answer = await self._ask(Op.FRESHEN, tuple(head.to_wire() for head in heads))
-        height, view, may_vote = codec.fields(answer, int, int, bool, name="freshness")
-        return Freshness(Height(height), View(view), may_vote)
+    async def freshen(self, heads: list[Head], headers: Sequence[Header] = ()) -> Freshness:
+        """Show q heads over the challenge, and the headers from the newest one's anchor up to it, if they are here."""
+        shown = (tuple(head.to_wire() for head in heads), tuple(header.encoded for header in headers))
+        answer = await self._ask(Op.FRESHEN, *shown)
+        height, view, may_vote, epoch = codec.fields(answer, int, int, bool, int, name="freshness")
+        return Freshness(Height(height), View(view), may_vote, Epoch(epoch))
 
     # --- execution ---
 
@@ -297,6 +197,45 @@ class EnclaveProcess:
         sealed, height = codec.fields(answer, bytes, int, name="answer")
         return sealed, height
 
+    async def snapshot(self, height: Height, first: int) -> MadeChunks | None:
+        """Chunks of snapshots that were sealed since; the host has stored those of `height` below `first`."""
+        answer = await self._ask(Op.SNAPSHOT, height, first)
+        of, due, count, begins, listed = codec.fields(answer, int, int, int, int, tuple, name="made chunks")
+        chunks = tuple(codec.listed(listed, name="chunks", count_max=HAND_OUT_MAX))
+        return MadeChunks(Height(of), Height(due), count, begins, chunks) if chunks else None
+
+    async def load(
+        self,
+        header: Header,
+        leaf: HistoryLeaf,
+        path: tuple[Digest, ...],
+        certified: Header,
+        certificate: Certificate,
+        count: int,
+    ) -> None:
+        """Begin to take a snapshot in, instead of anything applied.
+
+        Raises:
+            Refusal: no quorum named it, or something was executed or applied already.
+        """
+        await self._ask(Op.LOAD, header.encoded, leaf.encode(), path, certified.encoded, certificate.to_wire(), count)
+
+    async def load_chunk(self, index: int, chunk: bytes) -> None:
+        """The next chunk.
+
+        Raises:
+            Refusal: it is not the one of this place in this snapshot.
+        """
+        await self._ask(Op.LOAD_CHUNK, index, chunk)
+
+    async def end_load(self) -> None:
+        """Go on from the snapshot.
+
+        Raises:
+            Refusal: its chunks are not those that a quorum named.
+        """
+        await self._ask(Op.LOAD_END)
+
     async def seal(self) -> bytes:
         """The sealed state with the newest mark."""
         return await self._ask_bytes(Op.SEAL)
@@ -304,5 +243,7 @@ class EnclaveProcess:
     async def status(self) -> EnclaveStatus:
         """Public facts."""
         answer = await self._ask(Op.STATUS)
-        executed, root, boot, fresh, may_vote = codec.fields(answer, int, bytes, int, bool, bool, name="status")
-        return EnclaveStatus(Height(executed), Digest(root), boot, fresh, may_vote)
+        executed, root, boot, fresh, may_vote, epoch, opens = codec.fields(
+            answer, int, bytes, int, bool, bool, int, bool, name="status"
+        )
+        return EnclaveStatus(Height(executed), Digest(root), boot, fresh, may_vote, Epoch(epoch), opens)

@@ -1,22 +1,21 @@
-"""What peers' messages become: events for the driver, or answers from what is stored here (PROTOCOL §3, R14, §6).
+"""What nodes' messages become: events for the driver of this epoch, or answers (PROTOCOL §3, R0, R14, §6).
 
-Owns the strict decoding at the link and who may be answered what. Faults are counted per peer; a peer that goes on with
-them is disconnected (T31).
+Owns the strict decoding at the link, whose message counts in this epoch, and who may be answered what. Faults are
+counted per node; one that goes on with them is disconnected (T31).
 """
 
-import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 
 import structlog
 
-from strongroom.consensus import codec
+from strongroom.consensus.admission import epoch_of
 from strongroom.consensus.blocks import Batch
+from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.events import FinalRange, Received
+from strongroom.consensus.host_messages import EpochRequest, HostMessage, OutcomeRequest
 from strongroom.consensus.messages import (
-    RANGE,
-    RANGE_BLOCKS_MAX,
     BatchMessage,
     BatchRequest,
     BlockMessage,
@@ -32,57 +31,61 @@ from strongroom.consensus.messages import (
     encode_message,
 )
 from strongroom.consensus.ranges import check_range
-from strongroom.consensus.types import ChainId, Digest, Height, SignerIndex
+from strongroom.consensus.types import Digest, Epoch, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.primitives import verify
 from strongroom.node.batches import BatchPool
 from strongroom.node.driver import BatchArrived, Driver
 from strongroom.node.heads import Heads
-from strongroom.node.ledger.store import BlockStore
 from strongroom.node.links import Links
-from strongroom.node.stored import StoredBlock, header_and_certificate
+from strongroom.node.serving import Pace, Serving
 
-RANGE_BYTES_MAX = 16 * 1024 * 1024
-RANGE_BYTES_PER_SECOND = 64 * 1024 * 1024
-"""To one peer: whoever asks for old blocks faster than it could execute them is not answered."""
 FAULTS_MAX = 100
 """Broken messages of one link after which it is closed."""
+EARLY_MESSAGES_MAX = 1024
+"""Of the next epoch, kept until it begins here. Batches are not among them: they are fetched by digest."""
+ASK_EPOCHS_SECONDS = 0.5
+"""Between two questions for later epochs to one node."""
 
 log = structlog.get_logger()
 
 
 class Inbox:
-    """Dispatches decoded messages of verified members."""
+    """Dispatches decoded messages of verified nodes, in one epoch."""
 
     def __init__(
         self,
         *,
-        chain: ChainId,
         members: EpochDescription,
-        store: BlockStore,
+        epochs: EpochChain,
         batches: BatchPool,
         links: Links,
         heads: Heads,
-        spawn_head_answer: Callable[[SignerIndex, HeadRequest], None],
+        serving: Serving,
+        spawn_head_answer: Callable[[PublicKey, HeadRequest], None],
+        office: Callable[[PublicKey, HostMessage], None],
+        faults: Counter[PublicKey],
     ) -> None:
-        self._chain, self._members = chain, members
-        self._store, self._batches, self._links, self._heads = store, batches, links, heads
-        self._spawn_head_answer = spawn_head_answer
+        self._members, self._epochs, self._chain = members, epochs, epochs.anchor.chain
+        self._batches, self._links, self._heads, self._serving = batches, links, heads, serving
+        self._spawn_head_answer, self._office = spawn_head_answer, office
         self.driver: Driver | None = None
-        """Set once replay and fresh heads are through; before that only heads are exchanged."""
-        self.status: dict[SignerIndex, Status] = {}
-        self.faults: Counter[SignerIndex] = Counter()
-        self._ranges_from: dict[SignerIndex, float] = {}
-        """When a peer may have its next range, on the loop's clock."""
+        """Set once replay and fresh heads are through; before that only heads and the past are exchanged."""
+        self.status: dict[PublicKey, Status] = {}
+        """The newest of each linked node, of whatever epoch."""
+        self.faults = faults
+        self.early: deque[tuple[PublicKey, Message]] = deque(maxlen=EARLY_MESSAGES_MAX)
+        """Messages of the next epoch, by nodes that are in it already; the newest."""
+        self._asked = Pace()
 
-    def receive(self, sender: SignerIndex, data: bytes) -> None:
+    def receive(self, sender: PublicKey, data: bytes) -> None:
         """Handle one frame of a link; never raises for what a peer did."""
         try:
             if not self._is_held(data):
                 self._dispatch(sender, decode_message(data))
         except PeerFault as fault:
             self.faults[sender] += 1
-            log.warning("peer.fault", peer=int(sender), reason=str(fault), count=self.faults[sender])
+            log.warning("peer.fault", peer=sender.hex()[:16], reason=str(fault), count=self.faults[sender])
             if self.faults[sender] % FAULTS_MAX == 0:
                 self._links.disconnect(sender)
 
@@ -91,53 +94,91 @@ class Inbox:
         statement = certified_statement(data)
         return statement is not None and self.driver is not None and self.driver.replica.has_certified(*statement)
 
-    def _dispatch(self, sender: SignerIndex, message: Message) -> None:
+    def _dispatch(self, sender: PublicKey, message: Message) -> None:
         match message:
             case HeadRequest():
                 self._spawn_head_answer(sender, message)
             case Head():
                 self._heads.receive(sender, message)
             case BatchRequest(digests):
-                self._send_batches(sender, digests)
+                self._serving.send_batches(sender, digests)
             case BlockRequest(digests):
                 self._send_headers(sender, digests)
             case RangeRequest(start):
-                self._send_range(sender, start)
-            case BatchMessage(batch):
-                self._take_batch(sender, batch)
+                self._serving.send_range(sender, start)
             case Range():
                 self._take_range(sender, message)
-            case Status(body, signature):
-                key = self._members.validators[sender].node_key
-                if not verify(key, signature, body.signed_bytes(self._chain)):
-                    raise PeerFault("status: signature does not verify")
-                self.status[sender] = message
-                self._to_replica(sender, Received(sender, message))
+            case EpochRequest(first):
+                self._serving.send_epochs(sender, first)
+            case OutcomeRequest(start):
+                self._serving.send_outcomes(sender, start)
+            case _ if isinstance(message, HostMessage):
+                self._office(sender, message)
             case _:
-                self._to_replica(sender, Received(sender, message))
+                self.admit(sender, message)
 
-    def _to_replica(self, sender: SignerIndex, event: Received | BatchArrived | FinalRange) -> None:
-        if self.driver is not None:
-            self.driver.put_from_peer(sender, event)
+    # --- of this epoch, or of another (R0) ---
+
+    def admit(self, sender: PublicKey, message: Message) -> None:
+        """A replica sees messages of its own epoch by members of it, and no others."""
+        if isinstance(message, Status):
+            self._take_status(sender, message)
+        epoch = epoch_of(message)
+        if epoch is None or epoch == self._members.epoch:
+            self._take(sender, message)
+            return
+        if epoch < self._members.epoch:
+            self._serving.send_epochs(sender, Epoch(epoch + 1))
+            return
+        if epoch == self._members.epoch + 1 and not isinstance(message, Status | BatchMessage):
+            self.early.append((sender, message))
+        if epoch > self._epochs.newest.epoch and self._asked.allows(sender):
+            self._asked.wait(sender, ASK_EPOCHS_SECONDS)
+            self._links.send_to(sender, encode_message(EpochRequest(Epoch(self._epochs.newest.epoch + 1))))
+
+    def _take(self, sender: PublicKey, message: Message) -> None:
+        if self._links.index_of(sender) is None:
+            return
+        if isinstance(message, BatchMessage):
+            self._take_batch(sender, message.batch)
+        else:
+            self._to_replica(sender, message)
+
+    def _take_status(self, sender: PublicKey, status: Status) -> None:
+        if not verify(sender, status.signature, status.body.signed_bytes(self._chain)):
+            raise PeerFault("status: signature does not verify")
+        self.status[sender] = status
+
+    def _to_replica(self, sender: PublicKey, event: Message | BatchArrived | FinalRange) -> None:
+        if self.driver is None:
+            return
+        index = self._links.index_of(sender)
+        if isinstance(event, BatchArrived | FinalRange):
+            if index is None:
+                self.driver.put(event)
+            else:
+                self.driver.put_from_peer(index, event)
+        elif index is not None:
+            self.driver.put_from_peer(index, Received(index, event))  # type: ignore[arg-type]
 
     # --- data from peers ---
 
-    def _take_batch(self, sender: SignerIndex, batch: Batch) -> None:
+    def _take_batch(self, sender: PublicKey, batch: Batch) -> None:
         if batch.header.digest not in self._batches:
             self._check_origin(batch)
             self._to_replica(sender, BatchArrived(batch, own=False))
 
     def _check_origin(self, batch: Batch) -> None:
         header = batch.header
-        if header.epoch != self._members.epoch or header.lane >= len(self._members.validators):
+        if header.lane >= len(self._members.validators):
             raise PeerFault(f"batch of epoch {header.epoch}, lane {header.lane}: no such lane")
         key = self._members.validators[header.lane].node_key
         if not verify(key, batch.signature, header.signed_bytes(self._chain)):
             raise PeerFault(f"batch of lane {header.lane}: signature does not verify")
 
-    def _take_range(self, sender: SignerIndex, message: Range) -> None:
+    def _take_range(self, sender: PublicKey, message: Range) -> None:
         """Catch-up: headers, data and certificate are checked before any of it is stored (T34)."""
-        if self.driver is None:
+        if self.driver is None or not message.blocks or message.blocks[0][0].epoch != self._members.epoch:
             return
         replica = self.driver.replica
         final_range = check_range(message, replica.final, replica.final_cut)
@@ -152,41 +193,9 @@ class Inbox:
 
     # --- data for peers ---
 
-    def _send_batches(self, to: SignerIndex, digests: tuple[Digest, ...]) -> None:
+    def _send_headers(self, to: PublicKey, digests: tuple[Digest, ...]) -> None:
         for digest in digests:
-            batch = self._batches.get(digest)
-            if batch is not None:
-                self._links.send(to, encode_message(BatchMessage(batch)))
-
-    def _send_headers(self, to: SignerIndex, digests: tuple[Digest, ...]) -> None:
-        if self.driver is None:
-            return
-        for digest in digests:
-            header = self.driver.replica.header_of(digest)
+            header = None if self.driver is None else self.driver.replica.header_of(digest)
+            header = header or self._serving.terminal(digest)
             if header is not None:
-                self._links.send(to, encode_message(BlockMessage(header)))
-
-    def _send_range(self, to: SignerIndex, start: Height) -> None:
-        """Contiguous stored blocks from `start`, up to the last within bounds that has a certificate of its own."""
-        now = asyncio.get_running_loop().time()
-        if now < self._ranges_from.get(to, 0.0):
-            return
-        blocks: list[bytes] = []
-        size, end, certificate = 0, 0, None
-        for height in range(max(1, start), self._store.newest_block + 1):
-            data = self._store.block(height)
-            if data is None or len(blocks) >= RANGE_BLOCKS_MAX or (blocks and size + len(data) > RANGE_BYTES_MAX):
-                break
-            blocks.append(data)
-            size += len(data)
-            _, own = header_and_certificate(data)
-            if own is not None:
-                end, certificate = len(blocks), own
-        self._ranges_from[to] = now + size / RANGE_BYTES_PER_SECOND
-        if certificate is None:
-            return
-        wire = []
-        for data in blocks[:end]:
-            block = StoredBlock.decode(data)
-            wire.append((block.header.encoded, tuple(batch.to_wire() for batch in block.batches)))
-        self._links.send(to, codec.encode((RANGE, tuple(wire), certificate.to_wire())))
+                self._links.send_to(to, encode_message(BlockMessage(header)))

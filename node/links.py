@@ -1,47 +1,41 @@
-"""Authenticated links between members: TLS, mutual fresh attestation, then frames (DESIGN §6, T20, T42).
+"""Links between nodes: at most one per node key, the newest; who sits at which index of the epoch (DESIGN §6, T42).
 
-Owns connections. The member of lower index dials. Each side sends a nonce and gets evidence over it, which its own
-enclave judges; the dialler sees that the TLS key is the one named in the claims, and proves its node key over the
-listener's nonce and TLS key. Only then is there a `Link`, and a message's sender is whoever's link it came through.
+Owns connections and the translation between node keys, which last, and signer indexes of one epoch. A message's sender
+is whoever's link it came through. How a peer is verified is handshake.py's; where it listens, peers.py's.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from strongroom.consensus import codec, labels
-from strongroom.consensus.errors import NotCanonical, PeerFault, StrongroomError
-from strongroom.consensus.types import ChainId, SignerIndex
+from strongroom.consensus.errors import StrongroomError
+from strongroom.consensus.types import PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
-from strongroom.enclave.primitives import random_bytes, verify
-from strongroom.enclave.requests import Refusal
-from strongroom.node import tls
 from strongroom.node.config import Address
-from strongroom.node.enclave_process import CheckedPeer, EnclaveProcess
+from strongroom.node.enclave_process import CheckedPeer
 from strongroom.node.framing import FrameProtocol
+from strongroom.node.handshake import HANDSHAKE_SECONDS, Handshake, Wire
 
-HANDSHAKE_SECONDS = 10.0
 HANDSHAKES_MAX = 64
-HANDSHAKE_BYTES_MAX = 64 * 1024
-LINK_BYTES_MAX = codec.MESSAGE_BYTES_MAX
+LINKS_MAX = 512
+"""Twice the largest validator set: members, and nodes that join, left, or were removed and still ask."""
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 """A peer that reads so slowly loses messages; the protocol asks again."""
 REDIAL_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 SILENCE_SECONDS_MAX = 15.0
-"""Every member says something each second. After so long without a word the dialler dials anew: a machine that lost its
+"""Every node says something each second. After so long without a word the dialler dials anew: a machine that lost its
 power, or a network that lost its packets, closes no connection, and TCP looks again only every two minutes."""
-PROTOCOL_NAME = "strongroom-link/1"
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Link:
-    """A live connection to one verified member."""
+    """A live connection to one verified node."""
 
     peer: CheckedPeer
     frames: FrameProtocol
@@ -71,85 +65,73 @@ class PeerView:
     """How often its evidence was judged good."""
 
 
-class _Wire:
-    """A stream before it is a link: frames one by one, with a deadline for the whole handshake."""
-
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=8)
-        self.frames = FrameProtocol(self._on_frame, self._on_close, frame_bytes_max=LINK_BYTES_MAX)
-        self.on_message: Callable[[bytes], None] | None = None
-        self.on_gone: Callable[[], None] | None = None
-
-    def _on_frame(self, frame: bytes) -> None:
-        if self.on_message is not None:
-            self.on_message(frame)
-        elif self._queue.full() or len(frame) > HANDSHAKE_BYTES_MAX:
-            self.frames.transport.abort()
-        else:
-            self._queue.put_nowait(frame)
-
-    def _on_close(self, _error: Exception | None) -> None:
-        if self.on_gone is not None:
-            self.on_gone()
-        elif not self._queue.full():
-            self._queue.put_nowait(None)
-
-    async def receive(self, *shape: type, name: str) -> tuple[object, ...]:
-        frame = await self._queue.get()
-        if frame is None:
-            raise PeerFault(f"link closed before {name}")
-        return codec.fields(codec.decode(frame, size_max=HANDSHAKE_BYTES_MAX), *shape, name=name)
-
-    def send(self, *fields: object) -> None:
-        self.frames.send(codec.encode(fields))
-
-    def established(self, on_message: Callable[[bytes], None], on_gone: Callable[[], None]) -> None:
-        self.on_message, self.on_gone = on_message, on_gone
-        while not self._queue.empty():
-            frame = self._queue.get_nowait()
-            on_gone() if frame is None else on_message(frame)
-
-    def close(self) -> None:
-        if self.frames.connected:
-            self.frames.transport.abort()
-
-
 @dataclass(slots=True)
 class Links:
-    """All links of this node; at most one per member, the newest."""
+    """All links of this node."""
 
-    chain: ChainId
-    members: EpochDescription
-    own: SignerIndex
-    own_tls_key: bytes
-    enclave: EnclaveProcess
-    wall_ms: Callable[[], int]
-    on_message: Callable[[SignerIndex, bytes], None]
-    on_link: Callable[[SignerIndex], None]
-    links: dict[SignerIndex, Link] = field(default_factory=dict)
-    views: dict[SignerIndex, PeerView] = field(default_factory=dict)
+    handshake: Handshake
+    on_message: Callable[[PublicKey, bytes], None]
+    on_link: Callable[[PublicKey], None]
+    on_lost: Callable[[PublicKey], None]
+    links: dict[PublicKey, Link] = field(default_factory=dict)
+    views: dict[PublicKey, PeerView] = field(default_factory=dict)
+    _keys: tuple[PublicKey, ...] = ()
+    """Node keys of the epoch, by signer index."""
+    _indexes: dict[PublicKey, SignerIndex] = field(default_factory=dict)
     _handshakes: int = 0
+
+    # --- the epoch's indexes ---
+
+    def turn_to(self, description: EpochDescription) -> None:
+        """From now on an index means a member of this epoch. No link is closed: whoever fell out is still served."""
+        self._keys = tuple(validator.node_key for validator in description.validators)
+        self._indexes = {key: SignerIndex(index) for index, key in enumerate(self._keys)}
+
+    def index_of(self, peer: PublicKey) -> SignerIndex | None:
+        """A node's index in the epoch; None if it is no member."""
+        return self._indexes.get(peer)
+
+    def linked_members(self) -> Iterator[SignerIndex]:
+        """Members of the epoch that are linked."""
+        return (self._indexes[key] for key in list(self.links) if key in self._indexes)
+
+    # --- sending ---
 
     def send(self, to: SignerIndex, message: bytes) -> None:
         """Send to one member, if linked."""
+        link = self.links.get(self._keys[to])
+        if link is not None:
+            link.send(message)
+
+    def ask(self, to: SignerIndex, request: bytes) -> None:
+        """Ask a member; if it is not linked any other node, for what is final every node has."""
+        link = self.links.get(self._keys[to])
+        if link is None and self.links:
+            others = sorted(self.links)
+            link = self.links[others[to % len(others)]]
+        if link is not None:
+            link.send(request)
+
+    def send_to(self, to: PublicKey, message: bytes) -> None:
+        """Send to one node, if linked."""
         link = self.links.get(to)
         if link is not None:
             link.send(message)
 
     def broadcast(self, message: bytes) -> None:
-        """Send to every linked member."""
+        """Send to every linked node: members, and those that only follow."""
         for link in self.links.values():
             link.send(message)
 
-    def disconnect(self, peer: SignerIndex) -> None:
+    def disconnect(self, peer: PublicKey) -> None:
         """Close a peer's link; it may come back through a new handshake."""
         link = self.links.get(peer)
         if link is not None and link.frames.connected:
             link.frames.transport.abort()
 
     def pause(self, peer: SignerIndex) -> None:
-        """Stop reading from a peer whose messages pile up."""
-        if (link := self.links.get(peer)) is not None:
+        """Stop reading from a member whose messages pile up."""
+        if (link := self.links.get(self._keys[peer])) is not None:
             link.frames.pause()
 
     def resume(self) -> None:
@@ -159,11 +141,10 @@ class Links:
 
     def close(self) -> None:
         """Drop every link."""
-        for link in list(self.links.values()):
-            if link.frames.connected:
-                link.frames.transport.abort()
+        for key in list(self.links):
+            self.disconnect(key)
 
-    # --- listening ---
+    # --- connecting ---
 
     async def listen(
         self, address: Address, context: ssl.SSLContext, spawn: Callable[[Coroutine[Any, Any, None]], None]
@@ -171,126 +152,80 @@ class Links:
         """Accept whoever dials and shows evidence; `spawn` runs a handshake in the owner's task group."""
 
         def accept() -> asyncio.BaseProtocol:
-            wire = _Wire()
+            wire = Wire()
             spawn(self._accept(wire))
             return wire.frames
 
         loop = asyncio.get_running_loop()
         return await loop.create_server(accept, address.host, address.port, ssl=context, backlog=HANDSHAKES_MAX)
 
-    async def _accept(self, wire: _Wire) -> None:
-        if self._handshakes >= HANDSHAKES_MAX:
+    async def _accept(self, wire: Wire) -> None:
+        if self._handshakes >= HANDSHAKES_MAX or len(self.links) >= LINKS_MAX:
             wire.close()
             return
         self._handshakes += 1
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
-                await self._answer(wire)
+                peer = await self.handshake.answer(wire)
+            self._establish(peer, wire)
         except (StrongroomError, ConnectionError, TimeoutError) as error:
             log.info("link.refused", side="listener", reason=str(error) or type(error).__name__)
             wire.close()
         finally:
             self._handshakes -= 1
 
-    async def _answer(self, wire: _Wire) -> None:
-        name, chain, nonce = await wire.receive(str, bytes, bytes, name="hello")
-        if name != PROTOCOL_NAME or chain != self.chain:
-            raise PeerFault("hello for another protocol or chain")
-        own_nonce = random_bytes(32)
-        wire.send(await self.enclave.link_evidence(codec.sized(nonce, 32, name="nonce")), own_nonce)
-        evidence, signature = await wire.receive(bytes, bytes, name="proof")
-        peer = await self._judge(evidence, own_nonce)
-        key = self.members.validators[peer.index].node_key
-        message = labels.bound(labels.LINK, self.chain, own_nonce + self.own_tls_key)
-        if type(signature) is not bytes or not verify(key, signature, message):
-            raise PeerFault(f"proof of {peer.name}: signature does not verify")
-        wire.send(True)
-        self._establish(peer, wire)
-
-    # --- dialling ---
-
-    async def dial_forever(self, index: SignerIndex, address: Address, context: ssl.SSLContext) -> None:
-        """Keep one link to a member, as long as this task lives."""
+    async def dial_forever(self, key: PublicKey, address: Address, context: ssl.SSLContext) -> None:
+        """Keep one link to a node, as long as this task lives."""
         failures = 0
         while True:
-            self._drop_silent(index)
-            linked = index in self.links or await self._dial(index, address, context)
+            self._drop_silent(key)
+            linked = key in self.links or await self._dial(key, address, context)
             failures = 0 if linked else failures + 1
             await asyncio.sleep(REDIAL_SECONDS[min(failures, len(REDIAL_SECONDS) - 1)])
 
-    def _drop_silent(self, index: SignerIndex) -> None:
-        link = self.links.get(index)
+    def _drop_silent(self, key: PublicKey) -> None:
+        link = self.links.get(key)
         if link is not None and asyncio.get_running_loop().time() - link.heard > SILENCE_SECONDS_MAX:
             log.warning("link.silent", peer=link.peer.name, seconds=SILENCE_SECONDS_MAX)
-            del self.links[index]
+            del self.links[key]
+            self.on_lost(key)
             if link.frames.connected:
                 link.frames.transport.abort()
 
-    async def _dial(self, index: SignerIndex, address: Address, context: ssl.SSLContext) -> bool:
-        wire = _Wire()
+    async def _dial(self, key: PublicKey, address: Address, context: ssl.SSLContext) -> bool:
+        wire = Wire()
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
-                loop = asyncio.get_running_loop()
-                await loop.create_connection(lambda: wire.frames, address.host, address.port, ssl=context)
-                await self._introduce(wire, index)
+                peer = await self.handshake.dial(wire, key, address, context)
+            self._establish(peer, wire)
         except (StrongroomError, OSError, TimeoutError) as error:
             if not isinstance(error, OSError):
-                log.info("link.refused", side="dialler", to=int(index), reason=str(error) or type(error).__name__)
+                log.info("link.refused", side="dialler", to=str(address), reason=str(error) or type(error).__name__)
             wire.close()
             return False
         return True
 
-    async def _introduce(self, wire: _Wire, index: SignerIndex) -> None:
-        nonce = random_bytes(32)
-        wire.send(PROTOCOL_NAME, self.chain, nonce)
-        evidence, peer_nonce = await wire.receive(bytes, bytes, name="welcome")
-        peer = await self._judge(evidence, nonce)
-        if peer.index != index:
-            raise PeerFault(f"{peer.name} answers where validator {index} was dialled")
-        shown = wire.frames.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        if shown is None or tls.spki_digest(shown) != peer.tls_key:
-            raise PeerFault(f"{peer.name}: the TLS key is not the one in its claims")
-        peer_nonce = codec.sized(peer_nonce, 32, name="nonce")
-        own_evidence = await self.enclave.link_evidence(peer_nonce)
-        wire.send(own_evidence, await self.enclave.sign_link(peer_nonce, peer.tls_key))
-        await wire.receive(bool, name="open")
-        self._establish(peer, wire)
-
-    # --- both ---
-
-    async def _judge(self, evidence: object, nonce: bytes) -> CheckedPeer:
-        if type(evidence) is not bytes:
-            raise NotCanonical("evidence: expected bytes")
-        try:
-            peer = await self.enclave.check_link(evidence, nonce, self.wall_ms())
-        except Refusal as refusal:
-            log.warning("attestation.refused", reason=refusal.reason or str(refusal))
-            raise
-        if peer.index == self.own:
-            raise PeerFault("evidence of this node itself")
-        view = self.views.setdefault(peer.index, PeerView())
-        view.verdict, view.checked = peer.words, view.checked + 1
-        view.evidence_digest = labels.labelled_digest(labels.CLAIMS, evidence).hex()
-        log.info("attestation.accepted", peer=peer.name, verdict=peer.words)
-        return peer
-
-    def _establish(self, peer: CheckedPeer, wire: _Wire) -> None:
+    def _establish(self, peer: CheckedPeer, wire: Wire) -> None:
         clock = asyncio.get_running_loop().time
-        link = Link(peer, wire.frames, clock())
-        older = self.links.get(peer.index)
-        self.links[peer.index] = link
+        key, link = peer.node_key, Link(peer, wire.frames, clock())
+        view = self.views.setdefault(key, PeerView())
+        view.verdict, view.evidence_digest, view.checked = peer.words, peer.evidence_digest, view.checked + 1
+        older = self.links.get(key)
+        self.links[key] = link
         if older is not None and older.frames.connected:
             older.frames.transport.abort()
 
         def gone() -> None:
-            if self.links.get(peer.index) is link:
-                del self.links[peer.index]
+            if self.links.get(key) is link:
+                del self.links[key]
                 log.info("link.lost", peer=peer.name)
+                self.on_lost(key)
 
         def heard(message: bytes) -> None:
             link.heard = clock()
-            self.on_message(peer.index, message)
+            self.on_message(key, message)
 
         log.info("link.open", peer=peer.name)
         wire.established(heard, gone)
-        self.on_link(peer.index)
+        if self.links.get(key) is link:
+            self.on_link(key)

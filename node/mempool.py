@@ -20,9 +20,10 @@ from strongroom.node.rpc.faults import Overloaded, TooLarge
 RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512
 """A batch that has this many does not wait for company."""
-LOOK_SECONDS = 0.005
-LOOKS_MAX = 8
-"""A smaller batch waits for company while one of ours is being ordered; whether it still is, is looked at so often."""
+COMPANY_SECONDS_MAX = 0.04
+"""A smaller batch waits for company until a leader could take it, but no longer than this."""
+THROTTLE_SECONDS = 0.005
+"""While nothing may be ordered, how often to look whether it may."""
 _ENVELOPE_OVERHEAD = 5
 """Bytes that msgpack adds to an envelope, at most."""
 
@@ -31,8 +32,8 @@ class LaneState(Protocol):
     """What the mempool asks of the lane that it fills."""
 
     @property
-    def waiting_batches(self) -> int:
-        """Own batches that no final block has ordered."""
+    def batch_due(self) -> float | None:
+        """When a batch should leave, on the loop's clock; None: not before `look` is called."""
         ...
 
     @property
@@ -53,7 +54,8 @@ class Mempool:
         """Taken and not yet executed: id → bytes."""
         self._known_bytes = 0
         self._arrived = asyncio.Event()
-        self._full = asyncio.Event()
+        self._look = asyncio.Event()
+        """Something changed that a waiting batch may go by: its size, or the view."""
 
     @property
     def envelopes(self) -> int:
@@ -89,7 +91,7 @@ class Mempool:
         if queue:
             self._arrived.set()
             if len(queue) >= BATCH_ENVELOPES_GOAL:
-                self._full.set()
+                self.look()
         return self._answers.expect(ids) if wait else ids
 
     def remember(self, envelopes: list[bytes]) -> None:
@@ -99,6 +101,14 @@ class Mempool:
             if id not in self._known:
                 self._known[id] = len(envelope)
                 self._known_bytes += len(envelope)
+
+    def batch_again(self, envelopes: list[bytes]) -> None:
+        """Envelopes that the epoch before did not order: they go into the next batches, before all others."""
+        self.remember(envelopes)
+        self._queue.extendleft(reversed(envelopes))
+        self._queue_bytes += sum(map(len, envelopes))
+        if self._queue:
+            self._arrived.set()
 
     def pending(self, id: TransactionId) -> bool:
         """Taken here, and not yet executed."""
@@ -117,19 +127,28 @@ class Mempool:
         while True:
             await self._arrived.wait()
             if lane.throttled:
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(THROTTLE_SECONDS)
                 continue
             await self._wait_for_company(lane)
             return self._take()
 
+    def look(self) -> None:
+        """Have a batch that waits look again whether it should go."""
+        self._look.set()
+
     async def _wait_for_company(self, lane: LaneState) -> None:
-        """While a batch of ours is being ordered, the next one can only come after it: let it grow meanwhile."""
-        for _ in range(LOOKS_MAX):
-            if len(self._queue) >= BATCH_ENVELOPES_GOAL or not lane.waiting_batches:
+        """What leaves earlier than a leader could take it only waits there: let it grow here meanwhile."""
+        clock = asyncio.get_running_loop().time
+        latest = clock() + COMPANY_SECONDS_MAX
+        while len(self._queue) < BATCH_ENVELOPES_GOAL:
+            due = lane.batch_due
+            pause = (latest if due is None else min(due, latest)) - clock()
+            if pause <= 0:
                 return
-            self._full.clear()
+            self._look.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._full.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(pause):
+                    await self._look.wait()
 
     def _take(self) -> list[bytes]:
         taken: list[bytes] = []
@@ -143,6 +162,4 @@ class Mempool:
         self._queue_bytes -= sum(map(len, taken))
         if not queue:
             self._arrived.clear()
-        if len(queue) < BATCH_ENVELOPES_GOAL:
-            self._full.clear()
         return taken

@@ -28,5 +28,5 @@ def render(host: "Host") -> str:
         Gauge(name, text, registry=registry).set(float(value))
     faults = Gauge("strongroom_peer_faults", "Broken messages of a peer", ["peer"], registry=registry)
     for peer, count in host.inbox.faults.items():
-        faults.labels(peer=str(int(peer))).set(count)
+        faults.labels(peer=peer.hex()[:16]).set(count)
     return generate_latest(registry).decode()

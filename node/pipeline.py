@@ -6,6 +6,7 @@ set are durable before the replica hears of the execution, hence before it votes
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -18,18 +19,28 @@ from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.requests import Refusal
 from strongroom.node.answers import Answers
 from strongroom.node.batches import BatchPool
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.mempool import Mempool
 from strongroom.node.stored import StoredBlock
+from strongroom.node.succession import next_epoch
 
 RUN_BLOCKS_MAX = 64
 RUN_BYTES_MAX = 16 * 1024 * 1024
 BACKLOG_BLOCKS_MAX = 1024
 BACKLOG_BYTES_MAX = 4 * RUN_BYTES_MAX
 """Waiting for execution beyond these, no further ranges of old blocks are asked for."""
+
+KEYS_NEEDED = "KeysNeeded"
+"""Kind of the enclave's refusal to execute a block whose input secret it does not have."""
+PUBLIC_PREFIX = b"\x95\x01\x05"
+"""How the envelope of a public transaction begins: an array of five, version 1, kind 5 (enclave/envelope.py). By chance
+it stands in a sealed envelope too; then the enclave is asked once more than needed."""
+LINGER_SECONDS = 0.004
+"""An outcome waits so long for the next final block, to become durable with it by one fdatasync."""
 
 log = structlog.get_logger()
 
@@ -46,19 +57,26 @@ class Pipeline:
         batches: BatchPool,
         answers: Answers,
         mempool: Mempool,
-        description: Digest,
+        reached: Height,
         on_final: Callable[[FinalRecord], None],
         on_executed: Callable[[Executed], None],
+        on_public: Callable[[], None],
     ) -> None:
         self._store, self._enclave, self._history = store, enclave, history
         self._batches, self._answers, self._mempool = batches, answers, mempool
-        self._description = description
-        self._on_final, self._on_executed = on_final, on_executed
+        self._on_final, self._on_executed, self._on_public = on_final, on_executed, on_public
         self._commits: deque[Commit] = deque()
         self._backlog_bytes = 0
+        self._unspoken: list[Executed] = []
+        """Executed and answered, and not yet known to be durable: the replica hears of it later."""
         self._arrived = asyncio.Event()
         self._advanced = asyncio.Condition()
         self.executed = Height(store.newest_outcome)
+        """Newest height whose outcome is recorded."""
+        self.reached = reached
+        """Newest height that the enclave has executed in this boot; behind `executed` only after a start."""
+        self.behind = asyncio.Event()
+        """Set while the enclave cannot execute what is final, but must be caught up by outcomes (follower.py)."""
         self.executed_transactions = 0
 
     def put(self, commits: list[Commit]) -> None:
@@ -78,15 +96,35 @@ class Pipeline:
         """So much waits that more would only fill memory."""
         return len(self._commits) > BACKLOG_BLOCKS_MAX or self._backlog_bytes > BACKLOG_BYTES_MAX
 
+    def is_through(self, terminal: Header) -> bool:
+        """Is everything up to the end of an epoch recorded, and executed as far as may be needed for the next one?
+
+        An enclave that follows by outcomes executes the terminal block itself only once the next epoch has anchored it.
+        """
+        if self._store.newest_block < terminal.height or self._commits or self._unspoken:
+            return False
+        return self.executed >= (terminal.anchor.height if self.behind.is_set() else terminal.height)
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            await self._arrived.wait()
+            await self._until_arrival()
             run = self._next_run()
             if not run:
                 self._arrived.clear()
                 continue
             await self._carry_out(run)
+
+    async def _until_arrival(self) -> None:
+        """Wait for final blocks; what was executed before becomes durable with them, or soon without."""
+        if self._unspoken:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self._arrived.wait()
+                    return
+            self._store.sync()
+            self._speak()
+        await self._arrived.wait()
 
     async def wait_above(self, height: int) -> int:
         """Wait until more than `height` is executed; the newest executed height."""
@@ -125,31 +163,77 @@ class Pipeline:
     async def _carry_out(self, run: list[Commit]) -> None:
         recorded = self._store_blocks(run)
         self._on_final(recorded)
-        blocks = [(commit.header, [self._data_of(digest) for digest in commit.batches]) for commit in run]
-        await self.execute(blocks, recorded.certificate)
+        self._speak()
+        if not self.behind.is_set():
+            blocks = [(commit.header, [self._data_of(digest) for digest in commit.batches]) for commit in run]
+            try:
+                await self.execute(blocks, recorded.certificate, linger=True)
+            except Refusal as refusal:
+                if refusal.kind != KEYS_NEEDED:
+                    raise
+                self.fall_behind()
         for commit in run:
             for digest in commit.batches:
                 self._batches.drop(digest)
 
-    async def execute(self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate) -> None:
+    def fall_behind(self) -> None:
+        """The enclave cannot execute the next block: the follower goes on from here."""
+        log.info("pipeline.follows", height=int(self.reached))
+        self.behind.set()
+        self._on_public()
+
+    async def execute(
+        self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate, *, linger: bool = False
+    ) -> None:
         """Execute recorded blocks, record the outcomes, answer who waits; on start also for what was left over."""
         encoded = await self._enclave.execute(blocks, certificate)
         outcomes = [Outcome.decode(data).with_root(root) for data, root in encoded]
-        events = []
-        for (header, _), (data, _), outcome in zip(blocks, encoded, outcomes, strict=True):
+        await self.record_outcomes(
+            [header for header, _ in blocks], [data for data, _ in encoded], outcomes, linger=linger
+        )
+        if any(PUBLIC_PREFIX in batch.payload for _, batches in blocks for batch in batches):
+            self._on_public()
+
+    async def record_outcomes(
+        self, headers: list[Header], encoded: list[bytes], outcomes: list[Outcome], *, linger: bool = False
+    ) -> None:
+        """Record what the enclave has executed or taken over, and tell everybody who waits for it.
+
+        Args:
+            headers: of consecutive blocks.
+            encoded: the outcomes' bytes.
+            outcomes: the same.
+            linger: leave it to `run` to make them durable, and to tell the replica then.
+        """
+        for header, data, outcome in zip(headers, encoded, outcomes, strict=True):
             self._record(header.height, data, outcome)
-            root = self._history.root(header.height + 1)
-            events.append(Executed(header.height, root, self._description))
-        self._store.sync()
-        for event, outcome in zip(events, outcomes, strict=True):
-            self.executed = event.height
+        if not linger:
+            self._store.sync()
+        for header, outcome in zip(headers, outcomes, strict=True):
+            self.reached = header.height
+            self.executed = max(self.executed, header.height)
             leaves = outcome.ids_and_codes()
             self.executed_transactions += len(leaves)
-            self._answers.settle(event.height, leaves, outcome.result_at)
+            self._answers.settle(header.height, leaves, outcome.result_at)
             self._mempool.executed([id for id, _ in leaves])
-            self._on_executed(event)
+            root = self._history.root(header.height + 1)
+            self._unspoken.append(Executed(header.height, root, next_epoch(outcome, header)))
+        if not linger:
+            self._speak()
         async with self._advanced:
             self._advanced.notify_all()
+
+    def _speak(self) -> None:
+        """The outcomes are durable: the replica may vote for headers that anchor them."""
+        for event in self._unspoken:
+            self._on_executed(event)
+        self._unspoken.clear()
+
+    async def record_ahead(self, headers: list[Header], encoded: list[bytes], outcomes: list[Outcome]) -> None:
+        """Record outcomes that anchors prove, though the enclave does not stand there yet: it will load a snapshot."""
+        reached = self.reached
+        await self.record_outcomes(headers, encoded, outcomes)
+        self.reached = reached
 
     def _record(self, height: Height, data: bytes, outcome: Outcome) -> None:
         if height <= self._store.newest_outcome:  # recorded before a restart

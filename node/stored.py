@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from strongroom.consensus import codec
-from strongroom.consensus.blocks import Batch, Header, decode_payload
+import msgpack
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import HEADER_BYTES_MAX, Batch, Header, decode_payload
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.statements import Certificate
+
+HEAD_BYTES_MAX = HEADER_BYTES_MAX + 16
+"""In which a header and what msgpack puts before it stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,14 @@ def header_and_certificate(data: bytes) -> tuple[Header, Certificate | None]:
     """The public head of a stored block, without looking at its batches."""
     header, certificate, _ = _parts(data)
     return Header.decode(header), certificate
+
+
+def header_hash(data: bytes) -> bytes:
+    """The digest of a stored block's header; its batches are not even read."""
+    unpacker = msgpack.Unpacker(raw=False, max_buffer_size=max(len(data), 1))
+    unpacker.feed(data[:HEAD_BYTES_MAX])
+    unpacker.read_array_header()
+    return labels.labelled_digest(labels.HEADER, unpacker.unpack())
 
 
 def _parts(data: bytes) -> tuple[bytes, Certificate | None, tuple[Any, ...]]:

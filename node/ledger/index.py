@@ -53,16 +53,33 @@ class Entries:
     """What is written in one go: places by height, and (id, code) by position for each outcome's height."""
 
     places: dict[Kind, dict[int, Location]] = field(default_factory=lambda: {kind: {} for kind in Kind})
+    hashes: dict[bytes, int] = field(default_factory=dict)
+    """Height of the block by the digest of its header."""
     transactions: list[tuple[int, Sequence[tuple[bytes, int]]]] = field(default_factory=list)
     count: int = 0
     """Records and transactions."""
 
-    def add(self, kind: Kind, height: int, place: Location, ids: Sequence[tuple[bytes, int]] = ()) -> None:
-        """One more record; `ids` are those of an outcome."""
+    def add(
+        self, kind: Kind, height: int, place: Location, ids: Sequence[tuple[bytes, int]] = (), hash: bytes = b""
+    ) -> None:
+        """One more record; `ids` are those of an outcome, `hash` is that of a block, if it is to be found by it."""
         self.places[kind][height] = place
+        if hash:
+            self.hashes[hash] = height
         if ids:
             self.transactions.append((height, ids))
         self.count += 1 + len(ids)
+
+    def find_transaction(self, identifier: bytes) -> Found | None:
+        """Where a transaction counts among these alone; looks at each, for they are few."""
+        refused = None
+        for height, ids in self.transactions:
+            for position, (id, code) in enumerate(ids):
+                if id == identifier and code == EXECUTED:
+                    return Found(height, position, code)
+                if id == identifier and refused is None:
+                    refused = Found(height, position, code)
+        return refused
 
 
 class Index:
@@ -118,6 +135,13 @@ class Index:
         value = self._get(self._transactions, identifier)
         return Found(*_FOUND.unpack(value)) if value is not None else None
 
+    def find_block(self, hash: bytes) -> int | None:
+        """Height of the block whose header has this digest (32 bytes; nothing is found under anything else)."""
+        if len(hash) != DIGEST_SIZE:
+            return None
+        value = self._get(self._hashes, hash)
+        return int(_HEIGHT.unpack(value)[0]) if value is not None else None
+
     def write(self, entries: Entries) -> None:
         """Add entries, all or none; heights come in ascending order, so that the first refusal of an id is kept.
 
@@ -136,13 +160,15 @@ class Index:
                 for height, at in places.items():
                     place = _LOCATION.pack(at.segment, at.offset, at.size)
                     transaction.put(_HEIGHT.pack(height), place, db=self._places[kind])
+            for hash, height in entries.hashes.items():
+                transaction.put(hash, _HEIGHT.pack(height), db=self._hashes)
             with transaction.cursor(self._transactions) as cursor:
                 consumed, added = cursor.putmulti(executed, overwrite=False)
                 if added < consumed:
                     _replace_refusals(transaction, self._transactions, executed)
                 cursor.putmulti(refused, overwrite=False)
 
-        self._growing(put, FREE_BYTES_MIN + PAGES_BYTES_MAX * (len(executed) + len(refused)))
+        self._growing(put, FREE_BYTES_MIN + PAGES_BYTES_MAX * (len(executed) + len(refused) + len(entries.hashes)))
 
     def close(self) -> None:
         """Write it out; if it was trusted, the next opening believes it as long as its checksum holds."""
@@ -157,10 +183,11 @@ class Index:
     def _connect(self) -> None:
         with self._faults():
             self._environment = lmdb.open(
-                str(self._directory), map_size=self._map_size, max_dbs=3, sync=False, writemap=True, readahead=False
+                str(self._directory), map_size=self._map_size, max_dbs=4, sync=False, writemap=True, readahead=False
             )
             self._places = {kind: self._environment.open_db(kind.name.encode()) for kind in Kind}
             self._transactions = self._environment.open_db(b"TRANSACTION")
+            self._hashes = self._environment.open_db(b"HASH")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

@@ -14,12 +14,14 @@ import structlog
 from strongroom.consensus.errors import invariant
 from strongroom.node.ledger.files import disk_faults
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
-from strongroom.node.ledger.index import MAP_SIZE, Entries, Found, Index
+from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index
 from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Segments
 
 UNINDEXED_MAX = 16_384
 """Records and transactions that wait for a sync to be indexed; the next record syncs by itself."""
 
+HashOf = Callable[[bytes], bytes]
+"""Digest (32 bytes) by which the block of a payload is found; b"" for none."""
 TransactionsOf = Callable[[bytes], Iterable[tuple[bytes, int]]]
 """(id, code) of every transaction in an outcome's payload, by position; code 0 is executed."""
 
@@ -29,8 +31,8 @@ log = structlog.get_logger()
 class BlockStore:
     """Blocks and outcomes of one node. Not thread-safe, but `sync` may run in a thread while nothing is appended."""
 
-    def __init__(self, segments: Segments, index: Index, transactions_of: TransactionsOf) -> None:
-        self._segments, self._index, self._transactions_of = segments, index, transactions_of
+    def __init__(self, segments: Segments, index: Index, transactions_of: TransactionsOf, hash_of: HashOf) -> None:
+        self._segments, self._index, self._transactions_of, self._hash_of = segments, index, transactions_of, hash_of
         self._entries = Entries()
         self.on_damage: Callable[[CorruptRecord], None] = lambda _: None
         """Told of damage that a read finds, before it is raised: whoever reads may answer for less than the node."""
@@ -41,6 +43,7 @@ class BlockStore:
         directory: Path,
         transactions_of: TransactionsOf,
         *,
+        hash_of: HashOf = lambda _: b"",
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         map_size: int = MAP_SIZE,
     ) -> Self:
@@ -54,7 +57,7 @@ class BlockStore:
         """
         with disk_faults(directory):
             segments = Segments(directory / "ledger", segment_bytes_max)
-            store = cls(segments, Index(directory / "index", map_size), transactions_of)
+            store = cls(segments, Index(directory / "index", map_size), transactions_of, hash_of)
             try:
                 store._recover()
             except BaseException:
@@ -129,8 +132,16 @@ class BlockStore:
         return self._read(Kind.OUTCOME, height, self.newest_outcome)
 
     def find_transaction(self, identifier: bytes) -> Found | None:
-        """Where a transaction (id, 32 bytes) was executed, else where it was first refused, among what is synced."""
-        return self._index.find_transaction(identifier)
+        """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced or not."""
+        indexed = self._index.find_transaction(identifier)
+        if indexed is not None and indexed.code == EXECUTED:
+            return indexed
+        recent = self._entries.find_transaction(identifier)
+        return recent if indexed is None or (recent is not None and recent.code == EXECUTED) else indexed
+
+    def find_block(self, hash: bytes) -> int | None:
+        """Height of the block of this digest, among what is synced."""
+        return self._index.find_block(hash)
 
     def close(self) -> None:
         """Sync and give everything back."""
@@ -143,7 +154,8 @@ class BlockStore:
     def _append(self, kind: Kind, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]] = ()) -> None:
         if self._entries.count >= UNINDEXED_MAX:
             self.sync()
-        self._entries.add(kind, height, self._segments.append(kind, height, payload), ids)
+        hash = self._hash_of(payload) if kind == Kind.BLOCK else b""
+        self._entries.add(kind, height, self._segments.append(kind, height, payload), ids, hash)
 
     def _read(self, kind: Kind, height: int, newest: int) -> bytes | None:
         if not 1 <= height <= newest:
@@ -216,7 +228,8 @@ class BlockStore:
             if record.height <= indexed.of(record.kind):
                 continue
             ids = list(self._transactions_of(record.payload)) if record.kind == Kind.OUTCOME else []
-            entries.add(record.kind, record.height, record.location, ids)
+            hash = self._hash_of(record.payload) if record.kind == Kind.BLOCK else b""
+            entries.add(record.kind, record.height, record.location, ids, hash)
             if entries.count >= UNINDEXED_MAX:
                 self._index.write(entries)
                 entries = Entries()

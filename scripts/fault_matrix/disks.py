@@ -13,12 +13,10 @@ from scripts.fault_matrix.disk_space import limited_disk
 from scripts.fault_matrix.fault import Fault
 from scripts.fault_matrix.world import World
 
-from strongroom.node.client import Client
 from strongroom.node.cluster import state_of
 from strongroom.node.ledger.frames import Purpose, read_frames
 from strongroom.node.ledger.segments import HEIGHT_SIZE, Kind
 from strongroom.node.node_process import NodeProcess
-from strongroom.node.rpc.faults import NotReady
 
 SECOND_SECONDS_MAX = 30.0
 
@@ -72,18 +70,16 @@ async def damage_block_read(world: World) -> None:
 
 
 async def delete_log(world: World) -> None:
-    """A deleted log: the node observes, says so, executes and answers, also after another restart; it never votes."""
+    """A deleted log: the node observes until the epoch that its refresh opens, and votes there."""
     async with _stopped(world) as node:
         world.remember_logs([node.name])
+        alive = next(name for name in world.names if name != node.name)
+        before = (await world.status(alive))["epoch"]
         shutil.rmtree(node.layout.wal)
-    for _ in range(2):
-        await world.start(node.name)
-        await world.wait_state("suspended", node.name)
-        await _observes(world, node.name)
-        await world.kill(node.name)
-        world.remember_logs([node.name])
     await world.start(node.name)
-    await world.wait_state("suspended", node.name)
+    await world.wait_state("voting", node.name)
+    world.expect((await world.status(node.name))["epoch"] > before, f"{node.name} votes in the epoch of its lost log")
+    await world.wait()
 
 
 async def put_back_log_and_ledger(world: World) -> None:
@@ -161,26 +157,6 @@ async def _put_back(world: World, parts: tuple[str, ...]) -> None:
     node, settled = world.node(victim), ("voting", "suspended", "syncing")
     await world.until(lambda: state_of(node) in settled, f"{victim} to be one of {', '.join(settled)}")
     world.figures["state_after"] = state_of(node)
-
-
-async def _observes(world: World, name: str) -> None:
-    """A suspended node executes what the others order, answers queries, and takes no transactions."""
-    door = world.watch.doors[name]
-    before = (await world.status(name)).get("executed", 0)
-    await world.wait()
-    status = await world.status(name)
-    world.expect(status.get("executed", 0) > before, f"{name} is suspended and does not execute")
-    world.expect(status.get("alarm"), f"{name} is suspended and does not say why")
-    endpoint = world.names.index(name)
-    folder, payer = world.cluster.layout.directory, world.load.payers[0].name
-    async with Client.connect(folder, payer, first_endpoint=endpoint) as client:
-        answer = await client.query("payments.balance", at_least=0)
-        world.expect(answer.node == name, f"{name} is suspended and does not answer a query")
-    try:
-        await door.ask("ledger_submit", envelope=b"\0", wait="none")
-        world.wrong.append(f"{name} is suspended and takes a transaction")
-    except NotReady:
-        pass
 
 
 @contextmanager

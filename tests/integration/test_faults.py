@@ -52,8 +52,8 @@ async def test_T40_damage_that_a_client_reads_halts_the_node_with_the_height(wor
     assert await hurt(world, disks.damage_block_read) == []
 
 
-async def test_T25_a_node_without_its_log_observes_executes_and_answers_and_never_votes(tmp_path: Path) -> None:
-    """PROTOCOL §6: also after further restarts, which find a log."""
+async def test_T25_a_node_without_its_log_votes_in_no_epoch_but_the_one_that_its_refresh_opens(tmp_path: Path) -> None:
+    """PROTOCOL §6: whatever it said before it lost its log, it contradicts nothing of it."""
     async with running_world(tmp_path / "cluster", SHORT, lambda _: None) as made:
         assert await hurt(made, disks.delete_log) == []
 

@@ -17,7 +17,7 @@ from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import Height, Milliseconds, SignerIndex
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
-from strongroom.enclave.genesis import VerifiedGenesis, verify_genesis
+from strongroom.enclave.genesis import VerifiedGenesis, epoch_chain, verify_genesis
 from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.outcome import Outcome
 from strongroom.node.enclave_process import EnclaveProcess, Freshness
@@ -32,6 +32,7 @@ class LoneMember(Chain):
     def __init__(self, folder: Path, genesis: VerifiedGenesis, sealed: bytes) -> None:
         self.folder, self.genesis, self.sealed = folder, genesis, sealed
         self.members = 1
+        self.epochs = epoch_chain(genesis)
         self.tip = genesis.header
         self.blocks: list[Made] = []
         self.outcomes: list[Outcome] = []
@@ -48,7 +49,7 @@ class LoneMember(Chain):
 
     async def freshen(self) -> Freshness:
         """Show the enclave its own head over its own nonce: a quorum of one."""
-        return await self.enclave.freshen([await self.head(await self.enclave.challenge())])
+        return await self.enclave.freshen([await self.head(await self.enclave.challenge())], [])
 
     async def head(self, nonce: bytes) -> Head:
         certificate = await self.certificate_of(self.tip) if self.blocks else None

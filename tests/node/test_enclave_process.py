@@ -11,7 +11,8 @@ import pytest
 from tests.enclave.fixtures import manufacturer
 
 from strongroom.enclave.requests import Refusal
-from strongroom.node.enclave_process import OTHERS_REQUESTS_MAX, EnclaveGone, EnclaveProcess
+from strongroom.node.enclave_door import OTHERS_REQUESTS_MAX
+from strongroom.node.enclave_process import EnclaveGone, EnclaveProcess
 from strongroom.node.rpc.faults import Overloaded
 
 pytestmark = pytest.mark.processes

@@ -11,11 +11,11 @@ from tests.enclave.chain import EPOCH, Chain
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Head, HeadBody, HeadRequest
 from strongroom.consensus.statements import Kind
-from strongroom.consensus.types import Signature, SignerIndex
+from strongroom.consensus.types import PublicKey, Signature
 from strongroom.node.heads import ANSWERS_MAX, COLLECTIONS_MAX, Heads
 
 NONCE = bytes(range(32))
-OWN = SignerIndex(0)
+OWN = 0
 
 
 @dataclass
@@ -36,10 +36,10 @@ class StandInEnclave:
 class StandInLinks:
     """Counts what is sent."""
 
-    links: dict[SignerIndex, object] = field(default_factory=dict)
+    links: dict[PublicKey, object] = field(default_factory=dict)
     sent: int = 0
 
-    def send(self, _to: SignerIndex, _message: bytes) -> None:
+    def send_to(self, _to: PublicKey, _message: bytes) -> None:
         self.sent += 1
 
 
@@ -61,8 +61,12 @@ def asker() -> Asker:
     enclave, links = StandInEnclave(chain), StandInLinks()
     enclave.may_sign.set()
     loose: dict[str, Any] = {"enclave": enclave, "links": links}
-    body: Callable[[bytes, SignerIndex], HeadBody] = lambda nonce, _: body_at(chain, 2, nonce)  # noqa: E731
-    return Asker(chain, enclave, links, Heads(genesis=chain.genesis, own=OWN, body=body, **loose))
+    body: Callable[[bytes, PublicKey], HeadBody] = lambda nonce, _: body_at(chain, 2, nonce)  # noqa: E731
+    return Asker(chain, enclave, links, Heads(epochs=chain.epochs, own=key_of(chain, OWN), body=body, **loose))
+
+
+def key_of(chain: Chain, index: int) -> PublicKey:
+    return chain.cluster.keys[index].node.public
 
 
 def body_at(chain: Chain, height: int, nonce: bytes = NONCE) -> HeadBody:
@@ -94,12 +98,12 @@ async def test_T05_a_liar_among_the_first_to_answer_cannot_keep_a_node_from_star
     await asyncio.sleep(0)
     for reason, body in lies(asker.chain).items():
         with pytest.raises(PeerFault):
-            asker.heads.receive(SignerIndex(1), head_by(asker.chain, 1, body))
+            asker.heads.receive(key_of(asker.chain, 1), head_by(asker.chain, 1, body))
         assert reason
-    asker.heads.receive(SignerIndex(2), head_by(asker.chain, 2, body_at(asker.chain, 3)))
+    asker.heads.receive(key_of(asker.chain, 2), head_by(asker.chain, 2, body_at(asker.chain, 3)))
     await asyncio.sleep(0)
     assert not collecting.done()
-    asker.heads.receive(SignerIndex(3), head_by(asker.chain, 3, body_at(asker.chain, 2)))
+    asker.heads.receive(key_of(asker.chain, 3), head_by(asker.chain, 3, body_at(asker.chain, 2)))
     collected = await collecting
     assert [head.body.header.height for head in collected] == [2, 3, 2]
 
@@ -110,11 +114,11 @@ async def test_a_member_is_asked_as_soon_as_its_link_is_up(asker: Asker) -> None
     await asyncio.sleep(0)
     assert asker.links.sent == 0
     for index in (1, 2):
-        asker.heads.ask_linked(SignerIndex(index))
+        asker.heads.ask_linked(key_of(asker.chain, index))
         assert asker.links.sent == index
-        asker.heads.receive(SignerIndex(index), head_by(asker.chain, index, body_at(asker.chain, 3)))
+        asker.heads.receive(key_of(asker.chain, index), head_by(asker.chain, index, body_at(asker.chain, 3)))
     assert len(await collecting) == 3
-    asker.heads.ask_linked(SignerIndex(3))
+    asker.heads.ask_linked(key_of(asker.chain, 3))
     assert asker.links.sent == 2
 
 
@@ -122,14 +126,16 @@ async def test_T31_a_member_that_asks_without_end_gets_a_bounded_number_of_answe
     """T31: every answer is a signature of the enclave, which has votes to sign."""
     asker.enclave.may_sign.clear()
     request = HeadRequest(NONCE)
-    answers = [asyncio.create_task(asker.heads.answer_peer(request, SignerIndex(1))) for _ in range(10 * ANSWERS_MAX)]
-    other = asyncio.create_task(asker.heads.answer_peer(request, SignerIndex(2)))
+    answers = [
+        asyncio.create_task(asker.heads.answer_peer(request, key_of(asker.chain, 1))) for _ in range(10 * ANSWERS_MAX)
+    ]
+    other = asyncio.create_task(asker.heads.answer_peer(request, key_of(asker.chain, 2)))
     await asyncio.sleep(0)
     assert asker.enclave.signing == ANSWERS_MAX + 1
     asker.enclave.may_sign.set()
     await asyncio.gather(*answers, other)
     assert asker.links.sent == ANSWERS_MAX + 1
-    await asker.heads.answer_peer(request, SignerIndex(1))
+    await asker.heads.answer_peer(request, key_of(asker.chain, 1))
     assert asker.links.sent == ANSWERS_MAX + 2
 
 
@@ -142,7 +148,7 @@ async def test_T31_clients_that_collect_heads_without_end_keep_no_node_from_star
     own = asyncio.create_task(asker.heads.collect(NONCE, seconds=None))
     await asyncio.sleep(0)
     for index in (1, 2):
-        asker.heads.receive(SignerIndex(index), head_by(asker.chain, index, body_at(asker.chain, 3)))
+        asker.heads.receive(key_of(asker.chain, index), head_by(asker.chain, index, body_at(asker.chain, 3)))
     assert len(await own) == 3
     for task in collecting:
         task.cancel()
@@ -155,5 +161,5 @@ async def test_two_collections_over_one_nonce_do_not_disturb_each_other(asker: A
     with pytest.raises(PeerFault, match="ask again"):
         await asker.heads.collect(NONCE, seconds=60.0)
     for index in (1, 2):
-        asker.heads.receive(SignerIndex(index), head_by(asker.chain, index, body_at(asker.chain, 3)))
+        asker.heads.receive(key_of(asker.chain, index), head_by(asker.chain, index, body_at(asker.chain, 3)))
     assert len(await first) == 3

@@ -1,83 +1,117 @@
-"""What peers ask for: answered from what is stored, and not without end (T31, T34)."""
+"""Whose message counts in this epoch, and what others are told (PROTOCOL R0, R16; §10 rows 12, 39)."""
 
-import asyncio
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.consensus import samples
 
-from strongroom.consensus.blocks import Batch, encode_payload
-from strongroom.consensus.messages import Range, RangeRequest, decode_message, encode_message
-from strongroom.consensus.types import ChainId, Digest, Height, SignerIndex
-from strongroom.node.batches import BatchPool
-from strongroom.node.inbox import RANGE_BYTES_PER_SECOND, Inbox
-from strongroom.node.ledger.store import BlockStore
-from strongroom.node.stored import StoredBlock
+from strongroom.consensus.events import Received
+from strongroom.consensus.host_messages import EpochRequest
+from strongroom.consensus.messages import Message, VoteMessage, decode_message, encode_message
+from strongroom.consensus.statements import Vote
+from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
+from strongroom.node.inbox import EARLY_MESSAGES_MAX, Inbox
 
-ASKER, OTHER = SignerIndex(1), SignerIndex(2)
+EPOCH = samples.EPOCH.epoch
+MEMBER = samples.EPOCH.validators[1].node_key
+STRANGER = PublicKey(bytes(31) + b"s")
 
 
 @dataclass
 class StandInLinks:
-    """Keeps what is sent."""
+    """Knows the epoch's members; keeps what is sent."""
 
-    sent: list[tuple[SignerIndex, Range]] = field(default_factory=list)
+    sent: list[tuple[PublicKey, Message]] = field(default_factory=list)
 
-    def send(self, to: SignerIndex, message: bytes) -> None:
-        decoded = decode_message(message)
-        assert isinstance(decoded, Range)
-        self.sent.append((to, decoded))
+    def index_of(self, peer: PublicKey) -> SignerIndex | None:
+        return samples.EPOCH.index_of(peer)
+
+    def send_to(self, to: PublicKey, message: bytes) -> None:
+        self.sent.append((to, decode_message(message)))
+
+
+@dataclass
+class StandInServing:
+    """Keeps who is told of epochs."""
+
+    told: list[tuple[PublicKey, Epoch]] = field(default_factory=list)
+
+    def send_epochs(self, to: PublicKey, start: Epoch) -> None:
+        self.told.append((to, start))
+
+
+@dataclass
+class StandInDriver:
+    """Keeps what reaches the replica."""
+
+    came: list[tuple[SignerIndex, object]] = field(default_factory=list)
+    replica: Any = None
+
+    def put_from_peer(self, sender: SignerIndex, event: object) -> None:
+        self.came.append((sender, event))
+
+
+@dataclass
+class StandInEpochs:
+    """Nothing later than the samples' epoch is known."""
+
+    newest: Any = samples.EPOCH
+    anchor: Any = samples.HEADER
+
+
+@dataclass
+class Bench:
+    """An inbox among stand-ins."""
+
+    inbox: Inbox
+    links: StandInLinks
+    serving: StandInServing
+    driver: StandInDriver
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[BlockStore]:
-    """Three blocks, the middle one without a certificate of its own."""
-    opened = BlockStore.open(tmp_path, lambda _: ())
-    payload = encode_payload([bytes(100_000)])
-    digest = Digest(sha256(payload).digest())
-    header = replace(samples.BATCH_HEADER, count=1, size=len(payload), payload_digest=digest)
-    batch = Batch(header, payload, samples.signature(1))
-    for height in range(1, 4):
-        block = replace(samples.HEADER, height=Height(height))
-        certificate = None if height == 2 else samples.certificate("finalize")
-        opened.append_block(height, StoredBlock(block, certificate, (batch,)).encode())
-    opened.sync()
-    yield opened
-    opened.close()
+def bench() -> Bench:
+    links, serving, driver = StandInLinks(), StandInServing(), StandInDriver()
+    unused = dict.fromkeys(("office", "heads", "batches", "spawn_head_answer"))
+    loose: dict[str, Any] = {"links": links, "serving": serving, "epochs": StandInEpochs(), **unused}
+    inbox = Inbox(members=samples.EPOCH, faults=Counter(), **loose)
+    loose["driver"] = driver
+    inbox.driver = loose["driver"]
+    return Bench(inbox, links, serving, driver)
 
 
-def inbox(store: BlockStore, links: StandInLinks) -> Inbox:
-    loose: dict[str, Any] = {"links": links, "heads": None, "spawn_head_answer": None}
-    chain = ChainId(samples.digest("chain"))
-    return Inbox(chain=chain, members=samples.EPOCH, store=store, batches=BatchPool(), **loose)
+def vote_of(epoch: int) -> VoteMessage:
+    statement = replace(samples.STATEMENTS["nullify"], epoch=Epoch(epoch))
+    return VoteMessage(Vote(statement, SignerIndex(1), samples.signature(1)))
 
 
-def ask(made: Inbox, peer: SignerIndex, start: int) -> None:
-    made.receive(peer, encode_message(RangeRequest(Height(start))))
+async def test_only_members_of_the_epoch_reach_the_replica(bench: Bench) -> None:
+    """Row 39: a removed validator votes on: its link stands, it is served, and its votes never count."""
+    for sender in (STRANGER, MEMBER):
+        bench.inbox.receive(sender, encode_message(vote_of(EPOCH)))
+    assert bench.driver.came == [(SignerIndex(1), Received(SignerIndex(1), vote_of(EPOCH)))]
 
 
-async def test_a_range_ends_with_a_block_that_has_a_certificate_of_its_own(store: BlockStore) -> None:
-    links = StandInLinks()
-    ask(inbox(store, links), ASKER, 1)
-    ((to, sent),) = links.sent
-    assert (to, [header.height for header, _ in sent.blocks]) == (ASKER, [1, 2, 3])
+async def test_a_message_of_an_older_epoch_is_answered_with_how_the_next_one_was_opened(bench: Bench) -> None:
+    """R0: below mine, answer EPOCH."""
+    bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH - 1)))
+    assert (bench.driver.came, bench.serving.told) == ([], [(MEMBER, EPOCH)])
 
 
-async def test_T31_a_peer_that_asks_for_old_blocks_without_end_gets_them_at_a_pace(
-    store: BlockStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """T31: a range is read, checked and packed: a member that only asks would leave time for nothing else."""
-    links, clock = StandInLinks(), [100.0]
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0])
-    made = inbox(store, links)
-    for _ in range(1000):
-        ask(made, ASKER, 1)
-    ask(made, OTHER, 1)
-    assert [to for to, _ in links.sent] == [ASKER, OTHER]
-    clock[0] += 3 * 101_000 / RANGE_BYTES_PER_SECOND
-    ask(made, ASKER, 1)
-    assert [to for to, _ in links.sent] == [ASKER, OTHER, ASKER]
+async def test_a_message_of_the_next_epoch_waits_for_it_and_how_it_was_opened_is_asked_once(bench: Bench) -> None:
+    """R0: above mine, EPOCH_REQ. Whoever is a moment behind misses no proposal of the new epoch."""
+    for _ in range(3):
+        bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH + 1)))
+    assert bench.driver.came == []
+    assert bench.links.sent == [(MEMBER, EpochRequest(Epoch(EPOCH + 1)))]
+    assert list(bench.inbox.early) == [(MEMBER, vote_of(EPOCH + 1))] * 3
+
+
+async def test_T31_messages_that_come_too_early_are_bounded(bench: Bench) -> None:
+    for _ in range(2 * EARLY_MESSAGES_MAX):
+        bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH + 1)))
+    bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH + 2)))
+    assert len(bench.inbox.early) == EARLY_MESSAGES_MAX
+    assert all(message == vote_of(EPOCH + 1) for _, message in bench.inbox.early)

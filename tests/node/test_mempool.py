@@ -1,5 +1,6 @@
 """Envelopes are taken all or none, bounded, once, and leave in order."""
 
+import asyncio
 from hashlib import sha256
 
 import pytest
@@ -7,15 +8,15 @@ import pytest
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX, encode_payload
 from strongroom.node.answers import Answers
 from strongroom.node.config import Limits
-from strongroom.node.mempool import Mempool
+from strongroom.node.mempool import BATCH_ENVELOPES_GOAL, COMPANY_SECONDS_MAX, Mempool
 from strongroom.node.rpc.faults import Overloaded, TooLarge
 
 
 class _Lane:
-    """A lane in which nothing waits, or something does."""
+    """A lane whose next batch is due at a time of the loop's clock, long ago by default."""
 
-    def __init__(self, waiting: int = 0) -> None:
-        self.waiting_batches = waiting
+    def __init__(self, batch_due: float | None = 0.0) -> None:
+        self.batch_due = batch_due
         self.throttled = False
 
 
@@ -94,7 +95,52 @@ async def test_a_batch_never_exceeds_what_its_header_may_say() -> None:
     assert len(await pool.next_batch(_Lane())) == 5
 
 
-async def test_a_batch_that_waits_in_the_lane_makes_a_small_one_wait_for_company() -> None:
+async def test_a_batch_waits_for_company_until_a_leader_could_take_it() -> None:
     pool = _mempool()
+    clock = asyncio.get_running_loop().time
     pool.submit([b"early"], wait=False)
-    assert await pool.next_batch(_Lane(waiting=1)) == [b"early"]
+    due = clock() + 0.01
+    making = asyncio.ensure_future(pool.next_batch(_Lane(due)))
+    await asyncio.sleep(0)
+    pool.submit([b"late"], wait=False)
+    assert await making == [b"early", b"late"]
+    assert clock() >= due
+
+
+async def test_a_batch_that_is_due_goes_at_once() -> None:
+    pool = _mempool()
+    pool.submit([b"lone"], wait=False)
+    making = asyncio.ensure_future(pool.next_batch(_Lane()))
+    await asyncio.sleep(0)
+    assert making.done()
+
+
+async def test_a_batch_that_is_not_due_in_this_view_goes_in_the_next_one() -> None:
+    pool = _mempool()
+    lane = _Lane(batch_due=None)
+    pool.submit([b"early"], wait=False)
+    making = asyncio.ensure_future(pool.next_batch(lane))
+    await asyncio.sleep(0)
+    lane.batch_due = 0.0
+    pool.look()
+    assert await making == [b"early"]
+
+
+async def test_a_batch_never_waits_longer_for_a_view_that_does_not_end() -> None:
+    pool = _mempool()
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    pool.submit([b"early"], wait=False)
+    assert await pool.next_batch(_Lane(batch_due=None)) == [b"early"]
+    assert clock() - began >= COMPANY_SECONDS_MAX
+
+
+async def test_a_batch_that_is_full_does_not_wait() -> None:
+    pool = _mempool()
+    pool.submit(_envelopes(3), wait=False)
+    making = asyncio.ensure_future(pool.next_batch(_Lane(batch_due=None)))
+    await asyncio.sleep(0)
+    pool.submit(_envelopes(BATCH_ENVELOPES_GOAL + 3)[3:], wait=False)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert making.done()

@@ -1,6 +1,7 @@
 """From final to recorded: what is waiting is stored in order and once, whoever asks first."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from tests.consensus import samples
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, Header
 from strongroom.consensus.events import Commit, FinalRecord
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import Digest, Height
+from strongroom.enclave.history import HistoryTree
+from strongroom.enclave.outcome import Outcome
 from strongroom.node.batches import BatchPool
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.pipeline import BACKLOG_BLOCKS_MAX, BACKLOG_BYTES_MAX, Pipeline
@@ -25,6 +28,51 @@ class NeverAnswers:
     async def execute(self, *_: object) -> object:
         self.asked.set()
         return await asyncio.get_running_loop().create_future()
+
+
+class Executes:
+    """An enclave for which each block comes to a refusal of one envelope."""
+
+    async def execute(self, blocks: list[tuple[Header, object]], _: object) -> list[tuple[bytes, Digest]]:
+        outcomes = [
+            Outcome(header.height, header.digest, id_at(header.height), b"\x01", (b"",), (), b"sealed")
+            for header, _ in blocks
+        ]
+        return [(outcome.encode(), outcome.root) for outcome in outcomes]
+
+
+class Told:
+    """What went out, and the syncs between, in order."""
+
+    def __init__(self, store: BlockStore) -> None:
+        self.order: list[str] = []
+        self.on_answer: Callable[[int], None] = lambda _: None
+        sync = store.sync
+
+        def noted() -> None:
+            self.order.append("sync")
+            sync()
+
+        store.sync = noted  # type: ignore[method-assign]
+
+    def settle(self, height: int, *_: object) -> None:
+        self.order.append(f"answered {height}")
+        self.on_answer(height)
+
+    def executed(self, _: object) -> None:
+        """The mempool lets go; not of interest here."""
+
+    async def until(self, made: Pipeline, last: str) -> None:
+        running = asyncio.create_task(made.run())
+        async with asyncio.timeout(5):
+            while last not in self.order:
+                await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def id_at(height: int) -> bytes:
+    return height.to_bytes(32, "big")
 
 
 def header(height: int, size: int = 100) -> Header:
@@ -44,9 +92,24 @@ def pipeline(store: BlockStore, enclave: NeverAnswers, finals: list[FinalRecord]
     return Pipeline(
         store=store,
         batches=BatchPool(),
-        description=samples.EPOCH.digest,
+        reached=Height(0),
         on_final=finals.append,
         on_executed=lambda _: None,
+        on_public=lambda: None,
+        **loose,
+    )
+
+
+def executing(store: BlockStore, told: Told) -> Pipeline:
+    loose: dict[str, Any] = {"enclave": Executes(), "answers": told, "mempool": told}
+    return Pipeline(
+        store=store,
+        batches=BatchPool(),
+        history=HistoryTree(replace(samples.HEADER, height=Height(0))),
+        reached=Height(0),
+        on_final=lambda _: None,
+        on_executed=lambda event: told.order.append(f"executed {event.height}"),
+        on_public=lambda: None,
         **loose,
     )
 
@@ -72,6 +135,28 @@ async def test_blocks_that_wait_behind_an_execution_can_be_recorded_and_are_reco
     assert [one.height for one, _ in stored] == [1, 2, 3, 4, 5]
     assert StoredBlock.decode(again.block(5) or b"").certificate == samples.certificate("finalize")
     again.close()
+
+
+async def test_the_replica_hears_of_an_execution_when_its_outcome_is_durable_and_clients_before(tmp_path: Path) -> None:
+    """PROTOCOL §5: outcomes before N for a block that raises the anchor; an answer rests on block and certificate."""
+    store = BlockStore.open(tmp_path, lambda _: ())
+    told = Told(store)
+    made = executing(store, told)
+    made.put(commits(1, 1))
+    await told.until(made, "executed 1")
+    assert told.order == ["sync", "answered 1", "sync", "executed 1"]
+    store.close()
+
+
+async def test_an_outcome_becomes_durable_with_the_next_block_by_one_fsync(tmp_path: Path) -> None:
+    store = BlockStore.open(tmp_path, lambda _: ())
+    told = Told(store)
+    made = executing(store, told)
+    told.on_answer = lambda height: made.put(commits(2, 2)) if height == 1 else None
+    made.put(commits(1, 1))
+    await told.until(made, "executed 2")
+    assert told.order == ["sync", "answered 1", "sync", "executed 1", "answered 2", "sync", "executed 2"]
+    store.close()
 
 
 async def test_nothing_waits_and_nothing_is_recorded(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import EPOCH, person
-from tests.enclave.fixtures import manufacturer
+from tests.enclave.fixtures import key_named, manufacturer
 from tests.enclave.test_hostile_bytes import padded, seal_raw
 from tests.node.lone_member import FoundedAlone, LoneMember, constitution_and_evidence, found_alone, lone_member
 
@@ -26,12 +26,16 @@ from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Sequence, Signature, View
 from strongroom.enclave.envelope import Call, Query, transaction_id
+from strongroom.enclave.governance.document import Document
+from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.requests import FRAME_BYTES_MAX, Ending, Op, Refusal, decode_answer, encode_request
 from strongroom.enclave.sender import ClientSession, seal_query
 from strongroom.enclave.sessions import WINDOW
 from strongroom.enclave.walls.raising import survey
+from strongroom.node.enclave_duties import Need
 from strongroom.node.enclave_process import EnclaveGone, EnclaveProcess
+from strongroom.node.pipeline import PUBLIC_PREFIX
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
@@ -53,21 +57,21 @@ async def member(founded: FoundedAlone) -> AsyncIterator[LoneMember]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> set[Op]:
     """Every kind of request that was answered or refused."""
     ops: set[Op] = set()
-    ask = EnclaveProcess._ask
+    ask = EnclaveProcess._ask_paused
 
     async def listening(self: EnclaveProcess, op: Op, *arguments: object) -> object:
         ops.add(op)
         return await ask(self, op, *arguments)
 
-    monkeypatch.setattr(EnclaveProcess, "_ask", listening)
+    monkeypatch.setattr(EnclaveProcess, "_ask_paused", listening)
     return ops
 
 
 async def raw(enclave: EnclaveProcess, frame: bytes) -> object:
     """Any bytes as a request."""
     future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    enclave._waiting.append(future)
-    enclave._frames.send(frame)
+    enclave._behind.waiting.append(future)
+    enclave._behind.frames.send(frame)
     return decode_answer(await future)
 
 
@@ -116,7 +120,7 @@ async def test_every_kind_of_request_is_answered_behind_the_walls(asked: set[Op]
             ),
         ):
             assert len(signature) == 64
-        await enclave.forget(View(1))
+        await enclave.forget(EPOCH, View(1))
         member.sealed = await enclave.seal()
         assert (await enclave.status()).executed == 1
         await enclave.stop()
@@ -129,7 +133,72 @@ async def test_every_kind_of_request_is_answered_behind_the_walls(asked: set[Op]
         await member.enclave.confirm([above.header], await member.certificate_of(above.header))
         await member.execute(above)
         assert (await member.enclave.status()).boot == 3
+        await say_what_a_node_says(member)
+        await take_in_a_snapshot_that_is_none(member)
+        await change_the_process(member)
+        await prepare_to_join(member, tmp_path / "late")
     assert asked == set(Op)
+
+
+async def say_what_a_node_says(member: LoneMember) -> None:
+    """Everything of epochs, governance and secrets; this one node gives secrets to itself."""
+    enclave, time_ms = member.enclave, int(member.tip.time_ms)
+    assert await enclave.epochs(()) == EPOCH
+    assert Document.read(await enclave.governance()).epoch == EPOCH
+    assert (await enclave.duties(time_ms)).need == Need.ATTEST
+    for said in (
+        await enclave.attest(member.tip.height, member.tip.digest, "127.0.0.1:1", "127.0.0.1:2"),
+        await enclave.refresh(),
+        await enclave.leave(),
+    ):
+        assert said.startswith(PUBLIC_PREFIX)
+    nonce = await enclave.keys_challenge()
+    given = await enclave.keys_give(await enclave.keys_proof(nonce), nonce, time_ms)
+    member.sealed = await enclave.keys_take(given)
+
+
+async def take_in_a_snapshot_that_is_none(member: LoneMember) -> None:
+    """Long after it has begun to execute."""
+    enclave, tip = member.enclave, member.tip
+    assert await enclave.snapshot(Height(0), 0) is None
+    leaf, certificate = member.outcomes[0].history_leaf, await member.certificate_of(tip)
+    for loading in (enclave.load(tip, leaf, (), tip, certificate, 1), enclave.load_chunk(0, b""), enclave.end_load()):
+        with pytest.raises(Refusal):
+            await loading
+
+
+async def change_the_process(member: LoneMember) -> None:
+    """P10: the next process of the same boot learns the ledger, takes over, and the first one does nothing more."""
+    first, second = member.enclave, await EnclaveProcess.start(member.folder)
+    nonce = await second.unseal_successor(await first.seal(), member.genesis.data)
+    await second.apply([member.blocks[0].header], [member.outcomes[0].encode()])
+    above = member.blocks[1].header
+    await second.confirm([above], await member.certificate_of(above))
+    before = await first.status()
+    first.pause()
+    member.sealed = await second.take_over(await first.hand_over(nonce))
+    assert await refusal(first, Op.STATUS) == "OutOfOrder"
+    await first.become(second)
+    assert ((await first.status()).boot, first.pid) == (before.boot, second.pid)
+
+
+async def prepare_to_join(member: LoneMember, chip: Path) -> None:
+    """Another enclave makes the keys of a node that this genesis does not know."""
+    manufacturer().make_chip().save(chip)
+    late = await EnclaveProcess.start(chip)
+    try:
+        sealed = await late.prepare_join(
+            member.genesis.data,
+            name="n9",
+            operator="operator9",
+            region="eu-west",
+            tls_key=NONCE,
+            deployment=b"",
+            operator_signature=bytes(64),
+        )
+        assert sealed
+    finally:
+        await late.stop()
 
 
 async def test_requests_out_of_order_are_refused_at_every_stage_of_its_life(tmp_path: Path) -> None:
@@ -147,8 +216,8 @@ async def test_requests_out_of_order_are_refused_at_every_stage_of_its_life(tmp_
         Op.SIGN_STATUS: ((0, 1, 0, 0, NONCE, 0, (0,), 1),),
         Op.RECALL: ((),),
         Op.CAST: ((),),
-        Op.FORGET: (1,),
-        Op.FRESHEN: ((),),
+        Op.FORGET: (0, 1),
+        Op.FRESHEN: ((), ()),
         Op.APPLY: ((), ()),
         Op.QUERY: (b"", None),
     }
@@ -198,10 +267,10 @@ async def test_before_fresh_heads_and_with_bad_ones_it_signs_executes_and_answer
     member.blocks.clear()
     member.tip = member.genesis.header
     stranger = await member.head(bytes(32))
-    assert await refusal(enclave, Op.FRESHEN, (stranger.to_wire(),)) == "NotFresh"
+    assert await refusal(enclave, Op.FRESHEN, (stranger.to_wire(),), ()) == "NotFresh"
     await enclave.challenge()
-    assert await refusal(enclave, Op.FRESHEN, (stranger.to_wire(),)) == "PeerFault"
-    assert await refusal(enclave, Op.FRESHEN, ()) == "PeerFault"
+    assert await refusal(enclave, Op.FRESHEN, (stranger.to_wire(),), ()) == "PeerFault"
+    assert await refusal(enclave, Op.FRESHEN, (), ()) == "PeerFault"
     await member.freshen()
     member.tip = made.header
     certificate = await member.certificate_of(made.header)
@@ -219,7 +288,7 @@ async def test_before_fresh_heads_and_with_bad_ones_it_signs_executes_and_answer
     assert (await enclave.status()).executed == 0
     other = Statement(Kind.NULLIFY, EPOCH, View(1), NO_DIGEST)
     assert await refusal(enclave, Op.CAST, (other.to_wire(),)) == "GuardRefuses"
-    assert await refusal(enclave, Op.CAST, (replace(other, epoch=Epoch(7)).to_wire(),)) == "GuardRefuses"
+    assert await refusal(enclave, Op.CAST, (replace(other, epoch=Epoch(7)).to_wire(),)) == "Silenced"
     assert await refusal(enclave, Op.RECALL, other.to_wire()) == "NotCanonical"
     assert await refusal(enclave, Op.RECALL, (other.to_wire(),)) == "Silenced"
 
@@ -238,7 +307,9 @@ async def test_every_public_refusal_of_an_envelope_leaves_it_alive(member: LoneM
     session._next = 2
     _, outside = session.seal_call(member.call("payments.transfer", to="bob", amount=1))
     envelopes = [b"", b"\xc1" * 300, opening, opening, call, call, flipped(opening, -1), lone, late, unknown, future]
-    outcome = await member.give(*envelopes, newest, outside)
+    stranger = key_named("stranger")
+    public = sign_public(stranger.public, stranger.sign, member.genesis.chain, "leave", ())
+    outcome = await member.give(*envelopes, newest, outside, public)
     assert {Code(code) for code in outcome.codes} == set(Code) - {Code.SESSIONS_FULL}
     assert (await member.enclave.status()).executed == 1
 
@@ -310,7 +381,7 @@ async def test_every_refusal_and_error_of_a_query_leaves_it_alive(member: LoneMe
     for envelope in (b"", opening, flipped(plain, -1), shut, unknown, future):
         assert await refusal(enclave, Op.QUERY, envelope, None) == "QueryRefused"
     assert await refusal(enclave, Op.QUERY, higher, None) == "BelowDemanded"
-    assert await refusal(enclave, Op.QUERY, result, flipped(outcome.encode(), -20)) == "OperatorFault"
+    assert await refusal(enclave, Op.QUERY, result, flipped(outcome.encode(), -80)) == "OperatorFault"
     assert await refusal(enclave, Op.QUERY, result, b"no outcome") == "OperatorFault"
     inside = session.seal_query(Query(member.call("payments.supply")))[1]
     assert isinstance(await enclave.query(inside), tuple)
@@ -343,7 +414,7 @@ async def test_what_a_host_replays_wrongly_is_refused(member: LoneMember) -> Non
         assert refused.value.kind in ("OperatorFault", "NotCanonical")
     blocks, member.blocks, member.tip = member.blocks, [], member.genesis.header
     nonce = await enclave.challenge()
-    assert await refusal(enclave, Op.FRESHEN, ((await member.head(nonce)).to_wire(),)) == "StaleHeads"
+    assert await refusal(enclave, Op.FRESHEN, ((await member.head(nonce)).to_wire(),), ()) == "StaleHeads"
     member.blocks, member.tip = blocks, blocks[-1].header
     await enclave.apply(headers[:2], records[:2])
     await member.freshen()
@@ -371,7 +442,7 @@ async def test_T31_frames_that_are_no_requests_are_refused(member: LoneMember, f
 
 
 async def test_a_frame_beyond_the_bound_ends_it(member: LoneMember) -> None:
-    member.enclave._frames.transport.write((FRAME_BYTES_MAX + 1).to_bytes(4, "big"))
+    member.enclave._behind.frames.transport.write((FRAME_BYTES_MAX + 1).to_bytes(4, "big"))
     await member.enclave.closed.wait()
     assert await member.enclave.ending() == Ending.DOOR_CLOSED.text
 

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from tests.node.ledger.disk import Disk
-from tests.node.ledger.ledgers import SMALL, block, filled, identifiers, opened, outcome, transactions_of
+from tests.node.ledger.ledgers import MAP_SIZE, SMALL, block, filled, identifiers, opened, outcome, transactions_of
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.ledger.files import DiskFault
@@ -61,17 +62,32 @@ def test_a_full_segment_is_followed_by_one_named_by_its_first_height(tmp_path: P
     store.close()
 
 
-def test_a_transaction_is_found_once_it_is_durable(tmp_path: Path) -> None:
+def test_a_transaction_is_found_as_soon_as_its_outcome_is_appended_and_after_the_sync(tmp_path: Path) -> None:
     store = filled(tmp_path, 2)
     store.append_block(3, block(3))
-    store.append_outcome(3, outcome(3), identifiers(3))
     ids = identifiers(3)
     assert [store.find_transaction(identifier) for identifier, _ in ids] == [None] * 4
-    store.sync()
-    assert [store.find_transaction(identifier) for identifier, _ in ids] == [
-        Found(3, position, code) for position, (_, code) in enumerate(ids)
-    ]
+    store.append_outcome(3, outcome(3), identifiers(3))
+    for _ in range(2):
+        assert [store.find_transaction(identifier) for identifier, _ in ids] == [
+            Found(3, position, code) for position, (_, code) in enumerate(ids)
+        ]
+        store.sync()
     assert [store.find_transaction(bytes(size)) for size in (0, 31, 32, 33, 1000)] == [None] * 5
+    store.close()
+
+
+def test_before_the_sync_too_an_id_resolves_to_its_executed_position_else_its_first_refusal(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    outcomes = ([(A, 1)], [(A, 1), (B, 1)], [(B, 1)], [(B, 0), (A, 0)], [(A, 1), (B, 1)])
+    for height, ids in enumerate(outcomes, start=1):
+        store.append_block(height, b"block")
+        store.append_outcome(height, b"".join(id + bytes((code,)) for id, code in ids), ids)
+        if height == 1:
+            store.sync()
+        if height == 3:
+            assert (store.find_transaction(A), store.find_transaction(B)) == (Found(1, 0, 1), Found(2, 1, 1))
+    assert (store.find_transaction(A), store.find_transaction(B)) == (Found(4, 1, 0), Found(4, 0, 0))
     store.close()
 
 
@@ -188,4 +204,27 @@ def test_a_full_disk_is_a_disk_fault_before_the_index_writes_into_its_map(
     store.close()
     store = opened(tmp_path)
     assert store.block(3) == block(3)
+    store.close()
+
+
+def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path: Path) -> None:
+    def hash_of(payload: bytes) -> bytes:
+        return sha256(payload).digest()
+
+    def reopened() -> BlockStore:
+        return BlockStore.open(tmp_path, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE)
+
+    store = reopened()
+    for height in range(1, 8):
+        store.append_block(height, block(height))
+    assert store.find_block(hash_of(block(7))) is None
+    store.close()
+    store = reopened()
+    assert [store.find_block(hash_of(block(height))) for height in range(1, 8)] == list(range(1, 8))
+    assert store.find_block(bytes(32)) is None
+    assert store.find_block(b"short") is None
+    store.close()
+    rmtree(tmp_path / "index")
+    store = reopened()
+    assert store.find_block(hash_of(block(7))) == 7
     store.close()

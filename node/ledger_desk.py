@@ -1,0 +1,141 @@
+"""What a node tells of its ledger: blocks, headers, transactions, receipts. Read from the store, changed by nothing.
+
+Owns where each answer is found. The shape of a block's document is documents.py's.
+"""
+
+from typing import TYPE_CHECKING
+
+from strongroom.consensus import codec
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Epoch, Height, TransactionId
+from strongroom.enclave.outcome import Outcome
+from strongroom.node.documents import block_document, code_text, envelope_document, receipt_of
+from strongroom.node.public_state import validator_names
+from strongroom.node.rpc.backend import Blob, Document, Included
+from strongroom.node.rpc.faults import NotFound, NotYet
+from strongroom.node.stored import StoredBlock, header_and_certificate
+
+if TYPE_CHECKING:
+    from strongroom.node.host import Host
+
+
+class LedgerDesk:
+    """One node's ledger, as anybody may read it."""
+
+    def __init__(self, host: "Host") -> None:
+        self._host = host
+
+    def place_of(self, id: TransactionId) -> Included | None:
+        """Where an id took effect, else its first refusal; from the index and the store."""
+        found = self._host.store.find_transaction(id)
+        if found is None:
+            return None
+        result = self._outcome(found.height).result_at(found.position)
+        return Included(id, Height(found.height), found.position, found.code, result or b"")
+
+    def transaction(self, id: TransactionId) -> Document:
+        """Where a transaction stands, with what anybody can see of it, and how far this node has executed."""
+        place, executed = self.place_of(id), self._executed()
+        if place is None:
+            return {"id": id, "status": "pending" if self._host.mempool.pending(id) else "unknown", **executed}
+        envelope = self._stored(place.height).envelopes()[place.index]
+        return {
+            "id": id,
+            "status": "final",
+            "height": place.height,
+            "index": place.index,
+            "code": place.code,
+            "refusal": code_text(place.code) if place.code else None,
+            "result": Blob(place.result),
+            "envelope": envelope_document(envelope),
+            **executed,
+        }
+
+    def receipt(self, id: TransactionId) -> Document:
+        """The receipt, once an outcome anchor over it is final."""
+        place = self.place_of(id)
+        if place is None:
+            raise NotFound("no executed transaction has this id: ask again later, or check the id")
+        anchoring = self._anchoring(place.height)
+        if anchoring is None:
+            raise NotYet("executed, and not yet anchored: ask again in a moment", retry_after_ms=50)
+        host, outcome = self._host, self._outcome(place.height)
+        return receipt_of(host.genesis.data, outcome, place.index, host.history, *anchoring, host.epochs)
+
+    def block(self, height_or_hash: int | bytes) -> Document:
+        """One final block; transactions and outcome once it is executed."""
+        height = self._height_of(height_or_hash) if isinstance(height_or_hash, bytes) else height_or_hash
+        stored = self._stored(height)
+        outcome = self._host.store.outcome(height)
+        names = self._names_in(stored.header.epoch)
+        return block_document(stored, None if outcome is None else Outcome.decode(outcome), names)
+
+    def blocks(self, start: int, end: int) -> list[Document]:
+        """Final blocks start … end."""
+        newest = self._host.store.newest_block
+        return [self.block(height) for height in range(max(1, start), min(end, newest) + 1)]
+
+    def header(self, height: int) -> Document:
+        """A final header with its own certificate, if it has one."""
+        block = self._stored(height)
+        certificate = None if block.certificate is None else Blob(codec.encode(block.certificate.to_wire()))
+        return {"header": Blob(block.header.encoded), "certificate": certificate}
+
+    def consistency(self, start: int, end: int) -> Document:
+        """That the history over heights 0..start is a prefix of that over 0..end (RFC 6962 §2.1.2)."""
+        history = self._host.history
+        if not 0 <= start <= end < history.size:
+            raise NotFound(f"heights 0..{history.size - 1} have a history root, start before end")
+        return {
+            "from_root": history.root(start + 1),
+            "to_root": history.root(end + 1),
+            "proof": list(history.consistency(start + 1, end + 1)),
+        }
+
+    def _executed(self) -> Document:
+        """The epoch of what will be executed next here, and whether the grace of the one before is over."""
+        host, state = self._host, self._host.governance
+        executed = host.pipeline.executed
+        over = True
+        if state is not None and state.grace_until_ms and executed > 0:
+            over = header_and_certificate(host.store.block(executed) or b"")[0].time_ms >= state.grace_until_ms
+        return {"executed": executed, "epoch": host.epochs.epoch_at(Height(executed + 1)), "grace_over": over}
+
+    def _names_in(self, epoch: Epoch) -> list[str]:
+        """Names of an epoch's validators by index."""
+        host = self._host
+        description = host.epochs.description(epoch)
+        if description is None:
+            raise NotYet(f"epoch {epoch} is not known here yet", retry_after_ms=50)
+        names = validator_names(host.genesis, host.governance)
+        return [names.get(one.node_key, one.node_key.hex()) for one in description.validators]
+
+    def _anchoring(self, height: int) -> tuple[Header, Certificate] | None:
+        """The first recorded header with a certificate of its own whose anchor covers this height."""
+        for above in range(height + 1, self._host.store.newest_block + 1):
+            data = self._host.store.block(above)
+            if data is None:
+                return None
+            header, certificate = header_and_certificate(data)
+            if certificate is not None and header.anchor.height >= height:
+                return header, certificate
+        return None
+
+    def _height_of(self, hash: bytes) -> int:
+        height = self._host.store.find_block(hash)
+        if height is None:
+            raise NotFound("no final block has a header of this digest")
+        return height
+
+    def _stored(self, height: int) -> StoredBlock:
+        data = self._host.store.block(height) if height > 0 else None
+        if data is None:
+            raise NotFound(f"no block at height {height}: the newest final one is {self._host.store.newest_block}")
+        return StoredBlock.decode(data)
+
+    def _outcome(self, height: int) -> Outcome:
+        data = self._host.store.outcome(height)
+        if data is None:
+            raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
+        return Outcome.decode(data)

@@ -1,0 +1,74 @@
+"""What a node looks after now and then: its status to all, links, the enclave's mark, snapshots.
+
+Owns the rhythm. Each loop works until it is cancelled.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.messages import encode_message
+from strongroom.node.enclave_process import EnclaveProcess
+from strongroom.node.joining import Introduction
+from strongroom.node.parts import Parts
+from strongroom.node.peers import Dialling
+from strongroom.node.snapshots import Snapshots
+from strongroom.node.tenure import Tenure
+
+STATUS_SECONDS = 1.0
+SEAL_SECONDS = 5.0
+"""How often the enclave's mark is written to disk, at most."""
+SNAPSHOT_SECONDS = 1.0
+"""How often the enclave is asked for chunks of snapshots, at most."""
+RECONCILE_SECONDS = 1.0
+
+
+async def report_status(parts: Parts, tenure: Callable[[], Tenure]) -> None:
+    """Say where this node stands: the liveness signal of R11, to members and to whoever only follows."""
+    while True:
+        parts.links.broadcast(encode_message(await tenure().status()))
+        await asyncio.sleep(STATUS_SECONDS)
+
+
+async def keep_dialling(
+    parts: Parts,
+    epochs: EpochChain,
+    tenure: Callable[[], Tenure],
+    context: ssl.SSLContext,
+    begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
+) -> None:
+    """Whom to dial follows from configuration, ledger and epoch, looked at anew each second."""
+    dialling = Dialling(parts.links, context, begin)
+    while True:
+        members = tenure().description.validators + epochs.newest.validators
+        dialling.reconcile(parts.book.wanted(frozenset(validator.node_key for validator in members)))
+        await asyncio.sleep(RECONCILE_SECONDS)
+
+
+async def be_introduced(parts: Parts, introduction: Introduction) -> None:
+    """Nobody answers a node that the ledger does not know: be admitted first."""
+    while not parts.links.links:
+        await introduction.introduce()
+        await asyncio.sleep(RECONCILE_SECONDS)
+
+
+async def keep_mark(parts: Parts, enclave: EnclaveProcess, store_sealed: Callable[[bytes], Awaitable[None]]) -> None:
+    """Seal the newest executed height: a disk older than that is noticed (T05)."""
+    sealed_at = -1
+    while True:
+        await asyncio.sleep(SEAL_SECONDS)
+        if parts.pipeline.reached != sealed_at:
+            sealed_at = parts.pipeline.reached
+            await store_sealed(await enclave.seal())
+
+
+async def keep_snapshots(parts: Parts, snapshots: Snapshots) -> None:
+    """Store what the enclave has sealed of its snapshots beside executing."""
+    taken_at = -1
+    while True:
+        await asyncio.sleep(SNAPSHOT_SECONDS)
+        if parts.pipeline.reached != taken_at:
+            taken_at = parts.pipeline.reached
+            await snapshots.take()

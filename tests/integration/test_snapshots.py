@@ -1,0 +1,89 @@
+"""Snapshots on real processes: taken beside execution, given back at a restart, unused when damaged (T40, DESIGN 8)."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.integration.test_epochs import AT_ONCE, all_until, decide, join, running, until, votes_in
+
+from strongroom.node.client import Client
+from strongroom.node.cluster import Cluster, open_cluster
+from strongroom.node.snapshots import SnapshotFolder
+
+pytestmark = pytest.mark.processes
+
+LIMITS = (*AT_ONCE, ("snapshot_blocks", 8))
+PAYMENTS = 12
+
+
+async def pay(folder: Path) -> None:
+    """Payments one after the other: each in a block of its own, and blocks that anchor between them."""
+    async with Client.connect(folder, identity="member0") as client:
+        await client.call("payments.issue", to="member0", amount=1_000)
+        for _ in range(PAYMENTS):
+            await client.call("payments.transfer", to="bob", amount=1)
+
+
+def snapshots_of(cluster: Cluster, name: str) -> SnapshotFolder:
+    return SnapshotFolder(cluster.node(name).layout.snapshots)
+
+
+async def stored(cluster: Cluster, name: str, count: int) -> None:
+    """Wait until a node holds so many whole ones."""
+    folder = snapshots_of(cluster, name)
+    while sum(map(folder.is_whole, folder.heights())) < count:
+        await asyncio.sleep(0.1)
+
+
+async def test_a_restart_goes_on_from_a_snapshot_of_a_later_epoch(tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    async with running(folder, limits=LIMITS) as cluster:
+        await pay(folder)
+        await decide(cluster, "rotate", compromised=False)
+        await all_until(cluster, votes_in(1))
+        await pay(folder)
+        async with asyncio.timeout(20.0):
+            await stored(cluster, "n1", 2)
+        node = cluster.node("n1")
+        await node.kill()
+        await node.start()
+        await until(cluster, "n1", votes_in(1))
+        assert "snapshot.loaded" in node.layout.log.read_text()
+        await pay(folder)
+        heights = {name: snapshots_of(cluster, name).heights() for name in cluster.names}
+        assert all(heights.values()), heights
+
+
+async def test_T40_a_damaged_snapshot_is_said_and_not_used(tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    async with running(folder, limits=LIMITS) as cluster:
+        for _ in range(2):
+            await pay(folder)
+        async with asyncio.timeout(20.0):
+            await stored(cluster, "n2", 2)
+        node = cluster.node("n2")
+        await node.kill()
+        for height in snapshots_of(cluster, "n2").heights():
+            chunk = node.layout.snapshots / str(height) / "0"
+            damaged = bytearray(chunk.read_bytes())
+            damaged[50] ^= 1
+            chunk.write_bytes(damaged)
+        await node.start()
+        await until(cluster, "n2", votes_in(0))
+        said = node.layout.log.read_text()
+        assert "snapshot.unusable" in said
+        assert "snapshot.loaded" not in said
+
+
+async def test_a_joiner_goes_on_from_a_peers_snapshot(tmp_path: Path) -> None:
+    """PROTOCOL §6: blocks and outcomes are recorded all the same, and prove it."""
+    folder = tmp_path / "cluster"
+    async with running(folder, limits=LIMITS) as cluster:
+        for _ in range(4):
+            await pay(folder)
+        async with asyncio.timeout(20.0):
+            await stored(cluster, "n1", 2)
+        await join(cluster, "n4")
+        grown = open_cluster(folder)
+        await all_until(grown, lambda status: status["members"] == 5 and status["state"] == "voting")
+        assert "snapshot.loaded" in grown.node("n4").layout.log.read_text()
