@@ -6,7 +6,6 @@ set are durable before the replica hears of the execution, hence before it votes
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -39,8 +38,6 @@ KEYS_NEEDED = "KeysNeeded"
 PUBLIC_PREFIX = b"\x95\x01\x05"
 """How the envelope of a public transaction begins: an array of five, version 1, kind 5 (enclave/envelope.py). By chance
 it stands in a sealed envelope too; then the enclave is asked once more than needed."""
-LINGER_SECONDS = 0.004
-"""An outcome waits so long for the next final block, to become durable with it by one fdatasync."""
 
 log = structlog.get_logger()
 
@@ -116,12 +113,8 @@ class Pipeline:
             await self._carry_out(run)
 
     async def _until_arrival(self) -> None:
-        """Wait for final blocks; what was executed before becomes durable with them, or soon without."""
-        if self._unspoken:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    await self._arrived.wait()
-                    return
+        """Wait for final blocks; what was executed becomes durable with those that are here already, else now."""
+        if self._unspoken and not self._arrived.is_set():
             self._store.sync()
             self._speak()
         await self._arrived.wait()

@@ -33,7 +33,7 @@ from strongroom.node.lane import OwnLane
 from strongroom.node.lasting import Lasting, Left
 from strongroom.node.standing import Standing
 
-SETTINGS = Settings(min_gap=0.003, anchor_gap=0.012)
+SETTINGS = Settings(min_gap=0.005, anchor_gap=0.012)
 """Times of the replica: blocks grow a little under load, and an anchor waits for a batch to share its block."""
 
 log = structlog.get_logger()
