@@ -125,6 +125,8 @@ class Member:
         """
         for entry in entries:
             self._epochs.extend(entry)
+            opened = entry.description  # a secret that was opened before a restart is this epoch's now
+            self.standing.keyring.begin(opened.epoch, opened.public_key_digest)
         self._open_guards()
         return self._epochs.newest.epoch
 

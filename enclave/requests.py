@@ -5,6 +5,7 @@ A frame is a u32 length (big-endian) and that many bytes: a canonical (operation
 """
 
 from enum import IntEnum
+from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, StrongroomError
@@ -185,3 +186,24 @@ def decode_answer(data: bytes) -> object:
         answer: object = value[1]
         return answer
     raise Refusal(*codec.fields(value[1], str, str, str, name="refusal"))
+
+
+def check_nothing(arguments: tuple[Any, ...], name: str) -> None:
+    """Check that a request has no arguments.
+
+    Raises:
+        NotCanonical: it has some.
+    """
+    codec.fields(arguments, name=name)
+
+
+def byte_strings(value: object, *, name: str, count_max: int) -> list[bytes]:
+    """Check a list of byte strings.
+
+    Raises:
+        NotCanonical: something else, or too many.
+    """
+    listed = codec.listed(value, name=name, count_max=count_max)
+    if any(type(item) is not bytes for item in listed):
+        raise NotCanonical(f"{name}: expected byte strings")
+    return list(listed)

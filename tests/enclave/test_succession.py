@@ -198,6 +198,16 @@ def test_a_restart_replays_write_sets_over_epochs_and_goes_on() -> None:
     assert codes(world.commit(call)) == ["executed"]
 
 
+def test_a_secret_that_was_sealed_before_its_epoch_began_is_found_after_a_restart() -> None:
+    """The host stores the sealed state with an offer's secret before `ready`, and perhaps not again for a while."""
+    world = rotated()
+    node = world.nodes["n1"]
+    again = world.boot("n1", node.chip, node.sealed)
+    assert not again.core.learner.standing.keyring.opens(Epoch(1))
+    again.core.learner.extend(world.entries)
+    assert again.core.learner.standing.keyring.opens(Epoch(1))
+
+
 def test_an_epoch_that_was_not_shown_is_asked_for() -> None:
     world = rotated()
     world.commit()
