@@ -329,7 +329,13 @@ class Member:
         settled = not self._provisional and reached(executor.height)
         if settled and need != "superseded":
             changed, said = self._duties.now(governance, wall_ms, executor.height, executor.root)
-        return self.standing.sealed() if changed else b"", said, governance.deadline_ms, need
+        deadline = 1 if self._waits_for_anchor() else int(governance.deadline_ms)
+        return self.standing.sealed() if changed else b"", said, deadline, need
+
+    def _waits_for_anchor(self) -> bool:
+        """Is a grace over, and its end not anchored yet? That is work: a quiet chain anchors nothing."""
+        ended = (epoch for epoch, height in self._executor.erasable if height > self._anchored)
+        return any(self.standing.keyring.opens(epoch) for epoch in ended)
 
     def _need(self) -> str:
         governance, standing = self._executor.governance, self.standing

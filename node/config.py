@@ -75,6 +75,8 @@ class Peer:
     """32 bytes; when absent, genesis or the ledger names it."""
     rpc: Address | None = None
     """Where it serves clients: a node that is to join introduces itself there."""
+    pinned: bool = False
+    """Reach it here, whatever it says of itself on the ledger: behind a relay, or on a network of one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
             lines.append(f'node_key = "{peer.node_key.hex()}"')
         if peer.rpc is not None:
             lines.append(f"rpc = {_quoted(str(peer.rpc))}")
+        if peer.pinned:
+            lines.append("pinned = true")
     return "\n".join(lines) + "\n"
 
 
@@ -199,8 +203,11 @@ def _read_peer(table: TableReader) -> Peer | None:
     address = table.parsed("address", Address.parse)
     node_key = table.parsed("node_key", _node_key, b"")
     rpc = table.parsed("rpc", _optional_address, "")
+    pinned = table.take("pinned", bool, "true or false", False)
     table.finish()
-    return Peer(name, address, node_key or None, Address.parse(rpc) if rpc else None) if name and address else None
+    if not name or not address:
+        return None
+    return Peer(name, address, node_key or None, Address.parse(rpc) if rpc else None, pinned=bool(pinned))
 
 
 def _check_members(

@@ -1,7 +1,8 @@
 """Where the other nodes listen, and which of them this node dials (DESIGN §6).
 
-Owns the address book: what the configuration says, then what the ledger says of registered nodes, which is newer. It
-connects nothing: `PeerBook.wanted` names whom to dial now, and `Dialling` keeps one task for each.
+Owns the address book: what the configuration says, then what the ledger says of registered nodes, which is newer unless
+the configuration pins it. It connects nothing: `PeerBook.wanted` names whom to dial now, and `Dialling` keeps one task
+for each.
 """
 
 import asyncio
@@ -37,10 +38,14 @@ class PeerBook:
     addresses: dict[PublicKey, Address] = field(default_factory=dict)
     _named: dict[str, Address] = field(default_factory=dict)
     """Peers of the configuration whose key is not known yet."""
+    _pinned: set[str] = field(default_factory=set)
+    """Names of peers whose address the ledger does not change."""
 
     def configure(self, peers: Iterable[Peer], key_named: Callable[[str], PublicKey | None]) -> None:
         """Take the configuration's peers; a key that stands there counts before genesis' name."""
         for peer in peers:
+            if peer.pinned:
+                self._pinned.add(peer.name)
             key = PublicKey(peer.node_key) if peer.node_key is not None else key_named(peer.name)
             if key is None:
                 self._named[peer.name] = peer.address
@@ -54,6 +59,8 @@ class PeerBook:
                 continue
             named = self._named.get(place.name) if place.node_key not in self.addresses else None
             address = _parsed(place.peer) or named
+            if place.name in self._pinned:
+                address = named or self.addresses.get(place.node_key)
             if address is not None:
                 self.addresses[place.node_key] = address
 

@@ -154,7 +154,9 @@ class Network:
             shown = {ends: await relay.start() for ends, relay in relays.items()}
             for node in cluster.nodes:
                 config = node.config()
-                peers = tuple(Peer(peer.name, shown[node.name, peer.name], peer.node_key) for peer in config.peers)
+                peers = tuple(
+                    Peer(peer.name, shown[node.name, peer.name], peer.node_key, pinned=True) for peer in config.peers
+                )
                 node.layout.config.write_text(dumps(replace(config, peers=peers), base=node.layout.directory))
             yield cls(relays)
         finally:

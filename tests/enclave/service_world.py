@@ -110,17 +110,17 @@ class World:
         )
         self.nodes[name] = self.boot(name, chip, seal_state(chip.sealing_secret(self.cluster.measurement), state))
 
-    def boot(self, name: str, chip: SimulatedChip, sealed: bytes) -> Node:
+    def boot(self, name: str, chip: SimulatedChip, sealed: bytes, measurement: bytes | None = None) -> Node:
         """A process that unseals; its heads come with the next `freshen`."""
-        core = Core(chip, self.measured)  # type: ignore[arg-type]
+        core = Core(chip, Measured(measurement or self.cluster.measurement))  # type: ignore[arg-type]
         return Node(name, chip, core, core.unseal(sealed, self.cluster.genesis))
 
-    def prepare(self, name: str, operator: str = "operator9") -> Node:
-        """A node that is in no genesis, in its first boot; its operator is not known yet."""
-        chip = manufacturer().make_chip()
-        core = Core(chip, self.measured)  # type: ignore[arg-type]
+    def prepare(self, name: str, operator: str = "operator9", measurement: bytes | None = None) -> Node:
+        """A node that is in no genesis, in its first boot, maybe of other code; its operator is not known yet."""
+        chip, code = manufacturer().make_chip(), measurement or self.cluster.measurement
+        core = Core(chip, Measured(code))  # type: ignore[arg-type]
         deployment = Deployment(
-            name=name, operator=operator, chip_id=chip.chip_id, measurement=self.cluster.measurement, region=REGION
+            name=name, operator=operator, chip_id=chip.chip_id, measurement=code, region=REGION
         ).sign(key_named(operator))
         sealed = core.prepare_join(
             self.cluster.genesis,
@@ -131,7 +131,7 @@ class World:
             deployment=deployment.statement,
             operator_signature=deployment.signature,
         )
-        return self.boot(name, chip, sealed)
+        return self.boot(name, chip, sealed, code)
 
     def catch_up(self, node: Node) -> None:
         """Apply everything that a quorum has anchored, from recorded outcomes, as a host does after a restart."""

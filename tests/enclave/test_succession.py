@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from tests.enclave.chain import codes
@@ -12,6 +13,7 @@ from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFau
 from strongroom.consensus.guard import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, View
+from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.core import Core, OutOfOrder
 from strongroom.enclave.execution import Diverged
 from strongroom.enclave.keys import KeysNeeded, ServiceSecret
@@ -90,6 +92,16 @@ def test_P10_T13_after_the_grace_no_enclave_holds_what_opens_the_past() -> None:
         _, votes, wraps = state.keys.seeds()
         assert min(votes) >= 1
         assert min(wraps) >= 2
+
+
+def test_P10_an_erasure_that_waits_for_an_anchor_is_work_for_the_chain() -> None:
+    world = rotated()
+    node = world.nodes["n0"]
+    world.commit(after_ms=61_000)
+    assert node.member.duties(world.wall_ms)[2] == 1, "past: the host wakes the chain"
+    world.commit()
+    deadline, need = node.member.duties(world.wall_ms)[2:]
+    assert (deadline != 1, need) == (True, "successor")
 
 
 def test_T13_a_restart_from_an_old_disk_forgets_what_the_ledger_has_outlived() -> None:
@@ -318,6 +330,45 @@ def test_a_node_that_joined_by_write_sets_opens_the_next_envelope_of_a_session_o
     world.finish(joiner)
     _, call = session.seal_call(world.call("payments.open", account="food"))
     assert codes(world.commit(call)) == ["executed"]
+    assert joiner.height == world.tip.height
+
+
+def test_T24_an_upgrade_goes_node_by_node_once_governance_allows_the_new_code() -> None:
+    """DESIGN §5, Upgrade: the newcomer runs M2, the old one leaves, and clients name the code that a validator runs."""
+    world, newer = World(), bytes(range(1, 49))
+    joiner = world.prepare("n9", measurement=newer)
+    world.govern("allow_operator", operator="operator9", key=_operator_key("operator9"))
+    world.govern("allow_chip", operator="operator9", chip=joiner.chip.chip_id)
+    refused = world.say(joiner.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+    assert refused == (False, ["measurement", ANY])
+    named = replace(world.call("payments.open", account="early"), measurement=bytes(measurement_digest(newer)))
+    session, opening = world.open("alice", named)
+    assert world.result(session, 0, opening, world.commit(opening)).code == "other measurement"
+    world.govern("allow_measurement", measurement=newer)
+    world.must(joiner.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+    _keys(world, asker=joiner, giver=world.nodes["n0"])
+    world.commit()
+    world.catch_up(joiner)
+    world.freshen(joiner)
+    world.nodes["n9"] = joiner
+    leaver = world.nodes["n3"]
+    world.must(leaver.member.leave())
+    for _ in range(60):
+        world.commit(*world.duties(), after_ms=1_000)
+        if world.description.index_of(leaver.key) is None and "n3" in world.nodes:
+            del world.nodes["n3"]
+            world.commit(after_ms=61_000)  # the grace of epoch 0: a newcomer has no part in it
+        world.catch_up(joiner)
+        if joiner.member._need() == "keys":
+            _keys(world, asker=joiner, giver=world.nodes["n0"])
+            world.catch_up(joiner)
+        if world.description.index_of(joiner.key) is not None:
+            break
+    assert world.description.index_of(joiner.key) is not None
+    assert world.description.index_of(leaver.key) is None
+    world.finish(joiner)
+    session, opening = world.open("alice", named)
+    assert world.result(session, 0, opening, world.commit(opening)).ok
     assert joiner.height == world.tip.height
 
 

@@ -34,6 +34,14 @@ def test_what_the_ledger_says_of_a_node_is_newer_than_the_configuration() -> Non
     assert wanted == {B: Address("10.0.0.2", 7400), C: address(1003), D: Address("10.0.0.4", 7400)}
 
 
+def test_a_pinned_address_stays_whatever_the_ledger_says() -> None:
+    made = PeerBook(A)
+    made.configure([Peer("b", address(1002), pinned=True), Peer("late", address(1009), pinned=True)], KEYS.get)
+    for _ in range(2):
+        made.learn([Place(B, "b", "", "10.0.0.2:7400"), Place(D, "late", "", "10.0.0.4:7400")])
+    assert made.wanted(frozenset((A, B, D))) == {B: address(1002), D: address(1009)}
+
+
 def test_a_peer_of_the_configuration_that_genesis_does_not_know_is_found_by_its_registered_name() -> None:
     made = PeerBook(A)
     made.configure([Peer("late", address(1009))], KEYS.get)
