@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import secrets
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from strongroom.node.cluster import Cluster
 from strongroom.node.cluster_plan import USERS
 
 _HEX_SHOWN = 24
+LINKS_SECONDS_MAX = 20.0
+"""From a quorum that votes to links between all."""
+LINKS_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +90,26 @@ async def _show_nodes(cluster: Cluster, teller: Teller) -> None:
     teller.line(f"pin  {status['service']}   (SHA-256 of genesis: all that a client trusts)")
 
 
-async def _show_attestation(cluster: Cluster, teller: Teller) -> dict[str, dict[str, str]]:
-    """Who found what in whose evidence."""
+async def _verdicts(cluster: Cluster) -> dict[str, dict[str, str]]:
+    """By node: what it found in each other one's evidence."""
     tables = await asyncio.gather(*(asyncio.to_thread(node.ask, "service_nodes") for node in cluster.nodes))
     verdicts: dict[str, dict[str, str]] = {}
     for node, table in zip(cluster.nodes, tables, strict=True):
         verdicts[node.name] = {row["name"]: row["verdict"] for row in _rows(table) if row["name"] != node.name}
+    return verdicts
+
+
+def _unchecked(verdicts: dict[str, dict[str, str]]) -> bool:
+    return any(verdict.startswith("not checked") for found in verdicts.values() for verdict in found.values())
+
+
+async def _show_attestation(cluster: Cluster, teller: Teller) -> dict[str, dict[str, str]]:
+    """Who found what in whose evidence, once every pair of nodes has met: a quorum votes before that."""
+    deadline = time.monotonic() + LINKS_SECONDS_MAX
+    verdicts = await _verdicts(cluster)
+    while _unchecked(verdicts) and time.monotonic() < deadline:
+        await asyncio.sleep(LINKS_POLL_SECONDS)
+        verdicts = await _verdicts(cluster)
     rows = [[name, *(found.get(other, "itself") for other in cluster.names)] for name, found in verdicts.items()]
     teller.table(["checked by", *(f"evidence of {name}" for name in cluster.names)], rows)
     bad = [f"{name} of {other}: {verdict}" for name, found in verdicts.items() for other, verdict in found.items()]
