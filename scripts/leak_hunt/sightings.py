@@ -13,6 +13,8 @@ from typing import Any
 from scripts.leak_hunt.frames import FrameLine, read_frames
 from scripts.leak_hunt.twin import capture_of
 
+from strongroom.consensus.errors import NotCanonical
+from strongroom.enclave.envelope import PUBLIC, read_envelope
 from strongroom.enclave.outcome import Outcome
 from strongroom.node.cluster import Cluster
 from strongroom.node.host import transactions_of
@@ -85,20 +87,26 @@ def _one_node(layout: NodeLayout, frames: list[FrameLine], *, several: bool) -> 
 
 
 def _ledger(layout: NodeLayout) -> dict[str, Any]:
-    """Blocks and outcomes as they stand in the node's files."""
+    """Blocks and outcomes as they stand in the node's files, of those that hold what users sealed.
+
+    What nodes say in public (that a boot began) comes when their clocks say so, and in as many blocks as it happens to.
+    """
     blocks, records = [], []
     store = BlockStore.open(layout.directory, transactions_of)
     try:
         for height in range(1, store.newest_block + 1):
             data, recorded = store.block(height), store.outcome(height)
             assert data is not None
-            blocks.append((len(data), StoredBlock.decode(data)))
+            block = StoredBlock.decode(data)
+            if not block.envelopes() or any(map(_is_public, block.envelopes())):
+                continue
+            blocks.append((len(data), block))
             records.append((len(recorded or b""), Outcome.decode(recorded) if recorded else None))
     finally:
         store.close()
     outcomes = [(size, outcome) for size, outcome in records if outcome is not None]
     return {
-        "blocks: how many": len(blocks),
+        "blocks with sealed envelopes: how many": len(blocks),
         "blocks: lengths of headers": [len(block.header.encoded) for _, block in blocks],
         "blocks: envelopes and bytes of each batch": [
             [(batch.header.count, batch.header.size) for batch in block.batches] for _, block in blocks
@@ -110,6 +118,13 @@ def _ledger(layout: NodeLayout) -> dict[str, Any]:
         "outcomes: lengths of write sets": [len(outcome.write_set) for _, outcome in outcomes],
         "outcomes: claims": [[position for position, _ in outcome.claims] for _, outcome in outcomes],
     }
+
+
+def _is_public(envelope: bytes) -> bool:
+    try:
+        return bool(read_envelope(envelope)[1] == PUBLIC)
+    except NotCanonical:
+        return False
 
 
 def _clients(frames: list[FrameLine]) -> dict[str, Any]:

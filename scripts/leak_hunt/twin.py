@@ -82,6 +82,7 @@ class Play:
         issue = partial(self.clients["issuer"].call, "payments.issue")
         for name, amount in zip((secrets.payer, secrets.asker, secrets.third), secrets.balances, strict=True):
             await self._step(partial(issue, to=name, amount=amount))
+            await self._registered()
         for _ in range(2):
             await self._step(partial(payer.call, "payments.open", account=secrets.account))
         for attempt in secrets.singles:
@@ -104,6 +105,20 @@ class Play:
     async def _step(self, act: Callable[[], Awaitable[Any]]) -> None:
         with suppress(ProgramFailed):  # a secret: what the host sees of it must not differ
             await act()
+        await self._quiet()
+
+    async def _registered(self) -> None:
+        """Until every node's boot stands on the ledger: said in public once there is a block, when a clock says so."""
+        async with asyncio.timeout(QUIET_SECONDS_MAX):
+            while True:
+                states = await asyncio.gather(*(asyncio.to_thread(node.status) for node in self.cluster.nodes))
+                own = {
+                    node.name: (state or {}).get("boot") for node, state in zip(self.cluster.nodes, states, strict=True)
+                }
+                rows: Any = await asyncio.to_thread(self.cluster.nodes[0].ask, "service_nodes")
+                if own == {row["name"]: row["boot"] for row in rows}:
+                    break
+                await asyncio.sleep(_POLL_SECONDS)
         await self._quiet()
 
     async def _quiet(self) -> None:
