@@ -94,9 +94,8 @@ class EpochChain:
         invariant(anchor.next_epoch == first.digest, "the anchor does not open the first epoch")
         self._chain, self._first, self._anchor, self._verify = chain_id, first, anchor, verify
         self._entries: list[EpochEntry] = []
-        self._ends: list[Height] = []
-        """Height of the terminal header of each entry."""
         self._sizes: list[int] = []
+        """Bytes of each entry on the wire."""
 
     @property
     def newest(self) -> EpochDescription:
@@ -142,7 +141,6 @@ class EpochChain:
             raise PeerFault(f"epoch {description.epoch}: its public key is not the one that its description names")
         check_final(header, entry.certificate, self._chain, ending, self._verify)
         self._entries.append(entry)
-        self._ends.append(header.height)
         self._sizes.append(len(codec.encode(entry.to_wire())))
         return True
 
@@ -176,7 +174,7 @@ class EpochChain:
 
     def epoch_at(self, height: Height) -> Epoch:
         """The epoch whose quorum certifies this height: a terminal block is its own epoch's last."""
-        return Epoch(self._first.epoch + bisect_left(self._ends, height))
+        return Epoch(self._first.epoch + bisect_left(self._entries, height, key=lambda entry: entry.header.height))
 
     def _entry(self, epoch: Epoch) -> EpochEntry | None:
         index = epoch - self._first.epoch - 1

@@ -74,7 +74,7 @@ class Promises:
 
     def silent_in(self, view: View) -> bool:
         """Was nothing said in this view, and may something be?"""
-        return view > max(self._floor, self._closed) and view not in self._made
+        return view > self.floor and view not in self._made
 
     def all(self) -> tuple[Statement, ...]:
         """Every remembered statement, by view and kind."""

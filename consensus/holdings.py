@@ -219,8 +219,10 @@ class Holdings:
         for header in batches:
             self._lanes.add(header)
         for record in records:
-            self._replay(record)
-            if epoch_of_record(record) > self._epoch:
+            epoch = epoch_of_record(record)
+            if epoch == self._epoch:
+                self._replay(record)
+            elif epoch > self._epoch:
                 self.voting = False  # this epoch has ended here before, and what was said in it may be forgotten
         if self._ahead is not None:  # only now: what the log says of those views is said again, nothing else
             self._promises.close(self._ahead.certificate.view)
@@ -232,18 +234,19 @@ class Holdings:
         return self._promises.all()
 
     def _replay(self, record: Record) -> None:
+        """Take a record of this epoch that is not settled by the final block."""
         match record:
             case CastRecord(statement):
-                if statement.epoch == self._epoch and statement.view > self.final_view:
+                if statement.view > self.final_view:
                     self._promises.add(statement)
             case CertificateRecord(certificate):
-                if certificate.statement.epoch == self._epoch and certificate.view >= self.final_view:
+                if certificate.view >= self.final_view:
                     self._hold_certificate(certificate)
             case CandidateRecord(header):
-                if header.epoch == self._epoch and header.view > self.final_view:
+                if header.view > self.final_view:
                     self._tree.add(header, logged=True)
             case FinalRecord(header, _):
-                if header.epoch == self._epoch and header.height > self.final.height:
+                if header.height > self.final.height:
                     self._look_ahead(record)
             case _:
                 assert_never(record)

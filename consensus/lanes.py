@@ -48,7 +48,7 @@ class Lanes:
         self._held: dict[Digest, HeldBatch] = {}
         self._after: dict[tuple[Lane, Digest], list[Digest]] = {}
         self._at: dict[tuple[Lane, Sequence], list[Digest]] = {}
-        self._forks: dict[Lane, LaneEvidence] = {}
+        self._frozen: set[Lane] = set()
         self._untold: list[LaneEvidence] = []
 
     def add(self, header: BatchHeader) -> None:
@@ -66,9 +66,9 @@ class Lanes:
         self._after.setdefault((lane, header.previous), []).append(header.digest)
         twins = self._at.setdefault((lane, header.sequence), [])
         twins.append(header.digest)
-        if len(twins) > 1 and lane not in self._forks:
-            self._forks[lane] = LaneEvidence(lane, twins[0], twins[1])
-            self._untold.append(self._forks[lane])
+        if len(twins) > 1 and lane not in self._frozen:
+            self._frozen.add(lane)
+            self._untold.append(LaneEvidence(lane, twins[0], twins[1]))
 
     def __contains__(self, digest: Digest) -> bool:
         return digest in self._held
@@ -76,7 +76,7 @@ class Lanes:
     @property
     def frozen(self) -> frozenset[Lane]:
         """Lanes of which two branches were seen."""
-        return frozenset(self._forks)
+        return frozenset(self._frozen)
 
     def take_forks(self) -> list[LaneEvidence]:
         """The forks that were not told yet, each lane's first alone."""
@@ -114,7 +114,7 @@ class Lanes:
         """
         tips = list(base)
         count = size = 0
-        growing = [lane for lane in range(len(tips)) if lane not in self._forks]
+        growing = [lane for lane in range(len(tips)) if lane not in self._frozen]
         while growing:
             for lane in tuple(growing):
                 following = self._following(Lane(lane), tips[lane])
@@ -141,7 +141,7 @@ class Lanes:
 
     def _firsts(self, base: Cut) -> Iterator[HeldBatch]:
         for index, tip in enumerate(base):
-            following = None if index in self._forks else self._following(Lane(index), tip)
+            following = None if index in self._frozen else self._following(Lane(index), tip)
             if following is not None:
                 yield following
 

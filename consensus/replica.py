@@ -97,7 +97,7 @@ class Replica(Holdings):
             case FinalRange():
                 moved = self._take_range(event, now, out)
             case Linked(peer):
-                moved = self._link(peer, now, out)
+                self._link(peer, now, out)
             case Unlinked(peer):
                 self._presence.link_down(peer, now.monotonic)
             case Work():
@@ -129,11 +129,10 @@ class Replica(Holdings):
         if self.view > 1 or self._promises.all():
             self._send(out, to, self._answers.repeating(self.view, self.final_view, self.final_certificate))
 
-    def _link(self, peer: SignerIndex, now: Now, out: Output) -> bool:
+    def _link(self, peer: SignerIndex, now: Now, out: Output) -> None:
         """Whoever was cut off has missed what was said meanwhile: it need not wait for a retry."""
         if peer != self._own and self._presence.link_up(peer, now.monotonic, self.delta):
             self._repeat(peer, out)
-        return True
 
     def _receive(self, sender: SignerIndex, message: ReplicaMessage, now: Now, out: Output) -> bool:
         """Take one message in; returns whether a rule may follow from it."""
@@ -493,10 +492,9 @@ class Replica(Holdings):
             out.relay.append(batch.header.digest)
 
     def _spread(self, now: Now, out: Output) -> None:
-        """R2: certificates to members that may lack them; an observer that is no member has no voice."""
-        sends = self._spreading.due(now.monotonic)
-        if self._own is not None:
-            out.send += sends
+        """R2: certificates to members that may lack them."""
+        for send in self._spreading.due(now.monotonic):
+            self._send(out, send.to, send.message)
 
     def _gives_up(self, now: Now, *, candidate: bool) -> bool:
         """R10: timers, the leader's own X, its two faces, b others; R11: a leader that is dead while a quorum lives."""
@@ -511,10 +509,11 @@ class Replica(Holdings):
     def _leader_is_gone(self, now: Now) -> bool:
         """R11: silent for long, or its link lost for a little, while a quorum is there."""
         lost = self._presence.cut_off_at(self.leader)
-        given_up = None if lost is None else lost + max(self._settings.link_grace, self.delta)
-        if given_up is not None and given_up <= now.monotonic:
-            return True
-        self._wakes += [] if given_up is None else [given_up]
+        if lost is not None:
+            given_up = lost + max(self._settings.link_grace, self.delta)
+            if given_up <= now.monotonic:
+                return True
+            self._wakes.append(given_up)
         return self._presence.is_dead(self.leader, now.monotonic - self._pacemaker.skip_after)
 
     def _nullify(self, now: Now, out: Output) -> None:

@@ -109,27 +109,34 @@ class Play:
 
     async def _registered(self) -> None:
         """Until every node's boot stands on the ledger: said in public once there is a block, when a clock says so."""
-        async with asyncio.timeout(QUIET_SECONDS_MAX):
-            while True:
-                states = await asyncio.gather(*(asyncio.to_thread(node.status) for node in self.cluster.nodes))
-                own = {
-                    node.name: (state or {}).get("boot") for node, state in zip(self.cluster.nodes, states, strict=True)
-                }
-                rows: Any = await asyncio.to_thread(self.cluster.nodes[0].ask, "service_nodes")
-                if own == {row["name"]: row["boot"] for row in rows}:
-                    break
-                await asyncio.sleep(_POLL_SECONDS)
+        await self._until(self._boots_stand)
         await self._quiet()
+
+    async def _boots_stand(self) -> bool:
+        own = {name: status.get("boot") for name, status in (await self._statuses()).items()}
+        rows: Any = await asyncio.to_thread(self.cluster.nodes[0].ask, "service_nodes")
+        return own == {row["name"]: row["boot"] for row in rows}
 
     async def _quiet(self) -> None:
         """Until every node has executed all that is final, and a final header anchors everything but empty blocks."""
+        await self._until(self._is_quiet)
+
+    async def _is_quiet(self) -> bool:
+        statuses = (await self._statuses()).values()
+        heights = {status.get(key) for status in statuses for key in ("height", "executed")}
+        return len(heights) == 1 and await self._anchored(*heights)
+
+    async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Raises TimeoutError if it does not come to hold."""
         async with asyncio.timeout(QUIET_SECONDS_MAX):
-            while True:
-                states = await asyncio.gather(*(asyncio.to_thread(node.status) for node in self.cluster.nodes))
-                heights = {(state or {}).get(key) for state in states for key in ("height", "executed")}
-                if len(heights) == 1 and await self._anchored(*heights):
-                    return
+            while not await holds():
                 await asyncio.sleep(_POLL_SECONDS)
+
+    async def _statuses(self) -> dict[str, dict[str, Any]]:
+        """What each node says of itself, by name; nothing if it does not answer."""
+        nodes = self.cluster.nodes
+        found = await asyncio.gather(*(asyncio.to_thread(node.status) for node in nodes))
+        return {node.name: status or {} for node, status in zip(nodes, found, strict=True)}
 
     async def _anchored(self, height: Any) -> bool:
         """Does the newest block anchor every block that is not empty?"""

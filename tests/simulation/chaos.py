@@ -175,7 +175,7 @@ class Chaos:
         what = self.random.choice((b"join %d", b"leave %d", b"leave %d", b"replace %d " + b"%d" % other, b"rotate %d"))
         up = self._up()
         if up:
-            self.world.submit(self.random.choice(up), b"govern: " + what % seat + b" #%d" % number)
+            self.world.submit(self.random.choice(up), GOVERN + b" " + what % seat + b" #%d" % number)
 
     def _lose_log(self) -> None:
         """A deleted log or a restored snapshot (row 25): the node finds its key and no promises."""

@@ -11,6 +11,7 @@ from tests.simulation.actors.historian import Historian
 from tests.simulation.actors.old_voter import OldVoter
 from tests.simulation.actors.over_the_end import OverTheEnd
 from tests.simulation.chaos import EPOCH_POINTS, POINTS
+from tests.simulation.realm import GOVERN
 from tests.simulation.scenes import QUICK, Scene
 from tests.simulation.world import LiarFactory
 
@@ -22,7 +23,7 @@ from strongroom.consensus.types import SignerIndex
 
 def ask(scene: Scene, at: float, change: str, node: int = 0) -> None:
     """A member's client asks for a change after some seconds."""
-    scene.at(at, lambda: scene.submit(node, b"govern: " + change.encode()))
+    scene.at(at, lambda: scene.submit(node, GOVERN + b" " + change.encode()))
 
 
 def converge(scene: Scene, seconds: float = 30.0) -> None:
@@ -50,6 +51,20 @@ def ends(scene: Scene) -> list[int]:
     """Heights of the terminal blocks."""
     blocks = scene.ledger.blocks
     return [height for height in sorted(blocks)[:-1] if blocks[height + 1].header.epoch > blocks[height].header.epoch]
+
+
+def terminals(scene: Scene) -> set[bytes]:
+    """Digests of the headers that would end epoch 0, proposed by anybody."""
+    return {
+        header.digest
+        for header in scene.omniscient.headers()
+        if header.epoch == 0 and header.next_epoch != scene.members.digest
+    }
+
+
+def without_batches_of_3(sender: SignerIndex, _: SignerIndex, message: Message) -> bool:
+    """A network that loses the batches of node 3 in epoch 0."""
+    return not (isinstance(message, BatchMessage) and sender == 3 and message.batch.header.epoch == 0)
 
 
 def test_row_34_join_leave_rotate_and_replace_under_load_lose_and_double_nothing() -> None:
@@ -84,9 +99,7 @@ def test_row_34_several_changes_in_one_block_are_one_next_set() -> None:
 def test_row_34_what_the_terminal_block_left_unordered_is_batched_again_by_its_origin() -> None:
     """The batch reaches nobody before the epoch ends; in the next one its envelope does."""
     scene = Scene(4)
-    scene.network.filter = lambda sender, _, message: (
-        not (isinstance(message, BatchMessage) and sender == 3 and message.batch.header.epoch == 0)
-    )
+    scene.network.filter = without_batches_of_3
     scene.start()
     scene.submit(3, b"held back")
     ask(scene, 0.05, "rotate")
@@ -101,12 +114,10 @@ def test_row_34_what_the_terminal_block_left_unordered_is_batched_again_by_its_o
     assert place == (1, 3)
 
 
-@pytest.mark.parametrize("point", ["epoch ends", "epoch begins", "epoch begun"])
+@pytest.mark.parametrize("point", EPOCH_POINTS)
 def test_row_34_a_crash_at_the_switch_does_not_lose_what_must_be_batched_again(point: str) -> None:
     scene = Scene(4)
-    scene.network.filter = lambda sender, _, message: (
-        not (isinstance(message, BatchMessage) and sender == 3 and message.batch.header.epoch == 0)
-    )
+    scene.network.filter = without_batches_of_3
     scene.start()
     scene.submit(3, b"held back")
     scene.crash_at(3, point, 1)
@@ -133,12 +144,7 @@ def test_row_35_a_terminal_block_notarized_here_and_nullified_there_opens_exactl
                 return scene.now > state["until"]
             case _:
                 return True
-        terminals = {
-            header.digest
-            for header in scene.omniscient.headers()
-            if header.epoch == 0 and header.next_epoch != scene.members.digest
-        }
-        if not terminals or about.epoch or about.kind is not hidden or receiver % 2:
+        if not terminals(scene) or about.epoch or about.kind is not hidden or receiver % 2:
             return True
         state["until"] = state["until"] or scene.now + 1.0
         return scene.now > state["until"]
@@ -160,11 +166,7 @@ def test_row_36_a_child_of_a_terminal_block_is_refused_and_the_epoch_ends_all_th
 
     def hide(sender: SignerIndex, _: SignerIndex, message: Message) -> bool:
         """Nobody finalises the terminal block until the liar had its turn."""
-        ends = {
-            header.digest
-            for header in scene.omniscient.headers()
-            if header.epoch == 0 and header.next_epoch != scene.members.digest
-        }
+        ends = terminals(scene)
         if (
             isinstance(message, Propose)
             and sender == liar

@@ -111,7 +111,7 @@ class World(Witness):
             self.actors[role.index] = Honest(role, self) if make is None else make(role)
 
     def _make_members(self, seed: int, wishes: dict[int, Digest], new_state: Callable[[], State]) -> None:
-        realm, seats = self.realm, len(self.realm.node_keys)
+        realm = self.realm
         self.members = realm.first
         self.chain = ChainId(sha256(b"chain %d" % seed).digest())
         self.anchor: Header = genesis_header(
@@ -130,12 +130,11 @@ class World(Witness):
                 random=Random(seed * 1000 + index),
                 delay_classes=self.network.classes,
                 wishes=wishes,
-                seats=seats,
                 realm=realm,
                 vote_key_of=partial(realm.vote_key, index),
                 new_state=new_state,
             )
-            for index in range(seats)
+            for index in range(len(realm.node_keys))
         ]
 
     # --- who is there -----------------------------------------------------------------------------------------------

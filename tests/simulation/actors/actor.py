@@ -58,14 +58,17 @@ class Role:
     delay_classes: tuple[Span, ...] = ()
     wishes: dict[int, Digest] = field(default_factory=dict)
     """Height from which on the executed state wishes another epoch, for terminal blocks that nothing follows."""
-    seats: int = 0
-    """Nodes that exist, members or not."""
     realm: Realm = field(kw_only=True)
     """The public descriptions of all epochs that the seats may form."""
     vote_key_of: Callable[[int], SigningKey] = field(kw_only=True)
     """Its own vote key in any epoch."""
     new_state: Callable[[], State] = field(kw_only=True)
     """The state of governance as genesis has it."""
+
+    @property
+    def seats(self) -> int:
+        """Nodes that exist, members or not."""
+        return len(self.realm.node_keys)
 
 
 class Actor:

@@ -124,7 +124,6 @@ class Honest(Carrier):
         self.own = members.index_of(role.node_key.public)
         self.vote_key = role.vote_key_of(epoch)
         self.guard = Promises(epoch)
-        self._recorded = self._last_final()
         records = self.disk.log.read()
         self.amnesiac = (AMNESIA_RECORD, codec.encode(epoch)) in records
         self.replica = Replica(
@@ -152,23 +151,20 @@ class Honest(Carrier):
 
     def _last_final(self) -> FinalRecord | None:
         """What a new log begins with: it says from where on it is whole."""
-        header, _, certificate = self.store.blocks[-1] if self.store.blocks else (self.role.anchor, (), None)
-        return None if certificate is None else FinalRecord(header, certificate)
+        certificate = self.store.final_certificate
+        return None if certificate is None else FinalRecord(self.store.final, certificate)
 
     def _restore(self, records: list[tuple[int, bytes]]) -> tuple[Statement, ...]:
-        store, lanes = (
-            self.store,
-            [Batch.from_wire(codec.decode(data)) for kind, data in records if kind == BATCH_RECORD],
-        )
+        store, final = self.store, self.store.final
+        lanes = [Batch.from_wire(codec.decode(data)) for kind, data in records if kind == BATCH_RECORD]
         self.batches = {batch.header.digest: batch for batch in lanes if batch.header.epoch == self.epoch}
         self._leftover = [batch for batch in lanes if batch.header.epoch < self.epoch and self._is_own(batch)]
         self._batch_again(self._leftover)
         said = [decode_record(kind, payload) for kind, payload in records if kind < BATCH_RECORD]
         self._later = [encode_record(record) for record in said if epoch_of_record(record) > self.epoch]
-        final, certificate = store.final, store.blocks[-1][2] if store.blocks else None
         statements = self.replica.restore(
             final=final,
-            final_certificate=certificate,
+            final_certificate=store.final_certificate,
             recent=[header for header, _, _ in store.blocks[final.anchor.height :]],
             batches=[batch.header for batch in self.batches.values()],
             executed=[store.outcome(height) for height in range(1, store.executed + 1)],
@@ -394,19 +390,19 @@ class Honest(Carrier):
             self.witness.committed(node, commit)
             self.succession.stored(commit.header, commit.certificate)
             self._due.append((now.monotonic + self.execution_delay, commit.header.height))
-        last = commits[-1]
-        invariant(last.certificate is not None, "the last block of a commit has its own certificate")
-        assert last.certificate is not None
-        self._recorded = FinalRecord(last.header, last.certificate)
-        self.disk.log.append(*encode_record(self._recorded))
+        final = self._last_final()
+        invariant(final is not None, "the last block of a commit has its own certificate")
+        assert final is not None
+        self.disk.log.append(*encode_record(final))
         self.witness.point(node, "block stored")
-        self._forget_final_batches(last.header)
-        self.guard.forget_below(last.certificate.view)
+        self._forget_final_batches(final.header)
+        self.guard.forget_below(final.certificate.view)
 
     def _rotate(self) -> None:
         """Begin a new log, whatever the block store has by now."""
-        final = () if self._recorded is None else (self._recorded,)
-        records = [encode_record(record) for record in (*final, *self.replica.log_records())]
+        final = self._last_final()
+        stored = () if final is None else (final,)
+        records = [encode_record(record) for record in (*stored, *self.replica.log_records())]
         kept: list[tuple[int, bytes]] = [(int(kind), payload) for kind, payload in (*self._later, *records)]
         waiting = set(self._waiting)
         owed = [batch for batch in self._leftover if waiting & set(decode_payload(batch.payload, batch.header.count))]

@@ -54,6 +54,11 @@ class Store:
         """The newest stored header."""
         return self.blocks[-1][0] if self.blocks else self._role.anchor
 
+    @property
+    def final_certificate(self) -> Certificate | None:
+        """FINALIZE of the newest stored header; None for genesis."""
+        return self.blocks[-1][2] if self.blocks else None
+
     def append(self, commit: Commit, batches: tuple[Batch, ...]) -> None:
         """One more final block, not yet durable."""
         certificate = None if commit.certificate is None else commit.certificate.to_wire()
