@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.consensus.types import Digest, Height, Signature
-from strongroom.enclave.attestation.deployment import SignedDeployment
+from strongroom.consensus.types import Height
 from strongroom.enclave.founding import accept, found, genesis_claims
 from strongroom.enclave.genesis import Constitution, VerifiedGenesis, verify_genesis
 from strongroom.enclave.hand_over import seal_hand_over, unseal_hand_over
@@ -72,17 +71,7 @@ class Core:
         """(name, stands, words) of every wall; none outside a process of its own."""
         return tuple((wall.name, wall.stands, wall.words) for wall in self._walls)
 
-    def prepare(
-        self,
-        constitution: bytes,
-        *,
-        name: str,
-        operator: str,
-        region: str,
-        tls_key: Digest,
-        deployment: bytes,
-        operator_signature: Signature,
-    ) -> bytes:
+    def prepare(self, constitution: bytes, identity: Identity) -> bytes:
         """Make this node's keys and the evidence that names them, for a genesis to be.
 
         Raises:
@@ -92,10 +81,14 @@ class Core:
             raise OutOfOrder("this enclave has keys already")
         keys = NodeKeys.fresh()
         claims = genesis_claims(
-            keys, Constitution.decode(constitution), node=name, operator=operator, region=region, tls_key=tls_key
+            keys,
+            Constitution.decode(constitution),
+            node=identity.name,
+            operator=identity.operator,
+            region=identity.region,
+            tls_key=identity.tls_key,
         )
-        signed = SignedDeployment(statement=deployment, signature=operator_signature)
-        evidence = self._chip.evidence(claims, measurement=self._measurement.digest, deployment=signed)
+        evidence = self._chip.evidence(claims, measurement=self._measurement.digest, deployment=identity.deployment)
         self._founding = keys
         return evidence
 
@@ -133,17 +126,7 @@ class Core:
         )
         return seal_state(self._sealing_secret, state)
 
-    def prepare_join(
-        self,
-        genesis: bytes,
-        *,
-        name: str,
-        operator: str,
-        region: str,
-        tls_key: Digest,
-        deployment: bytes,
-        operator_signature: Signature,
-    ) -> bytes:
+    def prepare_join(self, genesis: bytes, identity: Identity) -> bytes:
         """Make the keys of a node that is no validator yet; returns its sealed state, to be unsealed like any other.
 
         Raises:
@@ -158,13 +141,7 @@ class Core:
             secrets=(),
             boot=0,
             mark=(Height(0), verified.header.digest),
-            identity=Identity(
-                name=name,
-                operator=operator,
-                region=region,
-                tls_key=tls_key,
-                deployment=SignedDeployment(statement=deployment, signature=operator_signature),
-            ),
+            identity=identity,
         )
         return seal_state(self._sealing_secret, state)
 

@@ -8,25 +8,16 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.messages import NONCE_SIZE, HeadBody, StatusBody
-from strongroom.consensus.types import SIGNATURE_SIZE, Digest, Height, Milliseconds, Signature
+from strongroom.consensus.types import Digest, Height, Milliseconds
 from strongroom.consensus.validators import VALIDATORS_MAX
 from strongroom.enclave.core import Core
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.requests import Op, byte_strings, check_nothing
 
 
 def _prepare(core: Core, arguments: tuple[Any, ...]) -> object:
-    constitution, name, operator, region, tls_key, deployment, signature = codec.fields(
-        arguments, bytes, str, str, str, bytes, bytes, bytes, name="PREPARE"
-    )
-    return core.prepare(
-        constitution,
-        name=name,
-        operator=operator,
-        region=region,
-        tls_key=Digest(codec.sized(tls_key, 32, name="tls key")),
-        deployment=deployment,
-        operator_signature=Signature(codec.sized(signature, SIGNATURE_SIZE, name="operator signature")),
-    )
+    constitution, identity = codec.fields(arguments, bytes, tuple, name="PREPARE")
+    return core.prepare(constitution, Identity.from_wire(identity))
 
 
 def _found(core: Core, arguments: tuple[Any, ...]) -> object:
@@ -40,18 +31,8 @@ def _accept(core: Core, arguments: tuple[Any, ...]) -> object:
 
 
 def _prepare_join(core: Core, arguments: tuple[Any, ...]) -> object:
-    genesis, name, operator, region, tls_key, deployment, signature = codec.fields(
-        arguments, bytes, str, str, str, bytes, bytes, bytes, name="PREPARE_JOIN"
-    )
-    return core.prepare_join(
-        genesis,
-        name=name,
-        operator=operator,
-        region=region,
-        tls_key=Digest(codec.sized(tls_key, 32, name="tls key")),
-        deployment=deployment,
-        operator_signature=Signature(codec.sized(signature, SIGNATURE_SIZE, name="operator signature")),
-    )
+    genesis, identity = codec.fields(arguments, bytes, tuple, name="PREPARE_JOIN")
+    return core.prepare_join(genesis, Identity.from_wire(identity))
 
 
 def _unseal_successor(core: Core, arguments: tuple[Any, ...]) -> object:

@@ -248,7 +248,6 @@ class Executor:
         self._keyring.begin(current.epoch, current.public_key_digest)
         self._tables.turn(current.epoch, terminal.height, Milliseconds(self.governance.grace_until_ms))
         self._turn_to_tables()
-        self._heed_governance()
 
     def _turn_to_tables(self) -> None:
         self._intake.turn_to(self._tables.current, self._tables.before)

@@ -18,6 +18,7 @@ from strongroom.enclave.attestation.deployment import Deployment, SignedDeployme
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
 from strongroom.enclave.genesis import Constitution, pin_of, verify_genesis
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.platform.manufacturer import Manufacturer
 from strongroom.enclave.primitives import Secret, SigningKey, random_bytes
 from strongroom.enclave.programs import PROGRAM_NAMES
@@ -137,15 +138,14 @@ async def _exchange(seats: Sequence[_Seat], constitution: bytes) -> bytes:
 
 
 async def _prepare(seat: _Seat, constitution: bytes) -> bytes:
-    return await seat.enclave.prepare(
-        constitution,
+    identity = Identity(
         name=seat.spec.name,
         operator=seat.spec.operator,
         region=seat.spec.region,
         tls_key=tls.spki_digest(seat.layout.tls_certificate.read_bytes()),
-        deployment=seat.deployment.statement,
-        operator_signature=seat.deployment.signature,
+        deployment=seat.deployment,
     )
+    return await seat.enclave.prepare(constitution, identity)
 
 
 async def _accept(seat: _Seat, genesis: bytes, wraps: bytes) -> None:

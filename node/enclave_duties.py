@@ -10,6 +10,7 @@ from enum import StrEnum
 from strongroom.consensus import codec
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.types import Digest, Epoch, Height
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.requests import Op
 from strongroom.node.enclave_door import EnclaveDoor, EnclaveGone
 
@@ -84,21 +85,9 @@ class EnclaveDuties(EnclaveDoor):
 
     # --- joining, and secrets from peers ---
 
-    async def prepare_join(
-        self,
-        genesis: bytes,
-        *,
-        name: str,
-        operator: str,
-        region: str,
-        tls_key: bytes,
-        deployment: bytes,
-        operator_signature: bytes,
-    ) -> bytes:
+    async def prepare_join(self, genesis: bytes, identity: Identity) -> bytes:
         """Make the keys of a node that genesis does not know; its sealed state."""
-        return await self._ask_bytes(
-            Op.PREPARE_JOIN, genesis, name, operator, region, tls_key, deployment, operator_signature
-        )
+        return await self._ask_bytes(Op.PREPARE_JOIN, genesis, identity.to_wire())
 
     async def keys_challenge(self) -> bytes:
         """A nonce for a peer that asks for secrets."""

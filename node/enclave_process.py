@@ -14,6 +14,7 @@ from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, Height, PublicKey, Signature, View
 from strongroom.enclave.capture import HAND_OUT_MAX
 from strongroom.enclave.history import HistoryLeaf
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.requests import Op
 from strongroom.node.enclave_door import EnclaveGone
 from strongroom.node.enclave_duties import EnclaveDuties
@@ -70,21 +71,9 @@ class EnclaveProcess(EnclaveDuties):
 
     # --- founding and starting ---
 
-    async def prepare(
-        self,
-        constitution: bytes,
-        *,
-        name: str,
-        operator: str,
-        region: str,
-        tls_key: bytes,
-        deployment: bytes,
-        operator_signature: bytes,
-    ) -> bytes:
+    async def prepare(self, constitution: bytes, identity: Identity) -> bytes:
         """Make this node's keys; returns the genesis evidence."""
-        return await self._ask_bytes(
-            Op.PREPARE, constitution, name, operator, region, tls_key, deployment, operator_signature
-        )
+        return await self._ask_bytes(Op.PREPARE, constitution, identity.to_wire())
 
     async def measurement_and_chip(self) -> tuple[bytes, bytes]:
         """(measurement 48 bytes, chip id 64 bytes) of this enclave, for an operator's deployment statement."""

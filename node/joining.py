@@ -19,6 +19,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.attestation.deployment import Deployment
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.platform.manufacturer import Manufacturer
 from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.enclave.requests import Refusal
@@ -105,15 +106,14 @@ async def _make(
         deployment = Deployment(
             name=name, operator=operator, chip_id=chip_id, measurement=measurement, region=region
         ).sign(key)
-        sealed = await enclave.prepare_join(
-            cluster.genesis.read_bytes(),
+        identity = Identity(
             name=name,
             operator=operator,
             region=region,
             tls_key=tls.spki_digest(layout.tls_certificate.read_bytes()),
-            deployment=deployment.statement,
-            operator_signature=deployment.signature,
+            deployment=deployment,
         )
+        sealed = await enclave.prepare_join(cluster.genesis.read_bytes(), identity)
     finally:
         await enclave.stop()
     make_directory(layout.sealed)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.types import Digest
 
 _LIFETIME = timedelta(days=3652)
 """Ten years: the certificate is an envelope for a key, and the claims decide whether the key counts."""
@@ -91,7 +92,7 @@ def write_identity(identity: TlsIdentity, *, certificate: Path, key: Path) -> No
     certificate.write_bytes(identity.certificate)
 
 
-def spki_digest(certificate: bytes) -> bytes:
+def spki_digest(certificate: bytes) -> Digest:
     """SHA-256 of a certificate's SubjectPublicKeyInfo (RFC 5280 §4.1), 32 bytes; takes PEM or DER.
 
     Raises:
@@ -105,7 +106,7 @@ def spki_digest(certificate: bytes) -> bytes:
         spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except ValueError as fault:
         raise CertificateInvalid(f"not a certificate: {fault}") from None
-    return sha256(spki).digest()
+    return Digest(sha256(spki).digest())
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -176,14 +176,14 @@ class HostileHost:
         final = chain.certificate(newest.header).to_wire()
         status = StatusBody(EPOCH, View(9), View(1), Height(1), Digest(NONCE), Height(1), (Sequence(0),) * 4, Height(1))
         head = HeadBody(NONCE, EPOCH, newest.header, chain.certificate(newest.header), None, ())
-        yield Op.PREPARE, lambda: (founded.constitution.encode(), "n0", "operator0", "eu-west", NONCE, b"", bytes(64))
+        identity = ("n9", "operator9", "eu-west", NONCE, (b"", bytes(64)))
+        yield Op.PREPARE, lambda: (founded.constitution.encode(), identity)
         yield Op.FOUND, lambda: (founded.constitution.encode(), tuple(founded.evidence))
         yield Op.ACCEPT, lambda: (founded.genesis, founded.wraps)
         yield Op.UNSEAL, lambda: (self.sealed, founded.genesis)
         yield Op.DESCRIBE, tuple
         yield Op.WALLS, tuple
-        join = (founded.genesis, "n9", "operator9", "eu-west", NONCE, b"", bytes(64))
-        yield Op.PREPARE_JOIN, lambda: join
+        yield Op.PREPARE_JOIN, lambda: (founded.genesis, identity)
         yield Op.UNSEAL_SUCCESSOR, lambda: (self.sealed, founded.genesis)
         yield Op.TAKE_OVER, lambda: (self.sealed,)
         yield Op.HAND_OVER, lambda: (NONCE + NONCE,)  # a good one would end this member, and with it the game

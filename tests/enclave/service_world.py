@@ -33,6 +33,7 @@ from strongroom.enclave.core import Core
 from strongroom.enclave.envelope import Call, transaction_id
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import proposal_digest, proposal_id, sign_public
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.member import Member
 from strongroom.enclave.outcome import Code, Outcome
 from strongroom.enclave.platform.chip import SimulatedChip
@@ -122,15 +123,14 @@ class World:
         deployment = Deployment(
             name=name, operator=operator, chip_id=chip.chip_id, measurement=code, region=REGION
         ).sign(key_named(operator))
-        sealed = core.prepare_join(
-            self.cluster.genesis,
+        identity = Identity(
             name=name,
             operator=operator,
             region=REGION,
             tls_key=Digest(sha256(b"tls " + name.encode()).digest()),
-            deployment=deployment.statement,
-            operator_signature=deployment.signature,
+            deployment=deployment,
         )
+        sealed = core.prepare_join(self.cluster.genesis, identity)
         return self.boot(name, chip, sealed, code)
 
     def catch_up(self, node: Node) -> None:

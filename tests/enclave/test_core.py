@@ -25,6 +25,7 @@ from strongroom.consensus.types import Digest, Epoch, Height, View
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.core import Core, OutOfOrder
 from strongroom.enclave.freshness import NotFresh, StaleHeads
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.member import Member
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
@@ -111,12 +112,7 @@ def _prepared() -> tuple[Core, bytes, bytes]:
     )
     evidence = core.prepare(
         constitution,
-        name="n0",
-        operator="operator0",
-        region=REGION,
-        tls_key=Digest(b"\x07" * 32),
-        deployment=signed.statement,
-        operator_signature=signed.signature,
+        Identity(name="n0", operator="operator0", region=REGION, tls_key=Digest(b"\x07" * 32), deployment=signed),
     )
     return core, constitution, evidence
 

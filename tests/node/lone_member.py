@@ -14,15 +14,16 @@ from tests.enclave.fixtures import REGION, identity_of, key_named, make_constitu
 from strongroom.consensus.blocks import Anchor, Header
 from strongroom.consensus.messages import Head, HeadBody
 from strongroom.consensus.statements import Certificate, Kind, Statement
-from strongroom.consensus.types import Height, Milliseconds, SignerIndex
+from strongroom.consensus.types import Digest, Height, Milliseconds, SignerIndex
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
 from strongroom.enclave.genesis import VerifiedGenesis, epoch_chain, verify_genesis
 from strongroom.enclave.history import HistoryTree
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.outcome import Outcome
 from strongroom.node.enclave_process import EnclaveProcess, Freshness
 
-TLS_KEY = bytes(32)
+TLS_KEY = Digest(bytes(32))
 OPERATOR = "operator0"
 
 
@@ -108,15 +109,8 @@ async def constitution_and_evidence(enclave: EnclaveProcess) -> tuple[bytes, byt
     signed = Deployment(name="n0", operator=OPERATOR, chip_id=chip_id, measurement=measurement, region=REGION).sign(
         operator
     )
-    evidence = await enclave.prepare(
-        constitution,
-        name="n0",
-        operator=OPERATOR,
-        region=REGION,
-        tls_key=TLS_KEY,
-        deployment=signed.statement,
-        operator_signature=signed.signature,
-    )
+    identity = Identity(name="n0", operator=OPERATOR, region=REGION, tls_key=TLS_KEY, deployment=signed)
+    evidence = await enclave.prepare(constitution, identity)
     return constitution, evidence
 
 

@@ -25,9 +25,11 @@ from strongroom.consensus import codec
 from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Sequence, Signature, View
+from strongroom.enclave.attestation.deployment import SignedDeployment
 from strongroom.enclave.envelope import Call, Query, transaction_id
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.public import sign_public
+from strongroom.enclave.identity import Identity
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.requests import FRAME_BYTES_MAX, Ending, Op, Refusal, decode_answer, encode_request
 from strongroom.enclave.sender import ClientSession, seal_query
@@ -187,15 +189,14 @@ async def prepare_to_join(member: LoneMember, chip: Path) -> None:
     manufacturer().make_chip().save(chip)
     late = await EnclaveProcess.start(chip)
     try:
-        sealed = await late.prepare_join(
-            member.genesis.data,
+        identity = Identity(
             name="n9",
             operator="operator9",
             region="eu-west",
-            tls_key=NONCE,
-            deployment=b"",
-            operator_signature=bytes(64),
+            tls_key=Digest(NONCE),
+            deployment=SignedDeployment(statement=b"", signature=Signature(bytes(64))),
         )
+        sealed = await late.prepare_join(member.genesis.data, identity)
         assert sealed
     finally:
         await late.stop()
