@@ -25,7 +25,6 @@ from strongroom.node.cli.common import (
     run,
 )
 
-RECEIPT_POLL_SECONDS = 0.3
 PinOption = Annotated[
     str | None, typer.Option("--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict.")
 ]
@@ -69,10 +68,11 @@ async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[An
     from strongroom.enclave.receipt import Receipt
     from strongroom.node.client.reader import Reader
     from strongroom.node.client.service import load_service
+    from strongroom.node.client.waiting import receipt_pauses
     from strongroom.node.rpc.faults import NotYet
 
     async with Reader(load_service(directory)) as reader:
-        deadline = asyncio.get_running_loop().time() + timeout
+        deadline, pauses = asyncio.get_running_loop().time() + timeout, receipt_pauses()
         while True:
             try:
                 document = await reader.ask("ledger_receipt", id=id.hex())
@@ -80,7 +80,7 @@ async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[An
             except NotYet:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
-                await asyncio.sleep(RECEIPT_POLL_SECONDS)
+                await asyncio.sleep(next(pauses))
 
 
 @guarded

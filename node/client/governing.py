@@ -34,9 +34,9 @@ from strongroom.enclave.sender import Identity
 from strongroom.node.client.errors import NotTrusted, ProgramFailed
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.client.reader import Reader
+from strongroom.node.client.waiting import receipt_pauses
 from strongroom.node.rpc.faults import NotYet
 
-RECEIPT_POLL_SECONDS = 0.1
 RECEIPT_SECONDS_MAX = 30.0
 
 
@@ -96,13 +96,14 @@ class Member:
         return Decided(id, receipt.height, receipt.index, value, receipt)
 
     async def _proven(self, id: bytes, result: bytes, code: Code) -> Receipt:
+        pauses = receipt_pauses()
         async with asyncio.timeout(RECEIPT_SECONDS_MAX):
             while True:
                 try:
                     receipt = Receipt.from_json(await self._reader.ask("ledger_receipt", id=id.hex()))
                     break
                 except NotYet:
-                    await asyncio.sleep(RECEIPT_POLL_SECONDS)
+                    await asyncio.sleep(next(pauses))
         verified = verify_receipt(receipt, self._reader.service.pin)
         if verified.id != id or verified.code is not code:
             raise ReceiptInvalid(f"the receipt is not that of transaction {id.hex()}, {code.text}")

@@ -22,9 +22,9 @@ from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFaile
 from strongroom.node.client.nodes import Nodes, retry_seconds
 from strongroom.node.client.pipeline import Pipeline
 from strongroom.node.client.trust import Trust, TrustedEpoch
+from strongroom.node.client.waiting import receipt_pauses
 from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault, WrongChainOrEpoch
 
-RECEIPT_POLL_SECONDS = 0.2
 TURNS_MAX = 3
 """Times that one question is sealed again because an epoch was over."""
 
@@ -128,16 +128,15 @@ class Questions:
             NotFound: no such transaction is final.
             ReceiptInvalid: it does not verify, or is of another transaction.
         """
+        pauses = receipt_pauses()
         while True:
             try:
                 document = await self.ask("ledger_receipt", id=id)
                 break
-            except NotYet:
-                await asyncio.sleep(RECEIPT_POLL_SECONDS)
-            except NotFound:
-                if not executed:
+            except (NotYet, NotFound) as fault:
+                if isinstance(fault, NotFound) and not executed:
                     raise
-                await asyncio.sleep(RECEIPT_POLL_SECONDS)
+                await asyncio.sleep(next(pauses))
         receipt = Receipt.from_json(document)
         verified = verify_receipt(receipt, self._trust.pin)
         if verified.id != id:

@@ -4,7 +4,8 @@ Owns words and patience. The words come from unverified statuses: they inform a 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 from strongroom.consensus.quorum import Quorum
@@ -21,6 +22,13 @@ STALL_SECONDS_MIN = 10.0
 STALL_SECONDS_MAX = 60.0
 """Without progress for so long, another node is asked; the time doubles while that does not help either."""
 WATCH_SECONDS = 0.5
+RECEIPT_LOOKS = (0.025, 0.05, 0.1, 0.2)
+"""Seconds between looks for a receipt, the last one again and again: a busy chain anchors within a block or two."""
+
+
+def receipt_pauses() -> Iterator[float]:
+    """How long to wait before each next look for a receipt, in seconds; never ends."""
+    return chain(RECEIPT_LOOKS, repeat(RECEIPT_LOOKS[-1]))
 
 
 async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) -> None:

@@ -1,7 +1,7 @@
 """Queries, receipts, single envelopes, blocks: what can be checked is checked, what fails is asked elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +12,11 @@ from tests.enclave.chain import person
 from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ReceiptInvalid
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import Height, TransactionId
 from strongroom.enclave.envelope import OPENING, QUERY, SESSION_QUERY, Query, read_envelope
 from strongroom.enclave.receipts import verify_receipt
 from strongroom.node.client import Client, NotTrusted, ProgramFailed
+from strongroom.node.client.waiting import receipt_pauses
 from strongroom.node.rpc.faults import NotFound, NotYet
 from strongroom.node.rpc.limits import RpcLimits
 
@@ -150,6 +151,31 @@ async def test_a_receipt_with_another_blocks_certificate_is_refused(tmp_path: Pa
         service.nodes[0].receipt = lambda id: forged  # type: ignore[method-assign]
         with pytest.raises(ReceiptInvalid):
             await done.receipt()
+
+
+async def test_a_receipt_is_looked_for_soon_then_more_seldom_until_it_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def noted() -> Iterator[float]:
+        for pause in receipt_pauses():
+            waited.append(pause)
+            yield 0.0
+
+    monkeypatch.setattr("strongroom.node.client.questions.receipt_pauses", noted)
+    async with funded(tmp_path) as (service, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        genuine, early = service.nodes[0].receipt, [NotYet("not anchored")] * 6
+
+        def after_six_looks(id: TransactionId) -> Any:
+            if early:
+                raise early.pop()
+            return genuine(id)
+
+        service.nodes[0].receipt = after_six_looks  # type: ignore[method-assign]
+        assert (await done.receipt()).leaf.id == done.id
+    assert waited == [0.025, 0.05, 0.1, 0.2, 0.2, 0.2]
 
 
 async def test_a_receipt_of_nothing_is_not_found(tmp_path: Path) -> None:
