@@ -5,6 +5,7 @@ is loaded when a command runs.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,25 +63,16 @@ def receipt(
 
 
 async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[Any, str]:
-    import asyncio
     import json
 
     from strongroom.enclave.receipt import Receipt
     from strongroom.node.client.reader import Reader
     from strongroom.node.client.service import load_service
-    from strongroom.node.client.waiting import receipt_pauses
-    from strongroom.node.rpc.faults import NotYet
+    from strongroom.node.client.waiting import receipt_once_there
 
     async with Reader(load_service(directory)) as reader:
-        deadline, pauses = asyncio.get_running_loop().time() + timeout, receipt_pauses()
-        while True:
-            try:
-                document = await reader.ask("ledger_receipt", id=id.hex())
-                return Receipt.from_json(document), json.dumps(document, indent=1) + "\n"
-            except NotYet:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(next(pauses))
+        document = await receipt_once_there(partial(reader.ask, "ledger_receipt", id=id.hex()), seconds=timeout)
+        return Receipt.from_json(document), json.dumps(document, indent=1) + "\n"
 
 
 @guarded

@@ -9,6 +9,7 @@ import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from strongroom.consensus import codec
@@ -34,8 +35,7 @@ from strongroom.enclave.sender import Identity
 from strongroom.node.client.errors import NotTrusted, ProgramFailed
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.client.reader import Reader
-from strongroom.node.client.waiting import receipt_pauses
-from strongroom.node.rpc.faults import NotYet
+from strongroom.node.client.waiting import receipt_once_there
 
 RECEIPT_SECONDS_MAX = 30.0
 
@@ -96,14 +96,9 @@ class Member:
         return Decided(id, receipt.height, receipt.index, value, receipt)
 
     async def _proven(self, id: bytes, result: bytes, code: Code) -> Receipt:
-        pauses = receipt_pauses()
         async with asyncio.timeout(RECEIPT_SECONDS_MAX):
-            while True:
-                try:
-                    receipt = Receipt.from_json(await self._reader.ask("ledger_receipt", id=id.hex()))
-                    break
-                except NotYet:
-                    await asyncio.sleep(next(pauses))
+            shown = await receipt_once_there(partial(self._reader.ask, "ledger_receipt", id=id.hex()))
+        receipt = Receipt.from_json(shown)
         verified = verify_receipt(receipt, self._reader.service.pin)
         if verified.id != id or verified.code is not code:
             raise ReceiptInvalid(f"the receipt is not that of transaction {id.hex()}, {code.text}")

@@ -6,6 +6,7 @@ Owns how a question is asked again elsewhere when a node cannot answer. Answers 
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import ReceiptInvalid, StrongroomError
@@ -22,7 +23,7 @@ from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFaile
 from strongroom.node.client.nodes import Nodes, retry_seconds
 from strongroom.node.client.pipeline import Pipeline
 from strongroom.node.client.trust import Trust, TrustedEpoch
-from strongroom.node.client.waiting import receipt_pauses
+from strongroom.node.client.waiting import receipt_once_there
 from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault, WrongChainOrEpoch
 
 TURNS_MAX = 3
@@ -128,15 +129,8 @@ class Questions:
             NotFound: no such transaction is final.
             ReceiptInvalid: it does not verify, or is of another transaction.
         """
-        pauses = receipt_pauses()
-        while True:
-            try:
-                document = await self.ask("ledger_receipt", id=id)
-                break
-            except (NotYet, NotFound) as fault:
-                if isinstance(fault, NotFound) and not executed:
-                    raise
-                await asyncio.sleep(next(pauses))
+        missing = (NotFound,) if executed else ()
+        document = await receipt_once_there(partial(self.ask, "ledger_receipt", id=id), missing=missing)
         receipt = Receipt.from_json(document)
         verified = verify_receipt(receipt, self._trust.pin)
         if verified.id != id:

@@ -4,14 +4,16 @@ Owns words and patience. The words come from unverified statuses: they inform a 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import chain, repeat
+from math import inf
 from typing import Any
 
 from strongroom.consensus.quorum import Quorum
 from strongroom.node.client.errors import Disconnected
 from strongroom.node.client.nodes import Nodes
 from strongroom.node.client.pipeline import Pipeline
+from strongroom.node.rpc.faults import NotYet, RpcFault
 
 OnWaiting = Callable[[str], None]
 """Told, in words, why an answer does not come."""
@@ -29,6 +31,28 @@ RECEIPT_LOOKS = (0.025, 0.05, 0.1, 0.2)
 def receipt_pauses() -> Iterator[float]:
     """How long to wait before each next look for a receipt, in seconds; never ends."""
     return chain(RECEIPT_LOOKS, repeat(RECEIPT_LOOKS[-1]))
+
+
+async def receipt_once_there(
+    look: Callable[[], Awaitable[Any]], *, missing: tuple[type[RpcFault], ...] = (), seconds: float = inf
+) -> Any:
+    """What `look` finds, asked again and again while that is not yet anchored.
+
+    Args:
+        look: asks a node for the receipt.
+        missing: faults that also mean "not yet".
+        seconds: after so long the next of these faults is raised.
+    """
+    loop, pauses = asyncio.get_running_loop(), receipt_pauses()
+    not_yet: tuple[type[RpcFault], ...] = (NotYet, *missing)
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            return await look()
+        except not_yet:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(next(pauses))
 
 
 async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) -> None:

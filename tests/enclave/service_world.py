@@ -335,3 +335,34 @@ class World:
     def result(self, session: ClientSession, sequence: int, envelope: bytes, outcome: Outcome, at: int = 0) -> Result:
         """Open a sealed result."""
         return session.open_result(sequence, transaction_id(envelope), outcome.result_at(at))
+
+
+def allowed(world: World, operator: str, chip: bytes) -> None:
+    """Members let this operator run a node on this chip."""
+    if operator not in dict(next(iter(world.nodes.values())).governance.policy.operators):
+        world.govern("allow_operator", operator=operator, key=bytes(key_named(operator).public))
+    world.govern("allow_chip", operator=operator, chip=chip)
+
+
+def attested(world: World, node: Node) -> None:
+    """Its evidence stands on the ledger."""
+    world.must(node.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+
+
+def admitted(world: World, name: str = "n9") -> Node:
+    """A node that governance let in and the ledger admitted."""
+    joiner = world.prepare(name)
+    allowed(world, "operator9", joiner.chip.chip_id)
+    joiner.core.learner.extend(world.entries)
+    attested(world, joiner)
+    return joiner
+
+
+def newer_boot(world: World, name: str) -> Node:
+    """The same node in its next boot, which stands on the ledger; the older one runs still."""
+    old = world.nodes[name]
+    new = world.boot(name, old.chip, old.member.sealed())
+    world.catch_up(new)
+    world.freshen(new)
+    attested(world, new)
+    return new

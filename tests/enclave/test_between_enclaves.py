@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.enclave.fixtures import REGION, key_named, manufacturer
 from tests.enclave.hostile_host import Measured
-from tests.enclave.service_world import PEER, RPC, Node, World
+from tests.enclave.service_world import Node, World, admitted, allowed, newer_boot
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
 from strongroom.consensus.guard import GuardRefuses
@@ -27,20 +27,6 @@ def rotated() -> World:
     world.govern("rotate", compromised=False)
     world.turn_epoch(skip=("n3",))
     return world
-
-
-def allowed(world: World, operator: str, chip: bytes) -> None:
-    """Members let this operator run a node on this chip."""
-    if operator not in dict(next(iter(world.nodes.values())).governance.policy.operators):
-        world.govern("allow_operator", operator=operator, key=bytes(key_named(operator).public))
-    world.govern("allow_chip", operator=operator, chip=chip)
-
-
-def admitted(world: World) -> Node:
-    joiner = world.prepare("n9")
-    allowed(world, "operator9", joiner.chip.chip_id)
-    world.must(joiner.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
-    return joiner
 
 
 def reason_of(judge: Node, evidence: bytes, world: World) -> str:
@@ -72,10 +58,7 @@ def test_T25_an_older_boot_opens_no_link_once_a_newer_one_stands_on_the_ledger()
     world = World()
     world.commit()
     old = world.nodes["n1"]
-    new = world.boot("n1", old.chip, old.member.sealed())
-    world.catch_up(new)
-    world.freshen(new)
-    world.must(new.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+    new = newer_boot(world, "n1")
     assert reason_of(world.nodes["n0"], old.member.link_evidence(NONCE), world) == "keys-changed"
     assert world.nodes["n0"].member.check_link(new.member.link_evidence(NONCE), NONCE, world.tip.time_ms)
 

@@ -7,7 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 from tests.enclave.chain import codes
-from tests.enclave.service_world import PEER, RPC, Node, World
+from tests.enclave.service_world import PEER, RPC, Node, World, admitted, newer_boot
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
 from strongroom.consensus.guard import GuardRefuses
@@ -233,10 +233,7 @@ def test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger() -> None
     world = World()
     world.commit()
     old = world.nodes["n1"]
-    new = world.boot("n1", old.chip, old.member.sealed())
-    world.catch_up(new)
-    world.freshen(new)
-    world.must(new.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+    newer_boot(world, "n1")
     assert old.member.duties(world.wall_ms)[3] == "superseded"
     with pytest.raises(Superseded):
         old.member.cast([Statement(Kind.NULLIFY, Epoch(0), View(900), NO_DIGEST)])
@@ -245,18 +242,6 @@ def test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger() -> None
 
 
 # --- joining and leaving ---------------------------------------------------------------------------------------------
-
-
-def admitted(world: World, name: str = "n9") -> Node:
-    """A node that governance let in and the ledger admitted."""
-    joiner = world.prepare(name)
-    operator = "operator9"
-    key = _operator_key(operator)
-    world.govern("allow_operator", operator=operator, key=key)
-    world.govern("allow_chip", operator=operator, chip=joiner.chip.chip_id)
-    joiner.core.learner.extend(world.entries)
-    world.must(joiner.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
-    return joiner
 
 
 def _operator_key(name: str) -> bytes:
