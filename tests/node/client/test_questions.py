@@ -166,7 +166,7 @@ async def test_a_receipt_is_looked_for_soon_then_more_seldom_until_it_exists(
     monkeypatch.setattr("strongroom.node.client.waiting.receipt_pauses", noted)
     async with funded(tmp_path) as (service, client):
         done = await client.call("payments.transfer", to=BOB.id, amount=1)
-        genuine, early = service.nodes[0].receipt, [NotYet("not anchored")] * 6
+        genuine, early = service.nodes[0].receipt, [NotYet("not anchored"), NotFound("not here yet")] * 3
 
         def after_six_looks(id: TransactionId) -> Any:
             if early:
