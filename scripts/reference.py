@@ -21,26 +21,29 @@ from strongroom.node.rpc.openrpc import openrpc
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "interfaces.md"
 HEAD = """# Interfaces: commands, JSON-RPC, Python
 
-Written by `./scripts/reference` from the code; do not edit by hand. Stable names: tools outside the project may rely on them, and a
-change keeps an alias and a line in [CHANGELOG.md](../CHANGELOG.md).
+Written by `./scripts/reference` from the code; do not edit by hand. Stable names: tools outside the
+project may rely on them, and a change keeps an alias and a line in [CHANGELOG.md](../CHANGELOG.md).
 
 ## Conventions
 
-Every command has `--help` with an example and `--json`: one document, or one a line, with stable keys and nothing else on standard
-output. Exit codes: 0 ok, 1 the answer is no, 2 usage or configuration, 3 unreachable, 4 cannot check. `--dir DIR` or
-`STRONGROOM_DIR` names a cluster's folder (default `./strongroom-data`). `DIR/service.json` holds the pin, the chain, the endpoints and
+Every command has `--help` with an example and `--json`: one document, or one a line, with stable
+keys and nothing else on standard output. Exit codes: 0 ok, 1 the answer is no, 2 usage or
+configuration, 3 unreachable, 4 cannot check. `--dir DIR` or `STRONGROOM_DIR` names a cluster's
+folder (default `./strongroom-data`). `DIR/service.json` holds the pin, the chain, the endpoints and
 the path of a bundle of the nodes' certificates.
 
-Identities are names in `DIR/keys/` or `id:<hex SHA-256 of the public key>`. Arguments are `key=value`, read by the program's schema.
+Identities are names in `DIR/keys/` or `id:<hex SHA-256 of the public key>`. Arguments are
+`key=value`, read by the program's schema.
 
 ## Commands
 """
 RPC = """
 ## JSON-RPC 2.0
 
-`POST /rpc` (JSON, batches, notifications), `GET /ws` (the same methods and subscriptions; text frames are JSON, binary frames msgpack of
-the same shape), `GET /openrpc.json`, `GET /health/live`, `GET /health/ready`, `GET /metrics`. Digests and keys are lowercase hex,
-envelopes base64; in msgpack frames both are raw bytes. Unknown parameters are an error.
+`POST /rpc` (JSON, batches, notifications), `GET /ws` (the same methods and subscriptions; text
+frames are JSON, binary frames msgpack of the same shape), `GET /openrpc.json`, `GET /health/live`,
+`GET /health/ready`, `GET /metrics`. Digests and keys are lowercase hex, envelopes base64; in
+msgpack frames both are raw bytes. Unknown parameters are an error.
 
 | method | parameters | what it does |
 |---|---|---|
@@ -60,8 +63,8 @@ async with Client.connect("strongroom-data", identity="alice") as client:
     receipt = await done.receipt()
 ```
 
-`Client` checks the service's evidence against the pin before it seals, tries again with the same envelope, moves to another node when
-one is down, and has a synchronous twin, `SyncClient`.
+`Client` checks the service's evidence against the pin before it seals, tries again with the same
+envelope, moves to another node when one is down, and has a synchronous twin, `SyncClient`.
 """
 
 
