@@ -21,6 +21,8 @@ DEPTH_MAX = 32
 """Sequences within sequences. A rule of ours, far below what the library or the interpreter's stack allows: those
 bounds differ between versions, and whether a value is taken must not."""
 
+_NOT_A_SEQUENCE = bytes(byte for byte in range(256) if not 0x90 <= byte <= 0x9F and byte not in (0xDC, 0xDD))
+"""All bytes that begin no sequence."""
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
 _T = TypeVar("_T")
 
@@ -45,7 +47,8 @@ def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
         raise
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise NotCanonical(f"not one msgpack value: {type(error).__name__}") from None
-    if type(value) is tuple:
+    # On the hot path: what is flat, or has fewer bytes that begin a sequence than may nest, is not deep.
+    if type(value) is tuple and tuple in map(type, value) and len(data.translate(None, _NOT_A_SEQUENCE)) > DEPTH_MAX:
         _check_depth(value)
     if _packer.pack(value) != data:
         raise NotCanonical("not the canonical encoding of its value")

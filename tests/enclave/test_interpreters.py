@@ -27,11 +27,13 @@ from strongroom.consensus.types import Height
 from strongroom.enclave.envelope import Call
 from strongroom.enclave.governance import public
 from strongroom.enclave.outcome import Code
+from strongroom.enclave.platform.measurement import AGREEING
 from strongroom.enclave.sealing import SealedState
 
 ROOT = Path(__file__).parents[2]
 CHILD = ROOT / "tests" / "enclave" / "same_blocks.py"
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+VERSIONS = (*(name.removeprefix("CPython ") for name in AGREEING), "3.14")
+"""All that the measurement names as agreeing, and the next one."""
 LIBRARIES = ("cryptography", "msgpack", "sortedcontainers")
 NEWER = ("\U0001fae8", "\u2c2f", "\U0002ebf0", "\U000323b0", "\u0378")
 """Printable from Python 3.12, 3.11, 3.13, 3.15 on; not assigned at all."""
