@@ -11,6 +11,7 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, ChainId, Digest, Epoch, Height, PublicKey
 from strongroom.enclave.attestation.report import REPORT_DATA_SIZE
 from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE
+from strongroom.enclave.text import is_name
 
 CLAIMS_BYTES_MAX = 8 * 1024
 NAME_SIZE_MAX = 64
@@ -25,15 +26,15 @@ def report_data_of(claims: bytes) -> bytes:
 
 
 def checked_name(value: object, *, name: str) -> str:
-    """Check a name: 1..64 bytes of printable text without spaces.
+    """Check a name: 1..64 bytes of text without spaces, under the closed rule of text.py (T72).
 
     Raises:
         NotCanonical: something else.
     """
     if type(value) is not str or not 0 < len(value.encode("utf-8", "replace")) <= NAME_SIZE_MAX:
         raise NotCanonical(f"{name}: expected 1..{NAME_SIZE_MAX} bytes of text")
-    if not value.isprintable() or any(character.isspace() for character in value):
-        raise NotCanonical(f"{name}: expected printable text without spaces")
+    if not is_name(value) or " " in value:
+        raise NotCanonical(f"{name}: expected ASCII characters without spaces, or composed letters")
     return value
 
 

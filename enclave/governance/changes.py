@@ -113,7 +113,7 @@ def dry_run(rules: Rules, name: str, given: Arguments, nodes: Sequence[Node], cu
 
 def _check_removable(name: str, standing: Sequence[Node], validators: Sequence[Node]) -> None:
     if all(node.name != name for node in standing):
-        refuse(Ground.ARGUMENTS, f"node: there is no node {name!r}, or it was removed")
+        refuse(Ground.ARGUMENTS, f"node: there is no node {name}, or it was removed")
     if all(node.name == name for node in validators):
         refuse(Ground.LOCK_OUT, "no validator would be left: let another node join first")
 

@@ -11,6 +11,7 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.types import NO_DIGEST
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
 from strongroom.enclave.programs.schema import Account
+from strongroom.enclave.text import is_name
 
 records = Program("records")
 
@@ -96,8 +97,8 @@ def next_head(chain: bytes, claim: bytes) -> bytes:
 
 
 def _check_name(what: str, name: str) -> None:
-    if not 1 <= len(name) <= NAME_MAX or not name.isprintable() or "/" in name:
-        raise ProgramError(what, f"a {what} has 1 to {NAME_MAX} printable characters, none of them /")
+    if not 1 <= len(name) <= NAME_MAX or not is_name(name) or "/" in name:
+        raise ProgramError(what, f"a {what} has 1 to {NAME_MAX} ASCII characters but /, or composed letters")
 
 
 def _readable(context: Context, collection: Account) -> tuple[bytes, str]:
@@ -122,6 +123,6 @@ def _described(context: Context, owner: bytes, collection: str, sequence: int) -
         "height": height,
         "time_ms": time_ms,
         "owner": digest_text(owner),
-        "tags": tags.splitlines(),
+        "tags": tags.split("\n")[:-1],
         "bytes": len(contents.encode()),
     }

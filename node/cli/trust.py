@@ -87,6 +87,7 @@ def _document(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, A
             "code_lines_in_enclave": base.enclave_code_lines,
         },
         "python": base.measurement.python,
+        "python_agrees": base.measurement.agrees,
         "programs": list(base.measurement.programs),
         "libraries": [asdict(library) for library in base.libraries],
         "files": [
@@ -139,12 +140,22 @@ def _show_files(base: "TrustedBase", *, files: bool) -> None:
 
 def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
     typer.echo(f"  and {base.measurement.python} with its standard library, by version")
+    _paragraph(_interpreters_in_words(base), indent=6)
     size = f"{base.code_lines:,} lines of code in {len(base.own)} files ({base.lines:,} with words and blanks)"
     _heading(f"Trusted base: {size}, {base.enclave_code_lines:,} of them loaded by an enclave")
     typer.echo(f"  measurement {base.measurement.digest.hex()}")
     if service is not None:
         verdict = "admits this code" if service["admits_this_code"] else "does NOT admit this code"
         typer.echo(f"  {service['pin']} {verdict}")
+
+
+def _interpreters_in_words(base: "TrustedBase") -> str:
+    from strongroom.enclave.platform.measurement import AGREEING
+
+    compared = ", ".join(AGREEING)
+    if base.measurement.agrees:
+        return f"{compared} were compared: the same blocks come to the same bytes, so validators may mix them"
+    return f"NOT compared: outcomes are known to agree under {compared} only; take one of these, all of you"
 
 
 def _heading(text: str) -> None:
