@@ -37,6 +37,8 @@ class Code(IntEnum):
     SESSIONS_FULL = 7
     REFUSED = 8
     """A public transaction that governance refuses; its result says why, in plain."""
+    INTERNAL = 9
+    """An error that nothing had foreseen, a bug of ours: undone, and told here to everybody, rather than an end."""
 
     @property
     def text(self) -> str:
@@ -54,6 +56,7 @@ _TEXTS = {
     Code.MALFORMED: "malformed",
     Code.SESSIONS_FULL: "sessions full",
     Code.REFUSED: "refused",
+    Code.INTERNAL: "internal",
 }
 CODE_MAX = max(Code)
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
