@@ -74,7 +74,7 @@ class Member:
         return self.standing.evidence(self._epochs, nonce, self._executor.height)
 
     def check_link(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> tuple[bytes, str, bytes, str, bool]:
-        """Judge a peer's evidence over my nonce: (node key, name, TLS key, verdict in words, judged by today's policy?).
+        """Judge a peer's evidence over my nonce: (node key, name, TLS key, words, judged by a policy?).
 
         Raises:
             AttestationError: see `judge_peer`.

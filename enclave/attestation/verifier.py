@@ -148,8 +148,8 @@ def verify_genuine(
 ) -> tuple[Claims, VerifiedReport]:
     """Judge evidence by what no vote can change: every step of the module's table but those of GOVERNED.
 
-    It says which chip of which manufacturer made it for this chain and challenge, under which deployment; not that code,
-    firmware, place or operator are allowed. Whose claims these are must be known from elsewhere.
+    It says which chip of which manufacturer made it for this chain and challenge, under which deployment; not that
+    code, firmware, place or operator are allowed. Whose claims these are must be known from elsewhere.
 
     Raises:
         NotCanonical: the bytes are no evidence.

@@ -4,6 +4,7 @@ A liar here has a validator's chip, node key and vote key, and writes whatever i
 its door, as it does in a process: with an answer or a typed refusal, and never with an error that nobody had foreseen.
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from tests.enclave.hostile_values import BAD_HYBRID_KEYS, LEAVES, LOW_ORDER_POIN
 from tests.enclave.service_world import Node, World
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.errors import InvariantBroken, NotCanonical
+from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorFault
 from strongroom.consensus.types import Epoch
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
@@ -25,6 +26,7 @@ from strongroom.enclave.door import JUDGES_OTHERS, answer_to
 from strongroom.enclave.governance.succession import WRAP_BYTES_MAX
 from strongroom.enclave.intake import Intake
 from strongroom.enclave.keys import KeysNeeded
+from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, check_hybrid, digest, hybrid_seal
 from strongroom.enclave.release import _signed
 from strongroom.enclave.requests import Op, Refusal, decode_answer, encode_request
@@ -184,6 +186,26 @@ def test_T2A_T31_whatever_an_offerer_wraps_the_others_go_on_with_their_duties(da
     world.must(said)
     for node in world.nodes.values():
         assert not isinstance(asked(node.core, Op.DUTIES, world.wall_ms), Refusal)
+
+
+# --- outcomes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("forged", [b"", b"\x00", codec.encode((b"another epoch", bytes(1216)))], ids=range(3))
+def test_a_wish_that_a_peer_changed_in_an_outcome_is_found_at_the_next_anchor(forged: bytes) -> None:
+    world = World()
+    world.commit()
+    world.govern("rotate", compromised=False)
+    while world.nodes["n0"].governance.wish is None:
+        world.commit(*world.duties(), after_ms=1_000)
+    wishing = next(at for at, data in enumerate(world.outcomes) if Outcome.decode(data).wish)
+    world.commit()
+    old = world.nodes["n3"]
+    again = world.boot("n3", old.chip, old.sealed)
+    world.outcomes[wishing] = dataclasses.replace(Outcome.decode(world.outcomes[wishing]), wish=forged).encode()
+    again.core.learner.extend(world.entries)
+    with pytest.raises(OperatorFault, match=r"not the ones that a quorum anchored|anchors another history"):
+        world.catch_up(again)
 
 
 # --- containment: bugs that nobody has found yet ---------------------------------------------------------------------
