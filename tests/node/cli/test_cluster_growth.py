@@ -76,8 +76,9 @@ def test_a_node_joins_after_founders_were_replaced_by_other_operators_nodes(clus
     assert pay(cluster)["result"] == {"balance": 999_999}
     verdicts = {node["name"]: node.get("verdict", "") for node in strongroom(cluster, "explorer", "nodes")}
     assert not any("not judged" in str(words) for words in verdicts.values()), verdicts
-    log = (cluster / "n6" / "logs" / "node.log").read_text()
+    log = (cluster / "n6" / "node.log").read_text()
     assert "certified validator, not judged yet" in log
+    assert "link.judged_anew" in log
 
 
 @pytest.mark.long
