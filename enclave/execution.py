@@ -12,12 +12,13 @@ from hashlib import sha256
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.epochs import EpochChain
-from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorFault, PeerFault
+from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorFault, PeerFault, StrongroomError
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave import merkle
 from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.block_data import ordered_envelopes
 from strongroom.enclave.capture import Snapshots
+from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.finality import EpochUnknown, FinalRun
 from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.governance.book import governance
@@ -61,6 +62,16 @@ class _Answers:
     claims: list[tuple[int, bytes]] = field(default_factory=list)
     plaintexts: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict)
     """By identity: (position, result)."""
+
+    def refuse(self, id: bytes, code: int) -> None:
+        """A refusal that follows from public bytes: no result."""
+        self.tell(id, code, b"")
+
+    def tell(self, id: bytes, code: int, plain: bytes) -> None:
+        """A public answer; nothing stands for a refusal without one."""
+        self.codes.append(code)
+        self.sealed.append(plain)
+        self.leaves.append(_leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST))
 
 
 class Executor:
@@ -132,7 +143,12 @@ class Executor:
             self._check_follows(parent, header)
             envelopes.append(ordered_envelopes(parent, header, batches, members))
             parent = header
-        return [self._execute(header, block) for header, block in zip(run.headers, envelopes, strict=True)]
+        try:
+            return [self._execute(header, block) for header, block in zip(run.headers, envelopes, strict=True)]
+        except InvariantBroken:
+            raise
+        except StrongroomError as error:
+            raise InvariantBroken(f"a block was left half executed: {type(error).__name__}") from error
 
     def apply(self, header: Header, outcome: Outcome) -> None:
         """Take over the next height from its recorded outcome instead of executing it.
@@ -289,22 +305,23 @@ class Executor:
             ids.append(id)
             try:
                 identity, keys, sequence, call = opened(envelope, id)
+                if call is None:
+                    plaintext, claim = OPENED, b""
+                else:
+                    plaintext, claim = run(call, identity, id, keys.blinding)
+                sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
             except Refused as refused:
-                codes.append(refused.code)
-                answers.sealed.append(b"")
-                leaves.append(_leaf_hash(id, refused.code, NO_DIGEST, NO_DIGEST))
+                answers.refuse(id, refused.code)
                 continue
             except Public as public:
-                code, plain = self._run_public(public.fields)
-                codes.append(code)
-                answers.sealed.append(plain)
-                leaves.append(_leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST))
+                answers.tell(id, *self._run_public(public.fields))
                 continue
-            if call is None:
-                plaintext, claim = OPENED, b""
-            else:
-                plaintext, claim = run(call, identity, id, keys.blinding)
-            sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
+            except OF_THIS_PROCESS:
+                raise
+            except Exception:
+                self._runner.state.roll_back()
+                answers.refuse(id, Code.INTERNAL)
+                continue
             codes.append(executed)
             answers.sealed.append(sealed)
             leaves.append(_leaf_hash(id, executed, sha256(sealed).digest(), claim or NO_DIGEST))
@@ -332,6 +349,11 @@ class Executor:
             return int(Code.DOES_NOT_OPEN), b""
         except NotCanonical:
             return int(Code.MALFORMED), b""
+        except OF_THIS_PROCESS:
+            raise
+        except Exception:
+            self._runner.state.roll_back()
+            return int(Code.INTERNAL), b""
         return int(Code.EXECUTED if codec.decode(plain)[0] else Code.REFUSED), plain
 
     def _check_follows(self, parent: Header, header: Header) -> None:

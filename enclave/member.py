@@ -73,8 +73,8 @@ class Member:
         """Evidence of this boot over a peer's or client's nonce (T20)."""
         return self.standing.evidence(self._epochs, nonce, self._executor.height)
 
-    def check_link(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> tuple[bytes, str, bytes, str]:
-        """Judge a peer's evidence over my nonce: (node key, name, TLS key, verdict in words).
+    def check_link(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> tuple[bytes, str, bytes, str, bool]:
+        """Judge a peer's evidence over my nonce: (node key, name, TLS key, words, judged by a policy?).
 
         Raises:
             AttestationError: see `judge_peer`.
@@ -87,8 +87,7 @@ class Member:
             epochs=self._epochs,
             governance=self._executor.governance,
         )
-        words = "good (SIMULATED)" if peer.simulated else "good"
-        return peer.claims.node_key, peer.claims.node, peer.claims.tls_key, words
+        return peer.claims.node_key, peer.claims.node, peer.claims.tls_key, peer.words, peer.judged
 
     def attest(self, height: Height, block: Digest, rpc: str, peer: str) -> bytes:
         """The transaction by which this node is admitted, stays in, or announces its boot: evidence over a block."""

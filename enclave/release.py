@@ -19,7 +19,7 @@ from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFaul
 from strongroom.consensus.types import KEY_SIZE, SIGNATURE_SIZE, Epoch, Height, Milliseconds, PublicKey
 from strongroom.enclave.attestation.verifier import verify_evidence
 from strongroom.enclave.governance.governance import Governance
-from strongroom.enclave.keys import EpochSecrets
+from strongroom.enclave.keys import GENERATION_MAX, EpochSecrets
 from strongroom.enclave.primitives import (
     SECRET_SIZE,
     DoesNotOpen,
@@ -130,6 +130,7 @@ class Release:
         found = []
         for item in codec.listed(codec.decode(payload), name="released keys", count_max=RELEASED_EPOCHS_MAX):
             epoch, generation, own, ledger = codec.fields(item, int, int, bytes, bytes, name="released keys")
+            codec.unsigned(generation, name="generation", value_max=GENERATION_MAX)
             description = self._epochs.description(Epoch(epoch))
             if description is None:
                 raise PeerFault(f"secrets of epoch {epoch}, which is not known here")

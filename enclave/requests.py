@@ -38,7 +38,7 @@ class Op(IntEnum):
     LINK_EVIDENCE = 10
     """(nonce) → evidence of this boot over the nonce."""
     CHECK_LINK = 11
-    """(evidence, nonce, block time) → (node key, name, tls key, words): the peer's enclave, verified."""
+    """(evidence, nonce, block time) → (node key, name, tls key, words, judged): the peer's enclave, verified."""
     SIGN_LINK = 12
     """(nonce, listener's tls key) → signature by the node key."""
     SIGN_BATCH = 13

@@ -37,6 +37,8 @@ class CheckedPeer:
     words: str
     evidence_digest: str
     """SHA-256 of what was shown, hex; for people to compare."""
+    judged: bool = True
+    """False for a validator by certificates alone, while my enclave does not know the policy that admitted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,9 @@ class EnclaveProcess(EnclaveDuties):
             Refusal: it does not meet the policy; `reason` says why.
         """
         answer = await self._ask(Op.CHECK_LINK, evidence, nonce, time_ms)
-        key, name, tls_key, words = codec.fields(answer, bytes, str, bytes, str, name="checked peer")
+        key, name, tls_key, words, judged = codec.fields(answer, bytes, str, bytes, str, bool, name="checked peer")
         shown = labels.labelled_digest(labels.CLAIMS, evidence).hex()
-        return CheckedPeer(PublicKey(codec.sized(key, KEY_SIZE, name="node key")), name, tls_key, words, shown)
+        return CheckedPeer(PublicKey(codec.sized(key, KEY_SIZE, name="node key")), name, tls_key, words, shown, judged)
 
     async def sign_link(self, nonce: bytes, tls_key: bytes) -> Signature:
         """Prove to a listener that this node dialled exactly it."""

@@ -21,6 +21,7 @@ from strongroom.enclave.genesis import verify_genesis
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.outcome import Outcome
 from strongroom.node import tls, upkeep
+from strongroom.node.acquaintance import Acquaintance
 from strongroom.node.boot import Boot, begin_boot, read_file
 from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.config import NodeConfig
@@ -250,6 +251,10 @@ class Host:
         self.spawn(upkeep.keep_dialling(parts, self.epochs, tenure, tls.dial_context(), self._begin))
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))
+        acquaintance = Acquaintance(
+            config=self.config, epochs=self.epochs, book=parts.book, follow=self.participation.follow_door
+        )
+        self.spawn(acquaintance.look_until(lambda: self.participation.is_fresh))
         await self.participation.start()
         for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
             self.spawn(work)
@@ -268,6 +273,8 @@ class Host:
 
     def _take_document(self, document: Document) -> None:
         self.governance = document
+        if document.epoch >= self.epochs.newest.epoch:
+            self.links.judge_anew()
         self.parts.book.learn(
             Place(PublicKey(node.node_key), node.name, node.rpc, node.peer) for node in document.nodes
         )

@@ -129,6 +129,13 @@ class Links:
         if link is not None and link.frames.connected:
             link.frames.transport.abort()
 
+    def judge_anew(self) -> None:
+        """Today's policy is known: whoever is linked by certificates alone shows evidence again."""
+        for key, link in list(self.links.items()):
+            if not link.peer.judged:
+                log.info("link.judged_anew", peer=link.peer.name)
+                self.disconnect(key)
+
     def pause(self, peer: SignerIndex) -> None:
         """Stop reading from a member whose messages pile up."""
         if (link := self.links.get(self._keys[peer])) is not None:

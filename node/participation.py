@@ -11,13 +11,15 @@ from dataclasses import replace
 import structlog
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.errors import InvariantBroken, PeerFault
+from strongroom.consensus.errors import InvariantBroken, NotCanonical, PeerFault
 from strongroom.consensus.events import FinalRecord
 from strongroom.consensus.host_messages import EpochMessage
 from strongroom.consensus.messages import Head
 from strongroom.consensus.records import epoch_of_record
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.requests import Refusal
+from strongroom.node.client.epochs import Ask, follow_epochs
+from strongroom.node.client.errors import NotTrusted
 from strongroom.node.consensus_log import begin_epoch
 from strongroom.node.enclave_process import Freshness
 from strongroom.node.lasting import Left
@@ -43,6 +45,8 @@ class Participation:
         self._shown = ground.epochs.newest.epoch
         """The newest epoch that the enclave knows."""
         self.fresh_height = 0
+        self.is_fresh = False
+        """A quorum has shown the newest ledger, in this boot."""
         self.tenure: Tenure
 
     def begin(self, standing: Standing) -> None:
@@ -58,6 +62,7 @@ class Participation:
         if tenure.replica.final_view > 0:
             await ground.enclave.forget(tenure.epoch, tenure.replica.final_view)
         fresh = await self._freshen()
+        self.is_fresh = True
         log.info("node.fresh", height=fresh.height, epoch=fresh.epoch, may_vote=fresh.may_vote)
         self._judge_log(fresh)
         await self._execute_left_over()
@@ -158,6 +163,19 @@ class Participation:
         except PeerFault as fault:
             self._parts.lasting.faults[sender] += 1
             log.warning("peer.fault", peer=sender.hex()[:16], reason=str(fault))
+        await self._note_epochs(before)
+
+    async def follow_door(self, ask: Ask) -> None:
+        """Learn of later epochs at a node's front door, where no link is needed."""
+        before = self._ground.epochs.newest.epoch
+        try:
+            await follow_epochs(ask, self._ground.epochs)
+        except (NotTrusted, NotCanonical) as fault:
+            log.warning("epochs.refused", reason=str(fault))
+        await self._note_epochs(before)
+
+    async def _note_epochs(self, before: Epoch) -> None:
+        epochs = self._ground.epochs
         if epochs.newest.epoch > before:
             log.info("epochs.known", newest=epochs.newest.epoch)
             await self.show_epochs()

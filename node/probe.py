@@ -36,7 +36,7 @@ def ask(address: Address, context: ssl.SSLContext, method: str, *parameters: Any
     _, body = _exchange(address, context, "POST", "/rpc", json.dumps(request).encode(), seconds)
     try:
         return json.loads(body)["result"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise NoAnswer(f"{address} did not answer {method}: {body[:200]!r}") from None
 
 

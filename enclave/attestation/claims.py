@@ -10,7 +10,7 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, ChainId, Digest, Epoch, Height, PublicKey
 from strongroom.enclave.attestation.report import REPORT_DATA_SIZE
-from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE
+from strongroom.enclave.primitives import check_hybrid
 from strongroom.enclave.text import is_name
 
 CLAIMS_BYTES_MAX = 8 * 1024
@@ -84,7 +84,7 @@ class Claims:
         if self.boot < 1:
             raise NotCanonical("boot: counts from 1")
         for _, wrap_key in self.wrap_keys:
-            codec.sized(wrap_key, HYBRID_PUBLIC_SIZE, name="wrap key")
+            check_hybrid(wrap_key)
 
     @property
     def digest(self) -> Digest:

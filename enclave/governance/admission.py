@@ -70,6 +70,8 @@ def _admit(hearing: Hearing, enclave: VerifiedEnclave) -> Node:
             continue
         if other.name == claims.node or other.tls_key == claims.tls_key:
             refuse(Ground.TAKEN, "another node has this name or TLS key")
+        if other.vote_key == claims.node_key:
+            refuse(Ground.TAKEN, "this node key is another node's vote key: join with new keys")
         if other.chip_id == enclave.chip_id and other.status is not Status.LEAVING:
             refuse(Ground.TAKEN, "another node runs on this chip: let it leave first")
     check_vote_key(hearing.bench, claims.node_key, claims.vote_key)

@@ -8,6 +8,7 @@ and pass its dry run when its time comes.
 from dataclasses import replace
 
 from strongroom.consensus.types import Height, Milliseconds, PublicKey
+from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance.changes import Effect, change_named, dry_run
 from strongroom.enclave.governance.hearing import Bench, Hearing, checked_size
 from strongroom.enclave.governance.public import NONCE_SIZE, proposal_digest, proposal_id
@@ -161,6 +162,11 @@ def _activate(bench: Bench, proposal: Proposal, height: Height) -> None:
         rules = _try(bench, book.rules, proposal.change, proposal.arguments)
     except ProgramError as refused:
         _close(bench, proposal, ProposalStatus.VOID, proposal.decided_ms, f"{refused.code}: {refused.message}")
+        return
+    except OF_THIS_PROCESS:
+        raise
+    except Exception:  # a bug of ours costs this proposal, not all that are decided with it
+        _close(bench, proposal, ProposalStatus.VOID, proposal.decided_ms, "internal: its dry run failed")
         return
     book.write_rules(rules)
     match change_named(proposal.change).effect:

@@ -10,6 +10,7 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import Height, Milliseconds
+from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.envelope import read_call
 from strongroom.enclave.outcome import claim_digest
 from strongroom.enclave.padding import ANSWER_SIZES, RESULT_SIZES
@@ -86,7 +87,7 @@ class Runner:
             if len(plaintext) >= RESULT_SIZES[-1]:
                 raise ProgramError("result too large", f"{len(plaintext)} bytes, at most {RESULT_SIZES[-1] - 1}")
             state.commit()
-        except (MemoryError, InvariantBroken):
+        except OF_THIS_PROCESS:
             raise
         except Exception as error:
             state.roll_back()

@@ -185,6 +185,7 @@ async def _state(directory: Path) -> "Document":
 async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict[str, Any]:
     from strongroom.enclave.governance.changes import change_named
     from strongroom.enclave.programs.framework import ProgramError
+    from strongroom.node.client.effects import effects_on_nodes, epochs_needed
     from strongroom.node.client.governing import read_change
     from strongroom.node.client.service import load_service
 
@@ -196,6 +197,7 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
     except ProgramError as error:
         return {"ok": False, "change": change, "error": {"code": error.code, "message": error.message}}
     needed = len(before.members) // 2 + 1
+    effects = effects_on_nodes(state, change, arguments, after)
     return {
         "ok": True,
         "change": change,
@@ -204,6 +206,8 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
         "delay_ms": before.limit("activation_delay_ms") if row.loosens else 0,
         "effect": row.effect.name.lower().replace("_", " "),
         "rules_change": before != after,
+        "nodes": [one.to_json() for one in effects],
+        "epochs": epochs_needed(effects, state),
     }
 
 
@@ -221,4 +225,10 @@ def _show_simulated(document: dict[str, Any]) -> None:
     typer.echo(
         f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree"
     )
-    typer.echo(f"it takes effect {wait}; effect on nodes: {document['effect']}")
+    nodes = document["nodes"]
+    typer.echo(f"it takes effect {wait}; effect on nodes: {'as follows' if nodes else document['effect']}")
+    for one in nodes:
+        kind = "validator" if one["validator"] else "node"
+        typer.echo(f"  {kind} {one['node']}: {one['what']} ({one['when']}; {one['why']})")
+    if document["epochs"]:
+        typer.echo(f"validators that must go are gone after {document['epochs']} more epochs, a share in each")

@@ -109,6 +109,7 @@ class HostileHost:
         self._check_silence(frame)
         answer = _answer_in(frame)
         if isinstance(answer, Refusal):
+            assert answer.kind != "Unforeseen", answer
             unchanged = self.fingerprint() == before or self._applied_in_part(request)
             assert unchanged, f"a refusal changed something: {answer}"
         if self.core._member is None:  # it handed over: everything is refused from now on

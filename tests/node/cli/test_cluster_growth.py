@@ -64,6 +64,24 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
 
 
 @pytest.mark.long
+def test_a_node_joins_after_founders_were_replaced_by_other_operators_nodes(cluster: Path) -> None:
+    """Genesis knows none of the machines that took their places; fewer than a quorum of the set is known to it."""
+    for gone in ("n0", "n1"):
+        assert strongroom(cluster, "cluster", "add")["state"] == "voting"
+        assert strongroom(cluster, "cluster", "remove", gone)["state"] == "removed"
+    added = strongroom(cluster, "cluster", "add")
+    assert (added["name"], added["state"]) == ("n6", "voting")
+    newest = epochs(cluster)[-1]["members"]
+    assert len(newest) == 5
+    assert pay(cluster)["result"] == {"balance": 999_999}
+    verdicts = {node["name"]: node.get("verdict", "") for node in strongroom(cluster, "explorer", "nodes")}
+    assert not any("not judged" in str(words) for words in verdicts.values()), verdicts
+    log = (cluster / "n6" / "node.log").read_text()
+    assert "certified validator, not judged yet" in log
+    assert "link.judged_anew" in log
+
+
+@pytest.mark.long
 def test_a_prepared_node_says_what_members_must_allow(cluster: Path) -> None:
     prepared = strongroom(
         cluster, "node", "join", "n9", "--operator", "bank9", "--region", "zurich", "--rpc", "127.0.0.1:7409",
