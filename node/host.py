@@ -169,7 +169,6 @@ class Host:
             ground=ground,
             parts=parts,
             chip=self.layout.chip,
-            headers_below=self.participation.headers_below,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
         )

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
-from strongroom.consensus.messages import Head
 from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.enclave.requests import Refusal
 from strongroom.node.enclave_process import EnclaveProcess
@@ -37,7 +35,6 @@ class ProcessChange:
         ground: Ground,
         parts: Parts,
         chip: Path,
-        headers_below: Callable[[list[Head]], list[Header]],
         store_sealed: Callable[[bytes], Awaitable[None]],
         on_changed: Callable[[], None],
     ) -> None:
@@ -45,7 +42,7 @@ class ProcessChange:
         self._store, self._epochs = ground.store, ground.epochs
         self._history, self._snapshots = ground.history, ground.snapshots.folder
         self._heads, self._pipeline = parts.heads, parts.pipeline
-        self._headers_below, self._store_sealed, self._on_changed = headers_below, store_sealed, on_changed
+        self._store_sealed, self._on_changed = store_sealed, on_changed
         self._due_since: float | None = None
         self._applied = Height(0)
 
@@ -79,7 +76,7 @@ class ProcessChange:
         await show_epochs(self._epochs, successor, Epoch(0))
         self._applied = await restore_enclave(self._store, self._history, self._epochs, self._snapshots, successor)
         heads = await self._heads.collect(await successor.challenge(), seconds=HEADS_SECONDS)
-        await successor.freshen(heads, self._headers_below(heads))
+        await successor.freshen(heads)
         return nonce
 
     async def _change(self, successor: EnclaveProcess, nonce: bytes) -> None:
