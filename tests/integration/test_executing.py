@@ -6,18 +6,23 @@ A replica that votes and cannot execute helps nobody: two of them in four, and n
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
+import aiohttp
 import pytest
 from tests.integration.test_epochs import all_until, decide, running, votes_in
 
 from strongroom.consensus.errors import StrongroomError
+from strongroom.node import tls
 from strongroom.node.client import Client
 from strongroom.node.cluster import Cluster
 
 pytestmark = pytest.mark.processes
+
+T = TypeVar("T")
 
 STILL_SECONDS_MAX = 40.0
 """So long nothing may change in what the nodes say of themselves."""
@@ -116,3 +121,50 @@ async def test_all_killed_within_the_grace_of_a_rotation_execute_again(tmp_path:
         await asyncio.gather(*(cluster.node(name).kill() for name in cluster.names))
         await cluster.start(lambda _: None)
         await goes_on(cluster, payers)
+
+
+async def test_fewer_than_a_quorum_of_executing_replicas_is_said_everywhere_and_is_an_alarm(tmp_path: Path) -> None:
+    """Issue 15.3: what shows health says how many replicas execute, not only who votes."""
+    async with running(tmp_path / "cluster") as cluster:
+        status = await shown(cluster, lambda status: status["executing"] == 4)
+        assert (status["alarm"], status["quorum"], status["members"]) == (None, 3, 4)
+        await cluster.node("n2").stop()
+        status = await shown(cluster, lambda status: status["executing"] == 3)
+        assert status["alarm"] is None
+        expected = (200, {"ready": True, "state": "voting", "executing": 3, "members": 4, "quorum": 3})
+        await says(lambda: ready(cluster, "n0"), lambda said: said == expected)
+        await cluster.node("n3").stop()
+        status = await shown(cluster, lambda status: status["alarm"] and status["alarm"].startswith("n0"))
+        assert "2 of 4 replicas execute, 3 needed" in status["alarm"]
+        assert status["executing"] == 2
+        code, said = await ready(cluster, "n0")
+        assert (code, said["ready"], said["executing"]) == (503, False, 2)
+        nodes = await asyncio.to_thread(cluster.node("n0").ask, "service_nodes")
+        assert isinstance(nodes, list)
+        assert [node["executes"] for node in sorted(nodes, key=lambda node: node["name"])] == [True, True, False, False]
+        await cluster.node("n3").start()
+        await shown(cluster, lambda status: status["alarm"] is None and status["executing"] == 3)
+
+
+async def shown(cluster: Cluster, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """`cluster status` once it says so."""
+    return await says(cluster.status, holds)
+
+
+async def says(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+    """An answer, once it holds."""
+    deadline = time.monotonic() + STILL_SECONDS_MAX
+    while not holds(answer := await ask()):
+        assert time.monotonic() < deadline, answer
+        await asyncio.sleep(0.2)
+    return answer
+
+
+async def ready(cluster: Cluster, name: str) -> tuple[int, dict[str, Any]]:
+    """`/health/ready` of a node."""
+    node = cluster.node(name)
+    context = tls.client_context(node.layout.tls_certificate)
+    async with aiohttp.ClientSession() as session:
+        url = f"https://{node.config().rpc}/health/ready"
+        async with session.get(url, ssl=context) as response:
+            return response.status, await response.json()
