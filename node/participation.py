@@ -102,7 +102,7 @@ class Participation:
             except Refusal as refusal:
                 if refusal.kind != KEYS_NEEDED:
                     raise
-                pipeline.fall_behind()
+                pipeline.fall_behind(pipeline.reached)
                 return
 
     # --- from epoch to epoch (R16) ---

@@ -15,6 +15,7 @@ from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.enclave.requests import Refusal
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.parts import Ground, Parts
+from strongroom.node.pipeline import KEYS_NEEDED
 from strongroom.node.replay import restore_enclave, show_epochs, stored_runs
 
 RANK_SECONDS = 5.0
@@ -84,7 +85,9 @@ class ProcessChange:
         try:
             sealed = await successor.take_over(await self._enclave.hand_over(nonce))
             await self._store_sealed(sealed)
-            await self._repeat(successor, self._applied, self._pipeline.reached)
+            repeated = await self._repeat(successor, self._applied, self._pipeline.reached)
+            if repeated < self._pipeline.reached:
+                self._pipeline.fall_behind(repeated)
         except Refusal as refusal:
             await successor.stop()
             raise OperatorFault(
@@ -95,15 +98,26 @@ class ProcessChange:
         self._on_changed()
         log.info("process.changed", before=before, now=self._enclave.pid)
 
-    async def _repeat(self, successor: EnclaveProcess, applied: Height, reached: Height) -> None:
-        """Execute again what the first process had executed and no quorum has anchored yet."""
+    async def _repeat(self, successor: EnclaveProcess, applied: Height, reached: Height) -> Height:
+        """Execute again what the first process had executed and no quorum had anchored when this one learned.
+
+        Returns how far it came: less than all when blocks need a secret that the first process was about to erase, and
+        has, since an anchor went by meanwhile. The follower takes it from there.
+        """
+        repeated = applied
         for run in stored_runs(self._store, applied):
             if run.blocks[-1][0].height > reached:
-                return
+                break
             blocks = [(header, list(batches)) for header, batches in run.blocks]
-            for (header, _), (data, _) in zip(
-                run.blocks, await successor.execute(blocks, run.certificate), strict=True
-            ):
+            try:
+                outcomes = await successor.execute(blocks, run.certificate)
+            except Refusal as refusal:
+                if refusal.kind != KEYS_NEEDED:
+                    raise
+                break
+            for (header, _), (data, _) in zip(run.blocks, outcomes, strict=True):
                 invariant(
                     self._store.outcome(header.height) == data, f"height {header.height} gave another outcome before"
                 )
+            repeated = run.blocks[-1][0].height
+        return repeated
