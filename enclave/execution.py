@@ -125,6 +125,16 @@ class Executor:
         """(epoch, height): input secrets that nothing above this height needs."""
         return tuple(self._tables.ended)
 
+    @property
+    def open_epochs(self) -> tuple[Epoch, ...]:
+        """Epochs whose input secrets the next block may need, ascending: the current one, and one in its grace."""
+        return self._tables.open_at(self._header.time_ms)
+
+    @property
+    def can_execute(self) -> bool:
+        """Are the input secrets here that the next block may need?"""
+        return all(map(self._keyring.opens, self.open_epochs))
+
     def execute(self, run: FinalRun, data: Sequence[Sequence[Batch]]) -> list[Outcome]:
         """Execute the next final blocks; `data` holds the batches of each, in execution order.
 
@@ -136,7 +146,8 @@ class Executor:
         """
         if len(data) != len(run.headers):
             raise PeerFault(f"data of {len(data)} blocks for a run of {len(run.headers)}")
-        self._tables.check_opens()
+        if run.headers:
+            self._tables.check_opens(run.headers[0].time_ms)
         members = len(self.governance.current.validators)
         parent, envelopes = self._header, []
         for header, batches in zip(run.headers, data, strict=True):

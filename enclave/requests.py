@@ -60,7 +60,7 @@ class Op(IntEnum):
     CHALLENGE = 30
     """() → nonce."""
     FRESHEN = 31
-    """(heads over the nonce, headers from the newest one's anchor up to it) → (height, view, may vote, epoch)."""
+    """(heads over the nonce) → (height, view, may vote, epoch)."""
     KEYS_CHALLENGE = 33
     """() → nonce for the evidence of a node that asks for secrets."""
     KEYS_PROOF = 34

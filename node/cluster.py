@@ -25,6 +25,10 @@ QUORUM_SECONDS_MAX = 60.0
 """From the last node's first answer to a quorum that votes."""
 _POLL_SECONDS = 0.1
 _NOT_CHECKED = "not checked yet"
+_TOLD = ("height", "executed", "executes", "view", "peers", "alarm")
+"""What a row of the status document repeats of `node_status`."""
+_OF_ALL = ("members", "quorum")
+"""What it says once, for all nodes."""
 
 Document = dict[str, Any]
 Say = Callable[[str], None]
@@ -142,7 +146,9 @@ class Cluster:
         for node, (row, _) in zip(self.nodes, rows, strict=True):
             row["attestation"] = verdict_on(node.name, verdicts)
         service = self.service()
-        return {"chain": service.chain.hex(), "service": service.pin, "nodes": [row for row, _ in rows]}
+        told = executing_of([row for row, _ in rows])
+        shown = [{key: value for key, value in row.items() if key not in _OF_ALL} for row, _ in rows]
+        return {"chain": service.chain.hex(), "service": service.pin, **told, "nodes": shown}
 
 
 def open_cluster(directory: Path) -> Cluster:
@@ -208,7 +214,7 @@ def _row(node: NodeProcess) -> tuple[Document, dict[str, str]]:
         "pid": host.pid if host else None,
         "enclave_pid": enclave.pid if host and enclave else None,
         "state": "stopped" if host is None else (status or {}).get("state", "starting"),
-        **{key: (status or {}).get(key) for key in ("height", "executed", "view", "peers")},
+        **{key: (status or {}).get(key) for key in (*_TOLD, *_OF_ALL)},
         "attestation": _NOT_CHECKED,
         "endpoint": f"https://{node.config().rpc}",
     }
@@ -218,6 +224,18 @@ def _row(node: NodeProcess) -> tuple[Document, dict[str, str]]:
             peers: Any = node.ask("service_nodes")
             verdicts = {str(peer["name"]): str(peer["verdict"]) for peer in peers if peer["name"] != node.name}
     return row, verdicts
+
+
+def executing_of(rows: Sequence[Document]) -> Document:
+    """How many replicas execute by their own word, how many must, and the first alarm that any node raised."""
+    answering = [row for row in rows if row.get("quorum") is not None]
+    newest = max(answering, key=lambda row: int(row["height"] or 0), default=None)
+    return {
+        "executing": sum(bool(row["executes"]) for row in answering),
+        "quorum": None if newest is None else newest["quorum"],
+        "members": None if newest is None else newest["members"],
+        "alarm": next((f"{row['name']}: {row['alarm']}" for row in answering if row["alarm"]), None),
+    }
 
 
 def verdict_on(name: str, tables: list[dict[str, str]]) -> str:

@@ -4,7 +4,6 @@ Never sees a key or a plaintext: what passes here is public or sealed. Requests 
 under way. The process is enclave_door.py's; what belongs to no single block is in enclave_duties.py.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strongroom.consensus import codec, labels
@@ -153,10 +152,9 @@ class EnclaveProcess(EnclaveDuties):
         """The enclave's nonce for heads."""
         return await self._ask_bytes(Op.CHALLENGE)
 
-    async def freshen(self, heads: list[Head], headers: Sequence[Header] = ()) -> Freshness:
-        """Show q heads over the challenge, and the headers from the newest one's anchor up to it, if they are here."""
-        shown = (tuple(head.to_wire() for head in heads), tuple(header.encoded for header in headers))
-        answer = await self._ask(Op.FRESHEN, *shown)
+    async def freshen(self, heads: list[Head]) -> Freshness:
+        """Show q heads over the challenge."""
+        answer = await self._ask(Op.FRESHEN, tuple(head.to_wire() for head in heads))
         height, view, may_vote, epoch = codec.fields(answer, int, int, bool, int, name="freshness")
         return Freshness(Height(height), View(view), may_vote, Epoch(epoch))
 

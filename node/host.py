@@ -26,6 +26,7 @@ from strongroom.node.boot import Boot, begin_boot, read_file
 from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_process import EnclaveProcess
+from strongroom.node.execution_watch import ExecutionWatch, anchored_below, keep_watch
 from strongroom.node.inbox import Inbox
 from strongroom.node.joining import Introduction
 from strongroom.node.ledger.files import disk_faults, write_atomic
@@ -104,7 +105,7 @@ class Host:
     async def _live(self) -> None:
         self.record_processes()
         boot = await begin_boot(self.config, self.genesis.data, self.enclave, self.store_sealed)
-        self.boot = boot.number
+        self.boot, self.node_key = boot.number, boot.node_key
         self.epochs = await asyncio.to_thread(stored_epochs, self.store, self.genesis)
         await show_epochs(self.epochs, self.enclave, Epoch(0))
         self.history = await asyncio.to_thread(read_history, self.store, self.genesis)
@@ -136,6 +137,9 @@ class Host:
 
     def _compose(self, replayed: Replayed, boot: Boot) -> None:
         self.service = Service(self)
+        self.watch = ExecutionWatch(
+            anchored_below=lambda height: anchored_below(self.store, height), on_alarm=tell_of_execution
+        )
         self._introduction = Introduction(self.enclave, self.config)
         ground = Ground(
             config=self.config,
@@ -170,7 +174,6 @@ class Host:
             ground=ground,
             parts=parts,
             chip=self.layout.chip,
-            headers_below=self.participation.headers_below,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
         )
@@ -260,6 +263,7 @@ class Host:
             self.spawn(work)
         self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(parts, self.snapshots))
+        self.spawn(keep_watch(self))
         await self.participation.run()
 
     # --- kept, told, shown ---
@@ -281,20 +285,22 @@ class Host:
 
     @property
     def state(self) -> str:
-        """starting → joining or syncing → voting → stopped; suspended while a member only observes."""
+        """starting → joining or syncing → voting → stopped; suspended while a member only observes; following while it
+        votes and its enclave cannot execute, but is caught up by outcomes."""
         if self._stage == "stopped" or self.inbox.driver is None:
             return self._stage
         if self.alarm:
             return "suspended"
-        if self._is_behind():
+        follows = self.own is not None and self.pipeline.behind.is_set()
+        if self._is_behind(self.replica.final.height if follows else self.pipeline.executed):
             return "syncing"
-        return "joining" if self.own is None else "voting"
+        return "joining" if self.own is None else "following" if follows else "voting"
 
-    def _is_behind(self) -> bool:
+    def _is_behind(self, height: int) -> bool:
         statuses = self.inbox.status.values()
         claimed = sorted((status.body.height for status in statuses), reverse=True)
         honest_claim = claimed[min(self.tenure.description.quorum.faults, len(claimed) - 1)] if claimed else 0
-        return self.pipeline.executed + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
+        return height + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
 
     def feed_certificates(self, heads: list[Head]) -> None:
         """What heads prove is processed like any certificate that a peer sends (R2)."""
@@ -305,6 +311,14 @@ class Host:
         self.alarm = text
         if text:
             log.error("node.alarm", alarm=text)
+
+
+def tell_of_execution(alarm: str) -> None:
+    """That too few replicas execute, or that enough do again, is a fact of the log."""
+    if alarm:
+        log.error("node.alarm", alarm=alarm)
+    else:
+        log.info("node.alarm_over", what="a quorum of replicas executes again")
 
 
 class _Stop(Exception):

@@ -10,11 +10,9 @@ from dataclasses import replace
 
 import structlog
 
-from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken, NotCanonical, PeerFault
 from strongroom.consensus.events import FinalRecord
 from strongroom.consensus.host_messages import EpochMessage
-from strongroom.consensus.messages import Head
 from strongroom.consensus.records import epoch_of_record
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.requests import Refusal
@@ -26,7 +24,7 @@ from strongroom.node.lasting import Left
 from strongroom.node.parts import Ground, Parts
 from strongroom.node.pipeline import KEYS_NEEDED
 from strongroom.node.replay import show_epochs, stored_runs
-from strongroom.node.standing import Standing, header_at, standing_at
+from strongroom.node.standing import Standing, standing_at
 from strongroom.node.succession import next_stored
 from strongroom.node.tenure import Tenure
 
@@ -83,19 +81,10 @@ class Participation:
         while True:
             collected = await heads.collect(await enclave.challenge(), seconds=None)
             try:
-                return await enclave.freshen(collected, self.headers_below(collected))
+                return await enclave.freshen(collected)
             except Refusal as refusal:
                 self._on_alarm(f"waits for fresh heads: {refusal}")
                 await asyncio.sleep(HEADS_SECONDS)
-
-    def headers_below(self, heads: list[Head]) -> list[Header]:
-        """Headers from the newest head's anchor up to just below it, if they are stored here: what shows an enclave
-        whether an ended epoch's secret is still within its grace."""
-        store = self._ground.store
-        newest = max((head.body.header for head in heads), key=lambda header: header.height, default=None)
-        if newest is None or newest.height > store.newest_block + 1 or newest.anchor.height == 0:
-            return []
-        return [header_at(store, height) for height in range(newest.anchor.height, newest.height)]
 
     def _judge_log(self, fresh: Freshness) -> None:
         """Vote no more up to the newest epoch when the log does not hold all that was said (PROTOCOL §6)."""
@@ -118,7 +107,7 @@ class Participation:
             except Refusal as refusal:
                 if refusal.kind != KEYS_NEEDED:
                     raise
-                pipeline.fall_behind()
+                pipeline.fall_behind(pipeline.reached)
                 return
 
     # --- from epoch to epoch (R16) ---

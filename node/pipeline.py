@@ -162,15 +162,19 @@ class Pipeline:
             try:
                 await self.execute(blocks, recorded.certificate, linger=True)
             except Refusal as refusal:
-                if refusal.kind != KEYS_NEEDED:
+                if self.behind.is_set():
+                    pass  # another process took over below these blocks: the follower executes what is recorded
+                elif refusal.kind != KEYS_NEEDED:
                     raise
-                self.fall_behind()
+                else:
+                    self.fall_behind(self.reached)
         for commit in run:
             for digest in commit.batches:
                 self._batches.drop(digest)
 
-    def fall_behind(self) -> None:
-        """The enclave cannot execute the next block: the follower goes on from here."""
+    def fall_behind(self, reached: Height) -> None:
+        """The enclave stands here, and cannot execute the next block: the follower goes on."""
+        self.reached = reached
         log.info("pipeline.follows", height=int(self.reached))
         self.behind.set()
         self._on_public()

@@ -50,8 +50,19 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Takes part: transactions given here are ordered while a quorum is alive."""
-        return self._host.state == "voting"
+        """Takes part: transactions given here are ordered and executed while a quorum is alive."""
+        return self._host.state == "voting" and not self._host.watch.alarm
+
+    @property
+    def replicas(self) -> Document:
+        """How many validators execute what is final, as this node sees it, of how many, and how many must."""
+        watch, description = self._host.watch, self._host.tenure.description
+        return {
+            "state": self._host.state,
+            "executing": watch.count,
+            "members": len(description.validators),
+            "quorum": description.quorum.size,
+        }
 
     @property
     def epoch(self) -> int:
@@ -153,6 +164,7 @@ class Service:
             "connected": own or key in host.links.links,
             "height": tenure.replica.final.height if own else None if status is None else status.body.height,
             "executed": host.pipeline.executed if own else None if status is None else status.body.executed,
+            "executes": key in host.watch.names,
             "view": tenure.replica.view if own else None if status is None else status.body.view,
             "faults": tenure.inbox.faults[key],
         }
@@ -185,6 +197,8 @@ class Service:
         return {
             "node": host.config.name,
             "state": host.state,
+            "executes": host.node_key in host.watch.names,
+            "executing": host.watch.count,
             "height": tenure.replica.final.height,
             "executed": host.pipeline.executed,
             "view": tenure.replica.view,
@@ -199,7 +213,7 @@ class Service:
             "strikes": tenure.replica.strikes,
             "version": version("strongroom"),
             "boot": host.boot,
-            "alarm": host.alarm or None,
+            "alarm": host.alarm or host.watch.alarm or None,
             "fresh": host.inbox.driver is not None,
         }
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from strongroom.node.cluster import Cluster
@@ -73,6 +74,7 @@ def show_status(document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, _TABLE_WIDTH)  # a narrow terminal wraps lines; figures are never cut off
     console.print(f"service {document['service']}", soft_wrap=True)
+    show_executing(console, document)
     columns = ("node", "pid", "enclave", "state", "height", "executed", "view", "peers", "attestation", "endpoint")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
     for node in document["nodes"]:
@@ -86,6 +88,17 @@ def show_status(document: dict[str, Any]) -> None:
             *(_text(node[key]) for key in plain),
         )
     console.print(table)
+
+
+def show_executing(console: Console, document: dict[str, Any]) -> None:
+    """How many replicas execute; in red when a quorum does not."""
+    quorum, executing = document["quorum"], document["executing"]
+    if quorum is not None:
+        colour = "green" if executing >= quorum else "red"
+        text = f"[{colour}]{executing} of {document['members']} replicas execute[/], {quorum} needed"
+        console.print(text, soft_wrap=True)
+    if document["alarm"]:
+        console.print(f"[red]alarm[/] {escape(document['alarm'])}", soft_wrap=True)
 
 
 class _Silent:
@@ -111,6 +124,7 @@ def _status_line(cluster: Cluster, states: dict[str, str]) -> str:
     others = {name: state for name, state in states.items() if state != "voting"}
     parts = [
         f"{voting} of {len(states)} vote",
+        f"{status.get('executing', '?')} execute",
         f"height {status.get('height', '?')}",
         f"view {status.get('view', '?')}",
     ]

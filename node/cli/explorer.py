@@ -61,6 +61,8 @@ def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
 
 async def _status(directory: Path) -> dict[str, Any]:
+    from strongroom.node.cluster import executing_of
+
     async with _reader(directory) as reader:
         nodes = [
             {"endpoint": endpoint, **(answer or {"node": None, "state": UNREACHABLE})}
@@ -73,6 +75,7 @@ async def _status(directory: Path) -> dict[str, Any]:
         "service": reader.service.pin,
         "chain": reader.service.chain.hex(),
         **{name: info.get(name) for name in names},
+        **executing_of([{**node, "name": node["node"]} for node in nodes]),
         "nodes": nodes,
     }
 

@@ -23,6 +23,12 @@ def show_status(document: dict[str, Any]) -> None:
             ("pin", document["service"]),
             ("height", f"{or_dash(document['height'])} final, {or_dash(document['executed'])} executed"),
             ("epoch", or_dash(document["epoch"])),
+            (
+                "executing",
+                f"{document['executing']} of {or_dash(document['members'])} replicas,"
+                f" {or_dash(document['quorum'])} needed",
+            ),
+            *([("alarm", document["alarm"])] if document["alarm"] else []),
         ]
     )
     names = ("node", "state", "height", "executed", "view", "leader", "peers", "endpoint")

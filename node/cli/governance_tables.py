@@ -45,6 +45,7 @@ def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
         "offence",
         "boot",
         "height",
+        "executes",
         "view",
         "endpoint",
     )

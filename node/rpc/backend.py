@@ -90,3 +90,8 @@ class Backend(Protocol):
 
     @property
     def ready(self) -> bool: ...
+
+    @property
+    def replicas(self) -> Document:
+        """This node's state; how many validators execute, of how many, and how many must."""
+        ...

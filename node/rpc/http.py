@@ -12,7 +12,7 @@ from functools import partial
 from aiohttp import web
 
 from strongroom.node.rpc import jsonrpc
-from strongroom.node.rpc.backend import Backend
+from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.faults import RpcFault
 from strongroom.node.rpc.limits import RpcLimits
@@ -112,11 +112,12 @@ async def _live(request: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> web.Response:
-    return _health("ready", request.app[_BACKEND].ready)
+    backend = request.app[_BACKEND]
+    return _health("ready", backend.ready, backend.replicas)
 
 
-def _health(word: str, good: bool) -> web.Response:
-    return web.json_response({word: good}, status=200 if good else 503)
+def _health(word: str, good: bool, more: Document | None = None) -> web.Response:
+    return web.json_response({word: good, **(more or {})}, status=200 if good else 503)
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -92,7 +92,7 @@ class HostileHost:
         self.seen: list[bytes] = []
         """Every request so far, to be replayed."""
         self.must(Op.UNSEAL, self.sealed, founded.verified.data)
-        self.must(Op.FRESHEN, self._heads(self.must(Op.CHALLENGE), height=0), ())
+        self.must(Op.FRESHEN, self._heads(self.must(Op.CHALLENGE), height=0))
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class HostileHost:
         yield Op.CAST, lambda: ((statement.to_wire(), Statement(Kind.NULLIFY, EPOCH, View(99), NO_DIGEST).to_wire()),)
         yield Op.FORGET, lambda: (0, height)
         yield Op.CHALLENGE, tuple
-        yield Op.FRESHEN, lambda: (self._heads(self.must(Op.CHALLENGE), height=len(chain.blocks)), ())
+        yield Op.FRESHEN, lambda: (self._heads(self.must(Op.CHALLENGE), height=len(chain.blocks)),)
         yield Op.APPLY, lambda: ((newest.header.encoded,), (chain.outcomes[newest.header.height - 1].encode(),))
         yield Op.CONFIRM, lambda: ((newest.header.encoded,), final)
         yield Op.EXECUTE, lambda: (((newest.header.encoded, tuple(one.to_wire() for one in newest.batches)),), final)

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.consensus import samples
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, Header
@@ -13,6 +15,7 @@ from strongroom.consensus.events import Commit, FinalRecord
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.requests import Refusal
 from strongroom.node.batches import BatchPool
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.pipeline import BACKLOG_BLOCKS_MAX, BACKLOG_BYTES_MAX, Pipeline
@@ -177,3 +180,42 @@ async def test_what_waits_for_execution_is_bounded_in_blocks_and_bytes(tmp_path:
     made.put([Commit(header(height, BATCH_BYTES_MAX), (), None) for height in range(1, count + 1)])
     assert made.overfull
     store.close()
+
+
+class OfAnotherHeight:
+    """A process that took over below the blocks that were already on their way to its predecessor."""
+
+    def __init__(self) -> None:
+        self.take_over: Callable[[], None] = lambda: None
+
+    async def execute(self, *_: object) -> object:
+        self.take_over()
+        raise Refusal("PeerFault", "", "block 1 does not follow the executed block 0")
+
+
+async def test_blocks_on_their_way_while_a_process_took_over_below_them_are_left_to_the_follower(
+    tmp_path: Path,
+) -> None:
+    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+        told, enclave = Told(store), OfAnotherHeight()
+        made = executing(store, told)
+        made._enclave = enclave  # type: ignore[assignment]
+        enclave.take_over = lambda: made.fall_behind(Height(0))
+        made.put(commits(1, 1))
+        made.put(commits(2, 2))
+        running = asyncio.create_task(made.run())
+        while store.newest_block < 2:
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0)
+        assert (made.behind.is_set(), made.executed, store.newest_outcome) == (True, 0, 0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_refusal_that_nobody_foresaw_is_not_taken_for_that(tmp_path: Path) -> None:
+    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+        made = executing(store, Told(store))
+        made._enclave = OfAnotherHeight()  # type: ignore[assignment]
+        made.put(commits(1, 1))
+        with pytest.raises(Refusal):
+            await made.run()

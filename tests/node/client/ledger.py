@@ -274,6 +274,10 @@ class FakeNode:
         state: PublicState = self.orderer.chain.executor.governance.document()
         return state
 
+    @property
+    def replicas(self) -> Document:
+        return {"state": "voting", "executing": 4, "members": 4, "quorum": 3}
+
     def node_status(self) -> Document:
         governance = self.orderer.chain.governance
         return {

@@ -41,6 +41,7 @@ class FakeBackend:
         self.result = b"sealed"
         self.live = True
         self.ready = True
+        self.replicas: Document = {"state": "voting", "executing": 4, "members": 4, "quorum": 3}
         self._grown = asyncio.Event()
 
     def grow(self, blocks: int = 1) -> None:

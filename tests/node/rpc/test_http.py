@@ -211,8 +211,9 @@ async def test_health_says_what_the_backend_says() -> None:
         for path in ("live", "ready"):
             for good, status in ((True, 200), (False, 503)):
                 setattr(door.backend, path, good)
+                more = door.backend.replicas if path == "ready" else {}
                 async with door.http.get(f"{door.url}/health/{path}") as response:
-                    assert (response.status, await response.json()) == (status, {path: good})
+                    assert (response.status, await response.json()) == (status, {path: good, **more})
 
 
 async def test_metrics_are_prometheus_text_with_the_doors_own_counters() -> None:
