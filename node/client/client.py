@@ -25,6 +25,7 @@ from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.identities import Ask
 from strongroom.node.client.names import Bound, Names
 from strongroom.node.client.questions import QueryResult
+from strongroom.node.client.replies import NUMBER_MAX
 from strongroom.node.client.service import Service, load_service
 from strongroom.node.client.trust import TrustedEpoch
 from strongroom.node.client.waiting import OnWaiting
@@ -138,7 +139,7 @@ class Client:
 
     @height.setter
     def height(self, height: int) -> None:
-        self._way.questions.height = height
+        self._way.questions.height = _checked_height(height)
 
     # --- transactions -------------------------------------------------------------------------------------------
 
@@ -172,10 +173,10 @@ class Client:
 
     async def call_many(self, name: str, many: Iterable[Mapping[str, Any]]) -> AsyncGenerator[Done | ClientFault, None]:
         """Many calls in order through one session, pipelined; their answers in the same order, errors as values."""
-        under_way: deque[Entry] = deque()
+        under_way: deque[Entry | ClientFault] = deque()
         for arguments in many:
-            under_way.append(self._way.pipeline.submit(*self._names.transaction(name, arguments)))
-            while len(under_way) >= CALLS_AHEAD_MAX or (under_way and under_way[0].future.done()):
+            under_way.append(self._submitted(name, arguments))
+            while len(under_way) >= CALLS_AHEAD_MAX or (under_way and _is_answered(under_way[0])):
                 yield await self._way.answer_or_fault(under_way.popleft())
         while under_way:
             yield await self._way.answer_or_fault(under_way.popleft())
@@ -247,6 +248,27 @@ class Client:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
+    def _submitted(self, name: str, arguments: Mapping[str, Any]) -> Entry | ClientFault:
+        try:
+            return self._way.pipeline.submit(*self._names.transaction(name, arguments))
+        except ClientFault as fault:
+            return fault
+
     async def _query(self, bound: Bound, at_least: int | None, linearizable: bool) -> QueryResult:
-        demanded = self.height if at_least is None else at_least
+        demanded = self.height if at_least is None else _checked_height(at_least)
         return await self._way.within(self._way.questions.query(*bound, demanded, linearizable))
+
+
+def _is_answered(one: Entry | ClientFault) -> bool:
+    return isinstance(one, ClientFault) or one.future.done()
+
+
+def _checked_height(height: int) -> int:
+    """A height that the caller demands.
+
+    Raises:
+        ClientFault: it is none.
+    """
+    if type(height) is not int or not 0 <= height <= NUMBER_MAX:
+        raise ClientFault(f"{height!r} is no height: a whole number from 0 to 2^63 - 1")
+    return height

@@ -6,6 +6,7 @@ what becomes of a call that was refused in refusals.py, which node is talked to 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
 from strongroom.node.client.frames import Frame, Frames
 from strongroom.node.client.nodes import Nodes, retry_seconds
+from strongroom.node.client.replies import number_in
 from strongroom.node.client.sealing import Sealer
 from strongroom.node.rpc.faults import Overloaded
 
@@ -29,6 +31,7 @@ OVERLOADS_MAX = 3
 DISTRUST_RETRY_SECONDS = 1.0
 COMPANY_SECONDS = 0.004
 """While a frame is under way, calls wait so long for others to share the next one; a lone call never waits."""
+_log = logging.getLogger(__name__)
 
 
 class Pipeline:
@@ -59,6 +62,8 @@ class Pipeline:
         self._overloads = 0
         """Times in a row that this node was overloaded."""
         self._resuming = self._resting = False
+        self._broken: str | None = None
+        """What ended the loop, if anything did; nothing is queued any more then."""
 
     # --- for callers ----------------------------------------------------------------------------------------------
 
@@ -67,7 +72,10 @@ class Pipeline:
 
         Raises:
             Overloaded: CALLS_WAITING_MAX calls wait already.
+            Unreachable: a bug has ended this client.
         """
+        if self._broken is not None:
+            raise Unreachable(self._broken)
         if len(self._waiting) >= CALLS_WAITING_MAX:
             raise Overloaded("too many calls wait: await answers to some of them first")
         loop = asyncio.get_running_loop()
@@ -135,10 +143,13 @@ class Pipeline:
 
     def close(self) -> None:
         """The client ends: nobody will be answered any more."""
+        self._end_all("the client was closed before the answer")
+
+    def _end_all(self, why: str) -> None:
         unsealed, self._waiting = list(self._waiting), deque()
         for entry in (*self.sealer.unanswered, *unsealed):
             if not entry.future.done():
-                entry.future.set_exception(Unreachable("the client was closed before the answer", id=entry.id))
+                entry.future.set_exception(Unreachable(why, id=entry.id))
                 entry.future.exception()  # whoever waited may be gone; that is no error
         self.sealer.clear()
 
@@ -150,7 +161,18 @@ class Pipeline:
     # --- the loop -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Send what waits through one node after another, until cancelled."""
+        """Send what waits through one node after another, until cancelled.
+
+        A bug here ends no task of a caller's: each call that waits, and each later one, is told.
+        """
+        try:
+            await self._run()
+        except Exception as error:
+            _log.warning("a bug ended the calls of a client", exc_info=True)
+            self._broken = f"a bug in this client ended its calls ({type(error).__name__}): open another one"
+            self._end_all(self._broken)
+
+    async def _run(self) -> None:
         while True:
             try:
                 connection = await self._nodes.connection(self._wake.set)
@@ -184,6 +206,11 @@ class Pipeline:
                 future = await connection.start("ledger_submit_many", params)
             except Disconnected:
                 return
+            except Overloaded as fault:  # other callers' questions take all the room of this connection
+                self._frames.refused(frame)
+                if self._frames.all_back and not self._resuming:
+                    self._on_overload(self._frames, fault)
+                return
             future.add_done_callback(partial(self._on_reply, self._frames, frame))
 
     def _next_frame(self) -> list[Entry]:
@@ -210,6 +237,10 @@ class Pipeline:
                 self.sealer.seal(entry)
             except ClientFault as fault:
                 entry.future.set_exception(fault)
+                continue
+            except Exception as error:  # whatever is wrong with one call, the others go on
+                _log.warning("a call could not be sealed", exc_info=True)
+                entry.future.set_exception(ClientFault(f"this call cannot be sealed ({type(error).__name__})"))
                 continue
             return entry
         return None
@@ -242,8 +273,8 @@ class Pipeline:
                 elif item["id"] != entry.id:
                     raise ValueError("answers out of order")
                 else:
-                    self.finish(entry, int(item["height"]), int(item["index"]), item["result"])
-        except (KeyError, TypeError, ValueError, DoesNotOpen) as error:
+                    self.finish(entry, number_in(item, "height"), number_in(item, "index"), item["result"])
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, DoesNotOpen) as error:
             self.leave(NotTrusted("answer", f"not the answer to what was submitted: {error}"))
 
     def _on_overload(self, frames: Frames, fault: Overloaded) -> None:

@@ -4,6 +4,7 @@ Owns words and patience. The words come from unverified statuses: they inform a 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import chain, repeat
 from math import inf
@@ -13,6 +14,7 @@ from strongroom.consensus.quorum import Quorum
 from strongroom.node.client.errors import Disconnected
 from strongroom.node.client.nodes import Nodes
 from strongroom.node.client.pipeline import Pipeline
+from strongroom.node.client.scope import fenced
 from strongroom.node.rpc.faults import NotYet, RpcFault
 
 OnWaiting = Callable[[str], None]
@@ -24,6 +26,7 @@ STALL_SECONDS_MIN = 10.0
 STALL_SECONDS_MAX = 60.0
 """Without progress for so long, another node is asked; the time doubles while that does not help either."""
 WATCH_SECONDS = 0.5
+_log = logging.getLogger(__name__)
 RECEIPT_LOOKS = (0.025, 0.05, 0.1, 0.2)
 """Seconds between looks for a receipt, the last one again and again: a busy chain anchors within a block or two."""
 
@@ -55,6 +58,7 @@ async def receipt_once_there(
             await asyncio.sleep(next(pauses))
 
 
+@fenced
 async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) -> None:
     """Watch a pipeline until cancelled."""
     loop = asyncio.get_running_loop()
@@ -73,6 +77,7 @@ async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) 
             pipeline.leave(Disconnected(f"no answer for {still:.0f} s"))
 
 
+@fenced
 async def tell_while(nodes: Nodes, on_waiting: OnWaiting) -> None:
     """Tell why it takes so long, from now on until cancelled."""
     told = ""
@@ -86,7 +91,10 @@ async def tell(nodes: Nodes, on_waiting: OnWaiting, told: str) -> str:
     """Look around; tell it if it is not what was told last. Returns what stands told now."""
     text = words_for(await nodes.survey())
     if text != told:
-        on_waiting(text)
+        try:
+            on_waiting(text)
+        except Exception as error:  # a listener of the caller's, e.g. one that writes to a pipe that is closed
+            _log.warning("whoever is told why an answer does not come raised %s", type(error).__name__)
     return text
 
 

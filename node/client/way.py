@@ -91,8 +91,10 @@ class Way:
             fault.id = entry.id
             raise fault from None
 
-    async def answer_or_fault(self, entry: Entry) -> Done | ClientFault:
+    async def answer_or_fault(self, entry: Entry | ClientFault) -> Done | ClientFault:
         """A call's answer, or what it was refused with, as a value."""
+        if isinstance(entry, ClientFault):
+            return entry
         try:
             return entry.future.result() if entry.future.done() else await self.answered(entry)
         except Unreachable:
