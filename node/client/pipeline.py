@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import AttestationError, ClientFault, StrongroomError
+from strongroom.consensus.types import TransactionId
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.calls import Done, Entry
 from strongroom.node.client.connection import Connection
@@ -51,7 +52,9 @@ class Pipeline:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self.height = 0
-        """The newest height in any answer."""
+        """The newest height that a node named for one of these calls: its word, until f+1 confirm it."""
+        self.newest: TransactionId | None = None
+        """The call that it was named for."""
         self.progress_at = asyncio.get_running_loop().time()
         """When the last answer came, or work began after there was none."""
         self._leaving: StrongroomError | None = None
@@ -126,7 +129,7 @@ class Pipeline:
         if entry.sequence == 0:
             opened.stands = True
         if height > self.height:
-            self.height = height
+            self.height, self.newest = height, id
         future = entry.future
         if future.done():
             return

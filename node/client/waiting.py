@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import chain, repeat
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from strongroom.consensus.quorum import Quorum
 from strongroom.node.client.errors import Disconnected
@@ -16,6 +16,15 @@ from strongroom.node.client.nodes import Nodes
 from strongroom.node.client.pipeline import Pipeline
 from strongroom.node.client.scope import fenced
 from strongroom.node.rpc.faults import NotYet, RpcFault
+
+
+class Surveyed(Protocol):
+    """Whoever can look around."""
+
+    async def survey(self) -> Sequence[dict[str, Any] | None]:
+        """Every endpoint's status; None: no answer."""
+        ...
+
 
 OnWaiting = Callable[[str], None]
 """Told, in words, why an answer does not come."""
@@ -78,7 +87,7 @@ async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) 
 
 
 @fenced
-async def tell_while(nodes: Nodes, on_waiting: OnWaiting) -> None:
+async def tell_while(nodes: Surveyed, on_waiting: OnWaiting) -> None:
     """Tell why it takes so long, from now on until cancelled."""
     told = ""
     await asyncio.sleep(WAITING_SECONDS)
@@ -87,7 +96,7 @@ async def tell_while(nodes: Nodes, on_waiting: OnWaiting) -> None:
         await asyncio.sleep(WATCH_SECONDS)
 
 
-async def tell(nodes: Nodes, on_waiting: OnWaiting, told: str) -> str:
+async def tell(nodes: Surveyed, on_waiting: OnWaiting, told: str) -> str:
     """Look around; tell it if it is not what was told last. Returns what stands told now."""
     text = words_for(await nodes.survey())
     if text != told:
