@@ -24,6 +24,10 @@ _FAULTS: dict[int, type[RpcFault]] = {
 }
 
 
+NUMBER_MAX = 2**63 - 1
+"""Heights, indices and times of a ledger stay below."""
+
+
 def fault_of(error: Any) -> RpcFault:
     """The fault that a reply's `error` member tells of.
 
@@ -34,6 +38,18 @@ def fault_of(error: Any) -> RpcFault:
     fault = _FAULTS.get(code, RpcFault)(str(message))
     fault.data = dict(data)
     return fault
+
+
+def number_in(document: Any, name: str) -> int:
+    """A height, index or count that a node sent.
+
+    Raises:
+        KeyError, TypeError, ValueError: missing, or nothing that a node would send.
+    """
+    value = document[name]
+    if type(value) is not int or not 0 <= value <= NUMBER_MAX:
+        raise ValueError(f"{name} is no number from 0 to 2^63 - 1")
+    return value
 
 
 def words_of(error: BaseException) -> str:
