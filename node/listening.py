@@ -104,10 +104,10 @@ class Guest(asyncio.Protocol):
         self.inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._listener.forget(self)
         if self.transport is not None:
             self.transport = None
             self.inner.connection_lost(exc)
+        self._listener.forget(self)
 
 
 MakeProtocol = Callable[[Guest], asyncio.Protocol]

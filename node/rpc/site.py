@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from strongroom.node.listening import Bounds, Guest, Listener
 from strongroom.node.rpc.limits import RpcLimits
@@ -78,8 +79,14 @@ class BoundedSite(web.BaseSite):
         guest.on_gone = partial(self._leave, protocol)
         return protocol
 
-    def _leave(self, protocol: object) -> None:
+    def _leave(self, protocol: RequestHandler) -> None:
+        """Forget a connection, and break the circle in which aiohttp leaves it.
+
+        The handler keeps a method of the WebSocket, the WebSocket its writer, the writer the handler, and all of them
+        the TLS session: 70 KiB until the oldest generation is collected, which a host all but never does.
+        """
         self._guests.pop(protocol, None)
+        protocol._data_received_cb = None
 
 
 @contextmanager

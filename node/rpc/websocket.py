@@ -70,6 +70,17 @@ class Connection:
     async def serve(self) -> web.WebSocketResponse:
         """Answer frames until the peer goes away; whatever it still waits for is cancelled."""
         await self._socket.prepare(self._request)
+        if await self._converse():
+            raise asyncio.CancelledError
+        return self._socket
+
+    async def _converse(self) -> bool:
+        """Answer frames until the end; was that end a cancellation?
+
+        It is not passed through the task group, which in Python 3.11 keeps it, and with it this whole connection, in a
+        circle of exception and frame.
+        """
+        cancelled = False
         async with asyncio.TaskGroup() as group:
             tables = {
                 kind: SubscriptionTable(group, self._backend, self._limits, partial(self._send, form))
@@ -81,12 +92,15 @@ class Connection:
                 async for message in self._socket:
                     if message.type in FORMS:
                         await self._take(group, callers[message.type], FORMS[message.type], message.data)
+            except asyncio.CancelledError:
+                cancelled = True
             finally:
                 for task in self._running:
                     task.cancel()
                 for table in tables.values():
                     table.end()
-        return self._socket
+                self._tables = ()  # they hold this connection: a circle keeps the whole TLS session
+        return cancelled
 
     async def close(self) -> None:
         """The server stops."""
