@@ -68,7 +68,7 @@ async def _make(layout: ClusterLayout, final: Path, plan: Plan, numbers: list[in
     keys = KeyFolder(layout.keys)
     people = {name: keys.new(name) for name in (*MEMBERS, *USERS)}
     for spec in specs:
-        _make_node(layout, spec, specs)
+        _make_node(layout, spec, specs, numbers[2 * plan.nodes + specs.index(spec)])
     layout.ca.write_bytes(b"".join(layout.node(spec.name).tls_certificate.read_bytes() for spec in specs))
     say("founding the service: simulated chips, enclaves, their evidence checked by each other, genesis")
     founded = await found(
@@ -82,7 +82,7 @@ async def _make(layout: ClusterLayout, final: Path, plan: Plan, numbers: list[in
     write_service(layout.service, _service(founded, specs, final))
 
 
-def _make_node(layout: ClusterLayout, spec: NodeSpec, specs: list[NodeSpec]) -> None:
+def _make_node(layout: ClusterLayout, spec: NodeSpec, specs: list[NodeSpec], health: int) -> None:
     node = layout.node(spec.name)
     node.directory.mkdir(mode=0o700)
     tls.write_identity(tls.make_certificate(spec.name), certificate=node.tls_certificate, key=node.tls_key)
@@ -93,6 +93,7 @@ def _make_node(layout: ClusterLayout, spec: NodeSpec, specs: list[NodeSpec]) -> 
         rpc=Address(HOST, spec.rpc_port),
         peer=Address(HOST, spec.peer_port),
         peers=tuple(Peer(other.name, Address(HOST, other.peer_port)) for other in specs if other is not spec),
+        health=Address(HOST, health),
     )
     node.config.write_text(dumps(config, base=node.directory))
 

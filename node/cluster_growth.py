@@ -144,7 +144,7 @@ def peers_of(nodes: Sequence[NodeProcess]) -> tuple[Peer, ...]:
 async def _prepare(cluster: Cluster, number: int, region: str) -> PreparedJoiner:
     reservation = _ports(cluster, number)
     try:
-        rpc, peer = (Address(HOST, port) for port in reservation.ports)
+        rpc, peer, health = (Address(HOST, port) for port in reservation.ports)
         return await prepare_joiner(
             cluster.layout,
             name=f"n{number}",
@@ -153,6 +153,7 @@ async def _prepare(cluster: Cluster, number: int, region: str) -> PreparedJoiner
             rpc=rpc,
             peer=peer,
             peers=peers_of(cluster.nodes),
+            health=health,
         )
     finally:
         reservation.release()
@@ -165,8 +166,8 @@ def _ports(cluster: Cluster, number: int) -> ports.Reservation:
     if len(bases) == 1:
         ((rpc, peer),) = bases
         if rpc + number < peer:
-            return ports.reserve([rpc + number, peer + number], HOST)
-    return ports.reserve_free(2, HOST)
+            return ports.reserve([rpc + number, peer + number, 2 * peer - rpc + number], HOST)
+    return ports.reserve_free(3, HOST)
 
 
 async def _allow(council: Council, joiner: PreparedJoiner) -> None:

@@ -32,7 +32,7 @@ class Plan:
     base_port: int = DEFAULT_BASE_PORT
     """Node i serves clients on base + i; 0 picks free ports."""
     port_stride: int = DEFAULT_PORT_STRIDE
-    """Node i serves peers on base + stride + i."""
+    """Node i serves peers on base + stride + i, health and metrics on base + 2 × stride + i."""
     service_name: str = "strongroom-local"
     limits: tuple[tuple[str, int], ...] = LOCAL_LIMITS
     """(name, value) of governance's limits (enclave/governance/rules.py); the others have their defaults."""
@@ -45,14 +45,16 @@ class Plan:
             return
         if self.nodes > self.port_stride:
             raise OperatorFault(
-                f"{self.nodes} nodes need --port-stride {self.nodes} or more: node i uses base+i and base+stride+i"
+                f"{self.nodes} nodes need --port-stride {self.nodes} or more:"
+                " node i uses base+i, base+stride+i and base+2*stride+i"
             )
-        if not 1024 <= self.base_port <= PORT_MAX - self.port_stride - self.nodes:
-            raise OperatorFault(f"--base-port is 0 or from 1024 to {PORT_MAX - self.port_stride - self.nodes}")
+        highest = PORT_MAX - 2 * self.port_stride - self.nodes
+        if not 1024 <= self.base_port <= highest:
+            raise OperatorFault(f"--base-port is 0 or from 1024 to {highest}")
 
     def reserve_ports(self) -> ports.Reservation:
-        """RPC ports of all nodes, then peer ports of all nodes. Raises PortTaken."""
+        """RPC ports of all nodes, then their peer ports, then their health ports. Raises PortTaken."""
         if self.base_port == 0:
-            return ports.reserve_free(2 * self.nodes, HOST)
-        offsets = [*range(self.nodes), *range(self.port_stride, self.port_stride + self.nodes)]
+            return ports.reserve_free(3 * self.nodes, HOST)
+        offsets = [row * self.port_stride + index for row in range(3) for index in range(self.nodes)]
         return ports.reserve([self.base_port + offset for offset in offsets], HOST)

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
+from aiohttp import web
 
 from strongroom.consensus.blocks import decode_payload
 from strongroom.consensus.errors import OperatorFault
@@ -25,6 +26,7 @@ from strongroom.node.acquaintance import Acquaintance
 from strongroom.node.boot import Boot, begin_boot, read_file
 from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.config import NodeConfig
+from strongroom.node.descriptors import divide, raise_limit
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.execution_watch import ExecutionWatch, anchored_below, keep_watch
 from strongroom.node.inbox import Inbox
@@ -33,12 +35,14 @@ from strongroom.node.ledger.files import disk_faults, write_atomic
 from strongroom.node.ledger.lock import acquire_lock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.links import PEER_CONNECTIONS_MAX
+from strongroom.node.listening import Listener
 from strongroom.node.participation import Participation
 from strongroom.node.parts import Ground, Owner, Parts
 from strongroom.node.peers import Place
 from strongroom.node.process_change import ProcessChange
 from strongroom.node.replay import Replayed, read_history, replay, show_epochs
-from strongroom.node.rpc.http import make_app, serve
+from strongroom.node.rpc.http import make_app, make_health_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.run_record import RunRecord
 from strongroom.node.service import Service
@@ -69,6 +73,8 @@ class Host:
         self._damage: asyncio.Queue[OperatorFault] = asyncio.Queue()
         """What was found wrong with the ledger's files by whoever read them."""
         self._sealing = asyncio.Lock()
+        self._listener: Listener | None = None
+        self.runners: list[web.AppRunner] = []
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -126,6 +132,8 @@ class Host:
         except* _Stop:
             log.info("node.stopped", node=self.config.name)
         finally:
+            if self._listener is not None:
+                self._listener.close()
             self.links.close()
 
     def record_processes(self) -> None:
@@ -208,14 +216,33 @@ class Host:
     async def _open_doors(self) -> None:
         config = self.config
         context = tls.server_context(self.layout.tls_certificate, self.layout.tls_key)
-        bounds = config.limits
-        limits = RpcLimits(connections_max=bounds.connections_max, body_bytes_max=bounds.request_bytes_max)
+        limits = self._rpc_limits()
         try:
-            await self.links.listen(config.peer, context, self.spawn)
-            self.runner = await serve(make_app(self.service, limits), config.rpc.host, config.rpc.port, context)
+            self._listener = await self.links.listen(config.peer, context, self.spawn, self._shares.peers)
+            app = make_app(self.service, limits, hosts=(config.name, config.rpc.host, *config.hosts))
+            self.runners = [await serve(app, config.rpc.host, config.rpc.port, context)]
+            if config.health is not None:
+                health = make_health_app(app)
+                self.runners.append(await serve(health, config.health.host, config.health.port, None))
         except OSError as error:
-            raise OperatorFault(f"cannot listen on {config.rpc} or {config.peer}: {error.strerror}") from None
+            where = ", ".join(str(one) for one in (config.rpc, config.peer, config.health) if one is not None)
+            raise OperatorFault(f"cannot listen on all of {where}: {error.strerror}") from None
         log.info("node.listening", node=config.name, rpc=str(config.rpc), peers=str(config.peer), boot=self.boot)
+
+    def _rpc_limits(self) -> RpcLimits:
+        """The configured bounds, lowered to what the descriptors of this process allow."""
+        bounds = self.config.limits
+        descriptors = raise_limit()
+        self._shares = shares = divide(descriptors, clients=bounds.connections_max, peers=PEER_CONNECTIONS_MAX)
+        if shares.clients < bounds.connections_max:
+            log.warning("node.connections_lowered", descriptors=descriptors, clients=shares.clients)
+        return RpcLimits(
+            connections_max=shares.clients,
+            address_connections_max=max(1, shares.clients // 4),
+            websockets_max=max(1, shares.clients - shares.clients // 16),
+            refused_max=shares.refused,
+            body_bytes_max=bounds.request_bytes_max,
+        )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside everything else, as long as the node lives."""
@@ -231,7 +258,8 @@ class Host:
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
         self._stage = "stopped"
-        await self.runner.cleanup()
+        for runner in self.runners:
+            await runner.cleanup()
         with contextlib.suppress(OperatorFault):
             await self.store_sealed(await self.enclave.seal())
         raise _Stop

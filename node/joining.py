@@ -60,6 +60,7 @@ async def prepare_joiner(
     rpc: Address,
     peer: Address,
     peers: Sequence[Peer],
+    health: Address | None = None,
 ) -> PreparedJoiner:
     """Make the folder of a node that is to join a local cluster: a chip of its manufacturer, keys, configuration.
 
@@ -71,6 +72,7 @@ async def prepare_joiner(
         rpc: where it serves clients.
         peer: where it serves nodes.
         peers: the others, with their RPC addresses: the node introduces itself there.
+        health: where it serves health and metrics alone; None: beside `rpc` only.
 
     Raises:
         OperatorFault: the folder exists, or a file is not as it must be.
@@ -79,7 +81,7 @@ async def prepare_joiner(
         raise OperatorFault(f"{cluster.node(name).directory} exists: name another node")
     draft = Path(tempfile.mkdtemp(prefix=f".{name}.making-", dir=cluster.directory))
     try:
-        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers)
+        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers, health)
         draft.rename(cluster.node(name).directory)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -96,6 +98,7 @@ async def _make(
     rpc: Address,
     peer: Address,
     peers: Sequence[Peer],
+    health: Address | None,
 ) -> PreparedJoiner:
     Manufacturer.load(cluster.platform).make_chip().save(layout.chip)
     tls.write_identity(tls.make_certificate(name), certificate=layout.tls_certificate, key=layout.tls_key)
@@ -120,7 +123,13 @@ async def _make(
     write_atomic(layout.sealed / SEALED_STATE, sealed)
     WriteAheadLog.open(layout.wal).close()  # from the beginning on: a node that finds none has lost it
     config = NodeConfig(
-        name=name, directory=layout.directory, genesis=cluster.genesis, rpc=rpc, peer=peer, peers=tuple(peers)
+        name=name,
+        directory=layout.directory,
+        genesis=cluster.genesis,
+        rpc=rpc,
+        peer=peer,
+        peers=tuple(peers),
+        health=health,
     )
     layout.config.write_text(dumps(config, base=layout.directory))
     return PreparedJoiner(

@@ -18,8 +18,8 @@ class NoAnswer(Exception):
     """The node does not answer, or not in time, or not with what was asked for."""
 
 
-def is_live(address: Address, context: ssl.SSLContext, *, seconds: float) -> bool:
-    """Does the host answer `/health/live` with 200?"""
+def is_live(address: Address, context: ssl.SSLContext | None, *, seconds: float) -> bool:
+    """Does the host answer `/health/live` with 200? Without a context, on its socket of health alone."""
     try:
         return _exchange(address, context, "GET", "/health/live", None, seconds)[0] == http.HTTPStatus.OK
     except NoAnswer:
@@ -41,9 +41,13 @@ def ask(address: Address, context: ssl.SSLContext, method: str, *parameters: Any
 
 
 def _exchange(
-    address: Address, context: ssl.SSLContext, verb: str, path: str, body: bytes | None, seconds: float
+    address: Address, context: ssl.SSLContext | None, verb: str, path: str, body: bytes | None, seconds: float
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPSConnection(address.host, address.port, timeout=seconds, context=context)
+    connection = (
+        http.client.HTTPConnection(address.host, address.port, timeout=seconds)
+        if context is None
+        else http.client.HTTPSConnection(address.host, address.port, timeout=seconds, context=context)
+    )
     headers = {"Content-Type": "application/json", "Connection": "close"}
     try:
         connection.request(verb, path, body, headers)

@@ -46,13 +46,14 @@ def test_a_plan_that_cannot_be_met_says_what_can(plan: Plan, problem: str) -> No
         plan.check()
 
 
-def test_ports_are_base_plus_i_and_base_plus_stride_plus_i() -> None:
+def test_ports_are_base_plus_i_then_one_stride_further_for_peers_and_two_for_health() -> None:
     free = ports.reserve_free(1)
     base = free.ports[0]
     free.release()
     reservation = Plan(nodes=3, base_port=base, port_stride=5).reserve_ports()
     try:
-        assert reservation.ports == [base, base + 1, base + 2, base + 5, base + 6, base + 7]
+        rows = (base, base + 5, base + 10)
+        assert reservation.ports == [row + index for row in rows for index in range(3)]
     finally:
         reservation.release()
 

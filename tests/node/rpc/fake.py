@@ -1,7 +1,7 @@
 """A backend of a few made-up blocks, for tests of the front door alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -167,7 +167,10 @@ class Door:
 
     async def post(self, body: Any) -> Any:
         """POST /rpc with a JSON value or raw text; None for 204."""
-        arguments: dict[str, Any] = {"data": body} if isinstance(body, (str, bytes)) else {"json": body}
+        json = {"Content-Type": "application/json"}
+        arguments: dict[str, Any] = (
+            {"data": body, "headers": json} if isinstance(body, (str, bytes)) else {"json": body}
+        )
         async with self.http.post(f"{self.url}/rpc", **arguments) as response:
             assert response.status in (200, 204), await response.text()
             return await response.json() if response.status == 200 else None
@@ -183,10 +186,10 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(limits: RpcLimits | None = None) -> AsyncIterator[Door]:
+async def opened(limits: RpcLimits | None = None, hosts: Iterable[str] = ()) -> AsyncIterator[Door]:
     """A door on a free port, without TLS."""
     backend = FakeBackend()
-    runner = await serve(make_app(backend, limits), "127.0.0.1", 0, None)
+    runner = await serve(make_app(backend, limits, hosts), "127.0.0.1", 0, None)
     try:
         async with asyncio.timeout(TEST_SECONDS_MAX), ClientSession(connector=TCPConnector(force_close=True)) as http:
             yield Door(backend, runner, http)
