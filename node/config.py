@@ -13,6 +13,7 @@ from pathlib import Path
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import KEY_SIZE
 from strongroom.node.layout import NodeLayout
+from strongroom.node.organisations import NOBODY, ORGANISATIONS_MAX, DoorPolicy, door_lines, read_door
 from strongroom.node.toml_reader import TableReader, line_numbers
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -114,6 +115,8 @@ class NodeConfig:
     """The other members, not this node."""
     log_level: str = "info"
     limits: Limits = Limits()
+    door: DoorPolicy = NOBODY
+    """Who may submit here; nobody, when it names nobody."""
 
     @property
     def layout(self) -> NodeLayout:
@@ -164,6 +167,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
             lines.append(f"rpc = {_quoted(str(peer.rpc))}")
         if peer.pinned:
             lines.append("pinned = true")
+    credential = config.door.credential
+    lines += door_lines(config.door, None if credential is None else os.path.relpath(credential, base))
     return "\n".join(lines) + "\n"
 
 
@@ -175,6 +180,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     log_level = top.parsed("log_level", _log_level, "info")
     limits = _read_limits(top.table("limits"))
     peers = [_read_peer(table) for table in top.tables("peers", PEERS_MAX)]
+    door = read_door(top.table("door"), top.tables("organisations", ORGANISATIONS_MAX), base)
     top.finish()
     known = [peer for peer in peers if peer is not None]
     _check_members(top, name, rpc, address, known)
@@ -189,6 +195,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         peers=tuple(known),
         log_level=log_level or "info",
         limits=limits,
+        door=door,
     )
 
 

@@ -208,7 +208,9 @@ class Host:
         limits = RpcLimits(connections_max=bounds.connections_max, body_bytes_max=bounds.request_bytes_max)
         try:
             await self.links.listen(config.peer, context, self.spawn)
-            self.runner = await serve(make_app(self.service, limits), config.rpc.host, config.rpc.port, context)
+            self.runner = await serve(
+                make_app(self.service, limits, self.parts.door), config.rpc.host, config.rpc.port, context
+            )
         except OSError as error:
             raise OperatorFault(f"cannot listen on {config.rpc} or {config.peer}: {error.strerror}") from None
         log.info("node.listening", node=config.name, rpc=str(config.rpc), peers=str(config.peer), boot=self.boot)

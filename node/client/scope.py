@@ -6,18 +6,21 @@ from typing import Any
 
 import aiohttp
 
+from strongroom.node.credentials import Credential, header_of
+
 
 class Scope:
     """One HTTP session and one group of tasks."""
 
-    def __init__(self) -> None:
-        self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+    def __init__(self, credential: Credential | None) -> None:
+        timeout = aiohttp.ClientTimeout(total=None)
+        self.http = aiohttp.ClientSession(timeout=timeout, headers=header_of(credential))
         self.group = asyncio.TaskGroup()
 
     @classmethod
-    async def open(cls) -> "Scope":
-        """Begin; `close` must follow, from the same task."""
-        scope = cls()
+    async def open(cls, credential: Credential | None) -> "Scope":
+        """Begin, showing this credential; `close` must follow, from the same task."""
+        scope = cls(credential)
         await scope.group.__aenter__()
         return scope
 

@@ -11,29 +11,38 @@ from functools import partial
 
 from aiohttp import web
 
+from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
+from strongroom.node.rpc.door import REASON, Door
 from strongroom.node.rpc.faults import RpcFault
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS, Counts, perform
 from strongroom.node.rpc.openrpc import openrpc
+from strongroom.node.rpc.quota import Account
 from strongroom.node.rpc.site import BoundedSite
 from strongroom.node.rpc.websocket import Connection
 
 _BACKEND = web.AppKey("backend", Backend)
 _LIMITS = web.AppKey("limits", RpcLimits)
 _COUNTS = web.AppKey("counts", Counts)
+_DOOR = web.AppKey("door", Door)
 _CONNECTIONS = web.AppKey("connections", set[Connection])
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="strongroom"'}
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(backend: Backend, limits: RpcLimits | None = None) -> web.Application:
-    """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics."""
+def make_app(backend: Backend, limits: RpcLimits | None = None, door: Door | None = None) -> web.Application:
+    """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics.
+
+    Without a door nobody may submit.
+    """
     bounds = limits or RpcLimits()
     app = web.Application(client_max_size=bounds.body_bytes_max, middlewares=[_bound_writing])
     app[_BACKEND], app[_LIMITS], app[_COUNTS] = backend, bounds, Counts()
+    app[_DOOR] = door or Door(DoorPolicy())
     app[_CONNECTIONS] = set()
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
@@ -85,17 +94,33 @@ async def _rpc(request: web.Request) -> web.Response:
     except RpcFault as fault:
         reply = jsonrpc.error_reply(fault)
     else:
-        caller = Caller(request.app[_BACKEND], limits)
+        caller = Caller(request.app[_BACKEND], limits, request.app[_DOOR], *_whose(request))
         call = partial(perform, caller, request.app[_COUNTS])
         reply = await jsonrpc.answer(value, call, batch_calls_max=limits.batch_calls_max)
     if reply is None:
         return web.Response(status=204)
-    return web.Response(text=jsonrpc.encode_json(reply), content_type="application/json")
+    text = jsonrpc.encode_json(reply)
+    if _lacks_credential(reply):
+        return web.Response(text=text, content_type="application/json", status=401, headers=_CHALLENGE)
+    return web.Response(text=text, content_type="application/json")
+
+
+def _whose(request: web.Request) -> tuple[Account | None, bool]:
+    """Whose credential a request shows, and whether it shows one."""
+    authorization = request.headers.get("Authorization")
+    return request.app[_DOOR].account_of(authorization), authorization is not None
+
+
+def _lacks_credential(reply: object) -> bool:
+    """Is this the refusal of a single call, for want of a credential?"""
+    error = reply.get("error") if isinstance(reply, dict) else None
+    return isinstance(error, dict) and error.get("data", {}).get("reason") == REASON
 
 
 async def _websocket(request: web.Request) -> web.StreamResponse:
     app = request.app
-    connection = Connection(request, app[_BACKEND], app[_LIMITS], app[_COUNTS])
+    asker = partial(Caller, app[_BACKEND], app[_LIMITS], app[_DOOR], *_whose(request))
+    connection = Connection(request, app[_BACKEND], app[_LIMITS], app[_COUNTS], asker)
     app[_CONNECTIONS].add(connection)
     try:
         return await connection.serve()
