@@ -17,7 +17,7 @@ from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, Digest, Height, T
 from strongroom.enclave import merkle
 from strongroom.enclave.history import HistoryLeaf
 
-VERSION = 2
+VERSION = 3
 LEAF_PREFIX = labels.LEAF + b"\x00"
 LEAF_SIZE = 3 * DIGEST_SIZE + 1
 LEAVES_MAX = BLOCK_BYTES_MAX
@@ -37,6 +37,10 @@ class Code(IntEnum):
     SESSIONS_FULL = 7
     REFUSED = 8
     """A public transaction that governance refuses; its result says why, in plain."""
+    NOT_ADMITTED = 9
+    """It opens a session for an identity that is not on the roster."""
+    TOO_MANY_SESSIONS = 10
+    """It opens a session for an identity that has opened as many in this epoch as it may."""
 
     @property
     def text(self) -> str:
@@ -54,6 +58,8 @@ _TEXTS = {
     Code.MALFORMED: "malformed",
     Code.SESSIONS_FULL: "sessions full",
     Code.REFUSED: "refused",
+    Code.NOT_ADMITTED: "not admitted",
+    Code.TOO_MANY_SESSIONS: "too many sessions",
 }
 CODE_MAX = max(Code)
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
