@@ -31,12 +31,13 @@ from strongroom.enclave.intake import Intake, Public, Refused
 from strongroom.enclave.keyring import Keyring
 from strongroom.enclave.outcome import LEAF_PREFIX, Code, Outcome, outcome_root
 from strongroom.enclave.padding import RESULT_SIZES, pad
-from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.enclave.primitives import DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
 from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.programs.runner import OPENED, Runner
 from strongroom.enclave.queries import Need as Need
 from strongroom.enclave.queries import Queries
+from strongroom.enclave.roster import Roster
 from strongroom.enclave.session_tables import SessionTables
 from strongroom.enclave.snapshot import RECENT_MAX, Standing, Table, Tables
 from strongroom.enclave.write_set import WriteSet, WriteSetBox
@@ -93,7 +94,8 @@ class Executor:
         self.governance = Governance(self._runner.state, genesis.chain)
         self.governance.found(genesis)
         self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
-        self._intake = Intake(genesis.chain, keyring)
+        self._roster = Roster(self._runner.state)
+        self._intake = Intake(genesis.chain, keyring, self._roster)
         self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
         self.snapshots = Snapshots(genesis.chain)
         self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
@@ -285,8 +287,11 @@ class Executor:
         governance = self.governance
         keys = {validator.node_key for validator in governance.current.validators}
         running = (node.measurement for node in governance.nodes() if node.node_key in keys)
-        self._runner.heed(frozenset(map(measurement_digest, running)), governance.roles)
-        self._snapshot_blocks = governance.limits["snapshot_blocks"]
+        members = frozenset(digest(key) for key in governance.members.values())
+        roles, limits = governance.roles, governance.limits
+        self._runner.heed(frozenset(map(measurement_digest, running)), roles, members, limits)
+        self._roster.heed(members, roles, limits)
+        self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:
         """Of the description of an epoch.

@@ -18,7 +18,7 @@ from strongroom.enclave import merkle
 from strongroom.enclave.history import HistoryLeaf
 
 VERSION = 3
-"""3: the history leaf covers the wish."""
+"""3: the history leaf covers the wish; codes 9 to 11."""
 LEAF_PREFIX = labels.LEAF + b"\x00"
 LEAF_SIZE = 3 * DIGEST_SIZE + 1
 LEAVES_MAX = BLOCK_BYTES_MAX
@@ -40,6 +40,10 @@ class Code(IntEnum):
     """A public transaction that governance refuses; its result says why, in plain."""
     INTERNAL = 9
     """An error that nothing had foreseen, a bug of ours: undone, and told here to everybody, rather than an end."""
+    NOT_ADMITTED = 10
+    """It opens a session for an identity that is not on the roster."""
+    TOO_MANY_SESSIONS = 11
+    """It opens a session for an identity that has opened as many in this epoch as it may."""
 
     @property
     def text(self) -> str:
@@ -58,6 +62,8 @@ _TEXTS = {
     Code.SESSIONS_FULL: "sessions full",
     Code.REFUSED: "refused",
     Code.INTERNAL: "internal",
+    Code.NOT_ADMITTED: "not admitted",
+    Code.TOO_MANY_SESSIONS: "too many sessions",
 }
 CODE_MAX = max(Code)
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import ports
 from strongroom.node.config import PEERS_MAX, PORT_MAX
+from strongroom.node.organisations import Quota
 
 HOST = "127.0.0.1"
 DEFAULT_NODES = 4
@@ -18,6 +19,9 @@ ISSUER = "member0"
 USERS = ("alice", "bob", "carol")
 LOCAL_LIMITS = (("activation_delay_ms", 2_000),)
 """Limits of governance that differ from the defaults: nobody wants to wait an hour for a fifth node on a laptop."""
+LOCAL_ORGANISATION = "local"
+LOCAL_QUOTA = Quota(envelopes_per_second=1_000_000, bytes_per_second=2**30)
+"""A cluster on one machine is its owner's: only what execution refuses is counted as anywhere else."""
 NODES_WARNING = {
     2: "2 nodes: both must answer, and one liar breaks agreement; use 4 or more for anything but trying",
     3: "3 nodes: all must answer, and one equivocating node can fork the ledger; use 4 or more for anything but trying",

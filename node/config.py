@@ -14,6 +14,7 @@ from pathlib import Path
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import KEY_SIZE
 from strongroom.node.layout import NodeLayout
+from strongroom.node.organisations import NOBODY, ORGANISATIONS_MAX, DoorPolicy, door_lines, read_door
 from strongroom.node.toml_reader import TableReader, line_numbers
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -120,6 +121,8 @@ class NodeConfig:
     """Where health and metrics are also served, without TLS, on a socket that clients cannot fill."""
     hosts: tuple[str, ...] = ()
     """Names under which clients reach `rpc`, beside IP addresses, `localhost` and the name in `rpc` itself."""
+    door: DoorPolicy = NOBODY
+    """Who may submit here; nobody, when it names nobody."""
 
     @property
     def layout(self) -> NodeLayout:
@@ -172,6 +175,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
             lines.append(f"rpc = {_quoted(str(peer.rpc))}")
         if peer.pinned:
             lines.append("pinned = true")
+    credential = config.door.credential
+    lines += door_lines(config.door, None if credential is None else os.path.relpath(credential, base))
     return "\n".join(lines) + "\n"
 
 
@@ -185,6 +190,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     hosts = _read_hosts(top)
     limits = _read_limits(top.table("limits"))
     peers = [_read_peer(table) for table in top.tables("peers", PEERS_MAX)]
+    door = read_door(top.table("door"), top.tables("organisations", ORGANISATIONS_MAX), base)
     top.finish()
     known = [peer for peer in peers if peer is not None]
     _check_members(top, name, rpc, address, known)
@@ -203,6 +209,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         limits=limits,
         health=Address.parse(health) if health else None,
         hosts=hosts,
+        door=door,
     )
 
 

@@ -219,7 +219,8 @@ class Host:
         limits = self._rpc_limits()
         try:
             self._listener = await self.links.listen(config.peer, context, self.spawn, self._shares.peers)
-            app = make_app(self.service, limits, hosts=(config.name, config.rpc.host, *config.hosts))
+            hosts = (config.name, config.rpc.host, *config.hosts)
+            app = make_app(self.service, limits, self.parts.door, hosts=hosts)
             self.runners = [await serve(app, config.rpc.host, config.rpc.port, context)]
             if config.health is not None:
                 health = make_health_app(app)

@@ -11,6 +11,7 @@ import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,10 +27,12 @@ from strongroom.enclave.requests import Refusal
 from strongroom.node import probe, tls
 from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.config import Address, NodeConfig, Peer, dumps
+from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.layout import ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.organisations import NOBODY, DoorPolicy
 
 INTRODUCE_SECONDS = 5.0
 """Between two introductions: the first one may be on its way into a block."""
@@ -61,6 +64,7 @@ async def prepare_joiner(
     peer: Address,
     peers: Sequence[Peer],
     health: Address | None = None,
+    door: DoorPolicy = NOBODY,
 ) -> PreparedJoiner:
     """Make the folder of a node that is to join a local cluster: a chip of its manufacturer, keys, configuration.
 
@@ -73,6 +77,7 @@ async def prepare_joiner(
         peer: where it serves nodes.
         peers: the others, with their RPC addresses: the node introduces itself there.
         health: where it serves health and metrics alone; None: beside `rpc` only.
+        door: who may submit at it, and the credential by which it introduces itself.
 
     Raises:
         OperatorFault: the folder exists, or a file is not as it must be.
@@ -81,7 +86,7 @@ async def prepare_joiner(
         raise OperatorFault(f"{cluster.node(name).directory} exists: name another node")
     draft = Path(tempfile.mkdtemp(prefix=f".{name}.making-", dir=cluster.directory))
     try:
-        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers, health)
+        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers, health, door)
         draft.rename(cluster.node(name).directory)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -99,6 +104,7 @@ async def _make(
     peer: Address,
     peers: Sequence[Peer],
     health: Address | None,
+    door: DoorPolicy,
 ) -> PreparedJoiner:
     Manufacturer.load(cluster.platform).make_chip().save(layout.chip)
     tls.write_identity(tls.make_certificate(name), certificate=layout.tls_certificate, key=layout.tls_key)
@@ -130,6 +136,7 @@ async def _make(
         peer=peer,
         peers=tuple(peers),
         health=health,
+        door=door,
     )
     layout.config.write_text(dumps(config, base=layout.directory))
     return PreparedJoiner(
@@ -149,6 +156,8 @@ class Introduction:
     def __init__(self, enclave: EnclaveProcess, config: NodeConfig) -> None:
         self._enclave, self._config = enclave, config
         self._context = tls.dial_context()
+        path = config.door.credential
+        self._credential = None if path is None else load_optional(path)
         self._turn = 0
         self._next = 0.0
 
@@ -180,7 +189,8 @@ class Introduction:
         await self._ask(door, "ledger_submit", b64encode(envelope).decode(), "none")
 
     async def _ask(self, door: Address, method: str, *parameters: object) -> dict[str, str]:
-        answer = await asyncio.to_thread(probe.ask, door, self._context, method, *parameters, seconds=ASK_SECONDS)
+        ask = partial(probe.ask, seconds=ASK_SECONDS, credential=self._credential)
+        answer = await asyncio.to_thread(ask, door, self._context, method, *parameters)
         if not isinstance(answer, dict):
             raise probe.NoAnswer(f"{door} did not answer {method} with a document")
         return answer

@@ -212,7 +212,7 @@ class Pipeline:
             leaves = outcome.ids_and_codes()
             self.executed_transactions += len(leaves)
             self._answers.settle(header.height, leaves, outcome.result_at)
-            self._mempool.executed([id for id, _ in leaves])
+            self._mempool.executed(leaves)
             root = self._history.root(header.height + 1)
             self._unspoken.append(Executed(header.height, root, next_epoch(outcome, header)))
         if not linger:

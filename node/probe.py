@@ -10,6 +10,7 @@ import ssl
 from typing import Any
 
 from strongroom.node.config import Address
+from strongroom.node.credentials import Credential, header_of
 
 _ANSWER_BYTES_MAX = 8 * 2**20
 
@@ -26,14 +27,21 @@ def is_live(address: Address, context: ssl.SSLContext | None, *, seconds: float)
         return False
 
 
-def ask(address: Address, context: ssl.SSLContext, method: str, *parameters: Any, seconds: float) -> Any:
+def ask(
+    address: Address,
+    context: ssl.SSLContext,
+    method: str,
+    *parameters: Any,
+    seconds: float,
+    credential: Credential | None = None,
+) -> Any:
     """One JSON-RPC call (POST /rpc).
 
     Raises:
         NoAnswer: no result in time.
     """
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
-    _, body = _exchange(address, context, "POST", "/rpc", json.dumps(request).encode(), seconds)
+    _, body = _exchange(address, context, "POST", "/rpc", json.dumps(request).encode(), seconds, credential)
     try:
         return json.loads(body)["result"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -41,14 +49,20 @@ def ask(address: Address, context: ssl.SSLContext, method: str, *parameters: Any
 
 
 def _exchange(
-    address: Address, context: ssl.SSLContext | None, verb: str, path: str, body: bytes | None, seconds: float
+    address: Address,
+    context: ssl.SSLContext | None,
+    verb: str,
+    path: str,
+    body: bytes | None,
+    seconds: float,
+    credential: Credential | None = None,
 ) -> tuple[int, bytes]:
     connection = (
         http.client.HTTPConnection(address.host, address.port, timeout=seconds)
         if context is None
         else http.client.HTTPSConnection(address.host, address.port, timeout=seconds, context=context)
     )
-    headers = {"Content-Type": "application/json", "Connection": "close"}
+    headers = {"Content-Type": "application/json", "Connection": "close", **header_of(credential)}
     try:
         connection.request(verb, path, body, headers)
         response = connection.getresponse()

@@ -34,7 +34,7 @@ from strongroom.enclave.governance.hearing import Bench, Hearing
 from strongroom.enclave.governance.public import Unsigned as Unsigned
 from strongroom.enclave.governance.public import read_public
 from strongroom.enclave.governance.records import BlockFacts, Due, Node, Offer, Status, Tenure, Wish
-from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.rules import LIMITS, Rules
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.state import State
 
@@ -199,7 +199,7 @@ class Governance:
     @property
     def limits(self) -> Mapping[str, int]:
         """Bounds that members may change."""
-        return dict(self.rules.limits)
+        return {name: limit.default for name, limit in LIMITS.items()} | dict(self.rules.limits)
 
     @property
     def grace_until_ms(self) -> int:

@@ -16,6 +16,7 @@ from strongroom.enclave.governance.records import Arguments, Node, Proposal, Pro
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.registry import attest_again, remove_node
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.users import add_users, remove_users
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.programs.governance import ARCHIVE, BALLOTS, PROPOSALS, PROPOSED
 
@@ -174,6 +175,10 @@ def _activate(bench: Bench, proposal: Proposal, height: Height) -> None:
             attest_again(bench)
         case Effect.REMOVE_NODE:
             remove_node(bench, _node_named(bench, arguments["node"]), height)
+        case Effect.ADD_USERS:
+            add_users(book, arguments["users"])
+        case Effect.REMOVE_USERS:
+            remove_users(book, arguments["users"])
         case Effect.ROTATE:
             asked = book.rotation
             book.rotation = ("rotate", arguments["compromised"] or (asked is not None and asked[1]))

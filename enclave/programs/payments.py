@@ -8,6 +8,7 @@ all balances together never exceed that, because no more is ever issued. Roles: 
 from typing import Any, NamedTuple
 
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
+from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import OWN, Account
 from strongroom.enclave.text import is_line, is_name
 
@@ -35,6 +36,8 @@ MEMO_MAX = 256
 STATEMENT_MAX = 1_000
 BALANCES_MAX = 1_000
 ISSUANCE = 0
+ACCOUNT_BYTES = 1024
+"""What an account counts beside its label: its entries, and some of its newest movements."""
 NOTHING = (0, 0)
 """Balance and movements of an account that is new."""
 
@@ -154,6 +157,7 @@ def _open(context: Context, label: str) -> int:
 
 
 def _create(context: Context, owner: bytes, label: str) -> int:
+    charge(context, 1, ACCOUNT_BYTES + len(label.encode()))
     totals = context.map(TOTALS)
     number = (totals.get("accounts") or 0) + 1
     totals.put("accounts", number)

@@ -10,6 +10,7 @@ from typing import Any
 from strongroom.consensus import codec, labels
 from strongroom.consensus.types import NO_DIGEST
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
+from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.text import is_name
 
@@ -27,6 +28,8 @@ NAME_MAX = 64
 CONTENTS_BYTES_MAX = 60 * 1024
 """Of an entry, in UTF-8; its claim and its envelope hold it whole."""
 TAGS_MAX = 16
+ENTRY_BYTES = 256
+"""What an entry counts beside contents and tags."""
 LIST_MAX = 1_000
 EMPTY = (0, bytes(NO_DIGEST))
 """Head of a collection without entries."""
@@ -43,6 +46,7 @@ def append(context: Context, *, collection: str, contents: str, tags: list[str] 
     for tag in tags:
         _check_name("tag", tag)
     owner = context.identity
+    charge(context, 1 + len(tags), ENTRY_BYTES + len(contents.encode()) + sum(len(tag.encode()) for tag in tags))
     count, chain = context.map(HEADS).get((owner, collection)) or EMPTY
     sequence = count + 1
     claim = claim_of(owner, collection, sequence, contents, tuple(tags))

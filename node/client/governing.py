@@ -16,7 +16,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault, NotCanonical, ReceiptInvalid
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.envelope import transaction_id
-from strongroom.enclave.governance.arguments import IDENTITY, KEY
+from strongroom.enclave.governance.arguments import IDENTITIES, IDENTITY, KEY
 from strongroom.enclave.governance.changes import change_named, parse_change
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.governance.document import ProposalEntry
@@ -224,6 +224,8 @@ def read_change(change: str, texts: Mapping[str, str], keys: KeyFolder) -> Argum
 
 def _named(kind: Any, text: str, keys: KeyFolder) -> str:
     """The hex digits that a name stands for; any other text as it is."""
+    if kind is IDENTITIES:
+        return ",".join(_named(IDENTITY, part.strip(), keys) for part in text.split(","))
     if kind is not IDENTITY and kind is not KEY:
         return text
     if text not in {file.name for file in keys.list()}:

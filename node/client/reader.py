@@ -16,6 +16,7 @@ from strongroom.node import tls
 from strongroom.node.client.errors import NotTrusted, Unreachable
 from strongroom.node.client.replies import fault_of, words_of
 from strongroom.node.client.service import Service
+from strongroom.node.credentials import header_of
 from strongroom.node.rpc.faults import NotReady, Overloaded, RpcFault
 
 READ_SECONDS_MAX = 15.0
@@ -32,7 +33,8 @@ class Reader:
     async def __aenter__(self) -> Self:
         """Prepare; nothing is asked yet."""
         self._context = tls.client_context(self.service.ca)
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=READ_SECONDS_MAX, sock_connect=3.0))
+        timeout = aiohttp.ClientTimeout(total=READ_SECONDS_MAX, sock_connect=3.0)
+        self._http = aiohttp.ClientSession(timeout=timeout, headers=header_of(self.service.credential))
         return self
 
     async def __aexit__(

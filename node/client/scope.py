@@ -8,6 +8,8 @@ from typing import Any, ParamSpec
 
 import aiohttp
 
+from strongroom.node.credentials import Credential, header_of
+
 _P = ParamSpec("_P")
 _log = logging.getLogger(__name__)
 
@@ -28,14 +30,15 @@ def fenced(work: Callable[_P, Awaitable[None]]) -> Callable[_P, Coroutine[Any, A
 class Scope:
     """One HTTP session and one group of tasks."""
 
-    def __init__(self) -> None:
-        self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+    def __init__(self, credential: Credential | None) -> None:
+        timeout = aiohttp.ClientTimeout(total=None)
+        self.http = aiohttp.ClientSession(timeout=timeout, headers=header_of(credential))
         self.group = asyncio.TaskGroup()
 
     @classmethod
-    async def open(cls) -> "Scope":
-        """Begin; `close` must follow, from the same task."""
-        scope = cls()
+    async def open(cls, credential: Credential | None) -> "Scope":
+        """Begin, showing this credential; `close` must follow, from the same task."""
+        scope = cls(credential)
         await scope.group.__aenter__()
         return scope
 

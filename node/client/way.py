@@ -56,7 +56,7 @@ class Way:
             NotTrusted, AttestationError: nodes answer, and none verifies.
         """
         context = tls.client_context(self.service.ca)
-        self._scope = scope = await Scope.open()
+        self._scope = scope = await Scope.open(self.service.credential)
         self.nodes = Nodes(self.service.endpoints, self.trust, scope.http, context, scope.group, first=self._first)
         refusals = Refusals(scope.group, self.trust, self.nodes)
         sealer = Sealer(self.identity, self.trust, one_shot=self._one_shot, on_sealed=self._on_sealed)

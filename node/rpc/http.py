@@ -13,44 +13,53 @@ from aiohttp import web
 
 from strongroom.node.descriptors import HEALTH
 from strongroom.node.listening import Guest
+from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.caller import Caller
+from strongroom.node.rpc.door import REASON, Door
 from strongroom.node.rpc.faults import RpcFault
 from strongroom.node.rpc.guard import guard
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS, Counts, perform
 from strongroom.node.rpc.openrpc import openrpc
+from strongroom.node.rpc.quota import Account
 from strongroom.node.rpc.site import BoundedSite, at_work
 from strongroom.node.rpc.websocket import Connection
 
 _BACKEND = web.AppKey("backend", Backend)
 _LIMITS = web.AppKey("limits", RpcLimits)
 _COUNTS = web.AppKey("counts", Counts)
+_DOOR = web.AppKey("door", Door)
 _CONNECTIONS = web.AppKey("connections", set[Connection])
 _SITES = web.AppKey("sites", list[BoundedSite])
 _ALWAYS_OPEN = RpcLimits(
     connections_max=HEALTH, address_connections_max=HEALTH, refused_max=0, give_way_seconds=0.0, idle_seconds_max=5.0
 )
 """Of the socket of health and metrics: few connections, and none of them stays."""
-_DOOR = web.AppKey("door", web.Application)
+_MAIN = web.AppKey("main", web.Application)
 _RETRY = {"Retry-After": "1"}
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="strongroom"'}
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(backend: Backend, limits: RpcLimits | None = None, hosts: Iterable[str] = ()) -> web.Application:
+def make_app(
+    backend: Backend, limits: RpcLimits | None = None, door: Door | None = None, *, hosts: Iterable[str] = ()
+) -> web.Application:
     """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics.
 
     Args:
         backend: the node.
         limits: bounds other than the defaults.
+        door: who may submit; without one nobody may.
         hosts: names under which it is reached, beside IP addresses and `localhost`.
     """
     bounds = limits or RpcLimits()
     app = web.Application(client_max_size=bounds.body_bytes_max, middlewares=[_bound_writing, guard(hosts)])
     app[_BACKEND], app[_LIMITS], app[_COUNTS] = backend, bounds, Counts()
     app[_CONNECTIONS], app[_SITES] = set(), []
+    app[_DOOR] = door or Door(DoorPolicy())
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
     app.router.add_get("/openrpc.json", _openrpc)
@@ -65,7 +74,7 @@ def make_health_app(door: web.Application) -> web.Application:
     """The application of a socket that clients cannot fill: health and metrics of another application, nothing else."""
     app = web.Application(client_max_size=1024, middlewares=[_bound_writing])
     app[_BACKEND], app[_COUNTS], app[_CONNECTIONS] = door[_BACKEND], door[_COUNTS], door[_CONNECTIONS]
-    app[_LIMITS], app[_SITES], app[_DOOR] = _ALWAYS_OPEN, [], door
+    app[_LIMITS], app[_SITES], app[_MAIN] = _ALWAYS_OPEN, [], door
     app.router.add_get("/health/live", _live)
     app.router.add_get("/health/ready", _ready)
     app.router.add_get("/metrics", _metrics)
@@ -119,12 +128,27 @@ async def _answered(request: web.Request, body: bytes) -> web.Response:
     except RpcFault as fault:
         reply = jsonrpc.error_reply(fault)
     else:
-        caller = Caller(request.app[_BACKEND], limits)
+        caller = Caller(request.app[_BACKEND], limits, request.app[_DOOR], *_whose(request))
         call = partial(perform, caller, request.app[_COUNTS])
         reply = await jsonrpc.answer(value, call, batch_calls_max=limits.batch_calls_max)
     if reply is None:
         return web.Response(status=204)
-    return web.Response(text=jsonrpc.encode_json(reply), content_type="application/json")
+    text = jsonrpc.encode_json(reply)
+    if _lacks_credential(reply):
+        return web.Response(text=text, content_type="application/json", status=401, headers=_CHALLENGE)
+    return web.Response(text=text, content_type="application/json")
+
+
+def _whose(request: web.Request) -> tuple[Account | None, bool]:
+    """Whose credential a request shows, and whether it shows one."""
+    authorization = request.headers.get("Authorization")
+    return request.app[_DOOR].account_of(authorization), authorization is not None
+
+
+def _lacks_credential(reply: object) -> bool:
+    """Is this the refusal of a single call, for want of a credential?"""
+    error = reply.get("error") if isinstance(reply, dict) else None
+    return isinstance(error, dict) and error.get("data", {}).get("reason") == REASON
 
 
 async def _websocket(request: web.Request) -> web.StreamResponse:
@@ -134,7 +158,8 @@ async def _websocket(request: web.Request) -> web.StreamResponse:
         full = web.HTTPServiceUnavailable(text="too many WebSockets: try again in a second", headers=_RETRY)
         full.force_close()
         raise full
-    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS])
+    asker = partial(Caller, app[_BACKEND], limits, app[_DOOR], *_whose(request))
+    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS], asker)
     connections.add(connection)
     try:
         with at_work(_guest_of(request)):
@@ -176,7 +201,7 @@ def _health(word: str, good: bool, more: Document | None = None) -> web.Response
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    text = request.app[_BACKEND].metrics() + _own_metrics(request.app.get(_DOOR, request.app))
+    text = request.app[_BACKEND].metrics() + _own_metrics(request.app.get(_MAIN, request.app))
     return web.Response(body=text.encode(), headers={"Content-Type": _METRICS_TYPE})
 
 

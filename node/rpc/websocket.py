@@ -42,7 +42,15 @@ FORMS = {
 class Connection:
     """One WebSocket from handshake to close."""
 
-    def __init__(self, request: web.Request, backend: Backend, limits: RpcLimits, counts: Counts) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        backend: Backend,
+        limits: RpcLimits,
+        counts: Counts,
+        asker: Callable[[SubscriptionTable], Caller],
+    ) -> None:
+        self._asker = asker
         self._request, self._backend, self._limits, self._counts = request, backend, limits, counts
         self._socket = web.WebSocketResponse(
             max_msg_size=limits.body_bytes_max,
@@ -87,7 +95,7 @@ class Connection:
                 for kind, form in FORMS.items()
             }
             self._tables = tuple(tables.values())
-            callers = {kind: Caller(self._backend, self._limits, table) for kind, table in tables.items()}
+            callers = {kind: self._asker(table) for kind, table in tables.items()}
             try:
                 async for message in self._socket:
                     if message.type in FORMS:

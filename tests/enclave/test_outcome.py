@@ -51,6 +51,8 @@ def test_codes_are_fixed() -> None:
         (7, "sessions full"),
         (8, "refused"),
         (9, "internal"),
+        (10, "not admitted"),
+        (11, "too many sessions"),
     ]
 
 
@@ -63,7 +65,7 @@ def test_golden_bytes() -> None:
     assert claim_digest(b"b" * 32, b"claim").hex()[:16] == "e5a2d29a534f5c9c"
     sealed = BOX.seal(WRITE_SET, Height(7), Digest(bytes(32)), Digest(bytes(32)))
     assert len(sealed) == 1024 + 16
-    assert digest_of(sealed) == "3c5aff61ef8dcdd1"
+    assert digest_of(sealed) == "dbbbbb9700fea22f"
 
 
 def test_golden_layout_of_a_leaf() -> None:
@@ -72,7 +74,7 @@ def test_golden_layout_of_a_leaf() -> None:
     assert len(leaf.encode()) == LEAF_SIZE == 97
     assert Leaf.decode(leaf.encode()) == leaf
     assert leaf.hash == sha256(b"\x00strongroom/1/leaf\x00" + leaf.encode()).digest()
-    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x0a" + bytes(64)):
+    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x0c" + bytes(64)):
         with pytest.raises(NotCanonical):
             Leaf.decode(wrong)
 
@@ -137,7 +139,7 @@ def test_T31_an_outcome_that_contradicts_itself_is_refused(changes: dict[str, An
         Outcome.decode(replace(OUTCOME, **changes).encode())
     fields = list(codec.decode(OUTCOME.encode()))
     with pytest.raises(NotCanonical):
-        Outcome.decode(codec.encode((2, *fields[1:])))
+        Outcome.decode(codec.encode((4, *fields[1:])))
     with pytest.raises(NotCanonical):
         Outcome.decode(codec.encode(tuple(fields[:-1])))
 

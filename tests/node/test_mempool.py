@@ -52,7 +52,7 @@ async def test_bytes_are_bounded_too_and_come_free_when_executed() -> None:
     assert isinstance(ids, list)
     with pytest.raises(Overloaded):
         pool.submit([b"x"], wait=False)
-    pool.executed(list(ids))
+    pool.executed([(id, 0) for id in ids])
     assert (pool.envelopes, pool.held_bytes) == (0, 0)
     pool.submit([b"x"], wait=False)
 
@@ -63,7 +63,7 @@ async def test_what_is_remembered_from_the_log_counts_once_and_comes_free_when_e
     pool.remember([*envelopes, envelopes[0]])
     pool.remember(envelopes[:2])
     assert (pool.envelopes, pool.held_bytes) == (3, 300)
-    pool.executed([sha256(envelope).digest() for envelope in envelopes])
+    pool.executed([(sha256(envelope).digest(), 0) for envelope in envelopes])
     assert (pool.envelopes, pool.held_bytes) == (0, 0)
 
 

@@ -294,6 +294,10 @@ async def test_before_fresh_heads_and_with_bad_ones_it_signs_executes_and_answer
     assert await refusal(enclave, Op.RECALL, (other.to_wire(),)) == "Silenced"
 
 
+NEEDS_MORE = {Code.SESSIONS_FULL, Code.NOT_ADMITTED, Code.TOO_MANY_SESSIONS, Code.INTERNAL}
+"""Seen in tests/enclave/test_roster.py, and where tables are full."""
+
+
 async def test_every_public_refusal_of_an_envelope_leaves_it_alive(member: LoneMember) -> None:
     await member.freshen()
     session, opening = member.open("alice")
@@ -311,7 +315,7 @@ async def test_every_public_refusal_of_an_envelope_leaves_it_alive(member: LoneM
     stranger = key_named("stranger")
     public = sign_public(stranger.public, stranger.sign, member.genesis.chain, "leave", ())
     outcome = await member.give(*envelopes, newest, outside, public)
-    assert {Code(code) for code in outcome.codes} == set(Code) - {Code.SESSIONS_FULL, Code.INTERNAL}
+    assert {Code(code) for code in outcome.codes} == set(Code) - NEEDS_MORE
     assert (await member.enclave.status()).executed == 1
 
 
