@@ -153,7 +153,6 @@ async def _prepare(cluster: Cluster, number: int, region: str) -> PreparedJoiner
             rpc=rpc,
             peer=peer,
             peers=peers_of(cluster.nodes),
-            door=cluster.nodes[0].config().door,
         )
     finally:
         reservation.release()
