@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.programs.roster import roster
 from strongroom.node import tls
 from strongroom.node.ceremony import FoundService, NodeSpec, found
 from strongroom.node.client.identities import KeyFolder
@@ -90,7 +91,7 @@ async def _make(layout: ClusterLayout, final: Path, plan: Plan, numbers: list[in
         layout.directory,
         nodes=specs,
         members=[(name, people[name].public) for name in MEMBERS],
-        roles=[("payments", "issuer", people[ISSUER].id)],
+        roles=[("payments", "issuer", people[ISSUER].id), *((roster.name, "user", people[name].id) for name in USERS)],
         service_name=plan.service_name,
         limits=plan.limits,
     )

@@ -154,7 +154,6 @@ async def _prepare(cluster: Cluster, number: int, region: str) -> PreparedJoiner
             peer=peer,
             peers=peers_of(cluster.nodes),
             health=health,
-            door=cluster.nodes[0].config().door,
         )
     finally:
         reservation.release()

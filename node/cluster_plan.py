@@ -17,8 +17,16 @@ DEFAULT_PORT_STRIDE = 10
 MEMBERS = ("member0", "member1", "member2", "member3")
 ISSUER = "member0"
 USERS = ("alice", "bob", "carol")
-LOCAL_LIMITS = (("activation_delay_ms", 2_000),)
-"""Limits of governance that differ from the defaults: nobody wants to wait an hour for a fifth node on a laptop."""
+BRINGER = MEMBERS[0]
+"""Brings whoever gets a key in the folder later onto the roster."""
+LOCAL_LIMITS = (
+    ("activation_delay_ms", 2_000),
+    ("bytes_per_user", 16 * 2**30),
+    ("entries_per_user", 10_000_000),
+    ("sessions_per_identity", 2**16),
+)
+"""Limits of governance that differ from the defaults: nobody wants to wait an hour for a fifth node on a laptop, and
+what fills it is its owner's."""
 LOCAL_ORGANISATION = "local"
 LOCAL_QUOTA = Quota(envelopes_per_second=1_000_000, bytes_per_second=2**30)
 """A cluster on one machine is its owner's: only what execution refuses is counted as anywhere else."""

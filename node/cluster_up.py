@@ -11,7 +11,7 @@ from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.node.cluster import Cluster, Say, end_all, open_cluster
 from strongroom.node.cluster_creation import create
 from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE, LOCAL_LIMITS, Plan
-from strongroom.node.funding import fund_users
+from strongroom.node.funding import bring_people, fund_users
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed
 
@@ -91,6 +91,8 @@ async def bring_up(
         if fund:
             with step("fund the users", cluster):
                 await fund_users(cluster.layout, say=say)
+        with step("bring the folder's people onto the roster", cluster):
+            await bring_people(cluster.layout, say=say)
     except BaseException:
         await end_all(started)
         raise

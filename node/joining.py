@@ -26,7 +26,7 @@ from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.enclave.requests import Refusal
 from strongroom.node import probe, tls
 from strongroom.node.ceremony import SEALED_STATE
-from strongroom.node.config import Address, NodeConfig, Peer, dumps
+from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
 from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.layout import ClusterLayout, NodeLayout
@@ -64,7 +64,6 @@ async def prepare_joiner(
     peer: Address,
     peers: Sequence[Peer],
     health: Address | None = None,
-    door: DoorPolicy = NOBODY,
 ) -> PreparedJoiner:
     """Make the folder of a node that is to join a local cluster: a chip of its manufacturer, keys, configuration.
 
@@ -77,7 +76,6 @@ async def prepare_joiner(
         peer: where it serves nodes.
         peers: the others, with their RPC addresses: the node introduces itself there.
         health: where it serves health and metrics alone; None: beside `rpc` only.
-        door: who may submit at it, and the credential by which it introduces itself.
 
     Raises:
         OperatorFault: the folder exists, or a file is not as it must be.
@@ -86,7 +84,7 @@ async def prepare_joiner(
         raise OperatorFault(f"{cluster.node(name).directory} exists: name another node")
     draft = Path(tempfile.mkdtemp(prefix=f".{name}.making-", dir=cluster.directory))
     try:
-        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers, health, door)
+        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers, health)
         draft.rename(cluster.node(name).directory)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -104,7 +102,6 @@ async def _make(
     peer: Address,
     peers: Sequence[Peer],
     health: Address | None,
-    door: DoorPolicy,
 ) -> PreparedJoiner:
     Manufacturer.load(cluster.platform).make_chip().save(layout.chip)
     tls.write_identity(tls.make_certificate(name), certificate=layout.tls_certificate, key=layout.tls_key)
@@ -136,7 +133,7 @@ async def _make(
         peer=peer,
         peers=tuple(peers),
         health=health,
-        door=door,
+        door=_door_of(cluster),
     )
     layout.config.write_text(dumps(config, base=layout.directory))
     return PreparedJoiner(
@@ -148,6 +145,12 @@ async def _make(
         measurement=measurement,
         region=region,
     )
+
+
+def _door_of(cluster: ClusterLayout) -> DoorPolicy:
+    """Whom the folder's other nodes let in; its credential is what the newcomer introduces itself by."""
+    nodes = cluster.nodes()
+    return load(nodes[0].config).door if nodes else NOBODY
 
 
 class Introduction:

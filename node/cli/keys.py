@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, run
 from strongroom.node.client.identities import PASSPHRASE_VARIABLE, IdentityFile, KeyFolder
 from strongroom.node.layout import ClusterLayout
 
@@ -33,6 +34,7 @@ def new(
     """
     text = (os.environ.get(PASSPHRASE_VARIABLE) or _ask_twice()) if passphrase else ""
     made = _folder(directory).new(name, passphrase=text)
+    _bring(directory, made)
     emit(_document(made), as_json, lambda: _show(made))
 
 
@@ -68,6 +70,28 @@ def show(name: NameArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: 
 
 def _folder(directory: Path) -> KeyFolder:
     return KeyFolder(ClusterLayout(directory).keys)
+
+
+def _bring(directory: Path, made: IdentityFile) -> None:
+    """In the folder of a local cluster that runs, its first member brings the new identity onto the roster."""
+    from strongroom.consensus.errors import StrongroomError
+    from strongroom.node.cli.common import note
+    from strongroom.node.client.bringing import bring
+    from strongroom.node.cluster import open_cluster
+    from strongroom.node.cluster_plan import BRINGER
+
+    if not ClusterLayout(directory).service.is_file():
+        return
+    try:
+        if not ClusterLayout(directory).nodes():
+            raise OperatorFault("no node of this service runs from this folder")
+        if open_cluster(directory).running():
+            run(bring(directory, [made.id], member=BRINGER))
+    except StrongroomError as fault:
+        note(
+            f"{made.name} is not admitted yet: {fault}; a member brings it with "
+            f"`strongroom call roster.bring users='[\"id:{made.id.hex()}\"]' --as MEMBER`"
+        )
 
 
 def _ask_twice() -> str:

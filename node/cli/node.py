@@ -90,7 +90,6 @@ def join(
             rpc=_address("--rpc", rpc),
             peer=_address("--peer", peer),
             peers=peers_of(cluster.nodes),
-            door=cluster.nodes[0].config().door,
         )
     )
     proposals = [
