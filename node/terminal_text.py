@@ -1,7 +1,7 @@
 """How text from elsewhere is shown in a terminal: whatever would move the cursor, recolour or reorder it is escaped.
 
 Names, memos, reasons and addresses come from members, nodes and strangers; a terminal obeys what stands in them (T72).
-One function for all tables, messages and errors. What is stored or sent as JSON stays as it is.
+One function for all tables, messages and errors. JSON keeps its value; only its spelling changes.
 """
 
 import unicodedata
@@ -22,8 +22,24 @@ def shown_lines(text: object) -> str:
     return "\n".join(map(shown, str(text).split("\n")))
 
 
+def escaped_json(text: str) -> str:
+    """The same JSON value, its characters that a terminal would obey written as \\u escapes."""
+    return "".join(map(_escaped, text)) if any(map(_is_obeyed, text)) else text
+
+
+def _is_obeyed(character: str) -> bool:
+    return unicodedata.category(character) in _OBEYED
+
+
+def _escaped(character: str) -> str:
+    if not _is_obeyed(character):
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def _shown(character: str) -> str:
-    if unicodedata.category(character) not in _OBEYED:
+    if not _is_obeyed(character):
         return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 

@@ -40,7 +40,7 @@ from strongroom.node.client.errors import (
 )
 from strongroom.node.layout import DEFAULT_DIRECTORY, ClusterLayout
 from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault
-from strongroom.node.terminal_text import shown_lines
+from strongroom.node.terminal_text import escaped_json, shown_lines
 
 TRACEBACK_VARIABLE = "STRONGROOM_TRACEBACK"
 """Set to 1, an unexpected error is raised instead of told in one line: for developers."""
@@ -156,7 +156,7 @@ def emit(document: object, as_json: bool, human: Callable[[], None] | None = Non
 
 def _json_text(document: object) -> str:
     """One line of JSON; all ASCII where standard output has no character for some of it."""
-    text = json.dumps(document, ensure_ascii=False, default=_plain)
+    text = escaped_json(json.dumps(document, ensure_ascii=False, default=_plain))
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:
@@ -257,6 +257,11 @@ def ask_passphrase(name: str) -> str:
     """Ask the user, not showing what is typed."""
     text: str = typer.prompt(f"passphrase of {name}", hide_input=True, err=True)
     return text
+
+
+def say(text: str = "") -> None:
+    """Print a line, or some, of a command's answer."""
+    typer.echo(shown_lines(text))
 
 
 def note(text: str) -> None:

@@ -24,6 +24,7 @@ from strongroom.node.cli.common import (
     note,
     read_id,
     run,
+    say,
 )
 from strongroom.node.cli.explorer_public import register
 
@@ -196,7 +197,7 @@ def verify(
     except ReceiptInvalid as fault:
         document = {"verdict": fault.verdict, "reason": str(fault), "height": height}
         code = ExitCode.CANNOT_CHECK if fault.verdict == "cannot check" else ExitCode.NO
-    emit(document, as_json, lambda: typer.echo(f"{document['verdict']}: {document['reason']}"))
+    emit(document, as_json, lambda: say(f"{document['verdict']}: {document['reason']}"))
     if code:
         raise typer.Exit(int(code))
 

@@ -23,6 +23,7 @@ from strongroom.node.cli.common import (
     note,
     run,
     run_submission,
+    say,
 )
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.ledger import read_arguments
@@ -172,7 +173,7 @@ def _act(
             fail(str(fault), ExitCode.NO)
         at = document["height"]
         text = f"proposal {document['proposal']} is {document['status']}, proven by a receipt at height {at}"
-        show_settled(fate, as_json, lambda: typer.echo(text))
+        show_settled(fate, as_json, lambda: say(text))
 
 
 async def _acted(
@@ -243,16 +244,14 @@ def _found(state: "Document", id: str) -> "ProposalEntry":
 
 def _show_simulated(document: dict[str, Any]) -> None:
     if not document["ok"]:
-        typer.echo(f"no: {document['error']['code']}: {document['error']['message']}")
+        say(f"no: {document['error']['code']}: {document['error']['message']}")
         return
     wait = f"{document['delay_ms'] / 1000:g} s of block time later" if document["delay_ms"] else "at once"
-    typer.echo(
-        f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree"
-    )
+    say(f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree")
     nodes = document["nodes"]
-    typer.echo(f"it takes effect {wait}; effect on nodes: {'as follows' if nodes else document['effect']}")
+    say(f"it takes effect {wait}; effect on nodes: {'as follows' if nodes else document['effect']}")
     for one in nodes:
         kind = "validator" if one["validator"] else "node"
-        typer.echo(f"  {kind} {one['node']}: {one['what']} ({one['when']}; {one['why']})")
+        say(f"  {kind} {one['node']}: {one['what']} ({one['when']}; {one['why']})")
     if document["epochs"]:
-        typer.echo(f"validators that must go are gone after {document['epochs']} more epochs, a share in each")
+        say(f"validators that must go are gone after {document['epochs']} more epochs, a share in each")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, run
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, note, run, say
 from strongroom.node.client.identities import PASSPHRASE_VARIABLE, IdentityFile, KeyFolder
 from strongroom.node.layout import ClusterLayout
 
@@ -50,9 +50,9 @@ def list_(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
     def human() -> None:
         width = max((len(entry.name) for entry in found), default=0)
         for entry in found:
-            typer.echo(f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}")
+            say(f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}")
         if not found:
-            typer.echo(f"no identity in {directory}: make one with `strongroom keys new NAME`", err=True)
+            note(f"no identity in {directory}: make one with `strongroom keys new NAME`")
 
     emit([_document(entry) for entry in found], as_json, human)
 
@@ -109,7 +109,7 @@ def _document(entry: IdentityFile) -> dict[str, Any]:
 
 
 def _show(entry: IdentityFile) -> None:
-    typer.echo(f"name        {entry.name}")
-    typer.echo(f"id          id:{entry.id.hex()}")
-    typer.echo(f"public key  {entry.public.hex()} (Ed25519)")
-    typer.echo(f"key file    {'sealed with a passphrase' if entry.sealed else 'in the clear, mode 0600'}")
+    say(f"name        {entry.name}")
+    say(f"id          id:{entry.id.hex()}")
+    say(f"public key  {entry.public.hex()} (Ed25519)")
+    say(f"key file    {'sealed with a passphrase' if entry.sealed else 'in the clear, mode 0600'}")

@@ -28,6 +28,7 @@ from strongroom.node.cli.common import (
     note,
     run,
     run_submission,
+    say,
 )
 from strongroom.node.cli.evidence import register as register_evidence
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
@@ -127,12 +128,12 @@ def _done_document(done: "Done") -> dict[str, Any]:
 
 
 def _show_call(document: dict[str, Any]) -> None:
-    typer.echo(f"id      {document['id']}")
+    say(f"id      {document['id']}")
     if "height" in document:
-        typer.echo(f"height  {document['height']} (index {document['index']})")
-        typer.echo(f"result  {_plain_text(document['result'])}")
+        say(f"height  {document['height']} (index {document['index']})")
+        say(f"result  {_plain_text(document['result'])}")
     if "receipt" in document:
-        typer.echo("receipt verified against the pin (write it with `strongroom receipt`)")
+        say("receipt verified against the pin (write it with `strongroom receipt`)")
 
 
 def _emit_failure(
@@ -173,7 +174,7 @@ def query(
     document = run(_query(directory, identity, name, texts, at_least, linearizable, timeout))
 
     def human() -> None:
-        typer.echo(_plain_text(document["result"]))
+        say(_plain_text(document["result"]))
         note(f"height {document['height']}, from {document['node']}")
 
     emit(document, as_json, human)

@@ -123,6 +123,7 @@ class Member:
         finally:
             if telling is not None:
                 telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
 
     async def _acted(self, id: TransactionId, envelope: bytes) -> Decided:
         result = await self._result(id, envelope)

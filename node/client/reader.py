@@ -40,7 +40,9 @@ class Reader:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connections."""
+        """Close the connections; what is still under way has nothing to say, and would outlive the event loop."""
+        if self._http.connector is not None:
+            await self._http.connector.close(abort_ssl=True)
         await self._http.close()
 
     async def ask(self, method: str, **params: Any) -> Any:

@@ -49,6 +49,10 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
     assert len(epochs(cluster)[-1]["members"]) == 5
     assert len(load_service(cluster).endpoints) == 5
     assert pay(cluster)["result"] == {"balance": 999_998}
+    refused = CliRunner().invoke(make_app(), ["cluster", "add", "--region", "mars", "--dir", str(cluster)])
+    assert (refused.exit_code, "gov propose allow_region region=mars" in refused.stderr) == (2, True)
+    assert "mars" not in json.dumps(strongroom(cluster, "gov", "show"))
+    assert not (cluster / "n5").exists()
     removed = strongroom(cluster, "cluster", "remove", "n0")
     assert (removed["name"], removed["state"], removed["pid"]) == ("n0", "removed", None)
     assert len(epochs(cluster)[-1]["members"]) == 4
@@ -61,6 +65,10 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
     verify = ["verify", "ledger", str(cluster / "n4"), "--service", pin, "--at-least", str(done["height"]), "--json"]
     result = CliRunner().invoke(make_app(), verify, catch_exceptions=False)
     assert json.loads(result.stdout)["verdict"] == "valid", result.output
+    strongroom(cluster, "cluster", "down")
+    again = strongroom(cluster, "cluster", "up", "--detach")
+    assert again["nodes"] == ["n1", "n2", "n3", "n4"]
+    assert pay(cluster)["result"] == {"balance": 999_996}
 
 
 @pytest.mark.long
