@@ -12,6 +12,7 @@ from typing import Protocol
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX
 from strongroom.consensus.types import TransactionId
+from strongroom.enclave.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX
 from strongroom.node.answers import Answers
 from strongroom.node.config import Limits
 from strongroom.node.rpc.backend import Included
@@ -40,6 +41,11 @@ class LaneState(Protocol):
     def throttled(self) -> bool:
         """Back-pressure: no new batches now (PROTOCOL §7)."""
         ...
+
+
+def _mean_bytes(count: int) -> int:
+    """What a batch of so many envelopes must at least have (block_data.is_void), and more than it counts here."""
+    return 8 + count * (ENVELOPE_BYTES_MEAN_MIN + _ENVELOPE_OVERHEAD)
 
 
 class Mempool:
@@ -158,6 +164,8 @@ class Mempool:
             room -= len(queue[0]) + _ENVELOPE_OVERHEAD
             if room < 0 and taken:
                 break
+            if len(taken) >= SMALL_ENVELOPES_MAX and BATCH_BYTES_MAX - room < _mean_bytes(len(taken) + 1):
+                break  # with one more of these the batch would be void
             taken.append(queue.popleft())
         self._queue_bytes -= sum(map(len, taken))
         if not queue:
