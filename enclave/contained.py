@@ -1,4 +1,4 @@
-"""Which errors say something of the bytes at hand, and which of this process (DESIGN §3, stop 7; README, Decision 27).
+"""Which errors say something of the bytes at hand, and which of this process (DESIGN §3, stop 7; README, Decisions).
 
 Execution is total: whatever one envelope, one proposal or one piece of evidence makes our own code raise becomes a
 refusal, the same on every replica, for every replica runs the same code on the same bytes. What this process lacks

@@ -5,7 +5,7 @@ leaves in the order in which it came; how much another submits changes neither i
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 QUANTUM_BYTES = 64 * 1024
 """Of one turn of weight 1; more than the largest envelope would waste nothing, less only takes more turns."""
@@ -82,13 +82,17 @@ class FairQueue:
         self._turns.appendleft(own)
         self._length += len(envelopes)
 
-    def take(self, count_max: int, bytes_max: int, overhead: int) -> list[bytes]:
+    def take(
+        self, count_max: int, bytes_max: int, overhead: int, *, least: Callable[[int], int] = lambda _: 0
+    ) -> list[bytes]:
         """The next batch's envelopes; at least one, if any wait.
 
         Args:
             count_max: of them.
             bytes_max: of all together.
             overhead: bytes that each takes beside its own.
+            least: bytes that a batch of so many must at least have, overhead counted; one more that would make it
+                smaller than that stays for the next.
         """
         taken: list[bytes] = []
         turns, room = self._turns, bytes_max
@@ -102,6 +106,8 @@ class FairQueue:
                 continue
             room -= len(queue[0]) + overhead
             if room < 0 and taken:
+                break
+            if taken and bytes_max - room < least(len(taken) + 1):
                 break
             share.deficit = 0 if alone else share.deficit - len(queue[0])
             taken.append(queue.popleft())

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX
 from strongroom.consensus.types import TransactionId
+from strongroom.enclave.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX
 from strongroom.node.answers import Answers
 from strongroom.node.config import Limits
 from strongroom.node.fair_queue import FairQueue, Share
@@ -43,6 +44,13 @@ class LaneState(Protocol):
     def throttled(self) -> bool:
         """Back-pressure: no new batches now (PROTOCOL §7)."""
         ...
+
+
+def _bytes_min(count: int) -> int:
+    """What a batch of so many envelopes must at least have (block_data.is_void), and more than it counts here."""
+    if count <= SMALL_ENVELOPES_MAX:
+        return 0
+    return count * (ENVELOPE_BYTES_MEAN_MIN + _ENVELOPE_OVERHEAD)
 
 
 class Mempool:
@@ -178,7 +186,7 @@ class Mempool:
                     await self._look.wait()
 
     def _take(self) -> list[bytes]:
-        taken = self._queue.take(BATCH_ENVELOPES_MAX, BATCH_BYTES_MAX - 8, _ENVELOPE_OVERHEAD)
+        taken = self._queue.take(BATCH_ENVELOPES_MAX, BATCH_BYTES_MAX - 8, _ENVELOPE_OVERHEAD, least=_bytes_min)
         if not self._queue:
             self._arrived.clear()
         return taken

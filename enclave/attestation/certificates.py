@@ -53,7 +53,15 @@ _TCB_ORDER_TURIN = (9, 1, 2, 3, 5, 6, 7, 8)
 _UNIX_EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _CHIP_ID_SIZES = {Product.TURIN: 8}
 
-_PARSER_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+PARSER_ERRORS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that the parser raises on a certificate or a list of revoked ones; only some are ValueErrors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +170,7 @@ def _load(der: bytes, name: str) -> x509.Certificate:
         refuse(Reason.CERTIFICATE_FORM, f"{name}: {len(der)} bytes, at most {CERTIFICATE_BYTES_MAX} are read")
     try:
         certificate = _parse(der)
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         refuse(Reason.CERTIFICATE_FORM, f"{name}: {type(error).__name__}")
     if certificate.version is not x509.Version.v3 or certificate.public_bytes(Encoding.DER) != der:
         refuse(Reason.CERTIFICATE_FORM, f"{name}: not one DER encoding of an X.509 v3 certificate")

@@ -119,25 +119,38 @@ def test_T31_whatever_an_asker_of_keys_or_a_link_attests_to_is_judged(data: st.D
     asked(judge, Op.CHECK_LINK, shown, nonce, data.draw(st.sampled_from([0, int(world.tip.time_ms), 2**64 - 1])))
 
 
+def taken(payload: bytes, *, signed: bool = True) -> object:
+    """What n1 makes of this payload, wrapped by n0."""
+    world, asker, giver = shared(), shared().nodes["n1"].core, shared().nodes["n0"]
+    claims = Claims.decode(Evidence.decode(asker.member.keys_proof(NONCE)).claims)
+    signature = giver.member.standing.sign(labels.KEY_RELEASE, _signed(claims.node_key, NONCE, payload))
+    plaintext = codec.encode((giver.key, signature, payload)) if signed else payload
+    info = labels.bound(labels.KEY_RELEASE, world.chain, claims.node_key + NONCE)
+    return asked(asker, Op.KEYS_TAKE, hybrid_seal(claims.wrap_keys[0][1], plaintext, info))
+
+
+def whole_keys() -> tuple[int, int, bytes, bytes]:
+    secrets = shared().nodes["n0"].member.standing.keyring.all()[0]
+    assert secrets.input is not None
+    return 0, 0, secrets.input.reveal(), secrets.ledger.reveal()
+
+
+@pytest.mark.parametrize("number", [-(2**63), -1, 1, 2**32 - 1, 2**32, 2**63, 2**64 - 1])
+def test_T2A_a_number_at_its_bounds_in_given_keys_is_refused(number: int) -> None:
+    epoch, generation, own, ledger = whole_keys()
+    assert isinstance(taken(codec.encode(((epoch, generation, own, ledger),))), bytes)
+    assert isinstance(taken(codec.encode(((number, generation, own, ledger),))), Refusal)
+    assert isinstance(taken(codec.encode(((epoch, number, own, ledger),))), Refusal)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_T2A_T31_whatever_a_giver_of_keys_wraps_is_taken_or_refused(data: st.DataObject) -> None:
-    world, asker, giver = shared(), shared().nodes["n1"].core, shared().nodes["n0"]
-    shown = asker.member.keys_proof(NONCE)
-    claims = Claims.decode(Evidence.decode(shown).claims)
-    secrets = giver.member.standing.keyring.all()[0]
-    assert secrets.input is not None
-    whole = (0, 0, secrets.input.reveal(), secrets.ledger.reveal())
-    one_changed = [
-        st.tuples(*(like(part) if at == here else st.just(part) for at, part in enumerate(whole))) for here in range(4)
-    ]
-    entry = st.one_of(*one_changed, TUPLES)
+    at = data.draw(st.integers(0, 3))
+    one_changed = [like(part) if at == here else st.just(part) for here, part in enumerate(whole_keys())]
+    entry = st.one_of(st.tuples(*one_changed), TUPLES)
     given_ = data.draw(st.lists(entry, max_size=3).map(tuple) | LEAVES)
-    payload = codec.encode(given_)
-    signature = giver.member.standing.sign(labels.KEY_RELEASE, _signed(claims.node_key, NONCE, payload))
-    plaintext = codec.encode((giver.key, signature, payload)) if data.draw(st.integers(0, 4)) else payload
-    info = labels.bound(labels.KEY_RELEASE, world.chain, claims.node_key + NONCE)
-    asked(asker, Op.KEYS_TAKE, hybrid_seal(claims.wrap_keys[0][1], plaintext, info))
+    taken(codec.encode(given_), signed=data.draw(st.integers(0, 4)) > 0)
 
 
 # --- heads and epochs ------------------------------------------------------------------------------------------------
