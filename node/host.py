@@ -251,6 +251,7 @@ class Host:
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))
         await self.participation.start()
+        parts.follower.note_fresh(self.participation.fresh_height)
         for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
             self.spawn(work)
         self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
