@@ -123,3 +123,19 @@ async def test_a_newcomer_joins_a_ledger_without_snapshots_and_may_lose_its_copy
         shutil.rmtree(grown.node("n4").layout.directory / "ledger")
         await grown.node("n4").start()
         await arrives(grown, "n4", 1)
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_on_a_quiet_chain_a_member_that_was_away_over_a_rotation_executes_again(
+    tmp_path: Path, compromised: bool
+) -> None:
+    """Nobody pays: whatever it waits for must be work, or there already."""
+    folder = tmp_path / "cluster"
+    async with running(folder, limits=(*AT_ONCE, ("grace_ms", 1_000))) as cluster:
+        await cluster.node("n3").kill()
+        await decide(cluster, "rotate", compromised=compromised)
+        await all_until(cluster, votes_in(1), "n0", "n1", "n2")
+        await asyncio.sleep(3.0)  # past the grace, and what follows it
+        await cluster.node("n3").start()
+        await arrives(cluster, "n3", 1)
+        await until_executing(cluster, "n3")
