@@ -79,6 +79,10 @@ class HistoryTree:
         """Over heights 0..size−1; over all by default."""
         return self._tree.root(size)
 
+    def frontier(self, size: int) -> merkle.Frontier:
+        """The history over heights 0..size−1, for one that only appends; a copy."""
+        return self._tree.frontier(size)
+
     def path(self, height: Height, size: int) -> tuple[Digest, ...]:
         """Inclusion proof of a height in the root over heights 0..size−1."""
         return self._tree.path(height, size)

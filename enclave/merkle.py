@@ -69,6 +69,11 @@ class Tree:
         size = self.size if size is None else size
         return self._subtree(0, size) if size else EMPTY_ROOT
 
+    def frontier(self, size: int) -> "Frontier":
+        """What it takes to go on from the first `size` leaves."""
+        invariant(0 <= size <= self.size, f"no frontier of {size} leaves among {self.size}")
+        return Frontier(size, self._complete_subtrees(0, size))
+
     def path(self, index: int, size: int | None = None) -> tuple[Digest, ...]:
         """Inclusion proof of a leaf among the first `size` (RFC 6962 §2.1.1): siblings, from the leaf up."""
         size = self.size if size is None else size
@@ -101,13 +106,17 @@ class Tree:
             proof.append(self._subtree(start, end))
         return tuple(reversed(proof))
 
-    def _subtree(self, start: int, end: int) -> Digest:
+    def _complete_subtrees(self, start: int, end: int) -> list[bytes]:
         parts = []
         while start < end:
             level = (end - start).bit_length() - 1
             at = (start >> level) * DIGEST_SIZE
             parts.append(bytes(self._levels[level][at : at + DIGEST_SIZE]))
             start += 1 << level
+        return parts
+
+    def _subtree(self, start: int, end: int) -> Digest:
+        parts = self._complete_subtrees(start, end)
         root = parts.pop()
         while parts:
             root = node_hash(parts.pop(), root)

@@ -1,40 +1,93 @@
-"""How a node goes on whose enclave cannot execute: by outcomes that a quorum anchored (DESIGN §5, joiner; PROTOCOL §6).
+"""Carries out how a node goes on whose enclave cannot execute (DESIGN §5, joiner; PROTOCOL §6): catch_up.py decides.
 
-Owns the way from peers' outcomes to the enclave's APPLY and CONFIRM. A peer's word counts for nothing: before the
-enclave sees it, the history over what was given must be the one that a certified header anchors (T34). As soon as the
-enclave can execute again, it does.
+Owns the way between peers, disk and enclave, and the queue of events: one answer of outcomes, one event per
+chunk that was asked for. A peer's word counts for nothing: it is decoded here against the block that is final here,
+and catch_up.py has an anchor prove it before anything is recorded (T34).
 """
 
 import asyncio
-from copy import deepcopy
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
+from typing import assert_never
 
 import structlog
 
-from strongroom.consensus.blocks import Header
-from strongroom.consensus.errors import NotCanonical, OperatorFault
-from strongroom.consensus.host_messages import OUTCOMES_MAX, OutcomeRequest, Outcomes
+from strongroom.consensus.errors import NotCanonical, OperatorFault, PeerFault
+from strongroom.consensus.host_messages import OutcomeRequest, Outcomes, SnapshotChunk
 from strongroom.consensus.messages import encode_message
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height, PublicKey
-from strongroom.enclave.history import genesis_leaf
+from strongroom.enclave.finality import EpochUnknown
+from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.merkle import Frontier
 from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.requests import Refusal
+from strongroom.node.catch_up import (
+    Apply,
+    Ask,
+    Began,
+    Blame,
+    CatchUp,
+    Confirm,
+    Effect,
+    Event,
+    Execute,
+    Given,
+    Halt,
+    Link,
+    MoreToRead,
+    OutcomesCame,
+    Record,
+    Tick,
+    WasApplied,
+    WasConfirmed,
+    WasExecuted,
+    WasRecorded,
+)
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.links import Links
 from strongroom.node.pipeline import KEYS_NEEDED, Pipeline
-from strongroom.node.replay import stored_runs
+from strongroom.node.replay import APPLY_BYTES_MAX, stored_runs
+from strongroom.node.snapshot_search import AskChunk, ChunkRefused, DropSnapshot, FetchSnapshot, TrySnapshot
 from strongroom.node.snapshot_seeker import SnapshotSeeker
 from strongroom.node.standing import block_at, header_at, outcome_at
 from strongroom.node.stored import header_and_certificate
+from strongroom.node.succession import next_epoch, read_wish
 
-ASK_SECONDS = 0.5
-"""Between two questions for outcomes, and between two looks at whether keys or blocks have come."""
-LOOK_AHEAD_BLOCKS = 80
-"""How far above the enclave's height an anchor is looked for."""
+TICK_SECONDS = 0.5
+"""Between two looks at whether blocks, keys, links or an epoch have come."""
+EVENTS_MAX = 64
+NOT_YET = (KEYS_NEEDED, EpochUnknown.__name__)
+"""Kinds of refusals that a key or an epoch ends; the enclave has taken over what came before."""
 
 log = structlog.get_logger()
+
+
+class StoredChain:
+    """The node's own ledger, as catch_up.py reads it."""
+
+    def __init__(self, store: BlockStore, history: HistoryTree) -> None:
+        self._store, self._history = store, history
+
+    @property
+    def newest(self) -> Height:
+        """Of all stored blocks."""
+        return Height(self._store.newest_block)
+
+    @property
+    def recorded(self) -> Height:
+        """Newest height whose outcome is recorded."""
+        return Height(self._store.newest_outcome)
+
+    def link(self, height: int) -> Link:
+        """What of a stored block decides."""
+        header, certificate = header_and_certificate(block_at(self._store, height))
+        return Link(header.height, header.epoch, header.anchor, header.next_epoch, certificate is not None)
+
+    def frontier(self, size: int) -> Frontier:
+        """The history over heights 0 … size−1."""
+        return self._history.frontier(size)
 
 
 class Follower:
@@ -43,191 +96,237 @@ class Follower:
     def __init__(
         self,
         *,
-        genesis: Header,
         store: BlockStore,
+        history: HistoryTree,
         enclave: EnclaveProcess,
         links: Links,
         pipeline: Pipeline,
         seeker: SnapshotSeeker,
+        on_fault: Callable[[PublicKey], None],
     ) -> None:
-        self._genesis, self._store, self._enclave = genesis, store, enclave
-        self._links, self._pipeline, self._seeker = links, pipeline, seeker
-        self._given: dict[Height, bytes] = {}
-        """Peers' outcomes above what the enclave has; at most two answers' worth."""
-        self._came = asyncio.Event()
-        self._turn = 0
-        self._history: Frontier | None = None
-        """The history up to the enclave's height; up to the newest recorded outcome while a snapshot is sought."""
-        self._proof: tuple[Header, Certificate] | None = None
-        """The newest certified header whose anchor's outcome was recorded while a snapshot is sought."""
+        """Make it; `run` works.
+
+        Args:
+            store: the ledger folder.
+            history: over all recorded outcomes.
+            enclave: what is caught up.
+            links: to peers.
+            pipeline: sets `behind`, records outcomes.
+            seeker: fetches snapshots.
+            on_fault: told of a peer that lied.
+        """
+        self._store, self._enclave, self._links = store, enclave, links
+        self._pipeline, self._seeker, self._on_fault = pipeline, seeker, on_fault
+        self._machine = CatchUp(StoredChain(store, history))
+        self._events: deque[Event] = deque()
+        self._answer: tuple[PublicKey, Outcomes] | None = None
+        self._wake = asyncio.Event()
+        self._ticked_at = 0.0
+
+    # --- events ---------------------------------------------------------------------------------------------------
 
     def take(self, sender: PublicKey, message: Outcomes) -> None:
-        """A peer's answer: kept until an anchor proves or refutes it."""
-        if not self._pipeline.behind.is_set() or len(self._given) > OUTCOMES_MAX:
-            return
-        for offset, data in enumerate(message.outcomes):
-            height = Height(message.start + offset)
-            if height > max(self._pipeline.reached, self._store.newest_outcome):
-                self._given.setdefault(height, data)
-        self._came.set()
+        """A peer's answer; whoever was not asked is not listened to."""
+        if self._pipeline.behind.is_set() and sender == self._machine.awaited and self._answer is None:
+            self._answer = (sender, message)
+            self._wake.set()
+
+    def take_chunk(self, sender: PublicKey, message: SnapshotChunk) -> None:
+        """A peer's chunk of a snapshot.
+
+        Raises:
+            PeerFault: it contradicts what the peer said before; the next one is asked.
+        """
+        try:
+            event = self._seeker.take(sender, message)
+        except PeerFault:
+            self._put(ChunkRefused())
+            raise
+        if event is not None and len(self._events) < EVENTS_MAX:
+            self._put(event)
+
+    def note_fresh(self, height: int) -> None:
+        """What q heads showed when this node began."""
+        self._machine.known = Height(height)
+
+    def _put(self, event: Event) -> None:
+        self._events.append(event)
+        self._wake.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled.
+
+        Raises:
+            OperatorFault: what is recorded here, or what the enclave holds, is not what a quorum certified.
+        """
         while True:
             await self._pipeline.behind.wait()
+            self._events.clear()
+            self._answer = None
+            self._put(Began((await self._enclave.status()).executed, self._pipeline.reached))
+            self._put(self._tick())
+            while self._pipeline.behind.is_set():
+                event = await self._next_event()
+                for effect in self._machine.step(event, _now()):
+                    await self._carry_out(effect)
+
+    async def _next_event(self) -> Event:
+        if _now() - self._ticked_at >= TICK_SECONDS:
+            return self._tick()
+        if self._events:
+            return self._events.popleft()
+        if self._answer is not None:
+            (sender, message), self._answer = self._answer, None
+            return self._decoded(sender, message)
+        if self._machine.is_reading:
+            await asyncio.sleep(0)
+            return MoreToRead()
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            return self._tick()
+        return await self._next_event()
+
+    def _tick(self) -> Tick:
+        self._ticked_at = _now()
+        return Tick(tuple(sorted(self._links.links)))
+
+    def _decoded(self, sender: PublicKey, message: Outcomes) -> OutcomesCame:
+        """A peer's answer, as far as it is of blocks that are final here."""
+        given: list[Given] = []
+        fault = ""
+        for height, data in enumerate(message.outcomes, message.start):
+            if height > self._store.newest_block:
+                break
             try:
-                moved = await self._advance()
-            except Refusal as refusal:
-                if refusal.kind != KEYS_NEEDED:
-                    raise
-                moved = False
-            if not moved:
-                self._came.clear()
-                try:
-                    await asyncio.wait_for(self._came.wait(), ASK_SECONDS)
-                except TimeoutError:
-                    self._ask()
+                given.append(self._read(Height(height), data))
+            except (NotCanonical, PeerFault) as error:
+                fault = f"outcome of height {height}: {error}"
+                break
+        return OutcomesCame(sender, message.start, tuple(given), fault)
 
-    async def _advance(self) -> bool:
-        """One step: execute what is stored, else apply up to an anchor. Whether anything moved."""
-        applied = (await self._enclave.status()).executed
-        if applied == 0 and self._seeker.is_on:
-            return await self._toward_snapshot()
-        if applied == self._pipeline.reached and await self._execute_stored():
-            return True
-        found = self._anchor_above(self._pipeline.reached, applied)
-        if found is None:
-            return False
-        anchoring, certificate = found
-        wanted = range(self._pipeline.reached + 1, anchoring.anchor.height + 1)
-        outcomes = self._gathered(wanted)
-        history = None if outcomes is None else self._proven(outcomes, anchoring)
-        if outcomes is None or history is None:
-            self._ask()
-            return False
-        headers = [header_at(self._store, height) for height in wanted]
-        begun = applied - self._pipeline.reached  # before a secret was missing
-        await self._enclave.apply(headers[begun:], outcomes[begun:])
-        between = range(anchoring.anchor.height + 1, anchoring.height + 1)
-        await self._enclave.confirm([header_at(self._store, height) for height in between], certificate)
-        decoded = [Outcome.decode(data) for data in outcomes]
-        await self._pipeline.record_outcomes(headers, outcomes, decoded)
-        self._history = history
-        for height in wanted:
-            self._given.pop(Height(height), None)
-        log.info("follower.applied", height=int(anchoring.anchor.height))
-        return True
+    def _read(self, height: Height, data: bytes) -> Given:
+        outcome, header = Outcome.decode(data), header_at(self._store, height)
+        if (outcome.height, outcome.block) != (height, header.digest):
+            raise PeerFault("it is of another block")
+        wish = read_wish(outcome.wish)
+        if wish is not None and sha256(wish[1]).digest() != wish[0].public_key_digest:
+            raise PeerFault("the public key of the epoch that it wishes is another one")
+        return Given(height, data, outcome, outcome.history_leaf.hash, next_epoch(outcome, header))
 
-    async def _toward_snapshot(self) -> bool:
-        """Nothing was applied yet: record what anchors prove, until it names the snapshot that a peer has given."""
-        recorded = Height(self._store.newest_outcome)
-        found = self._anchor_above(recorded, recorded)
-        moved = False
-        if found is not None:
-            wanted = range(recorded + 1, found[0].anchor.height + 1)
-            outcomes = self._gathered(wanted)
-            history = None if outcomes is None else self._proven(outcomes, found[0])
-            if outcomes is None or history is None:
-                self._ask()
-                return False
-            headers = [header_at(self._store, height) for height in wanted]
-            await self._pipeline.record_ahead(headers, outcomes, [Outcome.decode(data) for data in outcomes])
-            self._history, self._proof, moved = history, found, True
-            for height in wanted:
-                self._given.pop(Height(height), None)
-        loaded = Height(0) if self._proof is None else await self._seeker.use(*self._proof)
-        if loaded:
-            self._pipeline.reached, self._history = loaded, None
-        return moved or loaded > 0
+    # --- effects --------------------------------------------------------------------------------------------------
 
-    async def _execute_stored(self) -> bool:
-        """Execute every stored run that is left, and be behind no more; False when the enclave cannot."""
-        moved = False
+    async def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Ask(peer, start):
+                self._links.send_to(peer, encode_message(OutcomeRequest(start)))
+            case Blame(peer, reason):
+                log.warning("follower.forged", peer=peer.hex()[:16], reason=reason)
+                self._on_fault(peer)
+            case Record(outcomes):
+                await self._record(outcomes)
+            case Apply(first, last):
+                await self._apply(first, last)
+            case Confirm(anchor, certified):
+                await self._confirm(anchor, certified)
+            case Execute():
+                await self._execute_stored()
+            case Halt(height):
+                raise OperatorFault(
+                    f"the outcomes recorded up to height {height} are not what a quorum executed: restore the ledger "
+                    "folder, or remove it and let this node catch up"
+                )
+            case FetchSnapshot() | AskChunk() | DropSnapshot() | TrySnapshot():
+                await self._search(effect)
+            case _:
+                assert_never(effect)
+
+    async def _record(self, outcomes: tuple[Given, ...]) -> None:
+        headers = [header_at(self._store, one.height) for one in outcomes]
+        encoded = [one.data for one in outcomes]
+        await self._pipeline.record_outcomes(headers, encoded, [one.outcome for one in outcomes], ahead=True)
+        log.info("follower.recorded", height=outcomes[-1].height)
+        self._put(WasRecorded())
+
+    async def _apply(self, first: Height, last: Height) -> None:
+        """Give the enclave recorded outcomes that an anchor has proven, as many as one request may hold."""
+        outcomes: list[bytes] = []
+        size = 0
+        for height in range(first, last + 1):
+            outcomes.append(outcome_at(self._store, height))
+            size += len(outcomes[-1])
+            if size >= APPLY_BYTES_MAX:
+                break
+        headers = [header_at(self._store, first + offset) for offset in range(len(outcomes))]
+        try:
+            await self._enclave.apply(headers, outcomes)
+        except Refusal as refusal:
+            if refusal.kind not in NOT_YET:
+                raise _not_taken(refusal) from None
+            self._put(WasApplied((await self._enclave.status()).executed, refused=True))
+        else:
+            self._put(WasApplied(headers[-1].height, refused=False))
+
+    async def _confirm(self, anchor: Height, certified: Height) -> None:
+        _, certificate = header_and_certificate(block_at(self._store, certified))
+        assert certificate is not None, "a Link that is certified"
+        try:
+            await self._enclave.confirm(
+                [header_at(self._store, height) for height in range(anchor + 1, certified + 1)], certificate
+            )
+        except Refusal as refusal:
+            if refusal.kind not in NOT_YET:
+                raise _not_taken(refusal) from None
+            self._put(WasConfirmed(refused=True))
+            return
+        await self._pipeline.reach(anchor)
+        log.info("follower.applied", height=int(anchor))
+        self._put(WasConfirmed(refused=False))
+
+    async def _execute_stored(self) -> None:
+        """Execute every stored run that is left, and be behind no more, or as far as the enclave can."""
         while self._pipeline.reached < self._store.newest_block:
             run = next(stored_runs(self._store, self._pipeline.reached), None)
             if run is None:
-                return moved
+                break
             blocks = [(header, list(batches)) for header, batches in run.blocks]
             try:
                 await self._pipeline.execute(blocks, run.certificate)
             except Refusal as refusal:
-                if refusal.kind != KEYS_NEEDED:
+                if refusal.kind not in NOT_YET:
                     raise
-                return moved
-            self._history, moved = None, True
-        self._given.clear()
-        self._history = None
+                self._put(WasExecuted(self._pipeline.reached, refused=True))
+                return
         self._pipeline.behind.clear()
         log.info("follower.executes", height=int(self._pipeline.reached))
-        return True
 
-    def _anchor_above(self, reached: Height, applied: Height) -> tuple[Header, Certificate] | None:
-        """The certified stored header with the highest anchor within one step above what the enclave has.
+    async def _search(self, effect: FetchSnapshot | AskChunk | DropSnapshot | TrySnapshot) -> None:
+        match effect:
+            case FetchSnapshot(peer):
+                self._seeker.fetch(peer)
+            case AskChunk():
+                self._seeker.ask()
+            case DropSnapshot(reason):
+                self._seeker.drop(reason)
+            case TrySnapshot(certified):
+                header, certificate = header_and_certificate(block_at(self._store, certified))
+                assert certificate is not None, "a Link that is certified"
+                tried = await self._seeker.use(header, certificate)
+                if tried.loaded:
+                    await self._pipeline.reach(tried.loaded)
+                self._put(tried)
+            case _:
+                assert_never(effect)
 
-        The headers from the anchor up to the certified one must be of one epoch, whose quorum proves them.
-        """
-        newest = self._store.newest_block
-        if reached >= newest:
-            return None
-        best: tuple[Header, Certificate] | None = None
-        for height in range(reached + 2, min(newest, reached + LOOK_AHEAD_BLOCKS) + 1):
-            header, certificate = header_and_certificate(block_at(self._store, height))
-            anchor = header.anchor.height
-            if certificate is None or not max(reached + 1, applied) <= anchor <= reached + OUTCOMES_MAX:
-                continue
-            if header_at(self._store, anchor + 1).epoch == header.epoch:
-                best = (header, certificate)
-        return best
 
-    def _gathered(self, wanted: range) -> list[bytes] | None:
-        """Outcomes of these heights, recorded here or given by peers; None if one is missing."""
-        outcomes: list[bytes] = []
-        for height in wanted:
-            own = height <= self._store.newest_outcome
-            data = outcome_at(self._store, height) if own else self._given.get(Height(height))
-            if data is None:
-                return None
-            outcomes.append(data)
-        return outcomes
+def _not_taken(refusal: Refusal) -> OperatorFault:
+    return OperatorFault(
+        f"the enclave does not take what a quorum anchored ({refusal}): restore the ledger folder, or remove it and "
+        "let this node catch up"
+    )
 
-    def _proven(self, outcomes: list[bytes], anchoring: Header) -> Frontier | None:
-        """The history over these outcomes, if it is the anchored one.
 
-        Raises:
-            OperatorFault: all of them were recorded here, so what is on this disk is not what a quorum executed.
-        """
-        below = Height(anchoring.anchor.height - len(outcomes))
-        trial = deepcopy(self._history or self._read_history(below))
-        try:
-            for data in outcomes:
-                trial.append(Outcome.decode(data).history_leaf.hash)
-            proven = trial.root == anchoring.anchor.root
-        except NotCanonical:
-            proven = False
-        if proven:
-            return trial
-        if anchoring.anchor.height <= self._store.newest_outcome:
-            raise OperatorFault(
-                f"the outcomes recorded up to height {anchoring.anchor.height} are not what a quorum executed: "
-                "restore the ledger folder"
-            )
-        log.warning("follower.forged", anchor=int(anchoring.anchor.height))
-        self._given.clear()
-        return None
-
-    def _read_history(self, newest: Height) -> Frontier:
-        history = Frontier()
-        history.append(genesis_leaf(self._genesis).hash)
-        for height in range(1, newest + 1):
-            history.append(Outcome.decode(outcome_at(self._store, height)).history_leaf.hash)
-        return history
-
-    def _ask(self) -> None:
-        """Ask one linked node after the other."""
-        self._seeker.ask()
-        linked = sorted(self._links.links)
-        start = max(self._pipeline.reached, self._store.newest_outcome) + 1
-        if linked and start <= self._store.newest_block:
-            self._turn += 1
-            request = encode_message(OutcomeRequest(Height(start)))
-            self._links.send_to(linked[self._turn % len(linked)], request)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

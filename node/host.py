@@ -288,6 +288,7 @@ class Host:
         )
         self.spawn(acquaintance.look_until(lambda: self.participation.is_fresh))
         await self.participation.start()
+        parts.follower.note_fresh(self.participation.fresh_height)
         for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
             self.spawn(work)
         self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))

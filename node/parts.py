@@ -140,12 +140,13 @@ class Parts:
         )
         self.seeker = SnapshotSeeker(ground.snapshots, store, self.links, ground.history)
         self.follower = Follower(
-            genesis=genesis.header,
             store=store,
+            history=ground.history,
             enclave=enclave,
             links=self.links,
             pipeline=self.pipeline,
             seeker=self.seeker,
+            on_fault=self._count_fault,
         )
         self.keys = KeysExchange(enclave=enclave, links=self.links, spawn=owner.spawn, store_sealed=owner.store_sealed)
         self.snapshots = SnapshotServer(ground.snapshots, store)
@@ -194,6 +195,9 @@ class Parts:
             on_evidence=self.roster.accuse,
         )
 
+    def _count_fault(self, peer: PublicKey) -> None:
+        self.lasting.faults[peer] += 1
+
     def _nudge(self) -> None:
         self.roster.nudge()
 
@@ -220,7 +224,7 @@ class Parts:
             case Outcomes():
                 self.follower.take(sender, message)
             case SnapshotChunk():
-                self.seeker.take(sender, message)
+                self.follower.take_chunk(sender, message)
             case SnapshotRequest():
                 chunk = self.snapshots.answer(sender, message, time.monotonic())
                 if chunk is not None:

@@ -125,6 +125,11 @@ class Pipeline:
             await self._advanced.wait_for(lambda: self.executed > height)
             return self.executed
 
+    async def wait_reached(self, height: int) -> None:
+        """Wait until the enclave stands above `height`."""
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self.reached > height)
+
     def _next_run(self) -> list[Commit]:
         """The next blocks up to one with a certificate of its own; as many as fit into one enclave call."""
         size, end = 0, 0
@@ -192,22 +197,29 @@ class Pipeline:
             self._on_public()
 
     async def record_outcomes(
-        self, headers: list[Header], encoded: list[bytes], outcomes: list[Outcome], *, linger: bool = False
+        self,
+        headers: list[Header],
+        encoded: list[bytes],
+        outcomes: list[Outcome],
+        *,
+        linger: bool = False,
+        ahead: bool = False,
     ) -> None:
-        """Record what the enclave has executed or taken over, and tell everybody who waits for it.
+        """Record what the enclave has executed, or anchors prove, and tell everybody who waits for it.
 
         Args:
             headers: of consecutive blocks.
             encoded: the outcomes' bytes.
             outcomes: the same.
             linger: leave it to `run` to make them durable, and to tell the replica then.
+            ahead: anchors prove them, and the enclave does not stand there yet (see `reach`).
         """
         for header, data, outcome in zip(headers, encoded, outcomes, strict=True):
             self._record(header.height, data, outcome)
         if not linger:
             self._store.sync()
         for header, outcome in zip(headers, outcomes, strict=True):
-            self.reached = header.height
+            self.reached = self.reached if ahead else header.height
             self.executed = max(self.executed, header.height)
             leaves = outcome.ids_and_codes()
             self.executed_transactions += len(leaves)
@@ -226,15 +238,17 @@ class Pipeline:
             self._on_executed(event)
         self._unspoken.clear()
 
-    async def record_ahead(self, headers: list[Header], encoded: list[bytes], outcomes: list[Outcome]) -> None:
-        """Record outcomes that anchors prove, though the enclave does not stand there yet: it will load a snapshot."""
-        reached = self.reached
-        await self.record_outcomes(headers, encoded, outcomes)
-        self.reached = reached
+    async def reach(self, height: Height) -> None:
+        """The enclave stands at a height whose outcome is recorded: tell whoever waits for that."""
+        self.reached = height
+        async with self._advanced:
+            self._advanced.notify_all()
 
     def _record(self, height: Height, data: bytes, outcome: Outcome) -> None:
-        if height <= self._store.newest_outcome:  # recorded before a restart
-            invariant(self._store.outcome(height) == data, f"height {height} gave another outcome before")
+        recorded = self._store.outcome(height) if height <= self._store.newest_outcome else None
+        if recorded is not None:  # before a restart, or by a peer's word that an anchor proved: but for its wish
+            same = recorded == data or Outcome.decode(recorded).history_leaf == outcome.history_leaf
+            invariant(same, f"height {height} gave another outcome before")
             return
         self._store.append_outcome(height, data, outcome.ids_and_codes())
         self._history.append(outcome.history_leaf)

@@ -63,7 +63,7 @@ class QueryDesk:
             case "BelowDemanded" | "NotFresh":
                 try:
                     async with asyncio.timeout(left):
-                        await self._host.pipeline.wait_above(self._host.pipeline.executed)
+                        await self._host.pipeline.wait_reached(self._host.pipeline.reached)
                 except TimeoutError:
                     raise NotYet(str(refusal), executed=self._host.pipeline.executed) from None
             case "HeadsNeeded" if left > 0:

@@ -17,8 +17,10 @@ from strongroom.consensus.types import Epoch, Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.history import HistoryTree
+from strongroom.enclave.keys import KeysNeeded
 from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.primitives import digest
+from strongroom.enclave.requests import Refusal
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
@@ -49,7 +51,7 @@ class Replayed:
 
     standing: Standing
     applied: Height
-    """What the enclave has executed now; what is recorded above it is executed again once heads are fresh."""
+    """What the enclave has confirmed now; what is recorded above it is executed again once heads are fresh."""
     unordered: tuple[bytes, ...]
     """Envelopes of own batches of earlier epochs that no block ordered: to be batched again (PROTOCOL §2, Lane)."""
 
@@ -88,7 +90,13 @@ async def replay(
         OperatorFault: the store and the enclave disagree, or a record is broken.
     """
     final, certificate = newest_certified(store, epochs, store.newest_block)
-    applied = await restore_enclave(store, history, epochs, snapshots, enclave)
+    try:
+        applied = await restore_enclave(store, history, epochs, snapshots, enclave)
+    except Refusal as refusal:
+        if refusal.kind != KeysNeeded.__name__:
+            raise
+        applied = Height(0)  # a joiner recorded what it has no keys for yet: it follows from where its enclave stands
+        log.info("replay.keys_needed", reason=str(refusal))
     description, anchor = epoch_above(store, epochs, final)
     standing = standing_at(store, history, description, anchor, final, certificate)
     read = read_log(wal)

@@ -16,6 +16,7 @@ from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.snapshot import chunk_hash, snapshot_root
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.snapshots import SnapshotDamaged, Snapshots
+from strongroom.node.stored import header_and_certificate
 
 NEWEST = Height(0)
 BYTES_PER_SECOND = 64 * 1024 * 1024
@@ -46,7 +47,7 @@ class SnapshotServer:
             return None
         height = request.height
         if height == NEWEST:
-            height = next(iter(self._snapshots.complete()), NEWEST)
+            height = self._newest()
         try:
             due, count = self._snapshots.folder.named(height)
             if due > self._store.newest_outcome or request.chunk >= count:
@@ -58,6 +59,16 @@ class SnapshotServer:
             self._next_at.clear()
         self._next_at[peer] = now + len(data) / BYTES_PER_SECOND
         return SnapshotChunk(height, request.chunk, count, data)
+
+    def _newest(self) -> Height:
+        """The newest one that whoever has the blocks of this node can prove: on a quiet chain no further one may come.
+
+        The outcome of the newest blocks is here, and no header anchors it yet.
+        """
+        block = self._store.block(self._store.newest_block)
+        anchored = Height(0) if block is None else header_and_certificate(block)[0].anchor.height
+        provable = (at for at in self._snapshots.complete() if self._snapshots.folder.named(at)[0] <= anchored)
+        return next(provable, NEWEST)
 
 
 class SnapshotFetch:

@@ -1,10 +1,8 @@
-"""A node whose enclave has applied nothing yet looks for a peer's snapshot before it applies everything (PROTOCOL §6).
+"""Fetches one peer's snapshot after the other, and gives the enclave what the ledger names (PROTOCOL §6).
 
-Owns whom to ask, how long, and when to give it up; what came is worth what the ledger says (snapshot_fetch.py,
-snapshots.py). Without a snapshot nothing is lost: outcomes are applied from genesis on.
+Carries out what snapshot_search.py decides: whom to ask, how long, and when to give up. What came is worth what the
+ledger says (snapshot_fetch.py, snapshots.py). Without a snapshot nothing is lost: outcomes are applied from genesis on.
 """
-
-import asyncio
 
 import structlog
 
@@ -18,92 +16,75 @@ from strongroom.enclave.history import HistoryTree
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.links import Links
 from strongroom.node.snapshot_fetch import SnapshotFetch
+from strongroom.node.snapshot_search import ChunkCame, SnapshotTried, SnapshotWhole
 from strongroom.node.snapshots import Snapshots
-
-ANSWER_SECONDS = 3.0
-"""So long a peer has for each chunk; then the next one is asked."""
-WORTH_BLOCKS = 64
-"""A ledger with fewer blocks is applied faster than anybody is asked."""
 
 log = structlog.get_logger()
 
 
 class SnapshotSeeker:
-    """At most one snapshot is sought in a process' life: once something was applied there is no use for one."""
+    """At most one snapshot on its way here."""
 
     def __init__(self, snapshots: Snapshots, store: BlockStore, links: Links, history: HistoryTree) -> None:
         self._snapshots, self._store, self._links, self._history = snapshots, store, links, history
-        self._fetch: SnapshotFetch | None = None
-        self._asked: set[PublicKey] = set()
-        self._answered_at = 0.0
+        self._fetch: tuple[PublicKey, SnapshotFetch] | None = None
         self._found: Height | None = None
-        self._over = False
 
-    @property
-    def is_on(self) -> bool:
-        """Is a snapshot still hoped for?"""
-        return not self._over and self._store.newest_block >= WORTH_BLOCKS
+    def fetch(self, peer: PublicKey) -> None:
+        """Begin with a peer's newest."""
+        self._fetch, self._found = (peer, SnapshotFetch(self._snapshots, self._store, peer)), None
+        self.ask()
 
     def ask(self) -> None:
-        """Ask for the next chunk; to be called now and then."""
-        if self._found is not None or not self.is_on:
-            return
-        if self._fetch is None or (self._fetch.request is not None and _now() - self._answered_at > ANSWER_SECONDS):
-            self._turn_to_next()
-        self._send()
+        """Ask for the next chunk."""
+        if self._fetch is not None and (request := self._fetch[1].request) is not None:
+            self._links.send_to(self._fetch[0], encode_message(request))
 
-    def take(self, sender: PublicKey, message: SnapshotChunk) -> None:
-        """A peer's chunk.
+    def take(self, sender: PublicKey, message: SnapshotChunk) -> ChunkCame | SnapshotWhole | None:
+        """A peer's chunk; None: it was not asked for.
 
         Raises:
-            PeerFault: it contradicts what the peer said before; the next one is asked.
+            PeerFault: it contradicts what the peer said before; what came is removed.
         """
-        if self._fetch is None or self._over:
-            return
+        if self._fetch is None or sender != self._fetch[0]:
+            return None
+        fetch = self._fetch[1]
+        before = fetch.request
         try:
-            self._fetch.receive(sender, message)
+            fetch.receive(sender, message)
         except PeerFault:
-            self._turn_to_next()
+            self.drop("it contradicts itself, or is of no use")
             raise
-        self._answered_at = _now()
-        self._send()
+        if fetch.request == before:
+            return None
+        self.ask()
+        return SnapshotWhole() if fetch.request is None else ChunkCame()
 
-    async def use(self, certified: Header, certificate: Certificate) -> Height:
-        """Give the enclave what was found, once outcomes are recorded that name it; its height, 0 while there is none.
+    def drop(self, reason: str) -> None:
+        """Remove what came."""
+        if self._fetch is not None:
+            log.info("snapshot.dropped", peer=self._fetch[0].hex()[:16], reason=reason)
+            self._fetch[1].give_up()
+        self._fetch = self._found = None
+
+    async def use(self, certified: Header, certificate: Certificate) -> SnapshotTried:
+        """Give the enclave what is whole, once outcomes are recorded that name it.
 
         Args:
             certified: a recorded header whose anchor's outcome is recorded too.
             certificate: FINALIZE for it.
         """
-        if self._found is None and self._fetch is not None:
+        if self._fetch is not None and self._found is None:
+            peer, fetch = self._fetch
             try:
-                self._found = self._fetch.settle()
+                self._found = fetch.settle()
             except PeerFault as fault:
-                log.warning("snapshot.forged", peer=str(self._fetch.peer), reason=str(fault))
-                self._turn_to_next()
+                log.warning("snapshot.forged", peer=peer.hex()[:16], reason=str(fault))
+                self._fetch = None
+                return SnapshotTried(Height(0), gone=True)
         if self._found is None or not self._snapshots.complete():
-            return Height(0)
+            return SnapshotTried(Height(0))
+        due, _ = self._snapshots.folder.named(self._found)
         loaded = await self._snapshots.restore(self._history, certified, certificate)
-        self._over = loaded > 0 or not self._snapshots.folder.heights()
-        return loaded
-
-    def _turn_to_next(self) -> None:
-        if self._fetch is not None:
-            self._fetch.give_up()
-        self._fetch, self._answered_at = None, _now()
-        left = sorted(set(self._links.links) - self._asked)
-        if left:
-            self._asked.add(left[0])
-            self._fetch = SnapshotFetch(self._snapshots, self._store, left[0])
-        elif self._asked:
-            self._over = True
-            log.info("snapshot.none", asked=len(self._asked))
-
-    def _send(self) -> None:
-        request = None if self._fetch is None else self._fetch.request
-        if self._fetch is not None and request is not None:
-            self._links.send_to(PublicKey(self._fetch.peer), encode_message(request))  # type: ignore[arg-type]
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        gone = self._found not in self._snapshots.folder.heights()
+        return SnapshotTried(loaded, gone=gone, waits=not gone and due <= certified.anchor.height)

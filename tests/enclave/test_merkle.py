@@ -161,3 +161,15 @@ def test_tree_head_vectors() -> None:
     head = json.loads((VECTORS / "ct-8-leaf-roots.json").read_text())
     leaves = [leaf_hash(bytes.fromhex(leaf)) for leaf in head["leaves"]]
     assert [root_of(leaves[:size]).hex() for size in range(9)] == head["roots"]
+
+
+@given(sizes, sizes)
+def test_whoever_goes_on_from_the_frontier_of_any_size_comes_to_the_same_roots(first: int, more: int) -> None:
+    leaves = leaves_of(first + more)
+    tree = Tree(leaves)
+    frontier = tree.frontier(first)
+    assert (frontier.size, frontier.root) == (first, tree.root(first))
+    for size, leaf in enumerate(leaves[first:], first + 1):
+        frontier.append(leaf)
+        assert frontier.root == tree.root(size)
+    assert Tree().frontier(0).root == EMPTY_ROOT

@@ -8,6 +8,7 @@ from tests.integration.test_epochs import AT_ONCE, all_until, decide, join, runn
 
 from strongroom.node.client import Client
 from strongroom.node.cluster import Cluster, open_cluster
+from strongroom.node.snapshot_search import WORTH_BLOCKS
 from strongroom.node.snapshots import SnapshotFolder
 
 pytestmark = pytest.mark.processes
@@ -80,6 +81,9 @@ async def test_a_joiner_goes_on_from_a_peers_snapshot(tmp_path: Path) -> None:
     folder = tmp_path / "cluster"
     async with running(folder, limits=LIMITS) as cluster:
         await pay_until_stored(cluster, folder, "n1")
+        while int(str((await until(cluster, "n1", lambda _: True))["height"])) < WORTH_BLOCKS:
+            await pay(folder)
+        await pay(folder)  # what is named now is anchored once these are
         await join(cluster, "n4")
         grown = open_cluster(folder)
         await all_until(grown, lambda status: status["members"] == 5 and status["state"] == "voting")

@@ -11,6 +11,7 @@ import pytest
 from tests.consensus import samples
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, Header
+from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.events import Commit, FinalRecord
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.history import HistoryTree
@@ -219,3 +220,37 @@ async def test_a_refusal_that_nobody_foresaw_is_not_taken_for_that(tmp_path: Pat
         made.put(commits(1, 1))
         with pytest.raises(Refusal):
             await made.run()
+
+
+async def test_what_anchors_prove_is_recorded_ahead_of_the_enclave_and_who_waits_for_it_waits_on(
+    tmp_path: Path,
+) -> None:
+    """A client that demands a height is answered by the enclave, which does not stand there yet."""
+    store = BlockStore.open(tmp_path, lambda _: ())
+    made = executing(store, Told(store))
+    ((data, _),) = await Executes().execute([(header(1), ())], None)
+    store.append_block(1, StoredBlock(header(1), samples.certificate("finalize"), ()).encode())
+    waiting = asyncio.create_task(made.wait_reached(0))
+    await made.record_outcomes([header(1)], [data], [Outcome.decode(data)], ahead=True)
+    await asyncio.sleep(0)
+    assert (store.newest_outcome, made.executed, made.reached, waiting.done()) == (1, 1, 0, False)
+    await made.reach(Height(1))
+    await asyncio.wait_for(waiting, 5)
+    store.close()
+
+
+async def test_a_wish_that_a_peer_changed_is_no_reason_to_halt(tmp_path: Path) -> None:
+    """T34: no root covers it; what a root covers must be the same when it is executed again."""
+    store = BlockStore.open(tmp_path, lambda _: ())
+    made = executing(store, Told(store))
+    ((data, _),) = await Executes().execute([(header(1), ())], None)
+    outcome = Outcome.decode(data)
+    store.append_block(1, StoredBlock(header(1), samples.certificate("finalize"), ()).encode())
+    store.append_outcome(1, replace(outcome, wish=b"another").encode(), outcome.ids_and_codes())
+    made._history.append(outcome.history_leaf)
+    await made.record_outcomes([header(1)], [data], [outcome])
+    assert made.reached == 1
+    other = replace(outcome, write_set=b"other")
+    with pytest.raises(InvariantBroken):
+        await made.record_outcomes([header(1)], [other.encode()], [other])
+    store.close()
