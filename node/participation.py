@@ -101,7 +101,9 @@ class Participation:
         """Recorded blocks that no quorum has anchored yet, as far as this enclave can execute them."""
         pipeline = self._parts.pipeline
         if (await self._ground.enclave.status()).executed != pipeline.reached:
-            pipeline.fall_behind()  # a key was missing in the middle of what is recorded: it is provisional
+            pipeline.fall_behind(
+                pipeline.reached
+            )  # a key was missing in the middle of what is recorded: it is provisional
             return
         for run in stored_runs(self._ground.store, pipeline.reached):
             blocks = [(header, list(batches)) for header, batches in run.blocks]
