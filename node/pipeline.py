@@ -246,7 +246,7 @@ class Pipeline:
 
     def _record(self, height: Height, data: bytes, outcome: Outcome) -> None:
         recorded = self._store.outcome(height) if height <= self._store.newest_outcome else None
-        if recorded is not None:  # before a restart, or by a peer's word that an anchor proved: but for its wish
+        if recorded is not None:  # before a restart, or by a peer's word that an anchor proved
             same = recorded == data or Outcome.decode(recorded).history_leaf == outcome.history_leaf
             invariant(same, f"height {height} gave another outcome before")
             return

@@ -239,18 +239,18 @@ async def test_what_anchors_prove_is_recorded_ahead_of_the_enclave_and_who_waits
     store.close()
 
 
-async def test_a_wish_that_a_peer_changed_is_no_reason_to_halt(tmp_path: Path) -> None:
-    """T34: no root covers it; what a root covers must be the same when it is executed again."""
+async def test_what_an_anchor_proved_must_be_the_same_when_it_is_executed_again(tmp_path: Path) -> None:
+    """T34: the history leaf covers all of an outcome, its wish too."""
     store = BlockStore.open(tmp_path, lambda _: ())
     made = executing(store, Told(store))
     ((data, _),) = await Executes().execute([(header(1), ())], None)
     outcome = Outcome.decode(data)
     store.append_block(1, StoredBlock(header(1), samples.certificate("finalize"), ()).encode())
-    store.append_outcome(1, replace(outcome, wish=b"another").encode(), outcome.ids_and_codes())
+    store.append_outcome(1, data, outcome.ids_and_codes())
     made._history.append(outcome.history_leaf)
     await made.record_outcomes([header(1)], [data], [outcome])
     assert made.reached == 1
-    other = replace(outcome, write_set=b"other")
-    with pytest.raises(InvariantBroken):
-        await made.record_outcomes([header(1)], [other.encode()], [other])
+    for other in (replace(outcome, wish=b"another"), replace(outcome, write_set=b"other")):
+        with pytest.raises(InvariantBroken):
+            await made.record_outcomes([header(1)], [other.encode()], [other])
     store.close()
