@@ -16,9 +16,16 @@ import pytest
 from tests.integration.test_epochs import all_until, decide, running, votes_in
 
 from strongroom.consensus.errors import StrongroomError
+from strongroom.consensus.types import Epoch
+from strongroom.enclave.platform.chip import SimulatedChip
+from strongroom.enclave.platform.measurement import measure
+from strongroom.enclave.programs import PROGRAM_NAMES
+from strongroom.enclave.sealing import seal_state, unseal_state
 from strongroom.node import tls
+from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.client import Client
 from strongroom.node.cluster import Cluster
+from strongroom.node.layout import NodeLayout
 
 pytestmark = pytest.mark.processes
 
@@ -121,6 +128,34 @@ async def test_all_killed_within_the_grace_of_a_rotation_execute_again(tmp_path:
         await asyncio.gather(*(cluster.node(name).kill() for name in cluster.names))
         await cluster.start(lambda _: None)
         await goes_on(cluster, payers)
+
+
+async def test_a_ledger_that_had_stopped_for_want_of_a_secret_in_grace_goes_on_by_KEYS(tmp_path: Path) -> None:
+    """Two of four lost it for good, as they once did by restarting: whoever has it gives it to them (T29)."""
+    folder = tmp_path / "cluster"
+    grace = (("activation_delay_ms", 0), ("grace_ms", 600_000))
+    async with running(folder, limits=grace) as cluster, Payers(folder).paying() as payers:
+        await decide(cluster, "rotate", compromised=False)
+        await all_until(cluster, votes_in(1))
+        await goes_on(cluster, payers)
+        for name in ("n0", "n1"):
+            await cluster.node(name).stop()
+            lose_input(cluster.node(name).layout, Epoch(0))
+        await asyncio.gather(*(cluster.node(name).start() for name in ("n0", "n1")))
+        await goes_on(cluster, payers)
+        for name in ("n0", "n1"):
+            assert "keys.taken" in cluster.node(name).layout.log.read_text()
+        await all_until(cluster, votes_in(1))
+
+
+def lose_input(node: NodeLayout, epoch: Epoch) -> None:
+    """What is left on a disk from which an epoch's input secret was erased too early."""
+    secret = SimulatedChip.load(node.chip).sealing_secret(measure(PROGRAM_NAMES).digest)
+    path = node.sealed / SEALED_STATE
+    state = unseal_state(secret, path.read_bytes())
+    secrets = tuple(one.without_input() if one.epoch == epoch else one for one in state.secrets)
+    assert [one.opens for one in secrets] != [one.opens for one in state.secrets]
+    path.write_bytes(seal_state(secret, replace(state, secrets=secrets)))
 
 
 async def test_fewer_than_a_quorum_of_executing_replicas_is_said_everywhere_and_is_an_alarm(tmp_path: Path) -> None:

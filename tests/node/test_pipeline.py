@@ -203,8 +203,9 @@ async def test_blocks_on_their_way_while_a_process_took_over_below_them_are_left
         made._enclave = enclave  # type: ignore[assignment]
         enclave.take_over = lambda: made.fall_behind(Height(0))
         made.put(commits(1, 1))
-        made.put(commits(2, 2))
         running = asyncio.create_task(made.run())
+        await made.behind.wait()
+        made.put(commits(2, 2))
         while store.newest_block < 2:
             assert not running.done(), running.exception()
             await asyncio.sleep(0)
