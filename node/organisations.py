@@ -78,10 +78,15 @@ def door_lines(policy: DoorPolicy, relative: str | None) -> list[str]:
     if relative is not None:
         lines.append(f"credential = {json.dumps(relative, ensure_ascii=False)}")
     for one in policy.organisations:
-        lines += ["", "[[organisations]]", f"name = {json.dumps(one.name, ensure_ascii=False)}"]
-        lines.append(f'credential = "{one.digest.hex()}"')
-        lines += [f"{entry.name} = {getattr(one.quota, entry.name)}" for entry in fields(Quota)]
+        lines += organisation_lines(one)
     return lines
+
+
+def organisation_lines(one: Organisation) -> list[str]:
+    """The TOML lines of one organisation: they may be put at the end of any configuration."""
+    lines = ["", "[[organisations]]", f"name = {json.dumps(one.name, ensure_ascii=False)}"]
+    lines.append(f'credential = "{one.digest.hex()}"')
+    return lines + [f"{entry.name} = {getattr(one.quota, entry.name)}" for entry in fields(Quota)]
 
 
 def _bool(value: bool) -> str:

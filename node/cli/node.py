@@ -13,9 +13,11 @@ import typer
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import config as node_config
 from strongroom.node import tls
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, say
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, note, say
 from strongroom.node.config import Address, NodeConfig, Peer
+from strongroom.node.credentials import Credential
 from strongroom.node.layout import NodeLayout
+from strongroom.node.organisations import Organisation, Quota, organisation_lines
 
 node_app = typer.Typer(name="node", no_args_is_help=True, help="One node, on its own machine.")
 ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="The node's TOML configuration.")]
@@ -58,6 +60,7 @@ def init(
     )
     _make_folder(layout, config)
     _emit_config(layout.config, node_config.load(layout.config), as_json)
+    note(f"nobody may submit at it yet: strongroom node admit ORGANISATION --config {layout.config} -o FILE")
 
 
 @node_app.command()
@@ -113,6 +116,47 @@ def join(
             say(f"  strongroom {line} --as MEMBER")
         say(f"and, if they are not allowed: region {region}, code {prepared.measurement.hex()}")
         say(f"then: strongroom node run --config {prepared.layout.config}")
+
+    emit(document, as_json, human)
+
+
+@node_app.command()
+@guarded
+def admit(
+    organisation: Annotated[str, typer.Argument(metavar="ORGANISATION", help="Who may submit at this node.")],
+    config: ConfigOption,
+    output: Annotated[Path, typer.Option("-o", metavar="FILE", help="Where its credential goes (mode 0600).")],
+    weight: Annotated[int, typer.Option(min=1, help="Its share beside the others'.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Admit an organisation at this node's door: make its credential, and note its digest in the configuration.
+
+    Give the file to the organisation as `credential` beside its service.json, and restart the node.
+
+    Example: strongroom node admit bank --config /srv/strongroom/n4/node.toml -o bank.credential
+    """
+    loaded = node_config.load(config)
+    if any(one.name == organisation for one in loaded.door.organisations):
+        raise OperatorFault(f"{config} has an organisation {organisation}: take it out first to give it a new one")
+    if output.exists():
+        raise OperatorFault(f"{output} exists: name another file with -o")
+    made = Credential.fresh()
+    entry = Organisation(name=organisation, digest=made.digest, quota=Quota(weight=weight))
+    text = config.read_text(encoding="utf-8").rstrip("\n") + "\n" + "\n".join(organisation_lines(entry)) + "\n"
+    draft = config.with_suffix(".new")
+    draft.write_text(text, encoding="utf-8")
+    try:
+        node_config.load(draft)
+        made.save(output)
+        draft.replace(config)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    document = {"organisation": organisation, "config": str(config), "credential": str(output)}
+
+    def human() -> None:
+        typer.echo(f"{organisation} may submit at {loaded.name} once the node is started again")
+        typer.echo(f"its credential is in {output}: it goes beside service.json, under the name `credential`")
 
     emit(document, as_json, human)
 

@@ -83,9 +83,14 @@ PROMISES = (
             "tests/enclave/test_succession.py::test_T29_no_secret_for_a_node_that_is_not_admitted",
             "tests/node/cli/test_cluster_growth.py::test_a_node_joins_by_attestation_and_governance_and_another_leaves",
             "tests/node/evidence/test_vectors.py::test_a_case_gets_its_verdict",
+            "tests/enclave/test_roster.py::test_a_stranger_opens_no_session_and_nothing_of_the_refusal_is_sealed",
+            "tests/node/rpc/test_door.py::test_a_stranger_is_refused_with_the_reason_and_nothing_reaches_the_node",
         ),
         "What evidence proves is no better than the silicon behind it; here that is software, and says SIMULATED. The "
-        "code measures itself after it was loaded. Python's standard library counts by its version only.",
+        "code measures itself after it was loaded. Python's standard library counts by its version only. Users: who "
+        "submits shows its organisation's credential, so hosts learn the organisation, never the identity; who may "
+        "open a session is decided inside, by a roster that members govern. An opening that the roster refuses says "
+        "so in public, and what a node's own host puts into its lane no credential stops.",
     ),
     Promise(
         "P6",

@@ -131,3 +131,13 @@ def test_T11_keys_kept_in_memory_are_bounded_and_come_back_from_the_box(monkeypa
 def test_changes_that_are_none_are_refused(changes: tuple[Any, Any]) -> None:
     with pytest.raises(NotCanonical):
         table().apply(*changes)
+
+
+def test_a_table_that_came_with_a_snapshot_counts_as_the_one_that_it_was_taken_of() -> None:
+    one, other = table(), table()
+    one.open(digest(1), WHO, digest(11), Secret(bytes(32)), close=False)
+    one.open(digest(2), WHO, digest(12), Secret(bytes(32)), close=True)
+    ids, row, statements = one.copy()
+    other.fill({id: row(id) for id in ids}, statements)
+    assert other.opened_by(WHO) == 2
+    assert other.digest() == one.digest()

@@ -83,7 +83,7 @@ async def test_a_ceremony_that_fails_leaves_no_half_made_folder(
     monkeypatch.setattr("strongroom.node.cluster_creation.found", fails)
     with pytest.raises(OperatorFault, match="the ceremony fails"):
         await create(tmp_path / "new", Plan(nodes=2, base_port=0), say=quiet)
-    assert seen == [["ca.pem", "keys", "n0", "n1"]]
+    assert seen == [["ca.pem", "credential", "keys", "n0", "n1"]]
     assert list(tmp_path.iterdir()) == []
 
 

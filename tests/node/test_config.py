@@ -7,6 +7,7 @@ import pytest
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.config import Address, ConfigInvalid, Limits, NodeConfig, Peer, dumps, load
+from strongroom.node.organisations import DoorPolicy, Organisation, Quota
 
 
 def make_config(folder: Path) -> NodeConfig:
@@ -19,6 +20,11 @@ def make_config(folder: Path) -> NodeConfig:
         peers=(Peer("n1", Address("10.0.0.2", 7411), bytes(range(32))), Peer("n2", Address("node2.example", 7412))),
         log_level="debug",
         limits=Limits(connections_max=7),
+        door=DoorPolicy(
+            organisations=(Organisation(name="bank", digest=bytes(range(32)), quota=Quota(weight=3)),),
+            reading=True,
+            credential=folder.parent / "credential",
+        ),
     )
 
 

@@ -5,9 +5,13 @@ import pickle
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.main import make_app
+from strongroom.node.config import load
 from strongroom.node.credentials import Credential, load_optional, shown_digest
+from strongroom.node.organisations import DoorPolicy
 
 
 def test_it_goes_through_its_file_and_its_digest_is_what_a_node_compares(tmp_path: Path) -> None:
@@ -43,3 +47,19 @@ def test_what_is_none_is_refused_and_not_repeated(text: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("header", [None, "", "Basic x", "Bearerx"])
 def test_another_scheme_shows_nothing(header: str | None) -> None:
     assert shown_digest(header) is None
+
+
+def test_an_operator_admits_an_organisation_whose_credential_the_configuration_does_not_hold(tmp_path: Path) -> None:
+    folder, file = tmp_path / "n0", tmp_path / "bank.credential"
+    node = CliRunner().invoke(make_app(), ["node", "init", str(folder), "--genesis", str(tmp_path / "genesis.bin")])
+    assert node.exit_code == 0
+    assert load(folder / "node.toml").door == DoorPolicy(), "nobody may submit before"
+    admit = ["node", "admit", "bank", "--config", str(folder / "node.toml"), "-o", str(file), "--weight", "3"]
+    assert CliRunner().invoke(make_app(), admit).exit_code == 0
+    credential = load_optional(file)
+    assert credential is not None
+    (bank,) = load(folder / "node.toml").door.organisations
+    assert (bank.name, bank.digest, bank.quota.weight) == ("bank", credential.digest, 3)
+    secret = file.read_text().strip()
+    assert secret not in (folder / "node.toml").read_text()
+    assert CliRunner().invoke(make_app(), admit).exit_code == 2, "the same name twice"
