@@ -12,6 +12,8 @@ from strongroom.consensus.errors import NotCanonical, StrongroomError
 
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 LENGTH_BYTES = 4
+UNFORESEEN = "Unforeseen"
+"""Kind of the refusal that is a bug of ours, met while others' bytes were judged: an alarm."""
 
 
 class Op(IntEnum):

@@ -14,8 +14,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+import structlog
+
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.requests import FRAME_BYTES_MAX, Ending, Op, decode_answer, encode_request
+from strongroom.enclave.requests import FRAME_BYTES_MAX, UNFORESEEN, Ending, Op, Refusal, decode_answer, encode_request
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rpc.faults import Overloaded
 
@@ -25,6 +27,8 @@ OTHERS_REQUESTS_MAX = 512
 RETRY_AFTER_MS = 100
 _FOR_OTHERS = frozenset({Op.LINK_EVIDENCE, Op.CHECK_LINK, Op.QUERY, Op.KEYS_CHALLENGE, Op.KEYS_GIVE})
 _STOP_SECONDS = 5.0
+
+log = structlog.get_logger()
 
 
 class EnclaveGone(OperatorFault):
@@ -164,7 +168,12 @@ class EnclaveDoor:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         behind.waiting.append(future)
         behind.frames.send(encode_request(op, *arguments))
-        return decode_answer(await future)
+        try:
+            return decode_answer(await future)
+        except Refusal as refusal:
+            if refusal.kind == UNFORESEEN:
+                log.error("enclave.unforeseen", request=op.name, text=str(refusal))
+            raise
 
     async def _ask_bytes(self, op: Op, *arguments: object) -> bytes:
         answer = await self._ask(op, *arguments)

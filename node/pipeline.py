@@ -17,7 +17,7 @@ from strongroom.consensus.events import Commit, Executed, FinalRecord
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.history import HistoryTree
-from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.outcome import Code, Outcome
 from strongroom.enclave.requests import Refusal
 from strongroom.node.answers import Answers
 from strongroom.node.batches import BatchPool
@@ -221,6 +221,8 @@ class Pipeline:
         for header, outcome in zip(headers, outcomes, strict=True):
             self.reached = self.reached if ahead else header.height
             self.executed = max(self.executed, header.height)
+            if Code.INTERNAL in outcome.codes:
+                log.error("execution.internal", height=header.height, envelopes=outcome.codes.count(Code.INTERNAL))
             leaves = outcome.ids_and_codes()
             self.executed_transactions += len(leaves)
             self._answers.settle(header.height, leaves, outcome.result_at)

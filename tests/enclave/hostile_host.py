@@ -21,7 +21,7 @@ from strongroom.consensus.types import NO_DIGEST, Digest, Height, Sequence, View
 from strongroom.enclave.core import Core
 from strongroom.enclave.door import answer_to
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.requests import Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
 from strongroom.enclave.sealing import SealedState, seal_state
 from strongroom.enclave.sender import ClientSession
 
@@ -109,7 +109,7 @@ class HostileHost:
         self._check_silence(frame)
         answer = _answer_in(frame)
         if isinstance(answer, Refusal):
-            assert answer.kind != "Unforeseen", answer
+            assert answer.kind != UNFORESEEN, answer
             unchanged = self.fingerprint() == before or self._applied_in_part(request)
             assert unchanged, f"a refusal changed something: {answer}"
         if self.core._member is None:  # it handed over: everything is refused from now on

@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 from tests.enclave.fixtures import (
+    MEASUREMENT,
     Applicant,
     FoundedCluster,
     make_applicants,
@@ -12,11 +13,14 @@ from tests.enclave.fixtures import (
     make_constitution,
     make_policy,
 )
+from tests.enclave.hostile_values import forged_evidence
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import AttestationError, NotCanonical
 from strongroom.consensus.types import Epoch
 from strongroom.enclave import founding
+from strongroom.enclave.attestation.claims import Claims
+from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.reasons import Reason
 from strongroom.enclave.constitution import Constitution
 from strongroom.enclave.founding import Founding, accept, found
@@ -105,14 +109,13 @@ def test_evidence_for_another_constitution_founds_nothing() -> None:
         found(other.encode(), evidence, applicants[0].keys)
 
 
-def test_a_wrap_key_that_takes_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrap_key_that_takes_nothing_is_refused() -> None:
     applicants, constitution, _ = prepared(2)
     broken = tuple((epoch, b"\xff" * 1216) for epoch, _ in applicants[1].keys.wrap_keys)
-    monkeypatch.setattr("strongroom.enclave.keys.NodeKeys.wrap_keys", property(lambda keys: broken))
-    evidence = [one.evidence(constitution) for one in applicants[1:]]
-    monkeypatch.undo()
-    with pytest.raises(AttestationError, match="wrap"):
-        found(constitution.encode(), [applicants[0].evidence(constitution), *evidence], applicants[0].keys)
+    claims = Claims.decode(Evidence.decode(applicants[1].evidence(constitution)).claims)
+    lied = forged_evidence(applicants[1], claims, measurement=MEASUREMENT, wrap_keys=broken)
+    with pytest.raises(NotCanonical, match="not a hybrid public key"):
+        found(constitution.encode(), [applicants[0].evidence(constitution), lied], applicants[0].keys)
 
 
 def test_an_enclave_takes_no_secret_from_a_genesis_whose_evidence_does_not_hold() -> None:

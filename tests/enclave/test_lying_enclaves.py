@@ -29,7 +29,7 @@ from strongroom.enclave.keys import KeysNeeded
 from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, check_hybrid, digest, hybrid_seal
 from strongroom.enclave.release import _signed
-from strongroom.enclave.requests import Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
 
 NONCE = bytes(range(32))
 
@@ -41,7 +41,7 @@ def asked(core: Core, op: Op, *arguments: object) -> object:
         answer = decode_answer(answer_to(core, encode_request(op, *arguments)))
     except Refusal as refusal:
         answer = refusal
-    assert not (isinstance(answer, Refusal) and answer.kind == "Unforeseen"), answer
+    assert not (isinstance(answer, Refusal) and answer.kind == UNFORESEEN), answer
     return answer
 
 
@@ -281,7 +281,7 @@ def test_a_bug_met_while_others_are_judged_is_an_alarm_and_no_end(monkeypatch: p
     monkeypatch.setitem(door.HANDLERS, op, failing)
     with pytest.raises(Refusal) as caught:
         decode_answer(answer_to(shared().nodes["n0"].core, encode_request(op)))
-    assert caught.value.kind == "Unforeseen"
+    assert caught.value.kind == UNFORESEEN
 
 
 def test_a_bug_met_while_something_is_promised_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def signed(scene: Scene, key: Any, action: str, fields: tuple[Any, ...]) -> byte
     return codec.encode((public.VERSION, public.PUBLIC, protected, payload, signature))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_T31_whatever_a_node_says_is_done_or_refused_on_a_ground(data: st.DataObject) -> None:
     scene = Scene()
@@ -99,7 +99,7 @@ def test_T31_whatever_a_node_says_is_done_or_refused_on_a_ground(data: st.DataOb
         scene.run(*said, terminal=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_T20_T31_whatever_a_chip_attests_to_is_admitted_or_refused_on_a_ground(data: st.DataObject) -> None:
     scene = Scene()
@@ -117,7 +117,7 @@ def test_T20_T31_whatever_a_chip_attests_to_is_admitted_or_refused_on_a_ground(d
     scene.run()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_T31_whatever_members_propose_and_decide_stops_no_block(data: st.DataObject) -> None:
     scene = Scene()
@@ -158,7 +158,7 @@ def _digest(change: str, arguments: tuple[Any, ...]) -> Digest:
     return public.proposal_digest(change, arguments)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_T31_whatever_is_shown_as_evidence_of_an_offence_convicts_or_is_refused(data: st.DataObject) -> None:
     scene = Scene()
