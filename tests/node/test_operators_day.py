@@ -160,7 +160,12 @@ async def test_receipt_o_leaves_a_link_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOMEM, "not of disk"), (errno.EMFILE, "ulimit"), (errno.EACCES, "rights"), (errno.ENOSPC, "free or repair")],
+    [
+        (errno.ENOMEM, "not of disk"),
+        (errno.EMFILE, "ulimit"),
+        (errno.EACCES, "rights"),
+        (errno.ENOSPC, "free or repair"),
+    ],
 )
 def test_what_the_system_refuses_is_told_with_what_helps(tmp_path: Path, number: int, words: str) -> None:
     with pytest.raises(DiskFault, match=words), disk_faults(tmp_path):
