@@ -145,7 +145,7 @@ async def test_gov_without_a_quorum_says_so_and_on_expiry_tells_the_id(
         run.service.orderer.paused = True
         await run.service.stop(2)
         await run.service.stop(3)
-        result = await run(*PROPOSE, "--timeout", "2", "--json")
+        result = await run(*PROPOSE, "--timeout", "5", "--json")
         assert result.exit_code == 3
         assert "no quorum (2 of 4 answer, 3 needed), waiting" in result.stderr
         id = json.loads(result.stdout)["id"]
