@@ -204,6 +204,10 @@ def _load(document: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
         raise ReceiptInvalid(f"not a receipt: longer than {JSON_BYTES_MAX} bytes")
     try:
         loaded = json.loads(document, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip()):
+            raise ReceiptInvalid("not a whole receipt: it ends too early", verdict="incomplete") from None
+        raise ReceiptInvalid(f"not a receipt: not JSON ({error})") from None
     except (ValueError, RecursionError) as error:
         raise ReceiptInvalid(f"not a receipt: not JSON ({error})") from None
     if not isinstance(loaded, dict):

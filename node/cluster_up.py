@@ -3,6 +3,7 @@
 Owns their order, and that a failed step is named, shows the log of the node concerned, and ends what it had started.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,12 @@ from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAU
 from strongroom.node.funding import bring_people, fund_users
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed
+from strongroom.node.terminal_text import shown
+
+DIRECTORY_BYTES_MAX = 3_800
+"""Of 4,096 that Linux takes (PATH_MAX): the rest is for files below it."""
+NAME_BYTES_MAX = 230
+"""Of 255 (NAME_MAX): the folder is made beside its place, under a longer name, and then moved there."""
 
 
 class StepFailed(OperatorFault):
@@ -71,6 +78,7 @@ async def bring_up(
     Raises:
         StepFailed: nodes that were started here are ended again; the folder stays if it is whole.
     """
+    _check_name(directory)
     if ClusterLayout(directory).service.exists():
         cluster, is_new = open_cluster(directory), False
         _check_same(cluster, nodes, base_port)
@@ -96,6 +104,22 @@ async def bring_up(
         await end_all(started)
         raise
     return cluster
+
+
+def _check_name(directory: Path) -> None:
+    """Raises OperatorFault for a folder that configuration files cannot name, or whose name is too long."""
+    try:
+        name = str(directory.absolute()).encode()
+    except UnicodeEncodeError:
+        raise OperatorFault(
+            f"{directory}: the folder's name is no UTF-8, and files cannot name it: choose another"
+        ) from None
+    if len(name) > DIRECTORY_BYTES_MAX or any(len(os.fsencode(part)) > NAME_BYTES_MAX for part in directory.parts):
+        raise OperatorFault(
+            f"{shown(directory)[:80]}…: the folder's name is too long ({len(name)} bytes): choose another"
+        )
+    if not str(directory).isprintable():
+        raise OperatorFault(f"{shown(directory)}: the folder's name has control characters: choose another")
 
 
 async def _fund(cluster: Cluster, *, is_new: bool, say: Say) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
@@ -183,7 +184,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
 def _read(top: TableReader, base: Path) -> NodeConfig | None:
     """Take everything out of the reader; None if anything was missing or wrong."""
     name = top.text("name")
-    directory, genesis = top.text("directory"), top.text("genesis")
+    directory = top.parsed("directory", partial(_resolve, base))
+    genesis = top.parsed("genesis", partial(_resolve, base))
     rpc, address = top.parsed("rpc", Address.parse), top.parsed("peer", Address.parse)
     log_level = top.parsed("log_level", _log_level, "info")
     health = top.parsed("health", _optional_address, "")
@@ -200,8 +202,8 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         return None
     return NodeConfig(
         name=name,
-        directory=_resolve(base, directory),
-        genesis=_resolve(base, genesis),
+        directory=directory,
+        genesis=genesis,
         rpc=rpc,
         peer=address,
         peers=tuple(known),
@@ -252,7 +254,13 @@ def _check_members(
 
 
 def _resolve(base: Path, text: str) -> Path:
-    return Path(os.path.normpath(base / Path(text).expanduser()))
+    if not text:
+        raise ValueError("is empty")
+    try:
+        return Path(os.path.normpath(base / Path(text).expanduser()))
+    except RuntimeError:
+        user = Path(text).parts[0]
+        raise ValueError(f"{text!r}: this machine knows no home folder of {user}; write the path out") from None
 
 
 def _quoted(text: str) -> str:

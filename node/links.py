@@ -86,6 +86,8 @@ class Links:
     """Node keys of the epoch, by signer index."""
     _indexes: dict[PublicKey, SignerIndex] = field(default_factory=dict)
     _handshakes: int = 0
+    _undialled: dict[PublicKey, tuple[Address, str]] = field(default_factory=dict)
+    """Where and why the last dial failed, while it does."""
 
     # --- the epoch's indexes ---
 
@@ -236,10 +238,15 @@ class Links:
                 peer = await self.handshake.dial(wire, key, address, context)
             self._establish(peer, wire)
         except (StrongroomError, OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
             if not isinstance(error, OSError):
-                log.info("link.refused", side="dialler", to=str(address), reason=str(error) or type(error).__name__)
+                log.info("link.refused", side="dialler", to=str(address), reason=reason)
+            elif self._undialled.get(key) != (address, reason):  # each reason once, not every second
+                log.warning("link.failed", to=str(address), reason=reason)
+                self._undialled[key] = (address, reason)
             wire.close()
             return False
+        self._undialled.pop(key, None)
         return True
 
     def _establish(self, peer: CheckedPeer, wire: Wire) -> None:

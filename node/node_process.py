@@ -92,7 +92,7 @@ class NodeProcess:
         for address in (config.rpc, config.peer, *([config.health] if config.health else [])):
             ports.check_free(address.port, address.host)
         self._log_start = self.layout.log.stat().st_size if self.layout.log.exists() else 0
-        command = [sys.executable, "-m", "strongroom.node", "run", "--config", str(self.layout.config.absolute())]
+        command = [sys.executable, "-P", "-m", "strongroom.node", "run", "--config", str(self.layout.config.absolute())]
         host = spawn(command, log=self.layout.log, environment=dict(os.environ))
         self._record(host, None)
 

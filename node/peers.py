@@ -41,6 +41,9 @@ class PeerBook:
     _pinned: set[str] = field(default_factory=set)
     """Names of peers whose address the ledger does not change."""
 
+    _told: set[str] = field(default_factory=set)
+    """Peers of which was said that the ledger names another address."""
+
     def configure(self, peers: Iterable[Peer], key_named: Callable[[str], PublicKey | None]) -> None:
         """Take the configuration's peers; a key that stands there counts before genesis' name."""
         for peer in peers:
@@ -61,6 +64,16 @@ class PeerBook:
             address = _parsed(place.peer) or named
             if place.name in self._pinned:
                 address = named or self.addresses.get(place.node_key)
+            configured = named or self.addresses.get(place.node_key)
+            if configured is not None and address != configured and place.name not in self._told:
+                self._told.add(place.name)
+                log.warning(
+                    "peer.address_overruled",
+                    peer=place.name,
+                    configured=str(configured),
+                    ledger=str(address),
+                    hint="the ledger is newer; `pinned = true` in [[peers]] keeps what is configured",
+                )
             if address is not None:
                 self.addresses[place.node_key] = address
 

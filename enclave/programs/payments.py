@@ -132,7 +132,7 @@ def statement(context: Context, *, account: Account = OWN, after: int = 0, limit
         return []
     count = _balance_of(context, number)[1]
     gone = max(0, count - MOVEMENTS_KEPT)
-    if 0 < after <= gone - limit:
+    if 0 < after < gone:
         raise ProgramError(
             "no longer kept",
             f"ask after={gone}, or system.result for the ids of older ones: the ledger has them",

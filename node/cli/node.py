@@ -176,7 +176,7 @@ def run(
     if check:
         _emit_config(config, loaded, as_json)
         return
-    os.execv(sys.executable, [sys.executable, "-m", "strongroom.node", "run", "--config", str(config)])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "strongroom.node", "run", "--config", str(config)])  # noqa: S606
 
 
 def _make_folder(layout: NodeLayout, config: NodeConfig) -> None:

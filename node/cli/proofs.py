@@ -49,7 +49,7 @@ def receipt(
     existing_directory(directory)
     from strongroom.enclave.receipts import verify_receipt as check
     from strongroom.node.client.service import load_service
-    from strongroom.node.ledger.files import write_atomic
+    from strongroom.node.ledger.files import write_out
 
     service = load_service(directory)
     transaction = read_id(id)
@@ -58,7 +58,7 @@ def receipt(
     if verified.id != transaction:
         raise ReceiptInvalid(f"the node gave the receipt of another transaction, {verified.id.hex()}")
     path = output or Path(f"{id}.receipt.json")
-    write_atomic(path.absolute(), text.encode(), mode=0o644)
+    write_out(path.absolute(), text.encode())
     document = {"file": str(path), **_verified_document(verified)}
     emit(document, as_json, lambda: say(f"{path}: {document['status']} at height {verified.height}, verified"))
 

@@ -66,7 +66,9 @@ class Connection:
                     timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
                 )
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            raise NotTrusted("tls-key", f"{endpoint} shows a certificate that is not in the bundle: {error}") from None
+            raise NotTrusted(
+                "tls-key", f"{endpoint}: a certificate that is not in the bundle: {words_of(error)}"
+            ) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Disconnected(f"{endpoint}: {words_of(error)}") from None
         tunnel = socket.get_extra_info("ssl_object")

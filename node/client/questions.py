@@ -19,7 +19,7 @@ from strongroom.enclave.receipts import VerifiedReceipt, check_result, verify_re
 from strongroom.enclave.sender import AnswerKey, ClientSession, Identity, seal_query
 from strongroom.node.client.calls import Done
 from strongroom.node.client.connection import Connection
-from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed
+from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
 from strongroom.node.client.nodes import Nodes, retry_seconds
 from strongroom.node.client.pipeline import Pipeline
 from strongroom.node.client.replies import number_in
@@ -71,6 +71,7 @@ class Questions:
 
         Raises:
             WrongChainOrEpoch: the epoch ended while a node may have taken it already: its id has to be asked for.
+            Unreachable: likewise, with the id.
         """
         for turn in range(TURNS_MAX):
             connection = await self._nodes.connection()
@@ -80,10 +81,13 @@ class Questions:
             self._pipeline.sealer.tell(transaction_id(envelope))
             try:
                 await connection.ask("ledger_submit", envelope=envelope, wait="none")
-            except WrongChainOrEpoch:  # the only node that saw it did not take it
+            except WrongChainOrEpoch:  # says the only node that saw it; it may have had it ordered all the same
                 if turn + 1 == TURNS_MAX:
                     raise
                 await self._turn(connection)
+                if not await self._never_ordered(transaction_id(envelope), epoch):
+                    why = "a node says that the epoch is over, and too few others do"
+                    raise Unreachable(f"{why}: it may still be ordered", id=transaction_id(envelope)) from None
             except (Disconnected, NotReady, Overloaded) as fault:
                 await self._nodes.leave(connection, fault)
                 await self.ask("ledger_submit", envelope=envelope, wait="none")
@@ -91,6 +95,18 @@ class Questions:
             else:
                 break
         return transaction_id(envelope)
+
+    async def _never_ordered(self, id: TransactionId, epoch: TrustedEpoch) -> bool:
+        """Do f+1 nodes, hence an honest one, know the epoch as over, and the opening as not executed in it?"""
+        for attempt in range(CONFIRM_ROUNDS_MAX):
+            said = await self._nodes.opinions("ledger_transaction", id=id)
+            if any(one.get("status") == "final" and one.get("code") == Code.EXECUTED for one in said):
+                return False
+            past = [one for one in said if type(at := one.get("epoch")) is int and at > epoch.epoch]
+            if len(past) > epoch.description.quorum.faults:
+                return True
+            await asyncio.sleep(CONFIRM_SECONDS * (attempt + 1))
+        return False
 
     async def public(self, envelope: bytes) -> dict[str, Any]:
         """Have a signed public transaction ordered and executed: its place and its plain result."""

@@ -67,7 +67,7 @@ class Reader:
             try:
                 answers = await self._post(endpoint, calls)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                failures.append(f"{endpoint}: {str(error) or 'no answer in time'}")
+                failures.append(f"{endpoint}: {words_of(error)}")
             except (NotReady, Overloaded) as fault:
                 failures.append(f"{endpoint}: {fault}")
             else:

@@ -1,5 +1,6 @@
 """What a node's refusal means to a client: JSON-RPC error objects become faults again."""
 
+import re
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,8 @@ _FAULTS: dict[int, type[RpcFault]] = {
 }
 
 
+_OBJECTS = re.compile(r"<[^<>]* object at 0x[0-9a-f]+>")
+"""What Python says of a thing that has no words; no user can do anything with it."""
 MESSAGE_MAX = 1000
 """Characters of a node's words that are kept."""
 NUMBER_MAX = 2**63 - 1
@@ -59,6 +62,9 @@ def words_of(error: BaseException) -> str:
     """Why a connection failed, in short."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        wrong = error.certificate_error
+        return getattr(wrong, "verify_message", "") or type(wrong).__name__
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or "cannot connect"
-    return str(error) or type(error).__name__
+    return _OBJECTS.sub("…", shown(error)) or type(error).__name__

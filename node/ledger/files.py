@@ -3,7 +3,9 @@
 Refuses to know what the bytes mean. Source: open(2), rename(2), fsync(2): the fsync of a file says nothing of its name.
 """
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +13,21 @@ from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
 
+_ADVICE = {
+    os.strerror(errno.ENOMEM): "out of memory, not of disk: give the machine more, or run less on it, then restart",
+    os.strerror(errno.EMFILE): "raise the limit of open files (ulimit -n), then restart",
+    os.strerror(errno.ENFILE): "raise the system's limit of open files, then restart",
+    os.strerror(errno.EACCES): "give this user the rights to it, then restart",
+    os.strerror(errno.EPERM): "give this user the rights to it, then restart",
+    os.strerror(errno.EROFS): "mount it writable, then restart",
+}
+
 
 class DiskFault(OperatorFault):
     """A write or a sync failed: what reached the disk is unknown, so nothing more is written before a restart."""
 
     def __init__(self, path: Path, reason: str | None) -> None:
-        super().__init__(f"{path}: {reason}: free or repair the disk, then restart")
+        super().__init__(f"{path}: {reason}: {_ADVICE.get(reason or '', 'free or repair the disk, then restart')}")
 
 
 @contextmanager
@@ -64,3 +75,22 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     fsync_directory(path.parent)
+
+
+def write_out(path: Path, data: bytes) -> None:
+    """Write what a user asked for where the user said: a file whole or not at all; anything else is written into.
+
+    Devices, FIFOs and links stay what they are: to replace one would destroy it (`-o /dev/null`).
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        plain = stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        plain = True
+    if plain:
+        write_atomic(path, data, mode=0o644)
+        return
+    with path.open("wb") as file:
+        file.write(data)

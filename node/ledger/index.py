@@ -18,6 +18,7 @@ from typing import Any
 import google_crc32c
 import lmdb
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.node.ledger.files import DiskFault, make_directory, write_atomic
 from strongroom.node.ledger.segments import Heights, Kind, Location
@@ -35,6 +36,8 @@ EXECUTED = 0
 _HEIGHT = struct.Struct(">Q")
 _LOCATION = struct.Struct(">QQI")
 _FOUND = struct.Struct(">QIH")
+_DISK = (lmdb.DiskError, lmdb.MemoryError, lmdb.ReadonlyError, lmdb.LockError, lmdb.MapResizedError)
+"""What the system refuses; whatever else LMDB finds wrong stands in the pages."""
 _CHUNK_SIZE = 4 * 1024 * 1024
 
 
@@ -82,6 +85,13 @@ class Entries:
         return refused
 
 
+class IndexDamaged(DiskFault):
+    """Its pages are not what was written: the next opening rebuilds it from the segments."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        OperatorFault.__init__(self, f"{path}: the index is damaged ({reason}): restart, it is rebuilt from the ledger")
+
+
 class Index:
     """The index of one block store. One thread may write while others read."""
 
@@ -126,21 +136,24 @@ class Index:
     def place(self, kind: Kind, height: int) -> Location | None:
         """Where a block or outcome stands."""
         value = self._get(self._places[kind], _HEIGHT.pack(height))
-        return Location(*_LOCATION.unpack(value)) if value is not None else None
+        with self._faults():
+            return Location(*_LOCATION.unpack(value)) if value is not None else None
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction counts; `identifier` is its id (32 bytes; nothing is found under anything else)."""
         if len(identifier) != DIGEST_SIZE:
             return None
         value = self._get(self._transactions, identifier)
-        return Found(*_FOUND.unpack(value)) if value is not None else None
+        with self._faults():
+            return Found(*_FOUND.unpack(value)) if value is not None else None
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block whose header has this digest (32 bytes; nothing is found under anything else)."""
         if len(hash) != DIGEST_SIZE:
             return None
         value = self._get(self._hashes, hash)
-        return int(_HEIGHT.unpack(value)[0]) if value is not None else None
+        with self._faults():
+            return int(_HEIGHT.unpack(value)[0]) if value is not None else None
 
     def write(self, entries: Entries) -> None:
         """Add entries, all or none; heights come in ascending order, so that the first refusal of an id is kept.
@@ -193,9 +206,11 @@ class Index:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except lmdb.Error as error:
+        except (lmdb.Error, struct.error) as error:
             self.distrust()
-            raise DiskFault(self._directory, str(error)) from error
+            if type(error) is lmdb.Error or isinstance(error, _DISK):
+                raise DiskFault(self._directory, str(error)) from error
+            raise IndexDamaged(self._directory, str(error)) from error
 
     def _get(self, database: Any, key: bytes) -> bytes | None:
         with self._faults(), self._map_lock, self._environment.begin(db=database) as reading:

@@ -14,7 +14,7 @@ import structlog
 from strongroom.consensus.errors import invariant
 from strongroom.node.ledger.files import disk_faults
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
-from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index
+from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index, IndexDamaged
 from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Segments
 
 UNINDEXED_MAX = 16_384
@@ -59,7 +59,12 @@ class BlockStore:
             segments = Segments(directory / "ledger", segment_bytes_max)
             store = cls(segments, Index(directory / "index", map_size), transactions_of, hash_of)
             try:
-                store._recover()
+                try:
+                    store._recover()
+                except IndexDamaged as damage:  # the segments tell all that it told
+                    log.warning("ledger.index_damaged", reason=str(damage))
+                    store._index.clear()
+                    store._recover()
             except BaseException:
                 segments.close()
                 store._index.close()

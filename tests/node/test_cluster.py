@@ -12,6 +12,7 @@ from strongroom.node import cluster_growth, ports
 from strongroom.node.cluster import Cluster, verdict_on
 from strongroom.node.cluster_creation import create
 from strongroom.node.cluster_plan import Plan
+from strongroom.node.cluster_up import bring_up
 from strongroom.node.config import Address, NodeConfig, dumps
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed, NodeProcess
@@ -162,3 +163,11 @@ async def test_removed_nodes_are_no_longer_told_and_the_others_stay_as_told(tmp_
     assert layout.ca.read_bytes() == b"certificate n0\n"
     cluster_growth._publish(there, with_node=there.node("n2"))
     assert json.loads(layout.service.read_text())["endpoints"] == [config["n0"], config["n2"]]
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "x" * 250, "/".join(["y" * 200] * 20), "a\x1b[2Jb"])
+async def test_a_folder_that_files_cannot_name_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OperatorFault, match="choose another") as caught:
+        await bring_up(tmp_path / name, say=quiet)
+    assert "\x1b" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

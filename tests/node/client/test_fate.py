@@ -145,7 +145,7 @@ async def test_gov_without_a_quorum_says_so_and_on_expiry_tells_the_id(
         run.service.orderer.paused = True
         await run.service.stop(2)
         await run.service.stop(3)
-        result = await run(*PROPOSE, "--timeout", "2", "--json")
+        result = await run(*PROPOSE, "--timeout", "5", "--json")
         assert result.exit_code == 3
         assert "no quorum (2 of 4 answer, 3 needed), waiting" in result.stderr
         id = json.loads(result.stdout)["id"]
@@ -235,3 +235,26 @@ async def test_a_kept_height_that_is_none_demands_nothing(tmp_path: Path, text: 
     async with shell(tmp_path) as run:
         (tmp_path / "keys" / "alice.seen").write_text(text)
         assert (await run.json("query", "payments.balance", "--as", "alice"))["result"] == FUNDS
+
+
+async def test_one_nodes_word_that_the_epoch_is_over_makes_no_second_payment_of_a_submission(tmp_path: Path) -> None:
+    """P6: it has the opening ordered, and says that it did not take it."""
+    from strongroom.node.rpc.faults import WrongChainOrEpoch
+
+    async with shell(tmp_path) as run:
+        taken: list[str] = []
+        for node in run.service.nodes:
+
+            def lie(envelopes: list[bytes], *, wait: bool, honest: Any = node.submit) -> Any:
+                answer = honest(envelopes, wait=wait)
+                if taken:
+                    return answer
+                taken.append("")
+                raise WrongChainOrEpoch("this is epoch 1", epoch=1)
+
+            node.submit = lie  # type: ignore[method-assign]
+        result = await run(*PAY, "--wait", "none", "--json")
+        assert run.service.payments() == 1
+        assert result.exit_code == 3
+        assert json.loads(result.stdout)["id"] == _id(run)
+        assert (await run.json("query", "payments.balance", "--as", "alice"))["result"] == FUNDS - 5

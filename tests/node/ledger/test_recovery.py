@@ -268,6 +268,29 @@ def test_an_index_of_another_boot_is_not_believed_unless_it_was_closed(
     assert rebuilds(tmp_path / "killed")
 
 
+@pytest.mark.parametrize("fill", [b"\x00", b"\xff", b"\x5a"])
+@pytest.mark.parametrize("first", range(2, 12))
+def test_T40_damaged_pages_of_an_index_of_this_boot_are_rebuilt_like_a_lost_one(
+    tmp_path: Path, fill: bytes, first: int
+) -> None:
+    """Its process was killed, so that nothing but this boot vouches for it."""
+    store = filled(tmp_path / "live", COUNT)
+    shutil.copytree(tmp_path / "live", tmp_path / "killed")
+    store.close()
+    data = tmp_path / "killed" / "index" / "data.mdb"
+    with data.open("r+b") as file:
+        file.seek(first * 4096)
+        file.write(fill * 4096)
+    store = opened(tmp_path / "killed")
+    try:
+        check(store, COUNT, COUNT)
+    except index_module.IndexDamaged:  # only a reading meets that page
+        store.close()
+        store = opened(tmp_path / "killed")
+        check(store, COUNT, COUNT)
+    store.close()
+
+
 def test_an_index_that_lags_behind_is_brought_up_to_the_segments(tmp_path: Path) -> None:
     filled(tmp_path, 3).close()
     shutil.copytree(tmp_path / "index", tmp_path / "old")
