@@ -17,10 +17,14 @@ from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.faults import RpcFault
+from strongroom.node.rpc.feed import Feed
+from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.guard import guard
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS, Counts, perform
 from strongroom.node.rpc.openrpc import openrpc
+from strongroom.node.rpc.reading import Library
+from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.site import BoundedSite, at_work
 from strongroom.node.rpc.websocket import Connection
 
@@ -33,6 +37,8 @@ _ALWAYS_OPEN = RpcLimits(
     connections_max=HEALTH, address_connections_max=HEALTH, refused_max=0, give_way_seconds=0.0, idle_seconds_max=5.0
 )
 """Of the socket of health and metrics: few connections, and none of them stays."""
+_LIBRARY = web.AppKey("library", Library)
+_FEED = web.AppKey("feed", Feed)
 _DOOR = web.AppKey("door", web.Application)
 _RETRY = {"Retry-After": "1"}
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,6 +57,8 @@ def make_app(backend: Backend, limits: RpcLimits | None = None, hosts: Iterable[
     app = web.Application(client_max_size=bounds.body_bytes_max, middlewares=[_bound_writing, guard(hosts)])
     app[_BACKEND], app[_LIMITS], app[_COUNTS] = backend, bounds, Counts()
     app[_CONNECTIONS], app[_SITES] = set(), []
+    library = app[_LIBRARY] = Library()
+    app[_FEED] = Feed(backend, library.lane)
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
     app.router.add_get("/openrpc.json", _openrpc)
@@ -58,6 +66,7 @@ def make_app(backend: Backend, limits: RpcLimits | None = None, hosts: Iterable[
     app.router.add_get("/health/ready", _ready)
     app.router.add_get("/metrics", _metrics)
     app.on_shutdown.append(_close_connections)
+    app.on_cleanup.append(_end_feed)
     return app
 
 
@@ -112,19 +121,19 @@ async def _rpc(request: web.Request) -> web.Response:
 
 
 async def _answered(request: web.Request, body: bytes) -> web.Response:
-    limits = request.app[_LIMITS]
-    reply: object
+    app, limits = request.app, request.app[_LIMITS]
+    reply: bytes | None
     try:
         value = jsonrpc.decode_json(body)
     except RpcFault as fault:
-        reply = jsonrpc.error_reply(fault)
+        reply = JSON.encode(jsonrpc.error_reply(fault))
     else:
-        caller = Caller(request.app[_BACKEND], limits)
-        call = partial(perform, caller, request.app[_COUNTS])
-        reply = await jsonrpc.answer(value, call, batch_calls_max=limits.batch_calls_max)
+        caller = Caller(app[_BACKEND], limits, None, app[_LIBRARY], request.remote or "")
+        call = partial(perform, caller, app[_COUNTS])
+        reply = await jsonrpc.answer(value, call, Room(JSON), batch_calls_max=limits.batch_calls_max)
     if reply is None:
         return web.Response(status=204)
-    return web.Response(text=jsonrpc.encode_json(reply), content_type="application/json")
+    return web.Response(body=reply, content_type="application/json", charset="utf-8")
 
 
 async def _websocket(request: web.Request) -> web.StreamResponse:
@@ -134,7 +143,7 @@ async def _websocket(request: web.Request) -> web.StreamResponse:
         full = web.HTTPServiceUnavailable(text="too many WebSockets: try again in a second", headers=_RETRY)
         full.force_close()
         raise full
-    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS])
+    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS], app[_LIBRARY], app[_FEED])
     connections.add(connection)
     try:
         with at_work(_guest_of(request)):
@@ -220,3 +229,7 @@ async def _bound_writing(request: web.Request, handler: _Handler) -> web.StreamR
 
 async def _close_connections(app: web.Application) -> None:
     await asyncio.gather(*(connection.close() for connection in app[_CONNECTIONS]))
+
+
+async def _end_feed(app: web.Application) -> None:
+    app[_FEED].close()
