@@ -159,6 +159,10 @@ async def test_a_block_is_read_and_encoded_once_however_many_listen() -> None:
 async def test_the_first_event_never_comes_before_the_reply_that_names_its_subscription() -> None:
     async with opened(RpcLimits(subscriptions_max=100)) as door, door.websocket() as socket:
         door.backend.grow(3)
+        async with door.websocket() as other:  # from now on the events are encoded, and cost no wait
+            await other.send_bytes(msgpack.packb(request("ledger_subscribe", ["blocks", 1])))
+            for _ in range(4):
+                await other.receive_bytes()
         batch = [request("ledger_subscribe", ["blocks", 1], id) for id in range(20)]
         batch.append(request("ledger_submit", [b""], 99))
         door.backend.hold = True
