@@ -190,11 +190,12 @@ async def _metrics(request: web.Request) -> web.Response:
 
 def _own_metrics(app: web.Application) -> str:
     counts = app[_COUNTS]
-    lines = ["# TYPE strongroom_rpc_calls_total counter"]
+    lines = ["# HELP strongroom_rpc_calls_total Calls of known methods", "# TYPE strongroom_rpc_calls_total counter"]
     lines += [f'strongroom_rpc_calls_total{{method="{name}"}} {n}' for name, n in sorted(counts.calls.items())]
-    lines.append("# TYPE strongroom_rpc_errors_total counter")
+    lines += ["# HELP strongroom_rpc_errors_total Calls that were refused, by code"]
+    lines += ["# TYPE strongroom_rpc_errors_total counter"]
     lines += [f'strongroom_rpc_errors_total{{code="{code}"}} {n}' for code, n in sorted(counts.errors.items())]
-    lines += ["# TYPE strongroom_rpc_websockets gauge", f"strongroom_rpc_websockets {len(app[_CONNECTIONS])}"]
+    lines += _shown("strongroom_rpc_websockets", "gauge", "Open WebSockets", len(app[_CONNECTIONS]))
     listeners = [site.listener for site in app[_SITES]]
     lines += _shown(
         "strongroom_rpc_connections", "gauge", "Open connections", sum(len(one.guests) for one in listeners)

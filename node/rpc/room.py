@@ -43,7 +43,7 @@ class Room:
     def fits(self, size: int) -> None:
         """Raises TooLarge when a reply of `size` bytes does not fit."""
         if size > self.reply_bytes:
-            self.full = self.full or REPLY_BYTES_MAX >= size
+            self.full = self.full or size <= REPLY_BYTES_MAX
             raise TooLarge(
                 f"a reply of {size} bytes, at most {self.reply_bytes} are left: ask for less at a time",
                 reply_bytes_max=REPLY_BYTES_MAX,

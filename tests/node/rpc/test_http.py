@@ -227,6 +227,8 @@ async def test_metrics_are_prometheus_text_with_the_doors_own_counters() -> None
         assert 'strongroom_rpc_calls_total{method="node_status"} 1' in text
         assert 'strongroom_rpc_errors_total{code="-32601"} 1' in text
         assert "nonsense" not in text
+        named = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+        assert [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")] == named
 
 
 async def test_openrpc_lists_every_method_of_the_table() -> None:
