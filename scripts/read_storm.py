@@ -37,6 +37,7 @@ class Stand:
 
     def __init__(self, cluster: Cluster, client: Client, http: aiohttp.ClientSession, receiver: bytes) -> None:
         self.client, self.http, self._receiver = client, http, receiver
+        self.listening = 0
         self.urls = [f"https://{node.config().rpc}" for node in cluster.nodes]
         self.context: ssl.SSLContext = tls.client_context(cluster.layout.ca)
 
@@ -80,6 +81,8 @@ class Stand:
         async with self.http.ws_connect(f"{self.urls[0]}/ws", ssl=self.context) as socket:
             body = {"jsonrpc": "2.0", "id": 1, "method": "ledger_subscribe", "params": ["heads"]}
             await socket.send_json(body)
+            await socket.receive()
+            self.listening += 1
             async for _ in socket:
                 pass
 
@@ -100,11 +103,13 @@ class Stand:
         p50, p99 = gaps[len(gaps) // 2], gaps[min(len(gaps) - 1, len(gaps) * 99 // 100)]
         return {"blocks": len(gaps), "p50_ms": round(p50, 1), "p99_ms": round(p99, 1)}
 
-    async def under(self, seconds: float, *disturbances: Any) -> dict[str, Any]:
-        """The intervals while others are at it."""
+    async def under(self, seconds: float, *disturbances: Any, listeners: int = 0) -> dict[str, Any]:
+        """The intervals while others are at it, once all listeners are there."""
         tasks = [asyncio.create_task(one) for one in (self.light(), *disturbances)]
         try:
             await asyncio.sleep(2.0)
+            while self.listening < listeners:
+                await asyncio.sleep(0.1)
             return await self.intervals(seconds)
         finally:
             for task in tasks:
@@ -129,7 +134,7 @@ async def measure(folder: Path, seconds: float, fill: float, listeners: int) -> 
             start = max(1, newest - 99)
             alone = await stand.under(seconds)
             reading = await stand.under(seconds, *(stand.read(start) for _ in range(READERS)))
-            listening = await stand.under(seconds, *(stand.listen() for _ in range(listeners)))
+            listening = await stand.under(seconds, *(stand.listen() for _ in range(listeners)), listeners=listeners)
             return {
                 "filled": answered,
                 "height": newest,
