@@ -16,6 +16,9 @@ from strongroom.node.logs import configure_logging
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 """Cycles are rare in a host; looking for them less often costs less."""
 
+SWITCH_SECONDS = 0.001
+"""How long the event loop waits for a thread that reads blocks for the public; Python's default is 5 ms."""
+
 
 def main() -> int:
     """Run a node until it is told to stop; exit code 0, or 2 with one line on stderr."""
@@ -27,6 +30,7 @@ def main() -> int:
         config = load(arguments.config)
         gc.freeze()
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        sys.setswitchinterval(SWITCH_SECONDS)
         configure_logging(config.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Host(config).run())

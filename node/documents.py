@@ -4,6 +4,7 @@ Pure functions of stored bytes; the same documents come from a running node and 
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
@@ -50,25 +51,57 @@ def _public(protected: bytes) -> Document:
     return {"signer": signer, "action": action}
 
 
-def block_document(block: StoredBlock, outcome: Outcome | None, names: Sequence[str]) -> Document:
-    """One final block; `names` are the validators' by index; codes and root once it is executed."""
-    header = block.header
+def count_of(block: StoredBlock) -> int:
+    """How many transactions a block holds."""
+    return sum(batch.header.count for batch in block.batches)
+
+
+def transaction_documents(block: StoredBlock, outcome: Outcome | None, offset: int, limit: int) -> list[Document]:
+    """Some transactions of a block, by position."""
     codes = None if outcome is None else outcome.ids_and_codes()
-    transactions = []
-    for index, envelope in enumerate(block.envelopes()):
-        code = None if codes is None else codes[index][1]
-        seen = envelope_document(envelope)
-        transactions.append(
-            {
-                "id": envelopes.transaction_id(envelope),
-                "index": index,
-                "code": code,
-                "status": "final" if code is None else code_text(code),
-                "size": len(envelope),
-                "kind": seen["kind"],
-                "action": seen.get("action"),
-            }
-        )
+    shown = islice(enumerate(block.envelopes()), offset, offset + limit)
+    return [_transaction(index, envelope, None if codes is None else codes[index][1]) for index, envelope in shown]
+
+
+def _transaction(index: int, envelope: bytes, code: int | None) -> Document:
+    seen = envelope_document(envelope)
+    return {
+        "id": envelopes.transaction_id(envelope),
+        "index": index,
+        "code": code,
+        "status": "final" if code is None else code_text(code),
+        "size": len(envelope),
+        "kind": seen["kind"],
+        "action": seen.get("action"),
+    }
+
+
+def head_document(block: StoredBlock, names: Sequence[str]) -> Document:
+    """What stands in a block's head: who made it, when, how much it holds, who signed."""
+    header = block.header
+    return {
+        "height": header.height,
+        "hash": header.digest,
+        "time_ms": header.time_ms,
+        "proposer": names[header.proposer],
+        "epoch": header.epoch,
+        "view": header.view,
+        "count": count_of(block),
+        "bytes": header.batch_bytes,
+        "signers": None if block.certificate is None else [names[one] for one in block.certificate.signers],
+    }
+
+
+def block_document(
+    block: StoredBlock, outcome: Outcome | None, names: Sequence[str], *, transactions: bool = True
+) -> Document:
+    """One final block; `names` are the validators' by index; codes and root once it is executed.
+
+    Without `transactions` it has no row for each of them: its size then depends on its batches alone.
+    """
+    header = block.header
+    count = count_of(block)
+    rows = {"transactions": transaction_documents(block, outcome, 0, count)} if transactions else {}
     return {
         "height": header.height,
         "hash": header.digest,
@@ -88,7 +121,8 @@ def block_document(block: StoredBlock, outcome: Outcome | None, names: Sequence[
             }
             for batch in block.batches
         ],
-        "transactions": transactions,
+        "count": count,
+        **rows,
         "anchor": {"height": header.anchor.height, "root": header.anchor.root},
         "certificate": None if block.certificate is None else _certificate(block.certificate, names),
         "outcome_root": None if outcome is None else outcome.root,

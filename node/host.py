@@ -120,7 +120,12 @@ class Host:
         replayed = await replay(self.store, self.wal, self.history, self.epochs, folder, self.enclave, boot.node_key)
         self._compose(replayed, boot)
         self._take_document(Document.read(await self.enclave.governance()))
-        self.store.on_damage = self._damage.put_nowait
+        loop = asyncio.get_running_loop()
+
+        def tell(damage: OperatorFault) -> None:
+            loop.call_soon_threadsafe(self._damage.put_nowait, damage)  # a thread may have read there
+
+        self.store.on_damage = tell
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks

@@ -3,6 +3,7 @@
 Owns where each answer is found. The shape of a block's document is documents.py's.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from strongroom.consensus import codec
@@ -10,7 +11,16 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, TransactionId
 from strongroom.enclave.outcome import Outcome
-from strongroom.node.documents import block_document, code_text, envelope_document, receipt_of
+from strongroom.node.documents import (
+    block_document,
+    code_text,
+    count_of,
+    envelope_document,
+    head_document,
+    receipt_of,
+    transaction_documents,
+)
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.public_state import validator_names
 from strongroom.node.rpc.backend import Blob, Document, Included
 from strongroom.node.rpc.faults import NotFound, NotYet
@@ -63,18 +73,54 @@ class LedgerDesk:
         host, outcome = self._host, self._outcome(place.height)
         return receipt_of(host.genesis.data, outcome, place.index, host.history, *anchoring, host.epochs)
 
-    def block(self, height_or_hash: int | bytes) -> Document:
-        """One final block; transactions and outcome once it is executed."""
-        height = self._height_of(height_or_hash) if isinstance(height_or_hash, bytes) else height_or_hash
-        stored = self._stored(height)
-        outcome = self._host.store.outcome(height)
-        names = self._names_in(stored.header.epoch)
-        return block_document(stored, None if outcome is None else Outcome.decode(outcome), names)
+    @property
+    def newest_block(self) -> int:
+        """Height of the newest final block."""
+        return self._host.store.newest_block
 
-    def blocks(self, start: int, end: int) -> list[Document]:
-        """Final blocks start … end."""
-        newest = self._host.store.newest_block
-        return [self.block(height) for height in range(max(1, start), min(end, newest) + 1)]
+    def block_reading(self, height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], Document]:
+        """What describes one final block; transactions and outcome once it is executed."""
+        height = self._height_of(height_or_hash) if isinstance(height_or_hash, bytes) else height_or_hash
+        read = self._reading(height)
+
+        def describe() -> Document:
+            stored, outcome = read()
+            return block_document(stored, outcome, self._names_in(stored.header.epoch), transactions=transactions)
+
+        return describe
+
+    def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
+        """What describes some transactions of one final block."""
+        read = self._reading(height)
+
+        def describe() -> Document:
+            stored, outcome = read()
+            rows = transaction_documents(stored, outcome, offset, limit)
+            return {"height": height, "offset": offset, "count": count_of(stored), "transactions": rows}
+
+        return describe
+
+    def head_reading(self, height: int) -> Callable[[], Document]:
+        """What describes one final block's head."""
+        read = self._reading(height)
+
+        def describe() -> Document:
+            stored, _ = read()
+            return head_document(stored, self._names_in(stored.header.epoch))
+
+        return describe
+
+    def _reading(self, height: int) -> Callable[[], tuple[StoredBlock, Outcome | None]]:
+        """What reads one block and its outcome, in any thread."""
+        store = self._host.store
+        block, outcome = store.reading(Kind.BLOCK, height), store.reading(Kind.OUTCOME, height)
+        if block is None:
+            raise NotFound(f"no block at height {height}: the newest final one is {store.newest_block}")
+
+        def read() -> tuple[StoredBlock, Outcome | None]:
+            return StoredBlock.decode(block()), None if outcome is None else Outcome.decode(outcome())
+
+        return read
 
     def header(self, height: int) -> Document:
         """A final header with its own certificate, if it has one."""

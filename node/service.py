@@ -42,13 +42,19 @@ class Service:
         self._screen = screen_of(host)
         ledger = self._ledger
         self.place_of, self.transaction, self.receipt = ledger.place_of, ledger.transaction, ledger.receipt
-        self.block, self.blocks, self.header = ledger.block, ledger.blocks, ledger.header
+        self.block_reading, self.rows_reading = ledger.block_reading, ledger.rows_reading
+        self.head_reading, self.header = ledger.head_reading, ledger.header
         self.consistency = ledger.consistency
 
     @property
     def live(self) -> bool:
         """The process answers."""
         return True
+
+    @property
+    def newest_block(self) -> int:
+        """Height of the newest final block."""
+        return self._ledger.newest_block
 
     @property
     def ready(self) -> bool:

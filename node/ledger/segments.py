@@ -184,15 +184,20 @@ class Segments:
         """
         self._open_writer.sync()
 
+    def make_readable(self, location: Location) -> None:
+        """Have the kernel know a record; from then on it is read in any thread."""
+        writer = self._writer
+        if writer and writer.path == self.path(location.segment) and location.offset + location.size > writer.written:
+            writer.flush()
+
     def read(self, kind: Kind, height: int, location: Location) -> bytes:
         """The payload of a block or outcome.
 
         Raises:
             CorruptRecord: another record, or a damaged one, stands there.
         """
-        writer, path = self._writer, self.path(location.segment)
-        if writer and writer.path == path and location.offset + location.size > writer.written:
-            writer.flush()
+        self.make_readable(location)
+        path = self.path(location.segment)
         try:
             frame = read_frame(path, self._markers.get(location.segment, b""), location.offset, location.size)
         except CorruptRecord as damage:

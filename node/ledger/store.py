@@ -15,7 +15,7 @@ from strongroom.consensus.errors import invariant
 from strongroom.node.ledger.files import disk_faults
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index, IndexDamaged
-from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Segments
+from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Location, Segments
 
 UNINDEXED_MAX = 16_384
 """Records and transactions that wait for a sync to be indexed; the next record syncs by itself."""
@@ -136,6 +136,20 @@ class BlockStore:
         """
         return self._read(Kind.OUTCOME, height, self.newest_outcome)
 
+    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
+        """What reads a record's payload in any thread, while this one goes on appending; None if there is none.
+
+        The result raises CorruptRecord as `block` does; `on_damage` is then called in its thread.
+        """
+        newest = self.newest_block if kind == Kind.BLOCK else self.newest_outcome
+        if not 1 <= height <= newest:
+            return None
+        place = self._place(kind, height)
+        if place is None:
+            return lambda: self._read_at(kind, height, None)
+        self._segments.make_readable(place)
+        return lambda: self._read_at(kind, height, place)
+
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced or not."""
         indexed = self._index.find_transaction(identifier)
@@ -165,7 +179,12 @@ class BlockStore:
     def _read(self, kind: Kind, height: int, newest: int) -> bytes | None:
         if not 1 <= height <= newest:
             return None
-        place = self._entries.places[kind].get(height) or self._index.place(kind, height)
+        return self._read_at(kind, height, self._place(kind, height))
+
+    def _place(self, kind: Kind, height: int) -> Location | None:
+        return self._entries.places[kind].get(height) or self._index.place(kind, height)
+
+    def _read_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
         try:
             if place is None:
                 raise CorruptRecord(self._segments.path(height), 0, "not in the index", height)

@@ -5,6 +5,7 @@ lowercase hex and a `Blob` as base64; a msgpack frame carries both raw.
 """
 
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,8 +74,27 @@ class Backend(Protocol):
 
     def transaction(self, id: TransactionId) -> Document: ...
     def receipt(self, id: TransactionId) -> Document: ...
-    def block(self, height_or_hash: int | bytes) -> Document: ...
-    def blocks(self, start: int, end: int) -> list[Document]: ...
+    @property
+    def newest_block(self) -> int:
+        """Height of the newest final block that is stored here; 0 for none."""
+        ...
+
+    def block_reading(self, height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], Document]:
+        """What reads and describes one block, in whatever thread it is called.
+
+        Raises:
+            NotFound: there is no such block.
+        """
+        ...
+
+    def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
+        """The same for some transactions of one block: {height, offset, count, transactions}."""
+        ...
+
+    def head_reading(self, height: int) -> Callable[[], Document]:
+        """The same for what stands in a block's head, at most 1 KiB whatever the block holds."""
+        ...
+
     def header(self, height: int) -> Document: ...
     def consistency(self, start: int, end: int) -> Document: ...
     async def query(self, envelope: bytes) -> Document: ...

@@ -1,18 +1,20 @@
 """Who asks: what a method may know of the connection that called it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.quota import Account
+from strongroom.node.rpc.reading import Library
+from strongroom.node.rpc.room import Room
 
 
 class Subscriptions(Protocol):
     """What a connection that can be told things offers."""
 
-    def subscribe(self, topic: str, start: int | None) -> int: ...
+    def subscribe(self, topic: str, start: int | None, room: Room) -> int: ...
     def unsubscribe(self, id: int) -> None: ...
 
 
@@ -29,5 +31,11 @@ class Caller:
     """Does it show a credential at all?"""
     subscriptions: Subscriptions | None = None
     """None over HTTP."""
+    library: Library = field(default_factory=Library)
+    """Where blocks are read; one for the whole front door."""
+    address: str = ""
+    """Whence it came."""
     submitted: bytes | None = None
     """Id of the last envelope that this connection submitted and the mempool took; None before the first."""
+    turned_away: bool = False
+    """A call was refused for want of a credential."""

@@ -53,6 +53,7 @@ GOVERNANCE = (
         (Parameter("envelope", BLOB, "The signed transaction."),),
         "{id, height, index, result, ok, value or error}",
         governance_submit,
+        kept=True,
     ),
     Method(
         "governance_proposals",

@@ -16,14 +16,17 @@ from strongroom.node.listening import Guest
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Backend, Document
-from strongroom.node.rpc.caller import Caller
-from strongroom.node.rpc.door import REASON, Door
+from strongroom.node.rpc.caller import Caller, Subscriptions
+from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.faults import RpcFault
+from strongroom.node.rpc.feed import Feed
+from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.guard import guard
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS, Counts, perform
 from strongroom.node.rpc.openrpc import openrpc
-from strongroom.node.rpc.quota import Account
+from strongroom.node.rpc.reading import Library
+from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.site import BoundedSite, at_work
 from strongroom.node.rpc.websocket import Connection
 
@@ -37,6 +40,8 @@ _ALWAYS_OPEN = RpcLimits(
     connections_max=HEALTH, address_connections_max=HEALTH, refused_max=0, give_way_seconds=0.0, idle_seconds_max=5.0
 )
 """Of the socket of health and metrics: few connections, and none of them stays."""
+_LIBRARY = web.AppKey("library", Library)
+_FEED = web.AppKey("feed", Feed)
 _MAIN = web.AppKey("main", web.Application)
 _RETRY = {"Retry-After": "1"}
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="strongroom"'}
@@ -60,6 +65,8 @@ def make_app(
     app[_BACKEND], app[_LIMITS], app[_COUNTS] = backend, bounds, Counts()
     app[_CONNECTIONS], app[_SITES] = set(), []
     app[_DOOR] = door or Door(DoorPolicy())
+    library = app[_LIBRARY] = Library()
+    app[_FEED] = Feed(backend, library.lane)
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
     app.router.add_get("/openrpc.json", _openrpc)
@@ -67,6 +74,7 @@ def make_app(
     app.router.add_get("/health/ready", _ready)
     app.router.add_get("/metrics", _metrics)
     app.on_shutdown.append(_close_connections)
+    app.on_cleanup.append(_end_feed)
     return app
 
 
@@ -121,34 +129,38 @@ async def _rpc(request: web.Request) -> web.Response:
 
 
 async def _answered(request: web.Request, body: bytes) -> web.Response:
-    limits = request.app[_LIMITS]
-    reply: object
+    app, limits = request.app, request.app[_LIMITS]
+    reply: bytes | None
     try:
         value = jsonrpc.decode_json(body)
     except RpcFault as fault:
-        reply = jsonrpc.error_reply(fault)
+        reply = JSON.encode(jsonrpc.error_reply(fault))
     else:
-        caller = Caller(request.app[_BACKEND], limits, request.app[_DOOR], *_whose(request))
-        call = partial(perform, caller, request.app[_COUNTS])
-        reply = await jsonrpc.answer(value, call, batch_calls_max=limits.batch_calls_max)
+        caller = _caller(request, None)
+        call = partial(perform, caller, app[_COUNTS])
+        reply = await jsonrpc.answer(value, call, Room(JSON), batch_calls_max=limits.batch_calls_max)
+        if caller.turned_away and type(value) is not list and reply is not None:
+            return web.Response(
+                body=reply, content_type="application/json", charset="utf-8", status=401, headers=_CHALLENGE
+            )
     if reply is None:
         return web.Response(status=204)
-    text = jsonrpc.encode_json(reply)
-    if _lacks_credential(reply):
-        return web.Response(text=text, content_type="application/json", status=401, headers=_CHALLENGE)
-    return web.Response(text=text, content_type="application/json")
+    return web.Response(body=reply, content_type="application/json", charset="utf-8")
 
 
-def _whose(request: web.Request) -> tuple[Account | None, bool]:
-    """Whose credential a request shows, and whether it shows one."""
-    authorization = request.headers.get("Authorization")
-    return request.app[_DOOR].account_of(authorization), authorization is not None
-
-
-def _lacks_credential(reply: object) -> bool:
-    """Is this the refusal of a single call, for want of a credential?"""
-    error = reply.get("error") if isinstance(reply, dict) else None
-    return isinstance(error, dict) and error.get("data", {}).get("reason") == REASON
+def _caller(request: web.Request, subscriptions: Subscriptions | None) -> Caller:
+    """Who asks, with the credential that the request shows."""
+    app, authorization = request.app, request.headers.get("Authorization")
+    return Caller(
+        app[_BACKEND],
+        app[_LIMITS],
+        app[_DOOR],
+        account=app[_DOOR].account_of(authorization),
+        shown=authorization is not None,
+        subscriptions=subscriptions,
+        library=app[_LIBRARY],
+        address=request.remote or "",
+    )
 
 
 async def _websocket(request: web.Request) -> web.StreamResponse:
@@ -158,8 +170,8 @@ async def _websocket(request: web.Request) -> web.StreamResponse:
         full = web.HTTPServiceUnavailable(text="too many WebSockets: try again in a second", headers=_RETRY)
         full.force_close()
         raise full
-    asker = partial(Caller, app[_BACKEND], limits, app[_DOOR], *_whose(request))
-    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS], asker)
+    asker = partial(_caller, request)
+    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS], asker, app[_LIBRARY], app[_FEED])
     connections.add(connection)
     try:
         with at_work(_guest_of(request)):
@@ -207,11 +219,12 @@ async def _metrics(request: web.Request) -> web.Response:
 
 def _own_metrics(app: web.Application) -> str:
     counts = app[_COUNTS]
-    lines = ["# TYPE strongroom_rpc_calls_total counter"]
+    lines = ["# HELP strongroom_rpc_calls_total Calls of known methods", "# TYPE strongroom_rpc_calls_total counter"]
     lines += [f'strongroom_rpc_calls_total{{method="{name}"}} {n}' for name, n in sorted(counts.calls.items())]
-    lines.append("# TYPE strongroom_rpc_errors_total counter")
+    lines += ["# HELP strongroom_rpc_errors_total Calls that were refused, by code"]
+    lines += ["# TYPE strongroom_rpc_errors_total counter"]
     lines += [f'strongroom_rpc_errors_total{{code="{code}"}} {n}' for code, n in sorted(counts.errors.items())]
-    lines += ["# TYPE strongroom_rpc_websockets gauge", f"strongroom_rpc_websockets {len(app[_CONNECTIONS])}"]
+    lines += _shown("strongroom_rpc_websockets", "gauge", "Open WebSockets", len(app[_CONNECTIONS]))
     listeners = [site.listener for site in app[_SITES]]
     lines += _shown(
         "strongroom_rpc_connections", "gauge", "Open connections", sum(len(one.guests) for one in listeners)
@@ -246,3 +259,7 @@ async def _bound_writing(request: web.Request, handler: _Handler) -> web.StreamR
 
 async def _close_connections(app: web.Application) -> None:
     await asyncio.gather(*(connection.close() for connection in app[_CONNECTIONS]))
+
+
+async def _end_feed(app: web.Application) -> None:
+    app[_FEED].close()

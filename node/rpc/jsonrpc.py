@@ -9,7 +9,8 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgpack
 
@@ -17,9 +18,19 @@ from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.node.rpc.backend import Blob
 from strongroom.node.rpc.faults import Refused, RpcFault, TooLarge
 
+if TYPE_CHECKING:
+    from strongroom.node.rpc.room import Room
+
 Reply = dict[str, Any]
-Call = Callable[[str, "list[Any] | dict[str, Any]"], Awaitable[Any]]
-"""(method, params) → result; raises ClientFault."""
+Call = Callable[[str, "list[Any] | dict[str, Any]", "Room"], Awaitable[Any]]
+"""(method, params, room of the answer) → result; raises ClientFault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A result that is told however long it is."""
+
+    value: Any
 
 
 class ParseError(RpcFault):
@@ -120,37 +131,49 @@ def error_reply(fault: RpcFault, id: object = None) -> Reply:
     return {"jsonrpc": "2.0", "error": error_object(fault), "id": id}
 
 
-async def answer(value: Any, call: Call, *, batch_calls_max: int) -> Reply | list[Reply] | None:
+async def answer(value: Any, call: Call, room: "Room", *, batch_calls_max: int) -> bytes | None:
     """Answer one decoded message: a request, a notification, or a batch of them, which run side by side.
 
     Returns:
-        What to send; None when nothing is (only notifications).
+        What to send, in the room's form; None when nothing is (only notifications).
     """
     if type(value) is not list:
-        return await _answer_one(value, call)
+        return await _answer_one(value, call, room)
     if not value:
-        return error_reply(InvalidRequest("Invalid Request: an empty batch"))
+        return room.form.encode(error_reply(InvalidRequest("Invalid Request: an empty batch")))
     if len(value) > batch_calls_max:
-        return error_reply(TooLarge(f"a batch of {len(value)} calls, at most {batch_calls_max} are taken"))
+        fault = TooLarge(f"a batch of {len(value)} calls, at most {batch_calls_max} are taken")
+        return room.form.encode(error_reply(fault))
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_answer_one(item, call)) for item in value]
+        tasks = [group.create_task(_answer_one(item, call, room)) for item in value]
     replies = [reply for task in tasks if (reply := task.result()) is not None]
-    return replies or None
+    return room.form.array(replies) if replies else None
 
 
-async def _answer_one(value: Any, call: Call) -> Reply | None:
+async def _answer_one(value: Any, call: Call, room: "Room") -> bytes | None:
+    """One encoded reply, counted."""
     try:
         method, params = _request(value)
-        result = await call(method, params)
-    except RpcFault as fault:
-        return _refusal(value, fault)
-    except NotCanonical as fault:
-        return _refusal(value, Refused(str(fault), reason="malformed"))
-    except ClientFault as fault:
-        return _refusal(value, Refused(str(fault), reason=str(fault)))
-    if "id" not in value:
-        return None
-    return {"jsonrpc": "2.0", "result": result, "id": value["id"]}
+        room.check()
+        result = await call(method, params, room)
+        kept = isinstance(result, Kept)
+        reply = None
+        if "id" in value:
+            document = {"jsonrpc": "2.0", "result": result.value if kept else result, "id": value["id"]}
+            reply = room.form.reply(document)
+            if not kept:
+                room.fits(len(reply))
+    except (ClientFault, NotCanonical) as fault:
+        refusal = _refusal(value, _as_rpc(fault))
+        reply = None if refusal is None else room.form.encode(refusal)
+    room.left -= len(reply or b"")
+    return reply
+
+
+def _as_rpc(fault: ClientFault | NotCanonical) -> RpcFault:
+    if isinstance(fault, RpcFault):
+        return fault
+    return Refused(str(fault), reason="malformed" if isinstance(fault, NotCanonical) else str(fault))
 
 
 def _refusal(value: Any, fault: RpcFault) -> Reply | None:

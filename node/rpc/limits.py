@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from strongroom.enclave.padding import ENVELOPE_BYTES_MAX
 from strongroom.node.rpc.backend import Document
+from strongroom.node.rpc.room import BATCH_BYTES_MAX, REPLY_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class RpcLimits:
     """Bytes of one envelope; the node's mempool may take less."""
     blocks_max: int = 100
     """Blocks in one `ledger_blocks`."""
+    rows_max: int = 500
+    """Rows in one `ledger_transactions`."""
     subscriptions_max: int = 16
     """Of one WebSocket."""
     subscription_behind_max: int = 1024
@@ -62,4 +65,7 @@ class RpcLimits:
             "frame_envelopes_max": self.envelopes_max,
             "envelope_bytes_max": self.envelope_bytes_max,
             "blocks_max": self.blocks_max,
+            "rows_max": self.rows_max,
+            "reply_bytes_max": REPLY_BYTES_MAX,
+            "batch_bytes_max": BATCH_BYTES_MAX,
         }

@@ -17,3 +17,7 @@ class Method:
     result: str
     call: Callable[..., Any]
     """(caller, *arguments) → result, or an awaitable of it."""
+    roomy: bool = False
+    """It is called with (caller, room, *arguments): it looks at what the answer may take."""
+    kept: bool = False
+    """Its result is told however long it is."""

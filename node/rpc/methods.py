@@ -6,20 +6,25 @@ socket: who asks, and what its connection may do, is the `Caller`.
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
+from strongroom.node.rpc.door import REASON
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.faults import RpcFault, TooLarge
+from strongroom.node.rpc.feed import TOPICS
+from strongroom.node.rpc.forms import Encoded
 from strongroom.node.rpc.governing import GOVERNANCE
-from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, MethodNotFound
+from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, Kept, MethodNotFound
 from strongroom.node.rpc.method import Method
 from strongroom.node.rpc.openrpc import openrpc
 from strongroom.node.rpc.parameters import (
     BLOB,
     BLOBS,
+    BOOLEAN,
     DIGEST,
     HEIGHT,
     HEIGHT_OR_HASH,
@@ -28,8 +33,8 @@ from strongroom.node.rpc.parameters import (
     bind,
     one_of,
 )
+from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.submitting import submit, submit_many
-from strongroom.node.rpc.subscriptions import TOPICS
 
 _METHOD_SHOWN_MAX = 64
 
@@ -42,7 +47,7 @@ class Counts:
     errors: dict[int, int] = field(default_factory=dict)
 
 
-async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] | dict[str, Any]) -> Any:
+async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] | dict[str, Any], room: Room) -> Any:
     """Perform one call.
 
     Raises:
@@ -54,10 +59,13 @@ async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] |
             raise MethodNotFound(f"no method {name[:_METHOD_SHOWN_MAX]!r}: see rpc.discover")
         counts.calls[name] = counts.calls.get(name, 0) + 1
         caller.door.check(name, caller.account, shown=caller.shown)
-        result = method.call(caller, *bind(method.parameters, params))
-        return await result if isinstance(result, Awaitable) else result
+        arguments = bind(method.parameters, params)
+        result = method.call(caller, room, *arguments) if method.roomy else method.call(caller, *arguments)
+        value = await result if isinstance(result, Awaitable) else result
+        return Kept(value) if method.kept else value
     except RpcFault as fault:
         counts.errors[fault.code] = counts.errors.get(fault.code, 0) + 1
+        caller.turned_away |= fault.data.get("reason") == REASON
         raise
     except (ClientFault, NotCanonical, InvariantBroken):
         raise
@@ -70,12 +78,26 @@ async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] |
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def _blocks(caller: Caller, start: int, end: int) -> list[Document]:
+async def _block(caller: Caller, room: Room, height: int | bytes, transactions: bool) -> Encoded:
+    prepare = partial(caller.backend.block_reading, height, transactions=transactions)
+    return await caller.library.one(room, caller.address, prepare)
+
+
+async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions: bool) -> Encoded:
     if end < start:
         raise InvalidParams(f"param 'to' must not be below 'from' ({start})")
     if end - start >= caller.limits.blocks_max:
         raise TooLarge(f"{end - start + 1} blocks, at most {caller.limits.blocks_max} are given in one call")
-    return caller.backend.blocks(start, end)
+    heights = range(max(1, start), min(end, caller.backend.newest_block) + 1)
+    read = partial(caller.backend.block_reading, transactions=transactions)
+    return await caller.library.many(room, caller.address, [partial(read, height) for height in heights])
+
+
+async def _transactions(caller: Caller, room: Room, height: int, offset: int, limit: int) -> Encoded:
+    if limit > caller.limits.rows_max:
+        raise TooLarge(f"{limit} transactions, at most {caller.limits.rows_max} are given in one call")
+    prepare = partial(caller.backend.rows_reading, height, offset, limit)
+    return await caller.library.one(room, caller.address, prepare)
 
 
 def _consistency(caller: Caller, start: int, end: int) -> Document:
@@ -90,8 +112,8 @@ def _query(caller: Caller, envelope: bytes) -> Awaitable[Document]:
     return caller.backend.query(envelope)
 
 
-def _subscribe(caller: Caller, topic: str, start: int | None) -> int:
-    return _telling(caller).subscribe(topic, start)
+def _subscribe(caller: Caller, room: Room, topic: str, start: int | None) -> int:
+    return _telling(caller).subscribe(topic, start, room)
 
 
 def _unsubscribe(caller: Caller, id: int) -> bool:
@@ -113,6 +135,7 @@ _NONCE = Parameter("nonce", DIGEST, "Fresh randomness of the caller, which the a
 _ID = Parameter("id", DIGEST, "Transaction id: SHA-256 of the envelope.")
 _FROM = Parameter("from", HEIGHT, "First height.")
 _TO = Parameter("to", HEIGHT, "Last height.")
+_WITH_TRANSACTIONS = Parameter("transactions", BOOLEAN, "With a row for each transaction.", True)
 _WAIT = Parameter("wait", one_of("commit", "none", "receipt"), "What to wait for.", "commit")
 _WAIT_MANY = Parameter("wait", one_of("none", "commit"), "What to wait for.", "none")
 _AFTER = Parameter(
@@ -185,6 +208,7 @@ _TABLE = (
         (Parameter("envelope", BLOB, "The sealed transaction."), _WAIT),
         '{id, height, index, status, result}; {id} with wait "none"; also {receipt} with wait "receipt"',
         submit,
+        kept=True,
     ),
     Method(
         "ledger_submit_many",
@@ -192,6 +216,7 @@ _TABLE = (
         (Parameter("envelopes", BLOBS, "The sealed transactions."), _WAIT_MANY, _AFTER),
         'list, in the same order, of ids, with wait "commit" of {id, height, index, status, result}; or of {error}',
         submit_many,
+        kept=True,
     ),
     Method(
         "ledger_transaction",
@@ -210,11 +235,31 @@ _TABLE = (
     Method(
         "ledger_block",
         "One block.",
-        (Parameter("height", HEIGHT_OR_HASH, "Its height, or its header's digest."),),
+        (Parameter("height", HEIGHT_OR_HASH, "Its height, or its header's digest."), _WITH_TRANSACTIONS),
         "block",
-        lambda caller, height: caller.backend.block(height),
+        _block,
+        roomy=True,
     ),
-    Method("ledger_blocks", "Blocks of a range of heights, ends included.", (_FROM, _TO), "list of blocks", _blocks),
+    Method(
+        "ledger_blocks",
+        "Blocks of a range of heights, ends included; as many from the first on as one reply holds.",
+        (_FROM, _TO, _WITH_TRANSACTIONS),
+        "list of blocks",
+        _blocks,
+        roomy=True,
+    ),
+    Method(
+        "ledger_transactions",
+        "Transactions of one block, in its order.",
+        (
+            Parameter("height", HEIGHT, "Of the block."),
+            Parameter("offset", HEIGHT, "Position of the first.", 0),
+            Parameter("limit", HEIGHT, "How many at most.", 500),
+        ),
+        "{height, offset, count, transactions}",
+        _transactions,
+        roomy=True,
+    ),
     Method(
         "ledger_header",
         "One header, with the FINALIZE certificate of its own if it has one.",
@@ -245,6 +290,7 @@ _TABLE = (
         ),
         "subscription id",
         _subscribe,
+        roomy=True,
     ),
     Method(
         "ledger_unsubscribe",

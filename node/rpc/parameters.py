@@ -106,6 +106,12 @@ def _blobs(value: Any) -> list[bytes]:
     return [item if type(item) is bytes else _blob(item) for item in value]
 
 
+def _boolean(value: Any) -> bool:
+    if type(value) is bool:
+        return value
+    raise ValueError
+
+
 def _height(value: Any) -> int:
     if type(value) is int and 0 <= value <= HEIGHT_MAX:
         return value
@@ -144,6 +150,7 @@ _BLOB_SCHEMA: Document = {"type": "string", "contentEncoding": "base64"}
 DIGEST = Kind("32 bytes (64 lowercase hex digits; raw in msgpack)", _digest, _HEX_SCHEMA)
 BLOB = Kind("bytes (base64; raw in msgpack)", _blob, _BLOB_SCHEMA)
 BLOBS = Kind("a list of bytes (base64; raw in msgpack)", _blobs, {"type": "array", "items": _BLOB_SCHEMA})
+BOOLEAN = Kind("true or false", _boolean, {"type": "boolean"})
 HEIGHT = Kind("an integer from 0", _height, _HEIGHT_SCHEMA)
 OPTIONAL_HEIGHT = Kind("an integer from 0, or null", _optional_height, {"anyOf": [_HEIGHT_SCHEMA, {"type": "null"}]})
 PROPOSAL = Kind("a proposal's id (32 lowercase hex digits)", _proposal, {"type": "string", "pattern": "^[0-9a-f]{32}$"})

@@ -2,35 +2,41 @@
 
 A subscription is a position in the ledger, not a queue: the ledger is its buffer, so that memory stays flat whatever a
 reader does. One that lies further behind than the bound is told which heights it missed (`missed: {from, to}`, to be
-fetched with `ledger_blocks`), and goes on from the newest that are kept for it.
+fetched with `ledger_blocks`), and goes on from the newest that are kept for it. Its first event never comes before the
+reply that names it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from strongroom.consensus.errors import InvariantBroken
-from strongroom.enclave.governance.public import BALLOT, PROPOSE, WITHDRAW
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.failures import log_failure
-from strongroom.node.rpc.faults import NotFound, RpcFault, TooLarge
+from strongroom.node.rpc.faults import NotFound, Overloaded, RpcFault, TooLarge
+from strongroom.node.rpc.feed import Feed, Items
+from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.room import Room
 
-TOPICS = ("blocks", "transactions", "governance", "nodes")
-"""The last two: public transactions of members, and of nodes; heights without any are passed over."""
-MEMBERS_ACTIONS = frozenset({PROPOSE, BALLOT, WITHDRAW})
-Send = Callable[[Document], Awaitable[None]]
+OVERLOADED_SECONDS = 0.2
+Send = Callable[[bytes], Awaitable[None]]
 
 
 class SubscriptionTable:
-    """The subscriptions of one WebSocket; each is a task of the connection's group."""
+    """The subscriptions of one WebSocket in one form; each is a task of the connection's group."""
 
-    def __init__(self, group: asyncio.TaskGroup, backend: Backend, limits: RpcLimits, send: Send) -> None:
-        self._group, self._backend, self._limits, self._send = group, backend, limits, send
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+    def __init__(
+        self, group: asyncio.TaskGroup, backend: Backend, limits: RpcLimits, feed: Feed, form: Form, send: Send
+    ) -> None:
+        self._group, self._backend, self._limits = group, backend, limits
+        self._feed, self._form, self._send = feed, form, send
+        self._tasks: dict[int, asyncio.Task[None] | None] = {}
+        """None: the reply that names it is not sent yet."""
         self._next = 1
+        self._ended = False
 
-    def subscribe(self, topic: str, start: int | None) -> int:
-        """Begin at a height (blocks count from 1), or with the next block.
+    def subscribe(self, topic: str, start: int | None, room: Room) -> int:
+        """Begin at a height (blocks count from 1), or with the next block, once the room's answer is sent.
 
         Raises:
             TooLarge: this connection has as many as it may have.
@@ -39,11 +45,18 @@ class SubscriptionTable:
             raise TooLarge(f"at most {self._limits.subscriptions_max} subscriptions per connection")
         if start is None:
             start = self._backend.node_status()["executed"] + 1
+        first = max(1, start)
         id, self._next = self._next, self._next + 1
-        task = self._group.create_task(self._tell(id, topic, max(1, start)))
+        self._tasks[id] = None
+        room.after.append(lambda: self._begin(id, topic, first))
+        return id
+
+    def _begin(self, id: int, topic: str, height: int) -> None:
+        if self._ended or id not in self._tasks:
+            return
+        task = self._group.create_task(self._tell(id, topic, height))
         self._tasks[id] = task
         task.add_done_callback(lambda _: self._tasks.pop(id, None))
-        return id
 
     @property
     def active(self) -> bool:
@@ -56,15 +69,18 @@ class SubscriptionTable:
         Raises:
             NotFound: this connection has no such subscription.
         """
-        task = self._tasks.pop(id, None)
-        if task is None:
+        if id not in self._tasks:
             raise NotFound(f"no subscription {id} on this connection")
-        task.cancel()
+        task = self._tasks.pop(id)
+        if task is not None:
+            task.cancel()
 
     def end(self) -> None:
         """End them all; the connection is closing."""
+        self._ended = True
         for task in list(self._tasks.values()):
-            task.cancel()
+            if task is not None:
+                task.cancel()
 
     async def _tell(self, id: int, topic: str, height: int) -> None:
         try:
@@ -77,33 +93,36 @@ class SubscriptionTable:
 
     async def _tell_from(self, id: int, topic: str, height: int) -> None:
         while True:
-            newest = await self._backend.next_height(height - 1)
+            newest = await self._feed.above(height - 1)
             oldest = newest - self._limits.subscription_behind_max + 1
             if height < oldest:
                 await self._notify(id, topic, {"missed": {"from": height, "to": oldest - 1}})
                 height = oldest
             while height <= newest:
-                event = self._event(topic, height)
-                if event is not None:
-                    await self._notify(id, topic, event)
+                await self._tell_height(id, topic, height)
                 height += 1
                 await asyncio.sleep(0)  # a long way to catch up must not hold up other connections
 
-    def _event(self, topic: str, height: int) -> Document | None:
-        """What a subscriber is told of a height; None when there is nothing on its topic."""
-        try:
-            block = self._backend.block(height)
-        except RpcFault as fault:
-            return {"missed": {"from": height, "to": height}, "reason": str(fault)}
-        if topic == "blocks":
-            return {"height": height, "block": block}
-        transactions = block["transactions"]
-        if topic == "transactions":
-            return {"height": height, "transactions": transactions}
-        said = [one for one in transactions if (one.get("action") in MEMBERS_ACTIONS) == (topic == "governance")]
-        public = [one for one in said if one.get("action") is not None]
-        return {"height": height, "transactions": public} if public else None
+    async def _tell_height(self, id: int, topic: str, height: int) -> None:
+        while True:
+            try:
+                items = await self._feed.event(topic, self._form, height)
+            except Overloaded:
+                await asyncio.sleep(OVERLOADED_SECONDS)
+                continue
+            except RpcFault as fault:
+                await self._notify(id, topic, {"missed": {"from": height, "to": height}, "reason": str(fault)})
+                return
+            if items:
+                await self._send_event(id, topic, items)
+            return
 
     async def _notify(self, id: int, topic: str, event: Document) -> None:
-        params = {"subscription": id, "topic": topic, **event}
-        await self._send({"jsonrpc": "2.0", "method": "ledger_event", "params": params})
+        encode = self._form.encode
+        await self._send_event(id, topic, tuple((name, encode(value)) for name, value in event.items()))
+
+    async def _send_event(self, id: int, topic: str, items: Items) -> None:
+        encode, put = self._form.encode, self._form.map
+        params = put((("subscription", encode(id)), ("topic", encode(topic)), *items))
+        frame = (("jsonrpc", encode("2.0")), ("method", encode("ledger_event")), ("params", params))
+        await self._send(put(frame))

@@ -7,7 +7,6 @@ connection, and never grows memory (T31).
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,26 +16,19 @@ from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.faults import Overloaded, RpcFault
+from strongroom.node.rpc.feed import Feed
+from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import Counts, perform
+from strongroom.node.rpc.reading import Library
+from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.subscriptions import SubscriptionTable
 
 BUSY_RETRY_MS = 100
 CLOSE_SECONDS_MAX = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How values stand in frames of one type."""
-
-    decode: Callable[[Any], Any]
-    encode: Callable[[Any], str | bytes]
-
-
-FORMS = {
-    WSMsgType.TEXT: Form(jsonrpc.decode_json, jsonrpc.encode_json),
-    WSMsgType.BINARY: Form(jsonrpc.decode_msgpack, jsonrpc.encode_msgpack),
-}
+FORMS = {WSMsgType.TEXT: JSON, WSMsgType.BINARY: MSGPACK}
 
 
 class Connection:
@@ -49,9 +41,12 @@ class Connection:
         limits: RpcLimits,
         counts: Counts,
         asker: Callable[[SubscriptionTable], Caller],
+        library: Library,
+        feed: Feed,
     ) -> None:
         self._asker = asker
         self._request, self._backend, self._limits, self._counts = request, backend, limits, counts
+        self._library, self._feed = library, feed
         self._socket = web.WebSocketResponse(
             max_msg_size=limits.body_bytes_max,
             heartbeat=limits.heartbeat_seconds,
@@ -91,7 +86,7 @@ class Connection:
         cancelled = False
         async with asyncio.TaskGroup() as group:
             tables = {
-                kind: SubscriptionTable(group, self._backend, self._limits, partial(self._send, form))
+                kind: SubscriptionTable(group, self._backend, self._limits, self._feed, form, partial(self._send, form))
                 for kind, form in FORMS.items()
             }
             self._tables = tuple(tables.values())
@@ -128,24 +123,26 @@ class Connection:
         try:
             value = form.decode(data)
         except RpcFault as fault:
-            await self._send(form, jsonrpc.error_reply(fault))
+            await self._send(form, form.encode(jsonrpc.error_reply(fault)))
             await self._count_garbage()
             return
-        reply = await jsonrpc.answer(value, call, batch_calls_max=self._limits.batch_calls_max)
+        room = Room(form)
+        reply = await jsonrpc.answer(value, call, room, batch_calls_max=self._limits.batch_calls_max)
         if reply is not None:
             await self._send(form, reply)
+        room.sent()
 
     async def _count_garbage(self) -> None:
         self._garbage_frames += 1
         if self._garbage_frames > self._limits.garbage_frames_max:
             await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many frames that do not parse")
 
-    async def _send(self, form: Form, value: Any) -> None:
+    async def _send(self, form: Form, data: bytes) -> None:
         """Write one frame; a peer that does not take it in time is cut off."""
-        data = form.encode(value)
+        kind = WSMsgType.TEXT if form.text else WSMsgType.BINARY
         try:
             async with asyncio.timeout(self._limits.write_seconds_max):
-                await (self._socket.send_str(data) if isinstance(data, str) else self._socket.send_bytes(data))
+                await self._socket.send_frame(data, kind)
         except ConnectionError:
             return  # the reading side sees the end as well
         except TimeoutError:
@@ -153,5 +150,5 @@ class Connection:
                 self._request.transport.abort()
 
 
-async def _busy(_method: str, _params: object) -> Any:
+async def _busy(_method: str, _params: object, _room: Room) -> Any:
     raise Overloaded("too many unanswered frames on this connection", retry_after_ms=BUSY_RETRY_MS)

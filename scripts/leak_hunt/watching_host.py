@@ -90,12 +90,12 @@ def watch_clients(notebook: Notebook) -> None:
         notebook.note("client", value["method"], "in", data if isinstance(data, bytes) else data.encode())
         await take(self, group, caller, form, data)
 
-    async def sending(self: Any, form: Any, value: Any) -> None:
-        data = form.encode(value)
+    async def sending(self: Any, form: Any, data: bytes) -> None:
+        value = form.decode(data)
         method = methods.pop((id(self), value.get("id")), "event")
         kind = f"{method}: {value['error']['code']}" if "error" in value else method
-        notebook.note("client", kind, "out", data if isinstance(data, bytes) else data.encode())
-        await send(self, form, value)
+        notebook.note("client", kind, "out", data)
+        await send(self, form, data)
 
     connection._take, connection._send = taking, sending  # type: ignore[method-assign]
 

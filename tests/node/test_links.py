@@ -2,7 +2,9 @@
 
 import asyncio
 import ssl
+from collections.abc import Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from tests.consensus import samples
 
 from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
+from strongroom.node import ports, tls
 from strongroom.node.config import Address
 from strongroom.node.enclave_process import CheckedPeer
-from strongroom.node.links import SILENCE_SECONDS_MAX, Link, Links
+from strongroom.node.handshake import HANDSHAKE_BYTES_MAX, Wire
+from strongroom.node.links import SILENCE_SECONDS_MAX, SILENT_MAX, Link, Links
 
 PEER = samples.EPOCH.validators[1].node_key
 SOMEWHERE = Address("127.0.0.1", 1)
@@ -110,3 +114,60 @@ def test_whoever_is_linked_by_certificates_alone_shows_evidence_again_once_the_p
     made.links[second].peer = replace(made.links[second].peer, judged=False)
     made.judge_anew()
     assert (judged.connected, certified.connected) == (True, False)
+
+
+class Aborted(asyncio.Transport):
+    """A transport that only knows whether it was given up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_T31_who_has_proven_nothing_is_given_no_memory_for_a_large_frame() -> None:
+    """A link's frames are megabytes; before it is one, the announced length alone ends the stream."""
+    announced = (HANDSHAKE_BYTES_MAX + 1).to_bytes(4, "big")
+    wire, transport = Wire(), Aborted()
+    wire.frames.connection_made(transport)
+    wire.frames.data_received(announced)
+    assert transport.aborted
+    wire, transport = Wire(), Aborted()
+    wire.frames.connection_made(transport)
+    wire.established(lambda _: None, lambda: None)
+    wire.frames.data_received(announced)
+    assert not transport.aborted
+
+
+async def test_T31_a_handshake_begins_with_the_diallers_first_word(tmp_path: Path) -> None:
+    """Until then a connection costs a place, and gives way to newer ones: the enclave is asked for nothing."""
+    made, begun = links(), asyncio.Event()
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    tls.write_identity(tls.make_certificate("n0"), certificate=certificate, key=key)
+
+    def spawn(work: Coroutine[Any, Any, None]) -> None:
+        work.close()
+        begun.set()
+
+    free = ports.reserve_free(1)
+    address = Address("127.0.0.1", free.ports[0])
+    free.release()
+    listener = await made.listen(address, tls.server_context(certificate, key), spawn)
+    writers = []
+    async with asyncio.timeout(20.0):
+        for _ in range(SILENT_MAX + 5):
+            _, writer = await asyncio.open_connection(address.host, address.port, ssl=tls.dial_context())
+            writers.append(writer)
+        assert len(listener.guests) == SILENT_MAX
+        assert not begun.is_set()
+        writers[-1].write(b"\0\0\0\1x")
+        await begun.wait()
+        writers.append((await asyncio.open_connection(address.host, address.port, ssl=tls.dial_context()))[1])
+    listener.close()
+    for writer in writers:
+        writer.transport.abort()
+    for guest in list(listener.guests):
+        guest.drop()
+    await asyncio.sleep(0)

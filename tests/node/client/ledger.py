@@ -344,16 +344,24 @@ class FakeNode:
 
     # --- reading ---
 
-    def block(self, height_or_hash: int | bytes) -> Document:
+    @property
+    def newest_block(self) -> int:
+        return self.orderer.height
+
+    def block_reading(self, height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], Document]:
         if isinstance(height_or_hash, bytes) or not 0 < height_or_hash <= self.orderer.height:
             raise NotFound(f"no block {height_or_hash!r}")
         at = height_or_hash - 1
         made = self.orderer.chain.blocks[at]
         stored = StoredBlock(made.header, self.orderer.certificates[at], made.batches)
-        return block_document(stored, self.orderer.chain.outcomes[at], [f"n{index}" for index in range(4)])
+        names = [f"n{index}" for index in range(4)]
+        return lambda: block_document(stored, self.orderer.chain.outcomes[at], names, transactions=transactions)
 
-    def blocks(self, start: int, end: int) -> list[Document]:
-        return [self.block(height) for height in range(max(1, start), min(end, self.orderer.height) + 1)]
+    def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
+        raise NotFound("not asked for here")
+
+    def head_reading(self, height: int) -> Callable[[], Document]:
+        raise NotFound("not asked for here")
 
     def header(self, height: int) -> Document:
         if not 0 < height <= self.orderer.height:

@@ -245,14 +245,14 @@ async def test_one_nodes_word_that_the_epoch_is_over_makes_no_second_payment_of_
         taken: list[str] = []
         for node in run.service.nodes:
 
-            def lie(envelopes: list[bytes], *, wait: bool, honest: Any = node.submit) -> Any:
-                answer = honest(envelopes, wait=wait)
+            def lie(envelopes: list[bytes], *, honest: Any = node.submit, **how: Any) -> Any:
+                answer = honest(envelopes, **how)
                 if taken:
                     return answer
                 taken.append("")
                 raise WrongChainOrEpoch("this is epoch 1", epoch=1)
 
-            node.submit = lie  # type: ignore[method-assign]
+            node.submit = lie  # type: ignore[assignment, method-assign]
         result = await run(*PAY, "--wait", "none", "--json")
         assert run.service.payments() == 1
         assert result.exit_code == 3

@@ -256,11 +256,15 @@ async def test_blocks_go_on_at_another_node_without_a_gap(tmp_path: Path) -> Non
 async def test_a_block_that_does_not_follow_the_one_before_is_refused(tmp_path: Path) -> None:
     async with funded(tmp_path) as (service, client):
         await client.call("payments.transfer", to=BOB.id, amount=1)
-        genuine = service.nodes[0].block
-        service.nodes[0].block = _with_header(genuine, genuine(1)["header"])  # type: ignore[method-assign]
+        genuine = service.nodes[0].block_reading
+        service.nodes[0].block_reading = _with_header(genuine, genuine(1)()["header"])  # type: ignore[method-assign]
         assert await _heights(client, 3, after=0) == [1, 2, 3]
         assert client.node == "n1"
 
 
-def _with_header(genuine: Callable[[int | bytes], dict[str, Any]], header: bytes) -> Any:
-    return lambda height_or_hash: {**genuine(height_or_hash), "header": header}
+def _with_header(genuine: Callable[..., Callable[[], dict[str, Any]]], header: bytes) -> Any:
+    def reading(height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], dict[str, Any]]:
+        describe = genuine(height_or_hash, transactions=transactions)
+        return lambda: {**describe(), "header": header}
+
+    return reading

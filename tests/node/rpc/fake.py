@@ -1,7 +1,7 @@
 """A backend of a few made-up blocks, for tests of the front door alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -38,6 +38,8 @@ class FakeBackend:
         self.height = 0
         self.pruned: set[int] = set()
         self.transactions: dict[int, list[Document]] = {}
+        self.readings = 0
+        """Blocks and heads that were asked for."""
         self.bug: Exception | None = None
         self.receipt_from = 0
         """Executed height from which on there are receipts."""
@@ -131,19 +133,28 @@ class FakeBackend:
             raise NotYet("no anchor yet")
         return {"receipt": "of", "id": id.hex()}
 
-    def block(self, height_or_hash: int | bytes) -> Document:
+    @property
+    def newest_block(self) -> int:
+        return self.height
+
+    def block_reading(self, height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], Document]:
         if isinstance(height_or_hash, bytes):
             raise NotFound("no block of that hash")
         if height_or_hash > self.height or height_or_hash in self.pruned:
             raise NotFound(f"no block {height_or_hash}")
-        return {
-            "height": height_or_hash,
-            "hash": bytes([height_or_hash % 256]) * 32,
-            "transactions": self.transactions.get(height_or_hash, []),
-        }
+        self.readings += 1
+        head = {"height": height_or_hash, "hash": bytes([height_or_hash % 256]) * 32}
+        rows = {"transactions": self.transactions.get(height_or_hash, [])} if transactions else {}
+        return lambda: {**head, **rows}
 
-    def blocks(self, start: int, end: int) -> list[Document]:
-        return [self.block(height) for height in range(start, min(end, self.height) + 1)]
+    def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
+        rows = self.transactions.get(height, [])
+        shown = rows[offset : offset + limit]
+        return lambda: {"height": height, "offset": offset, "count": len(rows), "transactions": shown}
+
+    def head_reading(self, height: int) -> Callable[[], Document]:
+        self.readings += 1
+        return lambda: {"height": height, "hash": bytes([height % 256]) * 32, "count": 0}
 
     def header(self, height: int) -> Document:
         return {"header": Blob(b"header"), "certificate": None}

@@ -228,6 +228,8 @@ async def test_metrics_are_prometheus_text_with_the_doors_own_counters() -> None
         assert 'strongroom_rpc_calls_total{method="node_status"} 1' in text
         assert 'strongroom_rpc_errors_total{code="-32601"} 1' in text
         assert "nonsense" not in text
+        named = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+        assert [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")] == named
 
 
 async def test_openrpc_lists_every_method_of_the_table() -> None:
@@ -276,9 +278,9 @@ async def test_headers_that_dribble_end_the_connection() -> None:
 async def test_a_peer_that_does_not_take_its_answer_is_cut_off() -> None:
     """T31."""
     async with opened(RpcLimits(write_seconds_max=0.1, body_bytes_max=64 * 1024 * 1024)) as door:
-        door.backend.query_answer = b"x" * 30_000_000
+        door.backend.result = b"x" * 30_000_000
         _reader, writer = await asyncio.open_connection(*door.address, limit=1)
-        body = b'{"jsonrpc":"2.0","id":1,"method":"ledger_query","params":[""]}'
+        body = b'{"jsonrpc":"2.0","id":1,"method":"ledger_submit","params":[""]}'
         writer.write(
             b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
             % len(body)

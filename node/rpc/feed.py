@@ -1,0 +1,104 @@
+"""What subscribers are told of each height: read and encoded once per topic and form, whoever listens.
+
+Owns the newest encoded events, within bounds of number and bytes, and one wait for the next height. A subscriber that
+lies further behind costs a reading of the ledger, which takes its turn with everybody else's (reading.py).
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from strongroom.enclave.governance.public import BALLOT, PROPOSE, WITHDRAW
+from strongroom.node.rpc.backend import Backend, Document
+from strongroom.node.rpc.forms import Form
+from strongroom.node.rpc.reading import Lane
+
+TOPICS = ("blocks", "transactions", "governance", "nodes", "heads")
+"""The third and fourth: public transactions of members, and of nodes; heights without any are passed over."""
+MEMBERS_ACTIONS = frozenset({PROPOSE, BALLOT, WITHDRAW})
+EVENTS_MAX = 4096
+EVENTS_BYTES_MAX = 32 * 1024 * 1024
+"""Of the encoded events that are kept."""
+FRESH_HEIGHTS = 8
+"""Heights so near the newest are read before what others catch up with."""
+
+Items = tuple[tuple[str, bytes], ...]
+"""Names and encoded values of an event."""
+_Key = tuple[str, str, int]
+
+
+class Feed:
+    """Events of one front door."""
+
+    def __init__(self, backend: Backend, behind: Lane) -> None:
+        self._backend, self._behind, self._fresh = backend, behind, Lane()
+        self._newest = 0
+        self._next: asyncio.Future[int] | None = None
+        self._events: OrderedDict[_Key, tuple[Items, int]] = OrderedDict()
+        self._bytes = 0
+        self._reading: dict[_Key, asyncio.Future[Items]] = {}
+
+    async def above(self, height: int) -> int:
+        """Wait until a block above `height` is executed; the newest executed height. All wait for the same."""
+        while self._newest <= height:
+            if self._next is None or self._next.done():
+                self._next = asyncio.ensure_future(self._backend.next_height(max(height, self._newest)))
+            self._newest = max(self._newest, await asyncio.shield(self._next))
+        return self._newest
+
+    async def event(self, topic: str, form: Form, height: int) -> Items:
+        """What is told of a height; empty when there is nothing on this topic.
+
+        Raises:
+            RpcFault: the block cannot be had.
+        """
+        key = (topic, form.name, height)
+        kept = self._events.get(key)
+        if kept is not None:
+            return kept[0]
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = self._reading[key] = asyncio.ensure_future(self._read(topic, form, height))
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        return await asyncio.shield(reading)
+
+    def close(self) -> None:
+        """Wait and read no more."""
+        for reading in self._reading.values():
+            reading.cancel()
+        if self._next is not None:
+            self._next.cancel()
+
+    async def _read(self, topic: str, form: Form, height: int) -> Items:
+        backend = self._backend
+
+        def prepare() -> Callable[[], Items]:
+            describe = backend.head_reading(height) if topic == "heads" else backend.block_reading(height)
+            return lambda: _encoded(form, _told(topic, height, describe()))
+
+        lane = self._fresh if height > self._newest - FRESH_HEIGHTS else self._behind
+        items = await lane.run(prepare)
+        size = sum(len(value) for _, value in items)
+        self._events[topic, form.name, height] = (items, size)
+        self._bytes += size
+        while self._bytes > EVENTS_BYTES_MAX or len(self._events) > EVENTS_MAX:
+            self._bytes -= self._events.popitem(last=False)[1][1]
+        return items
+
+
+def _encoded(form: Form, event: Document) -> Items:
+    return tuple((name, form.encode(value)) for name, value in event.items())
+
+
+def _told(topic: str, height: int, block: Document) -> Document:
+    if topic == "heads":
+        return block
+    if topic == "blocks":
+        return {"height": height, "block": block}
+    transactions: list[Any] = block["transactions"]
+    if topic == "transactions":
+        return {"height": height, "transactions": transactions}
+    said = [one for one in transactions if (one.get("action") in MEMBERS_ACTIONS) == (topic == "governance")]
+    public = [one for one in said if one.get("action") is not None]
+    return {"height": height, "transactions": public} if public else {}
