@@ -31,7 +31,17 @@ from strongroom.consensus.records import epoch_of_record
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.tally import Tally
-from strongroom.consensus.types import ChainId, Digest, Height, Lane, Milliseconds, Sequence, SignerIndex, View
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    ChainId,
+    Digest,
+    Height,
+    Lane,
+    Milliseconds,
+    Sequence,
+    SignerIndex,
+    View,
+)
 from strongroom.consensus.validators import EpochDescription, Verify, leader_of
 
 GAPS_MAX = 4
@@ -81,6 +91,8 @@ class Holdings:
         """Records of final blocks that are not executed yet, with the height of their commit."""
         self._missing = Missing(members.epoch, config.own, self._others, self._tree, config.settings)
         self._agenda = Agenda()
+        self._rest = (NO_DIGEST, 0.0)
+        """The tip, and since when it is the tip, in monotonic seconds."""
         self._demand = Demand(Milliseconds(0), None)
         self.view = View(1)
         self.final_view = View(0)
@@ -148,8 +160,19 @@ class Holdings:
 
     def _draw_agenda(self, now: float) -> Agenda:
         """What waits to be done above the tip."""
-        tree, lanes, settings = self._tree, self._lanes, self._settings
-        return draw_up(tree, lanes, self._tip(), self._demand, settings=settings, delta=self.delta, now=now)
+        tip = self._tip()
+        if tip.digest != self._rest[0]:
+            self._rest = (tip.digest, now)
+        return draw_up(
+            self._tree,
+            self._lanes,
+            tip,
+            self._demand,
+            rested_at=self._rest[1],
+            settings=self._settings,
+            delta=self.delta,
+            now=now,
+        )
 
     def _gap_above(self, parent: Header) -> float:
         """Seconds from entering a view to the earliest proposal on this block."""
