@@ -103,6 +103,11 @@ class Holdings:
         """True: decline to lead, so that this node may stop without cost (R4)."""
         self.ended = False
         """The terminal block is final: this replica casts no more and keeps answering (R16)."""
+        self.clock_behind_ms = 0
+        """Milliseconds by which this member's clock is behind the final block's time, beyond the skew that R6 allows.
+
+        Not 0: clocks were put back, here or everywhere. Block time goes on by 1 ms a block until they pass it.
+        """
         self.alarm = ""
         """Not empty: more than f liars, or execution that is not deterministic; nothing is cast any more."""
 
