@@ -27,6 +27,7 @@ from strongroom.consensus.lanes import Cut, Lanes
 from strongroom.consensus.missing import Missing
 from strongroom.consensus.pacemaker import Pacemaker
 from strongroom.consensus.proofs import Proofs
+from strongroom.consensus.proposals import CLOCK_SKEW_MAX
 from strongroom.consensus.records import epoch_of_record
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
@@ -103,11 +104,6 @@ class Holdings:
         """True: decline to lead, so that this node may stop without cost (R4)."""
         self.ended = False
         """The terminal block is final: this replica casts no more and keeps answering (R16)."""
-        self.clock_behind_ms = 0
-        """Milliseconds by which this member's clock is behind the final block's time, beyond the skew that R6 allows.
-
-        Not 0: clocks were put back, here or everywhere. Block time goes on by 1 ms a block until they pass it.
-        """
         self.alarm = ""
         """Not empty: more than f liars, or execution that is not deterministic; nothing is cast any more."""
 
@@ -298,6 +294,14 @@ class Holdings:
         ahead = () if self._ahead is None else (self._ahead,)
         said = (CastRecord(statement) for statement in self._promises.all())
         return (*ahead, *retired, *headers, *certificates, *said)
+
+    def clock_behind_ms(self, wall_ms: Milliseconds) -> int:
+        """Milliseconds by which a clock is behind the final block's time, beyond the skew that R6 allows; else 0.
+
+        Not 0: clocks were put back, here or everywhere. Block time goes on by 1 ms a block until they pass it.
+        """
+        behind = self.final.time_ms - wall_ms
+        return behind if behind > CLOCK_SKEW_MAX else 0
 
     # --- shown to the driver ----------------------------------------------------------------------------------------
 

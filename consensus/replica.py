@@ -42,7 +42,7 @@ from strongroom.consensus.messages import (
     VoteMessage,
 )
 from strongroom.consensus.presence import Presence
-from strongroom.consensus.proposals import CLOCK_SKEW_MAX, ahead_ms, build_header
+from strongroom.consensus.proposals import ahead_ms, build_header
 from strongroom.consensus.ranges import check_links
 from strongroom.consensus.spreading import Spreading
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
@@ -341,7 +341,8 @@ class Replica(Holdings):
 
     def _settle(self, now: Now, out: Output) -> None:
         self._wakes = []
-        self._look_at_clock(now)
+        # A clock that was put back is not waited for: a deadline that it has not reached again is none.
+        self._demand.until_ms = min(self._demand.until_ms, now.wall_ms)
         out.evidence.extend(self._lanes.take_forks())
         self._commit(now, out)
         self._finalise(out)
@@ -355,12 +356,6 @@ class Replica(Holdings):
         others = (self._missing.deadline, self._agenda.wake, self._presence.relay_at, self._spreading.deadline)
         times = (*self._pacemaker.deadlines, *others, *self._wakes)
         self._deadline = min((at for at in times if at is not None), default=None)
-
-    def _look_at_clock(self, now: Now) -> None:
-        """A clock that was put back is not waited for: a deadline that it has not reached again is none."""
-        self._demand.until_ms = min(self._demand.until_ms, now.wall_ms)
-        behind = self.final.time_ms - now.wall_ms
-        self.clock_behind_ms = behind if behind > CLOCK_SKEW_MAX else 0
 
     def _commit(self, now: Now, out: Output) -> None:
         """R8: the newest final block whose chain down to the last one is held, with all its data."""

@@ -22,6 +22,7 @@ def render(host: "Host") -> str:
         "strongroom_blocks_behind": ("Final blocks that wait for execution", host.pipeline.backlog),
         "strongroom_batches_held": ("Batches held and not yet executed", len(host.batches)),
         "strongroom_strikes": ("Timeouts in a row, decayed", host.replica.strikes),
+        "strongroom_clock_behind_seconds": ("Behind the chain's time, if beyond skew", host.clock_behind_ms / 1000),
         "strongroom_alarm": ("1 when the node raised an alarm", int(bool(host.alarm))),
     }
     for name, (text, value) in values.items():

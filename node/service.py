@@ -200,6 +200,7 @@ class Service:
             "version": version("strongroom"),
             "boot": host.boot,
             "alarm": host.alarm or None,
+            "clock_behind_ms": host.clock_behind_ms,
             "fresh": host.inbox.driver is not None,
         }
 
