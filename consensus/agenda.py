@@ -17,6 +17,11 @@ from strongroom.consensus.validity import LAG_BLOCKS_MAX
 RELAY_DELTAS = 2
 """A held batch that its lane could order next, and does not for this many Δ, is relayed."""
 
+REST_DELTAS = 6
+"""An empty block that is notarized and not final for so many Δ is work: some have said X of its view and some F, so it
+may become neither, and whoever must know that everything notarized is final would wait for ever. Until then its F votes
+are on their way: as long as t_view, beyond which Δ grows, so that a slow network makes no block after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
@@ -35,7 +40,7 @@ class Agenda:
     relay: tuple[HeldBatch, ...] = ()
     """Those that have waited for long, with what follows them: they are relayed once, before they arm anybody."""
     wake: float | None = None
-    """Monotonic seconds when a waiting batch will be due for relay, or an idle block wanted."""
+    """Monotonic seconds when a waiting batch will be due for relay, an idle block wanted, or a rest too long."""
 
     @property
     def any(self) -> bool:
@@ -54,15 +59,24 @@ class Demand:
 
 
 def draw_up(
-    tree: BlockTree, lanes: Lanes, tip: Header, demand: Demand, *, settings: Settings, delta: float, now: float
+    tree: BlockTree,
+    lanes: Lanes,
+    tip: Header,
+    demand: Demand,
+    *,
+    rested_at: float,
+    settings: Settings,
+    delta: float,
+    now: float,
 ) -> Agenda:
-    """What waits above `tip`, the newest notarized block whose chain is held (times in monotonic seconds)."""
+    """What waits above `tip`, the newest notarized block whose chain is held, since `rested_at` (monotonic seconds)."""
     final = tree.final
     idle = demand.idle_at is not None and demand.idle_at <= now
     outside = final.time_ms < demand.until_ms or idle
     if tree.is_terminal(final):
         return Agenda()
-    settle = tip != final and (outside or _advanced(tree, tip))
+    unrest = rested_at + REST_DELTAS * delta
+    settle = tip != final and (outside or unrest <= now or _advanced(tree, tip))
     if tree.is_terminal(tip):
         return Agenda(settle=settle, arms=settle)
     anchor, _ = tree.newest_anchor(tip)
@@ -86,6 +100,8 @@ def draw_up(
     young = [at for at in due.values() if at > now]
     late = [batch for batch in waiting if due.get(batch.header.digest, inf) <= now]
     wakes = young if idle or demand.idle_at is None else [*young, demand.idle_at]
+    if tip != final and not settle:
+        wakes.append(unrest)
     return Agenda(
         build=urgent or bool(waiting),
         settle=settle,

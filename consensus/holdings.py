@@ -27,11 +27,22 @@ from strongroom.consensus.lanes import Cut, Lanes
 from strongroom.consensus.missing import Missing
 from strongroom.consensus.pacemaker import Pacemaker
 from strongroom.consensus.proofs import Proofs
+from strongroom.consensus.proposals import CLOCK_SKEW_MAX
 from strongroom.consensus.records import epoch_of_record
 from strongroom.consensus.settings import Settings
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.tally import Tally
-from strongroom.consensus.types import ChainId, Digest, Height, Lane, Milliseconds, Sequence, SignerIndex, View
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    ChainId,
+    Digest,
+    Height,
+    Lane,
+    Milliseconds,
+    Sequence,
+    SignerIndex,
+    View,
+)
 from strongroom.consensus.validators import EpochDescription, Verify, leader_of
 
 GAPS_MAX = 4
@@ -81,6 +92,8 @@ class Holdings:
         """Records of final blocks that are not executed yet, with the height of their commit."""
         self._missing = Missing(members.epoch, config.own, self._others, self._tree, config.settings)
         self._agenda = Agenda()
+        self._rest = (NO_DIGEST, 0.0)
+        """The tip, and since when it is the tip, in monotonic seconds."""
         self._demand = Demand(Milliseconds(0), None)
         self.view = View(1)
         self.final_view = View(0)
@@ -148,8 +161,19 @@ class Holdings:
 
     def _draw_agenda(self, now: float) -> Agenda:
         """What waits to be done above the tip."""
-        tree, lanes, settings = self._tree, self._lanes, self._settings
-        return draw_up(tree, lanes, self._tip(), self._demand, settings=settings, delta=self.delta, now=now)
+        tip = self._tip()
+        if tip.digest != self._rest[0]:
+            self._rest = (tip.digest, now)
+        return draw_up(
+            self._tree,
+            self._lanes,
+            tip,
+            self._demand,
+            rested_at=self._rest[1],
+            settings=self._settings,
+            delta=self.delta,
+            now=now,
+        )
 
     def _gap_above(self, parent: Header) -> float:
         """Seconds from entering a view to the earliest proposal on this block."""
@@ -270,6 +294,14 @@ class Holdings:
         ahead = () if self._ahead is None else (self._ahead,)
         said = (CastRecord(statement) for statement in self._promises.all())
         return (*ahead, *retired, *headers, *certificates, *said)
+
+    def clock_behind_ms(self, wall_ms: Milliseconds) -> int:
+        """Milliseconds by which a clock is behind the final block's time, beyond the skew that R6 allows; else 0.
+
+        Not 0: clocks were put back, here or everywhere. Block time goes on by 1 ms a block until they pass it.
+        """
+        behind = self.final.time_ms - wall_ms
+        return behind if behind > CLOCK_SKEW_MAX else 0
 
     # --- shown to the driver ----------------------------------------------------------------------------------------
 

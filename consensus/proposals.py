@@ -12,6 +12,10 @@ from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds, SignerIndex, View
 from strongroom.consensus.validators import leader_of
 
+CLOCK_SKEW_MAX = 500
+"""Milliseconds by which a block's time may be ahead of a voter's clock (R6): it leads the clocks of an honest part of
+every quorum by no more."""
+
 
 def check_proposal(
     message: Propose, *, epoch: Epoch, order: tuple[SignerIndex, ...], anchor: Digest, terminal: bool
@@ -38,6 +42,16 @@ def check_proposal(
     fresh = header.view == view and header.parent == parent and header.proposer == leader
     if not (again or fresh):
         raise PeerFault(f"proposal in view {view} is neither fresh nor a terminal block again")
+
+
+def ahead_ms(header: Header, parent: Header, wall_ms: Milliseconds) -> int:
+    """Milliseconds by which a block's time is ahead of what a member with this clock votes for (R6); 0: it is not.
+
+    A block one millisecond above its parent is never ahead: where the parent's time was taken from clocks that have
+    been put right since, time stands nearly still until they pass it, and the chain goes on.
+    """
+    allowed = max(wall_ms + CLOCK_SKEW_MAX, parent.time_ms + 1)
+    return max(0, header.time_ms - allowed)
 
 
 def build_header(

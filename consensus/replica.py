@@ -42,7 +42,7 @@ from strongroom.consensus.messages import (
     VoteMessage,
 )
 from strongroom.consensus.presence import Presence
-from strongroom.consensus.proposals import build_header
+from strongroom.consensus.proposals import ahead_ms, build_header
 from strongroom.consensus.ranges import check_links
 from strongroom.consensus.spreading import Spreading
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
@@ -55,8 +55,6 @@ __all__ = ["Replica", "ReplicaConfig"]
 
 SPREAD_DELTAS = 0.5
 """A certificate goes, so many Δ after it is held here, to those that have not shown to have come past it (R2)."""
-CLOCK_SKEW_MAX = 500
-"""Milliseconds by which a block's time may be ahead of this member's clock (R6)."""
 _Rest = CertificateRequest | BlockMessage | Status | RangeRequest
 
 
@@ -343,6 +341,8 @@ class Replica(Holdings):
 
     def _settle(self, now: Now, out: Output) -> None:
         self._wakes = []
+        # A clock that was put back is not waited for: a deadline that it has not reached again is none.
+        self._demand.until_ms = min(self._demand.until_ms, now.wall_ms)
         out.evidence.extend(self._lanes.take_forks())
         self._commit(now, out)
         self._finalise(out)
@@ -400,8 +400,8 @@ class Replica(Holdings):
         if isinstance(verdict, Bad):
             self._nullify(now, out)
         elif isinstance(verdict, Ok):
-            ahead = header.time_ms - now.wall_ms - CLOCK_SKEW_MAX
-            if ahead > 0:
+            ahead = ahead_ms(header, self._tree.header(header.parent) or self.final, now.wall_ms)
+            if ahead:
                 self._wakes.append(now.monotonic + ahead / 1000)
             else:
                 self._voice.cast(statement, out)

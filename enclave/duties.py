@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical, PeerFault
-from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
+from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, PublicKey
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.governance.records import Due, Offer
@@ -33,6 +33,8 @@ class Duties:
         self._standing = standing
         self._said: dict[bytes, int] = {}
         """Purpose → when, on the host's wall clock."""
+        self._seen = (NO_DIGEST, 0)
+        """The newest due set, and when it was first seen here, on the host's wall clock."""
         self._offered: dict[tuple[Digest, tuple[PublicKey, ...]], bytes] = {}
         """This enclave's own offer by due set and recipients: made once, so that saying it again says the same."""
 
@@ -79,8 +81,8 @@ class Duties:
                 yield self._ready(due, offer)
 
     def _is_time(self, purpose: bytes, wall_ms: int) -> bool:
-        """Say nothing twice within a while."""
-        if wall_ms - self._said.get(purpose, -SAY_AGAIN_MS) < SAY_AGAIN_MS:
+        """Say nothing twice within a while. What a clock said before it was put back does not count."""
+        if 0 <= wall_ms - self._said.get(purpose, -SAY_AGAIN_MS) < SAY_AGAIN_MS:
             return False
         self._said[purpose] = wall_ms
         while len(self._said) > SAID_MAX:
@@ -94,7 +96,10 @@ class Duties:
         staying = [member for member in due.members if governance.current.index_of(member) is not None]
         if own not in staying or any(offer.offerer == own for offer in governance.offers()):
             return False
-        return wall_ms >= due.since_ms + RANK_MS * staying.index(own)
+        if self._seen[0] != due.digest or wall_ms < self._seen[1]:
+            self._seen = (due.digest, wall_ms)
+        since_ms = min(due.since_ms, self._seen[1])  # clocks that were put back are behind the block's time for long
+        return wall_ms >= since_ms + RANK_MS * staying.index(own)
 
     def _offer(self, governance: Governance, due: Due) -> bytes:
         """Make the secret of the next epoch, and wrap it to every member that announced a key for it (T2A)."""

@@ -7,6 +7,7 @@ here), every task and resource that outlasts an epoch, and the succession of epo
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -17,7 +18,7 @@ from strongroom.consensus.blocks import decode_payload
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.messages import Head
 from strongroom.consensus.replica import Replica
-from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
+from strongroom.consensus.types import Epoch, Milliseconds, PublicKey, SignerIndex
 from strongroom.enclave.genesis import verify_genesis
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.outcome import Outcome
@@ -207,6 +208,11 @@ class Host:
         return self.tenure.replica
 
     @property
+    def clock_behind_ms(self) -> int:
+        """Milliseconds by which this machine's clock is behind the chain's time, beyond the skew between clocks."""
+        return self.replica.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000))
+
+    @property
     def inbox(self) -> Inbox:
         """Of the current epoch."""
         return self.tenure.inbox
@@ -285,6 +291,7 @@ class Host:
         """Links and heads first, then everything else."""
         parts, tenure = self.parts, lambda: self.tenure
         self.spawn(upkeep.report_status(parts, tenure))
+        self.spawn(upkeep.watch_clock(lambda: self.clock_behind_ms))
         self.spawn(upkeep.keep_dialling(parts, self.epochs, tenure, tls.dial_context(), self._begin))
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))

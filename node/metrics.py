@@ -26,6 +26,7 @@ def render(host: "Host") -> str:
         "strongroom_executing_replicas": ("Validators that execute, as this node sees it", host.watch.count),
         "strongroom_quorum": ("Validators that must execute", host.tenure.description.quorum.size),
         "strongroom_alarm": ("1 when the node raised an alarm", int(bool(host.alarm or host.watch.alarm))),
+        "strongroom_clock_behind_seconds": ("Behind the chain's time, if beyond skew", host.clock_behind_ms / 1000),
     }
     for name, (text, value) in values.items():
         Gauge(name, text, registry=registry).set(float(value))

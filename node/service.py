@@ -222,6 +222,7 @@ class Service:
             "version": version("strongroom"),
             "boot": host.boot,
             "alarm": host.alarm or host.watch.alarm or None,
+            "clock_behind_ms": host.clock_behind_ms,
             "fresh": host.inbox.driver is not None,
         }
 

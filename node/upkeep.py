@@ -8,6 +8,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import structlog
+
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import encode_message
 from strongroom.node.enclave_process import EnclaveProcess
@@ -17,12 +19,15 @@ from strongroom.node.peers import Dialling
 from strongroom.node.snapshots import Snapshots
 from strongroom.node.tenure import Tenure
 
+log = structlog.get_logger()
+
 STATUS_SECONDS = 1.0
 SEAL_SECONDS = 5.0
 """How often the enclave's mark is written to disk, at most."""
 SNAPSHOT_SECONDS = 1.0
 """How often the enclave is asked for chunks of snapshots, at most."""
 RECONCILE_SECONDS = 1.0
+CLOCK_SECONDS = 1.0
 
 
 async def report_status(parts: Parts, tenure: Callable[[], Tenure]) -> None:
@@ -52,6 +57,27 @@ async def be_introduced(parts: Parts, introduction: Introduction) -> None:
     while not parts.links.links:
         await introduction.introduce()
         await asyncio.sleep(RECONCILE_SECONDS)
+
+
+async def watch_clock(behind_ms: Callable[[], int]) -> None:
+    """Say when this machine's clock falls behind the chain's time, and when it has passed it: once each."""
+    told = False
+    while True:
+        behind = behind_ms()
+        if behind and not told:
+            log.error("node.clock_behind", text=clock_in_words(behind))
+        elif told and not behind:
+            log.info("node.clock_passed", text="this clock has passed the chain's time again")
+        told = behind > 0
+        await asyncio.sleep(CLOCK_SECONDS)
+
+
+def clock_in_words(behind_ms: int) -> str:
+    """What an operator is to know of a clock that is behind the chain's time."""
+    return (
+        f"this clock is {behind_ms / 1000:.0f} s behind the chain's time: if it is wrong, set it; if others were "
+        "ahead and were put right, the chain's time stands nearly still until clocks pass it"
+    )
 
 
 async def keep_mark(parts: Parts, enclave: EnclaveProcess, store_sealed: Callable[[bytes], Awaitable[None]]) -> None:

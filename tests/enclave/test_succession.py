@@ -499,3 +499,15 @@ def test_a_successor_that_was_given_what_is_to_be_erased_does_not_take_over() ->
 
 def test_codes_are_the_public_ones() -> None:
     assert Code.WRONG_EPOCH.text == "wrong epoch"
+
+
+def test_clocks_that_were_put_back_below_the_blocks_time_hold_up_no_epoch() -> None:
+    """Ranks wait by their own clock from when they saw the epoch due; nothing waits for the chain's time."""
+    world = World()
+    world.commit()
+    world.govern("rotate", compromised=False)
+    back_ms = world.wall_ms - 5 * 3_600_000
+    said = {node.name: len(node.member.duties(back_ms)[1]) for node in world.nodes.values()}
+    assert sum(said.values()) == 1, "the first rank offers at once"
+    later = {node.name: len(node.member.duties(back_ms + 60_000)[1]) for node in world.nodes.values()}
+    assert sum(later.values()) == len(world.nodes), "and all others in their turn"

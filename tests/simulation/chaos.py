@@ -144,6 +144,9 @@ class Chaos:
                 for node in world.honest_nodes
             ]
             raise Violation("liveness", f"not final after {HEALING_SECONDS_MAX} s: {states}")
+        if not world.run(HEALING_SECONDS_MAX, lambda: world.everything_notarized_is_final):
+            held = [(replica.view, replica.final_view, replica.has_work) for replica in world.replicas]
+            raise Violation("liveness", f"rests below a notarized block that is not final: {held}")
         self._count_epochs()
         return world
 

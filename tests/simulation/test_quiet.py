@@ -1,11 +1,16 @@
 """Fault matrix rows 40 to 43 and 51: quiet chains, batches known to one, slow execution, floods."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from tests.simulation.actors.actor import ActorEvent, Liar, Send
+from tests.simulation.actors.puppet import Puppet
+from tests.simulation.network import Network, kind_of, view_of
 from tests.simulation.scenes import DELTA, QUICK, Scene
+from tests.simulation.world import LiarFactory
 
+from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import BatchMessage, Message, VoteMessage
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import SignerIndex
@@ -168,3 +173,63 @@ def test_memory_does_not_grow_with_the_chain() -> None:
         for name, size in replica.sizes.items():
             assert size <= before[name] + 20, name
     assert all(len(node.disk.log) < 80_000 for node in scene.honest_nodes)
+
+
+class LateNews(Network):
+    """Until all is well, some members learn late what others say of one view, and that the one below it is final."""
+
+    def __init__(self, late: set[int], view: int) -> None:
+        super().__init__(Random(1), delay=(DELTA, DELTA), salt=1)
+        self.late, self.view = late, view
+
+    def delays(self, sender: SignerIndex, receiver: SignerIndex, message: Message) -> list[float]:
+        kind, at = kind_of(message), view_of(message)
+        if kind == "vote-FINALIZE" and at == self.view - 1:
+            return [10 * QUICK.delta0 if receiver in self.late else 1.6 * QUICK.delta0]
+        if receiver in self.late and at >= self.view and kind not in ("Propose", "vote-NULLIFY"):
+            return [10 * QUICK.delta0]
+        return super().delays(sender, receiver, message)
+
+
+class NeverFinal(Puppet):
+    """Votes for every block, and neither says nor counts what is for a view's end or its finality."""
+
+    def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
+        if isinstance(event, Received) and kind_of(event.message) == "vote-FINALIZE":
+            return []
+        return super().on_event(event, now)
+
+    def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:
+        return [send for send in sends if kind_of(send.message) not in ("vote-FINALIZE", "vote-NULLIFY", "Justify")]
+
+
+@pytest.mark.parametrize("lying", [False, True])
+def test_a_chain_does_not_rest_below_an_empty_block_that_can_become_neither_final_nor_null(lying: bool) -> None:
+    """Honest delays suffice: some have said X of its view when they learn that it is notarized, the others F."""
+    empty = 3
+    scene = Scene(4)
+    followers = [index for index in range(4) if index != scene.leader(empty)]
+    late = set(followers[:1] if lying else followers[:2])
+    liars: dict[int, LiarFactory] = {followers[1]: NeverFinal} if lying else {}
+    network = LateNews(late, empty)
+    scene = Scene(4, liars=liars, network=network)
+    scene.start()
+    scene.submit(scene.leader(1), b"only one")
+    scene.run(5 * QUICK.delta0)
+    assert {Kind.NOTARIZE, Kind.FINALIZE} <= {said.kind for _, said in scene.said if said.view == empty}
+    assert {scene.honest(index).replica.final_view for index in range(4) if index not in late | set(liars)} == {
+        empty - 1
+    }
+    scene.run(8 * QUICK.delta0)
+    network.late = set()
+    words = {(node in late, said.kind) for node, said in scene.said if said.view == empty}
+    assert (True, Kind.NULLIFY) in words
+    assert (True, Kind.FINALIZE) not in words
+    assert scene.run(20.0, lambda: scene.everything_notarized_is_final), [
+        (replica.view, replica.final_view, replica.newest_notarized) for replica in scene.replicas
+    ]
+    heights = scene.heights()
+    scene.run(600.0)
+    assert scene.heights() == heights, "and then it is quiet"
+    assert scene.everything_notarized_is_final
+    assert not any(replica.has_work for replica in scene.replicas)

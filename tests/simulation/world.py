@@ -262,6 +262,14 @@ class World(Witness):
         ends = {(node.epoch, node.replica.final.digest) for node in nodes}
         return len(ends) == 1 and all(node.is_done for node in nodes)
 
+    @property
+    def everything_notarized_is_final(self) -> bool:
+        """Does no honest node that is up hold a notarized block above its final one?
+
+        If it rested so for ever, whoever must know that everything notarized is final would wait: a linearizable query.
+        """
+        return all(replica.newest_notarized is None for replica in self.replicas if not replica.ended)
+
     def transactions(self, node: Honest) -> set[bytes]:
         """Submitted transactions that a node has stored as final."""
         return node.store.seen & self.submitted.keys()

@@ -252,7 +252,7 @@ async def test_one_nodes_word_that_the_epoch_is_over_makes_no_second_payment_of_
                 taken.append("")
                 raise WrongChainOrEpoch("this is epoch 1", epoch=1)
 
-            node.submit = lie  # type: ignore[assignment, method-assign]
+            node.submit = lie  # type: ignore[method-assign]
         result = await run(*PAY, "--wait", "none", "--json")
         assert run.service.payments() == 1
         assert result.exit_code == 3
