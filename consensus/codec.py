@@ -17,7 +17,12 @@ Wire = Any
 """None | bool | int | str | bytes | tuple[Wire, ...]."""
 
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024
+DEPTH_MAX = 32
+"""Sequences within sequences. A rule of ours, far below what the library or the interpreter's stack allows: those
+bounds differ between versions, and whether a value is taken must not."""
 
+_NOT_A_SEQUENCE = bytes(byte for byte in range(256) if not 0x90 <= byte <= 0x9F and byte not in (0xDC, 0xDD))
+"""All bytes that begin no sequence."""
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
 _T = TypeVar("_T")
 
@@ -42,6 +47,9 @@ def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
         raise
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise NotCanonical(f"not one msgpack value: {type(error).__name__}") from None
+    # On the hot path: what is flat, or has fewer bytes that begin a sequence than may nest, is not deep.
+    if type(value) is tuple and tuple in map(type, value) and len(data.translate(None, _NOT_A_SEQUENCE)) > DEPTH_MAX:
+        _check_depth(value)
     if _packer.pack(value) != data:
         raise NotCanonical("not the canonical encoding of its value")
     return value
@@ -109,6 +117,16 @@ def listed(value: object, *, name: str, count_max: int) -> Sequence[Any]:
     if type(value) is not tuple or len(value) > count_max:
         raise NotCanonical(f"{name}: expected a sequence of at most {count_max}")
     return value
+
+
+def _check_depth(value: tuple[Any, ...]) -> None:
+    level = [item for item in value if type(item) is tuple]
+    depth = 1
+    while level:
+        depth += 1
+        if depth > DEPTH_MAX:
+            raise NotCanonical(f"more than {DEPTH_MAX} sequences within sequences")
+        level = [item for inner in level for item in inner if type(item) is tuple]
 
 
 def _no_map(_pairs: object) -> NoReturn:

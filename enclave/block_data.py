@@ -6,15 +6,40 @@ Owns the check that the bytes to be executed are the ones that the header names.
 from collections.abc import Sequence
 from hashlib import sha256
 
-from strongroom.consensus.blocks import Batch, Header, LaneTip, decode_payload, initial_cut
+from strongroom.consensus.blocks import Batch, BatchHeader, Header, LaneTip, decode_payload, initial_cut
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import Digest
+
+ENVELOPE_BYTES_MEAN_MIN = 32
+"""Of a batch, its form included: the smallest envelope that means anything has more than 100."""
+SMALL_ENVELOPES_MAX = 64
+"""So many of a batch may be smaller."""
+
+
+def is_void(header: BatchHeader) -> bool:
+    """Does a batch hold too many envelopes for its bytes? Then it holds none.
+
+    Every envelope has a line of 35 bytes in its block's outcome, whatever its own size. A liar's lane of a million
+    envelopes of one byte would make an outcome that no message carries, at each replay anew; none that an honest node
+    makes (node/mempool.py) is void.
+    """
+    return header.count > SMALL_ENVELOPES_MAX and header.size < header.count * ENVELOPE_BYTES_MEAN_MIN
+
+
+def envelopes_of(batch: Batch) -> Sequence[bytes]:
+    """What a batch holds: nothing when its payload is no sequence of envelopes, or when it is void."""
+    if is_void(batch.header):
+        return ()
+    try:
+        return decode_payload(batch.payload, batch.header.count)
+    except NotCanonical:
+        return ()
 
 
 def ordered_envelopes(parent: Header, header: Header, batches: Sequence[Batch], members: int) -> list[bytes]:
     """The envelopes of a block in execution order: lanes in index order, sequence ascending.
 
-    A batch whose payload is no sequence of envelopes was ordered all the same; it holds none.
+    A batch that holds none, see `envelopes_of`, was ordered all the same.
 
     Raises:
         PeerFault: a batch is missing, superfluous, out of place, or not the one that its lane's digests name.
@@ -33,7 +58,7 @@ def ordered_envelopes(parent: Header, header: Header, batches: Sequence[Batch], 
             raise PeerFault(f"block {header.height}: lane {lane} does not lead to the cut's digest")
         for batch in taken:
             size += len(batch.payload)
-            envelopes += _envelopes(batch)
+            envelopes += envelopes_of(batch)
         at += len(taken)
     if at != len(batches) or size != header.batch_bytes:
         raise PeerFault(f"block {header.height}: {size} bytes in {at} batches, expected {header.batch_bytes}")
@@ -51,10 +76,3 @@ def _chain(header: Header, lane: int, tip: LaneTip, batches: Sequence[Batch]) ->
             raise PeerFault(f"block {header.height}: batch {sequence} of lane {lane} has another payload")
         previous = named.digest
     return previous
-
-
-def _envelopes(batch: Batch) -> Sequence[bytes]:
-    try:
-        return decode_payload(batch.payload, batch.header.count)
-    except NotCanonical:
-        return ()

@@ -11,6 +11,7 @@ from strongroom.enclave.core import Core
 from strongroom.enclave.requests import (
     FRAME_BYTES_MAX,
     LENGTH_BYTES,
+    Op,
     decode_request,
     encode_answer,
     encode_refusal,
@@ -18,6 +19,15 @@ from strongroom.enclave.requests import (
 
 HANDLERS = door_life.HANDLERS | door_ledger.HANDLERS
 """What each request does; every Op stands in one of the two."""
+JUDGES_OTHERS = frozenset(
+    {Op.EPOCHS, Op.CHECK_LINK, Op.FRESHEN, Op.KEYS_GIVE, Op.KEYS_TAKE, Op.DUTIES, Op.QUERY, Op.GOVERNANCE}
+)
+"""Requests that carry what other nodes and clients made, and change nothing until all of it was checked: a bug of ours
+in one is told to the host as a refusal. In any other it ends the process, which may have done half of something."""
+
+
+class Unforeseen(StrongroomError):
+    """A bug of ours, met while a peer's or a client's bytes were judged: an alarm for the host, nothing was changed."""
 
 
 def serve(door: socket.socket, core: Core) -> None:
@@ -39,6 +49,7 @@ def answer_to(core: Core, request: bytes) -> bytes:
 
     Of an APPLY of several outcomes those before the one that is refused stand: provisional like all that is applied.
     """
+    op: Op | None = None
     try:
         op, arguments = decode_request(request)
         return encode_answer(HANDLERS[op](core, arguments))
@@ -46,6 +57,12 @@ def answer_to(core: Core, request: bytes) -> bytes:
         raise
     except StrongroomError as error:
         return encode_refusal(error)
+    except (MemoryError, RecursionError, OSError):
+        raise
+    except Exception as error:
+        if op not in JUDGES_OTHERS:
+            raise
+        return encode_refusal(Unforeseen(f"{op.name}: {type(error).__name__}, which nothing had foreseen"))
 
 
 def _receive(door: socket.socket) -> bytes | None:

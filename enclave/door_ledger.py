@@ -59,9 +59,9 @@ def _challenge(core: Core, arguments: tuple[Any, ...]) -> object:
 
 
 def _freshen(core: Core, arguments: tuple[Any, ...]) -> object:
-    heads, below = codec.fields(arguments, tuple, tuple, name="FRESHEN")
+    (heads,) = codec.fields(arguments, tuple, name="FRESHEN")
     listed = codec.listed(heads, name="heads", count_max=VALIDATORS_MAX)
-    return core.learner.freshen([Head.from_wire(head) for head in listed], _headers(below))
+    return core.learner.freshen([Head.from_wire(head) for head in listed])
 
 
 def _apply(core: Core, arguments: tuple[Any, ...]) -> object:

@@ -12,12 +12,13 @@ from hashlib import sha256
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.epochs import EpochChain
-from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorFault, PeerFault
+from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorFault, PeerFault, StrongroomError
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave import merkle
 from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.block_data import ordered_envelopes
 from strongroom.enclave.capture import Snapshots
+from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.finality import EpochUnknown, FinalRun
 from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.governance.book import governance
@@ -30,12 +31,13 @@ from strongroom.enclave.intake import Intake, Public, Refused
 from strongroom.enclave.keyring import Keyring
 from strongroom.enclave.outcome import LEAF_PREFIX, Code, Outcome, outcome_root
 from strongroom.enclave.padding import RESULT_SIZES, pad
-from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.enclave.primitives import DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
 from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.programs.runner import OPENED, Runner
 from strongroom.enclave.queries import Need as Need
 from strongroom.enclave.queries import Queries
+from strongroom.enclave.roster import Roster
 from strongroom.enclave.session_tables import SessionTables
 from strongroom.enclave.snapshot import RECENT_MAX, Standing, Table, Tables
 from strongroom.enclave.write_set import WriteSet, WriteSetBox
@@ -62,6 +64,16 @@ class _Answers:
     plaintexts: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict)
     """By identity: (position, result)."""
 
+    def refuse(self, id: bytes, code: int) -> None:
+        """A refusal that follows from public bytes: no result."""
+        self.tell(id, code, b"")
+
+    def tell(self, id: bytes, code: int, plain: bytes) -> None:
+        """A public answer; nothing stands for a refusal without one."""
+        self.codes.append(code)
+        self.sealed.append(plain)
+        self.leaves.append(_leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST))
+
 
 class Executor:
     """One replica's execution, from genesis on, through all epochs."""
@@ -82,7 +94,8 @@ class Executor:
         self.governance = Governance(self._runner.state, genesis.chain)
         self.governance.found(genesis)
         self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
-        self._intake = Intake(genesis.chain, keyring)
+        self._roster = Roster(self._runner.state)
+        self._intake = Intake(genesis.chain, keyring, self._roster)
         self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
         self.snapshots = Snapshots(genesis.chain)
         self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
@@ -114,6 +127,16 @@ class Executor:
         """(epoch, height): input secrets that nothing above this height needs."""
         return tuple(self._tables.ended)
 
+    @property
+    def open_epochs(self) -> tuple[Epoch, ...]:
+        """Epochs whose input secrets the next block may need, ascending: the current one, and one in its grace."""
+        return self._tables.open_at(self._header.time_ms)
+
+    @property
+    def can_execute(self) -> bool:
+        """Are the input secrets here that the next block may need?"""
+        return all(map(self._keyring.opens, self.open_epochs))
+
     def execute(self, run: FinalRun, data: Sequence[Sequence[Batch]]) -> list[Outcome]:
         """Execute the next final blocks; `data` holds the batches of each, in execution order.
 
@@ -125,14 +148,20 @@ class Executor:
         """
         if len(data) != len(run.headers):
             raise PeerFault(f"data of {len(data)} blocks for a run of {len(run.headers)}")
-        self._tables.check_opens()
+        if run.headers:
+            self._tables.check_opens(run.headers[0].time_ms)
         members = len(self.governance.current.validators)
         parent, envelopes = self._header, []
         for header, batches in zip(run.headers, data, strict=True):
             self._check_follows(parent, header)
             envelopes.append(ordered_envelopes(parent, header, batches, members))
             parent = header
-        return [self._execute(header, block) for header, block in zip(run.headers, envelopes, strict=True)]
+        try:
+            return [self._execute(header, block) for header, block in zip(run.headers, envelopes, strict=True)]
+        except InvariantBroken:
+            raise
+        except StrongroomError as error:
+            raise InvariantBroken(f"a block was left half executed: {type(error).__name__}") from error
 
     def apply(self, header: Header, outcome: Outcome) -> None:
         """Take over the next height from its recorded outcome instead of executing it.
@@ -258,8 +287,11 @@ class Executor:
         governance = self.governance
         keys = {validator.node_key for validator in governance.current.validators}
         running = (node.measurement for node in governance.nodes() if node.node_key in keys)
-        self._runner.heed(frozenset(map(measurement_digest, running)), governance.roles)
-        self._snapshot_blocks = governance.limits["snapshot_blocks"]
+        members = frozenset(digest(key) for key in governance.members.values())
+        roles, limits = governance.roles, governance.limits
+        self._runner.heed(frozenset(map(measurement_digest, running)), roles, members, limits)
+        self._roster.heed(members, roles, limits)
+        self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:
         """Of the description of an epoch.
@@ -289,22 +321,23 @@ class Executor:
             ids.append(id)
             try:
                 identity, keys, sequence, call = opened(envelope, id)
+                if call is None:
+                    plaintext, claim = OPENED, b""
+                else:
+                    plaintext, claim = run(call, identity, id, keys.blinding)
+                sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
             except Refused as refused:
-                codes.append(refused.code)
-                answers.sealed.append(b"")
-                leaves.append(_leaf_hash(id, refused.code, NO_DIGEST, NO_DIGEST))
+                answers.refuse(id, refused.code)
                 continue
             except Public as public:
-                code, plain = self._run_public(public.fields)
-                codes.append(code)
-                answers.sealed.append(plain)
-                leaves.append(_leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST))
+                answers.tell(id, *self._run_public(public.fields))
                 continue
-            if call is None:
-                plaintext, claim = OPENED, b""
-            else:
-                plaintext, claim = run(call, identity, id, keys.blinding)
-            sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
+            except OF_THIS_PROCESS:
+                raise
+            except Exception:
+                self._runner.state.roll_back()
+                answers.refuse(id, Code.INTERNAL)
+                continue
             codes.append(executed)
             answers.sealed.append(sealed)
             leaves.append(_leaf_hash(id, executed, sha256(sealed).digest(), claim or NO_DIGEST))
@@ -332,6 +365,11 @@ class Executor:
             return int(Code.DOES_NOT_OPEN), b""
         except NotCanonical:
             return int(Code.MALFORMED), b""
+        except OF_THIS_PROCESS:
+            raise
+        except Exception:
+            self._runner.state.roll_back()
+            return int(Code.INTERNAL), b""
         return int(Code.EXECUTED if codec.decode(plain)[0] else Code.REFUSED), plain
 
     def _check_follows(self, parent: Header, header: Header) -> None:

@@ -106,7 +106,7 @@ def found(constitution: bytes, evidence: Sequence[bytes], keys: NodeKeys) -> Fou
         info = _wrap_info(agreed.digest, FIRST_EPOCH, node_key)
         try:
             wraps.append((node_key, hybrid_seal(wrap_key, service.reveal(), info)))
-        except (DoesNotOpen, ValueError):
+        except DoesNotOpen:
             refuse(Reason.WRAP, f"node {validator.claims.node} names a wrap key that takes nothing")
     unsigned = Genesis(
         constitution=agreed,

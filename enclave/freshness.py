@@ -1,18 +1,16 @@
 """Does this enclave see the newest ledger (PROTOCOL §6, Fresh; T05, T06, T13)?
 
 Owns the nonce that is out, the newest point that a quorum showed over one, and which queries wait for a later one. With
-the first point of a boot it also decides which older input secrets may still be used: a disk from yesterday holds keys
-of epochs whose grace is over, and they open nothing any more.
+the first point of a boot, input secrets of ended epochs are in doubt: a disk from yesterday holds keys of epochs whose
+grace is over. What decides is the ledger, once this enclave stands where a quorum did (member.py).
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
-from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.messages import Head
-from strongroom.consensus.types import Epoch, Height
+from strongroom.consensus.types import Height
 from strongroom.enclave.heads import FreshPoint, check_heads
 from strongroom.enclave.primitives import random_bytes, verify
 from strongroom.enclave.standing import Standing
@@ -47,13 +45,8 @@ class Freshness:
         self._challenges += 1
         return self._nonce
 
-    def freshen(self, heads: Sequence[Head], below: Sequence[Header], *, grace_ms: int) -> FreshPoint:
-        """Take q heads over my nonce.
-
-        Args:
-            heads: by members of the newest epoch that is known.
-            below: headers from the anchor's height of the newest head's header up to just below it; may be empty.
-            grace_ms: how long input secrets live on after their epoch, as far as this enclave knows.
+    def freshen(self, heads: Sequence[Head]) -> FreshPoint:
+        """Take q heads over my nonce, by members of the newest epoch that is known.
 
         Raises:
             NotFresh: no nonce is out.
@@ -69,7 +62,7 @@ class Freshness:
             raise StaleHeads(f"{size} heads end at height {point.height}, below my own mark")
         self._nonce = None
         if self.point is None:
-            self._forget_expired(point, below, grace_ms)
+            self._doubt_older(point)
         self.point, self._answered = point, self._challenges
         return point
 
@@ -106,23 +99,14 @@ class Freshness:
 
     # --- older input secrets ---
 
-    def _forget_expired(self, point: FreshPoint, below: Sequence[Header], grace_ms: int) -> None:
-        """Keep an ended epoch's input secret only while a quorum's newest anchor lies within its grace (T13)."""
-        newest = self._epochs.newest.epoch
+    def _doubt_older(self, point: FreshPoint) -> None:
+        """Set ended epochs' input secrets aside; those that not even grace can reach any more are forgotten (T13)."""
+        ring = self._standing.keyring
         anchored = self._epochs.epoch_at(Height(point.header.anchor.height + 1))
-        for secrets in self._standing.keyring.all():
-            if not secrets.opens or secrets.epoch >= newest:
+        for secrets in ring.all():
+            if secrets.epoch >= self._epochs.newest.epoch:
                 continue
-            if secrets.epoch + 1 < anchored or not self._within_grace(point, below, secrets.epoch, grace_ms):
-                self._standing.keyring.forget_input(secrets.epoch)
-
-    def _within_grace(self, point: FreshPoint, below: Sequence[Header], epoch: Epoch, grace_ms: int) -> bool:
-        anchor = point.header.anchor
-        terminal = self._epochs.anchor_of(Epoch(epoch + 1))
-        if terminal is None or anchor.height <= terminal.height:
-            return terminal is not None
-        chain = [*below, point.header]
-        linked = all(later.parent == earlier.digest for earlier, later in pairwise(chain))
-        if not linked or chain[0].height != anchor.height:
-            return False
-        return chain[0].time_ms <= terminal.time_ms + grace_ms
+            if secrets.epoch + 1 < anchored:
+                ring.forget_input(secrets.epoch)
+            else:
+                ring.doubt(secrets.epoch)

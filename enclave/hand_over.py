@@ -31,12 +31,14 @@ class HandOver:
     """Up to which view of an epoch nothing new may be said."""
     silenced_by: str
     """Why this boot does not vote; empty while it does."""
+    doubted: tuple[Epoch, ...] = ()
+    """Epochs whose input secret the ledger has not shown to be of use yet (keyring.py)."""
 
 
 def seal_hand_over(secret: Secret, handed: HandOver) -> bytes:
     """Seal it to this chip and this code."""
     said = tuple(statement.to_wire() for statement in handed.said)
-    fields = (handed.nonce, handed.state.encode(), said, handed.floors, handed.silenced_by)
+    fields = (handed.nonce, handed.state.encode(), said, handed.floors, handed.silenced_by, handed.doubted)
     return seal(secret, PURPOSE, codec.encode(fields))
 
 
@@ -48,7 +50,9 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
     """
     try:
         value = codec.decode(unseal(secret, PURPOSE, data))
-        nonce, state, said, floors, silenced_by = codec.fields(value, bytes, bytes, tuple, tuple, str, name="hand-over")
+        nonce, state, said, floors, silenced_by, doubted = codec.fields(
+            value, bytes, bytes, tuple, tuple, str, tuple, name="hand-over"
+        )
         listed = codec.listed(said, name="statements", count_max=STATEMENTS_MAX)
         return HandOver(
             nonce=codec.sized(nonce, NONCE_SIZE, name="nonce"),
@@ -58,6 +62,10 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
             ),
             floors=tuple(_floor(one) for one in codec.listed(floors, name="floors", count_max=EPOCHS_MAX)),
             silenced_by=silenced_by,
+            doubted=tuple(
+                Epoch(codec.unsigned(one, name="epoch"))
+                for one in codec.listed(doubted, name="doubted", count_max=EPOCHS_MAX)
+            ),
         )
     except NotCanonical as error:
         raise OperatorFault(f"what was handed over cannot be read: {error}") from None

@@ -24,7 +24,7 @@ class HistoryLeaf:
     """Of the block's header."""
     outcome_root: Digest
     write_set_digest: Digest
-    """SHA-256 of the sealed write set."""
+    """Of the sealed write set, and of the wish where there is one: outcome.record_digest."""
     snapshot_root: Digest
     """Of a snapshot's chunks, some heights after it was taken; zeros otherwise."""
 

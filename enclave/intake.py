@@ -1,7 +1,8 @@
 """From a sealed envelope to a caller and its call, or to a public refusal (DESIGN §4; T01, T07, T09).
 
-Owns the order of checks on ordered envelopes. A refusal follows from public bytes or from failed authentication alone;
-nothing of it is sealed, and nothing was changed. What opens, is accepted: from there on, errors are sealed results.
+Owns the order of checks on ordered envelopes. A refusal follows from public bytes, from failed authentication, or from
+an identity that may open no session now; nothing of it is sealed, and nothing was changed. What opens, is accepted:
+from there on, errors are sealed results.
 """
 
 from hashlib import sha256
@@ -15,6 +16,7 @@ from strongroom.enclave.keyring import Keyring
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.padding import unpad
 from strongroom.enclave.primitives import DoesNotOpen, verify
+from strongroom.enclave.roster import Roster
 from strongroom.enclave.session_keys import SessionKeys
 from strongroom.enclave.sessions import Sessions
 
@@ -43,8 +45,8 @@ class Public(Exception):
 class Intake:
     """Opens ordered envelopes: of the current epoch, and of sessions of the one before while its grace lasts."""
 
-    def __init__(self, chain: ChainId, keyring: Keyring) -> None:
-        self._chain, self._keyring = chain, keyring
+    def __init__(self, chain: ChainId, keyring: Keyring, roster: Roster) -> None:
+        self._chain, self._keyring, self._roster = chain, keyring, roster
         self._tables: dict[Epoch, Sessions] = {}
         self._epoch = Epoch(0)
         self._call_prefix = labels.bound(labels.SESSION_CALL, chain, b"")
@@ -125,5 +127,11 @@ class Intake:
         if not verify(opening.public, opening.signature, statement) or sessions.knows(signed):
             raise Refused(Code.DOES_NOT_OPEN)
         identity = Digest(sha256(opening.public).digest())
+        if not self._roster.admits(identity):
+            raise Refused(Code.NOT_ADMITTED)
+        if sessions.opened_by(identity) >= self._roster.sessions_max:
+            # In public: a reply sealed with keys of a session that stands nowhere could be asked for again, and then
+            # be another plaintext under the same nonce.
+            raise Refused(Code.TOO_MANY_SESSIONS)
         keys = sessions.open(id, identity, signed, opening.secret, close=opening.close)
         return identity, keys, 0, opening.first_call

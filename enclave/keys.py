@@ -17,6 +17,9 @@ FIRST_EPOCH = Epoch(0)
 WRAP_EPOCHS_AT_GENESIS = (Epoch(0), Epoch(1))
 """A validator of genesis names the wrap keys of epoch 0, for S_0, and of epoch 1, for the first offer."""
 
+GENERATION_MAX = 2**32 - 1
+"""Replacements of one epoch's secret: a u32 in every label."""
+
 _INPUT = b"input"
 _LEDGER = b"ledger"
 _HYBRID = b"hybrid-key"

@@ -65,6 +65,8 @@ class Member:
         """The newest height whose history a quorum has certified, as far as this process has seen."""
         self._settled = Epoch(0)
         """Keys that only earlier epochs needed are gone."""
+        self._needs_by_turns = False
+        """Keys were named last: whoever is suspended gets none before it has attested, so both are asked for."""
         self._open_guards()
 
     # --- evidence and links ---
@@ -73,8 +75,8 @@ class Member:
         """Evidence of this boot over a peer's or client's nonce (T20)."""
         return self.standing.evidence(self._epochs, nonce, self._executor.height)
 
-    def check_link(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> tuple[bytes, str, bytes, str]:
-        """Judge a peer's evidence over my nonce: (node key, name, TLS key, verdict in words).
+    def check_link(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> tuple[bytes, str, bytes, str, bool]:
+        """Judge a peer's evidence over my nonce: (node key, name, TLS key, words, judged by a policy?).
 
         Raises:
             AttestationError: see `judge_peer`.
@@ -87,8 +89,7 @@ class Member:
             epochs=self._epochs,
             governance=self._executor.governance,
         )
-        words = "good (SIMULATED)" if peer.simulated else "good"
-        return peer.claims.node_key, peer.claims.node, peer.claims.tls_key, words
+        return peer.claims.node_key, peer.claims.node, peer.claims.tls_key, peer.words, peer.judged
 
     def attest(self, height: Height, block: Digest, rpc: str, peer: str) -> bytes:
         """The transaction by which this node is admitted, stays in, or announces its boot: evidence over a block."""
@@ -134,7 +135,7 @@ class Member:
         """A nonce for heads; the one before is void."""
         return self.freshness.challenge()
 
-    def freshen(self, heads: Sequence[Head], below: Sequence[Header] = ()) -> tuple[int, int, bool, int]:
+    def freshen(self, heads: Sequence[Head]) -> tuple[int, int, bool, int]:
         """Take q heads over my nonce: (newest final height, newest certified view, may I vote?, newest epoch).
 
         Raises:
@@ -142,8 +143,8 @@ class Member:
             PeerFault: fewer than q members' heads verify.
             StaleHeads: they are older than what this enclave had executed (T05).
         """
-        limits = self._executor.governance.limits
-        point = self.freshness.freshen(heads, below, grace_ms=limits["grace_ms"])
+        point = self.freshness.freshen(heads)
+        self._settle_doubts()
         for head in heads:
             self.voting.notice(head.body.votes)
         newest = self._epochs.newest.epoch
@@ -255,9 +256,25 @@ class Member:
         self._loader.end()
         self._note_final(self._executor.height)
 
+    def _settle_doubts(self) -> None:
+        """Input secrets that a disk gave back: what a quorum had executed when this boot asked for heads decides (T13).
+
+        Whoever stands there, or above, sees whether a grace goes on; if so, the newest anchor of that moment lay within
+        it, and blocks that nobody has executed yet may need the secret. Before that nothing is used and nothing lost.
+        """
+        point, executor, ring = self.freshness.point, self._executor, self.standing.keyring
+        if point is None or self._provisional or executor.height < point.header.anchor.height:
+            return
+        for epoch in ring.doubted:
+            if epoch in executor.open_epochs:
+                ring.trust(epoch)
+            elif epoch < executor.governance.epoch:
+                ring.forget_input(epoch)
+
     def _note_final(self, anchored: Height) -> None:
         """What was executed is certain: keys that only the past needed go (T13, T33)."""
         self._anchored = max(self._anchored, anchored)
+        self._settle_doubts()
         self.standing.note_executed(self._executor.height, self._executor.header.digest)
         epoch = self._executor.governance.epoch
         if epoch > self._settled:
@@ -306,7 +323,8 @@ class Member:
         self._check_current()
         if self._provisional or self._executor.height < self.freshness.need().height:
             raise NotFresh("this node is catching up: ask another one for keys")
-        return self._release.give(evidence, nonce, time_ms, self._executor.governance)
+        executor = self._executor
+        return self._release.give(evidence, nonce, time_ms, executor.governance, executor.open_epochs)
 
     def keys_take(self, wrapped: bytes) -> bytes:
         """Take secrets that a peer wrapped; the sealed state with them.
@@ -314,8 +332,8 @@ class Member:
         Raises:
             PeerFault: see Release.take.
         """
-        self._release.take(wrapped)
-        return self.standing.sealed()
+        self._release.take(wrapped, over=self._is_over)
+        return self.sealed()
 
     # --- duties ---
 
@@ -324,8 +342,7 @@ class Member:
         need = self._need()
         governance, executor = self._executor.governance, self._executor
         changed, said = False, tuple[bytes, ...]()
-        executes = self.standing.keyring.opens(governance.epoch)
-        reached = self.freshness.is_reached_by if executes else self.freshness.is_followed_by
+        reached = self.freshness.is_reached_by if executor.can_execute else self.freshness.is_followed_by
         settled = not self._provisional and reached(executor.height)
         if settled and need != "superseded":
             changed, said = self._duties.now(governance, wall_ms, executor.height, executor.root)
@@ -342,15 +359,28 @@ class Member:
         node = governance.node(standing.node_key)
         if node is not None and node.boot > standing.boot:
             return "superseded"
-        held = {secrets.epoch for secrets in standing.keyring.all()}
-        member = governance.current.index_of(standing.node_key) is not None
-        if governance.epoch not in held or self._epochs.newest.epoch not in held:
+        attests = node is None or node.boot < standing.boot or governance.is_due_to_attest(node)
+        if self._lacks_keys() and not (attests and self._needs_by_turns):
+            self._needs_by_turns = True
             return "keys"
-        if member and not standing.keyring.opens(governance.epoch):
-            return "keys"
-        if node is None or node.boot < standing.boot or governance.is_due_to_attest(node):
+        self._needs_by_turns = False
+        if attests:
             return "attest"
         return "successor" if self._erasable() or standing.keyring.forgot else ""
+
+    def _lacks_keys(self) -> bool:
+        """Is a secret missing that a peer may give? As a member: every input secret that blocks may need (P8)."""
+        governance, ring = self._executor.governance, self.standing.keyring
+        held = {secrets.epoch for secrets in ring.all()}
+        if governance.epoch not in held or self._epochs.newest.epoch not in held:
+            return True
+        member = governance.current.index_of(self.standing.node_key) is not None
+        return member and not self._executor.can_execute
+
+    def _is_over(self, epoch: Epoch) -> bool:
+        """Has this enclave's own state outlived an epoch's input secret? Then it never takes it again (P10)."""
+        executor = self._executor
+        return epoch < executor.governance.epoch and epoch not in executor.open_epochs
 
     def _erasable(self) -> list[Epoch]:
         """Epochs whose input secret is here, and of no more use: the block that ended their grace is anchored, or one
@@ -384,15 +414,24 @@ class Member:
         """All that a successor with this nonce goes on from; what is to be erased is not in it."""
         self.sealed()
         said, floors, silenced_by = self.voting.hand_over()
-        return HandOver(nonce=nonce, state=self.standing.state(), said=said, floors=floors, silenced_by=silenced_by)
+        return HandOver(
+            nonce=nonce,
+            state=self.standing.state(),
+            said=said,
+            floors=floors,
+            silenced_by=silenced_by,
+            doubted=self.standing.keyring.doubted,
+        )
 
     def take_over(self, taken: HandOver) -> bytes:
         """Go on from what a predecessor handed over; the sealed state.
 
         Raises:
-            OperatorFault: it was handed over by another boot, or holds a key that is to be erased.
+            OperatorFault: it was handed over by another boot.
         """
-        self.standing.go_on(taken.state)
+        self.standing.go_on(taken.state, taken.doubted)
+        for epoch in filter(self._is_over, [one.epoch for one in self.standing.keyring.kept()]):
+            self.standing.keyring.forget_input(epoch)
         self._open_guards()
         self.voting.take_over(taken.said, taken.floors, taken.silenced_by)
         return self.standing.sealed()

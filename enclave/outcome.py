@@ -17,7 +17,8 @@ from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, Digest, Height, T
 from strongroom.enclave import merkle
 from strongroom.enclave.history import HistoryLeaf
 
-VERSION = 2
+VERSION = 3
+"""3: the history leaf covers the wish; codes 9 to 11."""
 LEAF_PREFIX = labels.LEAF + b"\x00"
 LEAF_SIZE = 3 * DIGEST_SIZE + 1
 LEAVES_MAX = BLOCK_BYTES_MAX
@@ -37,6 +38,12 @@ class Code(IntEnum):
     SESSIONS_FULL = 7
     REFUSED = 8
     """A public transaction that governance refuses; its result says why, in plain."""
+    INTERNAL = 9
+    """An error that nothing had foreseen, a bug of ours: undone, and told here to everybody, rather than an end."""
+    NOT_ADMITTED = 10
+    """It opens a session for an identity that is not on the roster."""
+    TOO_MANY_SESSIONS = 11
+    """It opens a session for an identity that has opened as many in this epoch as it may."""
 
     @property
     def text(self) -> str:
@@ -54,6 +61,9 @@ _TEXTS = {
     Code.MALFORMED: "malformed",
     Code.SESSIONS_FULL: "sessions full",
     Code.REFUSED: "refused",
+    Code.INTERNAL: "internal",
+    Code.NOT_ADMITTED: "not admitted",
+    Code.TOO_MANY_SESSIONS: "too many sessions",
 }
 CODE_MAX = max(Code)
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
@@ -95,6 +105,17 @@ class Leaf:
 def outcome_root(count: int, tree_root: Digest) -> Digest:
     """Binds the number of leaves to the tree, so that a proof's index means one position only."""
     return labels.labelled_digest(labels.OUTCOME, count.to_bytes(4, "big") + tree_root)
+
+
+def record_digest(write_set: bytes, wish: bytes) -> Digest:
+    """What a history leaf says of the parts of an outcome that no leaf of its own tree covers.
+
+    SHA-256 of the sealed write set; where the state wishes a next epoch, labelled SHA-256 over that and the wish's own.
+    A sealed write set is longer than 1 KiB, what the label begins is not: so neither stands for the other, and whoever
+    serves outcomes can neither leave a wish out, nor add or change one.
+    """
+    digest = sha256(write_set).digest()
+    return labels.labelled_digest(labels.WISH, digest + sha256(wish).digest()) if wish else Digest(digest)
 
 
 def claim_digest(blinding: bytes, claim: bytes) -> Digest:
@@ -230,8 +251,8 @@ class Outcome:
     @property
     def history_leaf(self) -> HistoryLeaf:
         """This height's leaf in the history tree."""
-        write_set_digest = Digest(sha256(self.write_set).digest())
-        return HistoryLeaf(self.height, self.block, self.root, write_set_digest, self.snapshot_root)
+        digest = record_digest(self.write_set, self.wish)
+        return HistoryLeaf(self.height, self.block, self.root, digest, self.snapshot_root)
 
     @cached_property
     def _claim_of(self) -> dict[int, bytes]:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hpke import (
 )
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.consensus.types import Digest, PublicKey, Signature
 
 SECRET_SIZE = 32
@@ -37,6 +37,22 @@ HYBRID_PUBLIC_SIZE = 1184 + 32
 HYBRID_OVERHEAD = 1088 + 32 + TAG_SIZE
 """What `hybrid_seal` adds: both encapsulations and the tag."""
 _VERIFY_CACHE_MAX = 4096
+_HYBRID_CACHE_MAX = 1024
+_LATTICE_SIZE = 1184
+"""Of a hybrid key's 1216 bytes the ML-KEM-768 encapsulation key: 3·256 coefficients of 12 bits, then a seed of 32."""
+_COEFFICIENT_BYTES = 3 * 256 * 12 // 8
+_LATTICE_MODULUS = 3329
+_CURVE_PRIME = 2**255 - 19
+_LOW_ORDER = frozenset(
+    {
+        0,
+        1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+        _CURVE_PRIME - 1,
+    }
+)
+"""Coordinates of Curve25519 with which every private key comes to zero (RFC 7748 §6.1, https://cr.yp.to/ecdh.html)."""
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -135,20 +151,41 @@ class HybridKey:
         return f"HybridKey(public={sha256(self.public).hexdigest()})"
 
 
+@lru_cache(maxsize=_HYBRID_CACHE_MAX)
+def check_hybrid(public: bytes) -> None:
+    """Check that something can be sealed to a hybrid public key, by these bytes alone: no library's word is asked.
+
+    Every replica must come to one answer, whatever it was built with: ML-KEM's modulus check (FIPS 203 §7.2), and that
+    the X25519 point is of large order, for with one of low order an exchange comes to nothing and is refused (RFC 7748
+    §6.1). 60 µs, once per key.
+
+    Raises:
+        NotCanonical: of another size, a coefficient out of range, or a point of low order.
+    """
+    if len(public) != HYBRID_PUBLIC_SIZE:
+        raise NotCanonical(f"a hybrid public key has {HYBRID_PUBLIC_SIZE} bytes, got {len(public)}")
+    for at in range(0, _COEFFICIENT_BYTES, 3):
+        low, middle, high = public[at : at + 3]
+        if low | (middle & 15) << 8 >= _LATTICE_MODULUS or middle >> 4 | high << 4 >= _LATTICE_MODULUS:
+            raise NotCanonical("not a hybrid public key: a coefficient is out of range")
+    coordinate = int.from_bytes(public[_LATTICE_SIZE:], "little") & (1 << 255) - 1
+    if coordinate % _CURVE_PRIME in _LOW_ORDER:
+        raise NotCanonical("not a hybrid public key: a point of low order")
+
+
 def hybrid_seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
     """Seal to a hybrid public key (HYBRID_PUBLIC_SIZE bytes); adds HYBRID_OVERHEAD bytes.
 
     Raises:
-        DoesNotOpen: the key is malformed.
+        DoesNotOpen: nothing can be sealed to this key (see `check_hybrid`).
     """
-    if len(public) != HYBRID_PUBLIC_SIZE:
-        raise DoesNotOpen(f"a hybrid public key has {HYBRID_PUBLIC_SIZE} bytes, got {len(public)}")
     try:
-        lattice = MLKEM768PublicKey.from_public_bytes(public[:1184])
-        curve = X25519PublicKey.from_public_bytes(public[1184:])
-    except ValueError:
-        raise DoesNotOpen("not a hybrid public key: a coordinate is out of range") from None
-    return bytes(_SUITE.encrypt(plaintext, MLKEM768X25519PublicKey(lattice, curve), info))
+        check_hybrid(public)
+        lattice = MLKEM768PublicKey.from_public_bytes(public[:_LATTICE_SIZE])
+        curve = X25519PublicKey.from_public_bytes(public[_LATTICE_SIZE:])
+        return bytes(_SUITE.encrypt(plaintext, MLKEM768X25519PublicKey(lattice, curve), info))
+    except (NotCanonical, ValueError):
+        raise DoesNotOpen("nothing can be sealed to this hybrid public key") from None
 
 
 class SequenceBox:

@@ -7,10 +7,12 @@
     KEYS_TAKE: open, check, keep, forget the one-time key
 
 Owns both sides. Ledger secrets go to any registered node that is not suspended; input secrets only to members of the
-current epoch. The giver signs what it wraps with its node key: else a host could wrap secrets of its own choice to the
+current epoch, and only while blocks may still need them: the current epoch's, and the one in grace by the giver's own
+executed state. The giver signs what it wraps with its node key: else a host could wrap secrets of its own choice to the
 one-time key that it sees in the evidence.
 """
 
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from strongroom.consensus import codec, labels
@@ -19,7 +21,7 @@ from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFaul
 from strongroom.consensus.types import KEY_SIZE, SIGNATURE_SIZE, Epoch, Height, Milliseconds, PublicKey
 from strongroom.enclave.attestation.verifier import verify_evidence
 from strongroom.enclave.governance.governance import Governance
-from strongroom.enclave.keys import EpochSecrets
+from strongroom.enclave.keys import GENERATION_MAX, EpochSecrets
 from strongroom.enclave.primitives import (
     SECRET_SIZE,
     DoesNotOpen,
@@ -56,8 +58,22 @@ class Release:
         self._nonces[nonce] = None
         return nonce
 
-    def give(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds, governance: Governance) -> bytes:
+    def give(
+        self,
+        evidence: bytes,
+        nonce: bytes,
+        time_ms: Milliseconds,
+        governance: Governance,
+        open_epochs: Sequence[Epoch],
+    ) -> bytes:
         """Secrets for a registered node whose fresh evidence stands, wrapped to its one-time key.
+
+        Args:
+            evidence: names the one-time key.
+            nonce: which challenge of mine it answers.
+            time_ms: the host's clock, for the evidence's dates.
+            governance: executed state.
+            open_epochs: whose input secrets blocks may still need, by executed state (Executor.open_epochs).
 
         Raises:
             AttestationError: the evidence does not meet the policy in state, answers no challenge of mine, names no
@@ -74,7 +90,7 @@ class Release:
             raise AttestationError("keys-changed", f"{claims.node} shows another chip or key than it was admitted with")
         if len(claims.wrap_keys) != 1:
             raise AttestationError("wrap", "the evidence names no one-time key")
-        payload = codec.encode(self._released(claims.node_key, governance))
+        payload = codec.encode(self._released(claims.node_key, governance, open_epochs))
         signature = self._standing.sign(labels.KEY_RELEASE, _signed(claims.node_key, nonce, payload))
         plaintext = codec.encode((self._standing.node_key, signature, payload))
         try:
@@ -82,13 +98,16 @@ class Release:
         except DoesNotOpen:
             raise AttestationError("wrap", "the one-time key takes nothing") from None
 
-    def _released(self, asker: PublicKey, governance: Governance) -> tuple[tuple[int, int, bytes, bytes], ...]:
+    def _released(
+        self, asker: PublicKey, governance: Governance, open_epochs: Sequence[Epoch]
+    ) -> tuple[tuple[int, int, bytes, bytes], ...]:
         member = governance.current.index_of(asker) is not None
         released = []
         for secrets in self._standing.keyring.all()[-RELEASED_EPOCHS_MAX:]:
             if secrets.epoch > governance.epoch:
                 continue
-            own = secrets.input.reveal() if member and secrets.input is not None else b""
+            opens = member and secrets.epoch in open_epochs
+            own = secrets.input.reveal() if opens and secrets.input is not None else b""
             released.append((int(secrets.epoch), secrets.generation, own, secrets.ledger.reveal()))
         return tuple(released)
 
@@ -100,8 +119,11 @@ class Release:
         self._one_time = (key, nonce)
         return self._standing.evidence(self._epochs, nonce, height, ((self._epochs.newest.epoch, key.public),))
 
-    def take(self, wrapped: bytes) -> None:
+    def take(self, wrapped: bytes, *, over: Callable[[Epoch], bool]) -> None:
         """Open what a giver wrapped, check all of it, keep it; the one-time key is forgotten either way.
+
+        Of an epoch that is `over` by this enclave's own state, the ledger secret alone is kept: what was erased stays
+        erased (P10).
 
         Raises:
             PeerFault: nothing was asked for; it does not open; its giver is no validator of the newest epoch, or did
@@ -124,12 +146,13 @@ class Release:
         if not verify(giver, signature, message):
             raise PeerFault("the giver's enclave did not sign these keys")
         for secrets in self._checked(payload):
-            self._standing.keyring.take(secrets)
+            self._standing.keyring.take(secrets.without_input() if over(secrets.epoch) else secrets)
 
     def _checked(self, payload: bytes) -> list[EpochSecrets]:
         found = []
         for item in codec.listed(codec.decode(payload), name="released keys", count_max=RELEASED_EPOCHS_MAX):
             epoch, generation, own, ledger = codec.fields(item, int, int, bytes, bytes, name="released keys")
+            codec.unsigned(generation, name="generation", value_max=GENERATION_MAX)
             description = self._epochs.description(Epoch(epoch))
             if description is None:
                 raise PeerFault(f"secrets of epoch {epoch}, which is not known here")

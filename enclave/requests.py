@@ -38,7 +38,7 @@ class Op(IntEnum):
     LINK_EVIDENCE = 10
     """(nonce) → evidence of this boot over the nonce."""
     CHECK_LINK = 11
-    """(evidence, nonce, block time) → (node key, name, tls key, words): the peer's enclave, verified."""
+    """(evidence, nonce, block time) → (node key, name, tls key, words, judged): the peer's enclave, verified."""
     SIGN_LINK = 12
     """(nonce, listener's tls key) → signature by the node key."""
     SIGN_BATCH = 13
@@ -60,7 +60,7 @@ class Op(IntEnum):
     CHALLENGE = 30
     """() → nonce."""
     FRESHEN = 31
-    """(heads over the nonce, headers from the newest one's anchor up to it) → (height, view, may vote, epoch)."""
+    """(heads over the nonce) → (height, view, may vote, epoch)."""
     KEYS_CHALLENGE = 33
     """() → nonce for the evidence of a node that asks for secrets."""
     KEYS_PROOF = 34

@@ -10,7 +10,7 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest, Epoch, Height
 from strongroom.enclave.identity import Identity
-from strongroom.enclave.keys import EpochSecrets, NodeKeys
+from strongroom.enclave.keys import GENERATION_MAX, EpochSecrets, NodeKeys
 from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret, SequenceBox, random_bytes
 
 FORMAT_VERSION = 1
@@ -178,7 +178,7 @@ def _secrets(value: object) -> EpochSecrets:
     epoch, generation, own, ledger = codec.fields(value, int, int, bytes, bytes, name="epoch secrets")
     return EpochSecrets(
         epoch=Epoch(codec.unsigned(epoch, name="epoch")),
-        generation=codec.unsigned(generation, name="generation", value_max=2**32 - 1),
+        generation=codec.unsigned(generation, name="generation", value_max=GENERATION_MAX),
         input_secret=_secret(own, "input secret") if own else None,
         ledger=_secret(ledger, "ledger secret"),
     )

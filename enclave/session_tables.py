@@ -37,15 +37,20 @@ class SessionTables:
         self.ended: list[tuple[Epoch, Height]] = []
         """(epoch, the block that ended its grace): its input secret is of no more use once that block is anchored."""
 
-    def check_opens(self) -> None:
-        """Check that whatever a block may hold can be opened here.
+    def open_at(self, time_ms: Milliseconds) -> tuple[Epoch, ...]:
+        """Epochs whose sessions a block of this time may call, ascending: their input secrets are in use."""
+        live = self.before is not None and time_ms <= self._before_until
+        return (self.before.epoch, self.current.epoch) if self.before and live else (self.current.epoch,)
+
+    def check_opens(self, time_ms: Milliseconds) -> None:
+        """Check that whatever a block of this time may hold can be opened here.
 
         Raises:
             KeysNeeded: an input secret is missing; the block must be applied instead.
         """
-        for table in (self.current, self.before):
-            if table is not None and not self._keyring.opens(table.epoch):
-                raise KeysNeeded(table.epoch)
+        for epoch in reversed(self.open_at(time_ms)):
+            if not self._keyring.opens(epoch):
+                raise KeysNeeded(epoch)
 
     def pass_time(self, height: Height, time_ms: Milliseconds) -> bool:
         """A block of this time begins: past the grace, the older table goes. Returns whether it did."""

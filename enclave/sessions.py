@@ -11,7 +11,7 @@ from typing import Any
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
-from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, ChainId, Digest, Epoch
+from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest, Epoch
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.primitives import DeterministicBox, DoesNotOpen, Secret
 from strongroom.enclave.session_keys import SessionKeys
@@ -59,9 +59,8 @@ class Session:
         return f"Session(newest={self.newest})"
 
 
-CLOSED = Session(NO_DIGEST, None)
-"""What is remembered of every one-shot: that its id and its sequence number 0 were used."""
-_CLOSED_ROW = (CLOSED.identity, None, CLOSED.newest, b"\x01")
+_CLOSED_ROW = (None, 0, b"\x01")
+"""Box, newest and window of a closed session."""
 _MARKS = attrgetter("newest", "window")
 
 
@@ -74,6 +73,10 @@ class Sessions:
         """The box is asked for when it is needed: whoever only applies write sets may have none."""
         self._sessions: dict[bytes, Session] = {}
         self._statements: set[bytes] = set()
+        self._closed: dict[bytes, Session] = {}
+        """Identity → what is remembered of each of its one-shots: that its id and its sequence number 0 were used."""
+        self._counts: dict[bytes, int] = {}
+        """Identity → how many it has opened, closed ones too."""
         self._opened: dict[bytes, tuple[Session, Digest]] = {}
         self._touched: dict[bytes, Session] = {}
         self._warm: dict[bytes, Session] = {}
@@ -87,14 +90,19 @@ class Sessions:
         """No further session can be opened in this epoch."""
         return len(self._sessions) >= SESSIONS_MAX
 
+    def opened_by(self, identity: bytes) -> int:
+        """How many sessions this identity has opened in this epoch, one-shots too."""
+        return self._counts.get(identity, 0)
+
     def knows(self, statement: Digest) -> bool:
         """Was an opening with this signed statement accepted before, under whatever envelope?"""
         return statement in self._statements
 
     def open(self, id: Digest, identity: Digest, statement: Digest, secret: Secret, *, close: bool) -> SessionKeys:
         """Add a session; the caller has checked everything. Sequence number 0 is used by the opening itself."""
-        session = CLOSED
-        if not close:
+        if close:
+            session = self._closed_of(identity)
+        else:
             session = Session(identity, self._box().seal(_place(id), secret.reveal(), self._aad(id)))
         self._add(id, session, statement)
         self._opened[id] = (session, statement)
@@ -135,12 +143,12 @@ class Sessions:
             if type(item) is not tuple or len(item) != 4 or (item[3] is not None and type(item[3]) is not bytes):
                 raise NotCanonical("opening: expected (id, identity, statement, box)")
             id, identity, statement = (codec.sized(part, DIGEST_SIZE, name="opening") for part in item[:3])
-            session = CLOSED if item[3] is None else Session(Digest(identity), item[3])
+            session = self._closed_of(Digest(identity)) if item[3] is None else Session(Digest(identity), item[3])
             self._add(Digest(id), session, Digest(statement))
         for item in windows:
             id, newest, window = codec.fields(item, bytes, int, bytes, name="window")
             used = self._sessions.get(id)
-            if used is None or used is CLOSED or len(window) > WINDOW // 8:
+            if used is None or used.box is None or len(window) > WINDOW // 8:
                 raise NotCanonical("window: of no open session, or too long")
             used.newest = codec.unsigned(newest, name="newest")
             used.window = int.from_bytes(window, "big")
@@ -167,10 +175,13 @@ class Sessions:
             NotCanonical: it did not.
         """
         for id, row in rows.items():
-            if row == _CLOSED_ROW:
-                self._sessions[id] = CLOSED
+            if type(row) is tuple and len(row) == 4 and row[1:] == _CLOSED_ROW:
+                identity = codec.sized(row[0], DIGEST_SIZE, name="session")
+                self._count(identity)
+                self._sessions[id] = self._closed_of(Digest(identity))
                 continue
             identity, box, newest, window = codec.fields(row, bytes, bytes, int, bytes, name="session")
+            self._count(identity)
             self._sessions[id] = Session(Digest(identity), box, newest, int.from_bytes(window, "big"))
         self._statements.update(statements)
 
@@ -185,6 +196,17 @@ class Sessions:
     def _add(self, id: Digest, session: Session, statement: Digest) -> None:
         self._sessions[id] = session
         self._statements.add(statement)
+        self._count(session.identity)
+
+    def _count(self, identity: bytes) -> None:
+        self._counts[identity] = self._counts.get(identity, 0) + 1
+
+    def _closed_of(self, identity: Digest) -> Session:
+        """One object serves all closed sessions of an identity."""
+        session = self._closed.get(identity)
+        if session is None:
+            session = self._closed[identity] = Session(identity, None)
+        return session
 
     def _keep(self, id: bytes, session: Session, keys: SessionKeys) -> SessionKeys:
         if len(self._warm) >= KEYS_KEPT_MAX:

@@ -18,7 +18,7 @@ from strongroom.enclave import merkle
 from strongroom.enclave.padding import pad_write_set, unpad
 from strongroom.enclave.primitives import DeterministicBox, place_of
 
-VERSION = 1
+VERSION = 2
 CHUNK_BYTES = 7 << 17
 """Plaintext of a chunk, padding included: 896 KiB, a size class of its own (padding.py). The last may be shorter."""
 CHUNKS_MAX = 1 << 16

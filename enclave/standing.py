@@ -4,6 +4,8 @@ Owns these and their sealed form on the host's disk; who may use them for what i
 node key is made here, and binds label and chain.
 """
 
+from collections.abc import Sequence
+
 from strongroom.consensus import labels
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import OperatorFault
@@ -80,27 +82,23 @@ class Standing:
         if height > self.mark[0]:
             self.mark = (height, block)
 
-    def go_on(self, state: SealedState) -> None:
+    def go_on(self, state: SealedState, doubted: Sequence[Epoch]) -> None:
         """Become what the predecessor of this process was at its end.
 
         Raises:
-            OperatorFault: it was another node or boot, or it holds an input secret that this process was not given: it
-                would lie on this heap as it did on that one.
+            OperatorFault: it was another node or boot.
         """
         if (state.chain, state.keys.node.public, state.boot) != (self.chain, self.node_key, self.boot):
             raise OperatorFault("handed over by another node, or another boot of it")
-        extra = [one.epoch for one in state.secrets if one.opens and not self.keyring.opens(one.epoch)]
-        if any(epoch < max(one.epoch for one in state.secrets) for epoch in extra):
-            raise OperatorFault(f"the input secrets of epochs {extra} were to be erased: begin the succession anew")
         self.keys, self.mark = state.keys, state.mark
-        self.keyring.go_on(state.secrets, state.candidates)
+        self.keyring.go_on(state.secrets, state.candidates, doubted)
 
     def state(self) -> SealedState:
         """All that must survive the process."""
         return SealedState(
             chain=self.chain,
             keys=self.keys,
-            secrets=self.keyring.all(),
+            secrets=self.keyring.kept(),
             boot=self.boot,
             mark=self.mark,
             identity=self._given_identity,

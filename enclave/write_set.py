@@ -14,7 +14,7 @@ from strongroom.consensus.types import ChainId, Digest, Epoch, Height
 from strongroom.enclave.padding import pad_write_set, unpad
 from strongroom.enclave.primitives import DeterministicBox, place_of
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -7,13 +7,13 @@ made stands in cluster_creation.py, how one node is run in node_process.py.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.consensus.quorum import Quorum
 from strongroom.node import probe
 from strongroom.node.client.service import Service, load_service
@@ -25,6 +25,12 @@ QUORUM_SECONDS_MAX = 60.0
 """From the last node's first answer to a quorum that votes."""
 _POLL_SECONDS = 0.1
 _NOT_CHECKED = "not checked yet"
+_TOLD = ("height", "executed", "executes", "view", "peers", "alarm")
+"""What a row of the status document repeats of `node_status`."""
+_OF_ALL = ("members", "quorum")
+"""What it says once, for all nodes."""
+_NOT_RUNNING = "not running"
+"""What its peers once found is nothing that can be said of a node that does not run."""
 
 Document = dict[str, Any]
 Say = Callable[[str], None]
@@ -47,9 +53,20 @@ class Cluster:
         return [node.name for node in self.nodes]
 
     @property
-    def quorum(self) -> int:
-        """How many must vote."""
-        return Quorum(len(self.nodes)).size
+    def members(self) -> tuple[NodeProcess, ...]:
+        """Those that clients are told of: not the folders of removed nodes. One whose node.toml is damaged counts."""
+        told = set(self.service().endpoints) if self.layout.service.is_file() else set()
+        found = tuple(node for node in self.nodes if (at := endpoint_of(node)) is None or at in told)
+        return found if any(endpoint_of(node) for node in found) else self.nodes
+
+    async def validators(self) -> tuple[str, ...]:
+        """Names of the current validators, as a running node knows them; as clients are told while none answers."""
+        for node in self.running():
+            with suppress(probe.NoAnswer, OperatorFault, TypeError, KeyError):
+                shown: Any = await asyncio.to_thread(node.ask, "service_nodes")
+                if names := tuple(str(one["name"]) for one in shown if one["status"] == "validator"):
+                    return names
+        return tuple(node.name for node in self.members)
 
     def node(self, name: str) -> NodeProcess:
         """One node. Raises NoCluster when there is no such name."""
@@ -67,25 +84,36 @@ class Cluster:
         return [node for node in self.nodes if node.host() is not None]
 
     async def start(self, say: Say) -> list[NodeProcess]:
-        """Start every node that does not run; returns those, once each answers. All or nothing.
+        """Start every member that does not run; returns those that answer. One that cannot start is said, and left out.
 
         Raises:
-            NodeFailed, PortTaken: one did not start; those which this call started are ended again.
+            StrongroomError, OSError: too few for a quorum run, for this reason; those which this call started are
+                ended again, those that ran before are left alone.
         """
-        started = [node for node in self.nodes if node.host() is None]
+        members, started = self.members, list[NodeProcess]()
+        if others := [node.name for node in self.nodes if node not in members and node.host() is None]:
+            say(f"not started, for clients are not told of them (removed, or not joined yet): {', '.join(others)}")
+        faults: list[StrongroomError | OSError] = []
         try:
-            for node in started:
+            for node in [node for node in members if node.host() is None]:
                 say(f"starting {node.name}")
-                node.spawn()
-            for node in self.nodes:
-                await node.wait_live()
+                with _left_out(node, faults, say):
+                    node.spawn()
+                    started.append(node)
+            for node in started:
+                with _left_out(node, faults, say):
+                    await node.wait_live()
+            for node in [node for node in started if node.host() is None]:
+                started.remove(node)
+            if faults and len(members) - len(faults) < Quorum(len(members)).size:
+                raise faults[0]
         except BaseException:
             await end_all(started)
             raise
         return started
 
     async def wait_quorum(self, say: Say, *, seconds: float = QUORUM_SECONDS_MAX) -> None:
-        """Wait until a quorum of nodes votes.
+        """Wait until a quorum of the validators votes; those without a folder here are taken to vote.
 
         Raises:
             NodeFailed: a node ended meanwhile, or at the deadline (names one that does not vote).
@@ -93,18 +121,20 @@ class Cluster:
         deadline = time.monotonic() + seconds
         shown = ""
         while True:
-            states = await self.states()
-            voting = sum(state == "voting" for state in states.values())
-            if voting >= self.quorum:
+            everyone, validators = await self.states(), await self.validators()
+            states = {name: everyone[name] for name in validators if name in everyone}
+            needed = max(1, Quorum(len(validators)).size - (len(validators) - len(states)))
+            voting = _count(states, "voting")
+            if voting >= needed:
                 return
-            ended = next((node for node in self.nodes if states[node.name] == "stopped"), None)
-            if ended is not None and len(self.nodes) - _count(states, "stopped") < self.quorum:
+            ended = next((node for node in self.nodes if states.get(node.name) == "stopped"), None)
+            if ended is not None and len(states) - _count(states, "stopped") < needed:
                 raise NodeFailed(ended.name, "ended", ended.last_log_lines())
             if time.monotonic() > deadline:
-                late = next(node for node in self.nodes if states[node.name] != "voting")
-                what = f"does not vote after {seconds:.0f} s (state {states[late.name]})"
+                late = next((node for node in self.nodes if states.get(node.name) != "voting"), self.nodes[0])
+                what = f"does not vote after {seconds:.0f} s (state {everyone[late.name]})"
                 raise NodeFailed(late.name, what, late.last_log_lines())
-            text = f"waiting for a quorum: {voting} of {len(self.nodes)} nodes vote, {self.quorum} needed"
+            text = f"waiting for a quorum: {voting} of {len(validators)} nodes vote, {needed} needed"
             if text != shown:
                 say(shown := text)
             await asyncio.sleep(_POLL_SECONDS)
@@ -140,9 +170,12 @@ class Cluster:
         rows = await asyncio.gather(*(asyncio.to_thread(_row, node) for node in self.nodes))
         verdicts = [table for _, table in rows]
         for node, (row, _) in zip(self.nodes, rows, strict=True):
-            row["attestation"] = verdict_on(node.name, verdicts)
+            found = verdict_on(node.name, verdicts)
+            row["attestation"] = _NOT_RUNNING if row["pid"] is None and found.startswith("good") else found
         service = self.service()
-        return {"chain": service.chain.hex(), "service": service.pin, "nodes": [row for row, _ in rows]}
+        told = executing_of([row for row, _ in rows])
+        shown = [{key: value for key, value in row.items() if key not in _OF_ALL} for row, _ in rows]
+        return {"chain": service.chain.hex(), "service": service.pin, **told, "nodes": shown}
 
 
 def open_cluster(directory: Path) -> Cluster:
@@ -161,6 +194,24 @@ def open_cluster(directory: Path) -> Cluster:
     cluster = Cluster(layout, nodes)
     _follow_a_move(cluster)
     return cluster
+
+
+def endpoint_of(node: NodeProcess) -> str | None:
+    """Where it serves clients; None when its node.toml cannot be read."""
+    try:
+        return f"https://{node.config().rpc}"
+    except (OperatorFault, OSError):
+        return None
+
+
+@contextmanager
+def _left_out(node: NodeProcess, faults: list[StrongroomError | OSError], say: Say) -> Iterator[None]:
+    """One node's trouble is its own."""
+    try:
+        yield
+    except (StrongroomError, OSError) as fault:
+        faults.append(fault)
+        say(f"warning: {node.name} does not start and is left out: {fault}")
 
 
 async def end_all(nodes: Sequence[NodeProcess]) -> None:
@@ -208,9 +259,9 @@ def _row(node: NodeProcess) -> tuple[Document, dict[str, str]]:
         "pid": host.pid if host else None,
         "enclave_pid": enclave.pid if host and enclave else None,
         "state": "stopped" if host is None else (status or {}).get("state", "starting"),
-        **{key: (status or {}).get(key) for key in ("height", "executed", "view", "peers")},
+        **{key: (status or {}).get(key) for key in (*_TOLD, *_OF_ALL)},
         "attestation": _NOT_CHECKED,
-        "endpoint": f"https://{node.config().rpc}",
+        "endpoint": endpoint_of(node),
     }
     verdicts: dict[str, str] = {}
     if status is not None:
@@ -218,6 +269,18 @@ def _row(node: NodeProcess) -> tuple[Document, dict[str, str]]:
             peers: Any = node.ask("service_nodes")
             verdicts = {str(peer["name"]): str(peer["verdict"]) for peer in peers if peer["name"] != node.name}
     return row, verdicts
+
+
+def executing_of(rows: Sequence[Document]) -> Document:
+    """How many replicas execute by their own word, how many must, and the first alarm that any node raised."""
+    answering = [row for row in rows if row.get("quorum") is not None]
+    newest = max(answering, key=lambda row: int(row["height"] or 0), default=None)
+    return {
+        "executing": sum(bool(row["executes"]) for row in answering),
+        "quorum": None if newest is None else newest["quorum"],
+        "members": None if newest is None else newest["members"],
+        "alarm": next((f"{row['name']}: {row['alarm']}" for row in answering if row["alarm"]), None),
+    }
 
 
 def verdict_on(name: str, tables: list[dict[str, str]]) -> str:

@@ -9,13 +9,25 @@ import tempfile
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.programs.roster import roster
 from strongroom.node import tls
 from strongroom.node.ceremony import FoundService, NodeSpec, found
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster import Cluster, Document, Say, open_cluster, write_service
-from strongroom.node.cluster_plan import HOST, ISSUER, MEMBERS, NODES_WARNING, USERS, Plan
+from strongroom.node.cluster_plan import (
+    HOST,
+    ISSUER,
+    LOCAL_ORGANISATION,
+    LOCAL_QUOTA,
+    MEMBERS,
+    NODES_WARNING,
+    USERS,
+    Plan,
+)
 from strongroom.node.config import Address, NodeConfig, Peer, dumps
+from strongroom.node.credentials import Credential
 from strongroom.node.layout import ClusterLayout
+from strongroom.node.organisations import DoorPolicy, Organisation
 
 _REGIONS = ("zurich", "frankfurt", "paris", "dublin")
 """Made-up places of the local nodes; node i stands in the (i mod 4)th."""
@@ -67,22 +79,26 @@ async def _make(layout: ClusterLayout, final: Path, plan: Plan, numbers: list[in
     say(f"making keys of {len(MEMBERS)} members and {len(USERS)} users, certificates of {plan.nodes} nodes")
     keys = KeyFolder(layout.keys)
     people = {name: keys.new(name) for name in (*MEMBERS, *USERS)}
+    credential = Credential.fresh()
+    credential.save(layout.credential)
+    local = Organisation(name=LOCAL_ORGANISATION, digest=credential.digest, quota=LOCAL_QUOTA)
+    door = DoorPolicy(organisations=(local,), credential=layout.credential)
     for spec in specs:
-        _make_node(layout, spec, specs)
+        _make_node(layout, spec, specs, numbers[2 * plan.nodes + specs.index(spec)], door)
     layout.ca.write_bytes(b"".join(layout.node(spec.name).tls_certificate.read_bytes() for spec in specs))
     say("founding the service: simulated chips, enclaves, their evidence checked by each other, genesis")
     founded = await found(
         layout.directory,
         nodes=specs,
         members=[(name, people[name].public) for name in MEMBERS],
-        roles=[("payments", "issuer", people[ISSUER].id)],
+        roles=[("payments", "issuer", people[ISSUER].id), *((roster.name, "user", people[name].id) for name in USERS)],
         service_name=plan.service_name,
         limits=plan.limits,
     )
     write_service(layout.service, _service(founded, specs, final))
 
 
-def _make_node(layout: ClusterLayout, spec: NodeSpec, specs: list[NodeSpec]) -> None:
+def _make_node(layout: ClusterLayout, spec: NodeSpec, specs: list[NodeSpec], health: int, door: DoorPolicy) -> None:
     node = layout.node(spec.name)
     node.directory.mkdir(mode=0o700)
     tls.write_identity(tls.make_certificate(spec.name), certificate=node.tls_certificate, key=node.tls_key)
@@ -93,6 +109,8 @@ def _make_node(layout: ClusterLayout, spec: NodeSpec, specs: list[NodeSpec]) -> 
         rpc=Address(HOST, spec.rpc_port),
         peer=Address(HOST, spec.peer_port),
         peers=tuple(Peer(other.name, Address(HOST, other.peer_port)) for other in specs if other is not spec),
+        health=Address(HOST, health),
+        door=door,
     )
     node.config.write_text(dumps(config, base=node.directory))
 

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
@@ -19,10 +20,11 @@ from strongroom.enclave.sender import Identity
 from strongroom.node import ports
 from strongroom.node.client.governing import Member, find_proposal, read_public_state
 from strongroom.node.client.reader import Reader
-from strongroom.node.cluster import Cluster, Say, open_cluster, write_service
-from strongroom.node.cluster_plan import HOST
+from strongroom.node.cluster import Cluster, Say, endpoint_of, open_cluster, write_service
+from strongroom.node.cluster_plan import HOST, MEMBERS
 from strongroom.node.config import Address, Peer
 from strongroom.node.joining import PreparedJoiner, prepare_joiner
+from strongroom.node.ledger.files import write_atomic
 from strongroom.node.node_process import NodeProcess
 
 GOVERNED_SECONDS_MAX = 60.0
@@ -97,6 +99,12 @@ async def add_node(cluster: Cluster, *, region: str | None, say: Say) -> Cluster
         policy = (await read_public_state(reader)).member_rules().policy
         number = 1 + max(int(name.removeprefix("n")) for name in cluster.names)
         place = region or policy.regions[number % len(policy.regions)]
+        if place not in policy.regions:
+            raise OperatorFault(
+                f"members have not allowed region {place!r} (allowed: {', '.join(policy.regions)}): choose another "
+                f"--region, or have them vote first: "
+                f"`strongroom gov propose allow_region region={quote(place)} --as {MEMBERS[0]}`"
+            )
         say(f"making n{number}: a chip, a TLS key, keys sealed in its enclave")
         prepared = await _prepare(cluster, number, place)
         say(f"members allow operator {prepared.operator} and its chip")
@@ -106,7 +114,7 @@ async def add_node(cluster: Cluster, *, region: str | None, say: Say) -> Cluster
             shutil.rmtree(prepared.layout.directory, ignore_errors=True)
             raise
         grown = open_cluster(cluster.layout.directory)
-        _publish(grown)
+        _publish(grown, with_node=grown.node(prepared.name))
         say(f"starting {prepared.name}; it shows its evidence, catches up, and joins the set with the next epoch")
         await grown.node(prepared.name).start()
         await council.wait(f"{prepared.name} a validator", lambda state: _status(state, prepared.name) == "validator")
@@ -121,7 +129,7 @@ async def remove_node(cluster: Cluster, name: str, *, say: Say) -> Cluster:
         OperatorFault: there is no such node, or it is the last one.
     """
     node = cluster.node(name)
-    if len(cluster.nodes) < 2:
+    if len(cluster.members) < 2:
         raise OperatorFault(f"{name} is the last node: stop the cluster with `strongroom cluster down`")
     async with Reader(cluster.service()) as reader:
         council = await Council.gather(reader)
@@ -131,20 +139,20 @@ async def remove_node(cluster: Cluster, name: str, *, say: Say) -> Cluster:
             await council.wait(f"{name} out of the set", lambda state: _is_out(state, name))
     say(f"stopping {name}; its folder stays")
     await node.stop()
-    _publish(cluster, without=name)
+    _publish(cluster, without=node)
     return cluster
 
 
 def peers_of(nodes: Sequence[NodeProcess]) -> tuple[Peer, ...]:
     """Where these nodes are found, by nodes and by clients."""
-    configs = [node.config() for node in nodes]
+    configs = [node.config() for node in nodes if endpoint_of(node) is not None]
     return tuple(Peer(config.name, config.peer, rpc=config.rpc) for config in configs)
 
 
 async def _prepare(cluster: Cluster, number: int, region: str) -> PreparedJoiner:
     reservation = _ports(cluster, number)
     try:
-        rpc, peer = (Address(HOST, port) for port in reservation.ports)
+        rpc, peer, health = (Address(HOST, port) for port in reservation.ports)
         return await prepare_joiner(
             cluster.layout,
             name=f"n{number}",
@@ -152,7 +160,8 @@ async def _prepare(cluster: Cluster, number: int, region: str) -> PreparedJoiner
             region=region,
             rpc=rpc,
             peer=peer,
-            peers=peers_of(cluster.nodes),
+            peers=peers_of(cluster.members),
+            health=health,
         )
     finally:
         reservation.release()
@@ -160,32 +169,37 @@ async def _prepare(cluster: Cluster, number: int, region: str) -> PreparedJoiner
 
 def _ports(cluster: Cluster, number: int) -> ports.Reservation:
     """The next ones where the cluster's are in a row (--base-port), else free ones."""
-    configs = {int(node.name.removeprefix("n")): node.config() for node in cluster.nodes}
+    readable = [node for node in cluster.nodes if endpoint_of(node) is not None]
+    configs = {int(node.name.removeprefix("n")): node.config() for node in readable}
     bases = {(config.rpc.port - at, config.peer.port - at) for at, config in configs.items()}
     if len(bases) == 1:
         ((rpc, peer),) = bases
         if rpc + number < peer:
-            return ports.reserve([rpc + number, peer + number], HOST)
-    return ports.reserve_free(2, HOST)
+            return ports.reserve([rpc + number, peer + number, 2 * peer - rpc + number], HOST)
+    return ports.reserve_free(3, HOST)
 
 
 async def _allow(council: Council, joiner: PreparedJoiner) -> None:
     policy = (await read_public_state(council.reader)).member_rules().policy
     if joiner.measurement not in policy.measurements:
         await council.decide("allow_measurement", measurement=joiner.measurement.hex())
-    if joiner.region not in policy.regions:
-        await council.decide("allow_region", region=joiner.region)
     if policy.operator_key(joiner.operator) is None:
         await council.decide("allow_operator", operator=joiner.operator, key=joiner.operator_key.hex())
     await council.decide("allow_chip", operator=joiner.operator, chip=joiner.chip_id.hex())
 
 
-def _publish(cluster: Cluster, *, without: str = "") -> None:
-    """Tell clients of the nodes that are there: bundle first, then service.json."""
-    layout, nodes = cluster.layout, [node for node in cluster.nodes if node.name != without]
-    layout.ca.write_bytes(b"".join(node.layout.tls_certificate.read_bytes() for node in nodes))
-    document = json.loads(layout.service.read_bytes())
-    document["endpoints"] = [f"https://{node.config().rpc}" for node in nodes]
+def _publish(cluster: Cluster, *, with_node: NodeProcess | None = None, without: NodeProcess | None = None) -> None:
+    """Tell clients of a further node, or no longer of one: bundle first, then service.json; the others stay as told."""
+    layout = cluster.layout
+    bundle, document = layout.ca.read_bytes(), json.loads(layout.service.read_bytes())
+    endpoints: list[str] = document["endpoints"]
+    if without is not None and (at := endpoint_of(without)) in endpoints and len(endpoints) > 1:
+        endpoints.remove(at)
+        bundle = bundle.replace(without.layout.tls_certificate.read_bytes(), b"")
+    if with_node is not None and (at := endpoint_of(with_node)) is not None and at not in endpoints:
+        endpoints.append(at)
+        bundle += with_node.layout.tls_certificate.read_bytes()
+    write_atomic(layout.ca, bundle, mode=0o644)
     write_service(layout.service, document)
 
 

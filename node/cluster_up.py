@@ -11,7 +11,7 @@ from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.node.cluster import Cluster, Say, end_all, open_cluster
 from strongroom.node.cluster_creation import create
 from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE, LOCAL_LIMITS, Plan
-from strongroom.node.funding import fund_users
+from strongroom.node.funding import bring_people, fund_users
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed
 
@@ -72,9 +72,10 @@ async def bring_up(
         StepFailed: nodes that were started here are ended again; the folder stays if it is whole.
     """
     if ClusterLayout(directory).service.exists():
-        cluster = open_cluster(directory)
+        cluster, is_new = open_cluster(directory), False
         _check_same(cluster, nodes, base_port)
     else:
+        is_new = True
         plan = Plan(
             nodes=DEFAULT_NODES if nodes is None else nodes,
             base_port=DEFAULT_BASE_PORT if base_port is None else base_port,
@@ -89,19 +90,44 @@ async def bring_up(
         with step("wait for a quorum", cluster):
             await cluster.wait_quorum(say)
         if fund:
-            with step("fund the users", cluster):
-                await fund_users(cluster.layout, say=say)
+            await _fund(cluster, is_new=is_new, say=say)
+            await _bring(cluster, is_new=is_new, say=say)
     except BaseException:
         await end_all(started)
         raise
     return cluster
 
 
+async def _fund(cluster: Cluster, *, is_new: bool, say: Say) -> None:
+    """A new cluster is whole with its users' money; an older one that votes is never ended for the lack of it."""
+    try:
+        with step("fund the users", cluster):
+            await fund_users(cluster.layout, say=say)
+    except StepFailed as fault:
+        if is_new:
+            raise
+        say(f"warning: {fault}")
+
+
+async def _bring(cluster: Cluster, *, is_new: bool, say: Say) -> None:
+    """Likewise for whoever has a key in the folder and is not on the roster yet."""
+    try:
+        with step("bring the folder's people onto the roster", cluster):
+            await bring_people(cluster.layout, say=say)
+    except StepFailed as fault:
+        if is_new:
+            raise
+        say(f"warning: {fault}")
+
+
 def _check_same(cluster: Cluster, nodes: int | None, base_port: int | None) -> None:
     """Raises OperatorFault when a folder holds another cluster than the one asked for; None asks for nothing."""
-    folder, there = cluster.layout.directory, len(cluster.nodes)
+    folder, there = cluster.layout.directory, len(cluster.members)
     if nodes not in (None, there):
         raise OperatorFault(f"{folder} has {there} nodes, not {nodes}: leave out --nodes, or name another --dir")
-    first = cluster.nodes[0].config().rpc.port
+    try:
+        first = cluster.nodes[0].config().rpc.port
+    except (OperatorFault, OSError):
+        return  # which of its nodes can start is found out when they are started
     if base_port not in (None, 0, first):
         raise OperatorFault(f"{folder} uses ports from {first}: leave out --base-port, or name another --dir")

@@ -6,6 +6,7 @@ Relative paths in the file are relative to the file's folder, so that a folder c
 
 import json
 import os
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import KEY_SIZE
 from strongroom.node.layout import NodeLayout
+from strongroom.node.organisations import NOBODY, ORGANISATIONS_MAX, DoorPolicy, door_lines, read_door
 from strongroom.node.toml_reader import TableReader, line_numbers
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -21,6 +23,7 @@ PEERS_MAX = 127
 """Other members of one validator set."""
 
 _MIB = 2**20
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class ConfigInvalid(OperatorFault):
@@ -83,8 +86,8 @@ class Peer:
 class Limits:
     """Bounds of one host; each has a default."""
 
-    connections_max: int = 1024
-    """Open client connections; the next one gets 503."""
+    connections_max: int = 2048
+    """Open client connections; the next one takes an idle one's place, or gets 503."""
     request_bytes_max: int = 8 * _MIB
     """One HTTP body or WebSocket frame; a longer one gets 413."""
     mempool_envelopes_max: int = 65_536
@@ -114,6 +117,12 @@ class NodeConfig:
     """The other members, not this node."""
     log_level: str = "info"
     limits: Limits = Limits()
+    health: Address | None = None
+    """Where health and metrics are also served, without TLS, on a socket that clients cannot fill."""
+    hosts: tuple[str, ...] = ()
+    """Names under which clients reach `rpc`, beside IP addresses, `localhost` and the name in `rpc` itself."""
+    door: DoorPolicy = NOBODY
+    """Who may submit here; nobody, when it names nobody."""
 
     @property
     def layout(self) -> NodeLayout:
@@ -152,6 +161,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         f"rpc = {_quoted(str(config.rpc))}",
         f"peer = {_quoted(str(config.peer))}",
         f"log_level = {_quoted(config.log_level)}",
+        *([f"health = {_quoted(str(config.health))}"] if config.health else []),
+        *([f"hosts = [{', '.join(map(_quoted, config.hosts))}]"] if config.hosts else []),
         "",
         "[limits]",
         *(f"{entry.name} = {getattr(config.limits, entry.name)}" for entry in fields(Limits)),
@@ -164,6 +175,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
             lines.append(f"rpc = {_quoted(str(peer.rpc))}")
         if peer.pinned:
             lines.append("pinned = true")
+    credential = config.door.credential
+    lines += door_lines(config.door, None if credential is None else os.path.relpath(credential, base))
     return "\n".join(lines) + "\n"
 
 
@@ -173,11 +186,16 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     directory, genesis = top.text("directory"), top.text("genesis")
     rpc, address = top.parsed("rpc", Address.parse), top.parsed("peer", Address.parse)
     log_level = top.parsed("log_level", _log_level, "info")
+    health = top.parsed("health", _optional_address, "")
+    hosts = _read_hosts(top)
     limits = _read_limits(top.table("limits"))
     peers = [_read_peer(table) for table in top.tables("peers", PEERS_MAX)]
+    door = read_door(top.table("door"), top.tables("organisations", ORGANISATIONS_MAX), base)
     top.finish()
     known = [peer for peer in peers if peer is not None]
     _check_members(top, name, rpc, address, known)
+    if health and str(health) in (str(rpc), str(address)):
+        top.problem("health", "is the same address as rpc or peer: it needs a port of its own")
     if top.problems or name is None or directory is None or genesis is None or rpc is None or address is None:
         return None
     return NodeConfig(
@@ -189,7 +207,18 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         peers=tuple(known),
         log_level=log_level or "info",
         limits=limits,
+        health=Address.parse(health) if health else None,
+        hosts=hosts,
+        door=door,
     )
+
+
+def _read_hosts(top: TableReader) -> tuple[str, ...]:
+    hosts = top.take("hosts", list, "a list of names", [])
+    if not all(isinstance(host, str) and _HOST.fullmatch(host) for host in hosts or []):
+        top.problem("hosts", 'are DNS names without a port, as in ["ledger.example.org"]')
+        return ()
+    return tuple(host.lower() for host in hosts or [])
 
 
 def _read_limits(table: TableReader) -> Limits:

@@ -4,7 +4,6 @@ Never sees a key or a plaintext: what passes here is public or sealed. Requests 
 under way. The process is enclave_door.py's; what belongs to no single block is in enclave_duties.py.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strongroom.consensus import codec, labels
@@ -37,6 +36,8 @@ class CheckedPeer:
     words: str
     evidence_digest: str
     """SHA-256 of what was shown, hex; for people to compare."""
+    judged: bool = True
+    """False for a validator by certificates alone, while my enclave does not know the policy that admitted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,9 @@ class EnclaveProcess(EnclaveDuties):
             Refusal: it does not meet the policy; `reason` says why.
         """
         answer = await self._ask(Op.CHECK_LINK, evidence, nonce, time_ms)
-        key, name, tls_key, words = codec.fields(answer, bytes, str, bytes, str, name="checked peer")
+        key, name, tls_key, words, judged = codec.fields(answer, bytes, str, bytes, str, bool, name="checked peer")
         shown = labels.labelled_digest(labels.CLAIMS, evidence).hex()
-        return CheckedPeer(PublicKey(codec.sized(key, KEY_SIZE, name="node key")), name, tls_key, words, shown)
+        return CheckedPeer(PublicKey(codec.sized(key, KEY_SIZE, name="node key")), name, tls_key, words, shown, judged)
 
     async def sign_link(self, nonce: bytes, tls_key: bytes) -> Signature:
         """Prove to a listener that this node dialled exactly it."""
@@ -151,10 +152,9 @@ class EnclaveProcess(EnclaveDuties):
         """The enclave's nonce for heads."""
         return await self._ask_bytes(Op.CHALLENGE)
 
-    async def freshen(self, heads: list[Head], headers: Sequence[Header] = ()) -> Freshness:
-        """Show q heads over the challenge, and the headers from the newest one's anchor up to it, if they are here."""
-        shown = (tuple(head.to_wire() for head in heads), tuple(header.encoded for header in headers))
-        answer = await self._ask(Op.FRESHEN, *shown)
+    async def freshen(self, heads: list[Head]) -> Freshness:
+        """Show q heads over the challenge."""
+        answer = await self._ask(Op.FRESHEN, tuple(head.to_wire() for head in heads))
         height, view, may_vote, epoch = codec.fields(answer, int, int, bool, int, name="freshness")
         return Freshness(Height(height), View(view), may_vote, Epoch(epoch))
 

@@ -24,7 +24,7 @@ class FrameProtocol(asyncio.Protocol):
         frame_bytes_max: int,
     ) -> None:
         self._on_frame, self._on_close = on_frame, on_close
-        self._frame_bytes_max = frame_bytes_max
+        self.frame_bytes_max = frame_bytes_max
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._pending: list[bytes] = []
@@ -60,7 +60,7 @@ class FrameProtocol(asyncio.Protocol):
         at, held = 0, len(buffer)
         while held - at >= LENGTH_BYTES:
             size = int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
-            if size > self._frame_bytes_max:
+            if size > self.frame_bytes_max:
                 self._buffer.clear()
                 self.transport.abort()
                 return

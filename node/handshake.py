@@ -32,11 +32,13 @@ log = structlog.get_logger()
 
 
 class Wire:
-    """A stream before it is a link: frames one by one."""
+    """A stream before it is a link: frames one by one, none of them large."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_first: Callable[[], None] | None = None) -> None:
+        """`on_first` is called when the other side has said something for the first time."""
+        self._on_first = on_first
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=HANDSHAKE_FRAMES_MAX)
-        self.frames = FrameProtocol(self._on_frame, self._on_close, frame_bytes_max=LINK_BYTES_MAX)
+        self.frames = FrameProtocol(self._on_frame, self._on_close, frame_bytes_max=HANDSHAKE_BYTES_MAX)
         self.on_message: Callable[[bytes], None] | None = None
         self.on_gone: Callable[[], None] | None = None
 
@@ -47,6 +49,9 @@ class Wire:
             self.frames.transport.abort()
         else:
             self._queue.put_nowait(frame)
+            begin, self._on_first = self._on_first, None
+            if begin is not None:
+                begin()
 
     def _on_close(self, _error: Exception | None) -> None:
         if self.on_gone is not None:
@@ -73,6 +78,7 @@ class Wire:
     def established(self, on_message: Callable[[bytes], None], on_gone: Callable[[], None]) -> None:
         """From now on frames are messages; those that came already are the first."""
         self.on_message, self.on_gone = on_message, on_gone
+        self.frames.frame_bytes_max = LINK_BYTES_MAX
         while not self._queue.empty():
             frame = self._queue.get_nowait()
             on_gone() if frame is None else on_message(frame)

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
+from aiohttp import web
 
 from strongroom.consensus.blocks import decode_payload
 from strongroom.consensus.errors import OperatorFault
@@ -21,22 +22,27 @@ from strongroom.enclave.genesis import verify_genesis
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.outcome import Outcome
 from strongroom.node import tls, upkeep
+from strongroom.node.acquaintance import Acquaintance
 from strongroom.node.boot import Boot, begin_boot, read_file
 from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.config import NodeConfig
+from strongroom.node.descriptors import divide, raise_limit
 from strongroom.node.enclave_process import EnclaveProcess
+from strongroom.node.execution_watch import ExecutionWatch, anchored_below, keep_watch
 from strongroom.node.inbox import Inbox
 from strongroom.node.joining import Introduction
 from strongroom.node.ledger.files import disk_faults, write_atomic
 from strongroom.node.ledger.lock import acquire_lock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.links import PEER_CONNECTIONS_MAX
+from strongroom.node.listening import Listener
 from strongroom.node.participation import Participation
 from strongroom.node.parts import Ground, Owner, Parts
 from strongroom.node.peers import Place
 from strongroom.node.process_change import ProcessChange
 from strongroom.node.replay import Replayed, read_history, replay, show_epochs
-from strongroom.node.rpc.http import make_app, serve
+from strongroom.node.rpc.http import make_app, make_health_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.run_record import RunRecord
 from strongroom.node.service import Service
@@ -67,6 +73,8 @@ class Host:
         self._damage: asyncio.Queue[OperatorFault] = asyncio.Queue()
         """What was found wrong with the ledger's files by whoever read them."""
         self._sealing = asyncio.Lock()
+        self._listener: Listener | None = None
+        self.runners: list[web.AppRunner] = []
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -103,7 +111,7 @@ class Host:
     async def _live(self) -> None:
         self.record_processes()
         boot = await begin_boot(self.config, self.genesis.data, self.enclave, self.store_sealed)
-        self.boot = boot.number
+        self.boot, self.node_key = boot.number, boot.node_key
         self.epochs = await asyncio.to_thread(stored_epochs, self.store, self.genesis)
         await show_epochs(self.epochs, self.enclave, Epoch(0))
         self.history = await asyncio.to_thread(read_history, self.store, self.genesis)
@@ -124,6 +132,8 @@ class Host:
         except* _Stop:
             log.info("node.stopped", node=self.config.name)
         finally:
+            if self._listener is not None:
+                self._listener.close()
             self.links.close()
 
     def record_processes(self) -> None:
@@ -135,6 +145,9 @@ class Host:
 
     def _compose(self, replayed: Replayed, boot: Boot) -> None:
         self.service = Service(self)
+        self.watch = ExecutionWatch(
+            anchored_below=lambda height: anchored_below(self.store, height), on_alarm=tell_of_execution
+        )
         self._introduction = Introduction(self.enclave, self.config)
         ground = Ground(
             config=self.config,
@@ -169,7 +182,6 @@ class Host:
             ground=ground,
             parts=parts,
             chip=self.layout.chip,
-            headers_below=self.participation.headers_below,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
         )
@@ -204,14 +216,34 @@ class Host:
     async def _open_doors(self) -> None:
         config = self.config
         context = tls.server_context(self.layout.tls_certificate, self.layout.tls_key)
-        bounds = config.limits
-        limits = RpcLimits(connections_max=bounds.connections_max, body_bytes_max=bounds.request_bytes_max)
+        limits = self._rpc_limits()
         try:
-            await self.links.listen(config.peer, context, self.spawn)
-            self.runner = await serve(make_app(self.service, limits), config.rpc.host, config.rpc.port, context)
+            self._listener = await self.links.listen(config.peer, context, self.spawn, self._shares.peers)
+            hosts = (config.name, config.rpc.host, *config.hosts)
+            app = make_app(self.service, limits, self.parts.door, hosts=hosts)
+            self.runners = [await serve(app, config.rpc.host, config.rpc.port, context)]
+            if config.health is not None:
+                health = make_health_app(app)
+                self.runners.append(await serve(health, config.health.host, config.health.port, None))
         except OSError as error:
-            raise OperatorFault(f"cannot listen on {config.rpc} or {config.peer}: {error.strerror}") from None
+            where = ", ".join(str(one) for one in (config.rpc, config.peer, config.health) if one is not None)
+            raise OperatorFault(f"cannot listen on all of {where}: {error.strerror}") from None
         log.info("node.listening", node=config.name, rpc=str(config.rpc), peers=str(config.peer), boot=self.boot)
+
+    def _rpc_limits(self) -> RpcLimits:
+        """The configured bounds, lowered to what the descriptors of this process allow."""
+        bounds = self.config.limits
+        descriptors = raise_limit()
+        self._shares = shares = divide(descriptors, clients=bounds.connections_max, peers=PEER_CONNECTIONS_MAX)
+        if shares.clients < bounds.connections_max:
+            log.warning("node.connections_lowered", descriptors=descriptors, clients=shares.clients)
+        return RpcLimits(
+            connections_max=shares.clients,
+            address_connections_max=max(1, shares.clients // 4),
+            websockets_max=max(1, shares.clients - shares.clients // 16),
+            refused_max=shares.refused,
+            body_bytes_max=bounds.request_bytes_max,
+        )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside everything else, as long as the node lives."""
@@ -227,7 +259,8 @@ class Host:
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
         self._stage = "stopped"
-        await self.runner.cleanup()
+        for runner in self.runners:
+            await runner.cleanup()
         with contextlib.suppress(OperatorFault):
             await self.store_sealed(await self.enclave.seal())
         raise _Stop
@@ -250,12 +283,17 @@ class Host:
         self.spawn(upkeep.keep_dialling(parts, self.epochs, tenure, tls.dial_context(), self._begin))
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))
+        acquaintance = Acquaintance(
+            config=self.config, epochs=self.epochs, book=parts.book, follow=self.participation.follow_door
+        )
+        self.spawn(acquaintance.look_until(lambda: self.participation.is_fresh))
         await self.participation.start()
         parts.follower.note_fresh(self.participation.fresh_height)
         for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
             self.spawn(work)
         self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(parts, self.snapshots))
+        self.spawn(keep_watch(self))
         await self.participation.run()
 
     # --- kept, told, shown ---
@@ -269,26 +307,30 @@ class Host:
 
     def _take_document(self, document: Document) -> None:
         self.governance = document
+        if document.epoch >= self.epochs.newest.epoch:
+            self.links.judge_anew()
         self.parts.book.learn(
             Place(PublicKey(node.node_key), node.name, node.rpc, node.peer) for node in document.nodes
         )
 
     @property
     def state(self) -> str:
-        """starting → joining or syncing → voting → stopped; suspended while a member only observes."""
+        """starting → joining or syncing → voting → stopped; suspended while a member only observes; following while it
+        votes and its enclave cannot execute, but is caught up by outcomes."""
         if self._stage == "stopped" or self.inbox.driver is None:
             return self._stage
         if self.alarm:
             return "suspended"
-        if self._is_behind():
+        follows = self.own is not None and self.pipeline.behind.is_set()
+        if self._is_behind(self.replica.final.height if follows else self.pipeline.executed):
             return "syncing"
-        return "joining" if self.own is None else "voting"
+        return "joining" if self.own is None else "following" if follows else "voting"
 
-    def _is_behind(self) -> bool:
+    def _is_behind(self, height: int) -> bool:
         statuses = self.inbox.status.values()
         claimed = sorted((status.body.height for status in statuses), reverse=True)
         honest_claim = claimed[min(self.tenure.description.quorum.faults, len(claimed) - 1)] if claimed else 0
-        return self.pipeline.executed + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
+        return height + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
 
     def feed_certificates(self, heads: list[Head]) -> None:
         """What heads prove is processed like any certificate that a peer sends (R2)."""
@@ -299,6 +341,14 @@ class Host:
         self.alarm = text
         if text:
             log.error("node.alarm", alarm=text)
+
+
+def tell_of_execution(alarm: str) -> None:
+    """That too few replicas execute, or that enough do again, is a fact of the log."""
+    if alarm:
+        log.error("node.alarm", alarm=alarm)
+    else:
+        log.info("node.alarm_over", what="a quorum of replicas executes again")
 
 
 class _Stop(Exception):

@@ -11,6 +11,7 @@ import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -25,11 +26,13 @@ from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.enclave.requests import Refusal
 from strongroom.node import probe, tls
 from strongroom.node.ceremony import SEALED_STATE
-from strongroom.node.config import Address, NodeConfig, Peer, dumps
+from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
+from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.layout import ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.organisations import NOBODY, DoorPolicy
 
 INTRODUCE_SECONDS = 5.0
 """Between two introductions: the first one may be on its way into a block."""
@@ -60,6 +63,7 @@ async def prepare_joiner(
     rpc: Address,
     peer: Address,
     peers: Sequence[Peer],
+    health: Address | None = None,
 ) -> PreparedJoiner:
     """Make the folder of a node that is to join a local cluster: a chip of its manufacturer, keys, configuration.
 
@@ -71,6 +75,7 @@ async def prepare_joiner(
         rpc: where it serves clients.
         peer: where it serves nodes.
         peers: the others, with their RPC addresses: the node introduces itself there.
+        health: where it serves health and metrics alone; None: beside `rpc` only.
 
     Raises:
         OperatorFault: the folder exists, or a file is not as it must be.
@@ -79,7 +84,7 @@ async def prepare_joiner(
         raise OperatorFault(f"{cluster.node(name).directory} exists: name another node")
     draft = Path(tempfile.mkdtemp(prefix=f".{name}.making-", dir=cluster.directory))
     try:
-        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers)
+        prepared = await _make(cluster, NodeLayout(draft), name, operator, region, rpc, peer, peers, health)
         draft.rename(cluster.node(name).directory)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -96,6 +101,7 @@ async def _make(
     rpc: Address,
     peer: Address,
     peers: Sequence[Peer],
+    health: Address | None,
 ) -> PreparedJoiner:
     Manufacturer.load(cluster.platform).make_chip().save(layout.chip)
     tls.write_identity(tls.make_certificate(name), certificate=layout.tls_certificate, key=layout.tls_key)
@@ -120,7 +126,14 @@ async def _make(
     write_atomic(layout.sealed / SEALED_STATE, sealed)
     WriteAheadLog.open(layout.wal).close()  # from the beginning on: a node that finds none has lost it
     config = NodeConfig(
-        name=name, directory=layout.directory, genesis=cluster.genesis, rpc=rpc, peer=peer, peers=tuple(peers)
+        name=name,
+        directory=layout.directory,
+        genesis=cluster.genesis,
+        rpc=rpc,
+        peer=peer,
+        peers=tuple(peers),
+        health=health,
+        door=_door_of(cluster),
     )
     layout.config.write_text(dumps(config, base=layout.directory))
     return PreparedJoiner(
@@ -134,12 +147,20 @@ async def _make(
     )
 
 
+def _door_of(cluster: ClusterLayout) -> DoorPolicy:
+    """Whom the folder's other nodes let in; its credential is what the newcomer introduces itself by."""
+    nodes = cluster.nodes()
+    return load(nodes[0].config).door if nodes else NOBODY
+
+
 class Introduction:
     """A node without links asks for admission at the front doors that its configuration names."""
 
     def __init__(self, enclave: EnclaveProcess, config: NodeConfig) -> None:
         self._enclave, self._config = enclave, config
         self._context = tls.dial_context()
+        path = config.door.credential
+        self._credential = None if path is None else load_optional(path)
         self._turn = 0
         self._next = 0.0
 
@@ -171,7 +192,8 @@ class Introduction:
         await self._ask(door, "ledger_submit", b64encode(envelope).decode(), "none")
 
     async def _ask(self, door: Address, method: str, *parameters: object) -> dict[str, str]:
-        answer = await asyncio.to_thread(probe.ask, door, self._context, method, *parameters, seconds=ASK_SECONDS)
+        ask = partial(probe.ask, seconds=ASK_SECONDS, credential=self._credential)
+        answer = await asyncio.to_thread(ask, door, self._context, method, *parameters)
         if not isinstance(answer, dict):
             raise probe.NoAnswer(f"{door} did not answer {method} with a document")
         return answer

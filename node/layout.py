@@ -3,6 +3,7 @@
 Owns names and nothing else: it opens, reads and makes no file. No other module spells a name of this table.
 
     DIR/service.json · ca.pem · genesis.bin                  what clients and nodes read
+    DIR/credential                                           what clients show at the nodes' doors, mode 0600
     DIR/keys/NAME.json, NAME.seen                            identities, newest height that each has seen
     DIR/platform/                                            the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
@@ -124,6 +125,11 @@ class ClusterLayout:
     def genesis(self) -> Path:
         """Canonical genesis bytes."""
         return self.directory / "genesis.bin"
+
+    @property
+    def credential(self) -> Path:
+        """The credential of this folder's organisation, mode 0600."""
+        return self.directory / "credential"
 
     @property
     def keys(self) -> Path:

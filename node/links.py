@@ -19,12 +19,19 @@ from strongroom.node.config import Address
 from strongroom.node.enclave_process import CheckedPeer
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.handshake import HANDSHAKE_SECONDS, Handshake, Wire
+from strongroom.node.listening import Bounds, Guest, Listener
 
 HANDSHAKES_MAX = 64
+"""Handshakes that are being answered; each asks the enclave for evidence."""
+SILENT_MAX = 64
+"""Connections that have not said a word; the oldest gives way to a newer one."""
+ADDRESS_MAX = 64
+"""Connections of one address that is not this machine's own."""
 LINKS_MAX = 512
 """Twice the largest validator set: members, and nodes that join, left, or were removed and still ask."""
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 """A peer that reads so slowly loses messages; the protocol asks again."""
+PEER_CONNECTIONS_MAX = LINKS_MAX + HANDSHAKES_MAX + SILENT_MAX
 REDIAL_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 SILENCE_SECONDS_MAX = 15.0
 """Every node says something each second. After so long without a word the dialler dials anew: a machine that lost its
@@ -129,6 +136,13 @@ class Links:
         if link is not None and link.frames.connected:
             link.frames.transport.abort()
 
+    def judge_anew(self) -> None:
+        """Today's policy is known: whoever is linked by certificates alone shows evidence again."""
+        for key, link in list(self.links.items()):
+            if not link.peer.judged:
+                log.info("link.judged_anew", peer=link.peer.name)
+                self.disconnect(key)
+
     def pause(self, peer: SignerIndex) -> None:
         """Stop reading from a member whose messages pile up."""
         if (link := self.links.get(self._keys[peer])) is not None:
@@ -147,17 +161,40 @@ class Links:
     # --- connecting ---
 
     async def listen(
-        self, address: Address, context: ssl.SSLContext, spawn: Callable[[Coroutine[Any, Any, None]], None]
-    ) -> asyncio.Server:
-        """Accept whoever dials and shows evidence; `spawn` runs a handshake in the owner's task group."""
+        self,
+        address: Address,
+        context: ssl.SSLContext,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        connections_max: int = PEER_CONNECTIONS_MAX,
+    ) -> Listener:
+        """Accept whoever dials and shows evidence; `spawn` runs a handshake in the owner's task group.
 
-        def accept() -> asyncio.BaseProtocol:
-            wire = Wire()
-            spawn(self._accept(wire))
+        Args:
+            address: where to listen.
+            context: TLS.
+            spawn: a handshake begins only once its dialler has said something: until then it costs a place.
+            connections_max: for links and handshakes together.
+        """
+
+        def accept(guest: Guest) -> asyncio.Protocol:
+            def begin() -> None:
+                guest.settle()
+                spawn(self._accept(wire))
+
+            wire = Wire(begin)
             return wire.frames
 
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(accept, address.host, address.port, ssl=context, backlog=HANDSHAKES_MAX)
+        bounds = Bounds(
+            open_max=connections_max,
+            waiting_max=min(SILENT_MAX, connections_max),
+            address_max=ADDRESS_MAX,
+            handshake_seconds_max=HANDSHAKE_SECONDS,
+            give_way_seconds=0.0,  # whoever is honest speaks within a round trip
+            silent_seconds_max=HANDSHAKE_SECONDS,
+        )
+        listener = Listener("peers", bounds, accept, context)
+        await listener.start(address.host, address.port)
+        return listener
 
     async def _accept(self, wire: Wire) -> None:
         if self._handshakes >= HANDSHAKES_MAX or len(self.links) >= LINKS_MAX:

@@ -22,7 +22,10 @@ def render(host: "Host") -> str:
         "strongroom_blocks_behind": ("Final blocks that wait for execution", host.pipeline.backlog),
         "strongroom_batches_held": ("Batches held and not yet executed", len(host.batches)),
         "strongroom_strikes": ("Timeouts in a row, decayed", host.replica.strikes),
-        "strongroom_alarm": ("1 when the node raised an alarm", int(bool(host.alarm))),
+        "strongroom_executing": ("1 while this node's enclave executes", int(host.node_key in host.watch.names)),
+        "strongroom_executing_replicas": ("Validators that execute, as this node sees it", host.watch.count),
+        "strongroom_quorum": ("Validators that must execute", host.tenure.description.quorum.size),
+        "strongroom_alarm": ("1 when the node raised an alarm", int(bool(host.alarm or host.watch.alarm))),
     }
     for name, (text, value) in values.items():
         Gauge(name, text, registry=registry).set(float(value))

@@ -89,7 +89,7 @@ class NodeProcess:
     def spawn(self) -> None:
         """Start its host; does not wait. Raises PortTaken."""
         config = self.config()
-        for address in (config.rpc, config.peer):
+        for address in (config.rpc, config.peer, *([config.health] if config.health else [])):
             ports.check_free(address.port, address.host)
         self._log_start = self.layout.log.stat().st_size if self.layout.log.exists() else 0
         command = [sys.executable, "-m", "strongroom.node", "run", "--config", str(self.layout.config.absolute())]
@@ -100,7 +100,8 @@ class NodeProcess:
         """Wait until its host answers `/health/live`. Raises NodeFailed."""
         config, context = self.config(), self._context()
         deadline = time.monotonic() + seconds
-        while not await asyncio.to_thread(probe.is_live, config.rpc, context, seconds=_PROBE_SECONDS):
+        door = (config.health, None) if config.health is not None else (config.rpc, context)
+        while not await asyncio.to_thread(probe.is_live, *door, seconds=_PROBE_SECONDS):
             if self.host() is None:
                 raise NodeFailed(self.name, "ended while it was starting", self.last_log_lines())
             if time.monotonic() > deadline:

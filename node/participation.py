@@ -10,21 +10,21 @@ from dataclasses import replace
 
 import structlog
 
-from strongroom.consensus.blocks import Header
-from strongroom.consensus.errors import InvariantBroken, PeerFault
+from strongroom.consensus.errors import InvariantBroken, NotCanonical, PeerFault
 from strongroom.consensus.events import FinalRecord
 from strongroom.consensus.host_messages import EpochMessage
-from strongroom.consensus.messages import Head
 from strongroom.consensus.records import epoch_of_record
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.requests import Refusal
+from strongroom.node.client.epochs import Ask, follow_epochs
+from strongroom.node.client.errors import NotTrusted
 from strongroom.node.consensus_log import begin_epoch
 from strongroom.node.enclave_process import Freshness
 from strongroom.node.lasting import Left
 from strongroom.node.parts import Ground, Parts
 from strongroom.node.pipeline import KEYS_NEEDED
 from strongroom.node.replay import show_epochs, stored_runs
-from strongroom.node.standing import Standing, header_at, standing_at
+from strongroom.node.standing import Standing, standing_at
 from strongroom.node.succession import next_stored
 from strongroom.node.tenure import Tenure
 
@@ -43,6 +43,8 @@ class Participation:
         self._shown = ground.epochs.newest.epoch
         """The newest epoch that the enclave knows."""
         self.fresh_height = 0
+        self.is_fresh = False
+        """A quorum has shown the newest ledger, in this boot."""
         self.tenure: Tenure
 
     def begin(self, standing: Standing) -> None:
@@ -58,6 +60,7 @@ class Participation:
         if tenure.replica.final_view > 0:
             await ground.enclave.forget(tenure.epoch, tenure.replica.final_view)
         fresh = await self._freshen()
+        self.is_fresh = True
         log.info("node.fresh", height=fresh.height, epoch=fresh.epoch, may_vote=fresh.may_vote)
         self._judge_log(fresh)
         await self._execute_left_over()
@@ -78,19 +81,10 @@ class Participation:
         while True:
             collected = await heads.collect(await enclave.challenge(), seconds=None)
             try:
-                return await enclave.freshen(collected, self.headers_below(collected))
+                return await enclave.freshen(collected)
             except Refusal as refusal:
                 self._on_alarm(f"waits for fresh heads: {refusal}")
                 await asyncio.sleep(HEADS_SECONDS)
-
-    def headers_below(self, heads: list[Head]) -> list[Header]:
-        """Headers from the newest head's anchor up to just below it, if they are stored here: what shows an enclave
-        whether an ended epoch's secret is still within its grace."""
-        store = self._ground.store
-        newest = max((head.body.header for head in heads), key=lambda header: header.height, default=None)
-        if newest is None or newest.height > store.newest_block + 1 or newest.anchor.height == 0:
-            return []
-        return [header_at(store, height) for height in range(newest.anchor.height, newest.height)]
 
     def _judge_log(self, fresh: Freshness) -> None:
         """Vote no more up to the newest epoch when the log does not hold all that was said (PROTOCOL §6)."""
@@ -107,7 +101,9 @@ class Participation:
         """Recorded blocks that no quorum has anchored yet, as far as this enclave can execute them."""
         pipeline = self._parts.pipeline
         if (await self._ground.enclave.status()).executed != pipeline.reached:
-            pipeline.fall_behind()  # a key was missing in the middle of what is recorded: it is provisional
+            pipeline.fall_behind(
+                pipeline.reached
+            )  # a key was missing in the middle of what is recorded: it is provisional
             return
         for run in stored_runs(self._ground.store, pipeline.reached):
             blocks = [(header, list(batches)) for header, batches in run.blocks]
@@ -116,7 +112,7 @@ class Participation:
             except Refusal as refusal:
                 if refusal.kind != KEYS_NEEDED:
                     raise
-                pipeline.fall_behind()
+                pipeline.fall_behind(pipeline.reached)
                 return
 
     # --- from epoch to epoch (R16) ---
@@ -161,6 +157,19 @@ class Participation:
         except PeerFault as fault:
             self._parts.lasting.faults[sender] += 1
             log.warning("peer.fault", peer=sender.hex()[:16], reason=str(fault))
+        await self._note_epochs(before)
+
+    async def follow_door(self, ask: Ask) -> None:
+        """Learn of later epochs at a node's front door, where no link is needed."""
+        before = self._ground.epochs.newest.epoch
+        try:
+            await follow_epochs(ask, self._ground.epochs)
+        except (NotTrusted, NotCanonical) as fault:
+            log.warning("epochs.refused", reason=str(fault))
+        await self._note_epochs(before)
+
+    async def _note_epochs(self, before: Epoch) -> None:
+        epochs = self._ground.epochs
         if epochs.newest.epoch > before:
             log.info("epochs.known", newest=epochs.newest.epoch)
             await self.show_epochs()

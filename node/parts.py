@@ -47,6 +47,7 @@ from strongroom.node.mempool import Mempool
 from strongroom.node.peers import PeerBook
 from strongroom.node.pipeline import Pipeline
 from strongroom.node.rpc.backend import Included
+from strongroom.node.rpc.door import Door
 from strongroom.node.serving import Serving
 from strongroom.node.snapshot_fetch import SnapshotServer
 from strongroom.node.snapshot_seeker import SnapshotSeeker
@@ -117,7 +118,14 @@ class Parts:
             body=lambda nonce, asker: owner.tenure().head_body(nonce, asker),
         )
         self.answers = Answers(owner.place_of)
-        self.mempool = Mempool(self.answers, config.limits, envelope_bytes_max=ENVELOPE_BYTES_MAX)
+        self.door = Door(config.door)
+        self.mempool = Mempool(
+            self.answers,
+            config.limits,
+            envelope_bytes_max=ENVELOPE_BYTES_MAX,
+            weights=self.door.weights,
+            on_refused=self.door.penalise,
+        )
         self.pipeline = Pipeline(
             store=store,
             enclave=enclave,

@@ -167,15 +167,19 @@ class Pipeline:
             try:
                 await self.execute(blocks, recorded.certificate, linger=True)
             except Refusal as refusal:
-                if refusal.kind != KEYS_NEEDED:
+                if self.behind.is_set():
+                    pass  # another process took over below these blocks: the follower executes what is recorded
+                elif refusal.kind != KEYS_NEEDED:
                     raise
-                self.fall_behind()
+                else:
+                    self.fall_behind(self.reached)
         for commit in run:
             for digest in commit.batches:
                 self._batches.drop(digest)
 
-    def fall_behind(self) -> None:
-        """The enclave cannot execute the next block: the follower goes on from here."""
+    def fall_behind(self, reached: Height) -> None:
+        """The enclave stands here, and cannot execute the next block: the follower goes on."""
+        self.reached = reached
         log.info("pipeline.follows", height=int(self.reached))
         self.behind.set()
         self._on_public()
@@ -220,7 +224,7 @@ class Pipeline:
             leaves = outcome.ids_and_codes()
             self.executed_transactions += len(leaves)
             self._answers.settle(header.height, leaves, outcome.result_at)
-            self._mempool.executed([id for id, _ in leaves])
+            self._mempool.executed(leaves)
             root = self._history.root(header.height + 1)
             self._unspoken.append(Executed(header.height, root, next_epoch(outcome, header)))
         if not linger:
@@ -242,7 +246,7 @@ class Pipeline:
 
     def _record(self, height: Height, data: bytes, outcome: Outcome) -> None:
         recorded = self._store.outcome(height) if height <= self._store.newest_outcome else None
-        if recorded is not None:  # before a restart, or by a peer's word that an anchor proved: but for its wish
+        if recorded is not None:  # before a restart, or by a peer's word that an anchor proved
             same = recorded == data or Outcome.decode(recorded).history_leaf == outcome.history_leaf
             invariant(same, f"height {height} gave another outcome before")
             return

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import structlog
 
-from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
-from strongroom.consensus.messages import Head
 from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.enclave.requests import Refusal
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.parts import Ground, Parts
+from strongroom.node.pipeline import KEYS_NEEDED
 from strongroom.node.replay import restore_enclave, show_epochs, stored_runs
 
 RANK_SECONDS = 5.0
@@ -37,7 +36,6 @@ class ProcessChange:
         ground: Ground,
         parts: Parts,
         chip: Path,
-        headers_below: Callable[[list[Head]], list[Header]],
         store_sealed: Callable[[bytes], Awaitable[None]],
         on_changed: Callable[[], None],
     ) -> None:
@@ -45,7 +43,7 @@ class ProcessChange:
         self._store, self._epochs = ground.store, ground.epochs
         self._history, self._snapshots = ground.history, ground.snapshots.folder
         self._heads, self._pipeline = parts.heads, parts.pipeline
-        self._headers_below, self._store_sealed, self._on_changed = headers_below, store_sealed, on_changed
+        self._store_sealed, self._on_changed = store_sealed, on_changed
         self._due_since: float | None = None
         self._applied = Height(0)
 
@@ -79,7 +77,7 @@ class ProcessChange:
         await show_epochs(self._epochs, successor, Epoch(0))
         self._applied = await restore_enclave(self._store, self._history, self._epochs, self._snapshots, successor)
         heads = await self._heads.collect(await successor.challenge(), seconds=HEADS_SECONDS)
-        await successor.freshen(heads, self._headers_below(heads))
+        await successor.freshen(heads)
         return nonce
 
     async def _change(self, successor: EnclaveProcess, nonce: bytes) -> None:
@@ -87,7 +85,9 @@ class ProcessChange:
         try:
             sealed = await successor.take_over(await self._enclave.hand_over(nonce))
             await self._store_sealed(sealed)
-            await self._repeat(successor, self._applied, self._pipeline.reached)
+            repeated = await self._repeat(successor, self._applied, self._pipeline.reached)
+            if repeated < self._pipeline.reached:
+                self._pipeline.fall_behind(repeated)
         except Refusal as refusal:
             await successor.stop()
             raise OperatorFault(
@@ -98,15 +98,26 @@ class ProcessChange:
         self._on_changed()
         log.info("process.changed", before=before, now=self._enclave.pid)
 
-    async def _repeat(self, successor: EnclaveProcess, applied: Height, reached: Height) -> None:
-        """Execute again what the first process had executed and no quorum has anchored yet."""
+    async def _repeat(self, successor: EnclaveProcess, applied: Height, reached: Height) -> Height:
+        """Execute again what the first process had executed and no quorum had anchored when this one learned.
+
+        Returns how far it came: less than all when blocks need a secret that the first process was about to erase, and
+        has, since an anchor went by meanwhile. The follower takes it from there.
+        """
+        repeated = applied
         for run in stored_runs(self._store, applied):
             if run.blocks[-1][0].height > reached:
-                return
+                break
             blocks = [(header, list(batches)) for header, batches in run.blocks]
-            for (header, _), (data, _) in zip(
-                run.blocks, await successor.execute(blocks, run.certificate), strict=True
-            ):
+            try:
+                outcomes = await successor.execute(blocks, run.certificate)
+            except Refusal as refusal:
+                if refusal.kind != KEYS_NEEDED:
+                    raise
+                break
+            for (header, _), (data, _) in zip(run.blocks, outcomes, strict=True):
                 invariant(
                     self._store.outcome(header.height) == data, f"height {header.height} gave another outcome before"
                 )
+            repeated = run.blocks[-1][0].height
+        return repeated

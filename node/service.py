@@ -24,8 +24,9 @@ from strongroom.node.public_state import (
 )
 from strongroom.node.query_desk import QueryDesk
 from strongroom.node.rpc.backend import Blob, Document, Included
-from strongroom.node.rpc.faults import NotFound, NotReady
+from strongroom.node.rpc.faults import NotFound, NotReady, RpcFault
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.screening import Ledger, Screen
 
 if TYPE_CHECKING:
     from strongroom.node.host import Host
@@ -38,6 +39,7 @@ class Service:
 
     def __init__(self, host: "Host") -> None:
         self._host, self._ledger, self._queries = host, LedgerDesk(host), QueryDesk(host)
+        self._screen = screen_of(host)
         ledger = self._ledger
         self.place_of, self.transaction, self.receipt = ledger.place_of, ledger.transaction, ledger.receipt
         self.block, self.blocks, self.header = ledger.block, ledger.blocks, ledger.header
@@ -50,8 +52,19 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Takes part: transactions given here are ordered while a quorum is alive."""
-        return self._host.state == "voting"
+        """Takes part: transactions given here are ordered and executed while a quorum is alive."""
+        return self._host.state == "voting" and not self._host.watch.alarm
+
+    @property
+    def replicas(self) -> Document:
+        """How many validators execute what is final, as this node sees it, of how many, and how many must."""
+        watch, description = self._host.watch, self._host.tenure.description
+        return {
+            "state": self._host.state,
+            "executing": watch.count,
+            "members": len(description.validators),
+            "quorum": description.quorum.size,
+        }
 
     @property
     def epoch(self) -> int:
@@ -153,6 +166,7 @@ class Service:
             "connected": own or key in host.links.links,
             "height": tenure.replica.final.height if own else None if status is None else status.body.height,
             "executed": host.pipeline.executed if own else None if status is None else status.body.executed,
+            "executes": key in host.watch.names,
             "view": tenure.replica.view if own else None if status is None else status.body.view,
             "faults": tenure.inbox.faults[key],
         }
@@ -185,6 +199,8 @@ class Service:
         return {
             "node": host.config.name,
             "state": host.state,
+            "executes": host.node_key in host.watch.names,
+            "executing": host.watch.count,
             "height": tenure.replica.final.height,
             "executed": host.pipeline.executed,
             "view": tenure.replica.view,
@@ -199,7 +215,7 @@ class Service:
             "strikes": tenure.replica.strikes,
             "version": version("strongroom"),
             "boot": host.boot,
-            "alarm": host.alarm or None,
+            "alarm": host.alarm or host.watch.alarm or None,
             "fresh": host.inbox.driver is not None,
         }
 
@@ -220,14 +236,20 @@ class Service:
 
     # --- transactions and queries ---
 
-    def submit(self, envelopes: list[bytes], *, wait: bool) -> "Future[list[Included]] | list[TransactionId]":
+    def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
+        """Those that are not worth batching (Backend.screen)."""
+        return self._screen.faults(envelopes)
+
+    def submit(
+        self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
+    ) -> "Future[list[Included]] | list[TransactionId]":
         """Into the mempool (Backend.submit)."""
         host = self._host
         if host.inbox.driver is None:
             raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
         if not host.tenure.replica.voting:
             raise NotReady("this node only observes: submit to another one")
-        return host.mempool.submit(envelopes, wait=wait)
+        return host.mempool.submit(envelopes, wait=wait, organisation=organisation)
 
     async def query(self, envelope: bytes) -> Document:
         """A sealed answer."""
@@ -243,3 +265,32 @@ class Service:
 def _endpoint(node: NodeEntry | None) -> str | None:
     """Where a node says that it serves."""
     return f"https://{node.rpc}" if node is not None and node.rpc else None
+
+
+def screen_of(host: "Host") -> Screen:
+    """What looks at every envelope that is submitted to this node."""
+
+    def grace_over() -> bool:
+        state = host.governance
+        return state is not None and state.epoch == host.epochs.newest.epoch and state.grace_until_ms == 0
+
+    def code_of(id: bytes) -> int | None:
+        found = host.store.find_transaction(id)
+        return None if found is None else found.code
+
+    def lag() -> int:
+        tenure = host.tenure
+        claims = sorted((status.body.executed for status in tenure.inbox.status.values()), reverse=True)
+        faults = tenure.description.quorum.faults
+        return claims[faults] - host.pipeline.executed if len(claims) > faults else 0
+
+    return Screen(
+        host.genesis.chain,
+        Ledger(
+            epoch=lambda: host.epochs.newest.epoch,
+            grace_over=grace_over,
+            code_of=code_of,
+            pending=lambda id: host.mempool.pending(TransactionId(id)),
+            lag=lag,
+        ),
+    )

@@ -10,9 +10,10 @@ from typing import Any
 import msgpack
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.blocks import HEADER_BYTES_MAX, Batch, Header, decode_payload
+from strongroom.consensus.blocks import HEADER_BYTES_MAX, Batch, Header
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.statements import Certificate
+from strongroom.enclave.block_data import envelopes_of
 
 HEAD_BYTES_MAX = HEADER_BYTES_MAX + 16
 """In which a header and what msgpack puts before it stand."""
@@ -30,8 +31,7 @@ class StoredBlock:
 
     def envelopes(self) -> tuple[bytes, ...]:
         """All envelopes, in execution order."""
-        payloads = (decode_payload(batch.payload, batch.header.count) for batch in self.batches)
-        return tuple(chain.from_iterable(payloads))
+        return tuple(chain.from_iterable(map(envelopes_of, self.batches)))
 
     def encode(self) -> bytes:
         """Canonical bytes."""

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -104,7 +105,7 @@ def spki_digest(certificate: bytes) -> Digest:
         else:
             parsed = x509.load_der_x509_certificate(certificate)
         spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except ValueError as fault:
+    except (ValueError, UnsupportedAlgorithm) as fault:
         raise CertificateInvalid(f"not a certificate: {fault}") from None
     return Digest(sha256(spki).digest())
 

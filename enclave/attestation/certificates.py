@@ -11,7 +11,7 @@ Sources: AMD publication 57230, "Versioned Chip Endorsement Key (VCEK) Certifica
 
 import warnings
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 
@@ -50,9 +50,18 @@ CHIP_ID = AMD_EXTENSIONS + "4"
 _TCB_ORDER = (1, 2, 4, 5, 6, 7, 3, 8)
 _TCB_ORDER_TURIN = (9, 1, 2, 3, 5, 6, 7, 8)
 """Which component (1 bootloader, 2 tee, 3 snp, 4-7 reserved, 8 microcode, 9 fmc) is which byte of a TCB_VERSION."""
+_UNIX_EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _CHIP_ID_SIZES = {Product.TURIN: 8}
 
-_PARSER_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+PARSER_ERRORS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that the parser raises on a certificate or a list of revoked ones; only some are ValueErrors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +170,7 @@ def _load(der: bytes, name: str) -> x509.Certificate:
         refuse(Reason.CERTIFICATE_FORM, f"{name}: {len(der)} bytes, at most {CERTIFICATE_BYTES_MAX} are read")
     try:
         certificate = _parse(der)
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         refuse(Reason.CERTIFICATE_FORM, f"{name}: {type(error).__name__}")
     if certificate.version is not x509.Version.v3 or certificate.public_bytes(Encoding.DER) != der:
         refuse(Reason.CERTIFICATE_FORM, f"{name}: not one DER encoding of an X.509 v3 certificate")
@@ -274,4 +283,4 @@ def _key_digest(certificate: x509.Certificate) -> Digest:
 
 
 def _milliseconds(moment: datetime) -> Milliseconds:
-    return Milliseconds(int(moment.timestamp()) * 1000)
+    return Milliseconds((moment - _UNIX_EPOCH) // _SECOND * 1000)

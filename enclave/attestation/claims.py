@@ -10,7 +10,8 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, ChainId, Digest, Epoch, Height, PublicKey
 from strongroom.enclave.attestation.report import REPORT_DATA_SIZE
-from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE
+from strongroom.enclave.primitives import check_hybrid
+from strongroom.enclave.text import is_name
 
 CLAIMS_BYTES_MAX = 8 * 1024
 NAME_SIZE_MAX = 64
@@ -25,15 +26,15 @@ def report_data_of(claims: bytes) -> bytes:
 
 
 def checked_name(value: object, *, name: str) -> str:
-    """Check a name: 1..64 bytes of printable text without spaces.
+    """Check a name: 1..64 bytes of text without spaces, under the closed rule of text.py (T72).
 
     Raises:
         NotCanonical: something else.
     """
     if type(value) is not str or not 0 < len(value.encode("utf-8", "replace")) <= NAME_SIZE_MAX:
         raise NotCanonical(f"{name}: expected 1..{NAME_SIZE_MAX} bytes of text")
-    if not value.isprintable() or any(character.isspace() for character in value):
-        raise NotCanonical(f"{name}: expected printable text without spaces")
+    if not is_name(value) or " " in value:
+        raise NotCanonical(f"{name}: expected ASCII characters without spaces, or composed letters")
     return value
 
 
@@ -83,7 +84,7 @@ class Claims:
         if self.boot < 1:
             raise NotCanonical("boot: counts from 1")
         for _, wrap_key in self.wrap_keys:
-            codec.sized(wrap_key, HYBRID_PUBLIC_SIZE, name="wrap key")
+            check_hybrid(wrap_key)
 
     @property
     def digest(self) -> Digest:

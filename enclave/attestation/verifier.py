@@ -36,6 +36,19 @@ from strongroom.enclave.attestation.report import Product, Report, Tcb, measurem
 from strongroom.enclave.attestation.silicon import VerifiedReport, verify_report
 from strongroom.enclave.primitives import verify
 
+GOVERNED = frozenset(
+    {
+        Reason.PRODUCT,
+        Reason.TCB_FLOOR,
+        Reason.MEASUREMENT,
+        Reason.REGION,
+        Reason.OPERATOR_UNKNOWN,
+        Reason.OPERATOR_SIGNATURE,
+        Reason.CHIP_UNKNOWN,
+    }
+)
+"""What members may have allowed since a policy: a refusal on one of these grounds says nothing for certain to whoever
+does not know the newest policy."""
 _ONLY_HERE = object()
 """Proof that a verified thing was made by this module."""
 
@@ -118,14 +131,43 @@ def verify_evidence(
     verified = verify_report(
         given.report, given.vek, given.ask, given.ark, roots=policy.roots, time_ms=time_ms, revoked=policy.revoked
     )
-    if verified.simulated and not policy.allow_simulated:
-        refuse(Reason.SIMULATED, "the chip is SIMULATED, and the policy takes genuine silicon only")
+    _check_profile(verified, policy)
     _check_firmware(verified, policy)
     if verified.report.measurement not in policy.measurements:
         refuse(Reason.MEASUREMENT, f"code {verified.report.measurement.hex()} is not allowed")
-    claims = _check_claims(given, verified.report, policy, chain=chain, nonce=nonce)
+    claims = _check_claims(given, verified.report, chain=chain, nonce=nonce)
+    if claims.region not in policy.regions:
+        refuse(Reason.REGION, f"region {claims.region!r} is not allowed")
+    _check_deployment(given, verified.report, claims)
     _check_operator(given, verified.report, claims, policy)
     return VerifiedEnclave(made_by=_ONLY_HERE, evidence=evidence, claims=claims, verified=verified)
+
+
+def verify_genuine(
+    evidence: bytes, policy: Policy, *, chain: ChainId, nonce: bytes, time_ms: Milliseconds
+) -> tuple[Claims, VerifiedReport]:
+    """Judge evidence by what no vote can change: every step of the module's table but those of GOVERNED.
+
+    It says which chip of which manufacturer made it for this chain and challenge, under which deployment; not that
+    code, firmware, place or operator are allowed. Whose claims these are must be known from elsewhere.
+
+    Raises:
+        NotCanonical: the bytes are no evidence.
+        AttestationError: with the first reason that applies.
+    """
+    given = Evidence.decode(evidence)
+    verified = verify_report(
+        given.report, given.vek, given.ask, given.ark, roots=policy.roots, time_ms=time_ms, revoked=policy.revoked
+    )
+    _check_profile(verified, policy)
+    claims = _check_claims(given, verified.report, chain=chain, nonce=nonce)
+    _check_deployment(given, verified.report, claims)
+    return claims, verified
+
+
+def _check_profile(verified: VerifiedReport, policy: Policy) -> None:
+    if verified.simulated and not policy.allow_simulated:
+        refuse(Reason.SIMULATED, "the chip is SIMULATED, and the policy takes genuine silicon only")
 
 
 def _check_firmware(verified: VerifiedReport, policy: Policy) -> None:
@@ -144,7 +186,7 @@ def _check_firmware(verified: VerifiedReport, policy: Policy) -> None:
             refuse(Reason.TCB_FLOOR, f"{name} firmware is {tcb}, at least {floor} is demanded")
 
 
-def _check_claims(evidence: Evidence, report: Report, policy: Policy, *, chain: ChainId, nonce: bytes) -> Claims:
+def _check_claims(evidence: Evidence, report: Report, *, chain: ChainId, nonce: bytes) -> Claims:
     """Check that the report commits to the claims, and the claims to this challenge (T20)."""
     if report.report_data != report_data_of(evidence.claims):
         refuse(Reason.CLAIMS_BINDING, "the report was made for other claims")
@@ -153,13 +195,11 @@ def _check_claims(evidence: Evidence, report: Report, policy: Policy, *, chain: 
         refuse(Reason.NONCE, "made for another challenge: ask for fresh evidence")
     if claims.chain != chain:
         refuse(Reason.CHAIN, f"made for chain {claims.chain.hex()}, expected {chain.hex()}")
-    if claims.region not in policy.regions:
-        refuse(Reason.REGION, f"region {claims.region!r} is not allowed")
     return claims
 
 
-def _check_operator(evidence: Evidence, report: Report, claims: Claims, policy: Policy) -> None:
-    """Check that an operator of the policy deployed exactly this enclave on a chip of his (T23)."""
+def _check_deployment(evidence: Evidence, report: Report, claims: Claims) -> None:
+    """Check that the report commits to a deployment statement of exactly this enclave (T23)."""
     if report.host_data != host_data(evidence.deployment):
         refuse(Reason.DEPLOYMENT_BINDING, "the enclave was launched under another deployment statement")
     deployment = Deployment.decode(evidence.deployment)
@@ -174,6 +214,10 @@ def _check_operator(evidence: Evidence, report: Report, claims: Claims, policy: 
         refuse(
             Reason.DEPLOYMENT_BINDING, "the deployment statement is about another node, operator, chip, code or region"
         )
+
+
+def _check_operator(evidence: Evidence, report: Report, claims: Claims, policy: Policy) -> None:
+    """Check that an operator of the policy signed the deployment, for a chip of his (T23)."""
     key = policy.operator_key(claims.operator)
     if key is None:
         refuse(Reason.OPERATOR_UNKNOWN, f"no operator {claims.operator!r}")

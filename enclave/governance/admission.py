@@ -16,10 +16,11 @@ from strongroom.enclave.governance.records import RECENT_BLOCKS, Node, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.programs.governance import NODES, REFRESHES, WRAPS
+from strongroom.enclave.text import is_ascii_line
 
 NODES_MAX = 1024
 ADDRESS_SIZE_MAX = 256
-"""UTF-8 bytes of an address."""
+"""Characters of an address, each one byte."""
 
 
 def attest(hearing: Hearing) -> tuple[str, str]:
@@ -30,8 +31,8 @@ def attest(hearing: Hearing) -> tuple[str, str]:
     """
     evidence, rpc, peer = hearing.fields
     for address in (rpc, peer):
-        if len(address.encode("utf-8", "replace")) > ADDRESS_SIZE_MAX or not address.isprintable():
-            refuse(Ground.MALFORMED, f"an address is at most {ADDRESS_SIZE_MAX} bytes of printable text")
+        if len(address) > ADDRESS_SIZE_MAX or not is_ascii_line(address):
+            refuse(Ground.MALFORMED, f"an address is at most {ADDRESS_SIZE_MAX} characters of ASCII")
     enclave = _judge(hearing, evidence)
     claims = enclave.claims
     if claims.node_key != hearing.signer:
@@ -69,6 +70,8 @@ def _admit(hearing: Hearing, enclave: VerifiedEnclave) -> Node:
             continue
         if other.name == claims.node or other.tls_key == claims.tls_key:
             refuse(Ground.TAKEN, "another node has this name or TLS key")
+        if other.vote_key == claims.node_key:
+            refuse(Ground.TAKEN, "this node key is another node's vote key: join with new keys")
         if other.chip_id == enclave.chip_id and other.status is not Status.LEAVING:
             refuse(Ground.TAKEN, "another node runs on this chip: let it leave first")
     check_vote_key(hearing.bench, claims.node_key, claims.vote_key)

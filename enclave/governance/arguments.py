@@ -91,6 +91,20 @@ def _number(least: int, most: int, unit: str = "") -> Kind:
 
 
 NAME = Kind("a name of 1..64 bytes without spaces", _is_name, str)
+USERS_AT_ONCE_MAX = 256
+
+
+def _are_identities(value: Any) -> bool:
+    if type(value) is not tuple or not 1 <= len(value) <= USERS_AT_ONCE_MAX:
+        return False
+    return all(type(one) is bytes and len(one) == DIGEST_SIZE for one in value) and len(set(value)) == len(value)
+
+
+IDENTITIES = Kind(
+    f"1 to {USERS_AT_ONCE_MAX} identities, each once, with commas between",
+    _are_identities,
+    lambda text: tuple(bytes.fromhex(part.strip().removeprefix("id:")) for part in text.split(",")),
+)
 KEY = _bytes(KEY_SIZE)
 IDENTITY = _bytes(DIGEST_SIZE)
 CHIP = _bytes(CHIP_ID_SIZE)

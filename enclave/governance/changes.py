@@ -21,13 +21,15 @@ from strongroom.enclave.governance.rules import LIMITS, Rules, misfit
 
 
 class Effect(Enum):
-    """What a change does to nodes, beside the rules."""
+    """What a change does to nodes or users, beside the rules."""
 
     NONE = auto()
     ATTEST_AGAIN = auto()
     """Every node is suspended until it attests again: its old evidence was judged by other rules."""
     REMOVE_NODE = auto()
     ROTATE = auto()
+    ADD_USERS = auto()
+    REMOVE_USERS = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def dry_run(rules: Rules, name: str, given: Arguments, nodes: Sequence[Node], cu
 
 def _check_removable(name: str, standing: Sequence[Node], validators: Sequence[Node]) -> None:
     if all(node.name != name for node in standing):
-        refuse(Ground.ARGUMENTS, f"node: there is no node {name!r}, or it was removed")
+        refuse(Ground.ARGUMENTS, f"node: there is no node {name}, or it was removed")
     if all(node.name == name for node in validators):
         refuse(Ground.LOCK_OUT, "no validator would be left: let another node join first")
 
@@ -238,6 +240,8 @@ CHANGES: Mapping[str, Change] = {
     "revoke": Change(takes=_ROLE, apply=_revoke),
     "remove_node": Change(takes={"node": kinds.NAME}, apply=_same, effect=Effect.REMOVE_NODE),
     "rotate": Change(takes={"compromised": kinds.BOOL}, apply=_same, effect=Effect.ROTATE),
+    "add_users": Change(takes={"users": kinds.IDENTITIES}, apply=_same, loosens=True, effect=Effect.ADD_USERS),
+    "remove_users": Change(takes={"users": kinds.IDENTITIES}, apply=_same, effect=Effect.REMOVE_USERS),
     "set_limit": Change(takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True),
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted."""

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.errors import AttestationError, InvariantBroken
+from strongroom.consensus.errors import AttestationError
 from strongroom.consensus.types import ChainId, Digest, Epoch, Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.governance import founding, proposals, succession
 from strongroom.enclave.governance.actions import ACTIONS
@@ -33,7 +34,7 @@ from strongroom.enclave.governance.hearing import Bench, Hearing
 from strongroom.enclave.governance.public import Unsigned as Unsigned
 from strongroom.enclave.governance.public import read_public
 from strongroom.enclave.governance.records import BlockFacts, Due, Node, Offer, Status, Tenure, Wish
-from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.rules import LIMITS, Rules
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.state import State
 
@@ -82,8 +83,9 @@ class Governance:
         transaction = read_public(*fields, self._bench.chain)
         try:
             value = ACTIONS[transaction.action](Hearing(self._bench, transaction, block))
+            answer = codec.encode((True, value))
             self._state.commit()
-        except (MemoryError, InvariantBroken):
+        except OF_THIS_PROCESS:
             raise
         except ProgramError as refused:
             self._state.roll_back()
@@ -93,7 +95,7 @@ class Governance:
             return codec.encode((False, ("internal", "governance failed; nothing was changed")))
         self._touched = True
         self.refresh()
-        return codec.encode((True, value))
+        return answer
 
     def end_block(self, header: Header) -> None:
         """After all transactions of a block, before its write set is taken: what time and counted votes bring about."""
@@ -110,9 +112,9 @@ class Governance:
             return
         if 0 < self._bench.book.grace_until_ms <= header.time_ms:
             self._bench.book.grace_until_ms = 0
-        proposals.settle(self._bench, header.height, header.time_ms)
-        succession.consider(self._bench, header)
-        self._state.commit()
+        self._attempt(lambda: proposals.settle(self._bench, header.height, header.time_ms))
+        if not self._attempt(lambda: succession.consider(self._bench, header)):
+            self._attempt(lambda: succession.start_over(self._bench))
         self._touched = False
         self.refresh()
 
@@ -126,6 +128,19 @@ class Governance:
         succession.consider(self._bench, terminal)
         self._state.commit()
         self.refresh()
+
+    def _attempt(self, step: Callable[[], None]) -> bool:
+        """One step of a block's end, whole or not at all: what stands in the state must not stop the block."""
+        try:
+            step()
+            self._state.commit()
+        except OF_THIS_PROCESS:
+            raise
+        except Exception:
+            self._state.roll_back()
+            self._kept.clear()
+            return False
+        return True
 
     @property
     def current(self) -> EpochDescription:
@@ -184,7 +199,7 @@ class Governance:
     @property
     def limits(self) -> Mapping[str, int]:
         """Bounds that members may change."""
-        return dict(self.rules.limits)
+        return {name: limit.default for name, limit in LIMITS.items()} | dict(self.rules.limits)
 
     @property
     def grace_until_ms(self) -> int:

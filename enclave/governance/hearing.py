@@ -12,7 +12,7 @@ from strongroom.enclave.governance.public import PublicTransaction
 from strongroom.enclave.governance.records import RECENT_BLOCKS, BlockFacts, Node, Status, Tenure
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.roll import Roll
-from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, DoesNotOpen, hybrid_seal
+from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, check_hybrid
 
 _T = TypeVar("_T")
 
@@ -138,14 +138,14 @@ def checked_size(data: Any, size: int, *, name: str) -> bytes:
 
 
 def checked_hybrid(key: Any, *, name: str) -> bytes:
-    """A hybrid public key to which something can be sealed; tried, so that none that cannot stalls an epoch (T2A).
+    """A hybrid public key to which something can be sealed, so that none that cannot stalls an epoch (T2A).
 
     Raises:
         ProgramError: ``malformed``.
     """
     checked_size(key, HYBRID_PUBLIC_SIZE, name=name)
     try:
-        hybrid_seal(key, b"", b"")
-    except (DoesNotOpen, ValueError):
+        check_hybrid(key)
+    except NotCanonical:
         refuse(Ground.MALFORMED, f"{name}: nothing can be sealed to it")
     return bytes(key)

@@ -8,6 +8,7 @@ and pass its dry run when its time comes.
 from dataclasses import replace
 
 from strongroom.consensus.types import Height, Milliseconds, PublicKey
+from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance.changes import Effect, change_named, dry_run
 from strongroom.enclave.governance.hearing import Bench, Hearing, checked_size
 from strongroom.enclave.governance.public import NONCE_SIZE, proposal_digest, proposal_id
@@ -15,6 +16,7 @@ from strongroom.enclave.governance.records import Arguments, Node, Proposal, Pro
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.registry import attest_again, remove_node
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.users import add_users, remove_users
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.programs.governance import ARCHIVE, BALLOTS, PROPOSALS, PROPOSED
 
@@ -162,12 +164,21 @@ def _activate(bench: Bench, proposal: Proposal, height: Height) -> None:
     except ProgramError as refused:
         _close(bench, proposal, ProposalStatus.VOID, proposal.decided_ms, f"{refused.code}: {refused.message}")
         return
+    except OF_THIS_PROCESS:
+        raise
+    except Exception:  # a bug of ours costs this proposal, not all that are decided with it
+        _close(bench, proposal, ProposalStatus.VOID, proposal.decided_ms, "internal: its dry run failed")
+        return
     book.write_rules(rules)
     match change_named(proposal.change).effect:
         case Effect.ATTEST_AGAIN:
             attest_again(bench)
         case Effect.REMOVE_NODE:
             remove_node(bench, _node_named(bench, arguments["node"]), height)
+        case Effect.ADD_USERS:
+            add_users(book, arguments["users"])
+        case Effect.REMOVE_USERS:
+            remove_users(book, arguments["users"])
         case Effect.ROTATE:
             asked = book.rotation
             book.rotation = ("rotate", arguments["compromised"] or (asked is not None and asked[1]))

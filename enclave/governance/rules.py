@@ -34,11 +34,20 @@ LIMITS: Mapping[str, Limit] = {
     "activation_delay_ms": Limit(3_600_000, 0, 30 * _DAY_MS),
     "refresh_interval_ms": Limit(600_000, 1_000, 7 * _DAY_MS),
     "snapshot_blocks": Limit(4_096, 8, 1_000_000),
+    "open_admission": Limit(0, 0, 1),
+    "users_per_member": Limit(10_000, 0, 2**20),
+    "sessions_per_identity": Limit(16_384, 1, 2**18),
+    "entries_per_user": Limit(100_000, 0, 2**40),
+    "bytes_per_user": Limit(256 * 2**20, 0, 2**50),
+    "entries_per_member": Limit(10_000_000, 0, 2**40),
+    "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in sessions of the epoch
 before still open. activation_delay_ms: how long a loosening change waits. refresh_interval_ms: how long a node waits
 from one refresh to the next. snapshot_blocks: every height divisible by it begins a snapshot, which the one so many
-blocks later names."""
+blocks later names. open_admission: 1 lets any identity open sessions, 0 only members, who has a role, and users on the
+roster. users_per_member: how many a member may bring onto it. sessions_per_identity: how many one may open in an epoch,
+one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one member, may add to the state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

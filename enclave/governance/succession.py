@@ -140,6 +140,13 @@ def consider(bench: Bench, header: Header) -> None:
             book.wish = Wish(_description(bench, due, chosen), chosen.public_key)
 
 
+def start_over(bench: Bench) -> None:
+    """What is decided of the next epoch cannot be carried out: void it, and begin anew with what is due then."""
+    book = bench.book
+    book.wish = book.winner = book.due = None
+    book.void_offers()
+
+
 def _consider_due(bench: Bench, header: Header) -> None:
     book, tenure = bench.book, bench.tenure
     wanted = bench.roll.wanted(book.wrap_key)

@@ -22,6 +22,10 @@ PACKAGES = ("strongroom.consensus", "strongroom.enclave")
 LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontainers")
 """Top-level modules of the installed distributions that our code imports: every .py and .so below."""
 SUFFIXES = (".py", ".so")
+AGREEING = ("CPython 3.11", "CPython 3.12", "CPython 3.13")
+"""Interpreters under which the same blocks came to the same bytes, which tests/enclave/test_interpreters.py compares.
+The version is part of the measurement, so each has one of its own; validators of any of these come to one outcome. Of
+another interpreter nobody has shown it: compare first, then allow its measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class Measurement:
         files = tuple((file.path, file.sha256) for file in self.files)
         content = codec.encode((self.python, self.programs, files))
         return sha384(labels.MEASUREMENT + b"\x00" + content).digest()
+
+    @property
+    def agrees(self) -> bool:
+        """Is this one of the interpreters whose outcomes were compared?"""
+        return self.python.rpartition(".")[0] in AGREEING
 
     @property
     def entries(self) -> tuple[tuple[str, bytes, int], ...]:

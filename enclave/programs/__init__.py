@@ -6,10 +6,11 @@ from typing import Any
 from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.programs.payments import payments
 from strongroom.enclave.programs.records import records
+from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault, Resolve
 from strongroom.enclave.programs.system import system
 
-PROGRAMS: Mapping[str, Program] = {program.name: program for program in (payments, records, system)}
+PROGRAMS: Mapping[str, Program] = {program.name: program for program in (payments, records, roster, system)}
 PROGRAM_NAMES = tuple(sorted(PROGRAMS))
 
 

@@ -33,12 +33,27 @@ class ProgramError(Exception):
 class Context:
     """What an operation sees of the world: who asks, when, and its program's state."""
 
-    __slots__ = ("_maps", "_recorded", "claimed", "height", "identity", "program", "roles", "time_ms")
+    __slots__ = (
+        "_maps",
+        "_recorded",
+        "claimed",
+        "height",
+        "identity",
+        "limits",
+        "members",
+        "program",
+        "roles",
+        "time_ms",
+    )
 
     def __init__(self, state: State, roles: frozenset[tuple[str, str, bytes]] = frozenset()) -> None:
         self._maps: Mapping[MapSchema[Any, Any], OrderedMap[Any, Any]] = state.maps
         self.roles = roles
         """(program, role, identity): who may do what, by the word of governance (for the runner)."""
+        self.members: frozenset[bytes] = frozenset()
+        """Identities of those who govern (for the runner)."""
+        self.limits: Mapping[str, int] = {}
+        """Governance's limits (for the runner)."""
         self._recorded: Callable[[bytes], Any] | None = None
         self.identity = Identity(b"")
         """Who signed the session's opening, or the query."""

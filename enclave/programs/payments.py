@@ -8,7 +8,9 @@ all balances together never exceed that, because no more is ever issued. Roles: 
 from typing import Any, NamedTuple
 
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
+from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import OWN, Account
+from strongroom.enclave.text import is_line, is_name
 
 payments = Program("payments")
 
@@ -34,6 +36,8 @@ MEMO_MAX = 256
 STATEMENT_MAX = 1_000
 BALANCES_MAX = 1_000
 ISSUANCE = 0
+ACCOUNT_BYTES = 1024
+"""What an account counts beside its label: its entries, and some of its newest movements."""
 NOTHING = (0, 0)
 """Balance and movements of an account that is new."""
 
@@ -145,14 +149,15 @@ def supply(context: Context) -> int:
 
 
 def _open(context: Context, label: str) -> int:
-    if not 1 <= len(label) <= LABEL_MAX or not label.isprintable() or "/" in label:
-        raise ProgramError("label", f"a label has 1 to {LABEL_MAX} printable characters, none of them /")
+    if not 1 <= len(label) <= LABEL_MAX or not is_name(label) or "/" in label:
+        raise ProgramError("label", f"a label has 1 to {LABEL_MAX} ASCII characters but /, or composed letters")
     if context.map(ACCOUNTS).get((context.identity, label)) is not None:
         raise ProgramError("account exists", f"account {label} is open already")
     return _create(context, context.identity, label)
 
 
 def _create(context: Context, owner: bytes, label: str) -> int:
+    charge(context, 1, ACCOUNT_BYTES + len(label.encode()))
     totals = context.map(TOTALS)
     number = (totals.get("accounts") or 0) + 1
     totals.put("accounts", number)
@@ -178,8 +183,8 @@ def _issue(context: Context, to: Account, amount: int) -> int:
 
 def _transfer(context: Context, to: Account, amount: int, source: str, memo: str) -> int:
     _check_amount(amount)
-    if len(memo) > MEMO_MAX:
-        raise ProgramError("memo", f"a memo has at most {MEMO_MAX} characters")
+    if len(memo) > MEMO_MAX or not is_line(memo):
+        raise ProgramError("memo", f"a memo is one line of at most {MEMO_MAX} characters, no controls")
     origin = context.map(ACCOUNTS).get((context.identity, source))
     if origin is None and source:
         raise ProgramError("no such account", f"you have no account {source}")

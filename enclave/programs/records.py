@@ -10,7 +10,9 @@ from typing import Any
 from strongroom.consensus import codec, labels
 from strongroom.consensus.types import NO_DIGEST
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
+from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account
+from strongroom.enclave.text import is_name
 
 records = Program("records")
 
@@ -26,6 +28,8 @@ NAME_MAX = 64
 CONTENTS_BYTES_MAX = 60 * 1024
 """Of an entry, in UTF-8; its claim and its envelope hold it whole."""
 TAGS_MAX = 16
+ENTRY_BYTES = 256
+"""What an entry counts beside contents and tags."""
 LIST_MAX = 1_000
 EMPTY = (0, bytes(NO_DIGEST))
 """Head of a collection without entries."""
@@ -42,6 +46,7 @@ def append(context: Context, *, collection: str, contents: str, tags: list[str] 
     for tag in tags:
         _check_name("tag", tag)
     owner = context.identity
+    charge(context, 1 + len(tags), ENTRY_BYTES + len(contents.encode()) + sum(len(tag.encode()) for tag in tags))
     count, chain = context.map(HEADS).get((owner, collection)) or EMPTY
     sequence = count + 1
     claim = claim_of(owner, collection, sequence, contents, tuple(tags))
@@ -96,8 +101,8 @@ def next_head(chain: bytes, claim: bytes) -> bytes:
 
 
 def _check_name(what: str, name: str) -> None:
-    if not 1 <= len(name) <= NAME_MAX or not name.isprintable() or "/" in name:
-        raise ProgramError(what, f"a {what} has 1 to {NAME_MAX} printable characters, none of them /")
+    if not 1 <= len(name) <= NAME_MAX or not is_name(name) or "/" in name:
+        raise ProgramError(what, f"a {what} has 1 to {NAME_MAX} ASCII characters but /, or composed letters")
 
 
 def _readable(context: Context, collection: Account) -> tuple[bytes, str]:
@@ -122,6 +127,6 @@ def _described(context: Context, owner: bytes, collection: str, sequence: int) -
         "height": height,
         "time_ms": time_ms,
         "owner": digest_text(owner),
-        "tags": tags.splitlines(),
+        "tags": tags.split("\n")[:-1],
         "bytes": len(contents.encode()),
     }

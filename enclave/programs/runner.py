@@ -10,10 +10,12 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import Height, Milliseconds
+from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.envelope import read_call
 from strongroom.enclave.outcome import claim_digest
 from strongroom.enclave.padding import ANSWER_SIZES, RESULT_SIZES
 from strongroom.enclave.programs.framework import Context, Operation, Program, ProgramError
+from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.state import BudgetExceeded, State
 
@@ -43,6 +45,7 @@ class Runner:
     """All programs, their state, and what is known of callers."""
 
     def __init__(self, programs: Mapping[str, Program]) -> None:
+        programs = {roster.name: roster} | dict(programs)
         self.state = State([schema for program in programs.values() for schema in program.maps])
         self._measurements: frozenset[bytes] = frozenset()
         self._context = Context(self.state)
@@ -53,10 +56,20 @@ class Runner:
             self._transactions |= {(program.name, name): found for name, found in program.transactions.items()}
             self._queries |= {(program.name, name): found for name, found in program.queries.items()}
 
-    def heed(self, measurements: frozenset[bytes], roles: frozenset[tuple[str, str, bytes]]) -> None:
-        """Take calls for these measurements, from callers with these roles (program, role, identity), from now on."""
+    def heed(
+        self,
+        measurements: frozenset[bytes],
+        roles: frozenset[tuple[str, str, bytes]],
+        members: frozenset[bytes],
+        limits: Mapping[str, int],
+    ) -> None:
+        """From now on: take calls for these measurements, from callers with these roles (program, role, identity).
+
+        Members are identities; limits are governance's, by name.
+        """
         self._measurements = measurements
-        self._context.roles = roles
+        context = self._context
+        context.roles, context.members, context.limits = roles, members, limits
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:
@@ -86,7 +99,7 @@ class Runner:
             if len(plaintext) >= RESULT_SIZES[-1]:
                 raise ProgramError("result too large", f"{len(plaintext)} bytes, at most {RESULT_SIZES[-1] - 1}")
             state.commit()
-        except (MemoryError, InvariantBroken):
+        except OF_THIS_PROCESS:
             raise
         except Exception as error:
             state.roll_back()

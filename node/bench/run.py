@@ -24,7 +24,9 @@ from strongroom.node.bench.report import Document, Memory, make_report
 from strongroom.node.bench.work import Payments, Work
 from strongroom.node.cli.teller import Teller
 from strongroom.node.cli.temporary_cluster import Stage, running_cluster
+from strongroom.node.client.bringing import bring
 from strongroom.node.cluster import Cluster
+from strongroom.node.cluster_plan import BRINGER
 
 OUTSTANDING_MAX = 1000
 """Below the anti-replay window of a session."""
@@ -91,6 +93,7 @@ async def measure(
         clients = [Identity.from_seed(Secret(seed)) for seed in seeds]
         with teller.under_way() as say:
             say(f"preparing {load.clients} clients for {work.operation}")
+            await bring(directory, [one.id for one in clients], member=BRINGER)
             await work.prepare(directory, clients)
             floor = measure_floor(work.envelope_bytes)
             text = "as fast as it goes" if load.rate is None else f"{load.rate:g} calls per second"

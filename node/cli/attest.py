@@ -19,6 +19,7 @@ from strongroom.node.cli.common import (
     fail,
     guarded,
     run,
+    say,
 )
 from strongroom.node.client.errors import NotTrusted
 
@@ -107,16 +108,14 @@ def _document(examined: "Examined") -> dict[str, Any]:
 
 def _show(examined: "Examined") -> None:
     document = _document(examined)
-    typer.echo(f"{document['node']} at {document['endpoint']}, service {document['service']}")
+    say(f"{document['node']} at {document['endpoint']}, service {document['service']}")
     for line in document["says"]:
-        typer.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def _show_verdict(examined: "Examined") -> None:
     _show(examined)
     simulated = " on a SIMULATED platform" if examined.enclave.simulated else ""
-    typer.echo(f"good: verified against {examined.epoch.genesis.pin}{simulated}")
-    typer.echo(
-        "  checked: genesis is the pinned one, every epoch follows, evidence is over our nonce and meets the policy,"
-    )
-    typer.echo("  its TLS key is that of this connection, it is a validator, a quorum vouches for what is newest")
+    say(f"good: verified against {examined.epoch.genesis.pin}{simulated}")
+    say("  checked: genesis is the pinned one, every epoch follows, evidence is over our nonce and meets the policy,")
+    say("  its TLS key is that of this connection, it is a validator, a quorum vouches for what is newest")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.node.cli import cluster_screen
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, fail, guarded, note, run
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, fail, guarded, note, run, say
 from strongroom.node.cluster import Cluster, open_cluster
 from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
 from strongroom.node.interrupts import cancelled_by_signals
@@ -82,7 +82,7 @@ def _ready_document(cluster: Cluster) -> dict[str, Any]:
         "endpoints": list(service.endpoints),
         "ca": str(service.ca),
         "dir": str(cluster.layout.directory),
-        "nodes": cluster.names,
+        "nodes": [node.name for node in cluster.running()],
     }
 
 
@@ -107,7 +107,7 @@ def down(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) 
     cluster = open_cluster(directory)
     names = [node.name for node in cluster.running()]
     run(_finishing(cluster.down()))
-    emit({"stopped": names}, as_json, lambda: typer.echo(f"stopped {', '.join(names) or 'nothing: no node ran'}"))
+    emit({"stopped": names}, as_json, lambda: say(f"stopped {', '.join(names) or 'nothing: no node ran'}"))
 
 
 @cluster_app.command()
@@ -120,7 +120,7 @@ def stop(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: 
     process = open_cluster(directory).node(node)
     ran = process.host() is not None
     run(_finishing(process.stop()))
-    emit(_row(process, "stopped"), as_json, lambda: typer.echo(f"{node} {'stopped' if ran else 'did not run'}"))
+    emit(_row(process, "stopped"), as_json, lambda: say(f"{node} {'stopped' if ran else 'did not run'}"))
 
 
 @cluster_app.command()
@@ -139,7 +139,7 @@ def start(
     process = cluster.node(node)
     state = run(_start(cluster, process, wait=wait))
     endpoint = f"https://{process.config().rpc}"
-    emit(_row(process, state), as_json, lambda: typer.echo(f"{node} runs ({state}) on {endpoint}"))
+    emit(_row(process, state), as_json, lambda: say(f"{node} runs ({state}) on {endpoint}"))
 
 
 async def _start(cluster: Cluster, process: NodeProcess, *, wait: bool) -> str:
@@ -159,7 +159,7 @@ def kill(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: 
     process = open_cluster(directory).node(node)
     ran = process.host() is not None
     run(_finishing(process.kill()))
-    emit(_row(process, "stopped"), as_json, lambda: typer.echo(f"{node} {'killed' if ran else 'did not run'}"))
+    emit(_row(process, "stopped"), as_json, lambda: say(f"{node} {'killed' if ran else 'did not run'}"))
 
 
 @cluster_app.command()
@@ -181,7 +181,7 @@ def add(
     emit(
         {**_row(process, "voting"), "endpoint": endpoint},
         as_json,
-        lambda: typer.echo(f"{process.name} votes on {endpoint}"),
+        lambda: say(f"{process.name} votes on {endpoint}"),
     )
 
 
@@ -204,7 +204,7 @@ def remove(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json
     emit(
         _row(cluster.node(node), "removed"),
         as_json,
-        lambda: typer.echo(f"{node} is no validator any more, and stopped"),
+        lambda: say(f"{node} is no validator any more, and stopped"),
     )
 
 
@@ -234,7 +234,7 @@ def logs(
 
     def show(text: str) -> None:
         for line in text.splitlines():
-            emit({"node": node, "line": line}, as_json, lambda line=line: typer.echo(line))  # type: ignore[misc]
+            emit({"node": node, "line": line}, as_json, lambda line=line: say(line))  # type: ignore[misc]
 
     show("\n".join(log_tail(path, lines)) if lines else "")
     if follow:

@@ -6,15 +6,18 @@ Owns words and layout. It decides nothing.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
-from strongroom.node.cluster import Cluster
+from strongroom.node.cli.common import say
+from strongroom.node.cli.tables import facts, table
+from strongroom.node.cluster import Cluster, endpoint_of
+from strongroom.node.terminal_text import shown, shown_lines
 
 _WATCH_SECONDS = 0.5
-_TABLE_WIDTH = 140
 _COLOURS = {"voting": "green", "stopped": "red", "suspended": "red"}
 _WARNINGS = ("warning:",)
 
@@ -24,45 +27,46 @@ def progress() -> Iterator[Callable[[str], None]]:
     """A function that shows what is done now: one moving line on a terminal, else one line each."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text: console.print(text, markup=False, highlight=False)
+        yield lambda text: console.print(shown_lines(text), markup=False, highlight=False, soft_wrap=True)
         return
     with console.status("…") as line:
 
-        def say(text: str) -> None:
+        def show(text: str) -> None:
             if text.startswith(_WARNINGS):
-                console.print(text, markup=False, highlight=False)
+                console.print(shown_lines(text), markup=False, highlight=False, soft_wrap=True)
             else:
-                line.update(text)
+                line.update(escape(shown(text)))
 
-        yield say
+        yield show
 
 
 def show_ready(cluster: Cluster, *, detach: bool) -> None:
     """Endpoints and what to do next."""
-    console = Console(highlight=False)
     service = cluster.service()
     folder = str(cluster.layout.directory)
-    console.print(f"{len(cluster.nodes)} nodes answer (attestation is SIMULATED)")
-    console.print(f"  service    {service.pin}", soft_wrap=True)
-    for name, endpoint in zip(cluster.names, service.endpoints, strict=True):
-        console.print(f"  {name:<10} {endpoint}")
-    console.print(f"  folder     {folder}", soft_wrap=True)
-    console.print(f"try: strongroom call payments.transfer to=bob amount=5 --as alice --dir {folder}", soft_wrap=True)
-    console.print(f"end: strongroom cluster down --dir {folder}" if detach else "end: Ctrl-C", soft_wrap=True)
+    answering = cluster.running()
+    say(f"{len(answering)} nodes answer (attestation is SIMULATED)")
+    say(f"  service    {service.pin}")
+    for node in answering:
+        say(f"  {node.name:<10} {endpoint_of(node) or 'node.toml cannot be read'}")
+    say(f"  folder     {folder}")
+    say(f"try: strongroom call payments.transfer to=bob amount=5 --as alice --dir {quote(folder)}")
+    say(f"end: strongroom cluster down --dir {quote(folder)}" if detach else "end: Ctrl-C")
 
 
 async def watch(cluster: Cluster) -> None:
     """Show a status line until every node has ended."""
     console = Console(stderr=True)
-    shown = ""
+    said = ""
     with console.status("…") if console.is_terminal else _Silent() as line:
         while True:
             states = await cluster.states()
             text = await asyncio.to_thread(_status_line, cluster, states)
             if console.is_terminal:
-                line.update(text)
-            elif (summary := _summary(states)) != shown:
-                console.print(shown := summary, highlight=False)
+                line.update(escape(shown(text)))
+            elif (summary := _summary(states)) != said:
+                said = summary
+                console.print(shown(summary), highlight=False, markup=False, soft_wrap=True)
             if all(state == "stopped" for state in states.values()):
                 return
             await asyncio.sleep(_WATCH_SECONDS)
@@ -70,22 +74,25 @@ async def watch(cluster: Cluster) -> None:
 
 def show_status(document: dict[str, Any]) -> None:
     """`cluster status` as a table."""
-    console = Console(highlight=False)
-    console.width = max(console.width, _TABLE_WIDTH)  # a narrow terminal wraps lines; figures are never cut off
-    console.print(f"service {document['service']}", soft_wrap=True)
+    facts([("service", document["service"])])
+    show_executing(document)
     columns = ("node", "pid", "enclave", "state", "height", "executed", "view", "peers", "attestation", "endpoint")
-    table = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for node in document["nodes"]:
-        colour = _COLOURS.get(node["state"], "yellow")
-        plain = ("height", "executed", "view", "peers", "attestation", "endpoint")
-        table.add_row(
-            node["name"],
-            _text(node["pid"]),
-            _text(node["enclave_pid"]),
-            f"[{colour}]{node['state']}[/]",
-            *(_text(node[key]) for key in plain),
-        )
-    console.print(table)
+    keys = ("name", "pid", "enclave_pid", "state", "height", "executed", "view", "peers", "attestation", "endpoint")
+    rows = [["–" if node[key] is None else str(node[key]) for key in keys] for node in document["nodes"]]
+    table(columns, rows, style=lambda column, text: _COLOURS.get(text, "yellow") if column == "state" else "")
+
+
+def show_executing(document: dict[str, Any]) -> None:
+    """How many replicas execute, and that a quorum does not."""
+    quorum, executing = document["quorum"], document["executing"]
+    pairs: list[tuple[str, object]] = []
+    if quorum is not None:
+        enough = "" if executing >= quorum else ": TOO FEW"
+        pairs.append(("executing", f"{executing} of {document['members']} replicas, {quorum} needed{enough}"))
+    if document["alarm"]:
+        pairs.append(("alarm", document["alarm"]))
+    if pairs:
+        facts(pairs)
 
 
 class _Silent:
@@ -111,11 +118,8 @@ def _status_line(cluster: Cluster, states: dict[str, str]) -> str:
     others = {name: state for name, state in states.items() if state != "voting"}
     parts = [
         f"{voting} of {len(states)} vote",
+        f"{status.get('executing', '?')} execute",
         f"height {status.get('height', '?')}",
         f"view {status.get('view', '?')}",
     ]
     return " · ".join([*parts, *([_summary(others)] if others else []), "Ctrl-C stops all"])
-
-
-def _text(value: object) -> str:
-    return "–" if value is None else str(value)

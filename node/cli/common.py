@@ -6,11 +6,16 @@ Owns the exit codes of INTERFACES and the rule that no traceback reaches a user.
 """
 
 import asyncio
+import errno
 import functools
+import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import ContextVar
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
@@ -35,10 +40,15 @@ from strongroom.node.client.errors import (
 )
 from strongroom.node.layout import DEFAULT_DIRECTORY, ClusterLayout
 from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.terminal_text import escaped_json, shown_lines
 
 TRACEBACK_VARIABLE = "STRONGROOM_TRACEBACK"
 """Set to 1, an unexpected error is raised instead of told in one line: for developers."""
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C: 128 and the number of SIGINT, as of any shell's command."""
+
+_WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -94,18 +104,76 @@ def exit_code_of(error: StrongroomError) -> ExitCode:
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.USAGE)
 
 
-def fail(message: str, code: ExitCode | int = ExitCode.NO) -> NoReturn:
-    """Say on stderr what is wrong and what to do next, and end with this exit status."""
-    typer.echo(f"error: {message}", err=True)
+class _Printing:
+    """What the command that runs has to print."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json, self.emitted = as_json, False
+
+
+_printing: ContextVar[_Printing] = ContextVar("_printing")
+
+
+def _now() -> _Printing:
+    printing = _printing.get(None)
+    if printing is None:
+        _printing.set(printing := _Printing())
+    return printing
+
+
+def fail(message: str, code: ExitCode | int = ExitCode.NO, error: BaseException | None = None) -> NoReturn:
+    """Say on stderr what is wrong and what to do next, and end with this exit status; with --json a document, too."""
+    printing = _now()
+    if printing.as_json and not printing.emitted:
+        with suppress(OSError, ValueError):
+            emit({"ok": False, "error": error_document(error, message, code)}, as_json=True)
+    warn(f"error: {message}")
     raise typer.Exit(int(code))
 
 
+def error_document(error: BaseException | None, message: str, code: ExitCode | int = ExitCode.USAGE) -> dict[str, str]:
+    """`error` of a command's JSON: a stable code (the kind of the error, else of the exit status), and words."""
+    name = ExitCode(code).name if error is None and code in set(ExitCode) else type(error).__name__
+    if error is not None and name != "NoneType":
+        name = _WORD_BEGINS.sub("-", name)
+    return {"code": name.lower().replace("_", "-"), "message": message}
+
+
 def emit(document: object, as_json: bool, human: Callable[[], None] | None = None) -> None:
-    """Print a command's answer: with `as_json` one line of JSON, else whatever `human` prints."""
+    """Print a command's answer: with `as_json` one line of JSON, else whatever `human` prints.
+
+    Raises:
+        OSError: standard output is closed, or takes nothing.
+    """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
     if as_json or human is None:
-        typer.echo(json.dumps(document, ensure_ascii=False, default=_plain))
+        typer.echo(_json_text(document))
     else:
         human()
+    _now().emitted = True
+
+
+def _json_text(document: object) -> str:
+    """One line of JSON; all ASCII where standard output has no character for some of it."""
+    text = escaped_json(json.dumps(document, ensure_ascii=False, default=_plain))
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return json.dumps(document, default=_plain)
+    return text
+
+
+def has_emitted() -> bool:
+    """Was the answer of the command that runs printed already?"""
+    return _now().emitted
+
+
+def take_any_text() -> None:
+    """Write what a terminal or pipe has no character for as an escape, instead of failing at it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
@@ -113,8 +181,16 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     try:
         return asyncio.run(coroutine)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(130) from None
+        warn("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+def run_submission(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """`run` of what submits something: Ctrl-C stays KeyboardInterrupt, for its fate to be told."""
+    try:
+        return asyncio.run(coroutine)
     except BaseExceptionGroup as group:
         raise _first(group) from None
 
@@ -124,14 +200,15 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        _printing.set(_Printing(as_json=kwargs.get("as_json") is True))
         try:
             return command(*args, **kwargs)
         except StrongroomError as error:
-            fail(str(error) or type(error).__name__, exit_code_of(error))
+            fail(str(error) or type(error).__name__, exit_code_of(error), error)
         except (BrokenPipeError, KeyboardInterrupt):
             raise
         except OSError as error:
-            fail(f"{error.strerror or error}: {error.filename or 'no file named'}", ExitCode.USAGE)
+            fail(f"{error.strerror or error}: {error.filename or 'no file named'}", ExitCode.USAGE, error)
         except Exception as error:
             # The classes of click and typer are control flow; they come by here too.
             if type(error).__module__.partition(".")[0] in ("click", "typer") or os.environ.get(TRACEBACK_VARIABLE):
@@ -140,6 +217,7 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
                 f"a bug in this program ({type(error).__name__}: {error}); run again with {TRACEBACK_VARIABLE}=1 "
                 "and report what it prints",
                 ExitCode.USAGE,
+                error,
             )
 
     return wrapped
@@ -181,9 +259,20 @@ def ask_passphrase(name: str) -> str:
     return text
 
 
+def say(text: str = "") -> None:
+    """Print a line, or some, of a command's answer."""
+    typer.echo(shown_lines(text))
+
+
 def note(text: str) -> None:
     """Say something on stderr that is not part of the answer."""
-    print(text, file=sys.stderr, flush=True)
+    warn(text)
+
+
+def warn(text: str) -> None:
+    """Say something on stderr; one that takes nothing changes nothing."""
+    with suppress(OSError, ValueError, AttributeError):
+        print(shown_lines(text), file=sys.stderr, flush=True)
 
 
 def _plain(value: object) -> object:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.text import is_name
 from strongroom.node.cli.demo_plain import AMOUNT_MAX, PlainLedger, enough_for_all, in_id_order
 from strongroom.node.cli.demo_table import Transfer
 from strongroom.node.cli.teller import Bar, StoryFails, Teller
@@ -56,8 +57,10 @@ def opening_balances(transfers: Sequence[Transfer], given: dict[str, int] | None
     named = dict.fromkeys((name for transfer in transfers for name in (transfer.source, transfer.target)), 0)
     opening = enough_for_all(transfers) if given is None else {**named, **given}
     for name in opening:
-        if not 1 <= len(name) <= LABEL_MAX or not name.isprintable() or "/" in name:
-            raise OperatorFault(f"account {name!r}: a label has 1 to {LABEL_MAX} printable characters, none of them /")
+        if not 1 <= len(name) <= LABEL_MAX or not is_name(name) or "/" in name:
+            raise OperatorFault(
+                f"account {name!r}: a label has 1 to {LABEL_MAX} ASCII characters but /, or composed letters"
+            )
     if sum(opening.values()) > AMOUNT_MAX:
         raise OperatorFault(f"the opening balances add up to more than {AMOUNT_MAX}: use a smaller --scale or --limit")
     return opening

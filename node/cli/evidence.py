@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.node.cli.common import ExitCode, JsonOption, emit, guarded
+from strongroom.node.cli.common import ExitCode, JsonOption, emit, guarded, say
 
 if TYPE_CHECKING:
     from strongroom.node.evidence.cases import PolicyFile
@@ -68,9 +68,9 @@ def _judge_cases(path: Path, policy: "PolicyFile", as_json: bool) -> None:
         agreed += agrees
         document = {"id": case.id, "expected": case.expected, "got": verdict.verdict, "reason": verdict.reason}
         line = f"{case.id:<{width}}  {case.expected:<11}  {verdict.verdict:<12}  {_words(verdict)}"
-        emit(document, as_json, lambda line=line: typer.echo(line))  # type: ignore[misc]
+        emit(document, as_json, lambda line=line: say(line))  # type: ignore[misc]
     if not as_json:
-        typer.echo(f"{agreed} of {len(found)} cases come out as expected")
+        say(f"{agreed} of {len(found)} cases come out as expected")
     if agreed != len(found):
         raise typer.Exit(int(ExitCode.NO))
 
@@ -93,11 +93,11 @@ def _judge_file(path: Path, policy: "PolicyFile", as_json: bool, *, pinned: bool
 
 
 def _show(kind: str | None, verdict: "Verdict") -> None:
-    typer.echo(f"{verdict.verdict}: {_words(verdict)}")
+    say(f"{verdict.verdict}: {_words(verdict)}")
     for name, value in {"kind": kind or "unknown", **verdict.facts}.items():
         lines = value if isinstance(value, list) else [str(value)]
         for position, line in enumerate(lines or ["-"]):
-            typer.echo(f"  {name.replace('_', ' ') if position == 0 else '':<16} {line}")
+            say(f"  {name.replace('_', ' ') if position == 0 else '':<16} {line}")
 
 
 def _words(verdict: "Verdict") -> str:

@@ -24,6 +24,7 @@ from strongroom.node.cli.common import (
     note,
     read_id,
     run,
+    say,
 )
 from strongroom.node.cli.explorer_public import register
 
@@ -61,6 +62,8 @@ def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
 
 async def _status(directory: Path) -> dict[str, Any]:
+    from strongroom.node.cluster import executing_of
+
     async with _reader(directory) as reader:
         nodes = [
             {"endpoint": endpoint, **(answer or {"node": None, "state": UNREACHABLE})}
@@ -73,6 +76,7 @@ async def _status(directory: Path) -> dict[str, Any]:
         "service": reader.service.pin,
         "chain": reader.service.chain.hex(),
         **{name: info.get(name) for name in names},
+        **executing_of([{**node, "name": node["node"]} for node in nodes]),
         "nodes": nodes,
     }
 
@@ -193,7 +197,7 @@ def verify(
     except ReceiptInvalid as fault:
         document = {"verdict": fault.verdict, "reason": str(fault), "height": height}
         code = ExitCode.CANNOT_CHECK if fault.verdict == "cannot check" else ExitCode.NO
-    emit(document, as_json, lambda: typer.echo(f"{document['verdict']}: {document['reason']}"))
+    emit(document, as_json, lambda: say(f"{document['verdict']}: {document['reason']}"))
     if code:
         raise typer.Exit(int(code))
 

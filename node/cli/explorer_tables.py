@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from strongroom.node.cli.tables import facts, or_dash, table
 
-WIDTH_MAX = 400
-"""A table is as wide as its content, up to this: an id that was folded could not be copied."""
 SHORT = 12
 """Digits of a digest that a table shows."""
 
@@ -23,6 +20,12 @@ def show_status(document: dict[str, Any]) -> None:
             ("pin", document["service"]),
             ("height", f"{or_dash(document['height'])} final, {or_dash(document['executed'])} executed"),
             ("epoch", or_dash(document["epoch"])),
+            (
+                "executing",
+                f"{document['executing']} of {or_dash(document['members'])} replicas,"
+                f" {or_dash(document['quorum'])} needed",
+            ),
+            *([("alarm", document["alarm"])] if document["alarm"] else []),
         ]
     )
     names = ("node", "state", "height", "executed", "view", "leader", "peers", "endpoint")
@@ -45,7 +48,7 @@ def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
         ]
         for block in blocks
     ]
-    table(("height", "time", "proposer", "view", "transactions", "bytes", "anchors", "signed by", "hash"), rows)
+    table(("height", "time", "proposer", "view", "txs", "bytes", "anchors", "signed by", "hash"), rows)
 
 
 def show_block(block: dict[str, Any]) -> None:
@@ -92,29 +95,6 @@ def show_transaction(document: dict[str, Any]) -> None:
     if document.get("opened"):
         pairs.append(("opened", _opened(document["opened"])))
     facts(pairs)
-
-
-def table(names: Sequence[str], rows: list[list[str]], *, title: str = "") -> None:
-    """Rows under a heading, nothing folded."""
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console(highlight=False, markup=False, width=WIDTH_MAX).print(table)
-
-
-def facts(pairs: Sequence[tuple[str, str]]) -> None:
-    """Names and values in two columns."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    width = max(len(name) for name, _ in pairs)
-    for name, value in pairs:
-        console.print(f"{name:<{width}}  {value}")
-
-
-def or_dash(value: Any) -> str:
-    """A value, or a dash where there is none."""
-    return "-" if value is None else str(value)
 
 
 def time_text(milliseconds: int) -> str:

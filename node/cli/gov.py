@@ -10,16 +10,22 @@ import typer
 
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
+    TIMEOUT_SECONDS,
     DirectoryOption,
     ExitCode,
     JsonOption,
+    TimeoutOption,
     ask_passphrase,
     emit,
     existing_directory,
     fail,
     guarded,
+    note,
     run,
+    run_submission,
+    say,
 )
+from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.ledger import read_arguments
 from strongroom.node.client.errors import ProgramFailed
 
@@ -49,6 +55,7 @@ def propose(
     change: ChangeArgument,
     member: MemberOption,
     values: ValuesArgument = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +69,7 @@ def propose(
     from strongroom.node.layout import ClusterLayout
 
     arguments = read_change(change, read_arguments(values), KeyFolder(ClusterLayout(directory).keys))
-    _act(directory, member, as_json, lambda one, _: one.propose(change, arguments))
+    _act(directory, member, timeout, as_json, lambda one, _: one.propose(change, arguments))
 
 
 @gov_app.command()
@@ -71,6 +78,7 @@ def vote(
     id: IdArgument,
     answer: Annotated[str, typer.Argument(metavar="yes|no")],
     member: MemberOption,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,19 +88,23 @@ def vote(
     """
     if answer not in ("yes", "no"):
         fail(f"{answer!r}: vote yes or no", ExitCode.USAGE)
-    _act(directory, member, as_json, lambda one, state: one.vote(_found(state, id), yes=answer == "yes"))
+    _act(directory, member, timeout, as_json, lambda one, state: one.vote(_found(state, id), yes=answer == "yes"))
 
 
 @gov_app.command()
 @guarded
 def withdraw(
-    id: IdArgument, member: MemberOption, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
+    id: IdArgument,
+    member: MemberOption,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
 ) -> None:
     """Take back one's own open proposal.
 
     Example: strongroom gov withdraw 5f3a --as member0
     """
-    _act(directory, member, as_json, lambda one, state: one.withdraw(_found(state, id).id))
+    _act(directory, member, timeout, as_json, lambda one, state: one.withdraw(_found(state, id).id))
 
 
 @gov_app.command()
@@ -141,24 +153,35 @@ def simulate(
 
 
 def _act(
-    directory: Path, member: str, as_json: bool, action: "Callable[[Member, Document], Awaitable[Decided]]"
+    directory: Path,
+    member: str,
+    timeout: float,
+    as_json: bool,
+    action: "Callable[[Member, Document], Awaitable[Decided]]",
 ) -> None:
-    try:
-        document = run(_acted(existing_directory(directory), member, action))
-    except ProgramFailed as fault:
-        if as_json:
+    fate = Fate(member, ask_later="strongroom explorer tx {id}")
+    with fate_told(fate, as_json):
+        try:
+            document = run_submission(_acted(existing_directory(directory), member, timeout, fate, action))
+        except ProgramFailed as fault:
             id = None if fault.id is None else fault.id.hex()
             error = {"code": fault.code, "message": fault.message}
-            emit({"id": id, "height": fault.height, "index": fault.index, "ok": False, "error": error}, as_json)
-        fail(str(fault), ExitCode.NO)
-    text = (
-        f"proposal {document['proposal']} is {document['status']}, proven by a receipt at height {document['height']}"
-    )
-    emit(document, as_json, lambda: typer.echo(text))
+            place = {"id": id, "height": fault.height, "index": fault.index}
+            fate.settled({**place, "ok": False, "error": error}, ExitCode.NO)
+            if as_json:
+                show_settled(fate, as_json, None)
+            fail(str(fault), ExitCode.NO)
+        at = document["height"]
+        text = f"proposal {document['proposal']} is {document['status']}, proven by a receipt at height {at}"
+        show_settled(fate, as_json, lambda: say(text))
 
 
 async def _acted(
-    directory: Path, member: str, action: "Callable[[Member, Document], Awaitable[Decided]]"
+    directory: Path,
+    member: str,
+    timeout: float,
+    fate: Fate,
+    action: "Callable[[Member, Document], Awaitable[Decided]]",
 ) -> dict[str, Any]:
     from strongroom.node.client.governing import Member, read_public_state
     from strongroom.node.client.reader import Reader
@@ -167,10 +190,12 @@ async def _acted(
     service = load_service(directory)
     identity = service.keys.load(member, ask_passphrase)
     async with Reader(service) as reader:
-        decided = await action(Member(reader, identity), await read_public_state(reader))
+        signing = Member(reader, identity, timeout=timeout, on_sealed=fate.sealed, on_waiting=note)
+        decided = await action(signing, await read_public_state(reader))
     proposal, status = decided.value
     place = {"id": decided.id.hex(), "height": decided.height, "index": decided.index}
-    return {**place, "ok": True, "proposal": proposal, "status": status}
+    fate.settled({**place, "ok": True, "proposal": proposal, "status": status})
+    return fate.document or {}
 
 
 async def _state(directory: Path) -> "Document":
@@ -185,6 +210,7 @@ async def _state(directory: Path) -> "Document":
 async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict[str, Any]:
     from strongroom.enclave.governance.changes import change_named
     from strongroom.enclave.programs.framework import ProgramError
+    from strongroom.node.client.effects import effects_on_nodes, epochs_needed
     from strongroom.node.client.governing import read_change
     from strongroom.node.client.service import load_service
 
@@ -196,6 +222,7 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
     except ProgramError as error:
         return {"ok": False, "change": change, "error": {"code": error.code, "message": error.message}}
     needed = len(before.members) // 2 + 1
+    effects = effects_on_nodes(state, change, arguments, after)
     return {
         "ok": True,
         "change": change,
@@ -204,6 +231,8 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
         "delay_ms": before.limit("activation_delay_ms") if row.loosens else 0,
         "effect": row.effect.name.lower().replace("_", " "),
         "rules_change": before != after,
+        "nodes": [one.to_json() for one in effects],
+        "epochs": epochs_needed(effects, state),
     }
 
 
@@ -215,10 +244,14 @@ def _found(state: "Document", id: str) -> "ProposalEntry":
 
 def _show_simulated(document: dict[str, Any]) -> None:
     if not document["ok"]:
-        typer.echo(f"no: {document['error']['code']}: {document['error']['message']}")
+        say(f"no: {document['error']['code']}: {document['error']['message']}")
         return
     wait = f"{document['delay_ms'] / 1000:g} s of block time later" if document["delay_ms"] else "at once"
-    typer.echo(
-        f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree"
-    )
-    typer.echo(f"it takes effect {wait}; effect on nodes: {document['effect']}")
+    say(f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree")
+    nodes = document["nodes"]
+    say(f"it takes effect {wait}; effect on nodes: {'as follows' if nodes else document['effect']}")
+    for one in nodes:
+        kind = "validator" if one["validator"] else "node"
+        say(f"  {kind} {one['node']}: {one['what']} ({one['when']}; {one['why']})")
+    if document["epochs"]:
+        say(f"validators that must go are gone after {document['epochs']} more epochs, a share in each")

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from strongroom.node.cli.explorer_tables import SHORT, cut, facts, or_dash, table, time_text
+from strongroom.node.cli.explorer_tables import SHORT, cut, time_text
+from strongroom.node.cli.tables import facts, or_dash, table
 
 
 def show_epochs(epochs: Sequence[dict[str, Any]]) -> None:
@@ -45,10 +46,11 @@ def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
         "offence",
         "boot",
         "height",
+        "executes",
         "view",
         "endpoint",
     )
-    table(names, [[or_dash(node.get(name)) for name in names] for node in nodes])
+    table(names, [[_seen(node, name) for name in names] for node in nodes])
 
 
 def show_proposals(proposals: Sequence[dict[str, Any]]) -> None:
@@ -83,6 +85,12 @@ def show_proposal(proposal: dict[str, Any]) -> None:
             *((f"  {one['member']}", "yes" if one["yes"] else "no") for one in proposal["ballots"]),
         ]
     )
+
+
+def _seen(node: dict[str, Any], name: str) -> str:
+    """A cell; what was once found of a node that is away is said to be of the past."""
+    text = or_dash(node.get(name))
+    return f"{text}, not connected" if name == "verdict" and node.get("connected") is False else text
 
 
 def _arguments(arguments: dict[str, Any]) -> str:

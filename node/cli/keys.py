@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, note, run, say
 from strongroom.node.client.identities import PASSPHRASE_VARIABLE, IdentityFile, KeyFolder
 from strongroom.node.layout import ClusterLayout
 
@@ -33,6 +34,7 @@ def new(
     """
     text = (os.environ.get(PASSPHRASE_VARIABLE) or _ask_twice()) if passphrase else ""
     made = _folder(directory).new(name, passphrase=text)
+    _bring(directory, made)
     emit(_document(made), as_json, lambda: _show(made))
 
 
@@ -48,9 +50,9 @@ def list_(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
     def human() -> None:
         width = max((len(entry.name) for entry in found), default=0)
         for entry in found:
-            typer.echo(f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}")
+            say(f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}")
         if not found:
-            typer.echo(f"no identity in {directory}: make one with `strongroom keys new NAME`", err=True)
+            note(f"no identity in {directory}: make one with `strongroom keys new NAME`")
 
     emit([_document(entry) for entry in found], as_json, human)
 
@@ -70,6 +72,28 @@ def _folder(directory: Path) -> KeyFolder:
     return KeyFolder(ClusterLayout(directory).keys)
 
 
+def _bring(directory: Path, made: IdentityFile) -> None:
+    """In the folder of a local cluster that runs, its first member brings the new identity onto the roster."""
+    from strongroom.consensus.errors import StrongroomError
+    from strongroom.node.cli.common import note
+    from strongroom.node.client.bringing import bring
+    from strongroom.node.cluster import open_cluster
+    from strongroom.node.cluster_plan import BRINGER
+
+    if not ClusterLayout(directory).service.is_file():
+        return
+    try:
+        if not ClusterLayout(directory).nodes():
+            raise OperatorFault("no node of this service runs from this folder")
+        if open_cluster(directory).running():
+            run(bring(directory, [made.id], member=BRINGER))
+    except StrongroomError as fault:
+        note(
+            f"{made.name} is not admitted yet: {fault}; a member brings it with "
+            f"`strongroom call roster.bring users='[\"id:{made.id.hex()}\"]' --as MEMBER`"
+        )
+
+
 def _ask_twice() -> str:
     text: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True)
     return text
@@ -85,7 +109,7 @@ def _document(entry: IdentityFile) -> dict[str, Any]:
 
 
 def _show(entry: IdentityFile) -> None:
-    typer.echo(f"name        {entry.name}")
-    typer.echo(f"id          id:{entry.id.hex()}")
-    typer.echo(f"public key  {entry.public.hex()} (Ed25519)")
-    typer.echo(f"key file    {'sealed with a passphrase' if entry.sealed else 'in the clear, mode 0600'}")
+    say(f"name        {entry.name}")
+    say(f"id          id:{entry.id.hex()}")
+    say(f"public key  {entry.public.hex()} (Ed25519)")
+    say(f"key file    {'sealed with a passphrase' if entry.sealed else 'in the clear, mode 0600'}")

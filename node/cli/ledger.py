@@ -5,13 +5,14 @@ the client's and is loaded when a command runs.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.errors import ClientFault, StrongroomError
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     TIMEOUT_SECONDS,
@@ -26,10 +27,14 @@ from strongroom.node.cli.common import (
     guarded,
     note,
     run,
+    run_submission,
+    say,
 )
 from strongroom.node.cli.evidence import register as register_evidence
+from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
-from strongroom.node.client.errors import ProgramFailed, TransactionRefused, Unreachable
+from strongroom.node.client.errors import ProgramFailed, TransactionRefused
+from strongroom.node.client.replies import NUMBER_MAX
 
 if TYPE_CHECKING:
     from strongroom.node.client.calls import Done
@@ -80,34 +85,42 @@ def call(
     """
     existing_directory(directory)
     texts = read_arguments(arguments)
-    try:
-        document = run(_call(directory, identity, name, texts, wait, timeout))
-    except ProgramFailed as fault:
-        _emit_failure(fault, {"code": fault.code, "message": fault.message}, as_json)
-    except TransactionRefused as fault:
-        _emit_failure(fault, {"code": "refused", "message": fault.reason}, as_json)
-    except Unreachable as fault:
-        if fault.id is None:
-            raise
-        if as_json:
-            emit({"id": fault.id.hex()}, as_json)
-        fail(f"{fault}; ask later: strongroom explorer tx {fault.id.hex()} --as {identity}", ExitCode.UNREACHABLE)
-    else:
-        emit(document, as_json, lambda: _show_call(document))
+    fate = Fate(identity)
+    with fate_told(fate, as_json):
+        try:
+            run_submission(_call(directory, identity, name, texts, wait, timeout, fate, as_json))
+        except ProgramFailed as fault:
+            _emit_failure(fate, fault, {"code": fault.code, "message": fault.message}, as_json)
+        except TransactionRefused as fault:
+            _emit_failure(fate, fault, {"code": "refused", "message": fault.reason}, as_json)
 
 
 async def _call(
-    directory: Path, identity: str, name: str, texts: dict[str, str], wait: Wait, timeout: float
-) -> dict[str, Any]:
-    async with _client(directory, identity, timeout, one_shot=True) as client:
+    directory: Path,
+    identity: str,
+    name: str,
+    texts: dict[str, str],
+    wait: Wait,
+    timeout: float,
+    fate: Fate,
+    as_json: bool,
+) -> None:
+    """Submit, and show the answer before anything else is done; then keep the height, once it is proven."""
+    async with _client(directory, identity, timeout, one_shot=True, on_sealed=fate.sealed) as client:
         if wait is Wait.NONE:
-            return {"id": (await client.submit_texts(name, texts)).hex()}
+            document: dict[str, Any] = {"id": (await client.submit_texts(name, texts)).hex()}
+            fate.settled(document)
+            show_settled(fate, as_json, lambda: _show_call(document))
+            return
         done = await client.call_texts(name, texts)
-        remember_height(directory, identity, client.height)
         document = _done_document(done)
+        fate.settled(document)
         if wait is Wait.RECEIPT:
+            document["receipt"] = None
             document["receipt"] = (await done.receipt()).to_json()
-        return document
+        show_settled(fate, as_json, lambda: _show_call(document))
+        with suppress(StrongroomError):
+            remember_height(directory, identity, await client.proven_height())
 
 
 def _done_document(done: "Done") -> dict[str, Any]:
@@ -115,18 +128,22 @@ def _done_document(done: "Done") -> dict[str, Any]:
 
 
 def _show_call(document: dict[str, Any]) -> None:
-    typer.echo(f"id      {document['id']}")
+    say(f"id      {document['id']}")
     if "height" in document:
-        typer.echo(f"height  {document['height']} (index {document['index']})")
-        typer.echo(f"result  {_plain_text(document['result'])}")
+        say(f"height  {document['height']} (index {document['index']})")
+        say(f"result  {_plain_text(document['result'])}")
     if "receipt" in document:
-        typer.echo("receipt verified against the pin (write it with `strongroom receipt`)")
+        say("receipt verified against the pin (write it with `strongroom receipt`)")
 
 
-def _emit_failure(fault: ProgramFailed | TransactionRefused, error: dict[str, str], as_json: bool) -> None:
+def _emit_failure(
+    fate: Fate, fault: ProgramFailed | TransactionRefused, error: dict[str, str], as_json: bool
+) -> NoReturn:
     id = None if fault.id is None else fault.id.hex()
+    place = {"id": id, "height": fault.height, "index": fault.index}
+    fate.settled({**place, "ok": False, "error": error}, ExitCode.NO)
     if as_json:
-        emit({"id": id, "height": fault.height, "index": fault.index, "ok": False, "error": error}, as_json)
+        show_settled(fate, as_json, None)
     fail(f"{fault} (transaction {id}, height {fault.height})", ExitCode.NO)
 
 
@@ -157,7 +174,7 @@ def query(
     document = run(_query(directory, identity, name, texts, at_least, linearizable, timeout))
 
     def human() -> None:
-        typer.echo(_plain_text(document["result"]))
+        say(_plain_text(document["result"]))
         note(f"height {document['height']}, from {document['node']}")
 
     emit(document, as_json, human)
@@ -204,26 +221,46 @@ def seen_height(directory: Path, identity: str) -> int:
     from strongroom.node.layout import ClusterLayout
 
     try:
-        return max(0, int(ClusterLayout(directory).seen(identity).read_text()))
+        height = int(ClusterLayout(directory).seen(identity).read_text())
     except (OSError, ValueError):
         return 0
+    return height if 0 <= height <= NUMBER_MAX else 0
 
 
 def remember_height(directory: Path, identity: str, height: int) -> None:
-    """Keep the newest height; never an older one."""
+    """Keep the newest height; never an older one. That it cannot be kept is said, and changes no answer."""
     from strongroom.node.layout import ClusterLayout
     from strongroom.node.ledger.files import write_atomic
 
+    path = ClusterLayout(directory).seen(identity)
     if height > seen_height(directory, identity):
-        write_atomic(ClusterLayout(directory).seen(identity), f"{height}\n".encode())
+        try:
+            write_atomic(path, f"{height}\n".encode())
+        except OSError as error:
+            note(
+                f"warning: cannot keep the newest height in {path} ({error.strerror}): later queries may be answered "
+                f"from before it, unless you demand --at-least {height}"
+            )
 
 
-def _client(directory: Path, identity: str, timeout: float, *, one_shot: bool) -> "Client":
+def _client(
+    directory: Path,
+    identity: str,
+    timeout: float,
+    *,
+    one_shot: bool,
+    on_sealed: Callable[[bytes], None] | None = None,
+) -> "Client":
     from strongroom.node.client.client import Client
 
-    on_waiting: Callable[[str], None] = note
     return Client.connect(
-        directory, identity, passphrase=ask_passphrase, timeout=timeout, on_waiting=on_waiting, one_shot=one_shot
+        directory,
+        identity,
+        passphrase=ask_passphrase,
+        timeout=timeout,
+        on_waiting=note,
+        on_sealed=on_sealed,
+        one_shot=one_shot,
     )
 
 

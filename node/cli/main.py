@@ -45,8 +45,6 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""
-INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 and the number of SIGINT, as of any shell's command."""
 
 
 def make_app(command: str | None = None) -> typer.Typer:
@@ -63,6 +61,9 @@ def make_app(command: str | None = None) -> typer.Typer:
 
         Example: strongroom cluster up --detach
         """
+        from strongroom.node.cli.common import take_any_text
+
+        take_any_text()
 
     group = _COMMANDS.get(command or "", command or "")
     for mount in [_GROUPS[group]] if group in _GROUPS and command != "ledger" else _GROUPS.values():
@@ -79,6 +80,8 @@ def main() -> None:
     try:
         make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
     except KeyboardInterrupt:
+        from strongroom.node.cli.common import INTERRUPTED
+
         sys.exit(INTERRUPTED)
 
 

@@ -13,7 +13,7 @@ import typer
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import config as node_config
 from strongroom.node import tls
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, say
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.layout import NodeLayout
 
@@ -89,7 +89,7 @@ def join(
             region=region,
             rpc=_address("--rpc", rpc),
             peer=_address("--peer", peer),
-            peers=peers_of(cluster.nodes),
+            peers=peers_of(cluster.members),
         )
     )
     proposals = [
@@ -108,11 +108,11 @@ def join(
     }
 
     def human() -> None:
-        typer.echo(f"{name} is prepared; members must allow its operator and its machine, unless they have:")
+        say(f"{name} is prepared; members must allow its operator and its machine, unless they have:")
         for line in proposals:
-            typer.echo(f"  strongroom {line} --as MEMBER")
-        typer.echo(f"and, if they are not allowed: region {region}, code {prepared.measurement.hex()}")
-        typer.echo(f"then: strongroom node run --config {prepared.layout.config}")
+            say(f"  strongroom {line} --as MEMBER")
+        say(f"and, if they are not allowed: region {region}, code {prepared.measurement.hex()}")
+        say(f"then: strongroom node run --config {prepared.layout.config}")
 
     emit(document, as_json, human)
 
@@ -156,11 +156,11 @@ def _emit_config(path: Path, config: NodeConfig, as_json: bool) -> None:
     }
 
     def human() -> None:
-        typer.echo(f"{path}: good")
+        say(f"{path}: good")
         for key in ("name", "rpc", "peer"):
-            typer.echo(f"  {key:<8} {document[key]}")
-        typer.echo(f"  peers    {', '.join(document['peers']) or 'none'}")
-        typer.echo(f"  tls key  {digest or 'none yet: `strongroom node init` makes one'}")
+            say(f"  {key:<8} {document[key]}")
+        say(f"  peers    {', '.join(document['peers']) or 'none'}")
+        say(f"  tls key  {digest or 'none yet: `strongroom node init` makes one'}")
 
     emit(document, as_json, human)
 

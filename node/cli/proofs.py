@@ -24,6 +24,7 @@ from strongroom.node.cli.common import (
     guarded,
     read_id,
     run,
+    say,
 )
 
 PinOption = Annotated[
@@ -59,7 +60,7 @@ def receipt(
     path = output or Path(f"{id}.receipt.json")
     write_atomic(path.absolute(), text.encode(), mode=0o644)
     document = {"file": str(path), **_verified_document(verified)}
-    emit(document, as_json, lambda: typer.echo(f"{path}: {document['status']} at height {verified.height}, verified"))
+    emit(document, as_json, lambda: say(f"{path}: {document['status']} at height {verified.height}, verified"))
 
 
 async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[Any, str]:
@@ -179,7 +180,7 @@ def _verified_document(verified: Any) -> dict[str, Any]:
 
 
 def _show_verdict(document: dict[str, Any]) -> None:
-    typer.echo(f"{document['verdict']}: {document['reason']}")
+    say(f"{document['verdict']}: {document['reason']}")
     for name in ("id", "status", "height", "index", "anchor_height", "epoch", "transactions"):
         if name in document:
-            typer.echo(f"  {name.replace('_', ' '):<14} {document[name]}")
+            say(f"  {name.replace('_', ' '):<14} {document[name]}")

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from strongroom.consensus.errors import StrongroomError
+from strongroom.node.terminal_text import shown, shown_lines
 
 _BAR_REFRESH_HZ = 4.0
 _LINE_SECONDS = 5.0
@@ -56,11 +58,11 @@ class Teller:
     def step(self, title: str) -> None:
         """Begin the next step."""
         self._steps += 1
-        self.console.print(f"\n[bold]{self._steps}. {title}[/]  [dim]{self.seconds:.1f} s[/]")
+        self.console.print(f"\n[bold]{self._steps}. {escape(shown(title))}[/]  [dim]{self.seconds:.1f} s[/]")
 
     def line(self, text: str) -> None:
         """Something that happened; taken literally."""
-        self.console.print(f"   {text}", markup=False)
+        self.console.print(f"   {shown_lines(text)}", markup=False)
 
     def facts(self, pairs: Mapping[str, object]) -> None:
         """Names and values in two columns."""
@@ -71,9 +73,10 @@ class Teller:
     def table(self, columns: list[str], rows: list[list[str]]) -> None:
         """Rows under a heading."""
         self.console.width = max(self.console.width, _TABLE_WIDTH)  # a narrow terminal wraps lines; nothing is cut off
-        table = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
+        heads = [escape(shown(column)) for column in columns]
+        table = Table(*heads, box=None, padding=(0, 2, 0, 0), header_style="dim")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(escape(shown(cell)) for cell in row))
         self.console.print(Padding(table, (0, 0, 0, 3)))
 
     @contextmanager
@@ -83,7 +86,7 @@ class Teller:
             yield self.line
             return
         with self.console.status("…") as status:
-            yield lambda text: status.update(text)
+            yield lambda text: status.update(escape(shown(text)))
 
     @contextmanager
     def bar(self, total: int) -> Iterator[Bar]:

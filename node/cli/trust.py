@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, say
 from strongroom.node.layout import ClusterLayout
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def _document(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, A
             "code_lines_in_enclave": base.enclave_code_lines,
         },
         "python": base.measurement.python,
+        "python_agrees": base.measurement.agrees,
         "programs": list(base.measurement.programs),
         "libraries": [asdict(library) for library in base.libraries],
         "files": [
@@ -125,30 +126,40 @@ def _page(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] 
 
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:
-    typer.echo(f"  {'lines':>6} {'bytes':>8}  {'SHA-256':<{_DIGITS_SHOWN + 1}}  * loaded by an enclave's process")
+    say(f"  {'lines':>6} {'bytes':>8}  {'SHA-256':<{_DIGITS_SHOWN + 1}}  * loaded by an enclave's process")
     for file in base.own:
         digest, mark = f"{file.sha256[:_DIGITS_SHOWN]}…", "*" if file.in_enclave else " "
-        typer.echo(f"  {file.lines:>6} {file.size:>8}  {digest}  {mark} {file.path}")
+        say(f"  {file.lines:>6} {file.size:>8}  {digest}  {mark} {file.path}")
     own = {file.path for file in base.own}
     for measured in base.measurement.files if files else ():
         if measured.path not in own:
-            typer.echo(f"  {'':>6} {measured.size:>8}  {measured.sha256.hex()[:_DIGITS_SHOWN]}…    {measured.path}")
+            say(f"  {'':>6} {measured.size:>8}  {measured.sha256.hex()[:_DIGITS_SHOWN]}…    {measured.path}")
     for library in base.libraries:
-        typer.echo(f"  {'':>6} {library.size:>8}  {library.files} files of {library.name} {library.version}")
+        say(f"  {'':>6} {library.size:>8}  {library.files} files of {library.name} {library.version}")
 
 
 def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
-    typer.echo(f"  and {base.measurement.python} with its standard library, by version")
+    say(f"  and {base.measurement.python} with its standard library, by version")
+    _paragraph(_interpreters_in_words(base), indent=6)
     size = f"{base.code_lines:,} lines of code in {len(base.own)} files ({base.lines:,} with words and blanks)"
     _heading(f"Trusted base: {size}, {base.enclave_code_lines:,} of them loaded by an enclave")
-    typer.echo(f"  measurement {base.measurement.digest.hex()}")
+    say(f"  measurement {base.measurement.digest.hex()}")
     if service is not None:
         verdict = "admits this code" if service["admits_this_code"] else "does NOT admit this code"
-        typer.echo(f"  {service['pin']} {verdict}")
+        say(f"  {service['pin']} {verdict}")
+
+
+def _interpreters_in_words(base: "TrustedBase") -> str:
+    from strongroom.enclave.platform.measurement import AGREEING
+
+    compared = ", ".join(AGREEING)
+    if base.measurement.agrees:
+        return f"{compared} were compared: the same blocks come to the same bytes, so validators may mix them"
+    return f"NOT compared: outcomes are known to agree under {compared} only; take one of these, all of you"
 
 
 def _heading(text: str) -> None:
-    typer.echo()
+    say()
     _paragraph(text)
 
 
@@ -157,11 +168,11 @@ def _field(name: str, text: str, *, wrapped: bool = True) -> None:
     if wrapped:
         _paragraph(text, first=head, indent=len(head))
     else:
-        typer.echo(head + text)
+        say(head + text)
 
 
 def _paragraph(text: str, *, first: str | None = None, indent: int = 0) -> None:
     from textwrap import fill
 
     rest = " " * indent
-    typer.echo(fill(text, _WIDTH, initial_indent=rest if first is None else first, subsequent_indent=rest))
+    say(fill(text, _WIDTH, initial_indent=rest if first is None else first, subsequent_indent=rest))

@@ -10,6 +10,7 @@ from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted
 from strongroom.node.client.events import Events
 from strongroom.node.client.nodes import Nodes
+from strongroom.node.client.replies import number_in
 from strongroom.node.rpc.faults import NotFound, NotReady, Overloaded
 
 RANGE_BLOCKS_MAX = 100
@@ -26,7 +27,7 @@ async def follow_blocks(nodes: Nodes, after: int | None) -> AsyncGenerator[dict[
         connection = await nodes.connection()
         try:
             if after is None:
-                after = int((await connection.ask("node_status"))["executed"])
+                after = number_in(await connection.ask("node_status"), "executed")
             events = await connection.subscribe("blocks", after + 1)
             try:
                 while True:
@@ -42,7 +43,7 @@ async def follow_blocks(nodes: Nodes, after: int | None) -> AsyncGenerator[dict[
                     await connection.unsubscribe(events)
         except (Disconnected, NotReady, NotTrusted, Overloaded) as fault:
             await nodes.leave(connection, fault)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             await nodes.leave(connection, NotTrusted("answer", f"not a block: {error}"))
 
 
@@ -50,8 +51,8 @@ async def _next(events: Events, height: int) -> tuple[list[dict[str, Any]], int]
     """What the next event brings: the block of `height`, or nothing, and up to which height there are blocks."""
     event = await events.next()
     if "missed" in event:
-        return [], int(event["missed"]["to"])
-    newest = int(event["height"])
+        return [], number_in(event["missed"], "to")
+    newest = number_in(event, "height")
     return ([event["block"]] if newest == height else []), newest
 
 

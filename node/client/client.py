@@ -24,7 +24,9 @@ from strongroom.node.client.calls import Done, Entry
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.identities import Ask
 from strongroom.node.client.names import Bound, Names
-from strongroom.node.client.questions import QueryResult
+from strongroom.node.client.questions import QueryResult, believed_height
+from strongroom.node.client.replies import NUMBER_MAX
+from strongroom.node.client.sealing import OnSealed
 from strongroom.node.client.service import Service, load_service
 from strongroom.node.client.trust import TrustedEpoch
 from strongroom.node.client.waiting import OnWaiting
@@ -51,6 +53,7 @@ class Client:
         passphrase: Ask | None = None,
         timeout: float = TIMEOUT_SECONDS,
         on_waiting: OnWaiting | None = None,
+        on_sealed: OnSealed | None = None,
         one_shot: bool = False,
         first_endpoint: int | None = None,
     ) -> "Client":
@@ -62,6 +65,7 @@ class Client:
             passphrase: asks the user for one, when the key file takes one.
             timeout: seconds that connecting, and each method, waits before it raises Unreachable.
             on_waiting: told, in words, why an answer does not come, after 3 s without progress.
+            on_sealed: told the id of each envelope of a transaction before it leaves.
             one_shot: each call in an envelope of its own, which opens and closes its session: for a single call.
             first_endpoint: index of the endpoint to begin with; by default any.
 
@@ -77,6 +81,7 @@ class Client:
             identity,
             timeout=timeout,
             on_waiting=on_waiting,
+            on_sealed=on_sealed,
             one_shot=one_shot,
             first_endpoint=first_endpoint,
         )
@@ -133,12 +138,27 @@ class Client:
 
     @property
     def height(self) -> int:
-        """The newest height of any answer; queries demand at least this. May be set, to go on from an earlier life."""
+        """The newest height of any answer; queries demand at least this. May be set, to go on from an earlier life.
+
+        Of a call's answer it is the word of one node; `proven_height` is what may be kept.
+        """
         return max(self._way.pipeline.height, self._way.questions.height)
 
     @height.setter
     def height(self, height: int) -> None:
-        self._way.questions.height = height
+        self._way.questions.height = _checked_height(height)
+
+    async def proven_height(self) -> int:
+        """The newest height of any answer that more than one node stands for: sealed in it, or confirmed by f+1 nodes.
+
+        Raises:
+            Unreachable: too few nodes answer in time.
+        """
+        way = self._way
+        if way.pipeline.height > way.questions.height:
+            believed = await way.within(believed_height(way.trust, way.nodes, way.pipeline))
+            way.questions.height = max(way.questions.height, believed)
+        return way.questions.height
 
     # --- transactions -------------------------------------------------------------------------------------------
 
@@ -172,10 +192,10 @@ class Client:
 
     async def call_many(self, name: str, many: Iterable[Mapping[str, Any]]) -> AsyncGenerator[Done | ClientFault, None]:
         """Many calls in order through one session, pipelined; their answers in the same order, errors as values."""
-        under_way: deque[Entry] = deque()
+        under_way: deque[Entry | ClientFault] = deque()
         for arguments in many:
-            under_way.append(self._way.pipeline.submit(*self._names.transaction(name, arguments)))
-            while len(under_way) >= CALLS_AHEAD_MAX or (under_way and under_way[0].future.done()):
+            under_way.append(self._submitted(name, arguments))
+            while len(under_way) >= CALLS_AHEAD_MAX or (under_way and _is_answered(under_way[0])):
                 yield await self._way.answer_or_fault(under_way.popleft())
         while under_way:
             yield await self._way.answer_or_fault(under_way.popleft())
@@ -247,6 +267,27 @@ class Client:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
+    def _submitted(self, name: str, arguments: Mapping[str, Any]) -> Entry | ClientFault:
+        try:
+            return self._way.pipeline.submit(*self._names.transaction(name, arguments))
+        except ClientFault as fault:
+            return fault
+
     async def _query(self, bound: Bound, at_least: int | None, linearizable: bool) -> QueryResult:
-        demanded = self.height if at_least is None else at_least
+        demanded = self.height if at_least is None else _checked_height(at_least)
         return await self._way.within(self._way.questions.query(*bound, demanded, linearizable))
+
+
+def _is_answered(one: Entry | ClientFault) -> bool:
+    return isinstance(one, ClientFault) or one.future.done()
+
+
+def _checked_height(height: int) -> int:
+    """A height that the caller demands.
+
+    Raises:
+        ClientFault: it is none.
+    """
+    if type(height) is not int or not 0 <= height <= NUMBER_MAX:
+        raise ClientFault(f"{height!r} is no height: a whole number from 0 to 2^63 - 1")
+    return height

@@ -5,12 +5,14 @@ is, trust.py finds out (T42).
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 
+from strongroom.consensus.errors import ClientFault
 from strongroom.node import tls
 from strongroom.node.client.errors import Disconnected, NotTrusted
 from strongroom.node.client.events import Events
@@ -24,6 +26,7 @@ REPLY_BYTES_MAX = 256 * 1024 * 1024
 """1,024 results of the largest size class."""
 ASKED_MAX = 4096
 """Questions without an answer."""
+_log = logging.getLogger(__name__)
 
 
 class Connection:
@@ -42,6 +45,8 @@ class Connection:
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._then: dict[int, Callable[[Any], None]] = {}
         self._events: dict[int, Events] = {}
+        self._forgotten: set[int] = set()
+        """Questions whose asker has gone; their answers may still come."""
 
     @classmethod
     async def open(cls, http: aiohttp.ClientSession, endpoint: str, context: ssl.SSLContext) -> "Connection":
@@ -84,24 +89,35 @@ class Connection:
         Raises:
             Disconnected: the connection has ended.
             Overloaded: too many questions have no answer yet.
+            ClientFault: a parameter has no form on the wire; nothing was sent.
         """
+        _, future = await self._send(method, params, then)
+        return future
+
+    async def _send(
+        self, method: str, params: dict[str, Any], then: Callable[[Any], None] | None
+    ) -> "tuple[int, asyncio.Future[Any]]":
         if not self.alive:
             raise Disconnected(f"{self.endpoint}: the connection has ended")
         if len(self._asked) >= ASKED_MAX:
             raise faults.Overloaded(f"{ASKED_MAX} questions have no answer yet: wait for some")
-        self._next_id = id = self._next_id + 1
+        id = self._next_id + 1
+        try:
+            frame = jsonrpc.encode_msgpack({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        except (OverflowError, TypeError, ValueError, RecursionError) as error:
+            raise ClientFault(f"{method}: a parameter cannot be encoded: {error}") from None
+        self._next_id = id
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked[id] = future
         if then is not None:
             self._then[id] = then
-        frame = jsonrpc.encode_msgpack({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
         try:
             await self._socket.send_bytes(frame)
         except (aiohttp.ClientError, OSError) as error:
             self._asked.pop(id, None)
             self._end()
             raise Disconnected(f"{self.endpoint}: {words_of(error)}") from None
-        return future
+        return id, future
 
     async def ask(self, method: str, **params: Any) -> Any:
         """Send a request and wait for its result.
@@ -110,7 +126,12 @@ class Connection:
             RpcFault: the node refuses.
             Disconnected: the connection ended first.
         """
-        return await (await self.start(method, params))
+        id, future = await self._send(method, params, None)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._forget(id)
+            raise
 
     async def subscribe(self, topic: str, start: int) -> Events:
         """Be told of blocks from a height on."""
@@ -131,11 +152,13 @@ class Connection:
             await self.ask("ledger_unsubscribe", id=events.id)
 
     async def run(self) -> None:
-        """Read frames until the connection ends, by whichever side."""
+        """Read frames until the connection ends, by whichever side. What a peer sends never raises here: it ends it."""
         try:
             async for message in self._socket:
                 if message.type is not aiohttp.WSMsgType.BINARY or not self._take(message.data):
                     break
+        except Exception as error:
+            _log.warning("reading from %s failed: the connection ends (%s)", self.endpoint, type(error).__name__)
         finally:
             await self.close()
 
@@ -157,15 +180,18 @@ class Connection:
                 self._on_event(value["params"])
                 return True
             id = value["id"]
+            if id in self._forgotten:
+                self._forgotten.remove(id)
+                return True
             future = self._asked[id]
             fault = fault_of(value["error"]) if "error" in value else None
             result = value["result"] if fault is None else None
-        except (RpcFault, KeyError, TypeError, ValueError):
+            then = self._then.pop(id, None)
+            if fault is None and then is not None:
+                then(result)
+        except (RpcFault, AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return False
         del self._asked[id]
-        then = self._then.pop(id, None)
-        if fault is None and then is not None:
-            then(result)
         if future.done():
             return True
         if fault is None:
@@ -173,6 +199,15 @@ class Connection:
         else:
             future.set_exception(fault)
         return True
+
+    def _forget(self, id: int) -> None:
+        """Nobody waits for this answer any more; a node that never gives it does not keep its place for ever."""
+        if self._asked.pop(id, None) is None:
+            return
+        self._forgotten.add(id)
+        if len(self._forgotten) > ASKED_MAX:
+            _log.warning("%s leaves %d questions without an answer: the connection ends", self.endpoint, ASKED_MAX)
+            self._end()
 
     def _on_event(self, params: Any) -> None:
         events = self._events.get(params["subscription"])

@@ -88,6 +88,13 @@ class ProgramFailed(ClientFault):
         self.id, self.height, self.index = id, height, index
 
 
+_HINTS = {
+    "not admitted": ": this identity is not on the roster; a member brings it with `strongroom call roster.bring`",
+    "too many sessions": ": use one session for many calls, or wait for the next epoch",
+}
+"""What to do next about some refusals, by reason."""
+
+
 class TransactionRefused(ClientFault):
     """The envelope was ordered and refused before any program ran.
 
@@ -97,7 +104,8 @@ class TransactionRefused(ClientFault):
     """
 
     def __init__(self, reason: str, *, id: TransactionId, height: int, index: int) -> None:
-        super().__init__(f"transaction {id.hex()} was refused at height {height}: {reason}")
+        hint = _HINTS.get(reason, "")
+        super().__init__(f"transaction {id.hex()} was refused at height {height}: {reason}{hint}")
         self.reason, self.id, self.height, self.index = reason, id, height, index
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from strongroom.node.client.errors import Disconnected
+from strongroom.node.client.replies import number_in
 
 EVENTS_MAX = 256
 """Notifications that wait for a slow reader; what is dropped beyond that is told as missed."""
@@ -24,12 +25,16 @@ class Events:
         self._wake = asyncio.Event()
 
     def put(self, event: dict[str, Any]) -> None:
-        """One more; beyond the bound only its height is kept."""
+        """One more; beyond the bound only its height is kept.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: nothing that a node would send.
+        """
         if self._lost is None and len(self._waiting) < EVENTS_MAX:
             self._waiting.append(event)
         else:
-            missed = event.get("missed")
-            first, last = (missed["from"], missed["to"]) if missed else (event["height"], event["height"])
+            missed = event.get("missed") or {"from": event["height"], "to": event["height"]}
+            first, last = number_in(missed, "from"), number_in(missed, "to")
             self._lost = (self._lost[0] if self._lost else first, last)
         self._wake.set()
 

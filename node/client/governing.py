@@ -14,7 +14,9 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault, NotCanonical, ReceiptInvalid
-from strongroom.enclave.governance.arguments import IDENTITY, KEY
+from strongroom.consensus.types import TransactionId
+from strongroom.enclave.envelope import transaction_id
+from strongroom.enclave.governance.arguments import IDENTITIES, IDENTITY, KEY
 from strongroom.enclave.governance.changes import change_named, parse_change
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.governance.document import ProposalEntry
@@ -32,12 +34,16 @@ from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.receipt import Receipt
 from strongroom.enclave.receipts import check_result, verify_receipt
 from strongroom.enclave.sender import Identity
-from strongroom.node.client.errors import NotTrusted, ProgramFailed
+from strongroom.node.client.errors import NotTrusted, ProgramFailed, Unreachable
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.client.reader import Reader
-from strongroom.node.client.waiting import receipt_once_there
+from strongroom.node.client.sealing import OnSealed
+from strongroom.node.client.waiting import OnWaiting, receipt_once_there, tell_while
+from strongroom.node.rpc.faults import NotFound, NotReady, Overloaded, RpcFault
 
-RECEIPT_SECONDS_MAX = 30.0
+ACT_SECONDS_MAX = 60.0
+AGAIN_SECONDS = 0.5
+"""Between two rounds of asking all nodes to take the same envelope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,26 @@ class Decided:
 class Member:
     """One member's way to govern: `Member(reader, identity)`."""
 
-    def __init__(self, reader: Reader, identity: Identity) -> None:
-        self._reader, self._identity = reader, identity
+    def __init__(
+        self,
+        reader: Reader,
+        identity: Identity,
+        *,
+        timeout: float = ACT_SECONDS_MAX,
+        on_sealed: OnSealed | None = None,
+        on_waiting: OnWaiting | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            reader: asks the nodes.
+            identity: who signs.
+            timeout: seconds that each act waits, in all.
+            on_sealed: told the id of what was signed, before it leaves.
+            on_waiting: told, in words, why an answer does not come.
+        """
+        self._reader, self._identity, self._timeout = reader, identity, timeout
+        self._on_sealed, self._on_waiting = on_sealed, on_waiting
 
     async def propose(self, change: str, arguments: Arguments) -> Decided:
         """Propose a change; one's own yes is counted.
@@ -80,30 +104,82 @@ class Member:
         Raises:
             ProgramFailed: governance refuses it; a receipt proves that it does.
             ReceiptInvalid: the node's answer is not what a quorum certified.
+            RpcFault: every node that answers refuses to take it.
+            Unreachable: no proven answer in time; with the id to ask for later.
         """
         service, key = self._reader.service, self._identity.key
         envelope = sign_public(self._identity.public, key.sign, service.chain, action, fields)
-        shown = await self._reader.ask("governance_submit", envelope=b64encode(envelope).decode())
+        id = transaction_id(envelope)
+        if self._on_sealed is not None:
+            self._on_sealed(id)
+        telling = None
+        if self._on_waiting is not None:
+            telling = asyncio.create_task(tell_while(self._reader, self._on_waiting))
         try:
-            id, result = bytes.fromhex(shown["id"]), b64decode(shown["result"], validate=True)
+            async with asyncio.timeout(self._timeout):
+                return await self._acted(id, envelope)
+        except TimeoutError:
+            raise Unreachable(f"no proven answer in {self._timeout:g} s", id=id) from None
+        finally:
+            if telling is not None:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+
+    async def _acted(self, id: TransactionId, envelope: bytes) -> Decided:
+        result = await self._result(id, envelope)
+        try:
             ok, value = codec.decode(result)
-        except (KeyError, TypeError, ValueError, NotCanonical) as error:
+            code, message = ("", "") if ok else value
+        except (TypeError, ValueError, NotCanonical) as error:
             raise NotTrusted("answer", f"not what a public transaction comes to: {error}") from None
         receipt = await self._proven(id, result, Code.EXECUTED if ok else Code.REFUSED)
         if not ok:
-            code, message = value
             raise ProgramFailed(code, message, id=receipt.leaf.id, height=receipt.height, index=receipt.index)
         return Decided(id, receipt.height, receipt.index, value, receipt)
 
+    async def _result(self, id: TransactionId, envelope: bytes) -> bytes:
+        """Have any node order it: always the same envelope, so that it counts once; until one tells what it came to."""
+        text = b64encode(envelope).decode()
+        while True:
+            faults = []
+            for endpoint in self._reader.service.endpoints:
+                try:
+                    shown = await self._reader.ask_at(endpoint, "governance_submit", envelope=text)
+                    if shown["id"] == id.hex():
+                        return b64decode(shown["result"], validate=True)
+                except RpcFault as fault:
+                    faults.append(fault)
+                except (Unreachable, NotTrusted, KeyError, TypeError, ValueError):
+                    pass
+                if (known := await self._known(id)) is not None:
+                    return known
+            if len(faults) == len(self._reader.service.endpoints) and not any(map(_passes, faults)):
+                raise faults[0]
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _known(self, id: TransactionId) -> bytes | None:
+        """What it came to, by the word of any node: one that was asked before may have had it ordered."""
+        for _, found in await self._reader.ask_each("ledger_transaction", id=id.hex()):
+            try:
+                if found is not None and found["status"] == "final" and found["result"]:
+                    return b64decode(found["result"], validate=True)
+            except (KeyError, TypeError, ValueError):
+                continue
+        return None
+
     async def _proven(self, id: bytes, result: bytes, code: Code) -> Receipt:
-        async with asyncio.timeout(RECEIPT_SECONDS_MAX):
-            shown = await receipt_once_there(partial(self._reader.ask, "ledger_receipt", id=id.hex()))
+        shown = await receipt_once_there(partial(self._reader.ask, "ledger_receipt", id=id.hex()), missing=(NotFound,))
         receipt = Receipt.from_json(shown)
         verified = verify_receipt(receipt, self._reader.service.pin)
         if verified.id != id or verified.code is not code:
             raise ReceiptInvalid(f"the receipt is not that of transaction {id.hex()}, {code.text}")
         check_result(verified, result)
         return receipt
+
+
+def _passes(fault: RpcFault) -> bool:
+    """May a node that says so take it later?"""
+    return isinstance(fault, (NotReady, Overloaded))
 
 
 async def read_public_state(reader: Reader) -> PublicState:
@@ -149,6 +225,8 @@ def read_change(change: str, texts: Mapping[str, str], keys: KeyFolder) -> Argum
 
 def _named(kind: Any, text: str, keys: KeyFolder) -> str:
     """The hex digits that a name stands for; any other text as it is."""
+    if kind is IDENTITIES:
+        return ",".join(_named(IDENTITY, part.strip(), keys) for part in text.split(","))
     if kind is not IDENTITY and kind is not KEY:
         return text
     if text not in {file.name for file in keys.list()}:

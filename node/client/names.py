@@ -1,8 +1,13 @@
-"""What a client knows of programs and names: `payments.transfer` and its arguments, from Python or from text."""
+"""What a client knows of programs and names: `payments.transfer` and its arguments, from Python or from text.
+
+Owns the check that arguments can be sent at all: whatever cannot be encoded is refused here, in its caller's own task,
+before anything that several callers share meets it.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.programs import PROGRAMS, split_name
 from strongroom.enclave.programs.framework import Operation
@@ -39,7 +44,8 @@ class Names:
             texts: the arguments are texts of a command line.
 
         Raises:
-            ClientFault: there is no such transaction, or an argument is unknown, missing or of another kind.
+            ClientFault: there is no such transaction, or an argument is unknown, missing, of another kind, or one that
+                cannot be encoded.
         """
         operation = self._transactions.get(name) or self._find(name, self._transactions, "transaction", "query")
         return self._bind(operation, arguments, texts)
@@ -66,7 +72,9 @@ class Names:
 
     def _bind(self, operation: Operation, arguments: Mapping[str, Any], texts: bool) -> Bound:
         read = operation.from_text if texts else operation.from_python
-        return Bound(operation.program, operation.name, read(arguments, self.resolve))
+        bound = Bound(operation.program, operation.name, read(arguments, self.resolve))
+        _check_encodable(operation, bound.arguments)
+        return bound
 
     def _look_up(self, text: str) -> bytes | str:
         try:
@@ -84,3 +92,30 @@ class Names:
             raise ClientFault(f"{name} is no {wanted}: use {other}")
         into[name] = found
         return found
+
+
+def _check_encodable(operation: Operation, arguments: tuple[Any, ...]) -> None:
+    """Encode arguments once, before they are anybody else's concern.
+
+    Raises:
+        ClientFault: the wire has no form for one of them; the message names it.
+    """
+    try:
+        codec.encode(arguments)
+    except (OverflowError, TypeError, ValueError, RecursionError):
+        for name, value in operation.bind(arguments).items():
+            if (reason := _why_not_encodable(value)) is not None:
+                raise ClientFault(f"{name}: {reason}") from None
+        raise ClientFault("these arguments cannot be encoded together: send less at a time") from None
+
+
+def _why_not_encodable(value: Any) -> str | None:
+    try:
+        codec.encode(value)
+    except OverflowError:
+        return "integers go from -2^63 to 2^64 - 1"
+    except UnicodeEncodeError:
+        return "not Unicode text: a lone surrogate stands in it, or the terminal gave bytes that are no UTF-8"
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"cannot be encoded: {error}"
+    return None

@@ -6,18 +6,21 @@ what becomes of a call that was refused in refusals.py, which node is talked to 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import AttestationError, ClientFault, StrongroomError
+from strongroom.consensus.types import TransactionId
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.calls import Done, Entry
 from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
 from strongroom.node.client.frames import Frame, Frames
 from strongroom.node.client.nodes import Nodes, retry_seconds
+from strongroom.node.client.replies import number_in
 from strongroom.node.client.sealing import Sealer
 from strongroom.node.rpc.faults import Overloaded
 
@@ -29,6 +32,7 @@ OVERLOADS_MAX = 3
 DISTRUST_RETRY_SECONDS = 1.0
 COMPANY_SECONDS = 0.004
 """While a frame is under way, calls wait so long for others to share the next one; a lone call never waits."""
+_log = logging.getLogger(__name__)
 
 
 class Pipeline:
@@ -48,7 +52,9 @@ class Pipeline:
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self.height = 0
-        """The newest height in any answer."""
+        """The newest height that a node named for one of these calls: its word, until f+1 confirm it."""
+        self.newest: TransactionId | None = None
+        """The call that it was named for."""
         self.progress_at = asyncio.get_running_loop().time()
         """When the last answer came, or work began after there was none."""
         self._leaving: StrongroomError | None = None
@@ -59,6 +65,8 @@ class Pipeline:
         self._overloads = 0
         """Times in a row that this node was overloaded."""
         self._resuming = self._resting = False
+        self._broken: str | None = None
+        """What ended the loop, if anything did; nothing is queued any more then."""
 
     # --- for callers ----------------------------------------------------------------------------------------------
 
@@ -67,7 +75,10 @@ class Pipeline:
 
         Raises:
             Overloaded: CALLS_WAITING_MAX calls wait already.
+            Unreachable: a bug has ended this client.
         """
+        if self._broken is not None:
+            raise Unreachable(self._broken)
         if len(self._waiting) >= CALLS_WAITING_MAX:
             raise Overloaded("too many calls wait: await answers to some of them first")
         loop = asyncio.get_running_loop()
@@ -118,7 +129,7 @@ class Pipeline:
         if entry.sequence == 0:
             opened.stands = True
         if height > self.height:
-            self.height = height
+            self.height, self.newest = height, id
         future = entry.future
         if future.done():
             return
@@ -135,10 +146,13 @@ class Pipeline:
 
     def close(self) -> None:
         """The client ends: nobody will be answered any more."""
+        self._end_all("the client was closed before the answer")
+
+    def _end_all(self, why: str) -> None:
         unsealed, self._waiting = list(self._waiting), deque()
         for entry in (*self.sealer.unanswered, *unsealed):
             if not entry.future.done():
-                entry.future.set_exception(Unreachable("the client was closed before the answer", id=entry.id))
+                entry.future.set_exception(Unreachable(why, id=entry.id))
                 entry.future.exception()  # whoever waited may be gone; that is no error
         self.sealer.clear()
 
@@ -150,7 +164,18 @@ class Pipeline:
     # --- the loop -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Send what waits through one node after another, until cancelled."""
+        """Send what waits through one node after another, until cancelled.
+
+        A bug here ends no task of a caller's: each call that waits, and each later one, is told.
+        """
+        try:
+            await self._run()
+        except Exception as error:
+            _log.warning("a bug ended the calls of a client", exc_info=True)
+            self._broken = f"a bug in this client ended its calls ({type(error).__name__}): open another one"
+            self._end_all(self._broken)
+
+    async def _run(self) -> None:
         while True:
             try:
                 connection = await self._nodes.connection(self._wake.set)
@@ -184,6 +209,11 @@ class Pipeline:
                 future = await connection.start("ledger_submit_many", params)
             except Disconnected:
                 return
+            except Overloaded as fault:  # other callers' questions take all the room of this connection
+                self._frames.refused(frame)
+                if self._frames.all_back and not self._resuming:
+                    self._on_overload(self._frames, fault)
+                return
             future.add_done_callback(partial(self._on_reply, self._frames, frame))
 
     def _next_frame(self) -> list[Entry]:
@@ -210,6 +240,10 @@ class Pipeline:
                 self.sealer.seal(entry)
             except ClientFault as fault:
                 entry.future.set_exception(fault)
+                continue
+            except Exception as error:  # whatever is wrong with one call, the others go on
+                _log.warning("a call could not be sealed", exc_info=True)
+                entry.future.set_exception(ClientFault(f"this call cannot be sealed ({type(error).__name__})"))
                 continue
             return entry
         return None
@@ -242,8 +276,8 @@ class Pipeline:
                 elif item["id"] != entry.id:
                     raise ValueError("answers out of order")
                 else:
-                    self.finish(entry, int(item["height"]), int(item["index"]), item["result"])
-        except (KeyError, TypeError, ValueError, DoesNotOpen) as error:
+                    self.finish(entry, number_in(item, "height"), number_in(item, "index"), item["result"])
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, DoesNotOpen) as error:
             self.leave(NotTrusted("answer", f"not the answer to what was submitted: {error}"))
 
     def _on_overload(self, frames: Frames, fault: Overloaded) -> None:

@@ -22,12 +22,17 @@ from strongroom.node.client.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed
 from strongroom.node.client.nodes import Nodes, retry_seconds
 from strongroom.node.client.pipeline import Pipeline
+from strongroom.node.client.replies import number_in
 from strongroom.node.client.trust import Trust, TrustedEpoch
 from strongroom.node.client.waiting import receipt_once_there
 from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault, WrongChainOrEpoch
 
 TURNS_MAX = 3
 """Times that one question is sealed again because an epoch was over."""
+CONFIRM_ROUNDS_MAX = 5
+"""Times that all nodes are asked about one height: some may not have executed it yet."""
+CONFIRM_SECONDS = 0.1
+"""After the first of them; each further pause is longer by as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Questions:
             epoch = self._epoch()
             call = Call(program, epoch.measurement, operation, arguments)
             _, envelope = ClientSession.open(epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=True)
+            self._pipeline.sealer.tell(transaction_id(envelope))
             try:
                 await connection.ask("ledger_submit", envelope=envelope, wait="none")
             except WrongChainOrEpoch:  # the only node that saw it did not take it
@@ -94,7 +100,11 @@ class Questions:
     async def query(
         self, program: str, operation: str, arguments: tuple[Any, ...], at_least: int, linearizable: bool
     ) -> QueryResult:
-        """Ask until a node has executed `at_least`; each node is asked once."""
+        """Ask until a node has executed `at_least`; each node is asked once.
+
+        A height that was only named by the node that answered a call is proven before anyone is believed to be behind
+        it: else one lie would make every later query wait for a height that never comes.
+        """
         behind = turns = 0
         alone = False
         while True:
@@ -108,6 +118,7 @@ class Questions:
             except Overloaded as fault:
                 await asyncio.sleep(retry_seconds(fault))
             except NotYet as fault:
+                at_least = await self._believed(at_least)
                 behind += 1
                 if behind >= len(self._nodes.endpoints):
                     raise
@@ -121,6 +132,14 @@ class Questions:
                 alone = True
             else:
                 return await self._opened(connection, key, shown, at_least)
+
+    async def _believed(self, at_least: int) -> int:
+        """What may be demanded instead of a height that only one node has named; at most `at_least`."""
+        if at_least != self._pipeline.height or at_least <= self.height:
+            return at_least
+        believed = await believed_height(self._trust, self._nodes, self._pipeline)
+        self._pipeline.height = believed
+        return min(at_least, max(believed, self.height))
 
     async def receipt(self, id: TransactionId, *, executed: bool = False) -> tuple[Receipt, VerifiedReceipt]:
         """Wait for a receipt and verify it against the pin; `executed`: it is known to be, if not yet at every node.
@@ -185,6 +204,28 @@ class Questions:
         if epoch is None:
             raise NotTrusted("epoch-key", "nothing is sealed before the service is trusted")
         return epoch
+
+
+async def believed_height(trust: Trust, nodes: Nodes, pipeline: Pipeline) -> int:
+    """The newest height that a node named for a call of ours, as far as f+1 nodes, hence an honest one, confirm it."""
+    if pipeline.newest is None or trust.epoch is None:
+        return 0
+    needed, heights = trust.epoch.description.quorum.faults + 1, list[int]()
+    for attempt in range(CONFIRM_ROUNDS_MAX):
+        said = await nodes.opinions("ledger_transaction", id=pipeline.newest)
+        heights = sorted((_final_height(one) for one in said), reverse=True)
+        if len(heights) >= needed and heights[needed - 1]:
+            return min(heights[needed - 1], pipeline.height)
+        await asyncio.sleep(CONFIRM_SECONDS * (attempt + 1))
+    return 0
+
+
+def _final_height(found: dict[str, Any]) -> int:
+    """Where a transaction stands, by one node's word; 0 where it does not know it as final."""
+    try:
+        return number_in(found, "height") if found.get("status") == "final" else 0
+    except (KeyError, TypeError, ValueError):
+        return 0
 
 
 def _is_of_an_epoch(fault: RpcFault) -> bool:

@@ -11,13 +11,16 @@ from typing import Any, Self
 
 import aiohttp
 
+from strongroom.consensus.errors import StrongroomError
 from strongroom.node import tls
 from strongroom.node.client.errors import NotTrusted, Unreachable
-from strongroom.node.client.replies import fault_of
+from strongroom.node.client.replies import fault_of, words_of
 from strongroom.node.client.service import Service
-from strongroom.node.rpc.faults import NotReady, Overloaded
+from strongroom.node.credentials import header_of
+from strongroom.node.rpc.faults import NotReady, Overloaded, RpcFault
 
 READ_SECONDS_MAX = 15.0
+SURVEY_SECONDS_MAX = 1.5
 
 
 class Reader:
@@ -30,13 +33,16 @@ class Reader:
     async def __aenter__(self) -> Self:
         """Prepare; nothing is asked yet."""
         self._context = tls.client_context(self.service.ca)
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=READ_SECONDS_MAX, sock_connect=3.0))
+        timeout = aiohttp.ClientTimeout(total=READ_SECONDS_MAX, sock_connect=3.0)
+        self._http = aiohttp.ClientSession(timeout=timeout, headers=header_of(self.service.credential))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connections."""
+        """Close the connections; what is still under way has nothing to say, and would outlive the event loop."""
+        if self._http.connector is not None:
+            await self._http.connector.close(abort_ssl=True)
         await self._http.close()
 
     async def ask(self, method: str, **params: Any) -> Any:
@@ -70,17 +76,43 @@ class Reader:
                 return answers
         raise Unreachable(f"no node answers: {'; '.join(failures)}. Look at `strongroom cluster status`")
 
-    async def ask_each(self, method: str) -> list[tuple[str, Any]]:
+    async def ask_each(self, method: str, **params: Any) -> list[tuple[str, Any]]:
         """(endpoint, answer) of every endpoint, in the order of service.json; None for one that does not answer."""
 
         async def one(endpoint: str) -> Any:
             try:
-                return (await self._post(endpoint, [(method, {})]))[0]
-            except (aiohttp.ClientError, OSError, TimeoutError, NotReady, Overloaded, NotTrusted):
+                return (await self._post(endpoint, [(method, params)]))[0]
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RpcFault, NotTrusted):
                 return None
 
         endpoints = self.service.endpoints
         return list(zip(endpoints, await asyncio.gather(*map(one, endpoints)), strict=True))
+
+    async def ask_at(self, endpoint: str, method: str, **params: Any) -> Any:
+        """Ask one node.
+
+        Raises:
+            RpcFault: it refuses.
+            Unreachable: it does not answer in time.
+            NotTrusted: what it says is no answer.
+        """
+        try:
+            return (await self._post(endpoint, [(method, params)]))[0]
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise Unreachable(f"{endpoint}: {words_of(error)}") from None
+
+    async def survey(self) -> list[dict[str, Any] | None]:
+        """Every endpoint's status, trusting none: for words to a waiting user. None: no answer."""
+
+        async def one(endpoint: str) -> dict[str, Any] | None:
+            try:
+                async with asyncio.timeout(SURVEY_SECONDS_MAX):
+                    answer = await self.ask_at(endpoint, "node_status")
+            except (TimeoutError, StrongroomError):
+                return None
+            return answer if isinstance(answer, dict) else None
+
+        return await asyncio.gather(*map(one, self.service.endpoints))
 
     async def _post(self, endpoint: str, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Any]:
         batch = [

@@ -6,6 +6,7 @@ import aiohttp
 
 from strongroom.node.rpc import faults, jsonrpc
 from strongroom.node.rpc.faults import RpcFault
+from strongroom.node.terminal_text import shown
 
 _FAULTS: dict[int, type[RpcFault]] = {
     fault.code: fault
@@ -24,16 +25,34 @@ _FAULTS: dict[int, type[RpcFault]] = {
 }
 
 
+MESSAGE_MAX = 1000
+"""Characters of a node's words that are kept."""
+NUMBER_MAX = 2**63 - 1
+"""Heights, indices and times of a ledger stay below."""
+
+
 def fault_of(error: Any) -> RpcFault:
-    """The fault that a reply's `error` member tells of.
+    """The fault that a reply's `error` member tells of; a node's words become one line that no terminal obeys (T72).
 
     Raises:
         KeyError, TypeError: it is no error object.
     """
     code, message, data = error["code"], error["message"], error.get("data") or {}
-    fault = _FAULTS.get(code, RpcFault)(str(message))
+    fault = _FAULTS.get(code, RpcFault)(shown(message)[:MESSAGE_MAX])
     fault.data = dict(data)
     return fault
+
+
+def number_in(document: Any, name: str) -> int:
+    """A height, index or count that a node sent.
+
+    Raises:
+        KeyError, TypeError, ValueError: missing, or nothing that a node would send.
+    """
+    value = document[name]
+    if type(value) is not int or not 0 <= value <= NUMBER_MAX:
+        raise ValueError(f"{name} is no number from 0 to 2^63 - 1")
+    return value
 
 
 def words_of(error: BaseException) -> str:

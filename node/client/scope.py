@@ -1,23 +1,44 @@
 """What runs and what is open for one client, from entering it to leaving it: all of it ends together."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec
 
 import aiohttp
+
+from strongroom.node.credentials import Credential, header_of
+
+_P = ParamSpec("_P")
+_log = logging.getLogger(__name__)
+
+
+def fenced(work: Callable[_P, Awaitable[None]]) -> Callable[_P, Coroutine[Any, Any, None]]:
+    """A bug in what runs beside a client's calls ends that task alone, never the block of whoever uses the client."""
+
+    @wraps(work)
+    async def fence(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            await work(*args, **kwargs)
+        except Exception as error:
+            _log.warning("a task of a client ended with %s", type(error).__name__, exc_info=True)
+
+    return fence
 
 
 class Scope:
     """One HTTP session and one group of tasks."""
 
-    def __init__(self) -> None:
-        self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+    def __init__(self, credential: Credential | None) -> None:
+        timeout = aiohttp.ClientTimeout(total=None)
+        self.http = aiohttp.ClientSession(timeout=timeout, headers=header_of(credential))
         self.group = asyncio.TaskGroup()
 
     @classmethod
-    async def open(cls) -> "Scope":
-        """Begin; `close` must follow, from the same task."""
-        scope = cls()
+    async def open(cls, credential: Credential | None) -> "Scope":
+        """Begin, showing this credential; `close` must follow, from the same task."""
+        scope = cls(credential)
         await scope.group.__aenter__()
         return scope
 

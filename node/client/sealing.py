@@ -6,9 +6,11 @@ most half of that and is then replaced, each client's at another time. Whether a
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from time import monotonic
 
+from strongroom.consensus.types import TransactionId
 from strongroom.enclave.envelope import Call, transaction_id
 from strongroom.enclave.sender import ClientSession, Identity
 from strongroom.enclave.sessions import WINDOW
@@ -16,6 +18,8 @@ from strongroom.node.client.calls import Entry, Opened
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.trust import Trust
 
+OnSealed = Callable[[TransactionId], None]
+"""Told the id of an envelope before it leaves."""
 GRACE_SHARE_MIN, GRACE_SHARE_MAX = 0.25, 0.5
 """Of the grace: how long a session of the epoch before goes on, drawn anew each time."""
 
@@ -23,8 +27,8 @@ GRACE_SHARE_MIN, GRACE_SHARE_MAX = 0.25, 0.5
 class Sealer:
     """Seals the calls of one client."""
 
-    def __init__(self, identity: Identity, trust: Trust, *, one_shot: bool) -> None:
-        self._identity, self._trust, self._one_shot = identity, trust, one_shot
+    def __init__(self, identity: Identity, trust: Trust, *, one_shot: bool, on_sealed: OnSealed | None = None) -> None:
+        self._identity, self._trust, self._one_shot, self._on_sealed = identity, trust, one_shot, on_sealed
         self.session: Opened | None = None
         """The current one; without it, the next call opens one."""
         self._unanswered: dict[Opened, None] = {}
@@ -70,6 +74,13 @@ class Sealer:
         opened.unanswered[sequence] = entry
         opened.newest = sequence
         self._unanswered[opened] = None
+        self.tell(entry.id)
+
+    def tell(self, id: TransactionId) -> None:
+        """Tell the caller which envelope is about to leave, if it wants to know; its own errors stay its own."""
+        if self._on_sealed is not None:
+            with suppress(Exception):
+                self._on_sealed(id)
 
     def settle(self, entry: Entry) -> None:
         """This call needs no answer any more."""

@@ -13,6 +13,7 @@ from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.genesis import chain_of
 from strongroom.node.client.identities import KeyFolder
+from strongroom.node.credentials import Credential, load_optional
 from strongroom.node.layout import ClusterLayout
 
 ENDPOINTS_MAX = 256
@@ -30,6 +31,8 @@ class Service:
     """PEM bundle of the nodes' self-signed certificates."""
     keys: KeyFolder
     """Identities beside it."""
+    credential: Credential | None = None
+    """What is shown at the nodes' doors, from the file `credential` beside it; None: there is none, so only reading."""
 
 
 def load_service(where: Path | str) -> Service:
@@ -66,6 +69,7 @@ def _read(document: Any, path: Path) -> Service:
         endpoints=tuple(_endpoint(endpoint) for endpoint in endpoints),
         ca=path.parent / document["ca"],
         keys=KeyFolder(ClusterLayout(path.parent).keys),
+        credential=load_optional(ClusterLayout(path.parent).credential),
     )
 
 

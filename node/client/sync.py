@@ -110,6 +110,10 @@ class SyncClient:
         """See Client.query."""
         return self.run(self._client.query(name, at_least=at_least, linearizable=linearizable, **arguments))
 
+    def proven_height(self) -> int:
+        """See Client.proven_height."""
+        return self.run(self._client.proven_height())
+
     def receipt(self, id: bytes) -> Receipt:
         """See Client.receipt."""
         return self.run(self._client.receipt(id))

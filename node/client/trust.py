@@ -18,7 +18,7 @@ from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFaul
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import ChainId, Digest, Epoch, Milliseconds
 from strongroom.consensus.validators import VALIDATORS_MAX, EpochDescription
-from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.reasons import Reason
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
 from strongroom.enclave.finality import EpochUnknown
@@ -33,7 +33,16 @@ TURNS_MAX = 3
 """Times that an epoch may end while one node is being admitted."""
 GRACE_MS_MAX = 3_600_000
 """A node that says more is not believed."""
-GOVERNED = frozenset({Reason.MEASUREMENT, Reason.REGION, Reason.OPERATOR_UNKNOWN, Reason.CHIP_UNKNOWN})
+GOVERNED = frozenset(
+    {
+        Reason.PRODUCT,
+        Reason.MEASUREMENT,
+        Reason.REGION,
+        Reason.OPERATOR_UNKNOWN,
+        Reason.OPERATOR_SIGNATURE,
+        Reason.CHIP_UNKNOWN,
+    }
+)
 """What members may have allowed since genesis."""
 
 _ONLY_HERE = object()
@@ -154,7 +163,8 @@ def widened(policy: Policy, shown: Any) -> Policy:
     """The policy of genesis, and the code, machines and places that members allowed since, by the word of a node.
 
     That the node is a validator was certified by quorums of enclaves that judged it under the governed policy; what it
-    says here admits nobody, it only lets us talk to it. Roots, firmware and what no policy lifts stay as at genesis.
+    says here admits nobody, it only lets us talk to it. Roots, the firmware of chips that genesis knows, and what no
+    policy lifts stay as at genesis.
 
     Raises:
         NotTrusted: ``evidence``: it shows no policy.
@@ -165,12 +175,19 @@ def widened(policy: Policy, shown: Any) -> Policy:
             policy,
             measurements=tuple(sorted({*policy.measurements, *now.measurements})),
             chips=tuple(sorted({*policy.chips, *now.chips})),
-            operators=tuple(sorted({**dict(now.operators), **dict(policy.operators)}.items())),
+            operators=tuple(sorted({**dict(policy.operators), **dict(now.operators)}.items())),
+            floors=_floors(policy, now),
             regions=tuple(sorted({*policy.regions, *now.regions})),
             revoked=tuple(sorted({*policy.revoked, *now.revoked})),
         )
     except NotCanonical as error:
         raise NotTrusted("evidence", f"no policy: {error}") from None
+
+
+def _floors(policy: Policy, now: Policy) -> tuple[Floors, ...]:
+    """Those of genesis, and of product lines that members have taken in since."""
+    newer = (floors for floors in now.floors if policy.floors_of(floors.product) is None)
+    return tuple(sorted((*policy.floors, *newer), key=lambda floors: floors.product.value))
 
 
 def grace_in(status: Any) -> Milliseconds:

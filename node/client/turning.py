@@ -11,6 +11,7 @@ from strongroom.consensus.errors import StrongroomError
 from strongroom.node.client.errors import Returning
 from strongroom.node.client.nodes import Nodes
 from strongroom.node.client.pipeline import Pipeline
+from strongroom.node.client.scope import fenced
 from strongroom.node.client.trust import Trust
 
 EPOCH_SECONDS = 5.0
@@ -22,6 +23,7 @@ DRAIN_SECONDS_MAX = 2.0
 DRAIN_LOOK_SECONDS = 0.005
 
 
+@fenced
 async def follow(trust: Trust, nodes: Nodes) -> None:
     """Have the service checked again whenever its node says that a newer epoch began; until cancelled."""
     while True:
@@ -30,11 +32,13 @@ async def follow(trust: Trust, nodes: Nodes) -> None:
         if connection is None or epoch is None:
             continue
         with suppress(StrongroomError):
-            shown = (await connection.ask("node_status")).get("epoch")
+            status = await connection.ask("node_status")
+            shown = status.get("epoch") if isinstance(status, dict) else None
             if type(shown) is int and shown > epoch.epoch:
                 await nodes.check_again(connection)
 
 
+@fenced
 async def go_home(pipeline: Pipeline, nodes: Nodes) -> None:
     """After a failure, return to the endpoint that this client began with once it serves again; until cancelled.
 

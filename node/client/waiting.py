@@ -4,16 +4,27 @@ Owns words and patience. The words come from unverified statuses: they inform a 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import chain, repeat
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 from strongroom.consensus.quorum import Quorum
 from strongroom.node.client.errors import Disconnected
 from strongroom.node.client.nodes import Nodes
 from strongroom.node.client.pipeline import Pipeline
+from strongroom.node.client.scope import fenced
 from strongroom.node.rpc.faults import NotYet, RpcFault
+
+
+class Surveyed(Protocol):
+    """Whoever can look around."""
+
+    async def survey(self) -> Sequence[dict[str, Any] | None]:
+        """Every endpoint's status; None: no answer."""
+        ...
+
 
 OnWaiting = Callable[[str], None]
 """Told, in words, why an answer does not come."""
@@ -24,6 +35,7 @@ STALL_SECONDS_MIN = 10.0
 STALL_SECONDS_MAX = 60.0
 """Without progress for so long, another node is asked; the time doubles while that does not help either."""
 WATCH_SECONDS = 0.5
+_log = logging.getLogger(__name__)
 RECEIPT_LOOKS = (0.025, 0.05, 0.1, 0.2)
 """Seconds between looks for a receipt, the last one again and again: a busy chain anchors within a block or two."""
 
@@ -55,6 +67,7 @@ async def receipt_once_there(
             await asyncio.sleep(next(pauses))
 
 
+@fenced
 async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) -> None:
     """Watch a pipeline until cancelled."""
     loop = asyncio.get_running_loop()
@@ -73,7 +86,8 @@ async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) 
             pipeline.leave(Disconnected(f"no answer for {still:.0f} s"))
 
 
-async def tell_while(nodes: Nodes, on_waiting: OnWaiting) -> None:
+@fenced
+async def tell_while(nodes: Surveyed, on_waiting: OnWaiting) -> None:
     """Tell why it takes so long, from now on until cancelled."""
     told = ""
     await asyncio.sleep(WAITING_SECONDS)
@@ -82,11 +96,14 @@ async def tell_while(nodes: Nodes, on_waiting: OnWaiting) -> None:
         await asyncio.sleep(WATCH_SECONDS)
 
 
-async def tell(nodes: Nodes, on_waiting: OnWaiting, told: str) -> str:
+async def tell(nodes: Surveyed, on_waiting: OnWaiting, told: str) -> str:
     """Look around; tell it if it is not what was told last. Returns what stands told now."""
     text = words_for(await nodes.survey())
     if text != told:
-        on_waiting(text)
+        try:
+            on_waiting(text)
+        except Exception as error:  # a listener of the caller's, e.g. one that writes to a pipe that is closed
+            _log.warning("whoever is told why an answer does not come raised %s", type(error).__name__)
     return text
 
 

@@ -19,7 +19,7 @@ from strongroom.node.client.pipeline import Pipeline
 from strongroom.node.client.questions import Questions
 from strongroom.node.client.refusals import Refusals
 from strongroom.node.client.scope import Scope
-from strongroom.node.client.sealing import Sealer
+from strongroom.node.client.sealing import OnSealed, Sealer
 from strongroom.node.client.service import Service
 from strongroom.node.client.trust import Trust
 from strongroom.node.client.turning import follow, go_home
@@ -38,12 +38,13 @@ class Way:
         *,
         timeout: float,
         on_waiting: OnWaiting | None,
+        on_sealed: OnSealed | None,
         one_shot: bool,
         first_endpoint: int | None,
     ) -> None:
         self.service, self.identity, self.timeout = service, identity, timeout
         self.trust = Trust(service.pin)
-        self._on_waiting, self._one_shot = on_waiting, one_shot
+        self._on_waiting, self._on_sealed, self._one_shot = on_waiting, on_sealed, one_shot
         self._first = random.randrange(len(service.endpoints)) if first_endpoint is None else first_endpoint
         self._scope: Scope | None = None
 
@@ -55,10 +56,10 @@ class Way:
             NotTrusted, AttestationError: nodes answer, and none verifies.
         """
         context = tls.client_context(self.service.ca)
-        self._scope = scope = await Scope.open()
+        self._scope = scope = await Scope.open(self.service.credential)
         self.nodes = Nodes(self.service.endpoints, self.trust, scope.http, context, scope.group, first=self._first)
         refusals = Refusals(scope.group, self.trust, self.nodes)
-        sealer = Sealer(self.identity, self.trust, one_shot=self._one_shot)
+        sealer = Sealer(self.identity, self.trust, one_shot=self._one_shot, on_sealed=self._on_sealed)
         self.pipeline = Pipeline(sealer, self.nodes, on_refusal=refusals.take, fetch_receipt=self._receipt_of)
         self.questions = Questions(self.identity, self.trust, self.nodes, self.pipeline)
         try:
@@ -91,8 +92,10 @@ class Way:
             fault.id = entry.id
             raise fault from None
 
-    async def answer_or_fault(self, entry: Entry) -> Done | ClientFault:
+    async def answer_or_fault(self, entry: Entry | ClientFault) -> Done | ClientFault:
         """A call's answer, or what it was refused with, as a value."""
+        if isinstance(entry, ClientFault):
+            return entry
         try:
             return entry.future.result() if entry.future.done() else await self.answered(entry)
         except Unreachable:

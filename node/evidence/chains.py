@@ -12,13 +12,14 @@ from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID
 
 from strongroom.consensus.types import Digest
+from strongroom.enclave.attestation.certificates import PARSER_ERRORS
 from strongroom.node.evidence.certificates import split_certificate
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.reasons import Reason, demand, refuse
@@ -27,7 +28,6 @@ from strongroom.node.evidence.signatures import RSA_BITS_MIN, PublicKey
 CHAIN_MAX = 5
 REMEMBERED_MAX = 64
 """Certificates read once: a root stands in many chains of one piece of evidence."""
-_PARSER_ERRORS = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
 _HASHES = (SHA256, SHA384, SHA512)
 _UNDERSTOOD = (ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE)
 
@@ -64,7 +64,7 @@ def load(der: bytes) -> x509.Certificate:
             certificate = x509.load_der_x509_certificate(der)
             _ = (certificate.issuer, certificate.subject, certificate.extensions, certificate.public_key())
             _ = (certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm, window(certificate))
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         refuse(Reason.CERTIFICATE_FORM, f"not an X.509 certificate ({type(error).__name__})")
     demand(certificate.version is x509.Version.v3, Reason.CERTIFICATE_FORM, "not an X.509 v3 certificate")
     return certificate

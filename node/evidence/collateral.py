@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography import x509
 
+from strongroom.enclave.attestation.certificates import PARSER_ERRORS
 from strongroom.node.evidence import chains
 from strongroom.node.evidence.certificates import split_certificate
 from strongroom.node.evidence.demands import Demands
@@ -101,7 +102,7 @@ def _revocations(der: bytes) -> x509.CertificateRevocationList:
     try:
         found = x509.load_der_x509_crl(der)
         _ = (found.issuer, found.last_update_utc, found.next_update_utc, found.extensions, len(found))
-    except (ValueError, TypeError, x509.InvalidVersion):
+    except PARSER_ERRORS:
         refuse(Reason.COLLATERAL, "collateral: not a list of revoked certificates")
     return found
 

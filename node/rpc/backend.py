@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from strongroom.consensus.types import Height, TransactionId
+from strongroom.node.rpc.faults import RpcFault
 
 Document = dict[str, Any]
 
@@ -50,8 +51,14 @@ class Backend(Protocol):
     def node_status(self) -> Document: ...
     async def node_evidence(self, nonce: bytes) -> Document: ...
 
-    def submit(self, envelopes: list[bytes], *, wait: bool) -> "Future[list[Included]] | list[TransactionId]":
-        """Take envelopes into the mempool, all or none.
+    def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
+        """Which of these envelopes would be refused in execution for all to see, by position, and why."""
+        ...
+
+    def submit(
+        self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
+    ) -> "Future[list[Included]] | list[TransactionId]":
+        """Take envelopes into the mempool, all or none, as an organisation's.
 
         Returns:
             Their ids at once without `wait`; else a future of their places, in the given order, done when the last
@@ -90,3 +97,8 @@ class Backend(Protocol):
 
     @property
     def ready(self) -> bool: ...
+
+    @property
+    def replicas(self) -> Document:
+        """This node's state; how many validators execute, of how many, and how many must."""
+        ...

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from strongroom.node.rpc.backend import Backend
+from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.quota import Account
 
 
 class Subscriptions(Protocol):
@@ -20,6 +22,11 @@ class Caller:
 
     backend: Backend
     limits: RpcLimits
+    door: Door
+    account: Account | None = None
+    """Whose credential it shows; None: nobody's."""
+    shown: bool = False
+    """Does it show a credential at all?"""
     subscriptions: Subscriptions | None = None
     """None over HTTP."""
     submitted: bytes | None = None

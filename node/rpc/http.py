@@ -6,35 +6,60 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from aiohttp import web
 
+from strongroom.node.descriptors import HEALTH
+from strongroom.node.listening import Guest
+from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import jsonrpc
-from strongroom.node.rpc.backend import Backend
+from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.caller import Caller
+from strongroom.node.rpc.door import REASON, Door
 from strongroom.node.rpc.faults import RpcFault
+from strongroom.node.rpc.guard import guard
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS, Counts, perform
 from strongroom.node.rpc.openrpc import openrpc
-from strongroom.node.rpc.site import BoundedSite
+from strongroom.node.rpc.quota import Account
+from strongroom.node.rpc.site import BoundedSite, at_work
 from strongroom.node.rpc.websocket import Connection
 
 _BACKEND = web.AppKey("backend", Backend)
 _LIMITS = web.AppKey("limits", RpcLimits)
 _COUNTS = web.AppKey("counts", Counts)
+_DOOR = web.AppKey("door", Door)
 _CONNECTIONS = web.AppKey("connections", set[Connection])
+_SITES = web.AppKey("sites", list[BoundedSite])
+_ALWAYS_OPEN = RpcLimits(
+    connections_max=HEALTH, address_connections_max=HEALTH, refused_max=0, give_way_seconds=0.0, idle_seconds_max=5.0
+)
+"""Of the socket of health and metrics: few connections, and none of them stays."""
+_MAIN = web.AppKey("main", web.Application)
+_RETRY = {"Retry-After": "1"}
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="strongroom"'}
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(backend: Backend, limits: RpcLimits | None = None) -> web.Application:
-    """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics."""
+def make_app(
+    backend: Backend, limits: RpcLimits | None = None, door: Door | None = None, *, hosts: Iterable[str] = ()
+) -> web.Application:
+    """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics.
+
+    Args:
+        backend: the node.
+        limits: bounds other than the defaults.
+        door: who may submit; without one nobody may.
+        hosts: names under which it is reached, beside IP addresses and `localhost`.
+    """
     bounds = limits or RpcLimits()
-    app = web.Application(client_max_size=bounds.body_bytes_max, middlewares=[_bound_writing])
+    app = web.Application(client_max_size=bounds.body_bytes_max, middlewares=[_bound_writing, guard(hosts)])
     app[_BACKEND], app[_LIMITS], app[_COUNTS] = backend, bounds, Counts()
-    app[_CONNECTIONS] = set()
+    app[_CONNECTIONS], app[_SITES] = set(), []
+    app[_DOOR] = door or Door(DoorPolicy())
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
     app.router.add_get("/openrpc.json", _openrpc)
@@ -42,6 +67,17 @@ def make_app(backend: Backend, limits: RpcLimits | None = None) -> web.Applicati
     app.router.add_get("/health/ready", _ready)
     app.router.add_get("/metrics", _metrics)
     app.on_shutdown.append(_close_connections)
+    return app
+
+
+def make_health_app(door: web.Application) -> web.Application:
+    """The application of a socket that clients cannot fill: health and metrics of another application, nothing else."""
+    app = web.Application(client_max_size=1024, middlewares=[_bound_writing])
+    app[_BACKEND], app[_COUNTS], app[_CONNECTIONS] = door[_BACKEND], door[_COUNTS], door[_CONNECTIONS]
+    app[_LIMITS], app[_SITES], app[_MAIN] = _ALWAYS_OPEN, [], door
+    app.router.add_get("/health/live", _live)
+    app.router.add_get("/health/ready", _ready)
+    app.router.add_get("/metrics", _metrics)
     return app
 
 
@@ -62,7 +98,9 @@ async def serve(app: web.Application, host: str, port: int, ssl_context: ssl.SSL
     )
     await runner.setup()
     try:
-        await BoundedSite(runner, host, port, ssl_context=ssl_context, connections_max=limits.connections_max).start()
+        site = BoundedSite(runner, host, port, ssl_context=ssl_context, limits=limits)
+        app[_SITES].append(site)
+        await site.start()
     except BaseException:
         await runner.cleanup()
         raise
@@ -73,34 +111,76 @@ async def serve(app: web.Application, host: str, port: int, ssl_context: ssl.SSL
 
 
 async def _rpc(request: web.Request) -> web.Response:
-    limits = request.app[_LIMITS]
     try:
-        async with asyncio.timeout(limits.body_seconds_max):
+        async with asyncio.timeout(request.app[_LIMITS].body_seconds_max):
             body = await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="the body did not come in time") from None
+    with at_work(_guest_of(request)):
+        return await _answered(request, body)
+
+
+async def _answered(request: web.Request, body: bytes) -> web.Response:
+    limits = request.app[_LIMITS]
     reply: object
     try:
         value = jsonrpc.decode_json(body)
     except RpcFault as fault:
         reply = jsonrpc.error_reply(fault)
     else:
-        caller = Caller(request.app[_BACKEND], limits)
+        caller = Caller(request.app[_BACKEND], limits, request.app[_DOOR], *_whose(request))
         call = partial(perform, caller, request.app[_COUNTS])
         reply = await jsonrpc.answer(value, call, batch_calls_max=limits.batch_calls_max)
     if reply is None:
         return web.Response(status=204)
-    return web.Response(text=jsonrpc.encode_json(reply), content_type="application/json")
+    text = jsonrpc.encode_json(reply)
+    if _lacks_credential(reply):
+        return web.Response(text=text, content_type="application/json", status=401, headers=_CHALLENGE)
+    return web.Response(text=text, content_type="application/json")
+
+
+def _whose(request: web.Request) -> tuple[Account | None, bool]:
+    """Whose credential a request shows, and whether it shows one."""
+    authorization = request.headers.get("Authorization")
+    return request.app[_DOOR].account_of(authorization), authorization is not None
+
+
+def _lacks_credential(reply: object) -> bool:
+    """Is this the refusal of a single call, for want of a credential?"""
+    error = reply.get("error") if isinstance(reply, dict) else None
+    return isinstance(error, dict) and error.get("data", {}).get("reason") == REASON
 
 
 async def _websocket(request: web.Request) -> web.StreamResponse:
     app = request.app
-    connection = Connection(request, app[_BACKEND], app[_LIMITS], app[_COUNTS])
-    app[_CONNECTIONS].add(connection)
+    connections, limits = app[_CONNECTIONS], app[_LIMITS]
+    if len(connections) >= limits.websockets_max and not _make_way(connections, limits.websocket_idle_seconds):
+        full = web.HTTPServiceUnavailable(text="too many WebSockets: try again in a second", headers=_RETRY)
+        full.force_close()
+        raise full
+    asker = partial(Caller, app[_BACKEND], limits, app[_DOOR], *_whose(request))
+    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS], asker)
+    connections.add(connection)
     try:
-        return await connection.serve()
+        with at_work(_guest_of(request)):
+            return await connection.serve()
     finally:
-        app[_CONNECTIONS].discard(connection)
+        connections.discard(connection)
+
+
+def _make_way(connections: set[Connection], idle_seconds: float) -> bool:
+    """Close the WebSocket that has been idle longest, if one has been for long enough."""
+    idlest = max(connections, key=lambda one: one.idle_seconds, default=None)
+    if idlest is None or idlest.idle_seconds < idle_seconds:
+        return False
+    connections.discard(idlest)
+    idlest.cut()
+    return True
+
+
+def _guest_of(request: web.Request) -> Guest | None:
+    """The place of the connection that a request came through."""
+    return next((guest for site in request.app[_SITES] if (guest := site.guest_of(request)) is not None), None)
 
 
 async def _openrpc(_request: web.Request) -> web.Response:
@@ -112,15 +192,16 @@ async def _live(request: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> web.Response:
-    return _health("ready", request.app[_BACKEND].ready)
+    backend = request.app[_BACKEND]
+    return _health("ready", backend.ready, backend.replicas)
 
 
-def _health(word: str, good: bool) -> web.Response:
-    return web.json_response({word: good}, status=200 if good else 503)
+def _health(word: str, good: bool, more: Document | None = None) -> web.Response:
+    return web.json_response({word: good, **(more or {})}, status=200 if good else 503)
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    text = request.app[_BACKEND].metrics() + _own_metrics(request.app)
+    text = request.app[_BACKEND].metrics() + _own_metrics(request.app.get(_MAIN, request.app))
     return web.Response(body=text.encode(), headers={"Content-Type": _METRICS_TYPE})
 
 
@@ -131,7 +212,19 @@ def _own_metrics(app: web.Application) -> str:
     lines.append("# TYPE strongroom_rpc_errors_total counter")
     lines += [f'strongroom_rpc_errors_total{{code="{code}"}} {n}' for code, n in sorted(counts.errors.items())]
     lines += ["# TYPE strongroom_rpc_websockets gauge", f"strongroom_rpc_websockets {len(app[_CONNECTIONS])}"]
+    listeners = [site.listener for site in app[_SITES]]
+    lines += _shown(
+        "strongroom_rpc_connections", "gauge", "Open connections", sum(len(one.guests) for one in listeners)
+    )
+    words = "Connections that found no place"
+    lines += _shown("strongroom_rpc_turned_away_total", "counter", words, sum(one.turned_away for one in listeners))
+    words = "Idle connections that gave way to newer ones"
+    lines += _shown("strongroom_rpc_gave_way_total", "counter", words, sum(one.gave_way for one in listeners))
     return "\n".join(lines) + "\n"
+
+
+def _shown(name: str, kind: str, words: str, value: int) -> list[str]:
+    return [f"# HELP {name} {words}", f"# TYPE {name} {kind}", f"{name} {value}"]
 
 
 # --- bounds ---------------------------------------------------------------------------------------------------------

@@ -10,8 +10,20 @@ from strongroom.node.rpc.backend import Document
 class RpcLimits:
     """What one node takes from the outside before it says no."""
 
-    connections_max: int = 1024
-    """Open connections; a further one is answered 503."""
+    connections_max: int = 2048
+    """Open connections; a further one takes the place of one that waits idly, else it is answered 503."""
+    address_connections_max: int = 512
+    """Of one address that is not this machine's own."""
+    websockets_max: int = 1920
+    """Of all connections; the rest are for single requests. A further one gets 503."""
+    websocket_idle_seconds: float = 10.0
+    """A WebSocket without a subscription, an unanswered frame or a word for this long gives way to a new one."""
+    refused_max: int = 32
+    """Connections that are being told 503 at a time; beyond, they are closed."""
+    give_way_seconds: float = 1.0
+    """An idle connection gives way to a newer one after this long, when all places are taken."""
+    handshake_seconds_max: float = 10.0
+    """Until TLS stands on a new connection."""
     body_bytes_max: int = 8 * 1024 * 1024
     """Of an HTTP body (413) and of a WebSocket frame (close code 1009)."""
     batch_calls_max: int = 100

@@ -53,6 +53,7 @@ async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] |
         if method is None:
             raise MethodNotFound(f"no method {name[:_METHOD_SHOWN_MAX]!r}: see rpc.discover")
         counts.calls[name] = counts.calls.get(name, 0) + 1
+        caller.door.check(name, caller.account, shown=caller.shown)
         result = method.call(caller, *bind(method.parameters, params))
         return await result if isinstance(result, Awaitable) else result
     except RpcFault as fault:
@@ -81,6 +82,12 @@ def _consistency(caller: Caller, start: int, end: int) -> Document:
     if end < start:
         raise InvalidParams(f"param 'to' must not be below 'from' ({start})")
     return caller.backend.consistency(start, end)
+
+
+def _query(caller: Caller, envelope: bytes) -> Awaitable[Document]:
+    if caller.account is not None:
+        caller.account.charge(1, len(envelope))
+    return caller.backend.query(envelope)
 
 
 def _subscribe(caller: Caller, topic: str, start: int | None) -> int:
@@ -227,7 +234,7 @@ _TABLE = (
         "One sealed query; its sealed answer names height and root.",
         (Parameter("envelope", BLOB, "The sealed query."),),
         "{answer, height}",
-        lambda caller, envelope: caller.backend.query(envelope),
+        _query,
     ),
     Method(
         "ledger_subscribe",

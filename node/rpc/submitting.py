@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.types import TransactionId
 from strongroom.enclave.envelope import OPENING, VERSION, read_envelope
 from strongroom.enclave.outcome import Code
 from strongroom.node.rpc.backend import Backend, Blob, Document, Included
@@ -28,10 +29,10 @@ async def submit(caller: Caller, envelope: bytes, wait: str) -> Document:
     Raises:
         Refused: it was ordered, and refused before a program ran.
     """
-    fault = _fault(caller, envelope)
-    if fault is not None:
-        raise fault
-    answered = caller.backend.submit([envelope], wait=wait != "none")
+    faults = _faults(caller, [envelope])
+    if faults:
+        raise faults[0]
+    answered = _take(caller, [envelope], wait=wait != "none")
     caller.submitted = sha256(envelope).digest()
     if isinstance(answered, list):
         return {"id": answered[0]}
@@ -55,7 +56,8 @@ async def submit_many(caller: Caller, envelopes: list[bytes], wait: str, after: 
     if len(envelopes) > caller.limits.envelopes_max:
         raise TooLarge(f"{len(envelopes)} envelopes, at most {caller.limits.envelopes_max} are taken in one call")
     _check_order(caller, after)
-    faults = {at: fault for at, envelope in enumerate(envelopes) if (fault := _fault(caller, envelope)) is not None}
+    faults = _faults(caller, envelopes)
+    _raise_if_behind(faults)
     if not faults:
         return await _submit_fitting(caller, envelopes, wait)
     fitting = [envelope for at, envelope in enumerate(envelopes) if at not in faults]
@@ -64,9 +66,37 @@ async def submit_many(caller: Caller, envelopes: list[bytes], wait: str, after: 
 
 
 async def _submit_fitting(caller: Caller, envelopes: list[bytes], wait: str) -> list[Any]:
-    answered = caller.backend.submit(envelopes, wait=wait == "commit")
+    answered = _take(caller, envelopes, wait=wait == "commit")
     caller.submitted = sha256(envelopes[-1]).digest()
     return answered if isinstance(answered, list) else _items(await answered)
+
+
+def _take(
+    caller: Caller, envelopes: list[bytes], *, wait: bool
+) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+    """Into the mempool, at the cost of whose credential it is."""
+    account = caller.account
+    if account is None:
+        return caller.backend.submit(envelopes, wait=wait)
+    account.charge(len(envelopes), sum(map(len, envelopes)))
+    return caller.backend.submit(envelopes, wait=wait, organisation=account.name)
+
+
+def _faults(caller: Caller, envelopes: list[bytes]) -> dict[int, RpcFault]:
+    """Why some of these envelopes are not even ordered, by position."""
+    found = {at: fault for at, envelope in enumerate(envelopes) if (fault := _fault(caller, envelope)) is not None}
+    return {**caller.backend.screen(envelopes), **found}
+
+
+def _raise_if_behind(faults: dict[int, RpcFault]) -> None:
+    """A node that cannot judge one envelope yet takes none of the frame, so that their order stays.
+
+    Raises:
+        Overloaded: it cannot.
+    """
+    for fault in faults.values():
+        if isinstance(fault, Overloaded):
+            raise fault
 
 
 def _check_order(caller: Caller, after: bytes | None) -> None:

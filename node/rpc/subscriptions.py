@@ -45,6 +45,11 @@ class SubscriptionTable:
         task.add_done_callback(lambda _: self._tasks.pop(id, None))
         return id
 
+    @property
+    def active(self) -> bool:
+        """Is there any?"""
+        return bool(self._tasks)
+
     def unsubscribe(self, id: int) -> None:
         """End one.
 

@@ -42,7 +42,15 @@ FORMS = {
 class Connection:
     """One WebSocket from handshake to close."""
 
-    def __init__(self, request: web.Request, backend: Backend, limits: RpcLimits, counts: Counts) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        backend: Backend,
+        limits: RpcLimits,
+        counts: Counts,
+        asker: Callable[[SubscriptionTable], Caller],
+    ) -> None:
+        self._asker = asker
         self._request, self._backend, self._limits, self._counts = request, backend, limits, counts
         self._socket = web.WebSocketResponse(
             max_msg_size=limits.body_bytes_max,
@@ -52,26 +60,55 @@ class Connection:
         )
         self._running: set[asyncio.Task[None]] = set()
         self._garbage_frames = 0
+        self._heard = asyncio.get_running_loop().time()
+        self._tables: tuple[SubscriptionTable, ...] = ()
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long it has asked nothing; 0 while an answer is under way or it is subscribed to something."""
+        if self._running or any(table.active for table in self._tables):
+            return 0.0
+        return asyncio.get_running_loop().time() - self._heard
+
+    def cut(self) -> None:
+        """End it at once; whoever waits idly gives its place to a newer one."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
     async def serve(self) -> web.WebSocketResponse:
         """Answer frames until the peer goes away; whatever it still waits for is cancelled."""
         await self._socket.prepare(self._request)
+        if await self._converse():
+            raise asyncio.CancelledError
+        return self._socket
+
+    async def _converse(self) -> bool:
+        """Answer frames until the end; was that end a cancellation?
+
+        It is not passed through the task group, which in Python 3.11 keeps it, and with it this whole connection, in a
+        circle of exception and frame.
+        """
+        cancelled = False
         async with asyncio.TaskGroup() as group:
             tables = {
                 kind: SubscriptionTable(group, self._backend, self._limits, partial(self._send, form))
                 for kind, form in FORMS.items()
             }
-            callers = {kind: Caller(self._backend, self._limits, table) for kind, table in tables.items()}
+            self._tables = tuple(tables.values())
+            callers = {kind: self._asker(table) for kind, table in tables.items()}
             try:
                 async for message in self._socket:
                     if message.type in FORMS:
                         await self._take(group, callers[message.type], FORMS[message.type], message.data)
+            except asyncio.CancelledError:
+                cancelled = True
             finally:
                 for task in self._running:
                     task.cancel()
                 for table in tables.values():
                     table.end()
-        return self._socket
+                self._tables = ()  # they hold this connection: a circle keeps the whole TLS session
+        return cancelled
 
     async def close(self) -> None:
         """The server stops."""
@@ -79,6 +116,7 @@ class Connection:
 
     async def _take(self, group: asyncio.TaskGroup, caller: Caller, form: Form, data: str | bytes) -> None:
         """Start one frame's answer; the tasks begin in the frames' order."""
+        self._heard = asyncio.get_running_loop().time()
         if len(self._running) >= self._limits.frames_in_flight_max:
             await self._answer(_busy, form, data)
             return

@@ -12,6 +12,7 @@ from typing import Any
 
 from scripts.fault_matrix.load import OPENING_AMOUNT, Acknowledged, Load
 from scripts.fault_matrix.node_logs import NodeLogs
+from scripts.fault_matrix.registrars import Registrars
 from scripts.fault_matrix.statements import Statements
 from scripts.fault_matrix.watch import Door, Watch
 
@@ -43,6 +44,7 @@ class Checks:
     watch: Watch
     load: Load
     statements: Statements
+    registrars: Registrars
     logs: NodeLogs = field(default_factory=NodeLogs)
     supply: int = 0
     _height: int = 0
@@ -61,7 +63,7 @@ class Checks:
         """Pause the load, check everything, go on; the invariants that do not hold, in words."""
         self.load.paused = True
         try:
-            wrong = await self._drained()
+            wrong = [*await self._drained(), *await self.registrars.check()]
             if not wrong:
                 wrong = await self._agreed() or [
                     *await self._histories(),

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from strongroom.consensus.types import TransactionId
 from strongroom.node.client import Client
+from strongroom.node.client.bringing import bring
 from strongroom.node.client.calls import Done
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_plan import ISSUER
+from strongroom.node.cluster_plan import BRINGER, ISSUER
 
 OPENING_AMOUNT = 10**9
 AMOUNTS = (1, 2, 3, 5, 8, 13)
@@ -82,9 +83,9 @@ class Load:
     async def on(cls, cluster: Cluster, *, payers: int, rate: float) -> "AsyncIterator[Load]":
         """Payers with money, connected; their clients end with the context."""
         names = [f"payer{number}" for number in range(payers)]
-        for name in names:
-            KeyFolder(cluster.layout.keys).new(name)
         folder = cluster.layout.directory
+        made_keys = [KeyFolder(cluster.layout.keys).new(name) for name in names]
+        await bring(folder, [one.id for one in made_keys], member=BRINGER)
         async with Client.connect(folder, ISSUER) as issuer:
             await issuer.call("payments.issue_many", issues=[[name, OPENING_AMOUNT] for name in names])
         made = []

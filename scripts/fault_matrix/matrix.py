@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.fault_matrix import disks, kills, outages
+from scripts.fault_matrix import disks, epochs, kills, outages
 from scripts.fault_matrix.fault import Act, Fault
 from scripts.fault_matrix.world import Shape, World, running_world
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.node.cluster import Say
 
-FAULTS = [*kills.FAULTS, *outages.FAULTS, *disks.FAULTS]
+FAULTS = [*kills.FAULTS, *epochs.FAULTS, *outages.FAULTS, *disks.FAULTS]
 RECOVER_SECONDS_MAX = 60.0
 
 

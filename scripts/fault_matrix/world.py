@@ -16,6 +16,7 @@ import aiohttp
 from scripts.fault_matrix.checks import Checks
 from scripts.fault_matrix.load import Load
 from scripts.fault_matrix.network import Network
+from scripts.fault_matrix.registrars import Registrars
 from scripts.fault_matrix.statements import Statements
 from scripts.fault_matrix.watch import Watch
 
@@ -203,10 +204,11 @@ async def running_world(directory: Path, shape: Shape, say: Say) -> AsyncIterato
         watch, statements = Watch.over(cluster, http), Statements(shape.nodes)
         say(f"{shape.payers} payers, {shape.rate:g} payments a second")
         load = await stack.enter_async_context(Load.on(cluster, payers=shape.payers, rate=shape.rate))
-        checks = Checks(cluster, watch, load, statements)
+        registrars = await stack.enter_async_context(Registrars.on(cluster))
+        checks = Checks(cluster, watch, load, statements, registrars)
         await checks.begin()
         world = World(shape, cluster, network, watch, load, checks, statements)
-        await stack.enter_async_context(_running(watch.run(), load.run()))
+        await stack.enter_async_context(_running(watch.run(), load.run(), registrars.run()))
         yield world
 
 

@@ -81,3 +81,26 @@ def test_guard_a_check_changes_nothing() -> None:
     assert not promises.knows(statement(N, A))
     assert not promises.silent_in(View(5))
     assert promises.silent_in(View(6))
+
+
+def test_guard_closed_views_end_with_the_one_that_is_named() -> None:
+    """What was said there may be said again, and nothing else; the next view is open."""
+    promises = Promises(Epoch(0))
+    promises.add(statement(N, A, view=5))
+    promises.close(View(5))
+    promises.check(statement(N, A, view=5))
+    for kind in (X, F):
+        with pytest.raises(GuardRefuses):
+            promises.check(statement(kind, view=5))
+    with pytest.raises(GuardRefuses):
+        promises.check(statement(N, view=4))
+    for kind in Kind:
+        promises.check(statement(kind, view=6))
+
+
+def test_guard_a_view_that_is_final_or_closed_is_not_silent_though_nothing_is_remembered_of_it() -> None:
+    promises = Promises(Epoch(0))
+    promises.forget_below(View(5))
+    promises.close(View(7))
+    assert [view for view in range(1, 10) if promises.silent_in(View(view))] == [8, 9]
+    assert promises.floor == 7

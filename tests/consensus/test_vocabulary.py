@@ -226,3 +226,20 @@ def test_a_certificate_message_tells_its_statement_before_its_signatures_are_rea
     assert certified_statement(b"") is None
     with pytest.raises(NotCanonical):
         certified_statement(data + b"\x00")
+
+
+@pytest.mark.parametrize(
+    ("depth", "taken"), [(1, True), (32, True), (33, False), (600, False), (1024, False), (5000, False)]
+)
+def test_T27_depth_is_bounded_by_a_rule_of_ours_not_by_a_library_or_a_stack(depth: int, taken: bool) -> None:
+    data = b"\x91" * (depth - 1) + b"\x90"
+    if taken:
+        assert encode(decode(data)) == data
+    else:
+        with pytest.raises(NotCanonical):
+            decode(data)
+
+
+def test_T27_width_is_not_depth() -> None:
+    value = tuple((number, (b"", ((),))) for number in range(1000))
+    assert decode(encode(value)) == value

@@ -134,7 +134,7 @@ def make_constitution(
         members=tuple(sorted((name, key.public) for name, key in members.items())),
         roles=tuple(sorted(roles)),
         programs=tuple(sorted(programs)),
-        limits=tuple(sorted((limits or {}).items())),
+        limits=tuple(sorted(({"open_admission": 1} | dict(limits or {})).items())),
     )
 
 

@@ -92,7 +92,7 @@ class HostileHost:
         self.seen: list[bytes] = []
         """Every request so far, to be replayed."""
         self.must(Op.UNSEAL, self.sealed, founded.verified.data)
-        self.must(Op.FRESHEN, self._heads(self.must(Op.CHALLENGE), height=0), ())
+        self.must(Op.FRESHEN, self._heads(self.must(Op.CHALLENGE), height=0))
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -109,6 +109,7 @@ class HostileHost:
         self._check_silence(frame)
         answer = _answer_in(frame)
         if isinstance(answer, Refusal):
+            assert answer.kind != "Unforeseen", answer
             unchanged = self.fingerprint() == before or self._applied_in_part(request)
             assert unchanged, f"a refusal changed something: {answer}"
         if self.core._member is None:  # it handed over: everything is refused from now on
@@ -207,7 +208,7 @@ class HostileHost:
         yield Op.CAST, lambda: ((statement.to_wire(), Statement(Kind.NULLIFY, EPOCH, View(99), NO_DIGEST).to_wire()),)
         yield Op.FORGET, lambda: (0, height)
         yield Op.CHALLENGE, tuple
-        yield Op.FRESHEN, lambda: (self._heads(self.must(Op.CHALLENGE), height=len(chain.blocks)), ())
+        yield Op.FRESHEN, lambda: (self._heads(self.must(Op.CHALLENGE), height=len(chain.blocks)),)
         yield Op.APPLY, lambda: ((newest.header.encoded,), (chain.outcomes[newest.header.height - 1].encode(),))
         yield Op.CONFIRM, lambda: ((newest.header.encoded,), final)
         yield Op.EXECUTE, lambda: (((newest.header.encoded, tuple(one.to_wire() for one in newest.batches)),), final)

@@ -167,9 +167,7 @@ class World:
         members = {one.node_key for one in self.description.validators}
         others = [one for one in self.nodes.values() if one.key in members and one is not node]
         heads = [Head(body, one.key, one.core.learner.sign_head(body)) for one in others]
-        below = [] if newest is None else [block.header for block in self.blocks]
-        anchor = self.tip.anchor.height
-        return learner.freshen(heads, below[max(anchor - 1, 0) : -1] if anchor else [])
+        return learner.freshen(heads)
 
     def voters(self) -> list[Node]:
         """A quorum of the current epoch."""

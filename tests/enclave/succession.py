@@ -53,6 +53,7 @@ class Succession:
         self.blocks: list[StoredBlock] = []
         self.outcomes: list[Outcome] = []
         self.history = HistoryTree(self.genesis.header)
+        self._wish = b""
 
     @property
     def description(self) -> EpochDescription:
@@ -109,12 +110,9 @@ class Succession:
 
     def wish(self, description: EpochDescription, public_key: bytes) -> None:
         """A block after whose execution the state wishes this epoch."""
+        self._wish = encode((description.encode(), public_key))
         self.commit()
-        newest = self.outcomes.pop()
-        wish = encode((description.encode(), public_key))
-        self.outcomes.append(
-            Outcome(newest.height, newest.block, b"", b"", (), (), newest.write_set, wish),
-        )
+        self._wish = b""
 
     def certificate(
         self,
@@ -172,6 +170,7 @@ class Succession:
             results=tuple(b"result of " + envelope for envelope in envelopes),
             claims=(),
             write_set=b"write set %d" % header.height,
+            wish=self._wish,
         )
         self.outcomes.append(outcome)
         self.history.append(outcome.history_leaf)

@@ -11,7 +11,7 @@ from tests.enclave.service_world import Node, World, admitted, allowed, newer_bo
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
 from strongroom.consensus.guard import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement
-from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds, PublicKey, View
+from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, PublicKey, View
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.core import Core
 from strongroom.enclave.keys import KeysNeeded, ServiceSecret
@@ -139,34 +139,6 @@ def test_a_block_that_may_hold_calls_of_the_epoch_before_is_executed_with_its_se
     with pytest.raises(KeysNeeded):
         node.member.execute([(block.header, block.batches)], block.certificate)
     assert (node.height, node.member._executor.state_digest()) == before
-
-
-def test_T13_headers_that_do_not_lead_to_the_newest_head_prove_no_grace() -> None:
-    """A host that shows a header of its own making, from within the grace, keeps no older secret alive."""
-    world = World()
-    world.commit()
-    world.govern("rotate", compromised=False)
-    world.turn_epoch()
-    old = world.nodes.pop("n2")
-    sealed = old.sealed
-    world.commit(after_ms=61_000)
-    world.commit()
-    world.commit()
-    again = world.boot("n2", old.chip, sealed)
-    world.nodes["n2"] = again
-    world.catch_up(again)
-    assert again.member.standing.keyring.opens(Epoch(0))
-    terminal = world.entries[0].header
-    anchored = world.blocks[world.tip.anchor.height - 1].header
-    invented = replace(anchored, time_ms=Milliseconds(terminal.time_ms + 1))
-    honest = again.member.freshness.freshen
-
-    def shown(heads: Any, below: Any, **given: Any) -> Any:
-        return honest(heads, [invented, *below[1:]], **given)
-
-    again.member.freshness.freshen = shown  # type: ignore[method-assign]
-    world.freshen(again)
-    assert not again.member.standing.keyring.opens(Epoch(0))
 
 
 # --- hand-over -------------------------------------------------------------------------------------------------------

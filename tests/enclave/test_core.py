@@ -182,7 +182,7 @@ def test_a_sealed_state_of_another_chain_is_refused() -> None:
 def test_T20_link_evidence_is_good_for_its_nonce_and_for_no_other() -> None:
     one, two = _member(0), _member(1)
     evidence = one.link_evidence(b"\x01" * 32)
-    node_key, name, _, words = two.check_link(evidence, b"\x01" * 32, CREATED_MS)
+    node_key, name, _, words, _ = two.check_link(evidence, b"\x01" * 32, CREATED_MS)
     assert (node_key, name) == (plain().keys[0].node.public, "n0")
     assert "SIMULATED" in words
     with pytest.raises(AttestationError) as refused:

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from tests.enclave.chain import EPOCH, Chain, Made, codes, funded, make_batch, pay, replace_header
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import LaneTip, initial_cut
+from strongroom.consensus.blocks import BATCH_ENVELOPES_MAX, BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, LaneTip, initial_cut
 from strongroom.consensus.types import Sequence
+from strongroom.enclave.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX, is_void
 from strongroom.enclave.envelope import head_of, transaction_id
 from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.padding import CALL_SIZES, pad
 from strongroom.enclave.sender import ClientSession
+from strongroom.node.stored import StoredBlock
 
 
 @pytest.fixture
@@ -31,6 +33,28 @@ def test_a_payload_that_is_no_sequence_of_envelopes_holds_none(chain: Chain) -> 
     )
     (outcome,) = chain.executor.execute(chain.run_of(made), [made.batches])
     assert outcome.codes == b""
+
+
+def test_a_lane_full_of_tiny_envelopes_makes_no_outcome_that_no_message_carries(chain: Chain) -> None:
+    """A liar's batches of thousands of envelopes of one byte hold none; others of the block are executed."""
+    session = funded(chain)
+    made = chain.make({0: [[b"x"] * BATCH_ENVELOPES_MAX] * 3, 1: [[pay(chain, session)]]})
+    (outcome,) = chain.executor.execute(chain.run_of(made), [made.batches])
+    assert codes(outcome) == ["executed"]
+    assert len(StoredBlock(made.header, None, made.batches).envelopes()) == 1, "hosts count as enclaves do"
+
+
+def test_the_largest_outcome_of_a_block_fits_into_a_message() -> None:
+    """Each envelope has a line of 35 bytes in it, whatever its size."""
+    most = BLOCK_BYTES_MAX // ENVELOPE_BYTES_MEAN_MIN + BLOCK_BATCHES_MAX * SMALL_ENVELOPES_MAX
+    lines = (bytes(32 * most), bytes(most), (b"",) * most)
+    assert len(codec.encode(lines)) < codec.MESSAGE_BYTES_MAX // 4
+
+
+@pytest.mark.parametrize(("count", "size", "void"), [(64, 128, False), (65, 2_079, True), (65, 2_080, False)])
+def test_a_batch_is_void_when_its_envelopes_are_too_small_on_the_whole(count: int, size: int, void: bool) -> None:
+    whole = make_batch(0, initial_cut(SHARED.tip.digest, 4)[0], bytes(size), count)
+    assert is_void(whole.header) == void
 
 
 def padded(data: bytes) -> bytes:

@@ -50,11 +50,14 @@ def test_codes_are_fixed() -> None:
         (6, "malformed"),
         (7, "sessions full"),
         (8, "refused"),
+        (9, "internal"),
+        (10, "not admitted"),
+        (11, "too many sessions"),
     ]
 
 
 def test_golden_bytes() -> None:
-    assert digest_of(OUTCOME.encode()) == "437b9d34014e8909"
+    assert digest_of(OUTCOME.encode()) == "3fea1ac7a095aef2"
     assert OUTCOME.root.hex()[:16] == "afb484cb0b97b76a"
     assert OUTCOME.leaf_at(2).hash.hex()[:16] == "cab3246133073cef"
     assert digest_of(OUTCOME.history_leaf.encode()) == "9fe70c51b410983d"
@@ -62,7 +65,7 @@ def test_golden_bytes() -> None:
     assert claim_digest(b"b" * 32, b"claim").hex()[:16] == "e5a2d29a534f5c9c"
     sealed = BOX.seal(WRITE_SET, Height(7), Digest(bytes(32)), Digest(bytes(32)))
     assert len(sealed) == 1024 + 16
-    assert digest_of(sealed) == "3c5aff61ef8dcdd1"
+    assert digest_of(sealed) == "dbbbbb9700fea22f"
 
 
 def test_golden_layout_of_a_leaf() -> None:
@@ -71,7 +74,7 @@ def test_golden_layout_of_a_leaf() -> None:
     assert len(leaf.encode()) == LEAF_SIZE == 97
     assert Leaf.decode(leaf.encode()) == leaf
     assert leaf.hash == sha256(b"\x00strongroom/1/leaf\x00" + leaf.encode()).digest()
-    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x09" + bytes(64)):
+    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x0c" + bytes(64)):
         with pytest.raises(NotCanonical):
             Leaf.decode(wrong)
 
@@ -95,6 +98,14 @@ def test_what_is_encoded_decodes_to_the_same() -> None:
     assert (read.position_of(IDS[2]), read.position_of(IDS[1]), read.position_of(bytes(32))) == (2, None, None)
     assert read.leaf_at(1) == Leaf(TransactionId(IDS[1]), Code.DUPLICATE, NO_DIGEST, NO_DIGEST)
     assert read.leaf_at(2).claim_digest == b"c" * 32
+
+
+def test_the_history_leaf_binds_the_wish() -> None:
+    """Whoever serves outcomes to a newcomer may neither add, leave out nor change what the state wishes."""
+    wishes = [b"", b"a", b"b", b"\x00"]
+    leaves = {replace(OUTCOME, wish=wish).history_leaf.hash for wish in wishes}
+    assert len(leaves) == len(wishes)
+    assert replace(OUTCOME, wish=b"").history_leaf.write_set_digest == sha256(OUTCOME.write_set).digest()
 
 
 def test_the_root_binds_the_number_of_leaves() -> None:
@@ -128,7 +139,7 @@ def test_T31_an_outcome_that_contradicts_itself_is_refused(changes: dict[str, An
         Outcome.decode(replace(OUTCOME, **changes).encode())
     fields = list(codec.decode(OUTCOME.encode()))
     with pytest.raises(NotCanonical):
-        Outcome.decode(codec.encode((3, *fields[1:])))
+        Outcome.decode(codec.encode((4, *fields[1:])))
     with pytest.raises(NotCanonical):
         Outcome.decode(codec.encode(tuple(fields[:-1])))
 

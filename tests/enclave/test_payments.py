@@ -126,6 +126,19 @@ def test_only_the_owner_or_an_auditor_may_ask(chain: Chain) -> None:
     assert chain.refusal("auditor", "payments.balance", account="alice/whatever") == "no such account"
 
 
+@pytest.mark.parametrize("memo", ["\x1b[2Jpaid", "\x9b2J", "two\nlines", "\u202epaid"])
+def test_T72_a_memo_is_one_line_that_repaints_nothing(chain: Chain, memo: str) -> None:
+    assert chain.once("member0", "payments.issue", to="alice", amount=5).ok
+    assert chain.once("alice", "payments.transfer", to="bob", amount=1, memo=memo).code == "memo"
+    assert chain.once("alice", "payments.transfer", to="bob", amount=1, memo="Žluťoučký kůň 🫨").ok
+
+
+@pytest.mark.parametrize("label", ["\U0001fae8", "e\u0301", "\u00a0", "\x1b[2J", "a/b", ""])
+def test_T72_a_label_follows_the_closed_rule_of_names(chain: Chain, label: str) -> None:
+    assert chain.once("alice", "payments.open", account=label).code == "label"
+    assert chain.once("alice", "payments.open_many", accounts=["spare", label]).code == "label"
+
+
 def test_a_long_memo_is_refused(chain: Chain) -> None:
     assert chain.once("alice", "payments.transfer", to="bob", amount=1, memo="é" * 256).ok
     assert chain.once("alice", "payments.transfer", to="bob", amount=1, memo="x" * 257).code == "memo"

@@ -29,7 +29,7 @@ def parse(operation: str, **texts: str) -> tuple[Any, ...]:
 
 
 def test_the_programs_of_this_service() -> None:
-    assert PROGRAM_NAMES == ("payments", "records", "system")
+    assert PROGRAM_NAMES == ("payments", "records", "roster", "system")
     assert split_name("payments.transfer") == ("payments", "transfer")
     for name in ("payments", "payments.", ".transfer", ""):
         with pytest.raises(ArgumentFault):
@@ -255,7 +255,7 @@ def test_T08_whatever_an_error_says_its_result_is_of_the_smallest_size(
         raise ProgramError(code, message)
 
     runner = Runner({"p": program})
-    runner.heed(frozenset({b"m"}), frozenset())
+    runner.heed(frozenset({b"m"}), frozenset(), frozenset(), {})
     plaintext, _ = runner.run(Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"")
     assert codec.decode_value(plaintext)[1] == list(seen)
     assert len(pad(plaintext, RESULT_SIZES)) == RESULT_SIZES[0]

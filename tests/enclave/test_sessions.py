@@ -11,7 +11,7 @@ from strongroom.consensus.types import ChainId, Digest, Epoch
 from strongroom.enclave import sessions
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.primitives import DeterministicBox, Secret
-from strongroom.enclave.sessions import CLOSED, WINDOW, Session, Sessions
+from strongroom.enclave.sessions import WINDOW, Session, Sessions
 
 CHAIN = ChainId(bytes(32))
 WHO = Digest(b"w" * 32)
@@ -89,7 +89,10 @@ def test_a_replica_that_applied_the_changes_holds_the_same_table_and_opens_the_s
     assert copy.keys is None
     sealed = keys.reply.seal(7, b"result", b"")
     assert other.keys_of(digest(1), copy).reply.open(7, sealed, b"") == b"result"
-    assert other.find(digest(2)) is CLOSED
+    closed = other.find(digest(2))
+    assert closed is not None
+    assert closed.box is None
+    assert other.opened_by(WHO) == one.opened_by(WHO) == 2
     assert other.knows(digest(12))
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.integration.council import Council
+from scripts.fault_matrix.council import Council
 
 from strongroom.node.client import Client
 from strongroom.node.cluster import Cluster, open_cluster

@@ -50,7 +50,7 @@ class LoneMember(Chain):
 
     async def freshen(self) -> Freshness:
         """Show the enclave its own head over its own nonce: a quorum of one."""
-        return await self.enclave.freshen([await self.head(await self.enclave.challenge())], [])
+        return await self.enclave.freshen([await self.head(await self.enclave.challenge())])
 
     async def head(self, nonce: bytes) -> Head:
         certificate = await self.certificate_of(self.tip) if self.blocks else None

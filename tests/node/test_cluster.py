@@ -1,5 +1,6 @@
 """A cluster's own logic, without processes: verdicts, plans, waiting."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import cluster as clusters
-from strongroom.node import ports
+from strongroom.node import cluster_growth, ports
 from strongroom.node.cluster import Cluster, verdict_on
 from strongroom.node.cluster_creation import create
 from strongroom.node.cluster_plan import Plan
+from strongroom.node.config import Address, NodeConfig, dumps
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.node_process import NodeFailed, NodeProcess
 
@@ -46,13 +48,14 @@ def test_a_plan_that_cannot_be_met_says_what_can(plan: Plan, problem: str) -> No
         plan.check()
 
 
-def test_ports_are_base_plus_i_and_base_plus_stride_plus_i() -> None:
+def test_ports_are_base_plus_i_then_one_stride_further_for_peers_and_two_for_health() -> None:
     free = ports.reserve_free(1)
     base = free.ports[0]
     free.release()
     reservation = Plan(nodes=3, base_port=base, port_stride=5).reserve_ports()
     try:
-        assert reservation.ports == [base, base + 1, base + 2, base + 5, base + 6, base + 7]
+        rows = (base, base + 5, base + 10)
+        assert reservation.ports == [row + index for row in rows for index in range(3)]
     finally:
         reservation.release()
 
@@ -112,3 +115,50 @@ async def test_waiting_for_a_quorum_names_who_is_late(cluster: Cluster, monkeypa
         await cluster.wait_quorum(said.append, seconds=0)
     states["n3"] = "voting"
     await cluster.wait_quorum(said.append)
+
+
+async def test_a_quorum_is_counted_among_the_validators_not_among_folders(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of seven validators two have folders here; n2 and n3 were removed."""
+    states = {"n0": "voting", "n1": "starting", "n2": "stopped", "n3": "halted"}
+    monkeypatch.setattr(clusters, "state_of", lambda node: states[node.name])
+    known = ["n0", "n1"]
+
+    async def validators(_cluster: Cluster) -> tuple[str, ...]:
+        return tuple(known)
+
+    monkeypatch.setattr(Cluster, "validators", validators)
+    with pytest.raises(NodeFailed, match="node n1 does not vote"):
+        await cluster.wait_quorum(quiet, seconds=0)
+    states["n1"] = "voting"
+    await cluster.wait_quorum(quiet)
+    known += [f"elsewhere{number}" for number in range(5)]
+    await cluster.wait_quorum(quiet)
+
+
+async def test_removed_nodes_are_no_longer_told_and_the_others_stay_as_told(tmp_path: Path) -> None:
+    """Also when another one was removed before."""
+    free = ports.reserve_free(6)
+    layout = ClusterLayout(tmp_path)
+    names, config = ["n0", "n1", "n2"], {}
+    for name, rpc, peer in zip(names, free.ports[:3], free.ports[3:], strict=True):
+        node = layout.node(name)
+        node.directory.mkdir()
+        config[name] = f"https://127.0.0.1:{rpc}"
+        at = NodeConfig(
+            name=name, directory=node.directory, genesis=layout.genesis, rpc=Address("127.0.0.1", rpc),
+            peer=Address("127.0.0.1", peer), peers=(),
+        )  # fmt: skip
+        node.config.write_text(dumps(at, base=node.directory))
+        node.tls_certificate.write_bytes(f"certificate {name}\n".encode())
+    free.release()
+    layout.ca.write_bytes(b"".join(f"certificate {name}\n".encode() for name in names))
+    layout.service.write_text(json.dumps({"endpoints": list(config.values())}))
+    there = Cluster(layout, tuple(NodeProcess(layout.node(name)) for name in names))
+    cluster_growth._publish(there, without=there.node("n1"))
+    cluster_growth._publish(there, without=there.node("n2"))
+    assert json.loads(layout.service.read_text())["endpoints"] == [config["n0"]]
+    assert layout.ca.read_bytes() == b"certificate n0\n"
+    cluster_growth._publish(there, with_node=there.node("n2"))
+    assert json.loads(layout.service.read_text())["endpoints"] == [config["n0"], config["n2"]]

@@ -168,31 +168,85 @@ def test_a_second_instance_of_a_node_is_refused(cluster: Path) -> None:
     assert nodes(cluster)["n0"]["state"] == "voting"
 
 
-def test_a_taken_port_is_named_with_its_pid_and_nothing_is_left_running(cluster: Path) -> None:
+def test_a_taken_port_is_named_with_its_pid_and_leaves_out_one_node_of_four(cluster: Path) -> None:
     node = open_cluster(cluster).node("n1")
     address = node.config().peer
     good("cluster", "down", folder=cluster)
     with socket.create_server((address.host, address.port)):
-        for command in (["start", "n1"], ["up", "--detach"]):
-            done = run("cluster", *command, folder=cluster)
-            assert done.returncode == 2
-            assert f"port {address.port} is in use by pid {os.getpid()}" in done.stderr
+        words = f"port {address.port} is in use by pid {os.getpid()}"
+        done = run("cluster", "start", "n1", folder=cluster)
+        assert (done.returncode, words in done.stderr) == (2, True)
         assert processes_of(cluster) == []
+        done = run("cluster", "up", "--detach", folder=cluster)
+        assert (done.returncode, words in done.stderr) == (0, True), done.stderr
+        table = nodes(cluster)
+        assert [name for name, one in table.items() if one["state"] == "voting"] == ["n0", "n2", "n3"]
+        assert (table["n1"]["state"], table["n1"]["attestation"]) == ("stopped", "not running")
 
 
 def test_a_failed_step_names_itself_shows_the_log_and_leaves_no_process(cluster: Path) -> None:
+    """Two of four cannot start: no quorum."""
     good("cluster", "down", folder=cluster)
-    certificate = cluster / "n2" / "tls.crt"
-    text = certificate.read_text()
+    broken = [cluster / name / "tls.crt" for name in ("n2", "n3")]
+    texts = [path.read_text() for path in broken]
     try:
-        certificate.write_text((cluster / "n1" / "tls.crt").read_text())
+        for path in broken:
+            path.write_text((cluster / "n1" / "tls.crt").read_text())
         done = run("cluster", "up", "--detach", folder=cluster)
     finally:
-        certificate.write_text(text)
+        for path, text in zip(broken, texts, strict=True):
+            path.write_text(text)
     assert done.returncode == 2
     assert "step failed: start the nodes: node n2 ended while it was starting" in done.stderr
     assert "is not the certificate that this node was admitted with" in done.stderr
     assert processes_of(cluster) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 20, b"name = 7\n"])
+def test_one_damaged_configuration_ends_nobody_and_hides_nobody(cluster: Path, damage: bytes) -> None:
+    good("cluster", "kill", "n3", folder=cluster)
+    before = nodes(cluster)
+    config = cluster / "n3" / "node.toml"
+    text = config.read_bytes()
+    try:
+        config.write_bytes(damage)
+        done = run("cluster", "up", "--detach", folder=cluster)
+        table = nodes(cluster)
+        down = run("cluster", "stop", "n3", folder=cluster)
+    finally:
+        config.write_bytes(text)
+    assert (done.returncode, "n3 does not start and is left out" in done.stderr) == (0, True), done.stderr
+    assert [table[name]["pid"] for name in ("n0", "n1", "n2")] == [before[name]["pid"] for name in ("n0", "n1", "n2")]
+    assert table["n3"]["endpoint"] is None
+    assert down.returncode == 0, down.stderr
+
+
+def test_a_folder_that_clients_are_not_told_of_is_no_member_and_is_not_started(cluster: Path) -> None:
+    """What `cluster remove` leaves, or `node join` prepares."""
+    good("cluster", "down", folder=cluster)
+    service, text = cluster / "service.json", (cluster / "service.json").read_text()
+    document = json.loads(text)
+    document["endpoints"] = document["endpoints"][:3]
+    try:
+        service.write_text(json.dumps(document))
+        done = run("cluster", "up", "--detach", folder=cluster)
+        assert (done.returncode, "not started" in done.stderr) == (0, True), done.stderr
+        assert nodes(cluster)["n3"]["state"] == "stopped"
+        assert good("cluster", "up", "--detach", folder=cluster)["nodes"] == ["n0", "n1", "n2"]
+    finally:
+        service.write_text(text)
+
+
+def test_a_cluster_that_votes_is_not_ended_because_its_users_cannot_be_paid(cluster: Path) -> None:
+    key = cluster / "keys" / "member0.json"
+    away = key.rename(key.with_suffix(".away"))
+    good("cluster", "down", folder=cluster)
+    try:
+        done = run("cluster", "up", "--detach", folder=cluster)
+        assert (done.returncode, "warning: step failed: fund the users" in done.stderr) == (0, True), done.stderr
+        assert len(processes_of(cluster)) >= 4
+    finally:
+        away.rename(key)
 
 
 def test_a_moved_folder_is_followed(cluster: Path) -> None:

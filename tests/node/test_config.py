@@ -1,5 +1,6 @@
 """node.toml: what is taken, and how each mistake is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,14 @@ def test_a_file_that_cannot_be_read_is_an_operators_fault(tmp_path: Path, conten
 @pytest.mark.parametrize("text", ["127.0.0.1:7400", "[::1]:1", "node.example:65535"])
 def test_an_address_prints_as_it_was_read(text: str) -> None:
     assert str(Address.parse(text)) == text
+
+
+def test_health_and_hosts_are_read_as_written_and_their_mistakes_are_told(written: Path) -> None:
+    config = replace(make_config(written.parent), health=Address("127.0.0.1", 7420), hosts=("ledger.example.org",))
+    written.write_text(dumps(config, base=written.parent))
+    assert load(written) == config
+    changed(written, "127.0.0.1:7420", "127.0.0.1:7400")
+    changed(written, '"ledger.example.org"', '"https://ledger.example.org", 7')
+    problems = " ".join(problems_of(written))
+    assert "health: is the same address as rpc or peer" in problems
+    assert "hosts: are DNS names without a port" in problems

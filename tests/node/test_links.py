@@ -100,3 +100,13 @@ def test_what_is_final_is_asked_of_any_linked_node_when_the_member_is_gone() -> 
     made.ask(SignerIndex(1), b"range")
     made.send(SignerIndex(1), b"vote")
     assert stream.sent == [b"range"]
+
+
+def test_whoever_is_linked_by_certificates_alone_shows_evidence_again_once_the_policy_is_known() -> None:
+    """T20, T24: a joiner judges by genesis until it knows better; links that were judged stand."""
+    made = links()
+    first, second = (validator.node_key for validator in samples.EPOCH.validators[:2])
+    (judged, certified) = linked(made, first, second)
+    made.links[second].peer = replace(made.links[second].peer, judged=False)
+    made.judge_anew()
+    assert (judged.connected, certified.connected) == (True, False)

@@ -6,6 +6,7 @@ from hashlib import sha256
 import pytest
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX, encode_payload
+from strongroom.enclave.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX
 from strongroom.node.answers import Answers
 from strongroom.node.config import Limits
 from strongroom.node.mempool import BATCH_ENVELOPES_GOAL, COMPANY_SECONDS_MAX, Mempool
@@ -52,7 +53,7 @@ async def test_bytes_are_bounded_too_and_come_free_when_executed() -> None:
     assert isinstance(ids, list)
     with pytest.raises(Overloaded):
         pool.submit([b"x"], wait=False)
-    pool.executed(list(ids))
+    pool.executed([(id, 0) for id in ids])
     assert (pool.envelopes, pool.held_bytes) == (0, 0)
     pool.submit([b"x"], wait=False)
 
@@ -63,7 +64,7 @@ async def test_what_is_remembered_from_the_log_counts_once_and_comes_free_when_e
     pool.remember([*envelopes, envelopes[0]])
     pool.remember(envelopes[:2])
     assert (pool.envelopes, pool.held_bytes) == (3, 300)
-    pool.executed([sha256(envelope).digest() for envelope in envelopes])
+    pool.executed([(sha256(envelope).digest(), 0) for envelope in envelopes])
     assert (pool.envelopes, pool.held_bytes) == (0, 0)
 
 
@@ -88,7 +89,7 @@ async def test_a_batch_never_exceeds_what_its_header_may_say() -> None:
     taken = await pool.next_batch(_Lane())
     assert len(encode_payload(taken)) <= BATCH_BYTES_MAX
     assert taken == large[: len(taken)]
-    small = _envelopes(BATCH_ENVELOPES_MAX + 5, size=8)
+    small = _envelopes(BATCH_ENVELOPES_MAX + 5, size=40)
     pool = _mempool()
     pool.submit(small, wait=False)
     assert len(await pool.next_batch(_Lane())) == BATCH_ENVELOPES_MAX
@@ -144,3 +145,17 @@ async def test_a_batch_that_is_full_does_not_wait() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
     assert making.done()
+
+
+async def test_a_flood_of_tiny_envelopes_never_makes_a_batch_void_that_holds_others() -> None:
+    """A void batch holds nothing (enclave/block_data.py): what was accepted beside them would be lost."""
+    pool = _mempool()
+    sound = _envelopes(3, 400)
+    tiny = [number.to_bytes(4, "big") for number in range(1000)]
+    pool.submit([*tiny[:500], sound[0], *tiny[500:], *sound[1:]], wait=False)
+    left: list[bytes] = []
+    while len(left) < 1003:
+        batch = await pool.next_batch(_Lane())
+        assert len(batch) <= SMALL_ENVELOPES_MAX or len(encode_payload(batch)) >= len(batch) * ENVELOPE_BYTES_MEAN_MIN
+        left += batch
+    assert left == [*tiny[:500], sound[0], *tiny[500:], *sound[1:]]

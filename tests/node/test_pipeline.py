@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from strongroom.consensus.events import Commit, FinalRecord
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.requests import Refusal
 from strongroom.node.batches import BatchPool
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.pipeline import BACKLOG_BLOCKS_MAX, BACKLOG_BYTES_MAX, Pipeline
@@ -181,6 +183,45 @@ async def test_what_waits_for_execution_is_bounded_in_blocks_and_bytes(tmp_path:
     store.close()
 
 
+class OfAnotherHeight:
+    """A process that took over below the blocks that were already on their way to its predecessor."""
+
+    def __init__(self) -> None:
+        self.take_over: Callable[[], None] = lambda: None
+
+    async def execute(self, *_: object) -> object:
+        self.take_over()
+        raise Refusal("PeerFault", "", "block 1 does not follow the executed block 0")
+
+
+async def test_blocks_on_their_way_while_a_process_took_over_below_them_are_left_to_the_follower(
+    tmp_path: Path,
+) -> None:
+    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+        told, enclave = Told(store), OfAnotherHeight()
+        made = executing(store, told)
+        made._enclave = enclave  # type: ignore[assignment]
+        enclave.take_over = lambda: made.fall_behind(Height(0))
+        made.put(commits(1, 1))
+        made.put(commits(2, 2))
+        running = asyncio.create_task(made.run())
+        while store.newest_block < 2:
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0)
+        assert (made.behind.is_set(), made.executed, store.newest_outcome) == (True, 0, 0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_refusal_that_nobody_foresaw_is_not_taken_for_that(tmp_path: Path) -> None:
+    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+        made = executing(store, Told(store))
+        made._enclave = OfAnotherHeight()  # type: ignore[assignment]
+        made.put(commits(1, 1))
+        with pytest.raises(Refusal):
+            await made.run()
+
+
 async def test_what_anchors_prove_is_recorded_ahead_of_the_enclave_and_who_waits_for_it_waits_on(
     tmp_path: Path,
 ) -> None:
@@ -198,18 +239,18 @@ async def test_what_anchors_prove_is_recorded_ahead_of_the_enclave_and_who_waits
     store.close()
 
 
-async def test_a_wish_that_a_peer_changed_is_no_reason_to_halt(tmp_path: Path) -> None:
-    """T34: no root covers it; what a root covers must be the same when it is executed again."""
+async def test_what_an_anchor_proved_must_be_the_same_when_it_is_executed_again(tmp_path: Path) -> None:
+    """T34: the history leaf covers all of an outcome, its wish too."""
     store = BlockStore.open(tmp_path, lambda _: ())
     made = executing(store, Told(store))
     ((data, _),) = await Executes().execute([(header(1), ())], None)
     outcome = Outcome.decode(data)
     store.append_block(1, StoredBlock(header(1), samples.certificate("finalize"), ()).encode())
-    store.append_outcome(1, replace(outcome, wish=b"another").encode(), outcome.ids_and_codes())
+    store.append_outcome(1, data, outcome.ids_and_codes())
     made._history.append(outcome.history_leaf)
     await made.record_outcomes([header(1)], [data], [outcome])
     assert made.reached == 1
-    other = replace(outcome, write_set=b"other")
-    with pytest.raises(InvariantBroken):
-        await made.record_outcomes([header(1)], [other.encode()], [other])
+    for other in (replace(outcome, wish=b"another"), replace(outcome, write_set=b"other")):
+        with pytest.raises(InvariantBroken):
+            await made.record_outcomes([header(1)], [other.encode()], [other])
     store.close()

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID, NameOID
 from tests.enclave.attestation.forging import bench, p256_key, reissue, rsa_key, subject, swap
 from tests.enclave.fixtures import CREATED_MS, manufacturer
 
@@ -249,3 +250,30 @@ def test_time_is_checked_apart_from_the_chain_so_that_a_remembered_chain_still_e
     with pytest.raises(AttestationError, match="expired"):
         chain.check_time(Milliseconds(2**45))
     assert Evidence.decode(bench().evidence()).ark == own()[2]
+
+
+def odd(oid: x509.ObjectIdentifier, value: bytes) -> bytes:
+    """A certificate of anybody's own making, with an extension of these bytes."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "anybody")])
+    builder = x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key(), serial_number=5)
+    builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(
+        datetime(2040, 1, 1, tzinfo=UTC)
+    )
+    return (
+        builder.add_extension(x509.UnrecognizedExtension(oid, value), False)
+        .sign(key, SHA384())
+        .public_bytes(Encoding.DER)
+    )
+
+
+@pytest.mark.parametrize("oid", [ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.ISSUER_ALTERNATIVE_NAME])
+@pytest.mark.parametrize("value", ["3002a300", "3002a500", "3003820180", "30058703010203", "0500", ""])
+def test_T31_a_certificate_that_the_library_parses_by_halves_is_a_refusal(
+    oid: x509.ObjectIdentifier, value: str
+) -> None:
+    """Anybody may show one at a link: an X.400 name once ended every enclave that looked at it."""
+    vek, ask, ark = own()
+    made = odd(oid, bytes.fromhex(value))
+    for shown in ((made, ask, ark), (vek, made, ark), (vek, ask, made)):
+        assert refused(*shown) in (Reason.CERTIFICATE_FORM, Reason.CERTIFICATE_ALGORITHM)

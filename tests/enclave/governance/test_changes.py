@@ -72,6 +72,7 @@ def test_those_that_loosen_wait() -> None:
         "set_floors",
         "set_max_age",
         "add_member",
+        "add_users",
         "grant",
         "set_limit",
     }

@@ -139,3 +139,17 @@ def test_all_that_an_enclave_imports_is_measured() -> None:
     done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=True, timeout=30)
     assert set(done.stdout.split()) <= set(LIBRARIES)
     assert "cryptography" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("python", "agrees"),
+    [
+        ("CPython 3.11.7", True),
+        ("CPython 3.13.0", True),
+        ("CPython 3.14.0", False),
+        ("CPython 3.1.1", False),
+        ("PyPy 3.11.7", False),
+    ],
+)
+def test_T27_it_says_whether_the_interpreters_outcomes_were_compared(python: str, agrees: bool) -> None:
+    assert replace(measure(PROGRAMS), python=python).agrees is agrees

@@ -49,6 +49,10 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
     assert len(epochs(cluster)[-1]["members"]) == 5
     assert len(load_service(cluster).endpoints) == 5
     assert pay(cluster)["result"] == {"balance": 999_998}
+    refused = CliRunner().invoke(make_app(), ["cluster", "add", "--region", "mars", "--dir", str(cluster)])
+    assert (refused.exit_code, "gov propose allow_region region=mars" in refused.stderr) == (2, True)
+    assert "mars" not in json.dumps(strongroom(cluster, "gov", "show"))
+    assert not (cluster / "n5").exists()
     removed = strongroom(cluster, "cluster", "remove", "n0")
     assert (removed["name"], removed["state"], removed["pid"]) == ("n0", "removed", None)
     assert len(epochs(cluster)[-1]["members"]) == 4
@@ -61,6 +65,28 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
     verify = ["verify", "ledger", str(cluster / "n4"), "--service", pin, "--at-least", str(done["height"]), "--json"]
     result = CliRunner().invoke(make_app(), verify, catch_exceptions=False)
     assert json.loads(result.stdout)["verdict"] == "valid", result.output
+    strongroom(cluster, "cluster", "down")
+    again = strongroom(cluster, "cluster", "up", "--detach")
+    assert again["nodes"] == ["n1", "n2", "n3", "n4"]
+    assert pay(cluster)["result"] == {"balance": 999_996}
+
+
+@pytest.mark.long
+def test_a_node_joins_after_founders_were_replaced_by_other_operators_nodes(cluster: Path) -> None:
+    """Genesis knows none of the machines that took their places; fewer than a quorum of the set is known to it."""
+    for gone in ("n0", "n1"):
+        assert strongroom(cluster, "cluster", "add")["state"] == "voting"
+        assert strongroom(cluster, "cluster", "remove", gone)["state"] == "removed"
+    added = strongroom(cluster, "cluster", "add")
+    assert (added["name"], added["state"]) == ("n6", "voting")
+    newest = epochs(cluster)[-1]["members"]
+    assert len(newest) == 5
+    assert pay(cluster)["result"] == {"balance": 999_999}
+    verdicts = {node["name"]: node.get("verdict", "") for node in strongroom(cluster, "explorer", "nodes")}
+    assert not any("not judged" in str(words) for words in verdicts.values()), verdicts
+    log = (cluster / "n6" / "node.log").read_text()
+    assert "certified validator, not judged yet" in log
+    assert "link.judged_anew" in log
 
 
 @pytest.mark.long

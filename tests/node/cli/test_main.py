@@ -148,7 +148,8 @@ def test_the_status_of_a_stopped_node_has_the_keys_of_the_interface(folder: Path
     done = run("cluster", "status", "--json", "--dir", str(folder))
     assert (done.exit_code, done.stderr) == (0, "")
     document = json.loads(done.stdout)
-    assert set(document) == {"chain", "service", "nodes"}
+    assert set(document) == {"chain", "service", "executing", "members", "quorum", "alarm", "nodes"}
+    assert [document[key] for key in ("executing", "members", "quorum", "alarm")] == [0, None, None, None]
     assert document["nodes"] == [
         {
             "name": "n0",
@@ -157,8 +158,10 @@ def test_the_status_of_a_stopped_node_has_the_keys_of_the_interface(folder: Path
             "state": "stopped",
             "height": None,
             "executed": None,
+            "executes": None,
             "view": None,
             "peers": None,
+            "alarm": None,
             "attestation": "not checked yet",
             "endpoint": "https://127.0.0.1:9",
         }

@@ -37,7 +37,8 @@ from strongroom.node import tls
 from strongroom.node.documents import block_document, envelope_document, receipt_of
 from strongroom.node.public_state import epoch_documents, member_documents, proposal_document
 from strongroom.node.rpc.backend import Blob, Document, Included
-from strongroom.node.rpc.faults import NotFound, NotYet, Refused
+from strongroom.node.rpc.door import open_door
+from strongroom.node.rpc.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.stored import StoredBlock
@@ -274,6 +275,10 @@ class FakeNode:
         state: PublicState = self.orderer.chain.executor.governance.document()
         return state
 
+    @property
+    def replicas(self) -> Document:
+        return {"state": "voting", "executing": 4, "members": 4, "quorum": 3}
+
     def node_status(self) -> Document:
         governance = self.orderer.chain.governance
         return {
@@ -290,7 +295,12 @@ class FakeNode:
 
     # --- transactions ---
 
-    def submit(self, envelopes: list[bytes], *, wait: bool) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+    def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
+        return {}
+
+    def submit(
+        self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
+    ) -> "asyncio.Future[list[Included]] | list[TransactionId]":
         if self.refuse:
             raise self.refuse.pop(0)
         self.submitted.append(envelopes)
@@ -407,7 +417,7 @@ class Service:
         key.unlink(missing_ok=True)
         tls.write_identity(node.tls, certificate=certificate, key=key)
         context = tls.server_context(certificate, key)
-        runner = await serve(make_app(node, self.limits), "127.0.0.1", self.ports[index], context)
+        runner = await serve(make_app(node, self.limits, open_door()), "127.0.0.1", self.ports[index], context)
         self.ports[index] = runner.addresses[0][1]
         self.runners[index] = runner
 

@@ -16,7 +16,7 @@ from strongroom.enclave.envelope import CALL, OPENING, read_envelope, transactio
 from strongroom.enclave.outcome import Code
 from strongroom.enclave.sender import Identity
 from strongroom.enclave.sessions import WINDOW
-from strongroom.node.client import Client, Done, ProgramFailed, TransactionRefused, Unreachable, waiting
+from strongroom.node.client import Client, Done, ProgramFailed, TransactionRefused, Unreachable, refusals, waiting
 from strongroom.node.rpc.backend import Included
 from strongroom.node.rpc.faults import NotReady, Overloaded
 
@@ -267,6 +267,50 @@ async def test_a_refusal_that_no_other_node_confirms_ends_in_the_same_envelope_e
         service.nodes[0].swallowed[0].set_result([lie])
         assert (await future).id == lie.id
         assert service.nodes[1].submitted == [[envelope]]
+
+
+@pytest.mark.parametrize("code", [code for code in Code if code is not Code.EXECUTED])
+async def test_one_nodes_word_tells_no_payment_that_was_made_as_refused(tmp_path: Path, code: Code) -> None:
+    """P6: n0 executed it, and says of it whatever a node can say."""
+    async with funded(tmp_path) as (service, client):
+        service.orderer.doctor = _once(lambda place: replace(place, code=int(code), result=b""))
+        future = pay(client, 1)
+        while not service.nodes[0].submitted:
+            await asyncio.sleep(0)
+        id = _id(service, 0)
+        lie = {"status": "final", "refusal": code.text, "code": int(code), "height": 1, "index": 0}
+        service.nodes[0].transaction_lies[id] = lie
+        done = await future
+        assert (done.id, done.result) == (id, {"balance": FUNDS - 1})
+        assert await balance(client) == FUNDS - 1
+
+
+async def test_what_only_a_liar_refuses_again_and_again_has_an_open_fate_and_an_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "RETRY_SECONDS", 0.0)
+    async with funded(tmp_path) as (service, client):
+        for index in (1, 2, 3):
+            await service.stop(index)
+        service.orderer.doctor = lambda _, place: replace(place, code=int(Code.UNKNOWN_SESSION), result=b"")
+        service.nodes[0].transaction_lies = AnyKey({"status": "unknown", "epoch": 0, "grace_over": False})
+        with pytest.raises(Unreachable, match="may still be ordered") as caught:
+            await pay(client, 1)
+        assert caught.value.id == _id(service, 0)
+
+
+class AnyKey(dict[bytes, Any]):
+    """Says the same of every transaction."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        super().__init__()
+        self._value = value
+
+    def __contains__(self, _key: object) -> bool:
+        return True
+
+    def __getitem__(self, _key: bytes) -> dict[str, Any]:
+        return self._value
 
 
 async def test_a_refusal_that_stands_is_the_callers_to_know(tmp_path: Path) -> None:

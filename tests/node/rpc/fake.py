@@ -1,7 +1,7 @@
 """A backend of a few made-up blocks, for tests of the front door alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -9,13 +9,16 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, web
 
 from strongroom.consensus.types import Height, TransactionId
+from strongroom.node.organisations import DoorPolicy
+from strongroom.node.rpc import door as rpc_door
 from strongroom.node.rpc.backend import Blob, Document, Included
-from strongroom.node.rpc.faults import NotFound, NotYet
+from strongroom.node.rpc.faults import NotFound, NotYet, RpcFault
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 
 TEST_SECONDS_MAX = 20.0
 """A test that hangs fails."""
+OPEN = DoorPolicy(open=True)
 
 
 class FakeBackend:
@@ -23,6 +26,8 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.submitted: list[list[bytes]] = []
+        self.organisations: list[str] = []
+        """Whose each submission was."""
         self.refuse_submit: Exception | None = None
         self.codes: dict[bytes, int] = {}
         """Envelope → public refusal."""
@@ -41,6 +46,7 @@ class FakeBackend:
         self.result = b"sealed"
         self.live = True
         self.ready = True
+        self.replicas: Document = {"state": "voting", "executing": 4, "members": 4, "quorum": 3}
         self._grown = asyncio.Event()
 
     def grow(self, blocks: int = 1) -> None:
@@ -85,10 +91,16 @@ class FakeBackend:
     async def node_evidence(self, nonce: bytes) -> Document:
         return {"evidence": Blob(b"evidence"), "nonce": nonce}
 
-    def submit(self, envelopes: list[bytes], *, wait: bool) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+    def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
+        return {}
+
+    def submit(
+        self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
+    ) -> "asyncio.Future[list[Included]] | list[TransactionId]":
         if self.refuse_submit is not None:
             raise self.refuse_submit
         self.submitted.append(envelopes)
+        self.organisations.append(organisation)
         ids = [TransactionId(sha256(envelope).digest()) for envelope in envelopes]
         if not wait:
             return ids
@@ -166,7 +178,10 @@ class Door:
 
     async def post(self, body: Any) -> Any:
         """POST /rpc with a JSON value or raw text; None for 204."""
-        arguments: dict[str, Any] = {"data": body} if isinstance(body, (str, bytes)) else {"json": body}
+        json = {"Content-Type": "application/json"}
+        arguments: dict[str, Any] = (
+            {"data": body, "headers": json} if isinstance(body, (str, bytes)) else {"json": body}
+        )
         async with self.http.post(f"{self.url}/rpc", **arguments) as response:
             assert response.status in (200, 204), await response.text()
             return await response.json() if response.status == 200 else None
@@ -182,10 +197,13 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(limits: RpcLimits | None = None) -> AsyncIterator[Door]:
+async def opened(
+    limits: RpcLimits | None = None, policy: DoorPolicy = OPEN, hosts: Iterable[str] = ()
+) -> AsyncIterator[Door]:
     """A door on a free port, without TLS."""
     backend = FakeBackend()
-    runner = await serve(make_app(backend, limits), "127.0.0.1", 0, None)
+    door = rpc_door.Door(policy)
+    runner = await serve(make_app(backend, limits, door, hosts=hosts), "127.0.0.1", 0, None)
     try:
         async with asyncio.timeout(TEST_SECONDS_MAX), ClientSession(connector=TCPConnector(force_close=True)) as http:
             yield Door(backend, runner, http)

@@ -22,6 +22,7 @@ from strongroom.node.rpc.methods import METHODS
 ENVELOPE = b"an envelope"
 ID = sha256(ENVELOPE).hexdigest()
 TEXT = b64encode(ENVELOPE).decode()
+JSON = {"Content-Type": "application/json"}
 
 
 async def test_a_submitted_envelope_is_answered_with_its_place_and_sealed_result() -> None:
@@ -211,8 +212,9 @@ async def test_health_says_what_the_backend_says() -> None:
         for path in ("live", "ready"):
             for good, status in ((True, 200), (False, 503)):
                 setattr(door.backend, path, good)
+                more = door.backend.replicas if path == "ready" else {}
                 async with door.http.get(f"{door.url}/health/{path}") as response:
-                    assert (response.status, await response.json()) == (status, {path: good})
+                    assert (response.status, await response.json()) == (status, {path: good, **more})
 
 
 async def test_metrics_are_prometheus_text_with_the_doors_own_counters() -> None:
@@ -240,14 +242,14 @@ async def test_openrpc_lists_every_method_of_the_table() -> None:
 async def test_a_body_over_the_limit_gets_413() -> None:
     """T31."""
     async with opened(RpcLimits(body_bytes_max=1000)) as door:
-        async with door.http.post(f"{door.url}/rpc", data=b"x" * 1001) as response:
+        async with door.http.post(f"{door.url}/rpc", data=b"x" * 1001, headers=JSON) as response:
             assert response.status == 413
 
         async def endless() -> AsyncIterator[bytes]:
             for _ in range(100):
                 yield b"x" * 100
 
-        async with door.http.post(f"{door.url}/rpc", data=endless()) as response:
+        async with door.http.post(f"{door.url}/rpc", data=endless(), headers=JSON) as response:
             assert response.status == 413
 
 
@@ -255,7 +257,9 @@ async def test_a_body_that_dribbles_gets_408() -> None:
     """T31."""
     async with opened(RpcLimits(body_seconds_max=0.05)) as door:
         reader, writer = await asyncio.open_connection(*door.address)
-        writer.write(b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        writer.write(
+            b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
+        )
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
         writer.close()
 
@@ -275,7 +279,11 @@ async def test_a_peer_that_does_not_take_its_answer_is_cut_off() -> None:
         door.backend.query_answer = b"x" * 30_000_000
         _reader, writer = await asyncio.open_connection(*door.address, limit=1)
         body = b'{"jsonrpc":"2.0","id":1,"method":"ledger_query","params":[""]}'
-        writer.write(b"POST /rpc HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.write(
+            b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
         while door.open_connections:
             await asyncio.sleep(0.01)
         writer.close()

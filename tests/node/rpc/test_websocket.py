@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from tests.node.rpc.fake import TEST_SECONDS_MAX, FakeBackend, opened
 
+from strongroom.node.rpc.door import open_door
 from strongroom.node.rpc.faults import Overloaded
 from strongroom.node.rpc.http import make_app
 from strongroom.node.rpc.limits import RpcLimits
@@ -119,7 +120,7 @@ async def test_the_application_cancels_by_itself_what_a_closed_connection_waits_
     """Also under a server that does not cancel handlers."""
     backend = FakeBackend()
     backend.hold = True
-    runner = web.AppRunner(make_app(backend), handler_cancellation=False, shutdown_timeout=0.1)
+    runner = web.AppRunner(make_app(backend, door=open_door()), handler_cancellation=False, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

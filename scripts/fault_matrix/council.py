@@ -53,4 +53,11 @@ class Council:
         """Any public method of the door."""
         node = self.cluster.node(self.door)
         context = tls.client_context(node.layout.tls_certificate)
-        return probe.ask(node.config().rpc, context, method, *parameters, seconds=SECONDS)
+        return probe.ask(
+            node.config().rpc,
+            context,
+            method,
+            *parameters,
+            seconds=SECONDS,
+            credential=self.cluster.service().credential,
+        )

@@ -1,0 +1,170 @@
+"""Every replica executes, whatever honest operation brings (DESIGN §5, Grace; P8): on real processes, under payments.
+
+A replica that votes and cannot execute helps nobody: two of them in four, and nothing is anchored any more.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import pytest
+from tests.integration.test_epochs import all_until, decide, running, votes_in
+
+from strongroom.consensus.errors import StrongroomError
+from strongroom.node import tls
+from strongroom.node.client import Client
+from strongroom.node.cluster import Cluster
+
+pytestmark = pytest.mark.processes
+
+T = TypeVar("T")
+
+STILL_SECONDS_MAX = 40.0
+"""So long nothing may change in what the nodes say of themselves."""
+BLOCKS = 12
+"""Final blocks that count as "it goes on"."""
+
+
+class Payers:
+    """Identities that pay all the time, over the sessions of one client each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.paid = 0
+
+    @contextlib.asynccontextmanager
+    async def paying(self) -> AsyncIterator["Payers"]:
+        tasks = [asyncio.create_task(self._pay(name)) for name in ("alice", "bob")]
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _pay(self, name: str) -> None:
+        while True:
+            with contextlib.suppress(StrongroomError, OSError, TimeoutError):
+                async with Client.connect(self._folder, identity=name) as client:
+                    while True:
+                        await client.call("payments.open", account=f"{name}-{self.paid}-{time.monotonic_ns()}")
+                        self.paid += 1
+            await asyncio.sleep(0.1)
+
+
+async def executed(cluster: Cluster) -> dict[str, int]:
+    """By node, as it says; -1 when it does not answer."""
+
+    def ask(name: str) -> int:
+        said = cluster.node(name).status()
+        return int(str(said["executed"])) if said and "executed" in said else -1
+
+    answers = await asyncio.gather(*(asyncio.to_thread(ask, name) for name in cluster.names))
+    return dict(zip(cluster.names, answers, strict=True))
+
+
+async def all_execute(cluster: Cluster, above: int) -> None:
+    """Wait until every node has executed more than this; fails when nothing moves any more."""
+    seen, since = await executed(cluster), time.monotonic()
+    while min(seen.values()) <= above:
+        await asyncio.sleep(0.1)
+        now = await executed(cluster)
+        if now != seen:
+            seen, since = now, time.monotonic()
+        logs = {name: cluster.node(name).last_log_lines()[-3:] for name in seen if seen[name] <= above}
+        assert time.monotonic() - since < STILL_SECONDS_MAX, f"stands still at {seen}, below {above}: {logs}"
+
+
+async def goes_on(cluster: Cluster, payers: Payers) -> None:
+    """Every replica executes further blocks, and payments are answered."""
+    paid = payers.paid
+    await all_execute(cluster, max((await executed(cluster)).values()) + BLOCKS)
+    assert payers.paid > paid
+
+
+async def while_away(cluster: Cluster, name: str) -> None:
+    """One node is stopped, and starts once the others have gone on without it."""
+    await cluster.node(name).stop()
+    without = replace(cluster, nodes=tuple(node for node in cluster.nodes if node.name != name))
+    await all_execute(without, max((await executed(without)).values()) + BLOCKS)
+    await cluster.node(name).start()
+
+
+async def test_restarts_one_after_the_other_within_the_grace_of_a_rotation_leave_a_quorum_executing(
+    tmp_path: Path,
+) -> None:
+    """It once stopped the ledger for ever: who came back within the grace had no secret to execute with any more."""
+    folder = tmp_path / "cluster"
+    grace = (("activation_delay_ms", 0), ("grace_ms", 600_000))
+    async with running(folder, limits=grace) as cluster, Payers(folder).paying() as payers:
+        await goes_on(cluster, payers)
+        await decide(cluster, "rotate", compromised=False)
+        await all_until(cluster, votes_in(1))
+        for name in ("n0", "n1"):
+            await while_away(cluster, name)
+        await goes_on(cluster, payers)
+
+
+async def test_all_killed_within_the_grace_of_a_rotation_execute_again(tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    grace = (("activation_delay_ms", 0), ("grace_ms", 600_000))
+    async with running(folder, limits=grace) as cluster, Payers(folder).paying() as payers:
+        await goes_on(cluster, payers)
+        await decide(cluster, "rotate", compromised=False)
+        await all_until(cluster, votes_in(1))
+        await goes_on(cluster, payers)
+        await asyncio.gather(*(cluster.node(name).kill() for name in cluster.names))
+        await cluster.start(lambda _: None)
+        await goes_on(cluster, payers)
+
+
+async def test_fewer_than_a_quorum_of_executing_replicas_is_said_everywhere_and_is_an_alarm(tmp_path: Path) -> None:
+    """Issue 15.3: what shows health says how many replicas execute, not only who votes."""
+    async with running(tmp_path / "cluster") as cluster:
+        status = await shown(cluster, lambda status: status["executing"] == 4)
+        assert (status["alarm"], status["quorum"], status["members"]) == (None, 3, 4)
+        await cluster.node("n2").stop()
+        status = await shown(cluster, lambda status: status["executing"] == 3)
+        assert status["alarm"] is None
+        expected = (200, {"ready": True, "state": "voting", "executing": 3, "members": 4, "quorum": 3})
+        await says(lambda: ready(cluster, "n0"), lambda said: said == expected)
+        await cluster.node("n3").stop()
+        status = await shown(cluster, lambda status: status["alarm"] and status["alarm"].startswith("n0"))
+        assert "2 of 4 replicas execute, 3 needed" in status["alarm"]
+        assert status["executing"] == 2
+        code, said = await ready(cluster, "n0")
+        assert (code, said["ready"], said["executing"]) == (503, False, 2)
+        nodes = await asyncio.to_thread(cluster.node("n0").ask, "service_nodes")
+        assert isinstance(nodes, list)
+        assert [node["executes"] for node in sorted(nodes, key=lambda node: node["name"])] == [True, True, False, False]
+        await cluster.node("n3").start()
+        await shown(cluster, lambda status: status["alarm"] is None and status["executing"] == 3)
+
+
+async def shown(cluster: Cluster, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """`cluster status` once it says so."""
+    return await says(cluster.status, holds)
+
+
+async def says(ask: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
+    """An answer, once it holds."""
+    deadline = time.monotonic() + STILL_SECONDS_MAX
+    while not holds(answer := await ask()):
+        assert time.monotonic() < deadline, answer
+        await asyncio.sleep(0.2)
+    return answer
+
+
+async def ready(cluster: Cluster, name: str) -> tuple[int, dict[str, Any]]:
+    """`/health/ready` of a node."""
+    node = cluster.node(name)
+    context = tls.client_context(node.layout.tls_certificate)
+    async with aiohttp.ClientSession() as session:
+        url = f"https://{node.config().rpc}/health/ready"
+        async with session.get(url, ssl=context) as response:
+            return response.status, await response.json()

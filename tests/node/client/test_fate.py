@@ -1,0 +1,237 @@
+"""After a submission nothing hides id and fate: files, pipes, disks, Ctrl-C, expiry, liars (`call`, `gov`)."""
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.node.client.test_commands import FUNDS, PAY, Shell, shell
+from tests.node.client.test_pipeline import funded, pay
+
+from strongroom.consensus.types import Height
+from strongroom.node.client import waiting
+
+FULL = Path("/dev/full")
+COMMAND = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
+PROPOSE = ("gov", "propose", "allow_region", "region=us-east", "--as", "member0")
+
+
+def _id(run: Shell) -> str:
+    return next(reversed(run.service.orderer.places)).hex()
+
+
+@asynccontextmanager
+async def process(run: Shell, *arguments: str, **options: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The real command as a process of its own; ended if the test ends."""
+    command = [*COMMAND, *arguments, "--dir", str(run.directory)]
+    one = await asyncio.create_subprocess_exec(*command, **{"stderr": subprocess.PIPE, **options})
+    try:
+        yield one
+    finally:
+        if one.returncode is None:
+            one.kill()
+            await one.wait()
+
+
+# --- what cannot be written -----------------------------------------------------------------------------------------
+
+
+async def test_a_height_that_cannot_be_kept_is_a_warning_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("strongroom.node.ledger.files.write_atomic", full)
+    async with shell(tmp_path) as run:
+        result = await run(*PAY, "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout)["id"] == _id(run)
+        assert "alice.seen" in result.stderr
+        query = await run("query", "payments.balance", "--as", "alice", "--json")
+        assert (query.exit_code, json.loads(query.stdout)["result"]) == (0, FUNDS - 5)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+@pytest.mark.parametrize("options", [(), ("--json",), ("--wait", "none", "--json"), ("--wait", "receipt")])
+async def test_a_full_disk_behind_stdout_hides_neither_id_nor_fate(tmp_path: Path, options: tuple[str, ...]) -> None:
+    async with shell(tmp_path) as run:
+        with FULL.open("wb") as full:
+            async with process(run, *PAY, *options, stdout=full) as one:
+                _, errors = await one.communicate()
+        id = _id(run)
+        assert id in errors.decode()
+        assert ("may still be ordered" if "none" in options else "was executed at height 2") in errors.decode()
+        assert "Traceback" not in errors.decode()
+        assert one.returncode == 0
+
+
+async def test_a_closed_pipe_or_no_stdout_at_all_hides_neither_id_nor_fate(tmp_path: Path) -> None:
+    async with shell(tmp_path) as run:
+        reading, writing = os.pipe()
+        os.close(reading)
+        async with process(run, *PAY, stdout=writing) as one:
+            os.close(writing)
+            _, errors = await one.communicate()
+        assert _id(run) in errors.decode()
+        assert one.returncode == 0
+        closing = f'exec "$@" >&-'  # noqa: F541
+        command = ["sh", "-c", closing, "sh", *COMMAND, *PAY, "--dir", str(run.directory)]
+        two = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+        _, errors = await two.communicate()
+        assert _id(run) in errors.decode()
+        assert two.returncode == 0
+
+
+async def test_a_refusal_keeps_its_exit_status_when_nothing_can_be_written(tmp_path: Path) -> None:
+    async with shell(tmp_path) as run:
+        command = 'exec "$@" >&- 2>&-'
+        pay = [*COMMAND, "call", "payments.transfer", "to=bob", f"amount={FUNDS + 1}", "--as", "alice"]
+        one = await asyncio.create_subprocess_exec("sh", "-c", command, "sh", *pay, "--dir", str(run.directory))
+        assert await one.wait() == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+async def test_a_terminal_that_is_no_utf_8_gets_escapes_and_the_whole_answer(tmp_path: Path, encoding: str) -> None:
+    async with shell(tmp_path) as run:
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        send = (*PAY, "memo=für 東京 \U0001fae8")
+        async with process(run, *send, stdout=subprocess.PIPE, env=environment) as one:
+            output, errors = await one.communicate()
+        assert (one.returncode, _id(run) in output.decode(encoding)) == (0, True), errors
+        read = ("query", "payments.statement", "--as", "alice", "--json")
+        async with process(run, *read, stdout=subprocess.PIPE, env=environment) as one:
+            output, errors = await one.communicate()
+        assert one.returncode == 0, errors
+        assert "für 東京 \U0001fae8" in json.dumps(json.loads(output.decode(encoding)), ensure_ascii=False)
+
+
+# --- Ctrl-C and expiry ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [PAY, PROPOSE], ids=["call", "gov"])
+async def test_ctrl_c_says_the_id_and_that_it_may_still_be_ordered(tmp_path: Path, command: tuple[str, ...]) -> None:
+    async with shell(tmp_path) as run:
+        run.service.orderer.paused = True
+        async with process(run, *command, "--json", stdout=subprocess.PIPE) as one:
+            while not run.service.payments():
+                await asyncio.sleep(0.01)
+            one.send_signal(signal.SIGINT)
+            output, errors = await one.communicate()
+        run.service.orderer.resume()
+        id = _id(run)
+        assert one.returncode == 130
+        assert f"transaction {id} may still be ordered" in errors.decode()
+        document = json.loads(output)
+        assert (document["id"], document["ok"]) == (id, None)
+        found = await run.json("explorer", "tx", id)
+        assert found["status"] == "final"
+
+
+async def test_gov_without_a_quorum_says_so_and_on_expiry_tells_the_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "WAITING_SECONDS", 0.1)
+    async with shell(tmp_path) as run:
+        run.service.orderer.paused = True
+        await run.service.stop(2)
+        await run.service.stop(3)
+        result = await run(*PROPOSE, "--timeout", "2", "--json")
+        assert result.exit_code == 3
+        assert "no quorum (2 of 4 answer, 3 needed), waiting" in result.stderr
+        id = json.loads(result.stdout)["id"]
+        assert f"transaction {id} may still be ordered" in result.stderr
+        run.service.orderer.resume()
+        assert (await run.json("explorer", "tx", id))["status"] == "final"
+        assert len(await run.json("gov", "show")) == 1
+
+
+async def test_gov_says_what_was_executed_when_only_its_proof_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with shell(tmp_path) as run:
+        for node in run.service.nodes:
+            monkeypatch.setattr(node, "receipt", _not_yet)
+        result = await run(*PROPOSE, "--timeout", "1")
+        assert result.exit_code == 3
+        assert _id(run) in result.stderr
+
+
+def _not_yet(_id: bytes) -> Any:
+    from strongroom.node.rpc.faults import NotYet
+
+    raise NotYet("not anchored")
+
+
+async def test_a_receipt_that_does_not_come_does_not_hide_that_it_was_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with shell(tmp_path) as run:
+        for node in run.service.nodes:
+            monkeypatch.setattr(node, "receipt", _not_yet)
+        result = await run(*PAY, "--wait", "receipt", "--timeout", "1", "--json")
+        assert result.exit_code == 3
+        document = json.loads(result.stdout)
+        assert (document["id"], document["ok"], document["height"]) == (_id(run), True, 2)
+        assert "was executed at height 2: do not submit it again" in result.stderr
+
+
+async def test_one_nodes_refusal_to_take_a_vote_is_another_nodes_to_take(tmp_path: Path) -> None:
+    from strongroom.node.rpc.faults import Refused
+
+    async with shell(tmp_path) as run:
+        run.service.nodes[0].refuse = [Refused("refused: malformed", reason="malformed")] * 9
+        document = await run.json(*PROPOSE)
+        assert document["status"] == "open"
+        assert len(await run.json("gov", "show")) == 1
+
+
+async def test_what_a_node_names_another_transaction_for_is_not_believed(tmp_path: Path) -> None:
+    """It shows a proposal of somebody else's as what ours came to."""
+    async with shell(tmp_path) as run:
+        first = await run.json(*PROPOSE)
+        place = run.service.orderer.places[bytes.fromhex(first["id"])]
+        run.service.orderer.doctor = lambda _, own: replace(place)
+        second = await run.json("gov", "propose", "allow_region", "region=us-west", "--as", "member1")
+        assert second["proposal"] != first["proposal"]
+        assert second["id"] != first["id"]
+
+
+# --- heights --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_height_that_one_node_names_is_not_kept_and_stops_no_query(tmp_path: Path) -> None:
+    """The lie would make every later query of this identity wait for a height that never comes."""
+    async with shell(tmp_path) as run:
+        run.service.orderer.doctor = lambda _, place: replace(place, height=Height(10**9))
+        assert (await run(*PAY)).exit_code == 0
+        assert (tmp_path / "keys" / "alice.seen").read_text() == "2\n"
+        assert await run.json("query", "payments.balance", "--as", "alice")
+
+
+async def test_a_client_that_was_told_a_height_that_never_comes_goes_on_from_the_true_one(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        lies = [Height(10**9)]
+        service.orderer.doctor = lambda _, place: replace(place, height=lies.pop()) if lies else place
+        await pay(client, 1)
+        assert client.height == 10**9
+        answer = await client.query("payments.balance")
+        assert answer.value == 1_000_000 - 1
+        assert client.height == answer.height == service.orderer.height
+        assert await client.proven_height() == answer.height
+
+
+@pytest.mark.parametrize("text", ["-1", "1e9", str(2**63), "9" * 5000, "", "\x00"])
+async def test_a_kept_height_that_is_none_demands_nothing(tmp_path: Path, text: str) -> None:
+    async with shell(tmp_path) as run:
+        (tmp_path / "keys" / "alice.seen").write_text(text)
+        assert (await run.json("query", "payments.balance", "--as", "alice"))["result"] == FUNDS
