@@ -171,13 +171,14 @@ class Follower:
                     await self._carry_out(effect)
 
     async def _next_event(self) -> Event:
+        """What came: a peer's answer before all else, for the enclave's work must not make it seem late."""
+        if self._answer is not None:
+            (sender, message), self._answer = self._answer, None
+            return self._decoded(sender, message)
         if _now() - self._ticked_at >= TICK_SECONDS:
             return self._tick()
         if self._events:
             return self._events.popleft()
-        if self._answer is not None:
-            (sender, message), self._answer = self._answer, None
-            return self._decoded(sender, message)
         if self._machine.is_reading:
             await asyncio.sleep(0)
             return MoreToRead()

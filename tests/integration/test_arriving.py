@@ -120,7 +120,8 @@ async def test_a_newcomer_joins_a_ledger_without_snapshots_and_may_lose_its_copy
         grown = open_cluster(folder)
         await all_until(grown, lambda status: status["members"] == 5 and status["state"] == "voting")
         await grown.node("n4").kill()
-        shutil.rmtree(grown.node("n4").layout.directory / "ledger")
+        for lost in (grown.node("n4").layout.ledger, grown.node("n4").layout.index):
+            shutil.rmtree(lost)
         await grown.node("n4").start()
         await arrives(grown, "n4", 1)
 

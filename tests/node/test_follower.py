@@ -22,6 +22,7 @@ from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.requests import Refusal
+from strongroom.node.catch_up import MoreToRead, OutcomesCame, Tick
 from strongroom.node.follower import Follower
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.stored import StoredBlock
@@ -229,3 +230,14 @@ async def test_what_the_enclave_refuses_for_good_is_the_operators(bench: Bench) 
     bench.answer(outcomes_of(bench.chain))
     with pytest.raises(OperatorFault, match="restore the ledger folder"):
         await bench.until(lambda: False)
+
+
+async def test_an_answer_that_comes_while_the_enclave_works_is_not_late(bench: Bench) -> None:
+    """Its work may take longer than a peer has for an answer."""
+    await bench.until(lambda: bench.links.asked)
+    follower = bench.follower
+    follower._ticked_at -= 1_000.0
+    follower._events.append(MoreToRead())
+    bench.answer(outcomes_of(bench.chain))
+    assert isinstance(await follower._next_event(), OutcomesCame)
+    assert isinstance(await follower._next_event(), Tick)
