@@ -31,6 +31,7 @@ from strongroom.node.ledger.files import disk_faults, write_atomic
 from strongroom.node.ledger.lock import acquire_lock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.ordering.participant import Participant
 from strongroom.node.participation import Participation
 from strongroom.node.parts import Ground, Owner, Parts
 from strongroom.node.peers import Place
@@ -42,8 +43,7 @@ from strongroom.node.run_record import RunRecord
 from strongroom.node.service import Service
 from strongroom.node.snapshots import SnapshotFolder, Snapshots
 from strongroom.node.stored import header_hash
-from strongroom.node.succession import stored_epochs
-from strongroom.node.tenure import Tenure
+from strongroom.node.stored_past import stored_epochs
 
 BEHIND_BLOCKS = 8
 
@@ -150,11 +150,10 @@ class Host:
             applied=replayed.applied,
         )
         owner = Owner(
-            tenure=lambda: self.tenure,
+            participation=lambda: self.participation,
             spawn=self.spawn,
             place_of=self.service.place_of,
             store_sealed=self.store_sealed,
-            take_epochs=lambda sender, message: self.participation.take_epochs(sender, message),
             on_document=self._take_document,
             on_alarm=self.raise_alarm,
             succeed=lambda: self.change.succeed(self.own),
@@ -163,8 +162,7 @@ class Host:
         self.parts = parts = Parts(ground, owner)
         self.links, self.heads, self.batches = parts.links, parts.heads, parts.batches
         self.answers, self.mempool, self.pipeline = parts.answers, parts.mempool, parts.pipeline
-        self.participation = Participation(ground, parts, on_alarm=self.raise_alarm)
-        self.participation.begin(replayed.standing)
+        self.participation = Participation(ground, parts, replayed.start, on_alarm=self.raise_alarm)
         self.change = ProcessChange(
             ground=ground,
             parts=parts,
@@ -173,31 +171,30 @@ class Host:
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
         )
-        for batch in replayed.standing.batches:
+        for batch in replayed.start.batches:
             if self.own is None or int(batch.header.lane) != int(self.own):
                 continue
             self.mempool.remember(list(decode_payload(batch.payload, batch.header.count)))
-        self.mempool.batch_again(list(replayed.unordered))
 
     @property
-    def tenure(self) -> Tenure:
-        """The current one."""
-        return self.participation.tenure
+    def participant(self) -> Participant:
+        """This node's part in consensus."""
+        return self.participation.participant
 
     @property
     def replica(self) -> Replica:
         """Of the current epoch."""
-        return self.tenure.replica
+        return self.participant.replica
 
     @property
     def inbox(self) -> Inbox:
-        """Of the current epoch."""
-        return self.tenure.inbox
+        """What takes other nodes' frames."""
+        return self.participation.inbox
 
     @property
     def own(self) -> SignerIndex | None:
         """This node's index in the current epoch; None while it is no member."""
-        return self.tenure.own
+        return self.participant.run.own
 
     # --- doors ---
 
@@ -245,17 +242,18 @@ class Host:
 
     async def _take_part(self) -> None:
         """Links and heads first, then everything else."""
-        parts, tenure = self.parts, lambda: self.tenure
-        self.spawn(upkeep.report_status(parts, tenure))
-        self.spawn(upkeep.keep_dialling(parts, self.epochs, tenure, tls.dial_context(), self._begin))
+        parts, participation = self.parts, self.participation
+        await participation.restore()
+        self.spawn(participation.run())
+        self.spawn(upkeep.report_status(parts, participation))
+        self.spawn(upkeep.keep_dialling(parts, self.epochs, participation, tls.dial_context(), self._begin))
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))
-        await self.participation.start()
+        await participation.start()
         for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
             self.spawn(work)
         self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(parts, self.snapshots))
-        await self.participation.run()
 
     # --- kept, told, shown ---
 
@@ -275,7 +273,7 @@ class Host:
     @property
     def state(self) -> str:
         """starting → joining or syncing → voting → stopped; suspended while a member only observes."""
-        if self._stage == "stopped" or self.inbox.driver is None:
+        if self._stage == "stopped" or not self.participant.begun:
             return self._stage
         if self.alarm:
             return "suspended"
@@ -284,14 +282,14 @@ class Host:
         return "joining" if self.own is None else "voting"
 
     def _is_behind(self) -> bool:
-        statuses = self.inbox.status.values()
+        statuses = self.participant.status.values()
         claimed = sorted((status.body.height for status in statuses), reverse=True)
-        honest_claim = claimed[min(self.tenure.description.quorum.faults, len(claimed) - 1)] if claimed else 0
+        honest_claim = claimed[min(self.participant.run.description.quorum.faults, len(claimed) - 1)] if claimed else 0
         return self.pipeline.executed + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
 
     def feed_certificates(self, heads: list[Head]) -> None:
         """What heads prove is processed like any certificate that a peer sends (R2)."""
-        self.tenure.feed_heads(heads)
+        self.participation.feed_heads(heads)
 
     def raise_alarm(self, text: str) -> None:
         """Say loudly that something is wrong here; an empty text: it is over."""

@@ -90,13 +90,3 @@ def test_T42_after_a_change_of_epochs_an_index_means_the_new_member_and_the_link
     assert (to_first.sent, to_second.sent) == ([b"old"], [b"new"])
     assert (made.index_of(first), made.index_of(second)) == (None, SignerIndex(0))
     assert to_first.connected, "whoever fell out is still served"
-
-
-def test_what_is_final_is_asked_of_any_linked_node_when_the_member_is_gone() -> None:
-    """A node that was away for several epochs asks members of its own, who may all have left."""
-    made = links()
-    stranger = PublicKey(bytes(31) + b"s")
-    (stream,) = linked(made, stranger)
-    made.ask(SignerIndex(1), b"range")
-    made.send(SignerIndex(1), b"vote")
-    assert stream.sent == [b"range"]
