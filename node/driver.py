@@ -223,7 +223,10 @@ class Driver:
 
     def _replace_log(self, effect: ReplaceLog) -> None:
         self._hands.wal.rotate(effect.records)
-        log.info("log.replaced", records=len(effect.records))
+        if effect.opens is None:
+            log.info("log.rotated", records=len(effect.records))
+        else:
+            log.info("log.new_epoch", epoch=effect.opens, records=len(effect.records))
 
     def _begin_epoch(self, effect: EpochBegins) -> None:
         description = effect.description

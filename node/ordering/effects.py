@@ -140,6 +140,8 @@ class ReplaceLog:
     """Begin a new log with these records, durable before the old one goes."""
 
     records: tuple[tuple[int, bytes], ...]
+    opens: Epoch | None = None
+    """The epoch that begins with it, if one does."""
 
 
 @dataclass(frozen=True, slots=True)

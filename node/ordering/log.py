@@ -5,7 +5,7 @@ nothing: records leave as effects.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Batch, decode_payload
@@ -149,7 +149,7 @@ class LogContent:
         """
         self.recorded = opened
         self.owe(unordered)
-        return self._replace(self._beginning(), [])
+        return replace(self._replace(self._beginning(), []), opens=Epoch(opened.header.epoch + 1))
 
     def _beginning(self) -> list[tuple[int, bytes]]:
         records: list[tuple[int, bytes]] = []

@@ -49,6 +49,7 @@ from strongroom.node.ordering.effects import (
 )
 from strongroom.node.ordering.epoch_run import FORGET_VIEWS, EpochRun, Surroundings
 from strongroom.node.ordering.log import LogContent
+from strongroom.node.ordering.own_words import head_body, status_body
 from strongroom.node.ordering.past import Past
 from strongroom.node.ordering.reception import Reception
 from strongroom.node.ordering.serving import Serving
@@ -174,30 +175,12 @@ class Participant:
 
     def status_body(self) -> StatusBody:
         """What this node says of itself; signed by the node key."""
-        replica = self.replica
-        return StatusBody(
-            epoch=self.epoch,
-            view=replica.view,
-            final_view=replica.final_view,
-            height=replica.final.height,
-            digest=replica.final.digest,
-            executed=self.backlog.executed,
-            lanes=replica.lane_lengths,
-            lowest=Height(1),
-        )
+        return status_body(self.run, self.backlog.executed)
 
     def head_body(self, nonce: bytes, asker: PublicKey) -> HeadBody:
         """What is newest here, over somebody's nonce."""
-        replica, index = self.replica, self.run.index_of(asker)
         opened = self._succession.end_of(Epoch(self.epoch - 1)) if self.epoch > 0 else None
-        return HeadBody(
-            nonce,
-            self.epoch,
-            replica.final,
-            replica.final_certificate or (None if opened is None else opened.certificate),
-            replica.newest_notarized,
-            () if index is None else replica.newest_votes_of(index),
-        )
+        return head_body(self.run, opened, nonce, asker)
 
     @property
     def is_hungry(self) -> bool:

@@ -66,7 +66,10 @@ KEEPING_SHARE = 0.2
 """Of all first members: those that keep their vote key over epochs."""
 RESERVES_MAX = 3
 CHANGES_MAX = 5
-POINTS = ("", "", "appended", "durable", "sending", "block appended", "block stored", "batch stored")
+POINTS = (
+    *("", "", "appended", "durable", "sending", "block appended", "block stored", "batch stored"),
+    *("log is long", "log begins"),
+)
 EPOCH_POINTS = ("epoch ends", "epoch begins", "epoch begun")
 HEALING_SECONDS_MAX = 60.0
 DELAY_CLASSES = ((0.002, 0.01), (0.05, 0.2), (0.3, 0.8), LOST)

@@ -280,10 +280,10 @@ class Honest(Actor):
     def _carry_rest(self, effect: Effect, now: Now) -> None:
         node = self.role.index
         match effect:
-            case ReplaceLog(records):
-                self.witness.point(node, "epoch ends")
+            case ReplaceLog(records, opens):
+                self.witness.point(node, "log is long" if opens is None else "epoch ends")
                 self.disk.log.replace(list(records))
-                self.witness.point(node, "epoch begins")
+                self.witness.point(node, "log begins" if opens is None else "epoch begins")
             case StoreBlocks(commits):
                 self._commits += [(now.monotonic + self.store_delay, commit) for commit in commits]
                 if not self.store_delay:
