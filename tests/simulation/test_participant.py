@@ -9,10 +9,11 @@ from tests.simulation.scenes import Scene
 from strongroom.consensus.blocks import Batch, BatchHeader, encode_payload
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.events import Ask, Commit, Now
-from strongroom.consensus.messages import RangeRequest
-from strongroom.consensus.types import Digest, Height, Lane, Sequence, SignerIndex
+from strongroom.consensus.host_messages import EpochMessage
+from strongroom.consensus.messages import CertificateRequest, RangeRequest
+from strongroom.consensus.types import Digest, Epoch, Height, Lane, Sequence, SignerIndex, View
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX
-from strongroom.node.ordering.effects import Append, Effect, Sync, Tell
+from strongroom.node.ordering.effects import Append, Effect, Heard, Sync, Tell
 from strongroom.node.ordering.log import OBSERVER_RECORD
 from strongroom.node.ordering.turn import Turn
 
@@ -105,6 +106,17 @@ def test_row_25_that_the_log_is_lost_is_durable_before_anything_else() -> None:
     first, second, *_ = scene.honest(2).participant.restore()
     assert isinstance(first, Append)
     assert (first.kind, second) == (OBSERVER_RECORD, Sync())
+
+
+def test_R0_a_message_of_an_ended_epoch_is_answered_with_how_the_next_one_was_opened() -> None:
+    scene = running()
+    scene.submit(0, b"govern: rotate 0")
+    assert scene.run(5.0, lambda: all(node.epoch == 1 for node in scene.honest_nodes))
+    scene.run(2.0)
+    peer = scene.realm.node_keys[3].public
+    event = Heard(peer, CertificateRequest(Epoch(0), View(1)))
+    (told,) = scene.honest(0).participant.step([event], scene.clock(0))
+    assert told == Tell(peer, EpochMessage(scene.honest(0).epochs.entries(Epoch(1))))
 
 
 def test_a_step_without_events_wants_nothing() -> None:
