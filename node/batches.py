@@ -19,7 +19,8 @@ WANTED_MAX = 65_536
 class BatchPool:
     """Held batches by digest."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin_bytes_max: int = ORIGIN_BYTES_MAX) -> None:
+        self._origin_bytes_max = origin_bytes_max
         self._held: dict[Digest, Batch] = {}
         self._bytes: dict[Lane, int] = {}
         self._wanted: set[Digest] = set()
@@ -48,8 +49,8 @@ class BatchPool:
         Raises:
             PeerFault: the origin has too many unordered bytes here.
         """
-        if not wanted and self._bytes.get(batch.header.lane, 0) + batch.header.size > ORIGIN_BYTES_MAX:
-            raise PeerFault(f"lane {batch.header.lane}: over {ORIGIN_BYTES_MAX} unordered bytes")
+        if not wanted and self._bytes.get(batch.header.lane, 0) + batch.header.size > self._origin_bytes_max:
+            raise PeerFault(f"lane {batch.header.lane}: over {self._origin_bytes_max} unordered bytes")
 
     def add(self, batch: Batch) -> None:
         """Keep a batch; adding it again changes nothing."""

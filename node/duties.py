@@ -26,6 +26,7 @@ from strongroom.enclave.governance.public import evidence_envelope
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.requests import Refusal
 from strongroom.node.batches import BatchPool
+from strongroom.node.driver import Driver
 from strongroom.node.enclave_duties import Need
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.keys_exchange import KeysExchange
@@ -35,7 +36,6 @@ from strongroom.node.mempool import Mempool
 from strongroom.node.pipeline import PUBLIC_PREFIX, Pipeline
 from strongroom.node.rpc.faults import RpcFault
 from strongroom.node.standing import header_at
-from strongroom.node.tenure import Tenure
 
 DUTIES_SECONDS = 1.0
 NUDGE_SECONDS = 0.05
@@ -69,7 +69,7 @@ class Office:
     mempool: Mempool
     pipeline: Pipeline
     keys: KeysExchange
-    tenure: Callable[[], Tenure]
+    driver: Callable[[], Driver]
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
     succeed: Callable[[], Awaitable[None]]
@@ -123,11 +123,10 @@ class DutyRoster:
         for envelope in duties.envelopes:
             self.submit(envelope)
         if 0 < duties.deadline_ms <= wall_ms:
-            office.tenure().driver.wake_for_work()
+            office.driver().wake_for_work()
         await self._document()
         await self._meet(duties.need)
-        tenure = office.tenure()
-        if tenure.own is not None and not tenure.replica.voting and self._is_time("refresh"):
+        if office.driver().participant.needs_refresh and self._is_time("refresh"):
             self.submit(await office.enclave.refresh())
 
     async def _document(self) -> None:
@@ -182,7 +181,7 @@ class DutyRoster:
     def submit(self, envelope: bytes) -> None:
         """Into the own lane, else to every linked member: each puts it into its own, and doubles change nothing."""
         office = self._office
-        if office.tenure().has_lane:
+        if office.driver().participant.has_lane:
             with contextlib.suppress(RpcFault):
                 office.mempool.submit([envelope], wait=False)
             return
@@ -199,7 +198,7 @@ class DutyRoster:
         if not message.envelope.startswith(PUBLIC_PREFIX):
             raise PeerFault("submit: not a public transaction")
         self._submits[sender] += 1
-        if self._office.tenure().has_lane and self._submits[sender] <= SUBMITS_MAX:
+        if self._office.driver().participant.has_lane and self._submits[sender] <= SUBMITS_MAX:
             self.submit(message.envelope)
 
     # --- evidence (R15) ---

@@ -106,20 +106,20 @@ async def keep_watch(host: "Host") -> None:
     """Look now and then, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        if host.inbox.driver is not None:
+        if host.participant.begun:
             host.watch.look(seen_by(host), loop.time())
         await asyncio.sleep(LOOK_SECONDS)
 
 
 def seen_by(host: "Host") -> Seen:
     """What a node knows now."""
-    description = host.tenure.description
+    description = host.participant.run.description
     return Seen(
         members=tuple(validator.node_key for validator in description.validators),
         quorum=description.quorum.size,
         own=host.node_key if host.own is not None else None,
         executes=not host.pipeline.behind.is_set(),
-        said={key: status.body for key, status in host.inbox.status.items() if key in host.links.links},
+        said={key: status.body for key, status in host.participant.status.items() if key in host.links.links},
     )
 
 

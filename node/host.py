@@ -38,6 +38,7 @@ from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.links import PEER_CONNECTIONS_MAX
 from strongroom.node.listening import Listener
+from strongroom.node.ordering.participant import Participant
 from strongroom.node.participation import Participation
 from strongroom.node.parts import Ground, Owner, Parts
 from strongroom.node.peers import Place
@@ -49,8 +50,7 @@ from strongroom.node.run_record import RunRecord
 from strongroom.node.service import Service
 from strongroom.node.snapshots import SnapshotFolder, Snapshots
 from strongroom.node.stored import header_hash
-from strongroom.node.succession import stored_epochs
-from strongroom.node.tenure import Tenure
+from strongroom.node.stored_past import stored_epochs
 
 BEHIND_BLOCKS = 8
 
@@ -169,11 +169,10 @@ class Host:
             applied=replayed.applied,
         )
         owner = Owner(
-            tenure=lambda: self.tenure,
+            participation=lambda: self.participation,
             spawn=self.spawn,
             place_of=self.service.place_of,
             store_sealed=self.store_sealed,
-            take_epochs=lambda sender, message: self.participation.take_epochs(sender, message),
             on_document=self._take_document,
             on_alarm=self.raise_alarm,
             succeed=lambda: self.change.succeed(self.own),
@@ -182,8 +181,7 @@ class Host:
         self.parts = parts = Parts(ground, owner)
         self.links, self.heads, self.batches = parts.links, parts.heads, parts.batches
         self.answers, self.mempool, self.pipeline = parts.answers, parts.mempool, parts.pipeline
-        self.participation = Participation(ground, parts, on_alarm=self.raise_alarm)
-        self.participation.begin(replayed.standing)
+        self.participation = Participation(ground, parts, replayed.start, on_alarm=self.raise_alarm)
         self.change = ProcessChange(
             ground=ground,
             parts=parts,
@@ -191,21 +189,20 @@ class Host:
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
         )
-        for batch in replayed.standing.batches:
+        for batch in replayed.start.batches:
             if self.own is None or int(batch.header.lane) != int(self.own):
                 continue
             self.mempool.remember(list(decode_payload(batch.payload, batch.header.count)))
-        self.mempool.batch_again(list(replayed.unordered))
 
     @property
-    def tenure(self) -> Tenure:
-        """The current one."""
-        return self.participation.tenure
+    def participant(self) -> Participant:
+        """This node's part in consensus."""
+        return self.participation.participant
 
     @property
     def replica(self) -> Replica:
         """Of the current epoch."""
-        return self.tenure.replica
+        return self.participant.replica
 
     @property
     def clock_behind_ms(self) -> int:
@@ -214,13 +211,13 @@ class Host:
 
     @property
     def inbox(self) -> Inbox:
-        """Of the current epoch."""
-        return self.tenure.inbox
+        """What takes other nodes' frames."""
+        return self.participation.inbox
 
     @property
     def own(self) -> SignerIndex | None:
         """This node's index in the current epoch; None while it is no member."""
-        return self.tenure.own
+        return self.participant.run.own
 
     # --- doors ---
 
@@ -289,24 +286,25 @@ class Host:
 
     async def _take_part(self) -> None:
         """Links and heads first, then everything else."""
-        parts, tenure = self.parts, lambda: self.tenure
-        self.spawn(upkeep.report_status(parts, tenure))
+        parts, participation = self.parts, self.participation
+        await participation.restore()
+        self.spawn(participation.run())
+        self.spawn(upkeep.report_status(parts, participation))
         self.spawn(upkeep.watch_clock(lambda: self.clock_behind_ms))
-        self.spawn(upkeep.keep_dialling(parts, self.epochs, tenure, tls.dial_context(), self._begin))
+        self.spawn(upkeep.keep_dialling(parts, self.epochs, participation, tls.dial_context(), self._begin))
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))
         acquaintance = Acquaintance(
-            config=self.config, epochs=self.epochs, book=parts.book, follow=self.participation.follow_door
+            config=self.config, epochs=self.epochs, book=parts.book, follow=participation.follow_door
         )
-        self.spawn(acquaintance.look_until(lambda: self.participation.is_fresh))
-        await self.participation.start()
-        parts.follower.note_fresh(self.participation.fresh_height)
+        self.spawn(acquaintance.look_until(lambda: participation.is_fresh))
+        await participation.start()
+        parts.follower.note_fresh(participation.fresh_height)
         for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
             self.spawn(work)
         self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(parts, self.snapshots))
         self.spawn(keep_watch(self))
-        await self.participation.run()
 
     # --- kept, told, shown ---
 
@@ -329,7 +327,7 @@ class Host:
     def state(self) -> str:
         """starting → joining or syncing → voting → stopped; suspended while a member only observes; following while it
         votes and its enclave cannot execute, but is caught up by outcomes."""
-        if self._stage == "stopped" or self.inbox.driver is None:
+        if self._stage == "stopped" or not self.participant.begun:
             return self._stage
         if self.alarm:
             return "suspended"
@@ -339,14 +337,14 @@ class Host:
         return "joining" if self.own is None else "following" if follows else "voting"
 
     def _is_behind(self, height: int) -> bool:
-        statuses = self.inbox.status.values()
+        statuses = self.participant.status.values()
         claimed = sorted((status.body.height for status in statuses), reverse=True)
-        honest_claim = claimed[min(self.tenure.description.quorum.faults, len(claimed) - 1)] if claimed else 0
+        honest_claim = claimed[min(self.participant.run.description.quorum.faults, len(claimed) - 1)] if claimed else 0
         return height + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
 
     def feed_certificates(self, heads: list[Head]) -> None:
         """What heads prove is processed like any certificate that a peer sends (R2)."""
-        self.tenure.feed_heads(heads)
+        self.participation.feed_heads(heads)
 
     def raise_alarm(self, text: str) -> None:
         """Say loudly that something is wrong here; an empty text: it is over."""

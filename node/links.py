@@ -112,15 +112,6 @@ class Links:
         if link is not None:
             link.send(message)
 
-    def ask(self, to: SignerIndex, request: bytes) -> None:
-        """Ask a member; if it is not linked any other node, for what is final every node has."""
-        link = self.links.get(self._keys[to])
-        if link is None and self.links:
-            others = sorted(self.links)
-            link = self.links[others[to % len(others)]]
-        if link is not None:
-            link.send(request)
-
     def send_to(self, to: PublicKey, message: bytes) -> None:
         """Send to one node, if linked."""
         link = self.links.get(to)
@@ -145,9 +136,9 @@ class Links:
                 log.info("link.judged_anew", peer=link.peer.name)
                 self.disconnect(key)
 
-    def pause(self, peer: SignerIndex) -> None:
-        """Stop reading from a member whose messages pile up."""
-        if (link := self.links.get(self._keys[peer])) is not None:
+    def pause(self, peer: PublicKey) -> None:
+        """Stop reading from a node whose messages pile up."""
+        if (link := self.links.get(peer)) is not None:
             link.frames.pause()
 
     def resume(self) -> None:

@@ -24,7 +24,7 @@ def render(host: "Host") -> str:
         "strongroom_strikes": ("Timeouts in a row, decayed", host.replica.strikes),
         "strongroom_executing": ("1 while this node's enclave executes", int(host.node_key in host.watch.names)),
         "strongroom_executing_replicas": ("Validators that execute, as this node sees it", host.watch.count),
-        "strongroom_quorum": ("Validators that must execute", host.tenure.description.quorum.size),
+        "strongroom_quorum": ("Validators that must execute", host.participant.run.description.quorum.size),
         "strongroom_alarm": ("1 when the node raised an alarm", int(bool(host.alarm or host.watch.alarm))),
         "strongroom_clock_behind_seconds": ("Behind the chain's time, if beyond skew", host.clock_behind_ms / 1000),
     }

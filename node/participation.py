@@ -1,77 +1,129 @@
-"""One node taking part: fresh heads, what was left over, then one tenure after the other (PROTOCOL §6, R16).
+"""One node taking part: what was left over, fresh heads, then its participant's driver for ever (PROTOCOL §6).
 
-Owns the succession: which tenure runs, what one leaves to the next, and what is known of later epochs. Nothing is voted
-or executed before q fresh heads are here.
+Owns the order of beginning, and the way of envelopes into the own lane. Nothing is voted or executed before q fresh
+heads are here.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import structlog
 
-from strongroom.consensus.errors import InvariantBroken, NotCanonical, PeerFault
-from strongroom.consensus.events import FinalRecord
-from strongroom.consensus.host_messages import EpochMessage
-from strongroom.consensus.records import epoch_of_record
-from strongroom.consensus.types import Epoch, PublicKey
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.events import Evidence, LaneEvidence
+from strongroom.consensus.messages import Head, Status
+from strongroom.consensus.settings import Settings
+from strongroom.consensus.types import Height, PublicKey
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.primitives import verify
 from strongroom.enclave.requests import Refusal
 from strongroom.node.client.epochs import Ask, follow_epochs
 from strongroom.node.client.errors import NotTrusted
-from strongroom.node.consensus_log import begin_epoch
+from strongroom.node.driver import Driver, Hands
 from strongroom.node.enclave_process import Freshness
-from strongroom.node.lasting import Left
+from strongroom.node.ordering.effects import EpochsKnown, Fresh, LinkDown, LinkUp, OwnBatch, Proven
+from strongroom.node.ordering.participant import Participant
+from strongroom.node.ordering.start import ReplicaStart
 from strongroom.node.parts import Ground, Parts
 from strongroom.node.pipeline import KEYS_NEEDED
-from strongroom.node.replay import show_epochs, stored_runs
-from strongroom.node.standing import Standing, standing_at
-from strongroom.node.succession import next_stored
-from strongroom.node.tenure import Tenure
+from strongroom.node.replay import stored_runs
+from strongroom.node.stored_past import StoredPast
 
+SETTINGS = Settings(min_gap=0.005, anchor_gap=0.012)
+"""Times of the replica: blocks grow a little under load, and an anchor waits for a batch to share its block."""
 HEADS_SECONDS = 1.0
 """Between two attempts to get heads that the enclave takes."""
-STALE_LOG = "a peer holds a vote of this node that its log does not have: observes only"
 
 log = structlog.get_logger()
 
 
 class Participation:
-    """The tenures of one node."""
+    """The participant of one node, its driver, and what they need around them."""
 
-    def __init__(self, ground: Ground, parts: Parts, *, on_alarm: Callable[[str], None]) -> None:
+    def __init__(self, ground: Ground, parts: Parts, start: ReplicaStart, *, on_alarm: Callable[[str], None]) -> None:
+        """Make the parts; nothing runs yet.
+
+        Args:
+            ground: what the node stands on.
+            parts: what is around its participant.
+            start: what log and block store say.
+            on_alarm: told what is wrong; an empty text: it is over.
+        """
         self._ground, self._parts, self._on_alarm = ground, parts, on_alarm
-        self._shown = ground.epochs.newest.epoch
-        """The newest epoch that the enclave knows."""
-        self.fresh_height = 0
+        self.fresh_height = Height(0)
         self.is_fresh = False
         """A quorum has shown the newest ledger, in this boot."""
-        self.tenure: Tenure
+        self.participant = Participant(
+            node_key=ground.node_key,
+            past=StoredPast(ground.store, ground.history),
+            epochs=ground.epochs,
+            start=start,
+            pool=parts.batches,
+            verify=verify,
+            settings=SETTINGS,
+            log_bytes_max=ground.config.limits.wal_bytes_max,
+        )
+        self.driver = Driver(
+            self.participant,
+            Hands(
+                wal=ground.wal,
+                store=ground.store,
+                enclave=ground.enclave,
+                links=parts.links,
+                pipeline=parts.pipeline,
+                mempool=parts.mempool,
+                on_alarm=on_alarm,
+                on_evidence=self._accuse,
+                on_fault=lambda peer, reason: self.inbox.note_fault(peer, reason),
+                on_epochs=parts.heads.recount,
+                on_epoch=self._begin_epoch,
+            ),
+        )
+        self.inbox = parts.make_inbox(self.driver)
+        parts.links.turn_to(start.description)
 
-    def begin(self, standing: Standing) -> None:
-        """Make the tenure of an epoch; it does not run yet."""
-        self._parts.links.turn_to(standing.description)
-        self._on_alarm("")
-        self.tenure = Tenure(self._parts.lasting, standing)
+    def _accuse(self, description: EpochDescription, evidence: Evidence | LaneEvidence) -> None:
+        self._parts.roster.accuse(description, evidence)
+
+    def _begin_epoch(self, _: EpochDescription) -> None:
+        self._parts.heads.recount()
+        self._parts.roster.nudge()
+
+    # --- its run ---
+
+    async def restore(self) -> None:
+        """The guard learns what this node said; nothing is said yet."""
+        await self.driver.carry_out(self.participant.restore())
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.driver.run())
+            tasks.create_task(self._fill_lane())
 
     async def start(self) -> None:
-        """Fresh heads, what they say of this node's log, and what was left over."""
-        ground, tenure = self._ground, self.tenure
-        await ground.enclave.recall(list(tenure.statements))
-        if tenure.replica.final_view > 0:
-            await ground.enclave.forget(tenure.epoch, tenure.replica.final_view)
+        """Fresh heads, and what was left over; then this node takes part."""
         fresh = await self._freshen()
         self.is_fresh = True
         log.info("node.fresh", height=fresh.height, epoch=fresh.epoch, may_vote=fresh.may_vote)
-        self._judge_log(fresh)
         await self._execute_left_over()
         self.fresh_height = fresh.height
+        self.driver.put(Fresh(fresh.epoch, fresh.may_vote))
 
-    async def run(self) -> None:
-        """One epoch after the other, until cancelled."""
-        left = await self.tenure.run()
+    async def _fill_lane(self) -> None:
+        """Batches of the own lane from the mempool, while there is a lane."""
+        mempool, enclave, participant = self._parts.mempool, self._ground.enclave, self.participant
         while True:
-            await self._enter_next_epoch(left)
-            left = await self.tenure.run(left.early)
+            await self.driver.lane_open.wait()
+            envelopes = await mempool.next_batch(self.driver)
+            run = participant.run
+            if run.lane is None or run.own is None or not participant.has_lane:  # the epoch ended meanwhile
+                mempool.batch_again(envelopes)
+                self.driver.lane_open.clear()
+                continue
+            header = run.lane.begin(envelopes, run.replica.final_cut[run.own])
+            signature = await enclave.sign_batch(header.digest)
+            self.driver.put(OwnBatch(run.lane.complete(signature)))
 
     # --- fresh ---
 
@@ -85,17 +137,6 @@ class Participation:
             except Refusal as refusal:
                 self._on_alarm(f"waits for fresh heads: {refusal}")
                 await asyncio.sleep(HEADS_SECONDS)
-
-    def _judge_log(self, fresh: Freshness) -> None:
-        """Vote no more up to the newest epoch when the log does not hold all that was said (PROTOCOL §6)."""
-        tenure, silence = self.tenure, self.tenure.standing.silence
-        member = self._ground.epochs.newest.index_of(self._ground.node_key) is not None
-        if silence is not None:
-            tenure.driver.observe(max(silence[0], fresh.epoch), silence[1])
-        elif member and not fresh.may_vote:
-            tenure.driver.observe(fresh.epoch, STALE_LOG)
-        else:
-            self._on_alarm("")
 
     async def _execute_left_over(self) -> None:
         """Recorded blocks that no quorum has anchored yet, as far as this enclave can execute them."""
@@ -115,67 +156,32 @@ class Participation:
                 pipeline.fall_behind(pipeline.reached)
                 return
 
-    # --- from epoch to epoch (R16) ---
+    # --- links and heads ---
 
-    async def _enter_next_epoch(self, left: Left) -> None:
-        """The terminal block is final, recorded, and executed as far as it can be: what it opened begins."""
-        ground, ended = self._ground, self.tenure
-        entry = next(iter(ground.epochs.entries(Epoch(ended.epoch + 1))), None)
-        entry = entry or next_stored(ground.store, ground.epochs)
-        if entry is None or entry.header.digest != ended.replica.final.digest:
-            raise InvariantBroken(f"no proof of the epoch that block {ended.replica.final.height} opens")
-        ground.epochs.extend(entry)
-        await self.show_epochs()
-        standing = standing_at(ground.store, ground.history, entry.description, entry.header, entry.header, None)
-        later = tuple(record for record in ended.standing.records if epoch_of_record(record) > ended.epoch)
-        silence = ended.driver.silence
-        if silence is not None and silence[0] <= ended.epoch:
-            silence = None
-        begin_epoch(
-            ground.wal,
-            FinalRecord(entry.header, entry.certificate),
-            later=later,
-            silences=() if silence is None else (silence,),
-            unordered=left.batches,
-        )
-        for batch in self._parts.batches.all():
-            self._parts.batches.drop(batch.header.digest)
-        self.begin(replace(standing, records=later, silence=silence))
-        if self.tenure.statements:
-            await ground.enclave.recall(list(self.tenure.statements))
-        self._parts.mempool.batch_again(left.envelopes)
-        self._parts.heads.recount()
-        self._parts.roster.nudge()
+    def link_up(self, peer: PublicKey) -> None:
+        """A link came up."""
+        self.driver.put(LinkUp(peer))
 
-    async def take_epochs(self, sender: PublicKey, message: EpochMessage) -> None:
-        """A node says how later epochs were opened: each entry is proven by the one before, or counts for nothing."""
-        epochs = self._ground.epochs
-        before = epochs.newest.epoch
-        try:
-            for entry in message.entries:
-                epochs.extend(entry)
-        except PeerFault as fault:
-            self._parts.lasting.faults[sender] += 1
-            log.warning("peer.fault", peer=sender.hex()[:16], reason=str(fault))
-        await self._note_epochs(before)
+    def link_down(self, peer: PublicKey) -> None:
+        """The last link to a node was lost."""
+        self.driver.put(LinkDown(peer))
 
     async def follow_door(self, ask: Ask) -> None:
         """Learn of later epochs at a node's front door, where no link is needed."""
-        before = self._ground.epochs.newest.epoch
         try:
             await follow_epochs(ask, self._ground.epochs)
         except (NotTrusted, NotCanonical) as fault:
             log.warning("epochs.refused", reason=str(fault))
-        await self._note_epochs(before)
+        self.driver.put(EpochsKnown())
 
-    async def _note_epochs(self, before: Epoch) -> None:
-        epochs = self._ground.epochs
-        if epochs.newest.epoch > before:
-            log.info("epochs.known", newest=epochs.newest.epoch)
-            await self.show_epochs()
-            self._parts.heads.recount()
-            self.tenure.note_epochs()
+    def feed_heads(self, heads: list[Head]) -> None:
+        """What heads prove is processed like any certificate that a member sends (R2)."""
+        for head in heads:
+            for certificate in (head.body.certificate, head.body.notarized):
+                if certificate is not None:
+                    self.driver.put(Proven(certificate))
 
-    async def show_epochs(self) -> None:
-        """Show the enclave what is known; it checks every entry itself."""
-        self._shown = await show_epochs(self._ground.epochs, self._ground.enclave, self._shown)
+    async def status(self) -> Status:
+        """STATUS, signed by the node key."""
+        body = self.participant.status_body()
+        return Status(body, await self._ground.enclave.sign_status(body))

@@ -4,15 +4,13 @@ Owns the composition alone: who calls whom. What each part does is its own; what
 """
 
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import (
-    EpochMessage,
     HostMessage,
     Keys,
     KeysChallenge,
@@ -32,18 +30,19 @@ from strongroom.enclave.padding import ENVELOPE_BYTES_MAX
 from strongroom.node.answers import Answers
 from strongroom.node.batches import BatchPool
 from strongroom.node.config import NodeConfig
-from strongroom.node.driver import Recorded
+from strongroom.node.driver import Driver
 from strongroom.node.duties import DutyRoster, Office
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.follower import Follower
 from strongroom.node.handshake import Handshake
 from strongroom.node.heads import Heads
+from strongroom.node.inbox import Inbox
 from strongroom.node.keys_exchange import KeysExchange
-from strongroom.node.lasting import Lasting
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.links import Links
 from strongroom.node.mempool import Mempool
+from strongroom.node.ordering.effects import Recorded
 from strongroom.node.peers import PeerBook
 from strongroom.node.pipeline import Pipeline
 from strongroom.node.rpc.backend import Included
@@ -52,7 +51,9 @@ from strongroom.node.serving import Serving
 from strongroom.node.snapshot_fetch import SnapshotServer
 from strongroom.node.snapshot_seeker import SnapshotSeeker
 from strongroom.node.snapshots import Snapshots
-from strongroom.node.tenure import Tenure
+
+if TYPE_CHECKING:
+    from strongroom.node.participation import Participation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +78,10 @@ class Ground:
 class Owner:
     """What the parts ask of the node around them."""
 
-    tenure: Callable[[], Tenure]
+    participation: Callable[[], "Participation"]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     place_of: Callable[[TransactionId], Included | None]
     store_sealed: Callable[[bytes], Awaitable[None]]
-    take_epochs: Callable[[PublicKey, EpochMessage], Coroutine[Any, Any, None]]
     on_document: Callable[[Document], None]
     on_alarm: Callable[[str], None]
     succeed: Callable[[], Awaitable[None]]
@@ -103,9 +103,9 @@ class Parts:
         )
         self.links = Links(
             handshake=handshake,
-            on_message=lambda sender, data: owner.tenure().inbox.receive(sender, data),
+            on_message=lambda sender, data: owner.participation().inbox.receive(sender, data),
             on_link=self._greet,
-            on_lost=lambda peer: owner.tenure().link_down(peer),
+            on_lost=lambda peer: owner.participation().link_down(peer),
         )
         self.book = PeerBook(ground.node_key)
         self.book.configure(config.peers, lambda name: _key_in(genesis, name))
@@ -115,7 +115,7 @@ class Parts:
             own=ground.node_key,
             enclave=enclave,
             links=self.links,
-            body=lambda nonce, asker: owner.tenure().head_body(nonce, asker),
+            body=lambda nonce, asker: owner.participation().participant.head_body(nonce, asker),
         )
         self.answers = Answers(owner.place_of)
         self.door = Door(config.door)
@@ -134,8 +134,8 @@ class Parts:
             answers=self.answers,
             mempool=self.mempool,
             reached=ground.applied,
-            on_final=lambda record: owner.tenure().driver.put(Recorded(record)),
-            on_executed=lambda event: owner.tenure().driver.put(event),
+            on_final=lambda record: owner.participation().driver.put(Recorded(record)),
+            on_executed=lambda event: owner.participation().driver.put(event),
             on_public=self._nudge,
         )
         self.seeker = SnapshotSeeker(ground.snapshots, store, self.links, ground.history)
@@ -151,7 +151,7 @@ class Parts:
         self.keys = KeysExchange(enclave=enclave, links=self.links, spawn=owner.spawn, store_sealed=owner.store_sealed)
         self.snapshots = SnapshotServer(ground.snapshots, store)
         self.roster = DutyRoster(self._office(ground))
-        self.lasting = self._lasting(ground)
+        self.serving = Serving(store=store, links=self.links)
 
     def _office(self, ground: Ground) -> Office:
         owner, config = self._owner, ground.config
@@ -167,48 +167,38 @@ class Parts:
             mempool=self.mempool,
             pipeline=self.pipeline,
             keys=self.keys,
-            tenure=owner.tenure,
+            driver=lambda: owner.participation().driver,
             store_sealed=owner.store_sealed,
             on_document=owner.on_document,
             succeed=owner.succeed,
             introduce=owner.introduce,
         )
 
-    def _lasting(self, ground: Ground) -> Lasting:
-        owner = self._owner
-        return Lasting(
-            node_key=ground.node_key,
-            epochs=ground.epochs,
-            wal=ground.wal,
-            wal_bytes_max=ground.config.limits.wal_bytes_max,
-            enclave=ground.enclave,
+    def make_inbox(self, driver: Driver) -> Inbox:
+        """What takes the frames of links, for the driver of this node's participant."""
+        return Inbox(
+            driver=driver,
             links=self.links,
             heads=self.heads,
-            serving=Serving(store=ground.store, batches=self.batches, epochs=ground.epochs, links=self.links),
-            batches=self.batches,
-            pipeline=self.pipeline,
-            mempool=self.mempool,
-            faults=Counter(),
-            spawn_head_answer=lambda sender, request: owner.spawn(self.heads.answer_peer(request, sender)),
+            serving=self.serving,
+            spawn_head_answer=lambda sender, request: self._owner.spawn(self.heads.answer_peer(request, sender)),
             office=self._take,
-            on_alarm=owner.on_alarm,
-            on_evidence=self.roster.accuse,
         )
 
     def _count_fault(self, peer: PublicKey) -> None:
-        self.lasting.faults[peer] += 1
+        self._owner.participation().inbox.note_fault(peer, "outcomes that no anchor proves")
 
     def _nudge(self) -> None:
         self.roster.nudge()
 
     def _greet(self, peer: PublicKey) -> None:
         """A link came up: ask what is being asked of all, say where one stands."""
-        tenure = self._owner.tenure()
+        participation = self._owner.participation()
         self.heads.ask_linked(peer)
-        tenure.link_up(peer)
+        participation.link_up(peer)
 
         async def greet() -> None:
-            self.links.send_to(peer, encode_message(await tenure.status()))
+            self.links.send_to(peer, encode_message(await participation.status()))
 
         self._owner.spawn(greet())
 
@@ -219,8 +209,6 @@ class Parts:
             PeerFault: nothing that is served or was asked for.
         """
         match message:
-            case EpochMessage():
-                self._owner.spawn(self._owner.take_epochs(sender, message))
             case Outcomes():
                 self.follower.take(sender, message)
             case SnapshotChunk():

@@ -7,7 +7,7 @@ set are durable before the replica hears of the execution, hence before it votes
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -29,9 +29,6 @@ from strongroom.node.succession import next_epoch
 
 RUN_BLOCKS_MAX = 64
 RUN_BYTES_MAX = 16 * 1024 * 1024
-BACKLOG_BLOCKS_MAX = 1024
-BACKLOG_BYTES_MAX = 4 * RUN_BYTES_MAX
-"""Waiting for execution beyond these, no further ranges of old blocks are asked for."""
 
 KEYS_NEEDED = "KeysNeeded"
 """Kind of the enclave's refusal to execute a block whose input secret it does not have."""
@@ -63,7 +60,6 @@ class Pipeline:
         self._batches, self._answers, self._mempool = batches, answers, mempool
         self._on_final, self._on_executed, self._on_public = on_final, on_executed, on_public
         self._commits: deque[Commit] = deque()
-        self._backlog_bytes = 0
         self._unspoken: list[Executed] = []
         """Executed and answered, and not yet known to be durable: the replica hears of it later."""
         self._arrived = asyncio.Event()
@@ -74,33 +70,20 @@ class Pipeline:
         """Newest height that the enclave has executed in this boot; behind `executed` only after a start."""
         self.behind = asyncio.Event()
         """Set while the enclave cannot execute what is final, but must be caught up by outcomes (follower.py)."""
+        self.on_behind: Callable[[], None] = lambda: None
+        """Told when `behind` is set."""
         self.executed_transactions = 0
 
-    def put(self, commits: list[Commit]) -> None:
+    def put(self, commits: Iterable[Commit]) -> None:
         """Take final blocks, in height order."""
         self._commits.extend(commits)
-        self._backlog_bytes += sum(commit.header.batch_bytes for commit in commits)
-        if commits:
+        if self._commits:
             self._arrived.set()
 
     @property
     def backlog(self) -> int:
         """Final blocks that wait for execution."""
         return len(self._commits)
-
-    @property
-    def overfull(self) -> bool:
-        """So much waits that more would only fill memory."""
-        return len(self._commits) > BACKLOG_BLOCKS_MAX or self._backlog_bytes > BACKLOG_BYTES_MAX
-
-    def is_through(self, terminal: Header) -> bool:
-        """Is everything up to the end of an epoch recorded, and executed as far as may be needed for the next one?
-
-        An enclave that follows by outcomes executes the terminal block itself only once the next epoch has anchored it.
-        """
-        if self._store.newest_block < terminal.height or self._commits or self._unspoken:
-            return False
-        return self.executed >= (terminal.anchor.height if self.behind.is_set() else terminal.height)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -139,9 +122,7 @@ class Pipeline:
                 break
             if commit.certificate is not None:
                 end = index + 1
-        run = [self._commits.popleft() for _ in range(end)]
-        self._backlog_bytes -= sum(commit.header.batch_bytes for commit in run)
-        return run
+        return [self._commits.popleft() for _ in range(end)]
 
     def record(self) -> FinalRecord | None:
         """Store every final block that waits, durably: the log is about to forget them. Returns the newest, if any."""
@@ -182,6 +163,7 @@ class Pipeline:
         self.reached = reached
         log.info("pipeline.follows", height=int(self.reached))
         self.behind.set()
+        self.on_behind()
         self._on_public()
 
     async def execute(

@@ -4,34 +4,33 @@ Reads block store and log, gives the enclave its newest snapshot and its own out
 them, and collects what the first replica must know. Sends nothing, signs nothing, decides nothing.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import structlog
 
-from strongroom.consensus.blocks import Batch, Header, decode_payload
+from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.epochs import EpochChain
-from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
-from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.history import HistoryTree
 from strongroom.enclave.keys import KeysNeeded
 from strongroom.enclave.outcome import Outcome
-from strongroom.enclave.primitives import digest
 from strongroom.enclave.requests import Refusal
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.ordering.log import read_log
+from strongroom.node.ordering.start import ReplicaStart, newest_certified, start_after_restart
 from strongroom.node.snapshots import SnapshotFolder, Snapshots
-from strongroom.node.standing import Standing, block_at, header_at, outcome_at, read_log, standing_at
-from strongroom.node.stored import StoredBlock, header_and_certificate
+from strongroom.node.standing import block_at, header_at, outcome_at
+from strongroom.node.stored import StoredBlock
+from strongroom.node.stored_past import StoredPast
 
 APPLY_BLOCKS_MAX = 128
 APPLY_BYTES_MAX = 16 * 1024 * 1024
 PROGRESS_BLOCKS = 10_000
-LOST_LOG = "the log was lost while the key exists: observes only, never votes in this epoch"
 
 log = structlog.get_logger()
 
@@ -49,11 +48,9 @@ class Run:
 class Replayed:
     """Everything that the disk says."""
 
-    standing: Standing
+    start: ReplicaStart
     applied: Height
     """What the enclave has confirmed now; what is recorded above it is executed again once heads are fresh."""
-    unordered: tuple[bytes, ...]
-    """Envelopes of own batches of earlier epochs that no block ordered: to be batched again (PROTOCOL §2, Lane)."""
 
 
 def read_history(store: BlockStore, genesis: VerifiedGenesis) -> HistoryTree:
@@ -89,7 +86,6 @@ async def replay(
     Raises:
         OperatorFault: the store and the enclave disagree, or a record is broken.
     """
-    final, certificate = newest_certified(store, epochs, store.newest_block)
     try:
         applied = await restore_enclave(store, history, epochs, snapshots, enclave)
     except Refusal as refusal:
@@ -97,25 +93,9 @@ async def replay(
             raise
         applied = Height(0)  # a joiner recorded what it has no keys for yet: it follows from where its enclave stands
         log.info("replay.keys_needed", reason=str(refusal))
-    description, anchor = epoch_above(store, epochs, final)
-    standing = standing_at(store, history, description, anchor, final, certificate)
-    read = read_log(wal)
-    lanes = [tip.length for tip in final.cut] if standing.certificate is not None else []
-    ordered = dict(enumerate(lanes))
-    batches = tuple(
-        batch
-        for batch in read.batches
-        if batch.header.epoch == description.epoch and batch.header.sequence >= ordered.get(int(batch.header.lane), 0)
-    )
+    past = StoredPast(store, history)
     return Replayed(
-        standing=replace(
-            standing,
-            records=read.records,
-            batches=batches,
-            silence=(description.epoch, LOST_LOG) if wal.created else read.silence(description.epoch),
-        ),
-        applied=applied,
-        unordered=tuple(_unordered(store, epochs, read.batches, standing, own)),
+        start=start_after_restart(past, epochs, read_log(wal.replay()), own, log_lost=wal.created), applied=applied
     )
 
 
@@ -126,30 +106,6 @@ async def show_epochs(epochs: EpochChain, enclave: EnclaveProcess, known: Epoch)
     return known
 
 
-def epoch_above(store: BlockStore, epochs: EpochChain, final: Header) -> tuple[EpochDescription, Header]:
-    """The epoch that goes on above a final block, and its anchor: a terminal block opens the next one once executed."""
-    current = epochs.description(final.epoch)
-    anchor = epochs.anchor_of(final.epoch)
-    following = epochs.description(Epoch(final.epoch + 1))
-    if current is None or anchor is None:
-        raise OperatorFault(f"no proof of epoch {final.epoch} in the ledger folder")
-    ended = final.next_epoch != current.digest and final.height > anchor.height
-    if ended and following is not None and store.newest_outcome >= final.height:
-        return following, final
-    return current, anchor
-
-
-def newest_certified(store: BlockStore, epochs: EpochChain, newest: int) -> tuple[Header, Certificate | None]:
-    """The newest recorded block up to `newest`, of a known epoch and with a certificate of its own; else genesis."""
-    for height in range(newest, 0, -1):
-        header, certificate = header_and_certificate(block_at(store, height))
-        if certificate is not None and epochs.description(header.epoch) is not None:
-            return header, certificate
-    genesis = epochs.anchor_of(Epoch(0))
-    assert genesis is not None, "the chain of epochs begins at genesis"
-    return genesis, None
-
-
 async def restore_enclave(
     store: BlockStore, history: HistoryTree, epochs: EpochChain, snapshots: SnapshotFolder, enclave: EnclaveProcess
 ) -> Height:
@@ -157,9 +113,10 @@ async def restore_enclave(
 
     Returns the height reached.
     """
-    anchoring, proof = newest_certified(store, epochs, store.newest_block)
+    past = StoredPast(store, history)
+    anchoring, proof = newest_certified(past, epochs, store.newest_block)
     while proof is not None and not _anchors(store, anchoring):
-        anchoring, proof = newest_certified(store, epochs, anchoring.height - 1)
+        anchoring, proof = newest_certified(past, epochs, anchoring.height - 1)
     target = anchoring.anchor.height
     if proof is None or target == 0:
         return Height(0)
@@ -205,19 +162,3 @@ def stored_runs(store: BlockStore, above: Height) -> Iterator[Run]:
         if block.certificate is not None:
             yield Run(blocks=tuple(blocks), certificate=block.certificate)
             blocks = []
-
-
-def _unordered(
-    store: BlockStore, epochs: EpochChain, batches: Sequence[Batch], standing: Standing, own: PublicKey
-) -> Iterator[bytes]:
-    for batch in batches:
-        header = batch.header
-        ended = epochs.description(header.epoch)
-        terminal = epochs.anchor_of(Epoch(header.epoch + 1))
-        if header.epoch >= standing.description.epoch or ended is None or terminal is None:
-            continue
-        lane = ended.index_of(own)
-        if lane is not None and int(lane) == int(header.lane) and header.sequence >= terminal.cut[header.lane].length:
-            for envelope in decode_payload(batch.payload, header.count):
-                if store.find_transaction(digest(envelope)) is None:
-                    yield envelope

@@ -64,7 +64,7 @@ class Service:
     @property
     def replicas(self) -> Document:
         """How many validators execute what is final, as this node sees it, of how many, and how many must."""
-        watch, description = self._host.watch, self._host.tenure.description
+        watch, description = self._host.watch, self._host.participant.run.description
         return {
             "state": self._host.state,
             "executing": watch.count,
@@ -82,7 +82,7 @@ class Service:
     def service_info(self) -> Document:
         """Chain, genesis, epoch key, validators, limits; evidence comes from `node_evidence` over the asker's nonce."""
         host, genesis = self._host, self._host.genesis
-        description, state = host.tenure.description, host.governance
+        description, state = host.participant.run.description, host.governance
         key = genesis.public_key if description.epoch == 0 else host.epochs.public_key(description.epoch)
         code = {one.claims.node: one.measurement for one in genesis.validators}
         code |= {} if state is None else {node.name: node.measurement for node in state.nodes}
@@ -91,7 +91,7 @@ class Service:
             "pin": genesis.pin,
             "name": genesis.constitution.name,
             "genesis": Blob(genesis.data),
-            "height": host.tenure.replica.final.height,
+            "height": host.participant.replica.final.height,
             "executed": host.pipeline.executed,
             "epoch": description.epoch,
             "epoch_key": Blob(key or b""),
@@ -109,7 +109,7 @@ class Service:
         founders = {one.claims.node_key: one.claims for one in host.genesis.validators}
         registered = {} if (state := host.governance) is None else {node.node_key: node for node in state.nodes}
         documents = []
-        for index, one in enumerate(host.tenure.description.validators):
+        for index, one in enumerate(host.participant.run.description.validators):
             known: NodeEntry | None = registered.get(one.node_key)
             source = known or founders.get(one.node_key)
             documents.append(
@@ -162,19 +162,19 @@ class Service:
 
     def _seen(self, validator: Document) -> Document:
         """What this node knows of a validator at first hand."""
-        host, tenure, key = self._host, self._host.tenure, validator["node_key"]
+        host, participant, key = self._host, self._host.participant, validator["node_key"]
         own = validator["index"] == host.own
-        view, status = host.links.views.get(key), tenure.inbox.status.get(key)
+        view, status = host.links.views.get(key), participant.status.get(key)
         return {
             "verdict": "itself" if own else "not checked yet" if view is None else view.verdict,
             "checked": 0 if view is None else view.checked,
             "evidence_digest": "" if view is None else view.evidence_digest,
             "connected": own or key in host.links.links,
-            "height": tenure.replica.final.height if own else None if status is None else status.body.height,
+            "height": participant.replica.final.height if own else None if status is None else status.body.height,
             "executed": host.pipeline.executed if own else None if status is None else status.body.executed,
             "executes": key in host.watch.names,
-            "view": tenure.replica.view if own else None if status is None else status.body.view,
-            "faults": tenure.inbox.faults[key],
+            "view": participant.replica.view if own else None if status is None else status.body.view,
+            "faults": host.inbox.faults[key],
         }
 
     def proposals(self) -> list[Document]:
@@ -200,16 +200,16 @@ class Service:
 
     def node_status(self) -> Document:
         """This node, in numbers."""
-        host, tenure, description = self._host, self._host.tenure, self._host.tenure.description
-        leader = description.validators[tenure.replica.leader].node_key
+        host, participant, description = self._host, self._host.participant, self._host.participant.run.description
+        leader = description.validators[participant.replica.leader].node_key
         return {
             "node": host.config.name,
             "state": host.state,
             "executes": host.node_key in host.watch.names,
             "executing": host.watch.count,
-            "height": tenure.replica.final.height,
+            "height": participant.replica.final.height,
             "executed": host.pipeline.executed,
-            "view": tenure.replica.view,
+            "view": participant.replica.view,
             "epoch": description.epoch,
             "grace_ms": self._grace_ms(description.epoch),
             "leader": validator_names(host.genesis, host.governance).get(leader, leader.hex()),
@@ -218,12 +218,12 @@ class Service:
             "members": len(description.validators),
             "mempool": {"envelopes": host.mempool.envelopes, "bytes": host.mempool.held_bytes},
             "blocks_behind": host.pipeline.backlog,
-            "strikes": tenure.replica.strikes,
+            "strikes": participant.replica.strikes,
             "version": version("strongroom"),
             "boot": host.boot,
             "alarm": host.alarm or host.watch.alarm or None,
             "clock_behind_ms": host.clock_behind_ms,
-            "fresh": host.inbox.driver is not None,
+            "fresh": host.participant.begun,
         }
 
     def _grace_ms(self, epoch: Epoch) -> int:
@@ -252,15 +252,15 @@ class Service:
     ) -> "Future[list[Included]] | list[TransactionId]":
         """Into the mempool (Backend.submit)."""
         host = self._host
-        if host.inbox.driver is None:
+        if not host.participant.begun:
             raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
-        if not host.tenure.replica.voting:
+        if not host.participant.replica.voting:
             raise NotReady("this node only observes: submit to another one")
         return host.mempool.submit(envelopes, wait=wait, organisation=organisation)
 
     async def query(self, envelope: bytes) -> Document:
         """A sealed answer."""
-        if self._host.inbox.driver is None:
+        if not self._host.participant.begun:
             raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
         return await self._queries.answer(envelope)
 
@@ -286,9 +286,9 @@ def screen_of(host: "Host") -> Screen:
         return None if found is None else found.code
 
     def lag() -> int:
-        tenure = host.tenure
-        claims = sorted((status.body.executed for status in tenure.inbox.status.values()), reverse=True)
-        faults = tenure.description.quorum.faults
+        participant = host.participant
+        claims = sorted((status.body.executed for status in participant.status.values()), reverse=True)
+        faults = participant.run.description.quorum.faults
         return claims[faults] - host.pipeline.executed if len(claims) > faults else 0
 
     return Screen(

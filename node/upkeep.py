@@ -14,10 +14,10 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import encode_message
 from strongroom.node.enclave_process import EnclaveProcess
 from strongroom.node.joining import Introduction
+from strongroom.node.participation import Participation
 from strongroom.node.parts import Parts
 from strongroom.node.peers import Dialling
 from strongroom.node.snapshots import Snapshots
-from strongroom.node.tenure import Tenure
 
 log = structlog.get_logger()
 
@@ -30,24 +30,24 @@ RECONCILE_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
 
 
-async def report_status(parts: Parts, tenure: Callable[[], Tenure]) -> None:
+async def report_status(parts: Parts, participation: Participation) -> None:
     """Say where this node stands: the liveness signal of R11, to members and to whoever only follows."""
     while True:
-        parts.links.broadcast(encode_message(await tenure().status()))
+        parts.links.broadcast(encode_message(await participation.status()))
         await asyncio.sleep(STATUS_SECONDS)
 
 
 async def keep_dialling(
     parts: Parts,
     epochs: EpochChain,
-    tenure: Callable[[], Tenure],
+    participation: Participation,
     context: ssl.SSLContext,
     begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
 ) -> None:
     """Whom to dial follows from configuration, ledger and epoch, looked at anew each second."""
     dialling = Dialling(parts.links, context, begin)
     while True:
-        members = tenure().description.validators + epochs.newest.validators
+        members = participation.participant.run.description.validators + epochs.newest.validators
         dialling.reconcile(parts.book.wanted(frozenset(validator.node_key for validator in members)))
         await asyncio.sleep(RECONCILE_SECONDS)
 

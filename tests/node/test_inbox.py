@@ -1,64 +1,46 @@
-"""Whose message counts in this epoch, and what others are told (PROTOCOL R0, R16; §10 rows 12, 39)."""
+"""What a frame becomes: an event for the participant, somebody else's business, or a fault (T31)."""
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from tests.consensus import samples
 
-from strongroom.consensus.events import Received
-from strongroom.consensus.host_messages import EpochRequest
-from strongroom.consensus.messages import Message, VoteMessage, decode_message, encode_message
-from strongroom.consensus.statements import Vote
-from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
-from strongroom.node.inbox import EARLY_MESSAGES_MAX, Inbox
+from strongroom.consensus.host_messages import Submit
+from strongroom.consensus.messages import BatchMessage, encode_message
+from strongroom.consensus.types import PublicKey
+from strongroom.node.inbox import FAULTS_MAX, Inbox
+from strongroom.node.ordering.effects import Heard, ParticipantEvent
 
-EPOCH = samples.EPOCH.epoch
-MEMBER = samples.EPOCH.validators[1].node_key
-STRANGER = PublicKey(bytes(31) + b"s")
-
-
-@dataclass
-class StandInLinks:
-    """Knows the epoch's members; keeps what is sent."""
-
-    sent: list[tuple[PublicKey, Message]] = field(default_factory=list)
-
-    def index_of(self, peer: PublicKey) -> SignerIndex | None:
-        return samples.EPOCH.index_of(peer)
-
-    def send_to(self, to: PublicKey, message: bytes) -> None:
-        self.sent.append((to, decode_message(message)))
-
-
-@dataclass
-class StandInServing:
-    """Keeps who is told of epochs."""
-
-    told: list[tuple[PublicKey, Epoch]] = field(default_factory=list)
-
-    def send_epochs(self, to: PublicKey, start: Epoch) -> None:
-        self.told.append((to, start))
+PEER = samples.EPOCH.validators[1].node_key
 
 
 @dataclass
 class StandInDriver:
-    """Keeps what reaches the replica."""
+    """Keeps what reaches the participant."""
 
-    came: list[tuple[SignerIndex, object]] = field(default_factory=list)
-    replica: Any = None
+    came: list[ParticipantEvent] = field(default_factory=list)
+    participant: Any = None
+    certified: bool = False
 
-    def put_from_peer(self, sender: SignerIndex, event: object) -> None:
-        self.came.append((sender, event))
+    def __post_init__(self) -> None:
+        self.participant = self
+
+    def has_certified(self, *_: object) -> bool:
+        return self.certified
+
+    def put_from_peer(self, _: PublicKey, event: ParticipantEvent) -> None:
+        self.came.append(event)
 
 
 @dataclass
-class StandInEpochs:
-    """Nothing later than the samples' epoch is known."""
+class StandInLinks:
+    """Keeps who was disconnected."""
 
-    newest: Any = samples.EPOCH
-    anchor: Any = samples.HEADER
+    gone: list[PublicKey] = field(default_factory=list)
+
+    def disconnect(self, peer: PublicKey) -> None:
+        self.gone.append(peer)
 
 
 @dataclass
@@ -66,52 +48,42 @@ class Bench:
     """An inbox among stand-ins."""
 
     inbox: Inbox
-    links: StandInLinks
-    serving: StandInServing
     driver: StandInDriver
+    links: StandInLinks
+    office: list[object]
 
 
 @pytest.fixture
 def bench() -> Bench:
-    links, serving, driver = StandInLinks(), StandInServing(), StandInDriver()
-    unused = dict.fromkeys(("office", "heads", "batches", "spawn_head_answer"))
-    loose: dict[str, Any] = {"links": links, "serving": serving, "epochs": StandInEpochs(), **unused}
-    inbox = Inbox(members=samples.EPOCH, faults=Counter(), **loose)
-    loose["driver"] = driver
-    inbox.driver = loose["driver"]
-    return Bench(inbox, links, serving, driver)
+    driver, links, office = StandInDriver(), StandInLinks(), list[object]()
+    unused = dict.fromkeys(("heads", "serving", "spawn_head_answer"))
+    loose: dict[str, Any] = {"driver": driver, "links": links, **unused}
+    inbox = Inbox(office=lambda _, message: office.append(message), **loose)
+    return Bench(inbox, driver, links, office)
 
 
-def vote_of(epoch: int) -> VoteMessage:
-    statement = replace(samples.STATEMENTS["nullify"], epoch=Epoch(epoch))
-    return VoteMessage(Vote(statement, SignerIndex(1), samples.signature(1)))
+def test_messages_about_order_go_to_the_participant_and_others_elsewhere(bench: Bench) -> None:
+    batch, submit = BatchMessage(samples.BATCH), Submit(b"envelope")
+    for message in (batch, submit):
+        bench.inbox.receive(PEER, encode_message(message))
+    assert (bench.driver.came, bench.office) == ([Heard(PEER, batch)], [submit])
 
 
-async def test_only_members_of_the_epoch_reach_the_replica(bench: Bench) -> None:
-    """Row 39: a removed validator votes on: its link stands, it is served, and its votes never count."""
-    for sender in (STRANGER, MEMBER):
-        bench.inbox.receive(sender, encode_message(vote_of(EPOCH)))
-    assert bench.driver.came == [(SignerIndex(1), Received(SignerIndex(1), vote_of(EPOCH)))]
+def test_a_certificate_that_is_held_already_is_not_even_decoded(bench: Bench) -> None:
+    from strongroom.consensus.messages import CertificateMessage
 
-
-async def test_a_message_of_an_older_epoch_is_answered_with_how_the_next_one_was_opened(bench: Bench) -> None:
-    """R0: below mine, answer EPOCH."""
-    bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH - 1)))
-    assert (bench.driver.came, bench.serving.told) == ([], [(MEMBER, EPOCH)])
-
-
-async def test_a_message_of_the_next_epoch_waits_for_it_and_how_it_was_opened_is_asked_once(bench: Bench) -> None:
-    """R0: above mine, EPOCH_REQ. Whoever is a moment behind misses no proposal of the new epoch."""
-    for _ in range(3):
-        bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH + 1)))
+    data = encode_message(CertificateMessage(samples.certificate("finalize")))
+    bench.driver.certified = True
+    bench.inbox.receive(PEER, data)
     assert bench.driver.came == []
-    assert bench.links.sent == [(MEMBER, EpochRequest(Epoch(EPOCH + 1)))]
-    assert list(bench.inbox.early) == [(MEMBER, vote_of(EPOCH + 1))] * 3
+    bench.driver.certified = False
+    bench.inbox.receive(PEER, data)
+    assert len(bench.driver.came) == 1
 
 
-async def test_T31_messages_that_come_too_early_are_bounded(bench: Bench) -> None:
-    for _ in range(2 * EARLY_MESSAGES_MAX):
-        bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH + 1)))
-    bench.inbox.receive(MEMBER, encode_message(vote_of(EPOCH + 2)))
-    assert len(bench.inbox.early) == EARLY_MESSAGES_MAX
-    assert all(message == vote_of(EPOCH + 1) for _, message in bench.inbox.early)
+def test_T31_whoever_goes_on_with_broken_messages_is_disconnected(bench: Bench) -> None:
+    for _ in range(FAULTS_MAX - 1):
+        bench.inbox.receive(PEER, b"\xc1")
+    assert (bench.inbox.faults[PEER], bench.links.gone) == (FAULTS_MAX - 1, [])
+    bench.inbox.receive(PEER, b"\xc1")
+    assert bench.links.gone == [PEER]

@@ -96,16 +96,6 @@ def test_T42_after_a_change_of_epochs_an_index_means_the_new_member_and_the_link
     assert to_first.connected, "whoever fell out is still served"
 
 
-def test_what_is_final_is_asked_of_any_linked_node_when_the_member_is_gone() -> None:
-    """A node that was away for several epochs asks members of its own, who may all have left."""
-    made = links()
-    stranger = PublicKey(bytes(31) + b"s")
-    (stream,) = linked(made, stranger)
-    made.ask(SignerIndex(1), b"range")
-    made.send(SignerIndex(1), b"vote")
-    assert stream.sent == [b"range"]
-
-
 def test_whoever_is_linked_by_certificates_alone_shows_evidence_again_once_the_policy_is_known() -> None:
     """T20, T24: a joiner judges by genesis until it knows better; links that were judged stand."""
     made = links()

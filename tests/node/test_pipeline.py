@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.consensus import samples
 
-from strongroom.consensus.blocks import BATCH_BYTES_MAX, Header
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.events import Commit, FinalRecord
 from strongroom.consensus.types import Digest, Height
@@ -19,7 +19,7 @@ from strongroom.enclave.outcome import Outcome
 from strongroom.enclave.requests import Refusal
 from strongroom.node.batches import BatchPool
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.pipeline import BACKLOG_BLOCKS_MAX, BACKLOG_BYTES_MAX, Pipeline
+from strongroom.node.pipeline import Pipeline
 from strongroom.node.stored import StoredBlock, header_and_certificate
 
 
@@ -166,20 +166,6 @@ async def test_an_outcome_becomes_durable_with_the_next_block_by_one_fsync(tmp_p
 async def test_nothing_waits_and_nothing_is_recorded(tmp_path: Path) -> None:
     store = BlockStore.open(tmp_path, lambda _: ())
     assert pipeline(store, NeverAnswers(), []).record() is None
-    store.close()
-
-
-async def test_what_waits_for_execution_is_bounded_in_blocks_and_bytes(tmp_path: Path) -> None:
-    store = BlockStore.open(tmp_path, lambda _: ())
-    made = pipeline(store, NeverAnswers(), [])
-    made.put(commits(1, BACKLOG_BLOCKS_MAX))
-    assert not made.overfull
-    made.put(commits(BACKLOG_BLOCKS_MAX + 1, BACKLOG_BLOCKS_MAX + 1))
-    assert made.overfull
-    made = pipeline(store, NeverAnswers(), [])
-    count = BACKLOG_BYTES_MAX // BATCH_BYTES_MAX + 1
-    made.put([Commit(header(height, BATCH_BYTES_MAX), (), None) for height in range(1, count + 1)])
-    assert made.overfull
     store.close()
 
 

@@ -59,7 +59,7 @@ async def begin(folder: tuple[Chain, BlockStore, WriteAheadLog, SnapshotFolder],
 async def test_a_joiner_that_is_started_again_before_it_was_given_keys_begins_and_follows(folder: Any) -> None:
     """It records what anchors prove without any key."""
     replayed = await begin(folder, Lacks("KeysNeeded"))
-    assert (replayed.applied, replayed.standing.final.height) == (Height(0), Height(BLOCKS))
+    assert (replayed.applied, replayed.start.final.height) == (Height(0), Height(BLOCKS))
 
 
 async def test_what_an_enclave_refuses_for_another_reason_ends_the_start(folder: Any) -> None:

@@ -59,13 +59,17 @@ LIARS: dict[str, Callable[[Role], Actor]] = {
 }
 QUICK = Settings(delta0=0.06, retry=0.3, skip_after=1.2, fetch_wait=0.01, fetch_timeout_max=1.0)
 STORM_SECONDS = 3.0
+GRACE_SECONDS = 1.5
 EPOCHS_SHARE = 0.5
 """Of all worlds: those whose set and keys change."""
 KEEPING_SHARE = 0.2
 """Of all first members: those that keep their vote key over epochs."""
 RESERVES_MAX = 3
 CHANGES_MAX = 5
-POINTS = ("", "", "appended", "durable", "sending", "block appended", "block stored", "batch stored")
+POINTS = (
+    *("", "", "appended", "durable", "sending", "block appended", "block stored", "batch stored"),
+    *("log is long", "log begins"),
+)
 EPOCH_POINTS = ("epoch ends", "epoch begins", "epoch begun")
 HEALING_SECONDS_MAX = 60.0
 DELAY_CLASSES = ((0.002, 0.01), (0.05, 0.2), (0.3, 0.8), LOST)
@@ -97,6 +101,7 @@ class Chaos:
             members_min=3 * (len(names) + self.may_lose_log) + 1,
             keeping=frozenset(seat for seat in range(self.size) if self.random.random() < KEEPING_SHARE),
             links=self.random.random() < 0.5,
+            grace=self.random.choice((0.0, GRACE_SECONDS)),
             liars=dict(zip(places, makers, strict=True)),
             settings=QUICK,
             network=self._draw_network(seed),
@@ -139,6 +144,7 @@ class Chaos:
         world.run(self.storm)
         self._heal()
         if not world.run(HEALING_SECONDS_MAX, self._settled):
+            world.check_executing()
             states = [
                 (node.epoch, node.replica.view, node.replica.final.height, node.replica.strikes, node.replica.alarm)
                 for node in world.honest_nodes

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from strongroom.consensus.blocks import Header
+from strongroom.consensus.blocks import BatchHeader, Header
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.events import Commit
 from strongroom.consensus.replica import Replica
@@ -176,3 +176,20 @@ def check_memory(node: SignerIndex, replica: Replica, members: int) -> None:
     for name, size in replica.sizes.items():
         if size > bounds[name]:
             raise Violation("bounded memory", f"node {node} holds {size} {name}, at most {bounds[name]}")
+
+
+WANTED_BYTES = 4_000
+"""Beside its quota, what blocks named of one lane."""
+
+
+def check_held(node: SignerIndex, held: list[BatchHeader], quota: int) -> None:
+    """No origin makes a node keep more than its quota, beside its own lane and what blocks name (T35).
+
+    Raises:
+        Violation: one does.
+    """
+    sizes: dict[int, int] = defaultdict(int)
+    for header in held:
+        sizes[int(header.lane)] += header.size
+    if max(sizes.values(), default=0) > quota + WANTED_BYTES:
+        raise Violation("bounded memory", f"node {node} holds {max(sizes.values())} unordered bytes of one lane")

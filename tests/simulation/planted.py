@@ -80,13 +80,13 @@ def apply(bug: Bug, root: Path) -> None:
 def copy_tree(root: Path) -> None:
     """Copy what a simulation needs, with the import name laid as in the project."""
     ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("consensus", "enclave"):
+    for name in ("consensus", "enclave", "node"):
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
-    for name in ("consensus", "simulation"):
+    for name in ("consensus", "simulation", "node/ordering"):
         shutil.copytree(ROOT / "tests" / name, root / "tests" / name, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", root)
     (root / "import" / "strongroom").mkdir(parents=True)
-    for name in ("consensus", "enclave"):
+    for name in ("consensus", "enclave", "node"):
         (root / "import" / "strongroom" / name).symlink_to(root / name)
 
 
@@ -116,7 +116,8 @@ def try_bug(bug: Bug, *, seeds_max: int = SEEDS_MAX) -> Finding:
             return Finding(bug.name, True, int(last["seeds"]), str(last["by"]))
         tests = run(
             "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", "-m", "not long", "tests/consensus",
-            "tests/simulation", "--deselect", "tests/simulation/test_chaos.py::test_seeds_are_safe_and_live",
+            "tests/node/ordering", "tests/simulation",
+            "--deselect", "tests/simulation/test_chaos.py::test_seeds_are_safe_and_live",
             "--ignore", "tests/simulation/test_planted.py",
         )  # fmt: skip
         red = [line.split(" ")[1] for line in tests.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]

@@ -70,7 +70,11 @@ class Realm:
 
     def seat(self, description: EpochDescription, index: int) -> SignerIndex:
         """The seat of a signer."""
-        return SignerIndex(self._seats[description.validators[index].node_key])
+        return self.seat_of(description.validators[index].node_key)
+
+    def seat_of(self, key: PublicKey) -> SignerIndex:
+        """The seat with a node key."""
+        return SignerIndex(self._seats[key])
 
 
 class State:

@@ -277,6 +277,7 @@ def test_those_who_leave_may_be_all_who_know_the_epoch_that_began() -> None:
     scene.submit(0, b"govern: replace 0 1")
     scene.run(1.0)
     scene.load(3, nodes=[0, 1])
+    scene.run(0.2)
     converge(scene)
     assert sets(scene) == [{0}, {1}]
     assert {node for node, said in scene.said if said.epoch == 1} == {1}
@@ -397,7 +398,7 @@ def test_a_damaged_store_is_filled_again_and_contradicts_nothing() -> None:
         scene.start()
         scene.load(20, every=0.05)
         scene.run(1.0)
-        scene.honest(2)._rotate()
+        scene.honest(2).rotate(scene.clock(2))
         scene.crash(2)
         scene.cut_back(2, keep)
         scene.restart(2)

@@ -5,15 +5,16 @@ simulated disk) or liars; crashes fall on any boundary between two effects.
 """
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
 
 from tests.simulation.actors.actor import Actor, ActorEvent, Liar, Role, Send, Submitted
-from tests.simulation.actors.honest import Honest
+from tests.simulation.actors.honest import LANE_BYTES_MAX, Honest
 from tests.simulation.actors.witness import Crash, Witness
-from tests.simulation.checkers import Ledger, Omniscient, Violation, check_memory
+from tests.simulation.checkers import Ledger, Omniscient, Violation, check_held, check_memory
 from tests.simulation.keys import FakeKeyring, Keyring
 from tests.simulation.network import Network
 from tests.simulation.realm import Realm, State
@@ -38,6 +39,14 @@ LINK_DELAY = 0.01
 LiarFactory = Callable[[Role], Actor]
 
 
+class Secrets(Enum):
+    """How a node that restarts within a grace gets back the input secret that it needs to execute."""
+
+    NEVER = "never"
+    PEERS = "from a peer that executes"
+    HEADS = "from such a peer, or by itself once it hears a quorum"
+
+
 class World(Witness):
     """One simulated cluster."""
 
@@ -56,6 +65,8 @@ class World(Witness):
         members_min: int | None = None,
         keeping: frozenset[int] = frozenset(),
         links: bool = False,
+        grace: float = 0.0,
+        secrets: Secrets = Secrets.HEADS,
     ) -> None:
         """Make a cluster of `size` members.
 
@@ -72,6 +83,8 @@ class World(Witness):
             members_min: members below which nobody leaves; without it, as many as the liars need around them.
             keeping: seats that keep their vote key from epoch to epoch.
             links: tell nodes of links that come up and are lost.
+            grace: seconds after an epoch began in which a node that restarts has lost the secret of the one before.
+            secrets: how it gets that back.
         """
         self.random = Random(seed)
         self.network = network or Network(Random(seed + 1), salt=seed)
@@ -90,7 +103,8 @@ class World(Witness):
         self._crash_at: dict[SignerIndex, tuple[str, int]] = {}
         self._ticks: dict[SignerIndex, float] = {}
         self.down: set[SignerIndex] = set()
-        self._tells_links = links
+        self._tells_links, self._grace, self._secrets = links, grace, secrets
+        self._began: dict[Epoch, float] = {}
         self._links: set[tuple[SignerIndex, SignerIndex]] = set()
         self._lost: dict[SignerIndex, tuple[bytes, ...]] = {}
         liars = liars or {}
@@ -270,6 +284,24 @@ class World(Witness):
         """
         return all(replica.newest_notarized is None for replica in self.replicas if not replica.ended)
 
+    def check_executing(self) -> None:
+        """Voting is not executing: without q members that execute no anchor is certified, and nothing goes on.
+
+        Raises:
+            Violation: fewer than q honest members that are up execute, and no liar could make up for it.
+        """
+        newest = self.epochs[max(self.epochs)]
+        executing = [
+            node.role.index
+            for node in self.honest_nodes
+            if node.own is not None
+            and node.epoch == newest.epoch
+            and node.executes
+            and node.role.index not in self.down
+        ]
+        if len(executing) < newest.quorum.size:
+            raise Violation("executing", f"{len(executing)} of {newest.quorum.size} needed execute: {executing}")
+
     def transactions(self, node: Honest) -> set[bytes]:
         """Submitted transactions that a node has stored as final."""
         return node.store.seen & self.submitted.keys()
@@ -309,6 +341,7 @@ class World(Witness):
         self._arm(node)
         if isinstance(actor, Honest) and self.events % MEMORY_CHECK_EVERY == 0 and node not in self.down:
             check_memory(node, actor.replica, len(actor.members.validators))
+            check_held(node, [batch.header for batch in actor.pool.all()], LANE_BYTES_MAX)
 
     def _guarded(self, node: SignerIndex, actor: Actor, act: Callable[[], list[Send]]) -> None:
         try:
@@ -378,6 +411,7 @@ class World(Witness):
 
     def began(self, node: SignerIndex, members: EpochDescription) -> None:
         self._note(f"{node} begins epoch {members.epoch}")
+        self._began.setdefault(members.epoch, self.now)
         if self.epochs.setdefault(members.epoch, members) != members:
             raise Violation("exactly one next set", f"node {node} begins another epoch {members.epoch}")
 
@@ -391,6 +425,22 @@ class World(Witness):
             digests = tuple(batch.header.digest for batch in batches)
             self.ledger.committed(node, Commit(header, digests, certificate))  # survived, though never acknowledged
         self.ledger.booted(node, len(blocks))
+
+    def lost_secret(self, node: SignerIndex) -> bool:
+        epoch = self.honest(node).epoch
+        return epoch > 0 and self.now < self._began.get(epoch, self.now) + self._grace
+
+    def gives_secret(self, node: SignerIndex) -> bool:
+        cut = self.network.cut
+        up = [other for other in self.honest_nodes if other.role.index not in self.down and other.role.index != node]
+        peers = [peer for peer in up if not {(peer.role.index, node), (node, peer.role.index)} & cut]
+        if self._secrets is Secrets.NEVER:
+            return False
+        if any(peer.executes and peer.epoch >= self.honest(node).epoch for peer in peers):
+            return True
+        members = self.honest(node).members
+        heard = 1 + sum(peer.own is not None and peer.epoch == members.epoch for peer in peers)
+        return self._secrets is Secrets.HEADS and heard >= members.quorum.size
 
     def fault(self, node: SignerIndex, peer: SignerIndex, reason: str) -> None:
         self.faults.append((node, peer, reason))

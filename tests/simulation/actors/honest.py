@@ -1,73 +1,78 @@
-"""An honest node: the real Replica of each epoch, driven in the order of PROTOCOL §9 over a simulated disk.
+"""An honest node: the node's own Participant, whose effects are carried out over a simulated disk, one by one.
 
-Owns the driver's part alone: log before sign, sign before send, store before execute, and the way from one epoch's
-replica to the next (R16). A crash may fall between any two of its effects; what it said by then was said, and what was
-not synced may be lost.
+Owns what the world around a participant does: files, clients' transactions, a STATUS now and then, and crashes. A crash
+may fall between any two effects; what was said by then was said, and what was not synced may be lost. What a node
+decides is not here: it is node/ordering, and the same as in a real one.
 """
 
 from collections import deque
 
-from tests.simulation.actors.actor import ActorEvent, Role, Send, Submitted
-from tests.simulation.actors.carrier import BATCH_RECORD, Carrier
+from tests.simulation.actors.actor import Actor, ActorEvent, Role, Send, Submitted
+from tests.simulation.actors.enclave import EXECUTION_DELAY, SimulatedEnclave
+from tests.simulation.actors.intake import Intake
 from tests.simulation.actors.store import Store
-from tests.simulation.actors.succession import Succession
 from tests.simulation.actors.witness import Witness
+from tests.simulation.disk import Disk
+from tests.simulation.keys import SigningKey
 from tests.simulation.realm import GOVERN
 
-from strongroom.consensus import codec
-from strongroom.consensus.admission import epoch_of
-from strongroom.consensus.blocks import Batch, decode_payload
-from strongroom.consensus.errors import PeerFault, invariant
-from strongroom.consensus.events import (
-    Ask,
-    Cast,
-    CastRecord,
-    Commit,
-    Event,
-    FinalRange,
-    FinalRecord,
-    LaneEvidence,
-    Linked,
-    Now,
-    Output,
-    Received,
-    Tick,
-    Unlinked,
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.errors import invariant
+from strongroom.consensus.events import Commit, FinalRecord, LaneEvidence, Linked, Now, Received, Tick, Unlinked
+from strongroom.consensus.host_messages import Submit
+from strongroom.consensus.messages import Message, Status
+from strongroom.consensus.replica import Replica
+from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
+from strongroom.consensus.validators import EpochDescription
+from strongroom.node.batches import BatchPool
+from strongroom.node.ordering.effects import (
+    Accuse,
+    Append,
+    BatchAgain,
+    Effect,
+    EpochBegins,
+    Fault,
+    Following,
+    Forget,
+    Fresh,
+    Heard,
+    LinkDown,
+    LinkUp,
+    OrderingMessage,
+    OwnBatch,
+    ParticipantEvent,
+    Recall,
+    Recorded,
+    ReplaceLog,
+    SendBlocks,
+    ShowEpochs,
+    Sign,
+    SignAgain,
+    StoreBlocks,
+    StoreNow,
+    Sync,
+    Tell,
 )
-from strongroom.consensus.guard import Promises
-from strongroom.consensus.host_messages import EpochMessage, EpochRequest, Submit
-from strongroom.consensus.messages import (
-    BatchMessage,
-    BatchRequest,
-    BlockMessage,
-    BlockRequest,
-    Message,
-    Propose,
-    Range,
-    RangeRequest,
-    Status,
-    StatusBody,
-    VoteMessage,
-)
-from strongroom.consensus.ranges import check_range
-from strongroom.consensus.records import decode_record, encode_record, epoch_of_record
-from strongroom.consensus.replica import Replica, ReplicaConfig
-from strongroom.consensus.statements import Statement, Vote
-from strongroom.consensus.types import Epoch, Height, SignerIndex
+from strongroom.node.ordering.log import BATCH_RECORD, read_log
+from strongroom.node.ordering.participant import Participant
+from strongroom.node.ordering.start import extend_from, start_after_restart
 
-AMNESIA_RECORD = 103
 STATUS_INTERVAL = 1.0
 LOG_BYTES_MAX = 40_000
-EXECUTION_DELAY = 0.002
+LANE_BYTES_MAX = 4_000
+"""Unordered bytes that one origin may make a node keep."""
+FORGET_VIEWS = 3
 
 
-class Honest(Carrier):
-    """One honest node, across its crashes and its epochs. Peers are seats here, signer indices inside the replica."""
+class Honest(Actor):
+    """One honest node, across crashes and epochs. Peers are seats in the world, node keys in the participant."""
 
     hears_links = True
 
     def __init__(self, role: Role, witness: Witness) -> None:
-        super().__init__(role, witness)
+        super().__init__(role)
+        self.disk, self.witness = Disk(), witness
         self.execution_delay = EXECUTION_DELAY
         self.store_delay = 0.0
         """Seconds from a commit to the block store's fsync; 0: at once."""
@@ -76,154 +81,50 @@ class Honest(Carrier):
         self.voting = True
         self.wrong_root_from: int | None = None
         """Height from which this node's execution goes wrong, for planting non-determinism."""
+        self._outbox: list[Send] = []
 
-    # --- start, crash, and the way from epoch to epoch --------------------------------------------------------------
+    # --- start and crash ---
 
     def boot(self, now: Now) -> list[Send]:
         """Replay what the disk holds, then begin."""
         role, self._outbox = self.role, []
         self.store = Store(role, self.disk)
-        self.succession = Succession(role)
-        for header, _, certificate in self.store.blocks:
-            self.succession.stored(header, certificate)
-        self.wanted = set()
-        self.linked: set[SignerIndex] = set()
-        self._due: deque[tuple[float, int]] = deque()
-        for height in range(self.store.executed + 1, len(self.store.blocks) + 1):
-            self._due.append((now.monotonic + self.execution_delay, height))
-        self._commits: deque[tuple[float, list[Commit]]] = deque()
-        self._rotated_bytes = 0
+        self.pool = BatchPool(LANE_BYTES_MAX)
+        self.enclave = SimulatedEnclave(role, self.witness, self.store)
+        self.enclave.delay, self.enclave.wrong_root_from = self.execution_delay, self.wrong_root_from
+        self._events: deque[ParticipantEvent] = deque()
+        self._commits: deque[tuple[float, Commit]] = deque()
         self._status_at = now.monotonic + STATUS_INTERVAL * (1 + role.index / 10)
-        self._waiting = deque()
-        self._handed = 0
-        if self.disk.log_lost:
-            self.disk.log.append(AMNESIA_RECORD, codec.encode(self._epoch_due()))
-            self.disk.log.sync()
-            self.disk.log_lost = False
+        self.epochs = EpochChain(role.chain, role.members, role.anchor, role.verify)
+        extend_from(self.store, self.epochs)
+        key, log = role.node_key.public, read_log(self.disk.log.read())
+        start = start_after_restart(self.store, self.epochs, log, key, log_lost=self.disk.log_lost)
+        self.participant = Participant(
+            node_key=key,
+            past=self.store,
+            epochs=self.epochs,
+            start=start,
+            pool=self.pool,
+            verify=role.verify,
+            settings=role.settings,
+            log_bytes_max=self.log_bytes_max,
+            may_vote=self.voting,
+            forget_views=FORGET_VIEWS,
+        )
+        self.intake = Intake(role, self.participant, self.store, self.pool)
         self.witness.booted(role.index)
-        self._begin(self._epoch_due(), now)
-        self._go_on(deque(), now)
+        self.enclave.show(self.epochs.newest.epoch)
+        self.enclave.begin(now.monotonic)
+        self._follow(self.witness.lost_secret(role.index))
+        self._carry(self.participant.restore(), now)
+        self._carry(self.participant.step([Fresh(self.epochs.newest.epoch, may_vote=True)], now), now)
+        self._ask_for_refresh()
+        self._go_on(now)
         return self._take_outbox()
-
-    def _epoch_due(self) -> Epoch:
-        """R16: the epoch that is open once its anchor was executed here."""
-        final = self.store.final
-        opened = self.succession.opened_by(final)
-        if opened is not None and self.store.executed >= final.height:
-            return opened
-        return self.succession.chain.epoch_at(final.height)
-
-    def _begin(self, epoch: Epoch, now: Now) -> None:
-        """The replica of an epoch, with what the log says of it; records of other epochs mean nothing to it."""
-        role, chain, realm = self.role, self.succession.chain, self.role.realm
-        members, anchor = chain.description(epoch), chain.anchor_of(epoch)
-        assert members is not None
-        assert anchor is not None
-        self.epoch, self.members, self.anchor = epoch, members, anchor
-        self.seats = [realm.seat(members, index) for index in range(len(members.validators))]
-        self.own = members.index_of(role.node_key.public)
-        self.vote_key = role.vote_key_of(epoch)
-        self.guard = Promises(epoch)
-        records = self.disk.log.read()
-        self.amnesiac = (AMNESIA_RECORD, codec.encode(epoch)) in records
-        self.replica = Replica(
-            ReplicaConfig(
-                chain=role.chain,
-                members=members,
-                own=self.own,
-                anchor=anchor,
-                verify=role.verify,
-                settings=role.settings,
-                voting=self.voting and not self.amnesiac,
-            )
-        )
-        self.witness.began(role.index, members)
-        queue: deque[Event | Batch] = deque()
-        for statement in self._restore(records):
-            self.guard.add(statement)
-            queue.append(self._heard(role.index, VoteMessage(self._sign(statement))))
-        self._work_off(queue, now)
-        self._carry_out(self.replica.resume(now), queue, now)
-        queue.extend(Linked(index) for index, seat in self._peers() if seat in self.linked)
-        self._work_off(queue, now)
-        if self.amnesiac:
-            self._accept(GOVERN + b" refresh %d %d" % (role.index, epoch))
-
-    def _last_final(self) -> FinalRecord | None:
-        """What a new log begins with: it says from where on it is whole."""
-        certificate = self.store.final_certificate
-        return None if certificate is None else FinalRecord(self.store.final, certificate)
-
-    def _restore(self, records: list[tuple[int, bytes]]) -> tuple[Statement, ...]:
-        store, final = self.store, self.store.final
-        lanes = [Batch.from_wire(codec.decode(data)) for kind, data in records if kind == BATCH_RECORD]
-        self.batches = {batch.header.digest: batch for batch in lanes if batch.header.epoch == self.epoch}
-        self._leftover = [batch for batch in lanes if batch.header.epoch < self.epoch and self._is_own(batch)]
-        self._batch_again(self._leftover)
-        said = [decode_record(kind, payload) for kind, payload in records if kind < BATCH_RECORD]
-        self._later = [encode_record(record) for record in said if epoch_of_record(record) > self.epoch]
-        statements = self.replica.restore(
-            final=final,
-            final_certificate=store.final_certificate,
-            recent=[header for header, _, _ in store.blocks[final.anchor.height :]],
-            batches=[batch.header for batch in self.batches.values()],
-            executed=[store.outcome(height) for height in range(1, store.executed + 1)],
-            records=said,
-        )
-        self._forget_final_batches(final)
-        return statements
-
-    def _go_on(self, queue: deque[Event | Batch], now: Now) -> None:
-        """R16: as long as the terminal block is executed, the next epoch begins; then what came too early is heard."""
-        self._fill_lane(queue)
-        self._work_off(queue, now)
-        while (due := self._epoch_due()) != self.epoch:
-            self.witness.point(self.role.index, "epoch ends")
-            self._begin(due, now)
-            self.witness.point(self.role.index, "epoch begins")
-            self._rotate()
-            self.witness.point(self.role.index, "epoch begun")
-            for sender, message in self.succession.take_early():
-                self._receive(sender, message, queue, now)
-            self._fill_lane(queue)
-            self._work_off(queue, now)
-
-    @property
-    def is_done(self) -> bool:
-        """Everything stored is executed, and nothing more is wished of the set or of this node's keys."""
-        executed = self.store.executed
-        wish = self.store.outcome(executed).next_epoch
-        return executed == self.replica.final.height and wish == self.members.digest and not self.amnesiac
 
     def crash(self) -> None:
         """Lose power: memory is gone, and what was not synced may be torn."""
         self.disk.crash(self.role.random)
-
-    # --- events -----------------------------------------------------------------------------------------------------
-
-    def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
-        self._outbox = []
-        queue: deque[Event | Batch] = deque()
-        match event:
-            case Submitted(transaction):
-                self._accept(transaction)
-                self._hand_over()
-            case Tick():
-                while self._commits and self._commits[0][0] <= now.monotonic:
-                    self._store_blocks(self._commits.popleft()[1], now)
-                self._execute(queue, now)
-                self._report(now)
-                queue.append(event)
-            case Received(sender, message):
-                self._receive(sender, message, queue, now)
-            case Linked(peer) | Unlinked(peer):
-                self._note_link(event, peer, queue)
-        self._go_on(queue, now)
-        return self._take_outbox()
-
-    def _note_link(self, event: Linked | Unlinked, peer: SignerIndex, queue: deque[Event | Batch]) -> None:
-        (self.linked.add if isinstance(event, Linked) else self.linked.discard)(peer)
-        queue.extend(type(event)(index) for index, seat in self._peers() if seat == peer)
 
     def take_outbox_after_crash(self) -> list[Send]:
         """What had left before the power went."""
@@ -233,231 +134,266 @@ class Honest(Carrier):
         outbox, self._outbox = self._outbox, []
         return outbox
 
+    # --- what it shows ---
+
+    @property
+    def replica(self) -> Replica:
+        """Of its current epoch."""
+        return self.participant.replica
+
+    @property
+    def epoch(self) -> Epoch:
+        """The current one."""
+        return self.participant.epoch
+
+    @property
+    def members(self) -> EpochDescription:
+        """Of the current epoch."""
+        return self.participant.run.description
+
+    @property
+    def anchor(self) -> Header:
+        """Of the current epoch."""
+        return self.participant.run.start.anchor
+
+    @property
+    def own(self) -> SignerIndex | None:
+        """Signer index in the current epoch; None if it is no member."""
+        return self.participant.run.own
+
+    @property
+    def vote_key(self) -> SigningKey:
+        """Of the current epoch."""
+        return self.role.vote_key_of(self.epoch)
+
+    @property
+    def amnesiac(self) -> bool:
+        """Its log of this epoch is lost: it says nothing, and opens no lane."""
+        return self.participant.silenced
+
+    @property
+    def unbatched(self) -> tuple[bytes, ...]:
+        """Transactions that only memory holds: a crash loses them, and their clients hand them in again."""
+        return self.intake.in_memory
+
+    @property
+    def executes(self) -> bool:
+        """Voting is not executing: can it execute what is final?"""
+        return not self.enclave.following
+
+    @property
+    def is_done(self) -> bool:
+        """Everything stored is executed, and nothing more is wished of the set or of this node's keys."""
+        executed = self.store.executed
+        wish = self.store.outcome(executed).next_epoch
+        done = executed == self.replica.final.height and wish == self.members.digest
+        silent = self.amnesiac and self.own is not None
+        return done and not silent and self.executes
+
+    # --- events ---
+
+    def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
+        self._outbox = []
+        match event:
+            case Submitted(transaction):
+                self.intake.accept(transaction)
+                self._outbox += self.intake.hand_over()
+            case Tick():
+                self._on_tick(now)
+            case Received(sender, Submit(envelope)):
+                self.intake.accept(envelope)
+            case Received(sender, message):
+                self._hear(sender, message)
+            case Linked(peer):
+                self._events.append(LinkUp(self._key(peer)))
+            case Unlinked(peer):
+                self._events.append(LinkDown(self._key(peer)))
+        self._go_on(now)
+        return self._take_outbox()
+
+    def _hear(self, sender: SignerIndex, message: Message) -> None:
+        if isinstance(message, OrderingMessage):
+            self._events.append(Heard(self._key(sender), message))
+
+    def _on_tick(self, now: Now) -> None:
+        due = []
+        while self._commits and self._commits[0][0] <= now.monotonic:
+            due.append(self._commits.popleft()[1])
+        self._store(due, now)
+        self._execute(now)
+        if self._status_at <= now.monotonic:
+            self._report(now)
+        self._events.append(Tick())
+
+    def _go_on(self, now: Now) -> None:
+        """Step as long as there is something to step, and turn what clients gave into batches meanwhile."""
+        while True:
+            if self._events or self.participant.is_hungry:
+                events = list(self._events)
+                self._events.clear()
+                self._carry(self.participant.step(events, now), now)
+            elif (batch := self.intake.next_batch()) is not None:
+                self._carry(self.participant.step([OwnBatch(batch)], now), now)
+            else:
+                return
+
     def deadline(self) -> float | None:
         times = [
-            self.replica.deadline(),
+            self.participant.deadline(),
+            self.enclave.deadline(),
             self._status_at,
-            *(queue[0][0] for queue in (self._due, self._commits) if queue),
+            self._commits[0][0] if self._commits else None,
         ]
         return min(at for at in times if at is not None)
 
-    def _work_off(self, queue: deque[Event | Batch], now: Now) -> None:
-        while queue:
-            event = queue.popleft()
-            if isinstance(event, Batch):
-                self._store(event, queue)
-                continue
-            try:
-                output = self.replica.step(event, now)
-            except PeerFault as fault:
-                sender = self.seats[event.sender] if isinstance(event, Received) else self.role.index
-                self.witness.fault(self.role.index, sender, str(fault))
-                continue
-            self._carry_out(output, queue, now)
-            if output.commit:
-                self._fill_lane(queue)
+    # --- effects, each carried out before the next ---
 
-    def _heard(self, seat: SignerIndex, message: Message) -> Received:
-        """A member's message, as its replica hears it."""
-        return Received(SignerIndex(self.seats.index(seat)), message)  # type: ignore[arg-type]
+    def _carry(self, effects: list[Effect], now: Now) -> None:
+        node = self.role.index
+        self.witness.point(node, "stepped")
+        held = False
+        for effect in effects:
+            match effect:
+                case Append(kind, payload):
+                    self.disk.log.append(kind, payload)
+                    held = held or kind == BATCH_RECORD
+                case Sync():
+                    self.witness.point(node, "appended")
+                    self.disk.log.sync()
+                    self.disk.log_lost = False
+                    self.intake.batched()
+                    self.witness.point(node, "batch stored" if held else "synced")
+                case Sign(casts):
+                    signatures = []
+                    for cast in casts:
+                        self.witness.point(node, "durable")
+                        signatures.append(self.enclave.sign(cast.statement))
+                    self._carry(self.participant.signed(casts, signatures), now)
+                case SignAgain(statements):
+                    again = [self.enclave.sign(statement) for statement in statements]
+                    self._carry(self.participant.restated(again, now), now)
+                case Tell() | SendBlocks():
+                    self._send(effect)
+                case _:
+                    self._carry_rest(effect, now)
 
-    def _receive(self, sender: SignerIndex, message: Message, queue: deque[Event | Batch], now: Now) -> None:
-        """R0 first; then what hosts answer themselves; the rest is the replica's, if a member says it."""
-        epoch = epoch_of(message)
-        if epoch is not None and epoch < self.epoch:
-            self._outbox += self.succession.answer_past(sender, message, epoch, now.monotonic)
-        elif epoch is not None and epoch > self.epoch:
-            self._outbox += self.succession.ask_ahead(
-                sender, message, epoch, current=self.epoch, final=self.replica.final, now=now.monotonic
-            )
-        elif isinstance(message, BatchMessage):
-            queue.append(message.batch)
-        elif epoch is None:
-            self._serve(sender, message, queue)
-        elif sender in self.seats:
-            queue.append(self._heard(sender, message))
+    def _carry_rest(self, effect: Effect, now: Now) -> None:
+        node = self.role.index
+        match effect:
+            case ReplaceLog(records, opens):
+                self.witness.point(node, "log is long" if opens is None else "epoch ends")
+                self.disk.log.replace(list(records))
+                self.witness.point(node, "log begins" if opens is None else "epoch begins")
+            case StoreBlocks(commits):
+                self._commits += [(now.monotonic + self.store_delay, commit) for commit in commits]
+                if not self.store_delay:
+                    self._store_all(now)
+            case StoreNow():
+                self._store_all(now)
+            case Recall(epoch, statements):
+                self.enclave.recall(epoch, statements)
+                self.witness.point(node, "epoch begun")
+            case ShowEpochs(entries):
+                self.enclave.show(entries[-1].description.epoch)
+            case Forget(epoch, view):
+                self.enclave.forget(epoch, view)
+            case _:
+                self._show(effect)
 
-    def _serve(self, sender: SignerIndex, message: Message, queue: deque[Event | Batch]) -> None:
-        """Members or not, in whatever epoch: what is final is served, and what is proven is taken."""
-        match message:
-            case BatchRequest(digests):
-                held = [self.batches[digest] for digest in digests if digest in self.batches]
-                stored = self.store.batches(tuple(digest for digest in digests if digest not in self.batches))
-                self._outbox.extend(Send(sender, BatchMessage(batch)) for batch in (*held, *stored))
-            case BlockRequest(digests):
-                headers = (self.replica.header_of(digest) for digest in digests)
-                self._outbox.extend(Send(sender, BlockMessage(header)) for header in headers if header is not None)
-            case RangeRequest(start):
-                found = self.store.range_from(start)
-                self._outbox += [] if found is None else [Send(sender, found)]
-            case Range():
-                self._take_range(sender, message, queue)
-            case EpochRequest(start):
-                self._outbox += self.succession.entries_for(sender, start)
-            case EpochMessage():
-                self._learn(sender, message)
-            case Submit(envelope):
-                self._accept(envelope)
+    def _show(self, effect: Effect) -> None:
+        """What checkers and clients see; a real node also tells its operator of alarms."""
+        node = self.role.index
+        match effect:
+            case EpochBegins(description):
+                self.witness.began(node, description)
+            case BatchAgain(envelopes):
+                self.intake.batch_again(envelopes)
+            case Accuse(description, evidence):
+                liar = evidence.lane if isinstance(evidence, LaneEvidence) else evidence.first.signer
+                self.witness.evidence(node, self._seat(description.validators[liar].node_key))
+            case Fault(peer, reason):
+                self.witness.fault(node, self._seat(peer), reason)
             case _:
                 pass
 
-    def _learn(self, sender: SignerIndex, message: EpochMessage) -> None:
-        """EPOCH: each entry is proven by the one before; then the blocks below it are asked for."""
-        chain = self.succession.chain
-        known = chain.newest
-        try:
-            for entry in message.entries:
-                chain.extend(entry)
-        except PeerFault as fault:
-            self.witness.fault(self.role.index, sender, str(fault))
-        if chain.newest != known:
-            self._outbox += self.succession.missing(sender, self.epoch, self.replica.final)
+    def _send(self, effect: Tell | SendBlocks) -> None:
+        if isinstance(effect, SendBlocks):
+            message: Message = self.store.range_of(effect.first, effect.last, effect.certificate)
+        else:
+            message = effect.message
+        if effect.to is None:
+            self._broadcast(message)
+        else:
+            self._outbox.append(Send(self._seat(effect.to), message))
 
-    # --- effects, in the order of the contract ----------------------------------------------------------------------
+    def _broadcast(self, message: Message) -> None:
+        """To everybody, members or not: those who leave may be all who know the epoch that began."""
+        for seat in range(self.role.seats):
+            if seat != self.role.index:
+                self.witness.point(self.role.index, "sending")
+                self._outbox.append(Send(SignerIndex(seat), message))
 
-    def _carry_out(self, output: Output, queue: deque[Event | Batch], now: Now) -> None:
-        node, log = self.role.index, self.disk.log
-        self.witness.point(node, "stepped")
-        for record in output.persist:
-            log.append(*encode_record(record))
-        for cast in output.cast:
-            log.append(*encode_record(CastRecord(cast.statement)))
-        if output.cast:
-            self.witness.point(node, "appended")
-            log.sync()
-        self._say(output.cast, queue)
-        self._send(output)
-        for evidence in output.evidence:
-            liar = evidence.lane if isinstance(evidence, LaneEvidence) else evidence.first.signer
-            self.witness.evidence(node, self.seats[liar])
-        if output.commit:
-            self._commits.append((now.monotonic + self.store_delay, output.commit))
-            if not self.store_delay:
-                self._store_blocks(self._commits.popleft()[1], now)
-        if len(log) > max(self.log_bytes_max, 2 * self._rotated_bytes):
-            self._rotate()
+    def rotate(self, now: Now) -> None:
+        """Begin a new log, whatever the block store has by now."""
+        self._carry(self.participant.rotate_log(), now)
 
-    def _say(self, casts: list[Cast], queue: deque[Event | Batch]) -> None:
+    # --- the block store and execution ---
+
+    def _store_all(self, now: Now) -> None:
+        commits = [commit for _, commit in self._commits]
+        self._commits.clear()
+        self._store(commits, now)
+
+    def _store(self, commits: list[Commit], now: Now) -> None:
         node = self.role.index
-        for cast in casts:
-            self.guard.add(cast.statement)
-            self.witness.point(node, "durable")
-            vote = self._sign(cast.statement)
-            queue.appendleft(self._heard(node, VoteMessage(vote)))
-            self._broadcast(self._spoken(cast, vote))
-
-    def _send(self, output: Output) -> None:
-        for send in output.send:
-            if send.to is None:
-                self._broadcast(send.message)
-            else:
-                self._outbox.append(Send(self.seats[send.to], send.message))
-        for ask in output.ask:
-            self._ask(ask)
-        for digest in output.relay:
-            if digest in self.batches:
-                self._broadcast(BatchMessage(self.batches[digest]))
-
-    def _spoken(self, cast: Cast, vote: Vote) -> Message:
-        if cast.proposal is None:
-            return VoteMessage(vote)
-        return Propose(cast.proposal.header, cast.statement.view, cast.proposal.justification, vote)
-
-    def _sign(self, statement: Statement) -> Vote:
-        assert self.own is not None
-        self.guard.check(statement)
-        self.witness.signed(self.role.index, statement)
-        signature = self.vote_key.sign(statement.signed_bytes(self.role.chain))
-        return Vote(statement, self.own, signature)
-
-    def _ask(self, ask: Ask) -> None:
-        peer = self.seats[ask.to]
-        if ask.batches:
-            self.wanted.update(ask.batches)
-            self._outbox.append(Send(peer, BatchRequest(ask.batches)))
-        if ask.headers:
-            self._outbox.append(Send(peer, BlockRequest(ask.headers)))
-        if ask.range_from is not None:
-            self._outbox.append(Send(peer, RangeRequest(ask.range_from)))
-
-    def _store_blocks(self, commits: list[Commit], now: Now) -> None:
-        node = self.role.index
+        if not commits:
+            return
         for commit in commits:
-            self.store.append(commit, tuple(self.batches[digest] for digest in commit.batches))
+            held = [self.pool.get(digest) for digest in commit.batches]
+            invariant(None not in held, f"a batch of final block {commit.header.height} is not held")
+            self.store.append(commit, tuple(batch for batch in held if batch is not None))
             self.witness.point(node, "block appended")
         self.disk.blocks.sync()
         for commit in commits:
             self.witness.committed(node, commit)
-            self.succession.stored(commit.header, commit.certificate)
-            self._due.append((now.monotonic + self.execution_delay, commit.header.height))
-        final = self._last_final()
-        invariant(final is not None, "the last block of a commit has its own certificate")
-        assert final is not None
-        self.disk.log.append(*encode_record(final))
+            self.enclave.take(commit.header, now.monotonic)
+            for digest in commit.batches:
+                self.pool.drop(digest)
+        last = commits[-1]
+        invariant(last.certificate is not None, "the last block of a commit has its own certificate")
+        assert last.certificate is not None
         self.witness.point(node, "block stored")
-        self._forget_final_batches(final.header)
-        self.guard.forget_below(final.certificate.view)
+        self._events.append(Recorded(FinalRecord(last.header, last.certificate)))
 
-    def _rotate(self) -> None:
-        """Begin a new log, whatever the block store has by now."""
-        final = self._last_final()
-        stored = () if final is None else (final,)
-        records = [encode_record(record) for record in (*stored, *self.replica.log_records())]
-        kept: list[tuple[int, bytes]] = [(int(kind), payload) for kind, payload in (*self._later, *records)]
-        waiting = set(self._waiting)
-        owed = [batch for batch in self._leftover if waiting & set(decode_payload(batch.payload, batch.header.count))]
-        kept += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in (*owed, *self.batches.values())]
-        if self.amnesiac:
-            kept.append((AMNESIA_RECORD, codec.encode(self.epoch)))
-        self.disk.log.replace(kept)
-        self._rotated_bytes = len(self.disk.log)
+    def _execute(self, now: Now) -> None:
+        def gives_secret() -> bool:
+            return self.witness.gives_secret(self.role.index)
 
-    # --- execution, status, ranges ----------------------------------------------------------------------------------
+        following = self.enclave.following
+        self._events += self.enclave.work(now.monotonic, gives_secret)
+        if following and not self.enclave.following:
+            self._follow(False)
+            self.enclave.begin(now.monotonic)
 
-    def _execute(self, queue: deque[Event | Batch], now: Now) -> None:
-        while self._due and self._due[0][0] <= now.monotonic:
-            _, height = self._due.popleft()
-            if height == self.store.executed + 1:
-                wrong = self.wrong_root_from is not None and height >= self.wrong_root_from
-                queue.append(self.store.execute(wrong=wrong))
+    def _follow(self, now: bool) -> None:
+        self.enclave.following = now
+        self._events.append(Following(now))
+
+    # --- now and then ---
 
     def _report(self, now: Now) -> None:
-        """STATUS to everybody, members or not: those who leave may be all who know the epoch that began."""
-        if self._status_at > now.monotonic:
-            return
         self._status_at = now.monotonic + STATUS_INTERVAL
-        self._hand_over()
-        replica = self.replica
-        body = StatusBody(
-            epoch=self.epoch,
-            view=replica.view,
-            final_view=replica.final_view,
-            height=replica.final.height,
-            digest=replica.final.digest,
-            executed=self.store.executed,
-            lanes=replica.lane_lengths,
-            lowest=Height(1),
-        )
-        status = Status(body, self.role.node_key.sign(body.signed_bytes(self.role.chain)))
-        for seat in range(self.role.seats):
-            if seat != self.role.index:
-                self.witness.point(self.role.index, "sending")
-                self._outbox.append(Send(SignerIndex(seat), status))
+        self._outbox += self.intake.hand_over()
+        self._ask_for_refresh()
+        body = self.participant.status_body()
+        self._broadcast(Status(body, self.role.node_key.sign(body.signed_bytes(self.role.chain))))
 
-    def _take_range(self, sender: SignerIndex, message: Range, queue: deque[Event | Batch]) -> None:
-        """Everything is checked before any of it is stored (T34)."""
-        replica = self.replica
-        if message.certificate.statement.epoch != self.epoch:
-            return
-        try:
-            checked: FinalRange = check_range(message, replica.final, replica.final_cut)
-            replica.check_certificate(message.certificate)
-        except PeerFault as fault:
-            self.witness.fault(self.role.index, sender, str(fault))
-            return
-        batches = [batch for header, held in message.blocks if header in checked.headers for batch in held]
-        self.wanted.update(batch.header.digest for batch in batches)
-        queue.extend(batches)
-        queue.append(checked)
-        if checked.headers and self.succession.chain.newest.epoch > self.epoch:
-            self._outbox += self.succession.missing(sender, self.epoch, checked.headers[-1])
+    def _ask_for_refresh(self) -> None:
+        if self.voting and self.participant.needs_refresh:
+            self.intake.accept(GOVERN + b" refresh %d %d" % (self.role.index, self.epoch))
+
+    def _key(self, seat: int) -> PublicKey:
+        return self.role.realm.node_keys[seat].public
+
+    def _seat(self, key: PublicKey) -> SignerIndex:
+        return self.role.realm.seat_of(key)

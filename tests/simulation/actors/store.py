@@ -4,7 +4,6 @@ Owns the two files of that and what is read back from them. Durability is its ca
 the contract says so.
 """
 
-from collections.abc import Iterator
 from hashlib import sha256
 
 from tests.simulation.actors.actor import Role
@@ -16,9 +15,9 @@ from strongroom.consensus.events import Commit, Executed
 from strongroom.consensus.messages import Range
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
+from strongroom.consensus.validators import EpochDescription
 
 BLOCK_RECORD, OUTCOME_RECORD = 101, 102
-RANGE_BLOCKS = 16
 ZERO = Digest(bytes(32))
 
 Block = tuple[Header, tuple[Batch, ...], Certificate | None]
@@ -94,21 +93,45 @@ class Store:
         """What execution gave at a height."""
         return Executed(Height(height), self.roots[height], self._wishes[height])
 
-    def range_from(self, start: Height) -> Range | None:
-        """Blocks of one epoch from a height on, up to one that has a FINALIZE certificate of its own."""
-        blocks = self.blocks[max(start, 1) - 1 : max(start, 1) - 1 + RANGE_BLOCKS]
-        blocks = [block for block in blocks if block[0].epoch == blocks[0][0].epoch]
-        while blocks and blocks[-1][2] is None:
-            blocks.pop()
-        if not blocks or blocks[-1][2] is None:
-            return None
-        return Range(tuple((header, batches) for header, batches, _ in blocks), blocks[-1][2])
+    def take_over(self, height: int) -> Executed:
+        """The outcome of the next height, which a quorum anchored: who cannot execute records it all the same."""
+        assert height == self.executed + 1
+        return self.execute(wrong=False)
 
-    def batches(self, digests: tuple[Digest, ...]) -> Iterator[Batch]:
-        """Those of the named batches that some final block holds, newest blocks first."""
-        for digest in digests:
-            for _, batches, _ in reversed(self.blocks):
-                found = next((batch for batch in batches if batch.header.digest == digest), None)
-                if found is not None:
-                    yield found
-                    break
+    def range_of(self, first: int, last: int, certificate: Certificate) -> Range:
+        """A RANGE message of stored blocks."""
+        return Range(tuple((header, batches) for header, batches, _ in self.blocks[first - 1 : last]), certificate)
+
+    # --- what a participant reads (Past) ---
+
+    @property
+    def newest_block(self) -> Height:
+        """Newest stored height."""
+        return Height(len(self.blocks))
+
+    @property
+    def newest_outcome(self) -> Height:
+        """Newest executed height."""
+        return self.executed
+
+    def head_at(self, height: int) -> tuple[Header, Certificate | None]:
+        """A stored header and its own certificate."""
+        header, _, certificate = self.blocks[height - 1]
+        return header, certificate
+
+    def bytes_at(self, height: int) -> int:
+        """About what a block takes."""
+        return 500 + sum(batch.header.size for batch in self.blocks[height - 1][1])
+
+    def executed_at(self, height: int) -> Executed:
+        """What execution gave at a height."""
+        return self.outcome(height)
+
+    def wish_at(self, height: int) -> tuple[EpochDescription, bytes] | None:
+        """What the state wishes next, if it is an epoch that seats can form."""
+        wished = self._role.realm.named(self._wishes[height])
+        return None if wished is None else (wished, self._role.realm.public_key(wished.epoch))
+
+    def has_transaction(self, envelope: bytes) -> bool:
+        """Is it in a block here?"""
+        return envelope in self.seen

@@ -36,3 +36,11 @@ class Witness:
 
     def evidence(self, node: SignerIndex, signer: SignerIndex) -> None:
         """The node holds two contradicting votes of a signer."""
+
+    def lost_secret(self, node: SignerIndex) -> bool:
+        """Does the node come back without the input secret that it needs to execute?"""
+        return False
+
+    def gives_secret(self, node: SignerIndex) -> bool:
+        """Does a peer that executes give the missing secret to this node now?"""
+        return True

@@ -1,0 +1,279 @@
+"""What a participant is told and what it wants done: the border between a decision and the world (PROTOCOL §9).
+
+Owns the two lists. Events say what happened; effects are carried out one after the other, in the order of the list:
+what stands before a `Sync` or `ReplaceLog` is durable before what stands behind it is done. Peers are node keys here.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.consensus.blocks import Batch
+from strongroom.consensus.epochs import EpochEntry
+from strongroom.consensus.events import Cast, Commit, Executed, FinalRecord, LaneEvidence, Tick, Work
+from strongroom.consensus.events import Evidence as VoteEvidence
+from strongroom.consensus.host_messages import EpochMessage, EpochRequest
+from strongroom.consensus.messages import (
+    BatchMessage,
+    BatchRequest,
+    BlockMessage,
+    BlockRequest,
+    CertificateMessage,
+    CertificateRequest,
+    Justify,
+    Message,
+    Propose,
+    Range,
+    RangeRequest,
+    Status,
+    VoteMessage,
+)
+from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.types import Epoch, Height, PublicKey, View
+from strongroom.consensus.validators import EpochDescription
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+OrderingMessage = (
+    Propose
+    | VoteMessage
+    | CertificateMessage
+    | Justify
+    | CertificateRequest
+    | BlockMessage
+    | BlockRequest
+    | BatchMessage
+    | BatchRequest
+    | Range
+    | RangeRequest
+    | Status
+    | EpochMessage
+    | EpochRequest
+)
+"""What nodes say to each other about order; heads, keys, outcomes and snapshots are others' business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A decoded message from a node's authenticated link, member or not, of whatever epoch."""
+
+    sender: PublicKey
+    message: OrderingMessage
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """An authenticated link to a node came up."""
+
+    peer: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The last link to a node was lost."""
+
+    peer: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Heads of a quorum are here: nothing is voted before (PROTOCOL §6)."""
+
+    epoch: Epoch
+    """The newest that a head was of."""
+    may_vote: bool
+    """False: a head shows a vote of this node that its log does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBatch:
+    """The next batch of the own lane, signed; see `OwnLane`."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The block store holds every block up to this one, durably."""
+
+    record: FinalRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Whether this node's enclave cannot execute what is final, and goes on by outcomes that a quorum anchored."""
+
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpochsKnown:
+    """The chain of epochs has grown by what a front door showed; each entry was proven by the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A certificate that a head showed; it is checked like any other (R2)."""
+
+    certificate: Certificate
+
+
+ParticipantEvent = (
+    Fresh | Heard | LinkUp | LinkDown | OwnBatch | Recorded | Executed | EpochsKnown | Following | Proven | Work | Tick
+)
+
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Add a record to the log."""
+
+    kind: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Make durable what was appended to the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreNow:
+    """Every final block that was handed over is durable in the block store before the next effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceLog:
+    """Begin a new log with these records, durable before the old one goes."""
+
+    records: tuple[tuple[int, bytes], ...]
+    opens: Epoch | None = None
+    """The epoch that begins with it, if one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Have the guard sign these; give the signatures to `Participant.signed`, and carry out what it returns."""
+
+    casts: tuple[Cast, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignAgain:
+    """Have the guard sign what the log says was said; give the signatures to `Participant.restated`."""
+
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A message to one node, or to every linked one when `to` is None."""
+
+    to: PublicKey | None
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SendBlocks:
+    """A RANGE message: stored blocks from `first` to `last`, whose FINALIZE certificate this is."""
+
+    to: PublicKey
+    first: Height
+    last: Height
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBlocks:
+    """Final blocks, in height order: record them, tell `Recorded`, have them executed, tell `Executed`."""
+
+    commits: tuple[Commit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Fill the enclave's guard from the log: it begins with this, at a start and in each epoch."""
+
+    epoch: Epoch
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The guard of an epoch may drop what it remembers up to this final view."""
+
+    epoch: Epoch
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class ShowEpochs:
+    """Show the enclave how these epochs were opened; it checks every entry itself."""
+
+    entries: tuple[EpochEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBegins:
+    """From now on indexes mean members of this epoch."""
+
+    description: EpochDescription
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAgain:
+    """Envelopes of own batches that an epoch left unordered: into the next batches, before all others."""
+
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewChanged:
+    """Whoever waits for the next view may look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuse:
+    """Proof that a member of this epoch lied (R15)."""
+
+    description: EpochDescription
+    evidence: VoteEvidence | LaneEvidence
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A node broke a rule."""
+
+    peer: PublicKey
+    reason: str
+    counts: bool = True
+    """False: an honest node may be a moment late in the same way; nobody is disconnected for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something is wrong here, and this node votes no more; empty: it is over."""
+
+    reason: str
+
+
+Effect = (
+    Append
+    | Sync
+    | StoreNow
+    | ReplaceLog
+    | Sign
+    | SignAgain
+    | Tell
+    | SendBlocks
+    | StoreBlocks
+    | Recall
+    | Forget
+    | ShowEpochs
+    | EpochBegins
+    | BatchAgain
+    | ViewChanged
+    | Accuse
+    | Fault
+    | Alarm
+)

@@ -1,0 +1,66 @@
+"""What a participant may read of this node's own past, and how often a peer is answered.
+
+Owns the questions; who answers them has the disk. What is read is final and never changes.
+"""
+
+from typing import Protocol
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.events import Executed
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Height, PublicKey
+from strongroom.consensus.validators import EpochDescription
+
+PEERS_MAX = 1024
+"""Peers whose next time is remembered; beyond this everybody's time has come."""
+
+
+class Past(Protocol):
+    """The block store, read. Heights from 1 on; a method raises OperatorFault for what should be there and is not."""
+
+    @property
+    def newest_block(self) -> Height:
+        """Of the newest stored block; 0: none."""
+        ...
+
+    @property
+    def newest_outcome(self) -> Height:
+        """Of the newest recorded outcome; 0: none."""
+        ...
+
+    def head_at(self, height: int) -> tuple[Header, Certificate | None]:
+        """A stored header, and its own FINALIZE certificate if it has one."""
+        ...
+
+    def bytes_at(self, height: int) -> int:
+        """Bytes of a stored block with its batches."""
+        ...
+
+    def executed_at(self, height: int) -> Executed:
+        """What a replica is told of a recorded outcome."""
+        ...
+
+    def wish_at(self, height: int) -> tuple[EpochDescription, bytes] | None:
+        """The epoch that the state wishes next after a recorded outcome, and its public key; None: no wish."""
+        ...
+
+    def has_transaction(self, envelope: bytes) -> bool:
+        """Does a recorded outcome hold this envelope?"""
+        ...
+
+
+class Pace:
+    """When each peer may have its next answer; bounded."""
+
+    def __init__(self) -> None:
+        self._at: dict[PublicKey, float] = {}
+
+    def allows(self, peer: PublicKey, now: float) -> bool:
+        """Is it time?"""
+        return now >= self._at.get(peer, float("-inf"))
+
+    def wait(self, peer: PublicKey, until: float) -> None:
+        """Nothing before then."""
+        if len(self._at) >= PEERS_MAX:
+            self._at.clear()
+        self._at[peer] = until

@@ -1,0 +1,66 @@
+"""What other nodes may have of this one's past: blocks, headers, batches (PROTOCOL §3, §6; T31, T34).
+
+Owns how much a peer gets at once and how fast. All of it is public to nodes: a node serves the past of every epoch,
+also to whoever has fallen out of the validator set.
+"""
+
+from collections.abc import Iterable
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.messages import RANGE_BLOCKS_MAX, BatchMessage, BlockMessage
+from strongroom.consensus.replica import Replica
+from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
+from strongroom.node.batches import BatchPool
+from strongroom.node.ordering.effects import Effect, SendBlocks, Tell
+from strongroom.node.ordering.past import Pace, Past
+
+RANGE_BYTES_MAX = 16 * 1024 * 1024
+RANGE_BYTES_PER_SECOND = 64 * 1024 * 1024
+"""To one peer: whoever asks for old blocks faster than it could execute them is not answered."""
+
+
+class Serving:
+    """Answers from what is stored and held here."""
+
+    def __init__(self, past: Past, pool: BatchPool, epochs: EpochChain) -> None:
+        self._past, self._pool, self._epochs = past, pool, epochs
+        self._ranges = Pace()
+
+    def batches(self, to: PublicKey, digests: Iterable[Digest]) -> list[Effect]:
+        """Those of these batches that are held."""
+        held = (self._pool.get(digest) for digest in digests)
+        return [Tell(to, BatchMessage(batch)) for batch in held if batch is not None]
+
+    def headers(self, to: PublicKey, digests: Iterable[Digest], replica: Replica | None) -> list[Effect]:
+        """Those of these headers that the replica holds, or that ended an epoch."""
+        held = (
+            (None if replica is None else replica.header_of(digest)) or self._terminal(digest) for digest in digests
+        )
+        return [Tell(to, BlockMessage(header)) for header in held if header is not None]
+
+    def _terminal(self, digest: Digest) -> Header | None:
+        """A terminal header by its digest: whoever is an epoch behind looks for it by that name."""
+        following = self._epochs.newest.epoch
+        for epoch in range(following, max(0, following - RANGE_BLOCKS_MAX), -1):
+            anchor = self._epochs.anchor_of(Epoch(epoch))
+            if anchor is not None and anchor.digest == digest:
+                return anchor
+        return None
+
+    def range_from(self, to: PublicKey, start: Height, now: float) -> list[Effect]:
+        """Contiguous stored blocks from `start`, of one epoch, up to the last within bounds that has a certificate."""
+        if not self._ranges.allows(to, now):
+            return []
+        first = max(1, start)
+        size, last, certificate, epoch = 0, first, None, None
+        for height in range(first, min(self._past.newest_block, first + RANGE_BLOCKS_MAX - 1) + 1):
+            header, own = self._past.head_at(height)
+            grown = size + self._past.bytes_at(height)
+            if (epoch is not None and header.epoch != epoch) or (height > first and grown > RANGE_BYTES_MAX):
+                break
+            epoch, size = header.epoch, grown
+            if own is not None:
+                last, certificate = height, own
+        self._ranges.wait(to, now + size / RANGE_BYTES_PER_SECOND)
+        return [] if certificate is None else [SendBlocks(to, Height(first), Height(last), certificate)]

@@ -1,0 +1,125 @@
+"""What one participant decides, looked at from close by: whom it asks, what it keeps, what its log says first."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from tests.simulation.scenes import Scene
+
+from strongroom.consensus.blocks import Batch, BatchHeader, encode_payload
+from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.events import Ask, Commit, Now
+from strongroom.consensus.host_messages import EpochMessage
+from strongroom.consensus.messages import CertificateRequest, RangeRequest
+from strongroom.consensus.types import Digest, Epoch, Height, Lane, Sequence, SignerIndex, View
+from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX
+from strongroom.node.ordering.effects import Append, Effect, Heard, Sync, Tell
+from strongroom.node.ordering.log import OBSERVER_RECORD
+from strongroom.node.ordering.turn import Turn
+
+
+def running() -> Scene:
+    """Four nodes that have ordered something."""
+    scene = Scene(4)
+    scene.start()
+    scene.load(4)
+    scene.settle()
+    return scene
+
+
+def batch_of(scene: Scene, sequence: int, *, signer: int = 1, size: int = 10) -> Batch:
+    """Of lane 1, signed by some node."""
+    payload = encode_payload([bytes([sequence % 256]) * size])
+    header = BatchHeader(
+        epoch=scene.honest(0).epoch,
+        lane=Lane(1),
+        sequence=Sequence(sequence),
+        previous=Digest(bytes(32)),
+        count=1,
+        size=len(payload),
+        payload_digest=Digest(sha256(payload).digest()),
+    )
+    return Batch(header, payload, scene.roles[signer].node_key.sign(header.signed_bytes(scene.chain)))
+
+
+def asked(scene: Scene, ask: Ask) -> list[Effect]:
+    return scene.honest(0).participant.run._ask(ask)
+
+
+def test_what_is_final_is_asked_of_any_reachable_node_when_the_member_is_gone() -> None:
+    """A node that was away for several epochs asks members of its own, who may all have left."""
+    scene = running()
+    node, key = scene.honest(0), scene.realm.node_keys[3].public
+    assert asked(scene, Ask(SignerIndex(1), range_from=Height(9))) == [
+        Tell(scene.realm.node_keys[1].public, RangeRequest(Height(9)))
+    ]
+    node.participant._reachable.clear()
+    node.participant._reachable.add(key)
+    assert asked(scene, Ask(SignerIndex(1), range_from=Height(9))) == [Tell(key, RangeRequest(Height(9)))]
+
+
+def test_old_blocks_are_asked_for_only_when_execution_has_caught_up() -> None:
+    scene = running()
+    node = scene.honest(0)
+    final = node.replica.final
+    many = range(final.height + 1, final.height + BACKLOG_BLOCKS_MAX + 2)
+    node.participant.backlog.add([Commit(replace(final, height=Height(at)), (), None) for at in many])
+    assert asked(scene, Ask(SignerIndex(1), range_from=Height(9))) == []
+    turn = Turn(scene.clock(0))
+    node.participant.run.tick(turn)
+    assert turn.rest == []
+    node.participant.backlog.note_executed(Height(many[0]))
+    node.participant.run.tick(turn)
+    assert turn.rest == [Tell(scene.realm.node_keys[1].public, RangeRequest(Height(9)))]
+
+
+def test_T35_a_batch_that_came_is_wanted_no_more_whether_it_was_kept_or_not() -> None:
+    """T35: nobody grows this node's memory with names of batches."""
+    scene = running()
+    node = scene.honest(0)
+    for batch in (batch_of(scene, 1000), batch_of(scene, 1000), batch_of(scene, 0)):
+        node.pool.want([batch.header.digest])
+        node.participant.run.hear_batch(batch, Turn(scene.clock(0)))
+        assert not node.pool.arrived(batch.header.digest)
+
+
+def test_T35_a_batch_of_no_lane_or_of_another_hand_or_beyond_the_quota_is_refused() -> None:
+    scene = running()
+    run, turn = scene.honest(0).participant.run, Turn(scene.clock(0))
+    with pytest.raises(PeerFault, match="signature"):
+        run.hear_batch(batch_of(scene, 1000, signer=2), turn)
+    stray = batch_of(scene, 1000)
+    with pytest.raises(PeerFault, match="no such lane"):
+        run.hear_batch(replace(stray, header=replace(stray.header, lane=Lane(9))), turn)
+    for sequence in range(1000, 1003):
+        run.hear_batch(batch_of(scene, sequence, size=1000), turn)
+    with pytest.raises(PeerFault, match="unordered bytes"):
+        run.hear_batch(batch_of(scene, 1003, size=1000), turn)
+
+
+def test_row_25_that_the_log_is_lost_is_durable_before_anything_else() -> None:
+    """PROTOCOL §6: the next start finds a log, but not the one in which the promises stood."""
+    scene = running()
+    scene.crash(2)
+    scene.lose_log(2)
+    scene.restart(2)
+    first, second, *_ = scene.honest(2).participant.restore()
+    assert isinstance(first, Append)
+    assert (first.kind, second) == (OBSERVER_RECORD, Sync())
+
+
+def test_R0_a_message_of_an_ended_epoch_is_answered_with_how_the_next_one_was_opened() -> None:
+    scene = running()
+    scene.submit(0, b"govern: rotate 0")
+    assert scene.run(5.0, lambda: all(node.epoch == 1 for node in scene.honest_nodes))
+    scene.run(2.0)
+    peer = scene.realm.node_keys[3].public
+    event = Heard(peer, CertificateRequest(Epoch(0), View(1)))
+    (told,) = scene.honest(0).participant.step([event], scene.clock(0))
+    assert told == Tell(peer, EpochMessage(scene.honest(0).epochs.entries(Epoch(1))))
+
+
+def test_a_step_without_events_wants_nothing() -> None:
+    scene = running()
+    now = scene.clock(0)
+    assert scene.honest(0).participant.step([], Now(now.monotonic, now.wall_ms)) == []
