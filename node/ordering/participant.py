@@ -290,13 +290,11 @@ class Participant:
                 self.run.hold(batch, turn, own=True)
             case Fresh():
                 self._fresh = event
-            case Executed() | Work():
+            case Executed() | Following() | Work():
                 self._advance(event, turn)
             case Recorded(record):
                 self.backlog.note_recorded(record.header.height)
                 self.run.note_final(record, turn)
-            case Following(following):
-                self.backlog.note_following(following)
             case EpochsKnown():
                 self._note_epochs(turn)
             case LinkUp() | LinkDown():
@@ -306,8 +304,11 @@ class Participant:
             case Tick():
                 pass
 
-    def _advance(self, event: Executed | Work, turn: Turn) -> None:
+    def _advance(self, event: Executed | Following | Work, turn: Turn) -> None:
         """What happens here before heads are fresh waits for them."""
+        if isinstance(event, Following):
+            self.backlog.note_following(event.now)
+            return
         if isinstance(event, Executed):
             self.backlog.note_executed(event.height)
         if self.run.begun:

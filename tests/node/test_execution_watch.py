@@ -101,10 +101,13 @@ def host(**given: Any) -> Any:
         _stage="starting",
         alarm=values["alarm"],
         own=values["own"],
-        inbox=SimpleNamespace(driver=object(), status=dict.fromkeys(range(3), status)),
+        participant=SimpleNamespace(
+            begun=True,
+            status=dict.fromkeys(range(3), status),
+            run=SimpleNamespace(description=SimpleNamespace(quorum=SimpleNamespace(faults=1))),
+        ),
         replica=SimpleNamespace(final=SimpleNamespace(height=values["final"])),
         pipeline=SimpleNamespace(executed=values["executed"], behind=SimpleNamespace(is_set=lambda: values["behind"])),
-        tenure=SimpleNamespace(description=SimpleNamespace(quorum=SimpleNamespace(faults=1))),
         participation=SimpleNamespace(fresh_height=0),
     )
     made._is_behind = lambda height: Host._is_behind(made, height)
