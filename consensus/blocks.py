@@ -1,6 +1,7 @@
 """Batches, lanes' cuts and headers: what is ordered, and the bytes that name it (PROTOCOL §2).
 
-A batch stays opaque bytes from its origin's mempool to the enclave; only its small header is read on the way.
+A batch stays opaque bytes from its origin's mempool to the enclave; only its small header is read
+on the way.
 """
 
 from dataclasses import dataclass, field
@@ -52,7 +53,9 @@ class BatchHeader:
     digest: Digest = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", labels.labelled_digest(labels.BATCH, codec.encode(self.to_wire())))
+        object.__setattr__(
+            self, "digest", labels.labelled_digest(labels.BATCH, codec.encode(self.to_wire()))
+        )
 
     def signed_bytes(self, chain: ChainId) -> bytes:
         """What the origin's node key signs."""
@@ -60,7 +63,15 @@ class BatchHeader:
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec."""
-        return (self.epoch, self.lane, self.sequence, self.previous, self.count, self.size, self.payload_digest)
+        return (
+            self.epoch,
+            self.lane,
+            self.sequence,
+            self.previous,
+            self.count,
+            self.size,
+            self.payload_digest,
+        )
 
     @classmethod
     def from_wire(cls, value: object) -> "BatchHeader":
@@ -87,7 +98,8 @@ class BatchHeader:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch header, its origin's signature, and the payload: the encoding of a sequence of envelopes."""
+    """A batch header, its origin's signature, and the payload: the encoding of a sequence of
+    envelopes."""
 
     header: BatchHeader
     payload: bytes
@@ -109,7 +121,9 @@ class Batch:
         header = BatchHeader.from_wire(header_wire)
         if len(payload) != header.size or sha256(payload).digest() != header.payload_digest:
             raise NotCanonical("batch: the payload is not the one that its header names")
-        return cls(header, payload, Signature(codec.sized(signature, SIGNATURE_SIZE, name="signature")))
+        return cls(
+            header, payload, Signature(codec.sized(signature, SIGNATURE_SIZE, name="signature"))
+        )
 
 
 def encode_payload(envelopes: list[bytes]) -> bytes:
@@ -131,7 +145,8 @@ def decode_payload(payload: bytes, count: int) -> tuple[bytes, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LaneTip:
-    """How far a lane is ordered: the next sequence, and the digest that the next batch must name as previous."""
+    """How far a lane is ordered: the next sequence, and the digest that the next batch must name as
+    previous."""
 
     length: Sequence
     """Batches of this lane ordered so far; 0 before the first."""
@@ -205,9 +220,22 @@ class Header:
         """
         value = codec.decode(data, size_max=HEADER_BYTES_MAX)
         shape = (int, bytes, int, int, int, bytes, int, int, tuple, int, int, int, bytes, bytes)
-        version, chain, epoch, view, height, parent, proposer, time_ms, cut, count, size, at, root, following = (
-            codec.fields(value, *shape, name="header")
-        )
+        (
+            version,
+            chain,
+            epoch,
+            view,
+            height,
+            parent,
+            proposer,
+            time_ms,
+            cut,
+            count,
+            size,
+            at,
+            root,
+            following,
+        ) = codec.fields(value, *shape, name="header")
         if version != FORMAT_VERSION:
             raise NotCanonical(f"header: version {version}, this node reads {FORMAT_VERSION}")
         return cls(
@@ -216,7 +244,9 @@ class Header:
             view=View(codec.unsigned(view, name="view")),
             height=Height(codec.unsigned(height, name="height")),
             parent=Digest(codec.sized(parent, DIGEST_SIZE, name="parent")),
-            proposer=SignerIndex(codec.unsigned(proposer, name="proposer", value_max=VALIDATORS_MAX - 1)),
+            proposer=SignerIndex(
+                codec.unsigned(proposer, name="proposer", value_max=VALIDATORS_MAX - 1)
+            ),
             time_ms=Milliseconds(codec.unsigned(time_ms, name="time")),
             cut=tuple(_tip(tip) for tip in codec.listed(cut, name="cut", count_max=VALIDATORS_MAX)),
             batch_count=codec.unsigned(count, name="batch count"),
@@ -232,12 +262,14 @@ class Header:
 def _tip(value: object) -> LaneTip:
     length, digest = codec.fields(value, int, bytes, name="lane tip")
     return LaneTip(
-        Sequence(codec.unsigned(length, name="length")), Digest(codec.sized(digest, DIGEST_SIZE, name="lane digest"))
+        Sequence(codec.unsigned(length, name="length")),
+        Digest(codec.sized(digest, DIGEST_SIZE, name="lane digest")),
     )
 
 
 def initial_cut(anchor: Digest, members: int) -> tuple[LaneTip, ...]:
-    """The cut from which an epoch's first block goes on: every lane empty, chained from the anchor's digest."""
+    """The cut from which an epoch's first block goes on: every lane empty, chained from the
+    anchor's digest."""
     return tuple(LaneTip(Sequence(0), anchor) for _ in range(members))
 
 

@@ -1,9 +1,10 @@
 """Canonical msgpack: each value has one encoding, and `decode` refuses every other.
 
-Owns the byte form of everything that is signed, hashed, sent or stored. Values are None, bool, int, str, bytes and
-tuples of them; there are no maps, no floats and no extension types, so nothing needs an ordering rule. Results of
-programs may hold maps; they use `encode_value` and `decode_value` and are never signed or hashed in the clear.
-Source: https://github.com/msgpack/msgpack/blob/master/spec.md
+Owns the byte form of everything that is signed, hashed, sent or stored. Values are None, bool, int,
+str, bytes and tuples of them; there are no maps, no floats and no extension types, so nothing needs
+an ordering rule. Results of programs may hold maps; they use `encode_value` and `decode_value` and
+are never signed or hashed in the clear. Source:
+https://github.com/msgpack/msgpack/blob/master/spec.md
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,12 @@ Wire = Any
 
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024
 DEPTH_MAX = 32
-"""Sequences within sequences. A rule of ours, far below what the library or the interpreter's stack allows: those
-bounds differ between versions, and whether a value is taken must not."""
+"""Sequences within sequences. A rule of ours, far below what the library or the interpreter's stack
+allows: those bounds differ between versions, and whether a value is taken must not."""
 
-_NOT_A_SEQUENCE = bytes(byte for byte in range(256) if not 0x90 <= byte <= 0x9F and byte not in (0xDC, 0xDD))
+_NOT_A_SEQUENCE = bytes(
+    byte for byte in range(256) if not 0x90 <= byte <= 0x9F and byte not in (0xDC, 0xDD)
+)
 """All bytes that begin no sequence."""
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
 _T = TypeVar("_T")
@@ -36,19 +39,26 @@ def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
     """Decode exactly one canonical value that fills `data`.
 
     Raises:
-        NotCanonical: too long or deep, trailing bytes, a map, an extension type, or a longer form than needed. (Floats
-            and time stamps pass here and fail the type checks of `fields`.)
+        NotCanonical: too long or deep, trailing bytes, a map, an extension type, or a longer form
+            than needed. (Floats and time stamps pass here and fail the type checks of `fields`.)
     """
     if len(data) > size_max:
         raise NotCanonical(f"{len(data)} bytes, at most {size_max} are taken")
     try:
-        value = msgpack.unpackb(data, raw=False, use_list=False, object_pairs_hook=_no_map, ext_hook=_no_extension)
+        value = msgpack.unpackb(
+            data, raw=False, use_list=False, object_pairs_hook=_no_map, ext_hook=_no_extension
+        )
     except NotCanonical:
         raise
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise NotCanonical(f"not one msgpack value: {type(error).__name__}") from None
-    # On the hot path: what is flat, or has fewer bytes that begin a sequence than may nest, is not deep.
-    if type(value) is tuple and tuple in map(type, value) and len(data.translate(None, _NOT_A_SEQUENCE)) > DEPTH_MAX:
+    # On the hot path: what is flat, or has fewer bytes that begin a sequence than may nest, is not
+    # deep.
+    if (
+        type(value) is tuple
+        and tuple in map(type, value)
+        and len(data.translate(None, _NOT_A_SEQUENCE)) > DEPTH_MAX
+    ):
         _check_depth(value)
     if _packer.pack(value) != data:
         raise NotCanonical("not the canonical encoding of its value")
@@ -82,7 +92,9 @@ def fields(value: Wire, *shape: type, name: str) -> tuple[Any, ...]:
         raise NotCanonical(f"{name}: expected {len(shape)} fields")
     for position, (item, expected) in enumerate(zip(value, shape, strict=True)):
         if type(item) is not expected:
-            raise NotCanonical(f"{name}: field {position} is {type(item).__name__}, expected {expected.__name__}")
+            raise NotCanonical(
+                f"{name}: field {position} is {type(item).__name__}, expected {expected.__name__}"
+            )
     return value
 
 

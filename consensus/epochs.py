@@ -1,8 +1,8 @@
 """The succession of epochs, checked link by link from genesis on (PROTOCOL §1, R16).
 
-Owns which validator set certifies which heights, and the proof of it: for each epoch after the first, the terminal
-header of the one before, a FINALIZE certificate for it by that epoch's quorum, and the description that it names. Knows
-nothing of who was admitted or why, and of no secret.
+Owns which validator set certifies which heights, and the proof of it: for each epoch after the
+first, the terminal header of the one before, a FINALIZE certificate for it by that epoch's quorum,
+and the description that it names. Knows nothing of who was admitted or why, and of no secret.
 """
 
 from bisect import bisect_left
@@ -35,11 +35,17 @@ class EpochEntry:
     description: EpochDescription
     """Of epoch e+1; its digest is `header.next_epoch`."""
     public_key: bytes
-    """The hybrid public key of epoch e+1, 1216 bytes; its SHA-256 is `description.public_key_digest`."""
+    """The hybrid public key of epoch e+1, 1216 bytes; its SHA-256 is
+    `description.public_key_digest`."""
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec."""
-        return (self.header.encoded, self.certificate.to_wire(), self.description.encode(), self.public_key)
+        return (
+            self.header.encoded,
+            self.certificate.to_wire(),
+            self.description.encode(),
+            self.public_key,
+        )
 
     @classmethod
     def from_wire(cls, value: object) -> "EpochEntry":
@@ -60,9 +66,14 @@ class EpochEntry:
 
 
 def check_final(
-    header: Header, certificate: Certificate, chain: ChainId, description: EpochDescription, verify: Verify
+    header: Header,
+    certificate: Certificate,
+    chain: ChainId,
+    description: EpochDescription,
+    verify: Verify,
 ) -> None:
-    """Check a FINALIZE certificate of this very header. A terminal block may be certified in a later view.
+    """Check a FINALIZE certificate of this very header. A terminal block may be certified in a
+    later view.
 
     Raises:
         PeerFault: another kind, block, view, chain or epoch, or not a quorum's signatures.
@@ -72,18 +83,25 @@ def check_final(
     if header.chain != chain:
         raise PeerFault(f"block {header.height} is of another chain")
     if header.epoch != description.epoch:
-        raise PeerFault(f"block {header.height} is of epoch {header.epoch}, expected {description.epoch}")
+        raise PeerFault(
+            f"block {header.height} is of epoch {header.epoch}, expected {description.epoch}"
+        )
     terminal = header.next_epoch != description.digest
     if certificate.view != header.view and not (terminal and certificate.view > header.view):
-        raise PeerFault(f"block {header.height} of view {header.view}, certified in view {certificate.view}")
+        raise PeerFault(
+            f"block {header.height} of view {header.view}, certified in view {certificate.view}"
+        )
     certificate.check(chain, description, verify)
 
 
 class EpochChain:
     """Every epoch from a trusted first one on, each proven by the quorum of the one before."""
 
-    def __init__(self, chain_id: ChainId, first: EpochDescription, anchor: Header, verify: Verify) -> None:
-        """Begin at an epoch that is trusted as it stands: epoch 0 with genesis, or one that is pinned.
+    def __init__(
+        self, chain_id: ChainId, first: EpochDescription, anchor: Header, verify: Verify
+    ) -> None:
+        """Begin at an epoch that is trusted as it stands: epoch 0 with genesis, or one that is
+        pinned.
 
         Args:
             chain_id: SHA-256 of the genesis document.
@@ -110,23 +128,30 @@ class EpochChain:
     def extend(self, entry: EpochEntry) -> bool:
         """Take what opens the next epoch; what is known already changes nothing.
 
-        A known epoch is the same if its terminal header, description and key are: another quorum's certificate, or one
-        of another view, proves nothing else.
+        A known epoch is the same if its terminal header, description and key are: another quorum's
+        certificate, or one of another view, proves nothing else.
 
         Returns:
             Whether it was new.
 
         Raises:
-            PeerFault: not the next epoch; a header that is of another chain or epoch, not terminal, or not above the
-                epoch's anchor; a certificate that is not FINALIZE for it by the epoch's quorum; a description or key
-                that is not the one named; or a known epoch told differently.
+            PeerFault: not the next epoch; a header that is of another chain or epoch, not terminal,
+                or not above the epoch's anchor; a certificate that is not FINALIZE for it by the
+                epoch's quorum; a description or key that is not the one named; or a known epoch
+                told differently.
         """
         header, description = entry.header, entry.description
         known = self._entry(description.epoch)
         if known is not None:
-            same = (known.header, known.description, known.public_key) == (header, description, entry.public_key)
+            same = (known.header, known.description, known.public_key) == (
+                header,
+                description,
+                entry.public_key,
+            )
             if not same:
-                raise PeerFault(f"epoch {description.epoch} was opened by another block, or is another one")
+                raise PeerFault(
+                    f"epoch {description.epoch} was opened by another block, or is another one"
+                )
             return False
         ending = self.newest
         if description.epoch != ending.epoch + 1:
@@ -136,9 +161,13 @@ class EpochChain:
         if header.height <= self.anchor.height:
             raise PeerFault(f"block {header.height} is not above its epoch's anchor")
         if description.digest != header.next_epoch:
-            raise PeerFault(f"epoch {description.epoch} is not the one that block {header.height} names")
+            raise PeerFault(
+                f"epoch {description.epoch} is not the one that block {header.height} names"
+            )
         if sha256(entry.public_key).digest() != description.public_key_digest:
-            raise PeerFault(f"epoch {description.epoch}: its public key is not the one that its description names")
+            raise PeerFault(
+                f"epoch {description.epoch}: its public key is not the one that its description names"
+            )
         check_final(header, entry.certificate, self._chain, ending, self._verify)
         self._entries.append(entry)
         self._sizes.append(len(codec.encode(entry.to_wire())))
@@ -159,22 +188,31 @@ class EpochChain:
         return None if entry is None else entry.header
 
     def public_key(self, epoch: Epoch) -> bytes | None:
-        """The hybrid public key of an epoch after the first, 1216 bytes; that of the first stands in genesis."""
+        """The hybrid public key of an epoch after the first, 1216 bytes; that of the first stands
+        in genesis."""
         entry = self._entry(epoch)
         return None if entry is None else entry.public_key
 
     def entries(self, start: Epoch) -> tuple[EpochEntry, ...]:
-        """Those that open epochs from `start` on, in order: at most what one EPOCH message holds."""
+        """Those that open epochs from `start` on, in order: at most what one EPOCH message
+        holds."""
         begin = max(0, start - self._first.epoch - 1)
         end, size = begin, 0
-        while end < min(len(self._entries), begin + ENTRIES_MAX) and size + self._sizes[end] <= ENTRIES_BYTES_MAX:
+        while (
+            end < min(len(self._entries), begin + ENTRIES_MAX)
+            and size + self._sizes[end] <= ENTRIES_BYTES_MAX
+        ):
             size += self._sizes[end]
             end += 1
         return tuple(self._entries[begin:end])
 
     def epoch_at(self, height: Height) -> Epoch:
-        """The epoch whose quorum certifies this height: a terminal block is its own epoch's last."""
-        return Epoch(self._first.epoch + bisect_left(self._entries, height, key=lambda entry: entry.header.height))
+        """The epoch whose quorum certifies this height: a terminal block is its own epoch's
+        last."""
+        return Epoch(
+            self._first.epoch
+            + bisect_left(self._entries, height, key=lambda entry: entry.header.height)
+        )
 
     def _entry(self, epoch: Epoch) -> EpochEntry | None:
         index = epoch - self._first.epoch - 1

@@ -17,7 +17,8 @@ class StrongroomError(Exception):
 
 
 class OperatorFault(StrongroomError):
-    """Configuration, keys or disk of this machine are not as they must be; the message says what to do next."""
+    """Configuration, keys or disk of this machine are not as they must be; the message says what to
+    do next."""
 
 
 class PeerFault(StrongroomError):

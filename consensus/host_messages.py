@@ -1,6 +1,8 @@
-"""What hosts say to each other beside the replicas: epochs, keys, outcomes, snapshots, transactions (PROTOCOL §3).
+"""What hosts say to each other beside the replicas: epochs, keys, outcomes, snapshots, transactions
+(PROTOCOL §3).
 
-Owns their shapes, tags and bounds; messages.py is the way to bytes and back. A replica sees none of these.
+Owns their shapes, tags and bounds; messages.py is the way to bytes and back. A replica sees none of
+these.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,9 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import NONCE_SIZE, Epoch, Height
 
 KEYS_REQ, KEYS = 8, 9
-EPOCH_REQ, EPOCH, SNAP_REQ, SNAP, OUTCOME_REQ, OUTCOMES, SUBMIT, KEYS_CHALLENGE, KEYS_PROOF = range(17, 26)
+EPOCH_REQ, EPOCH, SNAP_REQ, SNAP, OUTCOME_REQ, OUTCOMES, SUBMIT, KEYS_CHALLENGE, KEYS_PROOF = range(
+    17, 26
+)
 """First field of a message."""
 OUTCOMES_MAX = 64
 """Outcomes of one OUTCOMES message."""
@@ -45,7 +49,8 @@ class EpochMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRequest:
-    """Asks for outcomes with write sets from a height on: for a node that catches up by write sets."""
+    """Asks for outcomes with write sets from a height on: for a node that catches up by write
+    sets."""
 
     start: Height
 
@@ -223,7 +228,8 @@ def _read_keys(rest: tuple[Any, ...]) -> Keys:
 def _read_snapshot_request(rest: tuple[Any, ...]) -> SnapshotRequest:
     height, chunk = codec.fields(rest, int, int, name="snapshot request")
     return SnapshotRequest(
-        Height(codec.unsigned(height, name="height")), codec.unsigned(chunk, name="chunk", value_max=CHUNKS_MAX - 1)
+        Height(codec.unsigned(height, name="height")),
+        codec.unsigned(chunk, name="chunk", value_max=CHUNKS_MAX - 1),
     )
 
 

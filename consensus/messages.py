@@ -1,7 +1,7 @@
 """The wire vocabulary between nodes (PROTOCOL §3): one frozen dataclass and one tag each.
 
-`encode_message` and `decode_message` are the only way between bytes and these. What replicas say is defined here, what
-hosts say beside them in host_messages.py.
+`encode_message` and `decode_message` are the only way between bytes and these. What replicas say is
+defined here, what hosts say beside them in host_messages.py.
 """
 
 from dataclasses import dataclass
@@ -300,7 +300,9 @@ def encode_message(message: Message) -> bytes:
     """Canonical bytes: a tag, then the fields."""
     match message:
         case Propose(header, view, justification, vote):
-            return codec.encode((PROPOSE, header.encoded, view, justification.to_wire(), vote.to_wire()))
+            return codec.encode(
+                (PROPOSE, header.encoded, view, justification.to_wire(), vote.to_wire())
+            )
         case BatchMessage(batch):
             return codec.encode((BATCH, *batch.to_wire()))
         case VoteMessage(vote):
@@ -311,7 +313,9 @@ def encode_message(message: Message) -> bytes:
             return codec.encode((STATUS, body.to_wire(), signature))
         case Justify(epoch, view, certificates, votes):
             held = tuple(certificate.to_wire() for certificate in certificates)
-            return codec.encode((JUSTIFY, epoch, view, held, tuple(vote.to_wire() for vote in votes)))
+            return codec.encode(
+                (JUSTIFY, epoch, view, held, tuple(vote.to_wire() for vote in votes))
+            )
         case _:
             return codec.encode(_rest_to_wire(message))
 
@@ -321,7 +325,10 @@ def _rest_to_wire(message: Message) -> tuple[object, ...]:
         case Head():
             return (HEAD, *message.to_wire())
         case Range(blocks, certificate):
-            wire = tuple((header.encoded, tuple(batch.to_wire() for batch in batches)) for header, batches in blocks)
+            wire = tuple(
+                (header.encoded, tuple(batch.to_wire() for batch in batches))
+                for header, batches in blocks
+            )
             return (RANGE, wire, certificate.to_wire())
         case HeadRequest(nonce):
             return (HEAD_REQ, nonce)
@@ -346,14 +353,20 @@ def decode_message(data: bytes) -> Message:
         NotCanonical: unknown tag, or not the canonical encoding of a message.
     """
     value = codec.decode(data)
-    if type(value) is not tuple or not value or type(value[0]) is not int or value[0] not in _READERS:
+    if (
+        type(value) is not tuple
+        or not value
+        or type(value[0]) is not int
+        or value[0] not in _READERS
+    ):
         raise NotCanonical("message: unknown tag")
     message: Message = _READERS[value[0]](value[1:])
     return message
 
 
 def certified_statement(data: bytes) -> tuple[int, int, int, bytes] | None:
-    """What a CERT message is about, (kind, epoch, view, digest), before its signatures are read; None for others.
+    """What a CERT message is about, (kind, epoch, view, digest), before its signatures are read;
+    None for others.
 
     Raises:
         NotCanonical: a CERT whose statement is not one.
@@ -389,13 +402,19 @@ def _justify(rest: tuple[Any, ...]) -> Justify:
         Epoch(codec.unsigned(epoch, name="epoch")),
         View(codec.unsigned(view, name="view")),
         tuple(Certificate.from_wire(certificate) for certificate in listed),
-        tuple(Vote.from_wire(vote) for vote in codec.listed(votes, name="votes", count_max=JUSTIFY_VOTES_MAX)),
+        tuple(
+            Vote.from_wire(vote)
+            for vote in codec.listed(votes, name="votes", count_max=JUSTIFY_VOTES_MAX)
+        ),
     )
 
 
 def _status(rest: tuple[Any, ...]) -> Status:
     body, signature = codec.fields(rest, tuple, bytes, name="status")
-    return Status(StatusBody.from_wire(body), Signature(codec.sized(signature, SIGNATURE_SIZE, name="signature")))
+    return Status(
+        StatusBody.from_wire(body),
+        Signature(codec.sized(signature, SIGNATURE_SIZE, name="signature")),
+    )
 
 
 def _head_request(rest: tuple[Any, ...]) -> HeadRequest:
@@ -405,7 +424,9 @@ def _head_request(rest: tuple[Any, ...]) -> HeadRequest:
 
 def _certificate_request(rest: tuple[Any, ...]) -> CertificateRequest:
     epoch, view = codec.fields(rest, int, int, name="certificate request")
-    return CertificateRequest(Epoch(codec.unsigned(epoch, name="epoch")), View(codec.unsigned(view, name="view")))
+    return CertificateRequest(
+        Epoch(codec.unsigned(epoch, name="epoch")), View(codec.unsigned(view, name="view"))
+    )
 
 
 def _digests(rest: tuple[Any, ...]) -> tuple[Digest, ...]:

@@ -1,7 +1,7 @@
 """What validators sign, and what a quorum of it proves (PROTOCOL §2).
 
-Owns Statement, Vote, Certificate and Justification: their bytes and their validity. Counting is in tally.py, deciding
-in replica.py.
+Owns Statement, Vote, Certificate and Justification: their bytes and their validity. Counting is in
+tally.py, deciding in replica.py.
 """
 
 from dataclasses import dataclass
@@ -50,8 +50,14 @@ class Statement:
             raise NotCanonical("statement: views count from 1")
 
     def signed_bytes(self, chain: ChainId) -> bytes:
-        """Label ‖ 0 ‖ chain[32] ‖ kind[1] ‖ epoch[u64] ‖ view[u64] ‖ digest[32], integers big-endian."""
-        tail = bytes((self.kind,)) + self.epoch.to_bytes(8, "big") + self.view.to_bytes(8, "big") + self.digest
+        """Label ‖ 0 ‖ chain[32] ‖ kind[1] ‖ epoch[u64] ‖ view[u64] ‖ digest[32], integers
+        big-endian."""
+        tail = (
+            bytes((self.kind,))
+            + self.epoch.to_bytes(8, "big")
+            + self.view.to_bytes(8, "big")
+            + self.digest
+        )
         return labels.bound(labels.CONSENSUS, chain, tail)
 
     def to_wire(self) -> tuple[int, int, int, bytes]:
@@ -78,7 +84,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A statement with its signer and signature. Existing says nothing of the signature: see `check`."""
+    """A statement with its signer and signature. Existing says nothing of the signature: see
+    `check`."""
 
     statement: Statement
     signer: SignerIndex
@@ -92,10 +99,14 @@ class Vote:
         """
         statement = self.statement
         if statement.epoch != members.epoch or self.signer >= len(members.validators):
-            raise PeerFault(f"vote of epoch {statement.epoch} by signer {self.signer}: no such member")
+            raise PeerFault(
+                f"vote of epoch {statement.epoch} by signer {self.signer}: no such member"
+            )
         key = members.validators[self.signer].vote_key
         if not verify(key, self.signature, statement.signed_bytes(chain)):
-            raise PeerFault(f"vote by signer {self.signer} in view {statement.view}: signature does not verify")
+            raise PeerFault(
+                f"vote by signer {self.signer} in view {statement.view}: signature does not verify"
+            )
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec."""
@@ -124,7 +135,8 @@ class Certificate:
 
     statement: Statement
     signers: tuple[SignerIndex, ...]
-    """Strictly ascending; on the wire a bitmap, signer i at bit i of a big-endian byte string without leading zeros."""
+    """Strictly ascending; on the wire a bitmap, signer i at bit i of a big-endian byte string
+    without leading zeros."""
     signatures: tuple[Signature, ...]
     """In the order of `signers`."""
 
@@ -153,12 +165,17 @@ class Certificate:
         """Check that a quorum of this epoch's members signed exactly this statement.
 
         Raises:
-            PeerFault: another epoch, too few signers, a signer that is no member, or a signature that does not verify.
+            PeerFault: another epoch, too few signers, a signer that is no member, or a signature
+                that does not verify.
         """
         if self.statement.epoch != members.epoch:
-            raise PeerFault(f"certificate of epoch {self.statement.epoch}, expected {members.epoch}")
+            raise PeerFault(
+                f"certificate of epoch {self.statement.epoch}, expected {members.epoch}"
+            )
         if len(self.signers) < members.quorum.size:
-            raise PeerFault(f"certificate with {len(self.signers)} signers, a quorum is {members.quorum.size}")
+            raise PeerFault(
+                f"certificate with {len(self.signers)} signers, a quorum is {members.quorum.size}"
+            )
         if self.signers[-1] >= len(members.validators):
             raise PeerFault("certificate: a signer is no member")
         message = self.statement.signed_bytes(chain)
@@ -195,7 +212,8 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Justification:
-    """Why a proposal may stand on its parent in a view: the parent's certificate, and an X for every view between."""
+    """Why a proposal may stand on its parent in a view: the parent's certificate, and an X for
+    every view between."""
 
     parent: Certificate | None
     """N or F of a view before; None for the epoch's anchor (view 0)."""
@@ -218,7 +236,9 @@ class Justification:
         if any(null.kind is not Kind.NULLIFY for null in self.nulls):
             raise PeerFault("justification: nulls must be NULLIFY certificates")
         if [null.view for null in self.nulls] != list(range(self.parent_view + 1, view)):
-            raise PeerFault(f"justification: not exactly one null for each view in ({self.parent_view}, {view})")
+            raise PeerFault(
+                f"justification: not exactly one null for each view in ({self.parent_view}, {view})"
+            )
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec."""
@@ -237,5 +257,8 @@ class Justification:
         parent, nulls = value
         return cls(
             None if parent is None else Certificate.from_wire(parent),
-            tuple(Certificate.from_wire(null) for null in codec.listed(nulls, name="nulls", count_max=NULLS_MAX)),
+            tuple(
+                Certificate.from_wire(null)
+                for null in codec.listed(nulls, name="nulls", count_max=NULLS_MAX)
+            ),
         )

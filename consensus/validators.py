@@ -12,7 +12,8 @@ from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, PublicKey, Signe
 VALIDATORS_MAX = 256
 
 Verify = Callable[[bytes, bytes, bytes], bool]
-"""(public key, signature, message) → does it verify? Injected, so that this package holds no cryptography."""
+"""(public key, signature, message) → does it verify? Injected, so that this package holds no
+cryptography."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,9 @@ class EpochDescription:
     def __post_init__(self) -> None:
         keys = [validator.node_key for validator in self.validators]
         if not keys or len(keys) > VALIDATORS_MAX or keys != sorted(set(keys)):
-            raise NotCanonical(f"validators: expected 1..{VALIDATORS_MAX} distinct ones in order of node key")
+            raise NotCanonical(
+                f"validators: expected 1..{VALIDATORS_MAX} distinct ones in order of node key"
+            )
         if len({validator.vote_key for validator in self.validators}) != len(keys):
             raise NotCanonical("validators: a vote key stands twice")
         object.__setattr__(self, "digest", labels.labelled_digest(labels.EPOCH, self.encode()))
@@ -69,7 +72,9 @@ class EpochDescription:
         Raises:
             NotCanonical: not the encoding of an epoch description.
         """
-        epoch, members, digest = codec.fields(codec.decode(data), int, tuple, bytes, name="epoch description")
+        epoch, members, digest = codec.fields(
+            codec.decode(data), int, tuple, bytes, name="epoch description"
+        )
         validators = []
         for member in codec.listed(members, name="validators", count_max=VALIDATORS_MAX):
             node_key, vote_key = codec.fields(member, bytes, bytes, name="validator")
@@ -87,9 +92,11 @@ class EpochDescription:
 
 
 def leader_order(anchor: Digest, members: int) -> tuple[SignerIndex, ...]:
-    """The epoch's order of leaders: Fisher-Yates, seeded by SHA-256 over the anchor's digest (PROTOCOL §7).
+    """The epoch's order of leaders: Fisher-Yates, seeded by SHA-256 over the anchor's digest
+    (PROTOCOL §7).
 
-    Draw i takes eight bytes of SHA-256(anchor ‖ u32 i) modulo i+1; the bias is below members / 2^64.
+    Draw i takes eight bytes of SHA-256(anchor ‖ u32 i) modulo i+1; the bias is below members /
+    2^64.
     """
     order = list(range(members))
     for i in range(members - 1, 0, -1):

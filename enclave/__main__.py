@@ -1,10 +1,12 @@
-"""The enclave's process: measure, load the platform, raise the walls, then answer at the door until it closes.
+"""The enclave's process: measure, load the platform, raise the walls, then answer at the door until
+it closes.
 
     python -m strongroom.enclave --socket FD --chip DIR --host PID
 
-Stands for the loader and the secure processor too: what a real platform does in silicon before the first instruction
-of the guest (measure, hold the chip key) happens here before the walls go up. Owns how the process ends: with a status
-of requests.Ending, and without a word once the walls stand, for a traceback would tell what it must not (T10).
+Stands for the loader and the secure processor too: what a real platform does in silicon before the
+first instruction of the guest (measure, hold the chip key) happens here before the walls go up.
+Owns how the process ends: with a status of requests.Ending, and without a word once the walls
+stand, for a traceback would tell what it must not (T10).
 """
 
 import argparse
@@ -15,17 +17,22 @@ from pathlib import Path
 from typing import NoReturn
 
 from strongroom.consensus.errors import InvariantBroken, StrongroomError
-from strongroom.enclave.core import Core
-from strongroom.enclave.door import serve
-from strongroom.enclave.execution import Diverged
+from strongroom.enclave.door.requests import Ending
+from strongroom.enclave.door.serve import serve
+from strongroom.enclave.execution.executor import Diverged
+from strongroom.enclave.member.lifecycle import Core
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
-from strongroom.enclave.requests import Ending
-from strongroom.enclave.walls.raising import STANDARD_ERROR, load_what_is_loaded_late, raise_walls
+from strongroom.enclave.sandbox.entering import (
+    STANDARD_ERROR,
+    load_what_is_loaded_late,
+    raise_walls,
+)
 
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
-"""Allocations, then collections, until the next generation is looked at; 0.5 to 1.5 µs less per payment."""
+"""Allocations, then collections, until the next generation is looked at; 0.5 to 1.5 µs less per
+payment."""
 _ENDINGS: tuple[tuple[type[BaseException], Ending], ...] = (
     (Diverged, Ending.DIVERGED),
     (InvariantBroken, Ending.INVARIANT_BROKEN),
@@ -45,7 +52,9 @@ def tune_collector() -> None:
 def main() -> NoReturn:
     """Run until the host closes the socket; never returns, so that nothing runs after it."""
     parser = argparse.ArgumentParser(prog="strongroom.enclave", description=__doc__)
-    parser.add_argument("--socket", type=int, required=True, help="descriptor of a connected Unix stream socket")
+    parser.add_argument(
+        "--socket", type=int, required=True, help="descriptor of a connected Unix stream socket"
+    )
     parser.add_argument("--chip", type=Path, required=True, help="folder of the simulated chip")
     parser.add_argument("--host", type=int, required=True, help="pid of the host")
     arguments = parser.parse_args()

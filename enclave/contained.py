@@ -1,13 +1,14 @@
-"""Which errors say something of the bytes at hand, and which of this process (DESIGN §3, stop 7; README, Decisions).
+"""Which errors say something of the bytes at hand, and which of this process (DESIGN §3, stop 7;
+README, Decisions).
 
-Execution is total: whatever one envelope, one proposal or one piece of evidence makes our own code raise becomes a
-refusal, the same on every replica, for every replica runs the same code on the same bytes. What this process lacks
-(memory, stack, a descriptor, a key) or contradicts (an invariant) is no fact of the bytes: it may never become an
-outcome, so it ends the process instead.
+Execution is total: whatever one envelope, one proposal or one piece of evidence makes our own code
+raise becomes a refusal, the same on every replica, for every replica runs the same code on the same
+bytes. What this process lacks (memory, stack, a descriptor, a key) or contradicts (an invariant) is
+no fact of the bytes: it may never become an outcome, so it ends the process instead.
 """
 
 from strongroom.consensus.errors import InvariantBroken
-from strongroom.enclave.keys import KeysNeeded
+from strongroom.enclave.keys.keys import KeysNeeded
 
 OF_THIS_PROCESS = (InvariantBroken, KeysNeeded, MemoryError, RecursionError, OSError)
 """Raised on wherever anything else is contained."""

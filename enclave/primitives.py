@@ -1,10 +1,12 @@
-"""Cryptographic recipes; with the attestation certificates, the only importer of primitives in this package.
+"""Cryptographic recipes; with the attestation certificates, the only importer of primitives in this
+package.
 
-Owns the choice of algorithm, mode, nonce and key form. Callers pass purposes and sequence numbers, never a nonce, curve
-or mode, and no key here has a repr that shows it.
+Owns the choice of algorithm, mode, nonce and key form. Callers pass purposes and sequence numbers,
+never a nonce, curve or mode, and no key here has a repr that shows it.
 
-Ed25519 (RFC 8032), HKDF-SHA256 (RFC 5869), AES-256-GCM (NIST SP 800-38D), AES-256-GCM-SIV (RFC 8452), HPKE base mode
-(RFC 9180) with KEM MLKEM768-X25519 (X-Wing, draft-connolly-cfrg-xwing-kem), HKDF-SHA256, AES-256-GCM.
+Ed25519 (RFC 8032), HKDF-SHA256 (RFC 5869), AES-256-GCM (NIST SP 800-38D), AES-256-GCM-SIV (RFC
+8452), HPKE base mode (RFC 9180) with KEM MLKEM768-X25519 (X-Wing, draft-connolly-cfrg-xwing-kem),
+HKDF-SHA256, AES-256-GCM.
 """
 
 import os
@@ -39,7 +41,8 @@ HYBRID_OVERHEAD = 1088 + 32 + TAG_SIZE
 _VERIFY_CACHE_MAX = 4096
 _HYBRID_CACHE_MAX = 1024
 _LATTICE_SIZE = 1184
-"""Of a hybrid key's 1216 bytes the ML-KEM-768 encapsulation key: 3·256 coefficients of 12 bits, then a seed of 32."""
+"""Of a hybrid key's 1216 bytes the ML-KEM-768 encapsulation key: 3·256 coefficients of 12 bits,
+then a seed of 32."""
 _COEFFICIENT_BYTES = 3 * 256 * 12 // 8
 _LATTICE_MODULUS = 3329
 _CURVE_PRIME = 2**255 - 19
@@ -52,7 +55,8 @@ _LOW_ORDER = frozenset(
         _CURVE_PRIME - 1,
     }
 )
-"""Coordinates of Curve25519 with which every private key comes to zero (RFC 7748 §6.1, https://cr.yp.to/ecdh.html)."""
+"""Coordinates of Curve25519 with which every private key comes to zero (RFC 7748 §6.1,
+https://cr.yp.to/ecdh.html)."""
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -82,14 +86,17 @@ class Secret:
     def derive(self, label: bytes, context: bytes = b"") -> "Secret":
         """HKDF-SHA256 with `label ‖ 0 ‖ context` as info."""
         info = label + b"\x00" + context
-        return Secret(HKDF(algorithm=SHA256(), length=SECRET_SIZE, salt=None, info=info).derive(self._bytes))
+        return Secret(
+            HKDF(algorithm=SHA256(), length=SECRET_SIZE, salt=None, info=info).derive(self._bytes)
+        )
 
     def __repr__(self) -> str:
         return "Secret(…)"
 
 
 def random_bytes(size: int) -> bytes:
-    """Randomness of the operating system: for nonces, salts and queries' blinding, never for consensus state."""
+    """Randomness of the operating system: for nonces, salts and queries' blinding, never for
+    consensus state."""
     return os.urandom(size)
 
 
@@ -125,7 +132,8 @@ def verify(public: bytes, signature: bytes, message: bytes) -> bool:
 
 
 class HybridKey:
-    """X-Wing private key (ML-KEM-768 and X25519) made from a 32-byte seed, as in draft-connolly-cfrg-xwing-kem §5.2."""
+    """X-Wing private key (ML-KEM-768 and X25519) made from a 32-byte seed, as in
+    draft-connolly-cfrg-xwing-kem §5.2."""
 
     __slots__ = ("_key", "public")
 
@@ -134,7 +142,9 @@ class HybridKey:
         lattice = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
         curve = X25519PrivateKey.from_private_bytes(expanded[64:])
         self._key = MLKEM768X25519PrivateKey(lattice, curve)
-        self.public = lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
+        self.public = (
+            lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
+        )
 
     def open(self, message: bytes, info: bytes) -> bytes:
         """Open what `hybrid_seal` sealed under the same info.
@@ -153,11 +163,12 @@ class HybridKey:
 
 @lru_cache(maxsize=_HYBRID_CACHE_MAX)
 def check_hybrid(public: bytes) -> None:
-    """Check that something can be sealed to a hybrid public key, by these bytes alone: no library's word is asked.
+    """Check that something can be sealed to a hybrid public key, by these bytes alone: no library's
+    word is asked.
 
-    Every replica must come to one answer, whatever it was built with: ML-KEM's modulus check (FIPS 203 §7.2), and that
-    the X25519 point is of large order, for with one of low order an exchange comes to nothing and is refused (RFC 7748
-    §6.1). 60 µs, once per key.
+    Every replica must come to one answer, whatever it was built with: ML-KEM's modulus check (FIPS
+    203 §7.2), and that the X25519 point is of large order, for with one of low order an exchange
+    comes to nothing and is refused (RFC 7748 §6.1). 60 µs, once per key.
 
     Raises:
         NotCanonical: of another size, a coefficient out of range, or a point of low order.
@@ -166,7 +177,10 @@ def check_hybrid(public: bytes) -> None:
         raise NotCanonical(f"a hybrid public key has {HYBRID_PUBLIC_SIZE} bytes, got {len(public)}")
     for at in range(0, _COEFFICIENT_BYTES, 3):
         low, middle, high = public[at : at + 3]
-        if low | (middle & 15) << 8 >= _LATTICE_MODULUS or middle >> 4 | high << 4 >= _LATTICE_MODULUS:
+        if (
+            low | (middle & 15) << 8 >= _LATTICE_MODULUS
+            or middle >> 4 | high << 4 >= _LATTICE_MODULUS
+        ):
             raise NotCanonical("not a hybrid public key: a coefficient is out of range")
     coordinate = int.from_bytes(public[_LATTICE_SIZE:], "little") & (1 << 255) - 1
     if coordinate % _CURVE_PRIME in _LOW_ORDER:
@@ -189,7 +203,8 @@ def hybrid_seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
 
 
 class SequenceBox:
-    """AES-256-GCM under a key that its one writer uses with strictly increasing sequence numbers (nonce = sequence)."""
+    """AES-256-GCM under a key that its one writer uses with strictly increasing sequence numbers
+    (nonce = sequence)."""
 
     __slots__ = ("_key",)
 
@@ -216,7 +231,8 @@ class SequenceBox:
 
 
 class DeterministicBox:
-    """AES-256-GCM-SIV: the same plaintext at the same place gives the same bytes on every replica, and no more."""
+    """AES-256-GCM-SIV: the same plaintext at the same place gives the same bytes on every replica,
+    and no more."""
 
     __slots__ = ("_key",)
 
@@ -224,7 +240,8 @@ class DeterministicBox:
         self._key = AESGCMSIV(key.reveal())
 
     def seal(self, place: int, plaintext: bytes, aad: bytes) -> bytes:
-        """Ciphertext and 16-byte tag; `place` (a 96-bit number: a sequence, or height·2^32 + index) is the nonce."""
+        """Ciphertext and 16-byte tag; `place` (a 96-bit number: a sequence, or height·2^32 + index)
+        is the nonce."""
         return self._key.encrypt(place.to_bytes(12, "big"), plaintext, aad)
 
     def open(self, place: int, box: bytes, aad: bytes) -> bytes:

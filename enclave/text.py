@@ -1,9 +1,10 @@
 """Which text may be a name, and which a line to be read: closed rules of our own (T72).
 
-Owns both rules. They are ranges of numbers, so that no interpreter's, library's or locale's idea of a character decides
-what a transaction comes to: `str.isprintable` knows another table under every version of Python. A character that is
-not listed is refused today and on every later interpreter; a change of these ranges is a change of the program.
-Guarded by tests/enclave/test_text.py, which compares them with the tables of Unicode 3.2 that every Python carries.
+Owns both rules. They are ranges of numbers, so that no interpreter's, library's or locale's idea of
+a character decides what a transaction comes to: `str.isprintable` knows another table under every
+version of Python. A character that is not listed is refused today and on every later interpreter; a
+change of these ranges is a change of the program. Guarded by tests/enclave/test_text.py, which
+compares them with the tables of Unicode 3.2 that every Python carries.
 """
 
 from bisect import bisect_right
@@ -52,9 +53,10 @@ LETTERS: _Ranges = (
     (0xAC00, 0xD7A3),
 )
 # fmt: on
-"""Letters that may stand in a name beside printable ASCII: first and last code point of each range, ascending within a
-script. They are letters of Unicode 3.2 that compose with nothing and are their own compatibility form, so that every
-text made of them is in NFC and NFKC: there is one way to write it. Marks are left out, hence scripts that need them."""
+"""Letters that may stand in a name beside printable ASCII: first and last code point of each range,
+ascending within a script. They are letters of Unicode 3.2 that compose with nothing and are their
+own compatibility form, so that every text made of them is in NFC and NFKC: there is one way to
+write it. Marks are left out, hence scripts that need them."""
 
 UNREADABLE: _Ranges = (
     (0x0000, 0x001F),  # controls: line ends, escape
@@ -72,7 +74,8 @@ UNREADABLE: _Ranges = (
     (0xFFF9, 0xFFFF),  # annotations; replacement; no characters
     (0xE0000, 0xE0FFF),  # tags and other things that are not shown
 )
-"""What may not stand in a line that somebody reads. Everything else may, known to Unicode today or not."""
+"""What may not stand in a line that somebody reads. Everything else may, known to Unicode today or
+not."""
 
 _ASCENDING = tuple(sorted(LETTERS))
 _ASCII_SHOWN = bytes(range(0x20, 0x7F))
@@ -84,7 +87,8 @@ def is_ascii_line(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Is every character printable ASCII or one of LETTERS? An empty text is; whoever asks knows its bounds."""
+    """Is every character printable ASCII or one of LETTERS? An empty text is; whoever asks knows
+    its bounds."""
     return is_ascii_line(text) or all(
         0x20 <= code < 0x7F or _within(_ASCENDING, code) for code in map(ord, sorted(set(text)))
     )
@@ -92,7 +96,9 @@ def is_name(text: str) -> bool:
 
 def is_line(text: str) -> bool:
     """Is no character of it UNREADABLE? An empty text is a line."""
-    return is_ascii_line(text) or not any(_within(UNREADABLE, code) for code in map(ord, sorted(set(text))))
+    return is_ascii_line(text) or not any(
+        _within(UNREADABLE, code) for code in map(ord, sorted(set(text)))
+    )
 
 
 def _within(ranges: Sequence[tuple[int, int]], code: int) -> bool:

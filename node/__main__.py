@@ -1,4 +1,5 @@
-"""`python -m strongroom.node run --config FILE`: one node as a process; the command line starts nodes this way."""
+"""`python -m strongroom.node run --config FILE`: one node as a process; the command line starts
+nodes this way."""
 
 import argparse
 import asyncio
@@ -10,14 +11,15 @@ import uvloop
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.node.config import load
-from strongroom.node.host import Host
-from strongroom.node.logs import configure_logging
+from strongroom.node.host.host import Host
+from strongroom.node.machine.logs import configure_logging
 
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 """Cycles are rare in a host; looking for them less often costs less."""
 
 SWITCH_SECONDS = 0.001
-"""How long the event loop waits for a thread that reads blocks for the public; Python's default is 5 ms."""
+"""How long the event loop waits for a thread that reads blocks for the public; Python's default is
+5 ms."""
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """One node's configuration: NodeConfig ↔ TOML.
 
-Owns the keys of `node.toml`, their types and defaults. It starts nothing, and touches no file but the one it reads.
-Relative paths in the file are relative to the file's folder, so that a folder can be moved or mounted elsewhere.
+Owns the keys of `node.toml`, their types and defaults. It starts nothing, and touches no file but
+the one it reads. Relative paths in the file are relative to the file's folder, so that a folder can
+be moved or mounted elsewhere.
 """
 
 import json
@@ -15,7 +16,13 @@ from pathlib import Path
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import KEY_SIZE
 from strongroom.node.layout import NodeLayout
-from strongroom.node.organisations import NOBODY, ORGANISATIONS_MAX, DoorPolicy, door_lines, read_door
+from strongroom.node.organisations import (
+    NOBODY,
+    ORGANISATIONS_MAX,
+    DoorPolicy,
+    door_lines,
+    read_door,
+)
 from strongroom.node.toml_reader import TableReader, line_numbers
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -37,7 +44,9 @@ class ConfigInvalid(OperatorFault):
 
     def __init__(self, path: Path, problems: tuple[str, ...]) -> None:
         lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{lines}")
+        super().__init__(
+            f"{path}: {len(problems)} problem{'s' if len(problems) > 1 else ''}{lines}"
+        )
         self.path = path
         self.problems = problems
 
@@ -80,7 +89,8 @@ class Peer:
     rpc: Address | None = None
     """Where it serves clients: a node that is to join introduces itself there."""
     pinned: bool = False
-    """Reach it here, whatever it says of itself on the ledger: behind a relay, or on a network of one's own."""
+    """Reach it here, whatever it says of itself on the ledger: behind a relay, or on a network of
+    one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +129,11 @@ class NodeConfig:
     log_level: str = "info"
     limits: Limits = Limits()
     health: Address | None = None
-    """Where health and metrics are also served, without TLS, on a socket that clients cannot fill."""
+    """Where health and metrics are also served, without TLS, on a socket that clients cannot
+    fill."""
     hosts: tuple[str, ...] = ()
-    """Names under which clients reach `rpc`, beside IP addresses, `localhost` and the name in `rpc` itself."""
+    """Names under which clients reach `rpc`, beside IP addresses, `localhost` and the name in `rpc`
+    itself."""
     door: DoorPolicy = NOBODY
     """Who may submit here; nobody, when it names nobody."""
 
@@ -135,7 +147,8 @@ def load(path: Path) -> NodeConfig:
     """Read and check a configuration; the folder and genesis need not exist yet.
 
     Raises:
-        ConfigInvalid: every problem at once: syntax with its line, unknown keys, missing keys, wrong types or values.
+        ConfigInvalid: every problem at once: syntax with its line, unknown keys, missing keys,
+            wrong types or values.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -154,7 +167,8 @@ def load(path: Path) -> NodeConfig:
 
 
 def dumps(config: NodeConfig, *, base: Path) -> str:
-    """The TOML text of a configuration, for a file in folder `base`; `load` of it gives an equal one."""
+    """The TOML text of a configuration, for a file in folder `base`; `load` of it gives an equal
+    one."""
     lines = [
         f"name = {_quoted(config.name)}",
         f"directory = {_quoted(os.path.relpath(config.directory, base))}",
@@ -169,7 +183,12 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         *(f"{entry.name} = {getattr(config.limits, entry.name)}" for entry in fields(Limits)),
     ]
     for peer in config.peers:
-        lines += ["", "[[peers]]", f"name = {_quoted(peer.name)}", f"address = {_quoted(str(peer.address))}"]
+        lines += [
+            "",
+            "[[peers]]",
+            f"name = {_quoted(peer.name)}",
+            f"address = {_quoted(str(peer.address))}",
+        ]
         if peer.node_key is not None:
             lines.append(f'node_key = "{peer.node_key.hex()}"')
         if peer.rpc is not None:
@@ -177,7 +196,9 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         if peer.pinned:
             lines.append("pinned = true")
     credential = config.door.credential
-    lines += door_lines(config.door, None if credential is None else os.path.relpath(credential, base))
+    lines += door_lines(
+        config.door, None if credential is None else os.path.relpath(credential, base)
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -198,7 +219,14 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     _check_members(top, name, rpc, address, known)
     if health and str(health) in (str(rpc), str(address)):
         top.problem("health", "is the same address as rpc or peer: it needs a port of its own")
-    if top.problems or name is None or directory is None or genesis is None or rpc is None or address is None:
+    if (
+        top.problems
+        or name is None
+        or directory is None
+        or genesis is None
+        or rpc is None
+        or address is None
+    ):
         return None
     return NodeConfig(
         name=name,
@@ -224,7 +252,8 @@ def _read_hosts(top: TableReader) -> tuple[str, ...]:
 
 
 def _read_limits(table: TableReader) -> Limits:
-    values = {entry.name: table.positive(entry.name, int(entry.default)) for entry in fields(Limits)}  # type: ignore[arg-type]
+    defaults = {entry.name: int(getattr(Limits(), entry.name)) for entry in fields(Limits)}
+    values = {name: table.positive(name, default) for name, default in defaults.items()}
     table.finish()
     return Limits(**values)
 
@@ -238,11 +267,17 @@ def _read_peer(table: TableReader) -> Peer | None:
     table.finish()
     if not name or not address:
         return None
-    return Peer(name, address, node_key or None, Address.parse(rpc) if rpc else None, pinned=bool(pinned))
+    return Peer(
+        name, address, node_key or None, Address.parse(rpc) if rpc else None, pinned=bool(pinned)
+    )
 
 
 def _check_members(
-    top: TableReader, name: str | None, rpc: Address | None, address: Address | None, peers: list[Peer]
+    top: TableReader,
+    name: str | None,
+    rpc: Address | None,
+    address: Address | None,
+    peers: list[Peer],
 ) -> None:
     if rpc is not None and rpc == address:
         top.problem("peer", "is the same address as rpc: clients and nodes use two ports")
@@ -260,7 +295,9 @@ def _resolve(base: Path, text: str) -> Path:
         return Path(os.path.normpath(base / Path(text).expanduser()))
     except RuntimeError:
         user = Path(text).parts[0]
-        raise ValueError(f"{text!r}: this machine knows no home folder of {user}; write the path out") from None
+        raise ValueError(
+            f"{text!r}: this machine knows no home folder of {user}; write the path out"
+        ) from None
 
 
 def _quoted(text: str) -> str:

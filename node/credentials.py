@@ -1,8 +1,10 @@
-"""Bearer credentials of organisations: what a client shows at a front door, and what a node keeps of it.
+"""Bearer credentials of organisations: what a client shows at a front door, and what a node keeps
+of it.
 
-Owns their form. A credential is 32 random bytes, written `sro1-` and 43 characters of base64url; a node keeps its
-SHA-256 alone, which needs no salt and no slow hash because nothing can be tried against 256 random bits. It stands for
-an organisation, never for an identity: identities speak only inside the seal.
+Owns their form. A credential is 32 random bytes, written `sro1-` and 43 characters of base64url; a
+node keeps its SHA-256 alone, which needs no salt and no slow hash because nothing can be tried
+against 256 random bits. It stands for an organisation, never for an identity: identities speak only
+inside the seal.
 """
 
 import binascii
@@ -64,7 +66,9 @@ class Credential:
         except OSError as error:
             raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
         except ValueError:
-            raise OperatorFault(f"{path} holds no credential: copy it again from the operator") from None
+            raise OperatorFault(
+                f"{path} holds no credential: copy it again from the operator"
+            ) from None
 
     def save(self, path: Path) -> None:
         """Write a file of mode 0600."""
@@ -105,7 +109,8 @@ def header_of(credential: Credential | None) -> dict[str, str]:
 
 
 def shown_digest(authorization: str | None) -> bytes | None:
-    """SHA-256 of what an Authorization header shows as a bearer; None when it shows nothing of the kind."""
+    """SHA-256 of what an Authorization header shows as a bearer; None when it shows nothing of the
+    kind."""
     if authorization is None:
         return None
     scheme, _, token = authorization.partition(" ")

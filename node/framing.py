@@ -1,4 +1,5 @@
-"""Length-prefixed frames on a stream: one protocol for the enclave's socket and for the links between nodes.
+"""Length-prefixed frames on a stream: one protocol for the enclave's socket and for the links
+between nodes.
 
 Knows lengths and back-pressure; nothing of what a frame means.
 """
@@ -13,7 +14,8 @@ LENGTH_BYTES = 4
 class FrameProtocol(asyncio.Protocol):
     """Cuts a stream into frames: u32 big-endian length, then that many bytes.
 
-    `on_frame` gets each whole frame; `on_close` is called once. A length over `frame_bytes_max` closes the stream.
+    `on_frame` gets each whole frame; `on_close` is called once. A length over `frame_bytes_max`
+    closes the stream.
     """
 
     def __init__(
@@ -49,7 +51,11 @@ class FrameProtocol(asyncio.Protocol):
     @property
     def unsent_bytes(self) -> int:
         """Bytes accepted by `send` that the kernel has not taken."""
-        return 0 if self._transport is None else self._pending_bytes + self._transport.get_write_buffer_size()
+        return (
+            0
+            if self._transport is None
+            else self._pending_bytes + self._transport.get_write_buffer_size()
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -103,5 +109,9 @@ class FrameProtocol(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None and not self._transport.is_reading() and not self._transport.is_closing():
+        if (
+            self._transport is not None
+            and not self._transport.is_reading()
+            and not self._transport.is_closing()
+        ):
             self._transport.resume_reading()

@@ -1,6 +1,7 @@
 """Where everything of a cluster lies on disk: the one table of file and folder names.
 
-Owns names and nothing else: it opens, reads and makes no file. No other module spells a name of this table.
+Owns names and nothing else: it opens, reads and makes no file. No other module spells a name of
+this table.
 
     DIR/service.json · ca.pem · genesis.bin                  what clients and nodes read
     DIR/credential                                           what clients show at the nodes' doors, mode 0600
@@ -156,5 +157,7 @@ class ClusterLayout:
     def nodes(self) -> list[NodeLayout]:
         """All nodes that have a configuration, n0, n1, … n10 in numeric order."""
         found = [NodeLayout(path.parent) for path in self.directory.glob("n*/node.toml")]
-        numbered = [(int(match[1]), node) for node in found if (match := _NODE_NAME.fullmatch(node.name))]
+        numbered = [
+            (int(match[1]), node) for node in found if (match := _NODE_NAME.fullmatch(node.name))
+        ]
         return [node for _, node in sorted(numbered, key=lambda entry: entry[0])]

@@ -1,7 +1,8 @@
-"""Who may submit at this node's front door: organisations, their credentials' digests and their quotas.
+"""Who may submit at this node's front door: organisations, their credentials' digests and their
+quotas.
 
-Owns the table, `[door]` and `[[organisations]]` of node.toml, and nothing that happens with it (node/rpc/door.py).
-Without an organisation nobody may submit here, unless the door is `open`.
+Owns the table, `[door]` and `[[organisations]]` of node.toml, and nothing that happens with it
+(node/rpc/door.py). Without an organisation nobody may submit here, unless the door is `open`.
 """
 
 import json
@@ -22,7 +23,8 @@ class Quota:
     envelopes_per_second: int = 2_000
     bytes_per_second: int = 8 * _MIB
     refusals_per_second: int = 64
-    """Envelopes that execution refuses: each costs one; a burst of 128 seconds' worth is forgiven."""
+    """Envelopes that execution refuses: each costs one; a burst of 128 seconds' worth is
+    forgiven."""
     weight: int = 1
     """Its share of the mempool's room and of every batch, beside the others' weights."""
 
@@ -47,7 +49,8 @@ class DoorPolicy:
     reading: bool = False
     """Reading needs a credential too."""
     credential: Path | None = None
-    """The file of the credential that this node shows at other nodes' doors, absolute; it joins by it."""
+    """The file of the credential that this node shows at other nodes' doors, absolute; it joins by
+    it."""
 
 
 NOBODY = DoorPolicy()
@@ -61,7 +64,10 @@ def read_door(table: TableReader, organisations: list[TableReader], base: Path) 
     path = table.parsed("credential", str, "")
     table.finish()
     known = [one for one in map(_read_organisation, organisations) if one is not None]
-    for what, values in (("name", [one.name for one in known]), ("credential", [one.digest for one in known])):
+    for what, values in (
+        ("name", [one.name for one in known]),
+        ("credential", [one.digest for one in known]),
+    ):
         if len(set(values)) != len(values):
             table.problem("organisations", f"two have one {what}")
     return DoorPolicy(
@@ -74,7 +80,12 @@ def read_door(table: TableReader, organisations: list[TableReader], base: Path) 
 
 def door_lines(policy: DoorPolicy, relative: str | None) -> list[str]:
     """The TOML lines of a policy; `relative` is its credential's path as it stands in the file."""
-    lines = ["", "[door]", f"open = {_bool(policy.open)}", f"reading_needs_credential = {_bool(policy.reading)}"]
+    lines = [
+        "",
+        "[door]",
+        f"open = {_bool(policy.open)}",
+        f"reading_needs_credential = {_bool(policy.reading)}",
+    ]
     if relative is not None:
         lines.append(f"credential = {json.dumps(relative, ensure_ascii=False)}")
     for one in policy.organisations:
@@ -108,5 +119,7 @@ def _digest(text: str) -> bytes:
     except ValueError:
         digest = b""
     if len(digest) != DIGEST_SIZE:
-        raise ValueError(f"is the SHA-256 of a credential, {2 * DIGEST_SIZE} hex digits: never the credential itself")
+        raise ValueError(
+            f"is the SHA-256 of a credential, {2 * DIGEST_SIZE} hex digits: never the credential itself"
+        )
     return digest

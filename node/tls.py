@@ -1,8 +1,9 @@
 """Connection keys: a self-signed certificate per node, and TLS 1.3 contexts for both ends.
 
-Owns how connections are encrypted. It authorises nothing: who is at the other end follows from the SHA-256 of the
-certificate's SubjectPublicKeyInfo, which an enclave named in its verified claims (`tls_key`, DESIGN §5, T42). Hence
-host names are not checked anywhere, and a dialling peer accepts any certificate and then compares that digest.
+Owns how connections are encrypted. It authorises nothing: who is at the other end follows from the
+SHA-256 of the certificate's SubjectPublicKeyInfo, which an enclave named in its verified claims
+(`tls_key`, DESIGN §5, T42). Hence host names are not checked anywhere, and a dialling peer accepts
+any certificate and then compares that digest.
 """
 
 import os
@@ -18,14 +19,20 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Digest
 
 _LIFETIME = timedelta(days=3652)
-"""Ten years: the certificate is an envelope for a key, and the claims decide whether the key counts."""
+"""Ten years: the certificate is an envelope for a key, and the claims decide whether the key
+counts."""
 
 _BACKDATED = timedelta(days=1)
 """Tolerates clocks of clients that run behind."""
@@ -50,7 +57,8 @@ def make_certificate(name: str, hosts: Sequence[str] = ()) -> TlsIdentity:
 
     Args:
         name: The node's name: common name and first alternative name.
-        hosts: Further DNS names or IP addresses under which clients reach it; the local ones are always there.
+        hosts: Further DNS names or IP addresses under which clients reach it; the local ones are
+            always there.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -67,7 +75,10 @@ def make_certificate(name: str, hosts: Sequence[str] = ()) -> TlsIdentity:
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+            x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+            ),
+            critical=False,
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, SHA256())
@@ -87,7 +98,9 @@ def write_identity(identity: TlsIdentity, *, certificate: Path, key: Path) -> No
     try:
         descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise CertificateInvalid(f"{key} exists: it is named in the node's claims, so it is never replaced") from None
+        raise CertificateInvalid(
+            f"{key} exists: it is named in the node's claims, so it is never replaced"
+        ) from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(identity.key)
     certificate.write_bytes(identity.certificate)
@@ -128,7 +141,8 @@ def dial_context() -> ssl.SSLContext:
     """The dialling end of a link between nodes: TLS 1.3, any certificate.
 
     Before it says or believes anything, the caller compares
-    `spki_digest(ssl_object.getpeercert(binary_form=True))` with the digest in the peer's verified claims.
+    `spki_digest(ssl_object.getpeercert(binary_form=True))` with the digest in the peer's verified
+    claims.
     """
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -139,8 +153,9 @@ def dial_context() -> ssl.SSLContext:
 def client_context(ca_bundle: Path) -> ssl.SSLContext:
     """The end of a client: TLS 1.3, the certificate stands in the cluster's bundle.
 
-    Neither host names nor dates are compared: what authorises a key is its digest in a node's verified claims, and a
-    certificate that has run out, or a clock that is wrong, would only shut clients out of a service that is sound.
+    Neither host names nor dates are compared: what authorises a key is its digest in a node's
+    verified claims, and a certificate that has run out, or a clock that is wrong, would only shut
+    clients out of a service that is sound.
 
     Raises:
         CertificateInvalid: the bundle is missing or holds no certificate.
@@ -157,7 +172,8 @@ def client_context(ca_bundle: Path) -> ssl.SSLContext:
 
 
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
-"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL 1.1.0 and newer (X509_VERIFY_PARAM_set_flags(3)); Python has no name for it."""
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL 1.1.0 and newer (X509_VERIFY_PARAM_set_flags(3)); Python has
+no name for it."""
 
 
 def _context(protocol: int) -> ssl.SSLContext:

@@ -1,4 +1,5 @@
-"""Typed reading of TOML tables: every problem is gathered, with its line, instead of stopping at the first.
+"""Typed reading of TOML tables: every problem is gathered, with its line, instead of stopping at
+the first.
 
 Owns how a wrong value is reported. It knows no key of any configuration: see config.py.
 """
@@ -14,9 +15,12 @@ _T = TypeVar("_T")
 
 
 class TableReader:
-    """Takes typed values out of a TOML table and gathers every problem; a missing or wrong value reads as None."""
+    """Takes typed values out of a TOML table and gathers every problem; a missing or wrong value
+    reads as None."""
 
-    def __init__(self, table: Mapping[str, Any], prefix: str, problems: list[str], lines: Mapping[str, int]) -> None:
+    def __init__(
+        self, table: Mapping[str, Any], prefix: str, problems: list[str], lines: Mapping[str, int]
+    ) -> None:
         self._left = dict(table)
         self._prefix = prefix
         self._lines = lines
@@ -75,7 +79,9 @@ class TableReader:
     def tables(self, key: str, at_most: int) -> list["TableReader"]:
         """A list of tables; absent reads as empty."""
         value = self.take(key, list, f"a list of tables, written [[{key}]]", [])
-        if value is not None and (len(value) > at_most or not all(isinstance(entry, dict) for entry in value)):
+        if value is not None and (
+            len(value) > at_most or not all(isinstance(entry, dict) for entry in value)
+        ):
             self.problem(key, f"are at most {at_most} tables, written [[{key}]]")
             return []
         return [

@@ -1,4 +1,5 @@
-"""`./scripts/demo`: the main job step by step, or a replay of real payments. Its options stand in node/cli/demo.py."""
+"""`./scripts/demo`: the main job step by step, or a replay of real payments. Its options stand in
+node/cli/demo.py."""
 
 import sys
 

@@ -1,7 +1,8 @@
-"""`./scripts/faults`: the fault matrix of PROTOCOL §10 on running clusters of real processes (INTERFACES).
+"""`./scripts/faults`: the fault matrix of PROTOCOL §10 on running clusters of real processes
+(INTERFACES).
 
-Owns the options and the table. What a fault does stands in fault_matrix/kills.py, outages.py and disks.py, what must
-hold after each in fault_matrix/checks.py.
+Owns the options and the table. What a fault does stands in fault_matrix/kills.py, outages.py and
+disks.py, what must hold after each in fault_matrix/checks.py.
 """
 
 import os
@@ -13,26 +14,37 @@ from scripts.fault_matrix.matrix import FAULTS, Row, run_matrix
 from scripts.fault_matrix.world import Shape
 
 from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded, run
-from strongroom.node.cli.teller import Teller
-from strongroom.node.interrupts import cancelled_by_signals
+from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.teller import Teller
 
 DEFAULT = Shape()
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Exit codes: 0 all invariants hold · 1 one does not · 2 usage, or a step failed.")
+@app.command(
+    epilog="Exit codes: 0 all invariants hold · 1 one does not · 2 usage, or a step failed."
+)
 @guarded
 def faults(
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this fault; may be repeated.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.5, help="How long each phase is measured.")] = DEFAULT.seconds,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this fault; may be repeated.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help="How long each phase is measured.")
+    ] = DEFAULT.seconds,
     nodes: Annotated[int, typer.Option(min=4, max=10, help="How many nodes.")] = DEFAULT.nodes,
     rate: Annotated[float, typer.Option(min=1.0, help="Payments a second.")] = DEFAULT.rate,
-    kills: Annotated[int, typer.Option(min=1, help="How often the leader is killed.")] = DEFAULT.kills,
-    list_only: Annotated[bool, typer.Option("--list", help="Name the faults and what each does.")] = False,
+    kills: Annotated[
+        int, typer.Option(min=1, help="How often the leader is killed.")
+    ] = DEFAULT.kills,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="Name the faults and what each does.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Hurt running clusters in every way of the fault matrix, under load, and check what must hold after each.
+    """Hurt running clusters in every way of the fault matrix, under load, and check what must hold
+    after each.
 
     Example: ./scripts/faults --only kill-leader --only kill-all --seconds 3
     """
@@ -49,7 +61,12 @@ def faults(
     teller.step(f"{len(chosen)} faults, {nodes} nodes, {rate:g} payments a second")
     rows = run(_run(chosen, shape, teller))
     broken = [row.fault for row in rows if row.broken]
-    document = {"faults": [asdict(row) for row in rows], "broken": broken, "nodes": nodes, "cores": _cores()}
+    document = {
+        "faults": [asdict(row) for row in rows],
+        "broken": broken,
+        "nodes": nodes,
+        "cores": _cores(),
+    }
     emit(document, as_json, lambda: _tell(rows, broken, teller))
     if broken:
         raise typer.Exit(ExitCode.NO)
@@ -67,12 +84,17 @@ def _tell_one(row: Row, teller: Teller) -> None:
 
 def _tell(rows: list[Row], broken: list[str], teller: Teller) -> None:
     teller.step("Payments a second before, during and after each fault; seconds to the next commit")
-    teller.table(["fault", "before", "during", "after", "recovered", "invariants"], [_cells(row) for row in rows])
+    teller.table(
+        ["fault", "before", "during", "after", "recovered", "invariants"],
+        [_cells(row) for row in rows],
+    )
     for row in rows:
         for name, value in row.figures.items():
             teller.line(f"{row.fault}: {name} {value}")
     verdict = "all invariants hold" if not broken else f"invariants broken in {', '.join(broken)}"
-    leader = next((row.figures for row in rows if row.fault == "kill-leader" and "kills" in row.figures), None)
+    leader = next(
+        (row.figures for row in rows if row.fault == "kill-leader" and "kills" in row.figures), None
+    )
     shown = ""
     if leader is not None:
         next_commit, gap = leader["next_commit_s"], leader["longest_gap_s"]

@@ -1,6 +1,8 @@
-"""`./scripts/fuzz_door`: a host that plays with the door of a founded member, its games found by coverage.
+"""`./scripts/fuzz_door`: a host that plays with the door of a founded member, its games found by
+coverage.
 
-Owns how bytes of the fuzzer become a game. What must hold in it stands in tests/enclave/hostile_host.py.
+Owns how bytes of the fuzzer become a game. What must hold in it stands in
+tests/enclave/hostile_host.py.
 """
 
 import argparse
@@ -23,18 +25,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="fuzz_door", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="how long (default 60)")
     parser.add_argument(
-        "--corpus", type=Path, default=Path(CORPUS), help=f"folder of games that add something ({CORPUS})"
+        "--corpus",
+        type=Path,
+        default=Path(CORPUS),
+        help=f"folder of games that add something ({CORPUS})",
     )
     parser.add_argument("--replay", type=Path, help="a file that an earlier run left")
     arguments = parser.parse_args()
     try:
         import atheris
     except ImportError:
-        sys.stderr.write("fuzz_door: atheris is not installed, nothing was tried: .venv/bin/pip install atheris\n")
+        sys.stderr.write(
+            "fuzz_door: atheris is not installed, nothing was tried: .venv/bin/pip install atheris\n"
+        )
         return ExitCode.CANNOT_CHECK
     with atheris.instrument_imports(include=["strongroom.consensus", "strongroom.enclave"]):
         from tests.enclave import hostile_host
-    from strongroom.enclave.requests import Op
+    from strongroom.enclave.door.requests import Op
 
     def play(data: bytes) -> None:
         provider = atheris.FuzzedDataProvider(data)
@@ -55,7 +62,9 @@ def main() -> int:
         f"-timeout={STEP_SECONDS_MAX}",
         f"-max_len={GAME_BYTES_MAX}",
     ]
-    atheris.Setup([sys.argv[0], str(arguments.corpus), f"-artifact_prefix={arguments.corpus}-", *bounds], play)
+    atheris.Setup(
+        [sys.argv[0], str(arguments.corpus), f"-artifact_prefix={arguments.corpus}-", *bounds], play
+    )
     atheris.Fuzz()
     return ExitCode.OK
 
@@ -67,12 +76,18 @@ def _request(provider: Any, host: Any, ops: list[Any], games: Any) -> bytes:
         case 0:
             return bytes(host.valid_one(op))
         case 1:
-            return bytes(games.flip(host.valid_one(op), provider.ConsumeInt(4), provider.ConsumeIntInRange(1, 255)))
+            return bytes(
+                games.flip(
+                    host.valid_one(op), provider.ConsumeInt(4), provider.ConsumeIntInRange(1, 255)
+                )
+            )
         case 2:
             scion = provider.ConsumeBytes(provider.ConsumeIntInRange(0, 64))
             return bytes(games.graft(host.valid_one(op), provider.ConsumeInt(4), scion))
         case 3:
-            return bytes(games.graft(host.valid_one(op), provider.ConsumeInt(4), provider.ConsumeInt(8)))
+            return bytes(
+                games.graft(host.valid_one(op), provider.ConsumeInt(4), provider.ConsumeInt(8))
+            )
         case 4:
             return bytes(host.seen[provider.ConsumeInt(2) % len(host.seen)])
         case _:

@@ -1,7 +1,9 @@
-"""`./scripts/leaks`: twins that differ only in secrets, compared in everything that a host can see (T08, T09, T10).
+"""`./scripts/leaks`: twins that differ only in secrets, compared in everything that a host can see
+(T08, T09, T10).
 
-Owns the options, the order of the runs and the table. In leak_hunt/ stands what a twin does (twin.py), what differs
-between twins (secrets_of_twins.py), what is compared (sightings.py), and the canary hunt (hunting.py).
+Owns the options, the order of the runs and the table. In leak_hunt/ stands what a twin does
+(twin.py), what differs between twins (secrets_of_twins.py), what is compared (sightings.py), and
+the canary hunt (hunting.py).
 """
 
 import asyncio
@@ -22,11 +24,11 @@ from scripts.leak_hunt.sightings import Sightings, collect
 from scripts.leak_hunt.twin import play, watched_cluster
 
 from strongroom.node.cli.common import ExitCode, JsonOption, emit, guarded, run
-from strongroom.node.cli.teller import Teller
-from strongroom.node.cluster import Say, open_cluster
-from strongroom.node.cluster_creation import create
-from strongroom.node.cluster_plan import Plan
-from strongroom.node.interrupts import cancelled_by_signals
+from strongroom.node.cluster.cluster import Say, open_cluster
+from strongroom.node.cluster.creation import create
+from strongroom.node.cluster.plan import Plan
+from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.teller import Teller
 
 RUNS_MAX = 3
 """How often the same twins run until what differs is called a leak."""
@@ -46,22 +48,34 @@ class Verdict:
     @property
     def leaks(self) -> list[str]:
         """Everything that must not be."""
-        differing = [f"{row.what}{row.where}: {row.first} against {row.second}" for row in self.rows if row.is_leak]
+        differing = [
+            f"{row.what}{row.where}: {row.first} against {row.second}"
+            for row in self.rows
+            if row.is_leak
+        ]
         found = [f"{search.place}: {where}" for search in self.searches for where in search.found]
-        blind = [f"{search.place}: the search is blind: {search.blind}" for search in self.searches if search.blind]
+        blind = [
+            f"{search.place}: the search is blind: {search.blind}"
+            for search in self.searches
+            if search.blind
+        ]
         return differing + found + blind
 
 
-@app.command(epilog="Exit codes: 0 nothing differs but what is declared · 1 a leak · 2 usage, or a step failed.")
+@app.command(
+    epilog="Exit codes: 0 nothing differs but what is declared · 1 a leak · 2 usage, or a step failed."
+)
 @guarded
 def leaks(
     nodes: Annotated[
-        list[int] | None, typer.Option("--nodes", min=1, max=10, help="How many nodes; may be repeated (1 and 4).")
+        list[int] | None,
+        typer.Option("--nodes", min=1, max=10, help="How many nodes; may be repeated (1 and 4)."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the secrets, to run the same again.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run twins that differ only in secrets, compare all that hosts see, and hunt the secrets where they must not be.
+    """Run twins that differ only in secrets, compare all that hosts see, and hunt the secrets where
+    they must not be.
 
     Example: ./scripts/leaks
 
@@ -85,7 +99,9 @@ async def _leaks(sizes: list[int], seed: int, teller: Teller) -> Verdict:
                 rows = await _twins(size, seed, verdict, say)
                 for _ in range(1, RUNS_MAX):
                     if any(row.is_leak for row in rows):
-                        say("something differs: the same twins once more, to tell a secret from the clock")
+                        say(
+                            "something differs: the same twins once more, to tell a secret from the clock"
+                        )
                         rows = lasting(rows, await _twins(size, seed, verdict, say))
             verdict.rows += [replace(row, what=f"{size}-node twins, {row.what}") for row in rows]
     return verdict
@@ -97,7 +113,9 @@ async def _twins(nodes: int, seed: int, verdict: Verdict, say: Say) -> list[Row]
     scratch = Path(tempfile.mkdtemp(prefix="strongroom-leaks-"))
     try:
         control = f"control-{chance.randbytes(8).hex()}"
-        first = await create(scratch / TWINS[0], Plan(nodes=nodes, base_port=0, service_name=control), say=say)
+        first = await create(
+            scratch / TWINS[0], Plan(nodes=nodes, base_port=0, service_name=control), say=say
+        )
         shutil.copytree(first.layout.directory, scratch / TWINS[1])
         sightings = []
         for folder, make in zip(TWINS, (quiet_twin, loud_twin), strict=True):
@@ -110,7 +128,9 @@ async def _twins(nodes: int, seed: int, verdict: Verdict, say: Say) -> list[Row]
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-async def _one_twin(folder: Path, secrets: Secrets, control: str, verdict: Verdict, say: Say) -> Sightings:
+async def _one_twin(
+    folder: Path, secrets: Secrets, control: str, verdict: Verdict, say: Say
+) -> Sightings:
     canaries = secrets.canaries
     async with watched_cluster(open_cluster(folder), say) as cluster:
         await play(cluster, secrets)
@@ -134,14 +154,22 @@ def _document(verdict: Verdict, seed: int, teller: Teller) -> dict[str, Any]:
 def _tell(verdict: Verdict, document: dict[str, Any], teller: Teller) -> None:
     teller.step("What differs between the twins")
     differing = [row for row in verdict.rows if row.differs]
-    cells = [[row.what + row.where, row.first, row.second, "declared" if row.declared else "LEAK"] for row in differing]
+    cells = [
+        [row.what + row.where, row.first, row.second, "declared" if row.declared else "LEAK"]
+        for row in differing
+    ]
     teller.table(["what hosts see", "quiet twin", "loud twin", "verdict"], cells)
     same = len(verdict.rows) - len(differing)
-    teller.line(f"{same} other things are the same: lengths, counts, codes, orders, files, events, frames")
-    teller.line("declared in DESIGN: when and how often; and size classes, within one of which the twins stay")
+    teller.line(
+        f"{same} other things are the same: lengths, counts, codes, orders, files, events, frames"
+    )
+    teller.line(
+        "declared in DESIGN: when and how often; and size classes, within one of which the twins stay"
+    )
     teller.step("The hunt for every memo, label and amount: raw, hex, base64, digits, bytes")
     shown = [
-        [search.place, f"{search.bytes_searched / 2**20:.1f} MiB", _finding(search)] for search in verdict.searches
+        [search.place, f"{search.bytes_searched / 2**20:.1f} MiB", _finding(search)]
+        for search in verdict.searches
     ]
     teller.table(["searched", "size", "finding"], shown)
     _summarise(document, teller.line)
@@ -158,9 +186,15 @@ def _finding(search: Search) -> str:
 def _summarise(document: dict[str, Any], line: Callable[[str], None]) -> None:
     for leak in document["leaks"]:
         line(f"LEAK {leak}")
-    verdict = f"{len(document['leaks'])} leaks" if document["leaks"] else "nothing differs but what DESIGN declares"
+    verdict = (
+        f"{len(document['leaks'])} leaks"
+        if document["leaks"]
+        else "nothing differs but what DESIGN declares"
+    )
     searched = f"{document['searched_bytes'] / 2**20:.0f} MiB searched in {document['seconds']} s"
-    line(f"leaks: {verdict}; {document['compared']} things compared, {searched} (seed {document['seed']})")
+    line(
+        f"leaks: {verdict}; {document['compared']} things compared, {searched} (seed {document['seed']})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""What reading in bulk and listening cost a node that votes: the time from block to block, before and under both.
+"""What reading in bulk and listening cost a node that votes: the time from block to block, before
+and under both.
 
-Starts a cluster of four in a temporary folder, fills blocks, then keeps a light load on n1 and measures there how long
-one block comes after the other: alone, while n0 is asked for its 100 fullest blocks in a loop by batches, and with many
-listeners of `heads` at n0. Prints one JSON object; exit code 1 when a 99th percentile moved by more than the bound.
+Starts a cluster of four in a temporary folder, fills blocks, then keeps a light load on n1 and
+measures there how long one block comes after the other: alone, while n0 is asked for its 100
+fullest blocks in a loop by batches, and with many listeners of `heads` at n0. Prints one JSON
+object; exit code 1 when a 99th percentile moved by more than the bound.
 """
 
 import argparse
@@ -22,9 +24,9 @@ import aiohttp
 from strongroom.node import tls
 from strongroom.node.client.client import Client
 from strongroom.node.client.identities import KeyFolder
-from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_up import bring_up
-from strongroom.node.rpc.faults import Overloaded
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.up import bring_up
+from strongroom.node.faults import Overloaded
 
 MOVED_MS_MAX = 50.0
 READERS = 4
@@ -35,7 +37,9 @@ OUTSTANDING_MAX = 4096
 class Stand:
     """One cluster, its client and its doors."""
 
-    def __init__(self, cluster: Cluster, client: Client, http: aiohttp.ClientSession, receiver: bytes) -> None:
+    def __init__(
+        self, cluster: Cluster, client: Client, http: aiohttp.ClientSession, receiver: bytes
+    ) -> None:
         self.client, self.http, self._receiver = client, http, receiver
         self.listening = 0
         self.urls = [f"https://{node.config().rpc}" for node in cluster.nodes]
@@ -58,7 +62,9 @@ class Stand:
             with suppress(Overloaded):
                 while time.monotonic() < end and len(under_way) < OUTSTANDING_MAX:
                     under_way.add(self.pay())
-            done, under_way = await asyncio.wait(under_way, timeout=1.0, return_when="FIRST_COMPLETED")
+            done, under_way = await asyncio.wait(
+                under_way, timeout=1.0, return_when="FIRST_COMPLETED"
+            )
             answered += len(done)
         return answered
 
@@ -73,7 +79,9 @@ class Stand:
         call = {"jsonrpc": "2.0", "method": "ledger_blocks", "params": [start, start + 99]}
         while True:
             batch = [{**call, "id": id} for id in range(100)]
-            async with self.http.post(f"{self.urls[0]}/rpc", json=batch, ssl=self.context) as response:
+            async with self.http.post(
+                f"{self.urls[0]}/rpc", json=batch, ssl=self.context
+            ) as response:
                 await response.read()
 
     async def listen(self) -> None:
@@ -134,7 +142,9 @@ async def measure(folder: Path, seconds: float, fill: float, listeners: int) -> 
             start = max(1, newest - 99)
             alone = await stand.under(seconds)
             reading = await stand.under(seconds, *(stand.read(start) for _ in range(READERS)))
-            listening = await stand.under(seconds, *(stand.listen() for _ in range(listeners)), listeners=listeners)
+            listening = await stand.under(
+                seconds, *(stand.listen() for _ in range(listeners)), listeners=listeners
+            )
             return {
                 "filled": answered,
                 "height": newest,
@@ -155,9 +165,13 @@ def main() -> int:
     parser.add_argument("--listeners", type=int, default=1000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="strongroom-") as folder:
-        measured = asyncio.run(measure(Path(folder) / "cluster", options.seconds, options.fill, options.listeners))
+        measured = asyncio.run(
+            measure(Path(folder) / "cluster", options.seconds, options.fill, options.listeners)
+        )
     print(json.dumps(measured))
-    moved = [measured[one]["p99_ms"] - measured["alone"]["p99_ms"] for one in ("reading", "listening")]
+    moved = [
+        measured[one]["p99_ms"] - measured["alone"]["p99_ms"] for one in ("reading", "listening")
+    ]
     return int(max(moved) > MOVED_MS_MAX)
 
 

@@ -1,7 +1,8 @@
-"""docs/interfaces.md from the code: every command with its options, every JSON-RPC method, every error code.
+"""docs/interfaces.md from the code: every command with its options, every JSON-RPC method, every
+error code.
 
-Owns the page's form and its few words about what no table holds. Run `./scripts/reference` after a change of commands
-or methods; a test compares.
+Owns the page's form and its few words about what no table holds. Run `./scripts/reference` after a
+change of commands or methods; a test compares.
 """
 
 import inspect
@@ -12,8 +13,8 @@ from typing import Any
 
 import typer.main
 
+from strongroom.node import faults
 from strongroom.node.cli.main import make_app
-from strongroom.node.rpc import faults
 from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, MethodNotFound
 from strongroom.node.rpc.methods import METHODS
 from strongroom.node.rpc.openrpc import openrpc
@@ -110,7 +111,9 @@ def page() -> str:
         names = (f"{one['name']}{'' if one.get('required') else '?'}" for one in method["params"])
         text += f"| `{method['name']}` | {', '.join(names) or '–'} | {first_sentence(method['summary'])} |\n"
     text += ERRORS
-    kinds = {kind for kind in vars(faults).values() if isinstance(kind, type) and hasattr(kind, "code")}
+    kinds = {
+        kind for kind in vars(faults).values() if isinstance(kind, type) and hasattr(kind, "code")
+    }
     kinds |= {MethodNotFound, InvalidParams, InternalError}
     for kind in sorted(kinds - {faults.RpcFault}, key=lambda kind: kind.code):
         text += f"| `{kind.code}` | {kind.__name__} | {first_sentence(kind.__doc__)} |\n"

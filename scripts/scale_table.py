@@ -1,7 +1,7 @@
 """`./scripts/scale`: messages, bytes and time of a block as the cluster grows (docs/scale.md).
 
-Real replicas in the simulator's world; each message is encoded to count its bytes as they go over a link. Delays are
-a wide area's; processing takes no time here, so the times are the protocol's own.
+Real replicas in the simulator's world; each message is encoded to count its bytes as they go over a
+link. Delays are a wide area's; processing takes no time here, so the times are the protocol's own.
 """
 
 import sys
@@ -14,7 +14,7 @@ from tests.simulation.network import Network, kind_of
 from tests.simulation.scenes import Scene
 
 from strongroom.consensus.messages import BatchMessage, Message, Status, encode_message
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.types import SignerIndex
 
 SIZES = (4, 7, 10, 16, 31)
@@ -54,7 +54,8 @@ class CountingNetwork(Network):
 
 
 def measure(size: int) -> tuple[float, float, float, Counter[str]]:
-    """One cluster: (messages per block, bytes per block without payloads, seconds from batch to final, kinds)."""
+    """One cluster: (messages per block, bytes per block without payloads, seconds from batch to
+    final, kinds)."""
     network = CountingNetwork(Random(size))
     scene = Scene(size, settings=SETTINGS, network=network)
     scene.start()
@@ -73,7 +74,12 @@ def measure(size: int) -> tuple[float, float, float, Counter[str]]:
         scene.run(5.0)
     blocks = max(scene.heights()) - first
     sent = sum(network.bytes.values()) - network.bytes[BatchMessage.__name__]
-    return sum(network.messages.values()) / blocks, sent / blocks, sum(waits) / len(waits), network.messages
+    return (
+        sum(network.messages.values()) / blocks,
+        sent / blocks,
+        sum(waits) / len(waits),
+        network.messages,
+    )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """`./scripts/simulate`: whole clusters from seeds, under faults and liars (INTERFACES).
 
-Owns the options, the processes that share the seeds, and what is told. One seed is simulate_seed.py's, a liar from a
-file simulate_liar.py's, planted bugs simulate_planted.py's.
+Owns the options, the processes that share the seeds, and what is told. One seed is
+simulate_seed.py's, a liar from a file simulate_liar.py's, planted bugs simulate_planted.py's.
 """
 
 import multiprocessing
@@ -20,7 +20,7 @@ from scripts.simulate_seed import Less, Outcome, Shape, run_seed, shrink
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded
-from strongroom.node.cli.teller import Teller
+from strongroom.node.terminal.teller import Teller
 
 SEEDS = 200
 LIAR_NODES = 4
@@ -35,18 +35,31 @@ app = typer.Typer(add_completion=False)
 @app.command(epilog="Exit codes: 0 all holds, or every planted bug is found · 1 not so · 2 usage.")
 @guarded
 def simulate(
-    seeds: Annotated[int | None, typer.Option(min=1, help=f"How many seeds (default {SEEDS}).")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help=f"How many seeds (default {SEEDS}).")
+    ] = None,
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seed: Annotated[int | None, typer.Option(min=0, help="This seed alone.")] = None,
-    trace: Annotated[bool, typer.Option("--trace", help="With --seed: a transcript, one event a line.")] = False,
-    nodes: Annotated[int | None, typer.Option(min=1, max=30, help="Cluster size; else each seed draws one.")] = None,
-    liar: Annotated[Path | None, typer.Option(metavar="FILE.py", help="f members run the Liar of this file.")] = None,
-    planted: Annotated[bool, typer.Option("--planted", help="Plant known bugs, one by one, and find them.")] = False,
-    bug: Annotated[list[str] | None, typer.Option(metavar="NAME", help="With --planted: only this one.")] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="With --seed: a transcript, one event a line.")
+    ] = False,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, max=30, help="Cluster size; else each seed draws one.")
+    ] = None,
+    liar: Annotated[
+        Path | None, typer.Option(metavar="FILE.py", help="f members run the Liar of this file.")
+    ] = None,
+    planted: Annotated[
+        bool, typer.Option("--planted", help="Plant known bugs, one by one, and find them.")
+    ] = False,
+    bug: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="With --planted: only this one.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate whole clusters: loss, delay, partitions, crashes, liars; checked after every event, live after healing.
+    """Simulate whole clusters: loss, delay, partitions, crashes, liars; checked after every event,
+    live after healing.
 
     Example: ./scripts/simulate --seeds 1000, then ./scripts/simulate --seed 17 --trace
     """
@@ -57,7 +70,9 @@ def simulate(
         return
     shape = Shape(nodes or (LIAR_NODES if liar else None), liar)
     if liar is not None:
-        run_seed(first if seed is None else seed, shape)  # a file that does not load is told before processes start
+        run_seed(
+            first if seed is None else seed, shape
+        )  # a file that does not load is told before processes start
     if seed is not None:
         _replay(seed, shape, trace, teller, as_json)
         return
@@ -75,10 +90,14 @@ def _check_options(
 ) -> None:
     wrong = {
         "--trace needs one seed: --seed S --trace": trace and seed is None,
-        "--seed S is one seed; --seeds N is many: give one of them": seeds is not None and seed is not None,
-        "--planted runs alone, with --bug and --jobs": planted and bool(seeds or liar or nodes or seed is not None),
+        "--seed S is one seed; --seeds N is many: give one of them": seeds is not None
+        and seed is not None,
+        "--planted runs alone, with --bug and --jobs": planted
+        and bool(seeds or liar or nodes or seed is not None),
         "--bug NAME goes with --planted": bool(bug) and not planted,
-        "a liar needs a cluster of at least four: --nodes 4": liar is not None and nodes is not None and nodes < 4,
+        "a liar needs a cluster of at least four: --nodes 4": liar is not None
+        and nodes is not None
+        and nodes < 4,
     }
     for hint, holds in wrong.items():
         if holds:
@@ -90,7 +109,9 @@ def _outcomes(seeds: range, shape: Shape, jobs: int) -> Iterator[Outcome]:
     if jobs == 1 or len(seeds) == 1:
         yield from (run_seed(seed, shape) for seed in seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(min(jobs, len(seeds)), _leave_interrupts_to_the_parent) as pool:
+    with multiprocessing.get_context("spawn").Pool(
+        min(jobs, len(seeds)), _leave_interrupts_to_the_parent
+    ) as pool:
         yield from pool.imap_unordered(partial(run_seed, shape=shape), seeds, CHUNK)
 
 
@@ -112,7 +133,9 @@ def _run(seeds: range, shape: Shape, jobs: int, teller: Teller, as_json: bool) -
             if outcome.check:
                 failed[outcome.seed] = outcome
                 teller.line(f"seed {outcome.seed} FAILS: {outcome.detail}")
-            bar.show(done, f"{done / (monotonic() - began):.1f} seeds per second, {len(failed)} failing")
+            bar.show(
+                done, f"{done / (monotonic() - began):.1f} seeds per second, {len(failed)} failing"
+            )
     rate = done / (monotonic() - began)
     document = {
         "seeds": done,
@@ -122,12 +145,18 @@ def _run(seeds: range, shape: Shape, jobs: int, teller: Teller, as_json: bool) -
     }
     if faults:
         teller.step("Faults, and in how many seeds or how often")
-        teller.table(["fault", "times"], [[name, str(count)] for name, count in faults.most_common()])
+        teller.table(
+            ["fault", "times"], [[name, str(count)] for name, count in faults.most_common()]
+        )
     _tell_mistakes(mistakes, teller)
     for seed in sorted(failed)[:SHRUNK_MAX]:
         _tell_shrunk(seed, shape, teller)
     names = ", ".join(map(str, sorted(failed)))
-    verdict = f"{len(failed)} of {done} seeds FAIL: {names}" if failed else f"{done} seeds, all checks hold"
+    verdict = (
+        f"{len(failed)} of {done} seeds FAIL: {names}"
+        if failed
+        else f"{done} seeds, all checks hold"
+    )
     emit(document, as_json, lambda: print(f"simulate: {verdict}; {rate:.1f} seeds per second"))
     if failed:
         raise typer.Exit(ExitCode.NO)
@@ -166,7 +195,9 @@ def _tell_shrunk(seed: int, shape: Shape, teller: Teller) -> None:
     teller.step(f"Seed {seed}, shrunk while it still fails")
     less, outcome = shrink(seed, shape)
     if not outcome.check:
-        teller.line("it does not fail when run again: that is a finding of its own, one seed must be one world")
+        teller.line(
+            "it does not fail when run again: that is a finding of its own, one seed must be one world"
+        )
         return
     plan = outcome.plan
     teller.facts(
@@ -182,24 +213,38 @@ def _tell_shrunk(seed: int, shape: Shape, teller: Teller) -> None:
 
 
 def _network_words(less: Less, outcome: Outcome) -> str:
-    return "calm" if less.calm else next((name for name in outcome.faults if name.startswith("network")), "calm")
+    return (
+        "calm"
+        if less.calm
+        else next((name for name in outcome.faults if name.startswith("network")), "calm")
+    )
 
 
 def _plant(names: list[str], jobs: int, teller: Teller, as_json: bool) -> None:
     try:
         bugs = choose(names)
     except KeyError as error:
-        raise OperatorFault(f"no planted bug {error}: tests/simulation/planted.txt names them") from None
+        raise OperatorFault(
+            f"no planted bug {error}: tests/simulation/planted.txt names them"
+        ) from None
     teller.step(f"{len(bugs)} bugs, each planted in a copy of the source")
     findings = []
     with teller.bar(len(bugs)) as bar:
         for finding in plant(bugs, jobs):
             findings.append(finding)
             bar.show(len(findings), finding.bug)
-            how = f"{finding.seeds} seeds: {finding.by}" if finding.seeds else f"directed test {finding.by}"
-            teller.line(f"{finding.bug}: {f'found, {how}' if finding.found else f'NOT FOUND {finding.by}'}")
+            how = (
+                f"{finding.seeds} seeds: {finding.by}"
+                if finding.seeds
+                else f"directed test {finding.by}"
+            )
+            teller.line(
+                f"{finding.bug}: {f'found, {how}' if finding.found else f'NOT FOUND {finding.by}'}"
+            )
     missing = [finding.bug for finding in findings if not finding.found]
-    document = [{"bug": finding.bug, "found": finding.found, "seeds": finding.seeds} for finding in findings]
+    document = [
+        {"bug": finding.bug, "found": finding.found, "seeds": finding.seeds} for finding in findings
+    ]
     verdict = f"not found: {', '.join(missing)}" if missing else "all found"
     emit(document, as_json, lambda: print(f"simulate: {len(bugs)} planted bugs, {verdict}"))
     if missing:

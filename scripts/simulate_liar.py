@@ -1,6 +1,7 @@
 """A liar from a file that somebody else wrote, kept within what a member of a real cluster can do.
 
-Owns loading and containment: what the liar sends passes through the wire form, and what it raises stays its own.
+Owns loading and containment: what the liar sends passes through the wire form, and what it raises
+stays its own.
 """
 
 from collections import Counter
@@ -11,8 +12,8 @@ from pathlib import Path
 from tests.simulation.actors.actor import Actor, ActorEvent, Role, Send
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import decode_message, encode_message
+from strongroom.consensus.replica.events import Now
 
 SENDS_MAX = 1_000
 """Of one event; an authenticated link has a bound too."""
@@ -21,7 +22,8 @@ HINT = "it must define `class Liar(Actor)` with `on_event(event, now) -> list[Se
 
 
 class Contained(Actor):
-    """Somebody else's liar: no error of its own ends the simulation, and every message has a wire form."""
+    """Somebody else's liar: no error of its own ends the simulation, and every message has a wire
+    form."""
 
     def __init__(self, role: Role, make: Callable[[Role], Actor], mistakes: Counter[str]) -> None:
         super().__init__(role)
@@ -79,7 +81,9 @@ def load_liar(path: Path) -> type[Actor]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise OperatorFault(f"{path} does not load ({type(error).__name__}: {error}); {HINT}") from None
+        raise OperatorFault(
+            f"{path} does not load ({type(error).__name__}: {error}); {HINT}"
+        ) from None
     liar = getattr(module, "Liar", None)
     if not isinstance(liar, type) or not issubclass(liar, Actor) or liar.on_event is Actor.on_event:
         raise OperatorFault(f"{path}: no usable class Liar; {HINT}")

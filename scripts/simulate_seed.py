@@ -1,6 +1,7 @@
 """One seed: its world run to the end, replayed with a transcript, or shrunk while it still fails.
 
-Owns what may be left out of a schedule. The world itself, and what may go wrong in it, is tests/simulation.
+Owns what may be left out of a schedule. The world itself, and what may go wrong in it, is
+tests/simulation.
 """
 
 import itertools
@@ -76,7 +77,9 @@ class Outcome:
 class Schedule(Chaos):
     """A seed's world with some of it left out."""
 
-    def __init__(self, seed: int, less: Less, liar: Callable[[Role], Actor] | None, size: int | None) -> None:
+    def __init__(
+        self, seed: int, less: Less, liar: Callable[[Role], Actor] | None, size: int | None
+    ) -> None:
         self._less = less
         super().__init__(seed, liar=liar, size=size)
         self.storm *= less.storm
@@ -116,8 +119,12 @@ class Schedule(Chaos):
         kind, at = next(iter(self.done - before)), self.world.now - self._began
         self.strikes[number] = f"{kind} at {at:.2f} s"
         if self.world.trace is not None:
-            cut = ", ".join(f"{sender} to {receiver}" for sender, receiver in sorted(self.world.network.cut))
-            self.world.trace.append(f"{at:9.4f} - strike: {kind}; links that pass nothing: {cut or 'none'}")
+            cut = ", ".join(
+                f"{sender} to {receiver}" for sender, receiver in sorted(self.world.network.cut)
+            )
+            self.world.trace.append(
+                f"{at:9.4f} - strike: {kind}; links that pass nothing: {cut or 'none'}"
+            )
 
     def run(self) -> World:
         """As Chaos, and remember when it began."""
@@ -163,12 +170,15 @@ def run_seed(seed: int, shape: Shape, less: Less | None = None, *, trace: bool =
 
 
 def shrink(seed: int, shape: Shape) -> tuple[Less, Outcome]:
-    """Leave out of a failing seed whatever it fails without, one thing after the other, until nothing more can go."""
+    """Leave out of a failing seed whatever it fails without, one thing after the other, until
+    nothing more can go."""
     less, outcome = Less(), run_seed(seed, shape)
     end, progress = monotonic() + SHRINK_SECONDS_MAX, True
     while progress and outcome.check:
         progress = False
-        for smaller in itertools.takewhile(lambda _: monotonic() < end, _smaller(less, outcome.plan)):
+        for smaller in itertools.takewhile(
+            lambda _: monotonic() < end, _smaller(less, outcome.plan)
+        ):
             tried = run_seed(seed, shape, smaller)
             if tried.check:
                 less, outcome, progress = smaller, tried, True

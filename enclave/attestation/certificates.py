@@ -1,12 +1,13 @@
-"""The manufacturer's certificates: root (ARK), intermediate (ASK), chip key (VCEK, or VLEK), and what they vouch for.
+"""The manufacturer's certificates: root (ARK), intermediate (ASK), chip key (VCEK, or VLEK), and
+what they vouch for.
 
-Owns X.509 and the verification of RSA and P-384 signatures; with primitives.py and the simulated manufacturers'
-issuing.py and tdx*.py the only importer of `cryptography` in this package. A root's key decides the profile that
-everything below it must match: the roots of AMD are constants here, so that no policy can call another root genuine
-(T26).
+Owns X.509 and the verification of RSA and P-384 signatures; with primitives.py and the simulated
+manufacturers' issuing.py and tdx*.py the only importer of `cryptography` in this package. A root's
+key decides the profile that everything below it must match: the roots of AMD are constants here, so
+that no policy can call another root genuine (T26).
 
-Sources: AMD publication 57230, "Versioned Chip Endorsement Key (VCEK) Certificate and KDS Interface Specification"
-(extensions 1.3.6.1.4.1.3704.1.*); RFC 5280 (X.509); RFC 4055 (RSASSA-PSS).
+Sources: AMD publication 57230, "Versioned Chip Endorsement Key (VCEK) Certificate and KDS Interface
+Specification" (extensions 1.3.6.1.4.1.3704.1.*); RFC 5280 (X.509); RFC 4055 (RSASSA-PSS).
 """
 
 import warnings
@@ -37,9 +38,15 @@ ORGANISATION = "Advanced Micro Devices"
 SIMULATED_ORGANISATION = "SIMULATED manufacturer (no silicon)"
 
 AMD_ROOTS = {
-    Digest(bytes.fromhex("9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9")): Product.MILAN,
-    Digest(bytes.fromhex("429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831")): Product.GENOA,
-    Digest(bytes.fromhex("4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08")): Product.TURIN,
+    Digest(
+        bytes.fromhex("9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9")
+    ): Product.MILAN,
+    Digest(
+        bytes.fromhex("429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831")
+    ): Product.GENOA,
+    Digest(
+        bytes.fromhex("4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08")
+    ): Product.TURIN,
 }
 """SHA-256 of the SubjectPublicKeyInfo of AMD's roots; any other root is a simulated one."""
 
@@ -49,7 +56,8 @@ TCB_COMPONENT = AMD_EXTENSIONS + "3."
 CHIP_ID = AMD_EXTENSIONS + "4"
 _TCB_ORDER = (1, 2, 4, 5, 6, 7, 3, 8)
 _TCB_ORDER_TURIN = (9, 1, 2, 3, 5, 6, 7, 8)
-"""Which component (1 bootloader, 2 tee, 3 snp, 4-7 reserved, 8 microcode, 9 fmc) is which byte of a TCB_VERSION."""
+"""Which component (1 bootloader, 2 tee, 3 snp, 4-7 reserved, 8 microcode, 9 fmc) is which byte of a
+TCB_VERSION."""
 _UNIX_EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 _CHIP_ID_SIZES = {Product.TURIN: 8}
 
@@ -61,13 +69,14 @@ PARSER_ERRORS = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""All that the parser raises on a certificate or a list of revoked ones; only some are ValueErrors."""
+"""All that the parser raises on a certificate or a list of revoked ones; only some are
+ValueErrors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndorsementChain:
-    """Three certificates, each signed by the next, with the manufacturer's exact profile. Only `read_chain` makes
-    it."""
+    """Three certificates, each signed by the next, with the manufacturer's exact profile. Only
+    `read_chain` makes it."""
 
     root: Digest
     """SHA-256 of the root's SubjectPublicKeyInfo: pinned, or worth nothing."""
@@ -89,38 +98,60 @@ class EndorsementChain:
         Raises:
             AttestationError: ``certificate-not-yet-valid``, ``certificate-expired``.
         """
-        for (begin, end), name in zip(self.validities, ("chip key", "intermediate", "root"), strict=True):
+        for (begin, end), name in zip(
+            self.validities, ("chip key", "intermediate", "root"), strict=True
+        ):
             if time_ms < begin:
-                refuse(Reason.CERTIFICATE_NOT_YET_VALID, f"{name}: valid from {begin} ms, checked at {time_ms} ms")
+                refuse(
+                    Reason.CERTIFICATE_NOT_YET_VALID,
+                    f"{name}: valid from {begin} ms, checked at {time_ms} ms",
+                )
             if time_ms > end:
-                refuse(Reason.CERTIFICATE_EXPIRED, f"{name}: valid until {end} ms, checked at {time_ms} ms")
+                refuse(
+                    Reason.CERTIFICATE_EXPIRED,
+                    f"{name}: valid until {end} ms, checked at {time_ms} ms",
+                )
 
     def check_report(self, report: Report) -> None:
         """Check that this chain's key is the one that signed the report.
 
         Raises:
-            AttestationError: ``chip-mismatch``, ``tcb-mismatch``, ``report-signature``, in this order.
+            AttestationError: ``chip-mismatch``, ``tcb-mismatch``, ``report-signature``, in this
+                order.
         """
         if self.signing_key is SigningKey.CHIP and self.chip_id != report.chip_id:
-            refuse(Reason.CHIP_MISMATCH, f"certificate of chip {self.chip_id.hex()[:16]}…, report of another")
+            refuse(
+                Reason.CHIP_MISMATCH,
+                f"certificate of chip {self.chip_id.hex()[:16]}…, report of another",
+            )
         if self.tcb != report.reported_tcb:
-            refuse(Reason.TCB_MISMATCH, f"certificate for {self.tcb.hex()}, report of {report.reported_tcb.hex()}")
+            refuse(
+                Reason.TCB_MISMATCH,
+                f"certificate for {self.tcb.hex()}, report of {report.reported_tcb.hex()}",
+            )
         try:
-            self.key.verify(encode_dss_signature(report.r, report.s), report.signed, ec.ECDSA(SHA384()))
+            self.key.verify(
+                encode_dss_signature(report.r, report.s), report.signed, ec.ECDSA(SHA384())
+            )
         except (InvalidSignature, ValueError):
             refuse(Reason.REPORT_SIGNATURE, "the chip key did not sign this report")
 
 
 @lru_cache(maxsize=CHAINS_MAX)
 def read_chain(vek: bytes, ask: bytes, ark: bytes) -> EndorsementChain:
-    """Read three DER certificates and check that each is signed by the next, under the profile of the root's key.
+    """Read three DER certificates and check that each is signed by the next, under the profile of
+    the root's key.
 
     Neither the root's pin nor time is checked here: see `EndorsementChain.root` and `check_time`.
 
     Raises:
         AttestationError: the ``certificate-…`` reasons but those of time, or ``product``.
     """
-    root, intermediate, leaf = _load(ark, "root"), _load(ask, "intermediate"), _load(vek, "chip key")
+    root, intermediate, leaf = (
+        _load(ark, "root"),
+        _load(ask, "intermediate"),
+        _load(vek, "chip key"),
+    )
     for certificate, name in ((root, "root"), (intermediate, "intermediate")):
         _check_issuer_key(certificate, name)
     key = leaf.public_key()
@@ -130,10 +161,17 @@ def read_chain(vek: bytes, ask: bytes, ark: bytes) -> EndorsementChain:
     signing_key = _check_names(product, root, intermediate, leaf)
     _check_usage(root, "root", path_length=None)
     _check_usage(intermediate, "intermediate", path_length=0)
-    pairs = ((root, root, "root"), (intermediate, root, "intermediate"), (leaf, intermediate, "chip key"))
+    pairs = (
+        (root, root, "root"),
+        (intermediate, root, "intermediate"),
+        (leaf, intermediate, "chip key"),
+    )
     for certificate, issuer, name in pairs:
         if certificate.issuer != issuer.subject:
-            refuse(Reason.CERTIFICATE_ISSUER, f"{name}: issued by another than {issuer.subject.rfc4514_string()}")
+            refuse(
+                Reason.CERTIFICATE_ISSUER,
+                f"{name}: issued by another than {issuer.subject.rfc4514_string()}",
+            )
         try:
             certificate.verify_directly_issued_by(issuer)
         except (InvalidSignature, ValueError, TypeError):
@@ -149,7 +187,10 @@ def read_chain(vek: bytes, ask: bytes, ark: bytes) -> EndorsementChain:
         key=key,
         keys=frozenset(_key_digest(certificate) for certificate in chain),
         validities=tuple(
-            (_milliseconds(certificate.not_valid_before_utc), _milliseconds(certificate.not_valid_after_utc))
+            (
+                _milliseconds(certificate.not_valid_before_utc),
+                _milliseconds(certificate.not_valid_after_utc),
+            )
             for certificate in chain
         ),
     )
@@ -165,9 +206,13 @@ def prescribed_names(product: Product, signing_key: SigningKey) -> tuple[str, st
 
 
 def _load(der: bytes, name: str) -> x509.Certificate:
-    """Load one certificate; its version, signature algorithm and parameters must be the manufacturer's."""
+    """Load one certificate; its version, signature algorithm and parameters must be the
+    manufacturer's."""
     if len(der) > CERTIFICATE_BYTES_MAX:
-        refuse(Reason.CERTIFICATE_FORM, f"{name}: {len(der)} bytes, at most {CERTIFICATE_BYTES_MAX} are read")
+        refuse(
+            Reason.CERTIFICATE_FORM,
+            f"{name}: {len(der)} bytes, at most {CERTIFICATE_BYTES_MAX} are read",
+        )
     try:
         certificate = _parse(der)
     except PARSER_ERRORS as error:
@@ -183,17 +228,27 @@ def _load(der: bytes, name: str) -> x509.Certificate:
         or not isinstance(scheme.mgf._algorithm, SHA384)
         or scheme._salt_length != SALT_SIZE
     ):
-        refuse(Reason.CERTIFICATE_ALGORITHM, f"{name}: not RSASSA-PSS with SHA-384, MGF1-SHA-384, salt {SALT_SIZE}")
+        refuse(
+            Reason.CERTIFICATE_ALGORITHM,
+            f"{name}: not RSASSA-PSS with SHA-384, MGF1-SHA-384, salt {SALT_SIZE}",
+        )
     return certificate
 
 
 def _parse(der: bytes) -> x509.Certificate:
-    """Parse one certificate, and at once all of it that the library would parse, and refuse, only when it is read."""
+    """Parse one certificate, and at once all of it that the library would parse, and refuse, only
+    when it is read."""
     with warnings.catch_warnings():
-        # A verdict is an error or none. AMD's chip key certificates have serial number 0, which the parser deprecates.
+        # A verdict is an error or none. AMD's chip key certificates have serial number 0, which the
+        # parser deprecates.
         warnings.simplefilter("ignore")
         certificate = x509.load_der_x509_certificate(der)
-        _ = (certificate.issuer, certificate.subject, certificate.extensions, certificate.public_key())
+        _ = (
+            certificate.issuer,
+            certificate.subject,
+            certificate.extensions,
+            certificate.public_key(),
+        )
         _ = (certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     return certificate
@@ -201,8 +256,15 @@ def _parse(der: bytes) -> x509.Certificate:
 
 def _check_issuer_key(certificate: x509.Certificate, name: str) -> None:
     key = certificate.public_key()
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size != RSA_BITS or key.public_numbers().e != RSA_EXPONENT:
-        refuse(Reason.CERTIFICATE_ALGORITHM, f"{name}: not an RSA key of {RSA_BITS} bits with exponent {RSA_EXPONENT}")
+    if (
+        not isinstance(key, rsa.RSAPublicKey)
+        or key.key_size != RSA_BITS
+        or key.public_numbers().e != RSA_EXPONENT
+    ):
+        refuse(
+            Reason.CERTIFICATE_ALGORITHM,
+            f"{name}: not an RSA key of {RSA_BITS} bits with exponent {RSA_EXPONENT}",
+        )
 
 
 def _check_names(
@@ -211,10 +273,15 @@ def _check_names(
     """Check organisation and common names; the leaf's says which kind of key signs the reports."""
     organisation = SIMULATED_ORGANISATION if product is Product.SIMULATED else ORGANISATION
     loaded = _name(leaf, NameOID.COMMON_NAME) == prescribed_names(product, SigningKey.LOADED)[2]
-    signing_key = SigningKey.LOADED if loaded and product is not Product.SIMULATED else SigningKey.CHIP
+    signing_key = (
+        SigningKey.LOADED if loaded and product is not Product.SIMULATED else SigningKey.CHIP
+    )
     expected = prescribed_names(product, signing_key)
     for certificate, common_name in zip((root, intermediate, leaf), expected, strict=True):
-        own = (_name(certificate, NameOID.ORGANIZATION_NAME), _name(certificate, NameOID.COMMON_NAME))
+        own = (
+            _name(certificate, NameOID.ORGANIZATION_NAME),
+            _name(certificate, NameOID.COMMON_NAME),
+        )
         if own != (organisation, common_name):
             refuse(Reason.CERTIFICATE_NAME, f"{own}, expected {(organisation, common_name)}")
     return signing_key
@@ -226,33 +293,49 @@ def _name(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
 
 
 def _check_usage(certificate: x509.Certificate, name: str, *, path_length: int | None) -> None:
-    """Check that a certificate is one of an authority, of this path length, that may sign certificates."""
+    """Check that a certificate is one of an authority, of this path length, that may sign
+    certificates."""
     extensions = _extensions(certificate, name)
     constraints = extensions.get(ExtensionOID.BASIC_CONSTRAINTS.dotted_string)
     usage = extensions.get(ExtensionOID.KEY_USAGE.dotted_string)
     if not isinstance(constraints, x509.BasicConstraints) or not isinstance(usage, x509.KeyUsage):
         refuse(Reason.CERTIFICATE_EXTENSION, f"{name}: no basic constraints or no key usage")
     if not constraints.ca or constraints.path_length != path_length or not usage.key_cert_sign:
-        refuse(Reason.CERTIFICATE_EXTENSION, f"{name}: may not sign certificates, or over another path length")
+        refuse(
+            Reason.CERTIFICATE_EXTENSION,
+            f"{name}: may not sign certificates, or over another path length",
+        )
 
 
 def _extensions(certificate: x509.Certificate, name: str) -> dict[str, x509.ExtensionType]:
     """Extensions by OID; one that is critical and unknown is refused (RFC 5280 §4.2)."""
     found = {}
     for extension in certificate.extensions:
-        if extension.critical and extension.oid not in (ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE):
-            refuse(Reason.CERTIFICATE_EXTENSION, f"{name}: critical extension {extension.oid.dotted_string}")
+        if extension.critical and extension.oid not in (
+            ExtensionOID.BASIC_CONSTRAINTS,
+            ExtensionOID.KEY_USAGE,
+        ):
+            refuse(
+                Reason.CERTIFICATE_EXTENSION,
+                f"{name}: critical extension {extension.oid.dotted_string}",
+            )
         found[extension.oid.dotted_string] = extension.value
     return found
 
 
-def _read_extensions(leaf: x509.Certificate, product: Product, signing_key: SigningKey) -> tuple[bytes, bytes]:
+def _read_extensions(
+    leaf: x509.Certificate, product: Product, signing_key: SigningKey
+) -> tuple[bytes, bytes]:
     """Chip id (64 bytes) and TCB_VERSION (8 bytes) of a chip key's certificate."""
     extensions = _extensions(leaf, "chip key")
     constraints = extensions.get(ExtensionOID.BASIC_CONSTRAINTS.dotted_string)
     if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
         refuse(Reason.CERTIFICATE_EXTENSION, "chip key: is an authority")
-    raw = {oid: value.value for oid, value in extensions.items() if isinstance(value, x509.UnrecognizedExtension)}
+    raw = {
+        oid: value.value
+        for oid, value in extensions.items()
+        if isinstance(value, x509.UnrecognizedExtension)
+    }
     named = raw.get(PRODUCT_NAME, b"")
     if len(named) < 2 or named[0] != 0x16 or named[1] != len(named) - 2:
         refuse(Reason.CERTIFICATE_EXTENSION, "chip key: no product name")
@@ -274,12 +357,16 @@ def _small_integer(der: bytes) -> int:
         return der[2]
     if len(der) == 4 and der[:3] == b"\x02\x02\x00" and der[3] >= 0x80:
         return der[3]
-    refuse(Reason.CERTIFICATE_EXTENSION, "chip key: a TCB component is missing or no integer in 0..255")
+    refuse(
+        Reason.CERTIFICATE_EXTENSION, "chip key: a TCB component is missing or no integer in 0..255"
+    )
 
 
 def _key_digest(certificate: x509.Certificate) -> Digest:
     key = certificate.public_key()
-    return Digest(sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest())
+    return Digest(
+        sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    )
 
 
 def _milliseconds(moment: datetime) -> Milliseconds:

@@ -1,14 +1,23 @@
-"""What an enclave says of itself: the keys that it made, the node that it is, the chain and challenge that it answers.
+"""What an enclave says of itself: the keys that it made, the node that it is, the chain and
+challenge that it answers.
 
-Owns the claims' bytes. The report commits to them (REPORT_DATA), so each key in them is one that the measured code
-made.
+Owns the claims' bytes. The report commits to them (REPORT_DATA), so each key in them is one that
+the measured code made.
 """
 
 from dataclasses import dataclass
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, ChainId, Digest, Epoch, Height, PublicKey
+from strongroom.consensus.types import (
+    DIGEST_SIZE,
+    KEY_SIZE,
+    ChainId,
+    Digest,
+    Epoch,
+    Height,
+    PublicKey,
+)
 from strongroom.enclave.attestation.report import REPORT_DATA_SIZE
 from strongroom.enclave.primitives import check_hybrid
 from strongroom.enclave.text import is_name
@@ -21,7 +30,8 @@ NONCE_SIZE = 32
 
 
 def report_data_of(claims: bytes) -> bytes:
-    """The 64 bytes of REPORT_DATA for encoded claims: SHA-256 under their label, then 32 zero bytes."""
+    """The 64 bytes of REPORT_DATA for encoded claims: SHA-256 under their label, then 32 zero
+    bytes."""
     return labels.labelled_digest(labels.CLAIMS, claims).ljust(REPORT_DATA_SIZE, b"\x00")
 
 
@@ -50,10 +60,11 @@ class Claims:
     vote_key: PublicKey
     """Signs consensus statements of `epoch`."""
     wrap_keys: tuple[tuple[Epoch, bytes], ...]
-    """Hybrid public keys (1216 bytes), ascending by the epoch whose secret may be wrapped to them."""
+    """Hybrid public keys (1216 bytes), ascending by the epoch whose secret may be wrapped to
+    them."""
     tls_key: Digest
-    """SHA-256 of the SubjectPublicKeyInfo of the host's TLS key: it authorises the connection and nothing else
-    (T42)."""
+    """SHA-256 of the SubjectPublicKeyInfo of the host's TLS key: it authorises the connection and
+    nothing else (T42)."""
     epoch: Epoch
     epoch_key_digest: Digest
     """SHA-256 of the epoch's hybrid public key (T15); zeros inside genesis."""
@@ -76,11 +87,17 @@ class Claims:
             (self.nonce, NONCE_SIZE, "nonce"),
         ):
             codec.sized(key, size, name=name)
-        for value, name in ((self.node, "node"), (self.region, "region"), (self.operator, "operator")):
+        for value, name in (
+            (self.node, "node"),
+            (self.region, "region"),
+            (self.operator, "operator"),
+        ):
             checked_name(value, name=name)
         epochs = [epoch for epoch, _ in self.wrap_keys]
         if len(epochs) > WRAP_KEYS_MAX or epochs != sorted(set(epochs)):
-            raise NotCanonical(f"wrap keys: expected at most {WRAP_KEYS_MAX} in ascending order of epoch")
+            raise NotCanonical(
+                f"wrap keys: expected at most {WRAP_KEYS_MAX} in ascending order of epoch"
+            )
         if self.boot < 1:
             raise NotCanonical("boot: counts from 1")
         for _, wrap_key in self.wrap_keys:
@@ -125,15 +142,30 @@ class Claims:
         """
         shape = (bytes, str, bytes, bytes, tuple, bytes, int, bytes, bytes, int, str, str, int)
         value = codec.decode(data, size_max=CLAIMS_BYTES_MAX)
-        chain, node, node_key, vote_key, wraps, tls_key, epoch, epoch_key, nonce, height, region, operator, boot = (
-            codec.fields(value, *shape, name="claims")
-        )
+        (
+            chain,
+            node,
+            node_key,
+            vote_key,
+            wraps,
+            tls_key,
+            epoch,
+            epoch_key,
+            nonce,
+            height,
+            region,
+            operator,
+            boot,
+        ) = codec.fields(value, *shape, name="claims")
         return cls(
             chain=ChainId(chain),
             node=node,
             node_key=PublicKey(node_key),
             vote_key=PublicKey(vote_key),
-            wrap_keys=tuple(_wrap_key(wrap) for wrap in codec.listed(wraps, name="wrap keys", count_max=WRAP_KEYS_MAX)),
+            wrap_keys=tuple(
+                _wrap_key(wrap)
+                for wrap in codec.listed(wraps, name="wrap keys", count_max=WRAP_KEYS_MAX)
+            ),
             tls_key=Digest(tls_key),
             epoch=Epoch(codec.unsigned(epoch, name="epoch")),
             epoch_key_digest=Digest(epoch_key),

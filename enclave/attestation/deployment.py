@@ -1,7 +1,8 @@
-"""An operator's signed word that a machine is his: this chip, this code, this node, this region (T23).
+"""An operator's signed word that a machine is his: this chip, this code, this node, this region
+(T23).
 
-The host fixes SHA-256 of the statement as HOST_DATA when it launches the enclave, so that a report from somebody else's
-genuine machine cannot be passed off as one of this operator.
+The host fixes SHA-256 of the statement as HOST_DATA when it launches the enclave, so that a report
+from somebody else's genuine machine cannot be passed off as one of this operator.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ STATEMENT_BYTES_MAX = 1024
 
 @dataclass(frozen=True, slots=True)
 class SignedDeployment:
-    """A statement's bytes and its operator's signature. Existing says nothing of either: see verifier.py."""
+    """A statement's bytes and its operator's signature. Existing says nothing of either: see
+    verifier.py."""
 
     statement: bytes
     signature: Signature
@@ -35,7 +37,10 @@ class SignedDeployment:
         """
         value = codec.decode(data, size_max=2 * STATEMENT_BYTES_MAX)
         statement, signature = codec.fields(value, bytes, bytes, name="signed deployment")
-        return cls(statement, Signature(codec.sized(signature, SIGNATURE_SIZE, name="operator's signature")))
+        return cls(
+            statement,
+            Signature(codec.sized(signature, SIGNATURE_SIZE, name="operator's signature")),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,11 @@ class Deployment:
     region: str
 
     def __post_init__(self) -> None:
-        for value, name in ((self.name, "node"), (self.operator, "operator"), (self.region, "region")):
+        for value, name in (
+            (self.name, "node"),
+            (self.operator, "operator"),
+            (self.region, "region"),
+        ):
             checked_name(value, name=name)
         codec.sized(self.chip_id, CHIP_ID_SIZE, name="chip id")
         codec.sized(self.measurement, MEASUREMENT_SIZE, name="measurement")
@@ -72,7 +81,9 @@ class Deployment:
         name, operator, chip_id, measurement, region = codec.fields(
             value, str, str, bytes, bytes, str, name="deployment"
         )
-        return cls(name=name, operator=operator, chip_id=chip_id, measurement=measurement, region=region)
+        return cls(
+            name=name, operator=operator, chip_id=chip_id, measurement=measurement, region=region
+        )
 
     def sign(self, key: SigningKey) -> SignedDeployment:
         """The statement under its operator's signature."""
@@ -86,5 +97,6 @@ def host_data(statement: bytes) -> Digest:
 
 
 def deployment_bytes(statement: bytes) -> bytes:
-    """What the operator signs; no chain, because the chain does not exist when its first nodes are deployed."""
+    """What the operator signs; no chain, because the chain does not exist when its first nodes are
+    deployed."""
     return labels.bound(labels.DEPLOYMENT, ChainId(NO_DIGEST), statement)

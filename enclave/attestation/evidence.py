@@ -1,4 +1,5 @@
-"""Evidence: everything that a verifier needs to judge an enclave, in one byte string. Nothing in it is believed yet."""
+"""Evidence: everything that a verifier needs to judge an enclave, in one byte string. Nothing in it
+is believed yet."""
 
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ SEV_SNP = "sev-snp"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A report, the certificates of the chip that signed it, and the two documents that it commits to."""
+    """A report, the certificates of the chip that signed it, and the two documents that it commits
+    to."""
 
     report: bytes
     vek: bytes
@@ -54,7 +56,9 @@ class Evidence:
         """
         value = codec.decode(data, size_max=EVIDENCE_BYTES_MAX)
         shape = (bytes, str, bytes, bytes, bytes, bytes, bytes, bytes, bytes)
-        label, kind, report, vek, ask, ark, claims, deployment, signature = codec.fields(value, *shape, name="evidence")
+        label, kind, report, vek, ask, ark, claims, deployment, signature = codec.fields(
+            value, *shape, name="evidence"
+        )
         if label != labels.EVIDENCE or kind != SEV_SNP:
             raise NotCanonical(f"evidence: expected kind {SEV_SNP}")
         return cls(
@@ -64,5 +68,7 @@ class Evidence:
             ark=ark,
             claims=claims,
             deployment=deployment,
-            operator_signature=Signature(codec.sized(signature, SIGNATURE_SIZE, name="operator's signature")),
+            operator_signature=Signature(
+                codec.sized(signature, SIGNATURE_SIZE, name="operator's signature")
+            ),
         )

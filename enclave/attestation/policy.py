@@ -1,7 +1,7 @@
 """What members demand of an enclave before it gets a key or a vote; governed, public, canonical.
 
-Owns the policy's bytes. What no policy may lift (debug, migration) is refused in report.py; the judging is in
-verifier.py.
+Owns the policy's bytes. What no policy may lift (debug, migration) is refused in report.py; the
+judging is in verifier.py.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,7 +35,12 @@ class Floors:
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec."""
-        return (self.product.value, self.committed.to_wire(), self.launch.to_wire(), self.reported.to_wire())
+        return (
+            self.product.value,
+            self.committed.to_wire(),
+            self.launch.to_wire(),
+            self.reported.to_wire(),
+        )
 
     @classmethod
     def from_wire(cls, value: object) -> "Floors":
@@ -44,7 +49,9 @@ class Floors:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        name, committed, launch, reported = codec.fields(value, str, tuple, tuple, tuple, name="floors")
+        name, committed, launch, reported = codec.fields(
+            value, str, tuple, tuple, tuple, name="floors"
+        )
         if name not in tuple(Product):
             raise NotCanonical(f"floors: no product {name!r}")
         return cls(
@@ -72,7 +79,8 @@ class Policy:
     roots: tuple[Digest, ...]
     """SHA-256 of the SubjectPublicKeyInfo of each root that is believed."""
     allow_simulated: bool
-    """Are chips taken that are not silicon? A root that is not AMD's is a simulated one, whatever it says (T26)."""
+    """Are chips taken that are not silicon? A root that is not AMD's is a simulated one, whatever
+    it says (T26)."""
     floors: tuple[Floors, ...]
     """A product line without floors is refused."""
     chips: tuple[tuple[str, bytes], ...]
@@ -83,7 +91,8 @@ class Policy:
     max_age_ms: Milliseconds
     """How long evidence over a recent block counts, in block time."""
     revoked: tuple[Digest, ...] = ()
-    """SHA-256 of the SubjectPublicKeyInfo of keys that are no longer believed: roots, intermediates or chips (T28)."""
+    """SHA-256 of the SubjectPublicKeyInfo of keys that are no longer believed: roots, intermediates
+    or chips (T28)."""
 
     def __post_init__(self) -> None:
         lists: tuple[tuple[Any, str], ...] = (
@@ -97,7 +106,9 @@ class Policy:
         )
         for entries, name in lists:
             if len(entries) > ENTRIES_MAX or list(entries) != sorted(set(entries)):
-                raise NotCanonical(f"policy: {name} must be ascending, distinct, at most {ENTRIES_MAX}")
+                raise NotCanonical(
+                    f"policy: {name} must be ascending, distinct, at most {ENTRIES_MAX}"
+                )
 
     @classmethod
     def of(
@@ -165,11 +176,15 @@ class Policy:
             NotCanonical: a field is not what it must be.
         """
         shape = (tuple, tuple, bool, tuple, tuple, tuple, tuple, int, tuple)
-        measurements, roots, simulated, floors, chips, operators, regions, age, revoked = codec.fields(
-            value, *shape, name="policy"
+        measurements, roots, simulated, floors, chips, operators, regions, age, revoked = (
+            codec.fields(value, *shape, name="policy")
         )
         return cls(
-            measurements=_read(measurements, "measurements", lambda one: _sized(one, MEASUREMENT_SIZE, "measurement")),
+            measurements=_read(
+                measurements,
+                "measurements",
+                lambda one: _sized(one, MEASUREMENT_SIZE, "measurement"),
+            ),
             roots=_read(roots, "roots", lambda one: Digest(_sized(one, DIGEST_SIZE, "root"))),
             allow_simulated=simulated,
             floors=_read(floors, "floors", Floors.from_wire),
@@ -177,7 +192,9 @@ class Policy:
             operators=_read(operators, "operators", lambda one: named_key(one, name="operator")),
             regions=_read(regions, "regions", lambda one: checked_name(one, name="region")),
             max_age_ms=Milliseconds(codec.unsigned(age, name="maximum age")),
-            revoked=_read(revoked, "revoked keys", lambda one: Digest(_sized(one, DIGEST_SIZE, "revoked key"))),
+            revoked=_read(
+                revoked, "revoked keys", lambda one: Digest(_sized(one, DIGEST_SIZE, "revoked key"))
+            ),
         )
 
     def encode(self) -> bytes:

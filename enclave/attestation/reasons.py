@@ -1,4 +1,5 @@
-"""Every reason for which evidence is refused; the codes are part of the interface and never change their meaning.
+"""Every reason for which evidence is refused; the codes are part of the interface and never change
+their meaning.
 
 The order of the checks that raise them stands in verifier.py.
 """
@@ -29,7 +30,8 @@ class Reason(StrEnum):
     VMPL = "vmpl"
     """The report was asked for at a privilege level that is not the enclave's."""
     SIGNING_KEY = "signing-key"
-    """The report is not signed by a chip key (or, where that is taken, a loaded key), or hides its chip."""
+    """The report is not signed by a chip key (or, where that is taken, a loaded key), or hides its
+    chip."""
     CERTIFICATE_FORM = "certificate-form"
     """A certificate is not the DER encoding of an X.509 certificate."""
     CERTIFICATE_ALGORITHM = "certificate-algorithm"
@@ -39,7 +41,8 @@ class Reason(StrEnum):
     CERTIFICATE_ISSUER = "certificate-issuer"
     """A certificate does not name the next one as its issuer."""
     CERTIFICATE_EXTENSION = "certificate-extension"
-    """An extension is missing, malformed, unknown and critical, or says that the key may not do this."""
+    """An extension is missing, malformed, unknown and critical, or says that the key may not do
+    this."""
     CERTIFICATE_SIGNATURE = "certificate-signature"
     """A certificate is not signed by the next one."""
     ROOT_UNKNOWN = "root-unknown"
@@ -51,7 +54,8 @@ class Reason(StrEnum):
     CERTIFICATE_EXPIRED = "certificate-expired"
     """A certificate's validity ended before the time of the check."""
     PRODUCT = "product"
-    """Root, certificate and report do not name one product line, or the policy has no floors for it."""
+    """Root, certificate and report do not name one product line, or the policy has no floors for
+    it."""
     CHIP_MISMATCH = "chip-mismatch"
     """The chip key's certificate names another chip than the report."""
     TCB_MISMATCH = "tcb-mismatch"
@@ -65,7 +69,8 @@ class Reason(StrEnum):
     MEASUREMENT = "measurement"
     """The policy does not allow this code."""
     CLAIMS_BINDING = "claims-binding"
-    """The report does not commit to these claims: they were swapped, or the report was made for others."""
+    """The report does not commit to these claims: they were swapped, or the report was made for
+    others."""
     NONCE = "nonce"
     """The evidence was made for another challenge: replayed or relayed."""
     CHAIN = "chain"
@@ -73,7 +78,8 @@ class Reason(StrEnum):
     REGION = "region"
     """The policy does not allow this region."""
     DEPLOYMENT_BINDING = "deployment-binding"
-    """The report does not commit to this deployment statement, or the statement is about another enclave."""
+    """The report does not commit to this deployment statement, or the statement is about another
+    enclave."""
     OPERATOR_UNKNOWN = "operator-unknown"
     """The policy does not know this operator."""
     OPERATOR_SIGNATURE = "operator-signature"

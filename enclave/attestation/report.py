@@ -1,12 +1,12 @@
 """AMD SEV-SNP attestation reports: 1184 bytes become typed fields, or are refused.
 
-Owns the layout of the report and of the guest policy, and the refusals that no policy can lift (T21): a guest that may
-be debugged or migrated, a reserved policy bit, another length, version or algorithm. Knows nothing of keys or
-certificates.
+Owns the layout of the report and of the guest policy, and the refusals that no policy can lift
+(T21): a guest that may be debugged or migrated, a reserved policy bit, another length, version or
+algorithm. Knows nothing of keys or certificates.
 
-Source: AMD publication 56860, "SEV Secure Nested Paging Firmware ABI Specification", ATTESTATION_REPORT, GUEST_POLICY
-and TCB_VERSION; version 3 of the report added the CPUID bytes, version 5 the mitigation vectors. Integers are
-little-endian.
+Source: AMD publication 56860, "SEV Secure Nested Paging Firmware ABI Specification",
+ATTESTATION_REPORT, GUEST_POLICY and TCB_VERSION; version 3 of the report added the CPUID bytes,
+version 5 the mitigation vectors. Integers are little-endian.
 """
 
 from dataclasses import dataclass
@@ -38,12 +38,14 @@ POLICY_RESERVED_ONE = 1 << 17
 POLICY_MIGRATION = 1 << 18
 POLICY_DEBUG = 1 << 19
 _POLICY_KNOWN = (1 << 26) - 1
-"""ABI version (bits 0-15), SMT, reserved one, migration, debug, single socket, CXL, AES-256-XTS, RAPL, ciphertext
-hiding, page swap. A bit above may permit something that this code has never heard of."""
+"""ABI version (bits 0-15), SMT, reserved one, migration, debug, single socket, CXL, AES-256-XTS,
+RAPL, ciphertext hiding, page swap. A bit above may permit something that this code has never heard
+of."""
 
 
 class Field:
-    """Where the fields stand; all integers are little-endian. Bytes that are not named here are not judged."""
+    """Where the fields stand; all integers are little-endian. Bytes that are not named here are not
+    judged."""
 
     VERSION = slice(0x000, 0x004)
     GUEST_SVN = slice(0x004, 0x008)
@@ -152,8 +154,8 @@ class Report:
     reported_tcb: bytes
     committed_tcb: bytes
     launch_tcb: bytes
-    """TCB_VERSIONs, 8 bytes each: running, named by the signing key, not to be rolled back below, at the guest's
-    start."""
+    """TCB_VERSIONs, 8 bytes each: running, named by the signing key, not to be rolled back below,
+    at the guest's start."""
     platform_info: int
     report_data: bytes
     """64 bytes of the guest's choice."""
@@ -166,7 +168,8 @@ class Report:
     chip_id: bytes
     """64 bytes; shorter ids are padded with zeros."""
     signed: bytes
-    """The bytes that the signature covers: what a replay set must be keyed on (r, n−s verifies as well, T20)."""
+    """The bytes that the signature covers: what a replay set must be keyed on (r, n−s verifies as
+    well, T20)."""
     r: int
     s: int
 
@@ -175,16 +178,21 @@ class Report:
         """Read a report.
 
         Raises:
-            AttestationError: ``length``, ``version``, ``signature-algorithm``, ``signature-form``, in this order.
+            AttestationError: ``length``, ``version``, ``signature-algorithm``, ``signature-form``,
+                in this order.
         """
         if len(data) != REPORT_SIZE:
             refuse(Reason.LENGTH, f"{len(data)} bytes, a report has {REPORT_SIZE}")
         version = _integer(data[Field.VERSION])
         if version not in VERSIONS:
-            refuse(Reason.VERSION, f"version {version}, this code reads {VERSIONS[0]}..{VERSIONS[-1]}")
+            refuse(
+                Reason.VERSION, f"version {version}, this code reads {VERSIONS[0]}..{VERSIONS[-1]}"
+            )
         algorithm = _integer(data[Field.SIGNATURE_ALGORITHM])
         if algorithm != ECDSA_P384_SHA384:
-            refuse(Reason.SIGNATURE_ALGORITHM, f"algorithm {algorithm}, expected {ECDSA_P384_SHA384}")
+            refuse(
+                Reason.SIGNATURE_ALGORITHM, f"algorithm {algorithm}, expected {ECDSA_P384_SHA384}"
+            )
         if any(data[Field.SIGNATURE_REST]):
             refuse(Reason.SIGNATURE_FORM, "the reserved bytes after r and s are not zero")
         family, model, stepping = data[Field.CPUID]
@@ -215,16 +223,22 @@ class Report:
         """Refuse what no policy may allow (T21).
 
         Raises:
-            AttestationError: ``debug-allowed``, ``migration-allowed``, ``guest-policy``, ``vmpl``, in this order.
+            AttestationError: ``debug-allowed``, ``migration-allowed``, ``guest-policy``, ``vmpl``,
+                in this order.
         """
         if self.policy & POLICY_DEBUG:
             refuse(Reason.DEBUG_ALLOWED, "the host may read this guest's memory")
         if self.policy & POLICY_MIGRATION:
             refuse(Reason.MIGRATION_ALLOWED, "a migration agent may move this guest")
         if self.policy & ~_POLICY_KNOWN or not self.policy & POLICY_RESERVED_ONE:
-            refuse(Reason.GUEST_POLICY, f"policy {self.policy:#x} has reserved bits that are not as they must be")
+            refuse(
+                Reason.GUEST_POLICY,
+                f"policy {self.policy:#x} has reserved bits that are not as they must be",
+            )
         if self.vmpl > vmpl_max:
-            refuse(Reason.VMPL, f"asked for at VMPL {self.vmpl}, at most {vmpl_max} is the enclave's")
+            refuse(
+                Reason.VMPL, f"asked for at VMPL {self.vmpl}, at most {vmpl_max} is the enclave's"
+            )
 
     @property
     def replay_key(self) -> Digest:
@@ -244,7 +258,8 @@ def _signing_key(flags: int) -> SigningKey:
 
 
 def product_of_cpuid(family: int, model: int) -> Product | None:
-    """The product line of a processor (AMD revision guides 56683, 57095, 58251); the simulated chip says 0, 0."""
+    """The product line of a processor (AMD revision guides 56683, 57095, 58251); the simulated chip
+    says 0, 0."""
     match family:
         case 0x19 if model <= 0x0F:
             return Product.MILAN

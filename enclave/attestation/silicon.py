@@ -1,7 +1,8 @@
-"""Did a chip sign this report, under a root that we believe? The part of the judgement that is the same for any guest.
+"""Did a chip sign this report, under a root that we believe? The part of the judgement that is the
+same for any guest.
 
-Owns the order of its checks, which is the first half of the table in verifier.py; serves evidence of our own enclaves
-and bare reports of any SEV-SNP guest alike.
+Owns the order of its checks, which is the first half of the table in verifier.py; serves evidence
+of our own enclaves and bare reports of any SEV-SNP guest alike.
 """
 
 from collections.abc import Collection
@@ -58,7 +59,8 @@ def verify_report(
     rules: ReportRules = ENCLAVE_RULES,
     revoked: Collection[Digest] = (),
 ) -> VerifiedReport:
-    """Judge a bare SEV-SNP report with its certificates: see the table in verifier.py, down to ``report-signature``.
+    """Judge a bare SEV-SNP report with its certificates: see the table in verifier.py, down to
+    ``report-signature``.
 
     Args:
         report: 1184 bytes.
@@ -75,15 +77,22 @@ def verify_report(
     """
     read = Report.parse(report)
     read.check_guest(vmpl_max=rules.vmpl_max)
-    if read.signing_key is SigningKey.NONE or (read.signing_key is SigningKey.LOADED and not rules.loaded_keys):
-        refuse(Reason.SIGNING_KEY, f"signed by {read.signing_key.name.lower()}, expected the chip's own key")
+    if read.signing_key is SigningKey.NONE or (
+        read.signing_key is SigningKey.LOADED and not rules.loaded_keys
+    ):
+        refuse(
+            Reason.SIGNING_KEY,
+            f"signed by {read.signing_key.name.lower()}, expected the chip's own key",
+        )
     if read.signing_key is SigningKey.CHIP and read.chip_masked:
         refuse(Reason.SIGNING_KEY, "the host hides the chip's id")
     chain = read_chain(vek, ask, ark)
     if chain.root not in roots:
         refuse(Reason.ROOT_UNKNOWN, f"root key {chain.root.hex()} is not pinned")
     if chain.signing_key is not read.signing_key:
-        refuse(Reason.SIGNING_KEY, "the certificate is not of the kind of key that the report names")
+        refuse(
+            Reason.SIGNING_KEY, "the certificate is not of the kind of key that the report names"
+        )
     for key in sorted(chain.keys.intersection(revoked)):
         refuse(Reason.CERTIFICATE_REVOKED, f"key {key.hex()} is revoked")
     chain.check_time(time_ms)
@@ -91,4 +100,6 @@ def verify_report(
         refuse(Reason.PRODUCT, f"report of processor {read.cpuid}, certificate of {chain.product}")
     chain.check_report(read)
     simulated = chain.root not in AMD_ROOTS
-    return VerifiedReport(made_by=_ONLY_HERE, report=read, product=chain.product, simulated=simulated)
+    return VerifiedReport(
+        made_by=_ONLY_HERE, report=read, product=chain.product, simulated=simulated
+    )

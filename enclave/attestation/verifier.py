@@ -1,7 +1,7 @@
 """The judge: evidence and a policy become a VerifiedEnclave, or a refusal with one reason.
 
-The order of the checks is fixed, so that every replica gives the same reason (T27); time, challenge and policy are
-arguments, and nothing else is looked at.
+The order of the checks is fixed, so that every replica gives the same reason (T27); time, challenge
+and policy are arguments, and nothing else is looked at.
 
 | step | reasons, in order | threat |
 |---|---|---|
@@ -47,8 +47,8 @@ GOVERNED = frozenset(
         Reason.CHIP_UNKNOWN,
     }
 )
-"""What members may have allowed since a policy: a refusal on one of these grounds says nothing for certain to whoever
-does not know the newest policy."""
+"""What members may have allowed since a policy: a refusal on one of these grounds says nothing for
+certain to whoever does not know the newest policy."""
 _ONLY_HERE = object()
 """Proof that a verified thing was made by this module."""
 
@@ -82,7 +82,8 @@ class VerifiedEnclave:
 
     @property
     def operator(self) -> str:
-        """Whose machine it is: the name under which the policy holds the key that signed its deployment."""
+        """Whose machine it is: the name under which the policy holds the key that signed its
+        deployment."""
         return self.claims.operator
 
     @property
@@ -107,7 +108,8 @@ class VerifiedEnclave:
 
     @property
     def replay_key(self) -> Digest:
-        """SHA-256 of the report's signed bytes: what a set of evidence already seen is keyed on (T20)."""
+        """SHA-256 of the report's signed bytes: what a set of evidence already seen is keyed on
+        (T20)."""
         return self.verified.report.replay_key
 
 
@@ -129,7 +131,13 @@ def verify_evidence(
     """
     given = Evidence.decode(evidence)
     verified = verify_report(
-        given.report, given.vek, given.ask, given.ark, roots=policy.roots, time_ms=time_ms, revoked=policy.revoked
+        given.report,
+        given.vek,
+        given.ask,
+        given.ark,
+        roots=policy.roots,
+        time_ms=time_ms,
+        revoked=policy.revoked,
     )
     _check_profile(verified, policy)
     _check_firmware(verified, policy)
@@ -146,10 +154,12 @@ def verify_evidence(
 def verify_genuine(
     evidence: bytes, policy: Policy, *, chain: ChainId, nonce: bytes, time_ms: Milliseconds
 ) -> tuple[Claims, VerifiedReport]:
-    """Judge evidence by what no vote can change: every step of the module's table but those of GOVERNED.
+    """Judge evidence by what no vote can change: every step of the module's table but those of
+    GOVERNED.
 
-    It says which chip of which manufacturer made it for this chain and challenge, under which deployment; not that
-    code, firmware, place or operator are allowed. Whose claims these are must be known from elsewhere.
+    It says which chip of which manufacturer made it for this chain and challenge, under which
+    deployment; not that code, firmware, place or operator are allowed. Whose claims these are must
+    be known from elsewhere.
 
     Raises:
         NotCanonical: the bytes are no evidence.
@@ -157,7 +167,13 @@ def verify_genuine(
     """
     given = Evidence.decode(evidence)
     verified = verify_report(
-        given.report, given.vek, given.ask, given.ark, roots=policy.roots, time_ms=time_ms, revoked=policy.revoked
+        given.report,
+        given.vek,
+        given.ask,
+        given.ark,
+        roots=policy.roots,
+        time_ms=time_ms,
+        revoked=policy.revoked,
     )
     _check_profile(verified, policy)
     claims = _check_claims(given, verified.report, chain=chain, nonce=nonce)
@@ -201,7 +217,9 @@ def _check_claims(evidence: Evidence, report: Report, *, chain: ChainId, nonce: 
 def _check_deployment(evidence: Evidence, report: Report, claims: Claims) -> None:
     """Check that the report commits to a deployment statement of exactly this enclave (T23)."""
     if report.host_data != host_data(evidence.deployment):
-        refuse(Reason.DEPLOYMENT_BINDING, "the enclave was launched under another deployment statement")
+        refuse(
+            Reason.DEPLOYMENT_BINDING, "the enclave was launched under another deployment statement"
+        )
     deployment = Deployment.decode(evidence.deployment)
     expected = Deployment(
         name=claims.node,
@@ -212,7 +230,8 @@ def _check_deployment(evidence: Evidence, report: Report, claims: Claims) -> Non
     )
     if deployment != expected:
         refuse(
-            Reason.DEPLOYMENT_BINDING, "the deployment statement is about another node, operator, chip, code or region"
+            Reason.DEPLOYMENT_BINDING,
+            "the deployment statement is about another node, operator, chip, code or region",
         )
 
 
@@ -222,13 +241,19 @@ def _check_operator(evidence: Evidence, report: Report, claims: Claims, policy: 
     if key is None:
         refuse(Reason.OPERATOR_UNKNOWN, f"no operator {claims.operator!r}")
     if not verify(key, evidence.operator_signature, deployment_bytes(evidence.deployment)):
-        refuse(Reason.OPERATOR_SIGNATURE, f"operator {claims.operator!r} did not sign this deployment")
+        refuse(
+            Reason.OPERATOR_SIGNATURE, f"operator {claims.operator!r} did not sign this deployment"
+        )
     if (claims.operator, report.chip_id) not in policy.chips:
-        refuse(Reason.CHIP_UNKNOWN, f"chip {report.chip_id.hex()[:16]}… is none of operator {claims.operator!r}")
+        refuse(
+            Reason.CHIP_UNKNOWN,
+            f"chip {report.chip_id.hex()[:16]}… is none of operator {claims.operator!r}",
+        )
 
 
 def describe(enclave: VerifiedEnclave) -> list[str]:
-    """The verdict in words, a line per fact; the first says SIMULATED when the chip is not silicon."""
+    """The verdict in words, a line per fact; the first says SIMULATED when the chip is not
+    silicon."""
     claims, report = enclave.claims, enclave.verified.report
     founding = claims.epoch_key_digest == NO_DIGEST
     if enclave.simulated:

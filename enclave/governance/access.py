@@ -1,6 +1,7 @@
 """Access to the maps of governance that takes no steps from whatever transaction runs.
 
-Governance reads while a transaction's meter runs, and replicas must not differ in what that leaves to it.
+Governance reads while a transaction's meter runs, and replicas must not differ in what that leaves
+to it.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.enclave.programs.governance import STANDING
-from strongroom.enclave.state import MapSchema, OrderedMap, State
+from strongroom.enclave.programs.state import MapSchema, OrderedMap, State
 
 _UNCOUNTED = 2**62
 

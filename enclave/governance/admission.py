@@ -1,7 +1,8 @@
 """Admission to the registry, and attesting again.
 
-Evidence is judged by the state's policy, the block's time and a recent block's digest, so that every replica comes to
-one verdict (T20, T25, T27); a verdict's code is told, never a text of the judge.
+Evidence is judged by the state's policy, the block's time and a recent block's digest, so that
+every replica comes to one verdict (T20, T25, T27); a verdict's code is told, never a text of the
+judge.
 """
 
 from dataclasses import replace
@@ -32,7 +33,9 @@ def attest(hearing: Hearing) -> tuple[str, str]:
     evidence, rpc, peer = hearing.fields
     for address in (rpc, peer):
         if len(address) > ADDRESS_SIZE_MAX or not is_ascii_line(address):
-            refuse(Ground.MALFORMED, f"an address is at most {ADDRESS_SIZE_MAX} characters of ASCII")
+            refuse(
+                Ground.MALFORMED, f"an address is at most {ADDRESS_SIZE_MAX} characters of ASCII"
+            )
     enclave = _judge(hearing, evidence)
     claims = enclave.claims
     if claims.node_key != hearing.signer:
@@ -44,7 +47,8 @@ def attest(hearing: Hearing) -> tuple[str, str]:
 
 
 def _judge(hearing: Hearing, evidence: bytes) -> VerifiedEnclave:
-    """The verdict on evidence over a recent block, which must not be older than the policy allows."""
+    """The verdict on evidence over a recent block, which must not be older than the policy
+    allows."""
     bench, block = hearing.bench, hearing.block
     try:
         height = Claims.decode(Evidence.decode(evidence).claims).height
@@ -55,7 +59,9 @@ def _judge(hearing: Hearing, evidence: bytes) -> VerifiedEnclave:
     if nonce is None or bench.clock.now_ms - bench.clock.at(height) > policy.max_age_ms:
         refuse(Ground.TOO_OLD, "made over a block that is too old: attest over a recent one")
     try:
-        return verify_evidence(evidence, policy, chain=bench.chain, nonce=nonce, time_ms=block.time_ms)
+        return verify_evidence(
+            evidence, policy, chain=bench.chain, nonce=nonce, time_ms=block.time_ms
+        )
     except NotCanonical:
         refuse(Ground.MALFORMED, "these bytes are no evidence")
     except AttestationError as error:
@@ -78,7 +84,9 @@ def _admit(hearing: Hearing, enclave: VerifiedEnclave) -> Node:
     for epoch, key in claims.wrap_keys:
         if epoch == hearing.bench.tenure.description.epoch + 1:
             hearing.book.put(WRAPS, (claims.node_key, epoch), checked_hybrid(key, name="wrap key"))
-    return registered(enclave, Status.JOINING, hearing.block.height, hearing.bench.clock.at(claims.height))
+    return registered(
+        enclave, Status.JOINING, hearing.block.height, hearing.bench.clock.at(claims.height)
+    )
 
 
 def _renew(hearing: Hearing, enclave: VerifiedEnclave, known: Node) -> Node:
@@ -91,9 +99,15 @@ def _renew(hearing: Hearing, enclave: VerifiedEnclave, known: Node) -> Node:
         known.tls_key,
         known.chip_id,
     ):
-        refuse(Ground.OTHER_NODE, "the evidence names another name, operator, TLS key or chip than the registry")
+        refuse(
+            Ground.OTHER_NODE,
+            "the evidence names another name, operator, TLS key or chip than the registry",
+        )
     if (claims.boot, claims.height) <= (known.boot, known.attested_height):
-        refuse(Ground.OLDER_BOOT, f"boot {known.boot} at height {known.attested_height} is registered: attest anew")
+        refuse(
+            Ground.OLDER_BOOT,
+            f"boot {known.boot} at height {known.attested_height} is registered: attest anew",
+        )
     vote_key = known.vote_key
     if bench.tenure.description.index_of(known.node_key) is None and not bench.frozen:
         if claims.vote_key != vote_key:
@@ -103,7 +117,9 @@ def _renew(hearing: Hearing, enclave: VerifiedEnclave, known: Node) -> Node:
     return replace(fresh, vote_key=vote_key, offence=known.offence)
 
 
-def registered(enclave: VerifiedEnclave, status: Status, admitted_height: Height, attested_ms: Milliseconds) -> Node:
+def registered(
+    enclave: VerifiedEnclave, status: Status, admitted_height: Height, attested_ms: Milliseconds
+) -> Node:
     """What the registry says of an enclave."""
     claims = enclave.claims
     return Node(
@@ -153,9 +169,14 @@ def _make_room(bench: Bench, height: Height) -> None:
     nodes = bench.book.nodes()
     if len(nodes) < NODES_MAX:
         return
-    forgettable = [node for node in nodes if node.status is Status.REMOVED and _is_over(bench, node, height)]
+    forgettable = [
+        node for node in nodes if node.status is Status.REMOVED and _is_over(bench, node, height)
+    ]
     if not forgettable:
-        refuse(Ground.FULL, f"{NODES_MAX} nodes are registered: remove some, and wait {RECENT_BLOCKS} blocks")
+        refuse(
+            Ground.FULL,
+            f"{NODES_MAX} nodes are registered: remove some, and wait {RECENT_BLOCKS} blocks",
+        )
     oldest = min(forgettable, key=lambda node: (node.removed_height, node.node_key))
     bench.book.delete(NODES, oldest.node_key)
     bench.book.delete(REFRESHES, oldest.node_key)

@@ -1,7 +1,8 @@
-"""What time alone will change: so that a block in which nothing of it comes costs governance one comparison.
+"""What time alone will change: so that a block in which nothing of it comes costs governance one
+comparison.
 
-A pure function of the state and of where the clock stood before the block, so that a replica that only now looks comes
-to the same answer as one that looked long ago.
+A pure function of the state and of where the clock stood before the block, so that a replica that
+only now looks comes to the same answer as one that looked long ago.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ def draw_up(bench: Bench, since_ms: Milliseconds) -> Agenda:
     return Agenda(
         time_ms=min((moment for moment in moments if moment), default=NEVER),
         height=bench.tenure.anchor_height + blocks if counts else NEVER,
-        active_ms=min((moment for moment in (*suspensions, *expiries) if moment > since_ms), default=NEVER),
+        active_ms=min(
+            (moment for moment in (*suspensions, *expiries) if moment > since_ms), default=NEVER
+        ),
         expiry_ms=min((moment for moment in expiries if moment > since_ms), default=NEVER),
     )
 

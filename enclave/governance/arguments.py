@@ -1,4 +1,5 @@
-"""What changes take: kinds of arguments, as canonical values on the ledger and as text of the command line."""
+"""What changes take: kinds of arguments, as canonical values on the ledger and as text of the
+command line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def _bytes(size: int) -> Kind:
 
 def _number(least: int, most: int, unit: str = "") -> Kind:
     return Kind(
-        f"a whole number{unit} in {least}..{most}", lambda value: type(value) is int and least <= value <= most, int
+        f"a whole number{unit} in {least}..{most}",
+        lambda value: type(value) is int and least <= value <= most,
+        int,
     )
 
 
@@ -97,7 +100,9 @@ USERS_AT_ONCE_MAX = 256
 def _are_identities(value: Any) -> bool:
     if type(value) is not tuple or not 1 <= len(value) <= USERS_AT_ONCE_MAX:
         return False
-    return all(type(one) is bytes and len(one) == DIGEST_SIZE for one in value) and len(set(value)) == len(value)
+    return all(type(one) is bytes and len(one) == DIGEST_SIZE for one in value) and len(
+        set(value)
+    ) == len(value)
 
 
 IDENTITIES = Kind(
@@ -118,4 +123,6 @@ PRODUCT = Kind(
     str,
 )
 TCB = Kind("bootloader,tee,snp,microcode[,fmc], each 0..255", _is_tcb, _parse_tcb)
-LIMIT = Kind(f"one of {', '.join(LIMITS)}", lambda value: type(value) is str and value in LIMITS, str)
+LIMIT = Kind(
+    f"one of {', '.join(LIMITS)}", lambda value: type(value) is str and value in LIMITS, str
+)

@@ -1,7 +1,7 @@
 """Governance's maps, read and written as records.
 
-Owns how each record lies in the state (enclave/programs/governance.py declares the maps), so that write sets, state
-digests and snapshots carry all of it. Decides nothing.
+Owns how each record lies in the state (enclave/programs/governance.py declares the maps), so that
+write sets, state digests and snapshots carry all of it. Decides nothing.
 """
 
 from typing import Any
@@ -67,7 +67,14 @@ class Book(Access):
         if current is not None:
             self.put(STANDING, "before", current)
         one = tenure
-        fields = (one.description.encode(), one.public_key, one.anchor_height, one.anchor_ms, one.reason, one.offer)
+        fields = (
+            one.description.encode(),
+            one.public_key,
+            one.anchor_height,
+            one.anchor_ms,
+            one.reason,
+            one.offer,
+        )
         self.stand("tenure", fields)
         description = one.description
         shown = (description.digest, description.public_key_digest, len(description.validators))
@@ -82,13 +89,21 @@ class Book(Access):
             return None
         epoch, members, digest, since_ms, reason, compromised = value
         return Due(
-            epoch=epoch, members=members, digest=digest, since_ms=since_ms, reason=reason, compromised=compromised
+            epoch=epoch,
+            members=members,
+            digest=digest,
+            since_ms=since_ms,
+            reason=reason,
+            compromised=compromised,
         )
 
     @due.setter
     def due(self, due: Due | None) -> None:
         one = due
-        self.stand("due", one and (one.epoch, one.members, one.digest, one.since_ms, one.reason, one.compromised))
+        self.stand(
+            "due",
+            one and (one.epoch, one.members, one.digest, one.since_ms, one.reason, one.compromised),
+        )
 
     @property
     def winner(self) -> Winner | None:
@@ -187,7 +202,11 @@ class Book(Access):
     def write_node(self, node: Node) -> None:
         """Enter a node, or what is new of it."""
         record = tuple(getattr(node, name) for name in _NODE_FIELDS)
-        self.put(NODES, node.node_key, tuple(str(part) if isinstance(part, Status) else part for part in record))
+        self.put(
+            NODES,
+            node.node_key,
+            tuple(str(part) if isinstance(part, Status) else part for part in record),
+        )
 
     def wrap_key(self, node_key: PublicKey, epoch: Epoch) -> bytes | None:
         """The wrap key that a node announced for an epoch."""
@@ -208,7 +227,15 @@ class Book(Access):
     def write_proposal(self, one: Proposal) -> None:
         """Enter a proposal, or what is new of it."""
         times = (one.proposed_ms, one.decided_ms, one.activates_ms)
-        record = (one.digest, one.proposer, one.change, codec.encode(one.arguments), str(one.status), *times, one.note)
+        record = (
+            one.digest,
+            one.proposer,
+            one.change,
+            codec.encode(one.arguments),
+            str(one.status),
+            *times,
+            one.note,
+        )
         self.put(PROPOSALS, one.id, record)
 
     def ballots(self, id: str) -> dict[PublicKey, bool]:
@@ -228,7 +255,9 @@ class Book(Access):
                     offerer=offerer,
                     public_key=public_key,
                     wraps=dict(codec.decode(wraps)),
-                    readies={node: Ready(*ready) for (offer, node), ready in readies if offer == digest},
+                    readies={
+                        node: Ready(*ready) for (offer, node), ready in readies if offer == digest
+                    },
                 )
             )
         return tuple(offers)
@@ -246,7 +275,9 @@ def _node(node_key: PublicKey, record: tuple[Any, ...]) -> Node:
 
 
 def _proposal(id: str, record: tuple[Any, ...]) -> Proposal:
-    digest, proposer, change, arguments, status, proposed_ms, decided_ms, activates_ms, note = record
+    digest, proposer, change, arguments, status, proposed_ms, decided_ms, activates_ms, note = (
+        record
+    )
     return Proposal(
         id=id,
         digest=digest,

@@ -1,7 +1,8 @@
 """The changes that members may vote on: one table, one small pure function each.
 
-A change turns rules into rules; what it does to nodes beside that is its `effect`. Loosening changes wait, tightening
-ones take effect at once (T24, T44). The same functions serve the vote, the activation and a client's dry run.
+A change turns rules into rules; what it does to nodes beside that is its `effect`. Loosening
+changes wait, tightening ones take effect at once (T24, T44). The same functions serve the vote, the
+activation and a client's dry run.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,8 @@ class Effect(Enum):
 
     NONE = auto()
     ATTEST_AGAIN = auto()
-    """Every node is suspended until it attests again: its old evidence was judged by other rules."""
+    """Every node is suspended until it attests again: its old evidence was judged by other
+    rules."""
     REMOVE_NODE = auto()
     ROTATE = auto()
     ADD_USERS = auto()
@@ -46,13 +48,17 @@ class Change:
         """Arguments by name.
 
         Raises:
-            ProgramError: ``arguments``: others than the row takes, in another order, or of another kind.
+            ProgramError: ``arguments``: others than the row takes, in another order, or of another
+                kind.
         """
         for pair in given:
             if type(pair) is not tuple or len(pair) != 2:
                 refuse(Ground.ARGUMENTS, "arguments are pairs of name and value")
         if [name for name, _ in given] != list(self.takes):
-            refuse(Ground.ARGUMENTS, f"expected the arguments {', '.join(self.takes) or '(none)'}, in this order")
+            refuse(
+                Ground.ARGUMENTS,
+                f"expected the arguments {', '.join(self.takes) or '(none)'}, in this order",
+            )
         return {name: self.takes[name].check(name, value) for name, value in given}
 
 
@@ -80,7 +86,9 @@ def parse_change(name: str, texts: Mapping[str, str]) -> Arguments:
     return tuple((key, kind.from_text(key, texts[key])) for key, kind in takes.items())
 
 
-def dry_run(rules: Rules, name: str, given: Arguments, nodes: Sequence[Node], current: EpochDescription) -> Rules:
+def dry_run(
+    rules: Rules, name: str, given: Arguments, nodes: Sequence[Node], current: EpochDescription
+) -> Rules:
     """The rules after a change, or why there must be no such change.
 
     Args:
@@ -91,8 +99,8 @@ def dry_run(rules: Rules, name: str, given: Arguments, nodes: Sequence[Node], cu
         current: the current epoch.
 
     Raises:
-        ProgramError: an argument is wrong, nothing would change, a list would be too long, or nobody could govern,
-            operate or validate afterwards (``lock-out``, T43).
+        ProgramError: an argument is wrong, nothing would change, a list would be too long, or
+            nobody could govern, operate or validate afterwards (``lock-out``, T43).
     """
     change = change_named(name)
     values = change.bind(given)
@@ -107,9 +115,15 @@ def dry_run(rules: Rules, name: str, given: Arguments, nodes: Sequence[Node], cu
     validators = [node for node in standing if current.index_of(node.node_key) is not None]
     if change.effect is Effect.REMOVE_NODE:
         _check_removable(values["node"], standing, validators)
-    lost = [node.name for node in validators if misfit(node, after.policy) and not misfit(node, rules.policy)]
+    lost = [
+        node.name
+        for node in validators
+        if misfit(node, after.policy) and not misfit(node, rules.policy)
+    ]
     if lost and sum(not misfit(node, after.policy) for node in validators) < current.quorum.size:
-        refuse(Ground.LOCK_OUT, f"too few validators would meet the policy, without {', '.join(lost)}")
+        refuse(
+            Ground.LOCK_OUT, f"too few validators would meet the policy, without {', '.join(lost)}"
+        )
     return after
 
 
@@ -140,7 +154,9 @@ def _unlisted(field: str, *names: str) -> Callable[[Rules, Mapping[str, Any]], R
 
     def apply(rules: Rules, values: Mapping[str, Any]) -> Rules:
         entry = _entry(values, names)
-        return _policy(rules, **{field: tuple(one for one in getattr(rules.policy, field) if one != entry)})
+        return _policy(
+            rules, **{field: tuple(one for one in getattr(rules.policy, field) if one != entry)}
+        )
 
     return apply
 
@@ -175,7 +191,9 @@ def _set_floors(rules: Rules, values: Mapping[str, Any]) -> Rules:
         product=product,
         **{part: Tcb.from_wire(values[part]) for part in ("committed", "launch", "reported")},
     )
-    return _policy(rules, floors=[*(one for one in rules.policy.floors if one.product is not product), floors])
+    return _policy(
+        rules, floors=[*(one for one in rules.policy.floors if one.product is not product), floors]
+    )
 
 
 def _add_member(rules: Rules, values: Mapping[str, Any]) -> Rules:
@@ -185,7 +203,9 @@ def _add_member(rules: Rules, values: Mapping[str, Any]) -> Rules:
 
 
 def _remove_member(rules: Rules, values: Mapping[str, Any]) -> Rules:
-    return replace(rules, members=tuple(member for member in rules.members if member[0] != values["name"]))
+    return replace(
+        rules, members=tuple(member for member in rules.members if member[0] != values["name"])
+    )
 
 
 def _grant(rules: Rules, values: Mapping[str, Any]) -> Rules:
@@ -212,36 +232,59 @@ def _same(rules: Rules, _values: Mapping[str, Any]) -> Rules:
 
 _ROLE = {"program": kinds.NAME, "role": kinds.NAME, "identity": kinds.IDENTITY}
 _CHIP = {"operator": kinds.NAME, "chip": kinds.CHIP}
-_FLOORS = {"product": kinds.PRODUCT, "committed": kinds.TCB, "launch": kinds.TCB, "reported": kinds.TCB}
+_FLOORS = {
+    "product": kinds.PRODUCT,
+    "committed": kinds.TCB,
+    "launch": kinds.TCB,
+    "reported": kinds.TCB,
+}
 
 CHANGES: Mapping[str, Change] = {
     "allow_measurement": Change(
-        takes={"measurement": kinds.MEASUREMENT}, apply=_listed("measurements", "measurement"), loosens=True
+        takes={"measurement": kinds.MEASUREMENT},
+        apply=_listed("measurements", "measurement"),
+        loosens=True,
     ),
     "forbid_measurement": Change(
         takes={"measurement": kinds.MEASUREMENT}, apply=_unlisted("measurements", "measurement")
     ),
     "allow_chip": Change(takes=_CHIP, apply=_allow_chip, loosens=True),
     "forbid_chip": Change(takes=_CHIP, apply=_unlisted("chips", "operator", "chip")),
-    "allow_operator": Change(takes={"operator": kinds.NAME, "key": kinds.KEY}, apply=_allow_operator, loosens=True),
+    "allow_operator": Change(
+        takes={"operator": kinds.NAME, "key": kinds.KEY}, apply=_allow_operator, loosens=True
+    ),
     "forbid_operator": Change(takes={"operator": kinds.NAME}, apply=_forbid_operator),
-    "allow_region": Change(takes={"region": kinds.NAME}, apply=_listed("regions", "region"), loosens=True),
+    "allow_region": Change(
+        takes={"region": kinds.NAME}, apply=_listed("regions", "region"), loosens=True
+    ),
     "forbid_region": Change(takes={"region": kinds.NAME}, apply=_unlisted("regions", "region")),
-    "set_floors": Change(takes=_FLOORS, apply=_set_floors, loosens=True, effect=Effect.ATTEST_AGAIN),
-    "revoke_key": Change(takes={"key": kinds.IDENTITY}, apply=_listed("revoked", "key"), effect=Effect.ATTEST_AGAIN),
+    "set_floors": Change(
+        takes=_FLOORS, apply=_set_floors, loosens=True, effect=Effect.ATTEST_AGAIN
+    ),
+    "revoke_key": Change(
+        takes={"key": kinds.IDENTITY}, apply=_listed("revoked", "key"), effect=Effect.ATTEST_AGAIN
+    ),
     "set_max_age": Change(
         takes={"max_age_ms": kinds.AGE},
         apply=lambda rules, values: _policy(rules, max_age_ms=values["max_age_ms"]),
         loosens=True,
     ),
-    "add_member": Change(takes={"name": kinds.NAME, "key": kinds.KEY}, apply=_add_member, loosens=True),
+    "add_member": Change(
+        takes={"name": kinds.NAME, "key": kinds.KEY}, apply=_add_member, loosens=True
+    ),
     "remove_member": Change(takes={"name": kinds.NAME}, apply=_remove_member),
     "grant": Change(takes=_ROLE, apply=_grant, loosens=True),
     "revoke": Change(takes=_ROLE, apply=_revoke),
     "remove_node": Change(takes={"node": kinds.NAME}, apply=_same, effect=Effect.REMOVE_NODE),
     "rotate": Change(takes={"compromised": kinds.BOOL}, apply=_same, effect=Effect.ROTATE),
-    "add_users": Change(takes={"users": kinds.IDENTITIES}, apply=_same, loosens=True, effect=Effect.ADD_USERS),
-    "remove_users": Change(takes={"users": kinds.IDENTITIES}, apply=_same, effect=Effect.REMOVE_USERS),
-    "set_limit": Change(takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True),
+    "add_users": Change(
+        takes={"users": kinds.IDENTITIES}, apply=_same, loosens=True, effect=Effect.ADD_USERS
+    ),
+    "remove_users": Change(
+        takes={"users": kinds.IDENTITIES}, apply=_same, effect=Effect.REMOVE_USERS
+    ),
+    "set_limit": Change(
+        takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True
+    ),
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted."""

@@ -1,8 +1,8 @@
 """The active clock: block time without the gaps in which nothing was said (DESIGN §6).
 
-A gap between two blocks counts at most GAP_MS_MAX, so that a cluster that slept has time to attest again. Every replica
-moves the clock on at every block, executed or applied, so it stands in the state (digest, snapshots) and in no write
-set: it is put past the journal.
+A gap between two blocks counts at most GAP_MS_MAX, so that a cluster that slept has time to attest
+again. Every replica moves the clock on at every block, executed or applied, so it stands in the
+state (digest, snapshots) and in no write set: it is put past the journal.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.types import Height, Milliseconds
 from strongroom.enclave.governance.records import RECENT_BLOCKS
 from strongroom.enclave.programs.governance import CLOCK
-from strongroom.enclave.state import State
+from strongroom.enclave.programs.state import State
 
 GAP_MS_MAX = 60_000
 _SLOTS = RECENT_BLOCKS + 1
@@ -45,7 +45,8 @@ class ActiveClock:
         return Milliseconds(self._at(_NEWEST)[1])
 
     def at(self, height: Height) -> Milliseconds:
-        """When a height was executed; the caller knows that it is the newest or one of the RECENT_BLOCKS below it."""
+        """When a height was executed; the caller knows that it is the newest or one of the
+        RECENT_BLOCKS below it."""
         return Milliseconds(self._at(height % _SLOTS)[0])
 
     def _at(self, slot: int) -> tuple[int, int]:

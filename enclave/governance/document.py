@@ -1,7 +1,7 @@
 """The public document of governance: for hosts, explorers and clients, in canonical values only.
 
-Named tuples, so that a reader of the wire says `Document.read(codec.decode(data)).nodes[0].name`. Keys, digests and
-measurements are bytes; None stands where there is nothing.
+Named tuples, so that a reader of the wire says `Document.read(codec.decode(data)).nodes[0].name`.
+Keys, digests and measurements are bytes; None stands where there is nothing.
 """
 
 from typing import Any, NamedTuple
@@ -183,7 +183,9 @@ class Document(NamedTuple):
             ProgramError: why there must be no such change.
         """
         nodes = [one.node() for one in self.nodes]
-        return dry_run(self.member_rules(), change, arguments, nodes, EpochDescription.decode(self.description))
+        return dry_run(
+            self.member_rules(), change, arguments, nodes, EpochDescription.decode(self.description)
+        )
 
 
 def build_document(bench: Bench, deadline_ms: int) -> Document:
@@ -206,7 +208,9 @@ def build_document(bench: Bench, deadline_ms: int) -> Document:
         epochs=tuple(EpochEntry(epoch, *shown) for epoch, shown in book.items(EPOCHS)),
         due=_due(bench),
         offers=tuple(
-            OfferEntry(one.digest, one.offerer, one.public_key, tuple(one.wraps), tuple(one.readies))
+            OfferEntry(
+                one.digest, one.offerer, one.public_key, tuple(one.wraps), tuple(one.readies)
+            )
             for one in book.offers()
         ),
         offences=tuple(OffenceEntry(*key, *value) for key, value in book.items(OFFENCES)),
@@ -220,7 +224,9 @@ def _nodes(bench: Bench) -> tuple[NodeEntry, ...]:
     def entry(node: Node) -> NodeEntry:
         fields = {name: getattr(node, name) for name in names} | {"status": str(node.status)}
         suspended, alarm = node.node_key in roll.suspended, node.node_key in roll.alarms
-        return NodeEntry(**fields, suspended=suspended, alarm=alarm, age_ms=now_ms - node.attested_ms)
+        return NodeEntry(
+            **fields, suspended=suspended, alarm=alarm, age_ms=now_ms - node.attested_ms
+        )
 
     return tuple(entry(node) for node in roll.nodes)
 

@@ -1,12 +1,12 @@
 """Governance at height 0: what genesis says, entered into the maps."""
 
 from strongroom.consensus.types import NO_DIGEST, Height
-from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.governance.admission import registered
 from strongroom.enclave.governance.hearing import Bench
 from strongroom.enclave.governance.records import Status, Tenure
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.governance import WRAPS
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
 
 FOUNDED = "founded"
 """Why epoch 0 began."""
@@ -27,6 +27,8 @@ def enter(bench: Bench, genesis: VerifiedGenesis) -> None:
         )
     )
     for enclave in genesis.validators:
-        bench.book.write_node(registered(enclave, Status.VALIDATOR, Height(0), genesis.header.time_ms))
+        bench.book.write_node(
+            registered(enclave, Status.VALIDATOR, Height(0), genesis.header.time_ms)
+        )
         for epoch, key in enclave.claims.wrap_keys:
             bench.book.put(WRAPS, (enclave.claims.node_key, epoch), key)

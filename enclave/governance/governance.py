@@ -1,7 +1,9 @@
-"""Governance as the executor sees it: members' votes, nodes' words, and the epochs that follow from them.
+"""Governance as the executor sees it: members' votes, nodes' words, and the epochs that follow from
+them.
 
-Owns the order in which a block changes governance, and what is kept between blocks to be quick. Holds no key and reads
-no clock: everything is a function of the executed blocks. Rules are elsewhere:
+Owns the order in which a block changes governance, and what is kept between blocks to be quick.
+Holds no key and reads no clock: everything is a function of the executed blocks. Rules are
+elsewhere:
 
 | who | what | file |
 |---|---|---|
@@ -23,7 +25,6 @@ from strongroom.consensus.types import ChainId, Digest, Epoch, Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.genesis import VerifiedGenesis
 from strongroom.enclave.governance import founding, proposals, succession
 from strongroom.enclave.governance.actions import ACTIONS
 from strongroom.enclave.governance.agenda import NEVER, Agenda, draw_up
@@ -36,13 +37,15 @@ from strongroom.enclave.governance.public import read_public
 from strongroom.enclave.governance.records import BlockFacts, Due, Node, Offer, Status, Tenure, Wish
 from strongroom.enclave.governance.rules import LIMITS, Rules
 from strongroom.enclave.programs.framework import ProgramError
-from strongroom.enclave.state import State
+from strongroom.enclave.programs.state import State
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
 
 _T = TypeVar("_T")
 
 
 class Governance:
-    """Governance of one replica. Every replica that executes or applies the same blocks holds the same."""
+    """Governance of one replica. Every replica that executes or applies the same blocks holds the
+    same."""
 
     def __init__(self, state: State, chain: ChainId) -> None:
         self._state = state
@@ -61,16 +64,19 @@ class Governance:
         self.refresh()
 
     def tick(self, header: Header) -> None:
-        """Every block, executed or applied, before anything else: the active clock goes on by at most 60 s."""
+        """Every block, executed or applied, before anything else: the active clock goes on by at
+        most 60 s."""
         self._bench.clock.tick(header)
 
     def refresh(self) -> None:
-        """The maps were changed, here or from outside (State.apply, a snapshot): forget what was read of them."""
+        """The maps were changed, here or from outside (State.apply, a snapshot): forget what was
+        read of them."""
         self._agenda = None
         self._kept.clear()
 
     def run(self, fields: tuple[bytes, bytes, bytes], block: BlockFacts) -> bytes:
-        """Execute a public transaction: its plain result, (True, value) or (False, (code, message)), encoded.
+        """Execute a public transaction: its plain result, (True, value) or (False, (code,
+        message)), encoded.
 
         Args:
             fields: protected header, payload and signature of its envelope.
@@ -78,7 +84,8 @@ class Governance:
 
         Raises:
             NotCanonical: it is malformed; nothing was changed.
-            Unsigned: its signature does not verify for its signer and this chain; nothing was changed.
+            Unsigned: its signature does not verify for its signer and this chain; nothing was
+                changed.
         """
         transaction = read_public(*fields, self._bench.chain)
         try:
@@ -98,7 +105,8 @@ class Governance:
         return answer
 
     def end_block(self, header: Header) -> None:
-        """After all transactions of a block, before its write set is taken: what time and counted votes bring about."""
+        """After all transactions of a block, before its write set is taken: what time and counted
+        votes bring about."""
         clock = self._bench.clock
         if self._agenda is None:
             self._agenda = draw_up(self._bench, clock.at(Height(header.height - 1)))
@@ -119,7 +127,8 @@ class Governance:
         self.refresh()
 
     def end_epoch(self, terminal: Header) -> None:
-        """At the end of the terminal block's execution, before its write set is taken: the wish becomes the epoch.
+        """At the end of the terminal block's execution, before its write set is taken: the wish
+        becomes the epoch.
 
         Raises:
             InvariantBroken: there is no wish, or the block names another one.
@@ -130,7 +139,8 @@ class Governance:
         self.refresh()
 
     def _attempt(self, step: Callable[[], None]) -> bool:
-        """One step of a block's end, whole or not at all: what stands in the state must not stop the block."""
+        """One step of a block's end, whole or not at all: what stands in the state must not stop
+        the block."""
         try:
             step()
             self._state.commit()
@@ -164,9 +174,11 @@ class Governance:
 
     @property
     def deadline_ms(self) -> int:
-        """Earliest block time at which end_block would do something by itself; 0: none. A block is worth making then.
+        """Earliest block time at which end_block would do something by itself; 0: none. A block is
+        worth making then.
 
-        While blocks are rare the active clock lags behind, and a deadline of age may need more than one of them.
+        While blocks are rare the active clock lags behind, and a deadline of age may need more than
+        one of them.
         """
         clock = self._bench.clock
         agenda = self._keep("agenda", lambda: draw_up(self._bench, clock.now_ms))
@@ -194,7 +206,9 @@ class Governance:
     @property
     def roles(self) -> frozenset[tuple[str, str, bytes]]:
         """(program, role, identity)."""
-        return frozenset((program, role, bytes(identity)) for program, role, identity in self.rules.roles)
+        return frozenset(
+            (program, role, bytes(identity)) for program, role, identity in self.rules.roles
+        )
 
     @property
     def limits(self) -> Mapping[str, int]:
@@ -203,7 +217,8 @@ class Governance:
 
     @property
     def grace_until_ms(self) -> int:
-        """Until which block time calls in sessions of the epoch before open; 0: there is no grace."""
+        """Until which block time calls in sessions of the epoch before open; 0: there is no
+        grace."""
         return self._keep("grace", lambda: self._bench.book.grace_until_ms)
 
     @property
@@ -228,7 +243,8 @@ class Governance:
         return self._bench.book.wrap_key(node_key, epoch)
 
     def recipients(self, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
-        """Members of a due epoch that announced a wrap key for it, with the key, by node key: an offer's recipients."""
+        """Members of a due epoch that announced a wrap key for it, with the key, by node key: an
+        offer's recipients."""
         return succession.recipients(self._bench, due)
 
     def is_suspended(self, node: Node) -> bool:
@@ -241,7 +257,8 @@ class Governance:
 
     @property
     def won_offer(self) -> Digest:
-        """The offer that opened the current epoch; zeros in epoch 0. A member that was late names it."""
+        """The offer that opened the current epoch; zeros in epoch 0. A member that was late names
+        it."""
         return self._tenure.offer
 
     def may_get_keys(self, node_key: PublicKey) -> None:
@@ -252,14 +269,19 @@ class Governance:
         """
         node = self.node(node_key)
         if node is None:
-            raise AttestationError("not-admitted", "no node of the registry has this key: attest first")
+            raise AttestationError(
+                "not-admitted", "no node of the registry has this key: attest first"
+            )
         if node.status is Status.REMOVED or node.offence:
             raise AttestationError("removed", f"node {node.name} gets no keys any more")
         if self.is_suspended(node):
-            raise AttestationError("suspended", f"node {node.name} gets no keys until it attests again")
+            raise AttestationError(
+                "suspended", f"node {node.name} gets no keys until it attests again"
+            )
 
     def document(self) -> Document:
-        """Everything public of governance at the newest executed height: see document.py, field by field."""
+        """Everything public of governance at the newest executed height: see document.py, field by
+        field."""
         return build_document(self._bench, self.deadline_ms)
 
     @property

@@ -111,7 +111,10 @@ class Hearing:
             ProgramError: ``too-old``.
         """
         if not max(0, self.block.height - RECENT_BLOCKS) <= height < self.block.height:
-            refuse(Ground.TOO_OLD, f"height {height} is none of the {RECENT_BLOCKS} below {self.block.height}")
+            refuse(
+                Ground.TOO_OLD,
+                f"height {height} is none of the {RECENT_BLOCKS} below {self.block.height}",
+            )
 
 
 def present(value: _T | None, detail: str) -> _T:
@@ -138,7 +141,8 @@ def checked_size(data: Any, size: int, *, name: str) -> bytes:
 
 
 def checked_hybrid(key: Any, *, name: str) -> bytes:
-    """A hybrid public key to which something can be sealed, so that none that cannot stalls an epoch (T2A).
+    """A hybrid public key to which something can be sealed, so that none that cannot stalls an
+    epoch (T2A).
 
     Raises:
         ProgramError: ``malformed``.

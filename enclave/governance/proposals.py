@@ -1,8 +1,8 @@
 """Members' proposals and ballots: who may ask, what counts, when it takes effect (T43, T44).
 
-A change is accepted when more than half of the members say yes, and rejected when that cannot come any more; only
-ballots of those who are members when it is counted count. A loosening change waits, and must still have its majority
-and pass its dry run when its time comes.
+A change is accepted when more than half of the members say yes, and rejected when that cannot come
+any more; only ballots of those who are members when it is counted count. A loosening change waits,
+and must still have its majority and pass its dry run when its time comes.
 """
 
 from dataclasses import replace
@@ -21,7 +21,8 @@ from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.programs.governance import ARCHIVE, BALLOTS, PROPOSALS, PROPOSED
 
 ALIVE_MAX = 256
-"""Proposals that are open or wait for their time; each member may have an equal share, and at least one."""
+"""Proposals that are open or wait for their time; each member may have an equal share, and at least
+one."""
 DECIDED_MAX = 256
 """Decided proposals that are shown; of older ones only the id is remembered."""
 PROPOSALS_OF_A_MEMBER_MAX = 4096
@@ -64,13 +65,17 @@ def ballot(hearing: Hearing) -> tuple[str, str]:
     """Count a member's ballot; (id, status).
 
     Raises:
-        ProgramError: not a member, no such proposal, another one than the ballot was cast for, decided, or said before.
+        ProgramError: not a member, no such proposal, another one than the ballot was cast for,
+            decided, or said before.
     """
     id, digest, yes = hearing.fields
     hearing.member()
     proposal = _open(hearing, id)
     if digest != proposal.digest:
-        refuse(Ground.ANOTHER_PROPOSAL, "the ballot was cast for another change: read the proposal and vote again")
+        refuse(
+            Ground.ANOTHER_PROPOSAL,
+            "the ballot was cast for another change: read the proposal and vote again",
+        )
     if hearing.book.get(BALLOTS, (id, hearing.signer)) is not None:
         refuse(Ground.TWICE, "this member has voted on this proposal")
     return _count(hearing, proposal, yes=yes)
@@ -92,14 +97,16 @@ def withdraw(hearing: Hearing) -> tuple[str, str]:
 
 
 def settle(bench: Bench, height: Height, time_ms: Milliseconds) -> None:
-    """Decide what can be decided, and let take effect what is accepted and whose time has come, until nothing is left.
+    """Decide what can be decided, and let take effect what is accepted and whose time has come,
+    until nothing is left.
 
     Every pass decides at least one of at most ALIVE_MAX proposals, or is the last.
     """
     while any([_advance(bench, one, height, time_ms) for one in _alive(bench)]):
         continue
     decided = sorted(
-        (one for one in bench.book.proposals() if not one.status.alive), key=lambda one: (one.decided_ms, one.id)
+        (one for one in bench.book.proposals() if not one.status.alive),
+        key=lambda one: (one.decided_ms, one.id),
     )
     for one in decided[: max(0, len(decided) - DECIDED_MAX)]:
         bench.book.put(ARCHIVE, one.id, one.decided_ms)
@@ -110,7 +117,9 @@ def settle(bench: Bench, height: Height, time_ms: Milliseconds) -> None:
 
 def next_activation_ms(bench: Bench) -> int:
     """When the next accepted proposal takes effect; 0: none waits."""
-    waiting = (one.activates_ms for one in bench.book.proposals() if one.status is ProposalStatus.ACCEPTED)
+    waiting = (
+        one.activates_ms for one in bench.book.proposals() if one.status is ProposalStatus.ACCEPTED
+    )
     return min(waiting, default=0)
 
 
@@ -138,10 +147,19 @@ def _advance(bench: Bench, seen: Proposal, height: Height, time_ms: Milliseconds
     no = sum(ballots.get(key) is False for key in members)
     if proposal.status is ProposalStatus.OPEN:
         if 2 * yes > len(members):
-            delay = bench.book.limit("activation_delay_ms") if change_named(proposal.change).loosens else 0
+            delay = (
+                bench.book.limit("activation_delay_ms")
+                if change_named(proposal.change).loosens
+                else 0
+            )
             activates_ms = Milliseconds(time_ms + delay)
             bench.book.write_proposal(
-                replace(proposal, status=ProposalStatus.ACCEPTED, decided_ms=time_ms, activates_ms=activates_ms)
+                replace(
+                    proposal,
+                    status=ProposalStatus.ACCEPTED,
+                    decided_ms=time_ms,
+                    activates_ms=activates_ms,
+                )
             )
             return True
         if 2 * no >= len(members):
@@ -162,12 +180,24 @@ def _activate(bench: Bench, proposal: Proposal, height: Height) -> None:
     try:
         rules = _try(bench, book.rules, proposal.change, proposal.arguments)
     except ProgramError as refused:
-        _close(bench, proposal, ProposalStatus.VOID, proposal.decided_ms, f"{refused.code}: {refused.message}")
+        _close(
+            bench,
+            proposal,
+            ProposalStatus.VOID,
+            proposal.decided_ms,
+            f"{refused.code}: {refused.message}",
+        )
         return
     except OF_THIS_PROCESS:
         raise
     except Exception:  # a bug of ours costs this proposal, not all that are decided with it
-        _close(bench, proposal, ProposalStatus.VOID, proposal.decided_ms, "internal: its dry run failed")
+        _close(
+            bench,
+            proposal,
+            ProposalStatus.VOID,
+            proposal.decided_ms,
+            "internal: its dry run failed",
+        )
         return
     book.write_rules(rules)
     match change_named(proposal.change).effect:
@@ -190,16 +220,26 @@ def _try(bench: Bench, rules: Rules, change: str, arguments: Arguments) -> Rules
 
 
 def _node_named(bench: Bench, name: str) -> Node:
-    return next(node for node in bench.book.nodes() if node.name == name and node.status is not Status.REMOVED)
+    return next(
+        node
+        for node in bench.book.nodes()
+        if node.name == name and node.status is not Status.REMOVED
+    )
 
 
 def _check_room(hearing: Hearing) -> None:
     alive, signer = _alive(hearing.bench), hearing.signer
     share = max(1, ALIVE_MAX // len(hearing.book.rules.members))
     if len(alive) >= ALIVE_MAX or sum(one.proposer == signer for one in alive) >= share:
-        refuse(Ground.FULL, f"at most {share} proposals of one member may be undecided: withdraw one, or wait")
+        refuse(
+            Ground.FULL,
+            f"at most {share} proposals of one member may be undecided: withdraw one, or wait",
+        )
     if (hearing.book.get(PROPOSED, signer) or 0) >= PROPOSALS_OF_A_MEMBER_MAX:
-        refuse(Ground.FULL, f"{PROPOSALS_OF_A_MEMBER_MAX} proposals were made with this key: govern with a new one")
+        refuse(
+            Ground.FULL,
+            f"{PROPOSALS_OF_A_MEMBER_MAX} proposals were made with this key: govern with a new one",
+        )
 
 
 def _open(hearing: Hearing, id: str) -> Proposal:
@@ -213,7 +253,13 @@ def _open(hearing: Hearing, id: str) -> Proposal:
     return proposal
 
 
-def _close(bench: Bench, proposal: Proposal, status: ProposalStatus, decided_ms: Milliseconds, note: str = "") -> None:
+def _close(
+    bench: Bench,
+    proposal: Proposal,
+    status: ProposalStatus,
+    decided_ms: Milliseconds,
+    note: str = "",
+) -> None:
     bench.book.write_proposal(replace(proposal, status=status, decided_ms=decided_ms, note=note))
 
 

@@ -1,7 +1,9 @@
-"""Public transactions: never sealed, signed in the form of a COSE_Sign1 (RFC 9052 §4.2), in canonical msgpack.
+"""Public transactions: never sealed, signed in the form of a COSE_Sign1 (RFC 9052 §4.2), in
+canonical msgpack.
 
-Owns their bytes, for whoever makes one (a member's client with the identity key, an enclave with the node key) and for
-the enclave that reads it. What an action does is proposals.py's, registry.py's, succession.py's.
+Owns their bytes, for whoever makes one (a member's client with the identity key, an enclave with
+the node key) and for the enclave that reads it. What an action does is proposals.py's,
+registry.py's, succession.py's.
 
     envelope   (1, 5, protected, payload, signature)
     protected  (-8, kid, action)       -8: EdDSA (RFC 9053 §2.2); kid: the signer's Ed25519 public key
@@ -17,7 +19,15 @@ from typing import Any
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import ClientFault, NotCanonical
-from strongroom.consensus.types import KEY_SIZE, SIGNATURE_SIZE, ChainId, Digest, Epoch, PublicKey, Signature
+from strongroom.consensus.types import (
+    KEY_SIZE,
+    SIGNATURE_SIZE,
+    ChainId,
+    Digest,
+    Epoch,
+    PublicKey,
+    Signature,
+)
 from strongroom.enclave.primitives import digest, verify
 
 VERSION, PUBLIC = 1, 5
@@ -51,7 +61,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     refresh   (current epoch)
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
-    evidence  (encoded evidence, consensus/evidence.py)              by nobody
+    evidence  (encoded evidence, consensus/equivocation.py)              by nobody
 """
 NONCE_SIZE = 16
 PROPOSAL_ID_SIZE = 16
@@ -76,7 +86,11 @@ class PublicTransaction:
 
 
 def sign_public(
-    signer: PublicKey, sign: Callable[[bytes], Signature], chain: ChainId, action: str, fields: tuple[Any, ...]
+    signer: PublicKey,
+    sign: Callable[[bytes], Signature],
+    chain: ChainId,
+    action: str,
+    fields: tuple[Any, ...],
 ) -> bytes:
     """The envelope of a public transaction.
 
@@ -97,8 +111,11 @@ def sign_public(
 
 
 def evidence_envelope(evidence: bytes) -> bytes:
-    """The envelope that carries evidence of an offence (the encoding of consensus/evidence.py) to the ledger."""
-    return codec.encode((VERSION, PUBLIC, codec.encode((EDDSA, b"", EVIDENCE)), codec.encode((evidence,)), b""))
+    """The envelope that carries evidence of an offence (the encoding of consensus/equivocation.py)
+    to the ledger."""
+    return codec.encode(
+        (VERSION, PUBLIC, codec.encode((EDDSA, b"", EVIDENCE)), codec.encode((evidence,)), b"")
+    )
 
 
 def signed_bytes(chain: ChainId, protected: bytes, payload: bytes) -> bytes:
@@ -106,14 +123,18 @@ def signed_bytes(chain: ChainId, protected: bytes, payload: bytes) -> bytes:
     return labels.bound(labels.PUBLIC_TRANSACTION, chain, codec.encode((protected, payload)))
 
 
-def read_public(protected: bytes, payload: bytes, signature: bytes, chain: ChainId) -> PublicTransaction:
+def read_public(
+    protected: bytes, payload: bytes, signature: bytes, chain: ChainId
+) -> PublicTransaction:
     """Read and verify a public transaction.
 
     Raises:
         NotCanonical: not canonical, another algorithm, no such action, or fields of other types.
         Unsigned: the signature does not verify for this signer and chain.
     """
-    algorithm, signer, action = codec.fields(codec.decode(protected), int, bytes, str, name="protected header")
+    algorithm, signer, action = codec.fields(
+        codec.decode(protected), int, bytes, str, name="protected header"
+    )
     if algorithm != EDDSA:
         raise NotCanonical(f"protected header: algorithm {algorithm}, expected {EDDSA}")
     fields = codec.fields(codec.decode(payload), *_shape(action), name=action)
@@ -124,8 +145,12 @@ def read_public(protected: bytes, payload: bytes, signature: bytes, chain: Chain
         codec.sized(signer, KEY_SIZE, name="signer")
         codec.sized(signature, SIGNATURE_SIZE, name="signature")
         if not verify(signer, signature, signed_bytes(chain, protected, payload)):
-            raise Unsigned(f"{action}: the signature is not its signer's for this ledger: sign it again")
-    return PublicTransaction(signer=PublicKey(signer), action=action, fields=fields, payload=payload)
+            raise Unsigned(
+                f"{action}: the signature is not its signer's for this ledger: sign it again"
+            )
+    return PublicTransaction(
+        signer=PublicKey(signer), action=action, fields=fields, payload=payload
+    )
 
 
 def proposal_id(signer: PublicKey, payload: bytes) -> str:
@@ -144,7 +169,8 @@ def offer_digest(payload: bytes) -> Digest:
 
 
 def members_digest(epoch: Epoch, members: tuple[PublicKey, ...]) -> Digest:
-    """The name of a due set: labelled SHA-256 over the epoch and the members' node keys, ascending."""
+    """The name of a due set: labelled SHA-256 over the epoch and the members' node keys,
+    ascending."""
     return labels.labelled_digest(labels.MEMBERS, codec.encode((epoch, members)))
 
 

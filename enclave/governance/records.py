@@ -1,6 +1,8 @@
-"""What governance speaks of: nodes, offers, proposals, what is due and what is wished, as frozen values.
+"""What governance speaks of: nodes, offers, proposals, what is due and what is wished, as frozen
+values.
 
-Owns the shapes. How they lie in the state's maps is book.py's; what may change them is everybody else's.
+Owns the shapes. How they lie in the state's maps is book.py's; what may change them is everybody
+else's.
 """
 
 from collections.abc import Callable, Mapping
@@ -89,7 +91,8 @@ class Due:
     digest: Digest
     """Of epoch and members; what an offer names."""
     since_ms: Milliseconds
-    """Block time since which this very set is due: the offerer of rank r waits 2r seconds from here."""
+    """Block time since which this very set is due: the offerer of rank r waits 2r seconds from
+    here."""
     reason: str
     """set, blocks, rotate or refresh."""
     compromised: bool
@@ -130,7 +133,8 @@ class Winner:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the state wants the next epoch to be: a leader ends the epoch with it, and it no longer changes."""
+    """What the state wants the next epoch to be: a leader ends the epoch with it, and it no longer
+    changes."""
 
     description: EpochDescription
     public_key: bytes

@@ -1,7 +1,7 @@
 """Why a public transaction changes nothing: every ground, and the one way to say it.
 
-The code is part of the interface and never changes its meaning; the message says what to do next. Both are public and
-the same on every replica, so no text of a library ever stands in them (T27).
+The code is part of the interface and never changes its meaning; the message says what to do next.
+Both are public and the same on every replica, so no text of a library ever stands in them (T27).
 """
 
 from enum import StrEnum

@@ -1,11 +1,13 @@
-"""What becomes of nodes that are in the registry: catching up, leaving, refreshing, offences, removal.
+"""What becomes of nodes that are in the registry: catching up, leaving, refreshing, offences,
+removal.
 
-Owns what a node's own words change, and what is done to nodes by others. How they come in: admission.py.
+Owns what a node's own words change, and what is done to nodes by others. How they come in:
+admission.py.
 """
 
 from dataclasses import replace
 
-from strongroom.consensus import evidence as offences
+from strongroom.consensus import equivocation as offences
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import DIGEST_SIZE, Epoch, Height, Milliseconds
 from strongroom.enclave.governance.hearing import Bench, Hearing, checked_hybrid, checked_size
@@ -16,10 +18,12 @@ from strongroom.enclave.programs.governance import OFFENCES, REFRESHES, WRAPS
 
 
 def synced(hearing: Hearing) -> tuple[str, str]:
-    """Note that a node executed what everybody executed, and its wrap key for the next epoch; (name, status).
+    """Note that a node executed what everybody executed, and its wrap key for the next epoch;
+    (name, status).
 
     Raises:
-        ProgramError: not a joiner, suspended, another history, too old, another epoch, or said before.
+        ProgramError: not a joiner, suspended, another history, too old, another epoch, or said
+            before.
     """
     height, root, epoch, wrap_key = hearing.fields
     node = hearing.node(Status.JOINING, Status.SYNCED)
@@ -32,9 +36,14 @@ def synced(hearing: Hearing) -> tuple[str, str]:
     hearing.recent(height)
     own = hearing.block.root_of(Height(height))
     if own is None:
-        refuse(Ground.TOO_OLD, "the history root of this height is no longer known: name a newer one")
+        refuse(
+            Ground.TOO_OLD, "the history root of this height is no longer known: name a newer one"
+        )
     if own != root:
-        refuse(Ground.OTHER_HISTORY, "this node executed another history: take its state anew from its peers")
+        refuse(
+            Ground.OTHER_HISTORY,
+            "this node executed another history: take its state anew from its peers",
+        )
     hearing.book.put(WRAPS, (node.node_key, following), checked_hybrid(wrap_key, name="wrap key"))
     hearing.book.write_node(replace(node, status=Status.SYNCED))
     return node.name, str(Status.SYNCED)
@@ -93,15 +102,24 @@ def convict(hearing: Hearing) -> tuple[str, int, str]:
     except NotCanonical:
         refuse(Ground.MALFORMED, "these bytes are no evidence of an offence")
     double_vote = isinstance(proof, offences.VoteEvidence)
-    epoch = proof.first.statement.epoch if isinstance(proof, offences.VoteEvidence) else proof.first.epoch
+    epoch = (
+        proof.first.statement.epoch
+        if isinstance(proof, offences.VoteEvidence)
+        else proof.first.epoch
+    )
     tenures = (bench.tenure, book.tenure("before"))
-    description = next((one.description for one in tenures if one and one.description.epoch == epoch), None)
+    description = next(
+        (one.description for one in tenures if one and one.description.epoch == epoch), None
+    )
     if description is None:
         refuse(Ground.WRONG_EPOCH, "only offences in this epoch or the one before are judged")
     try:
         signer = offences.check(proof, bench.chain, description, verify)
     except PeerFault:
-        refuse(Ground.PROVES_NOTHING, "the evidence contradicts nothing, or is not signed by the one that it accuses")
+        refuse(
+            Ground.PROVES_NOTHING,
+            "the evidence contradicts nothing, or is not signed by the one that it accuses",
+        )
     node_key = description.validators[signer].node_key
     if book.get(OFFENCES, (node_key, epoch)) is not None:
         refuse(Ground.TWICE, "an offence of this node in this epoch is noted")

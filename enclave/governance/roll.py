@@ -1,7 +1,7 @@
 """The registry at one moment: who is suspended, who is wanted in the next epoch.
 
-Owns the rules of suspension and of the wished set, as pure functions of the registry, the current epoch, the policy and
-the active clock. Changes nothing.
+Owns the rules of suspension and of the wished set, as pure functions of the registry, the current
+epoch, the policy and the active clock. Changes nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,13 +28,18 @@ class Roll:
     suspended: frozenset[PublicKey] = field(init=False)
     """They get no keys until they attest again."""
     alarms: tuple[PublicKey, ...] = field(init=False)
-    """Members whose evidence is too old, and who are not suspended only because a quorum must stay."""
+    """Members whose evidence is too old, and who are not suspended only because a quorum must
+    stay."""
 
     def __post_init__(self) -> None:
         members = [node for node in self.nodes if self.is_validator(node.node_key)]
         lost = [node for node in members if self._is_lost(node)]
         stale = sorted(
-            (node for node in members if self._age(node) > self.policy.max_age_ms and not self._is_lost(node)),
+            (
+                node
+                for node in members
+                if self._age(node) > self.policy.max_age_ms and not self._is_lost(node)
+            ),
             key=lambda node: (node.attested_ms, node.node_key),
         )
         room = max(0, len(self.current.validators) - self.current.quorum.size - len(lost))
@@ -52,14 +57,16 @@ class Roll:
     def wanted(self, wrap_key: Callable[[PublicKey, Epoch], bytes | None]) -> tuple[PublicKey, ...]:
         """The members that the next epoch should have, ascending by node key; never nobody.
 
-        Those who must go go first; what is left of the share of changes takes in those who are synced and have
-        announced a wrap key for the next epoch, in order of admission.
+        Those who must go go first; what is left of the share of changes takes in those who are
+        synced and have announced a wrap key for the next epoch, in order of admission.
         """
         members = [validator.node_key for validator in self.current.validators]
         share = max(1, len(members) // CHANGES_SHARE)
         known = {node.node_key: node for node in self.nodes}
         ranks = {key: self._rank(known.get(key)) for key in members}
-        going = sorted((key for key in members if ranks[key] is not None), key=lambda key: (ranks[key], key))
+        going = sorted(
+            (key for key in members if ranks[key] is not None), key=lambda key: (ranks[key], key)
+        )
         following = Epoch(self.current.epoch + 1)
         coming = [
             node.node_key
@@ -88,7 +95,9 @@ class Roll:
         return 2 if expired and node.node_key in self.suspended else None
 
     def _is_lost(self, node: Node) -> bool:
-        return node.status is Status.REMOVED or bool(node.offence) or bool(misfit(node, self.policy))
+        return (
+            node.status is Status.REMOVED or bool(node.offence) or bool(misfit(node, self.policy))
+        )
 
     def _age(self, node: Node) -> int:
         return self.active_ms - node.attested_ms

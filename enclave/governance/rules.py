@@ -1,7 +1,7 @@
 """What members govern, as one value: policy, members, roles and limits.
 
-Owns what a legal state of them is: after no change may it be that nobody can govern, operate or run (T43). Pure, so
-that a client's dry run on the public document is the enclave's own.
+Owns what a legal state of them is: after no change may it be that nobody can govern, operate or run
+(T43). Pure, so that a client's dry run on the public document is the enclave's own.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
-from strongroom.enclave.constitution import ENTRIES_MAX, Constitution
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.proofs.constitution import ENTRIES_MAX, Constitution
 
 MEMBERS_MAX = 256
 _DAY_MS = 86_400_000
@@ -42,12 +42,14 @@ LIMITS: Mapping[str, Limit] = {
     "entries_per_member": Limit(10_000_000, 0, 2**40),
     "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
 }
-"""epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in sessions of the epoch
-before still open. activation_delay_ms: how long a loosening change waits. refresh_interval_ms: how long a node waits
-from one refresh to the next. snapshot_blocks: every height divisible by it begins a snapshot, which the one so many
-blocks later names. open_admission: 1 lets any identity open sessions, 0 only members, who has a role, and users on the
-roster. users_per_member: how many a member may bring onto it. sessions_per_identity: how many one may open in an epoch,
-one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one member, may add to the state."""
+"""epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
+sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
+refresh_interval_ms: how long a node waits from one refresh to the next. snapshot_blocks: every
+height divisible by it begins a snapshot, which the one so many blocks later names. open_admission:
+1 lets any identity open sessions, 0 only members, who has a role, and users on the roster.
+users_per_member: how many a member may bring onto it. sessions_per_identity: how many one may open
+in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
+member, may add to the state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,9 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        policy, members, roles, limits = codec.fields(value, tuple, tuple, tuple, tuple, name="rules")
+        policy, members, roles, limits = codec.fields(
+            value, tuple, tuple, tuple, tuple, name="rules"
+        )
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
@@ -121,8 +125,8 @@ class Rules:
 def misfit(node: Node, policy: Policy) -> str:
     """Which word of the policy a node no longer meets, by what its evidence said; "" when none.
 
-    Firmware and certificates are judged on evidence only: a change of floors or of revoked keys makes every node attest
-    again (changes.py).
+    Firmware and certificates are judged on evidence only: a change of floors or of revoked keys
+    makes every node attest again (changes.py).
     """
     if node.measurement not in policy.measurements:
         return "measurement"

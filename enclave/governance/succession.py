@@ -1,8 +1,9 @@
-"""From one epoch to the next: when one is due, what is offered, who is ready, what is wished (DESIGN §5).
+"""From one epoch to the next: when one is due, what is offered, who is ready, what is wished
+(DESIGN §5).
 
-Agreement on the next secret happens on public bytes only. The first offer for which a quorum of the new set is ready
-wins and freezes the set; the wish follows when all are ready, or READY_MS of block time after the quorum; the terminal
-block makes it the epoch.
+Agreement on the next secret happens on public bytes only. The first offer for which a quorum of the
+new set is ready wins and freezes the set; the wish follows when all are ready, or READY_MS of block
+time after the quorum; the terminal block makes it the epoch.
 """
 
 from dataclasses import replace
@@ -14,7 +15,13 @@ from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.types import DIGEST_SIZE, Epoch, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription, Validator
 from strongroom.enclave.governance.admission import check_vote_key
-from strongroom.enclave.governance.hearing import Bench, Hearing, checked_hybrid, checked_size, present
+from strongroom.enclave.governance.hearing import (
+    Bench,
+    Hearing,
+    checked_hybrid,
+    checked_size,
+    present,
+)
 from strongroom.enclave.governance.public import members_digest, offer_digest
 from strongroom.enclave.governance.records import Due, Offer, Status, Tenure, Winner, Wish
 from strongroom.enclave.governance.refusals import Ground, refuse
@@ -31,18 +38,24 @@ def offer(hearing: Hearing) -> str:
     """Open an offer of a secret for the due epoch; its digest in hex.
 
     Raises:
-        ProgramError: nothing due, another set, not a member of both epochs, suspended, said before, or wraps to others
-            than those who announced a key (T2A).
+        ProgramError: nothing due, another set, not a member of both epochs, suspended, said before,
+            or wraps to others than those who announced a key (T2A).
     """
     epoch, members, public_key, wraps = hearing.fields
     book, bench = hearing.book, hearing.bench
     hearing.following(epoch)
     due = book.due
     if due is None or members != due.digest:
-        refuse(Ground.NOTHING_DUE, "no epoch with these members is due: read what is due and offer again")
+        refuse(
+            Ground.NOTHING_DUE,
+            "no epoch with these members is due: read what is due and offer again",
+        )
     if bench.frozen:
         refuse(Ground.FROZEN, "an offer has won: the next epoch is decided")
-    if hearing.signer not in due.members or bench.tenure.description.index_of(hearing.signer) is None:
+    if (
+        hearing.signer not in due.members
+        or bench.tenure.description.index_of(hearing.signer) is None
+    ):
         refuse(Ground.NOT_A_NODE, "only a member of this epoch and the next may offer")
     if hearing.signer in bench.roll.suspended:
         refuse(Ground.SUSPENDED, "the node is suspended: attest first")
@@ -67,13 +80,17 @@ def _check_wraps(wraps: object, expected: list[PublicKey]) -> None:
     except NotCanonical:
         refuse(Ground.WRAPS, "expected one (node key, wrap) for each member that announced a key")
     if [node_key for node_key, _ in pairs] != expected:
-        refuse(Ground.WRAPS, "expected a wrap for exactly the members that announced a key, by node key")
+        refuse(
+            Ground.WRAPS,
+            "expected a wrap for exactly the members that announced a key, by node key",
+        )
     if any(not 0 < len(wrap) <= WRAP_BYTES_MAX for _, wrap in pairs):
         refuse(Ground.WRAPS, f"a wrap has 1..{WRAP_BYTES_MAX} bytes")
 
 
 def recipients(bench: Bench, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
-    """Members of a due epoch with a wrap key for it, and that key, by node key; none that is suspended (T29)."""
+    """Members of a due epoch with a wrap key for it, and that key, by node key; none that is
+    suspended (T29)."""
     trusted = (member for member in due.members if member not in bench.roll.suspended)
     keys = ((member, bench.book.wrap_key(member, due.epoch)) for member in trusted)
     return tuple((member, key) for member, key in keys if key is not None)
@@ -83,7 +100,8 @@ def ready(hearing: Hearing) -> str:
     """Note that a member holds the offered secret; the offer's digest in hex.
 
     Raises:
-        ProgramError: no such offer, no member of its set, said before, or a vote key that another node has.
+        ProgramError: no such offer, no member of its set, said before, or a vote key that another
+            node has.
     """
     epoch, name, vote_key, wrap_key = hearing.fields
     checked_size(name, DIGEST_SIZE, name="offer")
@@ -114,7 +132,8 @@ def ready(hearing: Hearing) -> str:
 
 
 def _late(hearing: Hearing, tenure: Tenure) -> str:
-    """A member of an epoch that has begun announces its wrap key for the next one, and nothing else."""
+    """A member of an epoch that has begun announces its wrap key for the next one, and nothing
+    else."""
     epoch, name, _, wrap_key = hearing.fields
     following = Epoch(epoch + 1)
     if name != tenure.offer:
@@ -128,7 +147,8 @@ def _late(hearing: Hearing, tenure: Tenure) -> str:
 
 
 def consider(bench: Bench, header: Header) -> None:
-    """What a block's end decides of the succession: what is due now, and whether the winner becomes the wish."""
+    """What a block's end decides of the succession: what is due now, and whether the winner becomes
+    the wish."""
     book = bench.book
     winner = book.winner
     if winner is None:
@@ -141,7 +161,8 @@ def consider(bench: Bench, header: Header) -> None:
 
 
 def start_over(bench: Bench) -> None:
-    """What is decided of the next epoch cannot be carried out: void it, and begin anew with what is due then."""
+    """What is decided of the next epoch cannot be carried out: void it, and begin anew with what is
+    due then."""
     book = bench.book
     book.wish = book.winner = book.due = None
     book.void_offers()
@@ -183,17 +204,30 @@ def _description(bench: Bench, due: Due, chosen: Offer) -> EpochDescription:
     """The next epoch: a member's vote key is that of its ready, else its last one."""
     validators = []
     for member in due.members:
-        node, said = present(bench.book.node(member), "a due member is unknown"), chosen.readies.get(member)
-        validators.append(Validator(node_key=member, vote_key=node.vote_key if said is None else said.vote_key))
-    return EpochDescription(epoch=due.epoch, validators=tuple(validators), public_key_digest=digest(chosen.public_key))
+        node, said = (
+            present(bench.book.node(member), "a due member is unknown"),
+            chosen.readies.get(member),
+        )
+        validators.append(
+            Validator(node_key=member, vote_key=node.vote_key if said is None else said.vote_key)
+        )
+    return EpochDescription(
+        epoch=due.epoch, validators=tuple(validators), public_key_digest=digest(chosen.public_key)
+    )
 
 
 def succeed(bench: Bench, terminal: Header) -> None:
     """The wish becomes the epoch: `terminal` is executed."""
     book, before = bench.book, bench.tenure.description
     wish, asked = present(book.wish, "a terminal block without a wish was executed"), book.rotation
-    due, winner = present(book.due, "a wish and nothing due"), present(book.winner, "a wish and no winner")
-    invariant(terminal.next_epoch == wish.description.digest, "a terminal block names another epoch than the wish")
+    due, winner = (
+        present(book.due, "a wish and nothing due"),
+        present(book.winner, "a wish and no winner"),
+    )
+    invariant(
+        terminal.next_epoch == wish.description.digest,
+        "a terminal block names another epoch than the wish",
+    )
     compromised = due.compromised or (asked is not None and asked[1])
     book.begin(
         Tenure(
@@ -227,7 +261,9 @@ def _seat(bench: Bench, before: EpochDescription, terminal: Header) -> None:
         vote_key = keys.get(node.node_key)
         if vote_key is not None:
             stays = node.status in (Status.SYNCED, Status.VALIDATOR)
-            book.write_node(replace(node, vote_key=vote_key, status=Status.VALIDATOR if stays else node.status))
+            book.write_node(
+                replace(node, vote_key=vote_key, status=Status.VALIDATOR if stays else node.status)
+            )
         elif node.status is not Status.REMOVED and (
             node.status is Status.LEAVING or before.index_of(node.node_key) is not None
         ):

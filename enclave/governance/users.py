@@ -7,7 +7,8 @@ from strongroom.enclave.programs.roster import BROUGHT, BY_VOTE, TOTAL, USERS, U
 
 
 def add_users(book: Book, users: Sequence[bytes]) -> None:
-    """Admit these; whom a member brought stays when that member goes. A full roster takes no further one."""
+    """Admit these; whom a member brought stays when that member goes. A full roster takes no
+    further one."""
     total = book.get(BROUGHT, TOTAL) or 0
     for user in users:
         bringer = book.get(USERS, user)
@@ -22,7 +23,8 @@ def add_users(book: Book, users: Sequence[bytes]) -> None:
 
 
 def remove_users(book: Book, users: Sequence[bytes]) -> None:
-    """Take these off, whoever brought them: they open no further session, and a member may bring them again."""
+    """Take these off, whoever brought them: they open no further session, and a member may bring
+    them again."""
     total = book.get(BROUGHT, TOTAL) or 0
     for user in users:
         bringer = book.get(USERS, user)

@@ -1,8 +1,9 @@
-"""The simulated chip. It stands for silicon: on a real platform everything here happens inside the processor.
+"""The simulated chip. It stands for silicon: on a real platform everything here happens inside the
+processor.
 
-Owns the chip's key, its identity and its sealing root, and issues reports in AMD's form. A real chip measures the guest
-by itself and lets nobody name a measurement; this one believes its caller, which is why every certificate says
-SIMULATED.
+Owns the chip's key, its identity and its sealing root, and issues reports in AMD's form. A real
+chip measures the guest by itself and lets nobody name a measurement; this one believes its caller,
+which is why every certificate says SIMULATED.
 """
 
 from dataclasses import dataclass
@@ -63,12 +64,19 @@ class Firmware:
 
 
 class SimulatedChip:
-    """One chip: 64-byte identity, P-384 key with its certificates, sealing root. Has no repr of its secrets."""
+    """One chip: 64-byte identity, P-384 key with its certificates, sealing root. Has no repr of its
+    secrets."""
 
     __slots__ = ("_key", "_sealing_root", "chip_id", "endorsements", "firmware")
 
     def __init__(
-        self, *, key: ChipKey, sealing_root: Secret, chip_id: bytes, endorsements: Endorsements, firmware: Firmware
+        self,
+        *,
+        key: ChipKey,
+        sealing_root: Secret,
+        chip_id: bytes,
+        endorsements: Endorsements,
+        firmware: Firmware,
     ) -> None:
         self._key = key
         self._sealing_root = sealing_root
@@ -77,7 +85,13 @@ class SimulatedChip:
         self.firmware = firmware
 
     def attest(
-        self, report_data: bytes, *, measurement: bytes, host_data: bytes, policy: int = GUEST_POLICY, vmpl: int = 0
+        self,
+        report_data: bytes,
+        *,
+        measurement: bytes,
+        host_data: bytes,
+        policy: int = GUEST_POLICY,
+        vmpl: int = 0,
     ) -> bytes:
         """Sign a report, 1184 bytes.
 
@@ -107,9 +121,14 @@ class SimulatedChip:
         signature = r.to_bytes(COORDINATE_SIZE, "little") + s.to_bytes(COORDINATE_SIZE, "little")
         return bytes(body + signature).ljust(REPORT_SIZE, b"\x00")
 
-    def evidence(self, claims: Claims, *, measurement: bytes, deployment: SignedDeployment) -> bytes:
-        """Evidence for these claims by an enclave of this measurement, launched under this statement; encoded."""
-        report = self.attest(claims.report_data, measurement=measurement, host_data=host_data(deployment.statement))
+    def evidence(
+        self, claims: Claims, *, measurement: bytes, deployment: SignedDeployment
+    ) -> bytes:
+        """Evidence for these claims by an enclave of this measurement, launched under this
+        statement; encoded."""
+        report = self.attest(
+            claims.report_data, measurement=measurement, host_data=host_data(deployment.statement)
+        )
         return Evidence(
             report=report,
             vek=self.endorsements.vek,
@@ -121,7 +140,8 @@ class SimulatedChip:
         ).encode()
 
     def sealing_secret(self, measurement: bytes) -> Secret:
-        """The secret that only this chip gives, and only to code of this measurement (MSG_KEY_REQ of the ABI)."""
+        """The secret that only this chip gives, and only to code of this measurement (MSG_KEY_REQ
+        of the ABI)."""
         return self._sealing_root.derive(labels.KEY_DERIVATION, b"sealing" + measurement)
 
     def save(self, directory: Path) -> None:
@@ -150,7 +170,9 @@ class SimulatedChip:
                 codec.decode(data), int, bytes, bytes, bytes, tuple, tuple, name="chip"
             )
             if version != FILE_VERSION:
-                raise OperatorFault(f"{directory / CHIP_FILE} has version {version}, this code reads {FILE_VERSION}")
+                raise OperatorFault(
+                    f"{directory / CHIP_FILE} has version {version}, this code reads {FILE_VERSION}"
+                )
             vek, ask, ark = codec.fields(endorsements, bytes, bytes, bytes, name="endorsements")
             versions = codec.fields(firmware, tuple, tuple, tuple, name="firmware")
             return cls(
@@ -161,7 +183,9 @@ class SimulatedChip:
                 firmware=Firmware(*(Tcb.from_wire(one) for one in versions)),
             )
         except NotCanonical as error:
-            raise OperatorFault(f"{directory / CHIP_FILE} is damaged ({error}); the node needs a new chip") from None
+            raise OperatorFault(
+                f"{directory / CHIP_FILE} is damaged ({error}); the node needs a new chip"
+            ) from None
 
     def __repr__(self) -> str:
         return f"SimulatedChip({self.chip_id.hex()[:16]}…)"

@@ -1,4 +1,5 @@
-"""Files of the simulated platform: they stand for fuses, so nobody but their owner may read them."""
+"""Files of the simulated platform: they stand for fuses, so nobody but their owner may read
+them."""
 
 import os
 from pathlib import Path
@@ -10,7 +11,8 @@ FILE_BYTES_MAX = 64 * 1024
 
 
 def write_secret_file(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, mode 0600, durable when this returns; makes its folder when it is missing."""
+    """Replace a file as a whole, mode 0600, durable when this returns; makes its folder when it is
+    missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
@@ -37,7 +39,11 @@ def read_secret_file(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise OperatorFault(f"cannot read {path}: {error.strerror}; make the simulated platform first") from None
+        raise OperatorFault(
+            f"cannot read {path}: {error.strerror}; make the simulated platform first"
+        ) from None
     if len(data) > FILE_BYTES_MAX:
-        raise OperatorFault(f"{path} is no file of the simulated platform: longer than {FILE_BYTES_MAX} bytes")
+        raise OperatorFault(
+            f"{path} is no file of the simulated platform: longer than {FILE_BYTES_MAX} bytes"
+        )
     return data

@@ -1,7 +1,9 @@
-"""The private side of the simulated manufacturer: RSA and P-384 private keys, and the certificates that they sign.
+"""The private side of the simulated manufacturer: RSA and P-384 private keys, and the certificates
+that they sign.
 
-Owns what on a real platform nobody but AMD and its silicon has. It stands apart from attestation/certificates.py so
-that the code that judges evidence cannot make any. Every name that it writes says SIMULATED.
+Owns what on a real platform nobody but AMD and its silicon has. It stands apart from
+attestation/certificates.py so that the code that judges evidence cannot make any. Every name that
+it writes says SIMULATED.
 """
 
 from collections.abc import Mapping
@@ -65,7 +67,9 @@ class IssuerKey:
         """
         key = _load_key(data)
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise OperatorFault("the simulated manufacturer's file holds no RSA key; make a new one")
+            raise OperatorFault(
+                "the simulated manufacturer's file holds no RSA key; make a new one"
+            )
         return cls(key)
 
     def to_der(self) -> bytes:
@@ -75,19 +79,35 @@ class IssuerKey:
     @property
     def digest(self) -> Digest:
         """SHA-256 of the SubjectPublicKeyInfo."""
-        return digest(self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return digest(
+            self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        )
 
     def issue_root(self) -> bytes:
         """The self-signed root certificate, DER."""
-        return self._issue(_NAMES[0], _NAMES[0], self._key.public_key(), _authority(None, crl_sign=True))
+        return self._issue(
+            _NAMES[0], _NAMES[0], self._key.public_key(), _authority(None, crl_sign=True)
+        )
 
     def issue_intermediate(self, intermediate: "IssuerKey") -> bytes:
         """The intermediate's certificate, signed by this root, DER."""
-        return self._issue(_NAMES[1], _NAMES[0], intermediate._key.public_key(), _authority(0, crl_sign=False))
+        return self._issue(
+            _NAMES[1], _NAMES[0], intermediate._key.public_key(), _authority(0, crl_sign=False)
+        )
 
     def issue_chip(self, chip: "ChipKey", *, chip_id: bytes, tcb: Tcb) -> bytes:
-        """A chip key's certificate, signed by this intermediate, DER: names the chip and its firmware as AMD's does."""
-        components = {1: tcb.bootloader, 2: tcb.tee, 3: tcb.snp, 4: 0, 5: 0, 6: 0, 7: 0, 8: tcb.microcode}
+        """A chip key's certificate, signed by this intermediate, DER: names the chip and its
+        firmware as AMD's does."""
+        components = {
+            1: tcb.bootloader,
+            2: tcb.tee,
+            3: tcb.snp,
+            4: 0,
+            5: 0,
+            6: 0,
+            7: 0,
+            8: tcb.microcode,
+        }
         name = Product.SIMULATED.encode()
         extensions = {
             AMD_EXTENSIONS + "1": _integer(0),
@@ -142,7 +162,9 @@ class ChipKey:
             OperatorFault: not a P-384 private key.
         """
         key = _load_key(data)
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(
+            key.curve, ec.SECP384R1
+        ):
             raise OperatorFault("the simulated chip's file holds no P-384 key; make a new one")
         return cls(key)
 
@@ -162,7 +184,9 @@ def _load_key(data: bytes) -> object:
     try:
         return load_der_private_key(data, password=None)
     except (ValueError, TypeError):
-        raise OperatorFault("a private key of the simulated platform is damaged; make a new platform") from None
+        raise OperatorFault(
+            "a private key of the simulated platform is damaged; make a new platform"
+        ) from None
 
 
 def _subject(common_name: str) -> x509.Name:
@@ -190,7 +214,10 @@ def _authority(path_length: int | None, *, crl_sign: bool) -> list[tuple[x509.Ex
 
 
 def _unrecognized(extensions: Mapping[str, bytes]) -> list[tuple[x509.ExtensionType, bool]]:
-    return [(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), False) for oid, value in extensions.items()]
+    return [
+        (x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), False)
+        for oid, value in extensions.items()
+    ]
 
 
 def _integer(value: int) -> bytes:

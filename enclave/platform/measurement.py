@@ -1,8 +1,10 @@
-"""The measurement: which code is this enclave? SHA-384 over every source and library file that it may load (DESIGN §6).
+"""The measurement: which code is this enclave? SHA-384 over every source and library file that it
+may load (DESIGN §6).
 
-Owns the list of what is measured and the check that what is loaded comes from there (T24). It stands for the launch
-digest that silicon takes of a guest's memory; here the code measures itself, after it was loaded, which is part of what
-SIMULATED means. Python's standard library counts by its version only.
+Owns the list of what is measured and the check that what is loaded comes from there (T24). It
+stands for the launch digest that silicon takes of a guest's memory; here the code measures itself,
+after it was loaded, which is part of what SIMULATED means. Python's standard library counts by its
+version only.
 """
 
 import importlib.util
@@ -20,12 +22,14 @@ from strongroom.consensus.errors import OperatorFault
 PACKAGES = ("strongroom.consensus", "strongroom.enclave")
 """Our own code: every .py below."""
 LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontainers")
-"""Top-level modules of the installed distributions that our code imports: every .py and .so below."""
+"""Top-level modules of the installed distributions that our code imports: every .py and .so
+below."""
 SUFFIXES = (".py", ".so")
 AGREEING = ("CPython 3.11", "CPython 3.12", "CPython 3.13")
-"""Interpreters under which the same blocks came to the same bytes, which tests/enclave/test_interpreters.py compares.
-The version is part of the measurement, so each has one of its own; validators of any of these come to one outcome. Of
-another interpreter nobody has shown it: compare first, then allow its measurement."""
+"""Interpreters under which the same blocks came to the same bytes, which
+tests/enclave/test_interpreters.py compares. The version is part of the measurement, so each has one
+of its own; validators of any of these come to one outcome. Of another interpreter nobody has shown
+it: compare first, then allow its measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +78,17 @@ def measure(programs: Iterable[str], *, from_source: bool = False) -> Measuremen
 
     Args:
         programs: names of the programs that the enclave can run.
-        from_source: also refuse modules that may have come from cached bytecode, whose content is not measured; an
-            enclave that asks for it is started with ``python -B -X pycache_prefix=`` and a folder that does not exist.
+        from_source: also refuse modules that may have come from cached bytecode, whose content is
+            not measured; an enclave that asks for it is started with ``python -B -X
+            pycache_prefix=`` and a folder that does not exist.
 
     Raises:
-        OperatorFault: a package is missing, or a loaded module comes from a file that is not measured.
+        OperatorFault: a package is missing, or a loaded module comes from a file that is not
+            measured.
     """
-    located = {path: file for name in (*PACKAGES, *LIBRARIES) for path, file in _files(name, _find(name))}
+    located = {
+        path: file for name in (*PACKAGES, *LIBRARIES) for path, file in _files(name, _find(name))
+    }
     check_loaded(located.values(), from_source=from_source)
     return Measurement(
         files=tuple(_measured(path, located[path]) for path in sorted(located)),
@@ -90,7 +98,8 @@ def measure(programs: Iterable[str], *, from_source: bool = False) -> Measuremen
 
 
 def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
-    """Check that every loaded module under a measured name was loaded from one of these files (T24).
+    """Check that every loaded module under a measured name was loaded from one of these files
+    (T24).
 
     Raises:
         OperatorFault: one was not.
@@ -103,7 +112,9 @@ def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
         if spec is None or spec.origin is None:
             continue  # made by a measured extension module in memory, or a namespace without code
         if spec.origin not in measured:
-            raise OperatorFault(f"module {name} was loaded from {spec.origin}, which is not measured: remove that file")
+            raise OperatorFault(
+                f"module {name} was loaded from {spec.origin}, which is not measured: remove that file"
+            )
         if from_source and spec.cached is not None and Path(spec.cached).exists():
             raise OperatorFault(
                 f"module {name} may have come from bytecode in {spec.cached}, which is not measured: start the enclave "
@@ -112,7 +123,9 @@ def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
 
 
 def _is_measured_name(name: str) -> bool:
-    return name.split(".")[0] in LIBRARIES or any(name == own or name.startswith(own + ".") for own in PACKAGES)
+    return name.split(".")[0] in LIBRARIES or any(
+        name == own or name.startswith(own + ".") for own in PACKAGES
+    )
 
 
 def _find(name: str) -> Path:
@@ -125,7 +138,8 @@ def _find(name: str) -> Path:
 
 
 def _files(name: str, root: Path) -> Sequence[tuple[str, Path]]:
-    """(relative path, file) of everything measured below a package's folder, or of one module's file."""
+    """(relative path, file) of everything measured below a package's folder, or of one module's
+    file."""
     if not root.is_dir():
         return [(root.name, root)]
     prefix = name.replace(".", "/")

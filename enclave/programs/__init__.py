@@ -10,7 +10,9 @@ from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault, Resolve
 from strongroom.enclave.programs.system import system
 
-PROGRAMS: Mapping[str, Program] = {program.name: program for program in (payments, records, roster, system)}
+PROGRAMS: Mapping[str, Program] = {
+    program.name: program for program in (payments, records, roster, system)
+}
 PROGRAM_NAMES = tuple(sorted(PROGRAMS))
 
 
@@ -26,7 +28,9 @@ def split_name(name: str) -> tuple[str, str]:
     return program, operation
 
 
-def parse_arguments(program: str, operation: str, texts: Mapping[str, str], resolve: Resolve) -> tuple[Any, ...]:
+def parse_arguments(
+    program: str, operation: str, texts: Mapping[str, str], resolve: Resolve
+) -> tuple[Any, ...]:
     """Arguments of a call from key=value texts of the command line, in the order of the schema.
 
     Raises:
@@ -35,7 +39,9 @@ def parse_arguments(program: str, operation: str, texts: Mapping[str, str], reso
     return _program(program).operation(operation).from_text(texts, resolve)
 
 
-def bind_arguments(program: str, operation: str, values: Mapping[str, Any], resolve: Resolve) -> tuple[Any, ...]:
+def bind_arguments(
+    program: str, operation: str, values: Mapping[str, Any], resolve: Resolve
+) -> tuple[Any, ...]:
     """Arguments of a call from Python values; identities and accounts as text too.
 
     Raises:

@@ -1,7 +1,7 @@
 """How programs are written: plain typed functions on a context (DESIGN §7).
 
-Owns Program, its operations and the Context that they see: no clock, no dice, no I/O; state only through ordered maps.
-Running them safely is in runner.py.
+Owns Program, its operations and the Context that they see: no clock, no dice, no I/O; state only
+through ordered maps. Running them safely is in runner.py.
 
     payments = Program("payments")
 
@@ -16,14 +16,15 @@ from typing import Any, TypeVar
 
 from strongroom.consensus.types import Digest, Height, Milliseconds
 from strongroom.enclave.programs.schema import ArgumentFault, Identity, Kind, Resolve, kind_of
-from strongroom.enclave.state import K, MapSchema, OrderedMap, State, V
+from strongroom.enclave.programs.state import K, MapSchema, OrderedMap, State, V
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CLAIM_BYTES_MAX = 64 * 1024
 
 
 class ProgramError(Exception):
-    """A program refuses: the transaction is undone, and code and message go into its sealed result (T09)."""
+    """A program refuses: the transaction is undone, and code and message go into its sealed result
+    (T09)."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -46,10 +47,13 @@ class Context:
         "time_ms",
     )
 
-    def __init__(self, state: State, roles: frozenset[tuple[str, str, bytes]] = frozenset()) -> None:
+    def __init__(
+        self, state: State, roles: frozenset[tuple[str, str, bytes]] = frozenset()
+    ) -> None:
         self._maps: Mapping[MapSchema[Any, Any], OrderedMap[Any, Any]] = state.maps
         self.roles = roles
-        """(program, role, identity): who may do what, by the word of governance (for the runner)."""
+        """(program, role, identity): who may do what, by the word of governance (for the
+        runner)."""
         self.members: frozenset[bytes] = frozenset()
         """Identities of those who govern (for the runner)."""
         self.limits: Mapping[str, int] = {}
@@ -73,9 +77,12 @@ class Context:
         return (self.program, role, self.identity) in self.roles
 
     def claim(self, data: bytes) -> None:
-        """Make a claim that the caller can later reveal to anyone, beside the receipt; one per transaction."""
+        """Make a claim that the caller can later reveal to anyone, beside the receipt; one per
+        transaction."""
         if self.claimed is not None or len(data) > _CLAIM_BYTES_MAX:
-            raise ProgramError("claim", f"one claim of at most {_CLAIM_BYTES_MAX} bytes per transaction")
+            raise ProgramError(
+                "claim", f"one claim of at most {_CLAIM_BYTES_MAX} bytes per transaction"
+            )
         self.claimed = data
 
     def recorded(self, id: bytes) -> Any:
@@ -97,7 +104,16 @@ class Operation:
     It is called as its function is; `list_` is called `list`, for Python's own name must stay free.
     """
 
-    __slots__ = ("_converters", "_defaults", "_kinds", "_names", "_wires", "function", "name", "program")
+    __slots__ = (
+        "_converters",
+        "_defaults",
+        "_kinds",
+        "_names",
+        "_wires",
+        "function",
+        "name",
+        "program",
+    )
 
     def __init__(self, program: str, function: Callable[..., Any]) -> None:
         self.program, self.name, self.function = program, function.__name__.rstrip("_"), function
@@ -108,8 +124,12 @@ class Operation:
         self._names = tuple(parameter.name for parameter in parameters)
         self._kinds: dict[str, Kind] = {name: kind_of(hints[name]) for name in self._names}
         self._wires = tuple(kind.wire for kind in self._kinds.values())
-        self._defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
-        self._converters = tuple((name, kind.convert) for name, kind in self._kinds.items() if kind.convert is not None)
+        self._defaults = {
+            p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty
+        }
+        self._converters = tuple(
+            (name, kind.convert) for name, kind in self._kinds.items() if kind.convert is not None
+        )
 
     @property
     def usage(self) -> str:
@@ -130,7 +150,10 @@ class Operation:
             return bound
         if len(arguments) != len(self._names):
             raise ArgumentFault(f"{self.usage}: got {len(arguments)} arguments")
-        return {name: self._kinds[name].check(value) for name, value in zip(self._names, arguments, strict=True)}
+        return {
+            name: self._kinds[name].check(value)
+            for name, value in zip(self._names, arguments, strict=True)
+        }
 
     def from_python(self, values: Mapping[str, object], resolve: Resolve) -> tuple[Any, ...]:
         """From keyword arguments of a Python caller to the wire, defaults filled in.
@@ -148,7 +171,9 @@ class Operation:
         """
         return self._collect(texts, lambda kind, text: kind.from_text(text, resolve))
 
-    def _collect(self, given: Mapping[str, Any], read: Callable[[Kind, Any], Any]) -> tuple[Any, ...]:
+    def _collect(
+        self, given: Mapping[str, Any], read: Callable[[Kind, Any], Any]
+    ) -> tuple[Any, ...]:
         unknown = sorted(set(given) - set(self._names))
         missing = [name for name in self._names if name not in given and name not in self._defaults]
         if unknown or missing:

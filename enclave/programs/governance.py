@@ -1,6 +1,7 @@
 """Where governance lies in the state (its rules: enclave/governance/).
 
-Always active. No transactions and no queries: all of it is public, and changed by public transactions only.
+Always active. No transactions and no queries: all of it is public, and changed by public
+transactions only.
 """
 
 from strongroom.enclave.programs.framework import Program
@@ -8,7 +9,8 @@ from strongroom.enclave.programs.framework import Program
 governance = Program("governance")
 
 STANDING = governance.map("standing", key=str, value=bytes)
-"""Single things by name, encoded: policy, tenure, tenure before, due, winner, wish, rotation, grace."""
+"""Single things by name, encoded: policy, tenure, tenure before, due, winner, wish, rotation,
+grace."""
 MEMBERS = governance.map("members", key=str, value=bytes)
 """Name → Ed25519 key."""
 ROLES = governance.map("roles", key=(str, str, bytes), value=bool)
@@ -17,17 +19,40 @@ LIMITS = governance.map("limits", key=str, value=int)
 NODES = governance.map(
     "nodes",
     key=bytes,
-    value=(str, str, str, bytes, bytes, bytes, bytes, int, str, str, str, int, int, int, bytes, str, int, bool),
+    value=(
+        str,
+        str,
+        str,
+        bytes,
+        bytes,
+        bytes,
+        bytes,
+        int,
+        str,
+        str,
+        str,
+        int,
+        int,
+        int,
+        bytes,
+        str,
+        int,
+        bool,
+    ),
 )
 """Node key → the other fields of Node, in their order."""
 WRAPS = governance.map("wraps", key=(bytes, int), value=bytes)
 """(node key, epoch) → the public key to which that epoch's secret may be wrapped."""
-PROPOSALS = governance.map("proposals", key=str, value=(bytes, bytes, str, bytes, str, int, int, int, str))
-"""Id → (digest, proposer, change, encoded arguments, status, proposed, decided, activates, note)."""
+PROPOSALS = governance.map(
+    "proposals", key=str, value=(bytes, bytes, str, bytes, str, int, int, int, str)
+)
+"""Id → (digest, proposer, change, encoded arguments, status, proposed, decided, activates,
+note)."""
 BALLOTS = governance.map("ballots", key=(str, bytes), value=bool)
 """(proposal id, member's key) → yes."""
 ARCHIVE = governance.map("archive", key=str, value=int)
-"""Ids of proposals that are no longer shown → when they were decided: no replay opens one again (T43)."""
+"""Ids of proposals that are no longer shown → when they were decided: no replay opens one again
+(T43)."""
 PROPOSED = governance.map("proposed", key=bytes, value=int)
 """Member's key → proposals ever made."""
 OFFERS = governance.map("offers", key=int, value=(bytes, bytes, bytes, bytes))
@@ -39,7 +64,8 @@ OFFENCES = governance.map("offences", key=(bytes, int), value=(str, int))
 REFRESHES = governance.map("refreshes", key=bytes, value=int)
 """Node key → block time of its last refresh."""
 EPOCHS = governance.map("epochs", key=int, value=(bytes, bytes, int, int, int, str))
-"""Epoch → (description digest, public key digest, members, anchor height, anchor's block time, why it began)."""
+"""Epoch → (description digest, public key digest, members, anchor height, anchor's block time, why
+it began)."""
 CLOCK = governance.map("clock", key=int, value=(int, int))
-"""Slot → (active clock, block time): the newest block's at -1, those of the recent ones by height. Every replica moves
-it on by itself at every block, so it is in no write set."""
+"""Slot → (active clock, block time): the newest block's at -1, those of the recent ones by height.
+Every replica moves it on by itself at every block, so it is in no write set."""

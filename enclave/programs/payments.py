@@ -1,8 +1,9 @@
 """Payments: accounts, issue, transfers, balances, statements.
 
-Every identity has a default account (label ""); it may open further ones under labels of its own. Inside, an account is
-known by a small number, so that a movement is a few integers. Amounts are integers of the smallest unit, 1 … 2^63−1;
-all balances together never exceed that, because no more is ever issued. Roles: `issuer` may issue, `auditor` may read.
+Every identity has a default account (label ""); it may open further ones under labels of its own.
+Inside, an account is known by a small number, so that a movement is a few integers. Amounts are
+integers of the smallest unit, 1 … 2^63−1; all balances together never exceed that, because no more
+is ever issued. Roles: `issuer` may issue, `auditor` may read.
 """
 
 from typing import Any, NamedTuple
@@ -21,8 +22,9 @@ OWNERS = payments.map("owners", key=int, value=(bytes, str))
 BALANCES = payments.map("balances", key=int, value=(int, int))
 """Account number → (balance, number of movements)."""
 MOVEMENTS = payments.map("movements", key=(int, int), value=(int, int, int, str, int))
-"""(account, movement modulo MOVEMENTS_KEPT) → (height, amount, negative when paid out, other account or ISSUANCE, memo,
-balance): each account's newest movements, so that memory does not grow with the ledger, which has them all."""
+"""(account, movement modulo MOVEMENTS_KEPT) → (height, amount, negative when paid out, other
+account or ISSUANCE, memo, balance): each account's newest movements, so that memory does not grow
+with the ledger, which has them all."""
 TOTALS = payments.map("totals", key=str, value=int)
 """`accounts` → how many; `supply` → sum of all that was issued."""
 
@@ -89,7 +91,9 @@ def issue_many(context: Context, *, issues: list[Issue]) -> dict[str, Any]:
 
 
 @payments.transaction
-def transfer(context: Context, *, to: Account, amount: int, source: str = "", memo: str = "") -> dict[str, Any]:
+def transfer(
+    context: Context, *, to: Account, amount: int, source: str = "", memo: str = ""
+) -> dict[str, Any]:
     """Pay from an account of the caller's; gives the source's new balance."""
     return {"balance": _transfer(context, to, amount, source, memo)}
 
@@ -111,19 +115,27 @@ def balance(context: Context, *, account: Account = OWN) -> int:
 
 @payments.query
 def balances(context: Context, *, after: str = "", limit: int = 1_000) -> list[dict[str, Any]]:
-    """What stands in the caller's labelled accounts, in order of label, those after label `after`."""
+    """What stands in the caller's labelled accounts, in order of label, those after label
+    `after`."""
     if not 1 <= limit <= BALANCES_MAX:
         raise ProgramError("limit", f"limit is 1 to {BALANCES_MAX}")
     own = context.identity
     found = context.map(ACCOUNTS).scan(prefix=(own,), after=(own, after), limit=limit)
-    return [{"account": label, "balance": _balance_of(context, number)[0]} for (_, label), number in found]
+    return [
+        {"account": label, "balance": _balance_of(context, number)[0]}
+        for (_, label), number in found
+    ]
 
 
 @payments.query
-def statement(context: Context, *, account: Account = OWN, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-    """The account's movements in order, those after movement number `after`; 0: from the oldest that is kept.
+def statement(
+    context: Context, *, account: Account = OWN, after: int = 0, limit: int = 100
+) -> list[dict[str, Any]]:
+    """The account's movements in order, those after movement number `after`; 0: from the oldest
+    that is kept.
 
-    The newest 256 are kept. Every older one is in the ledger, and in the result that its sender can ask for.
+    The newest 256 are kept. Every older one is in the ledger, and in the result that its sender can
+    ask for.
     """
     if not 1 <= limit <= STATEMENT_MAX or after < 0:
         raise ProgramError("limit", f"limit is 1 to {STATEMENT_MAX}, after is 0 or more")
@@ -150,7 +162,9 @@ def supply(context: Context) -> int:
 
 def _open(context: Context, label: str) -> int:
     if not 1 <= len(label) <= LABEL_MAX or not is_name(label) or "/" in label:
-        raise ProgramError("label", f"a label has 1 to {LABEL_MAX} ASCII characters but /, or composed letters")
+        raise ProgramError(
+            "label", f"a label has 1 to {LABEL_MAX} ASCII characters but /, or composed letters"
+        )
     if context.map(ACCOUNTS).get((context.identity, label)) is not None:
         raise ProgramError("account exists", f"account {label} is open already")
     return _create(context, context.identity, label)
@@ -184,7 +198,9 @@ def _issue(context: Context, to: Account, amount: int) -> int:
 def _transfer(context: Context, to: Account, amount: int, source: str, memo: str) -> int:
     _check_amount(amount)
     if len(memo) > MEMO_MAX or not is_line(memo):
-        raise ProgramError("memo", f"a memo is one line of at most {MEMO_MAX} characters, no controls")
+        raise ProgramError(
+            "memo", f"a memo is one line of at most {MEMO_MAX} characters, no controls"
+        )
     origin = context.map(ACCOUNTS).get((context.identity, source))
     if origin is None and source:
         raise ProgramError("no such account", f"you have no account {source}")
@@ -207,13 +223,17 @@ def _receiving(context: Context, to: Account) -> int:
     return _create(context, owner or context.identity, "")
 
 
-def _enter(context: Context, number: int, held: tuple[int, int], amount: int, other: int, memo: str) -> int:
+def _enter(
+    context: Context, number: int, held: tuple[int, int], amount: int, other: int, memo: str
+) -> int:
     """Add a movement to an account that holds `held`; gives its new balance."""
     balance, sequence = held[0] + amount, held[1] + 1
     if not 0 <= balance <= AMOUNT_MAX:
         raise ProgramError("overflow", "the balance would leave its range")
     context.map(BALANCES).put(number, (balance, sequence))
-    context.map(MOVEMENTS).put((number, sequence % MOVEMENTS_KEPT), (context.height, amount, other, memo, balance))
+    context.map(MOVEMENTS).put(
+        (number, sequence % MOVEMENTS_KEPT), (context.height, amount, other, memo, balance)
+    )
     return balance
 
 

@@ -1,8 +1,10 @@
-"""Records: collections of confidential entries, listed in order and by tag, each revealed by its claim if one wishes.
+"""Records: collections of confidential entries, listed in order and by tag, each revealed by its
+claim if one wishes.
 
-An identity writes into collections of its own; it and the auditor role read them. Nothing is changed or removed.
-Entries are numbered from 1. Each makes a claim, so that a receipt and the blinding in the append's result show it to
-anyone. A collection's head is a hash chain over the claims: whoever has its entries can tell that none is missing.
+An identity writes into collections of its own; it and the auditor role read them. Nothing is
+changed or removed. Entries are numbered from 1. Each makes a claim, so that a receipt and the
+blinding in the append's result show it to anyone. A collection's head is a hash chain over the
+claims: whoever has its entries can tell that none is missing.
 """
 
 from typing import Any
@@ -19,7 +21,8 @@ records = Program("records")
 HEADS = records.map("heads", key=(bytes, str), value=(int, bytes))
 """(owner, collection) → (number of entries, digest of the chain)."""
 ENTRIES = records.map("entries", key=(bytes, str, int), value=(int, int, str, str))
-"""(owner, collection, sequence) → (height, block time in ms, contents, tags each ended by a newline)."""
+"""(owner, collection, sequence) → (height, block time in ms, contents, tags each ended by a
+newline)."""
 TAGGED = records.map("tagged", key=(bytes, str, str, int), value=bool)
 """(owner, collection, tag, sequence), for listing by tag."""
 
@@ -36,7 +39,13 @@ EMPTY = (0, bytes(NO_DIGEST))
 
 
 @records.transaction
-def append(context: Context, *, collection: str, contents: str, tags: list[str] = ()) -> dict[str, Any]:  # type: ignore[assignment]
+def append(
+    context: Context,
+    *,
+    collection: str,
+    contents: str,
+    tags: list[str] = (),  # type: ignore[assignment]
+) -> dict[str, Any]:
     """Add an entry to a collection of the caller's; the first one begins the collection."""
     _check_name("collection", collection)
     if len(contents.encode()) > CONTENTS_BYTES_MAX:
@@ -46,7 +55,11 @@ def append(context: Context, *, collection: str, contents: str, tags: list[str] 
     for tag in tags:
         _check_name("tag", tag)
     owner = context.identity
-    charge(context, 1 + len(tags), ENTRY_BYTES + len(contents.encode()) + sum(len(tag.encode()) for tag in tags))
+    charge(
+        context,
+        1 + len(tags),
+        ENTRY_BYTES + len(contents.encode()) + sum(len(tag.encode()) for tag in tags),
+    )
     count, chain = context.map(HEADS).get((owner, collection)) or EMPTY
     sequence = count + 1
     claim = claim_of(owner, collection, sequence, contents, tuple(tags))
@@ -65,21 +78,34 @@ def append(context: Context, *, collection: str, contents: str, tags: list[str] 
 def read(context: Context, *, collection: Account, sequence: int) -> dict[str, Any]:
     """One entry with its contents; its collection's owner or an auditor may ask."""
     owner, name = _readable(context, collection)
-    return _described(context, owner, name, sequence) | {"contents": _entry(context, owner, name, sequence)[2]}
+    return _described(context, owner, name, sequence) | {
+        "contents": _entry(context, owner, name, sequence)[2]
+    }
 
 
 @records.query
 def list_(
-    context: Context, *, collection: Account, after: int = 0, limit: int = 100, tag: str | None = None
+    context: Context,
+    *,
+    collection: Account,
+    after: int = 0,
+    limit: int = 100,
+    tag: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Entries in order, without contents, those after sequence `after`; only those with a tag, if one is given."""
+    """Entries in order, without contents, those after sequence `after`; only those with a tag, if
+    one is given."""
     if not 1 <= limit <= LIST_MAX or after < 0:
         raise ProgramError("limit", f"limit is 1 to {LIST_MAX}, after is 0 or more")
     owner, name = _readable(context, collection)
     if tag is None:
         count, _ = context.map(HEADS).get((owner, name)) or EMPTY
-        return [_described(context, owner, name, at) for at in range(after + 1, min(after + limit, count) + 1)]
-    found = context.map(TAGGED).scan(prefix=(owner, name, tag), after=(owner, name, tag, after), limit=limit)
+        return [
+            _described(context, owner, name, at)
+            for at in range(after + 1, min(after + limit, count) + 1)
+        ]
+    found = context.map(TAGGED).scan(
+        prefix=(owner, name, tag), after=(owner, name, tag, after), limit=limit
+    )
     return [_described(context, owner, name, sequence) for (_, _, _, sequence), _ in found]
 
 
@@ -90,19 +116,25 @@ def head(context: Context, *, collection: Account) -> dict[str, Any]:
     return {"sequence": count, "digest": chain.hex()}
 
 
-def claim_of(owner: bytes, collection: str, sequence: int, contents: str, tags: tuple[str, ...]) -> bytes:
-    """What a receipt can reveal of an entry: canonical bytes that whoever has read it can make himself."""
+def claim_of(
+    owner: bytes, collection: str, sequence: int, contents: str, tags: tuple[str, ...]
+) -> bytes:
+    """What a receipt can reveal of an entry: canonical bytes that whoever has read it can make
+    himself."""
     return codec.encode((owner, collection, sequence, contents, tags))
 
 
 def next_head(chain: bytes, claim: bytes) -> bytes:
-    """The head after one more entry: SHA-256 over label ‖ 0 ‖ head before[32] ‖ claim; 32 zero bytes at first."""
+    """The head after one more entry: SHA-256 over label ‖ 0 ‖ head before[32] ‖ claim; 32 zero
+    bytes at first."""
     return labels.labelled_digest(labels.RECORDS_HEAD, chain + claim)
 
 
 def _check_name(what: str, name: str) -> None:
     if not 1 <= len(name) <= NAME_MAX or not is_name(name) or "/" in name:
-        raise ProgramError(what, f"a {what} has 1 to {NAME_MAX} ASCII characters but /, or composed letters")
+        raise ProgramError(
+            what, f"a {what} has 1 to {NAME_MAX} ASCII characters but /, or composed letters"
+        )
 
 
 def _readable(context: Context, collection: Account) -> tuple[bytes, str]:
@@ -113,8 +145,12 @@ def _readable(context: Context, collection: Account) -> tuple[bytes, str]:
     return owner, name
 
 
-def _entry(context: Context, owner: bytes, collection: str, sequence: int) -> tuple[int, int, str, str]:
-    found: tuple[int, int, str, str] | None = context.map(ENTRIES).get((owner, collection, sequence))
+def _entry(
+    context: Context, owner: bytes, collection: str, sequence: int
+) -> tuple[int, int, str, str]:
+    found: tuple[int, int, str, str] | None = context.map(ENTRIES).get(
+        (owner, collection, sequence)
+    )
     if found is None:
         raise ProgramError("no such entry", f"the collection has no entry {sequence}")
     return found

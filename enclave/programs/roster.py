@@ -1,8 +1,9 @@
 """Roster: who may speak in this service, and how much of its state each identity has filled.
 
-Always active. Members may always speak, and so may who has a role; others are users, admitted by the members' vote
-(governance's `add_users`) or brought by one member within its own quota, in a sealed call, so that no host learns whom.
-A user that a member brought is admitted as long as that member is one. Nothing here admits: enclave/roster.py reads it.
+Always active. Members may always speak, and so may who has a role; others are users, admitted by
+the members' vote (governance's `add_users`) or brought by one member within its own quota, in a
+sealed call, so that no host learns whom. A user that a member brought is admitted as long as that
+member is one. Nothing here admits: enclave/sessions/roster.py reads it.
 """
 
 from typing import Any
@@ -29,7 +30,8 @@ TOTAL = b""
 
 @roster.transaction
 def bring(context: Context, *, users: list[Identity]) -> dict[str, Any]:
-    """Admit users, up to 1,000, as a member: all, or none when they exceed its quota. Who is admitted stays so."""
+    """Admit users, up to 1,000, as a member: all, or none when they exceed its quota. Who is
+    admitted stays so."""
     _check_member(context, users)
     table, counts = context.map(USERS), context.map(BROUGHT)
     own = context.identity
@@ -46,7 +48,9 @@ def bring(context: Context, *, users: list[Identity]) -> dict[str, Any]:
         brought += 1
     most = context.limits["users_per_member"]
     if brought > most or total > USERS_MAX:
-        raise ProgramError("quota", f"a member may bring {most} users, you would have brought {brought}")
+        raise ProgramError(
+            "quota", f"a member may bring {most} users, you would have brought {brought}"
+        )
     counts.put(own, brought)
     counts.put(TOTAL, total)
     return {"users": brought}
@@ -85,7 +89,8 @@ def standing(context: Context) -> dict[str, Any]:
 
 @roster.query
 def users(context: Context, *, after: str = "", limit: int = 100) -> list[str]:
-    """Users whom the caller brought, in order, those after `after`; reads as far as its budget goes."""
+    """Users whom the caller brought, in order, those after `after`; reads as far as its budget
+    goes."""
     if not 1 <= limit <= MANY_MAX:
         raise ProgramError("limit", f"limit is 1 to {MANY_MAX}")
     try:
@@ -107,9 +112,13 @@ def charge(context: Context, entries: int, size: int) -> None:
     now = (had[0] + entries, had[1] + size)
     entries_max, bytes_max = quota_of(context)
     if now[0] > entries_max:
-        raise ProgramError("quota", f"you may add {entries_max} entries to the state: ask members for more")
+        raise ProgramError(
+            "quota", f"you may add {entries_max} entries to the state: ask members for more"
+        )
     if now[1] > bytes_max:
-        raise ProgramError("quota", f"you may add {bytes_max} bytes to the state: ask members for more")
+        raise ProgramError(
+            "quota", f"you may add {bytes_max} bytes to the state: ask members for more"
+        )
     usage.put(context.identity, now)
 
 

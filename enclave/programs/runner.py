@@ -1,7 +1,9 @@
-"""Runs programs so that nothing they do can hurt: each operation stands whole or not at all, and never halts a node.
+"""Runs programs so that nothing they do can hurt: each operation stands whole or not at all, and
+never halts a node.
 
-Owns the order of checks before a program sees anything (T02), the step budget (T11), rolling back, and the plaintext of
-results. Deterministic: the same calls on the same state give the same bytes on every replica.
+Owns the order of checks before a program sees anything (T02), the step budget (T11), rolling back,
+and the plaintext of results. Deterministic: the same calls on the same state give the same bytes on
+every replica.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,19 +13,20 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import Height, Milliseconds
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.envelope import read_call
-from strongroom.enclave.outcome import claim_digest
-from strongroom.enclave.padding import ANSWER_SIZES, RESULT_SIZES
+from strongroom.enclave.formats.envelope import read_call
+from strongroom.enclave.formats.outcome import claim_digest
+from strongroom.enclave.formats.size_classes import ANSWER_SIZES, RESULT_SIZES
 from strongroom.enclave.programs.framework import Context, Operation, Program, ProgramError
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
-from strongroom.enclave.state import BudgetExceeded, State
+from strongroom.enclave.programs.state import BudgetExceeded, State
 
 STEPS_MAX = 20_000
 """Of one transaction: accesses to state and items scanned. A full `transfer_many` takes 10,000."""
 QUERY_STEPS_MAX = 50_000
 ERROR_TEXT_BYTES_MAX = 100
-"""Code and message together: what fails has a result of the smallest size class, like most that succeeds (T08, T09)."""
+"""Code and message together: what fails has a result of the smallest size class, like most that
+succeeds (T08, T09)."""
 _ANSWER_HEAD_BYTES_MAX = 1024
 """What stands beside the value in an answer, and more."""
 _CUT = "…"
@@ -53,8 +56,12 @@ class Runner:
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
         for program in programs.values():
-            self._transactions |= {(program.name, name): found for name, found in program.transactions.items()}
-            self._queries |= {(program.name, name): found for name, found in program.queries.items()}
+            self._transactions |= {
+                (program.name, name): found for name, found in program.transactions.items()
+            }
+            self._queries |= {
+                (program.name, name): found for name, found in program.queries.items()
+            }
 
     def heed(
         self,
@@ -63,7 +70,8 @@ class Runner:
         members: frozenset[bytes],
         limits: Mapping[str, int],
     ) -> None:
-        """From now on: take calls for these measurements, from callers with these roles (program, role, identity).
+        """From now on: take calls for these measurements, from callers with these roles (program,
+        role, identity).
 
         Members are identities; limits are governance's, by name.
         """
@@ -80,10 +88,13 @@ class Runner:
         """Programs see this height and block time from now on."""
         self._context.height, self._context.time_ms = height, time_ms
 
-    def run(self, call: bytes, identity: bytes, id: bytes, blinding: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
+    def run(
+        self, call: bytes, identity: bytes, id: bytes, blinding: Callable[[bytes], bytes]
+    ) -> tuple[bytes, bytes]:
         """Execute one transaction: (plaintext of its result, claim digest or nothing).
 
-        The result is (True, value, blinding or nil) or (False, (code, message), nil), to be padded and sealed.
+        The result is (True, value, blinding or nil) or (False, (code, message), nil), to be padded
+        and sealed.
         """
         context, state = self._context, self.state
         context.enter(identity)
@@ -97,7 +108,9 @@ class Runner:
                 claim = claim_digest(blind, context.claimed)
             plaintext = codec.encode_value((True, value, blind))
             if len(plaintext) >= RESULT_SIZES[-1]:
-                raise ProgramError("result too large", f"{len(plaintext)} bytes, at most {RESULT_SIZES[-1] - 1}")
+                raise ProgramError(
+                    "result too large", f"{len(plaintext)} bytes, at most {RESULT_SIZES[-1] - 1}"
+                )
             state.commit()
         except OF_THIS_PROCESS:
             raise
@@ -107,7 +120,9 @@ class Runner:
             return codec.encode_value((False, (failed.code, failed.message), None)), b""
         return plaintext, claim
 
-    def ask(self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any]) -> tuple[bool, Any]:
+    def ask(
+        self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any]
+    ) -> tuple[bool, Any]:
         """Answer one query: (True, value) or (False, (code, message)). State stays as it is.
 
         Raises:
@@ -132,9 +147,13 @@ class Runner:
     def _perform(self, operations: _Operations, call: bytes) -> Any:
         program, measurement, name, arguments = read_call(call)
         if program not in self._programs:
-            raise ProgramError("unknown program", f"this service runs {', '.join(sorted(self._programs))}")
+            raise ProgramError(
+                "unknown program", f"this service runs {', '.join(sorted(self._programs))}"
+            )
         if measurement not in self._measurements:
-            raise ProgramError("other measurement", "the call is for another enclave's code than this service runs")
+            raise ProgramError(
+                "other measurement", "the call is for another enclave's code than this service runs"
+            )
         operation = operations.get((program, name))
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
@@ -143,7 +162,8 @@ class Runner:
 
 
 def _as_program_error(error: Exception) -> ProgramError:
-    """What the caller reads. A program's own bug shows no detail, so that every replica says the same."""
+    """What the caller reads. A program's own bug shows no detail, so that every replica says the
+    same."""
     match error:
         case ProgramError():
             return _cut(error.code, error.message)
@@ -152,7 +172,9 @@ def _as_program_error(error: Exception) -> ProgramError:
         case NotCanonical():
             return ProgramError("malformed call", "the sealed bytes are no call")
         case BudgetExceeded():
-            return ProgramError("budget exceeded", f"more than {STEPS_MAX} steps: do less at a time")
+            return ProgramError(
+                "budget exceeded", f"more than {STEPS_MAX} steps: do less at a time"
+            )
         case _:
             return _INTERNAL
 
@@ -167,4 +189,8 @@ def _cut(code: str, message: str) -> ProgramError:
     if len(text) <= room:
         return ProgramError(code, message)
     shortened = max(0, room - len(_CUT.encode()))
-    return ProgramError(code, text[:shortened].decode(errors="ignore") + _CUT) if shortened else _INTERNAL
+    return (
+        ProgramError(code, text[:shortened].decode(errors="ignore") + _CUT)
+        if shortened
+        else _INTERNAL
+    )

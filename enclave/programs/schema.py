@@ -1,7 +1,9 @@
-"""What operations take: kinds of arguments, read from type hints, checked in the enclave and parsed for the client.
+"""What operations take: kinds of arguments, read from type hints, checked in the enclave and parsed
+for the client.
 
-Owns the three forms of an argument: on the wire (canonical values), as a Python value of a caller, as text of the
-command line. One kind per type hint; an argument of another type is a clear error before any program code runs.
+Owns the three forms of an argument: on the wire (canonical values), as a Python value of a caller,
+as text of the command line. One kind per type hint; an argument of another type is a clear error
+before any program code runs.
 """
 
 import json
@@ -16,7 +18,8 @@ Identity = NewType("Identity", bytes)
 """SHA-256 of a user's Ed25519 public key, 32 bytes. Written NAME or id:HEX."""
 Account = NewType("Account", tuple[bytes, str])
 """(owner's identity, label); an empty owner means the caller, an empty label the default account.
-Written "" (own default), id:HEX[/label], NAME[/label], or else a label of the caller's own, /label at need."""
+Written "" (own default), id:HEX[/label], NAME[/label], or else a label of the caller's own, /label
+at need."""
 
 OWN = Account((b"", ""))
 """The caller's default account."""
@@ -36,7 +39,8 @@ class Kind:
         self.wire, self.name = wire, name
 
     convert: Callable[[Any], Any] | None = None
-    """From a wire value of type `wire` to what the program sees, refusing the rest; None when the type says it all."""
+    """From a wire value of type `wire` to what the program sees, refusing the rest; None when the
+    type says it all."""
 
     def check(self, value: object) -> Any:
         """From any wire value to what the program sees.
@@ -112,7 +116,12 @@ class _Identity(Kind):
 
 class _Account(Kind):
     def convert(self, value: tuple[Any, ...]) -> tuple[bytes, str]:
-        if len(value) != 2 or type(value[0]) is not bytes or type(value[1]) is not str or len(value[0]) not in (0, 32):
+        if (
+            len(value) != 2
+            or type(value[0]) is not bytes
+            or type(value[1]) is not str
+            or len(value[0]) not in (0, 32)
+        ):
             raise ArgumentFault(f"expected {self.name}: (identity, label)")
         return value
 
@@ -177,7 +186,8 @@ class _List(Kind):
 
 
 class _Row(Kind):
-    """A NamedTuple: in lists, written as a list of its fields; trailing fields that have defaults may be left out."""
+    """A NamedTuple: in lists, written as a list of its fields; trailing fields that have defaults
+    may be left out."""
 
     def __init__(self, row: Any) -> None:
         self.row = row
@@ -187,7 +197,9 @@ class _Row(Kind):
     def convert(self, value: tuple[Any, ...]) -> Any:
         if len(value) != len(self.kinds):
             raise ArgumentFault(f"expected {self.name}")
-        return self.row._make(kind.check(item) for kind, item in zip(self.kinds, value, strict=True))
+        return self.row._make(
+            kind.check(item) for kind, item in zip(self.kinds, value, strict=True)
+        )
 
     def from_python(self, value: object, resolve: Resolve) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
@@ -196,7 +208,9 @@ class _Row(Kind):
         missing = self.row._fields[len(value) :]
         if len(value) > len(self.kinds) or any(name not in defaults for name in missing):
             raise ArgumentFault(f"expected {self.name}, got {len(value)} fields")
-        given = (kind.from_python(item, resolve) for kind, item in zip(self.kinds, value, strict=False))
+        given = (
+            kind.from_python(item, resolve) for kind, item in zip(self.kinds, value, strict=False)
+        )
         return (*given, *(defaults[name] for name in missing))
 
 

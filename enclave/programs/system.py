@@ -21,7 +21,8 @@ class Recorded(NamedTuple):
 
 @system.query
 def result(context: Context, *, id: bytes) -> dict[str, Any]:
-    """A transaction's result, to its sender: {height, index, ok, result or error, blinding of its claim or nil}."""
+    """A transaction's result, to its sender: {height, index, ok, result or error, blinding of its
+    claim or nil}."""
     if len(id) != 32:
         raise ProgramError("arguments", "a transaction id has 32 bytes")
     recorded: Recorded | None = context.recorded(id)

@@ -1,1 +1,2 @@
-"""The benchmark: load processes, measurement, the floor that cryptography sets, suites and their table."""
+"""The benchmark: load processes, measurement, the floor that cryptography sets, suites and their
+table."""

@@ -13,8 +13,8 @@ from strongroom.node.bench.run import OUTSTANDING_MAX, Load, measure
 from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
 from strongroom.node.bench.work import CONTENTS_MAX, PAYMENT_SIZES, Payments, Records, Work
 from strongroom.node.cli.common import ExitCode, JsonOption, fail, guarded, run
-from strongroom.node.cli.teller import Teller
-from strongroom.node.interrupts import cancelled_by_signals
+from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.teller import Teller
 
 SECONDS = 10.0
 """Measured, unless said otherwise."""
@@ -28,33 +28,58 @@ def register(app: typer.Typer) -> None:
 @guarded
 def bench(
     nodes: Annotated[int, typer.Option(min=1, max=10, help="Replicas.")] = 4,
-    clients: Annotated[int, typer.Option(min=1, max=256, help="Clients, each with a session of its own.")] = 4,
-    rate: Annotated[str, typer.Option(metavar="R|max", help="Payments a second in all (open loop), or max.")] = "max",
-    seconds: Annotated[float | None, typer.Option(min=1.0, help="Measured time; 10 by default.")] = None,
-    warmup: Annotated[float, typer.Option(min=0.0, help="Load before it is measured, in seconds.")] = 3.0,
+    clients: Annotated[
+        int, typer.Option(min=1, max=256, help="Clients, each with a session of its own.")
+    ] = 4,
+    rate: Annotated[
+        str, typer.Option(metavar="R|max", help="Payments a second in all (open loop), or max.")
+    ] = "max",
+    seconds: Annotated[
+        float | None, typer.Option(min=1.0, help="Measured time; 10 by default.")
+    ] = None,
+    warmup: Annotated[
+        float, typer.Option(min=0.0, help="Load before it is measured, in seconds.")
+    ] = 3.0,
     size: Annotated[
-        int, typer.Option(help="Payments: size class of the envelopes, 256 or 512. Records: bytes of an entry.")
+        int,
+        typer.Option(
+            help="Payments: size class of the envelopes, 256 or 512. Records: bytes of an entry."
+        ),
     ] = PAYMENT_SIZES[0],
     program: Annotated[str, typer.Option(help="What is called: payments or records.")] = "payments",
     processes: Annotated[int, typer.Option(min=1, max=16, help="Load processes.")] = 1,
-    outstanding: Annotated[int, typer.Option(min=1, max=OUTSTANDING_MAX, help="Per client, in a closed loop.")] = 500,
-    one_shot: Annotated[bool, typer.Option("--one-shot", help="A session for each payment.")] = False,
+    outstanding: Annotated[
+        int, typer.Option(min=1, max=OUTSTANDING_MAX, help="Per client, in a closed loop.")
+    ] = 500,
+    one_shot: Annotated[
+        bool, typer.Option("--one-shot", help="A session for each payment.")
+    ] = False,
     suite: Annotated[
         bool, typer.Option("--suite", help="All rows of the README's table, one after the other.")
     ] = False,
-    long: Annotated[bool, typer.Option("--soak", help="Ten minutes at 3,000 a second, for memory's sake.")] = False,
+    long: Annotated[
+        bool, typer.Option("--soak", help="Ten minutes at 3,000 a second, for memory's sake.")
+    ] = False,
     flames: Annotated[
-        Path | None, typer.Option("--profile", metavar="FILE.svg", help="Write flame graphs of a host and an enclave.")
+        Path | None,
+        typer.Option(
+            "--profile", metavar="FILE.svg", help="Write flame graphs of a host and an enclave."
+        ),
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="The result as a table for a document.")] = False,
-    compare_with: Annotated[Path | None, typer.Option("--compare", help="A suite's JSON from before.")] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The result as a table for a document.")
+    ] = False,
+    compare_with: Annotated[
+        Path | None, typer.Option("--compare", help="A suite's JSON from before.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure sealed transactions on a cluster of its own on this machine.
 
     Example: strongroom bench --rate 2000 --seconds 20 --json (also ./scripts/bench)
 
-    Exit codes: 0 measured, all replicas agree and everything adds up · 1 they do not · 2 a step failed.
+    Exit codes: 0 measured, all replicas agree and everything adds up · 1 they do not · 2 a step
+    failed.
     """
     teller = Teller(to_stderr=True)
     if suite:
@@ -85,7 +110,10 @@ def bench(
 def _work(program: str, size: int) -> Work:
     if program == "payments":
         if size not in PAYMENT_SIZES:
-            fail(f"--size {size}: payments fill envelopes of {PAYMENT_SIZES[0]} or {PAYMENT_SIZES[1]}", ExitCode.USAGE)
+            fail(
+                f"--size {size}: payments fill envelopes of {PAYMENT_SIZES[0]} or {PAYMENT_SIZES[1]}",
+                ExitCode.USAGE,
+            )
         return Payments(size)
     if program != "records":
         fail(f"--program {program}: payments and records are what there is", ExitCode.USAGE)
@@ -99,7 +127,9 @@ async def _measured(load: Load, teller: Teller, flames: Path | None) -> Document
         return await measure(load, teller, flames=flames)
 
 
-def _suite(seconds: float, teller: Teller, compare_with: Path | None, as_json: bool, markdown: bool) -> None:
+def _suite(
+    seconds: float, teller: Teller, compare_with: Path | None, as_json: bool, markdown: bool
+) -> None:
     earlier = json.loads(compare_with.read_text()) if compare_with else {}
     reports = run(_all_rows(seconds, teller))
     if as_json:
@@ -109,7 +139,10 @@ def _suite(seconds: float, teller: Teller, compare_with: Path | None, as_json: b
     for line in compare(dict(reports), earlier):
         typer.echo(line, err=as_json)
     good = all(report["agreement"] for _, report in reports)
-    typer.echo(f"{len(reports)} rows, " + ("all replicas agree" if good else "REPLICAS DISAGREE"), err=as_json)
+    typer.echo(
+        f"{len(reports)} rows, " + ("all replicas agree" if good else "REPLICAS DISAGREE"),
+        err=as_json,
+    )
     raise typer.Exit(ExitCode.OK if good else ExitCode.NO)
 
 

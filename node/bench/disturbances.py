@@ -1,4 +1,5 @@
-"""What happens to a cluster while it is measured: a node that is dead, one that is slow, one that has to catch up.
+"""What happens to a cluster while it is measured: a node that is dead, one that is slow, one that
+has to catch up.
 
 Each is a context around the measured window; it yields a document, to which it may add what it saw.
 """
@@ -11,8 +12,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from strongroom.node.bench.report import Document
-from strongroom.node.cluster import Cluster
-from strongroom.node.node_process import NodeProcess
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.node_process import NodeProcess
 
 SLICE_SECONDS = 0.1
 RUNNING_SHARE = 0.3
@@ -64,7 +65,8 @@ async def _slow_down(node: NodeProcess) -> None:
 
 @asynccontextmanager
 async def one_catches_up(cluster: Cluster) -> AsyncIterator[Document]:
-    """SIGKILL the last node; after the window it starts again, and how soon it has what the others have is measured."""
+    """SIGKILL the last node; after the window it starts again, and how soon it has what the others
+    have is measured."""
     node, document = cluster.nodes[-1], Document()
     await cluster.nodes[0].wait_live()
     missed_from = await _executed(cluster.nodes[0])

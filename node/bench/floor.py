@@ -1,8 +1,9 @@
-"""The floor: what the bare cryptography of the same transactions costs on this machine, in the same run.
+"""The floor: what the bare cryptography of the same transactions costs on this machine, in the same
+run.
 
-Per transaction and replica: one AES-256-GCM open of the call, one AES-256-GCM-SIV seal of the result, two SHA-256 (id
-and leaf), one msgpack unpack and pack. Per block: each replica signs and checks votes, its enclave checks a
-certificate. Everything above this floor is ours to save.
+Per transaction and replica: one AES-256-GCM open of the call, one AES-256-GCM-SIV seal of the
+result, two SHA-256 (id and leaf), one msgpack unpack and pack. Per block: each replica signs and
+checks votes, its enclave checks a certificate. Everything above this floor is ours to save.
 """
 
 import time
@@ -33,7 +34,8 @@ class Floor:
     def per_transaction(self, *, nodes: int, transactions_per_block: float) -> float:
         """µs of processor per transaction on all replicas together, votes included.
 
-        Each replica signs two votes and checks q−1 of others for each of two certificates; its enclave checks q.
+        Each replica signs two votes and checks q−1 of others for each of two certificates; its
+        enclave checks q.
         """
         quorum = Quorum(nodes).size
         votes = nodes * (2 * self.sign_us + (2 * (quorum - 1) + quorum) * self.verify_us)
@@ -43,7 +45,11 @@ class Floor:
 def measure_floor(envelope_bytes: int) -> Floor:
     """Measure now; the best of a few rounds, for noise only ever adds."""
     call, result, message = bytes(envelope_bytes - 64), bytes(RESULT_BYTES), bytes(103)
-    box, reply, key = SequenceBox(Secret.fresh()), DeterministicBox(Secret.fresh()), SigningKey(Secret.fresh())
+    box, reply, key = (
+        SequenceBox(Secret.fresh()),
+        DeterministicBox(Secret.fresh()),
+        SigningKey(Secret.fresh()),
+    )
     sealed, signature = box.seal(1, call, b"header"), key.sign(message)
     packed = msgpack.packb(("payments", bytes(32), "transfer", (bytes(32), "", 5, "", "memo")))
 

@@ -1,8 +1,10 @@
-"""One load process of the benchmark: some clients, each with its own identity and session, open loop or closed.
+"""One load process of the benchmark: some clients, each with its own identity and session, open
+loop or closed.
 
-Reads its orders as one JSON document from stdin, writes what it measured as one JSON document to stdout. Latency counts
-from when a call was due, not from when it could be sent, so that a slow service is not flattered (no coordinated
-omission). Every result is opened and every receipt asked for is verified.
+Reads its orders as one JSON document from stdin, writes what it measured as one JSON document to
+stdout. Latency counts from when a call was due, not from when it could be sent, so that a slow
+service is not flattered (no coordinated omission). Every result is opened and every receipt asked
+for is verified.
 """
 
 import asyncio
@@ -15,12 +17,12 @@ from typing import Any
 
 import uvloop
 
+from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.sender import Identity
 from strongroom.node.bench.report import BUCKETS_PER_MS
 from strongroom.node.client import Client
-from strongroom.node.client.calls import Done
-from strongroom.node.rpc.faults import Overloaded
+from strongroom.node.client.calls.calls import Done
+from strongroom.node.faults import Overloaded
 
 TICK_SECONDS = 0.002
 RECEIPTS_MAX = 20
@@ -43,7 +45,9 @@ class Measured:
 class Caller:
     """One client that calls, and keeps count."""
 
-    def __init__(self, client: Client, order: dict[str, Any], window: tuple[float, float], operation: str) -> None:
+    def __init__(
+        self, client: Client, order: dict[str, Any], window: tuple[float, float], operation: str
+    ) -> None:
         self._client, self._operation, self._arguments = client, operation, order["arguments"]
         self._rate: float | None = order["rate"]
         self._outstanding_max: int = order["outstanding"]
@@ -134,7 +138,9 @@ async def load(orders: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _one(orders: dict[str, Any], order: dict[str, Any], window: tuple[float, float]) -> Measured:
+async def _one(
+    orders: dict[str, Any], order: dict[str, Any], window: tuple[float, float]
+) -> Measured:
     identity = Identity.from_seed(Secret(bytes.fromhex(order["seed"])))
     async with Client.connect(
         orders["directory"], identity, first_endpoint=order["endpoint"], one_shot=orders["one_shot"]

@@ -1,6 +1,8 @@
-"""Flame graphs of one node under load, drawn by py-spy (the extra `profile`): where host and enclave spend time.
+"""Flame graphs of one node under load, drawn by py-spy (the extra `profile`): where host and
+enclave spend time.
 
-Owns starting it beside a measurement. Sampling from outside costs the node little; only root may look into an enclave.
+Owns starting it beside a measurement. Sampling from outside costs the node little; only root may
+look into an enclave.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ import sys
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.node_process import NodeProcess
+from strongroom.node.cluster.node_process import NodeProcess
 
 SAMPLES_PER_SECOND = 200
 
@@ -23,7 +25,9 @@ def sampler() -> str:
     beside = Path(sys.executable).with_name("py-spy")
     found = str(beside) if beside.exists() else shutil.which("py-spy")
     if found is None:
-        raise OperatorFault("--profile needs py-spy, which is not installed: pip install 'strongroom[profile]'")
+        raise OperatorFault(
+            "--profile needs py-spy, which is not installed: pip install 'strongroom[profile]'"
+        )
     return found
 
 
@@ -49,7 +53,14 @@ async def draw(node: NodeProcess, target: Path, seconds: float) -> list[Path]:
 
 
 async def _record(path: Path, pid: int, seconds: float) -> None:
-    options = ("--duration", str(max(1, round(seconds))), "--rate", str(SAMPLES_PER_SECOND), "--format", "flamegraph")
+    options = (
+        "--duration",
+        str(max(1, round(seconds))),
+        "--rate",
+        str(SAMPLES_PER_SECOND),
+        "--format",
+        "flamegraph",
+    )
     process = await asyncio.create_subprocess_exec(
         sampler(),
         "record",
@@ -68,4 +79,6 @@ async def _record(path: Path, pid: int, seconds: float) -> None:
         if process.returncode is None:
             process.kill()
     if process.returncode:
-        raise OperatorFault(f"py-spy could not sample process {pid}: {output.decode(errors='replace').strip()[-300:]}")
+        raise OperatorFault(
+            f"py-spy could not sample process {pid}: {output.decode(errors='replace').strip()[-300:]}"
+        )

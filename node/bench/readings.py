@@ -1,4 +1,5 @@
-"""What a machine's own accounting says of a cluster at one moment: processor seconds, memory, bytes on wire and disk.
+"""What a machine's own accounting says of a cluster at one moment: processor seconds, memory, bytes
+on wire and disk.
 
 Reads /proc and the cluster's folder; measures nothing by a clock of its own.
 """
@@ -7,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.node.cluster import Cluster
+from strongroom.node.cluster.cluster import Cluster
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -45,9 +46,11 @@ def read(cluster: Cluster) -> Reading:
 
 
 def own_memory(cluster: Cluster) -> dict[str, float]:
-    """Resident memory of their own in MiB of every process of the cluster: `n0 host`, `n0 enclave`, …
+    """Resident memory of their own in MiB of every process of the cluster: `n0 host`, `n0 enclave`,
+    …
 
-    Without mapped files: the index grows on the disk with the ledger, and the kernel takes its pages back at need.
+    Without mapped files: the index grows on the disk with the ledger, and the kernel takes its
+    pages back at need.
     """
     found = {}
     for node in cluster.nodes:
@@ -82,7 +85,8 @@ def _loopback_bytes() -> int:
 
 
 def _allocated(folder: Path) -> int:
-    """Bytes of blocks that the files under a folder take; a file that goes away meanwhile counts nothing."""
+    """Bytes of blocks that the files under a folder take; a file that goes away meanwhile counts
+    nothing."""
     total = 0
     for path in folder.rglob("*"):
         try:

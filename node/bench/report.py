@@ -75,8 +75,13 @@ def make_report(
         "blocks_per_second": round(blocks / seconds, 1),
         "refused": sum(result["refused"] for result in results) + sum(faults.values()),
         "faults": dict(faults),
-        "floor": {"transaction_us": round(floor.transaction_us, 2), "all_replicas_us": round(floor_us, 1)},
-        "floor_ratio": round(floor_us / ((host + enclave) / some * 1e6), 3) if host + enclave else None,
+        "floor": {
+            "transaction_us": round(floor.transaction_us, 2),
+            "all_replicas_us": round(floor_us, 1),
+        },
+        "floor_ratio": round(floor_us / ((host + enclave) / some * 1e6), 3)
+        if host + enclave
+        else None,
         "load_average": round(os.getloadavg()[0], 2),
     }
 
@@ -99,9 +104,11 @@ def percentiles(latencies: Counter[int]) -> dict[str, float | None]:
 
 
 def growth(memory: Memory) -> dict[str, float] | None:
-    """MiB per hour by which host and enclave grow, the one that grows most of each; None for a short window.
+    """MiB per hour by which host and enclave grow, the one that grows most of each; None for a
+    short window.
 
-    The slope of a straight line through the second half of the readings, when caches and pools are full.
+    The slope of a straight line through the second half of the readings, when caches and pools are
+    full.
     """
     settled = memory[len(memory) // 2 :]
     if len(settled) < 2 or settled[-1][0] - memory[0][0] < GROWTH_SECONDS_MIN:
@@ -109,7 +116,8 @@ def growth(memory: Memory) -> dict[str, float] | None:
     always = set.intersection(*(set(sizes) for _, sizes in settled))
     times = [at for at, _ in settled]
     slopes = {
-        name: linear_regression(times, [sizes[name] for _, sizes in settled]).slope * 3600 for name in sorted(always)
+        name: linear_regression(times, [sizes[name] for _, sizes in settled]).slope * 3600
+        for name in sorted(always)
     }
     return {
         role: round(max(slope for name, slope in slopes.items() if name.endswith(role)), 1)
@@ -122,13 +130,21 @@ def lines_of(report: Document) -> list[str]:
     """A report as lines for people; the last says it all."""
     lines = []
     for name, value in report.items():
-        text = "  ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else value
+        text = (
+            "  ".join(f"{key} {part}" for key, part in value.items())
+            if isinstance(value, dict)
+            else value
+        )
         lines.append(f"{name:22} {text}")
     return [*lines, summary_of(report)]
 
 
 def summary_of(report: Document) -> str:
     """One line."""
-    verdict = "all replicas agree, everything adds up" if report["agreement"] else "REPLICAS OR SUMS DISAGREE"
+    verdict = (
+        "all replicas agree, everything adds up"
+        if report["agreement"]
+        else "REPLICAS OR SUMS DISAGREE"
+    )
     latency = report["latency_ms"]
     return f"{report['committed_per_second']:,.0f} committed per second, p50 {latency['p50']} ms: {verdict}"

@@ -1,7 +1,9 @@
-"""One measurement: a cluster of its own, load processes, readings, and the check that all replicas agree.
+"""One measurement: a cluster of its own, load processes, readings, and the check that all replicas
+agree.
 
-Owns the order of a run. What is called is work.py, the load is load.py, in processes of its own; what happens to the
-cluster meanwhile is disturbances.py, what is read readings.py, what is said report.py.
+Owns the order of a run. What is called is work.py, the load is load.py, in processes of its own;
+what happens to the cluster meanwhile is disturbances.py, what is read readings.py, what is said
+report.py.
 """
 
 import asyncio
@@ -14,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.primitives import Secret, random_bytes
-from strongroom.enclave.sender import Identity
 from strongroom.node.bench import disturbances, profile
 from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.floor import measure_floor
 from strongroom.node.bench.readings import Reading, own_memory, read
 from strongroom.node.bench.report import Document, Memory, make_report
 from strongroom.node.bench.work import Payments, Work
-from strongroom.node.cli.teller import Teller
-from strongroom.node.cli.temporary_cluster import Stage, running_cluster
 from strongroom.node.client.bringing import bring
-from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_plan import BRINGER
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.plan import BRINGER
+from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
+from strongroom.node.terminal.teller import Teller
 
 OUTSTANDING_MAX = 1000
 """Below the anti-replay window of a session."""
@@ -73,7 +75,11 @@ class _Window:
 
 
 async def measure(
-    load: Load, teller: Teller, *, disturb: Disturbance = disturbances.none, flames: Path | None = None
+    load: Load,
+    teller: Teller,
+    *,
+    disturb: Disturbance = disturbances.none,
+    flames: Path | None = None,
 ) -> Document:
     """Measure on a cluster of its own.
 
@@ -98,7 +104,9 @@ async def measure(
             floor = measure_floor(work.envelope_bytes)
             text = "as fast as it goes" if load.rate is None else f"{load.rate:g} calls per second"
             say(f"{text}, {load.warmup:g} s to warm up, {load.seconds:g} s measured")
-            window = await _drive(cluster, load, _orders(directory, load, seeds, clients), disturb, flames)
+            window = await _drive(
+                cluster, load, _orders(directory, load, seeds, clients), disturb, flames
+            )
             say("checking that all replicas agree and that everything adds up")
             answered = sum(result["answered"] for result in window.results)
             agreement = await _agree(cluster) and await work.adds_up(directory, clients, answered)
@@ -139,8 +147,12 @@ async def _drive(
         await asyncio.sleep(begin - time.monotonic())
         async with disturb(cluster) as facts:
             before, first = read(cluster), await _newest_height(cluster)
-            drawing = None if flames is None else profile.draw(cluster.nodes[0], flames, load.seconds)
-            drawn, memory = await asyncio.gather(drawing or _nothing(), _watch_memory(cluster, begin, load.seconds))
+            drawing = (
+                None if flames is None else profile.draw(cluster.nodes[0], flames, load.seconds)
+            )
+            drawn, memory = await asyncio.gather(
+                drawing or _nothing(), _watch_memory(cluster, begin, load.seconds)
+            )
             after, last = read(cluster), await _newest_height(cluster)
             outputs = [await task for task in tasks]
     finally:
@@ -151,7 +163,9 @@ async def _drive(
         raise OperatorFault("a load process failed: " + outputs[0][1].decode()[-500:])
     if drawn:
         facts["flame_graphs"] = [str(path) for path in drawn]
-    return _Window([json.loads(output) for output, _ in outputs], before, after, last - first, memory, facts)
+    return _Window(
+        [json.loads(output) for output, _ in outputs], before, after, last - first, memory, facts
+    )
 
 
 async def _nothing() -> list[Path]:
@@ -167,7 +181,9 @@ async def _watch_memory(cluster: Cluster, begin: float, seconds: float) -> Memor
     return readings
 
 
-def _orders(directory: Path, load: Load, seeds: list[bytes], identities: list[Identity]) -> list[Document]:
+def _orders(
+    directory: Path, load: Load, seeds: list[bytes], identities: list[Identity]
+) -> list[Document]:
     """One document per load process."""
     clients = [
         {
@@ -180,7 +196,11 @@ def _orders(directory: Path, load: Load, seeds: list[bytes], identities: list[Id
         }
         for index, seed in enumerate(seeds)
     ]
-    common = {"directory": str(directory), "operation": load.work.operation, "one_shot": load.one_shot}
+    common = {
+        "directory": str(directory),
+        "operation": load.work.operation,
+        "one_shot": load.one_shot,
+    }
     processes = min(load.processes, load.clients)
     return [{**common, "clients": clients[number::processes]} for number in range(processes)]
 
@@ -209,7 +229,9 @@ async def _agree(cluster: Cluster) -> bool:
     while True:
         statuses = await _statuses(cluster)
         heights = {int(str(status["executed"])) for status in statuses}
-        if (len(heights) == 1 and len(statuses) == len(cluster.running())) or time.monotonic() > deadline:
+        if (
+            len(heights) == 1 and len(statuses) == len(cluster.running())
+        ) or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.1)
     height, roots = min(heights), set()

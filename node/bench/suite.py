@@ -1,4 +1,5 @@
-"""The table of the README: one measurement a row, each on a cluster of its own, all of one run of this machine."""
+"""The table of the README: one measurement a row, each on a cluster of its own, all of one run of
+this machine."""
 
 import os
 import time
@@ -11,7 +12,7 @@ from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.report import Document
 from strongroom.node.bench.run import Load, measure
 from strongroom.node.bench.work import Payments, Records
-from strongroom.node.cli.teller import Teller
+from strongroom.node.terminal.teller import Teller
 
 RECORD_SIZES = {"256 B": 256, "1 KiB": 1024, "16 KiB": 16 * 1024}
 SOAK_RATE = 3000.0
@@ -34,7 +35,10 @@ def rows(seconds: float) -> list[Row]:
     """All rows; the first measures the throughput that shares are of."""
     base = Load(seconds=seconds)
     records = [
-        Row(f"records of {name}", replace(base, work=Records(size), outstanding=max(8, min(500, 1_000_000 // size))))
+        Row(
+            f"records of {name}",
+            replace(base, work=Records(size), outstanding=max(8, min(500, 1_000_000 // size))),
+        )
         for name, size in RECORD_SIZES.items()
     ]
     return [
@@ -112,7 +116,12 @@ def _notes_on(report: Document) -> list[str]:
             f"{caught['blocks_per_second']} blocks per second"
         )
     if report.get("memory_mib_per_hour"):
-        notes.append(", ".join(f"{role} {mib:+} MiB per hour" for role, mib in report["memory_mib_per_hour"].items()))
+        notes.append(
+            ", ".join(
+                f"{role} {mib:+} MiB per hour"
+                for role, mib in report["memory_mib_per_hour"].items()
+            )
+        )
     return notes
 
 

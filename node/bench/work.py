@@ -1,4 +1,5 @@
-"""What the load calls, and what the ledger must show of it afterwards: balances that add up, records all there.
+"""What the load calls, and what the ledger must show of it afterwards: balances that add up,
+records all there.
 
 Owns the arguments of the calls and the check at the end, not when they are made: see load.py.
 """
@@ -8,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strongroom.enclave.padding import CALL_ENVELOPES, CALL_SIZES
-from strongroom.enclave.sender import Identity
+from strongroom.enclave.formats.size_classes import CALL_ENVELOPES, CALL_SIZES
+from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node.client import Client
-from strongroom.node.cluster_plan import ISSUER
+from strongroom.node.cluster.plan import ISSUER
 
 OPENING_BALANCE = 10**12
 MEMO_MAX = 256
@@ -44,7 +45,8 @@ class Work(ABC):
 
     @abstractmethod
     async def adds_up(self, directory: Path, clients: list[Identity], answered: int) -> bool:
-        """Does the ledger hold what `answered` calls of all clients together come to, no more and no less?"""
+        """Does the ledger hold what `answered` calls of all clients together come to, no more and
+        no less?"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Payments(Work):
         """Accounts with money in them."""
         async with Client.connect(directory, ISSUER) as issuer:
             await issuer.call(
-                "payments.issue_many", issues=[["id:" + one.id.hex(), OPENING_BALANCE] for one in clients]
+                "payments.issue_many",
+                issues=[["id:" + one.id.hex(), OPENING_BALANCE] for one in clients],
             )
 
     def arguments(self, clients: list[Identity], index: int) -> dict[str, Any]:
@@ -89,7 +92,11 @@ class Records(Work):
     def envelope_bytes(self) -> int:  # type: ignore[override]
         """The class that the contents and what stands beside them need."""
         needed = self.contents_bytes + RECORD_BYTES
-        return next(envelope for envelope, size in zip(CALL_ENVELOPES, CALL_SIZES, strict=True) if needed < size)
+        return next(
+            envelope
+            for envelope, size in zip(CALL_ENVELOPES, CALL_SIZES, strict=True)
+            if needed < size
+        )
 
     async def prepare(self, directory: Path, clients: list[Identity]) -> None:
         """Nothing: the first entry begins a collection."""
@@ -103,6 +110,8 @@ class Records(Work):
         total = 0
         for client in clients:
             async with Client.connect(directory, client) as asking:
-                head = await asking.query("records.head", collection="/" + COLLECTION, linearizable=True)
+                head = await asking.query(
+                    "records.head", collection="/" + COLLECTION, linearizable=True
+                )
                 total += head.value["sequence"]
         return total == answered

@@ -1,6 +1,7 @@
-"""`strongroom attest show | verify`: what a running node's evidence says, and whether it holds against a pin.
+"""`strongroom attest show | verify`: what a running node's evidence says, and whether it holds
+against a pin.
 
-Owns options, words, JSON and exit codes; the checks are the client's (node/client/trust.py).
+Owns options, words, JSON and exit codes; the checks are the client's (node/client/trust/trust.py).
 """
 
 from pathlib import Path
@@ -36,8 +37,11 @@ NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="n0, n1, …")
 
 @attest_app.command()
 @guarded
-def show(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
-    """Ask a node for fresh evidence, check it against the pin in the folder's service.json, say it in words.
+def show(
+    node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
+) -> None:
+    """Ask a node for fresh evidence, check it against the pin in the folder's service.json, say it
+    in words.
 
     Example: strongroom attest show n0
     """
@@ -50,12 +54,16 @@ def show(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: 
 def verify(
     node: NodeArgument,
     pin: Annotated[
-        str | None, typer.Option("--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict.")
+        str | None,
+        typer.Option(
+            "--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict."
+        ),
     ] = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a running node against a pin that you bring: genesis, epochs, fresh evidence, TLS key, quorum.
+    """Verify a running node against a pin that you bring: genesis, epochs, fresh evidence, TLS key,
+    quorum.
 
     Example: strongroom attest verify n0 --service sr1-…
     """
@@ -66,7 +74,11 @@ def verify(
     try:
         examined = _examine(directory, node, pin)
     except (NotTrusted, AttestationError) as error:
-        emit({"verdict": "bad", "reason": error.reason, "node": node, "detail": str(error)}, as_json, lambda: None)
+        emit(
+            {"verdict": "bad", "reason": error.reason, "node": node, "detail": str(error)},
+            as_json,
+            lambda: None,
+        )
         fail(f"bad: {error}", ExitCode.NO)
     document = {"verdict": "good", "reason": "verified", **_document(examined)}
     emit(document, as_json, lambda: _show_verdict(examined))
@@ -74,7 +86,7 @@ def verify(
 
 def _examine(directory: Path, node: str, pin: str | None) -> "Examined":
     existing_directory(directory)
-    from strongroom.node.client.service import load_service
+    from strongroom.node.client.trust.service import load_service
     from strongroom.node.evidence.live import examine
 
     service = load_service(directory)
@@ -117,5 +129,9 @@ def _show_verdict(examined: "Examined") -> None:
     _show(examined)
     simulated = " on a SIMULATED platform" if examined.enclave.simulated else ""
     say(f"good: verified against {examined.epoch.genesis.pin}{simulated}")
-    say("  checked: genesis is the pinned one, every epoch follows, evidence is over our nonce and meets the policy,")
-    say("  its TLS key is that of this connection, it is a validator, a quorum vouches for what is newest")
+    say(
+        "  checked: genesis is the pinned one, every epoch follows, evidence is over our nonce and meets the policy,"
+    )
+    say(
+        "  its TLS key is that of this connection, it is a validator, a quorum vouches for what is newest"
+    )

@@ -10,12 +10,22 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.node.cli import cluster_screen
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, fail, guarded, note, run, say
-from strongroom.node.cluster import Cluster, open_cluster
-from strongroom.node.cluster_plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
-from strongroom.node.interrupts import cancelled_by_signals
-from strongroom.node.log_file import follow_log, log_tail
-from strongroom.node.node_process import NodeProcess
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    DirectoryOption,
+    JsonOption,
+    emit,
+    fail,
+    guarded,
+    note,
+    run,
+    say,
+)
+from strongroom.node.cluster.cluster import Cluster, open_cluster
+from strongroom.node.cluster.node_process import NodeProcess
+from strongroom.node.cluster.plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
+from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.machine.log_files import follow_log, log_tail
 
 cluster_app = typer.Typer(
     name="cluster",
@@ -30,9 +40,14 @@ _LOG_LINES_MAX = 10_000
 @guarded
 def up(
     directory: DirectoryOption = DEFAULT_DIR,
-    nodes: Annotated[int | None, typer.Option(help=f"How many nodes to make (default {DEFAULT_NODES}).")] = None,
+    nodes: Annotated[
+        int | None, typer.Option(help=f"How many nodes to make (default {DEFAULT_NODES}).")
+    ] = None,
     base_port: Annotated[
-        int | None, typer.Option(help=f"Node i serves on base+i; 0 picks free ports (default {DEFAULT_BASE_PORT}).")
+        int | None,
+        typer.Option(
+            help=f"Node i serves on base+i; 0 picks free ports (default {DEFAULT_BASE_PORT})."
+        ),
     ] = None,
     port_stride: Annotated[
         int, typer.Option(help="Node i talks to peers on base+stride+i.", min=1)
@@ -40,30 +55,46 @@ def up(
     epoch_blocks: Annotated[
         int | None,
         typer.Option(
-            "--epoch-blocks", min=0, metavar="N", help="A new cluster's epochs end after N blocks (0: never)."
+            "--epoch-blocks",
+            min=0,
+            metavar="N",
+            help="A new cluster's epochs end after N blocks (0: never).",
         ),
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the service answers.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when the service answers.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start a cluster: make its folder if missing, start its nodes, wait until the service answers.
 
-    Stays in the foreground and stops all nodes on Ctrl-C, unless --detach. On a folder that exists it starts what is
-    stopped; a second time it changes nothing.
+    Stays in the foreground and stops all nodes on Ctrl-C, unless --detach. On a folder that exists
+    it starts what is stopped; a second time it changes nothing.
 
     Example: strongroom cluster up --nodes 4 --detach
     """
-    options = {"nodes": nodes, "base_port": base_port, "port_stride": port_stride, "epoch_blocks": epoch_blocks}
+    options = {
+        "nodes": nodes,
+        "base_port": base_port,
+        "port_stride": port_stride,
+        "epoch_blocks": epoch_blocks,
+    }
     run(_up(directory, options, detach, as_json))
 
 
 async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: bool) -> None:
-    from strongroom.node.cluster_up import bring_up  # brings the ceremony and the client, which no other command needs
+    from strongroom.node.cluster.up import (
+        bring_up,
+    )  # brings the ceremony and the client, which no other command needs
 
     with cancelled_by_signals():
         with cluster_screen.progress() as say:
             cluster = await bring_up(directory, say=say, **options)
-        emit(_ready_document(cluster), as_json, lambda: cluster_screen.show_ready(cluster, detach=detach))
+        emit(
+            _ready_document(cluster),
+            as_json,
+            lambda: cluster_screen.show_ready(cluster, detach=detach),
+        )
         if detach:
             return
         try:
@@ -107,12 +138,18 @@ def down(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) 
     cluster = open_cluster(directory)
     names = [node.name for node in cluster.running()]
     run(_finishing(cluster.down()))
-    emit({"stopped": names}, as_json, lambda: say(f"stopped {', '.join(names) or 'nothing: no node ran'}"))
+    emit(
+        {"stopped": names},
+        as_json,
+        lambda: say(f"stopped {', '.join(names) or 'nothing: no node ran'}"),
+    )
 
 
 @cluster_app.command()
 @guarded
-def stop(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def stop(
+    node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
+) -> None:
     """Stop one node in an orderly way.
 
     Example: strongroom cluster stop n2
@@ -120,7 +157,11 @@ def stop(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: 
     process = open_cluster(directory).node(node)
     ran = process.host() is not None
     run(_finishing(process.stop()))
-    emit(_row(process, "stopped"), as_json, lambda: say(f"{node} {'stopped' if ran else 'did not run'}"))
+    emit(
+        _row(process, "stopped"),
+        as_json,
+        lambda: say(f"{node} {'stopped' if ran else 'did not run'}"),
+    )
 
 
 @cluster_app.command()
@@ -151,7 +192,9 @@ async def _start(cluster: Cluster, process: NodeProcess, *, wait: bool) -> str:
 
 @cluster_app.command()
 @guarded
-def kill(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def kill(
+    node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
+) -> None:
     """End one node's host and enclave with SIGKILL, as a crash would; returns when both are gone.
 
     Example: strongroom cluster kill n2
@@ -159,19 +202,25 @@ def kill(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: 
     process = open_cluster(directory).node(node)
     ran = process.host() is not None
     run(_finishing(process.kill()))
-    emit(_row(process, "stopped"), as_json, lambda: say(f"{node} {'killed' if ran else 'did not run'}"))
+    emit(
+        _row(process, "stopped"),
+        as_json,
+        lambda: say(f"{node} {'killed' if ran else 'did not run'}"),
+    )
 
 
 @cluster_app.command()
 @guarded
 def add(
     region: Annotated[
-        str | None, typer.Option("--region", metavar="R", help="Where it stands; one that is allowed.")
+        str | None,
+        typer.Option("--region", metavar="R", help="Where it stands; one that is allowed."),
     ] = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a node: members allow its machine, it shows its evidence, catches up, and votes from the next epoch on.
+    """Add a node: members allow its machine, it shows its evidence, catches up, and votes from the
+    next epoch on.
 
     Example: strongroom cluster add --region zurich
     """
@@ -186,7 +235,7 @@ def add(
 
 
 async def _add(cluster: Cluster, region: str | None) -> Cluster:
-    from strongroom.node.cluster_growth import add_node
+    from strongroom.node.cluster.growth import add_node
 
     with cancelled_by_signals(), cluster_screen.progress() as say:
         return await add_node(cluster, region=region, say=say)
@@ -194,8 +243,11 @@ async def _add(cluster: Cluster, region: str | None) -> Cluster:
 
 @cluster_app.command()
 @guarded
-def remove(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
-    """Remove a node: members vote it out, the next epoch begins without it, its processes are stopped.
+def remove(
+    node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
+) -> None:
+    """Remove a node: members vote it out, the next epoch begins without it, its processes are
+    stopped.
 
     Example: strongroom cluster remove n4
     """
@@ -209,7 +261,7 @@ def remove(node: NodeArgument, directory: DirectoryOption = DEFAULT_DIR, as_json
 
 
 async def _remove(cluster: Cluster, name: str) -> None:
-    from strongroom.node.cluster_growth import remove_node
+    from strongroom.node.cluster.growth import remove_node
 
     with cancelled_by_signals(), cluster_screen.progress() as say:
         await remove_node(cluster, name, say=say)
@@ -220,8 +272,12 @@ async def _remove(cluster: Cluster, name: str) -> None:
 def logs(
     node: NodeArgument,
     directory: DirectoryOption = DEFAULT_DIR,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is appended, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=_LOG_LINES_MAX, help="How many last lines.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is appended, until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=_LOG_LINES_MAX, help="How many last lines.")
+    ] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Show the end of one node's log.

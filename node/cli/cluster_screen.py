@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from strongroom.node.cli.common import say
-from strongroom.node.cli.tables import facts, table
-from strongroom.node.cluster import Cluster, endpoint_of
-from strongroom.node.terminal_text import shown, shown_lines
+from strongroom.node.cluster.cluster import Cluster, endpoint_of
+from strongroom.node.terminal.tables import facts, table
+from strongroom.node.terminal.text import shown, shown_lines
 
 _WATCH_SECONDS = 0.5
 _COLOURS = {"voting": "green", "stopped": "red", "suspended": "red"}
@@ -27,7 +27,9 @@ def progress() -> Iterator[Callable[[str], None]]:
     """A function that shows what is done now: one moving line on a terminal, else one line each."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text: console.print(shown_lines(text), markup=False, highlight=False, soft_wrap=True)
+        yield lambda text: console.print(
+            shown_lines(text), markup=False, highlight=False, soft_wrap=True
+        )
         return
     with console.status("…") as line:
 
@@ -76,10 +78,38 @@ def show_status(document: dict[str, Any]) -> None:
     """`cluster status` as a table."""
     facts([("service", document["service"])])
     show_executing(document)
-    columns = ("node", "pid", "enclave", "state", "height", "executed", "view", "peers", "attestation", "endpoint")
-    keys = ("name", "pid", "enclave_pid", "state", "height", "executed", "view", "peers", "attestation", "endpoint")
-    rows = [["–" if node[key] is None else str(node[key]) for key in keys] for node in document["nodes"]]
-    table(columns, rows, style=lambda column, text: _COLOURS.get(text, "yellow") if column == "state" else "")
+    columns = (
+        "node",
+        "pid",
+        "enclave",
+        "state",
+        "height",
+        "executed",
+        "view",
+        "peers",
+        "attestation",
+        "endpoint",
+    )
+    keys = (
+        "name",
+        "pid",
+        "enclave_pid",
+        "state",
+        "height",
+        "executed",
+        "view",
+        "peers",
+        "attestation",
+        "endpoint",
+    )
+    rows = [
+        ["–" if node[key] is None else str(node[key]) for key in keys] for node in document["nodes"]
+    ]
+    table(
+        columns,
+        rows,
+        style=lambda column, text: _COLOURS.get(text, "yellow") if column == "state" else "",
+    )
 
 
 def show_executing(document: dict[str, Any]) -> None:
@@ -88,7 +118,9 @@ def show_executing(document: dict[str, Any]) -> None:
     pairs: list[tuple[str, object]] = []
     if quorum is not None:
         enough = "" if executing >= quorum else ": TOO FEW"
-        pairs.append(("executing", f"{executing} of {document['members']} replicas, {quorum} needed{enough}"))
+        pairs.append(
+            ("executing", f"{executing} of {document['members']} replicas, {quorum} needed{enough}")
+        )
     if document["alarm"]:
         pairs.append(("alarm", document["alarm"]))
     if pairs:

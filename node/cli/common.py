@@ -1,6 +1,8 @@
-"""What every command shares: the cluster's folder, how a document is printed, which exit code an error has.
+"""What every command shares: the cluster's folder, how a document is printed, which exit code an
+error has.
 
-Owns the exit codes of INTERFACES and the rule that no traceback reaches a user. Knows nothing of any command.
+Owns the exit codes of INTERFACES and the rule that no traceback reaches a user. Knows nothing of
+any command.
 
     0 ok · 1 the answer is no · 2 usage or configuration · 3 unreachable · 4 cannot check
 """
@@ -38,9 +40,9 @@ from strongroom.node.client.errors import (
     TransactionRefused,
     Unreachable,
 )
+from strongroom.node.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault
 from strongroom.node.layout import DEFAULT_DIRECTORY, ClusterLayout
-from strongroom.node.rpc.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault
-from strongroom.node.terminal_text import escaped_json, shown_lines
+from strongroom.node.terminal.text import escaped_json, shown_lines
 
 TRACEBACK_VARIABLE = "STRONGROOM_TRACEBACK"
 """Set to 1, an unexpected error is raised instead of told in one line: for developers."""
@@ -66,13 +68,18 @@ class ExitCode(IntEnum):
 
 
 DirectoryOption = Annotated[
-    Path, typer.Option("--dir", envvar="STRONGROOM_DIR", metavar="DIR", help="The cluster's folder.")
+    Path,
+    typer.Option("--dir", envvar="STRONGROOM_DIR", metavar="DIR", help="The cluster's folder."),
 ]
 """`--dir DIR`; use with `= DEFAULT_DIR`."""
-TimeoutOption = Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait before giving up.")]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=0.1, help="Seconds to wait before giving up.")
+]
 """`--timeout S`; use with `= TIMEOUT_SECONDS`."""
 TIMEOUT_SECONDS = 60.0
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")
+]
 """`--json`; use with `= False`."""
 DEFAULT_DIR = Path(DEFAULT_DIRECTORY)
 
@@ -94,7 +101,8 @@ _EXIT_CODES: tuple[tuple[type[StrongroomError], ExitCode], ...] = (
     (ClientFault, ExitCode.USAGE),
     (OperatorFault, ExitCode.USAGE),
 )
-"""The first class that fits decides; everything else is a fault of the other side or our own: USAGE."""
+"""The first class that fits decides; everything else is a fault of the other side or our own:
+USAGE."""
 
 
 def exit_code_of(error: StrongroomError) -> ExitCode:
@@ -121,8 +129,11 @@ def _now() -> _Printing:
     return printing
 
 
-def fail(message: str, code: ExitCode | int = ExitCode.NO, error: BaseException | None = None) -> NoReturn:
-    """Say on stderr what is wrong and what to do next, and end with this exit status; with --json a document, too."""
+def fail(
+    message: str, code: ExitCode | int = ExitCode.NO, error: BaseException | None = None
+) -> NoReturn:
+    """Say on stderr what is wrong and what to do next, and end with this exit status; with --json a
+    document, too."""
     printing = _now()
     if printing.as_json and not printing.emitted:
         with suppress(OSError, ValueError):
@@ -131,8 +142,11 @@ def fail(message: str, code: ExitCode | int = ExitCode.NO, error: BaseException 
     raise typer.Exit(int(code))
 
 
-def error_document(error: BaseException | None, message: str, code: ExitCode | int = ExitCode.USAGE) -> dict[str, str]:
-    """`error` of a command's JSON: a stable code (the kind of the error, else of the exit status), and words."""
+def error_document(
+    error: BaseException | None, message: str, code: ExitCode | int = ExitCode.USAGE
+) -> dict[str, str]:
+    """`error` of a command's JSON: a stable code (the kind of the error, else of the exit status),
+    and words."""
     name = ExitCode(code).name if error is None and code in set(ExitCode) else type(error).__name__
     if error is not None and name != "NoneType":
         name = _WORD_BEGINS.sub("-", name)
@@ -196,7 +210,8 @@ def run_submission(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Turn errors of a command into one line on stderr and an exit status. Goes below `@app.command()`."""
+    """Turn errors of a command into one line on stderr and an exit status. Goes below
+    `@app.command()`."""
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -208,10 +223,16 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
         except (BrokenPipeError, KeyboardInterrupt):
             raise
         except OSError as error:
-            fail(f"{error.strerror or error}: {error.filename or 'no file named'}", ExitCode.USAGE, error)
+            fail(
+                f"{error.strerror or error}: {error.filename or 'no file named'}",
+                ExitCode.USAGE,
+                error,
+            )
         except Exception as error:
             # The classes of click and typer are control flow; they come by here too.
-            if type(error).__module__.partition(".")[0] in ("click", "typer") or os.environ.get(TRACEBACK_VARIABLE):
+            if type(error).__module__.partition(".")[0] in ("click", "typer") or os.environ.get(
+                TRACEBACK_VARIABLE
+            ):
                 raise
             fail(
                 f"a bug in this program ({type(error).__name__}: {error}); run again with {TRACEBACK_VARIABLE}=1 "

@@ -1,4 +1,5 @@
-"""`./scripts/demo`: its options (INTERFACES, Set-up). What is shown stands in demo_story.py and demo_replay.py."""
+"""`./scripts/demo`: its options (INTERFACES, Set-up). What is shown stands in demo_story.py and
+demo_replay.py."""
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ import typer
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded, run
-from strongroom.node.cli.demo_replay import opening_balances, replay
-from strongroom.node.cli.demo_story import tell
-from strongroom.node.cli.demo_table import (
+from strongroom.node.cluster.plan import DEFAULT_NODES
+from strongroom.node.cluster.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
+from strongroom.node.demo.replay import opening_balances, replay
+from strongroom.node.demo.story import tell
+from strongroom.node.demo.table import (
     SCALE_MAX,
     BalanceColumns,
     Transfer,
@@ -19,10 +22,8 @@ from strongroom.node.cli.demo_table import (
     read_balances,
     read_transfers,
 )
-from strongroom.node.cli.teller import StoryFails, Teller
-from strongroom.node.cli.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
-from strongroom.node.cluster_plan import DEFAULT_NODES
-from strongroom.node.interrupts import cancelled_by_signals
+from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.teller import StoryFails, Teller
 
 app = typer.Typer(add_completion=False)
 DATA = "Replay of real payments"
@@ -41,37 +42,61 @@ class Data:
 @guarded
 def demo(
     file: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="CSV or TSV, gzip understood.", rich_help_panel=DATA)
+        Path | None,
+        typer.Option(
+            "--input", metavar="FILE", help="CSV or TSV, gzip understood.", rich_help_panel=DATA
+        ),
     ] = None,
     from_column: Annotated[str, typer.Option(help="Who pays.", rich_help_panel=DATA)] = "from",
     to_column: Annotated[str, typer.Option(help="Who is paid.", rich_help_panel=DATA)] = "to",
     amount_column: Annotated[str, typer.Option(help="How much.", rich_help_panel=DATA)] = "amount",
     scale: Annotated[
-        int, typer.Option(min=0, max=SCALE_MAX, help="Decimals that count (half up).", rich_help_panel=DATA)
+        int,
+        typer.Option(
+            min=0, max=SCALE_MAX, help="Decimals that count (half up).", rich_help_panel=DATA
+        ),
     ] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many rows.", rich_help_panel=DATA)] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many rows.", rich_help_panel=DATA)
+    ] = None,
     balances: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Opening balances; else enough for all.", rich_help_panel=DATA)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Opening balances; else enough for all.", rich_help_panel=DATA
+        ),
     ] = None,
     account_column: Annotated[str, typer.Option(help="Whose.", rich_help_panel=DATA)] = "account",
-    balance_column: Annotated[str, typer.Option(help="What each opens with.", rich_help_panel=DATA)] = "balance",
+    balance_column: Annotated[
+        str, typer.Option(help="What each opens with.", rich_help_panel=DATA)
+    ] = "balance",
     dump_balances: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write id,balance lines at the end.", rich_help_panel=DATA)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write id,balance lines at the end.", rich_help_panel=DATA
+        ),
     ] = None,
     nodes: Annotated[int, typer.Option(min=1, help="How many nodes.")] = DEFAULT_NODES,
-    base_port: Annotated[int, typer.Option(help="Node i serves on base+i; 0 picks free ports.")] = 0,
+    base_port: Annotated[
+        int, typer.Option(help="Node i serves on base+i; 0 picks free ports.")
+    ] = 0,
     directory: Annotated[
         Path | None,
-        typer.Option("--dir", metavar="DIR", help="The cluster's folder; it stays (default: a temporary one)."),
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help="The cluster's folder; it stays (default: a temporary one).",
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the main job on real nodes, step by step; with --input, replay real payments and check every balance.
+    """Show the main job on real nodes, step by step; with --input, replay real payments and check
+    every balance.
 
     Example: ./scripts/demo
 
-    Example: ./scripts/demo --input payments.csv.gz --from-column payer --to-column payee --scale 2 --limit 10000
+    Example: ./scripts/demo --input payments.csv.gz --from-column payer --to-column payee --scale 2
+    --limit 10000
     """
     teller = Teller(to_stderr=as_json)
     stage = Stage(nodes, base_port, directory, keep)
@@ -96,7 +121,9 @@ async def _replay(stage: Stage, teller: Teller, data: Data) -> dict[str, Any]:
     teller.line(f"{len(data.transfers):,} transfers between {len(data.opening):,} accounts")
     teller.step(f"Found a service and start {stage.nodes} nodes")
     async with running_cluster(stage, teller, fund=False) as cluster:
-        figures = await replay(cluster.layout.directory, data.transfers, data.opening, teller, dump=data.dump)
+        figures = await replay(
+            cluster.layout.directory, data.transfers, data.opening, teller, dump=data.dump
+        )
     teller.step("Done")
     latency = ", ".join(f"{name} {value} ms" for name, value in figures["latency_ms"].items())
     teller.facts(

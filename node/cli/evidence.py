@@ -1,6 +1,7 @@
 """`strongroom verify evidence`: attestation of every kind, judged offline for people.
 
-Owns options, words, JSON and exit codes; the judging is strongroom.node.evidence's and is loaded when the command runs.
+Owns options, words, JSON and exit codes; the judging is strongroom.node.evidence's and is loaded
+when the command runs.
 """
 
 from pathlib import Path
@@ -27,21 +28,27 @@ def register(verify: typer.Typer) -> None:
 @guarded
 def verify_evidence(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="One piece of evidence; its kind is detected.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="One piece of evidence; its kind is detected."),
     ] = None,
     cases: Annotated[
-        Path | None, typer.Option("--cases", metavar="FILE", help="Judge all of a file's cases; paths relative to it.")
+        Path | None,
+        typer.Option(
+            "--cases", metavar="FILE", help="Judge all of a file's cases; paths relative to it."
+        ),
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option("--policy", metavar="strict|FILE", help="What is demanded: see node/evidence/README.md."),
+        typer.Option(
+            "--policy", metavar="strict|FILE", help="What is demanded: see node/evidence/README.md."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify attestation evidence offline: one piece under a policy, or a file of cases.
 
-    A policy called `strict` refuses every status that is not the best one. Exit 0 only for good evidence, or if all
-    cases come out as expected.
+    A policy called `strict` refuses every status that is not the best one. Exit 0 only for good
+    evidence, or if all cases come out as expected.
 
     Example: strongroom verify evidence report.bin --policy policy.json
     """
@@ -66,7 +73,12 @@ def _judge_cases(path: Path, policy: "PolicyFile", as_json: bool) -> None:
         verdict = judge_case(case, policy.demands)
         agrees = verdict.verdict == case.expected
         agreed += agrees
-        document = {"id": case.id, "expected": case.expected, "got": verdict.verdict, "reason": verdict.reason}
+        document = {
+            "id": case.id,
+            "expected": case.expected,
+            "got": verdict.verdict,
+            "reason": verdict.reason,
+        }
         line = f"{case.id:<{width}}  {case.expected:<11}  {verdict.verdict:<12}  {_words(verdict)}"
         emit(document, as_json, lambda line=line: say(line))  # type: ignore[misc]
     if not as_json:

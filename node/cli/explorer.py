@@ -1,8 +1,9 @@
-"""`strongroom explorer …`: what anyone can see of the ledger and its nodes, and, with --as, what an identity may open.
+"""`strongroom explorer …`: what anyone can see of the ledger and its nodes, and, with --as, what an
+identity may open.
 
-Owns options and JSON of these commands; how they look as tables is in explorer_tables.py, and what governance and
-epochs show in explorer_public.py. Documents are those of the JSON-RPC methods; the word of one node, except for
-`verify`, which checks the chain against the pin.
+Owns options and JSON of these commands; how they look as tables is in explorer_tables.py, and what
+governance and epochs show in explorer_public.py. Documents are those of the JSON-RPC methods; the
+word of one node, except for `verify`, which checks the chain against the pin.
 """
 
 from pathlib import Path
@@ -29,8 +30,8 @@ from strongroom.node.cli.common import (
 from strongroom.node.cli.explorer_public import register
 
 if TYPE_CHECKING:
+    from strongroom.node.client.audit.reader import Reader
     from strongroom.node.client.client import Client
-    from strongroom.node.client.reader import Reader
 
 BLOCKS_MAX = 100
 OPENED_MAX = 256
@@ -39,10 +40,13 @@ OPEN_SECONDS = 60.0
 UNREACHABLE = "unreachable"
 """State of a node whose endpoint does not answer."""
 
-explorer_app = typer.Typer(name="explorer", no_args_is_help=True, help="The block explorer: ledger and nodes as seen.")
+explorer_app = typer.Typer(
+    name="explorer", no_args_is_help=True, help="The block explorer: ledger and nodes as seen."
+)
 
 AsOption = Annotated[
-    str | None, typer.Option("--as", metavar="NAME", help="Open what this identity of keys/ may open.")
+    str | None,
+    typer.Option("--as", metavar="NAME", help="Open what this identity of keys/ may open."),
 ]
 
 
@@ -62,7 +66,7 @@ def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
 
 async def _status(directory: Path) -> dict[str, Any]:
-    from strongroom.node.cluster import executing_of
+    from strongroom.node.cluster.cluster import executing_of
 
     async with _reader(directory) as reader:
         nodes = [
@@ -84,9 +88,15 @@ async def _status(directory: Path) -> dict[str, Any]:
 @explorer_app.command()
 @guarded
 def blocks(
-    start: Annotated[int | None, typer.Option("--from", min=1, metavar="HEIGHT", help="First height.")] = None,
-    end: Annotated[int | None, typer.Option("--to", min=1, metavar="HEIGHT", help="Last height; newest.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=BLOCKS_MAX, help="How many, without --from.")] = 20,
+    start: Annotated[
+        int | None, typer.Option("--from", min=1, metavar="HEIGHT", help="First height.")
+    ] = None,
+    end: Annotated[
+        int | None, typer.Option("--to", min=1, metavar="HEIGHT", help="Last height; newest.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=BLOCKS_MAX, help="How many, without --from.")
+    ] = 20,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,7 +110,9 @@ def blocks(
     emit(found, as_json, lambda: explorer_tables.show_blocks(found))
 
 
-async def _blocks(directory: Path, start: int | None, end: int | None, limit: int) -> list[dict[str, Any]]:
+async def _blocks(
+    directory: Path, start: int | None, end: int | None, limit: int
+) -> list[dict[str, Any]]:
     async with _reader(directory) as reader:
         if end is None:
             newest = int((await reader.ask("node_status"))["height"])
@@ -109,7 +121,9 @@ async def _blocks(directory: Path, start: int | None, end: int | None, limit: in
             start = max(1, end - limit + 1)
         if end < start:
             return []
-        found: list[dict[str, Any]] = await reader.ask("ledger_blocks", **{"from": start, "to": end})
+        found: list[dict[str, Any]] = await reader.ask(
+            "ledger_blocks", **{"from": start, "to": end}
+        )
         return found
 
 
@@ -138,7 +152,9 @@ async def _block(directory: Path, height: int | str, identity: str | None) -> di
     if identity is None or not transactions:
         return document
     if len(transactions) > OPENED_MAX:
-        note(f"only the first {OPENED_MAX} of {len(transactions)} transactions are tried for {identity}")
+        note(
+            f"only the first {OPENED_MAX} of {len(transactions)} transactions are tried for {identity}"
+        )
     async with _client(directory, identity) as client:
         for transaction in transactions[:OPENED_MAX]:
             opened = await _open(client, transaction["id"]) if transaction["code"] == 0 else None
@@ -165,9 +181,19 @@ def tx(
     document = run(_transaction(existing_directory(directory), id, identity))
     emit(document, as_json, lambda: explorer_tables.show_transaction(document))
     if document["status"] == "unknown":
-        fail(f"no node that answers knows transaction {id}: check the id, or ask again later", ExitCode.NO)
-    if identity is not None and document["status"] == "final" and document.get("code") == 0 and not document["opened"]:
-        fail(f"{identity} did not send this transaction, so it may not open its result", ExitCode.NO)
+        fail(
+            f"no node that answers knows transaction {id}: check the id, or ask again later",
+            ExitCode.NO,
+        )
+    if (
+        identity is not None
+        and document["status"] == "final"
+        and document.get("code") == 0
+        and not document["opened"]
+    ):
+        fail(
+            f"{identity} did not send this transaction, so it may not open its result", ExitCode.NO
+        )
 
 
 async def _transaction(directory: Path, id: str, identity: str | None) -> dict[str, Any]:
@@ -203,7 +229,7 @@ def verify(
 
 
 async def _verify(directory: Path, height: int) -> dict[str, Any]:
-    from strongroom.node.client.chain import check_chain
+    from strongroom.node.client.audit.chain import check_chain
 
     async with _reader(directory) as reader:
         checked = await check_chain(reader.ask_all, reader.service.pin, height, lambda _: None)
@@ -223,12 +249,12 @@ async def _verify(directory: Path, height: int) -> dict[str, Any]:
     }
 
 
-# --- shared ---------------------------------------------------------------------------------------------------------
+# --- shared ---------------------------------------------------------------------------------------
 
 
 def _reader(directory: Path) -> "Reader":
-    from strongroom.node.client.reader import Reader
-    from strongroom.node.client.service import load_service
+    from strongroom.node.client.audit.reader import Reader
+    from strongroom.node.client.trust.service import load_service
 
     return Reader(load_service(directory))
 
@@ -236,7 +262,9 @@ def _reader(directory: Path) -> "Reader":
 def _client(directory: Path, identity: str) -> "Client":
     from strongroom.node.client.client import Client
 
-    return Client.connect(directory, identity, passphrase=ask_passphrase, timeout=OPEN_SECONDS, on_waiting=note)
+    return Client.connect(
+        directory, identity, passphrase=ask_passphrase, timeout=OPEN_SECONDS, on_waiting=note
+    )
 
 
 async def _open(client: "Client", id: str) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
-"""`strongroom explorer nodes | members | proposals | epochs`: who takes part, who governs, and since when.
+"""`strongroom explorer nodes | members | proposals | epochs`: who takes part, who governs, and
+since when.
 
-Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which are checked against
-the pin; what a vote decided, a receipt proves (cli/gov.py).
+Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
+are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
 """
 
 from pathlib import Path
@@ -9,7 +10,15 @@ from typing import Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, existing_directory, guarded, run
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    DirectoryOption,
+    JsonOption,
+    emit,
+    existing_directory,
+    guarded,
+    run,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +29,8 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def nodes(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
-    """Validators and other registered nodes, with the verdict over each one's evidence, and proven offences.
+    """Validators and other registered nodes, with the verdict over each one's evidence, and proven
+    offences.
 
     Example: strongroom explorer nodes
     """
@@ -68,9 +78,9 @@ def epochs(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
 async def _epochs(directory: Path) -> list[dict[str, Any]]:
     from strongroom.consensus.types import Epoch
-    from strongroom.node.client.chain import check_epochs
-    from strongroom.node.client.reader import Reader
-    from strongroom.node.client.service import load_service
+    from strongroom.node.client.audit.chain import check_epochs
+    from strongroom.node.client.audit.reader import Reader
+    from strongroom.node.client.trust.service import load_service
 
     async with Reader(load_service(directory)) as reader:
         _, known = await check_epochs(reader.ask_all, reader.service.pin)
@@ -96,8 +106,8 @@ async def _epochs(directory: Path) -> list[dict[str, Any]]:
 
 
 async def _ask(directory: Path, method: str) -> Any:
-    from strongroom.node.client.reader import Reader
-    from strongroom.node.client.service import load_service
+    from strongroom.node.client.audit.reader import Reader
+    from strongroom.node.client.trust.service import load_service
 
     async with Reader(load_service(directory)) as reader:
         return await reader.ask(method)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from strongroom.node.cli.tables import facts, or_dash, table
+from strongroom.node.terminal.tables import facts, or_dash, table
 
 SHORT = 12
 """Digits of a digest that a table shows."""
@@ -18,7 +18,10 @@ def show_status(document: dict[str, Any]) -> None:
         [
             ("service", f"{document['name'] or '?'}{simulated}"),
             ("pin", document["service"]),
-            ("height", f"{or_dash(document['height'])} final, {or_dash(document['executed'])} executed"),
+            (
+                "height",
+                f"{or_dash(document['height'])} final, {or_dash(document['executed'])} executed",
+            ),
             ("epoch", or_dash(document["epoch"])),
             (
                 "executing",
@@ -48,7 +51,9 @@ def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
         ]
         for block in blocks
     ]
-    table(("height", "time", "proposer", "view", "txs", "bytes", "anchors", "signed by", "hash"), rows)
+    table(
+        ("height", "time", "proposer", "view", "txs", "bytes", "anchors", "signed by", "hash"), rows
+    )
 
 
 def show_block(block: dict[str, Any]) -> None:
@@ -67,7 +72,9 @@ def show_block(block: dict[str, Any]) -> None:
         ]
     )
     names = ("lane", "sequence", "count", "size", "digest")
-    table(names, [[str(batch[name]) for name in names] for batch in block["batches"]], title="batches")
+    table(
+        names, [[str(batch[name]) for name in names] for batch in block["batches"]], title="batches"
+    )
     rows = [
         [
             str(one["index"]),
@@ -91,7 +98,10 @@ def show_transaction(document: dict[str, Any]) -> None:
             ("outcome", document.get("refusal") or "executed"),
             ("sealed result", cut(document.get("result") or "none")),
         ]
-        pairs += [(f"envelope {name}", cut(str(value))) for name, value in (document.get("envelope") or {}).items()]
+        pairs += [
+            (f"envelope {name}", cut(str(value)))
+            for name, value in (document.get("envelope") or {}).items()
+        ]
     if document.get("opened"):
         pairs.append(("opened", _opened(document["opened"])))
     facts(pairs)
@@ -99,7 +109,9 @@ def show_transaction(document: dict[str, Any]) -> None:
 
 def time_text(milliseconds: int) -> str:
     """Unix milliseconds as a time in UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(sep=" ", timespec="milliseconds")[:-6]
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(
+        sep=" ", timespec="milliseconds"
+    )[:-6]
 
 
 def _signers(certificate: dict[str, Any] | None) -> str:
@@ -109,7 +121,9 @@ def _signers(certificate: dict[str, Any] | None) -> str:
 def _opened(opened: dict[str, Any] | None) -> str:
     if opened is None:
         return ""
-    return json.dumps(opened["result"] if opened["ok"] else opened["error"], ensure_ascii=False, default=bytes.hex)
+    return json.dumps(
+        opened["result"] if opened["ok"] else opened["error"], ensure_ascii=False, default=bytes.hex
+    )
 
 
 def cut(text: str) -> str:

@@ -1,7 +1,8 @@
-"""What became of a submission, told whatever goes wrong afterwards: nothing may hide an id, nor that it was executed.
+"""What became of a submission, told whatever goes wrong afterwards: nothing may hide an id, nor
+that it was executed.
 
-Owns the words and the exit status of a command that has submitted something, once a file, a pipe, a disk, a missing
-answer or Ctrl-C comes between. Who reads only "failed" tries again, and pays twice.
+Owns the words and the exit status of a command that has submitted something, once a file, a pipe, a
+disk, a missing answer or Ctrl-C comes between. Who reads only "failed" tries again, and pays twice.
 """
 
 import os
@@ -30,7 +31,9 @@ from strongroom.node.client.errors import NotTrusted
 class Fate:
     """One submission of one identity."""
 
-    def __init__(self, identity: str, *, ask_later: str = "strongroom explorer tx {id} --as {identity}") -> None:
+    def __init__(
+        self, identity: str, *, ask_later: str = "strongroom explorer tx {id} --as {identity}"
+    ) -> None:
         self.id: str | None = None
         """Of the newest envelope that may have left; None before."""
         self.document: dict[str, Any] | None = None
@@ -53,12 +56,15 @@ class Fate:
             what = "was executed" if self.document["ok"] else "was executed and refused"
             return f"transaction {self.id} {what} at height {self.document['height']}: do not submit it again"
         later = self._ask_later.format(id=self.id, identity=self._identity)
-        return f"transaction {self.id} may still be ordered: before you submit it again, ask {later}"
+        return (
+            f"transaction {self.id} may still be ordered: before you submit it again, ask {later}"
+        )
 
 
 @contextmanager
 def fate_told(fate: Fate, as_json: bool) -> Iterator[None]:
-    """Around a submission and all that follows it: whatever ends it also tells the transaction's id and fate.
+    """Around a submission and all that follows it: whatever ends it also tells the transaction's id
+    and fate.
 
     Raises:
         typer.Exit: with the status of the answer if there was one, whatever became of its display.
@@ -68,7 +74,12 @@ def fate_told(fate: Fate, as_json: bool) -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        _end(fate, as_json, "interrupted", ExitCode(fate.code) if fate.document is not None else INTERRUPTED)
+        _end(
+            fate,
+            as_json,
+            "interrupted",
+            ExitCode(fate.code) if fate.document is not None else INTERRUPTED,
+        )
     except StrongroomError as error:
         if fate.id is None:
             raise
@@ -76,8 +87,18 @@ def fate_told(fate: Fate, as_json: bool) -> Iterator[None]:
     except Exception as error:
         if fate.id is None:
             raise
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        _end(fate, as_json, reason or type(error).__name__, fate.code if fate.document else ExitCode.USAGE, error)
+        reason = (
+            (error.strerror or str(error))
+            if isinstance(error, OSError)
+            else f"{type(error).__name__}: {error}"
+        )
+        _end(
+            fate,
+            as_json,
+            reason or type(error).__name__,
+            fate.code if fate.document else ExitCode.USAGE,
+            error,
+        )
 
 
 def show_settled(fate: Fate, as_json: bool, human: Any) -> None:
@@ -94,7 +115,9 @@ def _status_of(error: StrongroomError) -> int:
     return int(exit_code_of(error))
 
 
-def _end(fate: Fate, as_json: bool, reason: str, code: int, error: BaseException | None = None) -> None:
+def _end(
+    fate: Fate, as_json: bool, reason: str, code: int, error: BaseException | None = None
+) -> None:
     if fate.id is None:
         note(reason)
         raise typer.Exit(code)
@@ -102,14 +125,19 @@ def _end(fate: Fate, as_json: bool, reason: str, code: int, error: BaseException
         document = fate.document or {"id": fate.id, "ok": None}
         with suppress(OSError, ValueError):
             emit({**document, "error": error_document(error, reason)}, as_json)
-    if fate.document is not None and not isinstance(error, (ReceiptInvalid, NotTrusted)) and code == int(fate.code):
+    if (
+        fate.document is not None
+        and not isinstance(error, (ReceiptInvalid, NotTrusted))
+        and code == int(fate.code)
+    ):
         warn(f"{reason}; {fate.words}")
         raise typer.Exit(code)
     fail(f"{reason}; {fate.words}", code)
 
 
 def _give_up_stdout() -> None:
-    """Nothing more is written there: else Python tries once more when it ends, and changes the exit status."""
+    """Nothing more is written there: else Python tries once more when it ends, and changes the exit
+    status."""
     with suppress(OSError, ValueError, AttributeError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, sys.stdout.fileno())

@@ -1,4 +1,5 @@
-"""`strongroom gov …`: members propose, vote, withdraw; anybody looks, and tries a change without making it.
+"""`strongroom gov …`: members propose, vote, withdraw; anybody looks, and tries a change without
+making it.
 
 Owns options, words and JSON of these commands. Signing and checking is node/client/governing.py's.
 """
@@ -36,15 +37,21 @@ if TYPE_CHECKING:
     from strongroom.node.client.governing import Decided, Member
 
 gov_app = typer.Typer(
-    name="gov", no_args_is_help=True, help="Governance: signed, public, counted votes of the members."
+    name="gov",
+    no_args_is_help=True,
+    help="Governance: signed, public, counted votes of the members.",
 )
-MemberOption = Annotated[str, typer.Option("--as", metavar="MEMBER", help="Identity of the folder's keys/.")]
+MemberOption = Annotated[
+    str, typer.Option("--as", metavar="MEMBER", help="Identity of the folder's keys/.")
+]
 ChangeArgument = Annotated[
     str, typer.Argument(metavar="ACTION", help="Like allow_chip, add_member, rotate, set_limit.")
 ]
 ValuesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="What the action takes; names of keys/ are resolved."),
+    typer.Argument(
+        metavar="[KEY=VALUE]...", help="What the action takes; names of keys/ are resolved."
+    ),
 ]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Of a proposal, or how it begins.")]
 
@@ -68,7 +75,9 @@ def propose(
     from strongroom.node.client.identities import KeyFolder
     from strongroom.node.layout import ClusterLayout
 
-    arguments = read_change(change, read_arguments(values), KeyFolder(ClusterLayout(directory).keys))
+    arguments = read_change(
+        change, read_arguments(values), KeyFolder(ClusterLayout(directory).keys)
+    )
     _act(directory, member, timeout, as_json, lambda one, _: one.propose(change, arguments))
 
 
@@ -88,7 +97,13 @@ def vote(
     """
     if answer not in ("yes", "no"):
         fail(f"{answer!r}: vote yes or no", ExitCode.USAGE)
-    _act(directory, member, timeout, as_json, lambda one, state: one.vote(_found(state, id), yes=answer == "yes"))
+    _act(
+        directory,
+        member,
+        timeout,
+        as_json,
+        lambda one, state: one.vote(_found(state, id), yes=answer == "yes"),
+    )
 
 
 @gov_app.command()
@@ -110,7 +125,9 @@ def withdraw(
 @gov_app.command()
 @guarded
 def show(
-    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One proposal; all without.")] = None,
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One proposal; all without.")
+    ] = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -118,8 +135,8 @@ def show(
 
     Example: strongroom gov show
     """
+    from strongroom.node.api.public_state import proposal_document
     from strongroom.node.cli import governance_tables
-    from strongroom.node.public_state import proposal_document
 
     state = run(_state(existing_directory(directory)))
     if id is None:
@@ -149,7 +166,7 @@ def simulate(
         raise typer.Exit(int(ExitCode.NO))
 
 
-# --- inside -----------------------------------------------------------------------------------------------------------
+# --- inside ---------------------------------------------------------------------------------------
 
 
 def _act(
@@ -162,7 +179,9 @@ def _act(
     fate = Fate(member, ask_later="strongroom explorer tx {id}")
     with fate_told(fate, as_json):
         try:
-            document = run_submission(_acted(existing_directory(directory), member, timeout, fate, action))
+            document = run_submission(
+                _acted(existing_directory(directory), member, timeout, fate, action)
+            )
         except ProgramFailed as fault:
             id = None if fault.id is None else fault.id.hex()
             error = {"code": fault.code, "message": fault.message}
@@ -183,9 +202,9 @@ async def _acted(
     fate: Fate,
     action: "Callable[[Member, Document], Awaitable[Decided]]",
 ) -> dict[str, Any]:
+    from strongroom.node.client.audit.reader import Reader
     from strongroom.node.client.governing import Member, read_public_state
-    from strongroom.node.client.reader import Reader
-    from strongroom.node.client.service import load_service
+    from strongroom.node.client.trust.service import load_service
 
     service = load_service(directory)
     identity = service.keys.load(member, ask_passphrase)
@@ -199,9 +218,9 @@ async def _acted(
 
 
 async def _state(directory: Path) -> "Document":
+    from strongroom.node.client.audit.reader import Reader
     from strongroom.node.client.governing import read_public_state
-    from strongroom.node.client.reader import Reader
-    from strongroom.node.client.service import load_service
+    from strongroom.node.client.trust.service import load_service
 
     async with Reader(load_service(directory)) as reader:
         return await read_public_state(reader)
@@ -212,7 +231,7 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
     from strongroom.enclave.programs.framework import ProgramError
     from strongroom.node.client.effects import effects_on_nodes, epochs_needed
     from strongroom.node.client.governing import read_change
-    from strongroom.node.client.service import load_service
+    from strongroom.node.client.trust.service import load_service
 
     arguments = read_change(change, texts, load_service(directory).keys)
     state = await _state(directory)
@@ -220,7 +239,11 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
     try:
         after = state.simulate(change, arguments)
     except ProgramError as error:
-        return {"ok": False, "change": change, "error": {"code": error.code, "message": error.message}}
+        return {
+            "ok": False,
+            "change": change,
+            "error": {"code": error.code, "message": error.message},
+        }
     needed = len(before.members) // 2 + 1
     effects = effects_on_nodes(state, change, arguments, after)
     return {
@@ -246,12 +269,20 @@ def _show_simulated(document: dict[str, Any]) -> None:
     if not document["ok"]:
         say(f"no: {document['error']['code']}: {document['error']['message']}")
         return
-    wait = f"{document['delay_ms'] / 1000:g} s of block time later" if document["delay_ms"] else "at once"
-    say(f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree")
+    wait = (
+        f"{document['delay_ms'] / 1000:g} s of block time later"
+        if document["delay_ms"]
+        else "at once"
+    )
+    say(
+        f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree"
+    )
     nodes = document["nodes"]
     say(f"it takes effect {wait}; effect on nodes: {'as follows' if nodes else document['effect']}")
     for one in nodes:
         kind = "validator" if one["validator"] else "node"
         say(f"  {kind} {one['node']}: {one['what']} ({one['when']}; {one['why']})")
     if document["epochs"]:
-        say(f"validators that must go are gone after {document['epochs']} more epochs, a share in each")
+        say(
+            f"validators that must go are gone after {document['epochs']} more epochs, a share in each"
+        )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from strongroom.node.cli.explorer_tables import SHORT, cut, time_text
-from strongroom.node.cli.tables import facts, or_dash, table
+from strongroom.node.terminal.tables import facts, or_dash, table
 
 
 def show_epochs(epochs: Sequence[dict[str, Any]]) -> None:
@@ -28,7 +28,11 @@ def show_epochs(epochs: Sequence[dict[str, Any]]) -> None:
 def show_members(members: Sequence[dict[str, Any]]) -> None:
     """A row per member."""
     rows = [
-        [one["name"], one["public"], ", ".join(f"{role['program']}/{role['role']}" for role in one["roles"]) or "-"]
+        [
+            one["name"],
+            one["public"],
+            ", ".join(f"{role['program']}/{role['role']}" for role in one["roles"]) or "-",
+        ]
         for one in members
     ]
     table(("member", "public key", "roles"), rows)
@@ -90,7 +94,9 @@ def show_proposal(proposal: dict[str, Any]) -> None:
 def _seen(node: dict[str, Any], name: str) -> str:
     """A cell; what was once found of a node that is away is said to be of the past."""
     text = or_dash(node.get(name))
-    return f"{text}, not connected" if name == "verdict" and node.get("connected") is False else text
+    return (
+        f"{text}, not connected" if name == "verdict" and node.get("connected") is False else text
+    )
 
 
 def _arguments(arguments: dict[str, Any]) -> str:

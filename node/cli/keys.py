@@ -10,12 +10,25 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, note, run, say
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    DirectoryOption,
+    JsonOption,
+    emit,
+    guarded,
+    note,
+    run,
+    say,
+)
 from strongroom.node.client.identities import PASSPHRASE_VARIABLE, IdentityFile, KeyFolder
 from strongroom.node.layout import ClusterLayout
 
-keys_app = typer.Typer(name="keys", no_args_is_help=True, help="Identities: who calls, queries and votes.")
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, '_', '-' and '.'.")]
+keys_app = typer.Typer(
+    name="keys", no_args_is_help=True, help="Identities: who calls, queries and votes."
+)
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Letters, digits, '_', '-' and '.'.")
+]
 
 
 @keys_app.command()
@@ -24,7 +37,10 @@ def new(
     name: NameArgument,
     directory: DirectoryOption = DEFAULT_DIR,
     passphrase: Annotated[
-        bool, typer.Option("--passphrase", help=f"Seal the key file; asks, or takes {PASSPHRASE_VARIABLE}.")
+        bool,
+        typer.Option(
+            "--passphrase", help=f"Seal the key file; asks, or takes {PASSPHRASE_VARIABLE}."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +66,9 @@ def list_(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
     def human() -> None:
         width = max((len(entry.name) for entry in found), default=0)
         for entry in found:
-            say(f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}")
+            say(
+                f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}"
+            )
         if not found:
             note(f"no identity in {directory}: make one with `strongroom keys new NAME`")
 
@@ -59,7 +77,9 @@ def list_(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
 
 @keys_app.command()
 @guarded
-def show(name: NameArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def show(
+    name: NameArgument, directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
+) -> None:
     """Show what anyone may know of one identity.
 
     Example: strongroom keys show alice
@@ -73,12 +93,13 @@ def _folder(directory: Path) -> KeyFolder:
 
 
 def _bring(directory: Path, made: IdentityFile) -> None:
-    """In the folder of a local cluster that runs, its first member brings the new identity onto the roster."""
+    """In the folder of a local cluster that runs, its first member brings the new identity onto the
+    roster."""
     from strongroom.consensus.errors import StrongroomError
     from strongroom.node.cli.common import note
     from strongroom.node.client.bringing import bring
-    from strongroom.node.cluster import open_cluster
-    from strongroom.node.cluster_plan import BRINGER
+    from strongroom.node.cluster.cluster import open_cluster
+    from strongroom.node.cluster.plan import BRINGER
 
     if not ClusterLayout(directory).service.is_file():
         return

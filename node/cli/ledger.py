@@ -1,7 +1,8 @@
-"""`strongroom call | query`: transactions and questions; `register` mounts the proofs (proofs.py) beside them.
+"""`strongroom call | query`: transactions and questions; `register` mounts the proofs (proofs.py)
+beside them.
 
-Owns options, words and JSON of these commands (INTERFACES, "JSON of the commands"). Everything that does the work is
-the client's and is loaded when a command runs.
+Owns options, words and JSON of these commands (INTERFACES, "JSON of the commands"). Everything that
+does the work is the client's and is loaded when a command runs.
 """
 
 from collections.abc import Callable
@@ -33,16 +34,19 @@ from strongroom.node.cli.common import (
 from strongroom.node.cli.evidence import register as register_evidence
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
+from strongroom.node.client.calls.replies import NUMBER_MAX
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused
-from strongroom.node.client.replies import NUMBER_MAX
 
 if TYPE_CHECKING:
-    from strongroom.node.client.calls import Done
+    from strongroom.node.client.calls.calls import Done
     from strongroom.node.client.client import Client
 
-AsOption = Annotated[str, typer.Option("--as", metavar="NAME", help="Identity of the folder's keys/.")]
+AsOption = Annotated[
+    str, typer.Option("--as", metavar="NAME", help="Identity of the folder's keys/.")
+]
 ArgumentsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Arguments, parsed by the program's schema.")
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Arguments, parsed by the program's schema."),
 ]
 
 
@@ -59,19 +63,23 @@ def register(app: typer.Typer) -> None:
     app.command("call")(call)
     app.command("query")(query)
     app.command("receipt")(receipt)
-    verify = typer.Typer(name="verify", no_args_is_help=True, help="Offline checks, against nothing but a pin.")
+    verify = typer.Typer(
+        name="verify", no_args_is_help=True, help="Offline checks, against nothing but a pin."
+    )
     verify.command("receipt")(verify_receipt)
     verify.command("ledger")(verify_ledger)
     register_evidence(verify)
     app.add_typer(verify)
 
 
-# --- call -----------------------------------------------------------------------------------------------------------
+# --- call -----------------------------------------------------------------------------------------
 
 
 @guarded
 def call(
-    name: Annotated[str, typer.Argument(metavar="PROGRAM.TRANSACTION", help="Like payments.transfer.")],
+    name: Annotated[
+        str, typer.Argument(metavar="PROGRAM.TRANSACTION", help="Like payments.transfer.")
+    ],
     identity: AsOption,
     arguments: ArgumentsArgument = None,
     wait: Annotated[Wait, typer.Option("--wait", help="What to wait for.")] = Wait.COMMIT,
@@ -105,8 +113,11 @@ async def _call(
     fate: Fate,
     as_json: bool,
 ) -> None:
-    """Submit, and show the answer before anything else is done; then keep the height, once it is proven."""
-    async with _client(directory, identity, timeout, one_shot=True, on_sealed=fate.sealed) as client:
+    """Submit, and show the answer before anything else is done; then keep the height, once it is
+    proven."""
+    async with _client(
+        directory, identity, timeout, one_shot=True, on_sealed=fate.sealed
+    ) as client:
         if wait is Wait.NONE:
             document: dict[str, Any] = {"id": (await client.submit_texts(name, texts)).hex()}
             fate.settled(document)
@@ -124,7 +135,13 @@ async def _call(
 
 
 def _done_document(done: "Done") -> dict[str, Any]:
-    return {"id": done.id.hex(), "height": done.height, "index": done.index, "ok": True, "result": done.result}
+    return {
+        "id": done.id.hex(),
+        "height": done.height,
+        "index": done.index,
+        "ok": True,
+        "result": done.result,
+    }
 
 
 def _show_call(document: dict[str, Any]) -> None:
@@ -147,7 +164,7 @@ def _emit_failure(
     fail(f"{fault} (transaction {id}, height {fault.height})", ExitCode.NO)
 
 
-# --- query ----------------------------------------------------------------------------------------------------------
+# --- query ----------------------------------------------------------------------------------------
 
 
 @guarded
@@ -156,10 +173,14 @@ def query(
     identity: AsOption,
     arguments: ArgumentsArgument = None,
     at_least: Annotated[
-        int | None, typer.Option("--at-least", min=0, metavar="HEIGHT", help="By default the newest you have seen.")
+        int | None,
+        typer.Option(
+            "--at-least", min=0, metavar="HEIGHT", help="By default the newest you have seen."
+        ),
     ] = None,
     linearizable: Annotated[
-        bool, typer.Option("--linearizable", help="After all that is final now, as a quorum knows it.")
+        bool,
+        typer.Option("--linearizable", help="After all that is final now, as a quorum knows it."),
     ] = False,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
@@ -193,10 +214,15 @@ async def _query(
         client.height = seen_height(directory, identity)
         answer = await client.query_texts(name, texts, at_least=at_least, linearizable=linearizable)
         remember_height(directory, identity, answer.height)
-        return {"result": answer.value, "height": answer.height, "root": answer.root.hex(), "node": answer.node}
+        return {
+            "result": answer.value,
+            "height": answer.height,
+            "root": answer.root.hex(),
+            "node": answer.node,
+        }
 
 
-# --- shared ---------------------------------------------------------------------------------------------------------
+# --- shared ---------------------------------------------------------------------------------------
 
 
 def read_arguments(texts: list[str] | None) -> dict[str, str]:
@@ -217,7 +243,8 @@ def read_arguments(texts: list[str] | None) -> dict[str, str]:
 
 
 def seen_height(directory: Path, identity: str) -> int:
-    """The newest height in any answer to this identity, over all runs of the command (T06); 0 when there is none."""
+    """The newest height in any answer to this identity, over all runs of the command (T06); 0 when
+    there is none."""
     from strongroom.node.layout import ClusterLayout
 
     try:
@@ -228,7 +255,8 @@ def seen_height(directory: Path, identity: str) -> int:
 
 
 def remember_height(directory: Path, identity: str, height: int) -> None:
-    """Keep the newest height; never an older one. That it cannot be kept is said, and changes no answer."""
+    """Keep the newest height; never an older one. That it cannot be kept is said, and changes no
+    answer."""
     from strongroom.node.layout import ClusterLayout
     from strongroom.node.ledger.files import write_atomic
 
@@ -267,4 +295,8 @@ def _client(
 def _plain_text(value: Any) -> str:
     import json
 
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=bytes.hex)
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=bytes.hex)
+    )

@@ -1,6 +1,7 @@
 """`strongroom`: the command line, put together from one module per group of commands.
 
-Owns the names of the groups and loads only the one that is asked for, so that `--version` and `--help` are quick.
+Owns the names of the groups and loads only the one that is asked for, so that `--version` and
+`--help` are quick.
 """
 
 import sys
@@ -54,10 +55,14 @@ def make_app(command: str | None = None) -> typer.Typer:
     @app.callback()
     def strongroom(
         _version: Annotated[
-            bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_on_version)
+            bool,
+            typer.Option(
+                "--version", help="Print the version.", is_eager=True, callback=_on_version
+            ),
         ] = False,
     ) -> None:
-        """A permissioned ledger that keeps secrets: sealed transactions, attested enclaves, receipts anyone can verify.
+        """A permissioned ledger that keeps secrets: sealed transactions, attested enclaves,
+        receipts anyone can verify.
 
         Example: strongroom cluster up --detach
         """

@@ -13,34 +13,57 @@ import typer
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import config as node_config
 from strongroom.node import tls
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, note, say
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    DirectoryOption,
+    JsonOption,
+    emit,
+    guarded,
+    note,
+    say,
+)
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.credentials import Credential
 from strongroom.node.layout import NodeLayout
 from strongroom.node.organisations import Organisation, Quota, organisation_lines
 
 node_app = typer.Typer(name="node", no_args_is_help=True, help="One node, on its own machine.")
-ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="The node's TOML configuration.")]
+ConfigOption = Annotated[
+    Path, typer.Option("--config", metavar="FILE", help="The node's TOML configuration.")
+]
 
 
 @node_app.command()
 @guarded
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="FOLDER", help="The node's folder; its name is the node's.")],
-    rpc: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")] = "127.0.0.1:7400",
-    peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where other nodes connect.")] = "127.0.0.1:7410",
+    directory: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The node's folder; its name is the node's.")
+    ],
+    rpc: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")
+    ] = "127.0.0.1:7400",
+    peer: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where other nodes connect.")
+    ] = "127.0.0.1:7410",
     peers: Annotated[
-        list[str] | None, typer.Option("--with", metavar="NAME=HOST:PORT", help="Another member; repeat for each.")
+        list[str] | None,
+        typer.Option("--with", metavar="NAME=HOST:PORT", help="Another member; repeat for each."),
     ] = None,
     genesis: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Genesis of the chain (default: genesis.bin beside FOLDER).")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Genesis of the chain (default: genesis.bin beside FOLDER)."
+        ),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing: check the configuration in FOLDER.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing: check the configuration in FOLDER.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a node's folder: configuration, connection key and certificate; or check one.
 
-    Example: strongroom node init /srv/strongroom/n4 --rpc 10.0.0.4:7400 --peer 10.0.0.4:7410 --with n0=10.0.0.1:7410
+    Example: strongroom node init /srv/strongroom/n4 --rpc 10.0.0.4:7400 --peer 10.0.0.4:7410 --with
+    n0=10.0.0.1:7410
 
     Example: strongroom node init /srv/strongroom/n4 --check
     """
@@ -60,13 +83,17 @@ def init(
     )
     _make_folder(layout, config)
     _emit_config(layout.config, node_config.load(layout.config), as_json)
-    note(f"nobody may submit at it yet: strongroom node admit ORGANISATION --config {layout.config} -o FILE")
+    note(
+        f"nobody may submit at it yet: strongroom node admit ORGANISATION --config {layout.config} -o FILE"
+    )
 
 
 @node_app.command()
 @guarded
 def join(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The node's, and its folder's in the cluster's.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The node's, and its folder's in the cluster's.")
+    ],
     operator: Annotated[str, typer.Option(metavar="NAME", help="Who runs it.")],
     region: Annotated[str, typer.Option(metavar="R", help="Where it stands.")],
     rpc: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")],
@@ -74,14 +101,16 @@ def join(
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare a node that is to join a service: its folder and sealed keys, and what members must allow before.
+    """Prepare a node that is to join a service: its folder and sealed keys, and what members must
+    allow before.
 
-    Example: strongroom node join n4 --operator bank4 --region zurich --rpc 127.0.0.1:7404 --peer 127.0.0.1:7414
+    Example: strongroom node join n4 --operator bank4 --region zurich --rpc 127.0.0.1:7404 --peer
+    127.0.0.1:7414
     """
     from strongroom.node.cli.common import run as run_to_end
-    from strongroom.node.cluster import open_cluster
-    from strongroom.node.cluster_growth import peers_of
-    from strongroom.node.joining import prepare_joiner
+    from strongroom.node.cluster.cluster import open_cluster
+    from strongroom.node.cluster.growth import peers_of
+    from strongroom.node.membership.joining import prepare_joiner
 
     cluster = open_cluster(directory)
     prepared = run_to_end(
@@ -111,7 +140,9 @@ def join(
     }
 
     def human() -> None:
-        say(f"{name} is prepared; members must allow its operator and its machine, unless they have:")
+        say(
+            f"{name} is prepared; members must allow its operator and its machine, unless they have:"
+        )
         for line in proposals:
             say(f"  strongroom {line} --as MEMBER")
         say(f"and, if they are not allowed: region {region}, code {prepared.measurement.hex()}")
@@ -123,13 +154,18 @@ def join(
 @node_app.command()
 @guarded
 def admit(
-    organisation: Annotated[str, typer.Argument(metavar="ORGANISATION", help="Who may submit at this node.")],
+    organisation: Annotated[
+        str, typer.Argument(metavar="ORGANISATION", help="Who may submit at this node.")
+    ],
     config: ConfigOption,
-    output: Annotated[Path, typer.Option("-o", metavar="FILE", help="Where its credential goes (mode 0600).")],
+    output: Annotated[
+        Path, typer.Option("-o", metavar="FILE", help="Where its credential goes (mode 0600).")
+    ],
     weight: Annotated[int, typer.Option(min=1, help="Its share beside the others'.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Admit an organisation at this node's door: make its credential, and note its digest in the configuration.
+    """Admit an organisation at this node's door: make its credential, and note its digest in the
+    configuration.
 
     Give the file to the organisation as `credential` beside its service.json, and restart the node.
 
@@ -137,12 +173,19 @@ def admit(
     """
     loaded = node_config.load(config)
     if any(one.name == organisation for one in loaded.door.organisations):
-        raise OperatorFault(f"{config} has an organisation {organisation}: take it out first to give it a new one")
+        raise OperatorFault(
+            f"{config} has an organisation {organisation}: take it out first to give it a new one"
+        )
     if output.exists():
         raise OperatorFault(f"{output} exists: name another file with -o")
     made = Credential.fresh()
     entry = Organisation(name=organisation, digest=made.digest, quota=Quota(weight=weight))
-    text = config.read_text(encoding="utf-8").rstrip("\n") + "\n" + "\n".join(organisation_lines(entry)) + "\n"
+    text = (
+        config.read_text(encoding="utf-8").rstrip("\n")
+        + "\n"
+        + "\n".join(organisation_lines(entry))
+        + "\n"
+    )
     draft = config.with_suffix(".new")
     draft.write_text(text, encoding="utf-8")
     try:
@@ -156,7 +199,9 @@ def admit(
 
     def human() -> None:
         typer.echo(f"{organisation} may submit at {loaded.name} once the node is started again")
-        typer.echo(f"its credential is in {output}: it goes beside service.json, under the name `credential`")
+        typer.echo(
+            f"its credential is in {output}: it goes beside service.json, under the name `credential`"
+        )
 
     emit(document, as_json, human)
 
@@ -165,7 +210,9 @@ def admit(
 @guarded
 def run(
     config: ConfigOption,
-    check: Annotated[bool, typer.Option("--check", help="Check the configuration and start nothing.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the configuration and start nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a node's host in the foreground, until SIGTERM or Ctrl-C; or check its configuration.
@@ -176,7 +223,8 @@ def run(
     if check:
         _emit_config(config, loaded, as_json)
         return
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "strongroom.node", "run", "--config", str(config)])  # noqa: S606
+    command = [sys.executable, "-P", "-m", "strongroom.node", "run", "--config", str(config)]
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 def _make_folder(layout: NodeLayout, config: NodeConfig) -> None:

@@ -1,7 +1,8 @@
-"""What is promised, what it rests on, what shows it, and what is left: the words of `strongroom trust` (DESIGN §1).
+"""What is promised, what it rests on, what shows it, and what is left: the words of `strongroom
+trust` (DESIGN §1).
 
-Owns the texts, as of this version of the code. Each piece of evidence is a test or a script of this repository; that it
-exists is itself tested (tests/node/cli/test_trust.py).
+Owns the texts, as of this version of the code. Each piece of evidence is a test or a script of this
+repository; that it exists is itself tested (tests/node/cli/test_trust.py).
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ PROMISES = (
             "scripts/simulate",
             "tests/proof/test_exploration.py::test_every_state_of_one_view_is_safe",
             "tests/simulation/test_liars.py::test_row_46_control_f_plus_1_liars_fork_and_the_checker_reports_and_names_them",
-            "tests/enclave/test_voting.py::test_a_contradiction_is_never_signed_nor_anything_beside_it",
+            "tests/enclave/member/test_voting.py::test_a_contradiction_is_never_signed_nor_anything_beside_it",
         ),
         "More than f nodes that lie can fork the chain; two receipts that conflict then name them.",
     ),
@@ -64,8 +65,8 @@ PROMISES = (
             "scripts/leaks",
             "tests/scripts/test_leaks.py::test_T08_twins_on_a_real_node_differ_in_nothing_that_its_host_sees",
             "tests/node/test_walled_enclave.py::test_every_kind_of_request_is_answered_behind_the_walls",
-            "tests/enclave/walls/test_walls.py::test_what_an_enclave_never_does_ends_it",
-            "tests/enclave/test_door.py::test_T31_whatever_its_host_does_a_member_answers_or_refuses_and_a_refusal_changes_nothing",
+            "tests/enclave/sandbox/test_walls.py::test_what_an_enclave_never_does_ends_it",
+            "tests/enclave/door/test_door.py::test_T31_whatever_its_host_does_a_member_answers_or_refuses_and_a_refusal_changes_nothing",
         ),
         "The platform is SIMULATED: root of the machine reads the enclave's memory. Side channels of real TEEs. When "
         "and how often somebody transacts. The size class: what outgrows the smallest shows it, and so does a block "
@@ -79,11 +80,11 @@ PROMISES = (
         "secrets only for admitted nodes, input secrets only for an epoch's members.",
         (
             "tests/enclave/attestation/test_verifier.py::test_every_single_changed_byte_is_refused",
-            "tests/enclave/test_founding.py::test_no_secret_is_made_before_every_piece_of_evidence_was_judged",
+            "tests/enclave/member/test_founding.py::test_no_secret_is_made_before_every_piece_of_evidence_was_judged",
             "tests/enclave/test_succession.py::test_T29_no_secret_for_a_node_that_is_not_admitted",
             "tests/node/cli/test_cluster_growth.py::test_a_node_joins_by_attestation_and_governance_and_another_leaves",
             "tests/node/evidence/test_vectors.py::test_a_case_gets_its_verdict",
-            "tests/enclave/test_roster.py::test_a_stranger_opens_no_session_and_nothing_of_the_refusal_is_sealed",
+            "tests/enclave/sessions/test_roster.py::test_a_stranger_opens_no_session_and_nothing_of_the_refusal_is_sealed",
             "tests/node/rpc/test_door.py::test_a_stranger_is_refused_with_the_reason_and_nothing_reaches_the_node",
         ),
         "What evidence proves is no better than the silicon behind it; here that is software, and says SIMULATED. The "
@@ -100,7 +101,7 @@ PROMISES = (
         (
             "tests/enclave/test_exactly_once.py::test_T07_a_duplicate_in_another_lane_of_the_same_block_takes_effect_once",
             "tests/enclave/test_exactly_once.py::test_T07_results_of_one_session_never_share_a_nonce",
-            "tests/node/client/test_epochs.py::test_one_nodes_word_that_the_epoch_is_over_seals_nothing_anew",
+            "tests/node/client/trust/test_epochs.py::test_one_nodes_word_that_the_epoch_is_over_seals_nothing_anew",
         ),
         "A client seals a call anew once f+1 nodes say that its envelope can never be executed any more: more than f "
         "that lie can make it do so twice.",
@@ -111,10 +112,10 @@ PROMISES = (
         "Leaf, outcome tree, history tree, anchor in a header, certificate of its epoch's quorum, each epoch's last "
         "block naming the next set, validators of the pinned genesis. Whole ledgers are checked in the same way.",
         (
-            "tests/enclave/test_receipts.py::test_a_receipt_with_any_field_tampered_is_forged",
-            "tests/enclave/test_receipts.py::test_there_is_no_verdict_without_the_right_pin",
-            "tests/enclave/test_receipts.py::test_T41_every_forged_succession_of_epochs_is_refused",
-            "tests/node/client/test_audit.py::test_T33_T34_T41_a_changed_ledger_is_forged",
+            "tests/enclave/outside/test_receipts.py::test_a_receipt_with_any_field_tampered_is_forged",
+            "tests/enclave/outside/test_receipts.py::test_there_is_no_verdict_without_the_right_pin",
+            "tests/enclave/outside/test_receipts.py::test_T41_every_forged_succession_of_epochs_is_refused",
+            "tests/node/client/audit/test_audit.py::test_T33_T34_T41_a_changed_ledger_is_forged",
         ),
         "The pin must have come by a way that can be trusted. Old vote keys, had they been copied before they were "
         "erased, could certify another history of their own epoch; whoever knows a later epoch refuses it.",
@@ -137,8 +138,8 @@ PROMISES = (
         "vote key.",
         (
             "tests/integration/test_faults.py::test_T05_a_node_whose_folder_is_put_back_says_nothing_twice",
-            "tests/enclave/test_sealing.py::test_another_chip_and_another_measurement_cannot_open_it",
-            "tests/enclave/test_heads.py::test_T05_the_highest_of_q_heads_counts",
+            "tests/enclave/keys/test_sealing.py::test_another_chip_and_another_measurement_cannot_open_it",
+            "tests/enclave/proofs/test_heads.py::test_T05_the_highest_of_q_heads_counts",
             "tests/enclave/test_succession.py::test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger",
         ),
         "NOT YET: recovery of lost enclaves by members. If more than n−q members lose their state at once, the chain "
@@ -153,7 +154,7 @@ PROMISES = (
             "tests/enclave/test_succession.py::test_P10_T13_after_the_grace_no_enclave_holds_what_opens_the_past",
             "tests/enclave/test_succession.py::test_T13_a_restart_from_an_old_disk_forgets_what_the_ledger_has_outlived",
             "tests/enclave/test_succession.py::test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased",
-            "tests/enclave/test_resting.py::test_T13_a_secret_that_nobody_names_any_more_is_overwritten",
+            "tests/enclave/sandbox/test_resting.py::test_T13_a_secret_that_nobody_names_any_more_is_overwritten",
         ),
         "A copied sealed/ folder and a later break of that very chip open the epochs that were live in it. Results and "
         "state stay readable to the members' enclaves: the ledger secret is kept. Without --epoch-blocks, or a vote to "
@@ -164,8 +165,8 @@ PROMISES = (
         "Post-quantum: what is recorded today is sealed so that a quantum computer does not open it later.",
         "HPKE with X25519 and ML-KEM-768 together for every opening and query; symmetric keys of 256 bits after it.",
         (
-            "tests/enclave/test_keys.py::test_what_is_sealed_to_the_epoch_opens_with_its_secrets",
-            "tests/enclave/test_envelope.py::test_golden_bytes_of_a_call_and_its_keys",
+            "tests/enclave/keys/test_keys.py::test_what_is_sealed_to_the_epoch_opens_with_its_secrets",
+            "tests/enclave/formats/test_envelope.py::test_golden_bytes_of_a_call_and_its_keys",
         ),
         "Signatures are of today (Ed25519): a quantum computer forges new ones, and opens nothing old.",
     ),

@@ -1,7 +1,8 @@
-"""`strongroom receipt | verify receipt | verify ledger`: fetching a proof, and checking proofs and files offline.
+"""`strongroom receipt | verify receipt | verify ledger`: fetching a proof, and checking proofs and
+files offline.
 
-Owns options, words and JSON of these commands; four verdicts, and what each exits with. Everything that does the work
-is loaded when a command runs.
+Owns options, words and JSON of these commands; four verdicts, and what each exits with. Everything
+that does the work is loaded when a command runs.
 """
 
 from collections.abc import Callable
@@ -28,7 +29,10 @@ from strongroom.node.cli.common import (
 )
 
 PinOption = Annotated[
-    str | None, typer.Option("--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict.")
+    str | None,
+    typer.Option(
+        "--service", metavar="PIN", help="The service's pin (sr1-…); without it, no verdict."
+    ),
 ]
 
 
@@ -36,7 +40,10 @@ PinOption = Annotated[
 def receipt(
     id: Annotated[str, typer.Argument(metavar="TXID", help="Transaction id, 64 hex digits.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to; TXID.receipt.json by default.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Where to; TXID.receipt.json by default."
+        ),
     ] = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
@@ -47,8 +54,8 @@ def receipt(
     Example: strongroom receipt 4f5a…c2 -o payment.json
     """
     existing_directory(directory)
-    from strongroom.enclave.receipts import verify_receipt as check
-    from strongroom.node.client.service import load_service
+    from strongroom.enclave.outside.receipts import verify_receipt as check
+    from strongroom.node.client.trust.service import load_service
     from strongroom.node.ledger.files import write_out
 
     service = load_service(directory)
@@ -56,23 +63,31 @@ def receipt(
     fetched, text = run(_fetch_receipt(directory, transaction, timeout))
     verified = check(fetched, service.pin)
     if verified.id != transaction:
-        raise ReceiptInvalid(f"the node gave the receipt of another transaction, {verified.id.hex()}")
+        raise ReceiptInvalid(
+            f"the node gave the receipt of another transaction, {verified.id.hex()}"
+        )
     path = output or Path(f"{id}.receipt.json")
     write_out(path.absolute(), text.encode())
     document = {"file": str(path), **_verified_document(verified)}
-    emit(document, as_json, lambda: say(f"{path}: {document['status']} at height {verified.height}, verified"))
+    emit(
+        document,
+        as_json,
+        lambda: say(f"{path}: {document['status']} at height {verified.height}, verified"),
+    )
 
 
 async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[Any, str]:
     import json
 
-    from strongroom.enclave.receipt import Receipt
-    from strongroom.node.client.reader import Reader
-    from strongroom.node.client.service import load_service
-    from strongroom.node.client.waiting import receipt_once_there
+    from strongroom.enclave.outside.receipt import Receipt
+    from strongroom.node.client.audit.reader import Reader
+    from strongroom.node.client.calls.waiting import receipt_once_there
+    from strongroom.node.client.trust.service import load_service
 
     async with Reader(load_service(directory)) as reader:
-        document = await receipt_once_there(partial(reader.ask, "ledger_receipt", id=id.hex()), seconds=timeout)
+        document = await receipt_once_there(
+            partial(reader.ask, "ledger_receipt", id=id.hex()), seconds=timeout
+        )
         return Receipt.from_json(document), json.dumps(document, indent=1) + "\n"
 
 
@@ -94,14 +109,22 @@ def verify_ledger(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A node's folder, or its ledger/.")],
     pin: PinOption = None,
     at_least: Annotated[
-        int, typer.Option("--at-least", min=0, metavar="HEIGHT", help="Known to be final: a ledger below it was cut.")
+        int,
+        typer.Option(
+            "--at-least",
+            min=0,
+            metavar="HEIGHT",
+            help="Known to be final: a ledger below it was cut.",
+        ),
     ] = 0,
     genesis: Annotated[
-        Path | None, typer.Option("--genesis", metavar="FILE", help="By default genesis.bin beside the folder.")
+        Path | None,
+        typer.Option("--genesis", metavar="FILE", help="By default genesis.bin beside the folder."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify all files of a ledger offline: headers, certificates, epochs, batches, outcomes, against the pin.
+    """Verify all files of a ledger offline: headers, certificates, epochs, batches, outcomes,
+    against the pin.
 
     Example: strongroom verify ledger strongroom-data/n0 --service sr1-… --at-least 120
     """
@@ -109,8 +132,8 @@ def verify_ledger(
 
 
 def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -> dict[str, Any]:
-    from strongroom.node.client.audit import check_ledger, genesis_of
-    from strongroom.node.client.ledger_files import find_ledger, read_genesis, read_records
+    from strongroom.node.client.audit.audit import check_ledger, genesis_of
+    from strongroom.node.client.audit.ledger_files import find_ledger, read_genesis, read_records
 
     ledger = find_ledger(folder)
     founded = genesis_of(read_genesis(ledger, genesis), pin)
@@ -153,9 +176,11 @@ def _judge(file: Path, pin: str) -> dict[str, Any]:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise ReceiptInvalid(f"cannot read {file}: {error.strerror}", verdict="cannot check") from None
-    from strongroom.enclave.receipt import Receipt
-    from strongroom.enclave.receipts import verify_receipt as check
+        raise ReceiptInvalid(
+            f"cannot read {file}: {error.strerror}", verdict="cannot check"
+        ) from None
+    from strongroom.enclave.outside.receipt import Receipt
+    from strongroom.enclave.outside.receipts import verify_receipt as check
 
     verified = check(Receipt.from_json(data), pin)
     simulated = ", on a SIMULATED platform" if verified.simulated else ""

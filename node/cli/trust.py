@@ -1,4 +1,5 @@
-"""`strongroom trust`: what is promised, what each promise rests on, what shows it, what is left, what must be trusted.
+"""`strongroom trust`: what is promised, what each promise rests on, what shows it, what is left,
+what must be trusted.
 
 Owns the options, the page and the document. Words stand in promises.py, numbers in trusted_base.py.
 """
@@ -13,7 +14,7 @@ from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption,
 from strongroom.node.layout import ClusterLayout
 
 if TYPE_CHECKING:
-    from strongroom.enclave.walls.raising import Wall
+    from strongroom.enclave.sandbox.entering import Wall
     from strongroom.node.cli.trusted_base import TrustedBase
 
 SIMULATED = (
@@ -38,7 +39,9 @@ def register(app: typer.Typer) -> None:
 
 @guarded
 def trust(
-    files: Annotated[bool, typer.Option("--files", help="List the files of libraries too.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", help="List the files of libraries too.")
+    ] = False,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,7 +51,7 @@ def trust(
 
     Example: strongroom trust --json
     """
-    from strongroom.enclave.walls.raising import survey
+    from strongroom.enclave.sandbox.entering import survey
     from strongroom.node.cli.trusted_base import trusted_base
 
     base, walls = trusted_base(), survey()
@@ -60,14 +63,16 @@ def _service(layout: ClusterLayout, base: "TrustedBase") -> dict[str, Any] | Non
     """Whether the service of this folder admits this code; None without one."""
     if not layout.genesis.is_file():
         return None
-    from strongroom.enclave.genesis import verify_genesis
+    from strongroom.enclave.proofs.genesis import verify_genesis
 
     genesis = verify_genesis(layout.genesis.read_bytes())
     allowed = base.measurement.digest in genesis.constitution.policy.measurements
     return {"pin": genesis.pin, "admits_this_code": allowed, "simulated": genesis.simulated}
 
 
-def _document(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None) -> dict[str, Any]:
+def _document(
+    base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None
+) -> dict[str, Any]:
     from strongroom.node.cli.promises import HEAP, PROMISES
 
     own = {file.path: file for file in base.own}
@@ -92,20 +97,28 @@ def _document(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, A
         "libraries": [asdict(library) for library in base.libraries],
         "files": [
             {"path": file.path, "sha256": file.sha256.hex(), "size": file.size}
-            | ({"lines": own[file.path].lines, "in_enclave": own[file.path].in_enclave} if file.path in own else {})
+            | (
+                {"lines": own[file.path].lines, "in_enclave": own[file.path].in_enclave}
+                if file.path in own
+                else {}
+            )
             for file in base.measurement.files
         ],
     }
 
 
-# --- the page -------------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------
 
 
-def _page(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None, *, files: bool) -> None:
+def _page(
+    base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None, *, files: bool
+) -> None:
     from strongroom.node.cli.promises import HEAP, PROMISES
 
     _paragraph(SIMULATED)
-    _paragraph("Each promise with what it rests on, the tests and scripts that show it, and the risk that is left.")
+    _paragraph(
+        "Each promise with what it rests on, the tests and scripts that show it, and the risk that is left."
+    )
     for promise in PROMISES:
         _heading(f"{promise.id}  {promise.words}")
         _field("rests on", promise.mechanism)
@@ -126,16 +139,22 @@ def _page(base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] 
 
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:
-    say(f"  {'lines':>6} {'bytes':>8}  {'SHA-256':<{_DIGITS_SHOWN + 1}}  * loaded by an enclave's process")
+    say(
+        f"  {'lines':>6} {'bytes':>8}  {'SHA-256':<{_DIGITS_SHOWN + 1}}  * loaded by an enclave's process"
+    )
     for file in base.own:
         digest, mark = f"{file.sha256[:_DIGITS_SHOWN]}…", "*" if file.in_enclave else " "
         say(f"  {file.lines:>6} {file.size:>8}  {digest}  {mark} {file.path}")
     own = {file.path for file in base.own}
     for measured in base.measurement.files if files else ():
         if measured.path not in own:
-            say(f"  {'':>6} {measured.size:>8}  {measured.sha256.hex()[:_DIGITS_SHOWN]}…    {measured.path}")
+            say(
+                f"  {'':>6} {measured.size:>8}  {measured.sha256.hex()[:_DIGITS_SHOWN]}…    {measured.path}"
+            )
     for library in base.libraries:
-        say(f"  {'':>6} {library.size:>8}  {library.files} files of {library.name} {library.version}")
+        say(
+            f"  {'':>6} {library.size:>8}  {library.files} files of {library.name} {library.version}"
+        )
 
 
 def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:

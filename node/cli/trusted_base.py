@@ -1,6 +1,8 @@
-"""What must be trusted, as a number: the measured files with their sizes, lines and digests, and what they import.
+"""What must be trusted, as a number: the measured files with their sizes, lines and digests, and
+what they import.
 
-Owns the counting. What is measured, and how it becomes one digest, stands in enclave/platform/measurement.py.
+Owns the counting. What is measured, and how it becomes one digest, stands in
+enclave/platform/measurement.py.
 """
 
 import ast
@@ -13,12 +15,16 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.platform.measurement import LIBRARIES, PACKAGES, MeasuredFile, Measurement, measure
+from strongroom.enclave.platform.measurement import (
+    LIBRARIES,
+    PACKAGES,
+    MeasuredFile,
+    Measurement,
+    measure,
+)
 from strongroom.enclave.programs import PROGRAM_NAMES
 
-_LOADED = (
-    "import sys, strongroom.enclave.__main__ as m; print(*(n for n in sys.modules if n.startswith('strongroom.')))"
-)
+_LOADED = "import sys, strongroom.enclave.__main__ as m; print(*(n for n in sys.modules if n.startswith('strongroom.')))"
 _LOADED_SECONDS_MAX = 60
 
 
@@ -33,7 +39,8 @@ class OwnFile:
     """Neither empty, nor a comment, nor part of a docstring."""
     sha256: str
     in_enclave: bool
-    """Loaded by an enclave's process; the others are measured with it, and serve hosts, clients and founders."""
+    """Loaded by an enclave's process; the others are measured with it, and serve hosts, clients and
+    founders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +91,22 @@ def trusted_base() -> TrustedBase:
 
 
 def _package_of(file: MeasuredFile) -> str | None:
-    return next((name for name in PACKAGES if file.path.startswith(name.replace(".", "/") + "/")), None)
+    return next(
+        (name for name in PACKAGES if file.path.startswith(name.replace(".", "/") + "/")), None
+    )
 
 
 def _own_file(file: MeasuredFile, loaded: frozenset[str]) -> OwnFile:
     package = _package_of(file)
     assert package is not None
-    source = (_folder_of(package) / file.path.removeprefix(package.replace(".", "/") + "/")).read_text()
+    source = (
+        _folder_of(package) / file.path.removeprefix(package.replace(".", "/") + "/")
+    ).read_text()
     module = file.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     lines = source.splitlines()
-    return OwnFile(file.path, file.size, len(lines), _code_lines(source), file.sha256.hex(), module in loaded)
+    return OwnFile(
+        file.path, file.size, len(lines), _code_lines(source), file.sha256.hex(), module in loaded
+    )
 
 
 @cache
@@ -109,10 +122,18 @@ def _code_lines(source: str) -> int:
     tree = ast.parse(source)
     docstrings: set[int] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
             docstrings.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = enumerate(source.splitlines(), start=1)
-    return sum(1 for number, line in lines if number not in docstrings and line.strip() and line.strip()[0] != "#")
+    return sum(
+        1
+        for number, line in lines
+        if number not in docstrings and line.strip() and line.strip()[0] != "#"
+    )
 
 
 def _loaded_modules() -> frozenset[str]:

@@ -1,10 +1,12 @@
-"""The client library: `from strongroom.node.client import Client`. Loaded when first asked for, to start fast."""
+"""The client library: `from strongroom.node.client import Client`. Loaded when first asked for, to
+start fast."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from strongroom.node.client.calls import Done
+    from strongroom.node.client.calls.calls import Done
+    from strongroom.node.client.calls.requests import QueryResult
     from strongroom.node.client.client import Client
     from strongroom.node.client.errors import (
         CannotCheck,
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
         TransactionRefused,
         Unreachable,
     )
-    from strongroom.node.client.questions import QueryResult
     from strongroom.node.client.sync import SyncClient
 
 _HOMES = {

@@ -1,21 +1,26 @@
-"""A member brings users onto the roster: the people of a local cluster's folder, or of an organisation.
+"""A member brings users onto the roster: the people of a local cluster's folder, or of an
+organisation.
 
-Owns how many are named in one call. The call is sealed, so that no host learns who they are; it may be made again, for
-who is admitted stays so.
+Owns how many are named in one call. The call is sealed, so that no host learns who they are; it may
+be made again, for who is admitted stays so.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.programs.roster import MANY_MAX
-from strongroom.enclave.sender import Identity
 from strongroom.node.client.client import Client
 
 BRING_SECONDS_MAX = 20.0
 
 
 async def bring(
-    directory: Path, users: Sequence[bytes], *, member: str | Identity, timeout: float = BRING_SECONDS_MAX
+    directory: Path,
+    users: Sequence[bytes],
+    *,
+    member: str | Identity,
+    timeout: float = BRING_SECONDS_MAX,
 ) -> None:
     """Have a member bring these identities.
 

@@ -1,10 +1,11 @@
-"""The client: one identity's way to a service, from service.json to an opened result and a verified receipt.
+"""The client: one identity's way to a service, from service.json to an opened result and a verified
+receipt.
 
     async with Client.connect("strongroom-data", identity="alice") as client:
         done = await client.call("payments.transfer", to="bob", amount=5)
 
-Owns the words of its methods. The life of its parts is in way.py, what is checked before the first seal in trust.py,
-the calls under way in pipeline.py, the choice of node in nodes.py.
+Owns the words of its methods. The life of its parts is in way.py, what is checked before the first
+seal in trust.py, the calls under way in pipeline.py, the choice of node in nodes.py.
 """
 
 import asyncio
@@ -17,20 +18,20 @@ from typing import Any, Self
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import TransactionId
-from strongroom.enclave.receipt import Receipt
-from strongroom.enclave.sender import Identity
-from strongroom.node.client.blocks import follow_blocks
-from strongroom.node.client.calls import Done, Entry
+from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.outside.receipt import Receipt
+from strongroom.node.client.calls.blocks import follow_blocks
+from strongroom.node.client.calls.calls import Done, Entry
+from strongroom.node.client.calls.replies import NUMBER_MAX
+from strongroom.node.client.calls.requests import QueryResult, believed_height
+from strongroom.node.client.calls.runtime import Way
+from strongroom.node.client.calls.sealing import OnSealed
+from strongroom.node.client.calls.waiting import OnWaiting
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.identities import Ask
 from strongroom.node.client.names import Bound, Names
-from strongroom.node.client.questions import QueryResult, believed_height
-from strongroom.node.client.replies import NUMBER_MAX
-from strongroom.node.client.sealing import OnSealed
-from strongroom.node.client.service import Service, load_service
-from strongroom.node.client.trust import TrustedEpoch
-from strongroom.node.client.waiting import OnWaiting
-from strongroom.node.client.way import Way
+from strongroom.node.client.trust.service import Service, load_service
+from strongroom.node.client.trust.trust import TrustedEpoch
 
 TIMEOUT_SECONDS = 60.0
 CALLS_AHEAD_MAX = 4096
@@ -57,7 +58,8 @@ class Client:
         one_shot: bool = False,
         first_endpoint: int | None = None,
     ) -> "Client":
-        """Prepare a client; entering it connects, and checks the service against its pin before anything is sealed.
+        """Prepare a client; entering it connects, and checks the service against its pin before
+        anything is sealed.
 
         Args:
             where: a cluster's folder, or its service.json.
@@ -66,7 +68,8 @@ class Client:
             timeout: seconds that connecting, and each method, waits before it raises Unreachable.
             on_waiting: told, in words, why an answer does not come, after 3 s without progress.
             on_sealed: told the id of each envelope of a transaction before it leaves.
-            one_shot: each call in an envelope of its own, which opens and closes its session: for a single call.
+            one_shot: each call in an envelope of its own, which opens and closes its session: for a
+                single call.
             first_endpoint: index of the endpoint to begin with; by default any.
 
         Raises:
@@ -98,12 +101,15 @@ class Client:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """End it: what has no answer yet raises Unreachable."""
         await self._way.close(error)
 
-    # --- what is known ------------------------------------------------------------------------------------------
+    # --- what is known ----------------------------------------------------------------------------
 
     @property
     def service(self) -> Service:
@@ -138,7 +144,8 @@ class Client:
 
     @property
     def height(self) -> int:
-        """The newest height of any answer; queries demand at least this. May be set, to go on from an earlier life.
+        """The newest height of any answer; queries demand at least this. May be set, to go on from
+        an earlier life.
 
         Of a call's answer it is the word of one node; `proven_height` is what may be kept.
         """
@@ -149,7 +156,8 @@ class Client:
         self._way.questions.height = _checked_height(height)
 
     async def proven_height(self) -> int:
-        """The newest height of any answer that more than one node stands for: sealed in it, or confirmed by f+1 nodes.
+        """The newest height of any answer that more than one node stands for: sealed in it, or
+        confirmed by f+1 nodes.
 
         Raises:
             Unreachable: too few nodes answer in time.
@@ -160,7 +168,7 @@ class Client:
             way.questions.height = max(way.questions.height, believed)
         return way.questions.height
 
-    # --- transactions -------------------------------------------------------------------------------------------
+    # --- transactions -----------------------------------------------------------------------------
 
     async def call(self, name: str, /, **arguments: Any) -> Done:
         """One transaction, committed, executed, and its result opened.
@@ -175,14 +183,19 @@ class Client:
             TransactionRefused: it was refused before the program ran.
             Unreachable: no answer in time; with the id to ask for later, if it was sent.
         """
-        return await self._way.answered(self._way.pipeline.submit(*self._names.transaction(name, arguments)))
+        return await self._way.answered(
+            self._way.pipeline.submit(*self._names.transaction(name, arguments))
+        )
 
     async def call_texts(self, name: str, texts: Mapping[str, str]) -> Done:
         """`call` with arguments as texts of a command line."""
-        return await self._way.answered(self._way.pipeline.submit(*self._names.transaction(name, texts, texts=True)))
+        return await self._way.answered(
+            self._way.pipeline.submit(*self._names.transaction(name, texts, texts=True))
+        )
 
     def submit_call(self, name: str, /, **arguments: Any) -> "asyncio.Future[Done]":
-        """`call` without waiting: the future is its Done or error. Calls of one turn of the event loop leave together.
+        """`call` without waiting: the future is its Done or error. Calls of one turn of the event
+        loop leave together.
 
         Raises:
             ClientFault: the arguments are wrong.
@@ -190,8 +203,11 @@ class Client:
         """
         return self._way.pipeline.submit(*self._names.transaction(name, arguments)).future
 
-    async def call_many(self, name: str, many: Iterable[Mapping[str, Any]]) -> AsyncGenerator[Done | ClientFault, None]:
-        """Many calls in order through one session, pipelined; their answers in the same order, errors as values."""
+    async def call_many(
+        self, name: str, many: Iterable[Mapping[str, Any]]
+    ) -> AsyncGenerator[Done | ClientFault, None]:
+        """Many calls in order through one session, pipelined; their answers in the same order,
+        errors as values."""
         under_way: deque[Entry | ClientFault] = deque()
         for arguments in many:
             under_way.append(self._submitted(name, arguments))
@@ -201,17 +217,22 @@ class Client:
             yield await self._way.answer_or_fault(under_way.popleft())
 
     async def submit(self, name: str, /, **arguments: Any) -> TransactionId:
-        """One transaction in an envelope of its own, without waiting for its place: its id, once a node has taken it.
+        """One transaction in an envelope of its own, without waiting for its place: its id, once a
+        node has taken it.
 
         Raises:
             ClientFault: the arguments are wrong.
             Unreachable: no node took it in time.
         """
-        return await self._way.within(self._way.questions.submit(*self._names.transaction(name, arguments)))
+        return await self._way.within(
+            self._way.questions.submit(*self._names.transaction(name, arguments))
+        )
 
     async def submit_texts(self, name: str, texts: Mapping[str, str]) -> TransactionId:
         """`submit` with arguments as texts of a command line."""
-        return await self._way.within(self._way.questions.submit(*self._names.transaction(name, texts, texts=True)))
+        return await self._way.within(
+            self._way.questions.submit(*self._names.transaction(name, texts, texts=True))
+        )
 
     async def receipt(self, id: bytes) -> Receipt:
         """A transaction's receipt, verified against the pin; waits until it exists.
@@ -224,16 +245,23 @@ class Client:
         receipt, _ = await self._way.within(self._way.questions.receipt(TransactionId(id)))
         return receipt
 
-    # --- reading ------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     async def query(
-        self, name: str, /, *, at_least: int | None = None, linearizable: bool = False, **arguments: Any
+        self,
+        name: str,
+        /,
+        *,
+        at_least: int | None = None,
+        linearizable: bool = False,
+        **arguments: Any,
     ) -> QueryResult:
         """One sealed query.
 
         Args:
             name: like `payments.balance`.
-            at_least: the height demanded; by default the newest of any answer so far, so that nothing goes back (T06).
+            at_least: the height demanded; by default the newest of any answer so far, so that
+                nothing goes back (T06).
             linearizable: after everything that was final when it was asked, as a quorum knows it.
             arguments: by name.
 
@@ -246,26 +274,33 @@ class Client:
         return await self._query(self._names.query(name, arguments), at_least, linearizable)
 
     async def query_texts(
-        self, name: str, texts: Mapping[str, str], *, at_least: int | None = None, linearizable: bool = False
+        self,
+        name: str,
+        texts: Mapping[str, str],
+        *,
+        at_least: int | None = None,
+        linearizable: bool = False,
     ) -> QueryResult:
         """`query` with arguments as texts of a command line."""
         return await self._query(self._names.query(name, texts, texts=True), at_least, linearizable)
 
     async def blocks(self, after: int | None = None) -> AsyncGenerator[dict[str, Any], None]:
-        """Executed blocks in height order, without a gap, for ever: from the next one, or the one `after` a height.
+        """Executed blocks in height order, without a gap, for ever: from the next one, or the one
+        `after` a height.
 
-        Each is the document of `ledger_block`, bytes raw. Its header is decoded and must follow the one before; whether
-        it is final is what `strongroom explorer verify` and receipts show.
+        Each is the document of `ledger_block`, bytes raw. Its header is decoded and must follow the
+        one before; whether it is final is what `strongroom explorer verify` and receipts show.
         """
         async with aclosing(follow_blocks(self._way.nodes, after)) as blocks:
             async for block in blocks:
                 yield block
 
     async def request(self, method: str, **params: Any) -> Any:
-        """Any method of the front door, at whichever node answers; bytes raw. The answer is that node's word."""
+        """Any method of the front door, at whichever node answers; bytes raw. The answer is that
+        node's word."""
         return await self._way.within(self._way.questions.ask(method, **params))
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------
 
     def _submitted(self, name: str, arguments: Mapping[str, Any]) -> Entry | ClientFault:
         try:

@@ -1,7 +1,9 @@
-"""What a change of the rules would do to nodes: who loses keys or place, when, and why (`gov simulate`).
+"""What a change of the rules would do to nodes: who loses keys or place, when, and why (`gov
+simulate`).
 
-Owns the words. The rules are the enclave's own: the roll before the change against the roll after it. Firmware and
-certificates stand in no public record, only in evidence, so of those it says when they are judged again.
+Owns the words. The rules are the enclave's own: the roll before the change against the roll after
+it. Firmware and certificates stand in no public record, only in evidence, so of those it says when
+they are judged again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,10 +33,18 @@ class NodeEffect:
 
     def to_json(self) -> dict[str, Any]:
         """A document for programs."""
-        return {"node": self.node, "validator": self.validator, "when": self.when, "what": self.what, "why": self.why}
+        return {
+            "node": self.node,
+            "validator": self.validator,
+            "when": self.when,
+            "what": self.what,
+            "why": self.why,
+        }
 
 
-def effects_on_nodes(state: Document, change: str, arguments: Arguments, after: Rules) -> tuple[NodeEffect, ...]:
+def effects_on_nodes(
+    state: Document, change: str, arguments: Arguments, after: Rules
+) -> tuple[NodeEffect, ...]:
     """Every node that a change does something to, validators first.
 
     Args:
@@ -49,18 +59,23 @@ def effects_on_nodes(state: Document, change: str, arguments: Arguments, after: 
     told = nodes if effect is not Effect.ATTEST_AGAIN else _stale(nodes, after, state.active_ms)
     old, new = _roll(nodes, current, before, state), _roll(told, current, after, state)
     found = [_effect(node, old, new, before, after, effect, named) for node in nodes]
-    return tuple(sorted((one for one in found if one), key=lambda one: (not one.validator, one.node)))
+    return tuple(
+        sorted((one for one in found if one), key=lambda one: (not one.validator, one.node))
+    )
 
 
 def epochs_needed(effects: Sequence[NodeEffect], state: Document) -> int:
-    """How many epochs pass until all validators that must go are gone: a share of the set changes in each."""
+    """How many epochs pass until all validators that must go are gone: a share of the set changes
+    in each."""
     going = sum(one.validator and one.what == _OUT for one in effects)
     members = len(EpochDescription.decode(state.description).validators)
     return -(-going // max(1, members // CHANGES_SHARE))
 
 
 def _roll(nodes: Sequence[Node], current: EpochDescription, rules: Rules, state: Document) -> Roll:
-    return Roll(nodes=nodes, current=current, policy=rules.policy, active_ms=Milliseconds(state.active_ms))
+    return Roll(
+        nodes=nodes, current=current, policy=rules.policy, active_ms=Milliseconds(state.active_ms)
+    )
 
 
 def _stale(nodes: Sequence[Node], rules: Rules, active_ms: int) -> list[Node]:
@@ -82,7 +97,13 @@ _WHY = {
 
 
 def _effect(
-    node: Node, old: Roll, new: Roll, before: Rules, after: Rules, effect: Effect, named: Mapping[str, Any]
+    node: Node,
+    old: Roll,
+    new: Roll,
+    before: Rules,
+    after: Rules,
+    effect: Effect,
+    named: Mapping[str, Any],
 ) -> NodeEffect | None:
     key, validator = node.node_key, old.is_validator(node.node_key)
     out = _OUT if validator else _NO_KEYS
@@ -97,7 +118,11 @@ def _effect(
         return told(NOW, out, _WHY[misfits])
     if before.policy.operator_key(node.operator) != after.policy.operator_key(node.operator):
         return told(NEXT_EVIDENCE, out, "its operator's new key did not sign its deployment")
-    again = "all evidence is judged anew" if effect is Effect.ATTEST_AGAIN else "its evidence would be too old"
+    again = (
+        "all evidence is judged anew"
+        if effect is Effect.ATTEST_AGAIN
+        else "its evidence would be too old"
+    )
     if key in new.suspended and key not in old.suspended:
         return told(NOW, _AGAIN, again)
     if key in new.alarms and key not in old.alarms:

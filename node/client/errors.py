@@ -1,4 +1,5 @@
-"""What a client says when a call does not end well, beyond the refusals of the front door (strongroom.node.rpc.faults).
+"""What a client says when a call does not end well, beyond the refusals of the front door
+(strongroom.node.faults).
 
 ClientFault
 ├─ Unreachable         nobody answered in time; the envelope may still be ordered
@@ -49,15 +50,16 @@ class NoQuorum(ClientFault):
 
 
 class Behind(ClientFault):
-    """A node that is in an older epoch than the newest known one: it answers again when it has caught up."""
+    """A node that is in an older epoch than the newest known one: it answers again when it has
+    caught up."""
 
 
 class NotTrusted(ClientFault):
     """A node shows or answers something that does not verify; it is left for another.
 
     Attributes:
-        reason: stable code: ``pin``, ``genesis``, ``epochs``, ``evidence``, ``tls-key``, ``membership``, ``epoch-key``,
-            ``heads`` or ``answer``.
+        reason: stable code: ``pin``, ``genesis``, ``epochs``, ``evidence``, ``tls-key``,
+            ``membership``, ``epoch-key``, ``heads`` or ``answer``.
     """
 
     def __init__(self, reason: str, detail: str) -> None:

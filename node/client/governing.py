@@ -1,7 +1,8 @@
-"""Governance from a member's side: sign in the open, submit, and believe only what a receipt proves.
+"""Governance from a member's side: sign in the open, submit, and believe only what a receipt
+proves.
 
-Owns the check of what one votes on: a ballot is cast for the digest of change and arguments, computed here from what is
-shown, so a node cannot have a member vote on something else (T43).
+Owns the check of what one votes on: a ballot is cast for the digest of change and arguments,
+computed here from what is shown, so a node cannot have a member vote on something else (T43).
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault, NotCanonical, ReceiptInvalid
 from strongroom.consensus.types import TransactionId
-from strongroom.enclave.envelope import transaction_id
+from strongroom.enclave.formats.envelope import transaction_id
+from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance.arguments import IDENTITIES, IDENTITY, KEY
 from strongroom.enclave.governance.changes import change_named, parse_change
 from strongroom.enclave.governance.document import Document as PublicState
@@ -29,17 +31,16 @@ from strongroom.enclave.governance.public import (
     sign_public,
 )
 from strongroom.enclave.governance.records import Arguments
-from strongroom.enclave.outcome import Code
+from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.outside.receipt import Receipt
+from strongroom.enclave.outside.receipts import check_result, verify_receipt
 from strongroom.enclave.programs.framework import ProgramError
-from strongroom.enclave.receipt import Receipt
-from strongroom.enclave.receipts import check_result, verify_receipt
-from strongroom.enclave.sender import Identity
+from strongroom.node.client.audit.reader import Reader
+from strongroom.node.client.calls.sealing import OnSealed
+from strongroom.node.client.calls.waiting import OnWaiting, receipt_once_there, tell_while
 from strongroom.node.client.errors import NotTrusted, ProgramFailed, Unreachable
 from strongroom.node.client.identities import KeyFolder
-from strongroom.node.client.reader import Reader
-from strongroom.node.client.sealing import OnSealed
-from strongroom.node.client.waiting import OnWaiting, receipt_once_there, tell_while
-from strongroom.node.rpc.faults import NotFound, NotReady, Overloaded, RpcFault
+from strongroom.node.faults import NotFound, NotReady, Overloaded, RpcFault
 
 ACT_SECONDS_MAX = 60.0
 AGAIN_SECONDS = 0.5
@@ -92,7 +93,9 @@ class Member:
 
     async def vote(self, proposal: ProposalEntry, *, yes: bool) -> Decided:
         """Cast a ballot for exactly this change and these arguments."""
-        return await self.act(BALLOT, (proposal.id, proposal_digest(proposal.change, proposal.arguments), yes))
+        return await self.act(
+            BALLOT, (proposal.id, proposal_digest(proposal.change, proposal.arguments), yes)
+        )
 
     async def withdraw(self, id: str) -> Decided:
         """Take back one's own proposal."""
@@ -134,11 +137,14 @@ class Member:
             raise NotTrusted("answer", f"not what a public transaction comes to: {error}") from None
         receipt = await self._proven(id, result, Code.EXECUTED if ok else Code.REFUSED)
         if not ok:
-            raise ProgramFailed(code, message, id=receipt.leaf.id, height=receipt.height, index=receipt.index)
+            raise ProgramFailed(
+                code, message, id=receipt.leaf.id, height=receipt.height, index=receipt.index
+            )
         return Decided(id, receipt.height, receipt.index, value, receipt)
 
     async def _result(self, id: TransactionId, envelope: bytes) -> bytes:
-        """Have any node order it: always the same envelope, so that it counts once; until one tells what it came to."""
+        """Have any node order it: always the same envelope, so that it counts once; until one tells
+        what it came to."""
         text = b64encode(envelope).decode()
         while True:
             faults = []
@@ -158,7 +164,8 @@ class Member:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _known(self, id: TransactionId) -> bytes | None:
-        """What it came to, by the word of any node: one that was asked before may have had it ordered."""
+        """What it came to, by the word of any node: one that was asked before may have had it
+        ordered."""
         for _, found in await self._reader.ask_each("ledger_transaction", id=id.hex()):
             try:
                 if found is not None and found["status"] == "final" and found["result"]:
@@ -168,7 +175,9 @@ class Member:
         return None
 
     async def _proven(self, id: bytes, result: bytes, code: Code) -> Receipt:
-        shown = await receipt_once_there(partial(self._reader.ask, "ledger_receipt", id=id.hex()), missing=(NotFound,))
+        shown = await receipt_once_there(
+            partial(self._reader.ask, "ledger_receipt", id=id.hex()), missing=(NotFound,)
+        )
         receipt = Receipt.from_json(shown)
         verified = verify_receipt(receipt, self._reader.service.pin)
         if verified.id != id or verified.code is not code:
@@ -204,21 +213,26 @@ def find_proposal(state: PublicState, id: str) -> ProposalEntry:
     """
     found = [one for one in state.proposals if one.id.startswith(id)]
     if len(found) != 1 or not id:
-        raise ClientFault(f"{len(found)} proposals have an id that begins with {id!r}: see `strongroom gov show`")
+        raise ClientFault(
+            f"{len(found)} proposals have an id that begins with {id!r}: see `strongroom gov show`"
+        )
     if found[0].digest != proposal_digest(found[0].change, found[0].arguments):
         raise NotTrusted("answer", f"the node shows another change under proposal {found[0].id}")
     return found[0]
 
 
 def read_change(change: str, texts: Mapping[str, str], keys: KeyFolder) -> Arguments:
-    """Arguments of a change from KEY=VALUE texts; a name of keys/ stands for its identity, or its public key.
+    """Arguments of a change from KEY=VALUE texts; a name of keys/ stands for its identity, or its
+    public key.
 
     Raises:
         ClientFault: no such change, or other arguments than it takes.
     """
     try:
         takes = change_named(change).takes
-        return parse_change(change, {name: _named(takes.get(name), text, keys) for name, text in texts.items()})
+        return parse_change(
+            change, {name: _named(takes.get(name), text, keys) for name, text in texts.items()}
+        )
     except ProgramError as error:
         raise ClientFault(f"{error.code}: {error.message}") from None
 

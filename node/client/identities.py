@@ -1,7 +1,9 @@
-"""Identities in files: `keys/NAME.json`, mode 0600, the seed in the clear or sealed with a passphrase.
+"""Identities in files: `keys/NAME.json`, mode 0600, the seed in the clear or sealed with a
+passphrase.
 
-Owns the file's form and who is meant by a NAME or `id:HEX`. The plain file is as good as its disk; the
-sealed one is AES-256-GCM under scrypt (RFC 7914, N = 2^15, r = 8, p = 1: about 0.1 s and 32 MiB a guess).
+Owns the file's form and who is meant by a NAME or `id:HEX`. The plain file is as good as its disk;
+the sealed one is AES-256-GCM under scrypt (RFC 7914, N = 2^15, r = 8, p = 1: about 0.1 s and 32 MiB
+a guess).
 """
 
 import json
@@ -16,8 +18,14 @@ from typing import Any
 from strongroom.consensus import labels
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import Digest, PublicKey
-from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret, SequenceBox, random_bytes
-from strongroom.enclave.sender import Identity
+from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.primitives import (
+    SECRET_SIZE,
+    DoesNotOpen,
+    Secret,
+    SequenceBox,
+    random_bytes,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ID_PREFIX = "id:"
@@ -68,12 +76,18 @@ class KeyFolder:
         seed = Secret.fresh()
         identity = Identity.from_seed(seed)
         document: dict[str, Any] = {"name": name, "public": identity.public.hex()}
-        document |= _sealed(seed, name, identity.public, passphrase) if passphrase else {"seed": seed.reveal().hex()}
+        document |= (
+            _sealed(seed, name, identity.public, passphrase)
+            if passphrase
+            else {"seed": seed.reveal().hex()}
+        )
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            raise OperatorFault(f"{path} exists: choose another name, or use it with --as {name}") from None
+            raise OperatorFault(
+                f"{path} exists: choose another name, or use it with --as {name}"
+            ) from None
         except OSError as error:
             raise OperatorFault(f"cannot write {path}: {error.strerror}") from None
         with os.fdopen(descriptor, "w") as file:
@@ -102,7 +116,9 @@ class KeyFolder:
         else:
             identity = _opened(document, path, _passphrase(name, ask))
         if identity.public.hex() != document["public"]:
-            raise OperatorFault(f"{path} is damaged: its seed does not give its public key; restore it from a copy")
+            raise OperatorFault(
+                f"{path} is damaged: its seed does not give its public key; restore it from a copy"
+            )
         return identity
 
     def show(self, name: str) -> IdentityFile:
@@ -113,7 +129,9 @@ class KeyFolder:
             OperatorFault: it is damaged.
         """
         document = self._read(name)
-        return IdentityFile(name, PublicKey(bytes.fromhex(document["public"])), "seed" not in document)
+        return IdentityFile(
+            name, PublicKey(bytes.fromhex(document["public"])), "seed" not in document
+        )
 
     def list(self) -> list[IdentityFile]:
         """All of them, by name.
@@ -121,7 +139,9 @@ class KeyFolder:
         Raises:
             OperatorFault: one is damaged.
         """
-        names = sorted(path.stem for path in self.directory.glob("*.json") if NAME.fullmatch(path.stem))
+        names = sorted(
+            path.stem for path in self.directory.glob("*.json") if NAME.fullmatch(path.stem)
+        )
         return [self.show(name) for name in names]
 
     def resolve(self, text: str) -> bytes:
@@ -138,7 +158,9 @@ class KeyFolder:
 
     def _path(self, name: str) -> Path:
         if NAME.fullmatch(name) is None:
-            raise ClientFault(f"{name!r} is no name: letters, digits, '_', '-' and '.', at most 64, or {ID_PREFIX}HEX")
+            raise ClientFault(
+                f"{name!r} is no name: letters, digits, '_', '-' and '.', at most 64, or {ID_PREFIX}HEX"
+            )
         return self.directory / f"{name}.json"
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -148,14 +170,19 @@ class KeyFolder:
                 document = json.loads(file.read(_FILE_BYTES_MAX))
             _check_form(document)
         except FileNotFoundError:
-            known = ", ".join(sorted(other.stem for other in self.directory.glob("*.json"))) or "none yet"
+            known = (
+                ", ".join(sorted(other.stem for other in self.directory.glob("*.json")))
+                or "none yet"
+            )
             raise NoSuchIdentity(
                 f"no identity {name!r} in {self.directory} (there: {known}): make it with `strongroom keys new {name}`"
             ) from None
         except OSError as error:
             raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
-            raise OperatorFault(f"{path} is damaged: not a key file; restore it from a copy") from None
+            raise OperatorFault(
+                f"{path} is damaged: not a key file; restore it from a copy"
+            ) from None
         return dict(document)
 
 
@@ -170,7 +197,9 @@ def _secret(text: Any, path: Path) -> Secret:
     try:
         return Secret(bytes.fromhex(text))
     except (ValueError, TypeError):
-        raise OperatorFault(f"{path} is damaged: its seed is not 32 bytes of hex; restore it from a copy") from None
+        raise OperatorFault(
+            f"{path} is damaged: its seed is not 32 bytes of hex; restore it from a copy"
+        ) from None
 
 
 def _passphrase(name: str, ask: Ask | None) -> str:
@@ -181,7 +210,9 @@ def _passphrase(name: str, ask: Ask | None) -> str:
 
 
 def _box(passphrase: str, salt: bytes, n: int, r: int, p: int) -> SequenceBox:
-    key = scrypt(passphrase.encode(), salt=salt, n=n, r=r, p=p, maxmem=_SCRYPT_MEMORY_MAX, dklen=SECRET_SIZE)
+    key = scrypt(
+        passphrase.encode(), salt=salt, n=n, r=r, p=p, maxmem=_SCRYPT_MEMORY_MAX, dklen=SECRET_SIZE
+    )
     return SequenceBox(Secret(key))
 
 
@@ -192,9 +223,17 @@ def _aad(name: str, public: bytes) -> bytes:
 def _sealed(seed: Secret, name: str, public: bytes, passphrase: str) -> dict[str, Any]:
     """A fresh salt makes a fresh key, so that its one box may have number 0."""
     salt = random_bytes(_SALT_SIZE)
-    box = _box(passphrase, salt, _SCRYPT_N, _SCRYPT_R, _SCRYPT_P).seal(0, seed.reveal(), _aad(name, public))
+    box = _box(passphrase, salt, _SCRYPT_N, _SCRYPT_R, _SCRYPT_P).seal(
+        0, seed.reveal(), _aad(name, public)
+    )
     return {
-        "scrypt": {"n": _SCRYPT_N, "r": _SCRYPT_R, "p": _SCRYPT_P, "salt": salt.hex(), "box": box.hex()},
+        "scrypt": {
+            "n": _SCRYPT_N,
+            "r": _SCRYPT_R,
+            "p": _SCRYPT_P,
+            "salt": salt.hex(),
+            "box": box.hex(),
+        },
     }
 
 

@@ -1,7 +1,8 @@
-"""What a client knows of programs and names: `payments.transfer` and its arguments, from Python or from text.
+"""What a client knows of programs and names: `payments.transfer` and its arguments, from Python or
+from text.
 
-Owns the check that arguments can be sent at all: whatever cannot be encoded is refused here, in its caller's own task,
-before anything that several callers share meets it.
+Owns the check that arguments can be sent at all: whatever cannot be encoded is refused here, in its
+caller's own task, before anything that several callers share meets it.
 """
 
 from collections.abc import Mapping
@@ -44,10 +45,12 @@ class Names:
             texts: the arguments are texts of a command line.
 
         Raises:
-            ClientFault: there is no such transaction, or an argument is unknown, missing, of another kind, or one that
-                cannot be encoded.
+            ClientFault: there is no such transaction, or an argument is unknown, missing, of
+                another kind, or one that cannot be encoded.
         """
-        operation = self._transactions.get(name) or self._find(name, self._transactions, "transaction", "query")
+        operation = self._transactions.get(name) or self._find(
+            name, self._transactions, "transaction", "query"
+        )
         return self._bind(operation, arguments, texts)
 
     def query(self, name: str, arguments: Mapping[str, Any], *, texts: bool = False) -> Bound:
@@ -85,9 +88,13 @@ class Names:
     def _find(self, name: str, into: dict[str, Operation], wanted: str, other: str) -> Operation:
         program, operation = split_name(name)
         if program not in PROGRAMS:
-            raise ClientFault(f"no program {program!r}; this service runs {', '.join(sorted(PROGRAMS))}")
+            raise ClientFault(
+                f"no program {program!r}; this service runs {', '.join(sorted(PROGRAMS))}"
+            )
         found = PROGRAMS[program].operation(operation)
-        of_kind = PROGRAMS[program].transactions if wanted == "transaction" else PROGRAMS[program].queries
+        of_kind = (
+            PROGRAMS[program].transactions if wanted == "transaction" else PROGRAMS[program].queries
+        )
         if operation not in of_kind:
             raise ClientFault(f"{name} is no {wanted}: use {other}")
         into[name] = found
@@ -106,7 +113,9 @@ def _check_encodable(operation: Operation, arguments: tuple[Any, ...]) -> None:
         for name, value in operation.bind(arguments).items():
             if (reason := _why_not_encodable(value)) is not None:
                 raise ClientFault(f"{name}: {reason}") from None
-        raise ClientFault("these arguments cannot be encoded together: send less at a time") from None
+        raise ClientFault(
+            "these arguments cannot be encoded together: send less at a time"
+        ) from None
 
 
 def _why_not_encodable(value: Any) -> str | None:

@@ -14,11 +14,11 @@ from typing import Any, Self, TypeVar
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import TransactionId
-from strongroom.enclave.receipt import Receipt
-from strongroom.enclave.sender import Identity
-from strongroom.node.client.calls import Done
+from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.outside.receipt import Receipt
+from strongroom.node.client.calls.calls import Done
+from strongroom.node.client.calls.requests import QueryResult
 from strongroom.node.client.client import Client
-from strongroom.node.client.questions import QueryResult
 
 _T = TypeVar("_T")
 ANSWERS_AT_ONCE = 256
@@ -63,7 +63,9 @@ class SyncClient:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="strongroom-client", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="strongroom-client", daemon=True
+        )
 
     @classmethod
     def connect(cls, where: Path | str, identity: Identity | str, **options: Any) -> "SyncClient":
@@ -81,7 +83,10 @@ class SyncClient:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close the client and end the thread."""
         try:
@@ -93,7 +98,9 @@ class SyncClient:
         """See Client.call."""
         return SyncDone(self.run(self._client.call(name, **arguments)), self)
 
-    def call_many(self, name: str, many: Iterable[Mapping[str, Any]]) -> Iterator[SyncDone | ClientFault]:
+    def call_many(
+        self, name: str, many: Iterable[Mapping[str, Any]]
+    ) -> Iterator[SyncDone | ClientFault]:
         """See Client.call_many."""
         answers = self._client.call_many(name, many)
         while some := self.run(_take(answers, ANSWERS_AT_ONCE)):
@@ -105,10 +112,18 @@ class SyncClient:
         return self.run(self._client.submit(name, **arguments))
 
     def query(
-        self, name: str, /, *, at_least: int | None = None, linearizable: bool = False, **arguments: Any
+        self,
+        name: str,
+        /,
+        *,
+        at_least: int | None = None,
+        linearizable: bool = False,
+        **arguments: Any,
     ) -> QueryResult:
         """See Client.query."""
-        return self.run(self._client.query(name, at_least=at_least, linearizable=linearizable, **arguments))
+        return self.run(
+            self._client.query(name, at_least=at_least, linearizable=linearizable, **arguments)
+        )
 
     def proven_height(self) -> int:
         """See Client.proven_height."""

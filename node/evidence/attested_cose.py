@@ -1,6 +1,8 @@
-"""Attested COSE: a message signed by a key that an Azure confidential container made, with its whole evidence inside.
+"""Attested COSE: a message signed by a key that an Azure confidential container made, with its
+whole evidence inside.
 
-The evidence stands in the protected header, so the signature covers it; the report commits to the key.
+The evidence stands in the protected header, so the signature covers it; the report commits to the
+key.
 
 | step | reasons, in order |
 |---|---|
@@ -25,7 +27,14 @@ from strongroom.node.evidence.verdict import Verdict, good
 KIND = "attested-cose"
 VERSION = 0
 ATTESTATION_TYPE = "SEV-SNP:ContainerPlat-AMD-UVM"
-_FIELDS = {"attestation", "attestation_type", "cose_key", "snp_endorsements", "uvm_endorsements", "ver"}
+_FIELDS = {
+    "attestation",
+    "attestation_type",
+    "cose_key",
+    "snp_endorsements",
+    "uvm_endorsements",
+    "ver",
+}
 _OPTIONAL = {"svc_id"}
 
 
@@ -42,10 +51,18 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
     name = sha256(cbor.encode(key)).digest()
     committed = verified.report.report_data == name + bytes(32)
     demand(committed, Reason.KEY_BINDING, "the report was made for another key: stolen or relayed")
-    demand(message.header(cose.KEY_ID, bytes, "message") == name, Reason.KEY_BINDING, "the message names another key")
+    demand(
+        message.header(cose.KEY_ID, bytes, "message") == name,
+        Reason.KEY_BINDING,
+        "the message names another key",
+    )
     if cose.X5CHAIN in message.protected:
         certified = read_chain(message.header(cose.X5CHAIN, list, "message")).key
-        demand(certified == public, Reason.KEY_BINDING, "the message brings a certificate of another key")
+        demand(
+            certified == public,
+            Reason.KEY_BINDING,
+            "the message brings a certificate of another key",
+        )
     endorsement = uvm.read_endorsement(
         field(attestation, "uvm_endorsements", bytes, "attestation"), demands, in_force=True
     )
@@ -61,7 +78,19 @@ def _attestation(message: cose.Sign1, demands: Demands) -> dict[str, Any]:
     demand(len(present) == 1, Reason.HEADER, "the message has no attestation, or two")
     demand(critical == present, Reason.CRITICAL_HEADER, "the attestation is not marked critical")
     attestation: dict[str, Any] = message.header(present[0], dict, "message")
-    demand(_FIELDS <= set(attestation) <= _FIELDS | _OPTIONAL, Reason.HEADER, "attestation: other fields")
-    demand(field(attestation, "ver", int, "attestation") == VERSION, Reason.VERSION, "attestation: unknown version")
-    demand(attestation["attestation_type"] == ATTESTATION_TYPE, Reason.PROFILE, "attestation: unknown type")
+    demand(
+        _FIELDS <= set(attestation) <= _FIELDS | _OPTIONAL,
+        Reason.HEADER,
+        "attestation: other fields",
+    )
+    demand(
+        field(attestation, "ver", int, "attestation") == VERSION,
+        Reason.VERSION,
+        "attestation: unknown version",
+    )
+    demand(
+        attestation["attestation_type"] == ATTESTATION_TYPE,
+        Reason.PROFILE,
+        "attestation: unknown type",
+    )
     return attestation

@@ -1,7 +1,8 @@
-"""Files of cases (`verify evidence --cases`) and of policies (`--policy`): from paths and JSON to pieces and demands.
+"""Files of cases (`verify evidence --cases`) and of policies (`--policy`): from paths and JSON to
+pieces and demands.
 
-Owns what a case may say. Its files are its trust anchors too (`root`, `jwks`, `key`, `keys`): who writes the case is
-who decides whom to believe. Paths are relative to the file that names them.
+Owns what a case may say. Its files are its trust anchors too (`root`, `jwks`, `key`, `keys`): who
+writes the case is who decides whom to believe. Paths are relative to the file that names them.
 """
 
 import time
@@ -64,7 +65,9 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def _case(entry: Any, path: Path) -> Case:
-    texts = [entry.get(name) if isinstance(entry, dict) else None for name in ("id", "kind", "verdict")]
+    texts = [
+        entry.get(name) if isinstance(entry, dict) else None for name in ("id", "kind", "verdict")
+    ]
     files = entry.get("files") if isinstance(entry, dict) else None
     if not all(type(text) is str for text in texts) or type(files) is not dict:
         raise OperatorFault(f"{path}: a case needs id, kind, verdict and files: {str(entry)[:80]}")
@@ -72,7 +75,9 @@ def _case(entry: Any, path: Path) -> Case:
     if type(entry.get("endorsement")) is str:
         named["endorsement"] = entry["endorsement"]
     paths = _paths(named, path)
-    return Case(id=str(texts[0]), kind=str(texts[1]), expected=str(texts[2]), paths=paths, document=entry)
+    return Case(
+        id=str(texts[0]), kind=str(texts[1]), expected=str(texts[2]), paths=paths, document=entry
+    )
 
 
 def judge_case(case: Case, base: Demands) -> Verdict:
@@ -112,7 +117,9 @@ def read_files(paths: Mapping[str, Path]) -> dict[str, bytes]:
                 found[role] = file.read(FILE_BYTES_MAX + 1)
         except (OSError, ValueError) as error:
             words = getattr(error, "strerror", None) or str(error)
-            raise CannotJudge(Unjudged.MISSING_FILE, f"cannot read {role} {path}: {words}") from None
+            raise CannotJudge(
+                Unjudged.MISSING_FILE, f"cannot read {role} {path}: {words}"
+            ) from None
         if len(found[role]) > FILE_BYTES_MAX:
             refuse(Reason.TOO_LARGE, f"{role}: over {FILE_BYTES_MAX} bytes")
     return found
@@ -137,7 +144,9 @@ def read_policy(text: str | None) -> PolicyFile:
         demands = read_demands(document, Demands(), ignore=("kind", "files"))
     except CannotJudge as error:
         raise OperatorFault(f"{path}: {error}; see node/evidence/README.md") from None
-    return PolicyFile(demands=demands, kind=kind, paths=_paths(files, path), has_time="time" in document)
+    return PolicyFile(
+        demands=demands, kind=kind, paths=_paths(files, path), has_time="time" in document
+    )
 
 
 def _paths(files: Mapping[Any, Any], beside: Path) -> dict[str, Path]:
@@ -159,7 +168,8 @@ def _read_json(path: Path, size_max: int) -> Any:
 
 
 def judge_file(path: Path, policy: PolicyFile, *, pinned: bool) -> tuple[str | None, Verdict]:
-    """Judge one piece of evidence under a policy: its kind, as detected or as the policy says, and the verdict.
+    """Judge one piece of evidence under a policy: its kind, as detected or as the policy says, and
+    the verdict.
 
     Args:
         path: the piece; what it is judged with, the policy names.
@@ -171,11 +181,18 @@ def judge_file(path: Path, policy: PolicyFile, *, pinned: bool) -> tuple[str | N
         data = read_files({"evidence": path})["evidence"]
         found = detect(data) if kind is None else (kind, ROLES.get(kind, "evidence"))
         if found is None:
-            raise CannotJudge(Unjudged.UNKNOWN_KIND, f"{path}: no kind of evidence that is known here")
+            raise CannotJudge(
+                Unjudged.UNKNOWN_KIND, f"{path}: no kind of evidence that is known here"
+            )
         kind, role = found
         if not pinned:
-            raise CannotJudge(Unjudged.NO_POLICY, "no policy: say with --policy what is demanded and whom to believe")
-        demands = policy.demands if policy.has_time else replace(policy.demands, time=int(time.time()))
+            raise CannotJudge(
+                Unjudged.NO_POLICY,
+                "no policy: say with --policy what is demanded and whom to believe",
+            )
+        demands = (
+            policy.demands if policy.has_time else replace(policy.demands, time=int(time.time()))
+        )
         return kind, judge(Piece(kind, {**read_files(policy.paths), role: data}), demands)
     except CannotJudge as error:
         return kind, Verdict(Answer.CANNOT_CHECK, error.reason, str(error))

@@ -1,7 +1,8 @@
 """CBOR (RFC 8949), read in its shortest form only.
 
-Owns the refusal of everything that has a second encoding: what is read is encoded again and compared, which also finds
-bytes after the end. Types beyond JSON's, byte strings, tags and epoch times are refused.
+Owns the refusal of everything that has a second encoding: what is read is encoded again and
+compared, which also finds bytes after the end. Types beyond JSON's, byte strings, tags and epoch
+times are refused.
 """
 
 from datetime import datetime
@@ -25,12 +26,16 @@ def decode(data: bytes, what: str) -> Any:
     """
     demand(len(data) <= CBOR_BYTES_MAX, Reason.TOO_LARGE, f"{what}: over {CBOR_BYTES_MAX} bytes")
     try:
-        value = cbor2.loads(data, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False)
+        value = cbor2.loads(
+            data, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
+        )
         value = _plain(value)
         canonical = encode(value)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         refuse(Reason.MALFORMED, f"{what}: not CBOR that is read here ({type(error).__name__})")
-    demand(canonical == data, Reason.ENCODING, f"{what}: not in shortest form, or bytes after the end")
+    demand(
+        canonical == data, Reason.ENCODING, f"{what}: not in shortest form, or bytes after the end"
+    )
     return value
 
 

@@ -1,7 +1,9 @@
-"""Transparent statements: a signed statement with the receipt of a CCF ledger that holds it (SCITT).
+"""Transparent statements: a signed statement with the receipt of a CCF ledger that holds it
+(SCITT).
 
-The receipt (draft-birkholz-cose-receipts-ccf-profile) is a COSE message over the root of a Merkle tree, which it does
-not carry: the path in its proof must lead from this statement to exactly the root that is signed.
+The receipt (draft-birkholz-cose-receipts-ccf-profile) is a COSE message over the root of a Merkle
+tree, which it does not carry: the path in its proof must lead from this statement to exactly the
+root that is signed.
 
 | step | reasons, in order |
 |---|---|
@@ -81,18 +83,37 @@ def _digest_without_receipts(message: cose.Sign1) -> bytes:
 
 
 def _services(data: bytes) -> dict[bytes, list[x509.Certificate]]:
-    """The ledger's certificates by the name of their key: hex SHA-256 of its SubjectPublicKeyInfo, in ASCII."""
+    """The ledger's certificates by the name of their key: hex SHA-256 of its SubjectPublicKeyInfo,
+    in ASCII."""
     entries = field(decode_json(data, "keys"), "parameters", list, "keys")
     demand(0 < len(entries) <= SERVICES_MAX, Reason.TOO_LARGE, f"keys: expected 1..{SERVICES_MAX}")
     found: dict[bytes, list[x509.Certificate]] = {}
     for entry in entries:
-        demand(isinstance(entry, dict) and set(entry) == _SERVICE, Reason.MALFORMED, "keys: other fields")
-        demand(entry["signatureAlgorithm"] in _SERVICE_ALGORITHMS, Reason.ALGORITHM, "keys: signature algorithm")
-        demand(field(entry, "treeAlgorithm", str, "keys") == "CCF", Reason.VERSION, "keys: of another tree")
+        demand(
+            isinstance(entry, dict) and set(entry) == _SERVICE,
+            Reason.MALFORMED,
+            "keys: other fields",
+        )
+        demand(
+            entry["signatureAlgorithm"] in _SERVICE_ALGORITHMS,
+            Reason.ALGORITHM,
+            "keys: signature algorithm",
+        )
+        demand(
+            field(entry, "treeAlgorithm", str, "keys") == "CCF",
+            Reason.VERSION,
+            "keys: of another tree",
+        )
         der = decode_base64(field(entry, "serviceCertificate", str, "keys"))
-        demand(field(entry, "serviceId", str, "keys") == sha256(der).hexdigest(), Reason.CERTIFICATE_FORM, "keys: id")
+        demand(
+            field(entry, "serviceId", str, "keys") == sha256(der).hexdigest(),
+            Reason.CERTIFICATE_FORM,
+            "keys: id",
+        )
         certificate = chains.load(der)
-        found.setdefault(chains.key_digest(certificate).hex().encode("ascii"), []).append(certificate)
+        found.setdefault(chains.key_digest(certificate).hex().encode("ascii"), []).append(
+            certificate
+        )
     return found
 
 
@@ -102,7 +123,9 @@ def _check_receipt(
     """Check one receipt; returns the second at which it was issued, and what it says."""
     demand(type(data) is bytes, Reason.MALFORMED, "receipt: not a byte string")
     receipt = cose.Sign1.parse(data, "receipt", unsigned=(PROOFS,))
-    demand(receipt.header(TREE, int, "receipt") == CCF_TREE, Reason.VERSION, "receipt: of another tree")
+    demand(
+        receipt.header(TREE, int, "receipt") == CCF_TREE, Reason.VERSION, "receipt: of another tree"
+    )
     name = receipt.header(cose.KEY_ID, bytes, "receipt")
     certificates = services.get(name)
     if certificates is None:
@@ -112,21 +135,32 @@ def _check_receipt(
     claims = receipt.header(cose.CWT_CLAIMS, dict, "receipt")
     issuer = field(claims, cose.ISSUER, str, "receipt", Reason.HEADER)
     demand(demands.issuer in (None, issuer), Reason.ISSUER, f"receipt: issued by {issuer!r}")
-    transaction = field(receipt.header("ccf.v1", dict, "receipt"), "txid", str, "receipt", Reason.HEADER)
+    transaction = field(
+        receipt.header("ccf.v1", dict, "receipt"), "txid", str, "receipt", Reason.HEADER
+    )
     root = _root(_proof(receipt), digest, transaction)
     receipt.verify(load_public_key(_spki(certificates[0])), detached=root)
     issued = instant(claims, cose.ISSUED_AT, "receipt")
     _check_ledger_certificates(certificates, issued, demands)
-    return issued, {"ledger": issuer, "transaction": transaction, "key": name.decode("ascii"), "issued_at": issued}
+    return issued, {
+        "ledger": issuer,
+        "transaction": transaction,
+        "key": name.decode("ascii"),
+        "issued_at": issued,
+    }
 
 
-def _check_ledger_certificates(certificates: Sequence[x509.Certificate], issued: int, demands: Demands) -> None:
+def _check_ledger_certificates(
+    certificates: Sequence[x509.Certificate], issued: int, demands: Demands
+) -> None:
     """Check that the ledger's key was certified when the receipt was issued; needs no clock."""
     if any(begin <= issued <= end for begin, end in map(chains.window, certificates)):
         return
     begin = min(chains.window(certificate)[0] for certificate in certificates)
     reason = Reason.NOT_YET_VALID if issued < begin else Reason.EXPIRED
-    refuse(reason, f"receipt: issued at {issued}, when no certificate of the ledger's key was valid")
+    refuse(
+        reason, f"receipt: issued at {issued}, when no certificate of the ledger's key was valid"
+    )
 
 
 def _spki(certificate: x509.Certificate) -> bytes:
@@ -152,7 +186,11 @@ def _root(proof: dict[Any, Any], digest: bytes, transaction: str) -> bytes:
     demand(shaped and type(path) is list, Reason.MALFORMED, "proof: leaf or path of wrong types")
     demand(len(path) <= PATH_MAX, Reason.TOO_LARGE, f"proof: path over {PATH_MAX}")
     internal, evidence, data = leaf
-    demand(len(internal) == len(data) == _HASH_SIZE, Reason.LENGTH, "proof: a hash is not 32 bytes long")
+    demand(
+        len(internal) == len(data) == _HASH_SIZE,
+        Reason.LENGTH,
+        "proof: a hash is not 32 bytes long",
+    )
     _check_transaction(evidence, transaction)
     demand(data == digest, Reason.PAYLOAD_BINDING, "the receipt is of another statement")
     root = sha256(internal + sha256(evidence.encode("utf-8")).digest() + data).digest()
@@ -172,4 +210,8 @@ def _check_transaction(evidence: str, transaction: str) -> None:
     if covered is None or signing is None:
         refuse(Reason.TRANSACTION, "proof: commit evidence or transaction id of another form")
     earlier = tuple(map(int, covered.groups())), tuple(map(int, signing.groups()))
-    demand(earlier[0] <= earlier[1], Reason.TRANSACTION, "proof: the covered transaction is the later one")
+    demand(
+        earlier[0] <= earlier[1],
+        Reason.TRANSACTION,
+        "proof: the covered transaction is the later one",
+    )

@@ -1,7 +1,9 @@
-"""X.509 certificates as they come from the field: read byte by byte, so that none is refused for a harmless fault.
+"""X.509 certificates as they come from the field: read byte by byte, so that none is refused for a
+harmless fault.
 
-Some RA-TLS libraries write certificates that `cryptography` does not read (Gramine's names its algorithm with a NULL).
-Owns a strict DER reader of just what such a certificate needs, and its self-signature; chains.py is for all others.
+Some RA-TLS libraries write certificates that `cryptography` does not read (Gramine's names its
+algorithm with a NULL). Owns a strict DER reader of just what such a certificate needs, and its
+self-signature; chains.py is for all others.
 
 Sources: ITU-T X.690 (DER), RFC 5280 §4.1, RFC 5758 (ECDSA), RFC 4055 (RSA).
 """
@@ -48,7 +50,11 @@ def oid(dotted: str) -> bytes:
     return bytes(encoded)
 
 
-BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE = oid("2.5.29.19"), oid("2.5.29.15"), oid("2.5.29.37")
+BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE = (
+    oid("2.5.29.19"),
+    oid("2.5.29.15"),
+    oid("2.5.29.37"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,16 @@ class FieldCertificate:
         body = Reader(Reader(signed).only(SEQUENCE))
         demand(body.take(_VERSION) == _V3, Reason.CERTIFICATE_FORM, "certificate: not version 3")
         body.take(INTEGER)
-        demand(body.raw(SEQUENCE) == algorithm, Reason.CERTIFICATE_FORM, "certificate: names two signature algorithms")
-        issuer, validity, subject = body.raw(SEQUENCE), Reader(body.take(SEQUENCE)), body.raw(SEQUENCE)
+        demand(
+            body.raw(SEQUENCE) == algorithm,
+            Reason.CERTIFICATE_FORM,
+            "certificate: names two signature algorithms",
+        )
+        issuer, validity, subject = (
+            body.raw(SEQUENCE),
+            Reader(body.take(SEQUENCE)),
+            body.raw(SEQUENCE),
+        )
         spki, extensions = body.raw(SEQUENCE), Reader(body.take(_EXTENSIONS)).only(SEQUENCE)
         body.end()
         begin, end = _time(validity), _time(validity)
@@ -111,16 +125,27 @@ class FieldCertificate:
         Raises:
             AttestationError: ``algorithm``, ``certificate-chain``, ``signature``.
         """
-        demand(self.issuer == self.subject, Reason.CERTIFICATE_CHAIN, "certificate: not self-signed")
+        demand(
+            self.issuer == self.subject, Reason.CERTIFICATE_CHAIN, "certificate: not self-signed"
+        )
         key, scheme = load_public_key(self.spki), _HASHES.get(self.algorithm)
         try:
-            if isinstance(key, ec.EllipticCurvePublicKey) and scheme and self.algorithm.startswith(_ECDSA):
+            if (
+                isinstance(key, ec.EllipticCurvePublicKey)
+                and scheme
+                and self.algorithm.startswith(_ECDSA)
+            ):
                 key.verify(self.signature, self.signed, ec.ECDSA(scheme))
             elif isinstance(key, rsa.RSAPublicKey) and scheme and self.algorithm.startswith(_RSA):
-                demand(key.key_size >= RSA_BITS_MIN, Reason.ALGORITHM, "certificate: RSA key too short")
+                demand(
+                    key.key_size >= RSA_BITS_MIN, Reason.ALGORITHM, "certificate: RSA key too short"
+                )
                 key.verify(self.signature, self.signed, padding.PKCS1v15(), scheme)
             else:
-                refuse(Reason.ALGORITHM, "certificate: signature algorithm does not fit its key, or is not allowed")
+                refuse(
+                    Reason.ALGORITHM,
+                    "certificate: signature algorithm does not fit its key, or is not allowed",
+                )
         except (InvalidSignature, ValueError):
             refuse(Reason.SIGNATURE, "certificate: not signed by its own key")
 
@@ -133,28 +158,41 @@ class FieldCertificate:
         for other, extension in self.extensions.items():
             known = other in (name, BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE)
             demand(
-                known or not extension.critical, Reason.CERTIFICATE_FORM, f"unknown critical extension {other.hex()}"
+                known or not extension.critical,
+                Reason.CERTIFICATE_FORM,
+                f"unknown critical extension {other.hex()}",
             )
         found = self.extensions.get(name)
         if found is None:
-            refuse(Reason.CERTIFICATE_FORM, "certificate: the extension with the evidence is missing")
+            refuse(
+                Reason.CERTIFICATE_FORM, "certificate: the extension with the evidence is missing"
+            )
         return found.value
 
 
 def split_certificate(der: bytes) -> tuple[bytes, bytes, bytes]:
-    """What is signed, AlgorithmIdentifier and signature of a certificate or CRL: what nobody signs is exact.
+    """What is signed, AlgorithmIdentifier and signature of a certificate or CRL: what nobody signs
+    is exact.
 
-    Neither `cryptography` nor dcap-qvl looks at the number of unused bits of the signature, so that one certificate
-    would have eight encodings.
+    Neither `cryptography` nor dcap-qvl looks at the number of unused bits of the signature, so that
+    one certificate would have eight encodings.
 
     Raises:
         AttestationError: ``too-large``, ``certificate-form``.
     """
-    demand(len(der) <= CERTIFICATE_BYTES_MAX, Reason.TOO_LARGE, f"certificate: over {CERTIFICATE_BYTES_MAX} bytes")
+    demand(
+        len(der) <= CERTIFICATE_BYTES_MAX,
+        Reason.TOO_LARGE,
+        f"certificate: over {CERTIFICATE_BYTES_MAX} bytes",
+    )
     outer = Reader(Reader(der).only(SEQUENCE))
     signed, algorithm, signature = outer.raw(SEQUENCE), outer.raw(SEQUENCE), outer.take(BIT_STRING)
     outer.end()
-    demand(signature[:1] == b"\x00", Reason.CERTIFICATE_FORM, "certificate: signature is no whole number of bytes")
+    demand(
+        signature[:1] == b"\x00",
+        Reason.CERTIFICATE_FORM,
+        "certificate: signature is no whole number of bytes",
+    )
     return signed, algorithm, signature[1:]
 
 
@@ -178,7 +216,11 @@ class Reader:
             AttestationError: ``certificate-form``: another tag, or not DER.
         """
         data, start = self._data, self._position
-        demand(start + 2 <= len(data) and data[start] == tag, Reason.CERTIFICATE_FORM, f"DER: no element {tag:#04x}")
+        demand(
+            start + 2 <= len(data) and data[start] == tag,
+            Reason.CERTIFICATE_FORM,
+            f"DER: no element {tag:#04x}",
+        )
         size, content = data[start + 1], start + 2
         if size & 0x80:
             width = size & 0x7F
@@ -186,7 +228,11 @@ class Reader:
             shortest = 0 < width <= 4 and size >= 0x80 and size >> 8 * (width - 1) > 0
             demand(shortest, Reason.CERTIFICATE_FORM, "DER: a length is not in its shortest form")
             content += width
-        demand(content + size <= len(data), Reason.CERTIFICATE_FORM, "DER: an element ends after its data")
+        demand(
+            content + size <= len(data),
+            Reason.CERTIFICATE_FORM,
+            "DER: an element ends after its data",
+        )
         self._position = content + size
         return data[start : self._position], data[content : self._position]
 
@@ -210,15 +256,24 @@ class Reader:
         Raises:
             AttestationError: ``certificate-form``.
         """
-        demand(self._position == len(self._data), Reason.CERTIFICATE_FORM, "DER: bytes after the last element")
+        demand(
+            self._position == len(self._data),
+            Reason.CERTIFICATE_FORM,
+            "DER: bytes after the last element",
+        )
 
 
 def _algorithm(raw: bytes) -> bytes:
-    """OBJECT IDENTIFIER of an AlgorithmIdentifier; a NULL may follow it, whether or not it should."""
+    """OBJECT IDENTIFIER of an AlgorithmIdentifier; a NULL may follow it, whether or not it
+    should."""
     reader = Reader(Reader(raw).only(SEQUENCE))
     name = reader.take(OID)
     if reader.next_tag() is not None:
-        demand(reader.take(NULL) == b"", Reason.CERTIFICATE_FORM, "certificate: parameters of the signature algorithm")
+        demand(
+            reader.take(NULL) == b"",
+            Reason.CERTIFICATE_FORM,
+            "certificate: parameters of the signature algorithm",
+        )
         reader.end()
     return name
 
@@ -229,22 +284,37 @@ def _extensions(data: bytes) -> dict[bytes, Extension]:
         one = Reader(reader.take(SEQUENCE))
         name, critical = one.take(OID), False
         if one.next_tag() == BOOLEAN:
-            demand(one.take(BOOLEAN) == b"\xff", Reason.CERTIFICATE_FORM, "DER: a default value is written out")
+            demand(
+                one.take(BOOLEAN) == b"\xff",
+                Reason.CERTIFICATE_FORM,
+                "DER: a default value is written out",
+            )
             critical = True
         demand(name not in found, Reason.CERTIFICATE_FORM, f"extension {name.hex()} stands twice")
         found[name] = Extension(critical, one.take(OCTET_STRING))
         one.end()
-        demand(len(found) <= EXTENSIONS_MAX, Reason.TOO_LARGE, f"certificate: over {EXTENSIONS_MAX} extensions")
+        demand(
+            len(found) <= EXTENSIONS_MAX,
+            Reason.TOO_LARGE,
+            f"certificate: over {EXTENSIONS_MAX} extensions",
+        )
     return found
 
 
 def _time(reader: Reader) -> int:
     general = reader.next_tag() == GENERALIZED_TIME
     text = reader.take(GENERALIZED_TIME if general else UTC_TIME).decode("ascii", "replace")
-    whole = len(text) == (15 if general else 13) and text[:-1].isdecimal() and text.isascii() and text.endswith("Z")
+    whole = (
+        len(text) == (15 if general else 13)
+        and text[:-1].isdecimal()
+        and text.isascii()
+        and text.endswith("Z")
+    )
     demand(whole, Reason.CERTIFICATE_FORM, "certificate: a time is not written as RFC 5280 has it")
     century = "" if general else ("19" if text[:2] >= "50" else "20")
     try:
-        return int(datetime.strptime(century + text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp())
+        return int(
+            datetime.strptime(century + text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        )
     except ValueError:
         refuse(Reason.CERTIFICATE_FORM, "certificate: a time does not exist")

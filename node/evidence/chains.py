@@ -1,7 +1,8 @@
-"""Chains of X.509 certificates inside other formats: each issued by the next, up to one that is pinned.
+"""Chains of X.509 certificates inside other formats: each issued by the next, up to one that is
+pinned.
 
-Owns the checks of RFC 5280 that such a chain needs, and the pins of did:x509 (draft-birkholz-did-x509): the digest of
-an authority's certificate, and a use of the key.
+Owns the checks of RFC 5280 that such a chain needs, and the pins of did:x509
+(draft-birkholz-did-x509): the digest of an authority's certificate, and a use of the key.
 """
 
 import base64
@@ -29,12 +30,17 @@ CHAIN_MAX = 5
 REMEMBERED_MAX = 64
 """Certificates read once: a root stands in many chains of one piece of evidence."""
 _HASHES = (SHA256, SHA384, SHA512)
-_UNDERSTOOD = (ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE)
+_UNDERSTOOD = (
+    ExtensionOID.BASIC_CONSTRAINTS,
+    ExtensionOID.KEY_USAGE,
+    ExtensionOID.EXTENDED_KEY_USAGE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Certificates from leaf to root, each issued by the next. Only `read_chain` makes one; no time was looked at."""
+    """Certificates from leaf to root, each issued by the next. Only `read_chain` makes one; no time
+    was looked at."""
 
     certificates: tuple[x509.Certificate, ...]
     key: PublicKey
@@ -62,17 +68,32 @@ def load(der: bytes) -> x509.Certificate:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a verdict is an error or none
             certificate = x509.load_der_x509_certificate(der)
-            _ = (certificate.issuer, certificate.subject, certificate.extensions, certificate.public_key())
-            _ = (certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm, window(certificate))
+            _ = (
+                certificate.issuer,
+                certificate.subject,
+                certificate.extensions,
+                certificate.public_key(),
+            )
+            _ = (
+                certificate.signature_algorithm_parameters,
+                certificate.signature_hash_algorithm,
+                window(certificate),
+            )
     except PARSER_ERRORS as error:
         refuse(Reason.CERTIFICATE_FORM, f"not an X.509 certificate ({type(error).__name__})")
-    demand(certificate.version is x509.Version.v3, Reason.CERTIFICATE_FORM, "not an X.509 v3 certificate")
+    demand(
+        certificate.version is x509.Version.v3,
+        Reason.CERTIFICATE_FORM,
+        "not an X.509 v3 certificate",
+    )
     return certificate
 
 
 def window(certificate: x509.Certificate) -> tuple[int, int]:
     """First and last second of validity, Unix."""
-    return int(certificate.not_valid_before_utc.timestamp()), int(certificate.not_valid_after_utc.timestamp())
+    return int(certificate.not_valid_before_utc.timestamp()), int(
+        certificate.not_valid_after_utc.timestamp()
+    )
 
 
 def key_digest(certificate: x509.Certificate) -> Digest:
@@ -87,14 +108,24 @@ def read_chain(ders: Sequence[bytes]) -> Chain:
     Raises:
         AttestationError: ``certificate-form``, ``algorithm``, ``certificate-chain``.
     """
-    demand(2 <= len(ders) <= CHAIN_MAX, Reason.CERTIFICATE_CHAIN, f"expected 2..{CHAIN_MAX} certificates")
-    demand(all(type(der) is bytes for der in ders), Reason.CERTIFICATE_FORM, "a certificate is no byte string")
+    demand(
+        2 <= len(ders) <= CHAIN_MAX,
+        Reason.CERTIFICATE_CHAIN,
+        f"expected 2..{CHAIN_MAX} certificates",
+    )
+    demand(
+        all(type(der) is bytes for der in ders),
+        Reason.CERTIFICATE_FORM,
+        "a certificate is no byte string",
+    )
     certificates = tuple(load(der) for der in ders)
     for certificate in certificates:
         _check_critical(certificate)
     for below, certificate in enumerate(certificates[1:]):
         _check_authority(certificate, below)
-    for certificate, issuer in zip(certificates, (*certificates[1:], certificates[-1]), strict=True):
+    for certificate, issuer in zip(
+        certificates, (*certificates[1:], certificates[-1]), strict=True
+    ):
         check_issued(certificate, issuer)
     leaf = certificates[0]
     demand(not _is_authority(leaf), Reason.CERTIFICATE_CHAIN, "the leaf is an authority")
@@ -116,23 +147,33 @@ def check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> Non
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError):
-        refuse(Reason.CERTIFICATE_CHAIN, f"{certificate.subject.rfc4514_string()}: not issued by the next certificate")
+        refuse(
+            Reason.CERTIFICATE_CHAIN,
+            f"{certificate.subject.rfc4514_string()}: not issued by the next certificate",
+        )
 
 
 def _key(certificate: x509.Certificate) -> PublicKey:
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_BITS_MIN:
         return key
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)):
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(
+        key.curve, (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+    ):
         return key
-    refuse(Reason.ALGORITHM, f"{certificate.subject.rfc4514_string()}: a key of a kind that is not allowed")
+    refuse(
+        Reason.ALGORITHM,
+        f"{certificate.subject.rfc4514_string()}: a key of a kind that is not allowed",
+    )
 
 
 def _check_critical(certificate: x509.Certificate) -> None:
     for extension in certificate.extensions:
         if extension.critical:
             known = extension.oid in _UNDERSTOOD
-            demand(known, Reason.CERTIFICATE_FORM, f"critical extension {extension.oid.dotted_string}")
+            demand(
+                known, Reason.CERTIFICATE_FORM, f"critical extension {extension.oid.dotted_string}"
+            )
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
@@ -143,28 +184,45 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _check_authority(certificate: x509.Certificate, below: int) -> None:
-    """Check that a certificate may issue, with this many authorities below it (RFC 5280 §4.2.1.9)."""
+    """Check that a certificate may issue, with this many authorities below it (RFC 5280
+    §4.2.1.9)."""
     found = {extension.oid: extension.value for extension in certificate.extensions}
-    constraints, usage = found.get(ExtensionOID.BASIC_CONSTRAINTS), found.get(ExtensionOID.KEY_USAGE)
+    constraints, usage = (
+        found.get(ExtensionOID.BASIC_CONSTRAINTS),
+        found.get(ExtensionOID.KEY_USAGE),
+    )
     may = isinstance(constraints, x509.BasicConstraints) and constraints.ca
     may = may and isinstance(usage, x509.KeyUsage) and usage.key_cert_sign
     name = certificate.subject.rfc4514_string()
     demand(may, Reason.CERTIFICATE_CHAIN, f"{name}: may not issue certificates")
     limit = constraints.path_length if isinstance(constraints, x509.BasicConstraints) else None
-    demand(limit is None or limit >= below, Reason.CERTIFICATE_CHAIN, f"{name}: too many authorities below it")
+    demand(
+        limit is None or limit >= below,
+        Reason.CERTIFICATE_CHAIN,
+        f"{name}: too many authorities below it",
+    )
 
 
 def check_did(did: str, chain: Chain) -> None:
-    """Check that a did:x509 of the form ``did:x509:0:sha256:FINGERPRINT::eku:OID`` describes this chain.
+    """Check that a did:x509 of the form ``did:x509:0:sha256:FINGERPRINT::eku:OID`` describes this
+    chain.
 
     Raises:
         AttestationError: ``issuer``, ``root-unknown``, ``extended-key-usage``.
     """
     parts = did.split(":")
-    shaped = len(parts) == 8 and parts[:4] == ["did", "x509", "0", "sha256"] and parts[5:7] == ["", "eku"]
+    shaped = (
+        len(parts) == 8
+        and parts[:4] == ["did", "x509", "0", "sha256"]
+        and parts[5:7] == ["", "eku"]
+    )
     demand(shaped, Reason.ISSUER, f"{did!r} is not of the form did:x509:0:sha256:…::eku:…")
     fingerprints = {_fingerprint(certificate) for certificate in chain.certificates[1:]}
-    demand(parts[4] in fingerprints, Reason.ROOT_UNKNOWN, "no authority of the chain has the pinned fingerprint")
+    demand(
+        parts[4] in fingerprints,
+        Reason.ROOT_UNKNOWN,
+        "no authority of the chain has the pinned fingerprint",
+    )
     uses = [
         value
         for value in (e.value for e in chain.certificates[0].extensions)

@@ -1,7 +1,8 @@
-"""Conceptual Message Wrappers (RATS): what kind of evidence is in there? Read only; a wrapper proves nothing.
+"""Conceptual Message Wrappers (RATS): what kind of evidence is in there? Read only; a wrapper
+proves nothing.
 
-Owns the forms of draft-ietf-rats-msg-wrap: record and collection, in JSON and CBOR, tagged CBOR, and the extension of a
-certificate (id-pe-cmw) that carries one of them.
+Owns the forms of draft-ietf-rats-msg-wrap: record and collection, in JSON and CBOR, tagged CBOR,
+and the extension of a certificate (id-pe-cmw) that carries one of them.
 
 | step | reasons, in order |
 |---|---|
@@ -15,7 +16,13 @@ from typing import Any
 import cbor2
 
 from strongroom.node.evidence import cbor, chains
-from strongroom.node.evidence.certificates import OCTET_STRING, UTF8_STRING, FieldCertificate, Reader, oid
+from strongroom.node.evidence.certificates import (
+    OCTET_STRING,
+    UTF8_STRING,
+    FieldCertificate,
+    Reader,
+    oid,
+)
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.pieces import Piece
 from strongroom.node.evidence.reasons import Reason, demand, refuse
@@ -33,7 +40,9 @@ INDICATORS_MAX = 0x0F
 """reference values, endorsements, evidence, attestation results: bits 0-3."""
 ENTRIES_MAX = 64
 DEPTH_MAX = 4
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[!-~]{1,256})*\Z")
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:; ?[!-~]{1,256})*\Z"
+)
 _TYPE_NAME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:[!-~]+|[0-2](?:\.(?:0|[1-9][0-9]*))+)\Z")
 """A URI, or an OID in dotted form."""
 
@@ -74,7 +83,9 @@ def _types(item: Any, form: str, depth: int) -> list[str]:
     if type(item) is list:
         return [_record(item, form)]
     if form == "CBOR" and isinstance(item, cbor2.CBORTag):
-        demand(type(item.value) is bytes, Reason.CLAIMS, "CMW: a tag around something else than bytes")
+        demand(
+            type(item.value) is bytes, Reason.CLAIMS, "CMW: a tag around something else than bytes"
+        )
         return [f"content format {_content_format(item.tag)}"]
     if type(item) is not dict:
         refuse(Reason.MALFORMED, "CMW: neither record, collection nor tag")
@@ -83,17 +94,29 @@ def _types(item: Any, form: str, depth: int) -> list[str]:
 
 def _collection(item: dict[Any, Any], form: str, depth: int) -> list[str]:
     name = item.get(COLLECTION_TYPE)
-    named = COLLECTION_TYPE not in item or (type(name) is str and _TYPE_NAME.match(name) is not None)
+    named = COLLECTION_TYPE not in item or (
+        type(name) is str and _TYPE_NAME.match(name) is not None
+    )
     demand(named, Reason.CLAIMS, "CMW: the collection's type is neither URI nor OID")
     entries = {label: entry for label, entry in item.items() if label != COLLECTION_TYPE}
-    demand(0 < len(entries) <= ENTRIES_MAX, Reason.CLAIMS, f"CMW: expected 1..{ENTRIES_MAX} entries")
+    demand(
+        0 < len(entries) <= ENTRIES_MAX, Reason.CLAIMS, f"CMW: expected 1..{ENTRIES_MAX} entries"
+    )
     kinds = {type(label) for label in entries}
-    demand(kinds <= ({str} if form == "JSON" else {str, int}), Reason.CLAIMS, "CMW: a label of another type")
+    demand(
+        kinds <= ({str} if form == "JSON" else {str, int}),
+        Reason.CLAIMS,
+        "CMW: a label of another type",
+    )
     return [kind for entry in entries.values() for kind in _types(entry, form, depth + 1)]
 
 
 def _record(item: list[Any], form: str) -> str:
-    demand(len(item) in (2, 3), Reason.CLAIMS, "CMW: a record has a type, a value and perhaps an indicator")
+    demand(
+        len(item) in (2, 3),
+        Reason.CLAIMS,
+        "CMW: a record has a type, a value and perhaps an indicator",
+    )
     kind, value = item[0], item[1]
     if form == "JSON":
         demand(type(value) is str, Reason.CLAIMS, "CMW: the value is no text")
@@ -106,7 +129,11 @@ def _record(item: list[Any], form: str) -> str:
     if type(kind) is int and form == "CBOR":
         demand(0 <= kind <= FORMAT_MAX, Reason.CLAIMS, f"CMW: content format {kind}")
         return f"content format {kind}"
-    demand(type(kind) is str and _MEDIA_TYPE.match(kind) is not None, Reason.CLAIMS, "CMW: no media type")
+    demand(
+        type(kind) is str and _MEDIA_TYPE.match(kind) is not None,
+        Reason.CLAIMS,
+        "CMW: no media type",
+    )
     return str(kind)
 
 

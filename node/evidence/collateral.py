@@ -1,7 +1,9 @@
-"""Intel's word on a platform, from a file and never from a network: TCB levels, quoting enclave, revocation lists.
+"""Intel's word on a platform, from a file and never from a network: TCB levels, quoting enclave,
+revocation lists.
 
-Owns the file's form and what dcap-qvl leaves open: one encoding per value, roots in the chains that are the pinned one
-and no copy of it, validity of both documents and both lists. Signatures and revocation dcap-qvl verifies.
+Owns the file's form and what dcap-qvl leaves open: one encoding per value, roots in the chains that
+are the pinned one and no copy of it, validity of both documents and both lists. Signatures and
+revocation dcap-qvl verifies.
 """
 
 from collections.abc import Mapping
@@ -38,7 +40,8 @@ class Collateral:
     signers: tuple[x509.Certificate, ...]
     """Every certificate of the chains but the roots."""
     windows: tuple[tuple[int, int, str], ...]
-    """When each document and list was issued, when the next one is due, and what it is; Unix seconds."""
+    """When each document and list was issued, when the next one is due, and what it is; Unix
+    seconds."""
 
     def check_time(self, demands: Demands) -> None:
         """Check both documents and both lists.
@@ -60,14 +63,25 @@ def read_collateral(data: bytes, root: bytes) -> Collateral:
     """Read a file, whose chains must end in this root.
 
     Raises:
-        AttestationError: ``too-large``, ``malformed``, ``encoding``, ``collateral``, ``certificate-form``,
-            ``root-unknown``.
+        AttestationError: ``too-large``, ``malformed``, ``encoding``, ``collateral``,
+            ``certificate-form``, ``root-unknown``.
     """
-    demand(len(data) <= COLLATERAL_BYTES_MAX, Reason.TOO_LARGE, f"collateral: over {COLLATERAL_BYTES_MAX} bytes")
+    demand(
+        len(data) <= COLLATERAL_BYTES_MAX,
+        Reason.TOO_LARGE,
+        f"collateral: over {COLLATERAL_BYTES_MAX} bytes",
+    )
     document = decode_json(data, "collateral")
     names = {*_CHAINS, *_DOCUMENTS, *_BYTES}
-    demand(type(document) is dict and set(document) == names, Reason.COLLATERAL, "collateral: other fields")
-    texts = {name: field(document, name, str, "collateral", Reason.COLLATERAL) for name in (*_CHAINS, *_DOCUMENTS)}
+    demand(
+        type(document) is dict and set(document) == names,
+        Reason.COLLATERAL,
+        "collateral: other fields",
+    )
+    texts = {
+        name: field(document, name, str, "collateral", Reason.COLLATERAL)
+        for name in (*_CHAINS, *_DOCUMENTS)
+    }
     binaries = {name: decode_hex(document[name], f"collateral's {name}") for name in _BYTES}
     signers = tuple(_signer(texts[name], root) for name in _CHAINS)
     lists = tuple(_revocations(binaries[name]) for name in ("root_ca_crl", "pck_crl"))
@@ -77,7 +91,8 @@ def read_collateral(data: bytes, root: bytes) -> Collateral:
 
 
 def same_root(certificate: bytes, root: bytes) -> bool:
-    """Is this the pinned root: the same bytes, or another self-signed certificate over the same key?"""
+    """Is this the pinned root: the same bytes, or another self-signed certificate over the same
+    key?"""
     if certificate == root:
         return True
     loaded = chains.load(certificate)
@@ -91,7 +106,11 @@ def same_root(certificate: bytes, root: bytes) -> bool:
 def _signer(chain: str, root: bytes) -> x509.Certificate:
     certificates = read_certificates(chain.encode("ascii", "replace"), gaps=False)
     demand(len(certificates) == 2, Reason.COLLATERAL, "collateral: a chain is not signer and root")
-    demand(same_root(certificates[1], root), Reason.ROOT_UNKNOWN, "collateral: a chain ends in another root")
+    demand(
+        same_root(certificates[1], root),
+        Reason.ROOT_UNKNOWN,
+        "collateral: a chain ends in another root",
+    )
     signer = chains.load(certificates[0])
     chains.check_issued(signer, chains.load(root))
     return signer
@@ -101,7 +120,13 @@ def _revocations(der: bytes) -> x509.CertificateRevocationList:
     split_certificate(der)
     try:
         found = x509.load_der_x509_crl(der)
-        _ = (found.issuer, found.last_update_utc, found.next_update_utc, found.extensions, len(found))
+        _ = (
+            found.issuer,
+            found.last_update_utc,
+            found.next_update_utc,
+            found.extensions,
+            len(found),
+        )
     except PARSER_ERRORS:
         refuse(Reason.COLLATERAL, "collateral: not a list of revoked certificates")
     return found
@@ -109,7 +134,10 @@ def _revocations(der: bytes) -> x509.CertificateRevocationList:
 
 def _window(text: str, name: str) -> tuple[int, int, str]:
     document: Any = decode_json(text.encode("utf-8", "replace"), name)
-    begin, end = (_seconds(field(document, key, str, name, Reason.COLLATERAL)) for key in ("issueDate", "nextUpdate"))
+    begin, end = (
+        _seconds(field(document, key, str, name, Reason.COLLATERAL))
+        for key in ("issueDate", "nextUpdate")
+    )
     return begin, end, name
 
 

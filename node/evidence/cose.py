@@ -1,7 +1,8 @@
-"""COSE_Sign1 messages (RFC 9052 §4.2): one signer, headers where they belong, a signature over exactly the right bytes.
+"""COSE_Sign1 messages (RFC 9052 §4.2): one signer, headers where they belong, a signature over
+exactly the right bytes.
 
-Owns the structure of the message. Which key signs, and what the payload means, the callers know. No library of the
-project's list reads COSE; the structure is four fields.
+Owns the structure of the message. Which key signs, and what the payload means, the callers know. No
+library of the project's list reads COSE; the structure is four fields.
 """
 
 from collections.abc import Collection, Mapping
@@ -37,7 +38,14 @@ X5T = 34
 ISSUER, SUBJECT, ISSUED_AT = 1, 2, 6
 SHA_256 = -16
 
-SCHEMES: Mapping[int, Scheme] = {-7: ES256, -35: ES384, -36: ES512, -37: PS256, -38: PS384, -39: PS512}
+SCHEMES: Mapping[int, Scheme] = {
+    -7: ES256,
+    -35: ES384,
+    -36: ES512,
+    -37: PS256,
+    -38: PS384,
+    -39: PS512,
+}
 _KEY_TYPE, _EC2, _CURVE, _X, _Y = 1, 2, -1, -2, -3
 _CURVES = {1: ES256.curve, 2: ES384.curve, 3: ES512.curve}
 
@@ -55,7 +63,12 @@ class Sign1:
 
     @classmethod
     def parse(
-        cls, data: bytes, what: str, *, understood: Collection[int | str] = (), unsigned: Collection[Any] = ()
+        cls,
+        data: bytes,
+        what: str,
+        *,
+        understood: Collection[int | str] = (),
+        unsigned: Collection[Any] = (),
     ) -> "Sign1":
         """Read a tagged message.
 
@@ -69,19 +82,37 @@ class Sign1:
             AttestationError: ``malformed``, ``encoding``, ``header``, ``critical-header``.
         """
         item = cbor.decode(data, what)
-        demand(isinstance(item, cbor2.CBORTag) and item.tag == SIGN1_TAG, Reason.MALFORMED, f"{what}: no COSE_Sign1")
+        demand(
+            isinstance(item, cbor2.CBORTag) and item.tag == SIGN1_TAG,
+            Reason.MALFORMED,
+            f"{what}: no COSE_Sign1",
+        )
         parts = item.value
-        demand(type(parts) is list and len(parts) == 4, Reason.MALFORMED, f"{what}: not four fields")
+        demand(
+            type(parts) is list and len(parts) == 4, Reason.MALFORMED, f"{what}: not four fields"
+        )
         raw, unprotected, payload, signature = parts
         shaped = type(raw) is bytes and type(unprotected) is dict and type(signature) is bytes
-        demand(shaped and type(payload) in (bytes, type(None)), Reason.MALFORMED, f"{what}: fields of wrong types")
+        demand(
+            shaped and type(payload) in (bytes, type(None)),
+            Reason.MALFORMED,
+            f"{what}: fields of wrong types",
+        )
         protected = cbor.decode(raw, f"{what}'s protected header")
         demand(type(protected) is dict, Reason.MALFORMED, f"{what}: the protected header is no map")
         for label in unprotected:
-            demand(label in unsigned and label not in protected, Reason.HEADER, f"{what}: {label!r} is not signed")
+            demand(
+                label in unsigned and label not in protected,
+                Reason.HEADER,
+                f"{what}: {label!r} is not signed",
+            )
         _check_critical(protected, understood, what)
         return cls(
-            raw_protected=raw, protected=protected, unprotected=unprotected, payload=payload, signature=signature
+            raw_protected=raw,
+            protected=protected,
+            unprotected=unprotected,
+            payload=payload,
+            signature=signature,
         )
 
     def verify(self, key: PublicKey, *, detached: bytes | None = None) -> None:
@@ -107,7 +138,11 @@ class Sign1:
             AttestationError: ``header``.
         """
         value = self.protected.get(label)
-        demand(type(value) is kind, Reason.HEADER, f"{what}: header {label!r} is missing or not {kind.__name__}")
+        demand(
+            type(value) is kind,
+            Reason.HEADER,
+            f"{what}: header {label!r} is missing or not {kind.__name__}",
+        )
         return value
 
 
@@ -116,10 +151,22 @@ def _check_critical(protected: Mapping[Any, Any], understood: Collection[Any], w
     if CRITICAL not in protected:
         return
     critical = protected[CRITICAL]
-    demand(type(critical) is list and len(critical) > 0, Reason.CRITICAL_HEADER, f"{what}: no list of critical labels")
+    demand(
+        type(critical) is list and len(critical) > 0,
+        Reason.CRITICAL_HEADER,
+        f"{what}: no list of critical labels",
+    )
     for label in critical:
-        demand(type(label) in (int, str) and label in protected, Reason.CRITICAL_HEADER, f"{what}: {label!r} is absent")
-        demand(label in understood, Reason.CRITICAL_HEADER, f"{what}: {label!r} must be understood, and is not")
+        demand(
+            type(label) in (int, str) and label in protected,
+            Reason.CRITICAL_HEADER,
+            f"{what}: {label!r} is absent",
+        )
+        demand(
+            label in understood,
+            Reason.CRITICAL_HEADER,
+            f"{what}: {label!r} must be understood, and is not",
+        )
 
 
 def read_key(key: Any) -> PublicKey:
@@ -128,8 +175,17 @@ def read_key(key: Any) -> PublicKey:
     Raises:
         AttestationError: ``malformed``.
     """
-    demand(type(key) is dict and set(key) == {_KEY_TYPE, _CURVE, _X, _Y}, Reason.MALFORMED, "COSE key: other fields")
+    demand(
+        type(key) is dict and set(key) == {_KEY_TYPE, _CURVE, _X, _Y},
+        Reason.MALFORMED,
+        "COSE key: other fields",
+    )
     curve = _CURVES.get(key[_CURVE]) if type(key[_CURVE]) is int else None
-    if key[_KEY_TYPE] != _EC2 or curve is None or type(key[_X]) is not bytes or type(key[_Y]) is not bytes:
+    if (
+        key[_KEY_TYPE] != _EC2
+        or curve is None
+        or type(key[_X]) is not bytes
+        or type(key[_Y]) is not bytes
+    ):
         refuse(Reason.MALFORMED, "COSE key: not a key of P-256, P-384 or P-521")
     return elliptic_key(curve, key[_X], key[_Y])

@@ -1,6 +1,8 @@
-"""Intel SGX and TDX quotes, through dcap-qvl (extra `dcap`): our own checks around a library not trusted alone.
+"""Intel SGX and TDX quotes, through dcap-qvl (extra `dcap`): our own checks around a library not
+trusted alone.
 
-What it accepts is taken only if its status is on our list; what it refuses is bad, and its words only choose the code.
+What it accepts is taken only if its status is on our list; what it refuses is bad, and its words
+only choose the code.
 
 | step | reasons, in order |
 |---|---|
@@ -28,7 +30,9 @@ from strongroom.node.evidence.strict import read_certificates
 from strongroom.node.evidence.verdict import Fact, Verdict, settle
 
 KIND = "dcap"
-INTEL_ROOT = Digest(bytes.fromhex("a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e"))
+INTEL_ROOT = Digest(
+    bytes.fromhex("a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e")
+)
 """SHA-256 of the SubjectPublicKeyInfo of Intel's SGX Root CA; any other root is a simulated one."""
 FINE = "UpToDate"
 CONDITIONAL = frozenset(
@@ -85,12 +89,19 @@ def judge_quote(data: bytes, piece: Piece, demands: Demands) -> Verdict:
     moment = _moment(quote, collateral) if demands.time is None else demands.time
     report = _ask_library(data, collateral, root, moment)
     demands.check_code(quote.measurement, quote.report_data)
-    return settle(report.status, demands, _facts(quote, root, report), fine=FINE, conditional=CONDITIONAL)
+    return settle(
+        report.status, demands, _facts(quote, root, report), fine=FINE, conditional=CONDITIONAL
+    )
 
 
 def _root(quote: Quote, piece: Piece, demands: Demands) -> bytes:
-    """The pinned root, DER: the one that the policy names, or Intel's; the quote's chain must end in it."""
-    demand(len(quote.certificates) == 3, Reason.CERTIFICATE_CHAIN, "the quote's chain is not platform, authority, root")
+    """The pinned root, DER: the one that the policy names, or Intel's; the quote's chain must end
+    in it."""
+    demand(
+        len(quote.certificates) == 3,
+        Reason.CERTIFICATE_CHAIN,
+        "the quote's chain is not platform, authority, root",
+    )
     own = quote.certificates[2]
     if "root" in piece.files:
         given = read_certificates(piece.files["root"])
@@ -99,7 +110,9 @@ def _root(quote: Quote, piece: Piece, demands: Demands) -> bytes:
     else:
         root = own
         pinned = chains.key_digest(chains.load(own)) == INTEL_ROOT
-        demand(pinned, Reason.ROOT_UNKNOWN, "the quote's root is not Intel's, and no other was named")
+        demand(
+            pinned, Reason.ROOT_UNKNOWN, "the quote's root is not Intel's, and no other was named"
+        )
     loaded = chains.load(root)
     chains.check_issued(loaded, loaded)
     demand(same_root(own, root), Reason.ROOT_UNKNOWN, "the quote's chain ends in another root")

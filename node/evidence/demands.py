@@ -1,7 +1,8 @@
-"""What a policy, or a case, demands of evidence: the time, the pins, and what is accepted besides good.
+"""What a policy, or a case, demands of evidence: the time, the pins, and what is accepted besides
+good.
 
-Owns the JSON of a policy (see README.md). Every key is understood or the policy is refused: a demand that is skipped
-would be a check that nobody makes.
+Owns the JSON of a policy (see README.md). Every key is understood or the policy is refused: a
+demand that is skipped would be a check that nobody makes.
 """
 
 import time
@@ -16,8 +17,11 @@ from strongroom.node.evidence.reasons import CannotJudge, Reason, Unjudged, refu
 TIME_MAX = 1 << 40
 """Seconds; no certificate lives that long."""
 LIST_MAX = 1024
-MICROSOFT_DID = "did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ_ECBQfYZpt9s::eku:1.3.6.1.4.1.311.76.59.1.2"
-"""Who signs endorsements of Azure's utility VMs: Microsoft's supply chain root, and the use of the key."""
+MICROSOFT_DID = (
+    "did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ_ECBQfYZpt9s::eku:1.3.6.1.4.1.311.76.59.1.2"
+)
+"""Who signs endorsements of Azure's utility VMs: Microsoft's supply chain root, and the use of the
+key."""
 UVM_FEED = "ContainerPlat-AMD-UVM"
 HEADER_KEYS = ("attestedsvc", "msft-css-dev")
 """Labels under which an attested COSE message carries its attestation."""
@@ -25,7 +29,8 @@ HEADER_KEYS = ("attestedsvc", "msft-css-dev")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demands:
-    """One policy. The defaults are those of a case that says nothing: manufacturers' roots, Microsoft's DID."""
+    """One policy. The defaults are those of a case that says nothing: manufacturers' roots,
+    Microsoft's DID."""
 
     time: int | None = None
     """When, Unix seconds; None: without a clock, nothing is too early or too late."""
@@ -36,7 +41,8 @@ class Demands:
     roots: frozenset[Digest] = frozenset(AMD_ROOTS)
     """SHA-256 of the SubjectPublicKeyInfo of the roots of SEV-SNP that are believed."""
     allow_simulated: bool = True
-    """A root that the policy names and that is no manufacturer's is believed; facts then say simulated."""
+    """A root that the policy names and that is no manufacturer's is believed; facts then say
+    simulated."""
     did: str = MICROSOFT_DID
     feed: str = UVM_FEED
     min_uvm_svn: int = 0
@@ -83,10 +89,14 @@ class Demands:
             AttestationError: ``simulated``.
         """
         if simulated and not self.allow_simulated:
-            refuse(Reason.SIMULATED, "the root is SIMULATED, and the policy takes genuine silicon only")
+            refuse(
+                Reason.SIMULATED, "the root is SIMULATED, and the policy takes genuine silicon only"
+            )
 
 
-def read_demands(document: Mapping[str, Any], base: Demands, *, ignore: Collection[str] = ()) -> Demands:
+def read_demands(
+    document: Mapping[str, Any], base: Demands, *, ignore: Collection[str] = ()
+) -> Demands:
     """A policy's JSON object over another policy.
 
     Args:
@@ -105,11 +115,15 @@ def read_demands(document: Mapping[str, Any], base: Demands, *, ignore: Collecti
             continue
         reader = _READERS.get(key)
         if reader is None:
-            raise CannotJudge(Unjudged.POLICY, f"the policy demands {key!r}, which is not understood")
+            raise CannotJudge(
+                Unjudged.POLICY, f"the policy demands {key!r}, which is not understood"
+            )
         try:
             changes.update(reader(value))
         except (ValueError, TypeError):
-            raise CannotJudge(Unjudged.POLICY, f"the policy's {key!r} has no value that it can have") from None
+            raise CannotJudge(
+                Unjudged.POLICY, f"the policy's {key!r} has no value that it can have"
+            ) from None
     return replace(base, **changes)
 
 

@@ -1,4 +1,5 @@
-"""What kind of evidence is this file? Looked at from outside only; judging.py believes nothing that is found here.
+"""What kind of evidence is this file? Looked at from outside only; judging.py believes nothing that
+is found here.
 
 Owns the marks by which kinds are told apart, and the role that the file then has.
 """
@@ -68,7 +69,9 @@ def _message(data: bytes) -> str | None:
     item: Any = cbor.decode(data, "message")
     if getattr(item, "tag", None) != cose.SIGN1_TAG:
         return "cmw"
-    message = cose.Sign1.parse(data, "message", understood=HEADER_KEYS, unsigned=(RECEIPTS, uvm.TIMESTAMP))
+    message = cose.Sign1.parse(
+        data, "message", understood=HEADER_KEYS, unsigned=(RECEIPTS, uvm.TIMESTAMP)
+    )
     if any(label in message.protected for label in HEADER_KEYS):
         return "attested-cose"
     return "ccf-receipt" if RECEIPTS in message.unprotected else "uvm-endorsement"

@@ -1,4 +1,5 @@
-"""EAT Attestation Results (draft-ietf-rats-ear): a verifier's word with a tier per part, under one pinned key.
+"""EAT Attestation Results (draft-ietf-rats-ear): a verifier's word with a tier per part, under one
+pinned key.
 
 | step | reasons, in order |
 |---|---|
@@ -55,13 +56,21 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
     scheme, key = read_elliptic_jwk(pinned)
     if "jwk" in token.header:
         _, own = read_elliptic_jwk(token.header["jwk"])
-        demand(own == key, Reason.KEY_NOT_PINNED, "the token brings a key of its own, which is not the pinned one")
+        demand(
+            own == key,
+            Reason.KEY_NOT_PINNED,
+            "the token brings a key of its own, which is not the pinned one",
+        )
     token.verify(scheme, key)
     check_times(token.claims, demands)
     status, parts = _status(token.claims)
     if status == "contraindicated":
         refuse(Reason.CONTRAINDICATED, f"the verifier found: {', '.join(parts)}")
-    facts: dict[str, Fact] = {"profile": token.claims["eat_profile"], "parts": parts, "status": status}
+    facts: dict[str, Fact] = {
+        "profile": token.claims["eat_profile"],
+        "parts": parts,
+        "status": status,
+    }
     return settle(status, demands, facts, fine=FINE, conditional=CONDITIONAL)
 
 
@@ -81,12 +90,18 @@ def check_times(claims: Mapping[str, Any], demands: Demands) -> None:
 
 def _status(claims: Mapping[str, Any]) -> tuple[str, list[str]]:
     """The worst tier of all parts, and a word on each."""
-    demand(field(claims, "eat_profile", str, "EAR") in PROFILES, Reason.PROFILE, "EAR: unknown profile")
+    demand(
+        field(claims, "eat_profile", str, "EAR") in PROFILES, Reason.PROFILE, "EAR: unknown profile"
+    )
     verifier = field(claims, "ear.verifier-id", dict, "EAR")
     for name in ("build", "developer"):
         field(verifier, name, str, "EAR's verifier")
     submodules = field(claims, "submods", dict, "EAR")
-    demand(0 < len(submodules) <= SUBMODULES_MAX, Reason.CLAIMS, f"EAR: expected 1..{SUBMODULES_MAX} parts")
+    demand(
+        0 < len(submodules) <= SUBMODULES_MAX,
+        Reason.CLAIMS,
+        f"EAR: expected 1..{SUBMODULES_MAX} parts",
+    )
     found = {name: _appraisal(part, name) for name, part in submodules.items()}
     worst = max(found.values(), key=TIERS.index)
     return worst, [f"{name} {status}" for name, status in sorted(found.items())]
@@ -101,17 +116,29 @@ def _appraisal(part: Any, name: str) -> str:
     demand(type(status) is str and status in TIERS, Reason.CLAIMS, f"EAR: {name} has no status")
     if "ear.trustworthiness-vector" in part:
         vector = field(part, "ear.trustworthiness-vector", dict, "EAR")
-        demand(set(vector) <= VECTOR, Reason.CLAIMS, f"EAR: {name} has unknown trustworthiness claims")
-        tiers = [tier for tier in map(_tier, vector.values()) if tier != "none"]  # says nothing of that claim
+        demand(
+            set(vector) <= VECTOR, Reason.CLAIMS, f"EAR: {name} has unknown trustworthiness claims"
+        )
+        tiers = [
+            tier for tier in map(_tier, vector.values()) if tier != "none"
+        ]  # says nothing of that claim
         worst = max(tiers, key=TIERS.index, default=FINE)
         sound = TIERS.index(str(status)) >= TIERS.index(worst)
-        demand(sound, Reason.CLAIMS, f"EAR: {name} is called {status}, and one of its claims is {worst}")
+        demand(
+            sound,
+            Reason.CLAIMS,
+            f"EAR: {name} is called {status}, and one of its claims is {worst}",
+        )
     return str(status)
 
 
 def _tier(value: Any) -> str:
     """The tier of a trustworthiness claim (AR4SI §2.3.2): a signed byte."""
-    demand(type(value) is int and -128 <= value <= 127, Reason.CLAIMS, "EAR: a trustworthiness claim is no signed byte")
+    demand(
+        type(value) is int and -128 <= value <= 127,
+        Reason.CLAIMS,
+        "EAR: a trustworthiness claim is no signed byte",
+    )
     if -1 <= value <= 1:
         return "none"
     if -32 <= value <= 31:

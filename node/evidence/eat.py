@@ -46,7 +46,8 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
 
 
 def check_claims(claims: Any, depth: int) -> None:
-    """Check the claims that matter to a verdict, in this token and the submodules that it holds as claims.
+    """Check the claims that matter to a verdict, in this token and the submodules that it holds as
+    claims.
 
     Raises:
         AttestationError: ``claims``, ``too-large``, ``debug``.

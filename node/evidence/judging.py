@@ -1,7 +1,7 @@
 """One question for every kind: is this evidence good? Always answered, never crashes.
 
-Owns the table of kinds and the rule that whatever goes wrong inside a verifier is the evidence's fault: bad, with a
-reason. Only bugs of ours that `invariant` finds are raised.
+Owns the table of kinds and the rule that whatever goes wrong inside a verifier is the evidence's
+fault: bad, with a reason. Only bugs of ours that `invariant` finds are raised.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +52,9 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
 def _judge_of(kind: str) -> Callable[[Piece, Demands], Verdict]:
     if kind not in MODULES:
         raise CannotJudge(Unjudged.UNKNOWN_KIND, f"no verifier for evidence of kind {kind!r}")
-    judge_kind: Callable[[Piece, Demands], Verdict] = import_module(f"strongroom.node.evidence.{MODULES[kind]}").judge
+    judge_kind: Callable[[Piece, Demands], Verdict] = import_module(
+        f"strongroom.node.evidence.{MODULES[kind]}"
+    ).judge
     return judge_kind
 
 

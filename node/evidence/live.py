@@ -1,8 +1,8 @@
 """One running node, looked at by somebody who holds nothing but the service's pin.
 
-Owns finding the node among the endpoints; what is checked stands in node/client/trust.py, and is what every client
-checks before its first seal: genesis, epochs, fresh evidence over a nonce of ours, the TLS key of this very connection,
-a quorum for what is newest.
+Owns finding the node among the endpoints; what is checked stands in node/client/trust/trust.py, and
+is what every client checks before its first seal: genesis, epochs, fresh evidence over a nonce of
+ours, the TLS key of this very connection, a quorum for what is newest.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ import aiohttp
 
 from strongroom.enclave.attestation.verifier import VerifiedEnclave
 from strongroom.node import tls
-from strongroom.node.client.connection import Connection
+from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, Unreachable
-from strongroom.node.client.service import Service
-from strongroom.node.client.trust import Trust, TrustedEpoch
+from strongroom.node.client.trust.service import Service
+from strongroom.node.client.trust.trust import Trust, TrustedEpoch
 
 EXAMINE_SECONDS_MAX = 15.0
 
@@ -47,11 +47,15 @@ async def examine(service: Service, pin: str, node: str) -> Examined:
                     connection = await Connection.open(http, endpoint, context)
                     found = await _examine_at(connection, trust, node)
             except (Disconnected, TimeoutError) as error:
-                failures.append(f"{endpoint}: {str(error).removeprefix(f'{endpoint}: ') or 'no answer in time'}")
+                failures.append(
+                    f"{endpoint}: {str(error).removeprefix(f'{endpoint}: ') or 'no answer in time'}"
+                )
                 continue
             if found is not None:
                 return found
-    raise Unreachable(f"no node that answers is called {node!r}{': ' + '; '.join(failures) if failures else ''}")
+    raise Unreachable(
+        f"no node that answers is called {node!r}{': ' + '; '.join(failures) if failures else ''}"
+    )
 
 
 async def _examine_at(connection: Connection, trust: Trust, node: str) -> Examined | None:
@@ -67,7 +71,10 @@ async def _examine_at(connection: Connection, trust: Trust, node: str) -> Examin
             if enclave.claims.node != node:
                 if name is None:
                     return None
-                raise NotTrusted("membership", f"says that it is {node}; its evidence is that of {enclave.claims.node}")
+                raise NotTrusted(
+                    "membership",
+                    f"says that it is {node}; its evidence is that of {enclave.claims.node}",
+                )
             if trust.epoch is None:
                 raise NotTrusted("epochs", "shows no epoch")
             return Examined(connection.endpoint, enclave, trust.epoch)
@@ -79,6 +86,10 @@ async def _examine_at(connection: Connection, trust: Trust, node: str) -> Examin
 def _by_likelihood(service: Service, node: str) -> list[str]:
     """The endpoints; of a node called n2, the third comes first."""
     endpoints = list(service.endpoints)
-    place = int(node[1:]) if node[:1] == "n" and node[1:].isdecimal() and len(node) < 6 else len(endpoints)
+    place = (
+        int(node[1:])
+        if node[:1] == "n" and node[1:].isdecimal() and len(node) < 6
+        else len(endpoints)
+    )
     likely = endpoints[place : place + 1]
     return likely + [endpoint for endpoint in endpoints if endpoint not in likely]

@@ -1,7 +1,7 @@
 """Tokens of Microsoft Azure Attestation: a verifier's word, under keys that are pinned beforehand.
 
-The set of keys (`jwks`) is the trust anchor and comes from the policy; where a token says that keys are (`jku`) is only
-compared with the issuer, never asked.
+The set of keys (`jwks`) is the trust anchor and comes from the policy; where a token says that keys
+are (`jku`) is only compared with the issuer, never asked.
 
 | step | reasons, in order |
 |---|---|
@@ -27,7 +27,13 @@ from strongroom.node.evidence.jose import Token
 from strongroom.node.evidence.pieces import Piece
 from strongroom.node.evidence.reasons import Reason, demand, refuse
 from strongroom.node.evidence.signatures import RS256
-from strongroom.node.evidence.strict import decode_base64, decode_base64url, decode_json, field, instant
+from strongroom.node.evidence.strict import (
+    decode_base64,
+    decode_base64url,
+    decode_json,
+    field,
+    instant,
+)
 from strongroom.node.evidence.verdict import Verdict, good
 
 KIND = "maa-jwt"
@@ -35,7 +41,10 @@ KEYS_MAX = 32
 VERSION = "1.0"
 _TYPES: Mapping[str, tuple[tuple[str, bool], ...]] = {
     "sgx": (("x-ms-sgx-is-debuggable", False),),
-    "sevsnpvm": (("x-ms-sevsnpvm-is-debuggable", False), ("x-ms-sevsnpvm-migration-allowed", False)),
+    "sevsnpvm": (
+        ("x-ms-sevsnpvm-is-debuggable", False),
+        ("x-ms-sevsnpvm-migration-allowed", False),
+    ),
     "tdxvm": (("tdx_td_attributes_debug", False),),
 }
 """Attestation types, and the flags that each must carry."""
@@ -44,7 +53,8 @@ _DEBUG_FLAGS = ("is-debuggable",)
 
 
 def judge(piece: Piece, demands: Demands) -> Verdict:
-    """Answer for a token (`token`, `jwks`; optionally the `quote` and `runtime` that were attested)."""
+    """Answer for a token (`token`, `jwks`; optionally the `quote` and `runtime` that were
+    attested)."""
     token = Token.parse(piece.file("token"))
     key, owners = _find_key(piece.file("jwks"), token.header.get("kid"))
     token.verify(RS256, key)
@@ -56,7 +66,9 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
     kind = _check_claims(token.claims)
     _check_bound_files(token.claims, kind, piece)
     facts = {
-        name: value for name, value in token.claims.items() if type(value) in (str, int, bool) and len(str(value)) < 160
+        name: value
+        for name, value in token.claims.items()
+        if type(value) in (str, int, bool) and len(str(value)) < 160
     }
     return good("verified", {**facts, "issuer": issuer, "attestation_type": kind})
 
@@ -65,15 +77,25 @@ def _find_key(jwks: bytes, name: Any) -> tuple[rsa.RSAPublicKey, set[str]]:
     """The one key of a name, and the issuers to which its certificate belongs."""
     keys = field(decode_json(jwks, "JWKS"), "keys", list, "JWKS", Reason.MALFORMED)
     demand(0 < len(keys) <= KEYS_MAX, Reason.TOO_LARGE, f"JWKS: expected 1..{KEYS_MAX} keys")
-    found = [key for key in keys if isinstance(key, dict) and type(name) is str and key.get("kid") == name]
-    demand(len(found) == 1, Reason.KEY_UNKNOWN, f"token: {len(found)} pinned keys are called {name!r}")
+    found = [
+        key
+        for key in keys
+        if isinstance(key, dict) and type(name) is str and key.get("kid") == name
+    ]
+    demand(
+        len(found) == 1, Reason.KEY_UNKNOWN, f"token: {len(found)} pinned keys are called {name!r}"
+    )
     return _read_key(found[0])
 
 
 def _read_key(jwk: dict[str, Any]) -> tuple[rsa.RSAPublicKey, set[str]]:
-    demand(field(jwk, "kty", str, "JWK", Reason.MALFORMED) == "RSA", Reason.ALGORITHM, "JWK: not RSA")
     demand(
-        jwk.get("alg", RS256.name) == RS256.name and jwk.get("use", "sig") == "sig", Reason.ALGORITHM, "JWK: not RS256"
+        field(jwk, "kty", str, "JWK", Reason.MALFORMED) == "RSA", Reason.ALGORITHM, "JWK: not RSA"
+    )
+    demand(
+        jwk.get("alg", RS256.name) == RS256.name and jwk.get("use", "sig") == "sig",
+        Reason.ALGORITHM,
+        "JWK: not RS256",
     )
     numbers, owners = _numbers(jwk), set[str]()
     if "x5c" in jwk:
@@ -81,14 +103,22 @@ def _read_key(jwk: dict[str, Any]) -> tuple[rsa.RSAPublicKey, set[str]]:
         shaped = 0 < len(chain) <= chains.CHAIN_MAX and all(type(one) is str for one in chain)
         demand(shaped, Reason.MALFORMED, "JWK: x5c is no chain")
         certificates = [chains.load(decode_base64(one)) for one in chain]
-        for certificate, issuer in zip(certificates, (*certificates[1:], certificates[-1]), strict=True):
+        for certificate, issuer in zip(
+            certificates, (*certificates[1:], certificates[-1]), strict=True
+        ):
             chains.check_issued(certificate, issuer)
         certificate = certificates[0]
         certified = certificate.public_key()
-        if not isinstance(certified, rsa.RSAPublicKey) or numbers not in (None, certified.public_numbers()):
+        if not isinstance(certified, rsa.RSAPublicKey) or numbers not in (
+            None,
+            certified.public_numbers(),
+        ):
             refuse(Reason.MALFORMED, "JWK: its certificate is for another key")
         numbers = certified.public_numbers()
-        owners = {str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+        owners = {
+            str(one.value)
+            for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        }
     if numbers is None:
         refuse(Reason.MALFORMED, "JWK: no key in it")
     try:
@@ -108,10 +138,16 @@ def _check_issuer(token: Token, owners: set[str], demands: Demands) -> str:
     """Check that issuer, policy, the key's certificate and the place of keys agree."""
     issuer: str = field(token.claims, "iss", str, "token")
     demand(issuer.startswith("https://"), Reason.ISSUER, f"token: issuer {issuer!r}")
-    expected = {demands.issuer} if demands.issuer else {one for one in owners if one.startswith("https://")}
+    expected = (
+        {demands.issuer}
+        if demands.issuer
+        else {one for one in owners if one.startswith("https://")}
+    )
     demand(not expected or issuer in expected, Reason.ISSUER, f"token: issued by {issuer!r}")
     source = token.header.get("jku", f"{issuer}/certs")
-    demand(source == f"{issuer}/certs", Reason.KEY_SOURCE, f"token: says that keys are at {source!r}")
+    demand(
+        source == f"{issuer}/certs", Reason.KEY_SOURCE, f"token: says that keys are at {source!r}"
+    )
     return issuer
 
 

@@ -14,7 +14,8 @@ class Piece:
 
     kind: str
     files: Mapping[str, bytes]
-    """By role: `report`, `vek`, `chain`, `quote`, `collateral`, `root`, `cose`, `token`, `jwks`, `key`, …"""
+    """By role: `report`, `vek`, `chain`, `quote`, `collateral`, `root`, `cose`, `token`, `jwks`,
+    `key`, …"""
 
     def file(self, role: str) -> bytes:
         """The file of a role.
@@ -24,5 +25,8 @@ class Piece:
         """
         data = self.files.get(role)
         if data is None:
-            raise CannotJudge(Unjudged.MISSING_FILE, f"{self.kind}: without a file for {role!r} there is no verdict")
+            raise CannotJudge(
+                Unjudged.MISSING_FILE,
+                f"{self.kind}: without a file for {role!r} there is no verdict",
+            )
         return data

@@ -1,10 +1,11 @@
 """Layout of Intel's quotes: which bytes are what, and that there are no others.
 
-Owns the lengths (dcap-qvl ignores what follows the signature data, so that one quote would have many encodings), the
-versions and the attributes that no policy may lift (T21). Knows nothing of keys: see dcap.py.
+Owns the lengths (dcap-qvl ignores what follows the signature data, so that one quote would have
+many encodings), the versions and the attributes that no policy may lift (T21). Knows nothing of
+keys: see dcap.py.
 
-Source: Intel, "SGX DCAP Quoting Library API", quote versions 3, 4 and 5; "TDX Module Base Architecture", TDREPORT.
-Integers are little-endian.
+Source: Intel, "SGX DCAP Quoting Library API", quote versions 3, 4 and 5; "TDX Module Base
+Architecture", TDREPORT. Integers are little-endian.
 """
 
 from dataclasses import dataclass
@@ -53,13 +54,19 @@ class Quote:
         """Read a quote.
 
         Raises:
-            AttestationError: ``too-large``, ``length``, ``version``, ``algorithm``, ``platform-identity``,
-                ``malformed``, ``trailing-bytes``, ``encoding``.
+            AttestationError: ``too-large``, ``length``, ``version``, ``algorithm``,
+                ``platform-identity``, ``malformed``, ``trailing-bytes``, ``encoding``.
         """
-        demand(len(data) <= QUOTE_BYTES_MAX, Reason.TOO_LARGE, f"quote: over {QUOTE_BYTES_MAX} bytes")
+        demand(
+            len(data) <= QUOTE_BYTES_MAX, Reason.TOO_LARGE, f"quote: over {QUOTE_BYTES_MAX} bytes"
+        )
         version, tee, body, end = _head(data)
         certificates, end = _signature_data(data, end, nested=version > 3)
-        demand(not any(data[end:]), Reason.TRAILING_BYTES, "quote: what follows the signature data is not zero padding")
+        demand(
+            not any(data[end:]),
+            Reason.TRAILING_BYTES,
+            "quote: what follows the signature data is not zero padding",
+        )
         return cls(
             version=version,
             tee=tee,
@@ -111,10 +118,16 @@ class Quote:
         demand(not bound, Reason.MIGRATION, "a service domain is bound to this one")
         sound = self.attributes & TD_SEPT_VE_DISABLE and not self.attributes & ~_TD_KNOWN
         demand(
-            bool(sound), Reason.ATTRIBUTES, f"domain attributes {self.attributes:#x}: SEPT_VE_DISABLE or reserved bits"
+            bool(sound),
+            Reason.ATTRIBUTES,
+            f"domain attributes {self.attributes:#x}: SEPT_VE_DISABLE or reserved bits",
         )
         genuine = not any(self.body[64:120])
-        demand(genuine, Reason.PLATFORM_IDENTITY, "the TDX module is not signed by Intel, or has attributes")
+        demand(
+            genuine,
+            Reason.PLATFORM_IDENTITY,
+            "the TDX module is not signed by Intel, or has attributes",
+        )
 
 
 def _head(data: bytes) -> tuple[int, int, slice, int]:
@@ -124,32 +137,49 @@ def _head(data: bytes) -> tuple[int, int, slice, int]:
     demand(version in (3, 4, 5), Reason.VERSION, f"quote: version {version}")
     demand(key_type == ECDSA_P256, Reason.ALGORITHM, f"quote: attestation key type {key_type}")
     demand(tee == SGX or (tee == TDX and version > 3), Reason.VERSION, f"quote: TEE type {tee:#x}")
-    demand(data[12:28] == INTEL_VENDOR, Reason.PLATFORM_IDENTITY, "quote: not by Intel's quoting enclave")
+    demand(
+        data[12:28] == INTEL_VENDOR,
+        Reason.PLATFORM_IDENTITY,
+        "quote: not by Intel's quoting enclave",
+    )
     if version < 5:
         size = SGX_SIZE if tee == SGX else TD10_SIZE
         start = HEADER_SIZE
     else:
         body_type, size = _integer(data[48:50]), _integer(data[50:54])
-        demand(_BODIES.get((body_type, tee)) == size, Reason.VERSION, f"quote: body type {body_type} of {size} bytes")
+        demand(
+            _BODIES.get((body_type, tee)) == size,
+            Reason.VERSION,
+            f"quote: body type {body_type} of {size} bytes",
+        )
         start = HEADER_SIZE + 6
-    demand(len(data) >= start + size, Reason.LENGTH, f"quote: {len(data)} bytes end inside the report")
+    demand(
+        len(data) >= start + size, Reason.LENGTH, f"quote: {len(data)} bytes end inside the report"
+    )
     return version, tee, slice(start, start + size), start + size
 
 
 def _signature_data(data: bytes, start: int, *, nested: bool) -> tuple[list[bytes], int]:
-    """Certificates of the signature data, and where it ends; every inner length must fit the outer one exactly."""
+    """Certificates of the signature data, and where it ends; every inner length must fit the outer
+    one exactly."""
     part, end = _sized(data, start, 4)
     demand(len(part) > 128, Reason.LENGTH, "quote: no signature and key")
     rest = part[128:]
     if nested:
         demand(
-            _integer(rest[:2]) == CERTIFICATION_QE_REPORT, Reason.VERSION, "quote: certification data of another type"
+            _integer(rest[:2]) == CERTIFICATION_QE_REPORT,
+            Reason.VERSION,
+            "quote: certification data of another type",
         )
         inner, stop = _sized(rest, 2, 4)
         demand(stop == len(rest), Reason.LENGTH, "quote: certification data of another length")
         rest = inner
     _, stop = _sized(rest, QE_REPORT_SIZE + 64, 2)
-    demand(_integer(rest[stop : stop + 2]) == CERTIFICATION_PCK_CHAIN, Reason.VERSION, "quote: no certificate chain")
+    demand(
+        _integer(rest[stop : stop + 2]) == CERTIFICATION_PCK_CHAIN,
+        Reason.VERSION,
+        "quote: no certificate chain",
+    )
     chain, stop = _sized(rest, stop + 2, 4)
     demand(stop == len(rest), Reason.LENGTH, "quote: certificate chain of another length")
     return read_certificates(chain.removesuffix(b"\x00"), gaps=False), end
@@ -161,7 +191,9 @@ def _sized(data: bytes, start: int, width: int) -> tuple[bytes, int]:
     size = _integer(data[start : start + width])
     stop = start + width + size
     if len(data) < stop:
-        refuse(Reason.LENGTH, f"quote: {size} bytes announced, {len(data) - start - width} are there")
+        refuse(
+            Reason.LENGTH, f"quote: {size} bytes announced, {len(data) - start - width} are there"
+        )
     return data[start + width : stop], stop
 
 

@@ -1,4 +1,5 @@
-"""RA-TLS certificates in the interoperable form (CCC): a self-signed certificate that carries a quote over its own key.
+"""RA-TLS certificates in the interoperable form (CCC): a self-signed certificate that carries a
+quote over its own key.
 
 Owns the structure and the binding: certificate → key → claims → quote. The quote is dcap.py's.
 
@@ -57,7 +58,11 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
 def _evidence(value: bytes) -> tuple[bytes, bytes]:
     """Quote and encoded claims."""
     item = cbor.decode(value, "evidence")
-    demand(isinstance(item, cbor2.CBORTag) and item.tag == QUOTE_TAG, Reason.PROFILE, "evidence: of another tag")
+    demand(
+        isinstance(item, cbor2.CBORTag) and item.tag == QUOTE_TAG,
+        Reason.PROFILE,
+        "evidence: of another tag",
+    )
     parts = item.value
     shaped = type(parts) is list and [type(part) for part in parts] == [bytes, bytes]
     demand(shaped, Reason.MALFORMED, "evidence: not [quote, claims]")
@@ -67,7 +72,11 @@ def _evidence(value: bytes) -> tuple[bytes, bytes]:
 def _read_claims(data: bytes) -> dict[str, Any]:
     claims = cbor.decode(data, "claims")
     shaped = type(claims) is dict and all(type(name) is str for name in claims)
-    demand(shaped and all(type(value) is bytes for value in claims.values()), Reason.CLAIMS, "claims: no map of bytes")
+    demand(
+        shaped and all(type(value) is bytes for value in claims.values()),
+        Reason.CLAIMS,
+        "claims: no map of bytes",
+    )
     return dict(claims)
 
 

@@ -1,7 +1,9 @@
-"""Every reason for which evidence of another kind than our own is refused; the codes are part of the interface.
+"""Every reason for which evidence of another kind than our own is refused; the codes are part of
+the interface.
 
-Owns the codes and their meaning, never the order in which they are found (that stands in each kind's module). Reports
-of SEV-SNP keep the codes of strongroom.enclave.attestation.reasons; where both lists have a code, it means the same.
+Owns the codes and their meaning, never the order in which they are found (that stands in each
+kind's module). Reports of SEV-SNP keep the codes of strongroom.enclave.attestation.reasons; where
+both lists have a code, it means the same.
 """
 
 from enum import StrEnum
@@ -16,7 +18,8 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     """The bytes are not what this kind of evidence is made of."""
     ENCODING = "encoding"
-    """The bytes can be read, but are not the one canonical form (PEM, DER, CBOR, base64url, hex, JSON)."""
+    """The bytes can be read, but are not the one canonical form (PEM, DER, CBOR, base64url, hex,
+    JSON)."""
     TOO_LARGE = "too-large"
     """A file, list or depth is over its named bound."""
     LENGTH = "length"

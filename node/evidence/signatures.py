@@ -1,7 +1,8 @@
 """Public keys and signatures: which algorithm fits which key, and nothing in between.
 
-Owns the only calls of `cryptography` that verify a signature in this package. The names of algorithms are those of the
-COSE registry (RFC 9053, RFC 8230) and of JOSE (RFC 7518); both lead to the same few schemes.
+Owns the only calls of `cryptography` that verify a signature in this package. The names of
+algorithms are those of the COSE registry (RFC 9053, RFC 8230) and of JOSE (RFC 7518); both lead to
+the same few schemes.
 """
 
 from dataclasses import dataclass
@@ -62,7 +63,11 @@ def _verify_ecdsa(
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, curve):
         refuse(Reason.ALGORITHM, f"{scheme.name} does not fit the key")
     size = (key.key_size + 7) // 8
-    demand(len(signature) == 2 * size, Reason.SIGNATURE, f"{scheme.name}: {len(signature)} bytes, expected {2 * size}")
+    demand(
+        len(signature) == 2 * size,
+        Reason.SIGNATURE,
+        f"{scheme.name}: {len(signature)} bytes, expected {2 * size}",
+    )
     r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
     key.verify(encode_dss_signature(r, s), message, ec.ECDSA(scheme.hash))
 
@@ -70,7 +75,11 @@ def _verify_ecdsa(
 def _verify_rsa(scheme: Scheme, key: PublicKey, signature: bytes, message: bytes) -> None:
     if not isinstance(key, rsa.RSAPublicKey) or not RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX:
         refuse(Reason.ALGORITHM, f"{scheme.name} does not fit the key")
-    demand(len(signature) == (key.key_size + 7) // 8, Reason.SIGNATURE, f"{scheme.name}: not as long as the key")
+    demand(
+        len(signature) == (key.key_size + 7) // 8,
+        Reason.SIGNATURE,
+        f"{scheme.name}: not as long as the key",
+    )
     if scheme.pss:
         salted = padding.PSS(mgf=padding.MGF1(scheme.hash), salt_length=scheme.hash.digest_size)
         key.verify(signature, message, salted, scheme.hash)
@@ -100,9 +109,15 @@ def elliptic_key(curve: type[ec.EllipticCurve], x: bytes, y: bytes) -> ec.Ellipt
         AttestationError: ``malformed``.
     """
     size = (curve().key_size + 7) // 8
-    demand(len(x) == len(y) == size, Reason.MALFORMED, f"coordinates of {len(x)} and {len(y)} bytes, expected {size}")
+    demand(
+        len(x) == len(y) == size,
+        Reason.MALFORMED,
+        f"coordinates of {len(x)} and {len(y)} bytes, expected {size}",
+    )
     try:
-        numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve())
+        numbers = ec.EllipticCurvePublicNumbers(
+            int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve()
+        )
         return numbers.public_key()
     except ValueError:
         refuse(Reason.MALFORMED, "the key is no point of its curve")

@@ -1,7 +1,8 @@
 """Bare AMD SEV-SNP reports with their certificates, of any guest.
 
-Owns the files around the report; the judging is the enclave's own (strongroom.enclave.attestation.silicon), so that
-genuine, simulated and our own evidence are judged by the same code.
+Owns the files around the report; the judging is the enclave's own
+(strongroom.enclave.attestation.silicon), so that genuine, simulated and our own evidence are judged
+by the same code.
 
 | step | reasons, in order |
 |---|---|
@@ -33,7 +34,11 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
     """Answer for a report (`report`, `vek`, `chain`; optionally `runtime` and `endorsement`)."""
     leaf, *beside = read_certificates(piece.file("vek"))
     chain = read_certificates(piece.file("chain"))
-    demand(not beside or beside == chain, Reason.CERTIFICATE_CHAIN, "two chains were given, and they differ")
+    demand(
+        not beside or beside == chain,
+        Reason.CERTIFICATE_CHAIN,
+        "two chains were given, and they differ",
+    )
     verified = verify_chip_report(piece.file("report"), [leaf, *chain], demands)
     if "runtime" in piece.files:
         check_runtime(verified, piece.files["runtime"])
@@ -46,7 +51,9 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
     return good("verified", facts)
 
 
-def verify_chip_report(report: bytes, certificates: Sequence[bytes], demands: Demands) -> VerifiedReport:
+def verify_chip_report(
+    report: bytes, certificates: Sequence[bytes], demands: Demands
+) -> VerifiedReport:
     """Judge a report under three certificates, leaf first.
 
     Without a clock, the report is judged at a moment at which all three certificates are valid.
@@ -54,7 +61,11 @@ def verify_chip_report(report: bytes, certificates: Sequence[bytes], demands: De
     Raises:
         AttestationError: see the module's table.
     """
-    demand(len(certificates) == 3, Reason.CERTIFICATE_CHAIN, f"expected 3 certificates, got {len(certificates)}")
+    demand(
+        len(certificates) == 3,
+        Reason.CERTIFICATE_CHAIN,
+        f"expected 3 certificates, got {len(certificates)}",
+    )
     vek, ask, ark = certificates
     time_ms = None if demands.time is None else Milliseconds(demands.time * 1000)
     verified = verify_report(
@@ -77,13 +88,18 @@ def _common_moment(vek: bytes, ask: bytes, ark: bytes) -> Milliseconds:
 
 
 def check_runtime(verified: VerifiedReport, runtime: bytes) -> None:
-    """Check that a report commits to runtime data: SHA-256 in the first half of REPORT_DATA, zeros in the second.
+    """Check that a report commits to runtime data: SHA-256 in the first half of REPORT_DATA, zeros
+    in the second.
 
     Raises:
         AttestationError: ``claims-binding``.
     """
     expected = sha256(runtime).digest() + bytes(32)
-    demand(verified.report.report_data == expected, Reason.CLAIMS_BINDING, "the report is for other runtime data")
+    demand(
+        verified.report.report_data == expected,
+        Reason.CLAIMS_BINDING,
+        "the report is for other runtime data",
+    )
 
 
 def facts_of(verified: VerifiedReport) -> dict[str, Fact]:

@@ -1,7 +1,8 @@
 """Statements that a did:x509 signs: COSE messages which bring their certificates with them.
 
-Owns the two shapes of header that Microsoft's supply chain writes: issuer, feed and signing time as text labels, or as
-CWT claims (RFC 9597). Endorsements of utility VMs (uvm.py) and transparent statements (ccf_receipt.py) are such.
+Owns the two shapes of header that Microsoft's supply chain writes: issuer, feed and signing time as
+text labels, or as CWT claims (RFC 9597). Endorsements of utility VMs (uvm.py) and transparent
+statements (ccf_receipt.py) are such.
 
 | step | reasons, in order |
 |---|---|
@@ -50,19 +51,28 @@ def verify_statement(message: cose.Sign1, demands: Demands, what: str) -> Statem
     chain = read_chain(message.header(cose.X5CHAIN, list, what))
     leaf = sha256(chain.certificates[0].public_bytes(Encoding.DER)).digest()
     demand(
-        message.header(cose.X5T, list, what) == [cose.SHA_256, leaf], Reason.HEADER, f"{what}: x5t names another leaf"
+        message.header(cose.X5T, list, what) == [cose.SHA_256, leaf],
+        Reason.HEADER,
+        f"{what}: x5t names another leaf",
     )
     check_did(issuer, chain)
     message.verify(chain.key)
     demand(message.payload is not None, Reason.MALFORMED, f"{what}: no payload")
-    return Statement(payload=message.payload or b"", feed=feed, signed_at=signed_at, chain=chain, svn=svn)
+    return Statement(
+        payload=message.payload or b"", feed=feed, signed_at=signed_at, chain=chain, svn=svn
+    )
 
 
 def _origin(message: cose.Sign1, what: str) -> tuple[str, str, int, int | None]:
     """Issuer, feed, signing time and security version of either shape of header."""
     if cose.CWT_CLAIMS not in message.protected:
         signed_at = message.header("signingtime", datetime, what)
-        return message.header("iss", str, what), message.header("feed", str, what), _seconds(signed_at), None
+        return (
+            message.header("iss", str, what),
+            message.header("feed", str, what),
+            _seconds(signed_at),
+            None,
+        )
     demand("iss" not in message.protected, Reason.HEADER, f"{what}: two issuers")
     claims: Any = message.header(cose.CWT_CLAIMS, dict, what)
     issuer = field(claims, cose.ISSUER, str, what, Reason.HEADER)

@@ -1,7 +1,7 @@
 """Bytes that people pass around (PEM, base64url, hex, JSON), read in one form only.
 
-Owns the canonical forms: each text that is read stands for its value alone, so that evidence cannot be changed without
-changing what was signed.
+Owns the canonical forms: each text that is read stands for its value alone, so that evidence cannot
+be changed without changing what was signed.
 """
 
 import base64
@@ -41,7 +41,11 @@ def read_certificates(data: bytes, *, gaps: bool = True) -> list[bytes]:
         split_certificate(data)
         return [data]
     if b"\r" in data:
-        demand(data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"), Reason.ENCODING, "PEM: mixed line ends")
+        demand(
+            data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"),
+            Reason.ENCODING,
+            "PEM: mixed line ends",
+        )
         data = data.replace(b"\r\n", b"\n")
     found, position = [], 0
     while position < len(data):
@@ -50,8 +54,16 @@ def read_certificates(data: bytes, *, gaps: bool = True) -> list[bytes]:
             refuse(Reason.ENCODING, f"PEM: no certificate block at byte {position}")
         found.append(_der(block[1]))
         split_certificate(found[-1])
-        demand(gaps or len(block[2]) == 1, Reason.ENCODING, "PEM: empty lines, or no end of the last one")
-        demand(len(found) <= CERTIFICATES_MAX, Reason.TOO_LARGE, f"PEM: over {CERTIFICATES_MAX} certificates")
+        demand(
+            gaps or len(block[2]) == 1,
+            Reason.ENCODING,
+            "PEM: empty lines, or no end of the last one",
+        )
+        demand(
+            len(found) <= CERTIFICATES_MAX,
+            Reason.TOO_LARGE,
+            f"PEM: over {CERTIFICATES_MAX} certificates",
+        )
         position = block.end()
     return found
 
@@ -73,7 +85,11 @@ def decode_base64(text: str) -> bytes:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         refuse(Reason.ENCODING, "not base64")
-    demand(base64.b64encode(data).decode("ascii") == text, Reason.ENCODING, "base64 in another than its canonical form")
+    demand(
+        base64.b64encode(data).decode("ascii") == text,
+        Reason.ENCODING,
+        "base64 in another than its canonical form",
+    )
     return data
 
 
@@ -83,7 +99,11 @@ def decode_base64url(text: str) -> bytes:
     Raises:
         AttestationError: ``encoding``.
     """
-    demand(_BASE64URL.match(text) is not None and len(text) % 4 != 1, Reason.ENCODING, "not base64url without padding")
+    demand(
+        _BASE64URL.match(text) is not None and len(text) % 4 != 1,
+        Reason.ENCODING,
+        "not base64url without padding",
+    )
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     canonical = base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
     demand(canonical == text, Reason.ENCODING, "base64url in another than its canonical form")
@@ -106,14 +126,17 @@ def decode_hex(text: object, what: str) -> bytes:
 
 
 def decode_json(data: bytes, what: str, *, size_max: int = JSON_BYTES_MAX) -> Any:
-    """JSON in UTF-8; a doubled key, NaN and infinity are refused, and so is what nests too deep for the parser.
+    """JSON in UTF-8; a doubled key, NaN and infinity are refused, and so is what nests too deep for
+    the parser.
 
     Raises:
         AttestationError: ``too-large``, ``encoding``, ``malformed``.
     """
     demand(len(data) <= size_max, Reason.TOO_LARGE, f"{what}: over {size_max} bytes")
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant)
+        return json.loads(
+            data.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant
+        )
     except (ValueError, RecursionError):
         refuse(Reason.MALFORMED, f"{what}: not JSON")
 
@@ -128,7 +151,9 @@ def _no_constant(name: str) -> Any:
     refuse(Reason.MALFORMED, f"JSON: {name} is no number")
 
 
-def field(document: Any, name: str | int, kind: type, what: str, reason: Reason = Reason.CLAIMS) -> Any:
+def field(
+    document: Any, name: str | int, kind: type, what: str, reason: Reason = Reason.CLAIMS
+) -> Any:
     """One field of a JSON or CBOR map, of exactly this type.
 
     Raises:

@@ -1,6 +1,8 @@
-"""Endorsements of Azure's utility VMs: Microsoft's word that a launch measurement is code of a security version.
+"""Endorsements of Azure's utility VMs: Microsoft's word that a launch measurement is code of a
+security version.
 
-Owns the payload. `judge` answers for an endorsement alone; attested_cose.py and snp.py use `read_endorsement`.
+Owns the payload. `judge` answers for an endorsement alone; attested_cose.py and snp.py use
+`read_endorsement`.
 
 | step | reasons, in order |
 |---|---|
@@ -27,7 +29,8 @@ SVN_NUMBER = "x-ms-sevsnpvm-guestsvn-int"
 MEASUREMENT_SIZE = 48
 SVN_DIGITS_MAX = 9
 TIMESTAMP = "timestamp"
-"""Unprotected header: a countersignature over the signature (RFC 3161), which is not needed and not judged."""
+"""Unprotected header: a countersignature over the signature (RFC 3161), which is not needed and not
+judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ def read_endorsement(data: bytes, demands: Demands, *, in_force: bool) -> Endors
     Args:
         data: the COSE message.
         demands: pins, floor and time.
-        in_force: the certificates must be valid at the time that is demanded; else at the signing time, which must not
-            lie after it: code that was endorsed in time stays endorsed.
+        in_force: the certificates must be valid at the time that is demanded; else at the signing
+            time, which must not lie after it: code that was endorsed in time stays endorsed.
 
     Raises:
         AttestationError: see the module's table.
@@ -78,17 +81,32 @@ def read_endorsement(data: bytes, demands: Demands, *, in_force: bool) -> Endors
         "endorsement: no JSON",
     )
     payload = decode_json(statement.payload, "endorsement's payload")
-    measurement = decode_hex(field(payload, MEASUREMENT, str, "endorsement"), "endorsed measurement")
+    measurement = decode_hex(
+        field(payload, MEASUREMENT, str, "endorsement"), "endorsed measurement"
+    )
     demand(len(measurement) == MEASUREMENT_SIZE, Reason.CLAIMS, "endorsement: no SHA-384")
     text = field(payload, SVN, str, "endorsement")
-    if not text.isascii() or not text.isdecimal() or len(text) > SVN_DIGITS_MAX or str(int(text)) != text:
+    if (
+        not text.isascii()
+        or not text.isdecimal()
+        or len(text) > SVN_DIGITS_MAX
+        or str(int(text)) != text
+    ):
         refuse(Reason.CLAIMS, "endorsement: the security version is no number")
     svn = int(text)
     number = payload.get(SVN_NUMBER, svn)
-    demand(type(number) is int and number == svn, Reason.CLAIMS, "endorsement: two security versions")
-    demand(set(payload) <= {MEASUREMENT, SVN, SVN_NUMBER}, Reason.CLAIMS, "endorsement: unknown claims")
+    demand(
+        type(number) is int and number == svn, Reason.CLAIMS, "endorsement: two security versions"
+    )
+    demand(
+        set(payload) <= {MEASUREMENT, SVN, SVN_NUMBER}, Reason.CLAIMS, "endorsement: unknown claims"
+    )
     floor = demands.min_uvm_svn
-    demand(svn >= floor, Reason.SECURITY_VERSION, f"endorsement: version {svn}, at least {floor} is demanded")
+    demand(
+        svn >= floor,
+        Reason.SECURITY_VERSION,
+        f"endorsement: version {svn}, at least {floor} is demanded",
+    )
     return Endorsement(measurement, svn, statement)
 
 

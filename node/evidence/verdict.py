@@ -1,7 +1,7 @@
 """The one type in which every kind of evidence is answered.
 
-Owns the four answers and how a status is weighed against a policy. `conditional` means: cryptographically genuine, and
-the policy must decide; its reason is the status itself.
+Owns the four answers and how a status is weighed against a policy. `conditional` means:
+cryptographically genuine, and the policy must decide; its reason is the status itself.
 """
 
 from collections.abc import Mapping
@@ -44,12 +44,20 @@ class Verdict:
 def good(reason: str, facts: Mapping[str, Fact]) -> Verdict:
     """Genuine, and nothing speaks against it."""
     return Verdict(
-        Answer.GOOD, reason, "SIMULATED root: no silicon stands behind it" if facts.get("simulated") else "", facts
+        Answer.GOOD,
+        reason,
+        "SIMULATED root: no silicon stands behind it" if facts.get("simulated") else "",
+        facts,
     )
 
 
 def settle(
-    status: str, demands: Demands, facts: Mapping[str, Fact], *, fine: str, conditional: frozenset[str]
+    status: str,
+    demands: Demands,
+    facts: Mapping[str, Fact],
+    *,
+    fine: str,
+    conditional: frozenset[str],
 ) -> Verdict:
     """Weigh a status of genuine evidence.
 

@@ -1,6 +1,8 @@
-"""Files and directories that survive a power loss: what is renamed or created is also made durable in its directory.
+"""Files and directories that survive a power loss: what is renamed or created is also made durable
+in its directory.
 
-Refuses to know what the bytes mean. Source: open(2), rename(2), fsync(2): the fsync of a file says nothing of its name.
+Refuses to know what the bytes mean. Source: open(2), rename(2), fsync(2): the fsync of a file says
+nothing of its name.
 """
 
 import errno
@@ -14,7 +16,9 @@ from pathlib import Path
 from strongroom.consensus.errors import OperatorFault
 
 _ADVICE = {
-    os.strerror(errno.ENOMEM): "out of memory, not of disk: give the machine more, or run less on it, then restart",
+    os.strerror(
+        errno.ENOMEM
+    ): "out of memory, not of disk: give the machine more, or run less on it, then restart",
     os.strerror(errno.EMFILE): "raise the limit of open files (ulimit -n), then restart",
     os.strerror(errno.ENFILE): "raise the system's limit of open files, then restart",
     os.strerror(errno.EACCES): "give this user the rights to it, then restart",
@@ -24,10 +28,13 @@ _ADVICE = {
 
 
 class DiskFault(OperatorFault):
-    """A write or a sync failed: what reached the disk is unknown, so nothing more is written before a restart."""
+    """A write or a sync failed: what reached the disk is unknown, so nothing more is written before
+    a restart."""
 
     def __init__(self, path: Path, reason: str | None) -> None:
-        super().__init__(f"{path}: {reason}: {_ADVICE.get(reason or '', 'free or repair the disk, then restart')}")
+        super().__init__(
+            f"{path}: {reason}: {_ADVICE.get(reason or '', 'free or repair the disk, then restart')}"
+        )
 
 
 @contextmanager
@@ -49,7 +56,8 @@ def fsync_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path, mode: int = 0o700) -> None:
-    """Create a directory and its missing parents, each durable in its own parent; one that exists stays as it is."""
+    """Create a directory and its missing parents, each durable in its own parent; one that exists
+    stays as it is."""
     if directory.is_dir():
         return
     make_directory(directory.parent, mode)
@@ -58,12 +66,15 @@ def make_directory(directory: Path, mode: int = 0o700) -> None:
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file whole: after a crash it holds the old bytes or the new ones, never a mixture, never nothing.
+    """Replace a file whole: after a crash it holds the old bytes or the new ones, never a mixture,
+    never nothing.
 
     Raises:
         OSError: the disk refused; the old file stands and the temporary one is gone.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    descriptor, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+    )
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
@@ -78,7 +89,8 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_out(path: Path, data: bytes) -> None:
-    """Write what a user asked for where the user said: a file whole or not at all; anything else is written into.
+    """Write what a user asked for where the user said: a file whole or not at all; anything else is
+    written into.
 
     Devices, FIFOs and links stay what they are: to replace one would destroy it (`-o /dev/null`).
 

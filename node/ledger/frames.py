@@ -1,12 +1,14 @@
-"""The form of append-only files, how they are read, and what may be said of damage (DESIGN §8, PROTOCOL §5, T40).
+"""The form of append-only files, how they are read, and what may be said of damage (DESIGN §8,
+PROTOCOL §5, T40).
 
 File:   magic 6 | purpose u8 | first number u64 | marker 4 | CRC32C u32 of all before it     (big-endian)
 Record: marker 4 | length u32 of type and payload | CRC32C u32 of length, type and payload | type u8 | payload
 
-The marker is drawn at random for each file, so that intact records behind damage are found by one search, and no client
-can write bytes into a payload that look like a record. The top bit of a length says that all before the record was
-durable when it was appended: damage before such a record is no crash's doing. Refuses to know what types and payloads
-mean (segments.py, wal.py) and when bytes become durable (writer.py).
+The marker is drawn at random for each file, so that intact records behind damage are found by one
+search, and no client can write bytes into a payload that look like a record. The top bit of a
+length says that all before the record was durable when it was appended: damage before such a record
+is no crash's doing. Refuses to know what types and payloads mean (segments.py, wal.py) and when
+bytes become durable (writer.py).
 """
 
 import os
@@ -55,13 +57,16 @@ class CorruptRecord(OperatorFault):
         where, hint = f"{path}, byte {offset}", "put an intact copy back"
         if height is not None:
             where += f", height {height}"
-            hint += ", or move it and all later ones aside, with index/: peers send the blocks again"
+            hint += (
+                ", or move it and all later ones aside, with index/: peers send the blocks again"
+            )
         super().__init__(f"{where}: {detail}; {hint}")
         self.path, self.offset, self.detail, self.height = path, offset, detail, height
 
 
 class TornTail(CorruptRecord):
-    """Damage that a crash in the middle of an append explains: in the newest file it is cut, in any other refused."""
+    """Damage that a crash in the middle of an append explains: in the newest file it is cut, in any
+    other refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,9 @@ def encode_header(purpose: Purpose, first: int, marker: bytes) -> bytes:
     return header + checksum.to_bytes(4, "big")
 
 
-def encode_frame(marker: bytes, kind: int, parts: tuple[bytes, ...], *, durable_before: bool) -> tuple[bytes, ...]:
+def encode_frame(
+    marker: bytes, kind: int, parts: tuple[bytes, ...], *, durable_before: bool
+) -> tuple[bytes, ...]:
     """A record as pieces to be written one after the other; the payload's parts are not copied."""
     length = 1 + sum(map(len, parts))
     word = length | _DURABLE_BEFORE if durable_before else length
@@ -104,7 +111,9 @@ def read_header(path: Path, purpose: Purpose, first: int) -> bytes:
     """
     with path.open("rb") as file:
         header, rest = file.read(HEADER_SIZE), file.read(1)
-    if len(header) < HEADER_SIZE or google_crc32c.value(header[:-4]) != int.from_bytes(header[-4:], "big"):
+    if len(header) < HEADER_SIZE or google_crc32c.value(header[:-4]) != int.from_bytes(
+        header[-4:], "big"
+    ):
         raise (CorruptRecord if rest else TornTail)(path, 0, "the file's header is damaged")
     marker = header[-4 - MARKER_SIZE : -4]
     if header != encode_header(purpose, first, marker):
@@ -152,7 +161,8 @@ def read_frame(path: Path, marker: bytes, offset: int, size: int) -> Frame:
 
 
 def cut(tail: TornTail) -> None:
-    """Remove a torn tail. The caller has made sure that it stands in the newest file, and resumes that (writer.py)."""
+    """Remove a torn tail. The caller has made sure that it stands in the newest file, and resumes
+    that (writer.py)."""
     os.truncate(tail.path, tail.offset)
 
 
@@ -168,7 +178,9 @@ def _frame(head: bytes, marker: bytes, offset: int, body: bytes) -> Frame | None
     length = _length(head, marker)
     if not length or len(body) != length:
         return None
-    if google_crc32c.extend(google_crc32c.value(head[4:8]), body) != int.from_bytes(head[8:12], "big"):
+    if google_crc32c.extend(google_crc32c.value(head[4:8]), body) != int.from_bytes(
+        head[8:12], "big"
+    ):
         return None
     return Frame(body[0], body[1:], offset, FRAME_SIZE + length, head[4] >= 0x80)
 
@@ -176,18 +188,24 @@ def _frame(head: bytes, marker: bytes, offset: int, body: bytes) -> Frame | None
 def _damage(path: Path, offset: int, rest: bytes, marker: bytes) -> CorruptRecord:
     """Judge the bytes from the first damaged record to the end of the file.
 
-    A crash takes only what was not durable. It leaves a piece of the newest record, or zeros in place of sectors that
-    were never written, which may stand before others that were.
+    A crash takes only what was not durable. It leaves a piece of the newest record, or zeros in
+    place of sectors that were never written, which may stand before others that were.
     """
     followers = list(_intact_records(rest, marker))
     if followers:
         what = f"damaged, and an intact record follows at byte {offset + followers[0].offset}"
-        if any(frame.durable_before for frame in followers) or not _has_hole(rest[: followers[0].offset], offset):
+        if any(frame.durable_before for frame in followers) or not _has_hole(
+            rest[: followers[0].offset], offset
+        ):
             return CorruptRecord(path, offset, what)
         return TornTail(path, offset, f"{what}; neither was durable")
     written = len(rest.rstrip(b"\x00"))
     length = _length(rest[:FRAME_SIZE], marker)
-    if written < FRAME_SIZE or _has_hole(rest, offset) or (length and FRAME_SIZE + length >= written):
+    if (
+        written < FRAME_SIZE
+        or _has_hole(rest, offset)
+        or (length and FRAME_SIZE + length >= written)
+    ):
         return TornTail(path, offset, f"cut short after {len(rest)} bytes")
     return CorruptRecord(path, offset, "the record is damaged")
 
@@ -206,7 +224,8 @@ def _intact_records(data: bytes, marker: bytes) -> Iterator[Frame]:
 def _has_hole(data: bytes, offset: int) -> bool:
     """Whether the bytes from a damaged record's offset on show a sector that was never written.
 
-    The record's own first sector is looked at from its start, where a marker would stand, which has no zero byte.
+    The record's own first sector is looked at from its start, where a marker would stand, which has
+    no zero byte.
     """
     edges = [0, *range(_SECTOR - offset % _SECTOR, len(data) + 1, _SECTOR)]
     return any(not any(data[start:end]) for start, end in pairwise(edges))

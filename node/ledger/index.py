@@ -1,9 +1,10 @@
-"""Where a block, an outcome or a transaction stands: LMDB in `index/`, rebuilt from the segments when lost (DESIGN §8).
+"""Where a block, an outcome or a transaction stands: LMDB in `index/`, rebuilt from the segments
+when lost (DESIGN §8).
 
-It is never synced: after a crash of the process the kernel still has every commit; after a crash of the machine nothing
-of it is believed. A file beside it says which: the boot in which it is written, or size and checksum at an orderly
-close. Owns that trust, the growth of the map, and which of a transaction's positions counts. Refuses to know files and
-payloads: see segments.py, store.py.
+It is never synced: after a crash of the process the kernel still has every commit; after a crash of
+the machine nothing of it is believed. A file beside it says which: the boot in which it is written,
+or size and checksum at an orderly close. Owns that trust, the growth of the map, and which of a
+transaction's positions counts. Refuses to know files and payloads: see segments.py, store.py.
 """
 
 import os
@@ -27,7 +28,8 @@ MAP_SIZE = 256 * 1024 * 1024
 """Bytes of the map at first; it doubles when it is full."""
 MAP_DOUBLINGS_MAX = 24
 FREE_BYTES_MIN = 64 * 1024 * 1024
-"""Disk space without which nothing is written: on a full disk a write into the map would kill the process."""
+"""Disk space without which nothing is written: on a full disk a write into the map would kill the
+process."""
 PAGES_BYTES_MAX = 8 * 1024
 """New pages that one transaction id may need, in bytes."""
 EXECUTED = 0
@@ -53,9 +55,12 @@ class Found:
 
 @dataclass(slots=True)
 class Entries:
-    """What is written in one go: places by height, and (id, code) by position for each outcome's height."""
+    """What is written in one go: places by height, and (id, code) by position for each outcome's
+    height."""
 
-    places: dict[Kind, dict[int, Location]] = field(default_factory=lambda: {kind: {} for kind in Kind})
+    places: dict[Kind, dict[int, Location]] = field(
+        default_factory=lambda: {kind: {} for kind in Kind}
+    )
     hashes: dict[bytes, int] = field(default_factory=dict)
     """Height of the block by the digest of its header."""
     transactions: list[tuple[int, Sequence[tuple[bytes, int]]]] = field(default_factory=list)
@@ -63,9 +68,15 @@ class Entries:
     """Records and transactions."""
 
     def add(
-        self, kind: Kind, height: int, place: Location, ids: Sequence[tuple[bytes, int]] = (), hash: bytes = b""
+        self,
+        kind: Kind,
+        height: int,
+        place: Location,
+        ids: Sequence[tuple[bytes, int]] = (),
+        hash: bytes = b"",
     ) -> None:
-        """One more record; `ids` are those of an outcome, `hash` is that of a block, if it is to be found by it."""
+        """One more record; `ids` are those of an outcome, `hash` is that of a block, if it is to be
+        found by it."""
         self.places[kind][height] = place
         if hash:
             self.hashes[hash] = height
@@ -89,14 +100,17 @@ class IndexDamaged(DiskFault):
     """Its pages are not what was written: the next opening rebuilds it from the segments."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        OperatorFault.__init__(self, f"{path}: the index is damaged ({reason}): restart, it is rebuilt from the ledger")
+        OperatorFault.__init__(
+            self, f"{path}: the index is damaged ({reason}): restart, it is rebuilt from the ledger"
+        )
 
 
 class Index:
     """The index of one block store. One thread may write while others read."""
 
     def __init__(self, directory: Path, map_size: int = MAP_SIZE) -> None:
-        """Open it; one that is lost, damaged or left by another boot is begun anew: empty, and lost until `trust`.
+        """Open it; one that is lost, damaged or left by another boot is begun anew: empty, and lost
+        until `trust`.
 
         Raises:
             DiskFault: the disk refused.
@@ -140,7 +154,8 @@ class Index:
             return Location(*_LOCATION.unpack(value)) if value is not None else None
 
     def find_transaction(self, identifier: bytes) -> Found | None:
-        """Where a transaction counts; `identifier` is its id (32 bytes; nothing is found under anything else)."""
+        """Where a transaction counts; `identifier` is its id (32 bytes; nothing is found under
+        anything else)."""
         if len(identifier) != DIGEST_SIZE:
             return None
         value = self._get(self._transactions, identifier)
@@ -148,7 +163,8 @@ class Index:
             return Found(*_FOUND.unpack(value)) if value is not None else None
 
     def find_block(self, hash: bytes) -> int | None:
-        """Height of the block whose header has this digest (32 bytes; nothing is found under anything else)."""
+        """Height of the block whose header has this digest (32 bytes; nothing is found under
+        anything else)."""
         if len(hash) != DIGEST_SIZE:
             return None
         value = self._get(self._hashes, hash)
@@ -156,7 +172,8 @@ class Index:
             return int(_HEIGHT.unpack(value)[0]) if value is not None else None
 
     def write(self, entries: Entries) -> None:
-        """Add entries, all or none; heights come in ascending order, so that the first refusal of an id is kept.
+        """Add entries, all or none; heights come in ascending order, so that the first refusal of
+        an id is kept.
 
         Raises:
             DiskFault: the disk refused.
@@ -181,10 +198,14 @@ class Index:
                     _replace_refusals(transaction, self._transactions, executed)
                 cursor.putmulti(refused, overwrite=False)
 
-        self._growing(put, FREE_BYTES_MIN + PAGES_BYTES_MAX * (len(executed) + len(refused) + len(entries.hashes)))
+        self._growing(
+            put,
+            FREE_BYTES_MIN + PAGES_BYTES_MAX * (len(executed) + len(refused) + len(entries.hashes)),
+        )
 
     def close(self) -> None:
-        """Write it out; if it was trusted, the next opening believes it as long as its checksum holds."""
+        """Write it out; if it was trusted, the next opening believes it as long as its checksum
+        holds."""
         used = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
         self._environment.close()
         with _data(self._directory).open("rb+") as file:
@@ -196,7 +217,12 @@ class Index:
     def _connect(self) -> None:
         with self._faults():
             self._environment = lmdb.open(
-                str(self._directory), map_size=self._map_size, max_dbs=4, sync=False, writemap=True, readahead=False
+                str(self._directory),
+                map_size=self._map_size,
+                max_dbs=4,
+                sync=False,
+                writemap=True,
+                readahead=False,
             )
             self._places = {kind: self._environment.open_db(kind.name.encode()) for kind in Kind}
             self._transactions = self._environment.open_db(b"TRANSACTION")
@@ -239,7 +265,9 @@ class Index:
         raise DiskFault(self._directory, "the map cannot grow further")
 
 
-def _replace_refusals(transaction: lmdb.Transaction, database: Any, executed: Sequence[tuple[bytes, bytes]]) -> None:
+def _replace_refusals(
+    transaction: lmdb.Transaction, database: Any, executed: Sequence[tuple[bytes, bytes]]
+) -> None:
     for identifier, value in executed:
         present = transaction.get(identifier, db=database)
         if present is not None and Found(*_FOUND.unpack(present)).code != EXECUTED:
@@ -255,7 +283,8 @@ def _marker(directory: Path) -> Path:
 
 
 def _boot() -> bytes:
-    """Names this boot of the machine; where the system does not say, every opening counts as another boot."""
+    """Names this boot of the machine; where the system does not say, every opening counts as
+    another boot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_bytes()
     except OSError:

@@ -1,6 +1,8 @@
-"""One process per data directory: two with one key would contradict each other (PROTOCOL §10, fault 26).
+"""One process per data directory: two with one key would contradict each other (PROTOCOL §10, fault
+26).
 
-Owns the lock file. The kernel drops the lock when its holder dies, however it dies: a file left over locks nobody out.
+Owns the lock file. The kernel drops the lock when its holder dies, however it dies: a file left
+over locks nobody out.
 """
 
 import fcntl
@@ -28,12 +30,14 @@ class AlreadyRunning(OperatorFault):
 
 @dataclass(frozen=True, slots=True)
 class DirectoryLock:
-    """A held lock; it lasts until `release` or the end of the process, and is not inherited by programs it starts."""
+    """A held lock; it lasts until `release` or the end of the process, and is not inherited by
+    programs it starts."""
 
     descriptor: int
 
     def release(self) -> None:
-        """Let another process have it. The file stays: were it removed, two processes could lock two files."""
+        """Let another process have it. The file stays: were it removed, two processes could lock
+        two files."""
         os.close(self.descriptor)
 
 

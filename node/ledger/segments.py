@@ -1,8 +1,10 @@
-"""The block store's files: `blocks-<first height>.log`, each a run of framed blocks and outcomes (DESIGN §8).
+"""The block store's files: `blocks-<first height>.log`, each a run of framed blocks and outcomes
+(DESIGN §8).
 
-Blocks stand in height order 1, 2, 3 … across all files; outcomes likewise, each after its block. A file is named by the
-height of the first block in it, and a new one begins only when everything before it is durable. Owns that order, the
-files' names and their headers. Refuses to know where a height stands (index.py), and what blocks and outcomes mean.
+Blocks stand in height order 1, 2, 3 … across all files; outcomes likewise, each after its block. A
+file is named by the height of the first block in it, and a new one begins only when everything
+before it is durable. Owns that order, the files' names and their headers. Refuses to know where a
+height stands (index.py), and what blocks and outcomes mean.
 """
 
 import re
@@ -13,7 +15,15 @@ from pathlib import Path
 
 from strongroom.consensus.errors import invariant
 from strongroom.node.ledger.files import fsync_directory, make_directory
-from strongroom.node.ledger.frames import CorruptRecord, Purpose, TornTail, cut, read_frame, read_frames, read_header
+from strongroom.node.ledger.frames import (
+    CorruptRecord,
+    Purpose,
+    TornTail,
+    cut,
+    read_frame,
+    read_frames,
+    read_header,
+)
 from strongroom.node.ledger.writer import FrameWriter
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
@@ -32,7 +42,8 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a record stands: its file's first height, its offset there, its size with the framing, both in bytes."""
+    """Where a record stands: its file's first height, its offset there, its size with the framing,
+    both in bytes."""
 
     segment: int
     offset: int
@@ -51,7 +62,8 @@ class Heights:
         return self.block if kind == Kind.BLOCK else self.outcome
 
     def following(self, kind: int, height: int) -> "Heights | None":
-        """These heights with one more record, or None if that record is not the next of its kind."""
+        """These heights with one more record, or None if that record is not the next of its
+        kind."""
         if kind == Kind.BLOCK and height == self.block + 1:
             return Heights(height, self.outcome)
         if kind == Kind.OUTCOME and height == self.outcome + 1 <= self.block:
@@ -74,7 +86,8 @@ class Segments:
     """The files of one block store. `scan`, then `resume`, then append; reads need neither."""
 
     def __init__(self, directory: Path, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> None:
-        """List the files and check that each is what its name says; the first one is made if there is none.
+        """List the files and check that each is what its name says; the first one is made if there
+        is none.
 
         Raises:
             CorruptRecord: a header is damaged, or files were swapped or renamed.
@@ -85,7 +98,9 @@ class Segments:
         """By first height, ascending."""
         self._writer: FrameWriter | None = None
         self._heights = Heights()
-        firsts = sorted(int(match[1]) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name)))
+        firsts = sorted(
+            int(match[1]) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name))
+        )
         for first in firsts:
             try:
                 self._markers[first] = read_header(self.path(first), Purpose.BLOCKS, first)
@@ -118,7 +133,8 @@ class Segments:
         return self._directory / f"blocks-{first:012d}.log"
 
     def holds(self, location: Location) -> bool:
-        """Whether a file is there and long enough for a record; whether it is intact shows when it is read."""
+        """Whether a file is there and long enough for a record; whether it is intact shows when it
+        is read."""
         path = self.path(location.segment)
         return path.exists() and path.stat().st_size >= location.offset + location.size
 
@@ -127,30 +143,45 @@ class Segments:
 
         Raises:
             TornTail: at the end: a crash cut the newest record short (see `resume`).
-            CorruptRecord: anything else that is damaged, missing or out of order, with file, offset and height.
+            CorruptRecord: anything else that is damaged, missing or out of order, with file, offset
+                and height.
         """
         files = [first for first in self._markers if first >= since]
         for first in files:
             path = self.path(first)
             if first != heights.block + 1:
-                raise CorruptRecord(self.path(heights.block + 1), 0, f"missing before {path.name}", heights.block + 1)
+                raise CorruptRecord(
+                    self.path(heights.block + 1),
+                    0,
+                    f"missing before {path.name}",
+                    heights.block + 1,
+                )
             try:
                 for frame in read_frames(path, Purpose.BLOCKS, first):
                     height = int.from_bytes(frame.payload[:HEIGHT_SIZE], "big")
                     reached = heights.following(frame.kind, height)
                     if reached is None:
                         raise CorruptRecord(
-                            path, frame.offset, f"record {frame.kind} of height {height} after {heights}"
+                            path,
+                            frame.offset,
+                            f"record {frame.kind} of height {height} after {heights}",
                         )
                     heights = reached
                     location = Location(first, frame.offset, frame.size)
-                    yield Record(Kind(frame.kind), height, frame.payload[HEIGHT_SIZE:], location, heights)
+                    yield Record(
+                        Kind(frame.kind), height, frame.payload[HEIGHT_SIZE:], location, heights
+                    )
             except CorruptRecord as damage:
-                kind = TornTail if isinstance(damage, TornTail) and first == files[-1] else CorruptRecord
+                kind = (
+                    TornTail
+                    if isinstance(damage, TornTail) and first == files[-1]
+                    else CorruptRecord
+                )
                 raise kind(path, damage.offset, damage.detail, heights.outcome + 1) from None
 
     def resume(self, heights: Heights, tail: TornTail | None) -> None:
-        """Cut the torn tail that a scan found, if any, and append after it; what stands there is durable on return."""
+        """Cut the torn tail that a scan found, if any, and append after it; what stands there is
+        durable on return."""
         if tail is not None:
             cut(tail)
         self._writer = FrameWriter.resume(self.path(self._newest), Purpose.BLOCKS, self._newest)
@@ -171,7 +202,8 @@ class Segments:
         return Location(self._newest, offset, writer.size - offset)
 
     def roll(self) -> None:
-        """Begin the file of the next block; it and its name are durable on return, as is all before it."""
+        """Begin the file of the next block; it and its name are durable on return, as is all before
+        it."""
         self.sync()
         self._open_writer.close()
         self._writer = self._begin(self._heights.block + 1)
@@ -187,7 +219,11 @@ class Segments:
     def make_readable(self, location: Location) -> None:
         """Have the kernel know a record; from then on it is read in any thread."""
         writer = self._writer
-        if writer and writer.path == self.path(location.segment) and location.offset + location.size > writer.written:
+        if (
+            writer
+            and writer.path == self.path(location.segment)
+            and location.offset + location.size > writer.written
+        ):
             writer.flush()
 
     def read(self, kind: Kind, height: int, location: Location) -> bytes:
@@ -199,11 +235,15 @@ class Segments:
         self.make_readable(location)
         path = self.path(location.segment)
         try:
-            frame = read_frame(path, self._markers.get(location.segment, b""), location.offset, location.size)
+            frame = read_frame(
+                path, self._markers.get(location.segment, b""), location.offset, location.size
+            )
         except CorruptRecord as damage:
             raise CorruptRecord(path, damage.offset, damage.detail, height) from None
         if frame.kind != kind or frame.payload[:HEIGHT_SIZE] != height.to_bytes(HEIGHT_SIZE, "big"):
-            raise CorruptRecord(path, location.offset, f"not the {kind.name.lower()} of this height", height)
+            raise CorruptRecord(
+                path, location.offset, f"not the {kind.name.lower()} of this height", height
+            )
         return frame.payload[HEIGHT_SIZE:]
 
     def close(self) -> None:

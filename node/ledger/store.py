@@ -1,7 +1,9 @@
-"""The block store that the driver uses: blocks and outcomes by height, transactions by id (DESIGN §3 stop 8, §8).
+"""The block store that the driver uses: blocks and outcomes by height, transactions by id (DESIGN
+§3 stop 8, §8).
 
-Owns the order between segments and index: what is indexed was durable before, so that an index that knows more than the
-segments hold proves a loss. Refuses to know how bytes are framed (frames.py), and what blocks and outcomes mean.
+Owns the order between segments and index: what is indexed was durable before, so that an index that
+knows more than the segments hold proves a loss. Refuses to know how bytes are framed (frames.py),
+and what blocks and outcomes mean.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,13 +31,22 @@ log = structlog.get_logger()
 
 
 class BlockStore:
-    """Blocks and outcomes of one node. Not thread-safe, but `sync` may run in a thread while nothing is appended."""
+    """Blocks and outcomes of one node. Not thread-safe, but `sync` may run in a thread while
+    nothing is appended."""
 
-    def __init__(self, segments: Segments, index: Index, transactions_of: TransactionsOf, hash_of: HashOf) -> None:
-        self._segments, self._index, self._transactions_of, self._hash_of = segments, index, transactions_of, hash_of
+    def __init__(
+        self, segments: Segments, index: Index, transactions_of: TransactionsOf, hash_of: HashOf
+    ) -> None:
+        self._segments, self._index, self._transactions_of, self._hash_of = (
+            segments,
+            index,
+            transactions_of,
+            hash_of,
+        )
         self._entries = Entries()
         self.on_damage: Callable[[CorruptRecord], None] = lambda _: None
-        """Told of damage that a read finds, before it is raised: whoever reads may answer for less than the node."""
+        """Told of damage that a read finds, before it is raised: whoever reads may answer for less
+        than the node."""
 
     @classmethod
     def open(
@@ -47,12 +58,14 @@ class BlockStore:
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         map_size: int = MAP_SIZE,
     ) -> Self:
-        """Open `ledger/` and `index/` in a node's directory; all that they hold is durable on return.
+        """Open `ledger/` and `index/` in a node's directory; all that they hold is durable on
+        return.
 
         A torn tail is cut and a lost index rebuilt, both with a line in the log.
 
         Raises:
-            CorruptRecord: the ledger is damaged, or records that were durable are missing; nothing is changed.
+            CorruptRecord: the ledger is damaged, or records that were durable are missing; nothing
+                is changed.
             DiskFault: the disk refused.
         """
         with disk_faults(directory):
@@ -94,7 +107,8 @@ class BlockStore:
         self._append(Kind.BLOCK, height, payload)
 
     def append_outcome(self, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]]) -> None:
-        """Add the outcome of height `newest_outcome` + 1, whose block is here; durable after `sync`.
+        """Add the outcome of height `newest_outcome` + 1, whose block is here; durable after
+        `sync`.
 
         Args:
             height: of its block.
@@ -108,7 +122,8 @@ class BlockStore:
         self._append(Kind.OUTCOME, height, payload, ids)
 
     def sync(self) -> None:
-        """Make all that was appended durable, then index it: one write, one fdatasync, one index transaction.
+        """Make all that was appended durable, then index it: one write, one fdatasync, one index
+        transaction.
 
         Raises:
             DiskFault: the disk refused; nothing may be executed or answered that rests on it.
@@ -117,14 +132,17 @@ class BlockStore:
         self._segments.sync()
         if count:
             self._index.write(self._entries)
-            invariant(self._entries.count == count, "a record was appended while another thread synced")
+            invariant(
+                self._entries.count == count, "a record was appended while another thread synced"
+            )
             self._entries = Entries()
 
     def block(self, height: int) -> bytes | None:
         """The payload of a block, synced or not; None if there is none of this height.
 
         Raises:
-            CorruptRecord: it was durable, and is damaged; the next opening reads the whole ledger again.
+            CorruptRecord: it was durable, and is damaged; the next opening reads the whole ledger
+                again.
         """
         return self._read(Kind.BLOCK, height, self.newest_block)
 
@@ -132,12 +150,14 @@ class BlockStore:
         """The payload of an outcome, synced or not; None if there is none of this height.
 
         Raises:
-            CorruptRecord: it was durable, and is damaged; the next opening reads the whole ledger again.
+            CorruptRecord: it was durable, and is damaged; the next opening reads the whole ledger
+                again.
         """
         return self._read(Kind.OUTCOME, height, self.newest_outcome)
 
     def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
-        """What reads a record's payload in any thread, while this one goes on appending; None if there is none.
+        """What reads a record's payload in any thread, while this one goes on appending; None if
+        there is none.
 
         The result raises CorruptRecord as `block` does; `on_damage` is then called in its thread.
         """
@@ -151,12 +171,17 @@ class BlockStore:
         return lambda: self._read_at(kind, height, place)
 
     def find_transaction(self, identifier: bytes) -> Found | None:
-        """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced or not."""
+        """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced
+        or not."""
         indexed = self._index.find_transaction(identifier)
         if indexed is not None and indexed.code == EXECUTED:
             return indexed
         recent = self._entries.find_transaction(identifier)
-        return recent if indexed is None or (recent is not None and recent.code == EXECUTED) else indexed
+        return (
+            recent
+            if indexed is None or (recent is not None and recent.code == EXECUTED)
+            else indexed
+        )
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block of this digest, among what is synced."""
@@ -170,7 +195,9 @@ class BlockStore:
             self._segments.close()
             self._index.close()
 
-    def _append(self, kind: Kind, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]] = ()) -> None:
+    def _append(
+        self, kind: Kind, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]] = ()
+    ) -> None:
         if self._entries.count >= UNINDEXED_MAX:
             self.sync()
         hash = self._hash_of(payload) if kind == Kind.BLOCK else b""
@@ -195,13 +222,16 @@ class BlockStore:
             raise
 
     def _recover(self) -> None:
-        """Find what is stored, compare it with what the index knows was durable, cut the torn tail, index the rest."""
+        """Find what is stored, compare it with what the index knows was durable, cut the torn tail,
+        index the rest."""
         indexed, files = self._index.newest(), self._segments.firsts
         found, tail, rebuild = Heights(), None, not self._index_leads_to(files)
         if not rebuild:
             try:
                 found, tail = self._survey(files[-1], self._heights_before(files[-1]))
-            except CorruptRecord:  # unless the index is wrong: the whole ledger is read before anything is said
+            except (
+                CorruptRecord
+            ):  # unless the index is wrong: the whole ledger is read before anything is said
                 rebuild = True
         if rebuild:
             found, tail = self._survey(files[0], Heights())
@@ -210,18 +240,27 @@ class BlockStore:
             detail = f"ends with {found}, but {indexed} were durable"
             raise CorruptRecord(self._segments.path(files[-1]), 0, detail, found.outcome + 1)
         if rebuild or lost:
-            log.warning("ledger.index_rebuilt", directory=str(self._segments.path(1).parent), records=str(found))
+            log.warning(
+                "ledger.index_rebuilt",
+                directory=str(self._segments.path(1).parent),
+                records=str(found),
+            )
             self._index.clear()
         if tail is not None:
             log.warning(
-                "ledger.tail_cut", file=str(tail.path), offset=tail.offset, reason=tail.detail, durable=lost > 0
+                "ledger.tail_cut",
+                file=str(tail.path),
+                offset=tail.offset,
+                reason=tail.detail,
+                durable=lost > 0,
             )
         self._segments.resume(found, tail)
         self._index_from(files[0] if rebuild or lost else files[-1])
         self._index.trust()
 
     def _index_leads_to(self, files: list[int]) -> bool:
-        """Whether the index knows of every file but the newest where it ends, so that only the newest need be read."""
+        """Whether the index knows of every file but the newest where it ends, so that only the
+        newest need be read."""
         for first, following in pairwise(files):
             place = self._index.place(Kind.BLOCK, following - 1)
             if place is None or place.segment != first or not self._segments.holds(place):
@@ -238,7 +277,8 @@ class BlockStore:
         return Heights(first - 1, outcome)
 
     def _survey(self, since: int, found: Heights) -> tuple[Heights, TornTail | None]:
-        """Read everything from a file on, `found` being reached before it; the heights reached, and the torn tail."""
+        """Read everything from a file on, `found` being reached before it; the heights reached, and
+        the torn tail."""
         try:
             for record in self._segments.scan(since, found):
                 found = record.reached

@@ -1,8 +1,9 @@
-"""The consensus log: what this node promised and learned, durable before it is said aloud (PROTOCOL §5, §6).
+"""The consensus log: what this node promised and learned, durable before it is said aloud (PROTOCOL
+§5, §6).
 
-Files `wal-<number>.log`; one counts at a time. Its beginning is a checkpoint: what was carried over from the one before
-it, closed by a CHECKPOINT marker. A file without a whole checkpoint was never the one that counts. Owns the rotation.
-Refuses to know what the records mean.
+Files `wal-<number>.log`; one counts at a time. Its beginning is a checkpoint: what was carried over
+from the one before it, closed by a CHECKPOINT marker. A file without a whole checkpoint was never
+the one that counts. Owns the rotation. Refuses to know what the records mean.
 """
 
 import re
@@ -14,7 +15,15 @@ import structlog
 
 from strongroom.consensus.errors import invariant
 from strongroom.node.ledger.files import disk_faults, fsync_directory, make_directory
-from strongroom.node.ledger.frames import FRAME_SIZE, HEADER_SIZE, CorruptRecord, Purpose, TornTail, cut, read_frames
+from strongroom.node.ledger.frames import (
+    FRAME_SIZE,
+    HEADER_SIZE,
+    CorruptRecord,
+    Purpose,
+    TornTail,
+    cut,
+    read_frames,
+)
 from strongroom.node.ledger.writer import FrameWriter
 
 CHECKPOINT = 255
@@ -28,16 +37,19 @@ log = structlog.get_logger()
 
 
 class WriteAheadLog:
-    """The log of one node. Not thread-safe, but `sync` may run in a thread while nothing is appended."""
+    """The log of one node. Not thread-safe, but `sync` may run in a thread while nothing is
+    appended."""
 
     def __init__(self, directory: Path, number: int, writer: FrameWriter, *, created: bool) -> None:
         self._directory, self._number, self._writer = directory, number, writer
         self.created = created
-        """There was no log: with a key of an earlier time, this node may only observe (PROTOCOL §6)."""
+        """There was no log: with a key of an earlier time, this node may only observe (PROTOCOL
+        §6)."""
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Find the file that counts, cut its torn tail, remove the others; all that it holds is durable on return.
+        """Find the file that counts, cut its torn tail, remove the others; all that it holds is
+        durable on return.
 
         Raises:
             CorruptRecord: damage that no crash explains; nothing is changed.
@@ -49,8 +61,12 @@ class WriteAheadLog:
     @classmethod
     def _open(cls, directory: Path) -> Self:
         make_directory(directory)
-        numbers = sorted(int(match[1]) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name)))
-        unfinished = [number for number in numbers if not _has_checkpoint(directory, number, numbers)]
+        numbers = sorted(
+            int(match[1]) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name))
+        )
+        unfinished = [
+            number for number in numbers if not _has_checkpoint(directory, number, numbers)
+        ]
         whole = [number for number in numbers if number not in unfinished]
         tail = _torn_tail(directory, whole[-1]) if whole else None
         if tail is not None:
@@ -98,7 +114,8 @@ class WriteAheadLog:
                 yield frame.kind, frame.payload
 
     def rotate(self, carry: Iterable[tuple[int, bytes]]) -> None:
-        """Begin a new file with the carried records (which may come from `replay`), and then forget all others.
+        """Begin a new file with the carried records (which may come from `replay`), and then forget
+        all others.
 
         If it fails the log takes nothing more: which file counts is found on the next start.
 
@@ -133,7 +150,8 @@ def _begin(directory: Path, number: int, carry: Iterable[tuple[int, bytes]]) -> 
 
 
 def _remove(directory: Path, numbers: list[int]) -> None:
-    """Remove files, durably: one that came back would make the newest look like an unfinished rotation."""
+    """Remove files, durably: one that came back would make the newest look like an unfinished
+    rotation."""
     with disk_faults(directory):
         for number in numbers:
             _path(directory, number).unlink()
@@ -142,10 +160,12 @@ def _remove(directory: Path, numbers: list[int]) -> None:
 
 
 def _has_checkpoint(directory: Path, number: int, numbers: list[int]) -> bool:
-    """Whether the checkpoint of a file is whole; if it is not, a crash while the file was begun must explain it.
+    """Whether the checkpoint of a file is whole; if it is not, a crash while the file was begun
+    must explain it.
 
-    Beside an older file it is the crash of a rotation: the newest held nothing but what was carried, because the older
-    ones go, durably, before anything else is appended. A file alone was the first, and holds no more than a marker.
+    Beside an older file it is the crash of a rotation: the newest held nothing but what was
+    carried, because the older ones go, durably, before anything else is appended. A file alone was
+    the first, and holds no more than a marker.
 
     Raises:
         CorruptRecord: a crash does not explain it.

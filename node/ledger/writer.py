@@ -1,7 +1,8 @@
-"""Appending records to one file: buffered, written by one write, durable by one fdatasync (PROTOCOL §5, group commit).
+"""Appending records to one file: buffered, written by one write, durable by one fdatasync (PROTOCOL
+§5, group commit).
 
-Owns the moment at which bytes become durable, and the refusal to go on after a disk refused. Refuses to know what the
-records mean: see segments.py, wal.py.
+Owns the moment at which bytes become durable, and the refusal to go on after a disk refused.
+Refuses to know what the records mean: see segments.py, wal.py.
 """
 
 import os
@@ -28,7 +29,8 @@ BUFFER_BYTES_MAX = 4 * 1024 * 1024
 
 
 class FrameWriter:
-    """Appends records to one file. Not thread-safe, but `sync` and `flush` may run beside each other in two threads."""
+    """Appends records to one file. Not thread-safe, but `sync` and `flush` may run beside each
+    other in two threads."""
 
     def __init__(self, path: Path, descriptor: int, marker: bytes, size: int) -> None:
         self.path, self.marker = path, marker
@@ -50,7 +52,9 @@ class FrameWriter:
             DiskFault: the disk refused, or the file is there already.
         """
         with disk_faults(path):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
         # No zero byte: zeros are what a power loss leaves of bytes that were not written.
         writer = cls(path, descriptor, bytes(byte | 1 for byte in os.urandom(MARKER_SIZE)), 0)
         writer._buffer.append(encode_header(purpose, first, writer.marker))
@@ -62,9 +66,11 @@ class FrameWriter:
 
     @classmethod
     def resume(cls, path: Path, purpose: Purpose, first: int) -> Self:
-        """Go on with a file whose records were all read and found intact; they are durable on return.
+        """Go on with a file whose records were all read and found intact; they are durable on
+        return.
 
-        They may stand only in the page cache yet, if the process that wrote them died before its sync.
+        They may stand only in the page cache yet, if the process that wrote them died before its
+        sync.
 
         Raises:
             CorruptRecord: the header is not that of this file.
@@ -77,7 +83,8 @@ class FrameWriter:
             return cls(path, descriptor, marker, os.fstat(descriptor).st_size)
 
     def append(self, kind: int, *parts: bytes) -> int:
-        """Add a record whose payload is the parts joined; returns its offset. It is durable after the next `sync`.
+        """Add a record whose payload is the parts joined; returns its offset. It is durable after
+        the next `sync`.
 
         Raises:
             DiskFault: this write, or one before it, failed.
@@ -112,7 +119,8 @@ class FrameWriter:
         """Make every record appended so far durable: one write, one fdatasync.
 
         Raises:
-            DiskFault: the disk refused. A second fdatasync would claim what the first one lost, so there is none.
+            DiskFault: the disk refused. A second fdatasync would claim what the first one lost, so
+                there is none.
         """
         self.flush()
         end = self.written

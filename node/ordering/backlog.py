@@ -1,13 +1,14 @@
-"""Final blocks that were handed over and are not executed yet: how far this node is, and how much waits.
+"""Final blocks that were handed over and are not executed yet: how far this node is, and how much
+waits.
 
-Owns two heights and a bound. An epoch is over here when its terminal block is recorded, and executed as far as may be
-needed for the next one.
+Owns two heights and a bound. An epoch is over here when its terminal block is recorded, and
+executed as far as may be needed for the next one.
 """
 
 from collections import deque
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Commit
+from strongroom.consensus.replica.events import Commit
 from strongroom.consensus.types import Height
 
 BACKLOG_BLOCKS_MAX = 1024
@@ -47,7 +48,8 @@ class Backlog:
         self._shrink()
 
     def _shrink(self) -> None:
-        """Whoever follows holds nothing for execution: it executes from the block store, if ever."""
+        """Whoever follows holds nothing for execution: it executes from the block store, if
+        ever."""
         done = self.recorded if self.following else self.executed
         while self._waiting and self._waiting[0][0] <= done:
             self._bytes -= self._waiting.popleft()[1]
@@ -58,9 +60,11 @@ class Backlog:
         return len(self._waiting) > BACKLOG_BLOCKS_MAX or self._bytes > BACKLOG_BYTES_MAX
 
     def is_through(self, terminal: Header) -> bool:
-        """Is everything up to the end of an epoch recorded, and executed as far as may be needed for the next one?
+        """Is everything up to the end of an epoch recorded, and executed as far as may be needed
+        for the next one?
 
-        An enclave that follows by outcomes executes the terminal block itself only once the next epoch has anchored it.
+        An enclave that follows by outcomes executes the terminal block itself only once the next
+        epoch has anchored it.
         """
         needed = terminal.anchor.height if self.following else terminal.height
         return self.recorded >= terminal.height and self.executed >= needed

@@ -1,15 +1,15 @@
-"""What a participant is told and what it wants done: the border between a decision and the world (PROTOCOL §9).
+"""What a participant is told and what it wants done: the border between a decision and the world
+(PROTOCOL §9).
 
-Owns the two lists. Events say what happened; effects are carried out one after the other, in the order of the list:
-what stands before a `Sync` or `ReplaceLog` is durable before what stands behind it is done. Peers are node keys here.
+Owns the two lists. Events say what happened; effects are carried out one after the other, in the
+order of the list: what stands before a `Sync` or `ReplaceLog` is durable before what stands behind
+it is done. Peers are node keys here.
 """
 
 from dataclasses import dataclass
 
 from strongroom.consensus.blocks import Batch
 from strongroom.consensus.epochs import EpochEntry
-from strongroom.consensus.events import Cast, Commit, Executed, FinalRecord, LaneEvidence, Tick, Work
-from strongroom.consensus.events import Evidence as VoteEvidence
 from strongroom.consensus.host_messages import EpochMessage, EpochRequest
 from strongroom.consensus.messages import (
     BatchMessage,
@@ -26,11 +26,21 @@ from strongroom.consensus.messages import (
     Status,
     VoteMessage,
 )
+from strongroom.consensus.replica.events import (
+    Cast,
+    Commit,
+    Executed,
+    FinalRecord,
+    LaneEvidence,
+    Tick,
+    Work,
+)
+from strongroom.consensus.replica.events import Evidence as VoteEvidence
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Epoch, Height, PublicKey, View
 from strongroom.consensus.validators import EpochDescription
 
-# --- events ---------------------------------------------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------
 
 OrderingMessage = (
     Propose
@@ -48,7 +58,8 @@ OrderingMessage = (
     | EpochMessage
     | EpochRequest
 )
-"""What nodes say to each other about order; heads, keys, outcomes and snapshots are others' business."""
+"""What nodes say to each other about order; heads, keys, outcomes and snapshots are others'
+business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +110,16 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Whether this node's enclave cannot execute what is final, and goes on by outcomes that a quorum anchored."""
+    """Whether this node's enclave cannot execute what is final, and goes on by outcomes that a
+    quorum anchored."""
 
     now: bool
 
 
 @dataclass(frozen=True, slots=True)
 class EpochsKnown:
-    """The chain of epochs has grown by what a front door showed; each entry was proven by the one before."""
+    """The chain of epochs has grown by what a front door showed; each entry was proven by the one
+    before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +130,22 @@ class Proven:
 
 
 ParticipantEvent = (
-    Fresh | Heard | LinkUp | LinkDown | OwnBatch | Recorded | Executed | EpochsKnown | Following | Proven | Work | Tick
+    Fresh
+    | Heard
+    | LinkUp
+    | LinkDown
+    | OwnBatch
+    | Recorded
+    | Executed
+    | EpochsKnown
+    | Following
+    | Proven
+    | Work
+    | Tick
 )
 
 
-# --- effects --------------------------------------------------------------------------------------------------------
+# --- effects --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +163,8 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class StoreNow:
-    """Every final block that was handed over is durable in the block store before the next effect."""
+    """Every final block that was handed over is durable in the block store before the next
+    effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +178,16 @@ class ReplaceLog:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """Have the guard sign these; give the signatures to `Participant.signed`, and carry out what it returns."""
+    """Have the guard sign these; give the signatures to `Participant.signed`, and carry out what it
+    returns."""
 
     casts: tuple[Cast, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SignAgain:
-    """Have the guard sign what the log says was said; give the signatures to `Participant.restated`."""
+    """Have the guard sign what the log says was said; give the signatures to
+    `Participant.restated`."""
 
     statements: tuple[Statement, ...]
 
@@ -185,7 +212,8 @@ class SendBlocks:
 
 @dataclass(frozen=True, slots=True)
 class StoreBlocks:
-    """Final blocks, in height order: record them, tell `Recorded`, have them executed, tell `Executed`."""
+    """Final blocks, in height order: record them, tell `Recorded`, have them executed, tell
+    `Executed`."""
 
     commits: tuple[Commit, ...]
 
@@ -222,7 +250,8 @@ class EpochBegins:
 
 @dataclass(frozen=True, slots=True)
 class BatchAgain:
-    """Envelopes of own batches that an epoch left unordered: into the next batches, before all others."""
+    """Envelopes of own batches that an epoch left unordered: into the next batches, before all
+    others."""
 
     envelopes: tuple[bytes, ...]
 

@@ -1,7 +1,8 @@
-"""One epoch of one node: its replica, what follows from each step, the data that blocks name (PROTOCOL §9; T34, T35).
+"""One epoch of one node: its replica, what follows from each step, the data that blocks name
+(PROTOCOL §9; T34, T35).
 
-Owns the way from a replica's outputs to effects, and which batches are held. It knows members by index inside and by
-node key outside.
+Owns the way from a replica's outputs to effects, and which batches are held. It knows members by
+index inside and by node key outside.
 """
 
 from collections import deque
@@ -11,17 +12,6 @@ from dataclasses import dataclass
 from strongroom.consensus.blocks import Batch
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import InvariantBroken, PeerFault
-from strongroom.consensus.events import (
-    Ask,
-    BatchHeld,
-    Cast,
-    CastRecord,
-    Event,
-    FinalRecord,
-    Output,
-    Received,
-    Tick,
-)
 from strongroom.consensus.messages import (
     BatchMessage,
     BatchRequest,
@@ -32,13 +22,24 @@ from strongroom.consensus.messages import (
     RangeRequest,
     VoteMessage,
 )
-from strongroom.consensus.ranges import check_range
-from strongroom.consensus.replica import Replica, ReplicaConfig
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.events import (
+    Ask,
+    BatchHeld,
+    Cast,
+    CastRecord,
+    Event,
+    FinalRecord,
+    Output,
+    Received,
+    Tick,
+)
+from strongroom.consensus.replica.ranges import check_range
+from strongroom.consensus.replica.replica import Replica, ReplicaConfig
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Statement, Vote
 from strongroom.consensus.types import Height, PublicKey, Signature, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.backlog import Backlog
 from strongroom.node.ordering.effects import Accuse, Alarm, Effect, Fault, Forget, StoreBlocks, Tell
 from strongroom.node.ordering.lane import OwnLane
@@ -110,7 +111,11 @@ class EpochRun:
             records=start.records,
         )
         own = self.own
-        self.lane = None if own is None else OwnLane(self.epoch, own, self.replica.final_cut[own], around.pool)
+        self.lane = (
+            None
+            if own is None
+            else OwnLane(self.epoch, own, self.replica.final_cut[own], around.pool)
+        )
 
     def index_of(self, peer: PublicKey) -> SignerIndex | None:
         """A node's index in this epoch; None if it is no member."""
@@ -123,24 +128,33 @@ class EpochRun:
         own = self.own
         if own is None:
             raise InvariantBroken("a replica that is no member casts")
-        return [Vote(statement, own, made) for statement, made in zip(statements, signatures, strict=True)]
+        return [
+            Vote(statement, own, made)
+            for statement, made in zip(statements, signatures, strict=True)
+        ]
 
     def restate(self, votes: Sequence[Vote], turn: Turn) -> None:
-        """The replica counts what it said before a restart like anybody's votes; then it goes on."""
+        """The replica counts what it said before a restart like anybody's votes; then it goes
+        on."""
         for vote in votes:
             self.step(Received(vote.signer, VoteMessage(vote)), turn, None)
         self.begun = True
         self.take(self.replica.resume(turn.now), turn)
 
     def spoken(self, casts: Sequence[Cast], signatures: Sequence[Signature]) -> list[Effect]:
-        """Durable statements, signed: they go out, and come back to the own replica before anything else."""
+        """Durable statements, signed: they go out, and come back to the own replica before anything
+        else."""
         effects: list[Effect] = []
         heard = []
-        for cast, vote in zip(casts, self.votes([cast.statement for cast in casts], signatures), strict=True):
+        for cast, vote in zip(
+            casts, self.votes([cast.statement for cast in casts], signatures), strict=True
+        ):
             message: Message = VoteMessage(vote)
             if cast.proposal is not None:
                 proposal = cast.proposal
-                message = Propose(proposal.header, cast.statement.view, proposal.justification, vote)
+                message = Propose(
+                    proposal.header, cast.statement.view, proposal.justification, vote
+                )
             effects.append(Tell(None, message))
             heard.append(Received(vote.signer, VoteMessage(vote)))
         self.own_votes.extendleft(heard)
@@ -175,14 +189,17 @@ class EpochRun:
             self.around.backlog.add(output.commit)
             turn.rest.append(StoreBlocks(tuple(output.commit)))
         for member in output.faults:
-            turn.rest.append(Fault(self.keys[member], "a vote over its own link does not verify", counts=False))
+            turn.rest.append(
+                Fault(self.keys[member], "a vote over its own link does not verify", counts=False)
+            )
         turn.rest += [Accuse(self.description, evidence) for evidence in output.evidence]
         if output.alarm and not self._alarmed:
             self._alarmed = True
             turn.rest.append(Alarm(output.alarm))
 
     def tick(self, turn: Turn) -> None:
-        """What time brings: timers, ranges that were put off, the end of an epoch that is over elsewhere."""
+        """What time brings: timers, ranges that were put off, the end of an epoch that is over
+        elsewhere."""
         now = turn.now.monotonic
         deadline = self.replica.deadline()
         if deadline is not None and deadline <= now:
@@ -204,8 +221,8 @@ class EpochRun:
         return min((at for at in times if at is not None), default=None)
 
     def _ask(self, ask: Ask) -> list[Effect]:
-        """What a replica misses is asked of the member that it names, or of whoever can be reached: what is final every
-        node has. Old blocks only when execution has caught up."""
+        """What a replica misses is asked of the member that it names, or of whoever can be reached:
+        what is final every node has. Old blocks only when execution has caught up."""
         requests: list[Message] = []
         if ask.batches:
             self.around.pool.want(ask.batches)
@@ -237,12 +254,15 @@ class EpochRun:
         if header.lane >= len(self.keys):
             raise PeerFault(f"batch of epoch {header.epoch}, lane {header.lane}: no such lane")
         chain = self.around.epochs.anchor.chain
-        if not self.around.verify(self.keys[header.lane], batch.signature, header.signed_bytes(chain)):
+        if not self.around.verify(
+            self.keys[header.lane], batch.signature, header.signed_bytes(chain)
+        ):
             raise PeerFault(f"batch of lane {header.lane}: signature does not verify")
         self.hold(batch, turn, own=False)
 
     def hold(self, batch: Batch, turn: Turn, *, own: bool) -> None:
-        """Log a batch. A peer's becomes durable with the next vote: nothing that is said before rests on it.
+        """Log a batch. A peer's becomes durable with the next vote: nothing that is said before
+        rests on it.
 
         Raises:
             PeerFault: its origin has too many unordered bytes here.
@@ -283,7 +303,8 @@ class EpochRun:
         self.step(final_range, turn, sender)
 
     def unordered(self) -> tuple[list[Batch], list[bytes]]:
-        """Of the own lane, at the end of the epoch: batches that it did not order, all envelopes to batch again."""
+        """Of the own lane, at the end of the epoch: batches that it did not order, all envelopes to
+        batch again."""
         if self.lane is None or self.own is None:
             return [], []
         return self.lane.unordered(self.replica.final_cut[self.own])

@@ -1,7 +1,7 @@
 """Batches of this node's own lane in one epoch, one after the other (PROTOCOL §2, Lane).
 
-Owns the chain of own batches and what of it is not ordered: when the epoch ends, those envelopes are batched again in
-the next one, and the replay window makes doubles harmless.
+Owns the chain of own batches and what of it is not ordered: when the epoch ends, those envelopes
+are batched again in the next one, and the replay window makes doubles harmless.
 """
 
 from collections import deque
@@ -9,11 +9,12 @@ from hashlib import sha256
 
 from strongroom.consensus.blocks import Batch, BatchHeader, LaneTip, decode_payload, encode_payload
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence, Signature, SignerIndex
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 
 
 class OwnLane:
-    """The chain of one lane: `begin` a batch, have its header signed, `complete` it, put it as `OwnBatch`."""
+    """The chain of one lane: `begin` a batch, have its header signed, `complete` it, put it as
+    `OwnBatch`."""
 
     def __init__(self, epoch: Epoch, own: SignerIndex, ordered: LaneTip, pool: BatchPool) -> None:
         """Go on where the lane ends.
@@ -39,7 +40,11 @@ class OwnLane:
         held = [batch for batch in self._pool.all() if batch.header.lane == self._lane]
         for batch in sorted(held, key=lambda batch: batch.header.sequence):
             header = batch.header
-            if (header.epoch, header.sequence, header.previous) == (self._epoch, self._length, self._previous):
+            if (header.epoch, header.sequence, header.previous) == (
+                self._epoch,
+                self._length,
+                self._previous,
+            ):
                 self._made.append(batch)
                 self._length, self._previous = self._length + 1, header.digest
 
@@ -84,8 +89,13 @@ class OwnLane:
             self._made.popleft()
 
     def unordered(self, ordered: LaneTip) -> tuple[list[Batch], list[bytes]]:
-        """At the end of the epoch: own batches that its last block did not order, and all envelopes to batch again."""
+        """At the end of the epoch: own batches that its last block did not order, and all envelopes
+        to batch again."""
         self.settle(ordered)
         left = list(self._made)
-        envelopes = [envelope for batch in left for envelope in decode_payload(batch.payload, batch.header.count)]
+        envelopes = [
+            envelope
+            for batch in left
+            for envelope in decode_payload(batch.payload, batch.header.count)
+        ]
         return left, envelopes + list(self._taken)

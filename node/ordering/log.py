@@ -1,7 +1,8 @@
-"""What the consensus log says: of one epoch while it runs, and what the next file must carry (PROTOCOL §5, §6, R16).
+"""What the consensus log says: of one epoch while it runs, and what the next file must carry
+(PROTOCOL §5, §6, R16).
 
-Owns the kinds of records that the consensus core does not know, and the decision when a new file begins. It writes
-nothing: records leave as effects.
+Owns the kinds of records that the consensus core does not know, and the decision when a new file
+begins. It writes nothing: records leave as effects.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,17 +10,18 @@ from dataclasses import dataclass, field, replace
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Batch, decode_payload
-from strongroom.consensus.events import FinalRecord, Record
-from strongroom.consensus.records import decode_record, encode_record
-from strongroom.consensus.replica import Replica
+from strongroom.consensus.replica.events import FinalRecord, Record
+from strongroom.consensus.replica.records import decode_record, encode_record
+from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Digest, Epoch
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.effects import Append, Effect, ReplaceLog, StoreNow
 
 BATCH_RECORD = 100
 """Kind of a log record that holds a batch; kinds below are the consensus core's."""
 OBSERVER_RECORD = 101
-"""Kind of a log record that silences this node's vote: (epoch, why), up to that epoch. No restart may forget it."""
+"""Kind of a log record that silences this node's vote: (epoch, why), up to that epoch. No restart
+may forget it."""
 RECORD_OVERHEAD = 16
 """Bytes that a frame adds to a record, about."""
 
@@ -71,12 +73,14 @@ class LogContent:
         self.recorded: FinalRecord | None = None
         """The newest final block that the block store is known to have."""
         self.later: tuple[Record, ...] = ()
-        """Records of later epochs: a block store that was cut back over an epoch's end is behind its own log."""
+        """Records of later epochs: a block store that was cut back over an epoch's end is behind
+        its own log."""
         self.later_batches: tuple[Batch, ...] = ()
         """The same of batches: a lane that forgot its own would fork itself."""
         self.silence: Silence | None = None
         self._owed: dict[Digest, tuple[Batch, set[bytes]]] = {}
-        """Own batches that ended epochs left unordered, with those envelopes that no batch of this epoch holds yet."""
+        """Own batches that ended epochs left unordered, with those envelopes that no batch of this
+        epoch holds yet."""
 
     # --- what is added ---
 
@@ -96,20 +100,29 @@ class LogContent:
         return self._append(OBSERVER_RECORD, codec.encode(silence))
 
     def note_final(self, record: FinalRecord) -> Append:
-        """The block store has every block up to this one; the log may lose what lies below when it begins anew."""
+        """The block store has every block up to this one; the log may lose what lies below when it
+        begins anew."""
         if self.recorded is None or record.header.height > self.recorded.header.height:
             self.recorded = record
         return self.record(record)
 
     def owe(self, batches: Iterable[Batch]) -> None:
-        """The log keeps these own batches of ended epochs until their envelopes are batched again."""
+        """The log keeps these own batches of ended epochs until their envelopes are batched
+        again."""
         for batch in batches:
-            self._owed[batch.header.digest] = (batch, set(decode_payload(batch.payload, batch.header.count)))
+            self._owed[batch.header.digest] = (
+                batch,
+                set(decode_payload(batch.payload, batch.header.count)),
+            )
 
     def owed_envelopes(self) -> list[bytes]:
         """What ended epochs left unordered of this node's lanes."""
         owed = (batch for batch, _ in self._owed.values())
-        return [envelope for batch in owed for envelope in decode_payload(batch.payload, batch.header.count)]
+        return [
+            envelope
+            for batch in owed
+            for envelope in decode_payload(batch.payload, batch.header.count)
+        ]
 
     def _pay(self, envelopes: Iterable[bytes]) -> None:
         paid = set(envelopes)
@@ -125,10 +138,11 @@ class LogContent:
     # --- a new file ---
 
     def rotate_if_long(self, replica: Replica, pool: BatchPool) -> list[Effect]:
-        """Begin a new file when this one is long. The replica remembers nothing below its final block: the block store
-        must have that first.
+        """Begin a new file when this one is long. The replica remembers nothing below its final
+        block: the block store must have that first.
 
-        What is carried may be more than the limit; so the log doubles at least before the next time.
+        What is carried may be more than the limit; so the log doubles at least before the next
+        time.
         """
         return self.rotate(replica, pool) if self._size > self._rotate_at else []
 
@@ -140,12 +154,14 @@ class LogContent:
         return [StoreNow(), self._replace([*self._beginning(), *core], pool.all())]
 
     def begin_epoch(self, opened: FinalRecord, unordered: Iterable[Batch]) -> ReplaceLog:
-        """Begin a new file for a new epoch. The old epoch's promises go: its terminal block is stored, executed and
-        final, so a restart runs no replica of that epoch, and its statements are of no use to another.
+        """Begin a new file for a new epoch. The old epoch's promises go: its terminal block is
+        stored, executed and final, so a restart runs no replica of that epoch, and its statements
+        are of no use to another.
 
         Args:
             opened: the terminal block with its certificate; the block store has it.
-            unordered: own batches that the old epoch did not order: a restart batches their envelopes again.
+            unordered: own batches that the old epoch did not order: a restart batches their
+                envelopes again.
         """
         self.recorded = opened
         self.owe(unordered)
@@ -162,7 +178,10 @@ class LogContent:
     def _replace(self, records: Frames, batches: Iterable[Batch]) -> ReplaceLog:
         kept = [(int(kind), payload) for kind, payload in records]
         owed = (batch for batch, _ in self._owed.values())
-        kept += [(BATCH_RECORD, codec.encode(batch.to_wire())) for batch in (*owed, *self.later_batches, *batches)]
+        kept += [
+            (BATCH_RECORD, codec.encode(batch.to_wire()))
+            for batch in (*owed, *self.later_batches, *batches)
+        ]
         self._size = sum(len(payload) + RECORD_OVERHEAD for _, payload in kept)
         self._rotate_at = max(self._bytes_max, 2 * self._size)
         return ReplaceLog(tuple(kept))

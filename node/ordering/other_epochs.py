@@ -1,6 +1,7 @@
 """Messages of other epochs, and what nodes tell each other of the succession (R0, R16).
 
-Owns what waits for the next epoch, who is asked for later ones, and who is told; all of it bounded (T31).
+Owns what waits for the next epoch, who is asked for later ones, and who is told; all of it bounded
+(T31).
 """
 
 from collections import deque
@@ -13,7 +14,8 @@ from strongroom.node.ordering.effects import Effect, OrderingMessage, Tell
 from strongroom.node.ordering.past import Pace
 
 EARLY_MESSAGES_MAX = 1024
-"""Of the next epoch, kept until it begins here. Batches are not among them: they are fetched by digest."""
+"""Of the next epoch, kept until it begins here. Batches are not among them: they are fetched by
+digest."""
 ASK_SECONDS = 0.5
 """Between two questions for later epochs to one node, and between two tellings to one."""
 
@@ -42,7 +44,8 @@ class OtherEpochs:
     def ahead(
         self, sender: PublicKey, message: OrderingMessage, epoch: Epoch, current: Epoch, now: float
     ) -> list[Effect]:
-        """A message of a later epoch: it waits if it is of the next one; how that was opened is asked for."""
+        """A message of a later epoch: it waits if it is of the next one; how that was opened is
+        asked for."""
         if epoch == current + 1 and not isinstance(message, Status | BatchMessage):
             self._early.append((sender, message))
         known = self._epochs.newest.epoch

@@ -1,4 +1,5 @@
-"""What a node says of itself: STATUS, signed by its node key, and HEAD, over somebody's nonce (PROTOCOL §3, §6).
+"""What a node says of itself: STATUS, signed by its node key, and HEAD, over somebody's nonce
+(PROTOCOL §3, §6).
 
 Owns what stands in them. Signing is the enclave's.
 """

@@ -1,7 +1,9 @@
-"""The node's part in consensus as one pure state machine: events in, ordered effects out (PROTOCOL R0, R16, §6, §9).
+"""The node's part in consensus as one pure state machine: events in, ordered effects out (PROTOCOL
+R0, R16, §6, §9).
 
-Owns which epoch runs and how the next one begins, when this node is silent, and what its log says. No I/O, no clock, no
-tasks: the node's driver and the simulator carry out the same effects, and a crash may fall between any two of them.
+Owns which epoch runs and how the next one begins, when this node is silent, and what its log says.
+No I/O, no clock, no tasks: the node's driver and the simulator carry out the same effects, and a
+crash may fall between any two of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +11,6 @@ from dataclasses import replace
 
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.events import Cast, Executed, FinalRecord, Linked, Now, Received, Tick, Unlinked, Work
 from strongroom.consensus.host_messages import EpochMessage
 from strongroom.consensus.messages import (
     CertificateMessage,
@@ -17,13 +18,24 @@ from strongroom.consensus.messages import (
     Status,
     StatusBody,
 )
-from strongroom.consensus.records import epoch_of_record
-from strongroom.consensus.replica import Replica
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.events import (
+    Cast,
+    Executed,
+    FinalRecord,
+    Linked,
+    Now,
+    Received,
+    Tick,
+    Unlinked,
+    Work,
+)
+from strongroom.consensus.replica.records import epoch_of_record
+from strongroom.consensus.replica.replica import Replica
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey, Signature
 from strongroom.consensus.validators import Verify
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.backlog import Backlog
 from strongroom.node.ordering.effects import (
     Alarm,
@@ -62,7 +74,8 @@ STALE_LOG = "a peer holds a vote of this node that its log does not have: observ
 
 
 class Participant:
-    """One node, from its restart on: `restore`, then `step` for ever. It begins to vote once it is `Fresh`."""
+    """One node, from its restart on: `restore`, then `step` for ever. It begins to vote once it is
+    `Fresh`."""
 
     def __init__(
         self,
@@ -83,7 +96,8 @@ class Participant:
         Args:
             node_key: of this node.
             past: its block store.
-            epochs: every epoch that is known; extended here, and by a front door's word (`EpochsKnown`).
+            epochs: every epoch that is known; extended here, and by a front door's word
+                (`EpochsKnown`).
             start: what log and block store say.
             pool: holds batches; emptied here, of executed ones by whoever executes.
             verify: (public key, signature, message) → does it verify?
@@ -113,7 +127,9 @@ class Participant:
         )
         self._reception = Reception(epochs, Serving(past, pool, epochs), verify)
         self._succession = Succession(epochs, past)
-        finals = (record.header.height for record in start.records if isinstance(record, FinalRecord))
+        finals = (
+            record.header.height for record in start.records if isinstance(record, FinalRecord)
+        )
         self._fresh: Fresh | None = None
         self._held: list[Executed | Work] = []
         """What was executed before heads were fresh."""
@@ -123,7 +139,9 @@ class Participant:
 
     def _enter(self, start: ReplicaStart) -> None:
         self.run = EpochRun(self._around, start)
-        self._log.later = tuple(record for record in start.records if epoch_of_record(record) > self.epoch)
+        self._log.later = tuple(
+            record for record in start.records if epoch_of_record(record) > self.epoch
+        )
         self._log.later_batches = start.later
         self._view = self.replica.view
 
@@ -148,8 +166,8 @@ class Participant:
     def has_lane(self) -> bool:
         """What is submitted here goes into a lane of this node's own.
 
-        Not while the block store is behind the log: a log that began anew holds no batches that were final by then, and
-        a lane that began again without them would fork itself.
+        Not while the block store is behind the log: a log that began anew holds no batches that
+        were final by then, and a lane that began again without them would fork itself.
         """
         if self.run.own is None or not self.run.begun or not self.replica.voting:
             return False
@@ -162,7 +180,8 @@ class Participant:
 
     @property
     def needs_refresh(self) -> bool:
-        """A member that may not vote asks for the next epoch, in which it may again (PROTOCOL §6)."""
+        """A member that may not vote asks for the next epoch, in which it may again (PROTOCOL
+        §6)."""
         return self.run.own is not None and self.silenced
 
     @property
@@ -205,7 +224,8 @@ class Participant:
         return effects
 
     def _freshen(self, fresh: Fresh, now: Now) -> list[Effect]:
-        """Begin. A log that does not hold all that was said silences this node up to the newest epoch of heads (§6)."""
+        """Begin. A log that does not hold all that was said silences this node up to the newest
+        epoch of heads (§6)."""
         epoch, may_vote = fresh.epoch, fresh.may_vote
         silence = self._log.silence
         turn = Turn(now)
@@ -236,7 +256,10 @@ class Participant:
         held, self._held = self._held, []
         for event in held:
             run.step(event, turn, None)
-        for sender, status in self.status.items():  # what was said before, so that catching up begins at once
+        for (
+            sender,
+            status,
+        ) in self.status.items():  # what was said before, so that catching up begins at once
             self._reception.pass_on(sender, status, run, turn)
         for peer in sorted(self._linked):
             self._tell_link(peer, Linked, turn)
@@ -366,27 +389,37 @@ class Participant:
             self.run.step(Received(sender, CertificateMessage(certificate)), turn, None)
 
     def _opened(self) -> EpochEntry | None:
-        """The next epoch, once this one is over here: its terminal block is final, recorded, executed as it can be."""
+        """The next epoch, once this one is over here: its terminal block is final, recorded,
+        executed as it can be."""
         if not self.replica.ended or not self.backlog.is_through(self.replica.final):
             return None
         return self._succession.opened_by(self.replica, self.epoch)
 
     def _enter_next(self, entry: EpochEntry, now: Now) -> list[Effect]:
-        """One log ends and the next begins; what was promised in the old epoch is of no use to the new one."""
+        """One log ends and the next begins; what was promised in the old epoch is of no use to the
+        new one."""
         ended, log = self.run, self._log
         unordered, envelopes = ended.unordered()
         if log.silence is not None and log.silence[0] <= ended.epoch:
             log.silence = None
-        records = tuple(record for record in ended.start.records if epoch_of_record(record) > ended.epoch)
+        records = tuple(
+            record for record in ended.start.records if epoch_of_record(record) > ended.epoch
+        )
         log.later = records
         opened = FinalRecord(entry.header, entry.certificate)
         effects: list[Effect] = [*self._succession.show(), log.begin_epoch(opened, unordered)]
         for batch in self._pool.all():
             self._pool.drop(batch.header.digest)
         start = start_at(self._past, entry.description, entry.header, entry.header, None)
-        batches = tuple(batch for batch in ended.start.later if batch.header.epoch == entry.description.epoch)
-        later = tuple(batch for batch in ended.start.later if batch.header.epoch > entry.description.epoch)
-        self._enter(replace(start, records=records, batches=batches, later=later, silence=log.silence))
+        batches = tuple(
+            batch for batch in ended.start.later if batch.header.epoch == entry.description.epoch
+        )
+        later = tuple(
+            batch for batch in ended.start.later if batch.header.epoch > entry.description.epoch
+        )
+        self._enter(
+            replace(start, records=records, batches=batches, later=later, silence=log.silence)
+        )
         effects += [
             EpochBegins(self.run.description),
             Alarm("" if log.silence is None else log.silence[1]),
@@ -396,5 +429,7 @@ class Participant:
         return effects + self._begin(now)
 
     def _batch_again(self, envelopes: Iterable[bytes]) -> list[Effect]:
-        again = tuple(envelope for envelope in envelopes if not self._past.has_transaction(envelope))
+        again = tuple(
+            envelope for envelope in envelopes if not self._past.has_transaction(envelope)
+        )
         return [BatchAgain(again)] if again else []

@@ -6,7 +6,7 @@ Owns the questions; who answers them has the disk. What is read is final and nev
 from typing import Protocol
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Executed
+from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
@@ -16,7 +16,8 @@ PEERS_MAX = 1024
 
 
 class Past(Protocol):
-    """The block store, read. Heights from 1 on; a method raises OperatorFault for what should be there and is not."""
+    """The block store, read. Heights from 1 on; a method raises OperatorFault for what should be
+    there and is not."""
 
     @property
     def newest_block(self) -> Height:
@@ -41,7 +42,8 @@ class Past(Protocol):
         ...
 
     def wish_at(self, height: int) -> tuple[EpochDescription, bytes] | None:
-        """The epoch that the state wishes next after a recorded outcome, and its public key; None: no wish."""
+        """The epoch that the state wishes next after a recorded outcome, and its public key; None:
+        no wish."""
         ...
 
     def has_transaction(self, envelope: bytes) -> bool:

@@ -1,15 +1,22 @@
 """Whose message counts, and what is answered without asking a replica (PROTOCOL R0, §3, §6).
 
-Owns the newest STATUS of each node, what waits for the next epoch, and the answers about the past. A replica sees
-messages of its own epoch by members of it, and no others.
+Owns the newest STATUS of each node, what waits for the next epoch, and the answers about the past.
+A replica sees messages of its own epoch by members of it, and no others.
 """
 
-from strongroom.consensus.admission import epoch_of
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.events import Received
 from strongroom.consensus.host_messages import EpochRequest
-from strongroom.consensus.messages import BatchMessage, BatchRequest, BlockRequest, Range, RangeRequest, Status
+from strongroom.consensus.messages import (
+    BatchMessage,
+    BatchRequest,
+    BlockRequest,
+    Range,
+    RangeRequest,
+    Status,
+)
+from strongroom.consensus.replica.admission import epoch_of
+from strongroom.consensus.replica.events import Received
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.consensus.validators import Verify
 from strongroom.node.ordering.effects import OrderingMessage
@@ -46,7 +53,9 @@ class Reception:
         else:
             turn.rest += self.others.ahead(sender, message, epoch, run.epoch, turn.now.monotonic)
 
-    def pass_on(self, sender: PublicKey, message: OrderingMessage, run: EpochRun, turn: Turn) -> None:
+    def pass_on(
+        self, sender: PublicKey, message: OrderingMessage, run: EpochRun, turn: Turn
+    ) -> None:
         """A message of the running epoch goes to its replica, if a member says it."""
         index = run.index_of(sender)
         if index is None or not run.begun:
@@ -57,17 +66,24 @@ class Reception:
             run.step(Received(index, message), turn, sender)  # type: ignore[arg-type]
 
     def _take_status(self, sender: PublicKey, status: Status) -> None:
-        if not self._verify(sender, status.signature, status.body.signed_bytes(self._epochs.anchor.chain)):
+        if not self._verify(
+            sender, status.signature, status.body.signed_bytes(self._epochs.anchor.chain)
+        ):
             raise PeerFault("status: signature does not verify")
         self.status[sender] = status
 
-    def _serve(self, sender: PublicKey, message: OrderingMessage, run: EpochRun, turn: Turn) -> None:
-        """Members or not, in whatever epoch: what is final is served, and what is proven is taken."""
+    def _serve(
+        self, sender: PublicKey, message: OrderingMessage, run: EpochRun, turn: Turn
+    ) -> None:
+        """Members or not, in whatever epoch: what is final is served, and what is proven is
+        taken."""
         match message:
             case BatchRequest(digests):
                 turn.rest += self._serving.batches(sender, digests)
             case BlockRequest(digests):
-                turn.rest += self._serving.headers(sender, digests, run.replica if run.begun else None)
+                turn.rest += self._serving.headers(
+                    sender, digests, run.replica if run.begun else None
+                )
             case RangeRequest(start):
                 turn.rest += self._serving.range_from(sender, start, turn.now.monotonic)
             case EpochRequest(first):

@@ -1,7 +1,8 @@
-"""What other nodes may have of this one's past: blocks, headers, batches (PROTOCOL §3, §6; T31, T34).
+"""What other nodes may have of this one's past: blocks, headers, batches (PROTOCOL §3, §6; T31,
+T34).
 
-Owns how much a peer gets at once and how fast. All of it is public to nodes: a node serves the past of every epoch,
-also to whoever has fallen out of the validator set.
+Owns how much a peer gets at once and how fast. All of it is public to nodes: a node serves the past
+of every epoch, also to whoever has fallen out of the validator set.
 """
 
 from collections.abc import Iterable
@@ -9,9 +10,9 @@ from collections.abc import Iterable
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import RANGE_BLOCKS_MAX, BatchMessage, BlockMessage
-from strongroom.consensus.replica import Replica
+from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.effects import Effect, SendBlocks, Tell
 from strongroom.node.ordering.past import Pace, Past
 
@@ -32,10 +33,13 @@ class Serving:
         held = (self._pool.get(digest) for digest in digests)
         return [Tell(to, BatchMessage(batch)) for batch in held if batch is not None]
 
-    def headers(self, to: PublicKey, digests: Iterable[Digest], replica: Replica | None) -> list[Effect]:
+    def headers(
+        self, to: PublicKey, digests: Iterable[Digest], replica: Replica | None
+    ) -> list[Effect]:
         """Those of these headers that the replica holds, or that ended an epoch."""
         held = (
-            (None if replica is None else replica.header_of(digest)) or self._terminal(digest) for digest in digests
+            (None if replica is None else replica.header_of(digest)) or self._terminal(digest)
+            for digest in digests
         )
         return [Tell(to, BlockMessage(header)) for header in held if header is not None]
 
@@ -49,7 +53,8 @@ class Serving:
         return None
 
     def range_from(self, to: PublicKey, start: Height, now: float) -> list[Effect]:
-        """Contiguous stored blocks from `start`, of one epoch, up to the last within bounds that has a certificate."""
+        """Contiguous stored blocks from `start`, of one epoch, up to the last within bounds that
+        has a certificate."""
         if not self._ranges.allows(to, now):
             return []
         first = max(1, start)
@@ -57,10 +62,16 @@ class Serving:
         for height in range(first, min(self._past.newest_block, first + RANGE_BLOCKS_MAX - 1) + 1):
             header, own = self._past.head_at(height)
             grown = size + self._past.bytes_at(height)
-            if (epoch is not None and header.epoch != epoch) or (height > first and grown > RANGE_BYTES_MAX):
+            if (epoch is not None and header.epoch != epoch) or (
+                height > first and grown > RANGE_BYTES_MAX
+            ):
                 break
             epoch, size = header.epoch, grown
             if own is not None:
                 last, certificate = height, own
         self._ranges.wait(to, now + size / RANGE_BYTES_PER_SECOND)
-        return [] if certificate is None else [SendBlocks(to, Height(first), Height(last), certificate)]
+        return (
+            []
+            if certificate is None
+            else [SendBlocks(to, Height(first), Height(last), certificate)]
+        )

@@ -1,8 +1,9 @@
-"""Where a replica begins: what block store and log say of one epoch, at a start or at the change of epochs (§6, R16).
+"""Where a replica begins: what block store and log say of one epoch, at a start or at the change of
+epochs (§6, R16).
 
-Owns `ReplicaStart`, which is the same in both cases, and the succession of epochs that a block store proves. Nothing
-of that is stored twice: a terminal block has a FINALIZE certificate of its own, and the outcome at its anchor holds the
-wish that it made true.
+Owns `ReplicaStart`, which is the same in both cases, and the succession of epochs that a block
+store proves. Nothing of that is stored twice: a terminal block has a FINALIZE certificate of its
+own, and the outcome at its anchor holds the wish that it made true.
 """
 
 from bisect import bisect_left
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import OperatorFault, PeerFault
-from strongroom.consensus.events import Executed, FinalRecord, Record
+from strongroom.consensus.replica.events import Executed, FinalRecord, Record
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
@@ -46,16 +47,22 @@ class ReplicaStart:
     recorded: FinalRecord | None = None
     """What the block store has, by a certificate of its own."""
     later: tuple[Batch, ...] = ()
-    """Held batches of later epochs: a block store that was cut back over an epoch's end is behind its own log."""
+    """Held batches of later epochs: a block store that was cut back over an epoch's end is behind
+    its own log."""
     unordered: tuple[Batch, ...] = ()
     """Own batches of earlier epochs that no block ordered."""
     log_bytes: int = 0
 
 
 def start_at(
-    past: Past, description: EpochDescription, anchor: Header, final: Header, certificate: Certificate | None
+    past: Past,
+    description: EpochDescription,
+    anchor: Header,
+    final: Header,
+    certificate: Certificate | None,
 ) -> ReplicaStart:
-    """Where the replica of this epoch begins when `final` is the newest of its final blocks in the store."""
+    """Where the replica of this epoch begins when `final` is the newest of its final blocks in the
+    store."""
     lowest = final.anchor.height
     return ReplicaStart(
         description=description,
@@ -63,7 +70,9 @@ def start_at(
         final=final,
         certificate=None if final.digest == anchor.digest else certificate,
         recent=tuple(past.head_at(height)[0] for height in range(lowest + 1, final.height + 1)),
-        executed=tuple(past.executed_at(height) for height in range(max(lowest, 1), past.newest_outcome + 1)),
+        executed=tuple(
+            past.executed_at(height) for height in range(max(lowest, 1), past.newest_outcome + 1)
+        ),
         recorded=None if certificate is None else FinalRecord(final, certificate),
     )
 
@@ -91,7 +100,8 @@ def start_after_restart(
     batches = tuple(
         batch
         for batch in log.batches
-        if batch.header.epoch == description.epoch and batch.header.sequence >= ordered.get(int(batch.header.lane), 0)
+        if batch.header.epoch == description.epoch
+        and batch.header.sequence >= ordered.get(int(batch.header.lane), 0)
     )
     return replace(
         start,
@@ -112,15 +122,22 @@ def _unordered(epochs: EpochChain, log: ReadLog, current: Epoch, own: PublicKey)
         if header.epoch >= current or ended is None or terminal is None:
             continue
         lane = ended.index_of(own)
-        if lane is not None and int(lane) == int(header.lane) and header.sequence >= terminal.cut[header.lane].length:
+        if (
+            lane is not None
+            and int(lane) == int(header.lane)
+            and header.sequence >= terminal.cut[header.lane].length
+        ):
             yield batch
 
 
 # --- the succession of epochs in the store ---
 
 
-def newest_certified(past: Past, epochs: EpochChain, newest: int) -> tuple[Header, Certificate | None]:
-    """The newest recorded block up to `newest`, of a known epoch and with a certificate of its own; else genesis."""
+def newest_certified(
+    past: Past, epochs: EpochChain, newest: int
+) -> tuple[Header, Certificate | None]:
+    """The newest recorded block up to `newest`, of a known epoch and with a certificate of its own;
+    else genesis."""
     for height in range(newest, 0, -1):
         header, certificate = past.head_at(height)
         if certificate is not None and epochs.description(header.epoch) is not None:
@@ -131,7 +148,8 @@ def newest_certified(past: Past, epochs: EpochChain, newest: int) -> tuple[Heade
 
 
 def epoch_above(past: Past, epochs: EpochChain, final: Header) -> tuple[EpochDescription, Header]:
-    """The epoch that goes on above a final block, and its anchor: a terminal block opens the next one once executed."""
+    """The epoch that goes on above a final block, and its anchor: a terminal block opens the next
+    one once executed."""
     current = epochs.description(final.epoch)
     anchor = epochs.anchor_of(final.epoch)
     following = epochs.description(Epoch(final.epoch + 1))
@@ -172,7 +190,8 @@ def next_stored(past: Past, epochs: EpochChain) -> EpochEntry | None:
 
 
 def _last_of(past: Past, epoch: Epoch, anchor: Height) -> Height | None:
-    """The last stored height of an epoch, by bisection: epochs never go back. None if no block of it is stored."""
+    """The last stored height of an epoch, by bisection: epochs never go back. None if no block of
+    it is stored."""
     heights = range(anchor + 1, past.newest_block + 1)
     count = bisect_left(heights, True, key=lambda height: past.head_at(height)[0].epoch > epoch)
     return Height(anchor + count) if count else None

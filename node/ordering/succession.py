@@ -1,12 +1,14 @@
-"""How later epochs were opened, as far as this node knows: from peers, or from its own block store (R16).
+"""How later epochs were opened, as far as this node knows: from peers, or from its own block store
+(R16).
 
-Owns what the enclave was shown of it. Each entry is proven by the one before, or counts for nothing.
+Owns what the enclave was shown of it. Each entry is proven by the one before, or counts for
+nothing.
 """
 
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.host_messages import EpochMessage
-from strongroom.consensus.replica import Replica
+from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Epoch
 from strongroom.node.ordering.effects import ShowEpochs
 from strongroom.node.ordering.past import Past
@@ -51,6 +53,8 @@ class Succession:
         if entry is None:
             return None
         if entry.header.digest != ended.final.digest:
-            raise InvariantBroken(f"block {ended.final.height} did not end epoch {epoch}: {entry.header.height} did")
+            raise InvariantBroken(
+                f"block {ended.final.height} did not end epoch {epoch}: {entry.header.height} did"
+            )
         self.epochs.extend(entry)
         return entry

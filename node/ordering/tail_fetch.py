@@ -1,7 +1,8 @@
-"""Fetching what is left of an epoch that is over elsewhere (R0, R16): nobody speaks of it by himself any more.
+"""Fetching what is left of an epoch that is over elsewhere (R0, R16): nobody speaks of it by
+himself any more.
 
-Owns whom to ask for the next range, one reachable node after the other, and when. What comes is checked, and becomes
-final, like any range.
+Owns whom to ask for the next range, one reachable node after the other, and when. What comes is
+checked, and becomes final, like any range.
 """
 
 from collections.abc import Collection
@@ -33,7 +34,9 @@ class TailFetch:
         """It is final."""
         self.deadline = None
 
-    def whom(self, final: Height, peers: Collection[PublicKey], now: float, *, overfull: bool) -> PublicKey | None:
+    def whom(
+        self, final: Height, peers: Collection[PublicKey], now: float, *, overfull: bool
+    ) -> PublicKey | None:
         """Whom to ask now for what lies above the final height, if it is time."""
         if self.deadline is None:
             return None

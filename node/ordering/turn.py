@@ -1,12 +1,13 @@
-"""What one turn of a participant wants done, collected until the order of things is known (PROTOCOL §9).
+"""What one turn of a participant wants done, collected until the order of things is known (PROTOCOL
+§9).
 
-Owns the order: records, then one sync if anything rests on it, own batches, signatures, all else. Several events share
-one turn, and so one fsync; nothing of a turn is said before that.
+Owns the order: records, then one sync if anything rests on it, own batches, signatures, all else.
+Several events share one turn, and so one fsync; nothing of a turn is said before that.
 """
 
 from dataclasses import dataclass, field
 
-from strongroom.consensus.events import Cast, Now
+from strongroom.consensus.replica.events import Cast, Now
 from strongroom.node.ordering.effects import Append, Effect, Sign, Sync, Tell
 
 
@@ -17,7 +18,8 @@ class Turn:
     now: Now
     records: list[Append] = field(default_factory=list)
     durable: bool = False
-    """There are records that must be durable before anything of this turn is said; others may follow later."""
+    """There are records that must be durable before anything of this turn is said; others may
+    follow later."""
     batches: list[Tell] = field(default_factory=list)
     """Own batches go out to all once they are durable."""
     casts: list[Cast] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """What the front door needs from the node behind it: the contract between `rpc` and `host`.
 
-Documents are JSON-shaped: None, bool, int, float, str, lists and dicts, and bytes. A JSON frame shows plain bytes as
-lowercase hex and a `Blob` as base64; a msgpack frame carries both raw.
+Documents are JSON-shaped: None, bool, int, float, str, lists and dicts, and bytes. A JSON frame
+shows plain bytes as lowercase hex and a `Blob` as base64; a msgpack frame carries both raw.
 """
 
 from asyncio import Future
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from strongroom.consensus.types import Height, TransactionId
-from strongroom.node.rpc.faults import RpcFault
+from strongroom.node.faults import RpcFault
 
 Document = dict[str, Any]
 
 
 class Blob(bytes):
-    """Bytes that a JSON frame shows as base64: envelopes, sealed results, evidence, encoded documents."""
+    """Bytes that a JSON frame shows as base64: envelopes, sealed results, evidence, encoded
+    documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,14 @@ class Included:
     index: int
     """Position in its block."""
     code: int
-    """0 executed, else the public refusal's number (strongroom.enclave.outcome)."""
+    """0 executed, else the public refusal's number (strongroom.enclave.formats.outcome)."""
     result: bytes
     """Sealed; empty for a refusal."""
 
 
 class Backend(Protocol):
-    """One node, as its RPC server sees it. Faults are ClientFault subclasses of strongroom.node.rpc.faults."""
+    """One node, as its RPC server sees it. Faults are ClientFault subclasses of
+    strongroom.node.faults."""
 
     def service_info(self) -> Document: ...
     async def service_heads(self, nonce: bytes) -> list[Document]: ...
@@ -53,7 +55,8 @@ class Backend(Protocol):
     async def node_evidence(self, nonce: bytes) -> Document: ...
 
     def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
-        """Which of these envelopes would be refused in execution for all to see, by position, and why."""
+        """Which of these envelopes would be refused in execution for all to see, by position, and
+        why."""
         ...
 
     def submit(
@@ -62,8 +65,9 @@ class Backend(Protocol):
         """Take envelopes into the mempool, all or none, as an organisation's.
 
         Returns:
-            Their ids at once without `wait`; else a future of their places, in the given order, done when the last
-            of them is executed and durable here. A caller that goes away cancels the future.
+            Their ids at once without `wait`; else a future of their places, in the given order,
+            done when the last of them is executed and durable here. A caller that goes away cancels
+            the future.
 
         Raises:
             Overloaded: the mempool is full; nothing of this call was taken.
@@ -79,7 +83,9 @@ class Backend(Protocol):
         """Height of the newest final block that is stored here; 0 for none."""
         ...
 
-    def block_reading(self, height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], Document]:
+    def block_reading(
+        self, height_or_hash: int | bytes, *, transactions: bool = True
+    ) -> Callable[[], Document]:
         """What reads and describes one block, in whatever thread it is called.
 
         Raises:
@@ -100,7 +106,8 @@ class Backend(Protocol):
     async def query(self, envelope: bytes) -> Document: ...
 
     async def next_height(self, after: int) -> int:
-        """Wait until a block above `after` is executed here; returns the newest executed height (for subscriptions)."""
+        """Wait until a block above `after` is executed here; returns the newest executed height
+        (for subscriptions)."""
         ...
 
     def metrics(self) -> str:

@@ -36,6 +36,7 @@ class Caller:
     address: str = ""
     """Whence it came."""
     submitted: bytes | None = None
-    """Id of the last envelope that this connection submitted and the mempool took; None before the first."""
+    """Id of the last envelope that this connection submitted and the mempool took; None before the
+    first."""
     turned_away: bool = False
     """A call was refused for want of a credential."""

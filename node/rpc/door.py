@@ -1,13 +1,14 @@
 """The door policy at work: whose credential a connection shows, and what that lets it do.
 
-Owns which methods need a credential. It learns an organisation, never an identity: those are sealed.
+Owns which methods need a credential. It learns an organisation, never an identity: those are
+sealed.
 """
 
 from collections.abc import Iterable
 
 from strongroom.node.credentials import same, shown_digest
+from strongroom.node.faults import Refused
 from strongroom.node.organisations import DoorPolicy
-from strongroom.node.rpc.faults import Refused
 from strongroom.node.rpc.quota import Account
 
 REASON = "credential"
@@ -31,7 +32,8 @@ class Door:
         self._by_name = {account.name: account for _, account in self._accounts}
 
     def account_of(self, authorization: str | None) -> Account | None:
-        """The account behind an Authorization header; None: there is none. Every digest is compared, none early."""
+        """The account behind an Authorization header; None: there is none. Every digest is
+        compared, none early."""
         shown = shown_digest(authorization)
         if shown is None:
             return self._anyone
@@ -47,7 +49,9 @@ class Door:
         Raises:
             Refused: with the reason `credential`.
         """
-        if account is not None or (method not in GUARDED and (not self._policy.reading or method in ALWAYS_OPEN)):
+        if account is not None or (
+            method not in GUARDED and (not self._policy.reading or method in ALWAYS_OPEN)
+        ):
             return
         raise Refused(f"{method} {_MISSING}" if not shown else _UNKNOWN, reason=REASON)
 

@@ -1,4 +1,5 @@
-"""Errors that are no refusals: whose fault they are, for the node's log; the caller learns nothing of them (T10)."""
+"""Errors that are no refusals: whose fault they are, for the node's log; the caller learns nothing
+of them (T10)."""
 
 import structlog
 

@@ -1,7 +1,9 @@
-"""What subscribers are told of each height: read and encoded once per topic and form, whoever listens.
+"""What subscribers are told of each height: read and encoded once per topic and form, whoever
+listens.
 
-Owns the newest encoded events, within bounds of number and bytes, and one wait for the next height. A subscriber that
-lies further behind costs a reading of the ledger, which takes its turn with everybody else's (reading.py).
+Owns the newest encoded events, within bounds of number and bytes, and one wait for the next height.
+A subscriber that lies further behind costs a reading of the ledger, which takes its turn with
+everybody else's (reading.py).
 """
 
 import asyncio
@@ -15,7 +17,8 @@ from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.reading import Lane
 
 TOPICS = ("blocks", "transactions", "governance", "nodes", "heads")
-"""The third and fourth: public transactions of members, and of nodes; heights without any are passed over."""
+"""The third and fourth: public transactions of members, and of nodes; heights without any are
+passed over."""
 MEMBERS_ACTIONS = frozenset({PROPOSE, BALLOT, WITHDRAW})
 EVENTS_MAX = 4096
 EVENTS_BYTES_MAX = 32 * 1024 * 1024
@@ -40,10 +43,13 @@ class Feed:
         self._reading: dict[_Key, asyncio.Future[Items]] = {}
 
     async def above(self, height: int) -> int:
-        """Wait until a block above `height` is executed; the newest executed height. All wait for the same."""
+        """Wait until a block above `height` is executed; the newest executed height. All wait for
+        the same."""
         while self._newest <= height:
             if self._next is None or self._next.done():
-                self._next = asyncio.ensure_future(self._backend.next_height(max(height, self._newest)))
+                self._next = asyncio.ensure_future(
+                    self._backend.next_height(max(height, self._newest))
+                )
             self._newest = max(self._newest, await asyncio.shield(self._next))
         return self._newest
 
@@ -74,7 +80,9 @@ class Feed:
         backend = self._backend
 
         def prepare() -> Callable[[], Items]:
-            describe = backend.head_reading(height) if topic == "heads" else backend.block_reading(height)
+            describe = (
+                backend.head_reading(height) if topic == "heads" else backend.block_reading(height)
+            )
             return lambda: _encoded(form, _told(topic, height, describe()))
 
         lane = self._fresh if height > self._newest - FRESH_HEIGHTS else self._behind
@@ -99,6 +107,10 @@ def _told(topic: str, height: int, block: Document) -> Document:
     transactions: list[Any] = block["transactions"]
     if topic == "transactions":
         return {"height": height, "transactions": transactions}
-    said = [one for one in transactions if (one.get("action") in MEMBERS_ACTIONS) == (topic == "governance")]
+    said = [
+        one
+        for one in transactions
+        if (one.get("action") in MEMBERS_ACTIONS) == (topic == "governance")
+    ]
     public = [one for one in said if one.get("action") is not None]
     return {"height": height, "transactions": public} if public else {}

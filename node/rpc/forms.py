@@ -1,7 +1,8 @@
-"""The two forms of a message, JSON and msgpack: decoding, encoding, and putting encoded parts together.
+"""The two forms of a message, JSON and msgpack: decoding, encoding, and putting encoded parts
+together.
 
-Owns bytes alone. A result that was encoded beside the event loop, or once for many subscribers, is put into its frame
-as it is.
+Owns bytes alone. A result that was encoded beside the event loop, or once for many subscribers, is
+put into its frame as it is.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +35,10 @@ class Form:
         """A reply; its result may be `Encoded`."""
         if not isinstance(reply.get("result"), Encoded):
             return self.encode(reply)
-        parts = {name: value if type(value) is Encoded else self.encode(value) for name, value in reply.items()}
+        parts = {
+            name: value if type(value) is Encoded else self.encode(value)
+            for name, value in reply.items()
+        }
         return self.map(tuple(parts.items()))
 
 
@@ -61,4 +65,6 @@ def _msgpack_map(items: Sequence[tuple[str, bytes]]) -> bytes:
 
 
 JSON = Form("json", True, jsonrpc.decode_json, _json, _json_array, _json_map)
-MSGPACK = Form("msgpack", False, jsonrpc.decode_msgpack, msgpack.packb, _msgpack_array, _msgpack_map)
+MSGPACK = Form(
+    "msgpack", False, jsonrpc.decode_msgpack, msgpack.packb, _msgpack_array, _msgpack_map
+)

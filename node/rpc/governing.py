@@ -1,11 +1,13 @@
-"""Public transactions at the front door: what members and nodes say openly, signed, and what became of it.
+"""Public transactions at the front door: what members and nodes say openly, signed, and what became
+of it.
 
-Owns the shape of these answers. Whether a signature counts, and for whom, is the enclave's to judge.
+Owns the shape of these answers. Whether a signature counts, and for whom, is the enclave's to
+judge.
 """
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
-from strongroom.enclave.envelope import PUBLIC, read_envelope
+from strongroom.enclave.formats.envelope import PUBLIC, read_envelope
 from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.jsonrpc import InvalidParams

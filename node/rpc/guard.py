@@ -1,4 +1,5 @@
-"""Whose page is it that asks? A browser carries requests of any page to any address that it reaches.
+"""Whose page is it that asks? A browser carries requests of any page to any address that it
+reaches.
 
 Owns three refusals: a Host that is no name of this node (a name of the attacker's that now resolves
 to it), an Origin of another site, and a body of a type that a page may send anywhere unasked.
@@ -17,13 +18,16 @@ _ALWAYS = "localhost"
 
 
 def guard(hosts: Iterable[str]) -> Middleware:
-    """The middleware of a node that is reached under its IP addresses, `localhost` and these names."""
+    """The middleware of a node that is reached under its IP addresses, `localhost` and these
+    names."""
     names = frozenset((_ALWAYS, *(host.lower() for host in hosts)))
 
     @web.middleware
     async def refuse_foreign(request: web.Request, handler: Handler) -> web.StreamResponse:
         check_host(request.headers.getall(hdrs.HOST, []), names)
-        check_origin(request.headers.getall(hdrs.ORIGIN, []), request.scheme, request.headers[hdrs.HOST])
+        check_origin(
+            request.headers.getall(hdrs.ORIGIN, []), request.scheme, request.headers[hdrs.HOST]
+        )
         if request.method == hdrs.METH_POST and request.content_type != JSON:
             text = f"the body is {JSON}: say so in Content-Type"
             raise web.HTTPUnsupportedMediaType(text=text)
@@ -45,7 +49,9 @@ def check_host(given: list[str], names: frozenset[str]) -> None:
 def check_origin(given: list[str], scheme: str, host: str) -> None:
     """Raises HTTPForbidden for a page that this node did not serve itself."""
     if given and [origin.lower() for origin in given] != [f"{scheme}://{host}".lower()]:
-        raise web.HTTPForbidden(text="pages of other sites are not served: this Origin is not this node's")
+        raise web.HTTPForbidden(
+            text="pages of other sites are not served: this Origin is not this node's"
+        )
 
 
 def _without_port(host: str) -> str:

@@ -1,7 +1,7 @@
 """The front door of a node: HTTPS routes, and the server that stands on them.
 
-`make_app` is the application, `serve` puts it on a port. It knows no method (methods.py), no rule of JSON-RPC
-(jsonrpc.py), and nothing of the node but its `Backend`.
+`make_app` is the application, `serve` puts it on a port. It knows no method (methods.py), no rule
+of JSON-RPC (jsonrpc.py), and nothing of the node but its `Backend`.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from functools import partial
 
 from aiohttp import web
 
-from strongroom.node.descriptors import HEALTH
-from strongroom.node.listening import Guest
+from strongroom.node.faults import RpcFault
+from strongroom.node.machine.descriptors import HEALTH
+from strongroom.node.machine.listening import Guest
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import Door
-from strongroom.node.rpc.faults import RpcFault
 from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.guard import guard
@@ -37,7 +37,11 @@ _DOOR = web.AppKey("door", Door)
 _CONNECTIONS = web.AppKey("connections", set[Connection])
 _SITES = web.AppKey("sites", list[BoundedSite])
 _ALWAYS_OPEN = RpcLimits(
-    connections_max=HEALTH, address_connections_max=HEALTH, refused_max=0, give_way_seconds=0.0, idle_seconds_max=5.0
+    connections_max=HEALTH,
+    address_connections_max=HEALTH,
+    refused_max=0,
+    give_way_seconds=0.0,
+    idle_seconds_max=5.0,
 )
 """Of the socket of health and metrics: few connections, and none of them stays."""
 _LIBRARY = web.AppKey("library", Library)
@@ -50,7 +54,11 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    backend: Backend, limits: RpcLimits | None = None, door: Door | None = None, *, hosts: Iterable[str] = ()
+    backend: Backend,
+    limits: RpcLimits | None = None,
+    door: Door | None = None,
+    *,
+    hosts: Iterable[str] = (),
 ) -> web.Application:
     """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics.
 
@@ -61,7 +69,9 @@ def make_app(
         hosts: names under which it is reached, beside IP addresses and `localhost`.
     """
     bounds = limits or RpcLimits()
-    app = web.Application(client_max_size=bounds.body_bytes_max, middlewares=[_bound_writing, guard(hosts)])
+    app = web.Application(
+        client_max_size=bounds.body_bytes_max, middlewares=[_bound_writing, guard(hosts)]
+    )
     app[_BACKEND], app[_LIMITS], app[_COUNTS] = backend, bounds, Counts()
     app[_CONNECTIONS], app[_SITES] = set(), []
     app[_DOOR] = door or Door(DoorPolicy())
@@ -79,9 +89,14 @@ def make_app(
 
 
 def make_health_app(door: web.Application) -> web.Application:
-    """The application of a socket that clients cannot fill: health and metrics of another application, nothing else."""
+    """The application of a socket that clients cannot fill: health and metrics of another
+    application, nothing else."""
     app = web.Application(client_max_size=1024, middlewares=[_bound_writing])
-    app[_BACKEND], app[_COUNTS], app[_CONNECTIONS] = door[_BACKEND], door[_COUNTS], door[_CONNECTIONS]
+    app[_BACKEND], app[_COUNTS], app[_CONNECTIONS] = (
+        door[_BACKEND],
+        door[_COUNTS],
+        door[_CONNECTIONS],
+    )
     app[_LIMITS], app[_SITES], app[_MAIN] = _ALWAYS_OPEN, [], door
     app.router.add_get("/health/live", _live)
     app.router.add_get("/health/ready", _ready)
@@ -89,8 +104,11 @@ def make_health_app(door: web.Application) -> web.Application:
     return app
 
 
-async def serve(app: web.Application, host: str, port: int, ssl_context: ssl.SSLContext | None) -> web.AppRunner:
-    """Listen. `runner.addresses` says where (port 0 picks a free one); `await runner.cleanup()` stops gracefully.
+async def serve(
+    app: web.Application, host: str, port: int, ssl_context: ssl.SSLContext | None
+) -> web.AppRunner:
+    """Listen. `runner.addresses` says where (port 0 picks a free one); `await runner.cleanup()`
+    stops gracefully.
 
     Raises:
         OSError: the address cannot be had.
@@ -115,7 +133,7 @@ async def serve(app: web.Application, host: str, port: int, ssl_context: ssl.SSL
     return runner
 
 
-# --- routes ---------------------------------------------------------------------------------------------------------
+# --- routes ---------------------------------------------------------------------------------------
 
 
 async def _rpc(request: web.Request) -> web.Response:
@@ -138,10 +156,16 @@ async def _answered(request: web.Request, body: bytes) -> web.Response:
     else:
         caller = _caller(request, None)
         call = partial(perform, caller, app[_COUNTS])
-        reply = await jsonrpc.answer(value, call, Room(JSON), batch_calls_max=limits.batch_calls_max)
+        reply = await jsonrpc.answer(
+            value, call, Room(JSON), batch_calls_max=limits.batch_calls_max
+        )
         if caller.turned_away and type(value) is not list and reply is not None:
             return web.Response(
-                body=reply, content_type="application/json", charset="utf-8", status=401, headers=_CHALLENGE
+                body=reply,
+                content_type="application/json",
+                charset="utf-8",
+                status=401,
+                headers=_CHALLENGE,
             )
     if reply is None:
         return web.Response(status=204)
@@ -166,12 +190,18 @@ def _caller(request: web.Request, subscriptions: Subscriptions | None) -> Caller
 async def _websocket(request: web.Request) -> web.StreamResponse:
     app = request.app
     connections, limits = app[_CONNECTIONS], app[_LIMITS]
-    if len(connections) >= limits.websockets_max and not _make_way(connections, limits.websocket_idle_seconds):
-        full = web.HTTPServiceUnavailable(text="too many WebSockets: try again in a second", headers=_RETRY)
+    if len(connections) >= limits.websockets_max and not _make_way(
+        connections, limits.websocket_idle_seconds
+    ):
+        full = web.HTTPServiceUnavailable(
+            text="too many WebSockets: try again in a second", headers=_RETRY
+        )
         full.force_close()
         raise full
     asker = partial(_caller, request)
-    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS], asker, app[_LIBRARY], app[_FEED])
+    connection = Connection(
+        request, app[_BACKEND], limits, app[_COUNTS], asker, app[_LIBRARY], app[_FEED]
+    )
     connections.add(connection)
     try:
         with at_work(_guest_of(request)):
@@ -192,11 +222,16 @@ def _make_way(connections: set[Connection], idle_seconds: float) -> bool:
 
 def _guest_of(request: web.Request) -> Guest | None:
     """The place of the connection that a request came through."""
-    return next((guest for site in request.app[_SITES] if (guest := site.guest_of(request)) is not None), None)
+    return next(
+        (guest for site in request.app[_SITES] if (guest := site.guest_of(request)) is not None),
+        None,
+    )
 
 
 async def _openrpc(_request: web.Request) -> web.Response:
-    return web.Response(text=jsonrpc.encode_json(openrpc(METHODS.values())), content_type="application/json")
+    return web.Response(
+        text=jsonrpc.encode_json(openrpc(METHODS.values())), content_type="application/json"
+    )
 
 
 async def _live(request: web.Request) -> web.Response:
@@ -219,20 +254,39 @@ async def _metrics(request: web.Request) -> web.Response:
 
 def _own_metrics(app: web.Application) -> str:
     counts = app[_COUNTS]
-    lines = ["# HELP strongroom_rpc_calls_total Calls of known methods", "# TYPE strongroom_rpc_calls_total counter"]
-    lines += [f'strongroom_rpc_calls_total{{method="{name}"}} {n}' for name, n in sorted(counts.calls.items())]
+    lines = [
+        "# HELP strongroom_rpc_calls_total Calls of known methods",
+        "# TYPE strongroom_rpc_calls_total counter",
+    ]
+    lines += [
+        f'strongroom_rpc_calls_total{{method="{name}"}} {n}'
+        for name, n in sorted(counts.calls.items())
+    ]
     lines += ["# HELP strongroom_rpc_errors_total Calls that were refused, by code"]
     lines += ["# TYPE strongroom_rpc_errors_total counter"]
-    lines += [f'strongroom_rpc_errors_total{{code="{code}"}} {n}' for code, n in sorted(counts.errors.items())]
+    lines += [
+        f'strongroom_rpc_errors_total{{code="{code}"}} {n}'
+        for code, n in sorted(counts.errors.items())
+    ]
     lines += _shown("strongroom_rpc_websockets", "gauge", "Open WebSockets", len(app[_CONNECTIONS]))
     listeners = [site.listener for site in app[_SITES]]
     lines += _shown(
-        "strongroom_rpc_connections", "gauge", "Open connections", sum(len(one.guests) for one in listeners)
+        "strongroom_rpc_connections",
+        "gauge",
+        "Open connections",
+        sum(len(one.guests) for one in listeners),
     )
     words = "Connections that found no place"
-    lines += _shown("strongroom_rpc_turned_away_total", "counter", words, sum(one.turned_away for one in listeners))
+    lines += _shown(
+        "strongroom_rpc_turned_away_total",
+        "counter",
+        words,
+        sum(one.turned_away for one in listeners),
+    )
     words = "Idle connections that gave way to newer ones"
-    lines += _shown("strongroom_rpc_gave_way_total", "counter", words, sum(one.gave_way for one in listeners))
+    lines += _shown(
+        "strongroom_rpc_gave_way_total", "counter", words, sum(one.gave_way for one in listeners)
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -240,7 +294,7 @@ def _shown(name: str, kind: str, words: str, value: int) -> list[str]:
     return [f"# HELP {name} {words}", f"# TYPE {name} {kind}", f"{name} {value}"]
 
 
-# --- bounds ---------------------------------------------------------------------------------------------------------
+# --- bounds ---------------------------------------------------------------------------------------
 
 
 @web.middleware

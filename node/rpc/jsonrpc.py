@@ -1,7 +1,8 @@
 """JSON-RPC 2.0: requests, batches, notifications and errors; it knows no method and no connection.
 
-Works on values that are already decoded, so that JSON text and msgpack frames share every rule; `decode_json`,
-`decode_msgpack` and their encoders are the two forms. Source: https://www.jsonrpc.org/specification (2013-01-04).
+Works on values that are already decoded, so that JSON text and msgpack frames share every rule;
+`decode_json`, `decode_msgpack` and their encoders are the two forms. Source:
+https://www.jsonrpc.org/specification (2013-01-04).
 """
 
 import asyncio
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgpack
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
+from strongroom.node.faults import Refused, RpcFault, TooLarge
 from strongroom.node.rpc.backend import Blob
-from strongroom.node.rpc.faults import Refused, RpcFault, TooLarge
 
 if TYPE_CHECKING:
     from strongroom.node.rpc.room import Room
@@ -63,7 +64,7 @@ class InternalError(RpcFault):
     code = -32603
 
 
-# --- the two forms --------------------------------------------------------------------------------------------------
+# --- the two forms --------------------------------------------------------------------------------
 
 
 def decode_json(data: bytes | str) -> Any:
@@ -115,7 +116,7 @@ def _bytes_as_text(value: object) -> str:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
-# --- requests and replies -------------------------------------------------------------------------------------------
+# --- requests and replies -------------------------------------------------------------------------
 
 
 def error_object(fault: RpcFault) -> Reply:
@@ -132,7 +133,8 @@ def error_reply(fault: RpcFault, id: object = None) -> Reply:
 
 
 async def answer(value: Any, call: Call, room: "Room", *, batch_calls_max: int) -> bytes | None:
-    """Answer one decoded message: a request, a notification, or a batch of them, which run side by side.
+    """Answer one decoded message: a request, a notification, or a batch of them, which run side by
+    side.
 
     Returns:
         What to send, in the room's form; None when nothing is (only notifications).
@@ -159,7 +161,11 @@ async def _answer_one(value: Any, call: Call, room: "Room") -> bytes | None:
         kept = isinstance(result, Kept)
         reply = None
         if "id" in value:
-            document = {"jsonrpc": "2.0", "result": result.value if kept else result, "id": value["id"]}
+            document = {
+                "jsonrpc": "2.0",
+                "result": result.value if kept else result,
+                "id": value["id"],
+            }
             reply = room.form.reply(document)
             if not kept:
                 room.fits(len(reply))
@@ -173,11 +179,14 @@ async def _answer_one(value: Any, call: Call, room: "Room") -> bytes | None:
 def _as_rpc(fault: ClientFault | NotCanonical) -> RpcFault:
     if isinstance(fault, RpcFault):
         return fault
-    return Refused(str(fault), reason="malformed" if isinstance(fault, NotCanonical) else str(fault))
+    return Refused(
+        str(fault), reason="malformed" if isinstance(fault, NotCanonical) else str(fault)
+    )
 
 
 def _refusal(value: Any, fault: RpcFault) -> Reply | None:
-    """The reply to a request that failed: none to a notification, id null where it cannot be told."""
+    """The reply to a request that failed: none to a notification, id null where it cannot be
+    told."""
     is_object = type(value) is dict
     if is_object and "id" not in value and not isinstance(fault, InvalidRequest):
         return None

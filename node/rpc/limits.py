@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from strongroom.enclave.padding import ENVELOPE_BYTES_MAX
+from strongroom.enclave.formats.size_classes import ENVELOPE_BYTES_MAX
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.room import BATCH_BYTES_MAX, REPLY_BYTES_MAX
 
@@ -12,13 +12,15 @@ class RpcLimits:
     """What one node takes from the outside before it says no."""
 
     connections_max: int = 2048
-    """Open connections; a further one takes the place of one that waits idly, else it is answered 503."""
+    """Open connections; a further one takes the place of one that waits idly, else it is answered
+    503."""
     address_connections_max: int = 512
     """Of one address that is not this machine's own."""
     websockets_max: int = 1920
     """Of all connections; the rest are for single requests. A further one gets 503."""
     websocket_idle_seconds: float = 10.0
-    """A WebSocket without a subscription, an unanswered frame or a word for this long gives way to a new one."""
+    """A WebSocket without a subscription, an unanswered frame or a word for this long gives way to
+    a new one."""
     refused_max: int = 32
     """Connections that are being told 503 at a time; beyond, they are closed."""
     give_way_seconds: float = 1.0

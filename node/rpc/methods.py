@@ -1,7 +1,8 @@
-"""The methods of the front door: one table of names, parameters and words, from which openrpc.json is made too.
+"""The methods of the front door: one table of names, parameters and words, from which openrpc.json
+is made too.
 
-Owns what each method asks of the backend and the shape of its result; submitting has a file of its own. Knows no
-socket: who asks, and what its connection may do, is the `Caller`.
+Owns what each method asks of the backend and the shape of its result; submitting has a file of its
+own. Knows no socket: who asks, and what its connection may do, is the `Caller`.
 """
 
 from collections.abc import Awaitable
@@ -10,11 +11,11 @@ from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
+from strongroom.node.faults import RpcFault, TooLarge
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import REASON
 from strongroom.node.rpc.failures import log_failure
-from strongroom.node.rpc.faults import RpcFault, TooLarge
 from strongroom.node.rpc.feed import TOPICS
 from strongroom.node.rpc.forms import Encoded
 from strongroom.node.rpc.governing import GOVERNANCE
@@ -47,11 +48,14 @@ class Counts:
     errors: dict[int, int] = field(default_factory=dict)
 
 
-async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] | dict[str, Any], room: Room) -> Any:
+async def perform(
+    caller: Caller, counts: Counts, name: str, params: list[Any] | dict[str, Any], room: Room
+) -> Any:
     """Perform one call.
 
     Raises:
-        RpcFault: unknown method, wrong params, or what the method refuses; InternalError for a bug, telling nothing.
+        RpcFault: unknown method, wrong params, or what the method refuses; InternalError for a bug,
+            telling nothing.
     """
     try:
         method = METHODS.get(name)
@@ -60,7 +64,11 @@ async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] |
         counts.calls[name] = counts.calls.get(name, 0) + 1
         caller.door.check(name, caller.account, shown=caller.shown)
         arguments = bind(method.parameters, params)
-        result = method.call(caller, room, *arguments) if method.roomy else method.call(caller, *arguments)
+        result = (
+            method.call(caller, room, *arguments)
+            if method.roomy
+            else method.call(caller, *arguments)
+        )
         value = await result if isinstance(result, Awaitable) else result
         return Kept(value) if method.kept else value
     except RpcFault as fault:
@@ -75,7 +83,7 @@ async def perform(caller: Caller, counts: Counts, name: str, params: list[Any] |
         raise InternalError("Internal error") from None
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 async def _block(caller: Caller, room: Room, height: int | bytes, transactions: bool) -> Encoded:
@@ -87,15 +95,23 @@ async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions
     if end < start:
         raise InvalidParams(f"param 'to' must not be below 'from' ({start})")
     if end - start >= caller.limits.blocks_max:
-        raise TooLarge(f"{end - start + 1} blocks, at most {caller.limits.blocks_max} are given in one call")
+        raise TooLarge(
+            f"{end - start + 1} blocks, at most {caller.limits.blocks_max} are given in one call"
+        )
     heights = range(max(1, start), min(end, caller.backend.newest_block) + 1)
     read = partial(caller.backend.block_reading, transactions=transactions)
-    return await caller.library.many(room, caller.address, [partial(read, height) for height in heights])
+    return await caller.library.many(
+        room, caller.address, [partial(read, height) for height in heights]
+    )
 
 
-async def _transactions(caller: Caller, room: Room, height: int, offset: int, limit: int) -> Encoded:
+async def _transactions(
+    caller: Caller, room: Room, height: int, offset: int, limit: int
+) -> Encoded:
     if limit > caller.limits.rows_max:
-        raise TooLarge(f"{limit} transactions, at most {caller.limits.rows_max} are given in one call")
+        raise TooLarge(
+            f"{limit} transactions, at most {caller.limits.rows_max} are given in one call"
+        )
     prepare = partial(caller.backend.rows_reading, height, offset, limit)
     return await caller.library.one(room, caller.address, prepare)
 
@@ -235,7 +251,10 @@ _TABLE = (
     Method(
         "ledger_block",
         "One block.",
-        (Parameter("height", HEIGHT_OR_HASH, "Its height, or its header's digest."), _WITH_TRANSACTIONS),
+        (
+            Parameter("height", HEIGHT_OR_HASH, "Its height, or its header's digest."),
+            _WITH_TRANSACTIONS,
+        ),
         "block",
         _block,
         roomy=True,

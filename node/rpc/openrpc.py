@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from strongroom.node.rpc import faults
+from strongroom.node import faults
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.parameters import Parameter
 

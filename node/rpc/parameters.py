@@ -1,7 +1,8 @@
 """Parameters of methods: their types on the wire, by name or by position.
 
-A digest, key or nonce is lowercase hex in JSON and an envelope is base64; in msgpack frames both are raw bytes, and the
-text forms are understood too. What is unknown, missing or of another type is an error, never ignored.
+A digest, key or nonce is lowercase hex in JSON and an envelope is base64; in msgpack frames both
+are raw bytes, and the text forms are understood too. What is unknown, missing or of another type is
+an error, never ignored.
 """
 
 import re
@@ -54,7 +55,9 @@ def bind(parameters: tuple[Parameter, ...], given: list[Any] | dict[str, Any]) -
     """
     if type(given) is list:
         if len(given) > len(parameters):
-            raise InvalidParams(f"{len(given)} params, at most {len(parameters)} are known: {_names(parameters)}")
+            raise InvalidParams(
+                f"{len(given)} params, at most {len(parameters)} are known: {_names(parameters)}"
+            )
         named = dict(zip((parameter.name for parameter in parameters), given, strict=False))
     else:
         named = dict(given)
@@ -74,14 +77,16 @@ def _read(parameter: Parameter, named: dict[str, Any]) -> Any:
         return parameter.kind.read(value)
     except ValueError as error:
         detail = f" ({error})" if str(error) else ""
-        raise InvalidParams(f"param {parameter.name!r} must be {parameter.kind.words}{detail}") from None
+        raise InvalidParams(
+            f"param {parameter.name!r} must be {parameter.kind.words}{detail}"
+        ) from None
 
 
 def _names(parameters: tuple[Parameter, ...]) -> str:
     return ", ".join(parameter.name for parameter in parameters) or "none"
 
 
-# --- the types ------------------------------------------------------------------------------------------------------
+# --- the types ------------------------------------------------------------------------------------
 
 
 def _digest(value: Any) -> bytes:
@@ -140,7 +145,9 @@ def one_of(*choices: str) -> Kind:
             return value
         raise ValueError
 
-    return Kind("one of " + ", ".join(f'"{choice}"' for choice in choices), read, {"enum": list(choices)})
+    return Kind(
+        "one of " + ", ".join(f'"{choice}"' for choice in choices), read, {"enum": list(choices)}
+    )
 
 
 _HEX_SCHEMA: Document = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -149,11 +156,19 @@ _BLOB_SCHEMA: Document = {"type": "string", "contentEncoding": "base64"}
 
 DIGEST = Kind("32 bytes (64 lowercase hex digits; raw in msgpack)", _digest, _HEX_SCHEMA)
 BLOB = Kind("bytes (base64; raw in msgpack)", _blob, _BLOB_SCHEMA)
-BLOBS = Kind("a list of bytes (base64; raw in msgpack)", _blobs, {"type": "array", "items": _BLOB_SCHEMA})
+BLOBS = Kind(
+    "a list of bytes (base64; raw in msgpack)", _blobs, {"type": "array", "items": _BLOB_SCHEMA}
+)
 BOOLEAN = Kind("true or false", _boolean, {"type": "boolean"})
 HEIGHT = Kind("an integer from 0", _height, _HEIGHT_SCHEMA)
-OPTIONAL_HEIGHT = Kind("an integer from 0, or null", _optional_height, {"anyOf": [_HEIGHT_SCHEMA, {"type": "null"}]})
-PROPOSAL = Kind("a proposal's id (32 lowercase hex digits)", _proposal, {"type": "string", "pattern": "^[0-9a-f]{32}$"})
+OPTIONAL_HEIGHT = Kind(
+    "an integer from 0, or null", _optional_height, {"anyOf": [_HEIGHT_SCHEMA, {"type": "null"}]}
+)
+PROPOSAL = Kind(
+    "a proposal's id (32 lowercase hex digits)",
+    _proposal,
+    {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+)
 HEIGHT_OR_HASH = Kind(
     "a height or a header's digest (64 lowercase hex digits; raw in msgpack)",
     _height_or_hash,

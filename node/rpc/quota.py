@@ -7,8 +7,8 @@ import asyncio
 import math
 from collections.abc import Callable
 
+from strongroom.node.faults import Overloaded
 from strongroom.node.organisations import Organisation, Quota
-from strongroom.node.rpc.faults import Overloaded
 
 BURST_SECONDS = 4.0
 """Of envelopes and bytes that were not used."""
@@ -18,7 +18,8 @@ RETRY_MS_MIN = 20
 
 
 class Bucket:
-    """Tokens that come at a rate, up to a capacity. What is larger than the capacity is lent once it is full."""
+    """Tokens that come at a rate, up to a capacity. What is larger than the capacity is lent once
+    it is full."""
 
     __slots__ = ("_at", "_clock", "_left", "capacity", "rate")
 
@@ -42,7 +43,9 @@ class Bucket:
 class Account:
     """One organisation at this node, or anyone at an open door."""
 
-    def __init__(self, name: str, quota: Quota | None, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, name: str, quota: Quota | None, clock: Callable[[], float] | None = None
+    ) -> None:
         self.name = name
         self._clock = clock
         self._quota = quota
@@ -57,7 +60,8 @@ class Account:
         """Take envelopes and bytes, all or none.
 
         Raises:
-            Overloaded: a quota is used up, or too much of what was submitted was refused; nothing was taken.
+            Overloaded: a quota is used up, or too much of what was submitted was refused; nothing
+                was taken.
         """
         buckets = self._made()
         if buckets is None:
@@ -88,8 +92,14 @@ class Account:
         if self._buckets is None and self._quota is not None:
             quota, clock = self._quota, self._clock or asyncio.get_running_loop().time
             self._buckets = (
-                Bucket(quota.envelopes_per_second, BURST_SECONDS * quota.envelopes_per_second, clock),
+                Bucket(
+                    quota.envelopes_per_second, BURST_SECONDS * quota.envelopes_per_second, clock
+                ),
                 Bucket(quota.bytes_per_second, BURST_SECONDS * quota.bytes_per_second, clock),
-                Bucket(quota.refusals_per_second, REFUSALS_BURST_SECONDS * quota.refusals_per_second, clock),
+                Bucket(
+                    quota.refusals_per_second,
+                    REFUSALS_BURST_SECONDS * quota.refusals_per_second,
+                    clock,
+                ),
             )
         return self._buckets

@@ -1,7 +1,8 @@
-"""Reading blocks for the public, beside the event loop: one slice at a time, and at most half of the time.
+"""Reading blocks for the public, beside the event loop: one slice at a time, and at most half of
+the time.
 
-Owns that bulk reading slows down whoever reads in bulk, and nobody else (T31): slices of all callers take turns, and an
-address that has read much waits. What is read is the backend's.
+Owns that bulk reading slows down whoever reads in bulk, and nobody else (T31): slices of all
+callers take turns, and an address that has read much waits. What is read is the backend's.
 """
 
 import asyncio
@@ -10,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.rpc.backend import Document
-from strongroom.node.rpc.faults import Overloaded, TooLarge
 from strongroom.node.rpc.forms import Encoded
 from strongroom.node.rpc.room import FRAME_BYTES, REPLY_BYTES_MAX, Room
 
@@ -45,7 +46,9 @@ class Allowances:
         level = self._level(address, now)
         if level < 0:
             wait = int(-level / RATE * 1000) + 1
-            raise Overloaded("much was read from this address: ask again later", retry_after_ms=wait)
+            raise Overloaded(
+                "much was read from this address: ask again later", retry_after_ms=wait
+            )
 
     def charge(self, address: str, size: int, now: float) -> None:
         """It has read so many bytes."""
@@ -67,13 +70,16 @@ class Lane:
     _waiting: int = 0
 
     async def run(self, prepare: Callable[[], Callable[[], _T]]) -> _T:
-        """Run one slice in a thread; `prepare` is called here, when its turn has come, and gives the work.
+        """Run one slice in a thread; `prepare` is called here, when its turn has come, and gives
+        the work.
 
         Raises:
             Overloaded: too many wait.
         """
         if self._waiting >= WAITING_MAX:
-            raise Overloaded("too many read blocks now: ask again in a moment", retry_after_ms=RETRY_MS)
+            raise Overloaded(
+                "too many read blocks now: ask again in a moment", retry_after_ms=RETRY_MS
+            )
         clock = asyncio.get_running_loop().time
         self._waiting += 1
         try:
@@ -110,7 +116,8 @@ class Library:
         """A list of documents, as many from the first on as one reply holds.
 
         Args:
-            room: of the answer; what is read counts there at once, for other calls of a batch read meanwhile.
+            room: of the answer; what is read counts there at once, for other calls of a batch read
+                meanwhile.
             address: who reads.
             prepares: one document each.
 

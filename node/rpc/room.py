@@ -1,17 +1,18 @@
 """How much one message's answer may be, and what begins once it is sent.
 
-Owns the bytes of a reply and of a whole batch: beyond them a call is answered `too large`, so that no message of a few
-bytes asks for hundreds of MiB. Knows no method.
+Owns the bytes of a reply and of a whole batch: beyond them a call is answered `too large`, so that
+no message of a few bytes asks for hundreds of MiB. Knows no method.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from strongroom.node.rpc.faults import TooLarge
+from strongroom.node.faults import TooLarge
 from strongroom.node.rpc.forms import Form
 
 REPLY_BYTES_MAX = 8 * 1024 * 1024
-"""Of one call. What a submission came to is told however long it is: nothing may hide the fate of a transaction."""
+"""Of one call. What a submission came to is told however long it is: nothing may hide the fate of a
+transaction."""
 BATCH_BYTES_MAX = 4 * REPLY_BYTES_MAX
 """Of all calls of a batch, errors too."""
 
@@ -38,7 +39,9 @@ class Room:
     def check(self) -> None:
         """Raises TooLarge when nothing more fits."""
         if self.left <= 0 or self.full:
-            raise TooLarge(f"the replies of this batch take {BATCH_BYTES_MAX >> 20} MiB already: ask for the rest anew")
+            raise TooLarge(
+                f"the replies of this batch take {BATCH_BYTES_MAX >> 20} MiB already: ask for the rest anew"
+            )
 
     def fits(self, size: int) -> None:
         """Raises TooLarge when a reply of `size` bytes does not fit."""

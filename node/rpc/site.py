@@ -14,7 +14,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from strongroom.node.listening import Bounds, Guest, Listener
+from strongroom.node.machine.listening import Bounds, Guest, Listener
 from strongroom.node.rpc.limits import RpcLimits
 
 REFUSING_SECONDS_MAX = 5.0
@@ -40,7 +40,13 @@ class BoundedSite(web.BaseSite):
     """A TCP site of an aiohttp runner that accepts at most so many connections."""
 
     def __init__(
-        self, runner: web.AppRunner, host: str, port: int, *, ssl_context: ssl.SSLContext | None, limits: RpcLimits
+        self,
+        runner: web.AppRunner,
+        host: str,
+        port: int,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        limits: RpcLimits,
     ) -> None:
         super().__init__(runner, ssl_context=ssl_context)
         self._host, self._port = host, port
@@ -82,8 +88,9 @@ class BoundedSite(web.BaseSite):
     def _leave(self, protocol: RequestHandler) -> None:
         """Forget a connection, and break the circle in which aiohttp leaves it.
 
-        The handler keeps a method of the WebSocket, the WebSocket its writer, the writer the handler, and all of them
-        the TLS session: 70 KiB until the oldest generation is collected, which a host all but never does.
+        The handler keeps a method of the WebSocket, the WebSocket its writer, the writer the
+        handler, and all of them the TLS session: 70 KiB until the oldest generation is collected,
+        which a host all but never does.
         """
         self._guests.pop(protocol, None)
         protocol._data_received_cb = None
@@ -109,7 +116,9 @@ class _Refusal(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(REFUSING_SECONDS_MAX, guest.drop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are of no such class
+        self._transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transports are of no such class
 
     def data_received(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -1,6 +1,7 @@
 """Submitting envelopes: the hot path of the front door.
 
-Owns the shape of an answer to a submission and the order of one connection's submissions. Envelopes stay opaque.
+Owns the shape of an answer to a submission and the order of one connection's submissions. Envelopes
+stay opaque.
 """
 
 import asyncio
@@ -9,11 +10,18 @@ from typing import Any
 
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import TransactionId
-from strongroom.enclave.envelope import OPENING, VERSION, read_envelope
-from strongroom.enclave.outcome import Code
+from strongroom.enclave.formats.envelope import OPENING, VERSION, read_envelope
+from strongroom.enclave.formats.outcome import Code
+from strongroom.node.faults import (
+    NotYet,
+    Overloaded,
+    Refused,
+    RpcFault,
+    TooLarge,
+    WrongChainOrEpoch,
+)
 from strongroom.node.rpc.backend import Backend, Blob, Document, Included
 from strongroom.node.rpc.caller import Caller
-from strongroom.node.rpc.faults import NotYet, Overloaded, Refused, RpcFault, TooLarge, WrongChainOrEpoch
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
 
 OPENING_HEAD = bytes((0x94, VERSION, OPENING))
@@ -45,8 +53,11 @@ async def submit(caller: Caller, envelope: bytes, wait: str) -> Document:
     return document
 
 
-async def submit_many(caller: Caller, envelopes: list[bytes], wait: str, after: bytes | None) -> list[Any]:
-    """`ledger_submit_many`: one call of the backend for all of them; up to its first await it keeps the callers' order.
+async def submit_many(
+    caller: Caller, envelopes: list[bytes], wait: str, after: bytes | None
+) -> list[Any]:
+    """`ledger_submit_many`: one call of the backend for all of them; up to its first await it keeps
+    the callers' order.
 
     Raises:
         Overloaded: nothing was taken; or `after` names a submission that was not.
@@ -54,7 +65,9 @@ async def submit_many(caller: Caller, envelopes: list[bytes], wait: str, after: 
     if not envelopes:
         return []
     if len(envelopes) > caller.limits.envelopes_max:
-        raise TooLarge(f"{len(envelopes)} envelopes, at most {caller.limits.envelopes_max} are taken in one call")
+        raise TooLarge(
+            f"{len(envelopes)} envelopes, at most {caller.limits.envelopes_max} are taken in one call"
+        )
     _check_order(caller, after)
     faults = _faults(caller, envelopes)
     _raise_if_behind(faults)
@@ -62,7 +75,10 @@ async def submit_many(caller: Caller, envelopes: list[bytes], wait: str, after: 
         return await _submit_fitting(caller, envelopes, wait)
     fitting = [envelope for at, envelope in enumerate(envelopes) if at not in faults]
     taken = iter(await _submit_fitting(caller, fitting, wait) if fitting else [])
-    return [{"error": error_object(faults[at])} if at in faults else next(taken) for at in range(len(envelopes))]
+    return [
+        {"error": error_object(faults[at])} if at in faults else next(taken)
+        for at in range(len(envelopes))
+    ]
 
 
 async def _submit_fitting(caller: Caller, envelopes: list[bytes], wait: str) -> list[Any]:
@@ -84,7 +100,11 @@ def _take(
 
 def _faults(caller: Caller, envelopes: list[bytes]) -> dict[int, RpcFault]:
     """Why some of these envelopes are not even ordered, by position."""
-    found = {at: fault for at, envelope in enumerate(envelopes) if (fault := _fault(caller, envelope)) is not None}
+    found = {
+        at: fault
+        for at, envelope in enumerate(envelopes)
+        if (fault := _fault(caller, envelope)) is not None
+    }
     return {**caller.backend.screen(envelopes), **found}
 
 
@@ -113,7 +133,13 @@ def _check_order(caller: Caller, after: bytes | None) -> None:
 
 def _items(places: list[Included]) -> list[Document]:
     return [
-        {"id": one.id, "height": one.height, "index": one.index, "status": "included", "result": Blob(one.result)}
+        {
+            "id": one.id,
+            "height": one.height,
+            "index": one.index,
+            "status": "included",
+            "result": Blob(one.result),
+        }
         if _is_answered(one)
         else {"error": error_object(_refusal(one))}
         for one in places
@@ -127,13 +153,18 @@ def _is_answered(one: Included) -> bool:
 
 def _refusal(one: Included) -> Refused:
     reason = Code(one.code).text
-    return Refused(f"refused: {reason}", reason=reason, id=one.id, height=one.height, index=one.index)
+    return Refused(
+        f"refused: {reason}", reason=reason, id=one.id, height=one.height, index=one.index
+    )
 
 
 def _fault(caller: Caller, envelope: bytes) -> RpcFault | None:
-    """Why an envelope is not even ordered: it is too large, or opens a session in an epoch that is not the current."""
+    """Why an envelope is not even ordered: it is too large, or opens a session in an epoch that is
+    not the current."""
     if len(envelope) > caller.limits.envelope_bytes_max:
-        return TooLarge(f"an envelope of {len(envelope)} bytes, at most {caller.limits.envelope_bytes_max} are taken")
+        return TooLarge(
+            f"an envelope of {len(envelope)} bytes, at most {caller.limits.envelope_bytes_max} are taken"
+        )
     if envelope[: len(OPENING_HEAD)] != OPENING_HEAD:
         return None
     try:
@@ -143,7 +174,9 @@ def _fault(caller: Caller, envelope: bytes) -> RpcFault | None:
     current = caller.backend.epoch
     if epoch == current:
         return None
-    return WrongChainOrEpoch(f"opens a session in epoch {epoch}, this is epoch {current}", epoch=current)
+    return WrongChainOrEpoch(
+        f"opens a session in epoch {epoch}, this is epoch {current}", epoch=current
+    )
 
 
 async def _receipt_when_there(backend: Backend, included: Included) -> Document:

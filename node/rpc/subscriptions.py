@@ -1,18 +1,18 @@
 """Telling a WebSocket of executed blocks.
 
-A subscription is a position in the ledger, not a queue: the ledger is its buffer, so that memory stays flat whatever a
-reader does. One that lies further behind than the bound is told which heights it missed (`missed: {from, to}`, to be
-fetched with `ledger_blocks`), and goes on from the newest that are kept for it. Its first event never comes before the
-reply that names it.
+A subscription is a position in the ledger, not a queue: the ledger is its buffer, so that memory
+stays flat whatever a reader does. One that lies further behind than the bound is told which heights
+it missed (`missed: {from, to}`, to be fetched with `ledger_blocks`), and goes on from the newest
+that are kept for it. Its first event never comes before the reply that names it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from strongroom.consensus.errors import InvariantBroken
+from strongroom.node.faults import NotFound, Overloaded, RpcFault, TooLarge
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.failures import log_failure
-from strongroom.node.rpc.faults import NotFound, Overloaded, RpcFault, TooLarge
 from strongroom.node.rpc.feed import Feed, Items
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.limits import RpcLimits
@@ -26,7 +26,13 @@ class SubscriptionTable:
     """The subscriptions of one WebSocket in one form; each is a task of the connection's group."""
 
     def __init__(
-        self, group: asyncio.TaskGroup, backend: Backend, limits: RpcLimits, feed: Feed, form: Form, send: Send
+        self,
+        group: asyncio.TaskGroup,
+        backend: Backend,
+        limits: RpcLimits,
+        feed: Feed,
+        form: Form,
+        send: Send,
     ) -> None:
         self._group, self._backend, self._limits = group, backend, limits
         self._feed, self._form, self._send = feed, form, send
@@ -36,7 +42,8 @@ class SubscriptionTable:
         self._ended = False
 
     def subscribe(self, topic: str, start: int | None, room: Room) -> int:
-        """Begin at a height (blocks count from 1), or with the next block, once the room's answer is sent.
+        """Begin at a height (blocks count from 1), or with the next block, once the room's answer
+        is sent.
 
         Raises:
             TooLarge: this connection has as many as it may have.
@@ -111,7 +118,9 @@ class SubscriptionTable:
                 await asyncio.sleep(OVERLOADED_SECONDS)
                 continue
             except RpcFault as fault:
-                await self._notify(id, topic, {"missed": {"from": height, "to": height}, "reason": str(fault)})
+                await self._notify(
+                    id, topic, {"missed": {"from": height, "to": height}, "reason": str(fault)}
+                )
                 return
             if items:
                 await self._send_event(id, topic, items)
@@ -119,7 +128,9 @@ class SubscriptionTable:
 
     async def _notify(self, id: int, topic: str, event: Document) -> None:
         encode = self._form.encode
-        await self._send_event(id, topic, tuple((name, encode(value)) for name, value in event.items()))
+        await self._send_event(
+            id, topic, tuple((name, encode(value)) for name, value in event.items())
+        )
 
     async def _send_event(self, id: int, topic: str, items: Items) -> None:
         encode, put = self._form.encode, self._form.map

@@ -1,8 +1,8 @@
 """GET /ws: many requests side by side on one connection, and notifications.
 
-A text frame holds JSON, a binary frame msgpack of the same shape; an answer comes in the form of its question, a
-notification in that of its subscription. Every bound is in `RpcLimits`: a frame beyond them is refused or ends the
-connection, and never grows memory (T31).
+A text frame holds JSON, a binary frame msgpack of the same shape; an answer comes in the form of
+its question, a notification in that of its subscription. Every bound is in `RpcLimits`: a frame
+beyond them is refused or ends the connection, and never grows memory (T31).
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from strongroom.node.faults import Overloaded, RpcFault
 from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
-from strongroom.node.rpc.faults import Overloaded, RpcFault
 from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
@@ -60,7 +60,8 @@ class Connection:
 
     @property
     def idle_seconds(self) -> float:
-        """How long it has asked nothing; 0 while an answer is under way or it is subscribed to something."""
+        """How long it has asked nothing; 0 while an answer is under way or it is subscribed to
+        something."""
         if self._running or any(table.active for table in self._tables):
             return 0.0
         return asyncio.get_running_loop().time() - self._heard
@@ -80,13 +81,15 @@ class Connection:
     async def _converse(self) -> bool:
         """Answer frames until the end; was that end a cancellation?
 
-        It is not passed through the task group, which in Python 3.11 keeps it, and with it this whole connection, in a
-        circle of exception and frame.
+        It is not passed through the task group, which in Python 3.11 keeps it, and with it this
+        whole connection, in a circle of exception and frame.
         """
         cancelled = False
         async with asyncio.TaskGroup() as group:
             tables = {
-                kind: SubscriptionTable(group, self._backend, self._limits, self._feed, form, partial(self._send, form))
+                kind: SubscriptionTable(
+                    group, self._backend, self._limits, self._feed, form, partial(self._send, form)
+                )
                 for kind, form in FORMS.items()
             }
             self._tables = tuple(tables.values())
@@ -94,7 +97,9 @@ class Connection:
             try:
                 async for message in self._socket:
                     if message.type in FORMS:
-                        await self._take(group, callers[message.type], FORMS[message.type], message.data)
+                        await self._take(
+                            group, callers[message.type], FORMS[message.type], message.data
+                        )
             except asyncio.CancelledError:
                 cancelled = True
             finally:
@@ -109,7 +114,9 @@ class Connection:
         """The server stops."""
         await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node is stopping")
 
-    async def _take(self, group: asyncio.TaskGroup, caller: Caller, form: Form, data: str | bytes) -> None:
+    async def _take(
+        self, group: asyncio.TaskGroup, caller: Caller, form: Form, data: str | bytes
+    ) -> None:
         """Start one frame's answer; the tasks begin in the frames' order."""
         self._heard = asyncio.get_running_loop().time()
         if len(self._running) >= self._limits.frames_in_flight_max:
@@ -127,7 +134,9 @@ class Connection:
             await self._count_garbage()
             return
         room = Room(form)
-        reply = await jsonrpc.answer(value, call, room, batch_calls_max=self._limits.batch_calls_max)
+        reply = await jsonrpc.answer(
+            value, call, room, batch_calls_max=self._limits.batch_calls_max
+        )
         if reply is not None:
             await self._send(form, reply)
         room.sent()
@@ -135,7 +144,9 @@ class Connection:
     async def _count_garbage(self) -> None:
         self._garbage_frames += 1
         if self._garbage_frames > self._limits.garbage_frames_max:
-            await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many frames that do not parse")
+            await self._socket.close(
+                code=WSCloseCode.POLICY_VIOLATION, message=b"too many frames that do not parse"
+            )
 
     async def _send(self, form: Form, data: bytes) -> None:
         """Write one frame; a peer that does not take it in time is cut off."""

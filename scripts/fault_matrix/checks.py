@@ -1,7 +1,8 @@
-"""What must hold after every fault: nothing acknowledged is lost or changed, nothing happens twice, all replicas agree.
+"""What must hold after every fault: nothing acknowledged is lost or changed, nothing happens twice,
+all replicas agree.
 
-Owns the invariants. Each check says in words what does not hold, and says nothing else. Answers of nodes are compared
-with each other and with what payers opened themselves.
+Owns the invariants. Each check says in words what does not hold, and says nothing else. Answers of
+nodes are compared with each other and with what payers opened themselves.
 """
 
 import asyncio
@@ -19,12 +20,12 @@ from scripts.fault_matrix.watch import Door, Watch
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, PeerFault, StrongroomError
 from strongroom.consensus.messages import Head
-from strongroom.enclave.merkle import check_consistency
+from strongroom.enclave.formats.merkle import check_consistency
 from strongroom.enclave.primitives import random_bytes
 from strongroom.node.client import Client
-from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_plan import ISSUER
-from strongroom.node.rpc.faults import RpcFault
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.plan import ISSUER
+from strongroom.node.faults import RpcFault
 
 DRAIN_SECONDS_MAX = 90.0
 """For every payment under way to be answered, once a quorum is there."""
@@ -38,7 +39,8 @@ _POLL_SECONDS = 0.1
 
 @dataclass(slots=True)
 class Checks:
-    """The invariants of one cluster over its life; what was checked once is not read again, but for samples."""
+    """The invariants of one cluster over its life; what was checked once is not read again, but for
+    samples."""
 
     cluster: Cluster
     watch: Watch
@@ -78,14 +80,16 @@ class Checks:
         finally:
             self.load.paused = False
 
-    # --- liveness --------------------------------------------------------------------------------------------------
+    # --- liveness ---------------------------------------------------------------------------------
 
     async def _drained(self) -> list[str]:
         await self.load.drained(DRAIN_SECONDS_MAX)
         wrong = [f"payment failed: {text}" for text in self.load.failed]
         self.load.failed.clear()
         if self.load.unanswered:
-            wrong.append(f"{self.load.unanswered} payments have no answer after {DRAIN_SECONDS_MAX:g} s")
+            wrong.append(
+                f"{self.load.unanswered} payments have no answer after {DRAIN_SECONDS_MAX:g} s"
+            )
         return wrong
 
     async def _agreed(self) -> list[str]:
@@ -93,8 +97,15 @@ class Checks:
         deadline = asyncio.get_running_loop().time() + AGREE_SECONDS_MAX
         heights: dict[str, Any] = {}
         while asyncio.get_running_loop().time() < deadline:
-            before, heights = heights, {door.name: await self._standing(door) for door in self._doors}
-            if before == heights and len(set(heights.values())) == 1 and None not in heights.values():
+            before, heights = (
+                heights,
+                {door.name: await self._standing(door) for door in self._doors},
+            )
+            if (
+                before == heights
+                and len(set(heights.values())) == 1
+                and None not in heights.values()
+            ):
                 return []
             await asyncio.sleep(_POLL_SECONDS)
         shown = ", ".join(f"{name} at {where}" for name, where in heights.items())
@@ -107,15 +118,17 @@ class Checks:
             return None
         return status["height"], status["executed"]
 
-    # --- one history -----------------------------------------------------------------------------------------------
+    # --- one history ------------------------------------------------------------------------------
 
     async def _histories(self) -> list[str]:
-        """All nodes have one root at the newest height, which extends the one of the check before."""
+        """All nodes have one root at the newest height, which extends the one of the check
+        before."""
         wrong = []
         height = (await self._doors[0].ask("node_status"))["executed"]
         start = max(self._roots, default=0)
         shown = {
-            door.name: await door.ask("ledger_consistency", **{"from": start, "to": height}) for door in self._doors
+            door.name: await door.ask("ledger_consistency", **{"from": start, "to": height})
+            for door in self._doors
         }
         roots = {name: document["to_root"] for name, document in shown.items()}
         if len(set(roots.values())) != 1:
@@ -126,9 +139,17 @@ class Checks:
             if known is not None and document["from_root"] != known:
                 wrong.append(f"{name}: another history root at height {start} than before")
             try:
-                check_consistency(start + 1, document["from_root"], height + 1, document["to_root"], document["proof"])
+                check_consistency(
+                    start + 1,
+                    document["from_root"],
+                    height + 1,
+                    document["to_root"],
+                    document["proof"],
+                )
             except StrongroomError as fault:
-                wrong.append(f"{name}: history at {height} does not extend the one at {start}: {fault}")
+                wrong.append(
+                    f"{name}: history at {height} does not extend the one at {start}: {fault}"
+                )
         self._roots[height] = next(iter(roots.values()))
         return wrong
 
@@ -146,13 +167,16 @@ class Checks:
                         continue
                     here = self._height, one["index"]
                     if self._executed.setdefault(one["id"], here) != here:
-                        wrong.append(f"{one['id'].hex()[:16]} was executed at {self._executed[one['id']]} and {here}")
+                        wrong.append(
+                            f"{one['id'].hex()[:16]} was executed at {self._executed[one['id']]} and {here}"
+                        )
         return wrong
 
-    # --- what payers know ------------------------------------------------------------------------------------------
+    # --- what payers know -------------------------------------------------------------------------
 
     async def _payments(self) -> list[str]:
-        """Every acknowledged payment stands where its payer was told, with the same sealed result, at every node."""
+        """Every acknowledged payment stands where its payer was told, with the same sealed result,
+        at every node."""
         done = self.load.acknowledged
         fresh = done[self._acknowledged :]
         old = random.sample(done[: self._acknowledged], min(OLD_SAMPLE, self._acknowledged))
@@ -178,17 +202,22 @@ class Checks:
                 continue
             place = found.get("height"), found.get("index"), found.get("code"), found.get("result")
             if place != (one.height, one.index, 0, one.sealed):
-                wrong.append(f"{door.name} shows another end of payment {one.id.hex()[:16]}: {place[:3]}")
+                wrong.append(
+                    f"{door.name} shows another end of payment {one.id.hex()[:16]}: {place[:3]}"
+                )
         return wrong
 
     async def _balances(self) -> list[str]:
-        """Each payer has what its acknowledged payments leave it; money is neither made nor lost."""
+        """Each payer has what its acknowledged payments leave it; money is neither made nor
+        lost."""
         wrong = []
         for payer in self.load.payers:
             answer = await payer.client.query("payments.balance", linearizable=True)
             expected = OPENING_AMOUNT - payer.paid + payer.received
             if answer.value != expected:
-                wrong.append(f"{payer.name} has {answer.value}, acknowledged payments leave {expected}")
+                wrong.append(
+                    f"{payer.name} has {answer.value}, acknowledged payments leave {expected}"
+                )
         supply = await self._supply()
         if supply != self.supply:
             wrong.append(f"the supply is {supply}, {self.supply} was issued")
@@ -198,7 +227,7 @@ class Checks:
         async with Client.connect(self.cluster.layout.directory, ISSUER) as client:
             return int((await client.query("payments.supply", linearizable=True)).value)
 
-    # --- what members said -----------------------------------------------------------------------------------------
+    # --- what members said ------------------------------------------------------------------------
 
     async def _contradictions(self) -> list[str]:
         for node in self.cluster.nodes:

@@ -13,9 +13,10 @@ from strongroom.enclave.governance.public import (
     proposal_id,
     sign_public,
 )
-from strongroom.node import probe, tls
+from strongroom.node import tls
 from strongroom.node.client.identities import KeyFolder
-from strongroom.node.cluster import Cluster
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.rpc import probe
 
 SECONDS = 20.0
 MEMBERS = ("member0", "member1", "member2", "member3")
@@ -33,13 +34,17 @@ class Council:
         keys, chain = KeyFolder(self.cluster.layout.keys), self.cluster.service().chain
         named = tuple(arguments.items())
         proposer = keys.load(MEMBERS[0])
-        asked = sign_public(proposer.public, proposer.key.sign, chain, PROPOSE, (urandom(16), change, named))
+        asked = sign_public(
+            proposer.public, proposer.key.sign, chain, PROPOSE, (urandom(16), change, named)
+        )
         _, status = self.submit(asked)
         fields: Any = codec.decode(asked)
         id, digest = proposal_id(proposer.public, fields[3]), proposal_digest(change, named)
         for name in MEMBERS[1:3]:
             member = keys.load(name)
-            _, status = self.submit(sign_public(member.public, member.key.sign, chain, BALLOT, (id, digest, True)))
+            _, status = self.submit(
+                sign_public(member.public, member.key.sign, chain, BALLOT, (id, digest, True))
+            )
         return str(status)
 
     def submit(self, envelope: bytes) -> Any:

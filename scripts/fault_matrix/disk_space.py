@@ -1,4 +1,5 @@
-"""One node's disk with an end: a small tmpfs where this user may mount one, else a limit on the size of its files.
+"""One node's disk with an end: a small tmpfs where this user may mount one, else a limit on the
+size of its files.
 
 Owns making such a disk, filling it, and putting the node's folder back where it was.
 """
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from scripts.fault_matrix.world import World
 
-from strongroom.node.node_process import NodeProcess
+from strongroom.node.cluster.node_process import NodeProcess
 
 DISK_MIB = 512
 LAST_WORDS_BYTES = 256 * 1024
@@ -64,7 +65,8 @@ class SmallFileSystem:
 
 
 class SmallFiles:
-    """A limit on the size of the files that the running host may write (setrlimit(2), RLIMIT_FSIZE)."""
+    """A limit on the size of the files that the running host may write (setrlimit(2),
+    RLIMIT_FSIZE)."""
 
     def __init__(self, node: NodeProcess) -> None:
         self._node = node
@@ -87,7 +89,8 @@ class SmallFiles:
 
 @asynccontextmanager
 async def limited_disk(world: World, node: NodeProcess) -> AsyncIterator[Disk]:
-    """The node's folder on a disk that can be filled; the node is restarted on it, and moved back at the end."""
+    """The node's folder on a disk that can be filled; the node is restarted on it, and moved back
+    at the end."""
     folder = node.layout.directory
     aside = folder.with_name(f"{folder.name}.aside")
     await world.kill(node.name)
@@ -118,7 +121,15 @@ async def limited_disk(world: World, node: NodeProcess) -> AsyncIterator[Disk]:
 
 
 def _mount(folder: Path) -> bool:
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=0700", "strongroom-small-disk", str(folder)]
+    command = [
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        f"size={DISK_MIB}m,mode=0700",
+        "strongroom-small-disk",
+        str(folder),
+    ]
     try:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:

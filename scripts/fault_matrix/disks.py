@@ -13,16 +13,17 @@ from scripts.fault_matrix.disk_space import limited_disk
 from scripts.fault_matrix.fault import Fault
 from scripts.fault_matrix.world import World
 
-from strongroom.node.cluster import state_of
+from strongroom.node.cluster.cluster import state_of
+from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.ledger.frames import Purpose, read_frames
 from strongroom.node.ledger.segments import HEIGHT_SIZE, Kind
-from strongroom.node.node_process import NodeProcess
 
 SECOND_SECONDS_MAX = 30.0
 
 
 async def tear_log(world: World) -> None:
-    """The log of a killed node ends in half a record, as a power loss leaves it: it is cut off, the node votes."""
+    """The log of a killed node ends in half a record, as a power loss leaves it: it is cut off, the
+    node votes."""
     async with _stopped(world) as node:
         path = _newest(node.layout.wal)
         *_, last = read_frames(path, Purpose.LOG, int(path.stem.removeprefix("wal-")))
@@ -33,7 +34,8 @@ async def tear_log(world: World) -> None:
 
 
 async def damage_log(world: World) -> None:
-    """A flipped bit in the middle of a log: refused with its offset, until the intact file is put back."""
+    """A flipped bit in the middle of a log: refused with its offset, until the intact file is put
+    back."""
     async with _stopped(world) as node:
         path = _newest(node.layout.wal)
         frames = list(read_frames(path, Purpose.LOG, int(path.stem.removeprefix("wal-"))))
@@ -45,7 +47,8 @@ async def damage_log(world: World) -> None:
 
 
 async def damage_block(world: World) -> None:
-    """A flipped bit in a stored block: the node refuses to start and names the height, until the bit is right again."""
+    """A flipped bit in a stored block: the node refuses to start and names the height, until the
+    bit is right again."""
     async with _stopped(world) as node:
         path, offset, height = _middle_block(node)
         with _flipped(path, offset):
@@ -55,13 +58,16 @@ async def damage_block(world: World) -> None:
 
 
 async def damage_block_read(world: World) -> None:
-    """A flipped bit in a stored block of a running node: it halts once somebody reads it, and names the height."""
+    """A flipped bit in a stored block of a running node: it halts once somebody reads it, and names
+    the height."""
     (victim,) = await world.followers(1)
     node = world.node(victim)
     async with world.hurting(quorum=True):
         path, offset, height = _middle_block(node)
         with _flipped(path, offset):
-            reading = asyncio.create_task(world.watch.doors[victim].ask("ledger_block", height=height))
+            reading = asyncio.create_task(
+                world.watch.doors[victim].ask("ledger_block", height=height)
+            )
             await world.ends_by_itself(victim, path.name, f"height {height}")
             await asyncio.gather(reading, return_exceptions=True)
         await world.wait()
@@ -78,7 +84,10 @@ async def delete_log(world: World) -> None:
         shutil.rmtree(node.layout.wal)
     await world.start(node.name)
     await world.wait_state("voting", node.name)
-    world.expect((await world.status(node.name))["epoch"] > before, f"{node.name} votes in the epoch of its lost log")
+    world.expect(
+        (await world.status(node.name))["epoch"] > before,
+        f"{node.name} votes in the epoch of its lost log",
+    )
     await world.wait()
 
 
@@ -88,7 +97,8 @@ async def put_back_log_and_ledger(world: World) -> None:
 
 
 async def put_back_folder(world: World) -> None:
-    """A node's whole folder put back as it was some seconds before, as of a virtual machine's snapshot."""
+    """A node's whole folder put back as it was some seconds before, as of a virtual machine's
+    snapshot."""
     await _put_back(world, ("wal", "ledger", "index", "sealed"))
 
 
@@ -98,19 +108,35 @@ async def run_twice(world: World) -> None:
     node = world.node(name)
     host = node.host()
     async with world.hurting(quorum=True):
-        command = [sys.executable, "-m", "strongroom.node", "run", "--config", str(node.layout.config)]
+        command = [
+            sys.executable,
+            "-m",
+            "strongroom.node",
+            "run",
+            "--config",
+            str(node.layout.config),
+        ]
         run = asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, timeout=SECOND_SECONDS_MAX, check=False
+            subprocess.run,
+            command,
+            capture_output=True,
+            text=True,
+            timeout=SECOND_SECONDS_MAX,
+            check=False,
         )
         done = await run
         world.expect(done.returncode == 2, f"a second process ended with {done.returncode}")
-        world.expect(host is not None and str(host.pid) in done.stderr, f"it does not name the first: {done.stderr}")
+        world.expect(
+            host is not None and str(host.pid) in done.stderr,
+            f"it does not name the first: {done.stderr}",
+        )
         await world.wait()
     world.expect(node.host() == host, f"{name} is not the process that it was")
 
 
 async def fill_disk(world: World) -> None:
-    """No space on a node's disk: it halts and says so, the others go on; with space again it starts and catches up."""
+    """No space on a node's disk: it halts and says so, the others go on; with space again it starts
+    and catches up."""
     (victim,) = await world.followers(1)
     node = world.node(victim)
     async with limited_disk(world, node) as disk:
@@ -123,7 +149,7 @@ async def fill_disk(world: World) -> None:
         await world.wait_state("voting", victim)
 
 
-# --- pieces ----------------------------------------------------------------------------------------------------------
+# --- pieces ---------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -155,7 +181,9 @@ async def _put_back(world: World, parts: tuple[str, ...]) -> None:
             await world.start(victim)
             await world.wait()
     node, settled = world.node(victim), ("voting", "suspended", "syncing")
-    await world.until(lambda: state_of(node) in settled, f"{victim} to be one of {', '.join(settled)}")
+    await world.until(
+        lambda: state_of(node) in settled, f"{victim} to be one of {', '.join(settled)}"
+    )
     world.figures["state_after"] = state_of(node)
 
 
@@ -187,7 +215,11 @@ def _middle_block(node: NodeProcess) -> tuple[Path, int, int]:
     frames = read_frames(path, Purpose.BLOCKS, int(path.stem.removeprefix("blocks-")))
     blocks = [frame for frame in frames if frame.kind == Kind.BLOCK]
     middle = blocks[len(blocks) // 2]
-    return path, middle.offset + middle.size - 1, int.from_bytes(middle.payload[:HEIGHT_SIZE], "big")
+    return (
+        path,
+        middle.offset + middle.size - 1,
+        int.from_bytes(middle.payload[:HEIGHT_SIZE], "big"),
+    )
 
 
 FAULTS = [

@@ -1,4 +1,5 @@
-"""Faults around the end of an epoch: keys rotated under load, nodes killed meanwhile or restarted within the grace."""
+"""Faults around the end of an epoch: keys rotated under load, nodes killed meanwhile or restarted
+within the grace."""
 
 import asyncio
 
@@ -19,7 +20,8 @@ async def rotate_keys(world: World) -> None:
 
 
 async def rotate_and_kill(world: World) -> None:
-    """Keys are rotated, and a node is killed at that very moment: the epoch ends once, the node comes back."""
+    """Keys are rotated, and a node is killed at that very moment: the epoch ends once, the node
+    comes back."""
     async with world.hurting(quorum=True):
         for victim in world.names[-ROTATIONS:]:
             rotation = asyncio.ensure_future(_rotate(world))
@@ -30,7 +32,8 @@ async def rotate_and_kill(world: World) -> None:
 
 
 async def restart_in_grace(world: World) -> None:
-    """Two nodes are restarted, one after the other, within the grace of a rotation: enough of them execute."""
+    """Two nodes are restarted, one after the other, within the grace of a rotation: enough of them
+    execute."""
     async with world.hurting(quorum=True):
         await _rotate(world)
         for name in world.names[:2]:
@@ -42,10 +45,13 @@ async def restart_in_grace(world: World) -> None:
 
 
 async def _rotate(world: World) -> None:
-    """Have members vote for a rotation, and wait until its epoch has begun at a node that answers."""
+    """Have members vote for a rotation, and wait until its epoch has begun at a node that
+    answers."""
     door = world.names[0]
     before = int((await world.status(door)).get("epoch", 0))
-    status = await asyncio.to_thread(Council(world.cluster, door).decide, "rotate", compromised=False)
+    status = await asyncio.to_thread(
+        Council(world.cluster, door).decide, "rotate", compromised=False
+    )
     world.expect(status in ("accepted", "active"), f"the rotation is {status}")
     await world.until(lambda: _epoch_of(world, door) > before, "the next epoch")
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from scripts.fault_matrix.world import World
 
 Act = Callable[[World], Awaitable[None]]
-"""Does something to a world, marks when it lasted, undoes it, and leaves all nodes voting unless it spoils them."""
+"""Does something to a world, marks when it lasted, undoes it, and leaves all nodes voting unless it
+spoils them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +29,7 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     """p50, p99 and the largest; of few values p99 is the largest."""
     ordered = sorted(values)
     at = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    return {name: round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3) for name, share in at.items()}
+    return {
+        name: round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+        for name, share in at.items()
+    }

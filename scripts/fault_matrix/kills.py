@@ -44,13 +44,20 @@ async def kill_leader(world: World) -> None:
             world.strike(victim)
             await world.wait(GAP_SECONDS)
         first = world.watch.first_after(killed)
-        world.expect(first is not None, f"no commit in {GAP_SECONDS:g} s after the leader {victim} was killed")
+        world.expect(
+            first is not None,
+            f"no commit in {GAP_SECONDS:g} s after the leader {victim} was killed",
+        )
         nexts.append((first or loop.time()) - killed)
         gaps.append(world.watch.longest_gap(killed, killed + GAP_SECONDS))
         await world.kill(victim)
         await world.start(victim)
         await world.wait_state("voting", victim)
-    world.figures |= {"kills": len(nexts), "next_commit_s": percentiles(nexts), "longest_gap_s": percentiles(gaps)}
+    world.figures |= {
+        "kills": len(nexts),
+        "next_commit_s": percentiles(nexts),
+        "longest_gap_s": percentiles(gaps),
+    }
 
 
 async def kill_leader_when_quiet(world: World) -> None:
@@ -85,7 +92,9 @@ async def kill_two(world: World) -> None:
         world.expect(not await world.commits_in(world.shape.seconds), "commits without a quorum")
         world.expect(world.load.unanswered, "calls are answered without a quorum")
         await world.start(victims[0])
-    await world.until(lambda: world.watch.first_after(world.ended) is not None, "a commit with three of four")
+    await world.until(
+        lambda: world.watch.first_after(world.ended) is not None, "a commit with three of four"
+    )
     await world.start(victims[1])
     await world.wait_state("voting", *victims)
 
@@ -155,7 +164,8 @@ async def freeze_enclave(world: World) -> None:
 
 
 async def kill_in_a_row(world: World) -> None:
-    """kill -9 of one node after the other, each before the last one is well again; sometimes of two at once."""
+    """kill -9 of one node after the other, each before the last one is well again; sometimes of two
+    at once."""
     async with world.hurting(quorum=False):
         for _ in range(max(2, world.shape.kills // 2)):
             victims = random.sample(world.names, random.choice((1, 1, 2)))
@@ -167,7 +177,8 @@ async def kill_in_a_row(world: World) -> None:
 
 
 async def kill_cut_off(world: World) -> None:
-    """A node is cut off with payments that it took, killed, started: what only its log holds takes effect once."""
+    """A node is cut off with payments that it took, killed, started: what only its log holds takes
+    effect once."""
     (lone,) = await world.followers(1)
     async with world.hurting(quorum=True):
         world.network.cut([lone], [name for name in world.names if name != lone])
@@ -190,17 +201,23 @@ async def fall_behind(world: World) -> None:
     await world.start(victim)
     begins = loop.time()
     await world.wait_state("voting", victim)
-    world.figures |= {"blocks_behind": max(world.watch.commits) - first, "caught_up_s": round(loop.time() - begins, 2)}
+    world.figures |= {
+        "blocks_behind": max(world.watch.commits) - first,
+        "caught_up_s": round(loop.time() - begins, 2),
+    }
 
 
 async def rotate_logs(world: World) -> None:
-    """Logs of 64 KiB and segments of 256 KiB at every node, under load and kills: nothing that counts is forgotten."""
+    """Logs of 64 KiB and segments of 256 KiB at every node, under load and kills: nothing that
+    counts is forgotten."""
     for name in world.names:
         node = world.node(name)
         config = node.config()
         limits = replace(config.limits, wal_bytes_max=64 * KIB, segment_bytes_max=256 * KIB)
         await world.kill(name)
-        node.layout.config.write_text(dumps(replace(config, limits=limits), base=node.layout.directory))
+        node.layout.config.write_text(
+            dumps(replace(config, limits=limits), base=node.layout.directory)
+        )
         await world.start(name)
         await world.wait_state("voting", name)
     async with world.hurting(quorum=False):
@@ -213,7 +230,9 @@ async def rotate_logs(world: World) -> None:
             await world.start(*victims)
     await world.wait_state("voting", *world.names)
     logs = [
-        int(path.stem.removeprefix("wal-")) for name in world.names for path in world.node(name).layout.wal.iterdir()
+        int(path.stem.removeprefix("wal-"))
+        for name in world.names
+        for path in world.node(name).layout.wal.iterdir()
     ]
     segments = [len(list(world.node(name).layout.ledger.iterdir())) for name in world.names]
     world.figures |= {"rotations": sum(logs) - len(world.names), "segments": sum(segments)}

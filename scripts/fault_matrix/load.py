@@ -1,7 +1,8 @@
-"""A steady light load: several payers, each with a client of its own that begins at another node, in a ring.
+"""A steady light load: several payers, each with a client of its own that begins at another node,
+in a ring.
 
-Owns what was asked for and what was acknowledged: the claims that a ledger is held to afterwards. A payment is
-acknowledged once its payer has opened the result. Knows nothing of faults.
+Owns what was asked for and what was acknowledged: the claims that a ledger is held to afterwards. A
+payment is acknowledged once its payer has opened the result. Knows nothing of faults.
 """
 
 import asyncio
@@ -13,10 +14,10 @@ from pathlib import Path
 from strongroom.consensus.types import TransactionId
 from strongroom.node.client import Client
 from strongroom.node.client.bringing import bring
-from strongroom.node.client.calls import Done
+from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.identities import KeyFolder
-from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_plan import BRINGER, ISSUER
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.plan import BRINGER, ISSUER
 
 OPENING_AMOUNT = 10**9
 AMOUNTS = (1, 2, 3, 5, 8, 13)
@@ -58,7 +59,9 @@ class Payer:
 
     async def connect(self) -> None:
         """Open its client."""
-        self.client = Client.connect(self.folder, self.name, first_endpoint=self.endpoint, timeout=CLIENT_SECONDS)
+        self.client = Client.connect(
+            self.folder, self.name, first_endpoint=self.endpoint, timeout=CLIENT_SECONDS
+        )
         await self.client.__aenter__()
 
     async def close(self) -> None:
@@ -87,11 +90,15 @@ class Load:
         made_keys = [KeyFolder(cluster.layout.keys).new(name) for name in names]
         await bring(folder, [one.id for one in made_keys], member=BRINGER)
         async with Client.connect(folder, ISSUER) as issuer:
-            await issuer.call("payments.issue_many", issues=[[name, OPENING_AMOUNT] for name in names])
+            await issuer.call(
+                "payments.issue_many", issues=[[name, OPENING_AMOUNT] for name in names]
+            )
         made = []
         try:
             for number, name in enumerate(names):
-                payer = Payer(name, names[(number + 1) % payers], folder, number % len(cluster.nodes))
+                payer = Payer(
+                    name, names[(number + 1) % payers], folder, number % len(cluster.nodes)
+                )
                 await payer.connect()
                 made.append(payer)
             yield cls(tuple(made), rate)
@@ -100,7 +107,8 @@ class Load:
                 await payer.close()
 
     async def spread(self) -> None:
-        """Connect every payer to its own node again: after kills they crowd at the nodes that stayed."""
+        """Connect every payer to its own node again: after kills they crowd at the nodes that
+        stayed."""
         self.paused = True
         await self.drained()
         for payer in self.payers:

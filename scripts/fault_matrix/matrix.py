@@ -15,7 +15,7 @@ from scripts.fault_matrix.fault import Act, Fault
 from scripts.fault_matrix.world import Shape, World, running_world
 
 from strongroom.consensus.errors import StrongroomError
-from strongroom.node.cluster import Say
+from strongroom.node.cluster.cluster import Say
 
 FAULTS = [*kills.FAULTS, *epochs.FAULTS, *outages.FAULTS, *disks.FAULTS]
 RECOVER_SECONDS_MAX = 60.0
@@ -37,12 +37,17 @@ class Row:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-async def run_matrix(faults: Iterable[Fault], shape: Shape, say: Say, tell: Callable[[Row], None]) -> list[Row]:
-    """Run faults, each on a cluster in which all nodes vote; `tell` gets each row as it is ready."""
+async def run_matrix(
+    faults: Iterable[Fault], shape: Shape, say: Say, tell: Callable[[Row], None]
+) -> list[Row]:
+    """Run faults, each on a cluster in which all nodes vote; `tell` gets each row as it is
+    ready."""
     rows: list[Row] = []
     waiting = list(faults)
     while waiting:
-        with tempfile.TemporaryDirectory(prefix="strongroom-faults-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="strongroom-faults-", ignore_cleanup_errors=True
+        ) as folder:
             async with running_world(Path(folder) / "cluster", shape, say) as world:
                 while waiting:
                     fault = waiting.pop(0)
@@ -90,4 +95,12 @@ async def _row(world: World, fault: Fault) -> Row:
     recovered = None if first is None else round(first - world.recovers_from, 3)
     if first is None:
         broken.append("no commit after the fault")
-    return Row(fault.name, round(before, 1), round(during, 1), round(after, 1), recovered, broken, world.figures)
+    return Row(
+        fault.name,
+        round(before, 1),
+        round(during, 1),
+        round(after, 1),
+        recovered,
+        broken,
+        world.figures,
+    )

@@ -1,7 +1,9 @@
-"""The network between the nodes of a cluster, as a fault needs it: one relay for every way of dialling.
+"""The network between the nodes of a cluster, as a fault needs it: one relay for every way of
+dialling.
 
-Owns what happens to bytes on their way: they pass, wait, stand still, or the connection is cut. Links are TLS: a relay
-can delay and break and do nothing else. Knows nodes by name and address only.
+Owns what happens to bytes on their way: they pass, wait, stand still, or the connection is cut.
+Links are TLS: a relay can delay and break and do nothing else. Knows nodes by name and address
+only.
 """
 
 import asyncio
@@ -10,14 +12,15 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from strongroom.node.cluster import Cluster
+from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.config import Address, Peer, dumps
 
 CHUNK_BYTES_MAX = 64 * 1024
 CHUNKS_MAX = 256
 """Chunks on their way in one direction; beyond that the sender waits, as for a full window."""
 RETRANSMISSION_SECONDS = 0.2
-"""What a lost packet costs the stream that it belongs to (RFC 6298: the least timeout in practice)."""
+"""What a lost packet costs the stream that it belongs to (RFC 6298: the least timeout in
+practice)."""
 _HOST = "127.0.0.1"
 
 
@@ -28,7 +31,8 @@ class Weather:
     delay: float = 0.0
     """Seconds that each chunk is under way."""
     loss: float = 0.0
-    """Share of chunks that are lost once, and arrive a retransmission later with all that follow."""
+    """Share of chunks that are lost once, and arrive a retransmission later with all that
+    follow."""
     held: bool = False
     """Nothing arrives, and nobody is told."""
     _fair: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,7 +115,9 @@ class Relay:
                 writer.transport.abort()
 
 
-async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, weather: Weather) -> None:
+async def _carry(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, weather: Weather
+) -> None:
     """Carry bytes in order until either end is gone."""
     loop = asyncio.get_running_loop()
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_MAX)
@@ -147,17 +153,26 @@ class Network:
     @classmethod
     @asynccontextmanager
     async def between(cls, cluster: Cluster) -> "AsyncIterator[Network]":
-        """Relays for all nodes of a cluster that does not run yet; their addresses are written into its node.toml."""
+        """Relays for all nodes of a cluster that does not run yet; their addresses are written into
+        its node.toml."""
         real = {node.name: node.config().peer for node in cluster.nodes}
-        relays = {(dialler, other): Relay(real[other]) for dialler in real for other in real if dialler != other}
+        relays = {
+            (dialler, other): Relay(real[other])
+            for dialler in real
+            for other in real
+            if dialler != other
+        }
         try:
             shown = {ends: await relay.start() for ends, relay in relays.items()}
             for node in cluster.nodes:
                 config = node.config()
                 peers = tuple(
-                    Peer(peer.name, shown[node.name, peer.name], peer.node_key, pinned=True) for peer in config.peers
+                    Peer(peer.name, shown[node.name, peer.name], peer.node_key, pinned=True)
+                    for peer in config.peers
                 )
-                node.layout.config.write_text(dumps(replace(config, peers=peers), base=node.layout.directory))
+                node.layout.config.write_text(
+                    dumps(replace(config, peers=peers), base=node.layout.directory)
+                )
             yield cls(relays)
         finally:
             await asyncio.gather(*(relay.close() for relay in relays.values()))

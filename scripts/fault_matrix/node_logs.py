@@ -1,6 +1,8 @@
-"""What nodes' logs must never say: that a member contradicted itself, or that something went wrong inside (STYLE 15).
+"""What nodes' logs must never say: that a member contradicted itself, or that something went wrong
+inside (STYLE 15).
 
-Owns what counts as such a line. Faults of peers are no such thing: a message that comes too late is one.
+Owns what counts as such a line. Faults of peers are no such thing: a message that comes too late is
+one.
 """
 
 import json
@@ -10,7 +12,14 @@ from pathlib import Path
 
 EVENTS = frozenset({"evidence", "rpc.bug"})
 """A vote key said two things; a question met a bug."""
-MARKS = ("Traceback", "InvariantBroken", "never awaited", "never retrieved", "Fatal error", "Exception in callback")
+MARKS = (
+    "Traceback",
+    "InvariantBroken",
+    "never awaited",
+    "never retrieved",
+    "Fatal error",
+    "Exception in callback",
+)
 """Of lines that are no events: what Python and asyncio write when nobody caught an error."""
 LINES_SHOWN_MAX = 5
 

@@ -1,4 +1,5 @@
-"""Faults of the network: partitions, silence without a reset, one deaf direction, slow and lossy links."""
+"""Faults of the network: partitions, silence without a reset, one deaf direction, slow and lossy
+links."""
 
 import asyncio
 

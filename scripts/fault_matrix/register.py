@@ -1,9 +1,11 @@
-"""Is a history of one register linearizable? Exact, because every answer tells its place in the one order.
+"""Is a history of one register linearizable? Exact, because every answer tells its place in the one
+order.
 
-The register is a collection of `records`: an append answers with its number, a look with the number of entries and the
-digest over all of them. So the total order of all operations is known, and the history is linearizable if and only if
-no operation begins after another one has ended that stands later in that order. Owns this check alone: no network, no
-clock; times are whatever one clock of whoever made the history says.
+The register is a collection of `records`: an append answers with its number, a look with the number
+of entries and the digest over all of them. So the total order of all operations is known, and the
+history is linearizable if and only if no operation begins after another one has ended that stands
+later in that order. Owns this check alone: no network, no clock; times are whatever one clock of
+whoever made the history says.
 """
 
 from collections import Counter
@@ -55,19 +57,23 @@ class History:
 
 
 def anomalies(history: History) -> list[str]:
-    """What does not hold, in words; empty: every answer fits one order that time does not contradict."""
+    """What does not hold, in words; empty: every answer fits one order that time does not
+    contradict."""
     return [*_entries(history), *_heads(history), *_real_time(history), *_sessions(history)]
 
 
 def _entries(history: History) -> list[str]:
-    """Every acknowledged append stands at its place, nothing stands twice, nothing is from nowhere."""
+    """Every acknowledged append stands at its place, nothing stands twice, nothing is from
+    nowhere."""
     wrong = []
     for append in history.appends:
         if append.place is None:
             continue
         found = _at(history, append.place)
         if found != append.contents:
-            wrong.append(f"append {append.contents!r} was told place {append.place}, where {found!r} stands")
+            wrong.append(
+                f"append {append.contents!r} was told place {append.place}, where {found!r} stands"
+            )
     asked = {append.contents for append in history.appends}
     for contents, count in Counter(history.entries).items():
         if count > 1:
@@ -85,7 +91,9 @@ def _heads(history: History) -> list[str]:
     """What a look saw is the digest over the entries up to its place."""
     heads, chain = ["00" * len(NO_DIGEST)], bytes(NO_DIGEST)
     for place, contents in enumerate(history.entries, start=1):
-        chain = bytes(next_head(chain, claim_of(history.owner, history.collection, place, contents, ())))
+        chain = bytes(
+            next_head(chain, claim_of(history.owner, history.collection, place, contents, ()))
+        )
         heads.append(chain.hex())
     return [
         f"a look at place {look.place} saw another history than the register's"
@@ -96,7 +104,8 @@ def _heads(history: History) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One operation, where it stands in the one order: appends at a place come before looks at it."""
+    """One operation, where it stands in the one order: appends at a place come before looks at
+    it."""
 
     place: int
     is_look: bool
@@ -106,20 +115,35 @@ class _Step:
 
 
 def _real_time(history: History) -> list[str]:
-    """Nothing stands before what had ended when it began. Looks that are not linearizable may be old, never new."""
+    """Nothing stands before what had ended when it began. Looks that are not linearizable may be
+    old, never new."""
     places = {contents: place for place, contents in enumerate(history.entries, start=1)}
     appends = [
-        _Step(places[append.contents], False, append.asked, append.answered, f"append {append.contents!r}")
+        _Step(
+            places[append.contents],
+            False,
+            append.asked,
+            append.answered,
+            f"append {append.contents!r}",
+        )
         for append in history.appends
         if append.contents in places
     ]
     looks = [
-        _Step(look.place, True, look.asked, look.answered, f"look of client {look.client} at {look.place}")
+        _Step(
+            look.place,
+            True,
+            look.asked,
+            look.answered,
+            f"look of client {look.client} at {look.place}",
+        )
         for look in history.looks
         if look.linearizable
     ]
     early = [
-        _Step(look.place, True, -inf, look.answered, f"look of client {look.client} at {look.place}")
+        _Step(
+            look.place, True, -inf, look.answered, f"look of client {look.client} at {look.place}"
+        )
         for look in history.looks
         if not look.linearizable
     ]
@@ -129,7 +153,8 @@ def _real_time(history: History) -> list[str]:
 
 
 def _inversions(steps: list[_Step]) -> list[str]:
-    """Pairs in which the later one of the order had ended before the earlier one began; one for each such later one."""
+    """Pairs in which the later one of the order had ended before the earlier one began; one for
+    each such later one."""
     wrong = []
     newest: _Step | None = None
     group: list[_Step] = []
@@ -139,21 +164,27 @@ def _inversions(steps: list[_Step]) -> list[str]:
             group = []
         group.append(step)
         if newest is not None and step.answered < newest.asked:
-            wrong.append(f"{step.words} had ended before {newest.words} began, and stands behind it")
+            wrong.append(
+                f"{step.words} had ended before {newest.words} began, and stands behind it"
+            )
     return wrong
 
 
 def _sessions(history: History) -> list[str]:
     """A client sees its own appends, and never goes back."""
     wrong = []
-    clients = {append.client for append in history.appends} | {look.client for look in history.looks}
+    clients = {append.client for append in history.appends} | {
+        look.client for look in history.looks
+    }
     for client in sorted(clients):
         known = 0
         ends: list[tuple[float, int, int]] = []
         for append in history.appends:
             if append.client == client and append.place is not None:
                 ends.append((append.answered, 0, append.place))
-        looks = sorted((look for look in history.looks if look.client == client), key=lambda look: look.asked)
+        looks = sorted(
+            (look for look in history.looks if look.client == client), key=lambda look: look.asked
+        )
         ends += [(look.answered, 1, look.place) for look in looks]
         ends.sort()
         seen = 0

@@ -1,4 +1,5 @@
-"""Clients of one register: they append and look, each at another node first, and write down what they saw and when.
+"""Clients of one register: they append and look, each at another node first, and write down what
+they saw and when.
 
 Owns the history that register.py checks. Knows nothing of faults.
 """
@@ -15,7 +16,7 @@ from scripts.fault_matrix.register import Append, History, Look, anomalies
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.client import Client
 from strongroom.node.client.identities import KeyFolder
-from strongroom.node.cluster import Cluster
+from strongroom.node.cluster.cluster import Cluster
 
 NAME = "registrar"
 COLLECTION = "register"
@@ -78,7 +79,11 @@ class Registrars:
             turn += 1
             self.under_way += 1
             try:
-                await (self._append(number) if turn % 2 else self._look(number, linearizable=turn % 4 == 0))
+                await (
+                    self._append(number)
+                    if turn % 2
+                    else self._look(number, linearizable=turn % 4 == 0)
+                )
             finally:
                 self.under_way -= 1
 
@@ -87,18 +92,26 @@ class Registrars:
         contents = f"entry {self._made} of client {number}"
         asked, answered, place = self._now(), inf, None
         try:
-            done = await self.clients[number].call("records.append", collection=COLLECTION, contents=contents)
+            done = await self.clients[number].call(
+                "records.append", collection=COLLECTION, contents=contents
+            )
             answered, place = self._now(), int(done.result["sequence"])
         except ClientFault as fault:
             self.failed.append(f"append of client {number}: {type(fault).__name__}: {fault}")
         finally:
-            self.appends.append(Append(client=number, contents=contents, asked=asked, answered=answered, place=place))
+            self.appends.append(
+                Append(
+                    client=number, contents=contents, asked=asked, answered=answered, place=place
+                )
+            )
 
     async def _look(self, number: int, *, linearizable: bool) -> None:
         asked = self._now()
         client = self.clients[number]
         try:
-            answer = await client.query("records.head", collection=COLLECTION, linearizable=linearizable)
+            answer = await client.query(
+                "records.head", collection=COLLECTION, linearizable=linearizable
+            )
         except ClientFault as fault:
             self.failed.append(f"look of client {number}: {type(fault).__name__}: {fault}")
             return
@@ -115,7 +128,8 @@ class Registrars:
         )
 
     async def check(self) -> list[str]:
-        """Let what is under way end, read what the register holds, and judge the whole history so far."""
+        """Let what is under way end, read what the register holds, and judge the whole history so
+        far."""
         self.paused = True
         try:
             deadline = self._now() + ANSWER_SECONDS_MAX
@@ -124,7 +138,10 @@ class Registrars:
             wrong = [f"register: {text}" for text in self.failed]
             self.failed.clear()
             if self.under_way:
-                return [*wrong, f"register: {self.under_way} operations have no answer in {ANSWER_SECONDS_MAX:g} s"]
+                return [
+                    *wrong,
+                    f"register: {self.under_way} operations have no answer in {ANSWER_SECONDS_MAX:g} s",
+                ]
             await self._read()
             history = History(self.owner, COLLECTION, self.appends, self.looks, self.entries)
             return [*wrong, *(f"register: {text}" for text in anomalies(history))]
@@ -141,7 +158,10 @@ class Registrars:
         for start in range(missing.start, missing.stop, READ_AT_ONCE):
             part = missing[start - missing.start : start - missing.start + READ_AT_ONCE]
             found = await asyncio.gather(
-                *(client.query("records.read", collection=COLLECTION, sequence=place) for place in part)
+                *(
+                    client.query("records.read", collection=COLLECTION, sequence=place)
+                    for place in part
+                )
             )
             self.entries += [str(one.value["contents"]) for one in found]
 

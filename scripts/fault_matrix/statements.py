@@ -1,7 +1,9 @@
-"""Every statement of a vote key that can be seen, held against all others (PROTOCOL §8, §10: the omniscient check).
+"""Every statement of a vote key that can be seen, held against all others (PROTOCOL §8, §10: the
+omniscient check).
 
-Seen are the logs of all nodes, where each statement stands before it is signed, and the certificates in the ledgers and
-in heads. What was seen once is kept, so that a node whose log is put back cannot take anything back.
+Seen are the logs of all nodes, where each statement stands before it is signed, and the
+certificates in the ledgers and in heads. What was seen once is kept, so that a node whose log is
+put back cannot take anything back.
 """
 
 from collections import defaultdict
@@ -9,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from strongroom.consensus.events import CastRecord, CertificateRecord, FinalRecord
 from strongroom.consensus.quorum import Quorum
-from strongroom.consensus.records import RecordKind, decode_record
+from strongroom.consensus.replica.events import CastRecord, CertificateRecord, FinalRecord
+from strongroom.consensus.replica.records import RecordKind, decode_record
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import Digest
 from strongroom.node.ledger.frames import CorruptRecord, Purpose, read_frames
@@ -34,7 +36,9 @@ class Statements:
 
     def add(self, statement: Statement, signer: int) -> None:
         """One more."""
-        kinds = self._said.setdefault((statement.epoch, statement.view), defaultdict(lambda: defaultdict(set)))
+        kinds = self._said.setdefault(
+            (statement.epoch, statement.view), defaultdict(lambda: defaultdict(set))
+        )
         kinds[statement.kind][statement.digest].add(signer)
 
     def add_votes(self, votes: Iterable[Vote]) -> None:
@@ -48,7 +52,8 @@ class Statements:
             self.add(certificate.statement, signer)  # type: ignore[union-attr]
 
     def add_log(self, directory: Path, signer: int) -> None:
-        """All that stands in a node's log now, up to the first damage or to where it is being written."""
+        """All that stands in a node's log now, up to the first damage or to where it is being
+        written."""
         for kind, payload in _records(directory):
             if kind not in set(RecordKind):
                 continue
@@ -67,7 +72,12 @@ class Statements:
     def _of_signers(self) -> Iterator[str]:
         for (epoch, view), kinds in self._said.items():
             for signer in range(self.members):
-                said = [(kind, digest) for kind, by in kinds.items() for digest, who in by.items() if signer in who]
+                said = [
+                    (kind, digest)
+                    for kind, by in kinds.items()
+                    for digest, who in by.items()
+                    if signer in who
+                ]
                 for kind in (Kind.NOTARIZE, Kind.FINALIZE):
                     if len([digest for of, digest in said if of is kind]) > 1:
                         yield f"member {signer} said two different {kind.name} in view {view} of epoch {epoch}"
@@ -77,7 +87,10 @@ class Statements:
     def _of_quorums(self) -> Iterator[str]:
         quorum = Quorum(self.members).size
         for (epoch, view), kinds in self._said.items():
-            reached = {kind: [digest for digest, who in by.items() if len(who) >= quorum] for kind, by in kinds.items()}
+            reached = {
+                kind: [digest for digest, who in by.items() if len(who) >= quorum]
+                for kind, by in kinds.items()
+            }
             if len(reached.get(Kind.NOTARIZE, [])) > 1 or len(reached.get(Kind.FINALIZE, [])) > 1:
                 yield f"two blocks have a quorum in view {view} of epoch {epoch}"
             if reached.get(Kind.NULLIFY) and reached.get(Kind.FINALIZE):

@@ -1,6 +1,8 @@
-"""Looking at every node at once: a door to each, and when each executed block was first seen anywhere.
+"""Looking at every node at once: a door to each, and when each executed block was first seen
+anywhere.
 
-Owns connections that come back when their node does. What it sees is a node's word: it measures, and trusts nothing.
+Owns connections that come back when their node does. What it sees is a node's word: it measures,
+and trusts nothing.
 """
 
 import asyncio
@@ -14,9 +16,9 @@ import aiohttp
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.node import tls
-from strongroom.node.client.connection import Connection
+from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.errors import Disconnected
-from strongroom.node.cluster import Cluster
+from strongroom.node.cluster.cluster import Cluster
 
 _AGAIN_SECONDS = 0.05
 _ASK_SECONDS = 10.0
@@ -43,7 +45,9 @@ class Door:
             async with asyncio.timeout(_ASK_SECONDS):
                 return await (await self.connection()).ask(method, **params)
         except TimeoutError:
-            raise Disconnected(f"{self.name} does not answer {method} in {_ASK_SECONDS:g} s") from None
+            raise Disconnected(
+                f"{self.name} does not answer {method} in {_ASK_SECONDS:g} s"
+            ) from None
 
     async def connection(self) -> Connection:
         """The open connection, or a new one. Raises StrongroomError."""
@@ -65,14 +69,17 @@ class Watch:
 
     doors: Mapping[str, Door]
     commits: dict[int, float] = field(default_factory=dict)
-    """By height: when its execution was first seen at any node, in seconds of the event loop's clock."""
+    """By height: when its execution was first seen at any node, in seconds of the event loop's
+    clock."""
 
     @classmethod
     def over(cls, cluster: Cluster, http: aiohttp.ClientSession) -> "Watch":
         """Doors to all nodes of a cluster."""
         context = tls.client_context(cluster.layout.ca)
         endpoints = {node.name: f"https://{node.config().rpc}" for node in cluster.nodes}
-        return cls({name: Door(name, endpoint, http, context) for name, endpoint in endpoints.items()})
+        return cls(
+            {name: Door(name, endpoint, http, context) for name, endpoint in endpoints.items()}
+        )
 
     async def run(self) -> None:
         """Watch all nodes until cancelled."""
@@ -81,7 +88,9 @@ class Watch:
                 for door in self.doors.values():
                     tasks.create_task(self._follow(door))
         finally:
-            await asyncio.gather(*(door.close() for door in self.doors.values()), return_exceptions=True)
+            await asyncio.gather(
+                *(door.close() for door in self.doors.values()), return_exceptions=True
+            )
 
     async def _follow(self, door: Door) -> None:
         while True:

@@ -1,7 +1,9 @@
-"""One running cluster under load, as faults find it: nodes to hurt, a network to spoil, a clock that notes both.
+"""One running cluster under load, as faults find it: nodes to hurt, a network to spoil, a clock
+that notes both.
 
-Owns the life of all parts (nodes, relays, payers, watch) and the marks between which a fault lasted. What is done to it
-stands in kills.py, outages.py and disks.py; what must hold afterwards in checks.py.
+Owns the life of all parts (nodes, relays, payers, watch) and the marks between which a fault
+lasted. What is done to it stands in kills.py, outages.py and disks.py; what must hold afterwards in
+checks.py.
 """
 
 import asyncio
@@ -21,10 +23,10 @@ from scripts.fault_matrix.statements import Statements
 from scripts.fault_matrix.watch import Watch
 
 from strongroom.consensus.errors import StrongroomError
-from strongroom.node.cluster import Cluster, Say, end_all, state_of
-from strongroom.node.cluster_creation import create
-from strongroom.node.cluster_plan import Plan
-from strongroom.node.node_process import NodeFailed, NodeProcess
+from strongroom.node.cluster.cluster import Cluster, Say, end_all, state_of
+from strongroom.node.cluster.creation import create
+from strongroom.node.cluster.node_process import NodeFailed, NodeProcess
+from strongroom.node.cluster.plan import Plan
 
 WAIT_SECONDS_MAX = 60.0
 _POLL_SECONDS = 0.05
@@ -59,13 +61,14 @@ class World:
     """When the fault began, and when it was over, in seconds of the event loop's clock."""
     ended: float = 0.0
     recovers_from: float = 0.0
-    """From when on the time to the next commit counts: its beginning, or its end when no quorum was left."""
+    """From when on the time to the next commit counts: its beginning, or its end when no quorum was
+    left."""
     wrong: list[str] = field(default_factory=list)
     """What the fault itself saw that must not be."""
     figures: dict[str, Any] = field(default_factory=dict)
     """What it measured besides."""
 
-    # --- time ------------------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def hurting(self, *, quorum: bool) -> AsyncIterator[None]:
@@ -85,7 +88,7 @@ class World:
         if not holds:
             self.wrong.append(words)
 
-    # --- nodes -----------------------------------------------------------------------------------------------------
+    # --- nodes ------------------------------------------------------------------------------------
 
     @property
     def names(self) -> list[str]:
@@ -119,18 +122,24 @@ class World:
                 process.send(number)
 
     async def refuses_to_start(self, name: str, *words: str) -> None:
-        """Expect that a node ends by itself when it is started, and that its log says these words."""
+        """Expect that a node ends by itself when it is started, and that its log says these
+        words."""
         node = self.node(name)
         try:
             await node.start()
         except NodeFailed as fault:
             for word in words:
-                self.expect(word in str(fault), f"{name} refused to start, but does not say {word!r}: {fault}")
+                self.expect(
+                    word in str(fault),
+                    f"{name} refused to start, but does not say {word!r}: {fault}",
+                )
             return
         self.wrong.append(f"{name} started, although it must not")
         await node.kill()
 
-    async def ends_by_itself(self, name: str, *words: str, seconds: float = WAIT_SECONDS_MAX) -> None:
+    async def ends_by_itself(
+        self, name: str, *words: str, seconds: float = WAIT_SECONDS_MAX
+    ) -> None:
         """Expect that a running node halts, and that its log says these words."""
         node = self.node(name)
         try:
@@ -140,7 +149,9 @@ class World:
             return
         shown = "\n".join(node.last_log_lines())
         for word in words:
-            self.expect(word in shown, f"{name} halted, but its log does not say {word!r}: {shown[-300:]}")
+            self.expect(
+                word in shown, f"{name} halted, but its log does not say {word!r}: {shown[-300:]}"
+            )
 
     async def wait_state(self, state: str, *names: str) -> None:
         """Wait until nodes say that they are in a state. Raises TimeoutError."""
@@ -148,7 +159,9 @@ class World:
             node = self.node(name)
             await self.until(lambda node=node: state_of(node) == state, f"{name} to be {state}")  # type: ignore[misc]
 
-    async def until(self, holds: Callable[[], bool], words: str, seconds: float = WAIT_SECONDS_MAX) -> None:
+    async def until(
+        self, holds: Callable[[], bool], words: str, seconds: float = WAIT_SECONDS_MAX
+    ) -> None:
         """Wait for a condition. Raises TimeoutError with these words."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not await asyncio.to_thread(holds):
@@ -193,17 +206,22 @@ class World:
 
 @asynccontextmanager
 async def running_world(directory: Path, shape: Shape, say: Say) -> AsyncIterator[World]:
-    """Found a cluster behind relays, start it, fund the payers, begin to pay; nothing is left running at the end."""
+    """Found a cluster behind relays, start it, fund the payers, begin to pay; nothing is left
+    running at the end."""
     cluster = await create(directory, Plan(nodes=shape.nodes, base_port=0), say=say)
     async with AsyncExitStack() as stack:
         network = await stack.enter_async_context(Network.between(cluster))
         stack.push_async_callback(end_all, cluster.nodes)
         await cluster.start(say)
         await cluster.wait_quorum(say)
-        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)))
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        )
         watch, statements = Watch.over(cluster, http), Statements(shape.nodes)
         say(f"{shape.payers} payers, {shape.rate:g} payments a second")
-        load = await stack.enter_async_context(Load.on(cluster, payers=shape.payers, rate=shape.rate))
+        load = await stack.enter_async_context(
+            Load.on(cluster, payers=shape.payers, rate=shape.rate)
+        )
         registrars = await stack.enter_async_context(Registrars.on(cluster))
         checks = Checks(cluster, watch, load, statements, registrars)
         await checks.begin()

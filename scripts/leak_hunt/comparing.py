@@ -33,9 +33,11 @@ class Row:
 
 
 def lasting(rows: list[Row], again: list[Row]) -> list[Row]:
-    """The rows of the later run, where a difference that the earlier one did not show is put down to the clock.
+    """The rows of the later run, where a difference that the earlier one did not show is put down
+    to the clock.
 
-    A secret makes a difference each time; a view that timed out on a busy machine makes one now and then.
+    A secret makes a difference each time; a view that timed out on a busy machine makes one now and
+    then.
     """
     before = {row.what for row in rows if row.is_leak}
     return [replace(row, declared=row.declared or row.what not in before) for row in again]
@@ -43,7 +45,10 @@ def lasting(rows: list[Row], again: list[Row]) -> list[Row]:
 
 def compare(first: Sightings, second: Sightings) -> list[Row]:
     """Everything that either twin's hosts saw, differences first."""
-    rows = [_row(what, first.seen, second.seen, declared=False) for what in _names(first.seen, second.seen)]
+    rows = [
+        _row(what, first.seen, second.seen, declared=False)
+        for what in _names(first.seen, second.seen)
+    ]
     rows += [
         _row(what, first.by_the_clock, second.by_the_clock, declared=True)
         for what in _names(first.by_the_clock, second.by_the_clock)
@@ -63,7 +68,8 @@ def _row(what: str, first: dict[str, Any], second: dict[str, Any], *, declared: 
 
 
 def first_difference(one: Any, other: Any) -> tuple[str, Any, Any]:
-    """(where, value here, value there): the first place inside lists and maps where two values part."""
+    """(where, value here, value there): the first place inside lists and maps where two values
+    part."""
     if one == other:
         return "", one, other
     if isinstance(one, dict) and isinstance(other, dict):

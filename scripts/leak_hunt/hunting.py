@@ -1,6 +1,8 @@
-"""The canary hunt: nothing secret of either twin in any file, in what passed its hosts, or in their memory.
+"""The canary hunt: nothing secret of either twin in any file, in what passed its hosts, or in their
+memory.
 
-Owns where is searched and what proves that the search sees. How is searched stands in node/cli/demo_hunt.py.
+Owns where is searched and what proves that the search sees. How is searched stands in
+node/demo/hunt.py.
 """
 
 import os
@@ -10,8 +12,8 @@ from pathlib import Path
 
 from scripts.leak_hunt.twin import capture_of
 
-from strongroom.node.cli.demo_hunt import Hunt, forms_of, hunt_files, hunt_memory
-from strongroom.node.cluster import Cluster
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.demo.hunt import Hunt, forms_of, hunt_files, hunt_memory
 
 CONTROL_FOLDER = "control"
 _FORMS_SHOWN = 3
@@ -32,7 +34,8 @@ class Search:
 
 
 def hunt_running(cluster: Cluster, canaries: Sequence[str], control: str) -> list[Search]:
-    """The memory of every host; and that of one enclave, where the canaries must be, or the search would be blind."""
+    """The memory of every host; and that of one enclave, where the canaries must be, or the search
+    would be blind."""
     folder = cluster.layout.directory.absolute()
     searches = []
     for node in cluster.running():
@@ -44,7 +47,13 @@ def hunt_running(cluster: Cluster, canaries: Sequence[str], control: str) -> lis
             seen = hunt_memory(enclave.pid, canaries)
             blind = "" if any(seen.found.values()) else "the enclave's memory shows no canary"
             searches.append(
-                Search(f"control: memory of {node.name}'s enclave", seen.bytes_searched, (), blind, is_control=True)
+                Search(
+                    f"control: memory of {node.name}'s enclave",
+                    seen.bytes_searched,
+                    (),
+                    blind,
+                    is_control=True,
+                )
             )
     return searches
 
@@ -67,7 +76,9 @@ def hunt_control(scratch: Path, control: str) -> Search:
     for number, needle in enumerate(forms.values()):
         (folder / str(number)).write_bytes(os.urandom(4096) + needle + os.urandom(4096))
     hunt = hunt_files(folder, [control])
-    missing = [name for number, name in enumerate(forms) if f"{number} ({name})" not in hunt.found[control]]
+    missing = [
+        name for number, name in enumerate(forms) if f"{number} ({name})" not in hunt.found[control]
+    ]
     blind = f"not found: {', '.join(missing)}" if missing else ""
     return Search("control: every form of a text", hunt.bytes_searched, (), blind, is_control=True)
 

@@ -1,14 +1,16 @@
-"""What two twins keep secret: who pays whom, how much, with which words, whether it works, and what stands in accounts.
+"""What two twins keep secret: who pays whom, how much, with which words, whether it works, and what
+stands in accounts.
 
-Owns the choice, so that nothing else differs between two runs. Some of it are canaries, which do not turn up by chance.
-All of it stays within one size class, for classes are not secret (DESIGN §1).
+Owns the choice, so that nothing else differs between two runs. Some of it are canaries, which do
+not turn up by chance. All of it stays within one size class, for classes are not secret (DESIGN
+§1).
 """
 
 import random
 import string
 from dataclasses import dataclass
 
-from strongroom.node.cluster_plan import USERS
+from strongroom.node.cluster.plan import USERS
 
 BURST = 48
 """Payments that leave in one frame."""
@@ -44,11 +46,13 @@ class Secrets:
     account: str
     """A label that the payer opens an account under."""
     canaries: tuple[str, ...]
-    """Texts that no host may have, anywhere: a word of every memo, the label, an amount as digits and as bytes."""
+    """Texts that no host may have, anywhere: a word of every memo, the label, an amount as digits
+    and as bytes."""
 
 
 def quiet_twin(chance: random.Random) -> Secrets:
-    """Small sums between few, in many words; everything works. One balance is large enough to be found."""
+    """Small sums between few, in many words; everything works. One balance is large enough to be
+    found."""
     payer, asker, third = USERS
     word, label, large = _word(chance), _word(chance), _letters(chance, "A")
     long_word = word.ljust(LONG_MEMO_LETTERS, "x")
@@ -67,7 +71,8 @@ def quiet_twin(chance: random.Random) -> Secrets:
 
 
 def loud_twin(chance: random.Random) -> Secrets:
-    """Large sums between others, in few words or none; much of it fails, each time for another reason."""
+    """Large sums between others, in few words or none; much of it fails, each time for another
+    reason."""
     third, payer, asker = USERS
     word, label, large = _word(chance), _word(chance), _letters(chance, "A")
     long_word = word.ljust(LONG_MEMO_LETTERS, "x")
@@ -87,7 +92,9 @@ def loud_twin(chance: random.Random) -> Secrets:
         third=third,
         balances=(_letters(chance, "B"), 2**60, 1),
         singles=singles,
-        burst=tuple(Attempt(asker, 1 + at // 2, "", source="none" if at % 2 else "") for at in range(BURST)),
+        burst=tuple(
+            Attempt(asker, 1 + at // 2, "", source="none" if at % 2 else "") for at in range(BURST)
+        ),
         account=label.ljust(LONG_MEMO_LETTERS, "y"),
         canaries=(word, label, *_forms(large)),
     )
@@ -99,7 +106,9 @@ def _word(chance: random.Random) -> str:
 
 def _letters(chance: random.Random, first: str) -> int:
     """An amount whose 8 bytes are letters; below 2^63, because every letter is below 0x80."""
-    return int.from_bytes((first + "".join(chance.choices(string.ascii_uppercase, k=7))).encode(), "big")
+    return int.from_bytes(
+        (first + "".join(chance.choices(string.ascii_uppercase, k=7))).encode(), "big"
+    )
 
 
 def _forms(amount: int) -> tuple[str, str, str]:

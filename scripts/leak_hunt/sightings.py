@@ -1,7 +1,8 @@
 """Everything that a host of one twin saw, as plain values that can be compared.
 
-Owns the list of what is looked at. Values are lengths, counts, codes, names and orders: contents are ciphertext, which
-differs between any two runs. Times are left out, and what only a clock decides is kept apart (`by_the_clock`).
+Owns the list of what is looked at. Values are lengths, counts, codes, names and orders: contents
+are ciphertext, which differs between any two runs. Times are left out, and what only a clock
+decides is kept apart (`by_the_clock`).
 """
 
 import json
@@ -14,25 +15,28 @@ from scripts.leak_hunt.frames import FrameLine, read_frames
 from scripts.leak_hunt.twin import capture_of
 
 from strongroom.consensus.errors import NotCanonical
-from strongroom.enclave.envelope import PUBLIC, read_envelope
-from strongroom.enclave.outcome import Outcome
-from strongroom.node.cluster import Cluster
-from strongroom.node.host import transactions_of
+from strongroom.enclave.formats.envelope import PUBLIC, read_envelope
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.host.host import transactions_of
 from strongroom.node.layout import NodeLayout
+from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.stored import StoredBlock
 
-TIMED_REQUESTS = frozenset({"SIGN_STATUS", "SIGN_HEAD", "SEAL", "CHALLENGE", "FRESHEN", "CHECK_LINK", "LINK_EVIDENCE"})
+TIMED_REQUESTS = frozenset(
+    {"SIGN_STATUS", "SIGN_HEAD", "SEAL", "CHALLENGE", "FRESHEN", "CHECK_LINK", "LINK_EVIDENCE"}
+)
 """Requests of the door that a clock or a connecting peer causes."""
 GROUPED_REQUESTS = frozenset({"CAST", "FORGET", "SIGN_BATCH", "SIGN_LINK"})
 """Requests that carry as many statements as wait in a turn of the host's loop."""
 GROUPED_AMONG_SEVERAL = GROUPED_REQUESTS | {"EXECUTE"}
-"""A node that lags behind its peers has several blocks executed at once, and may never see the certificate of one; what
-each block came to is compared block by block."""
+"""A node that lags behind its peers has several blocks executed at once, and may never see the
+certificate of one; what each block came to is compared block by block."""
 TIMED_METHODS = frozenset({"service_heads"})
 """Methods whose answer holds as many heads as members answered in time."""
 PIDS_AND_TIMES = frozenset({"node.log", "run.json", "host.pid", "lock"})
-"""Files of a node's folder that hold process ids and times; events of the log are compared by name."""
+"""Files of a node's folder that hold process ids and times; events of the log are compared by
+name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,16 @@ def collect(cluster: Cluster) -> Sightings:
         own, timed = _one_node(node.layout, frames, several=len(cluster.nodes) > 1)
         seen |= {f"{node.name}: {name}": value for name, value in own.items()}
         clock |= {f"{node.name}: {name}": value for name, value in timed.items()}
-        batches |= {frame.size for frame in frames if (frame.place, frame.kind) == ("link", "BATCH")}
+        batches |= {
+            frame.size for frame in frames if (frame.place, frame.kind) == ("link", "BATCH")
+        }
     seen["links: lengths of batches"] = sorted(batches)
     return Sightings(seen, clock)
 
 
-def _one_node(layout: NodeLayout, frames: list[FrameLine], *, several: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _one_node(
+    layout: NodeLayout, frames: list[FrameLine], *, several: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
     seen = {**_ledger(layout), **_clients(frames)}
     clock: dict[str, Any] = {}
     files = _files(layout.directory)
@@ -89,7 +97,8 @@ def _one_node(layout: NodeLayout, frames: list[FrameLine], *, several: bool) -> 
 def _ledger(layout: NodeLayout) -> dict[str, Any]:
     """Blocks and outcomes as they stand in the node's files, of those that hold what users sealed.
 
-    What nodes say in public (that a boot began) comes when their clocks say so, and in as many blocks as it happens to.
+    What nodes say in public (that a boot began) comes when their clocks say so, and in as many
+    blocks as it happens to.
     """
     blocks, records = [], []
     store = BlockStore.open(layout.directory, transactions_of)
@@ -109,14 +118,21 @@ def _ledger(layout: NodeLayout) -> dict[str, Any]:
         "blocks with sealed envelopes: how many": len(blocks),
         "blocks: lengths of headers": [len(block.header.encoded) for _, block in blocks],
         "blocks: envelopes and bytes of each batch": [
-            [(batch.header.count, batch.header.size) for batch in block.batches] for _, block in blocks
+            [(batch.header.count, batch.header.size) for batch in block.batches]
+            for _, block in blocks
         ],
-        "blocks: lengths of envelopes": [[len(one) for one in block.envelopes()] for _, block in blocks],
+        "blocks: lengths of envelopes": [
+            [len(one) for one in block.envelopes()] for _, block in blocks
+        ],
         "outcomes: lengths of records": [size for size, _ in outcomes],
         "outcomes: codes": [list(outcome.codes) for _, outcome in outcomes],
-        "outcomes: lengths of results": [[len(result) for result in outcome.results] for _, outcome in outcomes],
+        "outcomes: lengths of results": [
+            [len(result) for result in outcome.results] for _, outcome in outcomes
+        ],
         "outcomes: lengths of write sets": [len(outcome.write_set) for _, outcome in outcomes],
-        "outcomes: claims": [[position for position, _ in outcome.claims] for _, outcome in outcomes],
+        "outcomes: claims": [
+            [position for position, _ in outcome.claims] for _, outcome in outcomes
+        ],
     }
 
 
@@ -131,7 +147,9 @@ def _clients(frames: list[FrameLine]) -> dict[str, Any]:
     shown = [frame for frame in frames if frame.place == "client"]
     return {
         "clients: methods and refusals, in order": [f"{frame.way} {frame.kind}" for frame in shown],
-        "clients: lengths of frames, in order": [frame.size for frame in shown if frame.kind not in TIMED_METHODS],
+        "clients: lengths of frames, in order": [
+            frame.size for frame in shown if frame.kind not in TIMED_METHODS
+        ],
     }
 
 
@@ -153,12 +171,15 @@ def _files(directory: Path) -> dict[str, int]:
 
 
 def _events(log: Path) -> dict[str, int]:
-    """How often each event was logged, with the names of its facts; a line that is no event counts as its text."""
+    """How often each event was logged, with the names of its facts; a line that is no event counts
+    as its text."""
     counts: Counter[str] = Counter()
     for line in log.read_text().splitlines():
         try:
             event = json.loads(line)
-            counts[f"{event['level']} {event['event']} ({', '.join(sorted(set(event) - {'event', 'level'}))})"] += 1
+            counts[
+                f"{event['level']} {event['event']} ({', '.join(sorted(set(event) - {'event', 'level'}))})"
+            ] += 1
         except (ValueError, KeyError, TypeError):
             counts[line] += 1
     return dict(sorted(counts.items()))

@@ -1,7 +1,9 @@
-"""One twin's run: the same steps at the same pace as the other's, on a copy of the same folder, with other secrets.
+"""One twin's run: the same steps at the same pace as the other's, on a copy of the same folder,
+with other secrets.
 
-Owns the steps. What a host saw of them is collected in sightings.py. Each step begins when the one before is executed
-and anchored everywhere and the chain is quiet again, so that nothing but the secrets can make a difference.
+Owns the steps. What a host saw of them is collected in sightings.py. Each step begins when the one
+before is executed and anchored everywhere and the chain is quiet again, so that nothing but the
+secrets can make a difference.
 """
 
 import asyncio
@@ -17,13 +19,13 @@ from typing import Any
 from scripts.leak_hunt.secrets_of_twins import Attempt, Secrets
 
 from strongroom.consensus.errors import StrongroomError
-from strongroom.node import ports
 from strongroom.node.client import Client
 from strongroom.node.client.errors import ProgramFailed
-from strongroom.node.cluster import Cluster, Say
-from strongroom.node.cluster_plan import ISSUER
-from strongroom.node.node_process import NodeProcess
-from strongroom.node.processes import spawn
+from strongroom.node.cluster.cluster import Cluster, Say
+from strongroom.node.cluster.node_process import NodeProcess
+from strongroom.node.cluster.plan import ISSUER
+from strongroom.node.machine import ports
+from strongroom.node.machine.processes import spawn
 
 QUIET_SECONDS_MAX = 20.0
 CAPTURE = "seen"
@@ -80,7 +82,9 @@ class Play:
         """Every step."""
         secrets, payer, asker = self.secrets, self.clients["payer"], self.clients["asker"]
         issue = partial(self.clients["issuer"].call, "payments.issue")
-        for name, amount in zip((secrets.payer, secrets.asker, secrets.third), secrets.balances, strict=True):
+        for name, amount in zip(
+            (secrets.payer, secrets.asker, secrets.third), secrets.balances, strict=True
+        ):
             await self._step(partial(issue, to=name, amount=amount))
             await self._registered()
         for _ in range(2):
@@ -99,7 +103,9 @@ class Play:
 
     async def _burst(self, client: Client) -> None:
         """All in one frame; what fails, fails."""
-        futures = [client.submit_call("payments.transfer", **_arguments(one)) for one in self.secrets.burst]
+        futures = [
+            client.submit_call("payments.transfer", **_arguments(one)) for one in self.secrets.burst
+        ]
         await asyncio.gather(*futures, return_exceptions=True)
 
     async def _step(self, act: Callable[[], Awaitable[Any]]) -> None:
@@ -108,7 +114,8 @@ class Play:
         await self._quiet()
 
     async def _registered(self) -> None:
-        """Until every node's boot stands on the ledger: said in public once there is a block, when a clock says so."""
+        """Until every node's boot stands on the ledger: said in public once there is a block, when
+        a clock says so."""
         await self._until(self._boots_stand)
         await self._quiet()
 
@@ -118,7 +125,8 @@ class Play:
         return own == {row["name"]: row["boot"] for row in rows}
 
     async def _quiet(self) -> None:
-        """Until every node has executed all that is final, and a final header anchors everything but empty blocks."""
+        """Until every node has executed all that is final, and a final header anchors everything
+        but empty blocks."""
         await self._until(self._is_quiet)
 
     async def _is_quiet(self) -> bool:
@@ -144,12 +152,19 @@ class Play:
             return True
         ask = self.cluster.nodes[0].ask
         newest: Any = await asyncio.to_thread(ask, "ledger_block", height)
-        above: Any = await asyncio.to_thread(ask, "ledger_blocks", newest["anchor"]["height"] + 1, height)
+        above: Any = await asyncio.to_thread(
+            ask, "ledger_blocks", newest["anchor"]["height"] + 1, height
+        )
         return not any(block["transactions"] for block in above)
 
 
 def _arguments(attempt: Attempt) -> dict[str, Any]:
-    return {"to": attempt.to, "amount": attempt.amount, "memo": attempt.memo, "source": attempt.source}
+    return {
+        "to": attempt.to,
+        "amount": attempt.amount,
+        "memo": attempt.memo,
+        "source": attempt.source,
+    }
 
 
 async def play(cluster: Cluster, secrets: Secrets) -> None:
@@ -163,9 +178,13 @@ async def play(cluster: Cluster, secrets: Secrets) -> None:
     try:
         async with AsyncExitStack() as stack:
             clients = {
-                role: await stack.enter_async_context(Client.connect(folder, identity=name, first_endpoint=0))
+                role: await stack.enter_async_context(
+                    Client.connect(folder, identity=name, first_endpoint=0)
+                )
                 for role, name in roles.items()
             }
             await Play(cluster, secrets, clients).all()
     except TimeoutError:
-        raise NeverQuiet(f"a step was not executed and anchored everywhere within {QUIET_SECONDS_MAX:g} s") from None
+        raise NeverQuiet(
+            f"a step was not executed and anchored everywhere within {QUIET_SECONDS_MAX:g} s"
+        ) from None

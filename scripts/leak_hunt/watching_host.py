@@ -1,9 +1,11 @@
-"""A curious host: a real node that writes down every frame that passes it, where it sees them in the clear.
+"""A curious host: a real node that writes down every frame that passes it, where it sees them in
+the clear.
 
     python -m scripts.leak_hunt.watching_host CAPTURE run --config FILE
 
-Owns three keyholes: the door of its enclave, the links to its peers, its clients' connections. Each frame becomes a
-line in CAPTURE.frames (what, which way, how long), and its bytes are appended to CAPTURE.bytes. Keeps none of them.
+Owns three keyholes: the door of its enclave, the links to its peers, its clients' connections. Each
+frame becomes a line in CAPTURE.frames (what, which way, how long), and its bytes are appended to
+CAPTURE.bytes. Keeps none of them.
 """
 
 import sys
@@ -14,14 +16,15 @@ from typing import Any, BinaryIO
 from scripts.leak_hunt.frames import FrameLine
 
 from strongroom.consensus import messages
-from strongroom.enclave.requests import Op
+from strongroom.enclave.door.requests import Op
 from strongroom.node.__main__ import main as run_node
-from strongroom.node.enclave_process import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveProcess
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rpc import websocket
 
 _MESSAGE_TAG_AT = 1
-"""A request of the door and a message of a link are (number, …): one byte of msgpack for the sequence, one for it."""
+"""A request of the door and a message of a link are (number, …): one byte of msgpack for the
+sequence, one for it."""
 
 
 _MESSAGES = {
@@ -66,7 +69,9 @@ def watch_door_and_links(notebook: Notebook) -> None:
     def initialising(self: FrameProtocol, on_frame: Any, on_close: Any, **bounds: Any) -> None:
         def receiving(frame: bytes) -> None:
             if self in asked:
-                notebook.note("door", asked[self].popleft() if asked[self] else "unasked", "out", frame)
+                notebook.note(
+                    "door", asked[self].popleft() if asked[self] else "unasked", "out", frame
+                )
             else:
                 notebook.note("link", _tag(frame), "in", frame)
             on_frame(frame)
@@ -87,7 +92,9 @@ def watch_clients(notebook: Notebook) -> None:
     async def taking(self: Any, group: Any, caller: Any, form: Any, data: Any) -> None:
         value = form.decode(data)
         methods[id(self), value["id"]] = value["method"]
-        notebook.note("client", value["method"], "in", data if isinstance(data, bytes) else data.encode())
+        notebook.note(
+            "client", value["method"], "in", data if isinstance(data, bytes) else data.encode()
+        )
         await take(self, group, caller, form, data)
 
     async def sending(self: Any, form: Any, data: bytes) -> None:

@@ -1,15 +1,31 @@
-"""A single replica on a bench: its peers are keys in the test's hand, its time is what the test says."""
+"""A single replica on a bench: its peers are keys in the test's hand, its time is what the test
+says."""
 
 from collections.abc import Iterable
 from hashlib import sha256
 
 from tests.simulation.keys import FakeKeyring
 
-from strongroom.consensus.blocks import Anchor, BatchHeader, Header, LaneTip, genesis_header, initial_cut
-from strongroom.consensus.events import BatchHeld, Event, Executed, Now, Output, Received, Tick
+from strongroom.consensus.blocks import (
+    Anchor,
+    BatchHeader,
+    Header,
+    LaneTip,
+    genesis_header,
+    initial_cut,
+)
 from strongroom.consensus.messages import CertificateMessage, Propose, VoteMessage
-from strongroom.consensus.replica import Replica, ReplicaConfig
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.events import (
+    BatchHeld,
+    Event,
+    Executed,
+    Now,
+    Output,
+    Received,
+    Tick,
+)
+from strongroom.consensus.replica.replica import Replica, ReplicaConfig
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
@@ -34,16 +50,23 @@ class Cluster:
 
     def __init__(self, size: int = 4) -> None:
         self.keyring = FakeKeyring()
-        pairs = [(self.keyring.make(b"node %d" % i), self.keyring.make(b"vote %d" % i)) for i in range(size)]
+        pairs = [
+            (self.keyring.make(b"node %d" % i), self.keyring.make(b"vote %d" % i))
+            for i in range(size)
+        ]
         pairs.sort(key=lambda pair: pair[0].public)
         self.keys = [vote for _, vote in pairs]
         self.members = EpochDescription(
             epoch=Epoch(0),
-            validators=tuple(Validator(node_key=node.public, vote_key=vote.public) for node, vote in pairs),
+            validators=tuple(
+                Validator(node_key=node.public, vote_key=vote.public) for node, vote in pairs
+            ),
             public_key_digest=Digest(sha256(b"epoch").digest()),
         )
         self.chain = ChainId(sha256(b"chain").digest())
-        self.genesis = genesis_header(chain=self.chain, description=self.members.digest, time_ms=Milliseconds(START_MS))
+        self.genesis = genesis_header(
+            chain=self.chain, description=self.members.digest, time_ms=Milliseconds(START_MS)
+        )
         self.order = leader_order(self.genesis.digest, size)
         self.size = size
 
@@ -55,10 +78,18 @@ class Cluster:
 
     def vote(self, kind: Kind, view: int, signer: int, digest: Digest = NO_DIGEST) -> Vote:
         statement = self.statement(kind, view, digest)
-        return Vote(statement, SignerIndex(signer), self.keys[signer].sign(statement.signed_bytes(self.chain)))
+        return Vote(
+            statement,
+            SignerIndex(signer),
+            self.keys[signer].sign(statement.signed_bytes(self.chain)),
+        )
 
     def certificate(
-        self, kind: Kind, view: int, digest: Digest = NO_DIGEST, signers: Iterable[int] | None = None
+        self,
+        kind: Kind,
+        view: int,
+        digest: Digest = NO_DIGEST,
+        signers: Iterable[int] | None = None,
     ) -> Certificate:
         chosen = sorted(range(self.members.quorum.size) if signers is None else signers)
         votes = [self.vote(kind, view, signer, digest) for signer in chosen]
@@ -98,7 +129,9 @@ class Cluster:
     def cut_of(self, header: Header) -> tuple[LaneTip, ...]:
         return initial_cut(header.digest, self.size) if header.height == 0 else header.cut
 
-    def batch(self, lane: int, sequence: int = 0, previous: Digest | None = None, body: bytes = b"") -> BatchHeader:
+    def batch(
+        self, lane: int, sequence: int = 0, previous: Digest | None = None, body: bytes = b""
+    ) -> BatchHeader:
         return BatchHeader(
             epoch=Epoch(0),
             lane=Lane(lane),
@@ -166,7 +199,9 @@ class Bench:
         self.cast += [cast.statement for cast in waiting]
         while waiting and self.feed_back and self.own is not None:
             cast = waiting.pop(0)
-            vote = self.cluster.vote(cast.statement.kind, cast.statement.view, self.own, cast.statement.digest)
+            vote = self.cluster.vote(
+                cast.statement.kind, cast.statement.view, self.own, cast.statement.digest
+            )
             more = self.replica.step(Received(self.own, VoteMessage(vote)), self.clock())
             self.cast += [later.statement for later in more.cast]
             waiting += more.cast
@@ -182,9 +217,13 @@ class Bench:
     def hold(self, batch: BatchHeader) -> Output:
         return self.step(BatchHeld(batch))
 
-    def execute(self, height: int, root: bytes = b"root", next_epoch: Digest | None = None) -> Output:
+    def execute(
+        self, height: int, root: bytes = b"root", next_epoch: Digest | None = None
+    ) -> Output:
         digest = Digest(sha256(root + b"%d" % height).digest())
-        return self.step(Executed(Height(height), digest, next_epoch or self.cluster.members.digest))
+        return self.step(
+            Executed(Height(height), digest, next_epoch or self.cluster.members.digest)
+        )
 
     def anchor(self, height: int, root: bytes = b"root") -> Anchor:
         return Anchor(Height(height), Digest(sha256(root + b"%d" % height).digest()))

@@ -4,8 +4,7 @@ from hashlib import sha256
 
 from strongroom.consensus.blocks import Anchor, Batch, BatchHeader, Header, LaneTip, encode_payload
 from strongroom.consensus.epochs import EpochEntry
-from strongroom.consensus.events import CandidateRecord, CastRecord, CertificateRecord, FinalRecord, Record
-from strongroom.consensus.evidence import BatchEvidence, Proof, VoteEvidence, encode_evidence
+from strongroom.consensus.equivocation import BatchEvidence, Proof, VoteEvidence, encode_evidence
 from strongroom.consensus.host_messages import (
     EpochMessage,
     EpochRequest,
@@ -39,7 +38,14 @@ from strongroom.consensus.messages import (
     VoteMessage,
     encode_message,
 )
-from strongroom.consensus.records import encode_record
+from strongroom.consensus.replica.events import (
+    CandidateRecord,
+    CastRecord,
+    CertificateRecord,
+    FinalRecord,
+    Record,
+)
+from strongroom.consensus.replica.records import encode_record
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
@@ -101,21 +107,33 @@ VOTE = Vote(STATEMENTS["notarize"], SignerIndex(2), signature(2))
 
 def certificate(name: str) -> Certificate:
     signers = (SignerIndex(0), SignerIndex(2), SignerIndex(9))
-    return Certificate(STATEMENTS[name], signers, tuple(signature(10 + signer) for signer in signers))
+    return Certificate(
+        STATEMENTS[name], signers, tuple(signature(10 + signer) for signer in signers)
+    )
 
 
 JUSTIFICATION = Justification(certificate("notarize"), (certificate("nullify"),))
 EPOCH = EpochDescription(
     epoch=Epoch(3),
     validators=tuple(
-        Validator(node_key=PublicKey(bytes([i]) * 32), vote_key=PublicKey(bytes([i + 100]) * 32)) for i in range(4)
+        Validator(node_key=PublicKey(bytes([i]) * 32), vote_key=PublicKey(bytes([i + 100]) * 32))
+        for i in range(4)
     ),
     public_key_digest=digest("public key"),
 )
 EPOCH_ENTRY = EpochEntry(HEADER, certificate("finalize"), EPOCH, bytes(range(256)) * 4 + bytes(192))
-HEAD_BODY = HeadBody(bytes(range(32)), Epoch(3), HEADER, certificate("finalize"), certificate("notarize"), (VOTE,))
+HEAD_BODY = HeadBody(
+    bytes(range(32)), Epoch(3), HEADER, certificate("finalize"), certificate("notarize"), (VOTE,)
+)
 STATUS_BODY = StatusBody(
-    Epoch(3), View(301), View(300), Height(70_000), HEADER.digest, Height(69_999), (Sequence(0), Sequence(9)), Height(1)
+    Epoch(3),
+    View(301),
+    View(300),
+    Height(70_000),
+    HEADER.digest,
+    Height(69_999),
+    (Sequence(0), Sequence(9)),
+    Height(1),
 )
 MESSAGES: dict[str, Message] = {
     "PROPOSE": Propose(HEADER, View(300), JUSTIFICATION, VOTE),
@@ -123,7 +141,9 @@ MESSAGES: dict[str, Message] = {
     "BATCH": BatchMessage(BATCH),
     "VOTE": VoteMessage(VOTE),
     "CERT": CertificateMessage(certificate("nullify")),
-    "JUSTIFY": Justify(Epoch(3), View(301), (certificate("finalize"), certificate("nullify")), (VOTE,)),
+    "JUSTIFY": Justify(
+        Epoch(3), View(301), (certificate("finalize"), certificate("nullify")), (VOTE,)
+    ),
     "HEAD_REQ": HeadRequest(bytes(range(32))),
     "HEAD": Head(HEAD_BODY, PublicKey(bytes([7]) * 32), signature(3)),
     "STATUS": Status(STATUS_BODY, signature(4)),
@@ -171,7 +191,9 @@ def encodings() -> dict[str, str]:
         "head signed bytes": HEAD_BODY.signed_bytes(chain),
         "status signed bytes": STATUS_BODY.signed_bytes(chain),
     }
-    found |= {f"statement {name}": statement.signed_bytes(chain) for name, statement in STATEMENTS.items()}
+    found |= {
+        f"statement {name}": statement.signed_bytes(chain) for name, statement in STATEMENTS.items()
+    }
     found |= {f"message {name}": encode_message(message) for name, message in MESSAGES.items()}
     found |= {f"evidence {name}": encode_evidence(evidence) for name, evidence in EVIDENCE.items()}
     for name, record in RECORDS.items():

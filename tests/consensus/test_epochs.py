@@ -1,4 +1,5 @@
-"""The succession of epochs (PROTOCOL §1, R16): each is proven by the quorum of the one before, and told in one way."""
+"""The succession of epochs (PROTOCOL §1, R16): each is proven by the quorum of the one before, and
+told in one way."""
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -7,10 +8,25 @@ import pytest
 from tests.simulation.keys import FakeKey, FakeKeyring
 
 from strongroom.consensus.blocks import Anchor, Header, genesis_header
-from strongroom.consensus.epochs import ENTRIES_MAX, PUBLIC_KEY_SIZE, EpochChain, EpochEntry, check_final
+from strongroom.consensus.epochs import (
+    ENTRIES_MAX,
+    PUBLIC_KEY_SIZE,
+    EpochChain,
+    EpochEntry,
+    check_final,
+)
 from strongroom.consensus.errors import InvariantBroken, NotCanonical, PeerFault
 from strongroom.consensus.statements import Certificate, Kind, Statement
-from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds, Signature, SignerIndex, View
+from strongroom.consensus.types import (
+    ChainId,
+    Digest,
+    Epoch,
+    Height,
+    Milliseconds,
+    Signature,
+    SignerIndex,
+    View,
+)
 from strongroom.consensus.validators import EpochDescription, Validator
 
 CHAIN = ChainId(sha256(b"chain").digest())
@@ -47,9 +63,13 @@ class Dynasty:
             for i in range(epoch, epoch + 4)
         ]
         pairs.sort(key=lambda pair: pair[0].public)
-        validators = tuple(Validator(node_key=node.public, vote_key=vote.public) for node, vote in pairs)
+        validators = tuple(
+            Validator(node_key=node.public, vote_key=vote.public) for node, vote in pairs
+        )
         digest = Digest(sha256(public_key(epoch)).digest())
-        description = EpochDescription(epoch=Epoch(epoch), validators=validators, public_key_digest=digest)
+        description = EpochDescription(
+            epoch=Epoch(epoch), validators=validators, public_key_digest=digest
+        )
         return Members(description, tuple(vote for _, vote in pairs))
 
     def terminal(self, epoch: int, **changes: object) -> Header:
@@ -70,13 +90,21 @@ class Dynasty:
         return Header(**{**values, **changes})  # type: ignore[arg-type]
 
     def certificate(
-        self, header: Header, *, kind: Kind = Kind.FINALIZE, view: int = 7, by: int | None = None, count: int = 3
+        self,
+        header: Header,
+        *,
+        kind: Kind = Kind.FINALIZE,
+        view: int = 7,
+        by: int | None = None,
+        count: int = 3,
     ) -> Certificate:
         keys = self.epochs[header.epoch if by is None else by].keys
         statement = Statement(kind, header.epoch, View(view), header.digest)
         signers = tuple(SignerIndex(index) for index in range(count))
         return Certificate(
-            statement, signers, tuple(keys[index].sign(statement.signed_bytes(CHAIN)) for index in signers)
+            statement,
+            signers,
+            tuple(keys[index].sign(statement.signed_bytes(CHAIN)) for index in signers),
         )
 
     def entry(self, epoch: int, **changes: object) -> EpochEntry:
@@ -107,7 +135,9 @@ def test_a_chain_begins_with_an_epoch_that_its_anchor_opens(world: Dynasty) -> N
         EpochChain(CHAIN, world.epochs[1].description, world.genesis, world.keyring.verify)
 
 
-def test_each_epoch_is_proven_by_the_one_before_and_heights_up_to_its_end_are_its_own(world: Dynasty) -> None:
+def test_each_epoch_is_proven_by_the_one_before_and_heights_up_to_its_end_are_its_own(
+    world: Dynasty,
+) -> None:
     chain = world.chain(3)
     assert chain.newest == world.epochs[3].description
     assert chain.anchor == world.terminals[2]
@@ -162,14 +192,23 @@ def test_T33_whatever_is_not_the_next_epoch_by_its_own_quorum_is_refused(world: 
         "a header of another epoch": replace(
             entry, header=world.terminals[0], certificate=world.entries[0].certificate
         ),
-        "another description": replace(entry, description=world.members(2).description, public_key=public_key(9)),
+        "another description": replace(
+            entry, description=world.members(2).description, public_key=public_key(9)
+        ),
         "a description that the header does not name": replace(entry, description=other_key),
         "a key that the description does not name": replace(entry, public_key=public_key(9)),
         "a key digest of nothing": replace(
-            entry, header=naming_other_key, certificate=world.certificate(naming_other_key), description=other_key
+            entry,
+            header=naming_other_key,
+            certificate=world.certificate(naming_other_key),
+            description=other_key,
         ),
         "an epoch too far": replace(
-            entry, header=skipping, certificate=world.certificate(skipping), description=third, public_key=public_key(3)
+            entry,
+            header=skipping,
+            certificate=world.certificate(skipping),
+            description=third,
+            public_key=public_key(3),
         ),
         "notarized only": replace(entry, certificate=world.certificate(header, kind=Kind.NOTARIZE)),
         "short of a quorum": replace(entry, certificate=world.certificate(header, count=2)),
@@ -194,12 +233,16 @@ def test_a_terminal_block_may_be_certified_in_a_later_view(world: Dynasty) -> No
 def test_a_known_epoch_is_taken_again_and_no_other_in_its_place(world: Dynasty) -> None:
     chain = world.chain(3)
     assert not chain.extend(world.entries[1])
-    assert not chain.extend(world.entry(1, certificate=world.certificate(world.terminals[1], view=8))), "same end"
+    assert not chain.extend(
+        world.entry(1, certificate=world.certificate(world.terminals[1], view=8))
+    ), "same end"
     other = world.terminal(1, time_ms=Milliseconds(7))
     for lie in (
         world.entry(1, header=other, certificate=world.certificate(other)),
         world.entry(1, public_key=public_key(9)),
-        world.entry(1, description=replace(world.epochs[2].description, public_key_digest=Digest(bytes(32)))),
+        world.entry(
+            1, description=replace(world.epochs[2].description, public_key_digest=Digest(bytes(32)))
+        ),
     ):
         with pytest.raises(PeerFault, match="another"):
             chain.extend(lie)
@@ -214,7 +257,9 @@ def test_only_a_terminal_block_may_be_final_in_a_later_view(world: Dynasty) -> N
         check_final(plain, world.certificate(plain, view=8), CHAIN, members, world.keyring.verify)
 
 
-def test_a_certificate_of_another_epoch_counts_for_nothing_though_its_signers_kept_their_keys(world: Dynasty) -> None:
+def test_a_certificate_of_another_epoch_counts_for_nothing_though_its_signers_kept_their_keys(
+    world: Dynasty,
+) -> None:
     members = world.epochs[1].description
     certificate = world.certificate(world.terminals[1])
     certificate.check(CHAIN, members, world.keyring.verify)

@@ -6,8 +6,7 @@ import pytest
 from tests.consensus.bench import Cluster, F, N, X
 
 from strongroom.consensus.blocks import BatchHeader
-from strongroom.consensus.errors import NotCanonical, PeerFault
-from strongroom.consensus.evidence import (
+from strongroom.consensus.equivocation import (
     EVIDENCE_BYTES_MAX,
     BatchEvidence,
     Proof,
@@ -16,18 +15,36 @@ from strongroom.consensus.evidence import (
     decode_evidence,
     encode_evidence,
 )
+from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.statements import Kind, Vote
-from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Lane, Sequence, Signature, SignerIndex
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    Digest,
+    Epoch,
+    Lane,
+    Sequence,
+    Signature,
+    SignerIndex,
+)
 
 ONE, TWO = Digest(b"1" * 32), Digest(b"2" * 32)
 
 
 def liar(evidence: Proof, cluster: Cluster) -> SignerIndex:
-    return check(decode_evidence(encode_evidence(evidence)), cluster.chain, cluster.members, cluster.keyring.verify)
+    return check(
+        decode_evidence(encode_evidence(evidence)),
+        cluster.chain,
+        cluster.members,
+        cluster.keyring.verify,
+    )
 
 
-def votes(cluster: Cluster, one: tuple[Kind, Digest], two: tuple[Kind, Digest], view: int = 3) -> VoteEvidence:
-    return VoteEvidence(cluster.vote(one[0], view, 2, one[1]), cluster.vote(two[0], view, 2, two[1]))
+def votes(
+    cluster: Cluster, one: tuple[Kind, Digest], two: tuple[Kind, Digest], view: int = 3
+) -> VoteEvidence:
+    return VoteEvidence(
+        cluster.vote(one[0], view, 2, one[1]), cluster.vote(two[0], view, 2, two[1])
+    )
 
 
 def test_R15_two_notarised_two_finalised_or_nullified_and_finalised_prove_a_lie() -> None:
@@ -41,9 +58,16 @@ def test_R15_two_notarised_two_finalised_or_nullified_and_finalised_prove_a_lie(
         assert liar(votes(cluster, one, two), cluster) == 2
 
 
-def test_R15_notarise_and_nullify_by_one_member_is_legal_and_so_is_all_that_may_follow_from_honesty() -> None:
+def test_R15_notarise_and_nullify_by_one_member_is_legal_and_so_is_all_that_may_follow_from_honesty() -> (
+    None
+):
     cluster = Cluster()
-    for one, two in (((N, ONE), (X, NO_DIGEST)), ((N, ONE), (F, TWO)), ((N, ONE), (N, ONE)), ((X, NO_DIGEST),) * 2):
+    for one, two in (
+        ((N, ONE), (X, NO_DIGEST)),
+        ((N, ONE), (F, TWO)),
+        ((N, ONE), (N, ONE)),
+        ((X, NO_DIGEST),) * 2,
+    ):
         with pytest.raises(PeerFault):
             liar(votes(cluster, one, two), cluster)
 
@@ -67,9 +91,18 @@ def test_R15_votes_of_two_views_or_signers_or_another_epoch_or_unsigned_prove_no
 
 
 def batches(cluster: Cluster, one: BatchHeader, two: BatchHeader, signer: int = 1) -> BatchEvidence:
-    node_keys = {key.public: key for i in range(cluster.size) if (key := cluster.keyring.make(b"node %d" % i))}
+    node_keys = {
+        key.public: key
+        for i in range(cluster.size)
+        if (key := cluster.keyring.make(b"node %d" % i))
+    }
     key = node_keys[cluster.members.validators[signer].node_key]
-    return BatchEvidence(one, key.sign(one.signed_bytes(cluster.chain)), two, key.sign(two.signed_bytes(cluster.chain)))
+    return BatchEvidence(
+        one,
+        key.sign(one.signed_bytes(cluster.chain)),
+        two,
+        key.sign(two.signed_bytes(cluster.chain)),
+    )
 
 
 def test_R15_two_batches_of_one_lane_and_sequence_prove_a_lie() -> None:

@@ -1,4 +1,5 @@
-"""The bytes of every message, record and signed thing are frozen (fault matrix row 48): a change is a new version."""
+"""The bytes of every message, record and signed thing are frozen (fault matrix row 48): a change is
+a new version."""
 
 import json
 from pathlib import Path
@@ -7,10 +8,10 @@ import pytest
 from tests.consensus.samples import EVIDENCE, HEADER, MESSAGES, RECORDS, encodings
 
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.equivocation import decode_evidence
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.evidence import decode_evidence
 from strongroom.consensus.messages import decode_message
-from strongroom.consensus.records import RESERVED_KINDS, RecordKind, decode_record
+from strongroom.consensus.replica.records import RESERVED_KINDS, RecordKind, decode_record
 from strongroom.consensus.types import Digest
 from strongroom.consensus.validators import leader_order
 

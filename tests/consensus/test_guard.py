@@ -1,8 +1,9 @@
-"""The voting guard (PROTOCOL §4, Guard): what may follow what in one view, and what is forgotten."""
+"""The voting guard (PROTOCOL §4, Guard): what may follow what in one view, and what is
+forgotten."""
 
 import pytest
 
-from strongroom.consensus.guard import GuardRefuses, Promises
+from strongroom.consensus.safety import GuardRefuses, Promises
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, View
 
@@ -98,7 +99,9 @@ def test_guard_closed_views_end_with_the_one_that_is_named() -> None:
         promises.check(statement(kind, view=6))
 
 
-def test_guard_a_view_that_is_final_or_closed_is_not_silent_though_nothing_is_remembered_of_it() -> None:
+def test_guard_a_view_that_is_final_or_closed_is_not_silent_though_nothing_is_remembered_of_it() -> (
+    None
+):
     promises = Promises(Epoch(0))
     promises.forget_below(View(5))
     promises.close(View(7))

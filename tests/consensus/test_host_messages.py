@@ -1,10 +1,10 @@
-"""What hosts say beside the replicas (PROTOCOL §3): bounds, and of which epoch a message is (R0)."""
+"""What hosts say beside the replicas (PROTOCOL §3): bounds, and of which epoch a message is
+(R0)."""
 
 import pytest
 from tests.consensus.samples import EPOCH_ENTRY, MESSAGES
 
 from strongroom.consensus import codec
-from strongroom.consensus.admission import epoch_of
 from strongroom.consensus.epochs import ENTRIES_MAX, PUBLIC_KEY_SIZE
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.host_messages import (
@@ -27,8 +27,9 @@ from strongroom.consensus.host_messages import (
     Submit,
 )
 from strongroom.consensus.messages import Message, decode_message, encode_message
+from strongroom.consensus.replica.admission import epoch_of
 from strongroom.consensus.types import Height
-from strongroom.enclave.padding import ENVELOPE_BYTES_MAX as SEALED_BYTES_MAX
+from strongroom.enclave.formats.size_classes import ENVELOPE_BYTES_MAX as SEALED_BYTES_MAX
 from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE
 
 
@@ -87,5 +88,15 @@ def test_R0_what_replicas_say_is_of_an_epoch_and_what_hosts_ask_of_none() -> Non
         "RANGE_REQ",
         "HEAD_REQ",
     }
-    given = {"EPOCH", "EPOCH of none", "OUTCOMES", "KEYS_CHALLENGE", "KEYS_PROOF", "KEYS", "SNAP", "RANGE", "HEAD"}
+    given = {
+        "EPOCH",
+        "EPOCH of none",
+        "OUTCOMES",
+        "KEYS_CHALLENGE",
+        "KEYS_PROOF",
+        "KEYS",
+        "SNAP",
+        "RANGE",
+        "HEAD",
+    }
     assert of_none == asked | given

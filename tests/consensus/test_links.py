@@ -1,11 +1,12 @@
-"""What links tell a replica (R11, R12): a leader that is cut off is soon skipped, and whoever is back is told."""
+"""What links tell a replica (R11, R12): a leader that is cut off is soon skipped, and whoever is
+back is told."""
 
 import pytest
 from tests.consensus.bench import Bench, Cluster, F, N, X
 
-from strongroom.consensus.events import Linked, Unlinked
 from strongroom.consensus.messages import Justify
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.events import Linked, Unlinked
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.types import SignerIndex
 
 GRACE = Settings(delta0=0.1, skip_after=5.0, link_grace=0.1)
@@ -91,7 +92,9 @@ def test_R12_whoever_is_linked_again_is_told_at_once_where_one_stands_and_why() 
     assert [(held.kind, held.view) for held in send.message.certificates] == [(X, 1)]
 
 
-def test_R12_nothing_is_said_to_a_new_link_before_anything_happened_and_never_by_an_observer() -> None:
+def test_R12_nothing_is_said_to_a_new_link_before_anything_happened_and_never_by_an_observer() -> (
+    None
+):
     bench = linked()
     bench.step(Unlinked(SignerIndex(3 if bench.own != 3 else 2)))
     assert not bench.step(Linked(SignerIndex(3 if bench.own != 3 else 2))).send

@@ -1,12 +1,13 @@
-"""Lines beside the rules that could be changed once without any seed or test noticing: each has its test here."""
+"""Lines beside the rules that could be changed once without any seed or test noticing: each has its
+test here."""
 
 import pytest
 from tests.consensus.bench import Bench, Cluster, F, N, X
 from tests.consensus.test_rules import follower, leader, messages, others, with_terminal
 
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.events import Received
 from strongroom.consensus.messages import CertificateMessage, Justify, VoteMessage
+from strongroom.consensus.replica.events import Received
 from strongroom.consensus.statements import Certificate, Kind
 from strongroom.consensus.types import Digest, Epoch, Milliseconds, SignerIndex, View
 from strongroom.consensus.validators import leader_order
@@ -22,15 +23,20 @@ def carried(bench: Bench, kind: Kind, view: int, signer: int, digest: Digest) ->
 
 
 def test_R1_a_known_signature_counts_for_its_own_statement_only() -> None:
-    """A certificate made of signatures that were verified as votes, two of them for another block, is forged."""
+    """A certificate made of signatures that were verified as votes, two of them for another block,
+    is forged."""
     bench = follower()
     cluster, signers = bench.cluster, others(bench)
     said = dict(zip(signers, (A, A, B), strict=True))
     for signer, digest in said.items():
         carried(bench, N, 1, signer, digest)
-    signatures = tuple(cluster.vote(N, 1, signer, digest).signature for signer, digest in said.items())
+    signatures = tuple(
+        cluster.vote(N, 1, signer, digest).signature for signer, digest in said.items()
+    )
     for digest in (A, B):
-        forged = Certificate(cluster.statement(N, 1, digest), tuple(map(SignerIndex, signers)), signatures)
+        forged = Certificate(
+            cluster.statement(N, 1, digest), tuple(map(SignerIndex, signers)), signatures
+        )
         with pytest.raises(PeerFault):
             bench.step(Received(SignerIndex(signers[0]), CertificateMessage(forged)))
     assert bench.replica.view == 1
@@ -42,7 +48,11 @@ def test_R1_a_known_signature_counts_for_its_own_signer_only() -> None:
     cluster, (signer, *_) = bench.cluster, others(bench)
     carried(bench, N, 1, signer, A)
     signature = cluster.vote(N, 1, signer, A).signature
-    forged = Certificate(cluster.statement(N, 1, A), (SignerIndex(0), SignerIndex(1), SignerIndex(2)), (signature,) * 3)
+    forged = Certificate(
+        cluster.statement(N, 1, A),
+        (SignerIndex(0), SignerIndex(1), SignerIndex(2)),
+        (signature,) * 3,
+    )
     with pytest.raises(PeerFault):
         bench.step(Received(SignerIndex(signer), CertificateMessage(forged)))
     assert bench.replica.view == 1
@@ -60,7 +70,9 @@ def test_R10_a_finalize_of_a_view_is_no_word_for_its_end() -> None:
     assert bench.said(X, 1)
 
 
-def test_R4_a_notarized_block_without_its_batches_is_no_parent_where_its_view_was_nullified() -> None:
+def test_R4_a_notarized_block_without_its_batches_is_no_parent_where_its_view_was_nullified() -> (
+    None
+):
     """The leader goes below it at once, instead of waiting for what may never come."""
     bench = leader(view=3)
     cluster = bench.cluster
@@ -116,7 +128,8 @@ def test_R5_a_proposal_of_a_final_view_is_passed_over() -> None:
 
 
 def test_R5_a_terminal_block_again_needs_its_own_certificate() -> None:
-    """Its parent's would make it a second child of that block, in a view that it was not built for."""
+    """Its parent's would make it a second child of that block, in a view that it was not built
+    for."""
     bench = follower(view=4)
     cluster = bench.cluster
     terminal = with_terminal(bench)
@@ -124,9 +137,15 @@ def test_R5_a_terminal_block_again_needs_its_own_certificate() -> None:
     bench.certify(X, 2)
     nulls = (cluster.certificate(X, 2),)
     with pytest.raises(PeerFault, match="neither fresh nor a terminal block again"):
-        bench.propose(cluster.proposal(terminal, view=3, parent=cluster.certificate(N, 1, first.digest), nulls=nulls))
+        bench.propose(
+            cluster.proposal(
+                terminal, view=3, parent=cluster.certificate(N, 1, first.digest), nulls=nulls
+            )
+        )
     assert not bench.said(N, 3, terminal.digest)
-    bench.propose(cluster.proposal(terminal, view=3, parent=cluster.certificate(N, 2, terminal.digest)))
+    bench.propose(
+        cluster.proposal(terminal, view=3, parent=cluster.certificate(N, 2, terminal.digest))
+    )
     assert bench.said(N, 3, terminal.digest)
 
 
@@ -166,7 +185,8 @@ def test_R13_whoever_is_in_the_same_view_is_helped_once_something_was_said_there
 
 
 def test_leaders_order_follows_from_the_anchor() -> None:
-    """Whoever could choose it without choosing the anchor would lead when it pleases. Frozen: replicas must agree."""
+    """Whoever could choose it without choosing the anchor would lead when it pleases. Frozen:
+    replicas must agree."""
     orders = {leader_order(Digest(bytes((byte,)) * 32), 7) for byte in range(64)}
     assert len(orders) > 32
     assert leader_order(A, 7) == ORDER_OF_A

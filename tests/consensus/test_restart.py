@@ -5,19 +5,32 @@ from collections.abc import Iterable
 import pytest
 from tests.consensus.bench import Bench, Cluster, F, N, X
 
-from strongroom.consensus.events import CandidateRecord, CastRecord, CertificateRecord, FinalRecord, Output, Received
-from strongroom.consensus.guard import GuardRefuses
 from strongroom.consensus.messages import BlockMessage, Justify, VoteMessage
-from strongroom.consensus.replica import Replica
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.events import (
+    CandidateRecord,
+    CastRecord,
+    CertificateRecord,
+    FinalRecord,
+    Output,
+    Received,
+)
+from strongroom.consensus.replica.replica import Replica
+from strongroom.consensus.replica.settings import Settings
+from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, SignerIndex, View
 
 
-def restarted(bench: Bench, records: Iterable[object], **options: object) -> tuple[Replica, tuple[Statement, ...]]:
+def restarted(
+    bench: Bench, records: Iterable[object], **options: object
+) -> tuple[Replica, tuple[Statement, ...]]:
     bench.replica = bench.make(Settings())
     bench.cast = []
-    values: dict[str, object] = {"final": bench.cluster.genesis, "final_certificate": None, **options}
+    values: dict[str, object] = {
+        "final": bench.cluster.genesis,
+        "final_certificate": None,
+        **options,
+    }
     statements = bench.replica.restore(records=records, **values)  # type: ignore[arg-type]
     return bench.replica, statements
 
@@ -105,11 +118,16 @@ def test_a_log_that_contradicts_itself_is_refused() -> None:
     with pytest.raises(GuardRefuses):
         restarted(
             bench,
-            [CastRecord(bench.cluster.statement(X, 1)), CastRecord(bench.cluster.statement(F, 1, Digest(b"1" * 32)))],
+            [
+                CastRecord(bench.cluster.statement(X, 1)),
+                CastRecord(bench.cluster.statement(F, 1, Digest(b"1" * 32))),
+            ],
         )
 
 
-def test_a_block_store_that_was_cut_back_is_filled_again_from_the_final_certificate_in_the_log() -> None:
+def test_a_block_store_that_was_cut_back_is_filled_again_from_the_final_certificate_in_the_log() -> (
+    None
+):
     bench = follower()
     cluster = bench.cluster
     batch = cluster.batch(lane=1)
@@ -123,13 +141,18 @@ def test_a_block_store_that_was_cut_back_is_filled_again_from_the_final_certific
     bench.step(Received(ask.to, BlockMessage(first)))
     out = bench.hold(batch)
     assert [commit.header for commit in out.commit] == [first, second]
-    assert any(isinstance(record, FinalRecord) for record in replica.log_records()), "the store may lose them again"
+    assert any(isinstance(record, FinalRecord) for record in replica.log_records()), (
+        "the store may lose them again"
+    )
     bench.execute(2)
     assert not any(isinstance(record, FinalRecord) for record in replica.log_records())
 
 
-def test_views_up_to_a_final_record_above_the_block_store_are_closed_because_their_promises_may_be_gone() -> None:
-    """X(1) was said, became settled and left the log; then the store lost its end: F(1) must not follow."""
+def test_views_up_to_a_final_record_above_the_block_store_are_closed_because_their_promises_may_be_gone() -> (
+    None
+):
+    """X(1) was said, became settled and left the log; then the store lost its end: F(1) must not
+    follow."""
     bench = follower()
     cluster = bench.cluster
     batch = cluster.batch(lane=1)
@@ -142,7 +165,9 @@ def test_views_up_to_a_final_record_above_the_block_store_are_closed_because_the
     bench.certify(N, 1, nullified.digest)
     bench.certify(N, 3, final.digest)
     assert not any(statement.view <= 3 for statement in bench.cast)
-    assert known in replica.log_records(), "until the blocks are here again, the next log must know it too"
+    assert known in replica.log_records(), (
+        "until the blocks are here again, the next log must know it too"
+    )
 
 
 def test_promises_up_to_a_final_record_above_the_block_store_are_kept_and_said_again() -> None:
@@ -153,7 +178,9 @@ def test_promises_up_to_a_final_record_above_the_block_store_are_kept_and_said_a
     said = (cluster.statement(X, 2), cluster.statement(F, 3, final.digest), cluster.statement(X, 4))
     replica, statements = restarted(bench, [known, *map(CastRecord, said)])
     assert statements == said
-    assert {record.statement for record in replica.log_records() if isinstance(record, CastRecord)} == set(said)
+    assert {
+        record.statement for record in replica.log_records() if isinstance(record, CastRecord)
+    } == set(said)
 
 
 def test_a_final_record_of_a_later_epoch_waits_in_the_log_for_its_own_replica() -> None:
@@ -166,12 +193,17 @@ def test_a_final_record_of_a_later_epoch_waits_in_the_log_for_its_own_replica() 
 
 @pytest.mark.parametrize("later", [True, False])
 def test_R16_an_epoch_that_the_log_has_seen_end_is_followed_without_a_word(later: bool) -> None:
-    """Its promises went with its log; a block store that was cut back below its end must not make it speak again."""
+    """Its promises went with its log; a block store that was cut back below its end must not make
+    it speak again."""
     bench = follower()
     cluster = bench.cluster
     last = cluster.header(cluster.header(), view=2, next_epoch=Digest(b"n" * 32))
     ended = FinalRecord(last, cluster.certificate(F, 2, last.digest))
-    record = CastRecord(Statement(X, Epoch(1), View(1), cluster.statement(X, 1).digest)) if later else ended
+    record = (
+        CastRecord(Statement(X, Epoch(1), View(1), cluster.statement(X, 1).digest))
+        if later
+        else ended
+    )
     replica, _ = restarted(bench, [record])
     assert not replica.voting
     bench.replica.resume(bench.clock())
@@ -203,12 +235,16 @@ def test_a_new_log_carries_what_a_restart_needs() -> None:
         bench.cluster.statement(N, 1, header.digest),
         bench.cluster.statement(F, 1, header.digest),
     }
-    assert (replica.view, replica.newest_notarized) == (2, bench.cluster.certificate(N, 1, header.digest))
+    assert (replica.view, replica.newest_notarized) == (
+        2,
+        bench.cluster.certificate(N, 1, header.digest),
+    )
     assert set(replica.log_records()) == set(carried)
 
 
 def test_a_new_log_keeps_what_is_final_until_it_was_executed() -> None:
-    """The block store may be behind when the log begins anew; a restart from it must contradict nothing."""
+    """The block store may be behind when the log begins anew; a restart from it must contradict
+    nothing."""
     bench = follower()
     cluster = bench.cluster
     nullified, batch = cluster.header(), cluster.batch(lane=1)
@@ -239,7 +275,9 @@ def test_everything_that_a_vote_rests_on_is_in_the_log_with_it_or_before() -> No
     second = cluster.header(first, view=2)
     logged: list[object] = []
     logged += records_of(bench.certify(N, 1, first.digest))
-    logged += records_of(bench.propose(cluster.proposal(second, parent=cluster.certificate(N, 1, first.digest))))
+    logged += records_of(
+        bench.propose(cluster.proposal(second, parent=cluster.certificate(N, 1, first.digest)))
+    )
     assert not bench.cast
     logged += records_of(bench.propose(cluster.proposal(first)))
     casts = [record.statement for record in logged if isinstance(record, CastRecord)]

@@ -7,7 +7,16 @@ from tests.consensus.bench import Bench, Cluster, F, N, X
 
 from strongroom.consensus.blocks import Header, LaneTip
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.events import (
+from strongroom.consensus.messages import (
+    BlockMessage,
+    CertificateMessage,
+    CertificateRequest,
+    Justify,
+    Status,
+    StatusBody,
+    VoteMessage,
+)
+from strongroom.consensus.replica.events import (
     CandidateRecord,
     CertificateRecord,
     Evidence,
@@ -18,17 +27,8 @@ from strongroom.consensus.events import (
     Send,
     Work,
 )
-from strongroom.consensus.messages import (
-    BlockMessage,
-    CertificateMessage,
-    CertificateRequest,
-    Justify,
-    Status,
-    StatusBody,
-    VoteMessage,
-)
-from strongroom.consensus.replica import SPREAD_DELTAS
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.replica import SPREAD_DELTAS
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Justification, Kind
 from strongroom.consensus.types import (
     NO_DIGEST,
@@ -53,7 +53,9 @@ SPREAD_SECONDS = SPREAD_DELTAS * Settings().delta0
 def follower(view: int = 1, **options: object) -> Bench:
     """A replica that does not lead this view."""
     cluster = Cluster()
-    own = next(index for index in range(4) if index not in (cluster.leader(view), cluster.leader(view + 1)))
+    own = next(
+        index for index in range(4) if index not in (cluster.leader(view), cluster.leader(view + 1))
+    )
     return Bench(cluster, own, **options)  # type: ignore[arg-type]
 
 
@@ -74,7 +76,11 @@ def messages(out: Output, kind: type) -> list[Send]:
 def passed_on(bench: Bench) -> set[tuple[int | None, Kind, int]]:
     """(To whom, kind, view) of the certificates that are sent once their time has come."""
     sends = bench.tick(SPREAD_SECONDS).send
-    given = [(send.to, send.message.certificate) for send in sends if isinstance(send.message, CertificateMessage)]
+    given = [
+        (send.to, send.message.certificate)
+        for send in sends
+        if isinstance(send.message, CertificateMessage)
+    ]
     return {(to, certificate.kind, certificate.view) for to, certificate in given}
 
 
@@ -87,7 +93,7 @@ def proposed(bench: Bench) -> Digest:
     return header.digest
 
 
-# --- R0, R1 ---------------------------------------------------------------------------------------------------------
+# --- R0, R1 ---------------------------------------------------------------------------------------
 
 
 def test_R0_votes_of_other_epochs_and_far_views_are_dropped() -> None:
@@ -119,7 +125,12 @@ def test_R1_signatures_are_verified_lazily_and_not_after_the_quorum() -> None:
     assert bench.cluster.keyring.verifications == before
     bench.hear(N, 1, peers[1], digest)
     assert bench.cluster.keyring.verifications == before + 2
-    bench.step(Received(bench.own or SignerIndex(0), VoteMessage(bench.cluster.vote(N, 1, bench.own or 0, digest))))
+    bench.step(
+        Received(
+            bench.own or SignerIndex(0),
+            VoteMessage(bench.cluster.vote(N, 1, bench.own or 0, digest)),
+        )
+    )
     assert bench.cluster.keyring.verifications == before + 2
 
 
@@ -143,7 +154,9 @@ def test_R1_T36_a_forged_vote_does_not_occupy_an_honest_signers_slot() -> None:
 def digests_of(found: list[Evidence | LaneEvidence]) -> list[tuple[Digest, Digest]]:
     votes = [evidence for evidence in found if isinstance(evidence, Evidence)]
     assert len(votes) == len(found)
-    return [(evidence.first.statement.digest, evidence.second.statement.digest) for evidence in votes]
+    return [
+        (evidence.first.statement.digest, evidence.second.statement.digest) for evidence in votes
+    ]
 
 
 def test_R1_R15_two_votes_are_evidence_only_when_both_verify() -> None:
@@ -170,7 +183,9 @@ def test_R1_R15_a_forged_first_vote_is_no_evidence_against_its_signer() -> None:
     assert digests_of(bench.hear(N, 1, signer, three).evidence) == [(two, three)]
 
 
-def test_R1_R15_nullify_and_finalise_of_one_view_are_evidence_and_notarise_and_nullify_are_not() -> None:
+def test_R1_R15_nullify_and_finalise_of_one_view_are_evidence_and_notarise_and_nullify_are_not() -> (
+    None
+):
     bench = follower()
     signer = others(bench)[0]
     digest = Digest(b"1" * 32)
@@ -179,7 +194,7 @@ def test_R1_R15_nullify_and_finalise_of_one_view_are_evidence_and_notarise_and_n
     assert len(bench.hear(F, 1, signer, digest).evidence) == 1
 
 
-# --- R2, R3 ---------------------------------------------------------------------------------------------------------
+# --- R2, R3 ---------------------------------------------------------------------------------------
 
 
 def test_R2_a_certificate_held_first_is_logged_and_a_while_later_sent_to_all_once() -> None:
@@ -189,7 +204,9 @@ def test_R2_a_certificate_held_first_is_logged_and_a_while_later_sent_to_all_onc
     assert not messages(out, CertificateMessage)
     assert not messages(bench.tick(0.9 * SPREAD_SECONDS), CertificateMessage)
     assert bench.replica.deadline() == pytest.approx(bench.now + 0.1 * SPREAD_SECONDS)
-    assert [send.to for send in messages(bench.tick(0.11 * SPREAD_SECONDS), CertificateMessage)] == [None]
+    assert [
+        send.to for send in messages(bench.tick(0.11 * SPREAD_SECONDS), CertificateMessage)
+    ] == [None]
     assert not bench.certify(X, 1, sender=2).send
     assert not messages(bench.tick(SPREAD_SECONDS), CertificateMessage)
 
@@ -255,7 +272,7 @@ def test_R3_views_move_by_certificates_only_and_may_skip() -> None:
     assert bench.replica.view == 8
 
 
-# --- R4 -------------------------------------------------------------------------------------------------------------
+# --- R4 -------------------------------------------------------------------------------------------
 
 
 def test_R4_a_leader_with_work_proposes_on_the_final_block_at_once() -> None:
@@ -264,7 +281,11 @@ def test_R4_a_leader_with_work_proposes_on_the_final_block_at_once() -> None:
     (cast,) = out.cast
     assert cast.proposal is not None
     header = cast.proposal.header
-    assert (header.parent, header.height, header.batch_count) == (bench.cluster.genesis.digest, 1, 1)
+    assert (header.parent, header.height, header.batch_count) == (
+        bench.cluster.genesis.digest,
+        1,
+        1,
+    )
     assert cast.proposal.justification == Justification(None, ())
     assert CandidateRecord(header) in out.persist
 
@@ -310,7 +331,8 @@ WISH = Digest(b"next" * 8)
 
 
 def with_terminal(bench: Bench, wish: Digest = WISH) -> Header:
-    """Height 1 is final and executed, its state wishes another epoch, and a terminal block is notarized in view 2."""
+    """Height 1 is final and executed, its state wishes another epoch, and a terminal block is
+    notarized in view 2."""
     cluster = bench.cluster
     bench.replica.voting = False
     batch = cluster.batch(lane=1)
@@ -334,11 +356,17 @@ def test_R4_a_terminal_parent_is_proposed_again_as_it_is() -> None:
     bench.hold(cluster.batch(lane=2))
     (cast,) = [cast for cast in bench.tick(0.3).cast if cast.proposal is not None]
     assert cast.proposal is not None
-    assert (cast.proposal.header, cast.statement.view, cast.statement.digest) == (terminal, 3, terminal.digest)
-    assert cast.proposal.justification == Justification(cluster.certificate(N, 2, terminal.digest), ())
+    assert (cast.proposal.header, cast.statement.view, cast.statement.digest) == (
+        terminal,
+        3,
+        terminal.digest,
+    )
+    assert cast.proposal.justification == Justification(
+        cluster.certificate(N, 2, terminal.digest), ()
+    )
 
 
-# --- R5 -------------------------------------------------------------------------------------------------------------
+# --- R5 -------------------------------------------------------------------------------------------
 
 
 def test_R5_a_proposal_counts_from_any_peer_and_lifts_a_lagging_replica_into_its_view() -> None:
@@ -369,9 +397,13 @@ def test_R5_a_proposal_with_a_bad_justification_changes_nothing() -> None:
         cluster.proposal(header, parent=notarized, nulls=(two,)),
         cluster.proposal(header, parent=one, nulls=(two,)),
         cluster.proposal(cluster.header(view=2), view=3, nulls=(one, two)),
-        replace(cluster.proposal(header, nulls=(one, two)), vote=cluster.vote(N, 3, cluster.leader(2), header.digest)),
         replace(
-            cluster.proposal(header, nulls=(one, two)), vote=cluster.vote(N, 3, cluster.leader(3), Digest(b"1" * 32))
+            cluster.proposal(header, nulls=(one, two)),
+            vote=cluster.vote(N, 3, cluster.leader(2), header.digest),
+        ),
+        replace(
+            cluster.proposal(header, nulls=(one, two)),
+            vote=cluster.vote(N, 3, cluster.leader(3), Digest(b"1" * 32)),
         ),
         cluster.proposal(cluster.header(view=3, proposer=cluster.leader(2)), nulls=(one, two)),
     ]
@@ -403,7 +435,8 @@ def test_R5_T31_a_leader_with_a_thousand_faces_fills_one_place() -> None:
         nulls = (cluster.certificate(X, 1),)
         bench.propose(
             cluster.proposal(
-                cluster.header(view=2, time_ms=Milliseconds(cluster.genesis.time_ms + 1 + face)), nulls=nulls
+                cluster.header(view=2, time_ms=Milliseconds(cluster.genesis.time_ms + 1 + face)),
+                nulls=nulls,
             )
         )
     assert bench.replica.sizes["headers"] == 1
@@ -417,14 +450,18 @@ def test_R5_only_a_terminal_block_may_be_proposed_again() -> None:
     header = cluster.header(batches=[batch])
     bench.propose(cluster.proposal(header))
     with pytest.raises(PeerFault):
-        bench.propose(cluster.proposal(header, view=2, parent=cluster.certificate(N, 1, header.digest)))
+        bench.propose(
+            cluster.proposal(header, view=2, parent=cluster.certificate(N, 1, header.digest))
+        )
 
 
 def test_R5_a_terminal_block_again_is_voted_for_and_ends_the_epoch_in_its_new_view() -> None:
     bench = follower(view=3)
     cluster = bench.cluster
     terminal = with_terminal(bench)
-    bench.propose(cluster.proposal(terminal, view=3, parent=cluster.certificate(N, 2, terminal.digest)))
+    bench.propose(
+        cluster.proposal(terminal, view=3, parent=cluster.certificate(N, 2, terminal.digest))
+    )
     assert bench.said(N, 3, terminal.digest)
     out = bench.certify(F, 3, terminal.digest)
     assert [commit.header for commit in out.commit] == [terminal]
@@ -438,7 +475,7 @@ def test_R5_a_terminal_block_again_is_voted_for_and_ends_the_epoch_in_its_new_vi
     assert len(bench.cast) == casts
 
 
-# --- R6 -------------------------------------------------------------------------------------------------------------
+# --- R6 -------------------------------------------------------------------------------------------
 
 
 def test_R6_no_vote_before_all_data_is_durable_here() -> None:
@@ -500,7 +537,10 @@ def test_R6_R10_T32_an_invalid_block_is_nullified_at_once(flaw: str) -> None:
         "anchor": {"anchor": bench.anchor(1)},
         "root": {"anchor": replace(cluster.genesis.anchor, root=Digest(b"r" * 32))},
         "next": {"next_epoch": Digest(b"n" * 32)},
-        "limits": {"cut": (*good.cut[:1], replace(tip, length=Sequence(300)), *good.cut[2:]), "batch_count": 300},
+        "limits": {
+            "cut": (*good.cut[:1], replace(tip, length=Sequence(300)), *good.cut[2:]),
+            "batch_count": 300,
+        },
         "chain": {"cut": (*good.cut[:1], LaneTip(Sequence(1), stranger.digest), *good.cut[2:])},
     }
     header = cluster.header(**{"batches": [batch], **changes[flaw]})  # type: ignore[arg-type]
@@ -517,7 +557,7 @@ def test_R6_the_guard_allows_one_notarize_per_view_and_none_after_nullify() -> N
     assert bench.cast == [bench.cluster.statement(X, 1)]
 
 
-# --- R7, R8 ---------------------------------------------------------------------------------------------------------
+# --- R7, R8 ---------------------------------------------------------------------------------------
 
 
 def test_R7_finalises_a_notarized_view_that_it_has_left_and_did_not_vote_for() -> None:
@@ -577,7 +617,10 @@ def test_R8_commits_in_height_order_once_headers_and_batches_are_held() -> None:
     bench.step(Received(SignerIndex(1), BlockMessage(first)))
     assert [ask.batches for ask in bench.tick(0.1).ask] == [(one.digest,)]
     out = bench.hold(one)
-    assert [(c.header, c.batches) for c in out.commit] == [(first, (one.digest,)), (second, (two.digest,))]
+    assert [(c.header, c.batches) for c in out.commit] == [
+        (first, (one.digest,)),
+        (second, (two.digest,)),
+    ]
     assert [c.certificate for c in out.commit] == [None, cluster.certificate(F, 2, second.digest)]
     assert (bench.replica.final, bench.replica.final_view) == (second, 2)
 
@@ -591,7 +634,7 @@ def test_R8_finality_decays_strikes_by_one() -> None:
     assert bench.replica.strikes == 0
 
 
-# --- R9 to R12 ------------------------------------------------------------------------------------------------------
+# --- R9 to R12 ------------------------------------------------------------------------------------
 
 
 def test_R9_timers_are_armed_by_work_alone() -> None:
@@ -650,7 +693,8 @@ def test_R11_a_leader_that_is_dead_while_a_quorum_lives_is_skipped_at_once() -> 
     bench = follower(settings=QUICK)
     alive = [peer for peer in others(bench) if peer != bench.cluster.leader(1)]
     status = Status(
-        StatusBody(Epoch(1), View(1), View(0), Height(0), NO_DIGEST, Height(0), (), Height(0)), Signature(b"")
+        StatusBody(Epoch(1), View(1), View(0), Height(0), NO_DIGEST, Height(0), (), Height(0)),
+        Signature(b""),
     )
     bench.now += 2.5
     bench.step(Received(SignerIndex(alive[0]), status))
@@ -691,7 +735,10 @@ def test_R13_a_vote_for_a_view_that_was_left_is_answered_once_per_interval() -> 
     bench.now += 0.6
     (send,) = bench.hear(X, 1, peer).send
     assert isinstance(send.message, Justify)
-    assert (send.to, [certificate.view for certificate in send.message.certificates]) == (peer, [1, 2])
+    assert (send.to, [certificate.view for certificate in send.message.certificates]) == (
+        peer,
+        [1, 2],
+    )
     assert not bench.hear(X, 1, peer).send
     bench.now += 1.1
     assert len(bench.hear(X, 1, peer).send) == 1
@@ -700,12 +747,14 @@ def test_R13_a_vote_for_a_view_that_was_left_is_answered_once_per_interval() -> 
 def test_R13_a_request_for_certificates_is_answered() -> None:
     bench = follower()
     bench.certify(X, 1)
-    (send,) = bench.step(Received(SignerIndex(others(bench)[0]), CertificateRequest(Epoch(0), View(1)))).send
+    (send,) = bench.step(
+        Received(SignerIndex(others(bench)[0]), CertificateRequest(Epoch(0), View(1)))
+    ).send
     assert isinstance(send.message, Justify)
     assert len(send.message.certificates) == 1
 
 
-# --- R14 and catch-up -----------------------------------------------------------------------------------------------
+# --- R14 and catch-up -----------------------------------------------------------------------------
 
 
 def test_R14_asks_proposer_then_origin_then_the_others_with_growing_patience() -> None:
@@ -754,7 +803,11 @@ def test_a_final_range_goes_through_the_one_commit_path() -> None:
     with pytest.raises(PeerFault):
         bench.step(FinalRange((second,), certificate))
     with pytest.raises(PeerFault):
-        bench.step(FinalRange((first, second), replace(certificate, signatures=(Signature(bytes(64)),) * 3)))
+        bench.step(
+            FinalRange(
+                (first, second), replace(certificate, signatures=(Signature(bytes(64)),) * 3)
+            )
+        )
     with pytest.raises(PeerFault):
         bench.step(FinalRange((first, second), cluster.certificate(N, 4, second.digest)))
     assert bench.replica.view == 1
@@ -764,7 +817,7 @@ def test_a_final_range_goes_through_the_one_commit_path() -> None:
     assert bench.replica.view == 5
 
 
-# --- work, quiet, pressure ------------------------------------------------------------------------------------------
+# --- work, quiet, pressure ------------------------------------------------------------------------
 
 
 def test_work_an_executed_block_is_anchored_and_then_the_chain_is_quiet() -> None:
@@ -894,7 +947,9 @@ def test_pressure_is_a_validity_rule() -> None:
 def test_lanes_a_forked_lane_is_frozen_and_the_others_go_on() -> None:
     bench = leader(feed_back=False)
     bench.replica.voting = False
-    one, two, three = (bench.cluster.batch(lane=1, body=body) for body in (b"one", b"two", b"three"))
+    one, two, three = (
+        bench.cluster.batch(lane=1, body=body) for body in (b"one", b"two", b"three")
+    )
     assert not bench.hold(one).evidence
     assert bench.hold(two).evidence == [LaneEvidence(Lane(1), one.digest, two.digest)]
     assert not bench.hold(three).evidence, "once per lane and epoch"

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from tests.consensus.samples import BATCH_HEADER, MESSAGES, RECORDS, VOTE, certificate
 
 from strongroom.consensus import labels
-from strongroom.consensus.blocks import Anchor, BatchHeader, Header, LaneTip, decode_payload, encode_payload
+from strongroom.consensus.blocks import (
+    Anchor,
+    BatchHeader,
+    Header,
+    LaneTip,
+    decode_payload,
+    encode_payload,
+)
 from strongroom.consensus.codec import decode, encode
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import (
@@ -19,7 +26,7 @@ from strongroom.consensus.messages import (
     encode_message,
 )
 from strongroom.consensus.quorum import Quorum
-from strongroom.consensus.records import RecordKind, decode_record, encode_record
+from strongroom.consensus.replica.records import RecordKind, decode_record, encode_record
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Signature, SignerIndex, View
 
@@ -31,7 +38,11 @@ signatures = st.binary(min_size=64, max_size=64).map(Signature)
 @st.composite
 def statements(draw: st.DrawFn) -> Statement:
     kind = draw(st.sampled_from(Kind))
-    digest = NO_DIGEST if kind is Kind.NULLIFY else draw(digests.filter(lambda value: value != NO_DIGEST))
+    digest = (
+        NO_DIGEST
+        if kind is Kind.NULLIFY
+        else draw(digests.filter(lambda value: value != NO_DIGEST))
+    )
     return Statement(kind, draw(u64), draw(st.integers(1, 2**64 - 1)), digest)  # type: ignore[arg-type]
 
 
@@ -61,7 +72,9 @@ headers = st.builds(
 
 
 def test_no_label_is_a_prefix_of_another() -> None:
-    all_labels = [value for name, value in vars(labels).items() if name.isupper() and isinstance(value, bytes)]
+    all_labels = [
+        value for name, value in vars(labels).items() if name.isupper() and isinstance(value, bytes)
+    ]
     all_labels = [label for label in all_labels if label != b"strongroom/1/"]
     assert len(all_labels) > 25
     for one in all_labels:
@@ -113,7 +126,9 @@ def test_certificates_round_trip(held: Certificate, said: list[Vote]) -> None:
 
 
 @given(st.sampled_from(sorted(MESSAGES)), st.data())
-def test_T31_a_message_with_one_byte_changed_is_refused_or_another_value(name: str, data: st.DataObject) -> None:
+def test_T31_a_message_with_one_byte_changed_is_refused_or_another_value(
+    name: str, data: st.DataObject
+) -> None:
     genuine = encode_message(MESSAGES[name])
     at = data.draw(st.integers(0, len(genuine) - 1))
     changed = genuine[:at] + bytes((data.draw(st.integers(0, 255)),)) + genuine[at + 1 :]
@@ -134,7 +149,9 @@ def test_T31_garbage_is_refused_with_the_one_error(data: bytes) -> None:
 
 
 @given(st.sampled_from(sorted(RECORDS)), st.data())
-def test_a_record_with_one_byte_changed_is_refused_or_another_value(name: str, data: st.DataObject) -> None:
+def test_a_record_with_one_byte_changed_is_refused_or_another_value(
+    name: str, data: st.DataObject
+) -> None:
     kind, genuine = encode_record(RECORDS[name])
     at = data.draw(st.integers(0, len(genuine) - 1))
     changed = genuine[:at] + bytes((data.draw(st.integers(0, 255)),)) + genuine[at + 1 :]
@@ -188,7 +205,11 @@ def test_T33_a_certificate_with_padding_double_or_unordered_signers_is_refused()
 
 
 def test_a_statement_has_a_digest_unless_it_nullifies() -> None:
-    for kind, digest in ((Kind.NULLIFY, VOTE.statement.digest), (Kind.NOTARIZE, NO_DIGEST), (Kind.FINALIZE, NO_DIGEST)):
+    for kind, digest in (
+        (Kind.NULLIFY, VOTE.statement.digest),
+        (Kind.NOTARIZE, NO_DIGEST),
+        (Kind.FINALIZE, NO_DIGEST),
+    ):
         with pytest.raises(NotCanonical):
             Statement(kind, VOTE.statement.epoch, VOTE.statement.view, digest)
     with pytest.raises(NotCanonical):
@@ -229,9 +250,12 @@ def test_a_certificate_message_tells_its_statement_before_its_signatures_are_rea
 
 
 @pytest.mark.parametrize(
-    ("depth", "taken"), [(1, True), (32, True), (33, False), (600, False), (1024, False), (5000, False)]
+    ("depth", "taken"),
+    [(1, True), (32, True), (33, False), (600, False), (1024, False), (5000, False)],
 )
-def test_T27_depth_is_bounded_by_a_rule_of_ours_not_by_a_library_or_a_stack(depth: int, taken: bool) -> None:
+def test_T27_depth_is_bounded_by_a_rule_of_ours_not_by_a_library_or_a_stack(
+    depth: int, taken: bool
+) -> None:
     data = b"\x91" * (depth - 1) + b"\x90"
     if taken:
         assert encode(decode(data)) == data

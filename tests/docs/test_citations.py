@@ -1,4 +1,5 @@
-"""Every rule, section, threat and promise that the code cites stands in the repository's own pages."""
+"""Every rule, section, threat and promise that the code cites stands in the repository's own
+pages."""
 
 import re
 import subprocess
@@ -21,7 +22,9 @@ PROMISE = re.compile(r"\bP(\d{1,2})\b(?!-)")
 
 def files() -> Iterator[Path]:
     """What git tracks, apart from the pages that define the names."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     for line in listed.stdout.splitlines():
         path = ROOT / line
         if path.suffix in SOURCES and path.is_file() and not path.is_symlink():
@@ -62,7 +65,9 @@ def test_every_cited_name_is_explained(pattern: re.Pattern[str], page: str, form
     names = cited(pattern)
     text = (ROOT / page).read_text()
     assert names, "the pattern finds nothing: it is broken"
-    missing = {name: sorted(where) for name, where in names.items() if form.format(name) not in text}
+    missing = {
+        name: sorted(where) for name, where in names.items() if form.format(name) not in text
+    }
     assert missing == {}
 
 

@@ -2,7 +2,8 @@
 
 .venv/bin/python -m tests.enclave.bench_execution [--profile | --walled]
 
-With --walled the same runs in a child behind the real walls of an enclave; they cost nothing that shows.
+With --walled the same runs in a child behind the real walls of an enclave; they cost nothing that
+shows.
 """
 
 import cProfile
@@ -11,9 +12,9 @@ import sys
 import time
 
 from tests.enclave.chain import Chain, Made, founded
-from tests.enclave.walls.child import behind_walls
+from tests.enclave.sandbox.child import behind_walls
 
-from strongroom.enclave.sender import ClientSession
+from strongroom.enclave.outside.client_sessions import ClientSession
 
 PER_BATCH = 500
 BATCHES = 4
@@ -54,7 +55,11 @@ def measure() -> str:
 def _seal(chain: Chain, member: ClientSession, block: int) -> list[list[bytes]]:
     calls = [
         chain.call(
-            "payments.transfer", to=f"/{(i * 7 + block) % ACCOUNTS}", amount=5, source=str(i % ACCOUNTS), memo="x" * 40
+            "payments.transfer",
+            to=f"/{(i * 7 + block) % ACCOUNTS}",
+            amount=5,
+            source=str(i % ACCOUNTS),
+            memo="x" * 40,
         )
         for i in range(BATCHES * PER_BATCH)
     ]

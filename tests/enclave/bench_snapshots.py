@@ -1,4 +1,5 @@
-"""What a snapshot costs in CPU time: the copy at its height, the worst share of a block, loading. Run it by hand:
+"""What a snapshot costs in CPU time: the copy at its height, the worst share of a block, loading.
+Run it by hand:
 
 .venv/bin/python -m tests.enclave.bench_snapshots [accounts]
 """
@@ -14,10 +15,10 @@ from tests.enclave.snapshot_world import Ledger
 
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.__main__ import COLLECTOR_THRESHOLDS
-from strongroom.enclave.capture import Capture
+from strongroom.enclave.execution.snapshotting import Capture
+from strongroom.enclave.formats.snapshot import SnapshotBox, StreamReader
 from strongroom.enclave.programs.payments import ACCOUNTS, BALANCES, MOVEMENTS, OWNERS
-from strongroom.enclave.sessions import Session
-from strongroom.enclave.snapshot import SnapshotBox, StreamReader
+from strongroom.enclave.sessions.sessions import Session
 
 BLOCKS = 4096
 MOVEMENTS_EACH = 5
@@ -33,7 +34,9 @@ def fill(ledger: Ledger, accounts: int) -> None:
         maps[OWNERS].restore(number, (owner, "main"))
         maps[BALANCES].restore(number, (1_000_000 + number, MOVEMENTS_EACH))
         for movement in range(MOVEMENTS_EACH):
-            maps[MOVEMENTS].restore((number, movement), (number, 5, number + 1, "x" * 40, 1_000_000))
+            maps[MOVEMENTS].restore(
+                (number, movement), (number, 5, number + 1, "x" * 40, 1_000_000)
+            )
         id, statement = (Digest(sha256(part + owner).digest()) for part in (b"id", b"statement"))
         table._add(id, Session(Digest(owner), bytes(48), 40, 2**40 - 1), statement)
 

@@ -1,4 +1,5 @@
-"""A final chain without consensus: blocks made from envelopes, certified by the real vote keys of a founded cluster."""
+"""A final chain without consensus: blocks made from envelopes, certified by the real vote keys of a
+founded cluster."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,15 @@ from typing import Any
 from tests.enclave.fixtures import FoundedCluster, key_named, make_cluster_genesis
 from tests.enclave.probe import probe
 
-from strongroom.consensus.blocks import Anchor, Batch, BatchHeader, Header, LaneTip, encode_payload, initial_cut
+from strongroom.consensus.blocks import (
+    Anchor,
+    Batch,
+    BatchHeader,
+    Header,
+    LaneTip,
+    encode_payload,
+    initial_cut,
+)
 from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import (
     Digest,
@@ -22,16 +31,22 @@ from strongroom.consensus.types import (
     View,
 )
 from strongroom.consensus.types import Sequence as LaneSequence
-from strongroom.enclave.envelope import Call, Query, transaction_id
-from strongroom.enclave.execution import Executor
-from strongroom.enclave.finality import FinalRun, check_run
-from strongroom.enclave.genesis import epoch_chain
-from strongroom.enclave.history import HistoryTree
-from strongroom.enclave.keyring import Keyring
-from strongroom.enclave.outcome import Code, Outcome
+from strongroom.enclave.execution.executor import Executor
+from strongroom.enclave.formats.envelope import Call, Query, transaction_id
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.outcome import Code, Outcome
+from strongroom.enclave.keys.keyring import Keyring
+from strongroom.enclave.outside.client_sessions import (
+    AnswerKey,
+    ClientSession,
+    Identity,
+    Result,
+    seal_query,
+)
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.programs import PROGRAMS, bind_arguments
-from strongroom.enclave.sender import AnswerKey, ClientSession, Identity, Result, seal_query
+from strongroom.enclave.proofs.finality import FinalRun, check_run
+from strongroom.enclave.proofs.genesis import epoch_chain
 
 EPOCH = Epoch(0)
 
@@ -61,7 +76,8 @@ class Made:
 
 
 class Chain:
-    """Makes blocks one after the other, executes them on an executor of its own, and keeps what a host keeps."""
+    """Makes blocks one after the other, executes them on an executor of its own, and keeps what a
+    host keeps."""
 
     def __init__(self, cluster: FoundedCluster | None = None) -> None:
         self.cluster = cluster or founded()
@@ -78,10 +94,13 @@ class Chain:
         keyring = Keyring([self.cluster.secrets[index]])
         return Executor(self.genesis, keyring, self.epochs, {**PROGRAMS, "probe": probe})
 
-    # --- blocks ------------------------------------------------------------------------------------------------------
+    # --- blocks -----------------------------------------------------------------------------------
 
-    def make(self, lanes: Mapping[int, Sequence[Sequence[bytes]]], *, anchor: Anchor | None = None) -> Made:
-        """The next block: for every lane its batches, each a sequence of envelopes. Becomes the tip."""
+    def make(
+        self, lanes: Mapping[int, Sequence[Sequence[bytes]]], *, anchor: Anchor | None = None
+    ) -> Made:
+        """The next block: for every lane its batches, each a sequence of envelopes. Becomes the
+        tip."""
         parent = self.tip
         cut = list(initial_cut(parent.digest, self.members) if parent.height == 0 else parent.cut)
         batches = []
@@ -135,7 +154,7 @@ class Chain:
         self.history.append(outcome.history_leaf)
         return outcome
 
-    # --- users -------------------------------------------------------------------------------------------------------
+    # --- users ------------------------------------------------------------------------------------
 
     def call(self, name: str, /, **arguments: Any) -> Call:
         program, _, operation = name.partition(".")
@@ -149,8 +168,12 @@ class Chain:
     def measurement(self) -> bytes:
         return bytes(self.genesis.validators[0].measurement_digest)
 
-    def open(self, who: str, call: Call | None = None, *, close: bool = False) -> tuple[ClientSession, bytes]:
-        return ClientSession.open(self.genesis.public_key, self.genesis.chain, EPOCH, person(who), call, close=close)
+    def open(
+        self, who: str, call: Call | None = None, *, close: bool = False
+    ) -> tuple[ClientSession, bytes]:
+        return ClientSession.open(
+            self.genesis.public_key, self.genesis.chain, EPOCH, person(who), call, close=close
+        )
 
     def session(self, who: str) -> ClientSession:
         session, envelope = self.open(who)
@@ -170,7 +193,14 @@ class Chain:
         return session.open_result(0, transaction_id(envelope), outcome.result_at(0))
 
     def query_envelope(
-        self, who: str, name: str, /, *, at_least: int = 0, linearizable: bool = False, **arguments: Any
+        self,
+        who: str,
+        name: str,
+        /,
+        *,
+        at_least: int = 0,
+        linearizable: bool = False,
+        **arguments: Any,
     ) -> tuple[AnswerKey, bytes]:
         query = Query(self.call(name, **arguments), Height(at_least), linearizable)
         return seal_query(self.genesis.public_key, self.genesis.chain, EPOCH, person(who), query)

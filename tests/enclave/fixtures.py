@@ -1,5 +1,5 @@
-"""A whole cluster's genesis in memory: one simulated manufacturer per process, chips, operators, members, enclaves'
-keys."""
+"""A whole cluster's genesis in memory: one simulated manufacturer per process, chips, operators,
+members, enclaves' keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from hashlib import sha256
 from strongroom.consensus.types import Digest, Milliseconds, PublicKey
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
-from strongroom.enclave.constitution import Constitution
-from strongroom.enclave.founding import Accepted, accept, found, genesis_claims
-from strongroom.enclave.genesis import VerifiedGenesis
-from strongroom.enclave.keys import EpochSecrets, NodeKeys
+from strongroom.enclave.keys.keys import EpochSecrets, NodeKeys
+from strongroom.enclave.member.founding import Accepted, accept, found, genesis_claims
+from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.manufacturer import Manufacturer
 from strongroom.enclave.primitives import Secret, SigningKey
+from strongroom.enclave.proofs.constitution import Constitution
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
 
 CREATED_MS = Milliseconds(1_800_000_000_000)
 MEASUREMENT = bytes(range(48))
@@ -49,7 +49,9 @@ class Applicant:
     operator_key: SigningKey
     keys: NodeKeys
 
-    def evidence(self, constitution: Constitution, *, measurement: bytes = MEASUREMENT, region: str = REGION) -> bytes:
+    def evidence(
+        self, constitution: Constitution, *, measurement: bytes = MEASUREMENT, region: str = REGION
+    ) -> bytes:
         """Its evidence over the constitution."""
         claims = genesis_claims(
             self.keys,
@@ -66,7 +68,9 @@ class Applicant:
             measurement=measurement,
             region=region,
         )
-        return self.chip.evidence(claims, measurement=measurement, deployment=deployment.sign(self.operator_key))
+        return self.chip.evidence(
+            claims, measurement=measurement, deployment=deployment.sign(self.operator_key)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +92,8 @@ class FoundedCluster:
 
 
 def make_applicants(n: int) -> list[Applicant]:
-    """`n` enclaves on `n` chips of `n` operators, in order of node key: their names follow the order, n0 is the
-    founder."""
+    """`n` enclaves on `n` chips of `n` operators, in order of node key: their names follow the
+    order, n0 is the founder."""
     keys = sorted((NodeKeys.fresh() for _ in range(n)), key=lambda one: one.node.public)
     return [
         Applicant(
@@ -148,19 +152,27 @@ def make_cluster_genesis(
     measurement: bytes = MEASUREMENT,
     limits: Mapping[str, int] | None = None,
 ) -> FoundedCluster:
-    """Found a service of `n` validators; `member0` has the issuer role of payments unless `issuer` names another
-    key."""
-    governing = dict(members) if members is not None else {f"member{i}": key_named(f"member{i}") for i in range(4)}
+    """Found a service of `n` validators; `member0` has the issuer role of payments unless `issuer`
+    names another key."""
+    governing = (
+        dict(members)
+        if members is not None
+        else {f"member{i}": key_named(f"member{i}") for i in range(4)}
+    )
     issuing = issuer if issuer is not None else governing[min(governing)].public
     roles = [("payments", "issuer", identity_of(issuing))]
     if auditor is not None:
         roles += [(program, "auditor", identity_of(auditor)) for program in ("payments", "records")]
     applicants = make_applicants(n)
     policy = make_policy(applicants, measurement=measurement)
-    constitution = make_constitution(policy, governing, roles=tuple(roles), programs=programs, limits=limits)
+    constitution = make_constitution(
+        policy, governing, roles=tuple(roles), programs=programs, limits=limits
+    )
     evidence = [one.evidence(constitution, measurement=measurement) for one in applicants]
     founding = found(constitution.encode(), evidence, applicants[0].keys)
-    accepted: list[Accepted] = [accept(founding.genesis, founding.wraps, one.keys) for one in applicants]
+    accepted: list[Accepted] = [
+        accept(founding.genesis, founding.wraps, one.keys) for one in applicants
+    ]
     return FoundedCluster(
         genesis=founding.genesis,
         wraps=founding.wraps,

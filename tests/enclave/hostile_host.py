@@ -1,8 +1,9 @@
-"""A host that plays with the door of a founded, fresh member: valid requests, changed ones, replayed ones, noise.
+"""A host that plays with the door of a founded, fresh member: valid requests, changed ones,
+replayed ones, noise.
 
-Owns what must hold whatever it does: an answer or a typed refusal, never another error; a refusal changes nothing; what
-is executed is the one history; no key and no plaintext in any frame that comes out. Used by tests/enclave/test_door.py
-and by scripts/fuzz_door.
+Owns what must hold whatever it does: an answer or a typed refusal, never another error; a refusal
+changes nothing; what is executed is the one history; no key and no plaintext in any frame that
+comes out. Used by tests/enclave/door/test_door.py and by scripts/fuzz_door.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,12 +19,12 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Height, Sequence, View
-from strongroom.enclave.core import Core
-from strongroom.enclave.door import answer_to
+from strongroom.enclave.door.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.door.serve import answer_to
+from strongroom.enclave.keys.sealing import SealedState, seal_state
+from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
-from strongroom.enclave.sealing import SealedState, seal_state
-from strongroom.enclave.sender import ClientSession
 
 CANARY = "canary in every memo"
 NONCE = bytes(range(32))
@@ -63,12 +64,20 @@ def ledger() -> Ledger:
         chain.commit(*envelopes)
         roots.append(chain.executor.root)
 
-    _, issue = chain.open("member0", chain.call("payments.issue", to="alice", amount=1000), close=True)
+    _, issue = chain.open(
+        "member0", chain.call("payments.issue", to="alice", amount=1000), close=True
+    )
     commit(issue)
     session, opening = chain.open("alice")
     commit(opening, opening, b"noise", opening[:-1])
     for amount in (1, 10_000):
-        commit(*(session.seal_call(chain.call("payments.transfer", to="bob", amount=amount, memo=CANARY))[1],))
+        commit(
+            *(
+                session.seal_call(
+                    chain.call("payments.transfer", to="bob", amount=amount, memo=CANARY)
+                )[1],
+            )
+        )
     commit()
     return Ledger(chain, tuple(roots), session, opening)
 
@@ -94,7 +103,7 @@ class HostileHost:
         self.must(Op.UNSEAL, self.sealed, founded.verified.data)
         self.must(Op.FRESHEN, self._heads(self.must(Op.CHALLENGE), height=0))
 
-    # --- asking ------------------------------------------------------------------------------------------------------
+    # --- asking -----------------------------------------------------------------------------------
 
     def ask(self, request: bytes) -> object:
         """One request; its answer, or the Refusal as a value. Checks all that must hold.
@@ -125,7 +134,8 @@ class HostileHost:
         return answer
 
     def fingerprint(self) -> tuple[object, ...]:
-        """Everything of the member that a request may change; what it remembers of linearizable queries apart."""
+        """Everything of the member that a request may change; what it remembers of linearizable
+        queries apart."""
         member = self.core._member
         if member is None:
             return ()
@@ -159,13 +169,18 @@ class HostileHost:
         assert held.input is not None
         secrets = (node, *votes.values(), *wraps.values(), held.input, held.ledger)
         for secret in secrets:
-            assert not any(form in frame for form in _forms(secret.reveal())), "a key came out of the door"
-        assert not any(form in frame for form in _forms(CANARY.encode())), "plaintext came out of the door"
+            assert not any(form in frame for form in _forms(secret.reveal())), (
+                "a key came out of the door"
+            )
+        assert not any(form in frame for form in _forms(CANARY.encode())), (
+            "plaintext came out of the door"
+        )
 
-    # --- what is valid now -------------------------------------------------------------------------------------------
+    # --- what is valid now ------------------------------------------------------------------------
 
     def valid_one(self, wanted: Op) -> bytes:
-        """A request of this kind that is valid now, if there is one; of an earlier stage of its life else."""
+        """A request of this kind that is valid now, if there is one; of an earlier stage of its
+        life else."""
         arguments = dict(self._makers())[wanted]
         return encode_request(wanted, *arguments())
 
@@ -175,7 +190,16 @@ class HostileHost:
         newest = chain.blocks[min(height, len(chain.blocks) - 1)]
         statement = Statement(Kind.NOTARIZE, EPOCH, View(height + 1), newest.header.digest)
         final = chain.certificate(newest.header).to_wire()
-        status = StatusBody(EPOCH, View(9), View(1), Height(1), Digest(NONCE), Height(1), (Sequence(0),) * 4, Height(1))
+        status = StatusBody(
+            EPOCH,
+            View(9),
+            View(1),
+            Height(1),
+            Digest(NONCE),
+            Height(1),
+            (Sequence(0),) * 4,
+            Height(1),
+        )
         head = HeadBody(NONCE, EPOCH, newest.header, chain.certificate(newest.header), None, ())
         identity = ("n9", "operator9", "eu-west", NONCE, (b"", bytes(64)))
         yield Op.PREPARE, lambda: (founded.constitution.encode(), identity)
@@ -187,12 +211,21 @@ class HostileHost:
         yield Op.PREPARE_JOIN, lambda: (founded.genesis, identity)
         yield Op.UNSEAL_SUCCESSOR, lambda: (self.sealed, founded.genesis)
         yield Op.TAKE_OVER, lambda: (self.sealed,)
-        yield Op.HAND_OVER, lambda: (NONCE + NONCE,)  # a good one would end this member, and with it the game
+        yield (
+            Op.HAND_OVER,
+            lambda: (NONCE + NONCE,),
+        )  # a good one would end this member, and with it the game
         yield Op.EPOCHS, lambda: ((),)
-        yield Op.ATTEST, lambda: (int(newest.header.height), newest.header.digest, "127.0.0.1:1", "127.0.0.1:2")
+        yield (
+            Op.ATTEST,
+            lambda: (int(newest.header.height), newest.header.digest, "127.0.0.1:1", "127.0.0.1:2"),
+        )
         yield Op.KEYS_CHALLENGE, tuple
         yield Op.KEYS_PROOF, lambda: (NONCE,)
-        yield Op.KEYS_GIVE, lambda: (peer_evidence(), self.must(Op.KEYS_CHALLENGE), int(chain.tip.time_ms))
+        yield (
+            Op.KEYS_GIVE,
+            lambda: (peer_evidence(), self.must(Op.KEYS_CHALLENGE), int(chain.tip.time_ms)),
+        )
         yield Op.KEYS_TAKE, lambda: (NONCE,)
         yield Op.REFRESH, tuple
         yield Op.LEAVE, tuple
@@ -205,19 +238,49 @@ class HostileHost:
         yield Op.SIGN_STATUS, lambda: (status.to_wire(),)
         yield Op.SIGN_HEAD, lambda: (head.to_wire(),)
         yield Op.RECALL, lambda: ((statement.to_wire(),),)
-        yield Op.CAST, lambda: ((statement.to_wire(), Statement(Kind.NULLIFY, EPOCH, View(99), NO_DIGEST).to_wire()),)
+        yield (
+            Op.CAST,
+            lambda: (
+                (
+                    statement.to_wire(),
+                    Statement(Kind.NULLIFY, EPOCH, View(99), NO_DIGEST).to_wire(),
+                ),
+            ),
+        )
         yield Op.FORGET, lambda: (0, height)
         yield Op.CHALLENGE, tuple
         yield Op.FRESHEN, lambda: (self._heads(self.must(Op.CHALLENGE), height=len(chain.blocks)),)
-        yield Op.APPLY, lambda: ((newest.header.encoded,), (chain.outcomes[newest.header.height - 1].encode(),))
+        yield (
+            Op.APPLY,
+            lambda: (
+                (newest.header.encoded,),
+                (chain.outcomes[newest.header.height - 1].encode(),),
+            ),
+        )
         yield Op.CONFIRM, lambda: ((newest.header.encoded,), final)
-        yield Op.EXECUTE, lambda: (((newest.header.encoded, tuple(one.to_wire() for one in newest.batches)),), final)
+        yield (
+            Op.EXECUTE,
+            lambda: (
+                ((newest.header.encoded, tuple(one.to_wire() for one in newest.batches)),),
+                final,
+            ),
+        )
         yield Op.QUERY, lambda: (chain.query_envelope("alice", "payments.statement")[1], None)
         yield Op.SEAL, tuple
         yield Op.STATUS, tuple
         leaf = chain.outcomes[newest.header.height - 1].history_leaf
         yield Op.SNAPSHOT, lambda: (0, 0)
-        yield Op.LOAD, lambda: (newest.header.encoded, leaf.encode(), (NONCE,), newest.header.encoded, final, 1)
+        yield (
+            Op.LOAD,
+            lambda: (
+                newest.header.encoded,
+                leaf.encode(),
+                (NONCE,),
+                newest.header.encoded,
+                final,
+                1,
+            ),
+        )
         yield Op.LOAD_CHUNK, lambda: (0, NONCE)
         yield Op.LOAD_END, tuple
 
@@ -261,11 +324,13 @@ def peer_evidence() -> bytes:
     )
     measured: Any = Measured(founded.measurement)
     core = Core(founded.chips[1], measured)
-    core.unseal(seal_state(founded.chips[1].sealing_secret(founded.measurement), state), founded.genesis)
+    core.unseal(
+        seal_state(founded.chips[1].sealing_secret(founded.measurement), state), founded.genesis
+    )
     return core.member.link_evidence(NONCE)
 
 
-# --- what a host does to a request -----------------------------------------------------------------------------------
+# --- what a host does to a request ----------------------------------------------------------------
 
 
 def flip(request: bytes, at: int, bits: int) -> bytes:
@@ -278,7 +343,8 @@ def flip(request: bytes, at: int, bits: int) -> bytes:
 
 
 def graft(request: bytes, at: int, scion: Any) -> bytes:
-    """Replace the at-th value of the request's arguments, at whatever depth, by another one; stays canonical."""
+    """Replace the at-th value of the request's arguments, at whatever depth, by another one; stays
+    canonical."""
     try:
         op, arguments = codec.decode(request)
     except (ValueError, TypeError, NotCanonical):

@@ -1,4 +1,5 @@
-"""Values that have the right shape and are chosen to hurt: for whoever signs, wraps or attests with a member's keys."""
+"""Values that have the right shape and are chosen to hurt: for whoever signs, wraps or attests with
+a member's keys."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,7 +27,8 @@ _ORDERS = (
 
 
 def _low_order_points() -> Iterator[bytes]:
-    """Every encoding of a point of low order: canonical, beyond the prime, and with the bit that nobody reads."""
+    """Every encoding of a point of low order: canonical, beyond the prime, and with the bit that
+    nobody reads."""
     for coordinate in _ORDERS:
         for value in (coordinate, coordinate + _PRIME):
             if value < 2**255:
@@ -46,17 +48,41 @@ BAD_HYBRID_KEYS = (
 )
 """1216 bytes each, to which nothing can be sealed."""
 
-INTEGERS = st.sampled_from([0, 1, -1, 2, 255, 2**31, 2**32 - 1, 2**32, 2**53, 2**63 - 1, 2**63, 2**64 - 1, -(2**63)])
+INTEGERS = st.sampled_from(
+    [0, 1, -1, 2, 255, 2**31, 2**32 - 1, 2**32, 2**53, 2**63 - 1, 2**63, 2**64 - 1, -(2**63)]
+)
 BYTES = st.one_of(
     st.sampled_from(
-        [b"", b"\x00", bytes(16), bytes(31), bytes(32), b"\xff" * 32, bytes(33), bytes(64), b"\x01" * 4096]
+        [
+            b"",
+            b"\x00",
+            bytes(16),
+            bytes(31),
+            bytes(32),
+            b"\xff" * 32,
+            bytes(33),
+            bytes(64),
+            b"\x01" * 4096,
+        ]
     ),
     st.sampled_from([*LOW_ORDER_POINTS, *BAD_HYBRID_KEYS, _WHOLE]),
     st.binary(max_size=40),
 )
 TEXTS = st.one_of(
     st.sampled_from(
-        ["", " ", "\x00", "\x1b[2J", "\x9b2J", "\u202e", "\U0001fae8", "a" * 64, "é" * 33, "ǆ" * 300, "n0"]
+        [
+            "",
+            " ",
+            "\x00",
+            "\x1b[2J",
+            "\x9b2J",
+            "\u202e",
+            "\U0001fae8",
+            "a" * 64,
+            "é" * 33,
+            "ǆ" * 300,
+            "n0",
+        ]
     ),
     st.text(max_size=12),
 )
@@ -65,18 +91,32 @@ for _ in range(400):
     _deep = (_deep,)
 DEEP = _deep
 ODDITIES: Any = st.sampled_from(
-    [None, True, 1.5, float("nan"), msgpack.Timestamp.from_datetime(datetime(2030, 1, 1, tzinfo=UTC)), DEEP, ()]
+    [
+        None,
+        True,
+        1.5,
+        float("nan"),
+        msgpack.Timestamp.from_datetime(datetime(2030, 1, 1, tzinfo=UTC)),
+        DEEP,
+        (),
+    ]
 )
 """What the codec reads and no field may hold."""
 LEAVES: Any = INTEGERS | BYTES | TEXTS | ODDITIES
-TUPLES: Any = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=8).map(
-    lambda value: value if type(value) is tuple else (value,)
-)
+TUPLES: Any = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4).map(tuple), max_leaves=8
+).map(lambda value: value if type(value) is tuple else (value,))
 
 
 def like(value: object) -> Any:
     """Values of the type of this one, itself among them."""
-    kinds: dict[type, Any] = {int: INTEGERS, bytes: BYTES, str: TEXTS, tuple: TUPLES, bool: st.booleans()}
+    kinds: dict[type, Any] = {
+        int: INTEGERS,
+        bytes: BYTES,
+        str: TEXTS,
+        tuple: TUPLES,
+        bool: st.booleans(),
+    }
     near = [st.just(value)]
     if type(value) is int:
         near += [st.just(value + 1), st.just(value - 1)]
@@ -85,14 +125,21 @@ def like(value: object) -> Any:
     return st.one_of(*near, kinds[type(value)])
 
 
-def forged_evidence(applicant: Applicant, claims: Claims, *, measurement: bytes, **changed: object) -> bytes:
-    """Evidence that a chip signs over claims which no honest enclave would write: it names whatever it is told."""
+def forged_evidence(
+    applicant: Applicant, claims: Claims, *, measurement: bytes, **changed: object
+) -> bytes:
+    """Evidence that a chip signs over claims which no honest enclave would write: it names whatever
+    it is told."""
     names = list(Claims.__dataclass_fields__)
     named = {name: getattr(claims, name) for name in names} | changed
     encoded = codec.encode(tuple(named[name] for name in names))
     chip = applicant.chip
-    statement = codec.encode((named["node"], named["operator"], chip.chip_id, measurement, named["region"]))
-    report = chip.attest(report_data_of(encoded), measurement=measurement, host_data=host_data(statement))
+    statement = codec.encode(
+        (named["node"], named["operator"], chip.chip_id, measurement, named["region"])
+    )
+    report = chip.attest(
+        report_data_of(encoded), measurement=measurement, host_data=host_data(statement)
+    )
     return Evidence(
         report=report,
         vek=chip.endorsements.vek,

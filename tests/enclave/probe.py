@@ -1,4 +1,5 @@
-"""A program that does what programs must not, and what payments never need: it probes the walls around programs."""
+"""A program that does what programs must not, and what payments never need: it probes the walls
+around programs."""
 
 from typing import Any
 
@@ -82,7 +83,13 @@ def claim(context: Context, *, data: bytes) -> None:
 
 @probe.transaction
 def take(
-    context: Context, *, who: Identity, account: Account, numbers: list[int], flag: bool, maybe: str | None = None
+    context: Context,
+    *,
+    who: Identity,
+    account: Account,
+    numbers: list[int],
+    flag: bool,
+    maybe: str | None = None,
 ) -> list[Any]:
     return [who, account, list(numbers), flag, maybe]
 

@@ -1,8 +1,10 @@
-"""Executes recorded blocks in a process of its own and prints what they come to; see test_interpreters.py.
+"""Executes recorded blocks in a process of its own and prints what they come to; see
+test_interpreters.py.
 
     PYTHONPATH=.src python tests/enclave/same_blocks.py FILE [RECURSION_LIMIT]
 
-Imports nothing but the standard library and what execution loads, so that any interpreter that has these can run it.
+Imports nothing but the standard library and what execution loads, so that any interpreter that has
+these can run it.
 """
 
 import json
@@ -15,12 +17,12 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.statements import Certificate
-from strongroom.enclave.execution import Executor
-from strongroom.enclave.finality import check_run
-from strongroom.enclave.genesis import epoch_chain, verify_genesis
-from strongroom.enclave.keyring import Keyring
+from strongroom.enclave.execution.executor import Executor
+from strongroom.enclave.keys.keyring import Keyring
+from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.primitives import verify
-from strongroom.enclave.sealing import SealedState
+from strongroom.enclave.proofs.finality import check_run
+from strongroom.enclave.proofs.genesis import epoch_chain, verify_genesis
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Recording:
         return codec.encode((self.genesis, self.state, self.blocks))
 
     def execute(self) -> list[list[object]]:
-        """Of each block: height, codes, history root, SHA-256 of the outcome; at last the state's digest."""
+        """Of each block: height, codes, history root, SHA-256 of the outcome; at last the state's
+        digest."""
         genesis = verify_genesis(self.genesis)
         epochs = epoch_chain(genesis)
         executor = Executor(genesis, Keyring(list(SealedState.decode(self.state).secrets)), epochs)
@@ -45,7 +48,9 @@ class Recording:
         for encoded, wires, certified in self.blocks:
             header = Header.decode(encoded)
             batches = [Batch.from_wire(wire) for wire in wires]
-            run = check_run(executor.header, [header], Certificate.from_wire(certified), epochs, verify)
+            run = check_run(
+                executor.header, [header], Certificate.from_wire(certified), epochs, verify
+            )
             (outcome,) = executor.execute(run, [batches])
             digest = sha256(outcome.encode()).hexdigest()
             said.append([int(header.height), outcome.codes.hex(), executor.root.hex(), digest])

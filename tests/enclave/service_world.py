@@ -1,14 +1,21 @@
-"""Real enclaves of a founded service, and a ledger made by hand: blocks certified by their own vote keys, no network.
+"""Real enclaves of a founded service, and a ledger made by hand: blocks certified by their own vote
+keys, no network.
 
-Owns the loop that a cluster of hosts would run: gather what enclaves want said, order it, certify, execute everywhere,
-go on into the next epoch. Time passes as a test says.
+Owns the loop that a cluster of hosts would run: gather what enclaves want said, order it, certify,
+execute everywhere, go on into the next epoch. Time passes as a test says.
 """
 
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from tests.enclave.chain import make_batch, person, resolve
-from tests.enclave.fixtures import REGION, FoundedCluster, key_named, make_cluster_genesis, manufacturer
+from tests.enclave.fixtures import (
+    REGION,
+    FoundedCluster,
+    key_named,
+    make_cluster_genesis,
+    manufacturer,
+)
 from tests.enclave.hostile_host import Measured
 
 from strongroom.consensus import codec
@@ -29,17 +36,17 @@ from strongroom.consensus.types import (
 )
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.deployment import Deployment
-from strongroom.enclave.core import Core
-from strongroom.enclave.envelope import Call, transaction_id
+from strongroom.enclave.formats.envelope import Call, transaction_id
+from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import proposal_digest, proposal_id, sign_public
-from strongroom.enclave.identity import Identity
-from strongroom.enclave.member import Member
-from strongroom.enclave.outcome import Code, Outcome
+from strongroom.enclave.keys.identity import Identity
+from strongroom.enclave.keys.sealing import SealedState, seal_state
+from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.member import Member
+from strongroom.enclave.outside.client_sessions import ClientSession, Result
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.programs import bind_arguments
-from strongroom.enclave.sealing import SealedState, seal_state
-from strongroom.enclave.sender import ClientSession, Result
 
 BLOCK_MS = 100
 RPC, PEER = "127.0.0.1:7400", "127.0.0.1:7410"
@@ -82,7 +89,9 @@ class Block:
 class World:
     """A service from genesis on."""
 
-    cluster: FoundedCluster = field(default_factory=lambda: make_cluster_genesis(limits={"activation_delay_ms": 0}))
+    cluster: FoundedCluster = field(
+        default_factory=lambda: make_cluster_genesis(limits={"activation_delay_ms": 0})
+    )
 
     def __post_init__(self) -> None:
         self.chain: ChainId = self.cluster.verified.chain
@@ -98,7 +107,7 @@ class World:
         for index, applicant in enumerate(self.cluster.applicants):
             self._found(applicant.name, index)
 
-    # --- nodes -------------------------------------------------------------------------------------------------------
+    # --- nodes ------------------------------------------------------------------------------------
 
     def _found(self, name: str, index: int) -> None:
         chip = self.cluster.chips[index]
@@ -109,15 +118,22 @@ class World:
             boot=0,
             mark=(Height(0), Digest(bytes(32))),
         )
-        self.nodes[name] = self.boot(name, chip, seal_state(chip.sealing_secret(self.cluster.measurement), state))
+        self.nodes[name] = self.boot(
+            name, chip, seal_state(chip.sealing_secret(self.cluster.measurement), state)
+        )
 
-    def boot(self, name: str, chip: SimulatedChip, sealed: bytes, measurement: bytes | None = None) -> Node:
+    def boot(
+        self, name: str, chip: SimulatedChip, sealed: bytes, measurement: bytes | None = None
+    ) -> Node:
         """A process that unseals; its heads come with the next `freshen`."""
         core = Core(chip, Measured(measurement or self.cluster.measurement))  # type: ignore[arg-type]
         return Node(name, chip, core, core.unseal(sealed, self.cluster.genesis))
 
-    def prepare(self, name: str, operator: str = "operator9", measurement: bytes | None = None) -> Node:
-        """A node that is in no genesis, in its first boot, maybe of other code; its operator is not known yet."""
+    def prepare(
+        self, name: str, operator: str = "operator9", measurement: bytes | None = None
+    ) -> Node:
+        """A node that is in no genesis, in its first boot, maybe of other code; its operator is not
+        known yet."""
         chip, code = manufacturer().make_chip(), measurement or self.cluster.measurement
         core = Core(chip, Measured(code))  # type: ignore[arg-type]
         deployment = Deployment(
@@ -134,7 +150,8 @@ class World:
         return self.boot(name, chip, sealed, code)
 
     def catch_up(self, node: Node) -> None:
-        """Apply everything that a quorum has anchored, from recorded outcomes, as a host does after a restart."""
+        """Apply everything that a quorum has anchored, from recorded outcomes, as a host does after
+        a restart."""
         learner = node.core.learner
         learner.extend(self.entries)
         newest = self.blocks[-1]
@@ -142,7 +159,9 @@ class World:
         start = learner.status()[0]
         if target > start:
             wanted = range(start, target)
-            learner.apply([self.blocks[at].header for at in wanted], [self.outcomes[at] for at in wanted])
+            learner.apply(
+                [self.blocks[at].header for at in wanted], [self.outcomes[at] for at in wanted]
+            )
             learner.confirm([block.header for block in self.blocks[target:]], newest.certificate)
 
     def finish(self, node: Node) -> None:
@@ -172,13 +191,18 @@ class World:
     def voters(self) -> list[Node]:
         """A quorum of the current epoch."""
         keys = {node.key: node for node in self.nodes.values()}
-        members = [keys[one.node_key] for one in self.description.validators if one.node_key in keys]
+        members = [
+            keys[one.node_key] for one in self.description.validators if one.node_key in keys
+        ]
         return members[-self.description.quorum.size :]
 
-    # --- the ledger --------------------------------------------------------------------------------------------------
+    # --- the ledger -------------------------------------------------------------------------------
 
-    def commit(self, *envelopes: bytes, after_ms: int = BLOCK_MS, only: set[str] | None = None) -> Outcome:
-        """One block, executed by all nodes that have the epoch's keys; the terminal one when the state wishes so."""
+    def commit(
+        self, *envelopes: bytes, after_ms: int = BLOCK_MS, only: set[str] | None = None
+    ) -> Outcome:
+        """One block, executed by all nodes that have the epoch's keys; the terminal one when the
+        state wishes so."""
         block = self.next_block(envelopes, after_ms)
         outcome: bytes | None = None
         for node in self.nodes.values():
@@ -200,15 +224,25 @@ class World:
         return Outcome.decode(outcome)
 
     def next_block(
-        self, envelopes: tuple[bytes, ...] = (), after_ms: int = BLOCK_MS, next_epoch: Digest | None = None
+        self,
+        envelopes: tuple[bytes, ...] = (),
+        after_ms: int = BLOCK_MS,
+        next_epoch: Digest | None = None,
     ) -> Block:
-        """The next block, certified; of the epoch that the state wishes, unless a test wishes another."""
+        """The next block, certified; of the epoch that the state wishes, unless a test wishes
+        another."""
         parent, members = self.tip, len(self.description.validators)
         begins = parent.height == 0 or parent.epoch != self.description.epoch
         cut = list(initial_cut(parent.digest, members) if begins else parent.cut)
         batches: list[Batch] = []
         if envelopes:
-            made = make_batch(0, cut[0], encode_payload(list(envelopes)), len(envelopes), epoch=self.description.epoch)
+            made = make_batch(
+                0,
+                cut[0],
+                encode_payload(list(envelopes)),
+                len(envelopes),
+                epoch=self.description.epoch,
+            )
             cut[0] = LaneTip(Sequence(cut[0].length + 1), made.header.digest)
             batches.append(made)
         self.view += 1
@@ -231,7 +265,9 @@ class World:
     def _root(self) -> bytes:
         if self.tip.height == 0:
             return next(iter(self.nodes.values())).core.learner.status()[1]
-        return next(node for node in self.nodes.values() if node.height == self.tip.height).core.learner.status()[1]
+        return next(
+            node for node in self.nodes.values() if node.height == self.tip.height
+        ).core.learner.status()[1]
 
     def _wished(self) -> Digest:
         wish = Outcome.decode(self.outcomes[-1]).wish if self.outcomes else b""
@@ -250,12 +286,20 @@ class World:
             assert index is not None
             signed.append((index, node.member.cast([statement])[0]))
         signed.sort()
-        return Certificate(statement, tuple(index for index, _ in signed), tuple(signature for _, signature in signed))
+        return Certificate(
+            statement,
+            tuple(index for index, _ in signed),
+            tuple(signature for _, signature in signed),
+        )
 
     def _turn(self, terminal: Block) -> None:
-        governance = next(node for node in self.voters() if node.height == terminal.header.height).governance
+        governance = next(
+            node for node in self.voters() if node.height == terminal.header.height
+        ).governance
         self.entries.append(
-            EpochEntry(terminal.header, terminal.certificate, governance.current, governance.public_key)
+            EpochEntry(
+                terminal.header, terminal.certificate, governance.current, governance.public_key
+            )
         )
         self.description, self.view = governance.current, 0
         for node in self.nodes.values():
@@ -265,7 +309,7 @@ class World:
     def epoch(self) -> Epoch:
         return self.description.epoch
 
-    # --- what enclaves and members say -------------------------------------------------------------------------------
+    # --- what enclaves and members say ------------------------------------------------------------
 
     def duties(self, *, skip: tuple[str, ...] = ()) -> list[bytes]:
         """Everything that enclaves want said now."""
@@ -285,19 +329,30 @@ class World:
             self.commit(*self.duties(skip=skip), after_ms=1_000)
             if self.epoch > begun:
                 return
-        raise AssertionError(f"epoch {begun} does not end: due {next(iter(self.nodes.values())).governance.due}")
+        raise AssertionError(
+            f"epoch {begun} does not end: due {next(iter(self.nodes.values())).governance.due}"
+        )
 
     def govern(self, change: str, *, nonce: bytes = b"", **arguments: object) -> None:
         """A proposal of member0, and the ballots of two more."""
         listed = tuple(arguments.items())
-        fields = (sha256(change.encode() + nonce + repr(listed).encode()).digest()[:16], change, listed)
+        fields = (
+            sha256(change.encode() + nonce + repr(listed).encode()).digest()[:16],
+            change,
+            listed,
+        )
         proposer = self.cluster.members["member0"]
         made = sign_public(proposer.public, proposer.sign, self.chain, "propose", fields)
         self.must(made)
-        id, digest = proposal_id(proposer.public, codec.encode(fields)), proposal_digest(change, listed)
+        id, digest = (
+            proposal_id(proposer.public, codec.encode(fields)),
+            proposal_digest(change, listed),
+        )
         for name in ("member1", "member2"):
             member = self.cluster.members[name]
-            self.must(sign_public(member.public, member.sign, self.chain, "ballot", (id, digest, True)))
+            self.must(
+                sign_public(member.public, member.sign, self.chain, "ballot", (id, digest, True))
+            )
 
     def must(self, envelope: bytes) -> object:
         """A public transaction that succeeds; its value."""
@@ -314,7 +369,7 @@ class World:
         assert (outcome.codes[0] == Code.EXECUTED) == ok
         return ok, value
 
-    # --- users -------------------------------------------------------------------------------------------------------
+    # --- users ------------------------------------------------------------------------------------
 
     def public_key(self) -> bytes:
         """Of the current epoch."""
@@ -324,13 +379,21 @@ class World:
         """A call of a program for this measurement."""
         program, operation = name.split(".")
         bound = bind_arguments(program, operation, arguments, resolve)
-        return Call(program, self.cluster.verified.validators[0].measurement_digest, operation, bound)
+        return Call(
+            program, self.cluster.verified.validators[0].measurement_digest, operation, bound
+        )
 
-    def open(self, name: str, call: Call | None = None, *, close: bool = False) -> tuple[ClientSession, bytes]:
+    def open(
+        self, name: str, call: Call | None = None, *, close: bool = False
+    ) -> tuple[ClientSession, bytes]:
         """A session sealed to the current epoch."""
-        return ClientSession.open(self.public_key(), self.chain, self.epoch, person(name), call, close=close)
+        return ClientSession.open(
+            self.public_key(), self.chain, self.epoch, person(name), call, close=close
+        )
 
-    def result(self, session: ClientSession, sequence: int, envelope: bytes, outcome: Outcome, at: int = 0) -> Result:
+    def result(
+        self, session: ClientSession, sequence: int, envelope: bytes, outcome: Outcome, at: int = 0
+    ) -> Result:
         """Open a sealed result."""
         return session.open_result(sequence, transaction_id(envelope), outcome.result_at(at))
 

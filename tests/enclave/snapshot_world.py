@@ -1,4 +1,5 @@
-"""A ledger with a snapshot every eight heights, what its host has stored of the first, and how that is loaded."""
+"""A ledger with a snapshot every eight heights, what its host has stored of the first, and how that
+is loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from tests.enclave.probe import probe
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
-from strongroom.enclave.execution import Executor
-from strongroom.enclave.genesis import epoch_chain
-from strongroom.enclave.history import HistoryLeaf
-from strongroom.enclave.keyring import Keyring
-from strongroom.enclave.loading import Loader
+from strongroom.enclave.execution.executor import Executor
+from strongroom.enclave.execution.snapshot_loading import Loader
+from strongroom.enclave.formats.history import HistoryLeaf
+from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.programs import PROGRAMS
+from strongroom.enclave.proofs.genesis import epoch_chain
 
 BLOCKS = 8
 """Between two snapshots."""
@@ -100,7 +101,9 @@ class Ledger(Chain):
         """Go on to the tip from `start` executed heights, comparing every outcome."""
         for made, outcome in list(zip(self.blocks, self.outcomes, strict=True))[start:]:
             if by_execution:
-                (again,) = executor.execute(self.run_of(made, parent=executor.header), [made.batches])
+                (again,) = executor.execute(
+                    self.run_of(made, parent=executor.header), [made.batches]
+                )
                 assert again.encode() == outcome.encode()
             else:
                 executor.apply(made.header, outcome)
@@ -108,7 +111,9 @@ class Ledger(Chain):
         assert executor.state_digest() == self.executor.state_digest()
 
 
-def load(loader: Loader, taken: Taken, *, chunks: Sequence[bytes] | None = None, count: int | None = None) -> None:
+def load(
+    loader: Loader, taken: Taken, *, chunks: Sequence[bytes] | None = None, count: int | None = None
+) -> None:
     given = taken.chunks if chunks is None else chunks
     loader.begin(
         taken.header,

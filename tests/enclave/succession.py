@@ -1,7 +1,8 @@
-"""A final chain of several epochs without consensus, execution or governance: headers, outcomes and certificates only.
+"""A final chain of several epochs without consensus, execution or governance: headers, outcomes and
+certificates only.
 
-Vote keys of an epoch depend on its number and the node; members may come and go. What is proven about such a chain
-(receipts, the succession of epochs, files of a ledger) rests on nothing else.
+Vote keys of an epoch depend on its number and the node; members may come and go. What is proven
+about such a chain (receipts, the succession of epochs, files of a ledger) rests on nothing else.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,15 @@ from hashlib import sha256
 from tests.enclave.chain import founded
 from tests.enclave.fixtures import FoundedCluster, key_named
 
-from strongroom.consensus.blocks import Anchor, Batch, BatchHeader, Header, LaneTip, encode_payload, initial_cut
+from strongroom.consensus.blocks import (
+    Anchor,
+    Batch,
+    BatchHeader,
+    Header,
+    LaneTip,
+    encode_payload,
+    initial_cut,
+)
 from strongroom.consensus.codec import encode
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.statements import Certificate, Kind, Statement
@@ -27,12 +36,12 @@ from strongroom.consensus.types import (
 )
 from strongroom.consensus.types import Sequence as LaneSequence
 from strongroom.consensus.validators import EpochDescription, Validator
-from strongroom.enclave.genesis import epoch_chain
-from strongroom.enclave.history import HistoryTree
-from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.outside.receipts import Receipt, build_receipt
 from strongroom.enclave.primitives import HybridKey, Secret, SigningKey
-from strongroom.enclave.receipts import Receipt, build_receipt
-from strongroom.node.stored import StoredBlock
+from strongroom.enclave.proofs.genesis import epoch_chain
+from strongroom.node.ledger.block_record import StoredBlock
 
 
 def vote_key(cluster: FoundedCluster, epoch: Epoch, node_key: PublicKey) -> SigningKey:
@@ -64,10 +73,13 @@ class Succession:
         return self.description.epoch
 
     def commit(self, *envelopes: bytes, following: Digest | None = None) -> Header:
-        """The next block, certified by its own epoch's members, and an outcome that executed every envelope."""
+        """The next block, certified by its own epoch's members, and an outcome that executed every
+        envelope."""
         parent = self.tip
         fresh = parent.digest == self.epochs.anchor.digest
-        cut = list(initial_cut(parent.digest, len(self.description.validators)) if fresh else parent.cut)
+        cut = list(
+            initial_cut(parent.digest, len(self.description.validators)) if fresh else parent.cut
+        )
         batches = [self._batch(cut, envelopes)] if envelopes else []
         header = Header(
             chain=self.genesis.chain,
@@ -88,9 +100,15 @@ class Succession:
         self._execute(header, envelopes)
         return header
 
-    def end_epoch(self, *envelopes: bytes, without: Sequence[int] = (), joining: Sequence[str] = ()) -> EpochEntry:
+    def end_epoch(
+        self, *envelopes: bytes, without: Sequence[int] = (), joining: Sequence[str] = ()
+    ) -> EpochEntry:
         """End this epoch: the next one's members are this one's, less and more of them."""
-        members = [one.node_key for index, one in enumerate(self.description.validators) if index not in without]
+        members = [
+            one.node_key
+            for index, one in enumerate(self.description.validators)
+            if index not in without
+        ]
         members += [key_named(name).public for name in joining]
         description, public_key = self.described(Epoch(self.epoch + 1), members)
         self.wish(description, public_key)
@@ -99,14 +117,19 @@ class Succession:
         self.epochs.extend(entry)
         return entry
 
-    def described(self, epoch: Epoch, members: Sequence[PublicKey]) -> tuple[EpochDescription, bytes]:
+    def described(
+        self, epoch: Epoch, members: Sequence[PublicKey]
+    ) -> tuple[EpochDescription, bytes]:
         """An epoch of these members, with a key of its own, and that key."""
         public_key = HybridKey(Secret(sha256(b"epoch %d" % epoch).digest())).public
         validators = tuple(
-            Validator(node_key=key, vote_key=vote_key(self.cluster, epoch, key).public) for key in sorted(members)
+            Validator(node_key=key, vote_key=vote_key(self.cluster, epoch, key).public)
+            for key in sorted(members)
         )
         digest = Digest(sha256(public_key).digest())
-        return EpochDescription(epoch=epoch, validators=validators, public_key_digest=digest), public_key
+        return EpochDescription(
+            epoch=epoch, validators=validators, public_key_digest=digest
+        ), public_key
 
     def wish(self, description: EpochDescription, public_key: bytes) -> None:
         """A block after whose execution the state wishes this epoch."""
@@ -129,7 +152,8 @@ class Succession:
         statement = Statement(kind, members.epoch, view or header.view, header.digest)
         message = statement.signed_bytes(self.genesis.chain)
         signatures = tuple(
-            vote_key(self.cluster, members.epoch, members.validators[index].node_key).sign(message) for index in signers
+            vote_key(self.cluster, members.epoch, members.validators[index].node_key).sign(message)
+            for index in signers
         )
         return Certificate(statement, tuple(SignerIndex(index) for index in signers), signatures)
 
@@ -177,7 +201,8 @@ class Succession:
 
 
 def after_epochs(count: int) -> Succession:
-    """A chain in its epoch `count`; each epoch has a block of two envelopes, one of none, and its last block."""
+    """A chain in its epoch `count`; each epoch has a block of two envelopes, one of none, and its
+    last block."""
     chain = Succession()
     for number in range(count + 1):
         chain.commit(b"first of epoch %d" % number, b"second of epoch %d" % number)

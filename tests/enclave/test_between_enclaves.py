@@ -1,4 +1,5 @@
-"""What one enclave believes of another, of its predecessor, and of the headers that its host shows."""
+"""What one enclave believes of another, of its predecessor, and of the headers that its host
+shows."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,13 +10,13 @@ from tests.enclave.hostile_host import Measured
 from tests.enclave.service_world import Node, World, admitted, allowed, newer_boot
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
-from strongroom.consensus.guard import GuardRefuses
+from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, PublicKey, View
 from strongroom.enclave.attestation.deployment import Deployment
-from strongroom.enclave.core import Core
-from strongroom.enclave.keys import KeysNeeded, ServiceSecret
-from strongroom.enclave.sealing import seal_state
+from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
+from strongroom.enclave.keys.sealing import seal_state
+from strongroom.enclave.member.lifecycle import Core
 
 NONCE = bytes(range(32))
 
@@ -35,20 +36,27 @@ def reason_of(judge: Node, evidence: bytes, world: World) -> str:
     return refused.value.reason
 
 
-# --- links -----------------------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------------------
 
 
 def test_T20_an_enclave_that_meets_the_policy_and_was_not_admitted_opens_no_link() -> None:
     world = World()
     stranger = world.prepare("n9")
     allowed(world, "operator9", stranger.chip.chip_id)
-    assert reason_of(world.nodes["n0"], stranger.member.link_evidence(NONCE), world) == "not-a-member"
+    assert (
+        reason_of(world.nodes["n0"], stranger.member.link_evidence(NONCE), world) == "not-a-member"
+    )
 
 
-def test_T20_T42_an_admitted_node_opens_a_link_with_the_keys_that_it_was_admitted_with_and_no_others() -> None:
+def test_T20_T42_an_admitted_node_opens_a_link_with_the_keys_that_it_was_admitted_with_and_no_others() -> (
+    None
+):
     world = World()
     joiner, judge = admitted(world), world.nodes["n0"]
-    assert judge.member.check_link(joiner.member.link_evidence(NONCE), NONCE, world.tip.time_ms)[1] == "n9"
+    assert (
+        judge.member.check_link(joiner.member.link_evidence(NONCE), NONCE, world.tip.time_ms)[1]
+        == "n9"
+    )
     standing = joiner.member.standing
     standing.identity = replace(standing.identity, tls_key=Digest(b"\x07" * 32))
     assert reason_of(judge, joiner.member.link_evidence(NONCE), world) == "keys-changed"
@@ -60,7 +68,9 @@ def test_T25_an_older_boot_opens_no_link_once_a_newer_one_stands_on_the_ledger()
     old = world.nodes["n1"]
     new = newer_boot(world, "n1")
     assert reason_of(world.nodes["n0"], old.member.link_evidence(NONCE), world) == "keys-changed"
-    assert world.nodes["n0"].member.check_link(new.member.link_evidence(NONCE), NONCE, world.tip.time_ms)
+    assert world.nodes["n0"].member.check_link(
+        new.member.link_evidence(NONCE), NONCE, world.tip.time_ms
+    )
 
 
 def test_T15_evidence_for_another_key_of_a_known_epoch_opens_no_link() -> None:
@@ -72,7 +82,7 @@ def test_T15_evidence_for_another_key_of_a_known_epoch_opens_no_link() -> None:
     assert reason_of(judge, standing.evidence(claims, NONCE, Height(0)), world) == "keys-changed"
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def test_T23_keys_are_not_given_to_an_admitted_node_key_on_another_chip() -> None:
@@ -80,7 +90,11 @@ def test_T23_keys_are_not_given_to_an_admitted_node_key_on_another_chip() -> Non
     joiner, chip = admitted(world), manufacturer().make_chip()
     allowed(world, "operator9", chip.chip_id)
     deployment = Deployment(
-        name="n9", operator="operator9", chip_id=chip.chip_id, measurement=world.cluster.measurement, region=REGION
+        name="n9",
+        operator="operator9",
+        chip_id=chip.chip_id,
+        measurement=world.cluster.measurement,
+        region=REGION,
     ).sign(key_named("operator9"))
     standing = joiner.member.standing
     moved = replace(standing.state(), identity=replace(standing.identity, deployment=deployment))
@@ -123,10 +137,12 @@ def test_an_offer_is_made_anew_for_other_recipients() -> None:
     assert duties._offer(governance, due) != first
 
 
-# --- what a block may need -------------------------------------------------------------------------------------------
+# --- what a block may need ------------------------------------------------------------------------
 
 
-def test_a_block_that_may_hold_calls_of_the_epoch_before_is_executed_with_its_secret_or_not_at_all() -> None:
+def test_a_block_that_may_hold_calls_of_the_epoch_before_is_executed_with_its_secret_or_not_at_all() -> (
+    None
+):
     world = World()
     session, opening = world.open("alice")
     world.commit(opening)
@@ -141,7 +157,7 @@ def test_a_block_that_may_hold_calls_of_the_epoch_before_is_executed_with_its_se
     assert (node.height, node.member._executor.state_digest()) == before
 
 
-# --- hand-over -------------------------------------------------------------------------------------------------------
+# --- hand-over ------------------------------------------------------------------------------------
 
 
 def successor_of(world: World, node: Node) -> tuple[Core, bytes]:

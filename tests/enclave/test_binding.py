@@ -6,10 +6,16 @@ from tests.enclave.fixtures import make_cluster_genesis
 
 from strongroom.consensus import labels
 from strongroom.consensus.types import ChainId, Epoch
-from strongroom.enclave.envelope import Opening, Query, head_of, opening_statement, read_envelope
-from strongroom.enclave.padding import OPENING_SIZES, pad
+from strongroom.enclave.formats.envelope import (
+    Opening,
+    Query,
+    head_of,
+    opening_statement,
+    read_envelope,
+)
+from strongroom.enclave.formats.size_classes import OPENING_SIZES, pad
+from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.primitives import HYBRID_OVERHEAD, Secret, hybrid_seal
-from strongroom.enclave.sender import ClientSession
 
 
 @pytest.fixture
@@ -34,7 +40,11 @@ def test_T01_a_refused_envelope_uses_no_sequence_number(chain: Chain) -> None:
     box = read_envelope(envelope)[5]
     forged = head_of(1, EPOCH, len(box), alice.id, 1) + bytes(len(box))
     far = head_of(1, EPOCH, len(box), alice.id, 2**64 - 1) + bytes(len(box))
-    assert codes(chain.commit(forged, far, envelope)) == ["does not open", "does not open", "executed"]
+    assert codes(chain.commit(forged, far, envelope)) == [
+        "does not open",
+        "does not open",
+        "executed",
+    ]
 
 
 def test_T01_what_was_sealed_for_another_chain_does_nothing() -> None:
@@ -54,7 +64,9 @@ def test_T01_two_chains_with_one_secret_still_refuse_each_others_envelopes(
     session, opening = chain.open("alice")
     chain.commit(opening)
     monkeypatch.setattr(session, "_call_prefix", b"strongroom/1/call\x00" + other)
-    assert codes(chain.commit(session.seal_call(chain.call("payments.open", account="x"))[1])) == ["does not open"]
+    assert codes(chain.commit(session.seal_call(chain.call("payments.open", account="x"))[1])) == [
+        "does not open"
+    ]
 
 
 def test_T01_another_epoch_is_refused_by_its_public_number(chain: Chain) -> None:
@@ -63,7 +75,8 @@ def test_T01_another_epoch_is_refused_by_its_public_number(chain: Chain) -> None
     _, opening = chain.open("alice")
     message = read_envelope(opening)[3]
     outcome = chain.commit(
-        head_of(1, Epoch(1), len(box), session.id, 1) + box, head_of(2, Epoch(1), len(message)) + message
+        head_of(1, Epoch(1), len(box), session.id, 1) + box,
+        head_of(2, Epoch(1), len(message)) + message,
     )
     assert codes(outcome) == ["wrong epoch", "wrong epoch"]
 
@@ -83,7 +96,12 @@ def test_T01_a_forged_signature_or_anothers_identity_opens_nothing(chain: Chain)
     other_call = opening_statement(genesis.chain, EPOCH, key_digest, secret, b"call", False)
     other_epoch = opening_statement(genesis.chain, Epoch(1), key_digest, secret, None, False)
     envelopes = []
-    for key, statement in ((mallory, good), (alice, other_call), (alice, other_epoch), (alice, good)):
+    for key, statement in (
+        (mallory, good),
+        (alice, other_call),
+        (alice, other_epoch),
+        (alice, good),
+    ):
         opening = Opening(secret, alice.public, key.key.sign(statement), None, False)
         plaintext = pad(opening.encode(), OPENING_SIZES)
         head = head_of(2, EPOCH, len(plaintext) + HYBRID_OVERHEAD)

@@ -4,10 +4,10 @@ import pytest
 from tests.enclave.chain import Chain, codes, funded, pay
 
 from strongroom.consensus import labels
-from strongroom.enclave.envelope import read_envelope, transaction_id
-from strongroom.enclave.padding import OPENING_SIZES, pad, unpad
+from strongroom.enclave.formats.envelope import read_envelope, transaction_id
+from strongroom.enclave.formats.size_classes import OPENING_SIZES, pad, unpad
 from strongroom.enclave.primitives import hybrid_seal
-from strongroom.enclave.sessions import WINDOW
+from strongroom.enclave.sessions.sessions import WINDOW
 
 
 @pytest.fixture
@@ -36,16 +36,23 @@ def test_T07_a_replay_in_a_later_block_is_refused_without_sealed_bytes(chain: Ch
 def test_T07_a_replayed_opening_is_a_duplicate_and_its_call_runs_once(chain: Chain) -> None:
     funded(chain)
     for close in (True, False):
-        _, opening = chain.open("alice", chain.call("payments.transfer", to="bob", amount=10), close=close)
+        _, opening = chain.open(
+            "alice", chain.call("payments.transfer", to="bob", amount=10), close=close
+        )
         assert codes(chain.commit(opening, opening)) == ["executed", "duplicate"]
         assert codes(chain.commit(opening)) == ["duplicate"]
     assert chain.ask("bob", "payments.balance") == 20
 
 
-def test_T07_the_content_of_an_opening_sealed_anew_by_someone_who_can_read_it_runs_once(chain: Chain) -> None:
-    """T07: an enclave that was broken into knows the signed content; another envelope around it is no new opening."""
+def test_T07_the_content_of_an_opening_sealed_anew_by_someone_who_can_read_it_runs_once(
+    chain: Chain,
+) -> None:
+    """T07: an enclave that was broken into knows the signed content; another envelope around it is
+    no new opening."""
     funded(chain)
-    _, opening = chain.open("alice", chain.call("payments.transfer", to="bob", amount=10), close=True)
+    _, opening = chain.open(
+        "alice", chain.call("payments.transfer", to="bob", amount=10), close=True
+    )
     message = read_envelope(opening)[3]
     head = opening[: -len(message)]
     info = labels.bound(labels.SESSION_OPENING, chain.genesis.chain, head)
@@ -62,7 +69,9 @@ def test_T07_results_of_one_session_never_share_a_nonce(chain: Chain) -> None:
     for _ in range(3):
         sealed.append(chain.commit(pay(chain, session, 5000)).result_at(0))
     assert len(set(sealed)) == 3
-    assert {chain.do(session, "payments.transfer", to="bob", amount=5000).code for _ in range(2)} == {"insufficient"}
+    assert {
+        chain.do(session, "payments.transfer", to="bob", amount=5000).code for _ in range(2)
+    } == {"insufficient"}
 
 
 def test_sequence_numbers_may_come_in_any_order_inside_the_window(chain: Chain) -> None:
@@ -96,10 +105,16 @@ def test_an_opening_without_a_call_answers_too(chain: Chain) -> None:
 def test_unknown_session_can_turn_once_its_opening_is_ordered(chain: Chain) -> None:
     session, opening = chain.open("alice")
     envelope = session.seal_call(chain.call("payments.open", account="x"))[1]
-    assert codes(chain.commit(envelope, opening, envelope)) == ["unknown session", "executed", "executed"]
+    assert codes(chain.commit(envelope, opening, envelope)) == [
+        "unknown session",
+        "executed",
+        "executed",
+    ]
 
 
-def test_sessions_full_is_computed_from_public_bytes(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strongroom.enclave.sessions.SESSIONS_MAX", 2)
+def test_sessions_full_is_computed_from_public_bytes(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongroom.enclave.sessions.sessions.SESSIONS_MAX", 2)
     openings = [chain.open("alice", close=close)[1] for close in (True, False, False)]
     assert codes(chain.commit(*openings)) == ["executed", "executed", "sessions full"]

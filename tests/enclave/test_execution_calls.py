@@ -1,7 +1,9 @@
-"""What execution may call: nothing whose answer depends on interpreter, library version, locale, hash seed or stack.
+"""What execution may call: nothing whose answer depends on interpreter, library version, locale,
+hash seed or stack.
 
-The list is in enclave/README.md, "What execution may call". Here it is applied to the source of every module that
-execution loads; an exception stands in ALLOWED with its reason, and is refused when it is no longer needed.
+The list is in enclave/README.md, "What execution may call". Here it is applied to the source of
+every module that execution loads; an exception stands in ALLOWED with its reason, and is refused
+when it is no longer needed.
 """
 
 import ast
@@ -16,23 +18,91 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 TABLES = {
-    *("isprintable", "isalnum", "isalpha", "isdigit", "isdecimal", "isnumeric", "isidentifier", "isspace"),
-    *("isupper", "islower", "istitle", "lower", "upper", "casefold", "swapcase", "title", "capitalize"),
+    *(
+        "isprintable",
+        "isalnum",
+        "isalpha",
+        "isdigit",
+        "isdecimal",
+        "isnumeric",
+        "isidentifier",
+        "isspace",
+    ),
+    *(
+        "isupper",
+        "islower",
+        "istitle",
+        "lower",
+        "upper",
+        "casefold",
+        "swapcase",
+        "title",
+        "capitalize",
+    ),
     *("splitlines", "expandtabs", "normalize", "timestamp", "strftime", "fromtimestamp"),
     *("translate", "maketrans"),
 }
-"""Methods that read the interpreter's Unicode tables, a locale or a clock. (`translate` of bytes is listed apart.)"""
+"""Methods that read the interpreter's Unicode tables, a locale or a clock. (`translate` of bytes is
+listed apart.)"""
 UNLESS_TOLD = {"strip", "lstrip", "rstrip", "split", "rsplit"}
 """Without an argument they ask the tables what a space is."""
-BUILTINS = {"hash", "id", "repr", "ascii", "float", "complex", "round", "eval", "exec", "compile", "input", "print"}
+BUILTINS = {
+    "hash",
+    "id",
+    "repr",
+    "ascii",
+    "float",
+    "complex",
+    "round",
+    "eval",
+    "exec",
+    "compile",
+    "input",
+    "print",
+}
 BUILTINS |= {"vars", "dir", "globals", "locals", "open"}
 MODULES = {
-    *("re", "unicodedata", "locale", "gettext", "string", "time", "datetime", "zoneinfo", "calendar", "json", "pickle"),
-    *("random", "secrets", "uuid", "os", "sys", "platform", "threading", "asyncio", "subprocess", "decimal"),
-    *("fractions", "statistics", "math", "copy", "weakref", "gc", "inspect", "traceback", "warnings", "logging"),
+    *(
+        "re",
+        "unicodedata",
+        "locale",
+        "gettext",
+        "string",
+        "time",
+        "datetime",
+        "zoneinfo",
+        "calendar",
+        "json",
+        "pickle",
+    ),
+    *(
+        "random",
+        "secrets",
+        "uuid",
+        "os",
+        "sys",
+        "platform",
+        "threading",
+        "asyncio",
+        "subprocess",
+        "decimal",
+    ),
+    *(
+        "fractions",
+        "statistics",
+        "math",
+        "copy",
+        "weakref",
+        "gc",
+        "inspect",
+        "traceback",
+        "warnings",
+        "logging",
+    ),
 }
 STACK = {"RecursionError", "MemoryError"}
-"""How much there is differs; whoever names one lets it pass on, and that is seen to in the functions listed."""
+"""How much there is differs; whoever names one lets it pass on, and that is seen to in the
+functions listed."""
 
 NEVER_TOLD = "in a text that is never told: an outcome has the code alone"
 CLIENT = "the client's side: execution never calls it"
@@ -45,19 +115,27 @@ ALLOWED = {
     ("consensus.codec", "decode", "translate"): "of bytes: counts those that begin a sequence",
     ("consensus.codec", "decode_value", "RecursionError"): "of results that this code has encoded",
     ("consensus.statements", "to_wire", "int"): ENUM,
-    ("enclave.attestation.certificates", "", "import datetime"): "the library's type of a validity: whole seconds",
-    ("enclave.attestation.certificates", "", "import warnings"): "turned off: a verdict is an error or none",
+    (
+        "enclave.attestation.certificates",
+        "",
+        "import datetime",
+    ): "the library's type of a validity: whole seconds",
+    (
+        "enclave.attestation.certificates",
+        "",
+        "import warnings",
+    ): "turned off: a verdict is an error or none",
     ("enclave.attestation.certificates", "_read_extensions", "!r"): NEVER_TOLD,
     ("enclave.attestation.policy", "from_wire", "!r"): NEVER_TOLD,
     ("enclave.attestation.silicon", "verify_report", "lower"): NEVER_TOLD,
     ("enclave.attestation.verifier", "_check_claims", "!r"): NEVER_TOLD,
     ("enclave.attestation.verifier", "_check_operator", "!r"): NEVER_TOLD,
-    ("enclave.execution", "_answer_all", "int"): ENUM,
-    ("enclave.execution", "_run_public", "int"): ENUM,
-    ("enclave.genesis", "", "import re"): CLIENT,
-    ("enclave.genesis", "chain_of", "!r"): CLIENT,
-    ("enclave.genesis", "chain_of", "upper"): CLIENT,
-    ("enclave.genesis", "pin_of", "lower"): CLIENT,
+    ("enclave.execution.executor", "_answer_all", "int"): ENUM,
+    ("enclave.execution.executor", "_run_public", "int"): ENUM,
+    ("enclave.proofs.genesis", "", "import re"): CLIENT,
+    ("enclave.proofs.genesis", "chain_of", "!r"): CLIENT,
+    ("enclave.proofs.genesis", "chain_of", "upper"): CLIENT,
+    ("enclave.proofs.genesis", "pin_of", "lower"): CLIENT,
     ("enclave.governance.arguments", "_parse_tcb", "int"): CLIENT,
     ("enclave.governance.clock", "_set", "int"): ENUM,
     ("enclave.governance.governance", "run", "MemoryError"): PASSES_ON,
@@ -65,7 +143,11 @@ ALLOWED = {
     ("enclave.primitives", "", "import os"): NO_OUTCOME,
     ("enclave.programs", "_program", "!r"): CLIENT,
     ("enclave.programs", "split_name", "!r"): CLIENT,
-    ("enclave.programs.framework", "", "import inspect"): "reads the programs' own signatures, once",
+    (
+        "enclave.programs.framework",
+        "",
+        "import inspect",
+    ): "reads the programs' own signatures, once",
     ("enclave.programs.framework", "operation", "!r"): CLIENT,
     ("enclave.programs.runner", "ask", "MemoryError"): PASSES_ON,
     ("enclave.programs.runner", "run", "MemoryError"): PASSES_ON,
@@ -76,10 +158,14 @@ ALLOWED = {
     ("enclave.programs.schema", "from_text", "RecursionError"): CLIENT,
     ("enclave.programs.schema", "from_text", "int"): CLIENT,
     ("enclave.programs.schema", "from_text", "isdigit"): CLIENT,
-    ("enclave.resting", "", "import os"): NO_OUTCOME,
-    ("enclave.text", "is_ascii_line", "translate"): "of bytes: drops the codes that are listed there",
-    ("enclave.walls.kernel", "", "import os"): NO_OUTCOME,
-    ("enclave.walls.kernel", "", "import platform"): NO_OUTCOME,
+    ("enclave.sandbox.secret_memory", "", "import os"): NO_OUTCOME,
+    (
+        "enclave.text",
+        "is_ascii_line",
+        "translate",
+    ): "of bytes: drops the codes that are listed there",
+    ("enclave.sandbox.kernel", "", "import os"): NO_OUTCOME,
+    ("enclave.sandbox.kernel", "", "import platform"): NO_OUTCOME,
 }
 """(module, function, what) → why it may stand there."""
 
@@ -88,13 +174,19 @@ ALLOWED = {
 def loaded() -> tuple[tuple[str, Path], ...]:
     """Our modules in a process that can execute, as (name below strongroom, file)."""
     shown = subprocess.run(
-        [sys.executable, "-c", "import sys, strongroom.enclave.execution\nprint(*sys.modules, sep='\\n')"],
+        [
+            sys.executable,
+            "-c",
+            "import sys, strongroom.enclave.execution.executor\nprint(*sys.modules, sep='\\n')",
+        ],
         check=True,
         capture_output=True,
         text=True,
         cwd=ROOT,
     ).stdout
-    names = sorted(name.removeprefix("strongroom.") for name in shown.split() if name.startswith("strongroom."))
+    names = sorted(
+        name.removeprefix("strongroom.") for name in shown.split() if name.startswith("strongroom.")
+    )
     files = []
     for name in names:
         path = ROOT / name.replace(".", "/")
@@ -109,7 +201,9 @@ def sets_declared(tree: ast.Module) -> frozenset[str]:
         if not isinstance(node, ast.AnnAssign | ast.arg) or node.annotation is None:
             continue
         if ast.unparse(node.annotation).startswith(("set[", "frozenset[")):
-            found.add(node.arg if isinstance(node, ast.arg) else ast.unparse(node.target).split(".")[-1])
+            found.add(
+                node.arg if isinstance(node, ast.arg) else ast.unparse(node.target).split(".")[-1]
+            )
     return frozenset(found)
 
 
@@ -181,7 +275,16 @@ class Reader(ast.NodeVisitor):
         match node.func:
             case ast.Name(id=name) if name in BUILTINS:
                 self._note(name, node)
-            case ast.Name(id=name) if name in ("list", "tuple", "enumerate", "iter", "dict", "map", "zip", "reversed"):
+            case ast.Name(id=name) if name in (
+                "list",
+                "tuple",
+                "enumerate",
+                "iter",
+                "dict",
+                "map",
+                "zip",
+                "reversed",
+            ):
                 for argument in node.args:
                     self._iterated(argument)
             case ast.Name(id="int") if node.args and not isinstance(node.args[0], ast.Constant):
@@ -240,7 +343,12 @@ def test_no_exception_outlives_its_need() -> None:
 
 def test_the_modules_are_those_that_execution_loads() -> None:
     names = {name for name, _ in loaded()}
-    assert {"consensus.codec", "enclave.text", "enclave.programs.payments", "enclave.governance.admission"} <= names
+    assert {
+        "consensus.codec",
+        "enclave.text",
+        "enclave.programs.payments",
+        "enclave.governance.admission",
+    } <= names
     assert len(names) > 60
 
 
@@ -268,7 +376,10 @@ def test_the_modules_are_those_that_execution_loads() -> None:
         ("tuple(frozenset(ones))", "order of a set"),
         ("', '.join({name for name in names})", "order of a set"),
         ("names: set[str] = found()\nfor name in names: pass", "order of a set"),
-        ("def f(self):\n    self.names: frozenset[str] = g()\n    return tuple(self.names)", "order of a set"),
+        (
+            "def f(self):\n    self.names: frozenset[str] = g()\n    return tuple(self.names)",
+            "order of a set",
+        ),
         ("try: f()\nexcept RecursionError: pass", "RecursionError"),
         ("def f(x):\n    return f(x[0])", "recursion"),
         ("class A:\n    def f(self, x): return [self.f(one) for one in x]", "recursion"),

@@ -11,9 +11,9 @@ from strongroom.consensus.blocks import Anchor, Batch, LaneTip, initial_cut
 from strongroom.consensus.errors import InvariantBroken, PeerFault
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Sequence, View
-from strongroom.enclave.execution import Diverged
-from strongroom.enclave.finality import FinalRun, check_run
+from strongroom.enclave.execution.executor import Diverged
 from strongroom.enclave.primitives import verify
+from strongroom.enclave.proofs.finality import FinalRun, check_run
 
 
 @pytest.fixture
@@ -27,7 +27,9 @@ def test_T03_only_check_run_makes_a_final_run(chain: Chain) -> None:
         FinalRun((made.header,), chain.certificate(made.header), object())
 
 
-def test_T03_nothing_is_executed_without_a_finalize_certificate_of_this_very_block(chain: Chain) -> None:
+def test_T03_nothing_is_executed_without_a_finalize_certificate_of_this_very_block(
+    chain: Chain,
+) -> None:
     """T03: no pre-consensus execution, no simulation on a forked state."""
     session = funded(chain)
     parent = chain.tip
@@ -58,7 +60,14 @@ def test_T03_a_run_is_one_chain_of_one_epoch(chain: Chain) -> None:
     good = chain.certificate(three)
     check_run(parent, [one, two, three], good, chain.epochs, verify)
     unlinked = replace(two, parent=one.parent)
-    for headers in ([one, three], [two, three], [one, two, three, three], [], [one, unlinked, three], [three]):
+    for headers in (
+        [one, three],
+        [two, three],
+        [one, two, three, three],
+        [],
+        [one, unlinked, three],
+        [three],
+    ):
         with pytest.raises(PeerFault):
             check_run(parent, headers, good, chain.epochs, verify)
     for changes in ({"chain": b"x" * 32}, {"epoch": Epoch(1)}, {"height": 5}):
@@ -73,24 +82,33 @@ def test_T03_nothing_stands_on_a_terminal_block_in_its_epoch(chain: Chain) -> No
     child = replace(chain.make({}).header, parent=terminal.digest)
     with pytest.raises(PeerFault):
         check_run(parent, [terminal, child], chain.certificate(child), chain.epochs, verify)
-    reproposed = chain.certify(Statement(Kind.FINALIZE, EPOCH, View(terminal.view + 3), terminal.digest))
+    reproposed = chain.certify(
+        Statement(Kind.FINALIZE, EPOCH, View(terminal.view + 3), terminal.digest)
+    )
     check_run(parent, [terminal], reproposed, chain.epochs, verify)
 
 
 def block_with_data(chain: Chain) -> tuple[FinalRun, list[Batch]]:
     session = funded(chain)
-    lanes = {0: [[pay(chain, session)], [pay(chain, session)]], 2: [[pay(chain, session), pay(chain, session)]]}
+    lanes = {
+        0: [[pay(chain, session)], [pay(chain, session)]],
+        2: [[pay(chain, session), pay(chain, session)]],
+    }
     made = chain.make(lanes)
     return chain.run_of(made), list(made.batches)
 
 
-def test_T04_a_subset_another_order_or_other_batches_are_refused_and_change_nothing(chain: Chain) -> None:
+def test_T04_a_subset_another_order_or_other_batches_are_refused_and_change_nothing(
+    chain: Chain,
+) -> None:
     run, batches = block_with_data(chain)
     before, root = chain.executor.state_digest(), chain.executor.root
     first, second, third = batches
     same_name = Batch(first.header, first.payload[:-1] + b"x", first.signature)
     other = make_batch(0, LaneTip(Sequence(0), first.header.previous), same_name.payload, 1)
-    other_tip = make_batch(2, LaneTip(Sequence(0), third.header.previous), third.payload[:-1] + b"x", 2)
+    other_tip = make_batch(
+        2, LaneTip(Sequence(0), third.header.previous), third.payload[:-1] + b"x", 2
+    )
     wrong: list[list[Batch]] = [
         [],
         [first, second],
@@ -112,7 +130,9 @@ def test_T04_a_subset_another_order_or_other_batches_are_refused_and_change_noth
     assert codes(chain.executor.execute(run, [batches])[0]) == ["executed"] * 4
 
 
-def test_T04_the_second_block_of_a_run_is_checked_before_the_first_is_executed(chain: Chain) -> None:
+def test_T04_the_second_block_of_a_run_is_checked_before_the_first_is_executed(
+    chain: Chain,
+) -> None:
     session = funded(chain)
     one = chain.make({0: [[pay(chain, session)]]})
     two = chain.make({0: [[pay(chain, session)]]})
@@ -140,7 +160,9 @@ def test_T04_a_block_is_executed_once_and_in_height_order(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"batch_count": 2}, {"batch_bytes": 1}, {"cut": ()}])
-def test_T04_counts_and_cut_of_the_header_are_checked(chain: Chain, changes: dict[str, Any]) -> None:
+def test_T04_counts_and_cut_of_the_header_are_checked(
+    chain: Chain, changes: dict[str, Any]
+) -> None:
     session = funded(chain)
     made = replace_header(chain.make({0: [[pay(chain, session)]]}), **changes)
     with pytest.raises(PeerFault):

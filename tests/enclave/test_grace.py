@@ -1,7 +1,8 @@
-"""An input secret within its grace: who holds it, loses it, gets it again, who never does (DESIGN §5).
+"""An input secret within its grace: who holds it, loses it, gets it again, who never does (DESIGN
+§5).
 
-The ledger goes on only while a quorum executes, and executing needs the secret of the epoch before for as long as its
-sessions live. So no order of restarts may leave fewer than a quorum with it.
+The ledger goes on only while a quorum executes, and executing needs the secret of the epoch before
+for as long as its sessions live. So no order of restarts may leave fewer than a quorum with it.
 """
 
 import pytest
@@ -10,10 +11,10 @@ from tests.enclave.hostile_host import Measured
 from tests.enclave.service_world import Node, World, admitted
 
 from strongroom.consensus.types import Epoch
-from strongroom.enclave.core import Core
-from strongroom.enclave.keys import KeysNeeded
-from strongroom.enclave.sealing import unseal_state
-from strongroom.enclave.sender import ClientSession
+from strongroom.enclave.keys.keys import KeysNeeded
+from strongroom.enclave.keys.sealing import unseal_state
+from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.outside.client_sessions import ClientSession
 
 GRACE_OVER_MS = 61_000
 
@@ -41,7 +42,9 @@ def exchange(world: World, *, asker: Node, giver: Node) -> None:
     """KEYS."""
     nonce = giver.member.keys_challenge()
     evidence = asker.member.keys_proof(nonce)
-    asker.sealed = asker.member.keys_take(giver.member.keys_give(evidence, nonce, world.tip.time_ms))
+    asker.sealed = asker.member.keys_take(
+        giver.member.keys_give(evidence, nonce, world.tip.time_ms)
+    )
 
 
 def on_disk(world: World, node: Node) -> list[int]:
@@ -62,11 +65,14 @@ def paid(world: World, session: ClientSession, account: str) -> list[str]:
     return outcome
 
 
-# --- restarts --------------------------------------------------------------------------------------------------------
+# --- restarts -------------------------------------------------------------------------------------
 
 
-def test_T13_a_secret_from_a_disk_is_of_no_use_before_the_ledger_has_decided_and_is_not_lost() -> None:
-    """A host that shows heads, and not what they anchor, neither uses an older secret nor makes its node lose it."""
+def test_T13_a_secret_from_a_disk_is_of_no_use_before_the_ledger_has_decided_and_is_not_lost() -> (
+    None
+):
+    """A host that shows heads, and not what they anchor, neither uses an older secret nor makes its
+    node lose it."""
     world, session = rotated()
     away = world.nodes.pop("n2")
     world.commit()
@@ -89,11 +95,14 @@ def test_T13_a_secret_from_a_disk_is_of_no_use_before_the_ledger_has_decided_and
 
 
 def test_one_restart_after_the_other_within_the_grace_leaves_every_replica_executing() -> None:
-    """Each comes back while the ledger has gone on: its disk cannot show by itself where the newest anchor lies."""
+    """Each comes back while the ledger has gone on: its disk cannot show by itself where the newest
+    anchor lies."""
     world, session = rotated()
     for name in ("n0", "n1", "n2", "n3"):
         away = world.nodes.pop(name)
-        world.commit(session.seal_call(world.call("payments.open", account=f"while {name} is away"))[1])
+        world.commit(
+            session.seal_call(world.call("payments.open", account=f"while {name} is away"))[1]
+        )
         world.commit()
         world.nodes[name] = away
         again = restart(world, name)
@@ -139,7 +148,8 @@ def test_P10_restarted_before_the_grace_ended_and_shown_that_it_has_a_node_forge
 
 
 def test_a_block_past_the_grace_is_executed_without_the_secret_of_the_epoch_before() -> None:
-    """Its anchor is what lets everybody forget: waiting for the secret there would be waiting for ever."""
+    """Its anchor is what lets everybody forget: waiting for the secret there would be waiting for
+    ever."""
     world, session = rotated()
     for node in world.nodes.values():
         ring(node).forget_input(Epoch(0))
@@ -150,7 +160,7 @@ def test_a_block_past_the_grace_is_executed_without_the_secret_of_the_epoch_befo
     assert codes(world.commit(call, after_ms=GRACE_OVER_MS)) == ["wrong epoch"]
 
 
-# --- KEYS ------------------------------------------------------------------------------------------------------------
+# --- KEYS -----------------------------------------------------------------------------------------
 
 
 def test_a_validator_that_lost_a_secret_in_grace_asks_for_it_and_is_given_it() -> None:
@@ -217,7 +227,9 @@ def test_after_a_compromise_a_restart_forgets_at_once() -> None:
     assert again.height == world.tip.height
 
 
-def test_a_node_that_is_no_validator_gets_no_input_secret_neither_of_the_epoch_nor_in_grace() -> None:
+def test_a_node_that_is_no_validator_gets_no_input_secret_neither_of_the_epoch_nor_in_grace() -> (
+    None
+):
     world, _ = rotated()
     joiner = admitted(world)
     exchange(world, asker=joiner, giver=world.nodes["n0"])
@@ -233,11 +245,12 @@ def test_whoever_is_suspended_attests_though_it_lacks_keys(monkeypatch: pytest.M
     assert {node.member.duties(world.wall_ms)[3] for _ in range(4)} == {"keys", "attest"}
 
 
-# --- the process that goes on ----------------------------------------------------------------------
+# --- the process that goes on ---------------------------------------------------------------------
 
 
 def test_a_successor_begun_within_a_later_grace_takes_over_with_what_its_predecessor_used() -> None:
-    """Rotations close together: one secret is to be erased while another is in its grace, and heads are ahead."""
+    """Rotations close together: one secret is to be erased while another is in its grace, and heads
+    are ahead."""
     world, _ = rotated()
     session, opening = world.open("bob")
     world.commit(opening)
@@ -278,8 +291,11 @@ def test_a_successor_of_a_process_in_doubt_is_in_doubt() -> None:
     assert on_disk(world, heir) == [0, 1]
 
 
-def test_P10_a_successor_that_knows_of_a_graces_end_keeps_nothing_that_its_predecessor_still_had() -> None:
-    """It does not end the node over it, as it once did: it forgets, and says that its own heap had the secret."""
+def test_P10_a_successor_that_knows_of_a_graces_end_keeps_nothing_that_its_predecessor_still_had() -> (
+    None
+):
+    """It does not end the node over it, as it once did: it forgets, and says that its own heap had
+    the secret."""
     world, _ = rotated()
     node = world.nodes["n1"]
     node.sealed = node.member.sealed()

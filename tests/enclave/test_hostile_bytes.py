@@ -8,14 +8,24 @@ from hypothesis import strategies as st
 from tests.enclave.chain import EPOCH, Chain, Made, codes, funded, make_batch, pay, replace_header
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import BATCH_ENVELOPES_MAX, BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, LaneTip, initial_cut
+from strongroom.consensus.blocks import (
+    BATCH_ENVELOPES_MAX,
+    BLOCK_BATCHES_MAX,
+    BLOCK_BYTES_MAX,
+    LaneTip,
+    initial_cut,
+)
 from strongroom.consensus.types import Sequence
-from strongroom.enclave.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX, is_void
-from strongroom.enclave.envelope import head_of, transaction_id
-from strongroom.enclave.outcome import Outcome
-from strongroom.enclave.padding import CALL_SIZES, pad
-from strongroom.enclave.sender import ClientSession
-from strongroom.node.stored import StoredBlock
+from strongroom.enclave.formats.envelope import head_of, transaction_id
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.formats.size_classes import CALL_SIZES, pad
+from strongroom.enclave.outside.client_sessions import ClientSession
+from strongroom.enclave.proofs.block_data import (
+    ENVELOPE_BYTES_MEAN_MIN,
+    SMALL_ENVELOPES_MAX,
+    is_void,
+)
+from strongroom.node.ledger.block_record import StoredBlock
 
 
 @pytest.fixture
@@ -29,19 +39,27 @@ def test_a_payload_that_is_no_sequence_of_envelopes_holds_none(chain: Chain) -> 
     batch = make_batch(1, cut[1], b"\xff not msgpack", 3)
     cut[1] = LaneTip(Sequence(1), batch.header.digest)
     made = replace_header(
-        Made(chain.make({}).header, (batch,)), cut=tuple(cut), batch_count=1, batch_bytes=len(batch.payload)
+        Made(chain.make({}).header, (batch,)),
+        cut=tuple(cut),
+        batch_count=1,
+        batch_bytes=len(batch.payload),
     )
     (outcome,) = chain.executor.execute(chain.run_of(made), [made.batches])
     assert outcome.codes == b""
 
 
-def test_a_lane_full_of_tiny_envelopes_makes_no_outcome_that_no_message_carries(chain: Chain) -> None:
-    """A liar's batches of thousands of envelopes of one byte hold none; others of the block are executed."""
+def test_a_lane_full_of_tiny_envelopes_makes_no_outcome_that_no_message_carries(
+    chain: Chain,
+) -> None:
+    """A liar's batches of thousands of envelopes of one byte hold none; others of the block are
+    executed."""
     session = funded(chain)
     made = chain.make({0: [[b"x"] * BATCH_ENVELOPES_MAX] * 3, 1: [[pay(chain, session)]]})
     (outcome,) = chain.executor.execute(chain.run_of(made), [made.batches])
     assert codes(outcome) == ["executed"]
-    assert len(StoredBlock(made.header, None, made.batches).envelopes()) == 1, "hosts count as enclaves do"
+    assert len(StoredBlock(made.header, None, made.batches).envelopes()) == 1, (
+        "hosts count as enclaves do"
+    )
 
 
 def test_the_largest_outcome_of_a_block_fits_into_a_message() -> None:
@@ -51,8 +69,12 @@ def test_the_largest_outcome_of_a_block_fits_into_a_message() -> None:
     assert len(codec.encode(lines)) < codec.MESSAGE_BYTES_MAX // 4
 
 
-@pytest.mark.parametrize(("count", "size", "void"), [(64, 128, False), (65, 2_079, True), (65, 2_080, False)])
-def test_a_batch_is_void_when_its_envelopes_are_too_small_on_the_whole(count: int, size: int, void: bool) -> None:
+@pytest.mark.parametrize(
+    ("count", "size", "void"), [(64, 128, False), (65, 2_079, True), (65, 2_080, False)]
+)
+def test_a_batch_is_void_when_its_envelopes_are_too_small_on_the_whole(
+    count: int, size: int, void: bool
+) -> None:
     whole = make_batch(0, initial_cut(SHARED.tip.digest, 4)[0], bytes(size), count)
     assert is_void(whole.header) == void
 
@@ -73,16 +95,28 @@ SHARED = Chain()
 SHARED_SESSION = SHARED.session("alice")
 
 
-LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=9)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.binary(max_size=40)
+    | st.text(max_size=9)
+)
 FLIPS = st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 255)), min_size=1, max_size=3)
 HOSTILE = st.one_of(
     st.tuples(st.just("bytes"), st.binary(max_size=400)),
     st.tuples(
-        st.just("bytes"), st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=6).map(tuple)).map(codec.encode)
+        st.just("bytes"),
+        st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=6).map(tuple)).map(
+            codec.encode
+        ),
     ),
     st.tuples(st.just("call"), FLIPS),
     st.tuples(st.just("opening"), FLIPS),
-    st.tuples(st.just("plaintext"), st.binary(min_size=176, max_size=176) | st.binary(max_size=150).map(padded)),
+    st.tuples(
+        st.just("plaintext"),
+        st.binary(min_size=176, max_size=176) | st.binary(max_size=150).map(padded),
+    ),
 )
 """Recipes of bytes that look like envelopes to some degree."""
 
@@ -106,23 +140,34 @@ def test_T31_no_bytes_whatever_stop_a_block(recipes: list[tuple[str, Any]]) -> N
     outcome = SHARED.commit(*envelopes)
     assert outcome.count == len(envelopes)
     assert Outcome.decode(outcome.encode()) == outcome
-    for envelope, (id, code), sealed in zip(envelopes, outcome.ids_and_codes(), outcome.results, strict=True):
+    for envelope, (id, code), sealed in zip(
+        envelopes, outcome.ids_and_codes(), outcome.results, strict=True
+    ):
         assert id == transaction_id(envelope)
         assert (code == 0) == bool(sealed)
 
 
 def test_T09_a_plaintext_that_is_no_call_is_a_sealed_error(chain: Chain) -> None:
     session = chain.session("alice")
-    envelopes = [seal_raw(session, plaintext) for plaintext in (bytes(176), padded(b"x"), padded(codec.encode((1, 2))))]
+    envelopes = [
+        seal_raw(session, plaintext)
+        for plaintext in (bytes(176), padded(b"x"), padded(codec.encode((1, 2))))
+    ]
     outcome = chain.commit(*envelopes)
     assert codes(outcome) == ["executed"] * 3
     for sequence, envelope in enumerate(envelopes, start=1):
-        result = session.open_result(sequence, transaction_id(envelope), outcome.result_at(sequence - 1))
+        result = session.open_result(
+            sequence, transaction_id(envelope), outcome.result_at(sequence - 1)
+        )
         assert result.code == "malformed call"
 
 
 @settings(max_examples=20, deadline=None)
-@given(secrets=st.tuples(st.text("abcdef", min_size=12, max_size=12), st.text("uvwxyz", min_size=12, max_size=12)))
+@given(
+    secrets=st.tuples(
+        st.text("abcdef", min_size=12, max_size=12), st.text("uvwxyz", min_size=12, max_size=12)
+    )
+)
 def test_T08_two_secrets_look_the_same_from_outside(secrets: tuple[str, str]) -> None:
     """T08, T09: sizes, counts, codes; a payment that fails looks like one that succeeds."""
     seen = []
@@ -131,15 +176,22 @@ def test_T08_two_secrets_look_the_same_from_outside(secrets: tuple[str, str]) ->
         session = funded(chain)
         call = chain.call("payments.transfer", to="bob", amount=amount, memo=secret)
         _, opening = chain.open("alice", call, close=True)
-        outcomes = [chain.commit(session.seal_call(call)[1]), chain.commit(opening), chain.commit(pay(chain, session))]
-        sizes = [(o.codes, [len(r) for r in o.results], o.claims, len(o.write_set)) for o in outcomes]
+        outcomes = [
+            chain.commit(session.seal_call(call)[1]),
+            chain.commit(opening),
+            chain.commit(pay(chain, session)),
+        ]
+        sizes = [
+            (o.codes, [len(r) for r in o.results], o.claims, len(o.write_set)) for o in outcomes
+        ]
         seen.append((sizes, len(opening)))
     assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize("payments", [2, 16, 64])
 def test_T08_many_payments_leave_the_same_behind_whether_they_work_or_fail(payments: int) -> None:
-    """T08, T09: long memos, none, unknown accounts, too little money; a write set is as long as its envelopes."""
+    """T08, T09: long memos, none, unknown accounts, too little money; a write set is as long as its
+    envelopes."""
     seen = []
     for case in (
         {"to": "bob", "amount": 1, "memo": "m" * 40},
@@ -149,7 +201,9 @@ def test_T08_many_payments_leave_the_same_behind_whether_they_work_or_fail(payme
     ):
         chain = Chain()
         session = funded(chain)
-        envelopes = [session.seal_call(chain.call("payments.transfer", **case))[1] for _ in range(payments)]
+        envelopes = [
+            session.seal_call(chain.call("payments.transfer", **case))[1] for _ in range(payments)
+        ]
         outcome = chain.commit(*envelopes)
         seen.append((outcome.codes, [len(one) for one in outcome.results], len(outcome.write_set)))
     assert seen.count(seen[0]) == len(seen)

@@ -1,8 +1,10 @@
-"""The same blocks come to the same bytes under every interpreter, hash seed, stack, locale and time zone (T27).
+"""The same blocks come to the same bytes under every interpreter, hash seed, stack, locale and time
+zone (T27).
 
-Owns one hostile recording, made here, and its execution in processes of their own. Other interpreters are taken from
-the path, from pyenv, and from what ./scripts/interpreters made; one that is not here, or that lacks the libraries in
-the versions of this environment, is skipped by name.
+Owns one hostile recording, made here, and its execution in processes of their own. Other
+interpreters are taken from the path, from pyenv, and from what ./scripts/interpreters made; one
+that is not here, or that lacks the libraries in the versions of this environment, is skipped by
+name.
 """
 
 import os
@@ -24,11 +26,11 @@ from tests.enclave.same_blocks import Recording
 
 from strongroom.consensus import codec
 from strongroom.consensus.types import Height
-from strongroom.enclave.envelope import Call
+from strongroom.enclave.formats.envelope import Call
+from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance import public
-from strongroom.enclave.outcome import Code
+from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.platform.measurement import AGREEING
-from strongroom.enclave.sealing import SealedState
 
 ROOT = Path(__file__).parents[2]
 CHILD = ROOT / "tests" / "enclave" / "same_blocks.py"
@@ -39,8 +41,37 @@ NEWER = ("\U0001fae8", "\u2c2f", "\U0002ebf0", "\U000323b0", "\u0378")
 """Printable from Python 3.12, 3.11, 3.13, 3.15 on; not assigned at all."""
 ODD = (
     *NEWER,
-    *("savings", "é", "e\u0301", "ß", "ı", "ǅ", "Ω", "\u2126", "口座", "계좌", "счёт", "عربي", "ﬁ", "Ａ", "٣", "²"),
-    *("\u00a0", "a b", " a", "a\u2028b", "\x1b[2J", "\x9b", "\u202e", "\ufeff", "\U000e0041", "\U0010ffff", "x" * 64),
+    *(
+        "savings",
+        "é",
+        "e\u0301",
+        "ß",
+        "ı",
+        "ǅ",
+        "Ω",
+        "\u2126",
+        "口座",
+        "계좌",
+        "счёт",
+        "عربي",
+        "ﬁ",
+        "Ａ",
+        "٣",
+        "²",
+    ),
+    *(
+        "\u00a0",
+        "a b",
+        " a",
+        "a\u2028b",
+        "\x1b[2J",
+        "\x9b",
+        "\u202e",
+        "\ufeff",
+        "\U000e0041",
+        "\U0010ffff",
+        "x" * 64,
+    ),
     *("y" * 65, "a/b", "", "\n", "\x1c", "\u0085", "\u180e", "'", '"', "\\"),
 )
 
@@ -84,7 +115,9 @@ def _public(chain: Chain, cluster: FoundedCluster) -> Iterator[bytes]:
             (text, ()),
         ):
             fields = (number.to_bytes(16, "big"), change, arguments)
-            yield public.sign_public(member.public, member.sign, chain.genesis.chain, public.PROPOSE, fields)
+            yield public.sign_public(
+                member.public, member.sign, chain.genesis.chain, public.PROPOSE, fields
+            )
         said = (cluster.evidence[0], text, text)
         yield public.sign_public(node.public, node.sign, chain.genesis.chain, public.ATTEST, said)
     chance = random.Random(27)
@@ -113,7 +146,12 @@ def recorded() -> tuple[Recording, tuple[tuple[object, ...], ...]]:
     chance = random.Random(3)
     never_sent = alice.seal_call(chain.call("payments.open", account="late"))[1]
     touched = never_sent[:-1] + bytes((never_sent[-1] ^ 1,))
-    chain.commit(*[chance.randbytes(chance.randrange(1, 300)) for _ in range(50)], sealed[-1], touched, sealed[1][:-1])
+    chain.commit(
+        *[chance.randbytes(chance.randrange(1, 300)) for _ in range(50)],
+        sealed[-1],
+        touched,
+        sealed[1][:-1],
+    )
     state = SealedState(
         chain=chain.genesis.chain,
         keys=cluster.keys[0],
@@ -141,7 +179,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def executed(
-    file: Path, python: str = sys.executable, *options: str, recursion: int | None = None, **environment: str
+    file: Path,
+    python: str = sys.executable,
+    *options: str,
+    recursion: int | None = None,
+    **environment: str,
 ) -> tuple[tuple[object, ...], ...]:
     """What the blocks come to in another process."""
     limit = [] if recursion is None else [str(recursion)]
@@ -158,10 +200,17 @@ def executed(
 
 
 def test_the_recording_holds_what_it_should(file: Path) -> None:
-    """Every kind of end of an envelope is in it, and names of both kinds; else the rest would prove little."""
+    """Every kind of end of an envelope is in it, and names of both kinds; else the rest would prove
+    little."""
     recording, expected = recorded()
     codes = {Code(code) for _, text, _, _ in expected for code in bytes.fromhex(str(text))}
-    assert {Code.EXECUTED, Code.REFUSED, Code.MALFORMED, Code.DOES_NOT_OPEN, Code.DUPLICATE} <= codes
+    assert {
+        Code.EXECUTED,
+        Code.REFUSED,
+        Code.MALFORMED,
+        Code.DOES_NOT_OPEN,
+        Code.DUPLICATE,
+    } <= codes
     assert len(recording.blocks) > 10
     assert any(unicodedata.category(letter) == "Cn" for letter in NEWER)
 
@@ -170,21 +219,33 @@ def test_the_recording_holds_what_it_should(file: Path) -> None:
 def interpreters(wanted: str) -> tuple[str, ...]:
     """Interpreters of a version that are here, those first that ./scripts/interpreters made."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [ROOT / f".venv-{wanted}" / "bin" / "python", *sorted(pyenv.glob(f"{wanted}.*/bin/python"))]
+    found = [
+        ROOT / f".venv-{wanted}" / "bin" / "python",
+        *sorted(pyenv.glob(f"{wanted}.*/bin/python")),
+    ]
     on_path = shutil.which(f"python{wanted}")
     candidates = [str(path) for path in found if path.exists()] + ([on_path] if on_path else [])
-    return (sys.executable, *candidates) if wanted == ".".join(map(str, sys.version_info[:2])) else tuple(candidates)
+    return (
+        (sys.executable, *candidates)
+        if wanted == ".".join(map(str, sys.version_info[:2]))
+        else tuple(candidates)
+    )
 
 
 def usable(wanted: str) -> str:
-    """An interpreter of a version with the libraries of this environment; skips the test when there is none."""
+    """An interpreter of a version with the libraries of this environment; skips the test when there
+    is none."""
     asked = f"from importlib.metadata import version as v; print(*map(v, {LIBRARIES}))"
     own = " ".join(map(version, LIBRARIES))
     for python in interpreters(wanted):
-        told = subprocess.run([python, "-I", "-c", asked], capture_output=True, text=True, check=False)
+        told = subprocess.run(
+            [python, "-I", "-c", asked], capture_output=True, text=True, check=False
+        )
         if told.returncode == 0 and told.stdout.strip() == own:
             return python
-    pytest.skip(f"no Python {wanted} here with {', '.join(LIBRARIES)} of these versions: run ./scripts/interpreters")
+    pytest.skip(
+        f"no Python {wanted} here with {', '.join(LIBRARIES)} of these versions: run ./scripts/interpreters"
+    )
 
 
 @pytest.mark.parametrize("wanted", VERSIONS)
@@ -209,12 +270,19 @@ def test_T27_however_deep_the_stack_may_be(file: Path, limit: int) -> None:
 
 @pytest.mark.parametrize("name", ["C", "POSIX", "C.UTF-8", "tr_TR.UTF-8", "de_DE.ISO-8859-1"])
 def test_T27_whatever_the_locale(file: Path, name: str) -> None:
-    """One that is not installed is asked for all the same: then the interpreter falls back, which must not matter."""
-    outcome = executed(file, LC_ALL=name, LANG=name, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", TZ="Asia/Kathmandu")
+    """One that is not installed is asked for all the same: then the interpreter falls back, which
+    must not matter."""
+    outcome = executed(
+        file, LC_ALL=name, LANG=name, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", TZ="Asia/Kathmandu"
+    )
     assert outcome == recorded()[1]
 
 
 def test_T27_with_the_librarys_slow_twin_and_strict_warnings(file: Path) -> None:
-    """msgpack without its C extension, as its environment variable asks for; an enclave's environment is empty."""
+    """msgpack without its C extension, as its environment variable asks for; an enclave's
+    environment is empty."""
     assert executed(file, MSGPACK_PUREPYTHON="1") == recorded()[1]
-    assert executed(file, sys.executable, "-W", "error", "-X", "int_max_str_digits=640") == recorded()[1]
+    assert (
+        executed(file, sys.executable, "-W", "error", "-X", "int_max_str_digits=640")
+        == recorded()[1]
+    )

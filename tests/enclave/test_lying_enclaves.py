@@ -1,7 +1,8 @@
 """Other enclaves lie: what they attest to, wrap, sign and hand over ends no honest one (T2A, T31).
 
-A liar here has a validator's chip, node key and vote key, and writes whatever it likes. An honest enclave answers at
-its door, as it does in a process: with an answer or a typed refusal, and never with an error that nobody had foreseen.
+A liar here has a validator's chip, node key and vote key, and writes whatever it likes. An honest
+enclave answers at its serve, as it does in a process: with an answer or a typed refusal, and never
+with an error that nobody had foreseen.
 """
 
 import dataclasses
@@ -13,7 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.enclave.chain import codes
-from tests.enclave.hostile_values import BAD_HYBRID_KEYS, LEAVES, LOW_ORDER_POINTS, TUPLES, forged_evidence, like
+from tests.enclave.hostile_values import (
+    BAD_HYBRID_KEYS,
+    LEAVES,
+    LOW_ORDER_POINTS,
+    TUPLES,
+    forged_evidence,
+    like,
+)
 from tests.enclave.service_world import Node, World
 
 from strongroom.consensus import codec, labels
@@ -21,15 +29,22 @@ from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorF
 from strongroom.consensus.types import Epoch
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
-from strongroom.enclave.core import Core
-from strongroom.enclave.door import JUDGES_OTHERS, answer_to
+from strongroom.enclave.door.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.door.serve import JUDGES_OTHERS, answer_to
+from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.succession import WRAP_BYTES_MAX
-from strongroom.enclave.intake import Intake
-from strongroom.enclave.keys import KeysNeeded
-from strongroom.enclave.outcome import Outcome
-from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, check_hybrid, digest, hybrid_seal
-from strongroom.enclave.release import _signed
-from strongroom.enclave.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.keys.keys import KeysNeeded
+from strongroom.enclave.member.key_release import _signed
+from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.primitives import (
+    DoesNotOpen,
+    HybridKey,
+    Secret,
+    check_hybrid,
+    digest,
+    hybrid_seal,
+)
+from strongroom.enclave.sessions.intake import Intake
 
 NONCE = bytes(range(32))
 
@@ -63,7 +78,7 @@ def lying(world: World, index: int, challenge: bytes, /, **changed: object) -> b
     return forged_evidence(applicant, claims, measurement=world.cluster.measurement, **changed)
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("point", LOW_ORDER_POINTS, ids=range(len(LOW_ORDER_POINTS)))
@@ -78,7 +93,9 @@ def test_a_point_of_low_order_is_no_key(point: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(min_size=3, max_size=3), st.integers(0, 383))
-def test_a_coefficient_beyond_the_modulus_makes_no_key_whatever_the_library_says(three: bytes, at: int) -> None:
+def test_a_coefficient_beyond_the_modulus_makes_no_key_whatever_the_library_says(
+    three: bytes, at: int
+) -> None:
     """FIPS 203 §7.2: two coefficients of 12 bits in three bytes, each below 3329."""
     whole = HybridKey(Secret(bytes(32))).public
     changed = whole[: 3 * at] + three + whole[3 * at + 3 :]
@@ -108,22 +125,33 @@ def test_T31_whatever_an_asker_of_keys_or_a_link_attests_to_is_judged(data: st.D
     world, judge = shared(), shared().nodes["n0"].core
     nonce = judge.member.keys_challenge()
     claims = claims_of(world.nodes["n1"], nonce)
-    names = data.draw(st.lists(st.sampled_from(list(Claims.__dataclass_fields__)), min_size=1, max_size=3))
+    names = data.draw(
+        st.lists(st.sampled_from(list(Claims.__dataclass_fields__)), min_size=1, max_size=3)
+    )
     wrap_key = st.sampled_from([*BAD_HYBRID_KEYS, HybridKey(Secret(bytes(32))).public])
     wraps = st.lists(st.tuples(LEAVES, wrap_key), max_size=3).map(tuple)
     changed = {
-        name: data.draw(wraps | TUPLES if name == "wrap_keys" else like(getattr(claims, name))) for name in names
+        name: data.draw(wraps | TUPLES if name == "wrap_keys" else like(getattr(claims, name)))
+        for name in names
     }
     shown = lying(world, 1, nonce, **changed)
     asked(judge, Op.KEYS_GIVE, shown, nonce, int(world.tip.time_ms))
-    asked(judge, Op.CHECK_LINK, shown, nonce, data.draw(st.sampled_from([0, int(world.tip.time_ms), 2**64 - 1])))
+    asked(
+        judge,
+        Op.CHECK_LINK,
+        shown,
+        nonce,
+        data.draw(st.sampled_from([0, int(world.tip.time_ms), 2**64 - 1])),
+    )
 
 
 def taken(payload: bytes, *, signed: bool = True) -> object:
     """What n1 makes of this payload, wrapped by n0."""
     world, asker, giver = shared(), shared().nodes["n1"].core, shared().nodes["n0"]
     claims = Claims.decode(Evidence.decode(asker.member.keys_proof(NONCE)).claims)
-    signature = giver.member.standing.sign(labels.KEY_RELEASE, _signed(claims.node_key, NONCE, payload))
+    signature = giver.member.standing.sign(
+        labels.KEY_RELEASE, _signed(claims.node_key, NONCE, payload)
+    )
     plaintext = codec.encode((giver.key, signature, payload)) if signed else payload
     info = labels.bound(labels.KEY_RELEASE, world.chain, claims.node_key + NONCE)
     return asked(asker, Op.KEYS_TAKE, hybrid_seal(claims.wrap_keys[0][1], plaintext, info))
@@ -147,13 +175,15 @@ def test_T2A_a_number_at_its_bounds_in_given_keys_is_refused(number: int) -> Non
 @given(st.data())
 def test_T2A_T31_whatever_a_giver_of_keys_wraps_is_taken_or_refused(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, 3))
-    one_changed = [like(part) if at == here else st.just(part) for here, part in enumerate(whole_keys())]
+    one_changed = [
+        like(part) if at == here else st.just(part) for here, part in enumerate(whole_keys())
+    ]
     entry = st.one_of(st.tuples(*one_changed), TUPLES)
     given_ = data.draw(st.lists(entry, max_size=3).map(tuple) | LEAVES)
     taken(codec.encode(given_), signed=data.draw(st.integers(0, 4)) > 0)
 
 
-# --- heads and epochs ------------------------------------------------------------------------------------------------
+# --- heads and epochs -----------------------------------------------------------------------------
 
 
 @settings(max_examples=100, deadline=None)
@@ -165,21 +195,31 @@ def test_T05_T31_whatever_members_sign_as_heads_is_counted_or_not(data: st.DataO
     body = (nonce, 0, newest.header.encoded, newest.certificate.to_wire(), None, ())
     heads = []
     for name in ("n1", "n2", "n3"):
-        fields = tuple(data.draw(like(part)) if data.draw(st.integers(0, 3)) == 0 and part else part for part in body)
+        fields = tuple(
+            data.draw(like(part)) if data.draw(st.integers(0, 3)) == 0 and part else part
+            for part in body
+        )
         signed = labels.bound(labels.HEAD, world.chain, codec.encode(fields))
         node = world.nodes[name].member.standing.keys.node
         heads.append((fields, node.public, node.sign(signed)))
     asked(judge, Op.FRESHEN, tuple(heads), data.draw(st.just(()) | TUPLES))
-    entry = (newest.header.encoded, newest.certificate.to_wire(), world.description.encode(), world.public_key())
+    entry = (
+        newest.header.encoded,
+        newest.certificate.to_wire(),
+        world.description.encode(),
+        world.public_key(),
+    )
     asked(judge, Op.EPOCHS, (tuple(data.draw(like(part)) for part in entry),))
 
 
-# --- offers ----------------------------------------------------------------------------------------------------------
+# --- offers ---------------------------------------------------------------------------------------
 
 
 @settings(max_examples=8, deadline=None)
 @given(st.data())
-def test_T2A_T31_whatever_an_offerer_wraps_the_others_go_on_with_their_duties(data: st.DataObject) -> None:
+def test_T2A_T31_whatever_an_offerer_wraps_the_others_go_on_with_their_duties(
+    data: st.DataObject,
+) -> None:
     world = World()
     world.commit()
     world.govern("rotate", compromised=False)
@@ -192,7 +232,9 @@ def test_T2A_T31_whatever_an_offerer_wraps_the_others_go_on_with_their_duties(da
         plaintext = codec.encode(data.draw(st.tuples(like(bytes(32)), like(bytes(32))) | TUPLES))
         info = liar.member._duties._wrap_info(due.epoch, member)
         sealed = (
-            hybrid_seal(wrap_key, plaintext, info) if data.draw(st.booleans()) else data.draw(st.binary(min_size=1))
+            hybrid_seal(wrap_key, plaintext, info)
+            if data.draw(st.booleans())
+            else data.draw(st.binary(min_size=1))
         )
         wraps.append((member, sealed[:WRAP_BYTES_MAX]))
     said = liar.member._duties.say("offer", (int(due.epoch), due.digest, offered, tuple(wraps)))
@@ -201,11 +243,15 @@ def test_T2A_T31_whatever_an_offerer_wraps_the_others_go_on_with_their_duties(da
         assert not isinstance(asked(node.core, Op.DUTIES, world.wall_ms), Refusal)
 
 
-# --- outcomes --------------------------------------------------------------------------------------------------------
+# --- outcomes -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("forged", [b"", b"\x00", codec.encode((b"another epoch", bytes(1216)))], ids=range(3))
-def test_a_wish_that_a_peer_changed_in_an_outcome_is_found_at_the_next_anchor(forged: bytes) -> None:
+@pytest.mark.parametrize(
+    "forged", [b"", b"\x00", codec.encode((b"another epoch", bytes(1216)))], ids=range(3)
+)
+def test_a_wish_that_a_peer_changed_in_an_outcome_is_found_at_the_next_anchor(
+    forged: bytes,
+) -> None:
     world = World()
     world.commit()
     world.govern("rotate", compromised=False)
@@ -215,13 +261,17 @@ def test_a_wish_that_a_peer_changed_in_an_outcome_is_found_at_the_next_anchor(fo
     world.commit()
     old = world.nodes["n3"]
     again = world.boot("n3", old.chip, old.sealed)
-    world.outcomes[wishing] = dataclasses.replace(Outcome.decode(world.outcomes[wishing]), wish=forged).encode()
+    world.outcomes[wishing] = dataclasses.replace(
+        Outcome.decode(world.outcomes[wishing]), wish=forged
+    ).encode()
     again.core.learner.extend(world.entries)
-    with pytest.raises(OperatorFault, match=r"not the ones that a quorum anchored|anchors another history"):
+    with pytest.raises(
+        OperatorFault, match=r"not the ones that a quorum anchored|anchors another history"
+    ):
         world.catch_up(again)
 
 
-# --- containment: bugs that nobody has found yet ---------------------------------------------------------------------
+# --- containment: bugs that nobody has found yet --------------------------------------------------
 
 
 def test_an_error_that_nothing_had_foreseen_is_a_public_code_and_the_block_goes_on(
@@ -241,7 +291,8 @@ def test_an_error_that_nothing_had_foreseen_is_a_public_code_and_the_block_goes_
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RecursionError(), OSError(), KeysNeeded(Epoch(0)), InvariantBroken("bug")]
+    "error",
+    [MemoryError(), RecursionError(), OSError(), KeysNeeded(Epoch(0)), InvariantBroken("bug")],
 )
 def test_what_says_something_of_the_process_becomes_no_outcome(
     monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -272,25 +323,29 @@ def raising(monkeypatch: pytest.MonkeyPatch, id: bytes, error: Exception) -> Non
 
 
 @pytest.mark.parametrize("op", sorted(JUDGES_OTHERS))
-def test_a_bug_met_while_others_are_judged_is_an_alarm_and_no_end(monkeypatch: pytest.MonkeyPatch, op: Op) -> None:
-    from strongroom.enclave import door
+def test_a_bug_met_while_others_are_judged_is_an_alarm_and_no_end(
+    monkeypatch: pytest.MonkeyPatch, op: Op
+) -> None:
+    from strongroom.enclave.door import serve
 
     def failing(*_: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setitem(door.HANDLERS, op, failing)
+    monkeypatch.setitem(serve.HANDLERS, op, failing)
     with pytest.raises(Refusal) as caught:
         decode_answer(answer_to(shared().nodes["n0"].core, encode_request(op)))
     assert caught.value.kind == UNFORESEEN
 
 
-def test_a_bug_met_while_something_is_promised_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from strongroom.enclave import door
+def test_a_bug_met_while_something_is_promised_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from strongroom.enclave.door import serve
 
     def failing(*_: object) -> None:
         raise ValueError("a bug")
 
     for op in set(Op) - JUDGES_OTHERS:
-        monkeypatch.setitem(door.HANDLERS, op, failing)
+        monkeypatch.setitem(serve.HANDLERS, op, failing)
         with pytest.raises(ValueError, match="a bug"):
             answer_to(shared().nodes["n0"].core, encode_request(op))

@@ -1,4 +1,5 @@
-"""RFC 6962 trees: against the definition, and against the vectors of transparency-dev/merkle when they are present."""
+"""RFC 6962 trees: against the definition, and against the vectors of transparency-dev/merkle when
+they are present."""
 
 import json
 from base64 import b64decode
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.consensus.errors import ReceiptInvalid
-from strongroom.enclave.merkle import (
+from strongroom.enclave.formats.merkle import (
     EMPTY_ROOT,
     Frontier,
     Tree,
@@ -23,7 +24,9 @@ from strongroom.enclave.merkle import (
 )
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "crypto" / "rfc6962"
-with_vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason="vectors are not beside the repository")
+with_vectors = pytest.mark.skipif(
+    not VECTORS.is_dir(), reason="vectors are not beside the repository"
+)
 sizes = st.integers(1, 70)
 
 
@@ -45,7 +48,9 @@ def defined_root(leaves: list[bytes]) -> bytes:
 
 def test_golden_roots() -> None:
     assert EMPTY_ROOT.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+    assert (
+        leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+    )
     assert root_of([leaf_hash(b""), leaf_hash(b"\x00")]).hex() == (
         "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"
     )
@@ -58,14 +63,18 @@ def test_batched_root_tree_and_frontier_agree_with_the_definition(size: int) -> 
         frontier.append(leaf)
     assert root_of(leaves) == defined_root(leaves) == frontier.root
     tree = Tree(leaves)
-    assert [tree.root(n) for n in range(size + 1)] == [defined_root(leaves[:n]) for n in range(size + 1)]
+    assert [tree.root(n) for n in range(size + 1)] == [
+        defined_root(leaves[:n]) for n in range(size + 1)
+    ]
 
 
 @given(size=sizes, data=st.data())
 def test_every_leaf_has_a_path_to_every_root_above_it(size: int, data: Any) -> None:
     tree = Tree(leaves_of(70))
     index = data.draw(st.integers(0, size - 1))
-    assert root_from_path(leaf_hash(str(index).encode()), index, size, tree.path(index, size)) == tree.root(size)
+    assert root_from_path(
+        leaf_hash(str(index).encode()), index, size, tree.path(index, size)
+    ) == tree.root(size)
 
 
 @given(size=sizes, data=st.data())
@@ -148,7 +157,12 @@ def test_inclusion_vectors(vector: dict[str, Any]) -> None:
 @with_vectors
 @pytest.mark.parametrize("vector", vectors("consistency.json"), ids=lambda vector: vector["name"])
 def test_consistency_vectors(vector: dict[str, Any]) -> None:
-    arguments = (vector["size1"], b64decode(vector["root1"]), vector["size2"], b64decode(vector["root2"]))
+    arguments = (
+        vector["size1"],
+        b64decode(vector["root1"]),
+        vector["size2"],
+        b64decode(vector["root2"]),
+    )
     if vector["wantErr"]:
         with pytest.raises(ReceiptInvalid):
             check_consistency(*arguments, proof_of(vector))
@@ -164,7 +178,9 @@ def test_tree_head_vectors() -> None:
 
 
 @given(sizes, sizes)
-def test_whoever_goes_on_from_the_frontier_of_any_size_comes_to_the_same_roots(first: int, more: int) -> None:
+def test_whoever_goes_on_from_the_frontier_of_any_size_comes_to_the_same_roots(
+    first: int, more: int
+) -> None:
     leaves = leaves_of(first + more)
     tree = Tree(leaves)
     frontier = tree.frontier(first)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.enclave.chain import Chain, person
 
-from strongroom.enclave.envelope import transaction_id
+from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.programs.payments import AMOUNT_MAX, MOVEMENTS, MOVEMENTS_KEPT
 
 
@@ -27,7 +27,9 @@ def test_every_identity_has_a_default_account(chain: Chain) -> None:
 
 def test_only_the_issuer_issues(chain: Chain) -> None:
     assert chain.once("alice", "payments.issue", to="alice", amount=5).code == "not the issuer"
-    assert chain.once("alice", "payments.issue_many", issues=[["alice", 5]]).code == "not the issuer"
+    assert (
+        chain.once("alice", "payments.issue_many", issues=[["alice", 5]]).code == "not the issuer"
+    )
     assert chain.once("member0", "payments.issue", to="bob", amount=5).value == {"supply": 105}
     assert chain.ask("alice", "payments.supply") == 105
 
@@ -40,8 +42,12 @@ def test_amounts_are_1_to_2_63_less_1(chain: Chain, amount: int) -> None:
 
 def test_no_more_is_issued_than_an_integer_holds(chain: Chain) -> None:
     assert chain.once("member0", "payments.issue", to="bob", amount=AMOUNT_MAX).code == "overflow"
-    assert chain.once("member0", "payments.issue", to="bob", amount=AMOUNT_MAX - 100).value == {"supply": AMOUNT_MAX}
-    assert chain.once("bob", "payments.transfer", to="alice", amount=AMOUNT_MAX - 100).value == {"balance": 0}
+    assert chain.once("member0", "payments.issue", to="bob", amount=AMOUNT_MAX - 100).value == {
+        "supply": AMOUNT_MAX
+    }
+    assert chain.once("bob", "payments.transfer", to="alice", amount=AMOUNT_MAX - 100).value == {
+        "balance": 0
+    }
     assert chain.ask("alice", "payments.balance") == AMOUNT_MAX
 
 
@@ -60,28 +66,46 @@ def test_further_accounts_are_opened_by_their_owner(chain: Chain) -> None:
     for label in ("", "x" * 65, "a/b", "a\nb"):
         assert chain.once("alice", "payments.open", account=label).code == "label"
     assert chain.once("alice", "payments.transfer", to="/4711", amount=7).value == {"balance": 93}
-    assert chain.once("alice", "payments.transfer", to="bob/4711", amount=2, source="4711").value == {"balance": 5}
+    assert chain.once(
+        "alice", "payments.transfer", to="bob/4711", amount=2, source="4711"
+    ).value == {"balance": 5}
     assert chain.ask("bob", "payments.balance", account="/4711") == 2
-    assert chain.once("alice", "payments.transfer", to="bob/4712", amount=2).code == "no such account"
-    assert chain.once("alice", "payments.transfer", to="bob", amount=2, source="4712").code == "no such account"
+    assert (
+        chain.once("alice", "payments.transfer", to="bob/4712", amount=2).code == "no such account"
+    )
+    assert (
+        chain.once("alice", "payments.transfer", to="bob", amount=2, source="4712").code
+        == "no such account"
+    )
 
 
 def test_open_many_and_issue_many_are_all_or_none(chain: Chain) -> None:
-    assert chain.once("member0", "payments.open_many", accounts=["1", "2", "1"]).code == "account exists"
+    assert (
+        chain.once("member0", "payments.open_many", accounts=["1", "2", "1"]).code
+        == "account exists"
+    )
     assert chain.refusal("member0", "payments.balance", account="/1") == "no such account"
     labels = [str(number) for number in range(1000)]
     assert chain.once("member0", "payments.open_many", accounts=labels).value == {"opened": 1000}
     issues = [[f"/{label}", 10] for label in labels]
-    assert chain.once("member0", "payments.issue_many", issues=[*issues[:-1], ["/x", 1]]).code == "no such account"
+    assert (
+        chain.once("member0", "payments.issue_many", issues=[*issues[:-1], ["/x", 1]]).code
+        == "no such account"
+    )
     assert chain.ask("member0", "payments.supply") == 100
     assert chain.once("member0", "payments.issue_many", issues=issues).value == {"supply": 10_100}
     assert chain.ask("member0", "payments.balance", account="/999") == 10
 
 
 def test_transfer_many_is_all_or_nothing(chain: Chain) -> None:
-    assert chain.once("alice", "payments.transfer_many", transfers=[["bob", 60], ["carol", 41]]).code == "insufficient"
+    assert (
+        chain.once("alice", "payments.transfer_many", transfers=[["bob", 60], ["carol", 41]]).code
+        == "insufficient"
+    )
     assert chain.ask("bob", "payments.balance") == 0
-    result = chain.once("alice", "payments.transfer_many", transfers=[["bob", 60, "", "rent"], ["carol", 40]])
+    result = chain.once(
+        "alice", "payments.transfer_many", transfers=[["bob", 60, "", "rent"], ["carol", 40]]
+    )
     assert result.value == {"transfers": 2}
     assert chain.ask("alice", "payments.balance") == 0
     assert chain.ask("bob", "payments.statement")[0]["memo"] == "rent"
@@ -99,11 +123,35 @@ def test_a_statement_tells_every_movement_in_order_and_in_pages(chain: Chain) ->
     chain.once("alice", "payments.transfer", to="bob", amount=30, memo="one")
     chain.once("bob", "payments.transfer", to="alice/s", amount=10, memo="two")
     assert chain.ask("alice", "payments.statement") == [
-        {"sequence": 1, "height": 1, "amount": 100, "from": None, "to": alice, "memo": "", "balance": 100},
-        {"sequence": 2, "height": 3, "amount": 30, "from": alice, "to": bob, "memo": "one", "balance": 70},
+        {
+            "sequence": 1,
+            "height": 1,
+            "amount": 100,
+            "from": None,
+            "to": alice,
+            "memo": "",
+            "balance": 100,
+        },
+        {
+            "sequence": 2,
+            "height": 3,
+            "amount": 30,
+            "from": alice,
+            "to": bob,
+            "memo": "one",
+            "balance": 70,
+        },
     ]
     assert chain.ask("alice", "payments.statement", account="/s") == [
-        {"sequence": 1, "height": 4, "amount": 10, "from": bob, "to": f"{alice}/s", "memo": "two", "balance": 10}
+        {
+            "sequence": 1,
+            "height": 4,
+            "amount": 10,
+            "from": bob,
+            "to": f"{alice}/s",
+            "memo": "two",
+            "balance": 10,
+        }
     ]
     assert [e["sequence"] for e in chain.ask("bob", "payments.statement", after=1)] == [2]
     assert [e["sequence"] for e in chain.ask("bob", "payments.statement", limit=1)] == [1]
@@ -123,7 +171,9 @@ def test_only_the_owner_or_an_auditor_may_ask(chain: Chain) -> None:
         assert chain.refusal("bob", query, account="alice") == "not the owner"
         assert chain.refusal("member0", query, account="alice/whatever") == "not the owner"
         assert chain.ask("auditor", query, account="alice")
-    assert chain.refusal("auditor", "payments.balance", account="alice/whatever") == "no such account"
+    assert (
+        chain.refusal("auditor", "payments.balance", account="alice/whatever") == "no such account"
+    )
 
 
 @pytest.mark.parametrize("memo", ["\x1b[2Jpaid", "\x9b2J", "two\nlines", "\u202epaid"])
@@ -141,11 +191,14 @@ def test_T72_a_label_follows_the_closed_rule_of_names(chain: Chain, label: str) 
 
 def test_a_long_memo_is_refused(chain: Chain) -> None:
     assert chain.once("alice", "payments.transfer", to="bob", amount=1, memo="é" * 256).ok
-    assert chain.once("alice", "payments.transfer", to="bob", amount=1, memo="x" * 257).code == "memo"
+    assert (
+        chain.once("alice", "payments.transfer", to="bob", amount=1, memo="x" * 257).code == "memo"
+    )
 
 
 class Bank(RuleBasedStateMachine):
-    """T12: random payments, many to a block, dependent on each other, against a dict; a replica applies write sets."""
+    """T12: random payments, many to a block, dependent on each other, against a dict; a replica
+    applies write sets."""
 
     people = st.sampled_from(["alice", "bob", "carol"])
     accounts = st.sampled_from(["", "x", "y"])
@@ -155,7 +208,9 @@ class Bank(RuleBasedStateMachine):
     def start(self) -> None:
         self.chain = Chain()
         self.replica = self.chain.new_executor(1)
-        self.sessions = {name: self.chain.session(name) for name in ("alice", "bob", "carol", "member0")}
+        self.sessions = {
+            name: self.chain.session(name) for name in ("alice", "bob", "carol", "member0")
+        }
         self.applied = 0
         self.balances: dict[tuple[str, str], int] = {}
         self.waiting: list[tuple[str, int, bytes, str]] = []
@@ -166,14 +221,22 @@ class Bank(RuleBasedStateMachine):
 
     @rule(who=people, label=accounts)
     def open(self, who: str, label: str) -> None:
-        expected = "label" if not label else "account exists" if (who, label) in self.balances else ""
+        expected = (
+            "label" if not label else "account exists" if (who, label) in self.balances else ""
+        )
         if not expected:
             self.balances[who, label] = 0
         self.send(who, "payments.open", expected, account=label)
 
     @rule(to=people, label=accounts, amount=amounts)
     def issue(self, to: str, label: str, amount: int) -> None:
-        expected = "amount" if amount < 1 else "no such account" if label and (to, label) not in self.balances else ""
+        expected = (
+            "amount"
+            if amount < 1
+            else "no such account"
+            if label and (to, label) not in self.balances
+            else ""
+        )
         if not expected:
             self.balances[to, label] = self.balances.get((to, label), 0) + amount
         self.send("member0", "payments.issue", expected, to=f"{to}/{label}", amount=amount)
@@ -181,13 +244,20 @@ class Bank(RuleBasedStateMachine):
     @rule(who=people, source=accounts, to=people, label=accounts, amount=amounts)
     def transfer(self, who: str, source: str, to: str, label: str, amount: int) -> None:
         expected = self.model(who, source, to, label, amount, self.balances)
-        self.send(who, "payments.transfer", expected, source=source, to=f"{to}/{label}", amount=amount)
+        self.send(
+            who, "payments.transfer", expected, source=source, to=f"{to}/{label}", amount=amount
+        )
 
-    @rule(who=people, moves=st.lists(st.tuples(accounts, people, accounts, st.integers(0, 60)), max_size=4))
+    @rule(
+        who=people,
+        moves=st.lists(st.tuples(accounts, people, accounts, st.integers(0, 60)), max_size=4),
+    )
     def transfer_many(self, who: str, moves: list[tuple[str, str, str, int]]) -> None:
         tried = dict(self.balances)
         failed = [
-            code for source, to, label, amount in moves if (code := self.model(who, source, to, label, amount, tried))
+            code
+            for source, to, label, amount in moves
+            if (code := self.model(who, source, to, label, amount, tried))
         ]
         if not failed:
             self.balances = tried
@@ -195,7 +265,13 @@ class Bank(RuleBasedStateMachine):
         self.send(who, "payments.transfer_many", failed[0] if failed else "", transfers=rows)
 
     def model(
-        self, who: str, source: str, to: str, label: str, amount: int, balances: dict[tuple[str, str], int]
+        self,
+        who: str,
+        source: str,
+        to: str,
+        label: str,
+        amount: int,
+        balances: dict[tuple[str, str], int],
     ) -> str:
         if amount < 1:
             return "amount"
@@ -215,11 +291,15 @@ class Bank(RuleBasedStateMachine):
         batches = [sealed[at : at + split] for at in range(0, len(sealed), split)]
         outcome = self.chain.commit_lanes({0: batches} if sealed else {})
         for position, (who, sequence, envelope, expected) in enumerate(self.waiting):
-            result = self.sessions[who].open_result(sequence, transaction_id(envelope), outcome.result_at(position))
+            result = self.sessions[who].open_result(
+                sequence, transaction_id(envelope), outcome.result_at(position)
+            )
             assert result.code == expected
         self.waiting.clear()
         while self.applied < len(self.chain.outcomes):
-            self.replica.apply(self.chain.blocks[self.applied].header, self.chain.outcomes[self.applied])
+            self.replica.apply(
+                self.chain.blocks[self.applied].header, self.chain.outcomes[self.applied]
+            )
             self.applied += 1
         assert self.replica.state_digest() == self.chain.executor.state_digest()
         assert self.replica.root == self.chain.executor.root
@@ -237,7 +317,9 @@ TestBank = Bank.TestCase
 TestBank.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 
 
-def test_a_statement_shows_the_newest_256_movements_and_says_where_the_older_ones_are(chain: Chain) -> None:
+def test_a_statement_shows_the_newest_256_movements_and_says_where_the_older_ones_are(
+    chain: Chain,
+) -> None:
     chain.once("member0", "payments.issue_many", issues=[["bob", 1]] * (MOVEMENTS_KEPT + 44))
 
     def sequences(**arguments: int) -> list[int]:
@@ -247,10 +329,14 @@ def test_a_statement_shows_the_newest_256_movements_and_says_where_the_older_one
     assert sequences(limit=1000) == list(range(45, 301))
     assert sequences(after=44, limit=2) == [45, 46]
     for after in (1, 34, 40, 43):
-        assert chain.refusal("bob", "payments.statement", after=after, limit=10) == "no longer kept", "no silent gap"
+        assert (
+            chain.refusal("bob", "payments.statement", after=after, limit=10) == "no longer kept"
+        ), "no silent gap"
     assert sequences(after=298) == [299, 300]
     assert sequences(after=300) == []
-    assert [entry["balance"] for entry in chain.ask("bob", "payments.statement", after=44, limit=2)] == [45, 46]
+    assert [
+        entry["balance"] for entry in chain.ask("bob", "payments.statement", after=44, limit=2)
+    ] == [45, 46]
     assert chain.refusal("bob", "payments.statement", after=34, limit=10) == "no longer kept"
 
 

@@ -8,8 +8,8 @@ from tests.enclave.probe import SEEN
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.envelope import Call
-from strongroom.enclave.padding import RESULT_SIZES, pad
+from strongroom.enclave.formats.envelope import Call
+from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
 from strongroom.enclave.programs import PROGRAM_NAMES, bind_arguments, parse_arguments, split_name
 from strongroom.enclave.programs.framework import Context, Program, ProgramError
 from strongroom.enclave.programs.runner import ERROR_TEXT_BYTES_MAX, STEPS_MAX, Runner
@@ -38,7 +38,12 @@ def test_the_programs_of_this_service() -> None:
 
 def test_texts_become_arguments_in_the_order_of_the_schema_with_defaults() -> None:
     assert parse("transfer", amount="5", to="bob") == ((BOB, ""), 5, "", "")
-    assert parse("transfer", amount="5", to=BOB_TEXT, memo="hi", source="4711") == ((BOB, ""), 5, "4711", "hi")
+    assert parse("transfer", amount="5", to=BOB_TEXT, memo="hi", source="4711") == (
+        (BOB, ""),
+        5,
+        "4711",
+        "hi",
+    )
     assert parse("statement") == ((b"", ""), 0, 100)
     assert parse("open_many", accounts='["1", "2"]') == (("1", "2"),)
     many = parse("transfer_many", transfers=f'[["bob", 5], ["{BOB_TEXT}/x", 6, "s", "m"]]')
@@ -75,22 +80,40 @@ def test_ways_to_write_an_account(text: str, account: tuple[bytes, str]) -> None
         ("transfer", {"to": "id:zz", "amount": "5"}, "to: expected bytes as hex"),
         ("open_many", {"accounts": "1,2"}, "accounts: expected a list"),
         ("open_many", {"accounts": "[1]"}, "accounts: expected a string"),
-        ("transfer_many", {"transfers": '[["bob"]]'}, "transfers: expected [to, amount, source, memo]"),
+        (
+            "transfer_many",
+            {"transfers": '[["bob"]]'},
+            "transfers: expected [to, amount, source, memo]",
+        ),
         ("transfer_many", {"transfers": '[["bob", true]]'}, "transfers: expected an integer"),
         ("open_many", {"accounts": "[" * 100_000}, "accounts: expected a list"),
         ("nothing", {}, "it has open"),
     ],
 )
-def test_what_does_not_parse_says_what_would(operation: str, texts: dict[str, str], says: str) -> None:
+def test_what_does_not_parse_says_what_would(
+    operation: str, texts: dict[str, str], says: str
+) -> None:
     with pytest.raises(ArgumentFault) as fault:
         parse(operation, **texts)
     assert says in str(fault.value)
 
 
 def test_python_values_are_taken_as_they_are() -> None:
-    assert bind_arguments("payments", "transfer", {"to": BOB, "amount": 5}, resolve) == ((BOB, ""), 5, "", "")
-    assert bind_arguments("payments", "issue", {"to": (BOB, "x"), "amount": 5}, resolve) == ((BOB, "x"), 5)
-    for wrong in ({"to": 5, "amount": 5}, {"to": "bob", "amount": "5"}, {"to": "bob", "amount": True}):
+    assert bind_arguments("payments", "transfer", {"to": BOB, "amount": 5}, resolve) == (
+        (BOB, ""),
+        5,
+        "",
+        "",
+    )
+    assert bind_arguments("payments", "issue", {"to": (BOB, "x"), "amount": 5}, resolve) == (
+        (BOB, "x"),
+        5,
+    )
+    for wrong in (
+        {"to": 5, "amount": 5},
+        {"to": "bob", "amount": "5"},
+        {"to": "bob", "amount": True},
+    ):
         with pytest.raises(ArgumentFault):
             bind_arguments("payments", "transfer", wrong, resolve)
     with pytest.raises(ArgumentFault):
@@ -99,10 +122,17 @@ def test_python_values_are_taken_as_they_are() -> None:
 
 def test_every_kind_of_argument_arrives() -> None:
     chain = Chain()
-    result = chain.once("alice", "probe.take", who="bob", account="bob/x", numbers=[1, 2], flag=True)
+    result = chain.once(
+        "alice", "probe.take", who="bob", account="bob/x", numbers=[1, 2], flag=True
+    )
     who = chain.call("probe.take", who="bob", account="", numbers=[], flag=False).arguments[0]
     assert result.value == [who, [who, "x"], [1, 2], True, None]
-    assert chain.once("alice", "probe.take", who="bob", account="", numbers=[], flag=False, maybe="m").value[4] == "m"
+    assert (
+        chain.once(
+            "alice", "probe.take", who="bob", account="", numbers=[], flag=False, maybe="m"
+        ).value[4]
+        == "m"
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,14 +153,18 @@ def test_every_kind_of_argument_arrives() -> None:
 )
 def test_T11_arguments_of_other_kinds_are_a_sealed_error(arguments: tuple[Any, ...]) -> None:
     chain = Chain()
-    session, envelope = chain.open("alice", Call("payments", chain.measurement, "transfer", arguments), close=True)
+    session, envelope = chain.open(
+        "alice", Call("payments", chain.measurement, "transfer", arguments), close=True
+    )
     result = session.open_result(0, session.id, chain.commit(envelope).result_at(0))  # type: ignore[arg-type]
     assert result.code == "arguments"
 
 
 def test_T11_a_list_has_a_limit() -> None:
     chain = Chain()
-    call = Call("payments", chain.measurement, "open_many", (tuple(str(number) for number in range(1001)),))
+    call = Call(
+        "payments", chain.measurement, "open_many", (tuple(str(number) for number in range(1001)),)
+    )
     session, envelope = chain.open("alice", call, close=True)
     result = session.open_result(0, session.id, chain.commit(envelope).result_at(0))  # type: ignore[arg-type]
     assert (result.code, result.message) == ("arguments", "at most 1000 items, got 1001")
@@ -152,7 +186,9 @@ def test_T02_no_program_sees_arguments_that_were_sealed_for_another(call: Any, c
     SEEN.clear()
     program, measurement, operation, arguments = call
     measurement = chain.measurement if measurement is None else measurement
-    session, envelope = chain.open("alice", Call(program, measurement, operation, arguments), close=True)
+    session, envelope = chain.open(
+        "alice", Call(program, measurement, operation, arguments), close=True
+    )
     result = session.open_result(0, session.id, chain.commit(envelope).result_at(0))  # type: ignore[arg-type]
     assert (result.ok, result.code) == (False, code)
     assert SEEN == []
@@ -178,7 +214,9 @@ def test_T02_program_and_measurement_are_checked_before_the_arguments_are_bound(
         ("recursion", "internal"),
     ],
 )
-def test_T09_whatever_a_program_does_is_a_sealed_result_and_leaves_nothing(how: str, code: str) -> None:
+def test_T09_whatever_a_program_does_is_a_sealed_result_and_leaves_nothing(
+    how: str, code: str
+) -> None:
     chain = Chain()
     result = chain.once("alice", "probe.half", name="n", how=how)
     assert (result.ok, result.code) == (False, code)
@@ -194,7 +232,9 @@ def test_T11_a_looping_program_ends_with_its_budget() -> None:
     assert result.code == "budget exceeded"
     assert str(STEPS_MAX) in result.message
     assert chain.ask("alice", "probe.notes") == []
-    assert chain.once("alice", "probe.note", name="n", number=1).ok  # the next one has a budget of its own
+    assert chain.once(
+        "alice", "probe.note", name="n", number=1
+    ).ok  # the next one has a budget of its own
 
 
 def test_T11_results_have_a_limit_and_what_cannot_be_encoded_is_internal() -> None:
@@ -241,7 +281,11 @@ def test_a_program_is_declared_with_keyword_arguments_of_known_kinds_once() -> N
         ("loud", "x" * 20_000, ("loud", "x" * (ERROR_TEXT_BYTES_MAX - 7) + "…")),
         ("loud", "é" * 60, ("loud", "é" * ((ERROR_TEXT_BYTES_MAX - 7) // 2) + "…")),
         ("just", "y" * (ERROR_TEXT_BYTES_MAX - 4), ("just", "y" * (ERROR_TEXT_BYTES_MAX - 4))),
-        ("c" * ERROR_TEXT_BYTES_MAX, "text", ("internal", "the program failed; nothing was changed")),
+        (
+            "c" * ERROR_TEXT_BYTES_MAX,
+            "text",
+            ("internal", "the program failed; nothing was changed"),
+        ),
         ("broken", "\ud800", ("internal", "the program failed; nothing was changed")),
     ],
 )

@@ -6,10 +6,10 @@ import pytest
 from tests.enclave.chain import Chain, person
 
 from strongroom.consensus import codec
-from strongroom.enclave.envelope import transaction_id
-from strongroom.enclave.outcome import claim_digest
+from strongroom.enclave.formats.envelope import transaction_id
+from strongroom.enclave.formats.outcome import claim_digest
+from strongroom.enclave.outside.client_sessions import Result
 from strongroom.enclave.programs.records import CONTENTS_BYTES_MAX, TAGS_MAX
-from strongroom.enclave.sender import Result
 
 
 @pytest.fixture
@@ -17,7 +17,9 @@ def chain() -> Chain:
     return Chain()
 
 
-def append(chain: Chain, contents: str, *, who: str = "alice", collection: str = "claims", **more: object) -> Result:
+def append(
+    chain: Chain, contents: str, *, who: str = "alice", collection: str = "claims", **more: object
+) -> Result:
     return chain.once(who, "records.append", collection=collection, contents=contents, **more)
 
 
@@ -25,7 +27,9 @@ def test_entries_are_numbered_from_1_in_each_collection(chain: Chain) -> None:
     assert append(chain, "first").value == {"sequence": 1}
     assert append(chain, "second").value == {"sequence": 2}
     assert append(chain, "other", collection="scans").value == {"sequence": 1}
-    assert append(chain, "bob's", who="bob").value == {"sequence": 1}, "collections are each owner's own"
+    assert append(chain, "bob's", who="bob").value == {"sequence": 1}, (
+        "collections are each owner's own"
+    )
     entry = chain.ask("alice", "records.read", collection="/claims", sequence=2)
     assert entry == {
         "sequence": 2,
@@ -41,16 +45,34 @@ def test_entries_are_numbered_from_1_in_each_collection(chain: Chain) -> None:
 def test_only_the_owner_or_an_auditor_reads(chain: Chain) -> None:
     append(chain, "secret", tags=["x"])
     collection = f"id:{person('alice').id.hex()}/claims"
-    for query, more in (("read", {"sequence": 1}), ("list", {}), ("list", {"tag": "x"}), ("head", {})):
-        assert chain.refusal("bob", f"records.{query}", collection=collection, **more) == "not the owner"
+    for query, more in (
+        ("read", {"sequence": 1}),
+        ("list", {}),
+        ("list", {"tag": "x"}),
+        ("head", {}),
+    ):
+        assert (
+            chain.refusal("bob", f"records.{query}", collection=collection, **more)
+            == "not the owner"
+        )
     for reader in ("alice", "auditor"):
-        assert chain.ask(reader, "records.read", collection=collection, sequence=1)["contents"] == "secret"
+        assert (
+            chain.ask(reader, "records.read", collection=collection, sequence=1)["contents"]
+            == "secret"
+        )
 
 
-def test_an_entry_that_is_not_there_is_refused_and_an_empty_collection_lists_nothing(chain: Chain) -> None:
-    assert chain.refusal("alice", "records.read", collection="/claims", sequence=1) == "no such entry"
+def test_an_entry_that_is_not_there_is_refused_and_an_empty_collection_lists_nothing(
+    chain: Chain,
+) -> None:
+    assert (
+        chain.refusal("alice", "records.read", collection="/claims", sequence=1) == "no such entry"
+    )
     assert chain.ask("alice", "records.list", collection="/claims") == []
-    assert chain.ask("alice", "records.head", collection="/claims") == {"sequence": 0, "digest": "00" * 32}
+    assert chain.ask("alice", "records.head", collection="/claims") == {
+        "sequence": 0,
+        "digest": "00" * 32,
+    }
 
 
 def test_a_list_goes_on_after_a_sequence_and_has_no_contents(chain: Chain) -> None:
@@ -71,12 +93,16 @@ def test_a_list_by_tag_has_that_tags_entries_alone(chain: Chain) -> None:
 
     def tagged(tag: str, **more: int) -> list[int]:
         return [
-            entry["sequence"] for entry in chain.ask("alice", "records.list", collection="/claims", tag=tag, **more)
+            entry["sequence"]
+            for entry in chain.ask("alice", "records.list", collection="/claims", tag=tag, **more)
         ]
 
     assert (tagged("a"), tagged("b"), tagged("ab"), tagged("c")) == ([1, 2, 4], [2, 4], [3], [])
     assert (tagged("a", after=1), tagged("a", limit=2)) == ([2, 4], [1, 2])
-    assert chain.ask("alice", "records.read", collection="/claims", sequence=4)["tags"] == ["b", "a"]
+    assert chain.ask("alice", "records.read", collection="/claims", sequence=4)["tags"] == [
+        "b",
+        "a",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +119,9 @@ def test_a_list_by_tag_has_that_tags_entries_alone(chain: Chain) -> None:
         ({"contents": "é" * (CONTENTS_BYTES_MAX // 2 + 1)}, "too large"),
     ],
 )
-def test_what_is_no_entry_is_refused_whole(chain: Chain, arguments: dict[str, object], code: str) -> None:
+def test_what_is_no_entry_is_refused_whole(
+    chain: Chain, arguments: dict[str, object], code: str
+) -> None:
     given = {"collection": "claims", "contents": "x"} | arguments
     assert chain.once("alice", "records.append", **given).code == code
     assert chain.ask("alice", "records.head", collection="/claims")["sequence"] == 0
@@ -111,12 +139,19 @@ def test_a_collections_head_is_a_chain_over_all_its_claims_in_order(chain: Chain
         append(chain, f"entry {number}", tags=list(tags))
         claim = codec.encode((owner, "claims", number, f"entry {number}", tags))
         head = sha256(b"strongroom/1/head-of-records\x00" + head + claim).digest()
-        assert chain.ask("alice", "records.head", collection="/claims") == {"sequence": number, "digest": head.hex()}
+        assert chain.ask("alice", "records.head", collection="/claims") == {
+            "sequence": number,
+            "digest": head.hex(),
+        }
 
 
-def test_T14_an_entrys_claim_is_on_the_ledger_blinded_and_its_sender_can_reveal_it(chain: Chain) -> None:
+def test_T14_an_entrys_claim_is_on_the_ledger_blinded_and_its_sender_can_reveal_it(
+    chain: Chain,
+) -> None:
     session, envelope = chain.open(
-        "alice", chain.call("records.append", collection="claims", contents="grade A", tags=["x"]), close=True
+        "alice",
+        chain.call("records.append", collection="claims", contents="grade A", tags=["x"]),
+        close=True,
     )
     outcome = chain.commit(envelope)
     result = session.open_result(0, transaction_id(envelope), outcome.result_at(0))

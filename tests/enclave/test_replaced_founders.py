@@ -1,7 +1,8 @@
-"""A newcomer knows genesis, and today's validators are others: what it walks is the succession of epochs (T20, T24).
+"""A newcomer knows genesis, and today's validators are others: what it walks is the succession of
+epochs (T20, T24).
 
-Chips, operators and code of those who took the founders' places stand in no policy that a newcomer can know: only in
-the ledger, which it has not executed yet.
+Chips, operators and code of those who took the founders' places stand in no policy that a newcomer
+can know: only in the ledger, which it has not executed yet.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,9 @@ NEWER = bytes(range(1, 49))
 def give_keys(world: World, *, asker: Node, giver: Node) -> None:
     nonce = giver.member.keys_challenge()
     shown = asker.core.member.keys_proof(nonce)
-    asker.sealed = asker.core.member.keys_take(giver.member.keys_give(shown, nonce, world.tip.time_ms))
+    asker.sealed = asker.core.member.keys_take(
+        giver.member.keys_give(shown, nonce, world.tip.time_ms)
+    )
 
 
 def newcomer(world: World, name: str, operator: str, measurement: bytes | None = None) -> Node:
@@ -85,7 +88,9 @@ def replaced(*gone: str) -> World:
 
 def judged(judge: Node, shown: Node, world: World) -> bool:
     """Does it open a link? By today's policy (True), or by certificates alone (False)."""
-    return judge.core.learner.check_link(shown.member.link_evidence(NONCE), NONCE, world.tip.time_ms)[4]
+    return judge.core.learner.check_link(
+        shown.member.link_evidence(NONCE), NONCE, world.tip.time_ms
+    )[4]
 
 
 def reason(judge: Node, evidence: bytes, world: World) -> str:
@@ -94,19 +99,23 @@ def reason(judge: Node, evidence: bytes, world: World) -> str:
     return caught.value.reason
 
 
-@pytest.mark.parametrize("gone", [("n0", "n1"), ("n0", "n1", "n2", "n3")], ids=["two of four", "all four"])
+@pytest.mark.parametrize(
+    "gone", [("n0", "n1"), ("n0", "n1", "n2", "n3")], ids=["two of four", "all four"]
+)
 def test_a_newcomer_joins_after_founders_were_replaced(gone: tuple[str, ...]) -> None:
     world = replaced(*gone)
     joiner = newcomer(world, "n9", "operator9")
     others = [node for node in world.nodes.values() if node.name in ("n5", "n6")]
-    assert {reason(joiner, node.member.link_evidence(NONCE), world) for node in others} == {"measurement"}
+    assert {reason(joiner, node.member.link_evidence(NONCE), world) for node in others} == {
+        "measurement"
+    }
     with pytest.raises(PeerFault):
         world.freshen(joiner)
     joiner.core.learner.extend(world.entries)
     assert [judged(joiner, node, world) for node in others] == [False, False]
-    assert joiner.core.learner.check_link(others[0].member.link_evidence(NONCE), NONCE, world.tip.time_ms)[3] == (
-        "certified validator, not judged yet (SIMULATED)"
-    )
+    assert joiner.core.learner.check_link(
+        others[0].member.link_evidence(NONCE), NONCE, world.tip.time_ms
+    )[3] == ("certified validator, not judged yet (SIMULATED)")
     catch_up(world, joiner)
     assert [judged(joiner, node, world) for node in others] == [True, True]
     world.nodes["n9"] = joiner
@@ -116,7 +125,8 @@ def test_a_newcomer_joins_after_founders_were_replaced(gone: tuple[str, ...]) ->
 
 
 def test_certificates_open_a_link_for_validators_of_the_newest_epoch_alone() -> None:
-    """T20: neither for an admitted node, nor for one that was removed, nor over another nonce or chain."""
+    """T20: neither for an admitted node, nor for one that was removed, nor over another nonce or
+    chain."""
     world = replaced("n0")
     joiner, stranger = newcomer(world, "n9", "operator9"), newcomer(world, "n8", "operator8", NEWER)
     joiner.core.learner.extend(world.entries)
@@ -130,7 +140,8 @@ def test_certificates_open_a_link_for_validators_of_the_newest_epoch_alone() -> 
 
 
 def test_certificates_excuse_no_keys_that_the_epoch_does_not_name() -> None:
-    """T33, T42: a host with another chip may claim a validator's node key; its vote key it does not know."""
+    """T33, T42: a host with another chip may claim a validator's node key; its vote key it does not
+    know."""
     world = replaced("n0")
     joiner = newcomer(world, "n9", "operator9")
     joiner.core.learner.extend(world.entries)

@@ -1,4 +1,5 @@
-"""Snapshots: the same bytes on every replica, loaded only when a quorum named them; then all goes on (T34, T40)."""
+"""Snapshots: the same bytes on every replica, loaded only when a quorum named them; then all goes
+on (T34, T40)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,20 +15,27 @@ from tests.enclave.snapshot_world import BLOCKS, Ledger, Taken, load
 
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Epoch, Height, Milliseconds
-from strongroom.enclave import merkle
-from strongroom.enclave.capture import PIECE_ITEMS, Capture
-from strongroom.enclave.core import Core
-from strongroom.enclave.door import answer_to
-from strongroom.enclave.history import HistoryLeaf, HistoryTree
-from strongroom.enclave.keyring import Keyring
-from strongroom.enclave.keys import KeysNeeded
-from strongroom.enclave.loading import Loader, LoadRefused
-from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.door.requests import Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.door.serve import answer_to
+from strongroom.enclave.execution.snapshot_loading import Loader, LoadRefused
+from strongroom.enclave.execution.snapshotting import PIECE_ITEMS, Capture
+from strongroom.enclave.formats import merkle
+from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.formats.snapshot import (
+    CHUNK_BYTES,
+    SnapshotBox,
+    Standing,
+    Table,
+    chunk_hash,
+    snapshot_root,
+)
+from strongroom.enclave.keys.keyring import Keyring
+from strongroom.enclave.keys.keys import KeysNeeded
+from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.primitives import TAG_SIZE, DeterministicBox, DoesNotOpen, Secret
-from strongroom.enclave.requests import Op, Refusal, decode_answer, encode_request
-from strongroom.enclave.sender import ClientSession
-from strongroom.enclave.snapshot import CHUNK_BYTES, SnapshotBox, Standing, Table, chunk_hash, snapshot_root
-from strongroom.enclave.state import State
+from strongroom.enclave.programs.state import State
 
 
 @pytest.fixture
@@ -35,10 +43,12 @@ def ledger() -> Ledger:
     return Ledger()
 
 
-# --- one snapshot, whoever makes it ----------------------------------------------------------------------------------
+# --- one snapshot, whoever makes it ---------------------------------------------------------------
 
 
-def test_a_replica_that_executed_and_one_that_applied_make_the_same_snapshot(ledger: Ledger) -> None:
+def test_a_replica_that_executed_and_one_that_applied_make_the_same_snapshot(
+    ledger: Ledger,
+) -> None:
     ledger.go_to(17)
     applied, _ = ledger.fresh()
     ledger.follow(applied, 0, by_execution=False)
@@ -56,7 +66,9 @@ def test_the_order_of_items_does_not_depend_on_how_they_came() -> None:
     shuffled = dict(sorted(items.items(), key=lambda item: hash(item[0])))
     roots = []
     for each in (items, shuffled):
-        capture = Capture(standing_at(ledger), [Table("p", "m", each, each.get)], ledger.genesis.chain, box())
+        capture = Capture(
+            standing_at(ledger), [Table("p", "m", each, each.get)], ledger.genesis.chain, box()
+        )
         for height in range(1, 9):
             capture.advance(Height(height))
         roots.append(capture.root)
@@ -71,7 +83,9 @@ def box() -> DeterministicBox:
     return DeterministicBox(Secret(bytes(32)))
 
 
-def test_the_root_is_named_by_the_outcome_one_distance_later_and_by_no_other(ledger: Ledger) -> None:
+def test_the_root_is_named_by_the_outcome_one_distance_later_and_by_no_other(
+    ledger: Ledger,
+) -> None:
     ledger.go_to(26)
     named = [outcome.height for outcome in ledger.outcomes if outcome.snapshot_root != NO_DIGEST]
     assert named == [16, 24]
@@ -90,7 +104,9 @@ def test_an_outcome_that_names_another_snapshot_is_not_applied(ledger: Ledger) -
     before = follower.state_digest()
     for root in (NO_DIGEST, Digest(bytes(31) + b"\x01")):
         with pytest.raises(OperatorFault, match="names another snapshot"):
-            follower.apply(ledger.blocks[15].header, replace(ledger.outcomes[15], snapshot_root=root))
+            follower.apply(
+                ledger.blocks[15].header, replace(ledger.outcomes[15], snapshot_root=root)
+            )
     assert follower.state_digest() == before
     follower.apply(ledger.blocks[15].header, ledger.outcomes[15])
 
@@ -98,7 +114,12 @@ def test_an_outcome_that_names_another_snapshot_is_not_applied(ledger: Ledger) -
 def test_no_block_pays_for_more_than_its_share() -> None:
     ledger = Ledger()
     items = {number: b"x" * 600 for number in range(20_000)}
-    capture = Capture(standing_at(ledger, due=400), [Table("p", "m", items, items.get)], ledger.genesis.chain, box())
+    capture = Capture(
+        standing_at(ledger, due=400),
+        [Table("p", "m", items, items.get)],
+        ledger.genesis.chain,
+        box(),
+    )
     steps, sealed = [], []
     for height in range(1, 401):
         left, done = capture._left, len(capture._hashes)
@@ -119,18 +140,20 @@ def test_a_new_distance_never_begins_a_snapshot_beside_another(ledger: Ledger) -
     assert snapshots.is_due(Height(20), 1) is None, "never closer than eight heights"
 
 
-# --- handing out -----------------------------------------------------------------------------------------------------
+# --- handing out ----------------------------------------------------------------------------------
 
 
 def test_what_the_host_has_stored_is_dropped_and_the_rest_is_given_again(ledger: Ledger) -> None:
     ledger.go_to(16)
     taken = ledger.executor.snapshots.take(Height(0), 0)
     assert ledger.executor.snapshots.take(Height(0), 0) == taken
-    assert ledger.executor.snapshots.take(Height(3), 9) == taken, "another height's chunks were stored, not these"
+    assert ledger.executor.snapshots.take(Height(3), 9) == taken, (
+        "another height's chunks were stored, not these"
+    )
     assert ledger.executor.snapshots.take(Height(8), taken[2]) == (0, 0, 0, 0, ())
 
 
-# --- loading ---------------------------------------------------------------------------------------------------------
+# --- loading --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by_execution", [True, False])
@@ -143,14 +166,18 @@ def test_a_replica_that_loaded_comes_to_the_same_outcomes_and_to_the_same_snapsh
     load(loader, taken)
     assert executor.height == 8
     ledger.follow(executor, 8, by_execution=by_execution)
-    made, again = (one.snapshots.take(Height(8), taken.count) for one in (ledger.executor, executor))
+    made, again = (
+        one.snapshots.take(Height(8), taken.count) for one in (ledger.executor, executor)
+    )
     assert made == again
     assert made[0] == 16
 
 
 def test_sessions_go_on_after_a_load_and_replays_stay_refused(ledger: Ledger) -> None:
     """T07: windows, closed one-shots and statements are in the snapshot."""
-    opening = ledger.open("alice", ledger.call("payments.transfer", to="bob", amount=1), close=True)[1]
+    opening = ledger.open(
+        "alice", ledger.call("payments.transfer", to="bob", amount=1), close=True
+    )[1]
     ledger.commit(opening)
     taken = ledger.taken()
     executor, loader = ledger.fresh()
@@ -189,7 +216,9 @@ def test_out_of_order_is_refused(ledger: Ledger) -> None:
 
 
 def _begun(loader: Loader, taken: Taken) -> Loader:
-    loader.begin(taken.header, taken.leaf, taken.path, taken.certified, taken.certificate, taken.count)
+    loader.begin(
+        taken.header, taken.leaf, taken.path, taken.certified, taken.certificate, taken.count
+    )
     return loader
 
 
@@ -198,7 +227,9 @@ def _other_height(ledger: Ledger, taken: Taken) -> Taken:
 
 
 def _other_leaf(ledger: Ledger, taken: Taken) -> Taken:
-    return replace(taken, leaf=ledger.outcomes[14].history_leaf, path=ledger.history.path(Height(15), 17))
+    return replace(
+        taken, leaf=ledger.outcomes[14].history_leaf, path=ledger.history.path(Height(15), 17)
+    )
 
 
 def _forged_root(_: Ledger, taken: Taken) -> Taken:
@@ -260,7 +291,8 @@ def test_a_forged_snapshot_is_refused_and_changes_nothing(
 
 
 def test_chunks_that_an_enclave_made_but_no_quorum_named_are_refused(ledger: Ledger) -> None:
-    """T34: a broken enclave has the ledger secret; what it seals opens, and is not what the history names."""
+    """T34: a broken enclave has the ledger secret; what it seals opens, and is not what the history
+    names."""
     taken = ledger.taken()
     secrets = ledger.cluster.secrets[1]
     sealing = SnapshotBox(ledger.genesis.chain, taken.header, secrets.snapshot_box)
@@ -274,7 +306,7 @@ def test_chunks_that_an_enclave_made_but_no_quorum_named_are_refused(ledger: Led
     assert (executor.height, executor.state_digest()) == (0, before)
 
 
-# --- several chunks --------------------------------------------------------------------------------------------------
+# --- several chunks -------------------------------------------------------------------------------
 
 
 @cache
@@ -312,7 +344,9 @@ def _one_more(chunks: list[bytes]) -> list[bytes]:
     return [*chunks, chunks[-1]]
 
 
-@pytest.mark.parametrize("change", [_swapped, _twice, _without_last, _one_more], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "change", [_swapped, _twice, _without_last, _one_more], ids=lambda one: one.__name__
+)
 @pytest.mark.parametrize("told", ["the count", "what is given"])
 def test_swapped_missing_and_surplus_chunks_are_refused(
     change: Callable[[list[bytes]], list[bytes]], told: str
@@ -323,7 +357,9 @@ def test_swapped_missing_and_surplus_chunks_are_refused(
     before = executor.state_digest()
     chunks = change(list(taken.chunks))
     with pytest.raises(LoadRefused):
-        load(loader, taken, chunks=chunks, count=taken.count if told == "the count" else len(chunks))
+        load(
+            loader, taken, chunks=chunks, count=taken.count if told == "the count" else len(chunks)
+        )
     assert (executor.height, executor.state_digest()) == (0, before)
 
 
@@ -335,7 +371,9 @@ def test_a_chunk_of_another_height_or_another_chain_is_refused() -> None:
     height, _, count, _, chunks = ledger.executor.snapshots.take(Height(8), taken.count)
     assert (height, count) == (16, taken.count)
     elsewhere = Ledger.__new__(Ledger)
-    Chain.__init__(elsewhere, make_cluster_genesis(4, programs=("probe",), limits={"snapshot_blocks": BLOCKS}))
+    Chain.__init__(
+        elsewhere, make_cluster_genesis(4, programs=("probe",), limits={"snapshot_blocks": BLOCKS})
+    )
     elsewhere.go_idle(16)
     foreign = elsewhere.executor.snapshots.take(Height(0), 0)[4][0]
     for chunk in (chunks[0], foreign):
@@ -382,7 +420,7 @@ def test_a_map_that_was_scanned_before_is_scanned_anew_after_a_load() -> None:
     assert list(pairs.items()) == []
 
 
-# --- keys ------------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 def test_no_session_secret_is_in_a_snapshot() -> None:
@@ -391,7 +429,9 @@ def test_no_session_secret_is_in_a_snapshot() -> None:
     taken = ledger.taken()
     secrets = ledger.cluster.secrets[1]
     sealing = SnapshotBox(ledger.genesis.chain, taken.header, secrets.snapshot_box)
-    plain = b"".join(sealing.open(index, taken.count, chunk) for index, chunk in enumerate(taken.chunks))
+    plain = b"".join(
+        sealing.open(index, taken.count, chunk) for index, chunk in enumerate(taken.chunks)
+    )
     table = ledger.executor._tables.current
     assert secrets.input is not None
     hidden = [secrets.input.reveal(), secrets.ledger.reveal()]
@@ -431,7 +471,7 @@ def test_without_the_ledger_secret_nothing_is_loaded() -> None:
         load(loader, taken)
 
 
-# --- through epochs, and through the door ----------------------------------------------------------------------------
+# --- through epochs, and through the door ---------------------------------------------------------
 
 
 def test_a_member_loads_a_snapshot_of_a_later_epoch_and_is_as_good_as_the_others() -> None:
@@ -489,7 +529,14 @@ def ask(core: Core, op: Op, *arguments: object) -> Any:
 def wire(taken: Taken) -> tuple[object, ...]:
     """Arguments of LOAD."""
     certified, certificate = taken.certified.encoded, taken.certificate.to_wire()
-    return taken.header.encoded, taken.leaf.encode(), taken.path, certified, certificate, taken.count
+    return (
+        taken.header.encoded,
+        taken.leaf.encode(),
+        taken.path,
+        certified,
+        certificate,
+        taken.count,
+    )
 
 
 def world_taken(world: World) -> Taken:

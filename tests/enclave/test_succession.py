@@ -1,4 +1,5 @@
-"""Epochs in real enclaves: rotation, joining, leaving, forgetting, taking over (DESIGN §5; P10, T13, T25, T29, T33)."""
+"""Epochs in real enclaves: rotation, joining, leaving, forgetting, taking over (DESIGN §5; P10,
+T13, T25, T29, T33)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,17 +11,17 @@ from tests.enclave.chain import codes
 from tests.enclave.service_world import PEER, RPC, Node, World, admitted, newer_boot
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
-from strongroom.consensus.guard import GuardRefuses
+from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, View
 from strongroom.enclave.attestation.report import measurement_digest
-from strongroom.enclave.core import Core, OutOfOrder
-from strongroom.enclave.execution import Diverged
-from strongroom.enclave.keys import KeysNeeded, ServiceSecret
-from strongroom.enclave.member import Superseded
-from strongroom.enclave.outcome import Code
-from strongroom.enclave.sealing import unseal_state
-from strongroom.enclave.voting import Silenced
+from strongroom.enclave.execution.executor import Diverged
+from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
+from strongroom.enclave.keys.sealing import unseal_state
+from strongroom.enclave.member.lifecycle import Core, OutOfOrder
+from strongroom.enclave.member.member import Superseded
+from strongroom.enclave.member.voting import Silenced
 
 
 def rotated() -> World:
@@ -39,8 +40,12 @@ def test_a_rotation_gives_every_member_the_same_new_secret_and_new_vote_keys() -
     world.govern("rotate", compromised=False)
     world.turn_epoch()
     assert world.epoch == 1
-    assert {one.node_key for one in world.description.validators} == {one.node_key for one in before.validators}
-    assert not {one.vote_key for one in world.description.validators} & {one.vote_key for one in before.validators}
+    assert {one.node_key for one in world.description.validators} == {
+        one.node_key for one in before.validators
+    }
+    assert not {one.vote_key for one in world.description.validators} & {
+        one.vote_key for one in before.validators
+    }
     keys = {node.member.standing.keyring.of(Epoch(1)).public_key for node in world.nodes.values()}
     assert keys == {world.public_key()}
     world.commit()
@@ -127,7 +132,9 @@ def test_T33_the_vote_key_of_an_ended_epoch_signs_nothing_more() -> None:
             node.member.cast([statement])
 
 
-def test_a_terminal_block_that_opens_another_epoch_than_the_state_wishes_halts_the_enclave() -> None:
+def test_a_terminal_block_that_opens_another_epoch_than_the_state_wishes_halts_the_enclave() -> (
+    None
+):
     world = World()
     world.commit()
     block = world.next_block(next_epoch=Digest(b"\x07" * 32))
@@ -168,7 +175,9 @@ def test_T2A_a_member_that_was_wrapped_another_secret_is_not_ready_and_asks_a_pe
 
     liar.member._duties._wraps = cheating  # type: ignore[method-assign]
     world.turn_epoch()
-    assert world.description.validators[3].vote_key == before, "it was not ready: it keeps its last vote key"
+    assert world.description.validators[3].vote_key == before, (
+        "it was not ready: it keeps its last vote key"
+    )
     assert victim.member.duties(world.wall_ms)[3] == "keys"
     assert not victim.member.standing.keyring.opens(Epoch(1))
     _keys(world, asker=victim, giver=by_key[keys[1]])
@@ -191,7 +200,7 @@ def test_the_next_rotation_works_for_a_member_that_missed_the_last_one() -> None
     assert late.member.standing.keyring.opens(Epoch(2))
 
 
-# --- restart ---------------------------------------------------------------------------------------------------------
+# --- restart --------------------------------------------------------------------------------------
 
 
 def test_a_restart_replays_write_sets_over_epochs_and_goes_on() -> None:
@@ -211,7 +220,8 @@ def test_a_restart_replays_write_sets_over_epochs_and_goes_on() -> None:
 
 
 def test_a_secret_that_was_sealed_before_its_epoch_began_is_found_after_a_restart() -> None:
-    """The host stores the sealed state with an offer's secret before `ready`, and perhaps not again for a while."""
+    """The host stores the sealed state with an offer's secret before `ready`, and perhaps not again
+    for a while."""
     world = rotated()
     node = world.nodes["n1"]
     again = world.boot("n1", node.chip, node.sealed)
@@ -241,7 +251,7 @@ def test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger() -> None
         old.member.sign_batch(world.tip.digest)
 
 
-# --- joining and leaving ---------------------------------------------------------------------------------------------
+# --- joining and leaving --------------------------------------------------------------------------
 
 
 def _operator_key(name: str) -> bytes:
@@ -254,7 +264,9 @@ def _keys(world: World, *, asker: Node, giver: Node) -> None:
     """The KEYS exchange."""
     nonce = giver.member.keys_challenge()
     evidence = asker.core.member.keys_proof(nonce)
-    asker.sealed = asker.core.member.keys_take(giver.member.keys_give(evidence, nonce, world.tip.time_ms))
+    asker.sealed = asker.core.member.keys_take(
+        giver.member.keys_give(evidence, nonce, world.tip.time_ms)
+    )
 
 
 def joined(world: World) -> Node:
@@ -297,7 +309,9 @@ def test_a_joiner_gets_ledger_secrets_catches_up_is_synced_and_becomes_a_validat
     assert session is not None
 
 
-def test_a_node_that_joined_by_write_sets_opens_the_next_envelope_of_a_session_opened_before() -> None:
+def test_a_node_that_joined_by_write_sets_opens_the_next_envelope_of_a_session_opened_before() -> (
+    None
+):
     world = World()
     session, opening = world.open("alice")
     world.commit(opening)
@@ -319,14 +333,19 @@ def test_a_node_that_joined_by_write_sets_opens_the_next_envelope_of_a_session_o
 
 
 def test_T24_an_upgrade_goes_node_by_node_once_governance_allows_the_new_code() -> None:
-    """DESIGN §5, Upgrade: the newcomer runs M2, the old one leaves, and clients name the code that a validator runs."""
+    """DESIGN §5, Upgrade: the newcomer runs M2, the old one leaves, and clients name the code that
+    a validator runs."""
     world, newer = World(), bytes(range(1, 49))
     joiner = world.prepare("n9", measurement=newer)
     world.govern("allow_operator", operator="operator9", key=_operator_key("operator9"))
     world.govern("allow_chip", operator="operator9", chip=joiner.chip.chip_id)
-    refused = world.say(joiner.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+    refused = world.say(
+        joiner.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER)
+    )
     assert refused == (False, ["measurement", ANY])
-    named = replace(world.call("payments.open", account="early"), measurement=bytes(measurement_digest(newer)))
+    named = replace(
+        world.call("payments.open", account="early"), measurement=bytes(measurement_digest(newer))
+    )
     session, opening = world.open("alice", named)
     assert world.result(session, 0, opening, world.commit(opening)).code == "other measurement"
     world.govern("allow_measurement", measurement=newer)
@@ -379,7 +398,8 @@ def test_T20_T29_evidence_answers_one_challenge_once() -> None:
 
 
 def test_T2B_keys_that_no_enclave_of_the_set_signed_are_not_taken() -> None:
-    """A host sees the one-time key in the evidence, and could wrap secrets of its own choice to it."""
+    """A host sees the one-time key in the evidence, and could wrap secrets of its own choice to
+    it."""
     world = World()
     joiner = admitted(world)
     giver = world.nodes["n0"]
@@ -395,12 +415,14 @@ def test_T2B_keys_that_no_enclave_of_the_set_signed_are_not_taken() -> None:
         joiner.core.member.keys_take(giver.member.keys_give(evidence, nonce, world.tip.time_ms))
 
 
-def _wrapped_by(world: World, giver: Node, evidence: bytes, nonce: bytes, named: bytes = b"") -> bytes:
+def _wrapped_by(
+    world: World, giver: Node, evidence: bytes, nonce: bytes, named: bytes = b""
+) -> bytes:
     from strongroom.consensus import codec, labels
     from strongroom.enclave.attestation.claims import Claims
     from strongroom.enclave.attestation.evidence import Evidence
+    from strongroom.enclave.member.key_release import _signed
     from strongroom.enclave.primitives import hybrid_seal
-    from strongroom.enclave.release import _signed
 
     claims = Claims.decode(Evidence.decode(evidence).claims)
     payload = codec.encode(((0, 0, b"", bytes(32)),))
@@ -425,7 +447,7 @@ def test_an_evicted_node_never_learns_the_next_secret() -> None:
         giver.member.keys_give(gone.member.keys_proof(nonce), nonce, world.tip.time_ms)
 
 
-# --- replacing the process -------------------------------------------------------------------------------------------
+# --- replacing the process ------------------------------------------------------------------------
 
 
 def erasing() -> tuple[World, Node]:
@@ -494,7 +516,9 @@ def test_a_successor_that_was_given_what_is_to_be_erased_does_not_take_over() ->
     sealed = core.take_over(handed)
     state = unseal_state(node.chip.sealing_secret(world.cluster.measurement), sealed)
     assert [one.epoch for one in state.secrets if one.opens] == [1]
-    assert core.member.duties(world.wall_ms)[3] == "successor", "its heap had the secret: it is replaced as well"
+    assert core.member.duties(world.wall_ms)[3] == "successor", (
+        "its heap had the secret: it is replaced as well"
+    )
 
 
 def test_codes_are_the_public_ones() -> None:
@@ -502,12 +526,15 @@ def test_codes_are_the_public_ones() -> None:
 
 
 def test_clocks_that_were_put_back_below_the_blocks_time_hold_up_no_epoch() -> None:
-    """Ranks wait by their own clock from when they saw the epoch due; nothing waits for the chain's time."""
+    """Ranks wait by their own clock from when they saw the epoch due; nothing waits for the chain's
+    time."""
     world = World()
     world.commit()
     world.govern("rotate", compromised=False)
     back_ms = world.wall_ms - 5 * 3_600_000
     said = {node.name: len(node.member.duties(back_ms)[1]) for node in world.nodes.values()}
     assert sum(said.values()) == 1, "the first rank offers at once"
-    later = {node.name: len(node.member.duties(back_ms + 60_000)[1]) for node in world.nodes.values()}
+    later = {
+        node.name: len(node.member.duties(back_ms + 60_000)[1]) for node in world.nodes.values()
+    }
     assert sum(later.values()) == len(world.nodes), "and all others in their turn"

@@ -1,4 +1,5 @@
-"""Names and lines follow our own closed rules, compared with the frozen tables of Unicode 3.2 (T72)."""
+"""Names and lines follow our own closed rules, compared with the frozen tables of Unicode 3.2
+(T72)."""
 
 import unicodedata
 from hashlib import sha256
@@ -35,8 +36,9 @@ def test_every_letter_is_a_letter_that_stands_alone_and_has_one_form(tables: str
 
 
 def test_no_two_letters_compose_to_another() -> None:
-    """A letter that composed with the one before it would give a name two ways to be written. Every composition that
-    Unicode has is looked at, and none has a second part that may stand in a name."""
+    """A letter that composed with the one before it would give a name two ways to be written. Every
+    composition that Unicode has is looked at, and none has a second part that may stand in a
+    name."""
     seconds = set()
     for code in CODE_POINTS:
         parts = unicodedata.decomposition(chr(code)).split()
@@ -44,7 +46,9 @@ def test_no_two_letters_compose_to_another() -> None:
             seconds.add(int(parts[1], 16))
     assert seconds
     assert not seconds & (ASCII | set(letters()))
-    assert not set(range(0x1161, 0x11C3)) & set(letters()), "vowels and finals of Hangul compose by rule"
+    assert not set(range(0x1161, 0x11C3)) & set(letters()), (
+        "vowels and finals of Hangul compose by rule"
+    )
 
 
 def test_a_name_is_printable_ascii_and_those_letters_and_nothing_else() -> None:
@@ -61,13 +65,25 @@ def test_a_line_has_nothing_that_repaints_ends_or_turns_it() -> None:
     assert {code for code in CODE_POINTS if not is_line(chr(code))} == refused
     for code in CODE_POINTS:
         letter = chr(code)
-        if unicodedata.bidirectional(letter) in ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"):
+        if unicodedata.bidirectional(letter) in (
+            "LRE",
+            "RLE",
+            "PDF",
+            "LRO",
+            "RLO",
+            "LRI",
+            "RLI",
+            "FSI",
+            "PDI",
+        ):
             assert code in refused, hex(code)
         if unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs"):
             assert code in refused, hex(code)
 
 
-@pytest.mark.parametrize("text", ["savings", "Žluťoučký kůň", "口座", "계좌", "счёт", "λογαριασμός", "ひらがな", ""])
+@pytest.mark.parametrize(
+    "text", ["savings", "Žluťoučký kůň", "口座", "계좌", "счёт", "λογαριασμός", "ひらがな", ""]
+)
 def test_names_that_people_give(text: str) -> None:
     assert is_name(text)
     assert is_line(text)
@@ -75,7 +91,8 @@ def test_names_that_people_give(text: str) -> None:
 
 @pytest.mark.parametrize("new", ["\U0001fae8", "\u2c2f", "\U0002ebf0"])
 def test_what_newer_tables_know_is_no_name_and_may_stand_in_a_line(new: str) -> None:
-    """U+1FAE8 is printable from Python 3.12 on, U+2C2F from 3.11 on, U+2EBF0 from 3.13 on: each split replicas."""
+    """U+1FAE8 is printable from Python 3.12 on, U+2C2F from 3.11 on, U+2EBF0 from 3.13 on: each
+    split replicas."""
     assert not is_name(new)
     assert not is_name("a" + new)
     assert is_line(new)

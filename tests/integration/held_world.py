@@ -30,4 +30,6 @@ class HeldWorld:
 
     def _give_up(self, task: "asyncio.Task[None]") -> None:
         if not self._ready.done():
-            self._ready.set_exception(task.exception() or AssertionError("the world ended before it began"))
+            self._ready.set_exception(
+                task.exception() or AssertionError("the world ended before it began")
+            )

@@ -1,4 +1,5 @@
-"""Nobody fills the ledger: real nodes, a stranger, a fresh key, and an organisation that wants everything."""
+"""Nobody fills the ledger: real nodes, a stranger, a fresh key, and an organisation that wants
+everything."""
 
 import asyncio
 import json
@@ -17,19 +18,20 @@ import aiohttp
 import pytest
 
 from strongroom.consensus import codec
-from strongroom.enclave.padding import OPENING_MESSAGES
+from strongroom.enclave.formats.size_classes import OPENING_MESSAGES
+from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.sender import Identity
-from strongroom.node import probe, tls
+from strongroom.node import tls
 from strongroom.node.client import Client
 from strongroom.node.client.bringing import bring
 from strongroom.node.client.errors import TransactionRefused
-from strongroom.node.cluster import Cluster, end_all
-from strongroom.node.cluster_creation import create
-from strongroom.node.cluster_plan import BRINGER, Plan
+from strongroom.node.cluster.cluster import Cluster, end_all
+from strongroom.node.cluster.creation import create
+from strongroom.node.cluster.plan import BRINGER, Plan
 from strongroom.node.config import dumps
 from strongroom.node.credentials import Credential
 from strongroom.node.organisations import Organisation, Quota
+from strongroom.node.rpc import probe
 
 pytestmark = pytest.mark.processes
 
@@ -68,7 +70,8 @@ def as_organisation(cluster: Cluster, folder: Path, credential: Credential) -> P
 
 
 def ordered(cluster: Cluster) -> set[str]:
-    """Ids of the transactions on the ledger, as the node that was asked to take the junk has executed them."""
+    """Ids of the transactions on the ledger, as the node that was asked to take the junk has
+    executed them."""
     node = cluster.nodes[0]
     height = int(str((node.status() or {})["executed"]))
     blocks: list[Any] = []
@@ -93,7 +96,8 @@ def junk_from_a_stranger(cluster: Cluster, answers: list[str], ids: set[str]) ->
 
 
 async def flood(cluster: Cluster, stop: asyncio.Event, codes: list[int]) -> None:
-    """Well formed openings that do not open, as fast as one node answers; 0 or an error's code of each."""
+    """Well formed openings that do not open, as fast as one node answers; 0 or an error's code of
+    each."""
     context = tls.client_context(cluster.service().ca)
     url = f"https://{cluster.nodes[0].config().rpc}/rpc"
     async with aiohttp.ClientSession(headers=GREEDY.header) as http:
@@ -106,7 +110,9 @@ async def flood(cluster: Cluster, stop: asyncio.Event, codes: list[int]) -> None
             codes.append(reply.get("error", {}).get("code", 0))
 
 
-async def test_neither_a_stranger_nor_a_fresh_key_nor_a_greedy_organisation_fills_the_ledger(tmp_path: Path) -> None:
+async def test_neither_a_stranger_nor_a_fresh_key_nor_a_greedy_organisation_fills_the_ledger(
+    tmp_path: Path,
+) -> None:
     async with running(tmp_path / "cluster") as cluster:
         folder = cluster.layout.directory
         payer = Identity.from_seed(Secret.fresh())
@@ -116,7 +122,10 @@ async def test_neither_a_stranger_nor_a_fresh_key_nor_a_greedy_organisation_fill
 
         answers: list[str] = []
         junk: set[str] = set()
-        threads = [threading.Thread(target=junk_from_a_stranger, args=(cluster, answers, junk)) for _ in range(2)]
+        threads = [
+            threading.Thread(target=junk_from_a_stranger, args=(cluster, answers, junk))
+            for _ in range(2)
+        ]
         for thread in threads:
             thread.start()
         await asyncio.gather(*(asyncio.to_thread(thread.join) for thread in threads))

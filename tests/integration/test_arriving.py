@@ -1,4 +1,5 @@
-"""Whoever follows arrives, on real processes: on a ledger written under load, and over a rotation (PROTOCOL §6)."""
+"""Whoever follows arrives, on real processes: on a ledger written under load, and over a rotation
+(PROTOCOL §6)."""
 
 import asyncio
 import os
@@ -11,7 +12,7 @@ import pytest
 from tests.integration.test_epochs import AT_ONCE, all_until, decide, join, running, until, votes_in
 
 from strongroom.node.client import Client
-from strongroom.node.cluster import Cluster, open_cluster
+from strongroom.node.cluster.cluster import Cluster, open_cluster
 
 pytestmark = pytest.mark.processes
 
@@ -86,8 +87,11 @@ async def until_executing(cluster: Cluster, name: str) -> None:
 
 
 @pytest.mark.long
-async def test_a_member_that_was_away_over_a_rotation_under_full_load_arrives(tmp_path: Path) -> None:
-    """Distances come from what the chain shows: certificates stand 64 blocks apart after ranges, and anchors lag."""
+async def test_a_member_that_was_away_over_a_rotation_under_full_load_arrives(
+    tmp_path: Path,
+) -> None:
+    """Distances come from what the chain shows: certificates stand 64 blocks apart after ranges,
+    and anchors lag."""
     folder = tmp_path / "cluster"
     limits = (*AT_ONCE, ("grace_ms", 2_000))
     async with running(folder, limits=limits) as cluster:
@@ -108,7 +112,9 @@ async def test_a_member_that_was_away_over_a_rotation_under_full_load_arrives(tm
         await until_executing(grown, "n4")
 
 
-async def test_a_newcomer_joins_a_ledger_without_snapshots_and_may_lose_its_copy(tmp_path: Path) -> None:
+async def test_a_newcomer_joins_a_ledger_without_snapshots_and_may_lose_its_copy(
+    tmp_path: Path,
+) -> None:
     """64 blocks and more, and no snapshot below height 4,096: outcomes do."""
     folder = tmp_path / "cluster"
     async with running(folder) as cluster:
@@ -118,7 +124,9 @@ async def test_a_newcomer_joins_a_ledger_without_snapshots_and_may_lose_its_copy
                 await client.call("payments.transfer", to="bob", amount=1)
         await join(cluster, "n4")
         grown = open_cluster(folder)
-        await all_until(grown, lambda status: status["members"] == 5 and status["state"] == "voting")
+        await all_until(
+            grown, lambda status: status["members"] == 5 and status["state"] == "voting"
+        )
         await grown.node("n4").kill()
         for lost in (grown.node("n4").layout.ledger, grown.node("n4").layout.index):
             shutil.rmtree(lost)

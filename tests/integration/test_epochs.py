@@ -1,4 +1,5 @@
-"""Epochs on real processes (PROTOCOL R16, §10 rows 34–39; DESIGN §5): the service goes on while everything changes.
+"""Epochs on real processes (PROTOCOL R16, §10 rows 34–39; DESIGN §5): the service goes on while
+everything changes.
 
 The nodes are those of `strongroom cluster`; the members decide over a node's front door.
 """
@@ -13,12 +14,12 @@ import pytest
 from scripts.fault_matrix.council import Council
 
 from strongroom.node.client import Client
-from strongroom.node.cluster import Cluster, open_cluster
-from strongroom.node.cluster_creation import create
-from strongroom.node.cluster_plan import Plan
+from strongroom.node.cluster.cluster import Cluster, open_cluster
+from strongroom.node.cluster.creation import create
+from strongroom.node.cluster.plan import Plan
 from strongroom.node.config import Address, Peer
-from strongroom.node.joining import PreparedJoiner, prepare_joiner
-from strongroom.node.ports import reserve_free
+from strongroom.node.machine.ports import reserve_free
+from strongroom.node.membership.joining import PreparedJoiner, prepare_joiner
 
 pytestmark = pytest.mark.processes
 
@@ -31,7 +32,9 @@ async def running(
     folder: Path, nodes: int = 4, limits: tuple[tuple[str, int], ...] = AT_ONCE
 ) -> AsyncIterator[Cluster]:
     """A fresh cluster that votes."""
-    cluster = await create(folder, Plan(nodes=nodes, base_port=0, limits=limits), say=lambda _: None)
+    cluster = await create(
+        folder, Plan(nodes=nodes, base_port=0, limits=limits), say=lambda _: None
+    )
     try:
         await cluster.start(lambda _: None)
         await all_until(cluster, votes_in(0))
@@ -40,7 +43,9 @@ async def running(
         await open_cluster(folder).down()
 
 
-async def until(cluster: Cluster, name: str, holds: Callable[[dict[str, object]], bool]) -> dict[str, object]:
+async def until(
+    cluster: Cluster, name: str, holds: Callable[[dict[str, object]], bool]
+) -> dict[str, object]:
     """Wait until a node says so of itself."""
     deadline = time.monotonic() + SECONDS_MAX
     status: dict[str, object] = {}
@@ -53,7 +58,9 @@ async def until(cluster: Cluster, name: str, holds: Callable[[dict[str, object]]
     raise AssertionError(f"{name} says {status}")
 
 
-async def all_until(cluster: Cluster, holds: Callable[[dict[str, object]], bool], *names: str) -> None:
+async def all_until(
+    cluster: Cluster, holds: Callable[[dict[str, object]], bool], *names: str
+) -> None:
     await asyncio.gather(*(until(cluster, name, holds) for name in names or cluster.names))
 
 
@@ -106,11 +113,14 @@ async def test_a_rotation_under_load_keeps_every_call(tmp_path: Path) -> None:
 
 
 async def test_a_fifth_node_joins_votes_and_is_removed_again(tmp_path: Path) -> None:
-    """Rows 34, 39: admitted, caught up by outcomes, in the set by its readiness; once removed it is still served."""
+    """Rows 34, 39: admitted, caught up by outcomes, in the set by its readiness; once removed it is
+    still served."""
     async with running(tmp_path / "cluster") as cluster:
         await join(cluster, "n4")
         grown = open_cluster(cluster.layout.directory)
-        await all_until(grown, lambda status: status["members"] == 5 and status["state"] == "voting")
+        await all_until(
+            grown, lambda status: status["members"] == 5 and status["state"] == "voting"
+        )
         await decide(cluster, "remove_node", node="n4")
         await all_until(grown, lambda status: status["members"] == 4, "n0", "n1", "n2", "n3")
         left = await until(grown, "n4", lambda status: status["members"] == 4)
@@ -120,8 +130,11 @@ async def test_a_fifth_node_joins_votes_and_is_removed_again(tmp_path: Path) -> 
         await until(grown, "n4", lambda status: int(str(status["height"])) >= height)
 
 
-async def test_a_validator_that_was_away_for_three_epochs_is_given_keys_and_votes(tmp_path: Path) -> None:
-    """Row 32, 38: EPOCH, then RANGE and outcomes through every epoch; the others went on without it."""
+async def test_a_validator_that_was_away_for_three_epochs_is_given_keys_and_votes(
+    tmp_path: Path,
+) -> None:
+    """Row 32, 38: EPOCH, then RANGE and outcomes through every epoch; the others went on without
+    it."""
     async with running(tmp_path / "cluster") as cluster:
         await cluster.node("n3").kill()
         for epoch in (1, 2, 3):
@@ -136,7 +149,9 @@ async def test_a_validator_that_was_away_for_three_epochs_is_given_keys_and_vote
 
 @pytest.mark.long
 @pytest.mark.parametrize("killed", [("n2",), ("n0", "n1", "n2", "n3")])
-async def test_killed_during_the_switch_nodes_come_back_into_one_epoch(tmp_path: Path, killed: tuple[str, ...]) -> None:
+async def test_killed_during_the_switch_nodes_come_back_into_one_epoch(
+    tmp_path: Path, killed: tuple[str, ...]
+) -> None:
     """Row 37: the old epoch's log is there, and is not replayed into the new one."""
     async with running(tmp_path / "cluster") as cluster:
         await decide(cluster, "rotate", compromised=False)
@@ -150,7 +165,9 @@ async def test_killed_during_the_switch_nodes_come_back_into_one_epoch(tmp_path:
 
 
 @pytest.mark.long
-async def test_a_node_without_its_log_is_refreshed_and_votes_in_the_epoch_that_this_opens(tmp_path: Path) -> None:
+async def test_a_node_without_its_log_is_refreshed_and_votes_in_the_epoch_that_this_opens(
+    tmp_path: Path,
+) -> None:
     """Row 25, PROTOCOL §6: its new statements did not exist before its restart."""
     async with running(tmp_path / "cluster") as cluster:
         await decide(cluster, "rotate", compromised=False)

@@ -1,6 +1,8 @@
-"""Every replica executes, whatever honest operation brings (DESIGN §5, Grace; P8): on real processes, under payments.
+"""Every replica executes, whatever honest operation brings (DESIGN §5, Grace; P8): on real
+processes, under payments.
 
-A replica that votes and cannot execute helps nobody: two of them in four, and nothing is anchored any more.
+A replica that votes and cannot execute helps nobody: two of them in four, and nothing is anchored
+any more.
 """
 
 import asyncio
@@ -17,15 +19,15 @@ from tests.integration.test_epochs import all_until, decide, running, votes_in
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.consensus.types import Epoch
+from strongroom.enclave.keys.sealing import seal_state, unseal_state
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
-from strongroom.enclave.sealing import seal_state, unseal_state
 from strongroom.node import tls
-from strongroom.node.ceremony import SEALED_STATE
 from strongroom.node.client import Client
-from strongroom.node.cluster import Cluster
+from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.layout import NodeLayout
+from strongroom.node.membership.ceremony import SEALED_STATE
 
 pytestmark = pytest.mark.processes
 
@@ -59,7 +61,9 @@ class Payers:
             with contextlib.suppress(StrongroomError, OSError, TimeoutError):
                 async with Client.connect(self._folder, identity=name) as client:
                     while True:
-                        await client.call("payments.open", account=f"{name}-{self.paid}-{time.monotonic_ns()}")
+                        await client.call(
+                            "payments.open", account=f"{name}-{self.paid}-{time.monotonic_ns()}"
+                        )
                         self.paid += 1
             await asyncio.sleep(0.1)
 
@@ -83,8 +87,12 @@ async def all_execute(cluster: Cluster, above: int) -> None:
         now = await executed(cluster)
         if now != seen:
             seen, since = now, time.monotonic()
-        logs = {name: cluster.node(name).last_log_lines()[-3:] for name in seen if seen[name] <= above}
-        assert time.monotonic() - since < STILL_SECONDS_MAX, f"stands still at {seen}, below {above}: {logs}"
+        logs = {
+            name: cluster.node(name).last_log_lines()[-3:] for name in seen if seen[name] <= above
+        }
+        assert time.monotonic() - since < STILL_SECONDS_MAX, (
+            f"stands still at {seen}, below {above}: {logs}"
+        )
 
 
 async def goes_on(cluster: Cluster, payers: Payers) -> None:
@@ -105,7 +113,8 @@ async def while_away(cluster: Cluster, name: str) -> None:
 async def test_restarts_one_after_the_other_within_the_grace_of_a_rotation_leave_a_quorum_executing(
     tmp_path: Path,
 ) -> None:
-    """It once stopped the ledger for ever: who came back within the grace had no secret to execute with any more."""
+    """It once stopped the ledger for ever: who came back within the grace had no secret to execute
+    with any more."""
     folder = tmp_path / "cluster"
     grace = (("activation_delay_ms", 0), ("grace_ms", 600_000))
     async with running(folder, limits=grace) as cluster, Payers(folder).paying() as payers:
@@ -130,8 +139,11 @@ async def test_all_killed_within_the_grace_of_a_rotation_execute_again(tmp_path:
         await goes_on(cluster, payers)
 
 
-async def test_a_ledger_that_had_stopped_for_want_of_a_secret_in_grace_goes_on_by_KEYS(tmp_path: Path) -> None:
-    """Two of four lost it for good, as they once did by restarting: whoever has it gives it to them (T29)."""
+async def test_a_ledger_that_had_stopped_for_want_of_a_secret_in_grace_goes_on_by_KEYS(
+    tmp_path: Path,
+) -> None:
+    """Two of four lost it for good, as they once did by restarting: whoever has it gives it to them
+    (T29)."""
     folder = tmp_path / "cluster"
     grace = (("activation_delay_ms", 0), ("grace_ms", 600_000))
     async with running(folder, limits=grace) as cluster, Payers(folder).paying() as payers:
@@ -158,7 +170,9 @@ def lose_input(node: NodeLayout, epoch: Epoch) -> None:
     path.write_bytes(seal_state(secret, replace(state, secrets=secrets)))
 
 
-async def test_fewer_than_a_quorum_of_executing_replicas_is_said_everywhere_and_is_an_alarm(tmp_path: Path) -> None:
+async def test_fewer_than_a_quorum_of_executing_replicas_is_said_everywhere_and_is_an_alarm(
+    tmp_path: Path,
+) -> None:
     """Issue 15.3: what shows health says how many replicas execute, not only who votes."""
     async with running(tmp_path / "cluster") as cluster:
         status = await shown(cluster, lambda status: status["executing"] == 4)
@@ -166,17 +180,27 @@ async def test_fewer_than_a_quorum_of_executing_replicas_is_said_everywhere_and_
         await cluster.node("n2").stop()
         status = await shown(cluster, lambda status: status["executing"] == 3)
         assert status["alarm"] is None
-        expected = (200, {"ready": True, "state": "voting", "executing": 3, "members": 4, "quorum": 3})
+        expected = (
+            200,
+            {"ready": True, "state": "voting", "executing": 3, "members": 4, "quorum": 3},
+        )
         await says(lambda: ready(cluster, "n0"), lambda said: said == expected)
         await cluster.node("n3").stop()
-        status = await shown(cluster, lambda status: status["alarm"] and status["alarm"].startswith("n0"))
+        status = await shown(
+            cluster, lambda status: status["alarm"] and status["alarm"].startswith("n0")
+        )
         assert "2 of 4 replicas execute, 3 needed" in status["alarm"]
         assert status["executing"] == 2
         code, said = await ready(cluster, "n0")
         assert (code, said["ready"], said["executing"]) == (503, False, 2)
         nodes = await asyncio.to_thread(cluster.node("n0").ask, "service_nodes")
         assert isinstance(nodes, list)
-        assert [node["executes"] for node in sorted(nodes, key=lambda node: node["name"])] == [True, True, False, False]
+        assert [node["executes"] for node in sorted(nodes, key=lambda node: node["name"])] == [
+            True,
+            True,
+            False,
+            False,
+        ]
         await cluster.node("n3").start()
         await shown(cluster, lambda status: status["alarm"] is None and status["executing"] == 3)
 

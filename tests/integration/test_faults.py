@@ -1,7 +1,8 @@
 """A small share of the fault matrix on real processes under load; all of it is `./scripts/faults`.
 
-After every fault the invariants of the matrix hold: nothing acknowledged is lost or changed, nothing happens twice, all
-replicas have one history, no vote key contradicts itself, money is neither made nor lost.
+After every fault the invariants of the matrix hold: nothing acknowledged is lost or changed,
+nothing happens twice, all replicas have one history, no vote key contradicts itself, money is
+neither made nor lost.
 """
 
 from collections.abc import AsyncIterator
@@ -30,12 +31,16 @@ async def test_P8_calls_go_on_with_one_node_killed_and_it_comes_back_voting(worl
     assert await hurt(world, kills.kill_follower) == []
 
 
-async def test_P3_nothing_acknowledged_is_lost_when_all_are_killed_with_payments_under_way(world: World) -> None:
+async def test_P3_nothing_acknowledged_is_lost_when_all_are_killed_with_payments_under_way(
+    world: World,
+) -> None:
     """They are started in any order; the payments that had no answer get one, once."""
     assert await hurt(world, kills.kill_all) == []
 
 
-async def test_calls_wait_without_a_quorum_and_succeed_once_one_of_two_killed_is_back(world: World) -> None:
+async def test_calls_wait_without_a_quorum_and_succeed_once_one_of_two_killed_is_back(
+    world: World,
+) -> None:
     assert await hurt(world, kills.kill_two) == []
 
 
@@ -52,7 +57,9 @@ async def test_T40_damage_that_a_client_reads_halts_the_node_with_the_height(wor
     assert await hurt(world, disks.damage_block_read) == []
 
 
-async def test_T25_a_node_without_its_log_votes_in_no_epoch_but_the_one_that_its_refresh_opens(tmp_path: Path) -> None:
+async def test_T25_a_node_without_its_log_votes_in_no_epoch_but_the_one_that_its_refresh_opens(
+    tmp_path: Path,
+) -> None:
     """PROTOCOL §6: whatever it said before it lost its log, it contradicts nothing of it."""
     async with running_world(tmp_path / "cluster", SHORT, lambda _: None) as made:
         assert await hurt(made, disks.delete_log) == []

@@ -1,4 +1,5 @@
-"""P10 on real processes: all of today's keys, files and memory open nothing that was sealed to an ended epoch."""
+"""P10 on real processes: all of today's keys, files and memory open nothing that was sealed to an
+ended epoch."""
 
 import asyncio
 import os
@@ -12,28 +13,33 @@ from tests.integration.test_epochs import all_until, decide, running, votes_in
 
 from strongroom.consensus import labels
 from strongroom.consensus.types import Epoch
-from strongroom.enclave.envelope import read_envelope
-from strongroom.enclave.genesis import verify_genesis
-from strongroom.enclave.keys import _HYBRID, _SESSIONS, EpochSecrets, ServiceSecret
+from strongroom.enclave.formats.envelope import read_envelope
+from strongroom.enclave.keys.keys import _HYBRID, _SESSIONS, EpochSecrets, ServiceSecret
+from strongroom.enclave.keys.sealing import SealedState, unseal_state
+from strongroom.enclave.outside.client_sessions import ClientSession, Identity
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.primitives import DoesNotOpen, Secret, SigningKey
 from strongroom.enclave.programs import PROGRAM_NAMES
-from strongroom.enclave.sealing import SealedState, unseal_state
-from strongroom.enclave.sender import ClientSession, Identity
-from strongroom.node.ceremony import SEALED_STATE
+from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node.client import Client
-from strongroom.node.cluster import Cluster
-from strongroom.node.probe import NoAnswer
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.membership.ceremony import SEALED_STATE
+from strongroom.node.rpc.probe import NoAnswer
 
-pytestmark = [pytest.mark.processes, pytest.mark.skipif(os.geteuid() != 0, reason="reads other processes' memory")]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(os.geteuid() != 0, reason="reads other processes' memory"),
+]
 
 SECONDS_MAX = 90.0
 LIMITS = (("activation_delay_ms", 0), ("grace_ms", 1_000))
 RANGE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) rw")
 
 
-async def test_P10_T13_after_its_grace_no_file_and_no_memory_opens_what_was_sealed_to_an_epoch(tmp_path: Path) -> None:
+async def test_P10_T13_after_its_grace_no_file_and_no_memory_opens_what_was_sealed_to_an_epoch(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "cluster"
     async with running(folder, limits=LIMITS) as cluster:
         async with Client.connect(folder, identity="member0") as client:
@@ -41,10 +47,14 @@ async def test_P10_T13_after_its_grace_no_file_and_no_memory_opens_what_was_seal
         yesterday = sealed_states(cluster)["n0"]
         old = next(one for one in yesterday.secrets if one.opens)
         sealed, info = harvested(cluster)
-        assert old.hybrid.open(sealed, info), "the control: yesterday's key opens yesterday's envelope"
+        assert old.hybrid.open(sealed, info), (
+            "the control: yesterday's key opens yesterday's envelope"
+        )
         erased = keys_of(old)
         enclaves = pids(cluster)
-        assert any(found_in(pid, erased) for pid in enclaves.values()), "the control: it is in memory while it is used"
+        assert any(found_in(pid, erased) for pid in enclaves.values()), (
+            "the control: it is in memory while it is used"
+        )
 
         await decide(cluster, "rotate", compromised=False)
         await all_until(cluster, votes_in(1))
@@ -85,10 +95,13 @@ def keys_of(secrets: EpochSecrets) -> list[bytes]:
 
 
 def harvested(cluster: Cluster) -> tuple[bytes, bytes]:
-    """What somebody kept of yesterday: an opening sealed to epoch 0, its hybrid message and what that is bound to."""
+    """What somebody kept of yesterday: an opening sealed to epoch 0, its hybrid message and what
+    that is bound to."""
     genesis = verify_genesis(cluster.layout.genesis.read_bytes())
     who = Identity(SigningKey(Secret.fresh()))
-    _, envelope = ClientSession.open(genesis.public_key, genesis.chain, Epoch(0), who, None, close=False)
+    _, envelope = ClientSession.open(
+        genesis.public_key, genesis.chain, Epoch(0), who, None, close=False
+    )
     message = read_envelope(envelope)[3]
     return message, labels.bound(labels.SESSION_OPENING, genesis.chain, envelope[: -len(message)])
 
@@ -122,7 +135,8 @@ def found_in(pid: int, keys: list[bytes]) -> bool:
 
 
 def memories(pid: int) -> Iterator[bytes]:
-    """Each readable and writable range of a process' memory; what the kernel hides even from root is left out."""
+    """Each readable and writable range of a process' memory; what the kernel hides even from root
+    is left out."""
     descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     try:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():

@@ -1,7 +1,8 @@
-"""Epochs of 20 blocks under a light load, as `cluster up --epoch-blocks 20` makes them (PROTOCOL R16; DESIGN §5).
+"""Epochs of 20 blocks under a light load, as `cluster up --epoch-blocks 20` makes them (PROTOCOL
+R16; DESIGN §5).
 
-A few payments end an epoch, a pause lets the chain fall quiet in any of its moments: every node lives, executes and
-votes to the end, also when one of them is killed in each round.
+A few payments end an epoch, a pause lets the chain fall quiet in any of its moments: every node
+lives, executes and votes to the end, also when one of them is killed in each round.
 """
 
 import asyncio
@@ -15,9 +16,9 @@ from tests.integration.test_epochs import running
 from tests.integration.test_executing import all_execute, executed
 
 from strongroom.node.client import Client
-from strongroom.node.cluster import Cluster
-from strongroom.node.cluster_plan import LOCAL_LIMITS
-from strongroom.node.processes import ProcessId
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.plan import LOCAL_LIMITS
+from strongroom.node.machine.processes import ProcessId
 
 pytestmark = pytest.mark.processes
 
@@ -36,7 +37,8 @@ async def pay(folder: Path, first: int) -> None:
 
 
 async def killed(cluster: Cluster, name: str, *, enclave: bool) -> None:
-    """SIGKILL to a node's host, or to its enclave alone; what is left of it ends, and it starts again."""
+    """SIGKILL to a node's host, or to its enclave alone; what is left of it ends, and it starts
+    again."""
     node = cluster.node(name)
     process: ProcessId | None = node.enclave() if enclave else node.host()
     assert process is not None, name
@@ -50,7 +52,8 @@ async def killed(cluster: Cluster, name: str, *, enclave: bool) -> None:
 
 
 async def rounds(folder: Path, count: int, *, kill: bool, pause: float) -> None:
-    """The load; at the end of each round every node executes, at the end of all it votes and holds what was paid."""
+    """The load; at the end of each round every node executes, at the end of all it votes and holds
+    what was paid."""
     chance = random.Random(SEED)
     async with running(folder, limits=LIMITS) as cluster:
         for number in range(count):
@@ -58,7 +61,9 @@ async def rounds(folder: Path, count: int, *, kill: bool, pause: float) -> None:
             try:
                 if kill:
                     await asyncio.sleep(chance.uniform(0.0, 2.0))
-                    await killed(cluster, chance.choice(cluster.names), enclave=chance.random() < 0.5)
+                    await killed(
+                        cluster, chance.choice(cluster.names), enclave=chance.random() < 0.5
+                    )
                 await paying
             finally:
                 paying.cancel()
@@ -97,6 +102,8 @@ async def test_short_epochs_go_by_and_every_node_goes_on(tmp_path: Path, kill: b
 
 @pytest.mark.long
 @pytest.mark.parametrize("kill", [False, True], ids=["quiet", "kills"])
-async def test_ten_rounds_of_short_epochs_leave_every_node_voting_and_executing(tmp_path: Path, kill: bool) -> None:
+async def test_ten_rounds_of_short_epochs_leave_every_node_voting_and_executing(
+    tmp_path: Path, kill: bool
+) -> None:
     """Issue 15.2."""
     await rounds(tmp_path / "cluster", 10, kill=kill, pause=PAUSE_SECONDS)

@@ -1,4 +1,5 @@
-"""Snapshots on real processes: taken beside execution, given back at a restart, unused when damaged (T40, DESIGN 8)."""
+"""Snapshots on real processes: taken beside execution, given back at a restart, unused when damaged
+(T40, DESIGN 8)."""
 
 import asyncio
 from pathlib import Path
@@ -7,9 +8,9 @@ import pytest
 from tests.integration.test_epochs import AT_ONCE, all_until, decide, join, running, until, votes_in
 
 from strongroom.node.client import Client
-from strongroom.node.cluster import Cluster, open_cluster
-from strongroom.node.snapshot_search import WORTH_BLOCKS
-from strongroom.node.snapshots import SnapshotFolder
+from strongroom.node.cluster.cluster import Cluster, open_cluster
+from strongroom.node.sync.snapshot_search import WORTH_BLOCKS
+from strongroom.node.sync.snapshots import SnapshotFolder
 
 pytestmark = pytest.mark.processes
 
@@ -18,7 +19,8 @@ PAYMENTS = 12
 
 
 async def pay(folder: Path) -> None:
-    """Payments one after the other: each in a block of its own, and blocks that anchor between them."""
+    """Payments one after the other: each in a block of its own, and blocks that anchor between
+    them."""
     async with Client.connect(folder, identity="member0") as client:
         await client.call("payments.issue", to="member0", amount=1_000)
         for _ in range(PAYMENTS):
@@ -32,7 +34,8 @@ def snapshots_of(cluster: Cluster, name: str) -> SnapshotFolder:
 async def pay_until_stored(cluster: Cluster, folder: Path, name: str) -> None:
     """Go on until a node holds two whole ones: then the outcome that names the older is recorded.
 
-    A host looks now and then, and its enclave keeps two: of a quick run of blocks it may see only the last.
+    A host looks now and then, and its enclave keeps two: of a quick run of blocks it may see only
+    the last.
     """
     snapshots = snapshots_of(cluster, name)
     async with asyncio.timeout(60.0):
@@ -86,5 +89,7 @@ async def test_a_joiner_goes_on_from_a_peers_snapshot(tmp_path: Path) -> None:
         await pay(folder)  # what is named now is anchored once these are
         await join(cluster, "n4")
         grown = open_cluster(folder)
-        await all_until(grown, lambda status: status["members"] == 5 and status["state"] == "voting")
+        await all_until(
+            grown, lambda status: status["members"] == 5 and status["state"] == "voting"
+        )
         assert "snapshot.loaded" in grown.node("n4").layout.log.read_text()

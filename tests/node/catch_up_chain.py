@@ -1,4 +1,5 @@
-"""A final chain made from a seed, as a catching-up node sees it: lagging anchors, rare certificates, epochs."""
+"""A final chain made from a seed, as a catching-up node sees it: lagging anchors, rare
+certificates, epochs."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -6,8 +7,8 @@ from random import Random
 
 from strongroom.consensus.blocks import Anchor
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height
-from strongroom.enclave import merkle
-from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.formats import merkle
+from strongroom.enclave.formats.outcome import Outcome
 
 
 def digest_of(*words: object) -> Digest:
@@ -72,14 +73,26 @@ class TrueChain:
         height, random = Height(len(self.blocks) + 1), self._random
         anchor, next_epoch = self._anchor(height)
         ends = next_epoch != digest_of("epoch", self._epoch)
-        certified = ends or height - self._certified >= self.shape.stride or random.random() < 1 / self.shape.stride
+        certified = (
+            ends
+            or height - self._certified >= self.shape.stride
+            or random.random() < 1 / self.shape.stride
+        )
         if height - self._began > self.shape.epoch_blocks and random.random() < 0.2:
             self._wishes = True
         snapshot = NO_DIGEST
         if height % self.shape.snapshot_blocks == 0 and height > self.shape.snapshot_blocks:
             snapshot = digest_of("snapshot", height - self.shape.snapshot_blocks)
         outcome = Outcome(
-            height, digest_of("block", height), b"", b"", (), (), repr(random.random()).encode(), b"", snapshot
+            height,
+            digest_of("block", height),
+            b"",
+            b"",
+            (),
+            (),
+            repr(random.random()).encode(),
+            b"",
+            snapshot,
         )
         wished = digest_of("epoch", self._epoch + (1 if self._wishes or ends else 0))
         block = Block(height, Epoch(self._epoch), anchor, next_epoch, certified, outcome, wished)
@@ -101,4 +114,6 @@ class TrueChain:
         next_epoch = self.at(at).wished if moved else digest_of("epoch", self._epoch)
         if self._began and at < self._began:  # of the epoch before: what it wished has come
             next_epoch = digest_of("epoch", self._epoch)
-        return Anchor(at, self.tree.root(at + 1) if at else digest_of("genesis anchors nothing")), next_epoch
+        return Anchor(
+            at, self.tree.root(at + 1) if at else digest_of("genesis anchors nothing")
+        ), next_epoch

@@ -1,7 +1,9 @@
-"""One node that catches up, in a world made from a seed: its disk, its enclave, peers that are slow, silent or lie.
+"""One node that catches up, in a world made from a seed: its disk, its enclave, peers that are
+slow, silent or lie.
 
-Owns the model and its checks. Nothing here is asyncio: time is a number, and each effect of the machine is carried out
-against models that are as strict as the enclave's door. The node may crash at every boundary of an effect.
+Owns the model and its checks. Nothing here is asyncio: time is a number, and each effect of the
+machine is carried out against models that are as strict as the enclave's door. The node may crash
+at every boundary of an effect.
 """
 
 import heapq
@@ -16,8 +18,8 @@ from tests.node.catch_up_chain import Shape, TrueChain, digest_of
 from strongroom.consensus.blocks import Anchor
 from strongroom.consensus.host_messages import OUTCOMES_MAX
 from strongroom.consensus.types import Height, PublicKey
-from strongroom.enclave import merkle
-from strongroom.node import catch_up, snapshot_search
+from strongroom.enclave.formats import merkle
+from strongroom.node.sync import catch_up, snapshot_search
 
 TICK = 0.5
 
@@ -31,7 +33,7 @@ def check(holds: bool, words: str) -> None:
         raise Broken(words)
 
 
-# --- the node's own parts ------------------------------------------------------------------------------------------
+# --- the node's own parts -------------------------------------------------------------------------
 
 
 class Disk:
@@ -63,14 +65,18 @@ class Disk:
         return self.tree.frontier(size)
 
     def append(self, given: catch_up.Given) -> None:
-        check(given.height == self.recorded + 1, f"height {given.height} is recorded after {self.recorded}")
+        check(
+            given.height == self.recorded + 1,
+            f"height {given.height} is recorded after {self.recorded}",
+        )
         self.tree.append(given.leaf)
         self.wishes.append(given.next_epoch)
 
 
 @dataclass
 class Enclave:
-    """As strict as the real one: what it refuses for another reason than a missing key ends the node."""
+    """As strict as the real one: what it refuses for another reason than a missing key ends the
+    node."""
 
     disk: Disk
     applied: int = 0
@@ -84,13 +90,19 @@ class Enclave:
     """What one request holds, in blocks."""
 
     def apply(self, first: int, last: int) -> tuple[int, bool]:
-        check(first == self.applied + 1 <= last <= self.disk.recorded, f"APPLY {first}…{last} on {self.applied}")
+        check(
+            first == self.applied + 1 <= last <= self.disk.recorded,
+            f"APPLY {first}…{last} on {self.applied}",
+        )
         last = min(last, self.applied + self.portion)
         refused = not self.holds_keys and last >= self.keys_below
         if refused:
             last = max(self.applied, min(last, self.keys_below - 1))
         for height in range(first, last + 1):
-            mine, truth = self.disk.tree.frontier(height + 1), self.disk.truth.tree.frontier(height + 1)
+            mine, truth = (
+                self.disk.tree.frontier(height + 1),
+                self.disk.truth.tree.frontier(height + 1),
+            )
             check(mine.root == truth.root, f"APPLY of another outcome than a quorum's at {height}")
         self.applied = last
         return last, refused
@@ -98,26 +110,41 @@ class Enclave:
     def confirm(self, anchor: int, certified: int) -> None:
         link, below = self.disk.link(certified), self.disk.link(anchor + 1)
         check(link.certified, f"CONFIRM by block {certified} without certificate")
-        check(self.applied == anchor == link.anchor.height, f"CONFIRM at {self.applied} by anchor {link.anchor.height}")
-        check(below.epoch == link.epoch, f"CONFIRM by block {certified} of a later epoch than block {anchor + 1}")
-        check(certified - anchor <= catch_up.CONFIRM_HEADERS_MAX, "CONFIRM by more headers than its door reads")
+        check(
+            self.applied == anchor == link.anchor.height,
+            f"CONFIRM at {self.applied} by anchor {link.anchor.height}",
+        )
+        check(
+            below.epoch == link.epoch,
+            f"CONFIRM by block {certified} of a later epoch than block {anchor + 1}",
+        )
+        check(
+            certified - anchor <= catch_up.CONFIRM_HEADERS_MAX,
+            "CONFIRM by more headers than its door reads",
+        )
         self.confirmed = anchor
 
     def execute(self) -> bool:
         """Runs up to the next certificate each; whether it could execute all."""
         check(self.applied == self.confirmed, "EXECUTE while what was applied is provisional")
         while self.applied < self.disk.newest:
-            end = next(at for at in range(self.applied + 1, self.disk.newest + 1) if self.disk.link(at).certified)
+            end = next(
+                at
+                for at in range(self.applied + 1, self.disk.newest + 1)
+                if self.disk.link(at).certified
+            )
             if self.applied + 1 < self.opens_from or not self.holds_keys:
                 return False
             for height in range(max(self.disk.recorded, self.applied) + 1, end + 1):
                 block = self.disk.truth.at(height)
-                self.disk.append(catch_up.Given(block.height, b"", block.outcome, block.leaf, block.wished))
+                self.disk.append(
+                    catch_up.Given(block.height, b"", block.outcome, block.leaf, block.wished)
+                )
             self.applied = self.confirmed = end
         return True
 
 
-# --- peers ---------------------------------------------------------------------------------------------------------
+# --- peers ----------------------------------------------------------------------------------------
 
 
 Answer = tuple[tuple[catch_up.Given, ...], str]
@@ -136,7 +163,9 @@ class Peer:
 
     def answer(self, truth: TrueChain, start: int, newest: int) -> Answer | None:
         blocks = truth.blocks[start - 1 : min(newest, start - 1 + OUTCOMES_MAX)]
-        given = [catch_up.Given(one.height, b"", one.outcome, one.leaf, one.wished) for one in blocks]
+        given = [
+            catch_up.Given(one.height, b"", one.outcome, one.leaf, one.wished) for one in blocks
+        ]
         if self.lie is not None:
             return self.lie(given)
         return (tuple(given), "") if given else None
@@ -145,7 +174,9 @@ class Peer:
 def forged_leaf(random: Random) -> Callable[[list[catch_up.Given]], Answer]:
     def lie(given: list[catch_up.Given]) -> Answer:
         at = random.randrange(len(given)) if given else 0
-        return tuple(replace(one, leaf=digest_of("lie")) if i == at else one for i, one in enumerate(given)), ""
+        return tuple(
+            replace(one, leaf=digest_of("lie")) if i == at else one for i, one in enumerate(given)
+        ), ""
 
     return lie
 
@@ -163,7 +194,8 @@ def drip(given: list[catch_up.Given]) -> Answer:
 
 
 def forged_then_silent(random: Random) -> Callable[[list[catch_up.Given]], Answer]:
-    """A little that is false, and then nothing: whoever goes on from there is taken for the liar."""
+    """A little that is false, and then nothing: whoever goes on from there is taken for the
+    liar."""
     turns = count()
 
     def lie(given: list[catch_up.Given]) -> Answer:
@@ -176,7 +208,7 @@ def empty(given: list[catch_up.Given]) -> Answer:
     return (), ""
 
 
-# --- the world -----------------------------------------------------------------------------------------------------
+# --- the world ------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -191,7 +223,8 @@ class Plan:
     growth: float = 0.0
     """Blocks per second, until the chain is quiet."""
     keys_at: float = 0.0
-    """When the enclave gets the ledger's secrets; until then those below `keys_below` are enough."""
+    """When the enclave gets the ledger's secrets; until then those below `keys_below` are
+    enough."""
     keys_below: int = 0
     portion: int = 10**9
     opens_from: int = 10**9
@@ -205,12 +238,16 @@ class Plan:
 class World:
     """The node in its world; `run` goes on until nothing moves any more, or time is over."""
 
-    def __init__(self, random: Random, plan: Plan, machine: Any = catch_up, search: Any = snapshot_search) -> None:
+    def __init__(
+        self, random: Random, plan: Plan, machine: Any = catch_up, search: Any = snapshot_search
+    ) -> None:
         self.random, self.plan, self.machine_module, self.search = random, plan, machine, search
         self.truth = TrueChain(random, plan.shape)
         self.disk = Disk(self.truth, plan.stored)
         for block in self.truth.blocks[: plan.own]:
-            self.disk.append(catch_up.Given(block.height, b"", block.outcome, block.leaf, block.wished))
+            self.disk.append(
+                catch_up.Given(block.height, b"", block.outcome, block.leaf, block.wished)
+            )
         self.now = 0.0
         self.blamed: set[PublicKey] = set()
         self.done = False
@@ -223,15 +260,19 @@ class World:
         self._fetching: Peer | None = None
         self._whole = ""
         self._offered = 0
-        """The height of the peer's snapshot; the last one of a quiet chain is named by nothing that is proven."""
+        """The height of the peer's snapshot; the last one of a quiet chain is named by nothing that
+        is proven."""
         self._begin()
 
     # --- lives ---
 
     def _begin(self) -> None:
-        """A process begins: the disk is what it was, and the enclave stands where replay brings it."""
+        """A process begins: the disk is what it was, and the enclave stands where replay brings
+        it."""
         self._life += 1
-        self.enclave = Enclave(self.disk, keys_below=self.plan.keys_below, portion=self.plan.portion)
+        self.enclave = Enclave(
+            self.disk, keys_below=self.plan.keys_below, portion=self.plan.portion
+        )
         self._give_keys()
         self._fetching, self._whole, self.done = None, "", False
         if self._has_keys() or self.plan.keys_below:
@@ -291,7 +332,11 @@ class World:
                     self.done = self.enclave.execute()
             if self.now >= look_at:
                 look_at = self.now + 20.0
-                if self.disk.newest == len(self.truth.blocks) and self._is_given() and self.has_arrived():
+                if (
+                    self.disk.newest == len(self.truth.blocks)
+                    and self._is_given()
+                    and self.has_arrived()
+                ):
                     return
             if life != self._life or self.done:
                 continue
@@ -304,7 +349,10 @@ class World:
         effects = self.machine.step(event, self.now)
         while self.machine.is_reading and not effects:
             effects = self.machine.step(self.machine_module.MoreToRead(), self.now)
-        check(len(self.machine._given) <= 3 * OUTCOMES_MAX + self.plan.shape.lag, "peers fill the memory")
+        check(
+            len(self.machine._given) <= 3 * OUTCOMES_MAX + self.plan.shape.lag,
+            "peers fill the memory",
+        )
         for effect in effects:
             if self._may_crash():
                 return True
@@ -329,7 +377,9 @@ class World:
     def _ask(self, effect: Any) -> None:
         peer = next(peer for peer in self.plan.peers if peer.key == effect.peer)
         check(effect.start >= 1, "asks for genesis")
-        answer = None if peer.is_silent else peer.answer(self.truth, effect.start, self.disk.newest - 1)
+        answer = (
+            None if peer.is_silent else peer.answer(self.truth, effect.start, self.disk.newest - 1)
+        )
         if answer is not None:
             given, fault = answer
             came = self.machine_module.OutcomesCame(peer.key, effect.start, given, fault)
@@ -342,17 +392,25 @@ class World:
 
     def _record(self, effect: Any) -> None:
         for given in effect.outcomes:
-            if self._crashes and self.random.random() < 0.02:  # a torn tail: what came before is durable
+            if (
+                self._crashes and self.random.random() < 0.02
+            ):  # a torn tail: what came before is durable
                 self._crashes -= 1
                 self._begin()
                 return
             self.disk.append(given)
         self._later(0.0, self.machine_module.WasRecorded)
         newest = self.disk.recorded
-        check(self.disk.tree.root() == self.truth.tree.root(newest + 1), f"what is recorded at {newest} is not true")
+        check(
+            self.disk.tree.root() == self.truth.tree.root(newest + 1),
+            f"what is recorded at {newest} is not true",
+        )
         for given in effect.outcomes:
             anchored = given.height in self.truth.anchored
-            check(not anchored or given.next_epoch == self.truth.at(given.height).wished, "a false wish is recorded")
+            check(
+                not anchored or given.next_epoch == self.truth.at(given.height).wished,
+                "a false wish is recorded",
+            )
 
     def _apply(self, effect: Any) -> None:
         applied, refused = self.enclave.apply(effect.first, effect.last)
@@ -377,7 +435,10 @@ class World:
         check(self.enclave.applied == 0, "looks for a snapshot that the enclave cannot load")
         peer = next(peer for peer in self.plan.peers if peer.key == effect.peer)
         self._fetching, self._whole = peer, ""
-        blocks, newest = self.truth.shape.snapshot_blocks, self.disk.link(self.disk.newest).anchor.height
+        blocks, newest = (
+            self.truth.shape.snapshot_blocks,
+            self.disk.link(self.disk.newest).anchor.height,
+        )
         self._offered = newest - newest % blocks - (blocks if peer.offers != "unnamed" else 0)
         if peer.offers == "contradicts":
             self._later(peer.delay(), self._if_fetching(peer, self.search.ChunkRefused))
@@ -400,7 +461,10 @@ class World:
         self._fetching, self._whole = None, ""
 
     def _trysnapshot(self, effect: Any) -> None:
-        check(self.disk.link(effect.certified).anchor.height <= self.disk.recorded, "tries by an anchor not recorded")
+        check(
+            self.disk.link(effect.certified).anchor.height <= self.disk.recorded,
+            "tries by an anchor not recorded",
+        )
         check(self._whole != "", "tries a snapshot that is not whole")
         self._later(0.01, lambda: self._tried(effect.certified))
 
@@ -413,7 +477,9 @@ class World:
             return self.search.SnapshotTried(Height(0), gone=True)
         if not self.enclave.holds_keys:
             return self.search.SnapshotTried(Height(0), waits=True)
-        check(self.enclave.applied == 0, "loads a snapshot into an enclave that has applied something")
+        check(
+            self.enclave.applied == 0, "loads a snapshot into an enclave that has applied something"
+        )
         self.loaded = self.enclave.applied = self.enclave.confirmed = newest
         return self.search.SnapshotTried(Height(newest))
 
@@ -428,12 +494,17 @@ class World:
         return True
 
     def check_arrived(self) -> None:
-        """Everything that the chain proves is recorded, applied and confirmed, or the enclave executes again."""
+        """Everything that the chain proves is recorded, applied and confirmed, or the enclave
+        executes again."""
         if self.done:
-            check(self.enclave.applied == self.disk.newest, "it says that it executes, and does not")
+            check(
+                self.enclave.applied == self.disk.newest, "it says that it executes, and does not"
+            )
             return
         newest = self.disk.link(self.disk.newest).anchor.height
-        words = f"{self.enclave.confirmed} ≤ {self.enclave.applied} ≤ {self.disk.recorded} of {newest}"
+        words = (
+            f"{self.enclave.confirmed} ≤ {self.enclave.applied} ≤ {self.disk.recorded} of {newest}"
+        )
         check(self.disk.recorded >= newest, f"recorded ends below what is proven: {words}")
         if self._has_keys():
             best = max(
@@ -442,7 +513,10 @@ class World:
                     for link in (self.disk.link(at) for at in range(1, self.disk.newest + 1))
                     if link.certified
                     and link.height - link.anchor.height <= catch_up.CONFIRM_HEADERS_MAX
-                    and (link.anchor.height == 0 or self.disk.link(link.anchor.height + 1).epoch == link.epoch)
+                    and (
+                        link.anchor.height == 0
+                        or self.disk.link(link.anchor.height + 1).epoch == link.epoch
+                    )
                 ),
                 default=0,
             )
@@ -480,7 +554,8 @@ def plan_from(random: Random) -> Plan:
     usual = random.choice((delays[0], delays[0], delays[1], delays[2]))
     offers = ("nothing", "good", "good", "unnamed")
     peers = [
-        peer_of(number, random, delay=usual, offers=random.choice(offers)) for number in range(1, random.choice((3, 6)))
+        peer_of(number, random, delay=usual, offers=random.choice(offers))
+        for number in range(1, random.choice((3, 6)))
     ]
     lies = (forged_leaf(random), forged_wish, unreadable, drip, empty, forged_then_silent(random))
     for _ in range(len(peers) // 3 + 1):

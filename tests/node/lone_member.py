@@ -1,6 +1,8 @@
-"""A service of one: a real enclave in its real process, behind its walls; the test is its host and its quorum.
+"""A service of one: a real enclave in its real process, behind its walls; the test is its host and
+its quorum.
 
-Blocks are made as in tests/enclave/chain.py; what makes them final is the enclave's own vote, cast through the door.
+Blocks are made as in tests/enclave/chain.py; what makes them final is the enclave's own vote, cast
+through the door.
 """
 
 from collections.abc import AsyncIterator
@@ -17,11 +19,11 @@ from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import Digest, Height, Milliseconds, SignerIndex
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
-from strongroom.enclave.genesis import VerifiedGenesis, epoch_chain, verify_genesis
-from strongroom.enclave.history import HistoryTree
-from strongroom.enclave.identity import Identity
-from strongroom.enclave.outcome import Outcome
-from strongroom.node.enclave_process import EnclaveProcess, Freshness
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.keys.identity import Identity
+from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain, verify_genesis
+from strongroom.node.enclave_client.calls import EnclaveProcess, Freshness
 
 TLS_KEY = Digest(bytes(32))
 OPERATOR = "operator0"
@@ -41,7 +43,7 @@ class LoneMember(Chain):
         self.enclave: EnclaveProcess
         self._certificates: dict[bytes, Certificate] = {}
 
-    # --- its life ----------------------------------------------------------------------------------------------------
+    # --- its life ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """The next boot: a new process, unsealed."""
@@ -55,9 +57,13 @@ class LoneMember(Chain):
     async def head(self, nonce: bytes) -> Head:
         certificate = await self.certificate_of(self.tip) if self.blocks else None
         body = HeadBody(nonce, EPOCH, self.tip, certificate, None, ())
-        return Head(body, self.genesis.description.validators[0].node_key, await self.enclave.sign_head(body))
+        return Head(
+            body,
+            self.genesis.description.validators[0].node_key,
+            await self.enclave.sign_head(body),
+        )
 
-    # --- its ledger --------------------------------------------------------------------------------------------------
+    # --- its ledger -------------------------------------------------------------------------------
 
     @property
     def anchor(self) -> Anchor:
@@ -78,7 +84,9 @@ class LoneMember(Chain):
 
     async def execute(self, made: Made) -> Outcome:
         certificate = await self.certificate_of(made.header)
-        ((data, root),) = await self.enclave.execute([(made.header, list(made.batches))], certificate)
+        ((data, root),) = await self.enclave.execute(
+            [(made.header, list(made.batches))], certificate
+        )
         outcome = Outcome.decode(data).with_root(root)
         self.outcomes.append(outcome)
         self.history.append(outcome.history_leaf)
@@ -106,10 +114,12 @@ async def constitution_and_evidence(enclave: EnclaveProcess) -> tuple[bytes, byt
     members = {"member0": key_named("member0")}
     issuer = ("payments", "issuer", identity_of(key_named("member0").public))
     constitution = make_constitution(policy, members, roles=(issuer,)).encode()
-    signed = Deployment(name="n0", operator=OPERATOR, chip_id=chip_id, measurement=measurement, region=REGION).sign(
-        operator
+    signed = Deployment(
+        name="n0", operator=OPERATOR, chip_id=chip_id, measurement=measurement, region=REGION
+    ).sign(operator)
+    identity = Identity(
+        name="n0", operator=OPERATOR, region=REGION, tls_key=TLS_KEY, deployment=signed
     )
-    identity = Identity(name="n0", operator=OPERATOR, region=REGION, tls_key=TLS_KEY, deployment=signed)
     evidence = await enclave.prepare(constitution, identity)
     return constitution, evidence
 

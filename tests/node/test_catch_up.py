@@ -1,5 +1,6 @@
-"""How a node arrives whose enclave cannot execute, by seeds: slow, silent and lying peers, quiet and busy chains, and a
-crash at every boundary (PROTOCOL §6, §10 rows 32, 33; T34). Each planted bug is found by them."""
+"""How a node arrives whose enclave cannot execute, by seeds: slow, silent and lying peers, quiet
+and busy chains, and a crash at every boundary (PROTOCOL §6, §10 rows 32, 33; T34). Each planted bug
+is found by them."""
 
 import sys
 from collections.abc import Callable
@@ -26,8 +27,8 @@ from tests.node.catch_up_world import (
 )
 from tests.simulation.planted import Bug, read_catalogue
 
-from strongroom.node import catch_up, givers, snapshot_search
-from strongroom.node.snapshot_search import ANSWER_SECONDS
+from strongroom.node.sync import catch_up, givers, snapshot_search
+from strongroom.node.sync.snapshot_search import ANSWER_SECONDS
 
 SEEDS = 120
 SEEDS_MAX = 400
@@ -52,13 +53,16 @@ def shape_of(blocks: int, **fields: Any) -> Shape:
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 30))
-def test_in_every_world_it_arrives_and_nothing_false_is_recorded_or_shown_to_the_enclave(first: int) -> None:
+def test_in_every_world_it_arrives_and_nothing_false_is_recorded_or_shown_to_the_enclave(
+    first: int,
+) -> None:
     for seed in range(first, first + 30):
         run_seed(seed)
 
 
 def test_a_newcomer_without_any_snapshot_applies_from_genesis_what_it_recorded_meanwhile() -> None:
-    """64 blocks and more, and nobody has one: the history of what is recorded is not that of what is applied."""
+    """64 blocks and more, and nobody has one: the history of what is recorded is not that of what
+    is applied."""
     world = world_of(shape_of(130), honest(3))
     world.run(120.0)
     world.check_arrived()
@@ -74,7 +78,11 @@ def test_certificates_far_apart_and_anchors_far_below_do_not_stop_it() -> None:
 
 def test_it_arrives_while_the_chain_grows_under_load() -> None:
     world = world_of(
-        shape_of(3_000, lag=20, stride=17, epoch_blocks=900), honest(3), stored=2_000, growth=20.0, opens_from=2_050
+        shape_of(3_000, lag=20, stride=17, epoch_blocks=900),
+        honest(3),
+        stored=2_000,
+        growth=20.0,
+        opens_from=2_050,
     )
     world.run(40.0)
     assert world.done
@@ -83,7 +91,8 @@ def test_it_arrives_while_the_chain_grows_under_load() -> None:
 
 @pytest.mark.parametrize("offers", ["unnamed", "nothing", "contradicts", "forged"])
 def test_on_a_quiet_chain_nothing_waits_for_a_further_block(offers: str) -> None:
-    """PROTOCOL §7: the newest snapshot is named by the newest block alone, and nobody makes the one that anchors it."""
+    """PROTOCOL §7: the newest snapshot is named by the newest block alone, and nobody makes the one
+    that anchors it."""
     world = world_of(shape_of(72, snapshot_blocks=8), honest(4, offers=offers))
     world.run(4 * (ANSWER_SECONDS + 1.0) + 20.0)
     world.check_arrived()
@@ -106,10 +115,13 @@ LIES: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("kind", LIES)
 @pytest.mark.parametrize("first", [1, 2, 3])
 def test_T34_a_lying_peer_is_named_and_asked_no_more(kind: str, first: int) -> None:
-    """T34: whichever of the peers it is, and whatever it changes; the enclave sees nothing of it."""
+    """T34: whichever of the peers it is, and whatever it changes; the enclave sees nothing of
+    it."""
     peers = honest(3)
     peers[first - 1].lie = LIES[kind]
-    world = world_of(shape_of(400, lag=12, stride=17, epoch_blocks=100), peers, own=1, stored=50, growth=20.0)
+    world = world_of(
+        shape_of(400, lag=12, stride=17, epoch_blocks=100), peers, own=1, stored=50, growth=20.0
+    )
     world.run(120.0)
     world.check_arrived()
     assert world.blamed == {peers[first - 1].key}
@@ -159,19 +171,25 @@ def test_a_crash_at_any_boundary_loses_nothing(boundary: int) -> None:
                 return True
             return False
 
-    plan = Plan(shape=shape_of(200, lag=9, stride=17, epoch_blocks=60), stored=200, peers=honest(3), opens_from=190)
+    plan = Plan(
+        shape=shape_of(200, lag=9, stride=17, epoch_blocks=60),
+        stored=200,
+        peers=honest(3),
+        opens_from=190,
+    )
     world = CrashesAt(Random(5), plan)
     world.run(120.0)
     world.check_arrived()
 
 
-# --- planted bugs --------------------------------------------------------------------------------------------------
+# --- planted bugs ---------------------------------------------------------------------------------
 
 
 def with_bug(bug: Bug) -> tuple[Any, Any]:
     """The three pure modules with a bug in them: (catch_up, snapshot_search)."""
     sources = {
-        module.__name__: Path(str(module.__file__)).read_text() for module in (givers, snapshot_search, catch_up)
+        module.__name__: Path(str(module.__file__)).read_text()
+        for module in (givers, snapshot_search, catch_up)
     }
     for patch in bug.patches:
         name = "strongroom." + patch.file.removesuffix(".py").replace("/", ".")
@@ -200,7 +218,9 @@ def name_a_liar(machine: Any, search: Any) -> None:
     """A world in which the first peer lies."""
     peers = honest(3)
     peers[0].lie = LIES["leaf"]
-    world = World(Random(7), Plan(shape=shape_of(40), stored=40, own=1, peers=peers), machine, search)
+    world = World(
+        Random(7), Plan(shape=shape_of(40), stored=40, own=1, peers=peers), machine, search
+    )
     world.run(60.0)
     check(world.blamed == {peers[0].key}, "the liar is not named")
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from strongroom.enclave.walls.raising import survey
-from strongroom.node.cluster import open_cluster
-from strongroom.node.processes import ProcessId
+from strongroom.enclave.sandbox.entering import survey
+from strongroom.node.cluster.cluster import open_cluster
+from strongroom.node.machine.processes import ProcessId
 
 pytestmark = pytest.mark.processes
 
@@ -27,7 +27,14 @@ DEMO = [sys.executable, str(ROOT / "scripts" / "demo.py")]
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "STRONGROOM_DIR": str(folder)}
-    return subprocess.run([*CLI, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [*CLI, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def good(*arguments: str, folder: Path) -> Any:
@@ -53,10 +60,18 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
-def interrupt_at(command: list[str], text: str, environment: dict[str, str], number: signal.Signals) -> int:
-    """Start a command, send its process group a signal as soon as it prints a text, and again; its exit code."""
+def interrupt_at(
+    command: list[str], text: str, environment: dict[str, str], number: signal.Signals
+) -> int:
+    """Start a command, send its process group a signal as soon as it prints a text, and again; its
+    exit code."""
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         seen = []
@@ -102,7 +117,9 @@ def test_a_new_cluster_votes_and_its_folder_says_all_that_a_client_needs(cluster
     assert Path(service["ca"]).read_text().count("BEGIN CERTIFICATE") == 4
 
 
-def test_the_log_says_which_walls_stand_around_the_enclave_and_which_this_machine_has_not(cluster: Path) -> None:
+def test_the_log_says_which_walls_stand_around_the_enclave_and_which_this_machine_has_not(
+    cluster: Path,
+) -> None:
     lines = (cluster / "n0" / "node.log").read_text().splitlines()
     (told, *_) = [json.loads(line) for line in lines if '"enclave.walls"' in line]
     walls = survey()
@@ -111,7 +128,11 @@ def test_the_log_says_which_walls_stand_around_the_enclave_and_which_this_machin
 
 
 def test_secrets_in_the_folder_are_for_their_owner_only(cluster: Path) -> None:
-    secret = [*cluster.glob("keys/*.json"), *cluster.glob("n*/tls.key"), *cluster.glob("n*/sealed/*")]
+    secret = [
+        *cluster.glob("keys/*.json"),
+        *cluster.glob("n*/tls.key"),
+        *cluster.glob("n*/sealed/*"),
+    ]
     assert len(secret) >= 15
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
     assert stat.S_IMODE(cluster.stat().st_mode) == 0o700
@@ -180,7 +201,11 @@ def test_a_taken_port_is_named_with_its_pid_and_leaves_out_one_node_of_four(clus
         done = run("cluster", "up", "--detach", folder=cluster)
         assert (done.returncode, words in done.stderr) == (0, True), done.stderr
         table = nodes(cluster)
-        assert [name for name, one in table.items() if one["state"] == "voting"] == ["n0", "n2", "n3"]
+        assert [name for name, one in table.items() if one["state"] == "voting"] == [
+            "n0",
+            "n2",
+            "n3",
+        ]
         assert (table["n1"]["state"], table["n1"]["attestation"]) == ("stopped", "not running")
 
 
@@ -203,7 +228,9 @@ def test_a_failed_step_names_itself_shows_the_log_and_leaves_no_process(cluster:
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 20, b"name = 7\n"])
-def test_one_damaged_configuration_ends_nobody_and_hides_nobody(cluster: Path, damage: bytes) -> None:
+def test_one_damaged_configuration_ends_nobody_and_hides_nobody(
+    cluster: Path, damage: bytes
+) -> None:
     good("cluster", "kill", "n3", folder=cluster)
     before = nodes(cluster)
     config = cluster / "n3" / "node.toml"
@@ -215,13 +242,19 @@ def test_one_damaged_configuration_ends_nobody_and_hides_nobody(cluster: Path, d
         down = run("cluster", "stop", "n3", folder=cluster)
     finally:
         config.write_bytes(text)
-    assert (done.returncode, "n3 does not start and is left out" in done.stderr) == (0, True), done.stderr
-    assert [table[name]["pid"] for name in ("n0", "n1", "n2")] == [before[name]["pid"] for name in ("n0", "n1", "n2")]
+    assert (done.returncode, "n3 does not start and is left out" in done.stderr) == (0, True), (
+        done.stderr
+    )
+    assert [table[name]["pid"] for name in ("n0", "n1", "n2")] == [
+        before[name]["pid"] for name in ("n0", "n1", "n2")
+    ]
     assert table["n3"]["endpoint"] is None
     assert down.returncode == 0, down.stderr
 
 
-def test_a_folder_that_clients_are_not_told_of_is_no_member_and_is_not_started(cluster: Path) -> None:
+def test_a_folder_that_clients_are_not_told_of_is_no_member_and_is_not_started(
+    cluster: Path,
+) -> None:
     """What `cluster remove` leaves, or `node join` prepares."""
     good("cluster", "down", folder=cluster)
     service, text = cluster / "service.json", (cluster / "service.json").read_text()
@@ -243,7 +276,10 @@ def test_a_cluster_that_votes_is_not_ended_because_its_users_cannot_be_paid(clus
     good("cluster", "down", folder=cluster)
     try:
         done = run("cluster", "up", "--detach", folder=cluster)
-        assert (done.returncode, "warning: step failed: fund the users" in done.stderr) == (0, True), done.stderr
+        assert (done.returncode, "warning: step failed: fund the users" in done.stderr) == (
+            0,
+            True,
+        ), done.stderr
         assert len(processes_of(cluster)) >= 4
     finally:
         away.rename(key)
@@ -260,7 +296,9 @@ def test_a_moved_folder_is_followed(cluster: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_foreground_cluster_ends_with_its_terminal_and_starts_again(cluster: Path, number: signal.Signals) -> None:
+def test_a_foreground_cluster_ends_with_its_terminal_and_starts_again(
+    cluster: Path, number: signal.Signals
+) -> None:
     good("cluster", "down", folder=cluster)
     environment = {**os.environ, "STRONGROOM_DIR": str(cluster), "PYTHONUNBUFFERED": "1"}
     assert interrupt_at([*CLI, "cluster", "up"], "end: Ctrl-C", environment, number) == 0
@@ -268,7 +306,8 @@ def test_a_foreground_cluster_ends_with_its_terminal_and_starts_again(cluster: P
 
 
 @pytest.mark.parametrize(
-    "text", ["making keys", "founding the service", "starting n1", "checking the service's evidence"]
+    "text",
+    ["making keys", "founding the service", "starting n1", "checking the service's evidence"],
 )
 def test_an_interrupted_demo_leaves_no_process_and_no_folder(tmp_path: Path, text: str) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
@@ -288,13 +327,17 @@ def test_an_interrupted_up_leaves_no_half_made_folder(tmp_path: Path) -> None:
 
 def test_the_demo_tells_one_document_and_finds_no_plaintext(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = subprocess.run([*DEMO, "--json"], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [*DEMO, "--json"], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert facts["plaintext_found"] is False
     assert facts["receipt"]["verdict"] == "valid"
     assert facts["bytes_searched"] > 2**20
-    assert {verdict for row in facts["attestation"].values() for verdict in row.values()} == {"good (SIMULATED)"}
+    assert {verdict for row in facts["attestation"].values() for verdict in row.values()} == {
+        "good (SIMULATED)"
+    }
     assert os.listdir(tmp_path) == []
 
 
@@ -302,11 +345,45 @@ def test_the_demo_replays_a_file_with_overdrafts_and_dumps_every_balance(tmp_pat
     data, balances, dump = tmp_path / "data.csv", tmp_path / "balances.tsv", tmp_path / "dump.csv"
     data.write_text("payer,payee,sum\n1,2,0.505\n2,10,99\n2,1,0\n10,3,-1\n3,3,1.00\n")
     balances.write_text("id\topening\n1\t1\n3\t1.00\n10\t0\n")
-    command = [*DEMO, "--input", str(data), "--balances", str(balances), "--dump-balances", str(dump), "--json"]
-    columns = ["--from-column", "payer", "--to-column", "payee", "--amount-column", "sum", "--scale", "2"]
-    columns += ["--account-column", "id", "--balance-column", "opening", "--nodes", "1", "--limit", "5"]
-    done = subprocess.run([*command, *columns], capture_output=True, text=True, timeout=120, check=False)
+    command = [
+        *DEMO,
+        "--input",
+        str(data),
+        "--balances",
+        str(balances),
+        "--dump-balances",
+        str(dump),
+        "--json",
+    ]
+    columns = [
+        "--from-column",
+        "payer",
+        "--to-column",
+        "payee",
+        "--amount-column",
+        "sum",
+        "--scale",
+        "2",
+    ]
+    columns += [
+        "--account-column",
+        "id",
+        "--balance-column",
+        "opening",
+        "--nodes",
+        "1",
+        "--limit",
+        "5",
+    ]
+    done = subprocess.run(
+        [*command, *columns], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
-    assert (facts["transfers"], facts["executed"], facts["failed"], facts["accounts"]) == (5, 2, 3, 4)
+    assert (facts["transfers"], facts["executed"], facts["failed"], facts["accounts"]) == (
+        5,
+        2,
+        3,
+        4,
+    )
     assert dump.read_text() == "1,49\n2,51\n3,100\n10,0\n"

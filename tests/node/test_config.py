@@ -17,11 +17,16 @@ def make_config(folder: Path) -> NodeConfig:
         genesis=folder.parent / "genesis.bin",
         rpc=Address("127.0.0.1", 7400),
         peer=Address("::1", 7410),
-        peers=(Peer("n1", Address("10.0.0.2", 7411), bytes(range(32))), Peer("n2", Address("node2.example", 7412))),
+        peers=(
+            Peer("n1", Address("10.0.0.2", 7411), bytes(range(32))),
+            Peer("n2", Address("node2.example", 7412)),
+        ),
         log_level="debug",
         limits=Limits(connections_max=7),
         door=DoorPolicy(
-            organisations=(Organisation(name="bank", digest=bytes(range(32)), quota=Quota(weight=3)),),
+            organisations=(
+                Organisation(name="bank", digest=bytes(range(32)), quota=Quota(weight=3)),
+            ),
             reading=True,
             credential=folder.parent / "credential",
         ),
@@ -72,9 +77,17 @@ def test_log_level_limits_and_peers_have_defaults(written: Path) -> None:
     ("old", "new", "problem"),
     [
         ('rpc = "127.0.0.1:7400"', "rpc = 7400", "line 4: rpc: is a string, got 7400"),
-        ("127.0.0.1:7400", "127.0.0.1:74000", "line 4: rpc: '127.0.0.1:74000': the port is a number from 1 to 65535"),
+        (
+            "127.0.0.1:7400",
+            "127.0.0.1:74000",
+            "line 4: rpc: '127.0.0.1:74000': the port is a number from 1 to 65535",
+        ),
         ("127.0.0.1:7400", "7400", "line 4: rpc: '7400' is not HOST:PORT"),
-        ("[::1]:7410", "::1:7410", "line 5: peer: '::1:7410': an IPv6 host stands in brackets, as in [::1]:7400"),
+        (
+            "[::1]:7410",
+            "::1:7410",
+            "line 5: peer: '::1:7410': an IPv6 host stands in brackets, as in [::1]:7400",
+        ),
         ('name = "n0"', 'name = "n0"\ncolour = "red"', "line 2: colour: is not a known key"),
         ('genesis = "../genesis.bin"\n', "", "genesis: is missing"),
         (
@@ -82,7 +95,11 @@ def test_log_level_limits_and_peers_have_defaults(written: Path) -> None:
             'log_level = "loud"',
             "line 6: log_level: 'loud' is none of debug, info, warning, error",
         ),
-        ("connections_max = 7", "connections_max = 0", "line 9: limits.connections_max: is at least 1, got 0"),
+        (
+            "connections_max = 7",
+            "connections_max = 0",
+            "line 9: limits.connections_max: is at least 1, got 0",
+        ),
         (
             "connections_max = 7",
             "connections_max = true",
@@ -90,18 +107,30 @@ def test_log_level_limits_and_peers_have_defaults(written: Path) -> None:
         ),
         ("connections_max", "conections_max", "line 9: limits.conections_max: is not a known key"),
         ('name = "n2"', 'name = "n1"', "peers: name n1 twice"),
-        ('name = "n2"', 'name = "n0"', "peers: contain this node itself (n0); list the others only"),
+        (
+            'name = "n2"',
+            'name = "n0"',
+            "peers: contain this node itself (n0); list the others only",
+        ),
         ('name = "n2"', 'nom = "n2"', "line 22: peers[1].nom: is not a known key"),
         ('name = "n1"', 'name = ""', "line 17: peers[0].name: is empty"),
-        ("[::1]:7410", "127.0.0.1:7400", "line 5: peer: is the same address as rpc: clients and nodes use two ports"),
+        (
+            "[::1]:7410",
+            "127.0.0.1:7400",
+            "line 5: peer: is the same address as rpc: clients and nodes use two ports",
+        ),
     ],
 )
-def test_each_mistake_is_told_with_its_line_and_field(written: Path, old: str, new: str, problem: str) -> None:
+def test_each_mistake_is_told_with_its_line_and_field(
+    written: Path, old: str, new: str, problem: str
+) -> None:
     assert problem in problems_of(changed(written, old, new))
 
 
 def test_a_node_key_of_another_length_is_refused(written: Path) -> None:
-    assert any("is 64 hex digits" in problem for problem in problems_of(changed(written, "000102", "0102")))
+    assert any(
+        "is 64 hex digits" in problem for problem in problems_of(changed(written, "000102", "0102"))
+    )
 
 
 def test_all_mistakes_are_told_at_once(written: Path) -> None:
@@ -116,7 +145,9 @@ def test_a_text_that_is_not_toml_names_the_line(written: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_a_file_that_cannot_be_read_is_an_operators_fault(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_cannot_be_read_is_an_operators_fault(
+    tmp_path: Path, content: bytes | None
+) -> None:
     path = tmp_path / "node.toml"
     if content is not None:
         path.write_bytes(content)
@@ -130,7 +161,11 @@ def test_an_address_prints_as_it_was_read(text: str) -> None:
 
 
 def test_health_and_hosts_are_read_as_written_and_their_mistakes_are_told(written: Path) -> None:
-    config = replace(make_config(written.parent), health=Address("127.0.0.1", 7420), hosts=("ledger.example.org",))
+    config = replace(
+        make_config(written.parent),
+        health=Address("127.0.0.1", 7420),
+        hosts=("ledger.example.org",),
+    )
     written.write_text(dumps(config, base=written.parent))
     assert load(written) == config
     changed(written, "127.0.0.1:7420", "127.0.0.1:7400")

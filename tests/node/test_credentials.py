@@ -34,7 +34,9 @@ def test_it_has_no_repr_and_is_never_pickled() -> None:
             way(made)
 
 
-@pytest.mark.parametrize("text", ["", "sro1-", "sro1-" + "a" * 42, "sro1-" + "!" * 43, "x" * 48, "sro1-" + "é" * 43])
+@pytest.mark.parametrize(
+    "text", ["", "sro1-", "sro1-" + "a" * 42, "sro1-" + "!" * 43, "x" * 48, "sro1-" + "é" * 43]
+)
 def test_what_is_none_is_refused_and_not_repeated(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError) as refused:
         Credential(text)
@@ -49,12 +51,26 @@ def test_another_scheme_shows_nothing(header: str | None) -> None:
     assert shown_digest(header) is None
 
 
-def test_an_operator_admits_an_organisation_whose_credential_the_configuration_does_not_hold(tmp_path: Path) -> None:
+def test_an_operator_admits_an_organisation_whose_credential_the_configuration_does_not_hold(
+    tmp_path: Path,
+) -> None:
     folder, file = tmp_path / "n0", tmp_path / "bank.credential"
-    node = CliRunner().invoke(make_app(), ["node", "init", str(folder), "--genesis", str(tmp_path / "genesis.bin")])
+    node = CliRunner().invoke(
+        make_app(), ["node", "init", str(folder), "--genesis", str(tmp_path / "genesis.bin")]
+    )
     assert node.exit_code == 0
     assert load(folder / "node.toml").door == DoorPolicy(), "nobody may submit before"
-    admit = ["node", "admit", "bank", "--config", str(folder / "node.toml"), "-o", str(file), "--weight", "3"]
+    admit = [
+        "node",
+        "admit",
+        "bank",
+        "--config",
+        str(folder / "node.toml"),
+        "-o",
+        str(file),
+        "--weight",
+        "3",
+    ]
     assert CliRunner().invoke(make_app(), admit).exit_code == 0
     credential = load_optional(file)
     assert credential is not None

@@ -1,7 +1,7 @@
 """Real nodes with few descriptors whose doors strangers fill with idle connections (T31).
 
-The limit is lowered for the node alone, so that a few hundred connections do here what a thousand do
-under the usual one.
+The limit is lowered for the node alone, so that a few hundred connections do here what a thousand
+do under the usual one.
 """
 
 import asyncio
@@ -22,10 +22,11 @@ import aiohttp
 import pytest
 
 from strongroom.node import config as node_config
-from strongroom.node import probe, tls
+from strongroom.node import tls
 from strongroom.node.config import Address, NodeConfig
 from strongroom.node.layout import ClusterLayout, NodeLayout
-from strongroom.node.run_record import read_processes
+from strongroom.node.machine.run_records import read_processes
+from strongroom.node.rpc import probe
 
 pytestmark = pytest.mark.processes
 
@@ -37,7 +38,9 @@ PROBE_SECONDS = 10.0
 TRIES_MAX = 10
 
 
-def run(folder: Path, *arguments: str, descriptors: int | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, descriptors: int | None = None
+) -> subprocess.CompletedProcess[str]:
     def lower() -> None:
         if descriptors is not None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors // 2, descriptors))
@@ -57,7 +60,17 @@ def run(folder: Path, *arguments: str, descriptors: int | None = None) -> subpro
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeLayout]:
     """A service of one node that may have few descriptors, with a soft limit below the hard one."""
     folder = tmp_path_factory.mktemp("flooded") / "cluster"
-    made = run(folder, "cluster", "up", "--nodes", "1", "--detach", "--base-port", "0", descriptors=DESCRIPTORS)
+    made = run(
+        folder,
+        "cluster",
+        "up",
+        "--nodes",
+        "1",
+        "--detach",
+        "--base-port",
+        "0",
+        descriptors=DESCRIPTORS,
+    )
     assert made.returncode == 0, made.stderr
     yield ClusterLayout(folder).node("n0")
     run(folder, "cluster", "down")
@@ -79,7 +92,16 @@ def descriptors_of(node: NodeLayout) -> int:
 
 def pay(node: NodeLayout) -> dict[str, Any]:
     """One payment through the flooded door, to its end."""
-    done = run(node.directory.parent, "call", "payments.transfer", "to=bob", "amount=1", "--as", "alice", "--json")
+    done = run(
+        node.directory.parent,
+        "call",
+        "payments.transfer",
+        "to=bob",
+        "amount=1",
+        "--as",
+        "alice",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -114,7 +136,9 @@ def is_served(node: NodeLayout) -> None:
 
 
 @pytest.mark.parametrize("door", ["rpc", "peer", "health"])
-def test_T31_more_idle_connections_than_descriptors_end_no_node_and_close_no_door(node: NodeLayout, door: str) -> None:
+def test_T31_more_idle_connections_than_descriptors_end_no_node_and_close_no_door(
+    node: NodeLayout, door: str
+) -> None:
     address = getattr(config_of(node), door)
     with ExitStack() as stack:
         flooded(stack, address)
@@ -134,7 +158,9 @@ def test_T31_all_doors_at_once(node: NodeLayout) -> None:
         is_served(node)
 
 
-def test_T31_idle_websockets_leave_room_for_requests_and_the_next_one_gets_503(node: NodeLayout) -> None:
+def test_T31_idle_websockets_leave_room_for_requests_and_the_next_one_gets_503(
+    node: NodeLayout,
+) -> None:
     config, context = config_of(node), context_of(node)
     url = f"https://{config.rpc}/ws"
 
@@ -150,7 +176,9 @@ def test_T31_idle_websockets_leave_room_for_requests_and_the_next_one_gets_503(n
                     refused.append(error.status)
                     if len(refused) == 5:
                         break
-            status = await asyncio.to_thread(probe.ask, config.rpc, context, "node_status", seconds=PROBE_SECONDS)
+            status = await asyncio.to_thread(
+                probe.ask, config.rpc, context, "node_status", seconds=PROBE_SECONDS
+            )
             assert status["state"] == "voting"
             for path in ("/health/ready", "/metrics"):
                 async with http.get(f"https://{config.rpc}{path}", ssl=context) as response:

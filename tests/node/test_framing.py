@@ -1,4 +1,5 @@
-"""A stream is cut into exactly the frames that were sent, and a length over the bound ends it (T31)."""
+"""A stream is cut into exactly the frames that were sent, and a length over the bound ends it
+(T31)."""
 
 import asyncio
 
@@ -21,14 +22,19 @@ class _Transport(asyncio.Transport):
         self.aborted = True
 
 
-def _protocol(frames: list[bytes], *, frame_bytes_max: int = 1000) -> tuple[FrameProtocol, _Transport]:
+def _protocol(
+    frames: list[bytes], *, frame_bytes_max: int = 1000
+) -> tuple[FrameProtocol, _Transport]:
     protocol = FrameProtocol(frames.append, lambda error: None, frame_bytes_max=frame_bytes_max)
     transport = _Transport()
     protocol.connection_made(transport)
     return protocol, transport
 
 
-@given(frames=st.lists(st.binary(max_size=300), max_size=8), cuts=st.lists(st.integers(1, 40), max_size=40))
+@given(
+    frames=st.lists(st.binary(max_size=300), max_size=8),
+    cuts=st.lists(st.integers(1, 40), max_size=40),
+)
 def test_any_cut_of_the_stream_gives_the_same_frames(frames: list[bytes], cuts: list[int]) -> None:
     async def send_all() -> bytes:
         sender, wire = _protocol([])

@@ -21,13 +21,23 @@ def test_a_node_knows_the_cluster_around_it(tmp_path: Path) -> None:
 
 def test_no_two_names_are_the_same_file(tmp_path: Path) -> None:
     node = ClusterLayout(tmp_path).node("n0")
-    paths = [getattr(node, name) for name in dir(node) if isinstance(getattr(node, name, None), Path)]
+    paths = [
+        getattr(node, name) for name in dir(node) if isinstance(getattr(node, name, None), Path)
+    ]
     assert len(set(paths)) == len(paths) > 10
 
 
 def test_no_other_module_spells_a_name_of_the_table() -> None:
     root = Path(__file__).parents[2] / "node"
-    names = ('"node.toml"', '"service.json"', '"genesis.bin"', '"run.json"', '"host.pid"', '"ca.pem"', '"tls.key"')
+    names = (
+        '"node.toml"',
+        '"service.json"',
+        '"genesis.bin"',
+        '"run.json"',
+        '"host.pid"',
+        '"ca.pem"',
+        '"tls.key"',
+    )
     spelled = [
         f"{path.relative_to(root)}: {name}"
         for path in root.rglob("*.py")

@@ -1,4 +1,5 @@
-"""What an operator's machine does to a service on an ordinary day: dates, homes, folders, devices, memory."""
+"""What an operator's machine does to a service on an ordinary day: dates, homes, folders, devices,
+memory."""
 
 import errno
 import json
@@ -13,25 +14,27 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.node.client.calls.test_pipeline import ALICE, FUNDS
 from tests.node.client.ledger import running
 from tests.node.client.test_commands import PAY, shell
-from tests.node.client.test_pipeline import ALICE, FUNDS
 
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.types import PublicKey
-from strongroom.enclave.receipt import Receipt
+from strongroom.enclave.outside.receipt import Receipt
 from strongroom.node import config, tls
 from strongroom.node.client import Client
-from strongroom.node.client.replies import words_of
+from strongroom.node.client.calls.replies import words_of
+from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.config import Address, ConfigInvalid, Peer
 from strongroom.node.ledger.files import DiskFault, disk_faults, write_out
-from strongroom.node.node_process import NodeProcess
-from strongroom.node.peers import PeerBook, Place
+from strongroom.node.network.peers import PeerBook, Place
 
-# --- certificates ---------------------------------------------------------------------------------------------------
+# --- certificates ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shift", [timedelta(days=-20_000), timedelta(days=36_500)], ids=["expired", "not yet valid"])
+@pytest.mark.parametrize(
+    "shift", [timedelta(days=-20_000), timedelta(days=36_500)], ids=["expired", "not yet valid"]
+)
 async def test_the_dates_of_a_certificate_end_no_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: timedelta
 ) -> None:
@@ -55,7 +58,10 @@ async def test_the_dates_of_a_certificate_end_no_client(
 async def test_a_certificate_that_is_not_in_the_bundle_is_told_in_words(tmp_path: Path) -> None:
     async with shell(tmp_path) as run:
         (tmp_path / "ca.pem").write_bytes(tls.make_certificate("stranger").certificate)
-        for command in (("explorer", "status"), ("query", "payments.balance", "--as", "alice", "--timeout", "1")):
+        for command in (
+            ("explorer", "status"),
+            ("query", "payments.balance", "--as", "alice", "--timeout", "1"),
+        ):
             result = await run(*command)
             assert result.exit_code != 0
             assert "object at 0x" not in result.output
@@ -67,13 +73,11 @@ def test_no_object_of_python_is_shown_to_a_user() -> None:
     assert words_of(error) == "cannot connect, ssl:…"
 
 
-# --- configuration --------------------------------------------------------------------------------------------------
+# --- configuration --------------------------------------------------------------------------------
 
 
 def test_a_home_that_is_none_is_a_problem_of_its_line(tmp_path: Path) -> None:
-    text = (
-        'name = "n0"\ndirectory = "~nobody-of-this-name/x"\ngenesis = ""\nrpc = "127.0.0.1:1"\npeer = "127.0.0.1:2"\n'
-    )
+    text = 'name = "n0"\ndirectory = "~nobody-of-this-name/x"\ngenesis = ""\nrpc = "127.0.0.1:1"\npeer = "127.0.0.1:2"\n'
     path = tmp_path / "node.toml"
     path.write_text(text)
     with pytest.raises(ConfigInvalid) as caught:
@@ -94,7 +98,9 @@ def test_an_address_that_the_ledger_overrules_is_said_once_and_pinned_it_stays()
         assert peers._told == (set() if pinned else {"n1"})
 
 
-def test_a_host_imports_nothing_that_lies_in_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_imports_nothing_that_lies_in_the_users_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "asyncio.py").write_text("raise SystemExit(99)\n")
     node = tmp_path / "n0"
     node.mkdir()
@@ -104,7 +110,7 @@ def test_a_host_imports_nothing_that_lies_in_the_users_folder(tmp_path: Path, mo
         seen.append(command)
         raise InterruptedError
 
-    monkeypatch.setattr("strongroom.node.node_process.spawn", spawn)
+    monkeypatch.setattr("strongroom.node.cluster.node_process.spawn", spawn)
     at = config.NodeConfig(
         name="n0", directory=node, genesis=tmp_path / "g", rpc=Address("127.0.0.1", 9), peer=Address("127.0.0.1", 10),
         peers=(),
@@ -114,14 +120,18 @@ def test_a_host_imports_nothing_that_lies_in_the_users_folder(tmp_path: Path, mo
 
     with pytest.raises(InterruptedError):
         NodeProcess(NodeLayout(node)).spawn()
-    done = subprocess.run(seen[0], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        seen[0], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
     assert (done.returncode, "genesis" in done.stderr + done.stdout) == (2, True), done.stderr
 
 
-# --- files ----------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_written_into_devices_fifos_and_links_and_whole_into_files(tmp_path: Path) -> None:
+def test_an_answer_is_written_into_devices_fifos_and_links_and_whole_into_files(
+    tmp_path: Path,
+) -> None:
     write_out(Path("/dev/null"), b"x")
     assert not Path("/dev/null").is_file()
     target, link, fifo = tmp_path / "target", tmp_path / "link", tmp_path / "fifo"
@@ -167,12 +177,14 @@ async def test_receipt_o_leaves_a_link_a_link(tmp_path: Path) -> None:
         (errno.ENOSPC, "free or repair"),
     ],
 )
-def test_what_the_system_refuses_is_told_with_what_helps(tmp_path: Path, number: int, words: str) -> None:
+def test_what_the_system_refuses_is_told_with_what_helps(
+    tmp_path: Path, number: int, words: str
+) -> None:
     with pytest.raises(DiskFault, match=words), disk_faults(tmp_path):
         raise OSError(number, os.strerror(number))
 
 
-# --- documents ------------------------------------------------------------------------------------------------------
+# --- documents ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -206,8 +218,10 @@ def test_json_prints_a_document_without_a_cluster_too(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-async def test_a_dial_that_fails_is_logged_once_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    from strongroom.node import links
+async def test_a_dial_that_fails_is_logged_once_for_each_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from strongroom.node.network import links
 
     said: list[str] = []
 
@@ -226,4 +240,7 @@ async def test_a_dial_that_fails_is_logged_once_for_each_reason(monkeypatch: pyt
     key, context = PublicKey(b"\x01" * 32), ssl.create_default_context()
     for address in (Address("127.0.0.1", 1), Address("127.0.0.1", 1), Address("127.0.0.1", 2)):
         assert not await there._dial(key, address, context)
-    assert [line.split()[:2] for line in said] == [["link.failed", "127.0.0.1:1"], ["link.failed", "127.0.0.1:2"]]
+    assert [line.split()[:2] for line in said] == [
+        ["link.failed", "127.0.0.1:1"],
+        ["link.failed", "127.0.0.1:2"],
+    ]

@@ -18,7 +18,9 @@ from strongroom.node import tls
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    tls.write_identity(tls.make_certificate("n0", ["node0.example"]), certificate=certificate, key=key)
+    tls.write_identity(
+        tls.make_certificate("n0", ["node0.example"]), certificate=certificate, key=key
+    )
     return certificate, key
 
 
@@ -29,7 +31,9 @@ async def serving(certificate: Path, key: Path) -> AsyncIterator[int]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls.server_context(certificate, key))
+    server = await asyncio.start_server(
+        answer, "127.0.0.1", 0, ssl=tls.server_context(certificate, key)
+    )
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -48,11 +52,17 @@ async def dial(port: int, context: ssl.SSLContext) -> tuple[str, bytes]:
         await writer.wait_closed()
 
 
-def test_the_digest_is_of_the_public_key_info_in_pem_and_der_alike(files: tuple[Path, Path]) -> None:
+def test_the_digest_is_of_the_public_key_info_in_pem_and_der_alike(
+    files: tuple[Path, Path],
+) -> None:
     pem = files[0].read_bytes()
     parsed = x509.load_pem_x509_certificate(pem)
     spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    assert tls.spki_digest(pem) == tls.spki_digest(parsed.public_bytes(Encoding.DER)) == sha256(spki).digest()
+    assert (
+        tls.spki_digest(pem)
+        == tls.spki_digest(parsed.public_bytes(Encoding.DER))
+        == sha256(spki).digest()
+    )
 
 
 def test_the_key_is_for_its_owner_only_and_never_replaced(files: tuple[Path, Path]) -> None:
@@ -99,7 +109,9 @@ async def test_tls_1_2_is_refused(files: tuple[Path, Path]) -> None:
             await dial(port, old)
 
 
-def test_a_missing_or_foreign_key_is_an_operators_fault(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_missing_or_foreign_key_is_an_operators_fault(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
     with pytest.raises(tls.CertificateInvalid):
         tls.server_context(files[0], tmp_path / "none.key")
     with pytest.raises(tls.CertificateInvalid):

@@ -1,7 +1,9 @@
-"""A real enclave behind its real walls answers every kind of request, and survives every kind of refusal (T03, T10).
+"""A real enclave behind its real walls answers every kind of request, and survives every kind of
+refusal (T03, T10).
 
-The walls end a process that makes one system call too many; so whatever path of the enclave is never walked here, or by
-its own tests behind the walls (the last test of this page), may be the one that stops a node.
+The walls end a process that makes one system call too many; so whatever path of the enclave is
+never walked here, or by its own tests behind the walls (the last test of this page), may be the one
+that stops a node.
 """
 
 import asyncio
@@ -19,25 +21,38 @@ import pytest
 from tests.enclave.chain import EPOCH, person
 from tests.enclave.fixtures import key_named, manufacturer
 from tests.enclave.test_hostile_bytes import padded, seal_raw
-from tests.node.lone_member import FoundedAlone, LoneMember, constitution_and_evidence, found_alone, lone_member
+from tests.node.lone_member import (
+    FoundedAlone,
+    LoneMember,
+    constitution_and_evidence,
+    found_alone,
+    lone_member,
+)
 
 from strongroom.consensus import codec
 from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Sequence, Signature, View
 from strongroom.enclave.attestation.deployment import SignedDeployment
-from strongroom.enclave.envelope import Call, Query, transaction_id
+from strongroom.enclave.door.requests import (
+    FRAME_BYTES_MAX,
+    Ending,
+    Op,
+    Refusal,
+    decode_answer,
+    encode_request,
+)
+from strongroom.enclave.formats.envelope import Call, Query, transaction_id
+from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.public import sign_public
-from strongroom.enclave.identity import Identity
-from strongroom.enclave.outcome import Code
-from strongroom.enclave.requests import FRAME_BYTES_MAX, Ending, Op, Refusal, decode_answer, encode_request
-from strongroom.enclave.sender import ClientSession, seal_query
-from strongroom.enclave.sessions import WINDOW
-from strongroom.enclave.walls.raising import survey
-from strongroom.node.enclave_duties import Need
-from strongroom.node.enclave_process import EnclaveGone, EnclaveProcess
-from strongroom.node.pipeline import PUBLIC_PREFIX
+from strongroom.enclave.keys.identity import Identity
+from strongroom.enclave.outside.client_sessions import ClientSession, seal_query
+from strongroom.enclave.sandbox.entering import survey
+from strongroom.enclave.sessions.sessions import WINDOW
+from strongroom.node.enclave_client.calls import EnclaveGone, EnclaveProcess
+from strongroom.node.enclave_client.epoch_calls import Need
+from strongroom.node.execution.pipeline import PUBLIC_PREFIX
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
@@ -90,7 +105,9 @@ def flipped(data: bytes, at: int) -> bytes:
     return bytes(changed)
 
 
-async def test_every_kind_of_request_is_answered_behind_the_walls(asked: set[Op], tmp_path: Path) -> None:
+async def test_every_kind_of_request_is_answered_behind_the_walls(
+    asked: set[Op], tmp_path: Path
+) -> None:
     async with lone_member(await found_alone(tmp_path / "chip")) as member:
         enclave = member.enclave
         assert {name for name, stands, _ in await enclave.walls() if not stands} == {
@@ -98,14 +115,20 @@ async def test_every_kind_of_request_is_answered_behind_the_walls(asked: set[Op]
         }
         await enclave.recall([])
         await member.freshen()
-        session, opening = member.open("member0", member.call("payments.issue", to="alice", amount=1000))
+        session, opening = member.open(
+            "member0", member.call("payments.issue", to="alice", amount=1000)
+        )
         issued = await member.give(opening)
-        assert session.open_result(0, transaction_id(opening), issued.result_at(0)).value == {"supply": 1000}
+        assert session.open_result(0, transaction_id(opening), issued.result_at(0)).value == {
+            "supply": 1000
+        }
         key, envelope = member.query_envelope("alice", "payments.balance")
         answer = await enclave.query(envelope)
         assert isinstance(answer, tuple)
         assert key.open(answer[0]).value == 1000
-        key, envelope = member.query_envelope("member0", "system.result", id=transaction_id(opening))
+        key, envelope = member.query_envelope(
+            "member0", "system.result", id=transaction_id(opening)
+        )
         needed = await enclave.query(envelope)
         assert needed == transaction_id(opening)
         shown = await enclave.query(envelope, issued.encode())
@@ -113,12 +136,23 @@ async def test_every_kind_of_request_is_answered_behind_the_walls(asked: set[Op]
         assert key.open(shown[0]).value["result"] == {"supply": 1000}
 
         evidence = await enclave.link_evidence(NONCE)
-        assert (await enclave.check_link(evidence, NONCE, member.tip.time_ms)).words == "good (SIMULATED)"
+        assert (
+            await enclave.check_link(evidence, NONCE, member.tip.time_ms)
+        ).words == "good (SIMULATED)"
         for signature in (
             await enclave.sign_link(NONCE, bytes(32)),
             await enclave.sign_batch(Digest(NONCE)),
             await enclave.sign_status(
-                StatusBody(EPOCH, View(1), View(0), Height(0), Digest(NONCE), Height(0), (Sequence(0),), Height(1))
+                StatusBody(
+                    EPOCH,
+                    View(1),
+                    View(0),
+                    Height(0),
+                    Digest(NONCE),
+                    Height(0),
+                    (Sequence(0),),
+                    Height(1),
+                )
             ),
         ):
             assert len(signature) == 64
@@ -164,13 +198,18 @@ async def take_in_a_snapshot_that_is_none(member: LoneMember) -> None:
     enclave, tip = member.enclave, member.tip
     assert await enclave.snapshot(Height(0), 0) is None
     leaf, certificate = member.outcomes[0].history_leaf, await member.certificate_of(tip)
-    for loading in (enclave.load(tip, leaf, (), tip, certificate, 1), enclave.load_chunk(0, b""), enclave.end_load()):
+    for loading in (
+        enclave.load(tip, leaf, (), tip, certificate, 1),
+        enclave.load_chunk(0, b""),
+        enclave.end_load(),
+    ):
         with pytest.raises(Refusal):
             await loading
 
 
 async def change_the_process(member: LoneMember) -> None:
-    """P10: the next process of the same boot learns the ledger, takes over, and the first one does nothing more."""
+    """P10: the next process of the same boot learns the ledger, takes over, and the first one does
+    nothing more."""
     first, second = member.enclave, await EnclaveProcess.start(member.folder)
     nonce = await second.unseal_successor(await first.seal(), member.genesis.data)
     await second.apply([member.blocks[0].header], [member.outcomes[0].encode()])
@@ -229,8 +268,13 @@ async def test_requests_out_of_order_are_refused_at_every_stage_of_its_life(tmp_
             elif op not in early:
                 assert await refusal(enclave, op) in ("OutOfOrder", "NotCanonical"), op
         constitution, evidence = await constitution_and_evidence(enclave)
-        for changed in (flipped(evidence, at) for at in range(0, len(evidence), len(evidence) // 40)):
-            assert await refusal(enclave, Op.FOUND, constitution, (changed,)) in ("AttestationError", "NotCanonical")
+        for changed in (
+            flipped(evidence, at) for at in range(0, len(evidence), len(evidence) // 40)
+        ):
+            assert await refusal(enclave, Op.FOUND, constitution, (changed,)) in (
+                "AttestationError",
+                "NotCanonical",
+            )
         assert await refusal(enclave, Op.FOUND, b"no constitution", (evidence,)) == "NotCanonical"
         assert await refusal(enclave, Op.UNSEAL, b"", b"") == "OutOfOrder"
         with pytest.raises(Refusal, match="keys already"):
@@ -250,15 +294,26 @@ async def test_requests_out_of_order_are_refused_at_every_stage_of_its_life(tmp_
         await enclave.stop()
     again = await EnclaveProcess.start(chip)
     try:
-        for bad in ((b"", genesis), (flipped(sealed, -5), genesis), (sealed, b""), (sealed, flipped(genesis, -3))):
-            assert await refusal(again, Op.UNSEAL, *bad) in ("OperatorFault", "NotCanonical", "AttestationError")
+        for bad in (
+            (b"", genesis),
+            (flipped(sealed, -5), genesis),
+            (sealed, b""),
+            (sealed, flipped(genesis, -3)),
+        ):
+            assert await refusal(again, Op.UNSEAL, *bad) in (
+                "OperatorFault",
+                "NotCanonical",
+                "AttestationError",
+            )
         await again.unseal(sealed, genesis)
         assert await refusal(again, Op.UNSEAL, sealed, genesis) == "OutOfOrder"
     finally:
         await again.stop()
 
 
-async def test_before_fresh_heads_and_with_bad_ones_it_signs_executes_and_answers_nothing(member: LoneMember) -> None:
+async def test_before_fresh_heads_and_with_bad_ones_it_signs_executes_and_answers_nothing(
+    member: LoneMember,
+) -> None:
     enclave = member.enclave
     made = await member.order()
     nullify = Statement(Kind.NULLIFY, EPOCH, View(9), NO_DIGEST).to_wire()
@@ -289,13 +344,15 @@ async def test_before_fresh_heads_and_with_bad_ones_it_signs_executes_and_answer
     assert (await enclave.status()).executed == 0
     other = Statement(Kind.NULLIFY, EPOCH, View(1), NO_DIGEST)
     assert await refusal(enclave, Op.CAST, (other.to_wire(),)) == "GuardRefuses"
-    assert await refusal(enclave, Op.CAST, (replace(other, epoch=Epoch(7)).to_wire(),)) == "Silenced"
+    assert (
+        await refusal(enclave, Op.CAST, (replace(other, epoch=Epoch(7)).to_wire(),)) == "Silenced"
+    )
     assert await refusal(enclave, Op.RECALL, other.to_wire()) == "NotCanonical"
     assert await refusal(enclave, Op.RECALL, (other.to_wire(),)) == "Silenced"
 
 
 NEEDS_MORE = {Code.SESSIONS_FULL, Code.NOT_ADMITTED, Code.TOO_MANY_SESSIONS, Code.INTERNAL}
-"""Seen in tests/enclave/test_roster.py, and where tables are full."""
+"""Seen in tests/enclave/sessions/test_roster.py, and where tables are full."""
 
 
 async def test_every_public_refusal_of_an_envelope_leaves_it_alive(member: LoneMember) -> None:
@@ -303,15 +360,31 @@ async def test_every_public_refusal_of_an_envelope_leaves_it_alive(member: LoneM
     session, opening = member.open("alice")
     twin, _ = member.open("alice")
     _, call = session.seal_call(member.call("payments.transfer", to="bob", amount=1))
-    closed, lone = member.open("alice", member.call("payments.transfer", to="bob", amount=1), close=True)
+    closed, lone = member.open(
+        "alice", member.call("payments.transfer", to="bob", amount=1), close=True
+    )
     _, late = closed.seal_call(member.call("payments.transfer", to="bob", amount=1))
     _, unknown = twin.seal_call(member.call("payments.transfer", to="bob", amount=1))
-    _, future = ClientSession.open(member.genesis.public_key, member.genesis.chain, Epoch(5), person("alice"))
+    _, future = ClientSession.open(
+        member.genesis.public_key, member.genesis.chain, Epoch(5), person("alice")
+    )
     session._next = 3 * WINDOW
     _, newest = session.seal_call(member.call("payments.transfer", to="bob", amount=1))
     session._next = 2
     _, outside = session.seal_call(member.call("payments.transfer", to="bob", amount=1))
-    envelopes = [b"", b"\xc1" * 300, opening, opening, call, call, flipped(opening, -1), lone, late, unknown, future]
+    envelopes = [
+        b"",
+        b"\xc1" * 300,
+        opening,
+        opening,
+        call,
+        call,
+        flipped(opening, -1),
+        lone,
+        late,
+        unknown,
+        future,
+    ]
     stranger = key_named("stranger")
     public = sign_public(stranger.public, stranger.sign, member.genesis.chain, "leave", ())
     outcome = await member.give(*envelopes, newest, outside, public)
@@ -319,7 +392,9 @@ async def test_every_public_refusal_of_an_envelope_leaves_it_alive(member: LoneM
     assert (await member.enclave.status()).executed == 1
 
 
-async def test_every_error_of_a_program_is_a_sealed_result_and_leaves_it_alive(member: LoneMember) -> None:
+async def test_every_error_of_a_program_is_a_sealed_result_and_leaves_it_alive(
+    member: LoneMember,
+) -> None:
     await member.freshen()
     session, opening = member.open("member0", member.call("payments.issue", to="alice", amount=10))
     await member.give(opening)
@@ -337,7 +412,9 @@ async def test_every_error_of_a_program_is_a_sealed_result_and_leaves_it_alive(m
         "overflow": member.call("payments.issue", to="alice", amount=2**63 - 1),
         "insufficient": member.call("payments.transfer", to="alice", amount=5),
         "memo": member.call("payments.transfer", to="alice", amount=5, memo="x" * 257),
-        "no such account": member.call("payments.transfer", to="bob/shelf", amount=5, source="none"),
+        "no such account": member.call(
+            "payments.transfer", to="bob/shelf", amount=5, source="none"
+        ),
         "label": member.call("payments.open", account="a/b"),
     }
     envelopes = [
@@ -381,12 +458,18 @@ async def test_every_refusal_and_error_of_a_query_leaves_it_alive(member: LoneMe
     shut = closed.seal_query(Query(member.call("payments.supply")))[1]
     unknown = member.open("bob")[0].seal_query(Query(member.call("payments.supply")))[1]
     _, future = seal_query(
-        member.genesis.public_key, member.genesis.chain, Epoch(3), person("bob"), Query(member.call("payments.supply"))
+        member.genesis.public_key,
+        member.genesis.chain,
+        Epoch(3),
+        person("bob"),
+        Query(member.call("payments.supply")),
     )
     for envelope in (b"", opening, flipped(plain, -1), shut, unknown, future):
         assert await refusal(enclave, Op.QUERY, envelope, None) == "QueryRefused"
     assert await refusal(enclave, Op.QUERY, higher, None) == "BelowDemanded"
-    assert await refusal(enclave, Op.QUERY, result, flipped(outcome.encode(), -80)) == "OperatorFault"
+    assert (
+        await refusal(enclave, Op.QUERY, result, flipped(outcome.encode(), -80)) == "OperatorFault"
+    )
     assert await refusal(enclave, Op.QUERY, result, b"no outcome") == "OperatorFault"
     inside = session.seal_query(Query(member.call("payments.supply")))[1]
     assert isinstance(await enclave.query(inside), tuple)
@@ -419,7 +502,9 @@ async def test_what_a_host_replays_wrongly_is_refused(member: LoneMember) -> Non
         assert refused.value.kind in ("OperatorFault", "NotCanonical")
     blocks, member.blocks, member.tip = member.blocks, [], member.genesis.header
     nonce = await enclave.challenge()
-    assert await refusal(enclave, Op.FRESHEN, ((await member.head(nonce)).to_wire(),)) == "StaleHeads"
+    assert (
+        await refusal(enclave, Op.FRESHEN, ((await member.head(nonce)).to_wire(),)) == "StaleHeads"
+    )
     member.blocks, member.tip = blocks, blocks[-1].header
     await enclave.apply(headers[:2], records[:2])
     await member.freshen()
@@ -436,10 +521,20 @@ async def test_what_a_host_replays_wrongly_is_refused(member: LoneMember) -> Non
 
 @pytest.mark.parametrize(
     "frame",
-    [b"", b"\xc1", b"\x93\x01", codec.encode((99, ())), codec.encode((1,)), b"\x91" * 60_000, b"\x00" * 1_000_000],
+    [
+        b"",
+        b"\xc1",
+        b"\x93\x01",
+        codec.encode((99, ())),
+        codec.encode((1,)),
+        b"\x91" * 60_000,
+        b"\x00" * 1_000_000,
+    ],
     ids=["nothing", "never used", "cut", "no such operation", "no arguments", "deep", "long"],
 )
-async def test_T31_frames_that_are_no_requests_are_refused(member: LoneMember, frame: bytes) -> None:
+async def test_T31_frames_that_are_no_requests_are_refused(
+    member: LoneMember, frame: bytes
+) -> None:
     with pytest.raises(Refusal) as refused:
         await raw(member.enclave, frame)
     assert refused.value.kind == "NotCanonical"
@@ -460,8 +555,11 @@ async def test_an_enclave_that_is_stopped_and_goes_on_answers(member: LoneMember
     assert (await waiting).boot == 2
 
 
-async def test_a_contradiction_ends_it_without_a_word_and_its_host_can_say_why(member: LoneMember) -> None:
-    """T09: what is anchored is not what this enclave executed: it halts, and shows a status only."""
+async def test_a_contradiction_ends_it_without_a_word_and_its_host_can_say_why(
+    member: LoneMember,
+) -> None:
+    """T09: what is anchored is not what this enclave executed: it halts, and shows a status
+    only."""
     await member.freshen()
     await member.give()
     wrong = member.make({}, anchor=replace(member.anchor, root=Digest(bytes(32))))
@@ -483,15 +581,34 @@ async def test_an_enclave_without_its_chip_says_so_and_does_not_start(
 
 
 def test_the_enclaves_own_tests_pass_behind_the_walls() -> None:
-    """Hundreds of requests and errors, each body in a child that can do no more than an enclave can."""
+    """Hundreds of requests and errors, each body in a child that can do no more than an enclave
+    can."""
     folder = ROOT / "tests" / "enclave"
-    attestation = [folder / "attestation" / f"test_{name}.py" for name in ("verifier", "certificates", "documents")]
-    own = (file for file in sorted(folder.glob("test_*.py")) if file.name != "test_resting.py")  # reads /proc
+    attestation = [
+        folder / "attestation" / f"test_{name}.py"
+        for name in ("verifier", "certificates", "documents")
+    ]
+    own = (
+        file for file in sorted(folder.glob("test_*.py")) if file.name != "test_resting.py"
+    )  # reads /proc
     files = [*own, *attestation]
     outside = "not tree_head_vectors and not simulated_root_that_is_not_pinned"  # reads a file; makes a manufacturer
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.enclave.walls.plugin"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.enclave.sandbox.plugin",
+    ]
     done = subprocess.run(
-        [*command, "-k", outside, *map(str, files)], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [*command, "-k", outside, *map(str, files)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:]
     passed = re.search(r"(\d+) passed", done.stdout)

@@ -8,7 +8,7 @@ from collections import deque
 from types import MethodType
 from typing import Any
 
-from strongroom.consensus.replica import Replica
+from strongroom.consensus.replica.replica import Replica
 
 PLAIN = (type(None), bool, int, float, str, bytes, frozenset)
 
@@ -16,8 +16,8 @@ PLAIN = (type(None), bool, int, float, str, bytes, frozenset)
 def observe(replica: Replica, views: int) -> object:
     """What tells two states of a replica apart, as far as it can matter up to a view.
 
-    Promises, view, candidates, certificates, headers and final block. What a replica says in later views is of no
-    consequence for these: views are left for good.
+    Promises, view, candidates, certificates, headers and final block. What a replica says in later
+    views is of no consequence for these: views are left for good.
     """
     return (
         replica.view,
@@ -25,7 +25,11 @@ def observe(replica: Replica, views: int) -> object:
         replica.final.digest,
         tuple(statement for statement in replica._promises.all() if statement.view <= views),
         frozenset((view, digest) for view, digest in replica._candidates.items() if view <= views),
-        frozenset(certificate.statement for certificate in replica._proofs.all() if certificate.view <= views),
+        frozenset(
+            certificate.statement
+            for certificate in replica._proofs.all()
+            if certificate.view <= views
+        ),
         frozenset(header.digest for header in replica._tree.headers() if header.view <= views),
         replica._leader_lied,
     )
@@ -62,4 +66,6 @@ def is_frozen(value: Any) -> bool:
 def attributes(value: Any) -> list[str]:
     """Names of what an object holds, slots included."""
     slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-    return [name for name in (*slots, *sorted(getattr(value, "__dict__", {}))) if hasattr(value, name)]
+    return [
+        name for name in (*slots, *sorted(getattr(value, "__dict__", {}))) if hasattr(value, name)
+    ]

@@ -1,21 +1,24 @@
 """Every reachable state of a small cluster of real replicas, breadth first.
 
-Four members, one of them a liar that says everything to everybody, and a network that delivers anything that exists, in
-any order, or never. What keeps that small without losing a way to fork:
+Four members, one of them a liar that says everything to everybody, and a network that delivers
+anything that exists, in any order, or never. What keeps that small without losing a way to fork:
 
-- A vote matters by the certificate that it completes, or because it moves a replica to say NULLIFY, which its timer
-  may do at any moment anyway. So certificates travel, not votes: one exists as soon as q−1 honest members have said its
-  statement, for the liar has said it too.
-- A replica's step depends on nothing but its own state and the event. Each is computed once, on a copy of the real
-  replica, and kept; a state of the cluster is a tuple of numbers. Replicas are told apart by what `observe` names, not
-  by running timers, by whom they fetch from, or by who signed a certificate.
+- A vote matters by the certificate that it completes, or because it moves a replica to say NULLIFY,
+  which its timer may do at any moment anyway. So certificates travel, not votes: one exists as soon
+  as q−1 honest members have said its statement, for the liar has said it too.
+- A replica's step depends on nothing but its own state and the event. Each is computed once, on a
+  copy of the real replica, and kept; a state of the cluster is a tuple of numbers. Replicas are
+  told apart by what `observe` names, not by running timers, by whom they fetch from, or by who
+  signed a certificate.
 - Time stands still, but a replica's timers may fire whenever it is in a view of the scope.
-- What a replica takes in without saying anything is nobody else's business, and what exists goes on existing: it may
-  as well be taken in just before the replica speaks next. So a step of the cluster is: one member takes in whatever it
-  likes of what exists, and then says something. Its states are those in which members have just spoken.
-- Honest members that lead no view of the scope are alike: which of them is in which state does not matter.
-- What members commit needs no states of its own: it must be the chain below a FINALIZE certificate that exists, and
-  T1 and T2 are checked for all of those.
+- What a replica takes in without saying anything is nobody else's business, and what exists goes on
+  existing: it may as well be taken in just before the replica speaks next. So a step of the cluster
+  is: one member takes in whatever it likes of what exists, and then says something. Its states are
+  those in which members have just spoken.
+- Honest members that lead no view of the scope are alike: which of them is in which state does not
+  matter.
+- What members commit needs no states of its own: it must be the chain below a FINALIZE certificate
+  that exists, and T1 and T2 are checked for all of those.
 
 Batches are held by all from the start; nothing is executed; nobody restarts.
 """
@@ -31,11 +34,19 @@ from tests.simulation.world import World
 
 from strongroom.consensus.blocks import BatchHeader, Header, encode_payload, initial_cut
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.events import BatchHeld, Event, Now, Output, Received, Tick
 from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
-from strongroom.consensus.replica import Replica, ReplicaConfig
+from strongroom.consensus.replica.events import BatchHeld, Event, Now, Output, Received, Tick
+from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
-from strongroom.consensus.types import NO_DIGEST, Digest, Lane, Milliseconds, Sequence, SignerIndex, View
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    Digest,
+    Lane,
+    Milliseconds,
+    Sequence,
+    SignerIndex,
+    View,
+)
 from strongroom.consensus.validators import leader_of, leader_order
 
 MEMBERS = 4
@@ -45,7 +56,8 @@ PATIENCE_DELTAS = 1.01
 EXPIRY_DELTAS = 6.01
 """t_view, which covers t_prop (R9)."""
 FACE_MS, VIEW_MS = 10, 100
-"""Milliseconds by which the liar's blocks differ, for each face and view; below what R6 waits for."""
+"""Milliseconds by which the liar's blocks differ, for each face and view; below what R6 waits
+for."""
 FACES = 2
 """Different blocks that the liar builds on one parent in a view that it leads."""
 
@@ -81,7 +93,8 @@ class Scope:
     silent: int = 0
     """Steps by which a member took something in."""
     words: set[tuple[tuple[str, ...], ...]] = field(default_factory=set)
-    """What the honest members have said and proposed, in any order of members: a state as far as others see it."""
+    """What the honest members have said and proposed, in any order of members: a state as far as
+    others see it."""
     certificates: set[str] = field(default_factory=set)
     """Kinds of certificate that could exist somewhere."""
     heights: set[int] = field(default_factory=set)
@@ -93,9 +106,11 @@ class Exploration:
     """One exploration; `run` fills the scope's counts."""
 
     nulls_needed = True
-    """False: the liar also proposes with justifications that lack an X, which honest members must refuse."""
+    """False: the liar also proposes with justifications that lack an X, which honest members must
+    refuse."""
     reduced = True
-    """False: every step of a member is one of the cluster, and nobody is alike; what the reduction is held to."""
+    """False: every step of a member is one of the cluster, and nobody is alike; what the reduction
+    is held to."""
 
     def __init__(self, scope: Scope, replica: type[Replica] = Replica) -> None:
         self.scope = scope
@@ -121,7 +136,7 @@ class Exploration:
         self._builder = self._make_replica(self._liar, Replica)
         self._start = tuple(self._boot(place, replica) for place in self._roles)
 
-    # --- set-up -----------------------------------------------------------------------------------------------------
+    # --- set-up -----------------------------------------------------------------------------------
 
     def _make_batch(self) -> BatchHeader:
         payload = encode_payload([b"transaction"])
@@ -159,10 +174,13 @@ class Exploration:
 
     @property
     def _roles(self) -> tuple[int, ...]:
-        """For each honest member the place whose states it shares: the first of those that are alike."""
-        return tuple(self._alike[0] if place in self._alike else place for place in range(len(self._honest)))
+        """For each honest member the place whose states it shares: the first of those that are
+        alike."""
+        return tuple(
+            self._alike[0] if place in self._alike else place for place in range(len(self._honest))
+        )
 
-    # --- one replica ------------------------------------------------------------------------------------------------
+    # --- one replica ------------------------------------------------------------------------------
 
     def _move(self, place: int, number: int, bit: int) -> int:
         """The state after an event; the same number if nothing changes."""
@@ -172,7 +190,8 @@ class Exploration:
         return moves[bit]
 
     def _next_words(self, place: int, number: int, possible: int, offered: int) -> tuple[int, ...]:
-        """The states in which a member has just said something, having taken in any part of what is offered before."""
+        """The states in which a member has just said something, having taken in any part of what is
+        offered before."""
         words = self._words[place]
         if (number, offered) not in words:
             taken, waiting, spoken = {number}, [number], set()
@@ -208,7 +227,13 @@ class Exploration:
         return self._settle(place, replica, local.said, local.proposed, local.final, out)
 
     def _settle(
-        self, place: int, replica: Replica, said: int, proposed: int, final: tuple[Digest, ...], out: Output
+        self,
+        place: int,
+        replica: Replica,
+        said: int,
+        proposed: int,
+        final: tuple[Digest, ...],
+        out: Output,
     ) -> int:
         """Carry out what a step says, as a driver would: own votes come back at once."""
         own, queue = self._honest[place], deque([out])
@@ -239,7 +264,7 @@ class Exploration:
         copied: Replica = clone(replica, {id(value): value for value in shared})
         return copied
 
-    # --- words ------------------------------------------------------------------------------------------------------
+    # --- words ------------------------------------------------------------------------------------
 
     def _bit(self, key: object, event: Event) -> int:
         if key not in self._event_bits:
@@ -261,8 +286,12 @@ class Exploration:
         self._headers[header.digest] = header
         why = (justification.parent and justification.parent.statement, len(justification.nulls))
         message = Propose(header, view, justification, vote)
-        whole = self._bit(("propose", header.digest, view, why), Received(self._leader(view), message))
-        return 1 << whole | 1 << self._bit(header.digest, Received(self._leader(view), BlockMessage(header)))
+        whole = self._bit(
+            ("propose", header.digest, view, why), Received(self._leader(view), message)
+        )
+        return 1 << whole | 1 << self._bit(
+            header.digest, Received(self._leader(view), BlockMessage(header))
+        )
 
     def _leader(self, view: int) -> SignerIndex:
         return leader_of(self._order, View(view))
@@ -277,10 +306,11 @@ class Exploration:
             )
         return self._certificates[bit]
 
-    # --- what there is to deliver -----------------------------------------------------------------------------------
+    # --- what there is to deliver -----------------------------------------------------------------
 
     def _offered(self, possible: int, proposed: int) -> int:
-        """Bits of all events that may happen once these certificates may exist and these proposals were made."""
+        """Bits of all events that may happen once these certificates may exist and these proposals
+        were made."""
         if (possible, proposed) not in self._offers:
             held = [self._certificate(bit) for bit in bits(possible)]
             offered = proposed | sum(1 << tick for tick in self._ticks)
@@ -295,7 +325,11 @@ class Exploration:
 
     def _lies(self, view: View, held: list[Certificate]) -> int:
         """Every proposal that the liar can justify in a view that it leads, with two faces each."""
-        nulls = {certificate.view: certificate for certificate in held if certificate.kind is Kind.NULLIFY}
+        nulls = {
+            certificate.view: certificate
+            for certificate in held
+            if certificate.kind is Kind.NULLIFY
+        }
         parents: list[Certificate | None] = [None]
         parents += [one for one in held if one.kind is not Kind.NULLIFY and one.view < view]
         offered = 0
@@ -309,18 +343,24 @@ class Exploration:
             for face in range(FACES):
                 wall_ms = Milliseconds(START.wall_ms + VIEW_MS * view + FACE_MS * face)
                 block = self._builder._build(header, Now(START.monotonic, wall_ms))
-                vote = self._vote(self._liar, Statement(Kind.NOTARIZE, block.epoch, view, block.digest))
+                vote = self._vote(
+                    self._liar, Statement(Kind.NOTARIZE, block.epoch, view, block.digest)
+                )
                 offered |= self._propose(block, view, justification, vote)
         return offered
 
-    # --- what must hold ---------------------------------------------------------------------------------------------
+    # --- what must hold ---------------------------------------------------------------------------
 
     def _check_word(self, signer: SignerIndex, said: int) -> None:
         """One honest member never contradicts itself."""
         kinds = [(self._statements[bit].view, self._statements[bit].kind) for bit in bits(said)]
         doubles = len(kinds) != len(set(kinds))
-        if doubles or any((view, Kind.NULLIFY) in kinds for view, kind in kinds if kind is Kind.FINALIZE):
-            raise Unsafe(f"{signer} contradicts itself: {[self._statements[bit] for bit in bits(said)]}")
+        if doubles or any(
+            (view, Kind.NULLIFY) in kinds for view, kind in kinds if kind is Kind.FINALIZE
+        ):
+            raise Unsafe(
+                f"{signer} contradicts itself: {[self._statements[bit] for bit in bits(said)]}"
+            )
 
     def _check_certificates(self, possible: int) -> None:
         """L1 to L3, T1 and T2 over every certificate that may exist."""
@@ -339,7 +379,9 @@ class Exploration:
                 raise Unsafe(f"L3: view {one.view} is final and not notarized")
             for two in notarized:
                 if two.view >= one.view and one.digest not in self._ancestry(two.digest):
-                    raise Unsafe(f"T1: what view {two.view} notarized does not stand on what view {one.view} finalised")
+                    raise Unsafe(
+                        f"T1: what view {two.view} notarized does not stand on what view {one.view} finalised"
+                    )
 
     def _ancestry(self, digest: Digest) -> Iterator[Digest]:
         while digest in self._headers and digest != NO_DIGEST:
@@ -350,19 +392,25 @@ class Exploration:
         """What a member committed is the chain below a FINALIZE certificate that exists."""
         if not ledger:
             return
-        final = {self._statements[bit].digest for bit in bits(possible) if self._statements[bit].kind is Kind.FINALIZE}
+        final = {
+            self._statements[bit].digest
+            for bit in bits(possible)
+            if self._statements[bit].kind is Kind.FINALIZE
+        }
         chain = tuple(reversed(tuple(self._ancestry(ledger[-1]))))
         if ledger[-1] not in final or chain[1:] != ledger:
             raise Unsafe("a member committed what no certificate made final")
 
-    # --- the search -------------------------------------------------------------------------------------------------
+    # --- the search -------------------------------------------------------------------------------
 
     def _canonical(self, state: tuple[int, ...]) -> tuple[int, ...]:
         """One of the states that differ only in which of the members that are alike is which."""
         if len(self._alike) < 2:
             return state
         ordered = iter(sorted(state[place] for place in self._alike))
-        return tuple(next(ordered) if place in self._alike else number for place, number in enumerate(state))
+        return tuple(
+            next(ordered) if place in self._alike else number for place, number in enumerate(state)
+        )
 
     def run(self) -> Scope:
         """Visit every state.
@@ -376,7 +424,9 @@ class Exploration:
         words: set[tuple[tuple[int, int], ...]] = set()
         while queue and len(seen) < scope.states_max:
             state = queue.popleft()
-            first, second, third = (self._locals[role][number] for number, role in zip(state, roles, strict=True))
+            first, second, third = (
+                self._locals[role][number] for number, role in zip(state, roles, strict=True)
+            )
             possible = first.said & second.said | first.said & third.said | second.said & third.said
             if possible not in checked:
                 checked.add(possible)
@@ -399,7 +449,10 @@ class Exploration:
     def _readable(self, said: int, proposed: int) -> tuple[str, ...]:
         names = {bit: repr(key) for key, bit in self._event_bits.items()}
         return tuple(
-            sorted([repr(self._statements[bit]) for bit in bits(said)] + [names[bit] for bit in bits(proposed)])
+            sorted(
+                [repr(self._statements[bit]) for bit in bits(said)]
+                + [names[bit] for bit in bits(proposed)]
+            )
         )
 
 

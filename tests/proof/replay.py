@@ -1,8 +1,9 @@
 """Real replicas that repeat a trace of the Quint model, one event of the trace each.
 
-Owns the translation: blocks of the model are headers here, its members are validators in the order in which they lead,
-its liar is keys in the test's hand. What a member then is, in the model's words, is `Repeated.shows`; that it agrees is
-for the test to say. Durable things (log, block store, outcomes, batches) are kept here, as a driver would.
+Owns the translation: blocks of the model are headers here, its members are validators in the order
+in which they lead, its liar is keys in the test's hand. What a member then is, in the model's
+words, is `Repeated.shows`; that it agrees is for the test to say. Durable things (log, block store,
+outcomes, batches) are kept here, as a driver would.
 """
 
 from collections.abc import Iterable
@@ -12,8 +13,16 @@ from typing import Any
 
 from tests.simulation.keys import FakeKeyring
 
-from strongroom.consensus.blocks import Anchor, BatchHeader, Header, LaneTip, genesis_header, initial_cut
-from strongroom.consensus.events import (
+from strongroom.consensus.blocks import (
+    Anchor,
+    BatchHeader,
+    Header,
+    LaneTip,
+    genesis_header,
+    initial_cut,
+)
+from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
+from strongroom.consensus.replica.events import (
     BatchHeld,
     CastRecord,
     Event,
@@ -25,9 +34,8 @@ from strongroom.consensus.events import (
     Tick,
     Work,
 )
-from strongroom.consensus.lanes import Cut
-from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
-from strongroom.consensus.replica import Replica, ReplicaConfig
+from strongroom.consensus.replica.lanes import Cut
+from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
@@ -92,8 +100,13 @@ class Repeated:
     def __init__(self, liar: int, wish_at: int) -> None:
         self.liar, self.wish_at = liar, wish_at
         self.keyring = FakeKeyring()
-        nodes = sorted((self.keyring.make(b"node %d" % i) for i in range(MEMBERS)), key=lambda key: key.public)
-        self.vote_keys = [[self.keyring.make(b"vote %d %d" % (epoch, i)) for i in range(MEMBERS)] for epoch in (0, 1)]
+        nodes = sorted(
+            (self.keyring.make(b"node %d" % i) for i in range(MEMBERS)), key=lambda key: key.public
+        )
+        self.vote_keys = [
+            [self.keyring.make(b"vote %d %d" % (epoch, i)) for i in range(MEMBERS)]
+            for epoch in (0, 1)
+        ]
         self.epochs = [
             EpochDescription(
                 epoch=Epoch(epoch),
@@ -106,7 +119,9 @@ class Repeated:
             for epoch in (0, 1)
         ]
         self.chain = ChainId(sha256(b"chain").digest())
-        genesis = genesis_header(chain=self.chain, description=self.epochs[0].digest, time_ms=Milliseconds(START_MS))
+        genesis = genesis_header(
+            chain=self.chain, description=self.epochs[0].digest, time_ms=Milliseconds(START_MS)
+        )
         self.blocks = [genesis]
         self.anchors = {0: genesis}
         self.proposals: dict[tuple[int, int, int], Propose] = {}
@@ -117,7 +132,7 @@ class Repeated:
                 member = self.members[place] = Member(place, ledger=[(genesis, None)])
                 self._boot(member)
 
-    # --- names ------------------------------------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------------
 
     def _index(self, epoch: int, place: int) -> SignerIndex:
         """The validator that a member of the model is: it leads the same views."""
@@ -128,10 +143,17 @@ class Repeated:
 
     def _number(self, digest: Digest) -> int:
         """The model's number of a block."""
-        return -1 if digest == NO_DIGEST else [header.digest for header in self.blocks].index(digest)
+        return (
+            -1 if digest == NO_DIGEST else [header.digest for header in self.blocks].index(digest)
+        )
 
     def _said(self, statement: Statement) -> Said:
-        return LETTERS[statement.kind], statement.epoch, statement.view, self._number(statement.digest)
+        return (
+            LETTERS[statement.kind],
+            statement.epoch,
+            statement.view,
+            self._number(statement.digest),
+        )
 
     def _statement(self, said: dict[str, Any]) -> Statement:
         digest = NO_DIGEST if said["block"] == -1 else self.blocks[said["block"]].digest
@@ -140,22 +162,36 @@ class Repeated:
     def _vote(self, place: int, statement: Statement) -> Vote:
         """A vote; of an honest member only what its replica said itself."""
         if place != self.liar:
-            assert statement in self.members[place].spoken, f"{place} never said {self._said(statement)}"
+            assert statement in self.members[place].spoken, (
+                f"{place} never said {self._said(statement)}"
+            )
         index = self._index(statement.epoch, place)
         key = self.vote_keys[statement.epoch][index]
         return Vote(statement, index, key.sign(statement.signed_bytes(self.chain)))
 
     def _certificate(self, statement: Statement) -> Certificate:
-        """By the liar and everybody honest who said it; a replica refuses it if they are too few."""
-        places = [self.liar, *(at for at, member in self.members.items() if statement in member.spoken)]
-        votes = sorted((self._vote(place, statement) for place in places), key=lambda vote: vote.signer)
-        return Certificate(statement, tuple(vote.signer for vote in votes), tuple(vote.signature for vote in votes))
+        """By the liar and everybody honest who said it; a replica refuses it if they are too
+        few."""
+        places = [
+            self.liar,
+            *(at for at, member in self.members.items() if statement in member.spoken),
+        ]
+        votes = sorted(
+            (self._vote(place, statement) for place in places), key=lambda vote: vote.signer
+        )
+        return Certificate(
+            statement, tuple(vote.signer for vote in votes), tuple(vote.signature for vote in votes)
+        )
 
-    # --- blocks -----------------------------------------------------------------------------------------------------
+    # --- blocks -----------------------------------------------------------------------------------
 
     def _batch(self, epoch: int, name: str) -> BatchHeader:
         honest = self._index(epoch, (self.liar + 1) % MEMBERS)
-        previous = self._batch(epoch, BEFORE[name]).digest if name in BEFORE else self.anchors[epoch].digest
+        previous = (
+            self._batch(epoch, BEFORE[name]).digest
+            if name in BEFORE
+            else self.anchors[epoch].digest
+        )
         return BatchHeader(
             epoch=Epoch(epoch),
             lane=Lane(honest if name[0] == "G" else self._index(epoch, self.liar)),
@@ -205,7 +241,9 @@ class Repeated:
             cut=cut,
             batch_count=count,
             batch_bytes=count * BATCH_SIZE,
-            anchor=parent.anchor if block["anchor"] == parent.anchor.height else Anchor(Height(block["anchor"]), root),
+            anchor=parent.anchor
+            if block["anchor"] == parent.anchor.height
+            else Anchor(Height(block["anchor"]), root),
             next_epoch=other if block["terminal"] else self.epochs[epoch].digest,
         )
 
@@ -218,12 +256,19 @@ class Repeated:
         if proposal["parentView"]:
             why = {"kind": proposal["parentKind"], "epoch": epoch, "view": proposal["parentView"]}
             parent = self._certificate(self._statement({**why, "block": proposal["parent"]}))
-        nulls = [{"kind": "X", "epoch": epoch, "view": at, "block": -1} for at in sorted(proposal["nulls"])]
-        vote = self._vote(self.liar, Statement(Kind.NOTARIZE, Epoch(epoch), View(view), header.digest))
-        why_now = Justification(parent, tuple(self._certificate(self._statement(null)) for null in nulls))
+        nulls = [
+            {"kind": "X", "epoch": epoch, "view": at, "block": -1}
+            for at in sorted(proposal["nulls"])
+        ]
+        vote = self._vote(
+            self.liar, Statement(Kind.NOTARIZE, Epoch(epoch), View(view), header.digest)
+        )
+        why_now = Justification(
+            parent, tuple(self._certificate(self._statement(null)) for null in nulls)
+        )
         self.proposals[epoch, view, proposal["block"]] = Propose(header, View(view), why_now, vote)
 
-    # --- one member -------------------------------------------------------------------------------------------------
+    # --- one member -------------------------------------------------------------------------------
 
     def _boot(self, member: Member, *, executed_from: int = 0) -> None:
         """Start a member from what is durable at it (PROTOCOL §6)."""
@@ -274,7 +319,9 @@ class Repeated:
             member.log.append(CastRecord(cast.statement))
             member.spoken.add(cast.statement)
             if cast.proposal is not None:
-                self._publish(member, cast.statement, cast.proposal.header, cast.proposal.justification)
+                self._publish(
+                    member, cast.statement, cast.proposal.header, cast.proposal.justification
+                )
         member.ledger += [(commit.header, commit.certificate) for commit in out.commit]
         for cast in out.cast:
             self._hear_own(member, cast.statement)
@@ -330,7 +377,9 @@ class Repeated:
 
     def _execute(self, member: Member, last: dict[str, Any]) -> None:
         height = (member.outcomes[-1].height if member.outcomes else 0) + 1
-        self._execute_block(member, next(header for header, _ in member.ledger if header.height == height))
+        self._execute_block(
+            member, next(header for header, _ in member.ledger if header.height == height)
+        )
         self._step(member, member.outcomes[-1])
 
     def _execute_block(self, member: Member, block: Header) -> None:
@@ -349,15 +398,20 @@ class Repeated:
         self._boot(member)
 
     def _adopt(self, member: Member, last: dict[str, Any]) -> None:
-        """A snapshot: the ledger up to a final block, and the outcome that its anchor vouches for."""
+        """A snapshot: the ledger up to a final block, and the outcome that its anchor vouches
+        for."""
         statement = self._statement(last["said"])
         final = self.blocks[last["said"]["block"]]
         line = [final]
         while line[-1].height > 0:
             line.append(next(block for block in self.blocks if block.digest == line[-1].parent))
         line.reverse()
-        member.ledger = [(header, None) for header in line[:-1]] + [(final, self._certificate(statement))]
-        member.batches += [batch for batch in self._data(line, member.epoch) if batch not in member.batches]
+        member.ledger = [(header, None) for header in line[:-1]] + [
+            (final, self._certificate(statement))
+        ]
+        member.batches += [
+            batch for batch in self._data(line, member.epoch) if batch not in member.batches
+        ]
         self._execute_block(member, line[final.anchor.height])
         self._boot(member)
 
@@ -374,7 +428,7 @@ class Repeated:
                         digest = known[digest].previous
         return found
 
-    # --- what it shows ----------------------------------------------------------------------------------------------
+    # --- what it shows ----------------------------------------------------------------------------
 
     def shows(self, place: int) -> dict[str, object]:
         """What a replica holds and has said, in the model's words."""
@@ -392,7 +446,9 @@ class Repeated:
                 for held in replica._tally._rounds.values()
                 for (_, signer), slot in held.slots.items()
             },
-            "candidates": {(view, self._number(digest)) for view, digest in replica._candidates.items()},
+            "candidates": {
+                (view, self._number(digest)) for view, digest in replica._candidates.items()
+            },
             "headers": {self._number(header.digest) for header in replica._tree.headers()},
             "executed": replica._tree.executed,
             "frozen": bool(replica.frozen_lanes),

@@ -1,11 +1,12 @@
-"""Every reachable state of four real replicas in a small scope keeps PROTOCOL §8 (what is explored: exploration.py)."""
+"""Every reachable state of four real replicas in a small scope keeps PROTOCOL §8 (what is explored:
+exploration.py)."""
 
 from collections.abc import Callable
 
 import pytest
 from tests.proof.exploration import Exploration, Scope, Unsafe
 
-from strongroom.consensus import guard
+from strongroom.consensus import safety
 from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.statements import Justification, Kind
 
@@ -68,8 +69,8 @@ def quorum_off_by_one(patch: pytest.MonkeyPatch) -> None:
 
 def allow(kind: Kind, after: Kind) -> Callable[[pytest.MonkeyPatch], None]:
     def plant(patch: pytest.MonkeyPatch) -> None:
-        others = tuple(other for other in guard._EXCLUDED_BY[kind] if other is not after)
-        patch.setitem(guard._EXCLUDED_BY, kind, others)
+        others = tuple(other for other in safety._EXCLUDED_BY[kind] if other is not after)
+        patch.setitem(safety._EXCLUDED_BY, kind, others)
 
     return plant
 
@@ -78,7 +79,8 @@ PLANTED = {
     "quorum off by one": quorum_off_by_one,
     "F after X": allow(Kind.FINALIZE, after=Kind.NULLIFY),
 }
-"""Not X after F: a replica that said F holds N, has left the view by it, and nullifies only the view that it is in."""
+"""Not X after F: a replica that said F holds N, has left the view by it, and nullifies only the
+view that it is in."""
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -1,9 +1,10 @@
 """The argument of PROTOCOL §8, for all n and all schedules, as small queries to z3.
 
-Each lemma is proved by refuting its negation (unsat), and each rule that it needs is dropped once: then z3 must answer
-with a counterexample (sat). The guard's rules are read from its table, the sizes from Quorum, so a bug there is found
-here. Sets of members are counted by the cells of their Venn diagram; a certificate pair is reduced by `INTERSECTION`
-to one honest member's own history, in which times say what came first.
+Each lemma is proved by refuting its negation (unsat), and each rule that it needs is dropped once:
+then z3 must answer with a counterexample (sat). The guard's rules are read from its table, the
+sizes from Quorum, so a bug there is found here. Sets of members are counted by the cells of their
+Venn diagram; a certificate pair is reduced by `INTERSECTION` to one honest member's own history, in
+which times say what came first.
 """
 
 from collections.abc import Iterator
@@ -12,18 +13,19 @@ from itertools import permutations
 import pytest
 import z3
 
-from strongroom.consensus import guard
+from strongroom.consensus import safety
 from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.statements import Kind
 
-EXCLUDED_BY = {(kind, other) for kind, others in guard._EXCLUDED_BY.items() for other in others}
+EXCLUDED_BY = {(kind, other) for kind, others in safety._EXCLUDED_BY.items() for other in others}
 MEMBERS_COMPARED = 300
 LEMMA_RULES = [
     (Kind.NOTARIZE, Kind.NOTARIZE),
     (Kind.NULLIFY, Kind.FINALIZE),
     (Kind.FINALIZE, Kind.NULLIFY),
 ]
-"""Of the guard's rules (kind, what must not have been said before) those that the lemmas rest on."""
+"""Of the guard's rules (kind, what must not have been said before) those that the lemmas rest
+on."""
 
 
 def holds(*claims: z3.BoolRef) -> bool:
@@ -35,7 +37,7 @@ def holds(*claims: z3.BoolRef) -> bool:
     return bool(answer == z3.unsat)
 
 
-# --- quorums, for all n ---------------------------------------------------------------------------------------------
+# --- quorums, for all n ---------------------------------------------------------------------------
 
 n, f, q = z3.Ints("n f q")
 CELLS = {
@@ -47,10 +49,16 @@ CELLS = {
 """How many members are honest or not, in quorum A or not, in quorum B or not."""
 
 
-def count(honest: bool | None = None, in_a: bool | None = None, in_b: bool | None = None) -> z3.ArithRef:
+def count(
+    honest: bool | None = None, in_a: bool | None = None, in_b: bool | None = None
+) -> z3.ArithRef:
     wanted = (honest, in_a, in_b)
     return z3.Sum(
-        [size for cell, size in CELLS.items() if all(w is None or w == c for w, c in zip(wanted, cell, strict=True))]
+        [
+            size
+            for cell, size in CELLS.items()
+            if all(w is None or w == c for w, c in zip(wanted, cell, strict=True))
+        ]
     )
 
 
@@ -73,7 +81,11 @@ def two_quorums() -> list[z3.BoolRef]:
 def test_the_sizes_of_the_proof_are_those_of_the_source() -> None:
     for members in range(1, MEMBERS_COMPARED):
         real = Quorum(members)
-        assert holds(*sizes(), n == members, z3.Or(f != real.faults, q != real.size, n - q + 1 != real.blocking))
+        assert holds(
+            *sizes(),
+            n == members,
+            z3.Or(f != real.faults, q != real.size, n - q + 1 != real.blocking),
+        )
 
 
 def test_intersection_two_quorums_share_an_honest_member() -> None:
@@ -98,12 +110,14 @@ def test_without_a_blocking_set_a_quorum_remains_and_with_one_none_does() -> Non
     assert holds(*sizes(), count(in_a=True) >= n - q + 1, count(in_a=False) >= q)
 
 
-# --- L1 to L3: what one honest member says in one view --------------------------------------------------------------
+# --- L1 to L3: what one honest member says in one view --------------------------------------------
 
 Digests = z3.IntSort()
 
 
-def history(said: list[tuple[Kind, z3.ArithRef]], rules: set[tuple[Kind, Kind]]) -> Iterator[z3.BoolRef]:
+def history(
+    said: list[tuple[Kind, z3.ArithRef]], rules: set[tuple[Kind, Kind]]
+) -> Iterator[z3.BoolRef]:
     """One honest member said all of this in one view, in some order that the rules allow."""
     times = [z3.Int(f"time_{number}") for number in range(len(said))]
     for one, two in permutations(range(len(said)), 2):
@@ -134,7 +148,9 @@ def test_L2_a_view_is_never_both_nullified_and_final() -> None:
     assert l2(EXCLUDED_BY)
 
 
-@pytest.mark.parametrize("rule", LEMMA_RULES, ids=lambda rule: f"{rule[0].name} after {rule[1].name}")
+@pytest.mark.parametrize(
+    "rule", LEMMA_RULES, ids=lambda rule: f"{rule[0].name} after {rule[1].name}"
+)
 def test_each_guard_rule_dropped_is_refuted(rule: tuple[Kind, Kind]) -> None:
     assert rule in EXCLUDED_BY
     assert not (l1(EXCLUDED_BY - {rule}) and l2(EXCLUDED_BY - {rule}))
@@ -148,7 +164,8 @@ def test_L3_what_is_final_is_notarized() -> None:
 
 
 def test_one_final_digest_per_view_rests_on_L1_and_L3_and_on_the_guard_again() -> None:
-    """A second F is excluded twice over: the guard's own rule for it may go, or R7's certificate, not both."""
+    """A second F is excluded twice over: the guard's own rule for it may go, or R7's certificate,
+    not both."""
     both = [(Kind.FINALIZE, d), (Kind.FINALIZE, e)]
     notarized = z3.Function("notarized", Digests, z3.BoolSort())
     r7 = [notarized(d), notarized(e), z3.Implies(z3.And(notarized(d), notarized(e)), d == e)]
@@ -158,7 +175,7 @@ def test_one_final_digest_per_view_rests_on_L1_and_L3_and_on_the_guard_again() -
     assert not holds(*history(both, without), d != e)
 
 
-# --- L4, T1, T2: chains over views ----------------------------------------------------------------------------------
+# --- L4, T1, T2: chains over views ----------------------------------------------------------------
 
 a, v, w, c, p = z3.Ints("a v w c p")
 N = z3.Function("N", z3.IntSort(), Digests, z3.BoolSort())
@@ -175,12 +192,15 @@ L4 = {
     "every view between is nullified": z3.Implies(z3.And(w < a, a < v), X(a)),
     "the block is a child of it, or it again": z3.Or(parent(c) == p, c == p),
 }
-"""What an honest signer of N(v, c) has checked (R5), the view between being the one that matters: a."""
+"""What an honest signer of N(v, c) has checked (R5), the view between being the one that matters:
+a."""
 STEP = {
     "L1 in view a": z3.Implies(z3.And(N(a, d), N(a, c), v == a), c == d),
     "L2 in view a": z3.Not(z3.And(X(a), F(a, d))),
     "L3 in view a": z3.Implies(F(a, d), N(a, d)),
-    "induction: notarized from a to before v": z3.Implies(z3.And(a <= w, w < v, N(w, p)), below(p, d)),
+    "induction: notarized from a to before v": z3.Implies(
+        z3.And(a <= w, w < v, N(w, p)), below(p, d)
+    ),
 }
 ANCESTRY = [below(d, d), z3.Implies(z3.And(parent(c) == p, below(p, d)), below(c, d))]
 

@@ -10,19 +10,23 @@ from typing import Any
 import pytest
 from tests.proof.replay import Repeated
 
-from strongroom.consensus import agenda, guard, validity
+from strongroom.consensus import safety
 from strongroom.consensus.errors import StrongroomError
-from strongroom.consensus.holdings import Holdings
-from strongroom.consensus.proofs import Proofs
 from strongroom.consensus.quorum import Quorum
-from strongroom.consensus.replica import Replica
+from strongroom.consensus.replica import validity, work
+from strongroom.consensus.replica.proofs import Proofs
+from strongroom.consensus.replica.replica import Replica
+from strongroom.consensus.replica.state import Holdings
+from strongroom.consensus.replica.tally import Tally
 from strongroom.consensus.statements import Kind
-from strongroom.consensus.tally import Tally
 
 MODEL = Path(__file__).parents[2] / "consensus" / "model"
 LAG_BLOCKS = 1
 """The model's bound of the lag: small enough to be met in sixty steps."""
-TRACES = {path.name.removesuffix(".itf.json"): path for path in sorted((MODEL / "traces").glob("*.itf.json"))}
+TRACES = {
+    path.name.removesuffix(".itf.json"): path
+    for path in sorted((MODEL / "traces").glob("*.itf.json"))
+}
 
 
 def plain(value: Any) -> Any:
@@ -87,7 +91,9 @@ def check_block(repeated: Repeated, block: dict[str, Any], told: str) -> None:
     """A new block is what the model built."""
     header = repeated.blocks[-1]
     epoch = block["epoch"]
-    assert (header.epoch, header.view, header.height) == (epoch, block["view"], block["height"]), told
+    assert (header.epoch, header.view, header.height) == (epoch, block["view"], block["height"]), (
+        told
+    )
     assert header.parent == repeated.blocks[block["parent"]].digest, told
     assert header.cut == repeated._cut(epoch, block["good"], block["forked"]), told
     assert header.anchor.height == block["anchor"], told
@@ -96,7 +102,7 @@ def check_block(repeated: Repeated, block: dict[str, Any], told: str) -> None:
 
 @pytest.fixture(autouse=True)
 def small_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (validity, agenda):
+    for module in (validity, work):
         monkeypatch.setattr(module, "LAG_BLOCKS_MAX", LAG_BLOCKS)
 
 
@@ -111,7 +117,15 @@ def test_the_real_replicas_do_what_the_model_does(name: str) -> None:
 
 
 def test_the_traces_show_what_they_are_named_for() -> None:
-    assert set(TRACES) == {"nullified_view", "restart", "epoch_end", "lost_log", "snapshot", "forked_lane", "lag"}
+    assert set(TRACES) == {
+        "nullified_view",
+        "restart",
+        "epoch_end",
+        "lost_log",
+        "snapshot",
+        "forked_lane",
+        "lag",
+    }
     assert any(member.epoch == 1 for member in repeat_file("epoch_end").members.values())
     nullified = repeat_file("nullified_view").members.values()
     assert any(one.kind is Kind.NULLIFY for member in nullified for one in member.spoken)
@@ -122,7 +136,7 @@ def quorum_off_by_one(patch: pytest.MonkeyPatch) -> None:
 
 
 def finalise_after_nullify(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(guard._EXCLUDED_BY, Kind.FINALIZE, (Kind.FINALIZE,))
+    patch.setitem(safety._EXCLUDED_BY, Kind.FINALIZE, (Kind.FINALIZE,))
 
 
 def promises_not_replayed(patch: pytest.MonkeyPatch) -> None:
@@ -136,7 +150,7 @@ def promises_not_replayed(patch: pytest.MonkeyPatch) -> None:
 
 
 def lag_unbounded(patch: pytest.MonkeyPatch) -> None:
-    for module in (validity, agenda):
+    for module in (validity, work):
         patch.setattr(module, "LAG_BLOCKS_MAX", 8)
 
 
@@ -145,7 +159,9 @@ def others_nullify_unheard(patch: pytest.MonkeyPatch) -> None:
 
 
 def terminal_block_goes_on(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Replica, "ended", property(lambda self: False, lambda self, value: None), raising=False)
+    patch.setattr(
+        Replica, "ended", property(lambda self: False, lambda self, value: None), raising=False
+    )
 
 
 def nulls_not_held(patch: pytest.MonkeyPatch) -> None:
@@ -187,5 +203,7 @@ def test_a_replica_with_a_planted_bug_leaves_the_traces(
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("npm") is None, reason="the model needs node and npm")
 def test_the_model_itself_is_sound() -> None:
-    done = subprocess.run([str(MODEL / "check"), "--samples", "40"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(MODEL / "check"), "--samples", "40"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

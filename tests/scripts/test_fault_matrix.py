@@ -47,7 +47,9 @@ LATER = statement(Kind.NULLIFY, view=8)
         ([(notarize(A), 0), (notarize(A), 0), (finalize(A), 0), (LATER, 0)], ""),
     ],
 )
-def test_a_vote_key_that_contradicts_itself_is_named(said: list[tuple[Statement, int]], found: str) -> None:
+def test_a_vote_key_that_contradicts_itself_is_named(
+    said: list[tuple[Statement, int]], found: str
+) -> None:
     """PROTOCOL §8: a NOTARIZE and a NULLIFY of one member in one view are no contradiction."""
     seen = Statements(4)
     for what, signer in said:
@@ -74,7 +76,9 @@ def test_a_line_that_no_node_may_write_is_shown_once(tmp_path: Path) -> None:
     log.parent.mkdir()
     logs = NodeLogs()
     assert logs.news(log) == []
-    log.write_text('{"event": "peer.fault", "reason": "Traceback"}\n{"event": "evidence", "signer": 1}\n')
+    log.write_text(
+        '{"event": "peer.fault", "reason": "Traceback"}\n{"event": "evidence", "signer": 1}\n'
+    )
     assert logs.news(log) == ['n2 says: {"event": "evidence", "signer": 1}']
     with log.open("a") as file:
         file.write("error: n2/wal: no space\nTraceback (most recent call last):\n{'event'")

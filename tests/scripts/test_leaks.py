@@ -1,4 +1,5 @@
-"""The leak harness: twins that differ in secrets only, a comparison that sees, a hunt that is not blind (T08-T10)."""
+"""The leak harness: twins that differ in secrets only, a comparison that sees, a hunt that is not
+blind (T08-T10)."""
 
 import json
 import os
@@ -17,10 +18,10 @@ from scripts.leak_hunt.hunting import hunt_control
 from scripts.leak_hunt.secrets_of_twins import BURST, SINGLES, Secrets, loud_twin, quiet_twin
 from scripts.leak_hunt.sightings import Sightings
 
-from strongroom.enclave.envelope import Call
-from strongroom.enclave.padding import CALL_SIZES, pad
+from strongroom.enclave.formats.envelope import Call
+from strongroom.enclave.formats.size_classes import CALL_SIZES, pad
 from strongroom.enclave.programs import bind_arguments
-from strongroom.node.cli.demo_hunt import forms_of
+from strongroom.node.demo.hunt import forms_of
 
 ROOT = Path(__file__).parents[2]
 TWINS: list[Callable[[random.Random], Secrets]] = [quiet_twin, loud_twin]
@@ -34,7 +35,7 @@ def twin(make: Callable[[random.Random], Secrets], seed: int = 1) -> Secrets:
     return make(random.Random(seed))
 
 
-# --- the twins ------------------------------------------------------------------------------------------------------
+# --- the twins ------------------------------------------------------------------------------------
 
 
 def test_twins_have_as_many_payments_each_of_the_smallest_class_of_envelopes() -> None:
@@ -43,14 +44,21 @@ def test_twins_have_as_many_payments_each_of_the_smallest_class_of_envelopes() -
         assert (len(secrets.singles), len(secrets.burst)) == (SINGLES, BURST)
         for one in (*secrets.singles, *secrets.burst):
             arguments = {"to": one.to, "amount": one.amount, "memo": one.memo, "source": one.source}
-            call = Call("payments", bytes(32), "transfer", bind_arguments("payments", "transfer", arguments, someone))
+            call = Call(
+                "payments",
+                bytes(32),
+                "transfer",
+                bind_arguments("payments", "transfer", arguments, someone),
+            )
             assert len(pad(call.encode(), CALL_SIZES)) == CALL_SIZES[0]
 
 
 def test_twins_differ_in_everything_that_is_secret() -> None:
     quiet, loud = twin(quiet_twin), twin(loud_twin, seed=2)
     assert (quiet.payer, quiet.asker, quiet.third) != (loud.payer, loud.asker, loud.third)
-    assert {one.amount for one in quiet.singles}.isdisjoint({one.amount for one in loud.singles} - {1, 5, 7})
+    assert {one.amount for one in quiet.singles}.isdisjoint(
+        {one.amount for one in loud.singles} - {1, 5, 7}
+    )
     assert set(quiet.canaries).isdisjoint(loud.canaries)
     assert max(len(one.memo) for one in quiet.burst) > max(len(one.memo) for one in loud.burst)
 
@@ -63,7 +71,7 @@ def test_an_amount_is_hunted_as_digits_and_as_bytes_in_either_order() -> None:
     assert int(digits).to_bytes(8, "little") == little.encode()
 
 
-# --- the comparison -------------------------------------------------------------------------------------------------
+# --- the comparison -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -98,20 +106,25 @@ def test_a_difference_that_does_not_come_back_is_put_down_to_the_clock() -> None
 
 
 def test_frames_come_back_as_they_were_written_down(tmp_path: Path) -> None:
-    lines = [FrameLine("door", "EXECUTE", "in", 7), FrameLine("client", "ledger_query: -32004", "out", 0)]
+    lines = [
+        FrameLine("door", "EXECUTE", "in", 7),
+        FrameLine("client", "ledger_query: -32004", "out", 0),
+    ]
     (tmp_path / "frames").write_bytes(b"".join(line.encode() for line in lines))
     assert read_frames(tmp_path / "frames") == lines
     assert read_frames(tmp_path / "none") == []
 
 
-# --- the hunt -------------------------------------------------------------------------------------------------------
+# --- the hunt -------------------------------------------------------------------------------------
 
 
 def test_the_control_stands_in_every_form_and_each_is_found(tmp_path: Path) -> None:
     assert hunt_control(tmp_path, "control-text").blind == ""
 
 
-def test_a_hunt_that_overlooks_a_form_is_called_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hunt_that_overlooks_a_form_is_called_blind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forms = forms_of
 
     def with_one_that_is_not_hunted(text: str) -> dict[str, bytes]:
@@ -123,10 +136,13 @@ def test_a_hunt_that_overlooks_a_form_is_called_blind(tmp_path: Path, monkeypatc
 
 @pytest.mark.processes
 def test_T08_twins_on_a_real_node_differ_in_nothing_that_its_host_sees(tmp_path: Path) -> None:
-    """T08, T09, T10: and no memo, label or amount stands in a file, in a frame, or in the host's memory."""
+    """T08, T09, T10: and no memo, label or amount stands in a file, in a frame, or in the host's
+    memory."""
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "scripts.leaks", "--nodes", "1", "--json"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
     assert done.stdout.count("\n") == 1, done.stderr
     document = json.loads(done.stdout)
     assert (done.returncode, document["leaks"]) == (0, []), done.stderr

@@ -12,7 +12,10 @@ import typer.main
 from strongroom.node.cli.main import make_app
 
 ROOT = Path(__file__).parents[2]
-READMES = [ROOT / "README.md", *(ROOT / package / "README.md" for package in ("consensus", "enclave", "node"))]
+READMES = [
+    ROOT / "README.md",
+    *(ROOT / package / "README.md" for package in ("consensus", "enclave", "node")),
+]
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _KNOWN_PROGRAMS = {
     "git",
@@ -59,7 +62,11 @@ def check_cli(words: list[str]) -> None:
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, f"{' '.join(words)}: no command {rest[0]}"
         command = command.commands[rest.pop(0)]
-    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    options = {
+        option
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     shown = {word.split("=")[0] for word in rest if word.startswith("-") and len(word) > 1}
     assert shown <= options | {"--help"}, f"{' '.join(words)}: no option {shown - options}"
 
@@ -75,7 +82,9 @@ def test_a_command_that_a_readme_shows_exists(readme: str, command: str) -> None
             assert path.is_file(), f"{readme}: {program} does not exist"
             assert path.stat().st_mode & 0o100, f"{readme}: {program} cannot be executed"
         else:
-            assert program in _KNOWN_PROGRAMS, f"{readme} shows {program}: add it to the readers' own tools"
+            assert program in _KNOWN_PROGRAMS, (
+                f"{readme} shows {program}: add it to the readers' own tools"
+            )
 
 
 def test_the_readme_shows_the_two_commands_of_a_fresh_machine() -> None:

@@ -1,4 +1,5 @@
-"""The checker of the register workload sees every anomaly that is planted, and none in a history that is right."""
+"""The checker of the register workload sees every anomaly that is planted, and none in a history
+that is right."""
 
 import random
 from collections.abc import Callable
@@ -25,7 +26,8 @@ def head(entries: list[str]) -> str:
 
 
 def right_history(seed: int, *, operations: int = 40, clients: int = 4) -> History:
-    """A linearizable history: each operation takes effect at one moment between its question and its answer."""
+    """A linearizable history: each operation takes effect at one moment between its question and
+    its answer."""
     dice = random.Random(seed)
     entries: list[str] = []
     appends: list[Append] = []
@@ -46,7 +48,15 @@ def right_history(seed: int, *, operations: int = 40, clients: int = 4) -> Histo
             lost = dice.random() < 0.1
             place = None if lost else len(entries)
             end = inf if lost else answered
-            appends.append(Append(client=client, contents=f"entry {number}", asked=asked, answered=end, place=place))
+            appends.append(
+                Append(
+                    client=client,
+                    contents=f"entry {number}",
+                    asked=asked,
+                    answered=end,
+                    place=place,
+                )
+            )
             known[client] = max(known[client], place or 0)
         else:
             linearizable = dice.random() < 0.5
@@ -115,7 +125,9 @@ def told_another_place(history: History) -> History:
 def changed_look(history: History, number: int, **changes: object) -> History:
     looks = list(history.looks)
     looks[number] = replace(looks[number], **changes)  # type: ignore[arg-type]
-    looks[number] = replace(looks[number], digest=head(list(history.entries[: looks[number].place])))
+    looks[number] = replace(
+        looks[number], digest=head(list(history.entries[: looks[number].place]))
+    )
     return replace(history, looks=looks)
 
 
@@ -126,7 +138,10 @@ def stale(history: History) -> History:
 
 def backwards(history: History) -> History:
     """Two linearizable looks, the later one older."""
-    looks = [*history.looks, replace(history.looks[0], asked=11, answered=12, place=1, digest=head(["first"]))]
+    looks = [
+        *history.looks,
+        replace(history.looks[0], asked=11, answered=12, place=1, digest=head(["first"])),
+    ]
     return replace(history, looks=looks)
 
 
@@ -181,10 +196,16 @@ def test_the_checker_sees_the_planted_anomaly(plant: Callable[[History], History
 
 
 @given(seed=st.integers(0, 10**9))
-def test_a_linearizable_look_that_is_one_entry_too_old_is_seen_when_time_shows_it(seed: int) -> None:
+def test_a_linearizable_look_that_is_one_entry_too_old_is_seen_when_time_shows_it(
+    seed: int,
+) -> None:
     history = right_history(seed)
     for number, look in enumerate(history.looks):
-        shown = [append for append in history.appends if append.place == look.place and append.answered < look.asked]
+        shown = [
+            append
+            for append in history.appends
+            if append.place == look.place and append.answered < look.asked
+        ]
         if look.linearizable and shown:
             looks = list(history.looks)
             older = look.place - 1

@@ -18,7 +18,9 @@ def test_a_script_is_executable_strict_and_well_formed(name: str) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)
 
 
-@pytest.mark.parametrize("name", ["check", "test", "demo", "bench", "faults", "simulate", "leaks", "fuzz_door"])
+@pytest.mark.parametrize(
+    "name", ["check", "test", "demo", "bench", "faults", "simulate", "leaks", "fuzz_door"]
+)
 def test_every_script_sets_up_first(name: str) -> None:
     assert '"$root/scripts/setup"' in (ROOT / "scripts" / name).read_text()
 
@@ -44,20 +46,30 @@ def test_setup_without_a_usable_python_says_what_to_do_and_leaves_nothing(tmp_pa
     tools = tmp_path / "tools"
     tools.mkdir()
     for tool in ("bash", "dirname", "cat", "rm", "grep", "tail", "env"):
-        found = subprocess.run(["bash", "-c", f"type -P {tool}"], capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            ["bash", "-c", f"type -P {tool}"], capture_output=True, text=True, check=True
+        )
         (tools / tool).symlink_to(found.stdout.strip())
-    done = subprocess.run([str(setup)], env={"PATH": str(tools)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(setup)], env={"PATH": str(tools)}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert done.stdout == ""
     assert "no Python 3.11 or newer found" in done.stderr
     assert not (tmp_path / "clone" / ".venv").exists()
 
 
-def test_setup_that_cannot_install_shows_the_log_and_leaves_no_half_made_environment(tmp_path: Path) -> None:
+def test_setup_that_cannot_install_shows_the_log_and_leaves_no_half_made_environment(
+    tmp_path: Path,
+) -> None:
     setup = fresh_clone(tmp_path / "clone")
-    (tmp_path / "clone" / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "not a version"\n')
+    (tmp_path / "clone" / "pyproject.toml").write_text(
+        '[project]\nname = "x"\nversion = "not a version"\n'
+    )
     environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_RETRIES": "0"}
-    done = subprocess.run([str(setup)], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(setup)], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert done.stdout == ""
     assert "last lines of the log" in done.stderr

@@ -1,4 +1,5 @@
-"""`./scripts/simulate`: what it prints, how it ends, and that a failing seed becomes shorter (INTERFACES)."""
+"""`./scripts/simulate`: what it prints, how it ends, and that a failing seed becomes shorter
+(INTERFACES)."""
 
 import json
 import os
@@ -33,7 +34,9 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def example() -> str:
     """The file that docs/simulation.md shows."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "simulation.md").read_text(), re.DOTALL)
+    found = re.search(
+        r"```python\n(.*?)```", (ROOT / "docs" / "simulation.md").read_text(), re.DOTALL
+    )
     assert found is not None
     return found[1]
 

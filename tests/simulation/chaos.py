@@ -1,6 +1,8 @@
-"""A world drawn from a seed: size, liars, network, crashes and load; then it heals, and everything must become final.
+"""A world drawn from a seed: size, liars, network, crashes and load; then it heals, and everything
+must become final.
 
-Owns the choice alone. Safety is checked by the world after every event; liveness here, after healing, within a bound.
+Owns the choice alone. Safety is checked by the world after every event; liveness here, after
+healing, within a bound.
 """
 
 from collections import Counter
@@ -33,7 +35,7 @@ from tests.simulation.network import LOST, Network
 from tests.simulation.realm import GOVERN
 from tests.simulation.world import World
 
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.settings import Settings
 
 LIARS: dict[str, Callable[[Role], Actor]] = {
     "silent": Liar,
@@ -78,7 +80,9 @@ DELAY_CLASSES = ((0.002, 0.01), (0.05, 0.2), (0.3, 0.8), LOST)
 class Chaos:
     """One seed's world and what is done to it."""
 
-    def __init__(self, seed: int, liar: Callable[[Role], Actor] | None = None, size: int | None = None) -> None:
+    def __init__(
+        self, seed: int, liar: Callable[[Role], Actor] | None = None, size: int | None = None
+    ) -> None:
         self.random = Random(f"chaos {seed}")
         self.done: Counter[str] = Counter()
         self.size = size or self.random.choice((1, 2, 3, 4, 4, 4, 4, 5, 6, 7))
@@ -89,9 +93,13 @@ class Chaos:
             names, makers = ["given"] * faults, [liar] * faults
         self.done.update(f"liar: {name}" for name in names)
         places = self.random.sample(range(self.size), len(makers))
-        self.changes = self.random.randint(1, CHANGES_MAX) if self.random.random() < EPOCHS_SHARE else 0
+        self.changes = (
+            self.random.randint(1, CHANGES_MAX) if self.random.random() < EPOCHS_SHARE else 0
+        )
         self.reserves = self.random.randint(0, RESERVES_MAX) if self.changes else 0
-        self.may_lose_log = bool(self.changes) and len(names) < faults and self.random.random() < 0.5
+        self.may_lose_log = (
+            bool(self.changes) and len(names) < faults and self.random.random() < 0.5
+        )
         self.storm = self.random.choice((STORM_SECONDS, STORM_SECONDS, 4 * STORM_SECONDS))
         self.world = World(
             size=self.size,
@@ -99,7 +107,9 @@ class Chaos:
             reserves=self.reserves,
             rotate_every=self.random.choice((None, None, 3, 8)) if self.changes else None,
             members_min=3 * (len(names) + self.may_lose_log) + 1,
-            keeping=frozenset(seat for seat in range(self.size) if self.random.random() < KEEPING_SHARE),
+            keeping=frozenset(
+                seat for seat in range(self.size) if self.random.random() < KEEPING_SHARE
+            ),
             links=self.random.random() < 0.5,
             grace=self.random.choice((0.0, GRACE_SECONDS)),
             liars=dict(zip(places, makers, strict=True)),
@@ -112,7 +122,10 @@ class Chaos:
         kind = self.random.choice(("calm", "lossy", "classes", "classes", "slow"))
         self.done[f"network: {kind}"] += 1
         if kind == "lossy":
-            network.loss, network.duplication = self.random.uniform(0, 0.3), self.random.uniform(0, 0.3)
+            network.loss, network.duplication = (
+                self.random.uniform(0, 0.3),
+                self.random.uniform(0, 0.3),
+            )
             network.delay = (0.001, 0.1)
         elif kind == "classes":
             network.classes = DELAY_CLASSES
@@ -146,31 +159,51 @@ class Chaos:
         if not world.run(HEALING_SECONDS_MAX, self._settled):
             world.check_executing()
             states = [
-                (node.epoch, node.replica.view, node.replica.final.height, node.replica.strikes, node.replica.alarm)
+                (
+                    node.epoch,
+                    node.replica.view,
+                    node.replica.final.height,
+                    node.replica.strikes,
+                    node.replica.alarm,
+                )
                 for node in world.honest_nodes
             ]
             raise Violation("liveness", f"not final after {HEALING_SECONDS_MAX} s: {states}")
         if not world.run(HEALING_SECONDS_MAX, lambda: world.everything_notarized_is_final):
-            held = [(replica.view, replica.final_view, replica.has_work) for replica in world.replicas]
+            held = [
+                (replica.view, replica.final_view, replica.has_work) for replica in world.replicas
+            ]
             raise Violation("liveness", f"rests below a notarized block that is not final: {held}")
         self._count_epochs()
         return world
 
     def _count_epochs(self) -> None:
-        sets = [self.world.realm.seats_of(self.world.epochs[epoch]) for epoch in sorted(self.world.epochs)]
+        sets = [
+            self.world.realm.seats_of(self.world.epochs[epoch])
+            for epoch in sorted(self.world.epochs)
+        ]
         seen: set[bytes] = set().union(*(node.store.seen for node in self.world.honest_nodes))
-        self.done["refreshes"] += sum(transaction.startswith(GOVERN + b" refresh") for transaction in seen)
+        self.done["refreshes"] += sum(
+            transaction.startswith(GOVERN + b" refresh") for transaction in seen
+        )
         for before, after in pairwise(sets):
             self.done["epoch changes"] += 1
             self.done["joins"] += len(after - before)
             self.done["leaves"] += len(before - after)
 
     def _settled(self) -> bool:
-        """Everything is final everywhere, and everybody is where the last change of the set leads."""
-        return self.world.everything_final() and (not self.changes or self.world.everybody_is_there())
+        """Everything is final everywhere, and everybody is where the last change of the set
+        leads."""
+        return self.world.everything_final() and (
+            not self.changes or self.world.everybody_is_there()
+        )
 
     def _up(self) -> list[int]:
-        return [node.role.index for node in self.world.honest_nodes if node.role.index not in self.world.down]
+        return [
+            node.role.index
+            for node in self.world.honest_nodes
+            if node.role.index not in self.world.down
+        ]
 
     def _submit(self, number: int) -> None:
         up = self._up()
@@ -178,13 +211,18 @@ class Chaos:
             self.world.submit(self.random.choice(up), b"transaction %d" % number)
 
     def _change(self, number: int) -> None:
-        """Ask for another set, or for other keys; what makes no sense when it is executed is dropped by the state."""
+        """Ask for another set, or for other keys; what makes no sense when it is executed is
+        dropped by the state."""
         seats = range(self.size + self.reserves)
         seat, other = self.random.choice(seats), self.random.choice(seats)
-        what = self.random.choice((b"join %d", b"leave %d", b"leave %d", b"replace %d " + b"%d" % other, b"rotate %d"))
+        what = self.random.choice(
+            (b"join %d", b"leave %d", b"leave %d", b"replace %d " + b"%d" % other, b"rotate %d")
+        )
         up = self._up()
         if up:
-            self.world.submit(self.random.choice(up), GOVERN + b" " + what % seat + b" #%d" % number)
+            self.world.submit(
+                self.random.choice(up), GOVERN + b" " + what % seat + b" #%d" % number
+            )
 
     def _lose_log(self) -> None:
         """A deleted log or a restored snapshot (row 25): the node finds its key and no promises."""
@@ -198,7 +236,9 @@ class Chaos:
 
     def _strike(self) -> None:
         world, up = self.world, self._up()
-        kind = self.random.choice(("crash", "crash at", "all crash", "partition", "one way", "mend"))
+        kind = self.random.choice(
+            ("crash", "crash at", "all crash", "partition", "one way", "mend")
+        )
         self.done[kind] += 1
         match kind:
             case "crash" if up:
@@ -206,7 +246,9 @@ class Chaos:
             case "crash at" if up:
                 victim = self.random.choice(up)
                 point = self.random.choice(POINTS + (EPOCH_POINTS if self.changes else ()))
-                world.crash_at(victim, point, 1 if point in EPOCH_POINTS else self.random.randint(1, 12))
+                world.crash_at(
+                    victim, point, 1 if point in EPOCH_POINTS else self.random.randint(1, 12)
+                )
                 world.at(self.random.uniform(0.2, 1.5), lambda: self._mend(victim))
             case "all crash":
                 for index in up:

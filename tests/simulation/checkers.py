@@ -1,8 +1,8 @@
 """What must hold after every event, whatever the liars do (PROTOCOL §10).
 
-Owns the omniscient view: every statement that an honest key ever signed, every block that an honest node ever stored.
-It adds the liars' statements for free: if honest statements and f liars could make two contradicting certificates, that
-is a violation, whether or not a liar thought of it.
+Owns the omniscient view: every statement that an honest key ever signed, every block that an honest
+node ever stored. It adds the liars' statements for free: if honest statements and f liars could
+make two contradicting certificates, that is a violation, whether or not a liar thought of it.
 """
 
 from collections import defaultdict
@@ -11,22 +11,32 @@ from dataclasses import dataclass
 
 from strongroom.consensus.blocks import BatchHeader, Header
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.events import Commit
-from strongroom.consensus.replica import Replica
+from strongroom.consensus.replica.events import Commit
+from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify
 
 VIEWS_HELD_MAX = 130
 FINALS_HELD_MAX = 20
-SIZES_MAX = {"certificates": 3 * 1100, "headers": 400, "batches": 4000, "errands": 512, "retired": 3000}
+SIZES_MAX = {
+    "certificates": 3 * 1100,
+    "headers": 400,
+    "batches": 4000,
+    "errands": 512,
+    "retired": 3000,
+}
 
 
 class Violation(AssertionError):
     """A safety promise is broken; names what, and who must have lied for it."""
 
-    def __init__(self, check: str, detail: str, culprits: frozenset[SignerIndex] = frozenset()) -> None:
-        super().__init__(f"{check}: {detail}" + (f"; liars: {sorted(culprits)}" if culprits else ""))
+    def __init__(
+        self, check: str, detail: str, culprits: frozenset[SignerIndex] = frozenset()
+    ) -> None:
+        super().__init__(
+            f"{check}: {detail}" + (f"; liars: {sorted(culprits)}" if culprits else "")
+        )
         self.check, self.culprits = check, culprits
 
 
@@ -66,7 +76,10 @@ class Omniscient:
         self._newest[signer] = epoch
         key = (signer, epoch, view, statement.kind)
         if self._said.setdefault(key, statement) != statement:
-            raise Violation("no honest double cast", f"{statement.kind.name} in view {statement.view} by {signer}")
+            raise Violation(
+                "no honest double cast",
+                f"{statement.kind.name} in view {statement.view} by {signer}",
+            )
         opposite = {Kind.NULLIFY: Kind.FINALIZE, Kind.FINALIZE: Kind.NULLIFY}.get(statement.kind)
         if opposite is not None and (signer, epoch, view, opposite) in self._said:
             raise Violation("no honest X and F", f"view {view} by {signer}")
@@ -74,13 +87,21 @@ class Omniscient:
         by[statement.kind, statement.digest].add(signer)
         self._check_quorums(epoch, view, by)
 
-    def _check_quorums(self, epoch: Epoch, view: View, by: dict[tuple[Kind, Digest], set[SignerIndex]]) -> None:
+    def _check_quorums(
+        self, epoch: Epoch, view: View, by: dict[tuple[Kind, Digest], set[SignerIndex]]
+    ) -> None:
         members = self.epochs[epoch]
         liars = self.liars & self.seats_of(members)
-        possible = [key for key, signers in by.items() if len(signers | liars) >= members.quorum.size]
+        possible = [
+            key for key, signers in by.items() if len(signers | liars) >= members.quorum.size
+        ]
         for kind in (Kind.NOTARIZE, Kind.FINALIZE):
             if sum(at is kind for at, _ in possible) > 1:
-                raise Violation("one certificate per view", f"two {kind.name} quorums in view {view}", self.liars)
+                raise Violation(
+                    "one certificate per view",
+                    f"two {kind.name} quorums in view {view}",
+                    self.liars,
+                )
         kinds = {kind for kind, _ in possible}
         if {Kind.NULLIFY, Kind.FINALIZE} <= kinds:
             raise Violation("X excludes F", f"both quorums in view {view}", self.liars)
@@ -90,21 +111,27 @@ class Omniscient:
                 self._check_chain(header)
 
     def _check_chain(self, header: Header) -> None:
-        """All blocks that could be final lie on one chain (T2), whether or not anybody finalised them."""
+        """All blocks that could be final lie on one chain (T2), whether or not anybody finalised
+        them."""
         for other in self._finals:
             lower, upper = sorted((other, header), key=lambda block: block.height)
             below: Header | None = upper
             while below is not None and below.height > lower.height:
                 below = self._headers.get(below.parent)
             if below is not None and below.digest != lower.digest:
-                raise Violation("one chain", f"heights {lower.height} and {upper.height}", self.liars)
+                raise Violation(
+                    "one chain", f"heights {lower.height} and {upper.height}", self.liars
+                )
         self._finals = [*self._finals[-FINALS_HELD_MAX:], header]
 
 
 class Ledger:
-    """What honest nodes have stored as final: agreement, order, certificates, durability, no batch twice."""
+    """What honest nodes have stored as final: agreement, order, certificates, durability, no batch
+    twice."""
 
-    def __init__(self, epochs: Mapping[Epoch, EpochDescription], anchor: Header, verify: Verify) -> None:
+    def __init__(
+        self, epochs: Mapping[Epoch, EpochDescription], anchor: Header, verify: Verify
+    ) -> None:
         self._epochs, self._anchor, self._verify = epochs, anchor, verify
         self.blocks: dict[int, Commit] = {}
         self.heights: dict[SignerIndex, int] = defaultdict(int)
@@ -119,11 +146,15 @@ class Ledger:
         """
         header, height = commit.header, commit.header.height
         if height != self.heights[node] + 1:
-            raise Violation("order", f"node {node} stores height {height} after {self.heights[node]}")
+            raise Violation(
+                "order", f"node {node} stores height {height} after {self.heights[node]}"
+            )
         self.heights[node] = height
         known = self.blocks.setdefault(height, commit)
         if known.header.digest != header.digest:
-            raise Violation("agreement", f"two final blocks at height {height}", self._culprits(known, commit))
+            raise Violation(
+                "agreement", f"two final blocks at height {height}", self._culprits(known, commit)
+            )
         if known.batches != commit.batches:
             raise Violation("agreement", f"different data at height {height}")
         parent = self._anchor if height == 1 else self.blocks[height - 1].header
@@ -133,16 +164,26 @@ class Ledger:
         if known is commit:
             for digest in commit.batches:
                 if self._batches.setdefault(digest, height) != height:
-                    raise Violation("no batch twice", f"heights {self._batches[digest]} and {height}")
+                    raise Violation(
+                        "no batch twice", f"heights {self._batches[digest]} and {height}"
+                    )
         self._check_certificate(commit)
 
     def _check_epoch(self, header: Header, parent: Header) -> None:
-        """A terminal block is its epoch's last, and what comes after it is of the one epoch that it names."""
+        """A terminal block is its epoch's last, and what comes after it is of the one epoch that it
+        names."""
         ends = parent.next_epoch != self._epochs[parent.epoch].digest
         if header.epoch != parent.epoch + ends:
-            raise Violation("an epoch ends once", f"height {header.height} is of epoch {header.epoch}")
-        if self._epochs[header.epoch].digest != (parent.next_epoch if ends else self._epochs[parent.epoch].digest):
-            raise Violation("exactly one next set", f"height {header.height} is not of the epoch that its parent names")
+            raise Violation(
+                "an epoch ends once", f"height {header.height} is of epoch {header.epoch}"
+            )
+        if self._epochs[header.epoch].digest != (
+            parent.next_epoch if ends else self._epochs[parent.epoch].digest
+        ):
+            raise Violation(
+                "exactly one next set",
+                f"height {header.height} is not of the epoch that its parent names",
+            )
 
     def _check_certificate(self, commit: Commit) -> None:
         certificate = commit.certificate
@@ -153,17 +194,24 @@ class Ledger:
         except PeerFault as fault:
             raise Violation("no commit without quorum", str(fault)) from None
         if certificate.kind is not Kind.FINALIZE or certificate.digest != commit.header.digest:
-            raise Violation("no commit without quorum", f"height {commit.header.height}: another statement")
+            raise Violation(
+                "no commit without quorum", f"height {commit.header.height}: another statement"
+            )
         self._certificates.setdefault(commit.header.height, commit)
 
     def _culprits(self, one: Commit, two: Commit) -> frozenset[SignerIndex]:
-        signers = [set() if c.certificate is None else set(c.certificate.signers) for c in (one, two)]
+        signers = [
+            set() if c.certificate is None else set(c.certificate.signers) for c in (one, two)
+        ]
         return frozenset(signers[0] & signers[1])
 
     def booted(self, node: SignerIndex, stored: int) -> None:
-        """A node has restarted with blocks up to this height: what it had acknowledged must be there (P3)."""
+        """A node has restarted with blocks up to this height: what it had acknowledged must be
+        there (P3)."""
         if stored < self.heights[node]:
-            raise Violation("durability", f"node {node} had stored {self.heights[node]}, has {stored}")
+            raise Violation(
+                "durability", f"node {node} had stored {self.heights[node]}, has {stored}"
+            )
 
 
 def check_memory(node: SignerIndex, replica: Replica, members: int) -> None:
@@ -175,7 +223,9 @@ def check_memory(node: SignerIndex, replica: Replica, members: int) -> None:
     bounds = {**SIZES_MAX, "votes": members * 3 * VIEWS_HELD_MAX}
     for name, size in replica.sizes.items():
         if size > bounds[name]:
-            raise Violation("bounded memory", f"node {node} holds {size} {name}, at most {bounds[name]}")
+            raise Violation(
+                "bounded memory", f"node {node} holds {size} {name}, at most {bounds[name]}"
+            )
 
 
 WANTED_BYTES = 4_000
@@ -183,7 +233,8 @@ WANTED_BYTES = 4_000
 
 
 def check_held(node: SignerIndex, held: list[BatchHeader], quota: int) -> None:
-    """No origin makes a node keep more than its quota, beside its own lane and what blocks name (T35).
+    """No origin makes a node keep more than its quota, beside its own lane and what blocks name
+    (T35).
 
     Raises:
         Violation: one does.
@@ -192,4 +243,6 @@ def check_held(node: SignerIndex, held: list[BatchHeader], quota: int) -> None:
     for header in held:
         sizes[int(header.lane)] += header.size
     if max(sizes.values(), default=0) > quota + WANTED_BYTES:
-        raise Violation("bounded memory", f"node {node} holds {max(sizes.values())} unordered bytes of one lane")
+        raise Violation(
+            "bounded memory", f"node {node} holds {max(sizes.values())} unordered bytes of one lane"
+        )

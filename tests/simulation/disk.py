@@ -1,7 +1,8 @@
 """A disk that keeps only what was synced: a crash drops or tears the rest.
 
-Owns append-only files of framed records (length, CRC32, kind, payload). What lies behind the last sync survives a crash
-up to a random byte, so the record there may be torn; a torn tail is cut when the file is read.
+Owns append-only files of framed records (length, CRC32, kind, payload). What lies behind the last
+sync survives a crash up to a random byte, so the record there may be torn; a torn tail is cut when
+the file is read.
 """
 
 from random import Random

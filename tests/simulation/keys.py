@@ -1,6 +1,8 @@
-"""Signatures of a simulated cluster: cheap, bound to signer and message, and not to be forged without the secret.
+"""Signatures of a simulated cluster: cheap, bound to signer and message, and not to be forged
+without the secret.
 
-Owns secrets by public key. One suite swaps in a keyring of the same shape over Ed25519 (test_real_signatures.py).
+Owns secrets by public key. One suite swaps in a keyring of the same shape over Ed25519
+(test_real_signatures.py).
 """
 
 from hashlib import blake2b, sha256

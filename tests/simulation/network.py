@@ -1,7 +1,8 @@
 """The network between actors: delay, loss, duplication, reordering, partitions, and delay classes.
 
-Owns no message; it answers when, and how often, one would arrive. A delay class fixes the delay of everything of one
-(view, kind, receiver), which splits views in ways that independent chance does not (PROTOCOL §10).
+Owns no message; it answers when, and how often, one would arrive. A delay class fixes the delay of
+everything of one (view, kind, receiver), which splits views in ways that independent chance does
+not (PROTOCOL §10).
 """
 
 from collections.abc import Callable
@@ -16,7 +17,8 @@ LOST: Span = (-1.0, -1.0)
 
 
 def kind_of(message: Message) -> str:
-    """The class of a message that a scheduler tells apart: N, X and F votes and certificates, proposals, the rest."""
+    """The class of a message that a scheduler tells apart: N, X and F votes and certificates,
+    proposals, the rest."""
     match message:
         case VoteMessage(vote):
             return f"vote-{vote.statement.kind.name}"
@@ -57,13 +59,17 @@ class Network:
 
     def delays(self, sender: SignerIndex, receiver: SignerIndex, message: Message) -> list[float]:
         """After how many seconds the message arrives, once for each copy; empty if it is lost."""
-        if (sender, receiver) in self.cut or (self.filter is not None and not self.filter(sender, receiver, message)):
+        if (sender, receiver) in self.cut or (
+            self.filter is not None and not self.filter(sender, receiver, message)
+        ):
             return []
         if self.loss and self.random.random() < self.loss:
             return []
         span = self.delay
         if self.classes and (view := view_of(message)):
-            draw = Random(f"{self.salt}/{view}/{kind_of(message)}/{receiver}").randrange(len(self.classes))
+            draw = Random(f"{self.salt}/{view}/{kind_of(message)}/{receiver}").randrange(
+                len(self.classes)
+            )
             span = self.classes[draw]
             if span == LOST:
                 return []
@@ -72,7 +78,9 @@ class Network:
 
     def partition(self, *groups: set[int]) -> None:
         """Cut every link between two of the groups."""
-        members = [(SignerIndex(member), number) for number, group in enumerate(groups) for member in group]
+        members = [
+            (SignerIndex(member), number) for number, group in enumerate(groups) for member in group
+        ]
         self.cut = {(a, b) for a, of_a in members for b, of_b in members if of_a != of_b}
 
     def heal(self) -> None:

@@ -1,7 +1,9 @@
-"""Bugs planted on purpose, each a small patch to one line that carries safety or liveness; every one must be found.
+"""Bugs planted on purpose, each a small patch to one line that carries safety or liveness; every
+one must be found.
 
-Owns the catalogue and the way to try it: the packages are copied, the patch is applied to the copy, and seeds, then the
-directed tests, run against it in a process of their own. Nothing here touches the tree.
+Owns the catalogue and the way to try it: the packages are copied, the patch is applied to the copy,
+and seeds, then the directed tests, run against it in a process of their own. Nothing here touches
+the tree.
 """
 
 import json
@@ -36,7 +38,8 @@ class Bug:
 
 
 def read_catalogue(text: str) -> tuple[Bug, ...]:
-    """Read `planted.txt`: `# name`, then for each file `@ path`, the old lines after `-` and the new ones after `+`."""
+    """Read `planted.txt`: `# name`, then for each file `@ path`, the old lines after `-` and the
+    new ones after `+`."""
     bugs = []
     for entry in text.strip().split("\n\n"):
         title, *files = entry.split("\n@ ")
@@ -55,7 +58,8 @@ BUGS = read_catalogue((Path(__file__).parent / "planted.txt").read_text())
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How a bug was found; `seeds` counts those that were needed, or is 0 if a directed test found it."""
+    """How a bug was found; `seeds` counts those that were needed, or is 0 if a directed test found
+    it."""
 
     bug: str
     found: bool
@@ -73,7 +77,9 @@ def apply(bug: Bug, root: Path) -> None:
         path = root / patch.file
         text = path.read_text()
         if text.count(patch.old) != 1:
-            raise ValueError(f"{bug.name}: {patch.file} holds its text {text.count(patch.old)} times")
+            raise ValueError(
+                f"{bug.name}: {patch.file} holds its text {text.count(patch.old)} times"
+            )
         path.write_text(text.replace(patch.old, patch.new))
 
 
@@ -91,12 +97,17 @@ def copy_tree(root: Path) -> None:
 
 
 def try_bug(bug: Bug, *, seeds_max: int = SEEDS_MAX) -> Finding:
-    """Plant one bug in a copy and look for it: seeds first, then the directed tests until one is red."""
+    """Plant one bug in a copy and look for it: seeds first, then the directed tests until one is
+    red."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         copy_tree(root)
         apply(bug, root)
-        environment = {**os.environ, "PYTHONPATH": f"{root / 'import'}:{root}", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{root / 'import'}:{root}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
 
         def run(*command: str) -> subprocess.CompletedProcess[str]:
             return subprocess.run(
@@ -120,7 +131,11 @@ def try_bug(bug: Bug, *, seeds_max: int = SEEDS_MAX) -> Finding:
             "--deselect", "tests/simulation/test_chaos.py::test_seeds_are_safe_and_live",
             "--ignore", "tests/simulation/test_planted.py",
         )  # fmt: skip
-        red = [line.split(" ")[1] for line in tests.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        red = [
+            line.split(" ")[1]
+            for line in tests.stdout.splitlines()
+            if line.startswith(("FAILED", "ERROR"))
+        ]
         return Finding(bug.name, bool(red), 0, red[0].split("::")[-1] if red else "")
 
 
@@ -128,7 +143,7 @@ def look(seeds_max: int, root: str) -> None:
     """Run seeds until one fails; prints how many it took and what failed. Runs inside the copy."""
     from tests.simulation.chaos import Chaos
 
-    from strongroom.consensus import replica
+    from strongroom.consensus.replica import replica
 
     if not str(Path(replica.__file__).resolve()).startswith(str(Path(root).resolve())):
         raise RuntimeError("the copy is not what is imported")

@@ -1,12 +1,13 @@
 """Short words for what scenarios do and ask: a fixed δ, a stream of transactions, who said what."""
 
 from collections.abc import Iterable
+from functools import partial
 from random import Random
 
 from tests.simulation.network import Network
 from tests.simulation.world import LiarFactory, World
 
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import SignerIndex
 from strongroom.consensus.validators import leader_of, leader_order
@@ -60,7 +61,7 @@ class Scene(World):
         turns = [int(index) for index in nodes or (node.role.index for node in self.honest_nodes)]
         start = len(self.submitted)
         for number in range(start, start + count):
-            self.at(every * (number - start), lambda number=number: self._submit_by_turn(turns, number))  # type: ignore[misc]
+            self.at(every * (number - start), partial(self._submit_by_turn, turns, number))
 
     def _submit_by_turn(self, turns: list[int], number: int) -> None:
         up = [index for index in turns if index not in self.down]

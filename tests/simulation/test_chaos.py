@@ -1,4 +1,5 @@
-"""Seeds: whole worlds drawn at random, checked after every event, live after healing (P1, P3, P8)."""
+"""Seeds: whole worlds drawn at random, checked after every event, live after healing (P1, P3,
+P8)."""
 
 import pytest
 from tests.simulation.chaos import LIARS, Chaos

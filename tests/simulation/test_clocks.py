@@ -1,4 +1,5 @@
-"""Clocks that are put back by hours, on one node, f, q or all: the chain goes on, says so, and spins nowhere (R6)."""
+"""Clocks that are put back by hours, on one node, f, q or all: the chain goes on, says so, and
+spins nowhere (R6)."""
 
 from itertools import pairwise
 
@@ -7,8 +8,8 @@ from tests.simulation.actors.actor import ActorEvent, Send
 from tests.simulation.actors.puppet import Puppet
 from tests.simulation.scenes import Scene
 
-from strongroom.consensus.events import Now, Work
-from strongroom.consensus.proposals import CLOCK_SKEW_MAX
+from strongroom.consensus.replica.events import Now, Work
+from strongroom.consensus.replica.proposals import CLOCK_SKEW_MAX
 from strongroom.consensus.types import Milliseconds
 
 HOURS = 5 * 3_600_000
@@ -36,7 +37,9 @@ def wall_ms(scene: Scene, index: int = 0) -> int:
     return scene.clock(index).wall_ms
 
 
-@pytest.mark.parametrize(("size", "corrected"), [(1, 1), (4, 1), (4, 3), (4, 4), (7, 2), (7, 5), (7, 7)])
+@pytest.mark.parametrize(
+    ("size", "corrected"), [(1, 1), (4, 1), (4, 3), (4, 4), (7, 2), (7, 5), (7, 7)]
+)
 def test_clocks_that_are_put_back_by_hours_stop_nothing(size: int, corrected: int) -> None:
     """One, f, q or all of them; those that are not corrected stay ahead."""
     scene = Scene(size)
@@ -54,7 +57,9 @@ def test_clocks_that_are_put_back_by_hours_stop_nothing(size: int, corrected: in
     assert all(one < other for one, other in pairwise(grown))
     quorum = scene.members.quorum.size
     if corrected >= quorum:
-        assert grown[-1] - newest < 5 * len(grown) + CLOCK_SKEW_MAX, "time stands nearly still meanwhile"
+        assert grown[-1] - newest < 5 * len(grown) + CLOCK_SKEW_MAX, (
+            "time stands nearly still meanwhile"
+        )
     for index in range(corrected):
         behind = scene.honest(index).replica.clock_behind_ms(scene.clock(index).wall_ms)
         assert abs(behind - HOURS) < 60_000, "it is said"
@@ -76,12 +81,15 @@ def test_block_time_follows_the_clocks_again_once_they_have_passed_it() -> None:
         scene.skew_ms[index] = HOURS + 60_000
     pay(scene, 3)
     assert abs(times(scene)[-1] - wall_ms(scene)) < 10_000
-    assert [replica.clock_behind_ms(scene.clock(0).wall_ms) for replica in scene.replicas] == [0] * 4
+    assert [replica.clock_behind_ms(scene.clock(0).wall_ms) for replica in scene.replicas] == [
+        0
+    ] * 4
 
 
 @pytest.mark.parametrize("back", [HOURS, 60_000, 2_000])
 def test_a_deadline_that_is_ahead_of_corrected_clocks_again_is_no_work(back: int) -> None:
-    """Else a chain whose clocks were put back makes empty blocks, a millisecond of time each, until they pass it."""
+    """Else a chain whose clocks were put back makes empty blocks, a millisecond of time each, until
+    they pass it."""
     scene = Scene(4)
     for index in range(4):
         scene.skew_ms[index] = back

@@ -1,4 +1,5 @@
-"""Fault matrix rows 18 to 26: certificates split, crashes at every boundary, torn logs, all down at once (T40, P3)."""
+"""Fault matrix rows 18 to 26: certificates split, crashes at every boundary, torn logs, all down at
+once (T40, P3)."""
 
 from random import Random
 
@@ -7,7 +8,13 @@ from tests.simulation.actors.actor import Liar
 from tests.simulation.network import Network
 from tests.simulation.scenes import Scene
 
-from strongroom.consensus.messages import BatchMessage, CertificateMessage, Justify, Message, VoteMessage
+from strongroom.consensus.messages import (
+    BatchMessage,
+    CertificateMessage,
+    Justify,
+    Message,
+    VoteMessage,
+)
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import SignerIndex
 
@@ -22,14 +29,18 @@ def speaks(message: Message, kind: Kind, views: set[int]) -> bool:
         case CertificateMessage(certificate):
             return certificate.kind is kind and certificate.view in views
         case Justify(_, _, certificates, votes):
-            said = [vote.statement for vote in votes] + [certificate.statement for certificate in certificates]
+            said = [vote.statement for vote in votes] + [
+                certificate.statement for certificate in certificates
+            ]
             return any(statement.kind is kind and statement.view in views for statement in said)
         case _:
             return False
 
 
 @pytest.mark.parametrize("knowing", [{0}, {0, 1}, {1, 3}, {2}])
-def test_row_18_some_hold_n_others_x_twice_in_a_row_and_the_next_honest_leader_finalises(knowing: set[int]) -> None:
+def test_row_18_some_hold_n_others_x_twice_in_a_row_and_the_next_honest_leader_finalises(
+    knowing: set[int],
+) -> None:
     scene = Scene(4)
 
     def split(_: SignerIndex, receiver: SignerIndex, message: Message) -> bool:
@@ -62,7 +73,9 @@ def test_row_19_a_late_notarization_of_a_nullified_view_is_never_finalised() -> 
 def test_row_20_after_x_and_a_restart_n_brings_no_f(point: str) -> None:
     scene = Scene(4)
     victim = next(index for index in range(4) if index not in (scene.leader(1), scene.leader(2)))
-    scene.network.filter = lambda _, receiver, message: receiver != victim or not speaks(message, N, {1})
+    scene.network.filter = lambda _, receiver, message: (
+        receiver != victim or not speaks(message, N, {1})
+    )
     scene.network.cut = {(SignerIndex(scene.leader(1)), SignerIndex(victim))}
     scene.start()
     scene.submit(victim, b"one")
@@ -90,7 +103,8 @@ def test_row_21_all_crash_after_x_with_exactly_q_alive_and_the_nullification_for
 
 
 def test_row_22_all_crash_after_n_and_only_a_node_without_data_holds_the_certificate() -> None:
-    """The data of whatever was notarized is durable at q − f honest members (PROTOCOL §5), so it is found again."""
+    """The data of whatever was notarized is durable at q − f honest members (PROTOCOL §5), so it is
+    found again."""
     scene = Scene(4)
     leader = scene.leader(1)
     witness = next(index for index in range(4) if index not in (leader, scene.leader(2)))
@@ -113,11 +127,21 @@ def test_row_22_all_crash_after_n_and_only_a_node_without_data_holds_the_certifi
     scene.settle(10.0)
 
 
-POINTS = ("stepped", "appended", "durable", "sending", "block appended", "block stored", "batch stored")
+POINTS = (
+    "stepped",
+    "appended",
+    "durable",
+    "sending",
+    "block appended",
+    "block stored",
+    "batch stored",
+)
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_row_23_T40_a_crash_at_every_boundary_contradicts_nothing_and_loses_nothing(point: str) -> None:
+def test_row_23_T40_a_crash_at_every_boundary_contradicts_nothing_and_loses_nothing(
+    point: str,
+) -> None:
     for count in range(1, 9):
         scene = Scene(4, seed=count)
         scene.start()

@@ -1,4 +1,5 @@
-"""Fault matrix rows 35 and 36, as far as one epoch goes: its terminal block is the last, in whatever view."""
+"""Fault matrix rows 35 and 36, as far as one epoch goes: its terminal block is the last, in
+whatever view."""
 
 from random import Random
 
@@ -29,12 +30,18 @@ def test_row_34_a_wish_ends_the_epoch_once_and_nothing_comes_after() -> None:
     assert scene.heights() == heights
     last = scene.ledger.blocks[max(scene.ledger.blocks)].header
     assert last.next_epoch == WISH
-    assert all(block.header.next_epoch != WISH for height, block in scene.ledger.blocks.items() if height < last.height)
+    assert all(
+        block.header.next_epoch != WISH
+        for height, block in scene.ledger.blocks.items()
+        if height < last.height
+    )
     assert [replica.deadline() for replica in scene.replicas] == [None] * 4
 
 
 @pytest.mark.parametrize("hidden", [Kind.NOTARIZE, Kind.FINALIZE])
-def test_row_35_a_terminal_block_that_is_notarized_and_nullified_is_proposed_again(hidden: Kind) -> None:
+def test_row_35_a_terminal_block_that_is_notarized_and_nullified_is_proposed_again(
+    hidden: Kind,
+) -> None:
     scene = Scene(4, wishes={1: WISH})
     state = {"until": 0.0}
 
@@ -71,7 +78,12 @@ def terminals(scene: Scene) -> set[Digest]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_row_36_delay_classes_and_a_crash_at_the_end_of_the_epoch(seed: int) -> None:
-    scene = Scene(4, seed=seed, wishes={2: WISH}, network=Network(Random(seed), classes=DELAY_CLASSES, salt=seed))
+    scene = Scene(
+        4,
+        seed=seed,
+        wishes={2: WISH},
+        network=Network(Random(seed), classes=DELAY_CLASSES, salt=seed),
+    )
     scene.start()
     scene.load(6, every=0.1)
     scene.run(1.0)

@@ -1,4 +1,5 @@
-"""Fault matrix rows 25, 32 and 34 to 39: sets and keys change under load, and nothing is lost, doubled or forked."""
+"""Fault matrix rows 25, 32 and 34 to 39: sets and keys change under load, and nothing is lost,
+doubled or forked."""
 
 from collections import Counter
 from dataclasses import replace
@@ -16,7 +17,14 @@ from tests.simulation.scenes import QUICK, Scene
 from tests.simulation.world import LiarFactory
 
 from strongroom.consensus.blocks import decode_payload
-from strongroom.consensus.messages import BatchMessage, CertificateMessage, Justify, Message, Propose, VoteMessage
+from strongroom.consensus.messages import (
+    BatchMessage,
+    CertificateMessage,
+    Justify,
+    Message,
+    Propose,
+    VoteMessage,
+)
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import SignerIndex
 
@@ -43,14 +51,21 @@ def ordered(scene: Scene, node: int) -> Counter[bytes]:
     """How often each transaction stands in a node's blocks."""
     blocks = scene.honest(node).store.blocks
     return Counter(
-        tx for _, batches, _ in blocks for batch in batches for tx in decode_payload(batch.payload, batch.header.count)
+        tx
+        for _, batches, _ in blocks
+        for batch in batches
+        for tx in decode_payload(batch.payload, batch.header.count)
     )
 
 
 def ends(scene: Scene) -> list[int]:
     """Heights of the terminal blocks."""
     blocks = scene.ledger.blocks
-    return [height for height in sorted(blocks)[:-1] if blocks[height + 1].header.epoch > blocks[height].header.epoch]
+    return [
+        height
+        for height in sorted(blocks)[:-1]
+        if blocks[height + 1].header.epoch > blocks[height].header.epoch
+    ]
 
 
 def terminals(scene: Scene) -> set[bytes]:
@@ -64,7 +79,9 @@ def terminals(scene: Scene) -> set[bytes]:
 
 def without_batches_of_3(sender: SignerIndex, _: SignerIndex, message: Message) -> bool:
     """A network that loses the batches of node 3 in epoch 0."""
-    return not (isinstance(message, BatchMessage) and sender == 3 and message.batch.header.epoch == 0)
+    return not (
+        isinstance(message, BatchMessage) and sender == 3 and message.batch.header.epoch == 0
+    )
 
 
 def test_row_34_join_leave_rotate_and_replace_under_load_lose_and_double_nothing() -> None:
@@ -79,8 +96,13 @@ def test_row_34_join_leave_rotate_and_replace_under_load_lose_and_double_nothing
     assert len(ends(scene)) == 4
     for node in range(6):
         times = ordered(scene, node)
-        assert {times[tx] for tx, origin in scene.submitted.items() if origin in (0, 3)} == {1}, "members all along"
-    keys = [{validator.vote_key for validator in scene.epochs[epoch].validators} for epoch in scene.epochs]
+        assert {times[tx] for tx, origin in scene.submitted.items() if origin in (0, 3)} == {1}, (
+            "members all along"
+        )
+    keys = [
+        {validator.vote_key for validator in scene.epochs[epoch].validators}
+        for epoch in scene.epochs
+    ]
     assert not set.intersection(*keys), "each epoch has vote keys of its own"
     assert not scene.faults
 
@@ -130,7 +152,9 @@ def test_row_34_a_crash_at_the_switch_does_not_lose_what_must_be_batched_again(p
 
 
 @pytest.mark.parametrize("hidden", [Kind.NOTARIZE, Kind.FINALIZE])
-def test_row_35_a_terminal_block_notarized_here_and_nullified_there_opens_exactly_one_next_epoch(hidden: Kind) -> None:
+def test_row_35_a_terminal_block_notarized_here_and_nullified_there_opens_exactly_one_next_epoch(
+    hidden: Kind,
+) -> None:
     scene = Scene(4, reserves=1)
     state = {"until": 0.0}
 
@@ -159,7 +183,9 @@ def test_row_35_a_terminal_block_notarized_here_and_nullified_there_opens_exactl
 
 
 @pytest.mark.parametrize("liar", range(4))
-def test_row_36_a_child_of_a_terminal_block_is_refused_and_the_epoch_ends_all_the_same(liar: int) -> None:
+def test_row_36_a_child_of_a_terminal_block_is_refused_and_the_epoch_ends_all_the_same(
+    liar: int,
+) -> None:
     scene = Scene(4, liars={liar: OverTheEnd})
     built: set[bytes] = set()
     hidden_until = [0.0]
@@ -179,7 +205,9 @@ def test_row_36_a_child_of_a_terminal_block_is_refused_and_the_epoch_ends_all_th
         hidden_until[0] = hidden_until[0] or scene.now + 1.0
         kind = message.vote.statement.kind if isinstance(message, VoteMessage) else None
         kind = message.certificate.kind if isinstance(message, CertificateMessage) else kind
-        return scene.now > hidden_until[0] or not (isinstance(message, Justify) or kind is Kind.FINALIZE)
+        return scene.now > hidden_until[0] or not (
+            isinstance(message, Justify) or kind is Kind.FINALIZE
+        )
 
     scene.network.filter = hide
     scene.start()
@@ -192,7 +220,9 @@ def test_row_36_a_child_of_a_terminal_block_is_refused_and_the_epoch_ends_all_th
 
 
 @pytest.mark.parametrize("point", [*EPOCH_POINTS, *POINTS[2:]])
-def test_row_37_a_crash_at_every_boundary_of_the_switch_with_the_old_log_present(point: str) -> None:
+def test_row_37_a_crash_at_every_boundary_of_the_switch_with_the_old_log_present(
+    point: str,
+) -> None:
     for count in range(1, 7):
         scene = Scene(4, seed=count, reserves=1)
         scene.start()
@@ -267,7 +297,11 @@ def test_row_39_a_removed_validator_votes_on_and_is_ignored_and_still_served(
     removed = scene.actors[SignerIndex(1)]
     assert isinstance(removed, liar)
     assert removed.inner.epoch == 2, "it follows as an observer"
-    signers = [commit.certificate.signers for commit in scene.ledger.blocks.values() if commit.certificate is not None]
+    signers = [
+        commit.certificate.signers
+        for commit in scene.ledger.blocks.values()
+        if commit.certificate is not None
+    ]
     assert signers
 
 
@@ -283,7 +317,9 @@ def test_those_who_leave_may_be_all_who_know_the_epoch_that_began() -> None:
     assert {node for node, said in scene.said if said.epoch == 1} == {1}
 
 
-def test_row_25_a_node_that_lost_its_log_says_nothing_until_its_refresh_has_opened_a_new_epoch() -> None:
+def test_row_25_a_node_that_lost_its_log_says_nothing_until_its_refresh_has_opened_a_new_epoch() -> (
+    None
+):
     scene = Scene(4)
     scene.start()
     scene.load(30, every=0.05)
@@ -324,7 +360,9 @@ def test_row_32_a_laggard_of_many_blocks_and_five_epochs_catches_up_whoever_lies
     scene = Scene(4, reserves=2, liars=liars)
     scene.start(3)
     scene.load(150, every=0.03, nodes=[1, 2])
-    for number, change in enumerate(("join 4", "replace 2 5", "rotate 1", "replace 5 2", "rotate 2", "rotate 3")):
+    for number, change in enumerate(
+        ("join 4", "replace 2 5", "rotate 1", "replace 5 2", "rotate 2", "rotate 3")
+    ):
         ask(scene, 0.3 + 0.7 * number, change, node=1)
     scene.run(5.0)
     scene.settle(10.0)
@@ -351,7 +389,7 @@ def test_T33_forged_ends_of_epochs_are_refused_and_their_teller_is_blamed() -> N
     assert sets(scene) == [{0, 1, 2, 3}, {0, 2, 3, 4}]
 
 
-# --- links, and a damaged store -------------------------------------------------------------------------------------
+# --- links, and a damaged store -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -406,7 +444,9 @@ def test_a_damaged_store_is_filled_again_and_contradicts_nothing() -> None:
         assert not scene.alarms()
 
 
-def test_R16_a_store_that_was_cut_back_over_an_epochs_end_does_not_vote_in_the_old_epoch_again() -> None:
+def test_R16_a_store_that_was_cut_back_over_an_epochs_end_does_not_vote_in_the_old_epoch_again() -> (
+    None
+):
     scene = Scene(4)
     scene.start()
     scene.load(30, every=0.05)
@@ -422,7 +462,9 @@ def test_R16_a_store_that_was_cut_back_over_an_epochs_end_does_not_vote_in_the_o
     assert {said.epoch for node, said in scene.said[before:] if node == 2} <= {1}
 
 
-def test_R16_the_new_epochs_log_says_that_the_old_one_is_over_before_anything_else_is_said_in_it() -> None:
+def test_R16_the_new_epochs_log_says_that_the_old_one_is_over_before_anything_else_is_said_in_it() -> (
+    None
+):
     scene = Scene(4)
     scene.start()
     scene.load(5, every=0.05)

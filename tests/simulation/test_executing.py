@@ -1,4 +1,5 @@
-"""Voting is not executing: a ledger whose nodes lost an input secret, and the checker that sees it (§6, P8)."""
+"""Voting is not executing: a ledger whose nodes lost an input secret, and the checker that sees it
+(§6, P8)."""
 
 import pytest
 from tests.simulation.checkers import Violation
@@ -34,7 +35,9 @@ def test_one_node_that_only_follows_costs_nothing_and_keeps_up() -> None:
 
 
 @pytest.mark.parametrize("secrets", [Secrets.PEERS, Secrets.HEADS])
-def test_two_restarts_within_a_grace_stop_nothing_when_the_secret_comes_back(secrets: Secrets) -> None:
+def test_two_restarts_within_a_grace_stop_nothing_when_the_secret_comes_back(
+    secrets: Secrets,
+) -> None:
     scene = rotated(secrets, 2, 3)
     scene.settle(10.0)
     assert scene.run(5.0, scene.everybody_is_there)

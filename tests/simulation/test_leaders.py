@@ -8,7 +8,7 @@ from tests.simulation.actors.silent_proposer import SilentProposer
 from tests.simulation.actors.slow_drip import SlowDrip
 from tests.simulation.scenes import DELTA, QUICK, Scene
 
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Kind
 
 
@@ -61,7 +61,9 @@ def test_row_2_a_dead_leader_costs_no_timeout_once_its_silence_is_known() -> Non
 
 
 @pytest.mark.parametrize("reached", range(8))
-def test_row_3_a_leader_that_dies_while_it_speaks_to_the_kth_leaves_the_view_final_or_nullified(reached: int) -> None:
+def test_row_3_a_leader_that_dies_while_it_speaks_to_the_kth_leaves_the_view_final_or_nullified(
+    reached: int,
+) -> None:
     scene = Scene(4)
     scene.start()
     first = scene.leader(1)

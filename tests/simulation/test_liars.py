@@ -1,4 +1,5 @@
-"""Fault matrix rows 7 to 17, 33, 45, 46 and 49: members that lie, one file each, and the controls."""
+"""Fault matrix rows 7 to 17, 33, 45, 46 and 49: members that lie, one file each, and the
+controls."""
 
 from random import Random
 
@@ -25,7 +26,9 @@ from strongroom.consensus.types import SignerIndex
 
 
 def run(liar: LiarFactory, seed: int, size: int = 4, count: int = 1) -> Scene:
-    scene = Scene(size, seed=seed, liars=dict.fromkeys(range(count), liar), network=Network(Random(seed)))
+    scene = Scene(
+        size, seed=seed, liars=dict.fromkeys(range(count), liar), network=Network(Random(seed))
+    )
     scene.start()
     scene.load(20, every=0.1)
     scene.run(2.5)
@@ -36,13 +39,17 @@ def run(liar: LiarFactory, seed: int, size: int = 4, count: int = 1) -> Scene:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("size", "count"), [(4, 1), (7, 2)])
-def test_rows_7_8_T30_members_that_say_everything_fork_nothing_and_are_named(size: int, count: int, seed: int) -> None:
+def test_rows_7_8_T30_members_that_say_everything_fork_nothing_and_are_named(
+    size: int, count: int, seed: int
+) -> None:
     scene = run(Chatterbox, seed, size, count)
     assert scene.accused == set(range(count))
 
 
 @pytest.mark.parametrize(("size", "count"), [(4, 1), (7, 2)])
-def test_row_9_members_that_always_nullify_do_not_stop_honest_leaders(size: int, count: int) -> None:
+def test_row_9_members_that_always_nullify_do_not_stop_honest_leaders(
+    size: int, count: int
+) -> None:
     scene = run(Nuller, 3, size, count)
     assert not scene.accused
     assert max(scene.heights()) > 5
@@ -53,7 +60,9 @@ def test_rows_10_13_T33_T36_forged_votes_and_certificates_are_dropped_and_scored
     scene = run(Forger, seed)
     blamed = {peer for _, peer, _ in scene.faults}
     assert blamed == {SignerIndex(0)}
-    assert not scene.views(Kind.NULLIFY) - {view for view in range(1, 1000) if scene.leader(view) == 0}
+    assert not scene.views(Kind.NULLIFY) - {
+        view for view in range(1, 1000) if scene.leader(view) == 0
+    }
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -113,7 +122,9 @@ def test_row_33_T34_a_lying_server_is_switched_away_from(seed: int) -> None:
 
 @pytest.mark.parametrize("liar", [Twin, StaleDisk, Selective])
 @pytest.mark.parametrize("seed", range(3))
-def test_rows_25_45_T30_twins_stale_disks_and_choosy_senders_fork_nothing(liar: LiarFactory, seed: int) -> None:
+def test_rows_25_45_T30_twins_stale_disks_and_choosy_senders_fork_nothing(
+    liar: LiarFactory, seed: int
+) -> None:
     run(liar, seed)
 
 
@@ -125,7 +136,9 @@ def forked(size: int, liars: dict[int, LiarFactory], apart: tuple[set[int], set[
         scene.network.cut = {(SignerIndex(a), SignerIndex(b)) for a in one for b in two} | {
             (SignerIndex(b), SignerIndex(a)) for a in one for b in two
         }
-        scene.omniscient.liars = frozenset()  # count honest words alone: the ledgers must show the fork by themselves
+        scene.omniscient.liars = (
+            frozenset()
+        )  # count honest words alone: the ledgers must show the fork by themselves
         try:
             scene.start()
             scene.load(6, every=0.1)
@@ -163,7 +176,7 @@ def test_row_46_control_the_omniscient_check_sees_it_before_it_happens() -> None
 
 def test_T34_nothing_of_a_forged_range_is_kept() -> None:
     from strongroom.consensus.messages import Range
-    from strongroom.consensus.ranges import check_range
+    from strongroom.consensus.replica.ranges import check_range
 
     scene = Scene(4)
     scene.start(3)

@@ -1,4 +1,5 @@
-"""What one participant decides, looked at from close by: whom it asks, what it keeps, what its log says first."""
+"""What one participant decides, looked at from close by: whom it asks, what it keeps, what its log
+says first."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -8,9 +9,9 @@ from tests.simulation.scenes import Scene
 
 from strongroom.consensus.blocks import Batch, BatchHeader, encode_payload
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.events import Ask, Commit, Now
 from strongroom.consensus.host_messages import EpochMessage
 from strongroom.consensus.messages import CertificateRequest, RangeRequest
+from strongroom.consensus.replica.events import Ask, Commit, Now
 from strongroom.consensus.types import Digest, Epoch, Height, Lane, Sequence, SignerIndex, View
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX
 from strongroom.node.ordering.effects import Append, Effect, Heard, Sync, Tell
@@ -39,7 +40,9 @@ def batch_of(scene: Scene, sequence: int, *, signer: int = 1, size: int = 10) ->
         size=len(payload),
         payload_digest=Digest(sha256(payload).digest()),
     )
-    return Batch(header, payload, scene.roles[signer].node_key.sign(header.signed_bytes(scene.chain)))
+    return Batch(
+        header, payload, scene.roles[signer].node_key.sign(header.signed_bytes(scene.chain))
+    )
 
 
 def asked(scene: Scene, ask: Ask) -> list[Effect]:
@@ -55,7 +58,9 @@ def test_what_is_final_is_asked_of_any_reachable_node_when_the_member_is_gone() 
     ]
     node.participant._reachable.clear()
     node.participant._reachable.add(key)
-    assert asked(scene, Ask(SignerIndex(1), range_from=Height(9))) == [Tell(key, RangeRequest(Height(9)))]
+    assert asked(scene, Ask(SignerIndex(1), range_from=Height(9))) == [
+        Tell(key, RangeRequest(Height(9)))
+    ]
 
 
 def test_old_blocks_are_asked_for_only_when_execution_has_caught_up() -> None:
@@ -63,7 +68,9 @@ def test_old_blocks_are_asked_for_only_when_execution_has_caught_up() -> None:
     node = scene.honest(0)
     final = node.replica.final
     many = range(final.height + 1, final.height + BACKLOG_BLOCKS_MAX + 2)
-    node.participant.backlog.add([Commit(replace(final, height=Height(at)), (), None) for at in many])
+    node.participant.backlog.add(
+        [Commit(replace(final, height=Height(at)), (), None) for at in many]
+    )
     assert asked(scene, Ask(SignerIndex(1), range_from=Height(9))) == []
     turn = Turn(scene.clock(0))
     node.participant.run.tick(turn)

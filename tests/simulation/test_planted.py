@@ -1,4 +1,5 @@
-"""The catalogue of planted bugs fits the source, and each bug is found (issue: planted bugs; STYLE 26)."""
+"""The catalogue of planted bugs fits the source, and each bug is found (issue: planted bugs; STYLE
+26)."""
 
 import pytest
 from tests.simulation.planted import BUGS, ROOT, Bug, try_bug

@@ -10,13 +10,15 @@ from tests.simulation.network import Network, kind_of, view_of
 from tests.simulation.scenes import DELTA, QUICK, Scene
 from tests.simulation.world import LiarFactory
 
-from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import BatchMessage, Message, VoteMessage
+from strongroom.consensus.replica.events import Now, Received
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import SignerIndex
 
 
-def test_row_40_idle_for_an_hour_makes_no_block_and_no_timer_and_then_one_transaction_is_final_soon() -> None:
+def test_row_40_idle_for_an_hour_makes_no_block_and_no_timer_and_then_one_transaction_is_final_soon() -> (
+    None
+):
     scene = Scene(4)
     scene.start()
     scene.load(3)
@@ -66,7 +68,9 @@ def test_row_41_a_transaction_known_to_one_follower_is_relayed_and_ordered() -> 
         scene = Scene(4)
         origin = (follower + 1) % 4
 
-        def only(_: SignerIndex, receiver: SignerIndex, message: Message, follower: int = follower) -> bool:
+        def only(
+            _: SignerIndex, receiver: SignerIndex, message: Message, follower: int = follower
+        ) -> bool:
             return not isinstance(message, BatchMessage) or receiver == follower
 
         scene.network.filter = only
@@ -120,7 +124,10 @@ class Flood(Liar):
         views = [random.randint(1, 10_000) for _ in range(20)]
         digest = self.role.anchor.digest
         kinds = [random.choice([Kind.NOTARIZE, Kind.FINALIZE]) for _ in views]
-        return [Send(None, VoteMessage(self.vote(kind, view, digest))) for kind, view in zip(kinds, views, strict=True)]
+        return [
+            Send(None, VoteMessage(self.vote(kind, view, digest)))
+            for kind, view in zip(kinds, views, strict=True)
+        ]
 
 
 def test_row_43_T31_a_flood_of_votes_for_future_views_is_bounded() -> None:
@@ -132,7 +139,9 @@ def test_row_43_T31_a_flood_of_votes_for_future_views_is_bounded() -> None:
     assert all(replica.sizes["votes"] <= 4 * 3 * 130 for replica in scene.replicas)
 
 
-def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_and_receipted() -> None:
+def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_and_receipted() -> (
+    None
+):
     scene = Scene(4)
     leader = scene.leader(1)
     late = [index for index in range(4) if index != leader][:2]
@@ -144,8 +153,13 @@ def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_an
         return not (statement.view == 1 and statement.kind is Kind.NOTARIZE and receiver in late)
 
     def certificates_too(sender: SignerIndex, receiver: SignerIndex, message: Message) -> bool:
-        hidden = type(message).__name__ in ("CertificateMessage", "Justify", "Propose") and receiver in late
-        return finalize_votes_are_slow(sender, receiver, message) and not (hidden and sender != leader)
+        hidden = (
+            type(message).__name__ in ("CertificateMessage", "Justify", "Propose")
+            and receiver in late
+        )
+        return finalize_votes_are_slow(sender, receiver, message) and not (
+            hidden and sender != leader
+        )
 
     scene.network.filter = certificates_too
     scene.start()
@@ -155,7 +169,9 @@ def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_an
     scene.settle(10.0)
     scene.run(2.0)
     anchored = {replica.final.anchor.height for replica in scene.replicas}
-    loaded = [block.header.height for block in scene.ledger.blocks.values() if block.header.batch_count]
+    loaded = [
+        block.header.height for block in scene.ledger.blocks.values() if block.header.batch_count
+    ]
     assert min(anchored) >= max(loaded)
     assert not any(replica.has_work for replica in scene.replicas)
 
@@ -176,7 +192,8 @@ def test_memory_does_not_grow_with_the_chain() -> None:
 
 
 class LateNews(Network):
-    """Until all is well, some members learn late what others say of one view, and that the one below it is final."""
+    """Until all is well, some members learn late what others say of one view, and that the one
+    below it is final."""
 
     def __init__(self, late: set[int], view: int) -> None:
         super().__init__(Random(1), delay=(DELTA, DELTA), salt=1)
@@ -192,7 +209,8 @@ class LateNews(Network):
 
 
 class NeverFinal(Puppet):
-    """Votes for every block, and neither says nor counts what is for a view's end or its finality."""
+    """Votes for every block, and neither says nor counts what is for a view's end or its
+    finality."""
 
     def on_event(self, event: ActorEvent, now: Now) -> list[Send]:
         if isinstance(event, Received) and kind_of(event.message) == "vote-FINALIZE":
@@ -200,12 +218,19 @@ class NeverFinal(Puppet):
         return super().on_event(event, now)
 
     def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:
-        return [send for send in sends if kind_of(send.message) not in ("vote-FINALIZE", "vote-NULLIFY", "Justify")]
+        return [
+            send
+            for send in sends
+            if kind_of(send.message) not in ("vote-FINALIZE", "vote-NULLIFY", "Justify")
+        ]
 
 
 @pytest.mark.parametrize("lying", [False, True])
-def test_a_chain_does_not_rest_below_an_empty_block_that_can_become_neither_final_nor_null(lying: bool) -> None:
-    """Honest delays suffice: some have said X of its view when they learn that it is notarized, the others F."""
+def test_a_chain_does_not_rest_below_an_empty_block_that_can_become_neither_final_nor_null(
+    lying: bool,
+) -> None:
+    """Honest delays suffice: some have said X of its view when they learn that it is notarized, the
+    others F."""
     empty = 3
     scene = Scene(4)
     followers = [index for index in range(4) if index != scene.leader(empty)]
@@ -216,10 +241,14 @@ def test_a_chain_does_not_rest_below_an_empty_block_that_can_become_neither_fina
     scene.start()
     scene.submit(scene.leader(1), b"only one")
     scene.run(5 * QUICK.delta0)
-    assert {Kind.NOTARIZE, Kind.FINALIZE} <= {said.kind for _, said in scene.said if said.view == empty}
-    assert {scene.honest(index).replica.final_view for index in range(4) if index not in late | set(liars)} == {
-        empty - 1
+    assert {Kind.NOTARIZE, Kind.FINALIZE} <= {
+        said.kind for _, said in scene.said if said.view == empty
     }
+    assert {
+        scene.honest(index).replica.final_view
+        for index in range(4)
+        if index not in late | set(liars)
+    } == {empty - 1}
     scene.run(8 * QUICK.delta0)
     network.late = set()
     words = {(node in late, said.kind) for node, said in scene.said if said.view == empty}

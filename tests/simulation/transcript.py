@@ -6,7 +6,6 @@ Owns the words alone; times and nodes stand in the world's trace.
 from typing import TYPE_CHECKING
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Linked, Received, Tick, Unlinked
 from strongroom.consensus.host_messages import EpochMessage, EpochRequest
 from strongroom.consensus.messages import (
     BatchMessage,
@@ -23,6 +22,7 @@ from strongroom.consensus.messages import (
     Status,
     VoteMessage,
 )
+from strongroom.consensus.replica.events import Linked, Received, Tick, Unlinked
 from strongroom.consensus.statements import Certificate, Vote
 from strongroom.consensus.types import Digest
 
@@ -59,7 +59,10 @@ def _message(message: Message) -> str:  # noqa: C901 (one line for each kind of 
         case CertificateMessage(certificate):
             return _certificate(certificate)
         case Justify(_, view, certificates, votes):
-            held = [*(_certificate(certificate) for certificate in certificates), *(_vote(vote) for vote in votes)]
+            held = [
+                *(_certificate(certificate) for certificate in certificates),
+                *(_vote(vote) for vote in votes),
+            ]
             return f"JUSTIFY in view {view}: {'; '.join(held) or 'nothing'}"
         case BatchMessage(batch):
             return f"BATCH {batch.header.sequence} of lane {batch.header.lane} {_short(batch.header.digest)}"

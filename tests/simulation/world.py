@@ -1,7 +1,8 @@
-"""A whole cluster from one seed: actors, a network, a clock, and checkers that look on after every event.
+"""A whole cluster from one seed: actors, a network, a clock, and checkers that look on after every
+event.
 
-Owns time and order, nothing else: one seed gives one world, event for event. Nodes are honest (the real Replica over a
-simulated disk) or liars; crashes fall on any boundary between two effects.
+Owns time and order, nothing else: one seed gives one world, event for event. Nodes are honest (the
+real Replica over a simulated disk) or liars; crashes fall on any boundary between two effects.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,10 +22,10 @@ from tests.simulation.realm import Realm, State
 from tests.simulation.transcript import describe
 
 from strongroom.consensus.blocks import Header, genesis_header
-from strongroom.consensus.events import Commit, Linked, Now, Received, Tick, Unlinked
 from strongroom.consensus.messages import Message, Propose
-from strongroom.consensus.replica import Replica
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.events import Commit, Linked, Now, Received, Tick, Unlinked
+from strongroom.consensus.replica.replica import Replica
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import ChainId, Digest, Epoch, Milliseconds, SignerIndex
 from strongroom.consensus.validators import EpochDescription
@@ -40,7 +41,8 @@ LiarFactory = Callable[[Role], Actor]
 
 
 class Secrets(Enum):
-    """How a node that restarts within a grace gets back the input secret that it needs to execute."""
+    """How a node that restarts within a grace gets back the input secret that it needs to
+    execute."""
 
     NEVER = "never"
     PEERS = "from a peer that executes"
@@ -77,13 +79,17 @@ class World(Witness):
             settings: of every honest replica.
             network: how messages travel.
             keyring: makes keys and verifies signatures.
-            wishes: height from which on the state wishes an epoch that nobody knows: the chain ends there.
+            wishes: height from which on the state wishes an epoch that nobody knows: the chain ends
+                there.
             reserves: nodes that exist and are no members yet.
-            rotate_every: blocks with batches after which the state wishes new keys for the same set.
-            members_min: members below which nobody leaves; without it, as many as the liars need around them.
+            rotate_every: blocks with batches after which the state wishes new keys for the same
+                set.
+            members_min: members below which nobody leaves; without it, as many as the liars need
+                around them.
             keeping: seats that keep their vote key from epoch to epoch.
             links: tell nodes of links that come up and are lost.
-            grace: seconds after an epoch began in which a node that restarts has lost the secret of the one before.
+            grace: seconds after an epoch began in which a node that restarts has lost the secret of
+                the one before.
             secrets: how it gets that back.
         """
         self.random = Random(seed)
@@ -113,7 +119,9 @@ class World(Witness):
         self.realm = Realm(self.keyring, seed, size + reserves, members=size, keeping=keeping)
         fewest = members_min or 3 * len(self.liars) + 1
         self._make_members(
-            seed, wishes or {}, partial(State, self.realm, members_min=fewest, rotate_every=rotate_every)
+            seed,
+            wishes or {},
+            partial(State, self.realm, members_min=fewest, rotate_every=rotate_every),
         )
         self.epochs: dict[Epoch, EpochDescription] = {self.members.epoch: self.members}
         """Every epoch that an honest node has begun."""
@@ -124,7 +132,9 @@ class World(Witness):
             make = liars.get(role.index)
             self.actors[role.index] = Honest(role, self) if make is None else make(role)
 
-    def _make_members(self, seed: int, wishes: dict[int, Digest], new_state: Callable[[], State]) -> None:
+    def _make_members(
+        self, seed: int, wishes: dict[int, Digest], new_state: Callable[[], State]
+    ) -> None:
         realm = self.realm
         self.members = realm.first
         self.chain = ChainId(sha256(b"chain %d" % seed).digest())
@@ -151,7 +161,7 @@ class World(Witness):
             for index in range(len(realm.node_keys))
         ]
 
-    # --- who is there -----------------------------------------------------------------------------------------------
+    # --- who is there -----------------------------------------------------------------------------
 
     def honest(self, index: int) -> Honest:
         """An honest node."""
@@ -162,7 +172,11 @@ class World(Witness):
     @property
     def honest_nodes(self) -> list[Honest]:
         """All honest nodes, up or down."""
-        return [actor for index, actor in self.actors.items() if isinstance(actor, Honest) and index not in self.liars]
+        return [
+            actor
+            for index, actor in self.actors.items()
+            if isinstance(actor, Honest) and index not in self.liars
+        ]
 
     @property
     def replicas(self) -> list[Replica]:
@@ -174,7 +188,7 @@ class World(Witness):
         wall = WALL_START_MS + int((self.now - START) * 1000) + self.skew_ms.get(index, 0)
         return Now(self.now, Milliseconds(wall))
 
-    # --- what the test does -----------------------------------------------------------------------------------------
+    # --- what the test does -----------------------------------------------------------------------
 
     def start(self, *but: int) -> "World":
         """Boot every node except some."""
@@ -211,16 +225,20 @@ class World(Witness):
         self._note_links()
 
     def lose_log(self, index: int) -> None:
-        """Delete the log of a node that is down; clients hand in again what was in it and is not final."""
+        """Delete the log of a node that is down; clients hand in again what was in it and is not
+        final."""
         assert index in self.down
         self._note(f"{index} loses its log")
         actor, node = self.honest(index), SignerIndex(index)
         actor.disk.lose_log()
-        given = tuple(tx for tx, to in self.submitted.items() if to == node and tx not in actor.store.seen)
+        given = tuple(
+            tx for tx, to in self.submitted.items() if to == node and tx not in actor.store.seen
+        )
         self._lost[node] = tuple(dict.fromkeys(self._lost.get(node, ()) + given))
 
     def crash_at(self, index: int, point: str, count: int) -> None:
-        """Take a node's power when it passes a boundary for the count-th time from now (any point if empty)."""
+        """Take a node's power when it passes a boundary for the count-th time from now (any point
+        if empty)."""
         self._crash_at[SignerIndex(index)] = (point, count)
 
     def stop_crashing(self) -> None:
@@ -228,7 +246,8 @@ class World(Witness):
         self._crash_at.clear()
 
     def cut_back(self, index: int, blocks: int) -> None:
-        """Damage the block store of a node that is down: only so many blocks, and their outcomes, are left."""
+        """Damage the block store of a node that is down: only so many blocks, and their outcomes,
+        are left."""
         node = SignerIndex(index)
         assert node in self.down
         disk = self.honest(index).disk
@@ -267,11 +286,14 @@ class World(Witness):
         """Has every honest node that is up stored every submitted transaction?"""
         wanted = len(self.submitted)
         return all(
-            len(self.transactions(node)) == wanted for node in self.honest_nodes if node.role.index not in self.down
+            len(self.transactions(node)) == wanted
+            for node in self.honest_nodes
+            if node.role.index not in self.down
         )
 
     def everybody_is_there(self) -> bool:
-        """Is every honest node that is up at the same final block of one epoch, executed, with no wish open?"""
+        """Is every honest node that is up at the same final block of one epoch, executed, with no
+        wish open?"""
         nodes = [node for node in self.honest_nodes if node.role.index not in self.down]
         ends = {(node.epoch, node.replica.final.digest) for node in nodes}
         return len(ends) == 1 and all(node.is_done for node in nodes)
@@ -280,15 +302,20 @@ class World(Witness):
     def everything_notarized_is_final(self) -> bool:
         """Does no honest node that is up hold a notarized block above its final one?
 
-        If it rested so for ever, whoever must know that everything notarized is final would wait: a linearizable query.
+        If it rested so for ever, whoever must know that everything notarized is final would wait: a
+        linearizable query.
         """
-        return all(replica.newest_notarized is None for replica in self.replicas if not replica.ended)
+        return all(
+            replica.newest_notarized is None for replica in self.replicas if not replica.ended
+        )
 
     def check_executing(self) -> None:
-        """Voting is not executing: without q members that execute no anchor is certified, and nothing goes on.
+        """Voting is not executing: without q members that execute no anchor is certified, and
+        nothing goes on.
 
         Raises:
-            Violation: fewer than q honest members that are up execute, and no liar could make up for it.
+            Violation: fewer than q honest members that are up execute, and no liar could make up
+                for it.
         """
         newest = self.epochs[max(self.epochs)]
         executing = [
@@ -300,13 +327,15 @@ class World(Witness):
             and node.role.index not in self.down
         ]
         if len(executing) < newest.quorum.size:
-            raise Violation("executing", f"{len(executing)} of {newest.quorum.size} needed execute: {executing}")
+            raise Violation(
+                "executing", f"{len(executing)} of {newest.quorum.size} needed execute: {executing}"
+            )
 
     def transactions(self, node: Honest) -> set[bytes]:
         """Submitted transactions that a node has stored as final."""
         return node.store.seen & self.submitted.keys()
 
-    # --- what happens -----------------------------------------------------------------------------------------------
+    # --- what happens -----------------------------------------------------------------------------
 
     def _push(self, at: float, what: str, node: SignerIndex, payload: object) -> None:
         self._serial += 1
@@ -336,10 +365,16 @@ class World(Witness):
     def _deliver(self, node: SignerIndex, event: ActorEvent) -> None:
         actor = self.actors[node]
         if self.trace is not None or isinstance(event, Received):
-            self._note(f"{node} {describe(event) if self.trace is not None else type(event).__name__}")
+            self._note(
+                f"{node} {describe(event) if self.trace is not None else type(event).__name__}"
+            )
         self._guarded(node, actor, lambda: actor.on_event(event, self.clock(node)))
         self._arm(node)
-        if isinstance(actor, Honest) and self.events % MEMORY_CHECK_EVERY == 0 and node not in self.down:
+        if (
+            isinstance(actor, Honest)
+            and self.events % MEMORY_CHECK_EVERY == 0
+            and node not in self.down
+        ):
             check_memory(node, actor.replica, len(actor.members.validators))
             check_held(node, [batch.header for batch in actor.pool.all()], LANE_BYTES_MAX)
 
@@ -366,7 +401,9 @@ class World(Witness):
         if not self._tells_links:
             return
         up, cut = [node for node in self.actors if node not in self.down], self.network.cut
-        links = {(a, b) for a in up for b in up if a != b and (a, b) not in cut and (b, a) not in cut}
+        links = {
+            (a, b) for a in up for b in up if a != b and (a, b) not in cut and (b, a) not in cut
+        }
         for node, peer in sorted(links ^ self._links):
             if self.actors[node].hears_links:
                 event = Linked(peer) if (node, peer) in links else Unlinked(peer)
@@ -386,14 +423,16 @@ class World(Witness):
         if node not in self.down and isinstance(actor, Honest):
             deadline = actor.deadline()
             if deadline is not None and deadline <= self.now:
-                raise Violation("no busy loop", f"node {node} wants a tick at {deadline}, it is {self.now}")
+                raise Violation(
+                    "no busy loop", f"node {node} wants a tick at {deadline}, it is {self.now}"
+                )
 
     def _note(self, line: str) -> None:
         self.digest.update(f"{self.now:.6f} {line}\n".encode())
         if self.trace is not None:
             self.trace.append(f"{self.now - START:9.4f} {line}")
 
-    # --- what honest nodes show (Witness) ---------------------------------------------------------------------------
+    # --- what honest nodes show (Witness) ---------------------------------------------------------
 
     def point(self, node: SignerIndex, name: str) -> None:
         planned = self._crash_at.get(node)
@@ -406,14 +445,18 @@ class World(Witness):
         raise Crash(name)
 
     def signed(self, node: SignerIndex, statement: Statement) -> None:
-        self._note(f"{node} signs {statement.kind.name} {statement.view} {statement.digest.hex()[:8]}")
+        self._note(
+            f"{node} signs {statement.kind.name} {statement.view} {statement.digest.hex()[:8]}"
+        )
         self.omniscient.signed(node, statement)
 
     def began(self, node: SignerIndex, members: EpochDescription) -> None:
         self._note(f"{node} begins epoch {members.epoch}")
         self._began.setdefault(members.epoch, self.now)
         if self.epochs.setdefault(members.epoch, members) != members:
-            raise Violation("exactly one next set", f"node {node} begins another epoch {members.epoch}")
+            raise Violation(
+                "exactly one next set", f"node {node} begins another epoch {members.epoch}"
+            )
 
     def committed(self, node: SignerIndex, commit: Commit) -> None:
         self._note(f"{node} stores {commit.header.height} {commit.header.digest.hex()[:8]}")
@@ -423,7 +466,9 @@ class World(Witness):
         blocks = self.honest(node).store.blocks
         for header, batches, certificate in blocks[self.ledger.heights[node] :]:
             digests = tuple(batch.header.digest for batch in batches)
-            self.ledger.committed(node, Commit(header, digests, certificate))  # survived, though never acknowledged
+            self.ledger.committed(
+                node, Commit(header, digests, certificate)
+            )  # survived, though never acknowledged
         self.ledger.booted(node, len(blocks))
 
     def lost_secret(self, node: SignerIndex) -> bool:
@@ -432,8 +477,14 @@ class World(Witness):
 
     def gives_secret(self, node: SignerIndex) -> bool:
         cut = self.network.cut
-        up = [other for other in self.honest_nodes if other.role.index not in self.down and other.role.index != node]
-        peers = [peer for peer in up if not {(peer.role.index, node), (node, peer.role.index)} & cut]
+        up = [
+            other
+            for other in self.honest_nodes
+            if other.role.index not in self.down and other.role.index != node
+        ]
+        peers = [
+            peer for peer in up if not {(peer.role.index, node), (node, peer.role.index)} & cut
+        ]
         if self._secrets is Secrets.NEVER:
             return False
         if any(peer.executes and peer.epoch >= self.honest(node).epoch for peer in peers):

@@ -1,4 +1,5 @@
-"""Evidence with a chosen defect: what a hostile host, operator or manufacturer could put together."""
+"""Evidence with a chosen defect: what a hostile host, operator or manufacturer could put
+together."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,10 +30,10 @@ from strongroom.enclave.attestation.deployment import Deployment, host_data
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
-from strongroom.enclave.constitution import Constitution
-from strongroom.enclave.founding import genesis_claims
+from strongroom.enclave.member.founding import genesis_claims
 from strongroom.enclave.platform.chip import GUEST_POLICY
 from strongroom.enclave.primitives import SigningKey
+from strongroom.enclave.proofs.constitution import Constitution
 
 PSS_384 = padding.PSS(mgf=padding.MGF1(SHA384()), salt_length=48)
 
@@ -85,7 +86,9 @@ class Bench:
     ) -> bytes:
         """The first applicant's evidence: what is changed here is changed before its chip signs."""
         said, chip = claims or self.claims(), self.first.chip
-        signed = (deployment or self.deployment(measurement=measurement)).sign(signer or self.first.operator_key)
+        signed = (deployment or self.deployment(measurement=measurement)).sign(
+            signer or self.first.operator_key
+        )
         report = chip.attest(
             said.report_data,
             measurement=measurement,
@@ -148,7 +151,10 @@ def reissue(
     name: x509.Name | None = None,
     scheme: padding.PSS | padding.PKCS1v15 = PSS_384,
     algorithm: SHA256 | SHA384 | SHA512 | None = None,
-    valid: tuple[datetime, datetime] = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)),
+    valid: tuple[datetime, datetime] = (
+        datetime(2020, 1, 1, tzinfo=UTC),
+        datetime(2050, 1, 1, tzinfo=UTC),
+    ),
     without: str = "",
     extra: tuple[tuple[x509.ExtensionType, bool], ...] = (),
 ) -> bytes:

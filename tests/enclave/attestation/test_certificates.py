@@ -1,4 +1,5 @@
-"""Certificates: exact profiles under pinned roots (T28). A forger owns an RSA key and copies everything else."""
+"""Certificates: exact profiles under pinned roots (T28). A forger owns an RSA key and copies
+everything else."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -78,10 +79,15 @@ def test_every_name_in_a_simulated_chain_says_simulated(position: int) -> None:
     ],
     ids=["pkcs1", "sha256", "sha512", "sha256-mgf1-sha384", "mgf1-sha256", "salt-32"],
 )
-def test_another_signature_algorithm_is_refused_everywhere_in_the_chain(change: dict[str, Any]) -> None:
+def test_another_signature_algorithm_is_refused_everywhere_in_the_chain(
+    change: dict[str, Any],
+) -> None:
     """T28: swapped algorithm, though each signature verifies."""
     vek, ask, ark = own()
-    assert refused(reissue(vek, intermediate_key(), **change), ask, ark) == Reason.CERTIFICATE_ALGORITHM
+    assert (
+        refused(reissue(vek, intermediate_key(), **change), ask, ark)
+        == Reason.CERTIFICATE_ALGORITHM
+    )
     assert refused(vek, reissue(ask, root_key(), **change), ark) == Reason.CERTIFICATE_ALGORITHM
     assert refused(vek, ask, reissue(ark, root_key(), **change)) == Reason.CERTIFICATE_ALGORITHM
 
@@ -91,9 +97,15 @@ def test_another_kind_of_key_is_refused() -> None:
     vek, ask, ark = own()
     short, curve = rsa_key(2048).public_key(), ec.generate_private_key(ec.SECP384R1()).public_key()
     for public in (p256_key(), rsa_key().public_key()):
-        assert refused(reissue(vek, intermediate_key(), public_key=public), ask, ark) == Reason.CERTIFICATE_ALGORITHM
+        assert (
+            refused(reissue(vek, intermediate_key(), public_key=public), ask, ark)
+            == Reason.CERTIFICATE_ALGORITHM
+        )
     for other in (short, curve):
-        assert refused(vek, reissue(ask, root_key(), public_key=other), ark) == Reason.CERTIFICATE_ALGORITHM
+        assert (
+            refused(vek, reissue(ask, root_key(), public_key=other), ark)
+            == Reason.CERTIFICATE_ALGORITHM
+        )
 
 
 def test_a_certificate_signed_by_another_key_of_the_same_name_is_refused() -> None:
@@ -123,26 +135,44 @@ def test_a_wrong_issuer_is_refused() -> None:
     """T28: the chip key names the root, the root names another, the intermediate names itself."""
     vek, ask, ark = own()
     root = x509.load_der_x509_certificate(ark).subject
-    assert refused(reissue(vek, intermediate_key(), issuer=root), ask, ark) == Reason.CERTIFICATE_ISSUER
-    assert refused(vek, reissue(ask, root_key(), issuer=subject("SEV-SIMULATED")), ark) == Reason.CERTIFICATE_ISSUER
-    assert refused(vek, ask, reissue(ark, root_key(), issuer=subject("ARK-other"))) == Reason.CERTIFICATE_ISSUER
+    assert (
+        refused(reissue(vek, intermediate_key(), issuer=root), ask, ark)
+        == Reason.CERTIFICATE_ISSUER
+    )
+    assert (
+        refused(vek, reissue(ask, root_key(), issuer=subject("SEV-SIMULATED")), ark)
+        == Reason.CERTIFICATE_ISSUER
+    )
+    assert (
+        refused(vek, ask, reissue(ark, root_key(), issuer=subject("ARK-other")))
+        == Reason.CERTIFICATE_ISSUER
+    )
     assert refused(vek, ark, ask) == Reason.CERTIFICATE_NAME
 
 
-@pytest.mark.parametrize(("organisation", "suffix"), [(ORGANISATION, "-SIMULATED"), (ORGANISATION, "-Milan")])
-def test_names_of_amd_under_a_root_that_is_not_amds_are_refused(organisation: str, suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("organisation", "suffix"), [(ORGANISATION, "-SIMULATED"), (ORGANISATION, "-Milan")]
+)
+def test_names_of_amd_under_a_root_that_is_not_amds_are_refused(
+    organisation: str, suffix: str
+) -> None:
     """T26: a profile belongs to a root's key, not to its name."""
     name = subject("ARK" + suffix, organisation)
     vek, ask, ark = own()
     lying_root = reissue(ark, root_key(), name=name, issuer=name)
-    assert refused(vek, reissue(ask, root_key(), issuer=name), lying_root) == Reason.CERTIFICATE_NAME
+    assert (
+        refused(vek, reissue(ask, root_key(), issuer=name), lying_root) == Reason.CERTIFICATE_NAME
+    )
 
 
 def test_a_chip_key_that_could_sign_certificates_is_refused() -> None:
     """T28."""
     vek, ask, ark = own()
     authority = ((x509.BasicConstraints(ca=True, path_length=None), True),)
-    assert refused(reissue(vek, intermediate_key(), extra=authority), ask, ark) == Reason.CERTIFICATE_EXTENSION
+    assert (
+        refused(reissue(vek, intermediate_key(), extra=authority), ask, ark)
+        == Reason.CERTIFICATE_EXTENSION
+    )
 
 
 def test_an_issuer_that_may_not_sign_certificates_is_refused() -> None:
@@ -156,16 +186,25 @@ def test_an_issuer_that_may_not_sign_certificates_is_refused() -> None:
         changed = reissue(ask, root_key(), extra=((constraints, True),))
         assert refused(vek, changed, ark) == Reason.CERTIFICATE_EXTENSION
     for oid in ("2.5.29.19", "2.5.29.15"):
-        assert refused(vek, reissue(ask, root_key(), without=oid), ark) == Reason.CERTIFICATE_EXTENSION
-        assert refused(vek, ask, reissue(ark, root_key(), without=oid)) == Reason.CERTIFICATE_EXTENSION
+        assert (
+            refused(vek, reissue(ask, root_key(), without=oid), ark) == Reason.CERTIFICATE_EXTENSION
+        )
+        assert (
+            refused(vek, ask, reissue(ark, root_key(), without=oid)) == Reason.CERTIFICATE_EXTENSION
+        )
 
 
 def test_a_critical_extension_that_nobody_here_knows_is_refused() -> None:
     """T28: RFC 5280 §4.2."""
     unknown = ((x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True),)
     vek, ask, ark = own()
-    assert refused(reissue(vek, intermediate_key(), extra=unknown), ask, ark) == Reason.CERTIFICATE_EXTENSION
-    assert refused(vek, reissue(ask, root_key(), extra=unknown), ark) == Reason.CERTIFICATE_EXTENSION
+    assert (
+        refused(reissue(vek, intermediate_key(), extra=unknown), ask, ark)
+        == Reason.CERTIFICATE_EXTENSION
+    )
+    assert (
+        refused(vek, reissue(ask, root_key(), extra=unknown), ark) == Reason.CERTIFICATE_EXTENSION
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,10 +223,16 @@ def test_a_critical_extension_that_nobody_here_knows_is_refused() -> None:
         (PRODUCT_NAME, b"\x16\x09SIMULATE", Reason.CERTIFICATE_EXTENSION),
     ],
 )
-def test_chip_key_extensions_must_be_whole_and_exact(oid: str, value: bytes | None, reason: Reason) -> None:
+def test_chip_key_extensions_must_be_whole_and_exact(
+    oid: str, value: bytes | None, reason: Reason
+) -> None:
     """T28, T22: AMD's extensions, missing or in another encoding."""
     vek, ask, ark = own()
-    extra = () if value is None else ((x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), False),)
+    extra = (
+        ()
+        if value is None
+        else ((x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), False),)
+    )
     assert oid.startswith(AMD_EXTENSIONS)
     assert refused(reissue(vek, intermediate_key(), without=oid, extra=extra), ask, ark) == reason
 
@@ -256,7 +301,9 @@ def odd(oid: x509.ObjectIdentifier, value: bytes) -> bytes:
     """A certificate of anybody's own making, with an extension of these bytes."""
     key = ec.generate_private_key(ec.SECP384R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "anybody")])
-    builder = x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key(), serial_number=5)
+    builder = x509.CertificateBuilder(
+        subject_name=name, issuer_name=name, public_key=key.public_key(), serial_number=5
+    )
     builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(
         datetime(2040, 1, 1, tzinfo=UTC)
     )
@@ -267,8 +314,12 @@ def odd(oid: x509.ObjectIdentifier, value: bytes) -> bytes:
     )
 
 
-@pytest.mark.parametrize("oid", [ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.ISSUER_ALTERNATIVE_NAME])
-@pytest.mark.parametrize("value", ["3002a300", "3002a500", "3003820180", "30058703010203", "0500", ""])
+@pytest.mark.parametrize(
+    "oid", [ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.ISSUER_ALTERNATIVE_NAME]
+)
+@pytest.mark.parametrize(
+    "value", ["3002a300", "3002a500", "3003820180", "30058703010203", "0500", ""]
+)
 def test_T31_a_certificate_that_the_library_parses_by_halves_is_a_refusal(
     oid: x509.ObjectIdentifier, value: str
 ) -> None:

@@ -1,4 +1,5 @@
-"""The bytes of claims, deployment, evidence, policy and constitution: golden, canonical, strict (T31)."""
+"""The bytes of claims, deployment, evidence, policy and constitution: golden, canonical, strict
+(T31)."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -10,12 +11,20 @@ from hypothesis import strategies as st
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds, PublicKey, Signature
+from strongroom.consensus.types import (
+    ChainId,
+    Digest,
+    Epoch,
+    Height,
+    Milliseconds,
+    PublicKey,
+    Signature,
+)
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.deployment import Deployment, SignedDeployment, host_data
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
-from strongroom.enclave.constitution import Constitution
+from strongroom.enclave.proofs.constitution import Constitution
 
 CLAIMS = Claims(
     chain=ChainId(bytes(32)),
@@ -32,7 +41,9 @@ CLAIMS = Claims(
     operator="acme",
     boot=1,
 )
-DEPLOYMENT = Deployment(name="n0", operator="acme", chip_id=b"\x07" * 64, measurement=b"\x08" * 48, region="eu")
+DEPLOYMENT = Deployment(
+    name="n0", operator="acme", chip_id=b"\x07" * 64, measurement=b"\x08" * 48, region="eu"
+)
 EVIDENCE = Evidence(
     report=b"r",
     vek=b"v",
@@ -97,7 +108,13 @@ def test_no_other_bytes_are_read_as_the_same_document(document: Any) -> None:
     """T31: trailing bytes, missing and surplus fields."""
     data, kind = document.encode(), type(document)
     fields = codec.decode(data)
-    for other in (b"", data + b"\x00", data[:-1], codec.encode(fields[:-1]), codec.encode((*fields, 0))):
+    for other in (
+        b"",
+        data + b"\x00",
+        data[:-1],
+        codec.encode(fields[:-1]),
+        codec.encode((*fields, 0)),
+    ):
         with pytest.raises(NotCanonical):
             kind.decode(other)
 
@@ -119,7 +136,9 @@ def test_what_decodes_encodes_to_the_same_bytes(document: Any, data: st.DataObje
     """T31: one value, one byte string, whatever is flipped."""
     original = document.encode()
     at = data.draw(st.integers(0, len(original) - 1))
-    changed = original[:at] + bytes((original[at] ^ data.draw(st.integers(1, 255)),)) + original[at + 1 :]
+    changed = (
+        original[:at] + bytes((original[at] ^ data.draw(st.integers(1, 255)),)) + original[at + 1 :]
+    )
     try:
         read = type(document).decode(changed)
     except NotCanonical:
@@ -212,7 +231,9 @@ def test_another_label_is_another_document() -> None:
             type(document).decode(codec.encode((b"strongroom/2/other", *fields[1:])))
     with pytest.raises(NotCanonical):
         Evidence.decode(
-            codec.encode((*codec.decode(EVIDENCE.encode())[:1], "tdx", *codec.decode(EVIDENCE.encode())[2:]))
+            codec.encode(
+                (*codec.decode(EVIDENCE.encode())[:1], "tdx", *codec.decode(EVIDENCE.encode())[2:])
+            )
         )
 
 

@@ -1,4 +1,5 @@
-"""Genuine AMD evidence, and tampered copies of it, judged by the same code as ours (vectors beside the repository)."""
+"""Genuine AMD evidence, and tampered copies of it, judged by the same code as ours (vectors beside
+the repository)."""
 
 import json
 from pathlib import Path
@@ -17,7 +18,11 @@ from strongroom.enclave.attestation.silicon import GUEST_RULES, VerifiedReport, 
 
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "attestation"
 CASES: list[dict[str, Any]] = (
-    [case for case in json.loads((VECTORS / "cases.json").read_text())["cases"] if case["kind"] == "sev-snp"]
+    [
+        case
+        for case in json.loads((VECTORS / "cases.json").read_text())["cases"]
+        if case["kind"] == "sev-snp"
+    ]
     if VECTORS.is_dir()
     else []
 )
@@ -84,18 +89,26 @@ def judge(case: dict[str, Any], **changes: Any) -> VerifiedReport:
         **changes,
     }
     return verify_report(
-        (VECTORS / files["report"]).read_bytes(), first_certificate(files["vek"]), ask, ark, **arguments
+        (VECTORS / files["report"]).read_bytes(),
+        first_certificate(files["vek"]),
+        ask,
+        ark,
+        **arguments,
     )
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case["verdict"] == "good"], ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case["verdict"] == "good"], ids=lambda case: case["id"]
+)
 def test_genuine_evidence_is_good(case: dict[str, Any]) -> None:
     verified = judge(case)
     assert not verified.simulated
     assert case["fields"]["product"].startswith(verified.product)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case["verdict"] == "bad"], ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case["verdict"] == "bad"], ids=lambda case: case["id"]
+)
 def test_tampered_evidence_is_refused_for_its_reason(case: dict[str, Any]) -> None:
     """T20, T21, T22, T28."""
     with pytest.raises(AttestationError) as caught:
@@ -103,7 +116,9 @@ def test_tampered_evidence_is_refused_for_its_reason(case: dict[str, Any]) -> No
     assert caught.value.reason == REASONS[case["id"]]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "fields" in case], ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "fields" in case], ids=lambda case: case["id"]
+)
 def test_every_field_is_read_as_the_manufacturer_wrote_it(case: dict[str, Any]) -> None:
     expected = case["fields"]
     data = (VECTORS / case["files"]["report"]).read_bytes()
@@ -114,7 +129,15 @@ def test_every_field_is_read_as_the_manufacturer_wrote_it(case: dict[str, Any]) 
     assert report.policy == int(expected["policy"], 16)
     assert report.vmpl == expected["vmpl"]
     assert report.platform_info == int(expected["platform_info"], 16)
-    for name in ("measurement", "report_data", "host_data", "chip_id", "reported_tcb", "committed_tcb", "launch_tcb"):
+    for name in (
+        "measurement",
+        "report_data",
+        "host_data",
+        "chip_id",
+        "reported_tcb",
+        "committed_tcb",
+        "launch_tcb",
+    ):
         assert getattr(report, name).hex() == expected[name]
     if report.cpuid is not None:
         assert expected["product"].startswith(str(product_of_cpuid(*report.cpuid[:2])))
@@ -145,7 +168,10 @@ def test_a_genuine_root_that_is_not_pinned_is_refused() -> None:
 
 def test_a_second_signature_over_a_genuine_report_is_a_replay() -> None:
     """T20."""
-    assert judge(BY_ID["snp-malleable-signature"]).report.replay_key == judge(BY_ID["snp-milan-good"]).report.replay_key
+    assert (
+        judge(BY_ID["snp-malleable-signature"]).report.replay_key
+        == judge(BY_ID["snp-milan-good"]).report.replay_key
+    )
 
 
 def test_the_tcb_of_turin_has_its_own_layout() -> None:

@@ -1,4 +1,5 @@
-"""The judge: each reason is reached, in the documented order, and nothing that was changed is accepted."""
+"""The judge: each reason is reached, in the documented order, and nothing that was changed is
+accepted."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -26,8 +27,8 @@ from strongroom.enclave.attestation.report import (
     measurement_digest,
 )
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, describe
+from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import GUEST_POLICY, SimulatedChip
-from strongroom.enclave.platform.manufacturer import Manufacturer
 
 P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 
@@ -58,10 +59,15 @@ def test_good_evidence_gives_an_enclave_with_everything_that_was_verified() -> N
 def test_only_the_verifier_makes_a_verified_enclave() -> None:
     enclave = bench().judge(bench().evidence())
     with pytest.raises(InvariantBroken):
-        VerifiedEnclave(made_by=object(), evidence=enclave.evidence, claims=enclave.claims, verified=enclave.verified)
+        VerifiedEnclave(
+            made_by=object(),
+            evidence=enclave.evidence,
+            claims=enclave.claims,
+            verified=enclave.verified,
+        )
 
 
-# --- T20: replay, relay, other keys -----------------------------------------------------------------------------------
+# --- T20: replay, relay, other keys ---------------------------------------------------------------
 
 
 def test_evidence_for_another_challenge_is_refused() -> None:
@@ -75,7 +81,9 @@ def test_evidence_for_another_chain_is_refused() -> None:
     assert refused(bench().evidence(), chain=ChainId(sha256(b"other").digest())) == Reason.CHAIN
 
 
-@pytest.mark.parametrize("field", ["node_key", "vote_key", "tls_key", "epoch_key_digest", "nonce", "chain"])
+@pytest.mark.parametrize(
+    "field", ["node_key", "vote_key", "tls_key", "epoch_key_digest", "nonce", "chain"]
+)
 def test_a_key_or_challenge_that_the_enclave_did_not_name_is_refused(field: str) -> None:
     """T20, T15, T42: the host puts one of its own into the claims after the chip signed."""
     changed = bench().claims(**{field: sha256(field.encode()).digest()})
@@ -99,7 +107,9 @@ def test_report_data_must_end_in_zeros() -> None:
     claims, chip = bench().claims(), bench().first.chip
     own = Evidence.decode(bench().evidence())
     report = chip.attest(
-        claims.report_data[:32] + bytes(31) + b"\x01", measurement=MEASUREMENT, host_data=own.report[Field.HOST_DATA]
+        claims.report_data[:32] + bytes(31) + b"\x01",
+        measurement=MEASUREMENT,
+        host_data=own.report[Field.HOST_DATA],
     )
     assert refused(swap(bench().evidence(), report=report)) == Reason.CLAIMS_BINDING
 
@@ -125,7 +135,8 @@ def test_a_signature_out_of_range_is_refused(coordinate: slice, value: int) -> N
 
 
 def test_every_single_changed_byte_is_refused() -> None:
-    """T20, T28, T31: one bit in each byte of the evidence, certificates and reserved bytes included."""
+    """T20, T28, T31: one bit in each byte of the evidence, certificates and reserved bytes
+    included."""
     evidence = bench().evidence()
     for at in range(len(evidence)):
         changed = evidence[:at] + bytes((evidence[at] ^ 1 << at % 8,)) + evidence[at + 1 :]
@@ -146,7 +157,7 @@ def test_whatever_a_host_does_to_the_bytes_is_refused(data: st.DataObject) -> No
             bench().judge(changed)
 
 
-# --- T21: what no policy can allow ------------------------------------------------------------------------------------
+# --- T21: what no policy can allow ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -173,7 +184,9 @@ def test_a_report_from_below_the_enclaves_level_is_refused(vmpl: int) -> None:
 
 def test_debug_is_refused_even_when_nothing_else_holds() -> None:
     """T21, T27: in code, before policy and certificates; hence the same reason on every replica."""
-    everything_wrong = swap(bench().evidence(policy=GUEST_POLICY | POLICY_DEBUG), vek=b"", ask=b"", ark=b"")
+    everything_wrong = swap(
+        bench().evidence(policy=GUEST_POLICY | POLICY_DEBUG), vek=b"", ask=b"", ark=b""
+    )
     nothing = policy_with(roots=(), measurements=(), chips=(), allow_simulated=False)
     assert refused(everything_wrong, policy=nothing, nonce=bytes(32)) == Reason.DEBUG_ALLOWED
 
@@ -194,7 +207,9 @@ def test_an_unknown_version_is_refused(version: int) -> None:
 
 def test_another_signature_algorithm_is_refused() -> None:
     """T21, T28."""
-    assert refused(_unsigned(algorithm=(Field.SIGNATURE_ALGORITHM, 0))) == Reason.SIGNATURE_ALGORITHM
+    assert (
+        refused(_unsigned(algorithm=(Field.SIGNATURE_ALGORITHM, 0))) == Reason.SIGNATURE_ALGORITHM
+    )
 
 
 def test_bytes_behind_the_signature_are_refused() -> None:
@@ -206,7 +221,10 @@ def test_bytes_behind_the_signature_are_refused() -> None:
 def test_another_length_is_refused(size: int) -> None:
     """T21."""
     report = Evidence.decode(bench().evidence()).report
-    assert refused(swap(bench().evidence(), report=report.ljust(size, b"\x00")[:size])) == Reason.LENGTH
+    assert (
+        refused(swap(bench().evidence(), report=report.ljust(size, b"\x00")[:size]))
+        == Reason.LENGTH
+    )
 
 
 @pytest.mark.parametrize("key", [1, 2, 6, 7])
@@ -220,7 +238,7 @@ def test_a_hidden_chip_is_refused() -> None:
     assert refused(_unsigned(flags=(Field.FLAGS, 2))) == Reason.SIGNING_KEY
 
 
-# --- T22: firmware ----------------------------------------------------------------------------------------------------
+# --- T22: firmware --------------------------------------------------------------------------------
 
 OLD = replace(SIMULATED_TCB, snp=SIMULATED_TCB.snp - 1)
 
@@ -229,7 +247,11 @@ def _on_chip(chip: SimulatedChip) -> tuple[bytes, Policy]:
     """The first applicant's evidence on another chip, and the policy that takes that chip."""
     first = bench().first
     moved = Applicant(
-        name=first.name, chip=chip, operator=first.operator, operator_key=first.operator_key, keys=first.keys
+        name=first.name,
+        chip=chip,
+        operator=first.operator,
+        operator_key=first.operator_key,
+        keys=first.keys,
     )
     chips = tuple(sorted((*bench().policy.chips, (first.operator, chip.chip_id))))
     return moved.evidence(bench().constitution), policy_with(chips=chips)
@@ -274,7 +296,7 @@ def test_a_report_that_claims_newer_firmware_than_its_key_was_derived_for_is_ref
     assert refused(_unsigned(tcb=(Field.REPORTED_TCB, raised))) == Reason.TCB_MISMATCH
 
 
-# --- T23: whose chip --------------------------------------------------------------------------------------------------
+# --- T23: whose chip ------------------------------------------------------------------------------
 
 
 def test_a_genuine_chip_of_nobody_is_refused() -> None:
@@ -315,17 +337,21 @@ def test_an_unknown_operator_is_refused() -> None:
     ],
 )
 def test_a_deployment_statement_about_something_else_is_refused(change: dict[str, Any]) -> None:
-    """T23: signed by the operator, committed to by the report, and about another node, chip, code or region."""
+    """T23: signed by the operator, committed to by the report, and about another node, chip, code
+    or region."""
     signer = key_named(change.get("operator", bench().first.operator))
     evidence = bench().evidence(deployment=bench().deployment(**change), signer=signer)
     assert refused(evidence) == Reason.DEPLOYMENT_BINDING
 
 
 def test_a_deployment_statement_that_the_enclave_was_not_launched_under_is_refused() -> None:
-    """T23: HOST_DATA is fixed at launch; a statement that fits in every word is shown for it afterwards."""
+    """T23: HOST_DATA is fixed at launch; a statement that fits in every word is shown for it
+    afterwards."""
     assert refused(bench().evidence(launched_under=bytes(32))) == Reason.DEPLOYMENT_BINDING
     signed = bench().deployment(name="n9").sign(bench().first.operator_key)
-    changed = swap(bench().evidence(), deployment=signed.statement, operator_signature=signed.signature)
+    changed = swap(
+        bench().evidence(), deployment=signed.statement, operator_signature=signed.signature
+    )
     assert refused(changed) == Reason.DEPLOYMENT_BINDING
 
 
@@ -336,7 +362,7 @@ def test_a_region_that_the_policy_does_not_name_is_refused() -> None:
     assert refused(evidence) == Reason.REGION
 
 
-# --- T24: which code --------------------------------------------------------------------------------------------------
+# --- T24: which code ------------------------------------------------------------------------------
 
 
 def test_code_that_the_policy_does_not_allow_is_refused() -> None:
@@ -344,17 +370,22 @@ def test_code_that_the_policy_does_not_allow_is_refused() -> None:
     assert refused(bench().evidence(measurement=bytes(48))) == Reason.MEASUREMENT
 
 
-# --- T26: simulated or genuine ----------------------------------------------------------------------------------------
+# --- T26: simulated or genuine --------------------------------------------------------------------
 
 
 def test_a_simulated_chip_is_refused_where_the_policy_takes_silicon_only() -> None:
     """T26: even though its root is pinned."""
-    assert refused(bench().evidence(), policy=policy_with(allow_simulated=False)) == Reason.SIMULATED
+    assert (
+        refused(bench().evidence(), policy=policy_with(allow_simulated=False)) == Reason.SIMULATED
+    )
 
 
 def test_a_simulated_root_that_is_not_pinned_is_refused_where_simulated_chips_are_allowed() -> None:
     """T26: `allow_simulated` opens no door to other simulated manufacturers, nor do AMD's roots."""
-    assert refused(bench().evidence(), policy=policy_with(roots=tuple(sorted(AMD_ROOTS)))) == Reason.ROOT_UNKNOWN
+    assert (
+        refused(bench().evidence(), policy=policy_with(roots=tuple(sorted(AMD_ROOTS))))
+        == Reason.ROOT_UNKNOWN
+    )
     chip = Manufacturer.create().make_chip()
     evidence, policy = _on_chip(chip)
     assert refused(evidence, policy=policy) == Reason.ROOT_UNKNOWN
@@ -367,7 +398,7 @@ def test_every_verdict_in_words_says_simulated() -> None:
     assert any(MEASUREMENT.hex() in line for line in words)
 
 
-# --- time and revocation ----------------------------------------------------------------------------------------------
+# --- time and revocation --------------------------------------------------------------------------
 
 
 def test_a_revoked_key_is_refused_wherever_it_stands_in_the_chain() -> None:
@@ -376,7 +407,10 @@ def test_a_revoked_key_is_refused_wherever_it_stands_in_the_chain() -> None:
     keys = read_chain(own.vek, own.ask, own.ark).keys
     assert len(keys) == 3
     for key in keys:
-        assert refused(bench().evidence(), policy=policy_with(revoked=(key,))) == Reason.CERTIFICATE_REVOKED
+        assert (
+            refused(bench().evidence(), policy=policy_with(revoked=(key,)))
+            == Reason.CERTIFICATE_REVOKED
+        )
     bench().judge(bench().evidence(), policy=policy_with(revoked=(Digest(bytes(32)),)))
 
 
@@ -407,7 +441,7 @@ def test_a_report_of_another_processor_than_the_certificates_is_refused() -> Non
     assert refused(_unsigned(cpuid=(Field.CPUID, 0xFFFFFF))) == Reason.PRODUCT
 
 
-# --- T27: one order of checks -----------------------------------------------------------------------------------------
+# --- T27: one order of checks ---------------------------------------------------------------------
 
 HIGH = Tcb(bootloader=255, tee=255, snp=255, microcode=255)
 DEFECTS: list[tuple[Reason, str, Any]] = [
@@ -442,7 +476,9 @@ DEFECTS: list[tuple[Reason, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("first", range(len(DEFECTS)), ids=lambda first: f"{first}-{DEFECTS[first][0]}")
+@pytest.mark.parametrize(
+    "first", range(len(DEFECTS)), ids=lambda first: f"{first}-{DEFECTS[first][0]}"
+)
 def test_of_many_defects_the_documented_first_one_is_the_reason(first: int) -> None:
     """T27: every defect from this one on is present at once; every replica names this one."""
     fields: dict[str, Any] = {}

@@ -21,7 +21,13 @@ def rules() -> Rules:
 
 def after(name: str, start: Rules | None = None, /, **arguments: Any) -> Rules:
     world = World()
-    return dry_run(start or rules(), name, tuple(arguments.items()), world.governance.nodes(), world.governance.current)
+    return dry_run(
+        start or rules(),
+        name,
+        tuple(arguments.items()),
+        world.governance.nodes(),
+        world.governance.current,
+    )
 
 
 def refusal(name: str, start: Rules | None = None, /, **arguments: Any) -> str:
@@ -35,7 +41,10 @@ def test_each_change_does_what_it_says() -> None:
     assert bytes(48) in after("allow_measurement", measurement=bytes(48)).policy.measurements
     assert ("operator0", chip) in after("allow_chip", operator="operator0", chip=chip).policy.chips
     assert after("allow_operator", operator="new", key=key).policy.operator_key("new") == key
-    assert after("allow_operator", operator="operator0", key=key).policy.operator_key("operator0") == key
+    assert (
+        after("allow_operator", operator="operator0", key=key).policy.operator_key("operator0")
+        == key
+    )
     assert "asia" in after("allow_region", region="asia").policy.regions
     (floors,) = after("set_floors", **FLOORS).policy.floors
     assert floors.launch.bootloader == 11
@@ -140,10 +149,21 @@ def test_what_would_change_nothing_is_refused() -> None:
 
 
 def test_arguments_of_the_command_line_become_canonical_ones() -> None:
-    texts = {"product": "Turin", "committed": "1,2,3,4", "launch": "1,2,3,4,5", "reported": "1,2,3,4"}
+    texts = {
+        "product": "Turin",
+        "committed": "1,2,3,4",
+        "launch": "1,2,3,4,5",
+        "reported": "1,2,3,4",
+    }
     assert dict(parse_change("set_floors", texts))["committed"] == (1, 2, 3, 4, 0)
     assert parse_change("rotate", {"compromised": "true"}) == (("compromised", True),)
-    assert parse_change("grant", {"program": "p", "role": "r", "identity": "id:" + "00" * 32})[2][1] == bytes(32)
-    for name, wrong in (("rotate", {}), ("rotate", {"compromised": "maybe"}), ("set_max_age", {"max_age_ms": "x"})):
+    assert parse_change("grant", {"program": "p", "role": "r", "identity": "id:" + "00" * 32})[2][
+        1
+    ] == bytes(32)
+    for name, wrong in (
+        ("rotate", {}),
+        ("rotate", {"compromised": "maybe"}),
+        ("set_max_age", {"max_age_ms": "x"}),
+    ):
         with pytest.raises(ProgramError):
             parse_change(name, wrong)

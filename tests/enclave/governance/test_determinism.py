@@ -1,4 +1,5 @@
-"""Replicas that execute, apply, take turns or look late hold the same; and what costs nothing costs nothing (T27)."""
+"""Replicas that execute, apply, take turns or look late hold the same; and what costs nothing costs
+nothing (T27)."""
 
 import time
 from dataclasses import replace
@@ -17,7 +18,20 @@ from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.hearing import Hearing
 from strongroom.enclave.programs.framework import ProgramError
 
-ACTS = ("rotate", "leave", "refresh", "attest", "offer", "ready", "terminal", "gap", "swap", "forbid", "late", "old")
+ACTS = (
+    "rotate",
+    "leave",
+    "refresh",
+    "attest",
+    "offer",
+    "ready",
+    "terminal",
+    "gap",
+    "swap",
+    "forbid",
+    "late",
+    "old",
+)
 
 
 def act(world: World, name: str, index: int) -> list[bytes]:
@@ -38,17 +52,27 @@ def act(world: World, name: str, index: int) -> list[bytes]:
         case "offer":
             return [world.offer(node)] if state.due else []
         case "ready":
-            return [world.ready(one, offer) for offer in state.offers()[:1] for one in world.nodes[: index + 2]]
+            return [
+                world.ready(one, offer)
+                for offer in state.offers()[:1]
+                for one in world.nodes[: index + 2]
+            ]
         case "forbid":
-            return [world.proposal("forbid_operator", by=f"member{index}", operator=f"operator{index}")]
+            return [
+                world.proposal("forbid_operator", by=f"member{index}", operator=f"operator{index}")
+            ]
         case "late":
-            return [world.say(node, public.READY, (int(state.epoch), bytes(32), bytes(32), bytes(1216)))]
+            return [
+                world.say(node, public.READY, (int(state.epoch), bytes(32), bytes(32), bytes(1216)))
+            ]
     return []
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 3)), min_size=5, max_size=40))
-def test_whoever_executes_and_whoever_applies_stand_at_the_same_state(plan: list[tuple[str, int]]) -> None:
+def test_whoever_executes_and_whoever_applies_stand_at_the_same_state(
+    plan: list[tuple[str, int]],
+) -> None:
     """World.block compares digests, documents and deadlines after every block."""
     world = World()
     said: list[bytes] = []
@@ -68,7 +92,8 @@ def test_whoever_executes_and_whoever_applies_stand_at_the_same_state(plan: list
 
 @pytest.mark.parametrize("moment", ["suspension", "expiry", "activation", "wish", "grace"])
 def test_a_replica_that_looks_late_does_not_miss_what_time_brought_about(moment: str) -> None:
-    """Whoever applied the blocks before executes the one in which evidence comes of age, as if it had looked before."""
+    """Whoever applied the blocks before executes the one in which evidence comes of age, as if it
+    had looked before."""
     assert after(moment, take_turns=True) == after(moment, take_turns=False)
 
 
@@ -160,7 +185,9 @@ def test_a_clients_dry_run_on_the_document_is_the_enclaves_own() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("text of a library"), ProgramError("refused", "late")])
-def test_what_fails_is_undone_and_halts_nobody(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_what_fails_is_undone_and_halts_nobody(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     """A bug of our own is a refusal, and shows no text."""
 
     def failing(hearing: Hearing) -> object:
@@ -168,6 +195,8 @@ def test_what_fails_is_undone_and_halts_nobody(monkeypatch: pytest.MonkeyPatch, 
         raise error
 
     world = World()
-    monkeypatch.setattr("strongroom.enclave.governance.governance.ACTIONS", {**ACTIONS, public.LEAVE: failing})
+    monkeypatch.setattr(
+        "strongroom.enclave.governance.governance.ACTIONS", {**ACTIONS, public.LEAVE: failing}
+    )
     code = world.refused(world.say(world.nodes[0], public.LEAVE, ()))
     assert code == (error.code if isinstance(error, ProgramError) else "internal")

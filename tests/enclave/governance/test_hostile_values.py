@@ -1,7 +1,8 @@
-"""Whatever a validator, a joiner or a member puts into a public transaction: a refusal with a ground, never more (T31).
+"""Whatever a validator, a joiner or a member puts into a public transaction: a refusal with a
+ground, never more (T31).
 
-They sign with their own keys, and their enclaves attest to whatever they are told. Everything is executed by one
-replica and applied by another, which must stand where the first one stands.
+They sign with their own keys, and their enclaves attest to whatever they are told. Everything is
+executed by one replica and applied by another, which must stand where the first one stands.
 """
 
 from typing import Any
@@ -27,7 +28,8 @@ NODE_ACTIONS = (public.SYNCED, public.LEAVE, public.REFRESH, public.OFFER, publi
 
 
 class Scene:
-    """A service in which every action has something to speak of: a joiner, an open offer, an open proposal."""
+    """A service in which every action has something to speak of: a joiner, an open offer, an open
+    proposal."""
 
     def __init__(self) -> None:
         self.world = world = World()
@@ -48,7 +50,12 @@ class Scene:
     def valid_fields(self, action: str, actor: NodeActor) -> tuple[Any, ...]:
         """Fields that are good, or would be at another time or from another node."""
         world, governance = self.world, self.world.governance
-        tip, epoch, due, offers = world.tip.height, int(governance.epoch), governance.due, governance.offers()
+        tip, epoch, due, offers = (
+            world.tip.height,
+            int(governance.epoch),
+            governance.due,
+            governance.offers(),
+        )
         members = due.digest if due else bytes(32)
         wraps = tuple((key, b"wrap") for key, _ in governance.recipients(due)) if due else ()
         offer = offers[0].digest if offers else bytes(32)
@@ -101,15 +108,22 @@ def test_T31_whatever_a_node_says_is_done_or_refused_on_a_ground(data: st.DataOb
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_T20_T31_whatever_a_chip_attests_to_is_admitted_or_refused_on_a_ground(data: st.DataObject) -> None:
+def test_T20_T31_whatever_a_chip_attests_to_is_admitted_or_refused_on_a_ground(
+    data: st.DataObject,
+) -> None:
     scene = Scene()
     world = scene.world
     actor = data.draw(st.sampled_from([*scene.actors, joiner("stranger")]))
     claims = Claims.decode(Evidence.decode(world.evidence(actor)).claims)
-    names = data.draw(st.lists(st.sampled_from(list(Claims.__dataclass_fields__)), min_size=1, max_size=3))
-    wrap_keys = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(BAD_HYBRID_KEYS)), max_size=2).map(tuple)
+    names = data.draw(
+        st.lists(st.sampled_from(list(Claims.__dataclass_fields__)), min_size=1, max_size=3)
+    )
+    wrap_keys = st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from(BAD_HYBRID_KEYS)), max_size=2
+    ).map(tuple)
     changed = {
-        name: data.draw(wrap_keys | TUPLES if name == "wrap_keys" else like(getattr(claims, name))) for name in names
+        name: data.draw(wrap_keys | TUPLES if name == "wrap_keys" else like(getattr(claims, name)))
+        for name in names
     }
     shown = forged_evidence(actor.applicant, claims, measurement=actor.measurement, **changed)
     addresses = tuple(data.draw(like(text)) for text in ("https://a:1", "a:2"))
@@ -131,7 +145,10 @@ def test_T31_whatever_members_propose_and_decide_stops_no_block(data: st.DataObj
         fields = (number.to_bytes(16, "big"), change, arguments)
         proposer = world.members["member0"]
         made = [signed(scene, proposer, public.PROPOSE, fields)]
-        id, digest = public.proposal_id(proposer.public, codec.encode(fields)), _digest(change, arguments)
+        id, digest = (
+            public.proposal_id(proposer.public, codec.encode(fields)),
+            _digest(change, arguments),
+        )
         for name in ("member1", "member2", "member3"):
             ballot = (id, digest, data.draw(st.booleans() | st.just(True)))
             made.append(signed(scene, world.members[name], public.BALLOT, ballot))
@@ -149,7 +166,9 @@ def argument(world: World, kind: Kind) -> Any:
         id(VALUE): [0, 1, 1_000, 2**32, 2**64 - 1],
         id(BOOL): [True, False],
     }
-    known = real.get(id(kind), [*policy.measurements, *(chip for _, chip in policy.chips), *range(3)])
+    known = real.get(
+        id(kind), [*policy.measurements, *(chip for _, chip in policy.chips), *range(3)]
+    )
     tcb = st.tuples(*[st.integers(-1, 256)] * 6)
     return st.one_of(st.sampled_from(known), st.sampled_from(known), tcb, LEAVES)
 
@@ -160,9 +179,15 @@ def _digest(change: str, arguments: tuple[Any, ...]) -> Digest:
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_T31_whatever_is_shown_as_evidence_of_an_offence_convicts_or_is_refused(data: st.DataObject) -> None:
+def test_T31_whatever_is_shown_as_evidence_of_an_offence_convicts_or_is_refused(
+    data: st.DataObject,
+) -> None:
     scene = Scene()
-    made = data.draw(st.sampled_from([two_votes(scene.world), two_batches(scene.world), two_votes(scene.world, 1, 2)]))
+    made = data.draw(
+        st.sampled_from(
+            [two_votes(scene.world), two_batches(scene.world), two_votes(scene.world, 1, 2)]
+        )
+    )
     value = _mutated(data, codec.decode(made)) if data.draw(st.booleans()) else data.draw(TUPLES)
     scene.run(public.evidence_envelope(codec.encode(value)))
     scene.run(public.evidence_envelope(data.draw(st.binary(max_size=80))))
@@ -177,7 +202,8 @@ def _mutated(data: st.DataObject, value: Any) -> Any:
 
 @pytest.mark.parametrize("bad", BAD_HYBRID_KEYS, ids=range(len(BAD_HYBRID_KEYS)))
 def test_a_key_to_which_nothing_can_be_sealed_is_registered_by_nobody(bad: bytes) -> None:
-    """T2A: as wrap key of an admission, of a joiner that is synced, of a ready; as key of an epoch."""
+    """T2A: as wrap key of an admission, of a joiner that is synced, of a ready; as key of an
+    epoch."""
     scene = Scene()
     world = scene.world
     member = world.nodes[1]
@@ -194,7 +220,9 @@ def test_a_key_to_which_nothing_can_be_sealed_is_registered_by_nobody(bad: bytes
 def _naming(world: World, actor: NodeActor, wrap_key: bytes) -> bytes:
     claims = Claims.decode(Evidence.decode(world.evidence(actor)).claims)
     wraps = ((int(world.governance.epoch) + 1, wrap_key),)
-    return forged_evidence(actor.applicant, claims, measurement=actor.measurement, boot=9, wrap_keys=wraps)
+    return forged_evidence(
+        actor.applicant, claims, measurement=actor.measurement, boot=9, wrap_keys=wraps
+    )
 
 
 def test_no_node_comes_in_under_the_vote_key_of_another() -> None:
@@ -218,7 +246,7 @@ def test_no_node_comes_in_under_the_vote_key_of_another() -> None:
     assert world.refused(envelope) == "taken"
 
 
-# --- containment: bugs that nobody has found yet ---------------------------------------------------------------------
+# --- containment: bugs that nobody has found yet --------------------------------------------------
 
 
 def test_a_bug_in_one_proposal_voids_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +267,9 @@ def test_a_bug_in_one_proposal_voids_that_one_alone(monkeypatch: pytest.MonkeyPa
     assert (world.status(one), world.status(other)) == ("void", "active")
 
 
-def test_an_epoch_that_cannot_be_described_is_voided_and_another_one_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_that_cannot_be_described_is_voided_and_another_one_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Rather than a block that ends every enclave at each replay."""
     world = World()
     world.decide("rotate", compromised=False)
@@ -260,7 +290,9 @@ def test_an_epoch_that_cannot_be_described_is_voided_and_another_one_begins(monk
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError, OSError])
-def test_what_this_process_lacks_becomes_no_outcome(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+def test_what_this_process_lacks_becomes_no_outcome(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     world = World()
 
     def failing(*_: Any) -> None:

@@ -51,7 +51,9 @@ def test_the_id_and_the_digest_follow_from_the_bytes() -> None:
 def test_a_stranger_neither_proposes_nor_votes() -> None:
     world = World()
     world.members = {**world.members, "stranger": key_named("stranger")}
-    assert world.refused(world.proposal("rotate", by="stranger", compromised=True)) == "not-a-member"
+    assert (
+        world.refused(world.proposal("rotate", by="stranger", compromised=True)) == "not-a-member"
+    )
     id, _ = world.ok(world.proposal("rotate", compromised=True))
     assert world.refused(world.ballot(id, "stranger")) == "not-a-member"
 
@@ -185,7 +187,9 @@ def test_a_key_makes_a_bounded_number_of_proposals(monkeypatch: pytest.MonkeyPat
     assert world.refused(world.proposal("rotate", compromised=False)) == "full"
 
 
-def test_old_proposals_leave_their_id_so_that_no_replay_opens_one_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_proposals_leave_their_id_so_that_no_replay_opens_one_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """T43."""
     monkeypatch.setattr(proposals, "DECIDED_MAX", 1)
     world = World()

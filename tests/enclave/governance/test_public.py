@@ -7,14 +7,16 @@ from tests.enclave.governance.world import World, split
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import ChainId, PublicKey, Signature
-from strongroom.enclave.envelope import read_envelope
+from strongroom.enclave.formats.envelope import read_envelope
 from strongroom.enclave.governance import public
 
 CHAIN = ChainId(bytes(range(32)))
 KEY = key_named("member0")
 
 
-def signed(chain: ChainId = CHAIN, action: str = public.WITHDRAW, fields: tuple[object, ...] = ("x",)) -> bytes:
+def signed(
+    chain: ChainId = CHAIN, action: str = public.WITHDRAW, fields: tuple[object, ...] = ("x",)
+) -> bytes:
     return public.sign_public(KEY.public, KEY.sign, chain, action, fields)
 
 
@@ -27,7 +29,9 @@ def test_a_signed_transaction_is_an_envelope_and_reads_back() -> None:
 
 def test_the_bytes_of_a_public_transaction_are_pinned() -> None:
     assert split(signed())[0].hex() == "93f8c420" + KEY.public.hex() + "a8" + b"withdraw".hex()
-    assert public.signed_bytes(CHAIN, b"a", b"b").startswith(labels.PUBLIC_TRANSACTION + b"\x00" + CHAIN)
+    assert public.signed_bytes(CHAIN, b"a", b"b").startswith(
+        labels.PUBLIC_TRANSACTION + b"\x00" + CHAIN
+    )
 
 
 def test_a_transaction_of_another_chain_is_not_signed() -> None:

@@ -1,11 +1,12 @@
-"""Nodes: admission, re-attestation, catching up, leaving, offences (T20, T25, T27, T29, T2A, T2B)."""
+"""Nodes: admission, re-attestation, catching up, leaving, offences (T20, T25, T27, T29, T2A,
+T2B)."""
 
 from typing import Any
 
 import pytest
 from tests.enclave.governance.world import NodeActor, World, hybrid, joiner
 
-from strongroom.consensus import evidence as offences
+from strongroom.consensus import equivocation as offences
 from strongroom.consensus.blocks import BatchHeader
 from strongroom.consensus.errors import AttestationError
 from strongroom.consensus.statements import Kind, Statement, Vote
@@ -49,7 +50,12 @@ def test_evidence_over_a_recent_block_admits_a_node() -> None:
     evidence = world.evidence(node)
     world.ok(world.say(node, public.ATTEST, (evidence, "https://a:1", "a:2")))
     entry = registered(world, node)
-    assert (entry.status, entry.name, entry.rpc, entry.peer) == ("joining", "new", "https://a:1", "a:2")
+    assert (entry.status, entry.name, entry.rpc, entry.peer) == (
+        "joining",
+        "new",
+        "https://a:1",
+        "a:2",
+    )
     assert entry.evidence_digest == digest(evidence)
     assert entry.simulated
     world.governance.may_get_keys(node.key)
@@ -79,7 +85,10 @@ def test_evidence_is_signed_with_the_node_key_that_it_names() -> None:
     """T20, T2B: somebody else's evidence admits nobody."""
     world = World()
     node, thief = allowed(world), joiner("thief")
-    assert world.refused(world.say(thief, public.ATTEST, (world.evidence(node), "", ""))) == "other-node"
+    assert (
+        world.refused(world.say(thief, public.ATTEST, (world.evidence(node), "", "")))
+        == "other-node"
+    )
 
 
 def test_evidence_for_another_chain_or_challenge_is_refused() -> None:
@@ -136,7 +145,9 @@ def test_no_two_nodes_have_one_name_tls_key_chip_or_vote_key() -> None:
     assert world.refused(world.attest(clone)) == "taken"
 
 
-def test_the_registry_is_bounded_and_forgets_who_was_removed_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_registry_is_bounded_and_forgets_who_was_removed_long_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(admission, "NODES_MAX", 5)
     world = World()
     node = allowed(world)
@@ -258,7 +269,9 @@ def test_a_joiner_that_executed_what_everybody_did_is_synced() -> None:
         ({"height": -1}, "too-old"),
     ],
 )
-def test_a_joiner_with_another_history_epoch_or_key_is_not_synced(changed: dict[str, Any], code: str) -> None:
+def test_a_joiner_with_another_history_epoch_or_key_is_not_synced(
+    changed: dict[str, Any], code: str
+) -> None:
     """T2A, T2B."""
     world = World()
     node = allowed(world)
@@ -331,7 +344,11 @@ def two_votes(world: World, index: int = 1, epoch: int = 0, kind: Kind = Kind.NO
     votes = []
     for byte in (1, 2):
         statement = Statement(kind, Epoch(epoch), View(3), Digest(bytes((byte,)) * 32))
-        votes.append(Vote(statement, SignerIndex(index), key.sign(statement.signed_bytes(world.genesis.chain))))
+        votes.append(
+            Vote(
+                statement, SignerIndex(index), key.sign(statement.signed_bytes(world.genesis.chain))
+            )
+        )
     return offences.encode_evidence(offences.VoteEvidence(*votes))
 
 
@@ -348,7 +365,10 @@ def two_batches(world: World, index: int = 1) -> bytes:
         )
         for size in (1, 2)
     ]
-    one, two = [(header, world.nodes[index].node.sign(header.signed_bytes(world.genesis.chain))) for header in headers]
+    one, two = [
+        (header, world.nodes[index].node.sign(header.signed_bytes(world.genesis.chain)))
+        for header in headers
+    ]
     return offences.encode_evidence(offences.BatchEvidence(*one, *two))
 
 
@@ -417,4 +437,8 @@ def test_a_wrap_key_of_an_admission_is_for_the_next_epoch_only() -> None:
     node = allowed(world)
     wraps = ((Epoch(0), hybrid("a")), (Epoch(1), hybrid("b")), (Epoch(2), hybrid("c")))
     world.ok(world.attest(node, wrap_keys=wraps))
-    assert [world.governance.wrap_key(node.key, Epoch(epoch)) for epoch in range(3)] == [None, hybrid("b"), None]
+    assert [world.governance.wrap_key(node.key, Epoch(epoch)) for epoch in range(3)] == [
+        None,
+        hybrid("b"),
+        None,
+    ]

@@ -1,4 +1,5 @@
-"""Suspension, expiry, the wished set and the clock that they run on (T20, T22, T29; row 34 of the fault matrix)."""
+"""Suspension, expiry, the wished set and the clock that they run on (T20, T22, T29; row 34 of the
+fault matrix)."""
 
 import pytest
 from tests.enclave.governance.world import STEP_MS, NodeActor, World
@@ -149,7 +150,9 @@ def test_removals_go_first_and_at_most_a_third_changes_per_epoch() -> None:
     world = World()
     node = world.admit("n9")
     assert sorted(wished(world)) == ["n0", "n1", "n2", "n3", "n9"]
-    world.ok(world.say(world.nodes[0], public.LEAVE, ()), world.say(world.nodes[1], public.LEAVE, ()))
+    world.ok(
+        world.say(world.nodes[0], public.LEAVE, ()), world.say(world.nodes[1], public.LEAVE, ())
+    )
     assert wished(world) == ["n1", "n2", "n3"]
     world.turn(node)
     due = world.governance.due

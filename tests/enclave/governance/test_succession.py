@@ -98,7 +98,9 @@ def test_the_same_set_is_due_under_another_name_in_the_next_epoch() -> None:
         ({"wraps": (1, 2, 3, 4)}, "wraps"),
     ],
 )
-def test_an_offer_is_for_the_due_epoch_its_members_and_their_keys(changed: dict[str, Any], code: str) -> None:
+def test_an_offer_is_for_the_due_epoch_its_members_and_their_keys(
+    changed: dict[str, Any], code: str
+) -> None:
     """T2A."""
     world = due_world()
     assert world.refused(world.offer(world.nodes[0], **changed)) == code
@@ -110,10 +112,21 @@ def test_an_offer_wraps_to_exactly_those_who_announced_a_key_in_order() -> None:
     due = world.governance.due
     assert due is not None
     wraps = tuple((member, b"wrap") for member in due.members)
-    for wrong in (wraps[:3], wraps[1:], (*wraps, (joiner("x").key, b"wrap")), wraps[::-1], (*wraps[:3], wraps[2])):
+    for wrong in (
+        wraps[:3],
+        wraps[1:],
+        (*wraps, (joiner("x").key, b"wrap")),
+        wraps[::-1],
+        (*wraps[:3], wraps[2]),
+    ):
         assert world.refused(world.offer(world.nodes[0], wraps=wrong)) == "wraps"
     for size in (0, 4097):
-        assert world.refused(world.offer(world.nodes[0], wraps=(*wraps[:3], (wraps[3][0], bytes(size))))) == "wraps"
+        assert (
+            world.refused(
+                world.offer(world.nodes[0], wraps=(*wraps[:3], (wraps[3][0], bytes(size))))
+            )
+            == "wraps"
+        )
     world.ok(world.offer(world.nodes[0], wraps=wraps))
 
 
@@ -127,7 +140,9 @@ def test_an_offer_wraps_to_no_key_of_another_epoch() -> None:
     world.decide("rotate", compromised=False)
     due = world.governance.due
     assert due is not None
-    assert [key for key, _ in world.governance.recipients(due)] == sorted(node.key for node in world.nodes[:3])
+    assert [key for key, _ in world.governance.recipients(due)] == sorted(
+        node.key for node in world.nodes[:3]
+    )
     world.ok(world.offer(world.nodes[3]))
 
 
@@ -152,7 +167,9 @@ def test_T29_no_secret_is_wrapped_to_a_suspended_member() -> None:
     due = world.governance.due
     assert due is not None
     assert world.nodes[3].key in due.members
-    assert [member for member, _ in world.governance.recipients(due)] == [node.key for node in world.nodes[:3]]
+    assert [member for member, _ in world.governance.recipients(due)] == [
+        node.key for node in world.nodes[:3]
+    ]
 
 
 def test_a_suspended_member_offers_nothing() -> None:
@@ -172,13 +189,18 @@ def test_a_member_has_one_offer_for_a_due_set() -> None:
     assert world.refused(envelope) == "twice"
     assert world.refused(world.offer(world.nodes[0], "another")) == "twice"
     world.ok(world.offer(world.nodes[1]))
-    assert [offer.offerer for offer in world.governance.offers()] == [node.key for node in world.nodes[:2]]
+    assert [offer.offerer for offer in world.governance.offers()] == [
+        node.key for node in world.nodes[:2]
+    ]
 
 
 def test_the_current_key_is_offered_to_nobody_again() -> None:
     """T13."""
     world = due_world()
-    assert world.refused(world.offer(world.nodes[0], public_key=world.governance.public_key)) == "taken"
+    assert (
+        world.refused(world.offer(world.nodes[0], public_key=world.governance.public_key))
+        == "taken"
+    )
 
 
 def test_an_offer_of_an_epoch_is_none_for_the_next() -> None:
@@ -324,7 +346,11 @@ def test_the_terminal_block_makes_the_wish_the_epoch() -> None:
     world.block(terminal=True)
     governance = world.governance
     assert wish is not None
-    assert (governance.current, governance.epoch, governance.public_key) == (wish.description, 1, wish.public_key)
+    assert (governance.current, governance.epoch, governance.public_key) == (
+        wish.description,
+        1,
+        wish.public_key,
+    )
     assert (governance.wish, governance.due, governance.offers()) == (None, None, ())
     assert governance.grace_until_ms == world.tip.time_ms + 60_000
     assert governance.deadline_ms == governance.grace_until_ms

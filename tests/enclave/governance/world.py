@@ -1,7 +1,8 @@
 """A service as governance sees it: blocks of public transactions, no consensus, no keys of epochs.
 
-Every block is executed by one replica and applied by another, and both must stand where the other stands: so every test
-that uses this world is a test of determinism as well. `swap()` lets the one that applied go on executing.
+Every block is executed by one replica and applied by another, and both must stand where the other
+stands: so every test that uses this world is a test of determinism as well. `swap()` lets the one
+that applied go on executing.
 """
 
 from collections.abc import Sequence
@@ -22,17 +23,25 @@ from tests.enclave.fixtures import (
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Anchor, Header
-from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey, SignerIndex, View
+from strongroom.consensus.types import (
+    Digest,
+    Epoch,
+    Height,
+    Milliseconds,
+    PublicKey,
+    SignerIndex,
+    View,
+)
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.governance import public
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.records import BlockFacts, Offer
-from strongroom.enclave.keys import NodeKeys
+from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.primitives import HybridKey, Secret, SigningKey
 from strongroom.enclave.programs.governance import CLOCK
 from strongroom.enclave.programs.governance import governance as program
-from strongroom.enclave.state import State
+from strongroom.enclave.programs.state import State
 
 STEP_MS = 10
 
@@ -93,7 +102,8 @@ class NodeActor:
 
 
 def joiner(name: str, *, operator: str = "operator0", chip: Any = None) -> NodeActor:
-    """A new enclave, of an operator that the policy knows; its chip must still be allowed unless it is given."""
+    """A new enclave, of an operator that the policy knows; its chip must still be allowed unless it
+    is given."""
     return NodeActor(
         Applicant(
             name=name,
@@ -156,7 +166,9 @@ class World:
             next_epoch=following,
         )
 
-    def block(self, *envelopes: bytes, gap_ms: int = STEP_MS, terminal: bool = False) -> list[tuple[bool, Any]]:
+    def block(
+        self, *envelopes: bytes, gap_ms: int = STEP_MS, terminal: bool = False
+    ) -> list[tuple[bool, Any]]:
         """One block: executed by one replica, applied by the other."""
         header = self.next_header(gap_ms, terminal=terminal)
         one, other = self.executing, self.applying
@@ -169,7 +181,9 @@ class World:
             digest_of=self.digests.get,
             root_of=self.root,
         )
-        results = [codec.decode(one.governance.run(split(envelope), facts)) for envelope in envelopes]
+        results = [
+            codec.decode(one.governance.run(split(envelope), facts)) for envelope in envelopes
+        ]
         one.governance.end_block(header)
         if terminal:
             one.governance.end_epoch(header)
@@ -209,7 +223,9 @@ class World:
     def everything(self) -> object:
         """All that governance holds, but the clock."""
         maps = self.executing.state.maps
-        return {schema.name: tuple(held.items()) for schema, held in maps.items() if schema is not CLOCK}
+        return {
+            schema.name: tuple(held.items()) for schema, held in maps.items() if schema is not CLOCK
+        }
 
     # --- members ---
 
@@ -224,7 +240,9 @@ class World:
 
     def ballot(self, id: str, by: str, *, yes: bool = True, digest: bytes | None = None) -> bytes:
         if digest is None:
-            digest = next(one.digest for one in self.governance.document().proposals if one.id == id)
+            digest = next(
+                one.digest for one in self.governance.document().proposals if one.id == id
+            )
         return self.sign(by, public.BALLOT, (id, digest, yes))
 
     def decide(self, change: str, **arguments: Any) -> str:
@@ -275,7 +293,9 @@ class World:
         )
 
     def attest(self, node: NodeActor, height: int | None = None, /, **claimed: Any) -> bytes:
-        return self.say(node, public.ATTEST, (self.evidence(node, height, **claimed), "https://a:1", "a:2"))
+        return self.say(
+            node, public.ATTEST, (self.evidence(node, height, **claimed), "https://a:1", "a:2")
+        )
 
     def synced(self, node: NodeActor, **changed: Any) -> bytes:
         following = self.governance.epoch + 1
@@ -300,7 +320,13 @@ class World:
     def keep_attested(self) -> None:
         """Every validator attests again."""
         keys = {validator.node_key for validator in self.governance.current.validators}
-        self.ok(*[self.attest(node, vote_key=self.registered_vote(node)) for node in self.nodes if node.key in keys])
+        self.ok(
+            *[
+                self.attest(node, vote_key=self.registered_vote(node))
+                for node in self.nodes
+                if node.key in keys
+            ]
+        )
 
     def registered_vote(self, node: NodeActor) -> PublicKey:
         known = self.governance.node(node.key)
@@ -317,7 +343,9 @@ class World:
             "epoch": int(due.epoch),
             "members": due.digest,
             "public_key": hybrid("offered", due.epoch, node.key, tag),
-            "wraps": tuple((member, b"wrap for " + member) for member, _ in governance.recipients(due)),
+            "wraps": tuple(
+                (member, b"wrap for " + member) for member, _ in governance.recipients(due)
+            ),
         } | changed
         return self.say(node, public.OFFER, tuple(fields.values()))
 

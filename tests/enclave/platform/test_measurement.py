@@ -1,4 +1,5 @@
-"""The measurement names the code that runs: nothing is loaded that is not measured, nothing changes unseen (T24)."""
+"""The measurement names the code that runs: nothing is loaded that is not measured, nothing changes
+unseen (T24)."""
 
 import importlib.machinery
 import py_compile
@@ -27,16 +28,22 @@ def copy(tmp_path: Path) -> Path:
     for package in (strongroom.consensus, strongroom.enclave):
         name = package.__name__.split(".")[1]
         shutil.copytree(
-            Path(package.__path__[0]), tmp_path / "strongroom" / name, ignore=shutil.ignore_patterns("__pycache__")
+            Path(package.__path__[0]),
+            tmp_path / "strongroom" / name,
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
     return tmp_path
 
 
-def measured(source: Path | None = None, *, flags: tuple[str, ...] = ("-B",), more: str = "") -> str:
+def measured(
+    source: Path | None = None, *, flags: tuple[str, ...] = ("-B",), more: str = ""
+) -> str:
     """The digest that a fresh interpreter prints, or the last line of what went wrong."""
     environment = {} if source is None else {"PYTHONPATH": str(source)}
     command = [sys.executable, *flags, "-c", SHOW.format(programs=PROGRAMS, more=more)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
     return (done.stdout or done.stderr).strip().splitlines()[-1]
 
 
@@ -45,7 +52,8 @@ def test_a_copy_of_the_code_has_the_same_measurement_wherever_it_is_installed(co
 
 
 @pytest.mark.parametrize(
-    "file", ["enclave/attestation/verifier.py", "consensus/codec.py", "enclave/programs/__init__.py"]
+    "file",
+    ["enclave/attestation/verifier.py", "consensus/codec.py", "enclave/programs/__init__.py"],
 )
 def test_one_changed_byte_of_source_changes_the_measurement(copy: Path, file: str) -> None:
     """T24."""
@@ -136,7 +144,9 @@ def test_all_that_an_enclave_imports_is_measured() -> None:
         "after = {name.split('.')[0] for name, m in sys.modules.items() if getattr(m, '__spec__', None)}\n"
         "print(*sorted(after - before - set(sys.stdlib_module_names)))"
     )
-    done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", script], capture_output=True, text=True, check=True, timeout=30
+    )
     assert set(done.stdout.split()) <= set(LIBRARIES)
     assert "cryptography" in done.stdout
 
@@ -151,5 +161,7 @@ def test_all_that_an_enclave_imports_is_measured() -> None:
         ("PyPy 3.11.7", False),
     ],
 )
-def test_T27_it_says_whether_the_interpreters_outcomes_were_compared(python: str, agrees: bool) -> None:
+def test_T27_it_says_whether_the_interpreters_outcomes_were_compared(
+    python: str, agrees: bool
+) -> None:
     assert replace(measure(PROGRAMS), python=python).agrees is agrees

@@ -13,7 +13,10 @@ HOUR = 3600.0
 def readings(seconds: int, sizes: dict[str, float], *, per_hour: dict[str, float]) -> Memory:
     """One a second; every process grows steadily from its size."""
     return [
-        (float(at), {name: size + per_hour.get(name, 0.0) * at / HOUR for name, size in sizes.items()})
+        (
+            float(at),
+            {name: size + per_hour.get(name, 0.0) * at / HOUR for name, size in sizes.items()},
+        )
         for at in range(seconds + 1)
     ]
 
@@ -66,9 +69,22 @@ def test_the_suite_has_a_row_for_everything_that_is_promised() -> None:
     assert len(set(names)) == len(names)
     sizes = ["records of 256 B", "records of 1 KiB", "records of 16 KiB"]
     troubles = ["one of four dead", "one of four slow", "one of four catches up"]
-    loads = ["max throughput", "10 % load", "50 % load", "80 % load", "lone client", "16 connections × 4"]
-    assert {*loads, *sizes, *troubles, "one-shot envelopes", "n = 1", "n = 7", "n = 10"} <= set(names)
-    assert (soak(None, None).load.rate, soak(None, None).load.seconds, soak(500.0, 60.0).load.rate) == (3000, 600, 500)
+    loads = [
+        "max throughput",
+        "10 % load",
+        "50 % load",
+        "80 % load",
+        "lone client",
+        "16 connections × 4",
+    ]
+    assert {*loads, *sizes, *troubles, "one-shot envelopes", "n = 1", "n = 7", "n = 10"} <= set(
+        names
+    )
+    assert (
+        soak(None, None).load.rate,
+        soak(None, None).load.seconds,
+        soak(500.0, 60.0).load.rate,
+    ) == (3000, 600, 500)
 
 
 def test_a_table_has_a_line_a_row_and_says_what_a_row_has_beside() -> None:
@@ -86,7 +102,9 @@ def test_a_table_for_a_document_says_how_busy_the_machine_was() -> None:
     assert "load average 1.5 to 4.0" in lines[0]
 
 
-@pytest.mark.parametrize(("earlier", "said"), [({"a": report(committed_per_second=2500.0)}, 1), ({}, 0)])
+@pytest.mark.parametrize(
+    ("earlier", "said"), [({"a": report(committed_per_second=2500.0)}, 1), ({}, 0)]
+)
 def test_rows_are_compared_with_those_of_before(earlier: dict[str, Document], said: int) -> None:
     lines = compare({"a": report()}, earlier)
     assert len(lines) == said

@@ -1,4 +1,5 @@
-"""What the load calls fills the envelopes that are said, and is told when it is not all on the ledger."""
+"""What the load calls fills the envelopes that are said, and is told when it is not all on the
+ledger."""
 
 import asyncio
 import shutil
@@ -19,7 +20,9 @@ from strongroom.node.bench.work import CONTENTS_MAX, Payments, Records, Work
 PEOPLE = [person(f"client {number}") for number in range(3)]
 
 
-@pytest.mark.parametrize("work", [Payments(256), Payments(512), Records(256), Records(1024), Records(CONTENTS_MAX)])
+@pytest.mark.parametrize(
+    "work", [Payments(256), Payments(512), Records(256), Records(1024), Records(CONTENTS_MAX)]
+)
 def test_a_call_fills_an_envelope_of_the_size_that_is_said(work: Work) -> None:
     chain = Chain()
     session, _ = chain.open("alice")
@@ -29,7 +32,9 @@ def test_a_call_fills_an_envelope_of_the_size_that_is_said(work: Work) -> None:
     assert len(envelope) > work.envelope_bytes * 0.9
 
 
-async def test_a_slow_node_is_stopped_again_and_again_and_runs_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_node_is_stopped_again_and_again_and_runs_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(disturbances, "SLICE_SECONDS", 0.002)
     sent: list[signal.Signals] = []
     process = SimpleNamespace(send=sent.append)
@@ -42,7 +47,9 @@ async def test_a_slow_node_is_stopped_again_and_again_and_runs_in_the_end(monkey
     assert sent[-1] is signal.SIGCONT
 
 
-def test_without_py_spy_a_profile_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_py_spy_a_profile_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(OperatorFault, match="pip install"):

@@ -9,11 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from strongroom.node.cli.main import make_app
-from strongroom.node.client.service import load_service
+from strongroom.node.client.trust.service import load_service
 
 
 def strongroom(directory: Path, *arguments: str, code: int = 0) -> Any:
-    result = CliRunner().invoke(make_app(), [*arguments, "--dir", str(directory), "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(
+        make_app(), [*arguments, "--dir", str(directory), "--json"], catch_exceptions=False
+    )
     assert result.exit_code == code, result.output
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -35,7 +37,15 @@ def epochs(directory: Path) -> list[dict[str, Any]]:
 
 def pay(directory: Path) -> dict[str, Any]:
     done: dict[str, Any] = strongroom(
-        directory, "call", "payments.transfer", "to=bob", "amount=1", "--as", "alice", "--wait", "receipt"
+        directory,
+        "call",
+        "payments.transfer",
+        "to=bob",
+        "amount=1",
+        "--as",
+        "alice",
+        "--wait",
+        "receipt",
     )
     return done
 
@@ -49,8 +59,13 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
     assert len(epochs(cluster)[-1]["members"]) == 5
     assert len(load_service(cluster).endpoints) == 5
     assert pay(cluster)["result"] == {"balance": 999_998}
-    refused = CliRunner().invoke(make_app(), ["cluster", "add", "--region", "mars", "--dir", str(cluster)])
-    assert (refused.exit_code, "gov propose allow_region region=mars" in refused.stderr) == (2, True)
+    refused = CliRunner().invoke(
+        make_app(), ["cluster", "add", "--region", "mars", "--dir", str(cluster)]
+    )
+    assert (refused.exit_code, "gov propose allow_region region=mars" in refused.stderr) == (
+        2,
+        True,
+    )
     assert "mars" not in json.dumps(strongroom(cluster, "gov", "show"))
     assert not (cluster / "n5").exists()
     removed = strongroom(cluster, "cluster", "remove", "n0")
@@ -60,9 +75,24 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
     assert done["result"] == {"balance": 999_997}
     assert done["receipt"]["version"] == 2
     nodes = {node["name"]: node["status"] for node in strongroom(cluster, "explorer", "nodes")}
-    assert nodes == {"n0": "removed", "n1": "validator", "n2": "validator", "n3": "validator", "n4": "validator"}
+    assert nodes == {
+        "n0": "removed",
+        "n1": "validator",
+        "n2": "validator",
+        "n3": "validator",
+        "n4": "validator",
+    }
     pin = load_service(cluster).pin
-    verify = ["verify", "ledger", str(cluster / "n4"), "--service", pin, "--at-least", str(done["height"]), "--json"]
+    verify = [
+        "verify",
+        "ledger",
+        str(cluster / "n4"),
+        "--service",
+        pin,
+        "--at-least",
+        str(done["height"]),
+        "--json",
+    ]
     result = CliRunner().invoke(make_app(), verify, catch_exceptions=False)
     assert json.loads(result.stdout)["verdict"] == "valid", result.output
     strongroom(cluster, "cluster", "down")
@@ -73,7 +103,8 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
 
 @pytest.mark.long
 def test_a_node_joins_after_founders_were_replaced_by_other_operators_nodes(cluster: Path) -> None:
-    """Genesis knows none of the machines that took their places; fewer than a quorum of the set is known to it."""
+    """Genesis knows none of the machines that took their places; fewer than a quorum of the set is
+    known to it."""
     for gone in ("n0", "n1"):
         assert strongroom(cluster, "cluster", "add")["state"] == "voting"
         assert strongroom(cluster, "cluster", "remove", gone)["state"] == "removed"
@@ -82,7 +113,9 @@ def test_a_node_joins_after_founders_were_replaced_by_other_operators_nodes(clus
     newest = epochs(cluster)[-1]["members"]
     assert len(newest) == 5
     assert pay(cluster)["result"] == {"balance": 999_999}
-    verdicts = {node["name"]: node.get("verdict", "") for node in strongroom(cluster, "explorer", "nodes")}
+    verdicts = {
+        node["name"]: node.get("verdict", "") for node in strongroom(cluster, "explorer", "nodes")
+    }
     assert not any("not judged" in str(words) for words in verdicts.values()), verdicts
     log = (cluster / "n6" / "node.log").read_text()
     assert "certified validator, not judged yet" in log
@@ -98,5 +131,7 @@ def test_a_prepared_node_says_what_members_must_allow(cluster: Path) -> None:
     assert (cluster / "n9" / "node.toml").is_file()
     for words in prepared["proposals"]:
         _, _, change, *texts = words.split()
-        assert strongroom(cluster, "gov", "simulate", change, *texts, code=0 if change == "allow_operator" else 1)
+        assert strongroom(
+            cluster, "gov", "simulate", change, *texts, code=0 if change == "allow_operator" else 1
+        )
     strongroom(cluster, "gov", "show")

@@ -1,4 +1,5 @@
-"""The command line's form: every command is helped, quick, pure with --json, and tells its exit code."""
+"""The command line's form: every command is helped, quick, pure with --json, and tells its exit
+code."""
 
 import json
 import os
@@ -72,7 +73,7 @@ def folder(tmp_path: Path) -> Path:
     )
     node.config.write_text(dumps(config, base=node.directory))
     layout.ca.write_bytes(node.tls_certificate.read_bytes())
-    from strongroom.enclave.genesis import chain_of
+    from strongroom.enclave.proofs.genesis import chain_of
 
     document = {
         "service": PIN,
@@ -111,7 +112,9 @@ def test_version_and_help_load_nothing_heavy() -> None:
         "sys.argv = ['strongroom', '--version']; main()\n"
         "print(*sorted({'aiohttp', 'cryptography', 'lmdb', 'uvloop'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[0].startswith("strongroom ")
     assert done.stdout.splitlines()[1:] == [""]
 
@@ -121,7 +124,8 @@ def test_the_version_is_also_an_option_of_the_application() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["cluster", "nonsense"], ["cluster", "kill"], ["keys", "new", "a b"]]
+    "arguments",
+    [["nonsense"], ["cluster", "nonsense"], ["cluster", "kill"], ["keys", "new", "a b"]],
 )
 def test_wrong_usage_is_exit_2(arguments: list[str], tmp_path: Path) -> None:
     assert run(*arguments, env={"STRONGROOM_DIR": str(tmp_path)}).exit_code == 2
@@ -131,7 +135,9 @@ def test_wrong_usage_is_exit_2(arguments: list[str], tmp_path: Path) -> None:
     "arguments",
     [["status"], ["down"], ["stop", "n0"], ["start", "n0"], ["kill", "n0"], ["logs", "n0"]],
 )
-def test_without_a_cluster_the_folder_is_named_and_the_exit_code_is_2(arguments: list[str], tmp_path: Path) -> None:
+def test_without_a_cluster_the_folder_is_named_and_the_exit_code_is_2(
+    arguments: list[str], tmp_path: Path
+) -> None:
     done = run("cluster", *arguments, "--dir", str(tmp_path / "none"))
     assert done.exit_code == 2
     assert done.stdout == ""
@@ -149,7 +155,12 @@ def test_the_status_of_a_stopped_node_has_the_keys_of_the_interface(folder: Path
     assert (done.exit_code, done.stderr) == (0, "")
     document = json.loads(done.stdout)
     assert set(document) == {"chain", "service", "executing", "members", "quorum", "alarm", "nodes"}
-    assert [document[key] for key in ("executing", "members", "quorum", "alarm")] == [0, None, None, None]
+    assert [document[key] for key in ("executing", "members", "quorum", "alarm")] == [
+        0,
+        None,
+        None,
+        None,
+    ]
     assert document["nodes"] == [
         {
             "name": "n0",
@@ -172,11 +183,19 @@ def test_the_status_of_a_stopped_node_has_the_keys_of_the_interface(folder: Path
     ("arguments", "expected"),
     [
         (["cluster", "down"], {"stopped": []}),
-        (["cluster", "kill", "n0"], {"name": "n0", "pid": None, "enclave_pid": None, "state": "stopped"}),
-        (["cluster", "stop", "n0"], {"name": "n0", "pid": None, "enclave_pid": None, "state": "stopped"}),
+        (
+            ["cluster", "kill", "n0"],
+            {"name": "n0", "pid": None, "enclave_pid": None, "state": "stopped"},
+        ),
+        (
+            ["cluster", "stop", "n0"],
+            {"name": "n0", "pid": None, "enclave_pid": None, "state": "stopped"},
+        ),
     ],
 )
-def test_ending_what_does_not_run_is_harmless(folder: Path, arguments: list[str], expected: dict[str, Any]) -> None:
+def test_ending_what_does_not_run_is_harmless(
+    folder: Path, arguments: list[str], expected: dict[str, Any]
+) -> None:
     done = run(*arguments, "--json", "--dir", str(folder))
     assert (done.exit_code, json.loads(done.stdout)) == (0, expected)
 
@@ -193,7 +212,9 @@ def test_logs_are_shown_by_line(folder: Path) -> None:
     ClusterLayout(folder).node("n0").log.write_text("one\ntwo\nthree\n")
     assert run("cluster", "logs", "n0", "--dir", str(folder), "-n", "2").stdout == "two\nthree\n"
     lines = run("cluster", "logs", "n0", "--dir", str(folder), "--json").stdout.splitlines()
-    assert [json.loads(line) for line in lines] == [{"node": "n0", "line": text} for text in ("one", "two", "three")]
+    assert [json.loads(line) for line in lines] == [
+        {"node": "n0", "line": text} for text in ("one", "two", "three")
+    ]
 
 
 def test_keys_are_made_listed_and_shown(tmp_path: Path) -> None:
@@ -207,7 +228,9 @@ def test_keys_are_made_listed_and_shown(tmp_path: Path) -> None:
 
 def test_a_passphrase_comes_from_the_environment_where_nobody_can_be_asked(tmp_path: Path) -> None:
     environment = {"STRONGROOM_PASSPHRASE": "correct horse"}
-    done = run("keys", "new", "dave", "--passphrase", "--json", "--dir", str(tmp_path), env=environment)
+    done = run(
+        "keys", "new", "dave", "--passphrase", "--json", "--dir", str(tmp_path), env=environment
+    )
     assert json.loads(done.stdout)["passphrase"] is True
     assert "seed" not in json.loads((tmp_path / "keys" / "dave.json").read_text())
 

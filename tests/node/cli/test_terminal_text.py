@@ -1,4 +1,5 @@
-"""Nothing that comes from elsewhere moves a terminal's cursor, recolours it or turns its text round (T72)."""
+"""Nothing that comes from elsewhere moves a terminal's cursor, recolours it or turns its text round
+(T72)."""
 
 import ast
 import json
@@ -14,10 +15,10 @@ from tests.node.client.test_commands import shell
 from strongroom.node import cli
 from strongroom.node.cli import explorer_tables, governance_tables
 from strongroom.node.cli.cluster_screen import show_status
-from strongroom.node.cli.tables import facts, table
-from strongroom.node.cli.teller import Teller
-from strongroom.node.client.replies import fault_of
-from strongroom.node.terminal_text import escaped_json, shown, shown_lines
+from strongroom.node.client.calls.replies import fault_of
+from strongroom.node.terminal.tables import facts, table
+from strongroom.node.terminal.teller import Teller
+from strongroom.node.terminal.text import escaped_json, shown, shown_lines
 
 NASTY = "a\x1b[2J\x9b31m\u202egnp\u2066\u200b\u2028\x07\r\x7f\ud800z"
 OBEYED = set(NASTY) - set("a[2J31mgnpz")
@@ -29,12 +30,18 @@ def is_safe(text: str) -> bool:
 
 def test_one_piece_of_text_is_one_line_that_obeys_nobody() -> None:
     assert shown("für 東京 \u00e9") == "für 東京 \u00e9"
-    assert shown(NASTY + "\n").startswith("a\\x1b[2J\\x9b31m\\u202egnp\\u2066\\u200b\\u2028\\x07\\r\\x7f\\ud800z\\n")
+    assert shown(NASTY + "\n").startswith(
+        "a\\x1b[2J\\x9b31m\\u202egnp\\u2066\\u200b\\u2028\\x07\\r\\x7f\\ud800z\\n"
+    )
     assert shown_lines("one\ntwo\x1b") == "one\ntwo\\x1b"
     assert len(shown("\x1b" * 10**6)) < 5000
 
 
-@given(st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
 def test_json_keeps_its_value(value: Any) -> None:
     text = escaped_json(json.dumps(value, ensure_ascii=False))
     assert json.loads(text) == value
@@ -46,7 +53,10 @@ def test_tables_are_escaped_and_no_wider_than_the_terminal_and_lose_nothing(
     wide: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(wide))
-    rows = [[f"n{number}", "5a" * 32, NASTY, "[bold]no markup[/]", "東京" * 10, number] for number in range(3)]
+    rows = [
+        [f"n{number}", "5a" * 32, NASTY, "[bold]no markup[/]", "東京" * 10, number]
+        for number in range(3)
+    ]
     table(("name", "digest", "memo", "note", "place", "count"), rows, title=NASTY)
     output = capsys.readouterr().out
     assert is_safe(output)
@@ -59,11 +69,27 @@ def test_tables_are_escaped_and_no_wider_than_the_terminal_and_lose_nothing(
 
 
 def test_what_every_screen_shows_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    node = {"name": NASTY, "pid": 1, "enclave_pid": None, "state": NASTY, "height": NASTY, "executed": 1, "view": 1}
-    show_status({"service": NASTY, "nodes": [{**node, "peers": 3, "attestation": NASTY, "endpoint": NASTY}]})
-    governance_tables.show_nodes([{"name": "n1", "verdict": "good", "region": NASTY, "connected": False}])
-    governance_tables.show_members([{"name": NASTY, "public": NASTY, "roles": [{"program": NASTY, "role": NASTY}]}])
-    explorer_tables.show_transaction({"id": NASTY, "status": "final", "height": 1, "index": 0, "refusal": NASTY})
+    node = {
+        "name": NASTY,
+        "pid": 1,
+        "enclave_pid": None,
+        "state": NASTY,
+        "height": NASTY,
+        "executed": 1,
+        "view": 1,
+    }
+    show_status(
+        {"service": NASTY, "nodes": [{**node, "peers": 3, "attestation": NASTY, "endpoint": NASTY}]}
+    )
+    governance_tables.show_nodes(
+        [{"name": "n1", "verdict": "good", "region": NASTY, "connected": False}]
+    )
+    governance_tables.show_members(
+        [{"name": NASTY, "public": NASTY, "roles": [{"program": NASTY, "role": NASTY}]}]
+    )
+    explorer_tables.show_transaction(
+        {"id": NASTY, "status": "final", "height": 1, "index": 0, "refusal": NASTY}
+    )
     facts([(NASTY, NASTY)])
     teller = Teller()
     teller.step(NASTY)
@@ -84,22 +110,33 @@ async def test_a_memo_with_escapes_reaches_no_terminal_raw(tmp_path: Path) -> No
     memo = "x\x9b2J\u202ey"
     async with shell(tmp_path) as run:
         assert (
-            await run("call", "payments.transfer", "to=bob", "amount=5", f"memo={memo}", "--as", "alice")
+            await run(
+                "call", "payments.transfer", "to=bob", "amount=5", f"memo={memo}", "--as", "alice"
+            )
         ).exit_code == 0
         for options in ((), ("--json",)):
             result = await run("query", "payments.statement", "--as", "bob", *options)
             assert result.exit_code == 0
             assert is_safe(result.stdout)
-            assert json.loads(result.stdout.splitlines()[-1]) if options else "\\x9b2J\\u202ey" in result.stdout
+            assert (
+                json.loads(result.stdout.splitlines()[-1])
+                if options
+                else "\\x9b2J\\u202ey" in result.stdout
+            )
         assert (
-            json.loads((await run("query", "payments.statement", "--as", "bob", "--json")).stdout)["result"][0]["memo"]
+            json.loads((await run("query", "payments.statement", "--as", "bob", "--json")).stdout)[
+                "result"
+            ][0]["memo"]
             == memo
         )
 
 
 async def test_an_error_that_repeats_what_was_typed_is_escaped(tmp_path: Path) -> None:
     async with shell(tmp_path) as run:
-        for arguments in (("call", f"payments.{NASTY}", "--as", "alice"), ("query", "payments.balance", "--as", NASTY)):
+        for arguments in (
+            ("call", f"payments.{NASTY}", "--as", "alice"),
+            ("query", "payments.balance", "--as", NASTY),
+        ):
             result = await run(*arguments)
             assert result.exit_code == 2
             assert is_safe(result.output)
@@ -112,7 +149,9 @@ def test_commands_print_through_the_functions_that_escape() -> None:
     for path in sorted(folder.glob("*.py")):
         if path.name in allowed:
             continue
-        for call in [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]:
+        for call in [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+        ]:
             words = ast.unparse(call.func)
             assert words not in ("print", "typer.echo", "click.echo"), f"{path.name}:{call.lineno}"
             assert "console" not in words.lower(), f"{path.name}:{call.lineno}"

@@ -1,4 +1,5 @@
-"""`strongroom trust`: a page that says no more than tests show, and counts exactly what is measured."""
+"""`strongroom trust`: a page that says no more than tests show, and counts exactly what is
+measured."""
 
 import json
 import re
@@ -60,7 +61,9 @@ def test_the_document_is_the_measurement_of_this_installation(tmp_path: Path) ->
 
 
 def test_every_measured_file_is_counted_once(base: TrustedBase) -> None:
-    assert len(base.own) + sum(library.files for library in base.libraries) == len(base.measurement.files)
+    assert len(base.own) + sum(library.files for library in base.libraries) == len(
+        base.measurement.files
+    )
     for file in base.own:
         source = (ROOT / file.path.removeprefix("strongroom/")).read_text()
         assert file.lines == len(source.splitlines())
@@ -79,7 +82,10 @@ def test_what_an_enclave_loads_is_told_from_what_is_only_measured(base: TrustedB
 
 
 def test_words_comments_and_blanks_are_no_lines_of_code() -> None:
-    words, code = '"""A module.\n\nOf words.\n"""\n\n# a remark\n', "x = 1  # counted\n\n\ndef f() -> str:\n"
+    words, code = (
+        '"""A module.\n\nOf words.\n"""\n\n# a remark\n',
+        "x = 1  # counted\n\n\ndef f() -> str:\n",
+    )
     source = words + code + '    """Words."""\n    return "text"\n'
     assert _code_lines(source) == 3
 

@@ -1,7 +1,8 @@
-"""A service in this process: a founded cluster's real enclave code behind real TLS servers, ordered without consensus.
+"""A service in this process: a founded cluster's real enclave code behind real TLS servers, ordered
+without consensus.
 
-Each `FakeNode` is the Backend of one node; they share one `Orderer`, which makes certified blocks of what they are
-given. What a test wants a node to lie about, it sets on the node.
+Each `FakeNode` is the Backend of one node; they share one `Orderer`, which makes certified blocks
+of what they are given. What a test wants a node to lie about, it sets on the node.
 """
 
 import asyncio
@@ -27,21 +28,21 @@ from strongroom.consensus.types import Digest, Epoch, Height, TransactionId
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import Policy
-from strongroom.enclave.envelope import SESSION_QUERY, Query, read_envelope, transaction_id
-from strongroom.enclave.execution import Executor, Need
+from strongroom.enclave.execution.executor import Executor, Need
+from strongroom.enclave.execution.queries import BelowDemanded, QueryRefused
+from strongroom.enclave.formats.envelope import SESSION_QUERY, Query, read_envelope, transaction_id
+from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance.document import Document as PublicState
-from strongroom.enclave.outcome import Code
-from strongroom.enclave.queries import BelowDemanded, QueryRefused
-from strongroom.enclave.sender import Identity, seal_query
+from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.node import tls
-from strongroom.node.documents import block_document, envelope_document, receipt_of
-from strongroom.node.public_state import epoch_documents, member_documents, proposal_document
+from strongroom.node.api.documents import block_document, envelope_document, receipt_of
+from strongroom.node.api.public_state import epoch_documents, member_documents, proposal_document
+from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
+from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.rpc.backend import Blob, Document, Included
 from strongroom.node.rpc.door import open_door
-from strongroom.node.rpc.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
-from strongroom.node.stored import StoredBlock
 
 ISSUER = Identity(key_named("member0"))
 EPOCH = Epoch(0)
@@ -55,7 +56,8 @@ def certificates() -> list[tls.TlsIdentity]:
 
 
 class Orderer:
-    """Makes one block of everything that was submitted in a turn of the loop, and an empty one that anchors it."""
+    """Makes one block of everything that was submitted in a turn of the loop, and an empty one that
+    anchors it."""
 
     def __init__(self) -> None:
         self.chain = TurningChain()
@@ -67,7 +69,8 @@ class Orderer:
         self.honest_duplicates = False
         """Answer a second copy of an executed envelope as a duplicate, not with its place."""
         self.refuse_once: dict[int, Code] = {}
-        """Position among all envelopes ever given → refused so for good, by every node, unexecuted."""
+        """Position among all envelopes ever given → refused so for good, by every node,
+        unexecuted."""
         self.given = 0
         self._waiting: list[tuple[list[bytes], asyncio.Future[list[Included]] | None]] = []
         self._scheduled = False
@@ -107,7 +110,9 @@ class Orderer:
             if code is not None:
                 place = Included(transaction_id(envelope), Height(self.height + 1), at, code, b"")
                 refused[at] = self.places[place.id] = place
-        committed = iter(self._commit([one for at, one in enumerate(envelopes) if at not in refused]))
+        committed = iter(
+            self._commit([one for at, one in enumerate(envelopes) if at not in refused])
+        )
         self._commit([])
         return [refused[at] if at in refused else next(committed) for at in range(len(envelopes))]
 
@@ -116,7 +121,9 @@ class Orderer:
         self.certificates.append(self.chain.certificate(self.chain.tip))
         places = []
         for index, (id, code) in enumerate(outcome.ids_and_codes()):
-            place = Included(TransactionId(id), outcome.height, index, code, outcome.result_at(index) or b"")
+            place = Included(
+                TransactionId(id), outcome.height, index, code, outcome.result_at(index) or b""
+            )
             known = self.places.get(id)
             if known is None or (known.code and not code):
                 self.places[id] = place
@@ -248,7 +255,9 @@ class FakeNode:
             region=self.region,
         )
         evidence = one.chip.evidence(
-            replace(claims, **self.claims), measurement=measurement, deployment=deployment.sign(one.operator_key)
+            replace(claims, **self.claims),
+            measurement=measurement,
+            deployment=deployment.sign(one.operator_key),
         )
         return {"evidence": Blob(evidence), "nonce": nonce}
 
@@ -260,7 +269,10 @@ class FakeNode:
         return member_documents(self._state().member_rules())
 
     def service_nodes(self) -> list[Document]:
-        return [{"name": f"n{index}", "index": index, "verdict": "good (SIMULATED)"} for index in range(4)]
+        return [
+            {"name": f"n{index}", "index": index, "verdict": "good (SIMULATED)"}
+            for index in range(4)
+        ]
 
     def proposals(self) -> list[Document]:
         return [proposal_document(one) for one in self._state().proposals]
@@ -338,7 +350,14 @@ class FakeNode:
         for block, certificate in zip(chain.blocks, self.orderer.certificates, strict=True):
             if block.header.anchor.height >= place.height:
                 outcome = chain.outcomes[place.height - 1]
-                made = (outcome, place.index, chain.history, block.header, certificate, chain.epochs)
+                made = (
+                    outcome,
+                    place.index,
+                    chain.history,
+                    block.header,
+                    certificate,
+                    chain.epochs,
+                )
                 return receipt_of(chain.cluster.genesis, *made)
         raise NotYet("not anchored")
 
@@ -348,14 +367,18 @@ class FakeNode:
     def newest_block(self) -> int:
         return self.orderer.height
 
-    def block_reading(self, height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], Document]:
+    def block_reading(
+        self, height_or_hash: int | bytes, *, transactions: bool = True
+    ) -> Callable[[], Document]:
         if isinstance(height_or_hash, bytes) or not 0 < height_or_hash <= self.orderer.height:
             raise NotFound(f"no block {height_or_hash!r}")
         at = height_or_hash - 1
         made = self.orderer.chain.blocks[at]
         stored = StoredBlock(made.header, self.orderer.certificates[at], made.batches)
         names = [f"n{index}" for index in range(4)]
-        return lambda: block_document(stored, self.orderer.chain.outcomes[at], names, transactions=transactions)
+        return lambda: block_document(
+            stored, self.orderer.chain.outcomes[at], names, transactions=transactions
+        )
 
     def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
         raise NotFound("not asked for here")
@@ -386,7 +409,9 @@ class FakeNode:
             answer = executor.query(envelope)
             if isinstance(answer, Need):
                 place = self.orderer.places.get(TransactionId(answer.id))
-                outcome = b"" if place is None else self.orderer.chain.outcomes[place.height - 1].encode()
+                outcome = (
+                    b"" if place is None else self.orderer.chain.outcomes[place.height - 1].encode()
+                )
                 answer = executor.query(envelope, outcome)
         except QueryRefused as fault:
             raise Refused(str(fault), reason=fault.reason) from None
@@ -399,7 +424,9 @@ class FakeNode:
         """A genuine answer to somebody else's query."""
         chain = self.orderer.chain
         query = Query(chain.call("payments.balance"))
-        _, envelope = seal_query(chain.genesis.public_key, chain.genesis.chain, EPOCH, identity, query)
+        _, envelope = seal_query(
+            chain.genesis.public_key, chain.genesis.chain, EPOCH, identity, query
+        )
         answer: bytes = (await self.query(envelope))["answer"]
         return answer
 
@@ -408,7 +435,8 @@ class FakeNode:
 
 
 class Service:
-    """The whole: four nodes, and a folder with service.json and keys of member0 (who may issue), alice and bob."""
+    """The whole: four nodes, and a folder with service.json and keys of member0 (who may issue),
+    alice and bob."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -425,7 +453,9 @@ class Service:
         key.unlink(missing_ok=True)
         tls.write_identity(node.tls, certificate=certificate, key=key)
         context = tls.server_context(certificate, key)
-        runner = await serve(make_app(node, self.limits, open_door()), "127.0.0.1", self.ports[index], context)
+        runner = await serve(
+            make_app(node, self.limits, open_door()), "127.0.0.1", self.ports[index], context
+        )
         self.ports[index] = runner.addresses[0][1]
         self.runners[index] = runner
 

@@ -1,4 +1,5 @@
-"""`call`, `query`, `receipt`, `verify receipt`, `explorer`: JSON as INTERFACES fixes it, exit codes, words."""
+"""`call`, `query`, `receipt`, `verify receipt`, `explorer`: JSON as INTERFACES fixes it, exit
+codes, words."""
 
 import asyncio
 import json
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from strongroom.consensus.blocks import Header
 from strongroom.node.cli.main import make_app
-from strongroom.node.client import waiting
+from strongroom.node.client.calls import waiting
 from strongroom.node.rpc.backend import Blob
 
 ALICE = person("alice")
@@ -31,7 +32,9 @@ class Shell:
 
     async def __call__(self, *arguments: str) -> Result:
         command = [*arguments, "--dir", str(self.directory)]
-        return await asyncio.to_thread(lambda: CliRunner().invoke(make_app(), command, catch_exceptions=False))
+        return await asyncio.to_thread(
+            lambda: CliRunner().invoke(make_app(), command, catch_exceptions=False)
+        )
 
     async def json(self, *arguments: str, code: int = 0) -> Any:
         result = await self(*arguments, "--json")
@@ -50,7 +53,7 @@ async def shell(directory: Path) -> AsyncIterator[Shell]:
 PAY = ("call", "payments.transfer", "to=bob", "amount=5", "--as", "alice")
 
 
-# --- call and query -------------------------------------------------------------------------------------------------
+# --- call and query -------------------------------------------------------------------------------
 
 
 async def test_a_call_prints_id_place_and_opened_result(tmp_path: Path) -> None:
@@ -68,7 +71,9 @@ async def test_a_call_prints_id_place_and_opened_result(tmp_path: Path) -> None:
 
 async def test_a_programs_refusal_is_exit_1_with_code_and_message(tmp_path: Path) -> None:
     async with shell(tmp_path) as run:
-        document = await run.json("call", "payments.transfer", "to=bob", "amount=5000", "--as", "alice", code=1)
+        document = await run.json(
+            "call", "payments.transfer", "to=bob", "amount=5000", "--as", "alice", code=1
+        )
         assert document["ok"] is False
         assert document["error"]["code"] == "insufficient"
         assert set(document) == {"id", "height", "index", "ok", "error"}
@@ -121,7 +126,10 @@ async def test_a_query_demands_what_this_identity_has_seen_before(tmp_path: Path
         (("call", "payments.transfer", "to=bob", "to=bob", "--as", "alice"), "twice"),
         (("call", "payments.balance", "--as", "alice"), "query"),
         (("call", "transfer", "--as", "alice"), "payments.transfer"),
-        (("call", "payments.transfer", "to=bob", "amount=5", "--as", "zoe"), "strongroom keys new zoe"),
+        (
+            ("call", "payments.transfer", "to=bob", "amount=5", "--as", "zoe"),
+            "strongroom keys new zoe",
+        ),
         (("explorer", "tx", "4711"), "64"),
         (("explorer", "block", "latest"), "height"),
     ],
@@ -163,13 +171,17 @@ async def test_no_node_at_all_is_exit_3(tmp_path: Path) -> None:
     async with shell(tmp_path) as run:
         for index in range(4):
             await run.service.stop(index)
-        for arguments in ((*PAY, "--timeout", "0.5"), ("explorer", "nodes"), ("explorer", "status")):
+        for arguments in (
+            (*PAY, "--timeout", "0.5"),
+            ("explorer", "nodes"),
+            ("explorer", "status"),
+        ):
             result = await run(*arguments)
             assert result.exit_code == 3, result.output
             assert "strongroom cluster status" in result.stderr
 
 
-# --- receipts -------------------------------------------------------------------------------------------------------
+# --- receipts -------------------------------------------------------------------------------------
 
 
 async def _receipt(run: Shell) -> Path:
@@ -203,7 +215,12 @@ async def test_verify_receipt_needs_only_the_file_and_the_pin(tmp_path: Path) ->
         (lambda: None, ("--service", other), 1, "forged"),
         (lambda: None, ("--service", "sr1-short"), 4, "cannot check"),
         (lambda: None, (), 4, "cannot check"),
-        (lambda: path.write_text(_tampered(json.loads(path.read_text()))), ("--service", pin), 1, "forged"),
+        (
+            lambda: path.write_text(_tampered(json.loads(path.read_text()))),
+            ("--service", pin),
+            1,
+            "forged",
+        ),
         (lambda: path.write_text("not json"), ("--service", pin), 1, "forged"),
         (path.unlink, ("--service", pin), 4, "cannot check"),
     ]
@@ -225,14 +242,19 @@ async def test_a_receipt_that_does_not_verify_is_not_written(tmp_path: Path) -> 
         assert not (tmp_path / "r.json").exists()
 
 
-# --- explorer -------------------------------------------------------------------------------------------------------
+# --- explorer -------------------------------------------------------------------------------------
 
 
 async def test_status_shows_every_endpoint_also_one_that_does_not_answer(tmp_path: Path) -> None:
     async with shell(tmp_path) as run:
         await run.service.stop(1)
         document = await run.json("explorer", "status")
-        assert [node["state"] for node in document["nodes"]] == ["voting", "unreachable", "voting", "voting"]
+        assert [node["state"] for node in document["nodes"]] == [
+            "voting",
+            "unreachable",
+            "voting",
+            "voting",
+        ]
         assert document["service"] == run.service.orderer.chain.genesis.pin
         assert "unreachable" in (await run("explorer", "status")).stdout
 
@@ -286,7 +308,11 @@ async def test_verify_walks_from_a_block_to_the_pinned_genesis(tmp_path: Path) -
     async with shell(tmp_path) as run:
         await run.json(*PAY)
         document = await run.json("explorer", "verify", "3")
-        assert (document["verdict"], document["certified_height"], document["signers"]) == ("valid", 3, 3)
+        assert (document["verdict"], document["certified_height"], document["signers"]) == (
+            "valid",
+            3,
+            3,
+        )
         assert (await run.json("explorer", "verify", "9", code=1))["verdict"] == "incomplete"
 
 

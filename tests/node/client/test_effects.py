@@ -11,7 +11,9 @@ from strongroom.enclave.governance.document import Document
 from strongroom.node.client.effects import NEXT_EVIDENCE, NOW, effects_on_nodes, epochs_needed
 
 
-def simulated(world: World, change: str, **arguments: Any) -> tuple[list[tuple[str, str, str]], int]:
+def simulated(
+    world: World, change: str, **arguments: Any
+) -> tuple[list[tuple[str, str, str]], int]:
     """[(node, when, what)], and how many epochs it takes."""
     state = Document.read(codec.decode(codec.encode(world.governance.document())))
     listed = tuple(arguments.items())
@@ -72,7 +74,10 @@ def test_a_new_key_of_an_operator_takes_its_nodes_out_at_their_next_attestation(
     assert epochs == 2
     world.decide("allow_operator", operator="operator0", key=key)
     world.pass_time(3_600_000)
-    assert world.refused(world.attest(node, vote_key=world.registered_vote(node))) == "operator-signature"
+    assert (
+        world.refused(world.attest(node, vote_key=world.registered_vote(node)))
+        == "operator-signature"
+    )
 
 
 def test_a_shorter_age_suspends_whose_evidence_is_older_and_keeps_a_quorum() -> None:
@@ -80,7 +85,9 @@ def test_a_shorter_age_suspends_whose_evidence_is_older_and_keeps_a_quorum() -> 
     world.pass_time(400_000)
     names, epochs = simulated(world, "set_max_age", max_age_ms=60_000)
     assert [what for _, _, what in names].count("suspended until it attests again") == 1
-    assert [what for _, _, what in names].count("an alarm until it attests again: a quorum must stay") == 3
+    assert [what for _, _, what in names].count(
+        "an alarm until it attests again: a quorum must stay"
+    ) == 3
     assert epochs == 0
 
 
@@ -90,7 +97,9 @@ def test_a_revoked_key_makes_everybody_attest_again() -> None:
     names, _ = simulated(world, "revoke_key", key=bytes(32))
     assert {node for node, _, _ in names} == {"n0", "n1", "n2", "n3"}
     world.decide("revoke_key", key=bytes(32))
-    assert len([node for node in world.governance.nodes() if world.governance.is_suspended(node)]) == 1
+    assert (
+        len([node for node in world.governance.nodes() if world.governance.is_suspended(node)]) == 1
+    )
 
 
 def test_removal_names_the_one_node_and_what_changes_no_node_names_none() -> None:

@@ -1,4 +1,5 @@
-"""After a submission nothing hides id and fate: files, pipes, disks, Ctrl-C, expiry, liars (`call`, `gov`)."""
+"""After a submission nothing hides id and fate: files, pipes, disks, Ctrl-C, expiry, liars (`call`,
+`gov`)."""
 
 import asyncio
 import errno
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.node.client.calls.test_pipeline import funded, pay
 from tests.node.client.test_commands import FUNDS, PAY, Shell, shell
-from tests.node.client.test_pipeline import funded, pay
 
 from strongroom.consensus.types import Height
-from strongroom.node.client import waiting
+from strongroom.node.client.calls import waiting
 
 FULL = Path("/dev/full")
 COMMAND = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
@@ -30,7 +31,9 @@ def _id(run: Shell) -> str:
 
 
 @asynccontextmanager
-async def process(run: Shell, *arguments: str, **options: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(
+    run: Shell, *arguments: str, **options: Any
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The real command as a process of its own; ended if the test ends."""
     command = [*COMMAND, *arguments, "--dir", str(run.directory)]
     one = await asyncio.create_subprocess_exec(*command, **{"stderr": subprocess.PIPE, **options})
@@ -42,7 +45,7 @@ async def process(run: Shell, *arguments: str, **options: Any) -> AsyncIterator[
             await one.wait()
 
 
-# --- what cannot be written -----------------------------------------------------------------------------------------
+# --- what cannot be written -----------------------------------------------------------------------
 
 
 async def test_a_height_that_cannot_be_kept_is_a_warning_and_no_failure(
@@ -62,15 +65,21 @@ async def test_a_height_that_cannot_be_kept_is_a_warning_and_no_failure(
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
-@pytest.mark.parametrize("options", [(), ("--json",), ("--wait", "none", "--json"), ("--wait", "receipt")])
-async def test_a_full_disk_behind_stdout_hides_neither_id_nor_fate(tmp_path: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "options", [(), ("--json",), ("--wait", "none", "--json"), ("--wait", "receipt")]
+)
+async def test_a_full_disk_behind_stdout_hides_neither_id_nor_fate(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
     async with shell(tmp_path) as run:
         with FULL.open("wb") as full:
             async with process(run, *PAY, *options, stdout=full) as one:
                 _, errors = await one.communicate()
         id = _id(run)
         assert id in errors.decode()
-        assert ("may still be ordered" if "none" in options else "was executed at height 2") in errors.decode()
+        assert (
+            "may still be ordered" if "none" in options else "was executed at height 2"
+        ) in errors.decode()
         assert "Traceback" not in errors.decode()
         assert one.returncode == 0
 
@@ -95,13 +104,25 @@ async def test_a_closed_pipe_or_no_stdout_at_all_hides_neither_id_nor_fate(tmp_p
 async def test_a_refusal_keeps_its_exit_status_when_nothing_can_be_written(tmp_path: Path) -> None:
     async with shell(tmp_path) as run:
         command = 'exec "$@" >&- 2>&-'
-        pay = [*COMMAND, "call", "payments.transfer", "to=bob", f"amount={FUNDS + 1}", "--as", "alice"]
-        one = await asyncio.create_subprocess_exec("sh", "-c", command, "sh", *pay, "--dir", str(run.directory))
+        pay = [
+            *COMMAND,
+            "call",
+            "payments.transfer",
+            "to=bob",
+            f"amount={FUNDS + 1}",
+            "--as",
+            "alice",
+        ]
+        one = await asyncio.create_subprocess_exec(
+            "sh", "-c", command, "sh", *pay, "--dir", str(run.directory)
+        )
         assert await one.wait() == 1
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
-async def test_a_terminal_that_is_no_utf_8_gets_escapes_and_the_whole_answer(tmp_path: Path, encoding: str) -> None:
+async def test_a_terminal_that_is_no_utf_8_gets_escapes_and_the_whole_answer(
+    tmp_path: Path, encoding: str
+) -> None:
     async with shell(tmp_path) as run:
         environment = {**os.environ, "PYTHONIOENCODING": encoding}
         send = (*PAY, "memo=für 東京 \U0001fae8")
@@ -112,14 +133,18 @@ async def test_a_terminal_that_is_no_utf_8_gets_escapes_and_the_whole_answer(tmp
         async with process(run, *read, stdout=subprocess.PIPE, env=environment) as one:
             output, errors = await one.communicate()
         assert one.returncode == 0, errors
-        assert "für 東京 \U0001fae8" in json.dumps(json.loads(output.decode(encoding)), ensure_ascii=False)
+        assert "für 東京 \U0001fae8" in json.dumps(
+            json.loads(output.decode(encoding)), ensure_ascii=False
+        )
 
 
-# --- Ctrl-C and expiry ----------------------------------------------------------------------------------------------
+# --- Ctrl-C and expiry ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", [PAY, PROPOSE], ids=["call", "gov"])
-async def test_ctrl_c_says_the_id_and_that_it_may_still_be_ordered(tmp_path: Path, command: tuple[str, ...]) -> None:
+async def test_ctrl_c_says_the_id_and_that_it_may_still_be_ordered(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
     async with shell(tmp_path) as run:
         run.service.orderer.paused = True
         async with process(run, *command, "--json", stdout=subprocess.PIPE) as one:
@@ -167,7 +192,7 @@ async def test_gov_says_what_was_executed_when_only_its_proof_is_missing(
 
 
 def _not_yet(_id: bytes) -> Any:
-    from strongroom.node.rpc.faults import NotYet
+    from strongroom.node.faults import NotYet
 
     raise NotYet("not anchored")
 
@@ -186,7 +211,7 @@ async def test_a_receipt_that_does_not_come_does_not_hide_that_it_was_executed(
 
 
 async def test_one_nodes_refusal_to_take_a_vote_is_another_nodes_to_take(tmp_path: Path) -> None:
-    from strongroom.node.rpc.faults import Refused
+    from strongroom.node.faults import Refused
 
     async with shell(tmp_path) as run:
         run.service.nodes[0].refuse = [Refused("refused: malformed", reason="malformed")] * 9
@@ -201,12 +226,14 @@ async def test_what_a_node_names_another_transaction_for_is_not_believed(tmp_pat
         first = await run.json(*PROPOSE)
         place = run.service.orderer.places[bytes.fromhex(first["id"])]
         run.service.orderer.doctor = lambda _, own: replace(place)
-        second = await run.json("gov", "propose", "allow_region", "region=us-west", "--as", "member1")
+        second = await run.json(
+            "gov", "propose", "allow_region", "region=us-west", "--as", "member1"
+        )
         assert second["proposal"] != first["proposal"]
         assert second["id"] != first["id"]
 
 
-# --- heights --------------------------------------------------------------------------------------------------------
+# --- heights --------------------------------------------------------------------------------------
 
 
 async def test_a_height_that_one_node_names_is_not_kept_and_stops_no_query(tmp_path: Path) -> None:
@@ -218,10 +245,14 @@ async def test_a_height_that_one_node_names_is_not_kept_and_stops_no_query(tmp_p
         assert await run.json("query", "payments.balance", "--as", "alice")
 
 
-async def test_a_client_that_was_told_a_height_that_never_comes_goes_on_from_the_true_one(tmp_path: Path) -> None:
+async def test_a_client_that_was_told_a_height_that_never_comes_goes_on_from_the_true_one(
+    tmp_path: Path,
+) -> None:
     async with funded(tmp_path) as (service, client):
         lies = [Height(10**9)]
-        service.orderer.doctor = lambda _, place: replace(place, height=lies.pop()) if lies else place
+        service.orderer.doctor = lambda _, place: (
+            replace(place, height=lies.pop()) if lies else place
+        )
         await pay(client, 1)
         assert client.height == 10**9
         answer = await client.query("payments.balance")
@@ -237,9 +268,11 @@ async def test_a_kept_height_that_is_none_demands_nothing(tmp_path: Path, text: 
         assert (await run.json("query", "payments.balance", "--as", "alice"))["result"] == FUNDS
 
 
-async def test_one_nodes_word_that_the_epoch_is_over_makes_no_second_payment_of_a_submission(tmp_path: Path) -> None:
+async def test_one_nodes_word_that_the_epoch_is_over_makes_no_second_payment_of_a_submission(
+    tmp_path: Path,
+) -> None:
     """P6: it has the opening ordered, and says that it did not take it."""
-    from strongroom.node.rpc.faults import WrongChainOrEpoch
+    from strongroom.node.faults import WrongChainOrEpoch
 
     async with shell(tmp_path) as run:
         taken: list[str] = []

@@ -1,4 +1,5 @@
-"""`gov …` and the public tables of the explorer: signed in the open, proven by receipts, simulated by the rules."""
+"""`gov …` and the public tables of the explorer: signed in the open, proven by receipts, simulated
+by the rules."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +13,20 @@ from tests.node.client.test_commands import shell
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.enclave.governance.document import Document as PublicState
-from strongroom.enclave.sender import Identity
+from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.node.client.audit.reader import Reader
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.governing import Member, find_proposal, read_public_state
-from strongroom.node.client.reader import Reader
-from strongroom.node.client.service import load_service
+from strongroom.node.client.trust.service import load_service
 from strongroom.node.rpc.backend import Included
 
 LIMIT = ("set_limit", "name=grace_ms", "value=5000")
 REGION = ("allow_region", "region=us-east")
 
 
-async def test_a_proposal_is_accepted_by_more_than_half_and_every_step_is_proven(tmp_path: Path) -> None:
+async def test_a_proposal_is_accepted_by_more_than_half_and_every_step_is_proven(
+    tmp_path: Path,
+) -> None:
     async with shell(tmp_path) as run:
         proposed = await run.json("gov", "propose", *REGION, "--as", "member0")
         assert (proposed["ok"], proposed["status"]) == (True, "open")
@@ -31,7 +34,10 @@ async def test_a_proposal_is_accepted_by_more_than_half_and_every_step_is_proven
         assert (await run.json("gov", "vote", id[:8], "yes", "--as", "member1"))["status"] == "open"
         assert (await run.json("gov", "vote", id, "yes", "--as", "member2"))["status"] == "accepted"
         document = await run.json("gov", "show", id)
-        assert (document["change"], document["arguments"]) == ("allow_region", {"region": "us-east"})
+        assert (document["change"], document["arguments"]) == (
+            "allow_region",
+            {"region": "us-east"},
+        )
         assert (document["yes"], document["no"]) == (3, 0)
         assert document["activates_ms"] - document["decided_ms"] == 3_600_000
         assert [one["id"] for one in await run.json("gov", "show")] == [id]
@@ -46,7 +52,9 @@ async def test_what_governance_refuses_is_exit_1_with_its_code(tmp_path: Path) -
         id = (await run.json("gov", "propose", *REGION, "--as", "member0"))["proposal"]
         again = await run.json("gov", "vote", id, "no", "--as", "member0", code=1)
         assert (again["ok"], again["error"]["code"]) == (False, "twice")
-        assert (await run.json("gov", "vote", id, "yes", "--as", "alice", code=1))["error"]["code"] == "not-a-member"
+        assert (await run.json("gov", "vote", id, "yes", "--as", "alice", code=1))["error"][
+            "code"
+        ] == "not-a-member"
         assert (await run.json("gov", "withdraw", id, "--as", "member1", code=1))["ok"] is False
         assert (await run.json("gov", "withdraw", id, "--as", "member0"))["status"] == "withdrawn"
         result = await run("gov", "vote", id, "maybe", "--as", "member1")
@@ -68,12 +76,16 @@ async def test_names_of_the_folder_stand_for_identities_and_keys(tmp_path: Path)
         id = (await run.json("gov", "propose", *grant, "--as", "member0"))["proposal"]
         document = await run.json("gov", "show", id)
         assert document["arguments"]["identity"] == Identity(key_named("bob")).id.hex()
-        id = (await run.json("gov", "propose", "add_member", "name=bob", "key=bob", "--as", "member0"))["proposal"]
+        id = (
+            await run.json("gov", "propose", "add_member", "name=bob", "key=bob", "--as", "member0")
+        )["proposal"]
         document = await run.json("gov", "show", id)
         assert document["arguments"] == {"name": "bob", "key": key_named("bob").public.hex()}
 
 
-async def test_a_simulation_says_who_must_agree_and_what_would_lock_everybody_out(tmp_path: Path) -> None:
+async def test_a_simulation_says_who_must_agree_and_what_would_lock_everybody_out(
+    tmp_path: Path,
+) -> None:
     """T43, T44: nothing is sent."""
     async with shell(tmp_path) as run:
         document = await run.json("gov", "simulate", *LIMIT)
@@ -85,14 +97,18 @@ async def test_a_simulation_says_who_must_agree_and_what_would_lock_everybody_ou
         assert run.service.payments() == 0
 
 
-async def test_T43_a_node_cannot_have_a_member_vote_on_another_change_than_it_shows(tmp_path: Path) -> None:
+async def test_T43_a_node_cannot_have_a_member_vote_on_another_change_than_it_shows(
+    tmp_path: Path,
+) -> None:
     async with shell(tmp_path) as run:
         id = (await run.json("gov", "propose", *LIMIT, "--as", "member0"))["proposal"]
 
         def disguise(state: PublicState) -> PublicState:
             (proposal,) = state.proposals
             return state._replace(
-                proposals=(proposal._replace(change="allow_region", arguments=(("region", "us-east"),)),)
+                proposals=(
+                    proposal._replace(change="allow_region", arguments=(("region", "us-east"),)),
+                )
             )
 
         for node in run.service.nodes:

@@ -34,7 +34,9 @@ def test_an_existing_identity_is_never_overwritten(keys: KeyFolder) -> None:
     assert (keys.directory / "alice.json").read_bytes() == before
 
 
-def test_with_a_passphrase_the_seed_is_not_in_the_file(keys: KeyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_passphrase_the_seed_is_not_in_the_file(
+    keys: KeyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = keys.new("alice", passphrase="correct horse")
     document = json.loads((keys.directory / "alice.json").read_text())
     assert "seed" not in document
@@ -79,7 +81,8 @@ def test_a_key_file_that_others_may_read_is_refused_with_what_to_do(keys: KeyFol
         '{"public": "%s", "seed": "00"}' % ("00" * 32),
         '{"public": "%s", "seed": 7}' % ("00" * 32),
         '{"public": "%s", "scrypt": {}}' % ("00" * 32),
-        '{"public": "%s", "scrypt": {"n": -1, "r": 8, "p": 1, "salt": "", "box": ""}}' % ("00" * 32),
+        '{"public": "%s", "scrypt": {"n": -1, "r": 8, "p": 1, "salt": "", "box": ""}}'
+        % ("00" * 32),
     ],
 )
 def test_a_damaged_key_file_is_an_operators_fault(keys: KeyFolder, text: str) -> None:
@@ -122,12 +125,21 @@ def test_the_list_is_by_name_and_says_which_take_a_passphrase(keys: KeyFolder) -
     keys.new("bob", passphrase="p")
     keys.new("alice")
     (keys.directory / "alice.seen").write_text("7\n")
-    assert [(entry.name, entry.sealed) for entry in keys.list()] == [("alice", False), ("bob", True)]
+    assert [(entry.name, entry.sealed) for entry in keys.list()] == [
+        ("alice", False),
+        ("bob", True),
+    ]
 
 
 def test_arguments_by_text_and_by_value_come_to_the_same(keys: KeyFolder) -> None:
     made = keys.new("bob")
     names = Names(keys)
-    by_text = names.transaction("payments.transfer", {"to": "bob", "amount": "5", "memo": "rent"}, texts=True)
-    assert by_text == names.transaction("payments.transfer", {"to": made.id, "amount": 5, "memo": "rent"})
-    assert by_text == names.transaction("payments.transfer", {"to": "bob", "amount": 5, "memo": "rent"})
+    by_text = names.transaction(
+        "payments.transfer", {"to": "bob", "amount": "5", "memo": "rent"}, texts=True
+    )
+    assert by_text == names.transaction(
+        "payments.transfer", {"to": made.id, "amount": 5, "memo": "rent"}
+    )
+    assert by_text == names.transaction(
+        "payments.transfer", {"to": "bob", "amount": 5, "memo": "rent"}
+    )

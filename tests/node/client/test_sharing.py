@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.node.client.calls.test_connection import answering, connected
+from tests.node.client.calls.test_pipeline import ALICE, BOB, FUNDS, balance, funded, pay
 from tests.node.client.ledger import running
-from tests.node.client.test_connection import answering, connected
-from tests.node.client.test_pipeline import ALICE, BOB, FUNDS, balance, funded, pay
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.node.client import Client, Done, connection, waiting
+from strongroom.node.client import Client, Done
+from strongroom.node.client.calls import connection, waiting
 from strongroom.node.client.errors import Disconnected
 from strongroom.node.client.names import Names
 
@@ -24,7 +25,11 @@ LONE_SURROGATE = "a\ud800b"
     [
         ("payments.transfer", {"to": BOB.id, "amount": 2**64}, "amount: integers"),
         ("payments.transfer", {"to": BOB.id, "amount": -(2**63) - 1}, "amount: integers"),
-        ("payments.transfer", {"to": BOB.id, "amount": 1, "memo": LONE_SURROGATE}, "memo: not Unicode"),
+        (
+            "payments.transfer",
+            {"to": BOB.id, "amount": 1, "memo": LONE_SURROGATE},
+            "memo: not Unicode",
+        ),
         ("payments.transfer", {"to": (BOB.id, LONE_SURROGATE), "amount": 1}, "to: not Unicode"),
         ("payments.issue_many", {"issues": [[BOB.id, 1], [BOB.id, 2**200]]}, "issues: integers"),
     ],
@@ -41,11 +46,15 @@ async def test_an_argument_that_cannot_be_encoded_ends_nothing_but_its_own_call(
         with pytest.raises(ClientFault, match=words):
             client.submit_call(name, **arguments)
         service.orderer.resume()
-        assert [one.result["balance"] for one in await asyncio.gather(*others)] == [FUNDS - n for n in (1, 2, 3)]
+        assert [one.result["balance"] for one in await asyncio.gather(*others)] == [
+            FUNDS - n for n in (1, 2, 3)
+        ]
         assert await balance(client) == FUNDS - 3
 
 
-async def test_texts_of_a_command_line_that_are_no_utf_8_are_refused_by_name(tmp_path: Path) -> None:
+async def test_texts_of_a_command_line_that_are_no_utf_8_are_refused_by_name(
+    tmp_path: Path,
+) -> None:
     async with running(tmp_path):
         names = Names(Client.connect(tmp_path, ALICE).service.keys)
         texts = {"to": "bob", "amount": "1", "memo": b"caf\xe9".decode(errors="surrogateescape")}
@@ -76,7 +85,9 @@ async def test_a_height_that_is_none_is_refused_before_it_becomes_what_all_queri
         assert await balance(client) == FUNDS
 
 
-async def test_a_parameter_that_cannot_be_encoded_ends_nothing_and_keeps_no_place(tmp_path: Path) -> None:
+async def test_a_parameter_that_cannot_be_encoded_ends_nothing_and_keeps_no_place(
+    tmp_path: Path,
+) -> None:
     async with funded(tmp_path) as (_, client):
         for wrong in (2**64, LONE_SURROGATE, object()):
             with pytest.raises(ClientFault, match="cannot be encoded"):
@@ -127,7 +138,9 @@ async def test_one_callers_many_questions_do_not_end_the_calls_of_another(
         assert (await future).result == {"balance": FUNDS - 1}
 
 
-async def test_a_listener_that_raises_ends_no_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_listener_that_raises_ends_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its standard error may be a pipe that nobody reads."""
     monkeypatch.setattr(waiting, "WAITING_SECONDS", 0.05)
     monkeypatch.setattr(waiting, "WATCH_SECONDS", 0.05)
@@ -146,7 +159,9 @@ async def test_a_listener_that_raises_ends_no_call(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("height", [float("inf"), "7", -1, 2**63, None, True])
-async def test_a_place_that_is_none_makes_a_node_be_left_and_loses_no_call(tmp_path: Path, height: Any) -> None:
+async def test_a_place_that_is_none_makes_a_node_be_left_and_loses_no_call(
+    tmp_path: Path, height: Any
+) -> None:
     async with funded(tmp_path) as (service, client):
         lies = [height]
 
@@ -159,8 +174,10 @@ async def test_a_place_that_is_none_makes_a_node_be_left_and_loses_no_call(tmp_p
         assert client.node == "n1"
 
 
-async def test_a_status_that_is_no_document_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strongroom.node.client.turning.EPOCH_SECONDS", 0.01)
+async def test_a_status_that_is_no_document_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongroom.node.client.calls.failback.EPOCH_SECONDS", 0.01)
     async with funded(tmp_path) as (service, client):
         asked = asyncio.Event()
 
@@ -195,7 +212,10 @@ async def test_a_bug_in_sealing_is_told_to_its_caller_alone(
             seal(entry)
 
         monkeypatch.setattr(sealer, "seal", failing)
-        with caplog.at_level(logging.WARNING), pytest.raises(ClientFault, match="ZeroDivisionError"):
+        with (
+            caplog.at_level(logging.WARNING),
+            pytest.raises(ClientFault, match="ZeroDivisionError"),
+        ):
             await wrong
         assert (await pay(client, 1)).result == {"balance": FUNDS - 1}
 

@@ -71,7 +71,18 @@ async def test_a_client_that_cannot_connect_ends_its_thread(tmp_path: Path) -> N
 
 
 def test_its_methods_are_those_of_the_client() -> None:
-    asynchronous = {"call_texts", "query_texts", "submit_texts", "submit_call", "epoch", "height", "node"}
+    asynchronous = {
+        "call_texts",
+        "query_texts",
+        "submit_texts",
+        "submit_call",
+        "epoch",
+        "height",
+        "node",
+    }
     asynchronous |= {"service", "identity", "timeout"}
     public = {name for name in dir(Client) if not name.startswith("_")}
-    assert public - asynchronous - {name for name in dir(SyncClient) if not name.startswith("_")} == set()
+    assert (
+        public - asynchronous - {name for name in dir(SyncClient) if not name.startswith("_")}
+        == set()
+    )

@@ -1,4 +1,5 @@
-"""A client knows genesis' policy; what members allowed since lets it talk to validators that quorums admitted."""
+"""A client knows genesis' policy; what members allowed since lets it talk to validators that
+quorums admitted."""
 
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ from tests.enclave.fixtures import key_named, make_applicants, make_policy
 from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.policy import Floors
 from strongroom.enclave.attestation.report import Product, Tcb
-from strongroom.node.client.trust import widened
+from strongroom.node.client.trust.trust import widened
 
 LOW, HIGH = Tcb(0, 0, 0, 0), Tcb(3, 0, 8, 115)
 
@@ -16,7 +17,9 @@ def floors(product: Product, tcb: Tcb) -> Floors:
     return Floors(product=product, committed=tcb, launch=tcb, reported=tcb)
 
 
-def test_operators_chips_code_and_product_lines_are_taken_from_today_and_firmware_from_genesis() -> None:
+def test_operators_chips_code_and_product_lines_are_taken_from_today_and_firmware_from_genesis() -> (
+    None
+):
     applicants = make_applicants(2)
     first = replace(make_policy(applicants[:1]), floors=(floors(Product.SIMULATED, HIGH),))
     now = make_policy(applicants, measurement=bytes(range(1, 49)))
@@ -27,7 +30,9 @@ def test_operators_chips_code_and_product_lines_are_taken_from_today_and_firmwar
         roots=(Digest(bytes(32)),),
     )
     policy = widened(first, {"encoded": now.encode()})
-    assert dict(policy.operators) == dict(now.operators), "a key that members replaced is the new one"
+    assert dict(policy.operators) == dict(now.operators), (
+        "a key that members replaced is the new one"
+    )
     assert set(policy.chips) == {*first.chips, *now.chips}
     assert set(policy.measurements) == {*first.measurements, *now.measurements}
     assert policy.floors == (floors(Product.GENOA, LOW), floors(Product.SIMULATED, HIGH))

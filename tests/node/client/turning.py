@@ -1,7 +1,8 @@
-"""A chain through several epochs with the real enclave code, and governance that does what a test says.
+"""A chain through several epochs with the real enclave code, and governance that does what a test
+says.
 
-The executor, its keys and its sessions are real; only who wishes for the next epoch is made up (the real way there is
-tested in tests/enclave and tests/integration).
+The executor, its keys and its sessions are real; only who wishes for the next epoch is made up (the
+real way there is tested in tests/enclave and tests/integration).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,11 @@ from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import Epoch, Height, Milliseconds, SignerIndex, View
 from strongroom.consensus.types import Sequence as LaneSequence
 from strongroom.consensus.validators import EpochDescription, Validator
-from strongroom.enclave.execution import Executor
-from strongroom.enclave.genesis import VerifiedGenesis
+from strongroom.enclave.execution.executor import Executor
+from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.governance import Governance
-from strongroom.enclave.keys import ServiceSecret
-from strongroom.enclave.outcome import Outcome
+from strongroom.enclave.keys.keys import ServiceSecret
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
 
 DEFAULT_GRACE_MS = 60_000
 
@@ -78,15 +79,23 @@ class TurningChain(Chain):
         return self.executor.header.time_ms >= self.governance.grace_until_ms
 
     def make(
-        self, lanes: Mapping[int, Sequence[Sequence[bytes]]], *, anchor: Anchor | None = None, next_epoch: Any = None
+        self,
+        lanes: Mapping[int, Sequence[Sequence[bytes]]],
+        *,
+        anchor: Anchor | None = None,
+        next_epoch: Any = None,
     ) -> Made:
         parent = self.tip
         begins = parent.height == 0 or parent.epoch != self.epoch
-        cut = list(initial_cut(parent.digest, len(self.description.validators)) if begins else parent.cut)
+        cut = list(
+            initial_cut(parent.digest, len(self.description.validators)) if begins else parent.cut
+        )
         batches = []
         for lane in sorted(lanes):
             for envelopes in lanes[lane]:
-                batch = make_batch(lane, cut[lane], encode_payload(list(envelopes)), len(envelopes), self.epoch)
+                batch = make_batch(
+                    lane, cut[lane], encode_payload(list(envelopes)), len(envelopes), self.epoch
+                )
                 cut[lane] = LaneTip(LaneSequence(cut[lane].length + 1), batch.header.digest)
                 batches.append(batch)
         header = Header(
@@ -116,7 +125,10 @@ class TurningChain(Chain):
     def certify(self, statement: Statement, signers: Sequence[int] = (0, 1, 2)) -> Certificate:
         members = self.epochs.description(statement.epoch) or self.description
         message = statement.signed_bytes(self.genesis.chain)
-        keys = [vote_key(self.cluster, statement.epoch, members.validators[index].node_key) for index in signers]
+        keys = [
+            vote_key(self.cluster, statement.epoch, members.validators[index].node_key)
+            for index in signers
+        ]
         return Certificate(
             statement,
             tuple(SignerIndex(index) for index in signers),
@@ -130,13 +142,18 @@ class TurningChain(Chain):
         description = EpochDescription(
             epoch=epoch,
             validators=tuple(
-                Validator(node_key=one.node_key, vote_key=vote_key(self.cluster, epoch, one.node_key).public)
+                Validator(
+                    node_key=one.node_key,
+                    vote_key=vote_key(self.cluster, epoch, one.node_key).public,
+                )
                 for one in self.description.validators
             ),
             public_key_digest=secrets.public_key_digest,
         )
         self.executor._keyring.add_candidate(description.digest, secrets)
-        self.governance.wish = SimpleNamespace(description=description, public_key=secrets.public_key)
+        self.governance.wish = SimpleNamespace(
+            description=description, public_key=secrets.public_key
+        )
         self.governance.grace_ms = grace_ms
         wished = self.commit()
         terminal = self.make({}, next_epoch=description.digest)
@@ -144,5 +161,7 @@ class TurningChain(Chain):
         (ended,) = self.executor.execute(self.run_of(terminal), [()])
         self.outcomes.append(ended)
         self.history.append(ended.history_leaf)
-        self.epochs.extend(EpochEntry(terminal.header, certificate, description, secrets.public_key))
+        self.epochs.extend(
+            EpochEntry(terminal.header, certificate, description, secrets.public_key)
+        )
         return [wished, ended]

@@ -1,4 +1,5 @@
-"""Evidence of every kind, self-made under roots and keys of the test's own: good, or with one chosen defect."""
+"""Evidence of every kind, self-made under roots and keys of the test's own: good, or with one
+chosen defect."""
 
 import base64
 import json
@@ -18,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from tests.enclave.fixtures import MEASUREMENT, manufacturer
 
+from strongroom.enclave.outside.tdx import SEPT_VE_DISABLE, TdxManufacturer, TdxPlatform
 from strongroom.enclave.platform.chip import GUEST_POLICY, SimulatedChip
-from strongroom.enclave.platform.tdx import SEPT_VE_DISABLE, TdxManufacturer, TdxPlatform
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.judging import judge
 from strongroom.node.evidence.pieces import Piece
@@ -36,7 +37,7 @@ RATLS_OID, CMW_OID = "2.23.133.5.4.9", "1.3.6.1.5.5.7.1.35"
 Files = dict[str, bytes]
 
 
-# --- keys -----------------------------------------------------------------------------------------------------------
+# --- keys -----------------------------------------------------------------------------------------
 
 
 @cache
@@ -54,7 +55,9 @@ def rsa2048(name: str = "") -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def raw_signature(key: ec.EllipticCurvePrivateKey, message: bytes, algorithm: HashAlgorithm) -> bytes:
+def raw_signature(
+    key: ec.EllipticCurvePrivateKey, message: bytes, algorithm: HashAlgorithm
+) -> bytes:
     size = (key.curve.key_size + 7) // 8
     r, s = decode_dss_signature(key.sign(message, ec.ECDSA(algorithm)))
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
@@ -86,11 +89,15 @@ def certificate(
         not_valid_before=begin,
         not_valid_after=end,
     )
-    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    builder = builder.add_extension(
+        x509.BasicConstraints(ca=authority, path_length=None), critical=True
+    )
     if authority:
         builder = builder.add_extension(_MAY_ISSUE, critical=True)
     if eku:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(eku)]), critical=False)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([x509.ObjectIdentifier(eku)]), critical=False
+        )
     for extension, critical in extra:
         builder = builder.add_extension(extension, critical)
     return builder.sign(key if signer is None else signer, SHA256())
@@ -113,7 +120,7 @@ def der(one: x509.Certificate) -> bytes:
     return one.public_bytes(Encoding.DER)
 
 
-# --- tokens ---------------------------------------------------------------------------------------------------------
+# --- tokens ---------------------------------------------------------------------------------------
 
 
 def base64url(data: bytes) -> str:
@@ -172,7 +179,13 @@ def maa(
         "e": "AQAB",
         "x5c": [base64.b64encode(der(certificate(MAA_ISSUER, own))).decode()],
     }
-    said = {"alg": "RS256", "kid": "one", "typ": "JWT", "jku": f"{MAA_ISSUER}/certs", **(header or {})}
+    said = {
+        "alg": "RS256",
+        "kid": "one",
+        "typ": "JWT",
+        "jku": f"{MAA_ISSUER}/certs",
+        **(header or {}),
+    }
     return {
         "token": token(said, maa_claims(**changes, **(claims or {})), own if key is None else key),
         "jwks": json.dumps({"keys": [known]}).encode(),
@@ -184,7 +197,12 @@ def ear_claims(status: Any = "affirming", **changes: Any) -> dict[str, Any]:
         "eat_profile": "tag:github.com,2023:veraison/ear",
         "iat": NOW - 60,
         "ear.verifier-id": {"build": "1", "developer": "us"},
-        "submods": {"cpu": {"ear.status": status, "ear.trustworthiness-vector": {"hardware": 2, "executables": 0}}},
+        "submods": {
+            "cpu": {
+                "ear.status": status,
+                "ear.trustworthiness-vector": {"hardware": 2, "executables": 0},
+            }
+        },
     }
     return {**claims, **changes}
 
@@ -202,7 +220,7 @@ def eat(**claims: Any) -> Files:
     return {"token": signed, "key": json.dumps(jwk(own)).encode()}
 
 
-# --- COSE -----------------------------------------------------------------------------------------------------------
+# --- COSE -----------------------------------------------------------------------------------------
 
 
 def encode(item: Any) -> bytes:
@@ -256,7 +274,9 @@ def did_signer() -> DidSigner:
 
 def demands(**changes: Any) -> Demands:
     """What makes everything here good."""
-    own = Demands(time=NOW, roots=frozenset([manufacturer().root_digest]), did=did_signer().did, feed=FEED)
+    own = Demands(
+        time=NOW, roots=frozenset([manufacturer().root_digest]), did=did_signer().did, feed=FEED
+    )
     return replace(own, **changes)
 
 
@@ -273,7 +293,10 @@ def uvm(
     said = {"x-ms-sevsnpvm-guestsvn": svn, "x-ms-sevsnpvm-launchmeasurement": measurement.hex()}
     content = json.dumps(said if payload is None else payload).encode()
     return sign1(
-        own.headers(**headers) | dict(protected or {}), content, own.key, unprotected={"timestamp": b"unsigned"}
+        own.headers(**headers) | dict(protected or {}),
+        content,
+        own.key,
+        unprotected={"timestamp": b"unsigned"},
     )
 
 
@@ -288,7 +311,9 @@ def pem(*ders: bytes) -> bytes:
 
 def snp(report_data: bytes = bytes(64), *, policy: int = GUEST_POLICY, vmpl: int = 0) -> Files:
     own = chip().endorsements
-    report = chip().attest(report_data, measurement=MEASUREMENT, host_data=bytes(32), policy=policy, vmpl=vmpl)
+    report = chip().attest(
+        report_data, measurement=MEASUREMENT, host_data=bytes(32), policy=policy, vmpl=vmpl
+    )
     return {"report": report, "vek": own.vek, "chain": pem(own.ask, own.ark)}
 
 
@@ -327,15 +352,19 @@ def attested(
     return sign1(protected, payload, own, unprotected=unprotected)
 
 
-# --- a ledger -------------------------------------------------------------------------------------------------------
+# --- a ledger -------------------------------------------------------------------------------------
 
 
 class Ledger:
     """A CCF ledger of one key."""
 
-    def __init__(self, name: str = "ledger", *, begin: datetime = BEGIN, end: datetime = END) -> None:
+    def __init__(
+        self, name: str = "ledger", *, begin: datetime = BEGIN, end: datetime = END
+    ) -> None:
         self.key = p384(name)
-        self.certificate = certificate("CCF Service", self.key, authority=True, begin=begin, end=end)
+        self.certificate = certificate(
+            "CCF Service", self.key, authority=True, begin=begin, end=end
+        )
 
     def keys(self) -> bytes:
         data = der(self.certificate)
@@ -384,7 +413,8 @@ def transparent(
     signed_at: int = NOW - 3600,
     **receipt: Any,
 ) -> Files:
-    """A transparent statement and its ledger's keys; `registered`: the payload that the ledger holds instead."""
+    """A transparent statement and its ledger's keys; `registered`: the payload that the ledger
+    holds instead."""
     own, book = signer or did_signer(), ledger or Ledger()
     headers = {
         1: -35,
@@ -397,10 +427,13 @@ def transparent(
     tag = cbor2.loads(bare)
     protected, _, content, signature = tag.value
     receipts = {394: [book.receipt(sha256(in_ledger).digest(), **receipt)]}
-    return {"statement": encode(cbor2.CBORTag(18, [protected, receipts, content, signature])), "keys": book.keys()}
+    return {
+        "statement": encode(cbor2.CBORTag(18, [protected, receipts, content, signature])),
+        "keys": book.keys(),
+    }
 
 
-# --- Intel's form ---------------------------------------------------------------------------------------------------
+# --- Intel's form ---------------------------------------------------------------------------------
 
 
 @cache
@@ -413,9 +446,15 @@ def platform() -> TdxPlatform:
     return intel().make_platform()
 
 
-def tdx(report_data: bytes = bytes(64), *, attributes: int = SEPT_VE_DISABLE, **collateral: Any) -> Files:
+def tdx(
+    report_data: bytes = bytes(64), *, attributes: int = SEPT_VE_DISABLE, **collateral: Any
+) -> Files:
     quote = platform().quote(report_data, measurement=MEASUREMENT, attributes=attributes)
-    return {"quote": quote, "collateral": intel().collateral(NOW - 60, NOW + 60, **collateral), "root": intel().root}
+    return {
+        "quote": quote,
+        "collateral": intel().collateral(NOW - 60, NOW + 60, **collateral),
+        "root": intel().root,
+    }
 
 
 def ratls(
@@ -428,12 +467,15 @@ def ratls(
     signer: Any = None,
     end: datetime = END,
 ) -> Files:
-    """An RA-TLS certificate with a quote over its key, or over `bound_key`, whose claims are `claims`."""
+    """An RA-TLS certificate with a quote over its key, or over `bound_key`, whose claims are
+    `claims`."""
     own = p256("ratls")
     digest = sha256(spki(bound_key or own)).digest()
     said = encode({"pubkey-hash": encode([1, digest]), "nonce": b"n"})
     files = tdx(sha256(said).digest() + bytes(32), attributes=attributes)
-    evidence = encode(cbor2.CBORTag(tag, [files.pop("quote"), claims if claims is not None else said]))
+    evidence = encode(
+        cbor2.CBORTag(tag, [files.pop("quote"), claims if claims is not None else said])
+    )
     extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(RATLS_OID), evidence)
     extra: tuple[tuple[Any, bool], ...] = ((extension, False),)
     if critical:
@@ -447,7 +489,7 @@ def cmw_certificate(value: bytes) -> bytes:
     return der(certificate("CMW", p256("cmw"), extra=((extension, False),)))
 
 
-# --- verdicts -------------------------------------------------------------------------------------------------------
+# --- verdicts -------------------------------------------------------------------------------------
 
 
 def answer(kind: str, files: Mapping[str, bytes], **changes: Any) -> Verdict:

@@ -30,7 +30,9 @@ from strongroom.node.rpc.backend import Blob
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(make_app("verify"), ["verify", "evidence", *arguments], catch_exceptions=False)
+    return CliRunner().invoke(
+        make_app("verify"), ["verify", "evidence", *arguments], catch_exceptions=False
+    )
 
 
 def write(folder: Path, files: dict[str, bytes]) -> dict[str, str]:
@@ -45,7 +47,9 @@ def cases(folder: Path, *entries: dict[str, Any]) -> str:
     return str(path)
 
 
-def case(folder: Path, id: str, kind: str, verdict: str, files: dict[str, bytes], **more: Any) -> dict[str, Any]:
+def case(
+    folder: Path, id: str, kind: str, verdict: str, files: dict[str, bytes], **more: Any
+) -> dict[str, Any]:
     (folder / id).mkdir(exist_ok=True)
     names = write(folder / id, files)
     named = {role: f"{id}/{name}" for role, name in names.items()}
@@ -58,7 +62,7 @@ def policy(folder: Path, **document: Any) -> str:
     return str(path)
 
 
-# --- cases ----------------------------------------------------------------------------------------------------------
+# --- cases ----------------------------------------------------------------------------------------
 
 
 def test_each_case_is_one_line_and_exit_0_means_that_all_agree(tmp_path: Path) -> None:
@@ -82,7 +86,11 @@ def test_each_case_is_one_line_and_exit_0_means_that_all_agree(tmp_path: Path) -
 
 
 def test_one_case_that_disagrees_is_exit_1(tmp_path: Path) -> None:
-    path = cases(tmp_path, case(tmp_path, "a", "maa-jwt", "bad", maa()), case(tmp_path, "b", "ear-jwt", "good", ear()))
+    path = cases(
+        tmp_path,
+        case(tmp_path, "a", "maa-jwt", "bad", maa()),
+        case(tmp_path, "b", "ear-jwt", "good", ear()),
+    )
     result = run("--cases", path)
     assert result.exit_code == 1
     assert "1 of 2 cases" in result.stdout
@@ -108,19 +116,41 @@ def test_a_case_without_a_time_is_judged_without_a_clock(tmp_path: Path) -> None
         ({"policy": 5}, "policy"),
     ],
 )
-def test_a_case_that_cannot_be_judged_gets_no_verdict(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+def test_a_case_that_cannot_be_judged_gets_no_verdict(
+    tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
     entry = {**case(tmp_path, "a", "maa-jwt", "good", maa()), **change}
     result = run("--cases", cases(tmp_path, entry), "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout) == {"id": "a", "expected": "good", "got": "cannot check", "reason": reason}
+    assert json.loads(result.stdout) == {
+        "id": "a",
+        "expected": "good",
+        "got": "cannot check",
+        "reason": reason,
+    }
 
 
 def test_what_a_case_demands_counts(tmp_path: Path) -> None:
     """T22, T24."""
     own = {"did": did_signer().did, "feed": "TestPlat", "roots": [manufacturer().root_digest.hex()]}
     entries = [
-        case(tmp_path, "a", "attested-cose", "good", {"cose": attested()}, policy=own, header_key="attestedsvc"),
-        case(tmp_path, "b", "attested-cose", "bad", {"cose": attested()}, policy={**own, "min_uvm_svn": 8}),
+        case(
+            tmp_path,
+            "a",
+            "attested-cose",
+            "good",
+            {"cose": attested()},
+            policy=own,
+            header_key="attestedsvc",
+        ),
+        case(
+            tmp_path,
+            "b",
+            "attested-cose",
+            "bad",
+            {"cose": attested()},
+            policy={**own, "min_uvm_svn": 8},
+        ),
         case(tmp_path, "c", "attested-cose", "bad", {"cose": attested()}),
         case(tmp_path, "d", "sev-snp", "bad", snp()),
         case(tmp_path, "e", "sev-snp", "good", snp(), policy=own, endorsement="e/uvm.cose"),
@@ -133,7 +163,8 @@ def test_what_a_case_demands_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[1]", '{"cases": 1}', '{"cases": [{"id": "a"}]}', '{"cases": [], "cases": []}']
+    "text",
+    ["", "{", "[1]", '{"cases": 1}', '{"cases": [{"id": "a"}]}', '{"cases": [], "cases": []}'],
 )
 def test_a_file_that_holds_no_cases_is_a_usage_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "cases.json"
@@ -148,7 +179,7 @@ def test_two_cases_of_one_id_are_a_usage_error(tmp_path: Path) -> None:
     assert run("--cases", cases(tmp_path, entry, entry)).exit_code == 2
 
 
-# --- one piece ------------------------------------------------------------------------------------------------------
+# --- one piece ------------------------------------------------------------------------------------
 
 
 def test_one_piece_is_judged_under_a_policy(tmp_path: Path) -> None:
@@ -160,7 +191,11 @@ def test_one_piece_is_judged_under_a_policy(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("good: verified: SIMULATED")
     document = json.loads(run(report, "--policy", good, "--json").stdout)
-    assert (document["verdict"], document["kind"], document["facts"]["simulated"]) == ("good", "sev-snp", True)
+    assert (document["verdict"], document["kind"], document["facts"]["simulated"]) == (
+        "good",
+        "sev-snp",
+        True,
+    )
     assert run(report, "--policy", policy(tmp_path, time=NOW, files=names)).exit_code == 1
     silicon = policy(tmp_path, time=NOW, roots=roots, files=names, allow_simulated=False)
     assert json.loads(run(report, "--policy", silicon, "--json").stdout)["reason"] == "simulated"
@@ -202,7 +237,10 @@ EAR_WARNING = json.dumps(
 def test_a_policy_without_a_time_means_now(tmp_path: Path) -> None:
     names = write(tmp_path, maa(iat=1_000_000_000, nbf=1_000_000_000, exp=1_000_000_600))
     file = str(tmp_path / names.pop("token"))
-    assert json.loads(run(file, "--policy", policy(tmp_path, files=names), "--json").stdout)["verdict"] == "bad"
+    assert (
+        json.loads(run(file, "--policy", policy(tmp_path, files=names), "--json").stdout)["verdict"]
+        == "bad"
+    )
     assert run(file, "--policy", policy(tmp_path, files=names, time=None)).exit_code == 0
     assert run(file, "--policy", policy(tmp_path, files=names, time=1_000_000_000)).exit_code == 0
 
@@ -219,17 +257,21 @@ def test_the_kind_is_detected() -> None:
         "eat": eat()["token"],
         "cmw": cmw_certificate(b"\x05\x00"),
     }
-    assert {kind: (detect(data) or ("", ""))[0] for kind, data in kinds.items()} == {kind: kind for kind in kinds}
+    assert {kind: (detect(data) or ("", ""))[0] for kind, data in kinds.items()} == {
+        kind: kind for kind in kinds
+    }
     assert detect(b"") is None
     assert detect(b'["a/b", "YQ"]') == ("cmw", "cmw")
 
 
-# --- live nodes -----------------------------------------------------------------------------------------------------
+# --- live nodes -----------------------------------------------------------------------------------
 
 
 async def attest(folder: Path, *arguments: str) -> Result:
     command = ["attest", *arguments, "--dir", str(folder)]
-    return await asyncio.to_thread(lambda: CliRunner().invoke(make_app("attest"), command, catch_exceptions=False))
+    return await asyncio.to_thread(
+        lambda: CliRunner().invoke(make_app("attest"), command, catch_exceptions=False)
+    )
 
 
 def pin(folder: Path) -> str:
@@ -252,7 +294,11 @@ async def test_a_node_is_verified_against_a_pin_that_the_user_brings(tmp_path: P
         good = await attest(tmp_path, "verify", "n1", "--service", pin(tmp_path), "--json")
         assert good.exit_code == 0, good.output
         document = json.loads(good.stdout)
-        assert (document["verdict"], document["reason"], document["node"]) == ("good", "verified", "n1")
+        assert (document["verdict"], document["reason"], document["node"]) == (
+            "good",
+            "verified",
+            "n1",
+        )
         assert (await attest(tmp_path, "verify", "n1")).exit_code == 4
         assert (await attest(tmp_path, "verify", "n9", "--service", pin(tmp_path))).exit_code == 3
         assert (await attest(tmp_path, "verify", "n1", "--service", "sr1-x")).exit_code == 2

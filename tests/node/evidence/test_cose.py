@@ -1,4 +1,5 @@
-"""Endorsements, attested COSE and transparent statements, self-made; each row is one way to cheat."""
+"""Endorsements, attested COSE and transparent statements, self-made; each row is one way to
+cheat."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ def endorsed(data: bytes, **changes: Any) -> str:
     return said("uvm-endorsement", {"endorsement": data}, **changes)
 
 
-# --- endorsements ---------------------------------------------------------------------------------------------------
+# --- endorsements ---------------------------------------------------------------------------------
 
 
 def test_an_endorsement_by_the_pinned_did_is_good() -> None:
@@ -58,7 +59,10 @@ def test_an_endorsement_by_the_pinned_did_is_good() -> None:
         (lambda: uvm(measurement=b"short"), "claims"),
         (lambda: uvm(payload=[]), "claims"),
         (lambda: uvm(payload={SVN: "7", CODE: "AB" * 48}), "encoding"),
-        (lambda: uvm(payload={SVN: "7", CODE: "ab" * 48, "x-ms-sevsnpvm-guestsvn-int": 8}), "claims"),
+        (
+            lambda: uvm(payload={SVN: "7", CODE: "ab" * 48, "x-ms-sevsnpvm-guestsvn-int": 8}),
+            "claims",
+        ),
         (lambda: uvm(payload={SVN: "7", CODE: "ab" * 48, "unknown": 8}), "claims"),
         (lambda: uvm(signer=DidSigner(eku="1.3.6.1.4.1.99999.2")), "extended-key-usage"),
         (lambda: uvm(signer=DidSigner(issuer_may=False)), "certificate-chain"),
@@ -106,7 +110,10 @@ def test_a_chain_that_is_none_is_bad(chain: Callable[..., list[Any]], reason: st
 def test_the_named_leaf_is_the_one_of_the_chain() -> None:
     """T28."""
     assert endorsed(uvm(protected={34: [-16, bytes(32)]})) == "bad: header"
-    assert endorsed(uvm(protected={34: [-43, sha256(did_signer().chain[0]).digest()]})) == "bad: header"
+    assert (
+        endorsed(uvm(protected={34: [-43, sha256(did_signer().chain[0]).digest()]}))
+        == "bad: header"
+    )
 
 
 def test_an_endorsement_is_judged_at_the_time_of_the_check() -> None:
@@ -116,10 +123,12 @@ def test_an_endorsement_is_judged_at_the_time_of_the_check() -> None:
     assert endorsed(uvm(signer=signer), did=signer.did, time=None) == "good: verified"
 
 
-# --- beside a report ------------------------------------------------------------------------------------------------
+# --- beside a report ------------------------------------------------------------------------------
 
 
-def test_a_report_whose_code_is_endorsed_is_good_also_after_the_signers_certificate_has_ended() -> None:
+def test_a_report_whose_code_is_endorsed_is_good_also_after_the_signers_certificate_has_ended() -> (
+    None
+):
     signer = DidSigner(end=SHORT)
     files = {**snp(), "endorsement": uvm(signer=signer)}
     assert said("sev-snp", files, did=signer.did) == "good: verified"
@@ -134,7 +143,9 @@ def test_a_report_whose_code_is_endorsed_is_good_also_after_the_signers_certific
         (lambda: b"", "malformed"),
     ],
 )
-def test_a_report_with_an_endorsement_of_something_else_is_bad(endorsement: Callable[[], bytes], reason: str) -> None:
+def test_a_report_with_an_endorsement_of_something_else_is_bad(
+    endorsement: Callable[[], bytes], reason: str
+) -> None:
     """T24."""
     assert said("sev-snp", {**snp(), "endorsement": endorsement()}) == f"bad: {reason}"
 
@@ -145,7 +156,7 @@ def test_a_report_is_bound_to_its_runtime_data() -> None:
     assert said("sev-snp", {**files, "runtime": b"another"}) == "bad: claims-binding"
 
 
-# --- attested COSE --------------------------------------------------------------------------------------------------
+# --- attested COSE --------------------------------------------------------------------------------
 
 
 def test_an_attested_message_is_good() -> None:
@@ -198,7 +209,10 @@ def renamed(protected: dict[Any, Any]) -> None:
         (lambda: attested(change=inside("attestation_type", "TDX")), "profile"),
         (lambda: attested(change=inside("extra", 1)), "header"),
         (lambda: attested(change=inside("attestation", b"short")), "length"),
-        (lambda: attested(change=inside("cose_key", {**cose_key(p384("attested")), 4: [1]})), "malformed"),
+        (
+            lambda: attested(change=inside("cose_key", {**cose_key(p384("attested")), 4: [1]})),
+            "malformed",
+        ),
         (lambda: attested(change=inside("cose_key", cose_key(p384("attacker")))), "signature"),
         (lambda: attested(change=inside("snp_endorsements", b"none")), "encoding"),
         (lambda: attested(endorsement=uvm(measurement=bytes(48))), "measurement"),
@@ -244,7 +258,7 @@ def test_a_doubled_header_is_refused() -> None:
     assert said("attested-cose", {"cose": message}) == "bad: malformed"
 
 
-# --- transparent statements -----------------------------------------------------------------------------------------
+# --- transparent statements -----------------------------------------------------------------------
 
 
 def test_a_statement_with_its_receipt_is_good() -> None:
@@ -284,7 +298,10 @@ def test_a_receipt_that_cheats_is_bad(files: Callable[[], dict[str, bytes]], rea
 def test_a_statement_is_judged_at_the_time_of_its_receipt() -> None:
     signer = DidSigner(end=SHORT)
     assert said("ccf-receipt", transparent(signer=signer), did=signer.did) == "good: verified"
-    assert said("ccf-receipt", transparent(signer=signer, issued=NOW - 30), did=signer.did) == "bad: expired"
+    assert (
+        said("ccf-receipt", transparent(signer=signer, issued=NOW - 30), did=signer.did)
+        == "bad: expired"
+    )
 
 
 def test_every_receipt_must_hold() -> None:

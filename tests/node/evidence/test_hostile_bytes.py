@@ -1,4 +1,5 @@
-"""Nothing that is changed comes out good, and nothing crashes: every byte of every kind may be turned (T20, T28)."""
+"""Nothing that is changed comes out good, and nothing crashes: every byte of every kind may be
+turned (T20, T28)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -84,13 +85,18 @@ def test_evidence_with_a_byte_more_or_less_is_bad(kind: str, data: st.DataObject
 
 @settings(max_examples=150)
 @given(data=st.data())
-def test_an_endorsement_with_one_byte_changed_is_bad_but_for_its_unsigned_timestamp(data: st.DataObject) -> None:
-    """The timestamp stands in the unprotected header: no signature of the endorsement covers it, no check uses it."""
+def test_an_endorsement_with_one_byte_changed_is_bad_but_for_its_unsigned_timestamp(
+    data: st.DataObject,
+) -> None:
+    """The timestamp stands in the unprotected header: no signature of the endorsement covers it, no
+    check uses it."""
     if "uvm" not in MADE:
         MADE["uvm"] = {"endorsement": uvm()}
     good = MADE["uvm"]["endorsement"]
     begin = good.index(b"unsigned")
-    place = data.draw(st.integers(0, len(good) - 1).filter(lambda place: not begin <= place < begin + 8))
+    place = data.draw(
+        st.integers(0, len(good) - 1).filter(lambda place: not begin <= place < begin + 8)
+    )
     value = data.draw(st.integers(0, 255).filter(lambda value: value != good[place]))
     changed = good[:place] + bytes((value,)) + good[place + 1 :]
     assert judge(Piece("uvm-endorsement", {"endorsement": changed}), demands()).verdict == "bad"
@@ -113,7 +119,9 @@ class PanicException(BaseException):
     """As a Rust library raises it when it breaks down."""
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), RecursionError(), MemoryError(), KeyError(1), PanicException("x")])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), RecursionError(), MemoryError(), KeyError(1), PanicException("x")]
+)
 def test_a_verifier_that_breaks_down_is_the_evidences_fault(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +134,9 @@ def test_a_verifier_that_breaks_down_is_the_evidences_fault(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), InvariantBroken("ours")])
-def test_our_own_bugs_and_the_user_are_not(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_bugs_and_the_user_are_not(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise error
 
@@ -146,7 +156,8 @@ def test_detection_never_crashes(data: bytes) -> None:
 @settings(max_examples=100)
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_wrapper_in_a_certificate_never_crashes(place: int, bit: int) -> None:
-    """Parsed only: its certificate's signature proves nothing of the wrapper, and is not looked at."""
+    """Parsed only: its certificate's signature proves nothing of the wrapper, and is not looked
+    at."""
     if "cmw" not in MADE:
         MADE["cmw"] = {"cert": cmw_certificate(b'\x0c\x0f["text/a","YQ"]')}
     data = bytearray(MADE["cmw"]["cert"])
@@ -158,8 +169,8 @@ def test_a_wrapper_in_a_certificate_never_crashes(place: int, bit: int) -> None:
 @settings(max_examples=400)
 @given(data=st.data())
 def test_genuine_evidence_with_one_bit_turned_never_comes_out_good(data: st.DataObject) -> None:
-    """T20, T28. Left out: what nobody signs (the endorsement's timestamp, wrappers that are only parsed) and key files
-    in JSON, which are the judge's own and may have spaces."""
+    """T20, T28. Left out: what nobody signs (the endorsement's timestamp, wrappers that are only
+    parsed) and key files in JSON, which are the judge's own and may have spaces."""
     if "genuine" not in MADE:
         MADE["genuine"] = {}
         for case in read_cases(VECTORS):

@@ -1,4 +1,5 @@
-"""Quotes and RA-TLS certificates, self-made under a simulated root that unmodified dcap-qvl accepts."""
+"""Quotes and RA-TLS certificates, self-made under a simulated root that unmodified dcap-qvl
+accepts."""
 
 import json
 import sys
@@ -25,8 +26,8 @@ from tests.node.evidence.forging import (
     tdx,
 )
 
-from strongroom.enclave.platform.tdx import SEPT_VE_DISABLE, TdxManufacturer
-from strongroom.enclave.platform.tdx_form import Level
+from strongroom.enclave.outside.tdx import SEPT_VE_DISABLE, TdxManufacturer
+from strongroom.enclave.outside.tdx_form import Level
 from strongroom.node.evidence import dcap
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.judging import judge
@@ -37,7 +38,7 @@ from strongroom.node.evidence.reasons import CannotJudge, Unjudged
 dcap_qvl = pytest.importorskip("dcap_qvl")
 Forge = Callable[[], dict[str, bytes]]
 
-# --- dcap -----------------------------------------------------------------------------------------------------------
+# --- dcap -----------------------------------------------------------------------------------------
 
 
 def test_a_quote_that_is_up_to_date_is_good_and_says_simulated() -> None:
@@ -51,7 +52,10 @@ def test_unmodified_dcap_qvl_accepts_a_simulated_quote_under_the_simulated_root_
     """T26."""
     files = tdx()
     collateral = dcap_qvl.QuoteCollateralV3.from_json(files["collateral"].decode())
-    assert dcap_qvl.verify_with_root_ca(files["quote"], collateral, files["root"], NOW).status == "UpToDate"
+    assert (
+        dcap_qvl.verify_with_root_ca(files["quote"], collateral, files["root"], NOW).status
+        == "UpToDate"
+    )
     with pytest.raises(ValueError, match="root CA CRL"):
         dcap_qvl.verify(files["quote"], collateral, NOW)
 
@@ -165,7 +169,10 @@ def test_a_root_in_a_chain_must_be_the_pinned_one_to_the_last_bit() -> None:
     collateral = json.loads(files["collateral"])
     for name in ("pck_crl_issuer_chain", "tcb_info_issuer_chain", "qe_identity_issuer_chain"):
         changed = {**collateral, name: collateral[name].replace(own, stranger)}
-        assert said("dcap", {**files, "collateral": json.dumps(changed).encode()}) == "bad: root-unknown"
+        assert (
+            said("dcap", {**files, "collateral": json.dumps(changed).encode()})
+            == "bad: root-unknown"
+        )
     changed_quote = files["quote"].replace(own.encode(), stranger.encode())
     assert said("dcap", {**files, "quote": changed_quote}) == "bad: root-unknown"
 
@@ -174,7 +181,9 @@ def test_the_quotes_root_is_intels_or_named() -> None:
     """T26."""
     files = tdx()
     assert said("dcap", {**files, "root": TdxManufacturer().root}) == "bad: root-unknown"
-    assert said("dcap", {name: files[name] for name in ("quote", "collateral")}) == "bad: root-unknown"
+    assert (
+        said("dcap", {name: files[name] for name in ("quote", "collateral")}) == "bad: root-unknown"
+    )
     assert said("dcap", files, allow_simulated=False) == "bad: simulated"
 
 
@@ -214,9 +223,14 @@ def test_demands_on_code_and_data_count() -> None:
     assert said("dcap", files, report_data=bytes(64).hex()) == "bad: report-data"
 
 
-def test_without_the_library_or_collateral_there_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_or_collateral_there_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     files = tdx()
-    assert said("dcap", {name: files[name] for name in ("quote", "root")}) == "cannot check: missing-file"
+    assert (
+        said("dcap", {name: files[name] for name in ("quote", "root")})
+        == "cannot check: missing-file"
+    )
 
     def missing() -> None:
         raise CannotJudge(Unjudged.NO_LIBRARY, "pip install 'strongroom[dcap]'")
@@ -232,7 +246,7 @@ def test_a_missing_library_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPat
     assert "strongroom[dcap]" in verdict.detail
 
 
-# --- RA-TLS ---------------------------------------------------------------------------------------------------------
+# --- RA-TLS ---------------------------------------------------------------------------------------
 
 
 def own_key_hash() -> bytes:
@@ -274,7 +288,10 @@ def test_a_certificate_that_cheats_is_bad(files: Forge, reason: str) -> None:
 
 def test_a_certificate_without_collateral_gets_no_verdict() -> None:
     files = ratls()
-    assert said("ra-tls", {name: files[name] for name in ("cert", "root")}) == "cannot check: missing-file"
+    assert (
+        said("ra-tls", {name: files[name] for name in ("cert", "root")})
+        == "cannot check: missing-file"
+    )
 
 
 def test_under_the_default_demands_a_simulated_certificate_is_nobodys() -> None:

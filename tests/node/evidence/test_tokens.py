@@ -28,7 +28,7 @@ from tests.node.evidence.forging import (
 
 Forge = Callable[[], dict[str, bytes]]
 
-# --- MAA ------------------------------------------------------------------------------------------------------------
+# --- MAA ------------------------------------------------------------------------------------------
 
 
 def test_a_token_by_the_pinned_key_is_good() -> None:
@@ -118,8 +118,14 @@ def test_the_last_bits_of_base64_that_mean_nothing_must_be_zero() -> None:
 def test_a_key_set_that_contradicts_itself_is_bad(change: dict[str, Any], reason: str) -> None:
     files = maa()
     (key,) = json.loads(files["jwks"])["keys"]
-    assert said("maa-jwt", {**files, "jwks": json.dumps({"keys": [{**key, **change}]}).encode()}) == f"bad: {reason}"
-    assert said("maa-jwt", {**files, "jwks": json.dumps({"keys": [key, key]}).encode()}) == "bad: key-unknown"
+    assert (
+        said("maa-jwt", {**files, "jwks": json.dumps({"keys": [{**key, **change}]}).encode()})
+        == f"bad: {reason}"
+    )
+    assert (
+        said("maa-jwt", {**files, "jwks": json.dumps({"keys": [key, key]}).encode()})
+        == "bad: key-unknown"
+    )
 
 
 def test_a_certificate_of_a_key_set_must_be_signed() -> None:
@@ -127,11 +133,17 @@ def test_a_certificate_of_a_key_set_must_be_signed() -> None:
     (key,) = json.loads(files["jwks"])["keys"]
     forged = certificate(MAA_ISSUER, rsa2048("maa"), signer=rsa2048("attacker"))
     changed = {**key, "x5c": [base64.b64encode(der(forged)).decode()]}
-    assert said("maa-jwt", {**files, "jwks": json.dumps({"keys": [changed]}).encode()}) == "bad: certificate-chain"
+    assert (
+        said("maa-jwt", {**files, "jwks": json.dumps({"keys": [changed]}).encode()})
+        == "bad: certificate-chain"
+    )
 
 
 def test_a_token_without_a_clock_is_judged_without_a_clock() -> None:
-    assert said("maa-jwt", maa(exp=NOW - 10, iat=NOW - 20, nbf=NOW - 20), time=None) == "good: verified"
+    assert (
+        said("maa-jwt", maa(exp=NOW - 10, iat=NOW - 20, nbf=NOW - 20), time=None)
+        == "good: verified"
+    )
     assert said("maa-jwt", maa(exp=NOW - 10, iat=NOW - 20, nbf=NOW - 20)) == "bad: expired"
 
 
@@ -143,7 +155,7 @@ def test_without_keys_there_is_no_verdict() -> None:
     assert said("maa-jwt", {"token": maa()["token"]}) == "cannot check: missing-file"
 
 
-# --- EAR ------------------------------------------------------------------------------------------------------------
+# --- EAR ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -167,10 +179,17 @@ def test_the_status_decides(status: Any, expected: str) -> None:
 
 
 def test_the_worst_part_decides() -> None:
-    parts = {"a": {"ear.status": "affirming"}, "b": {"ear.status": "warning"}, "c": {"ear.status": "none"}}
+    parts = {
+        "a": {"ear.status": "affirming"},
+        "b": {"ear.status": "warning"},
+        "c": {"ear.status": "none"},
+    }
     assert said("ear-jwt", ear(ear_claims(submods=parts))) == "conditional: warning"
     assert said("ear-jwt", ear(ear_claims(submods=parts)), strict=True) == "bad: warning"
-    assert said("ear-jwt", ear(ear_claims(submods=parts)), accepted=frozenset(["warning"])) == "good: warning"
+    assert (
+        said("ear-jwt", ear(ear_claims(submods=parts)), accepted=frozenset(["warning"]))
+        == "good: warning"
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +198,10 @@ def test_the_worst_part_decides() -> None:
         (lambda: ear(key=p256("attacker")), "signature"),
         (lambda: ear(header={"alg": "ES384"}), "algorithm"),
         (lambda: ear(header={"alg": "none"}), "algorithm"),
-        (lambda: ear(header={"jwk": jwk(p256("attacker"))}, key=p256("attacker")), "key-not-pinned"),
+        (
+            lambda: ear(header={"jwk": jwk(p256("attacker"))}, key=p256("attacker")),
+            "key-not-pinned",
+        ),
         (lambda: ear(ear_claims(eat_profile="tag:me")), "profile"),
         (lambda: ear(ear_claims(submods={})), "claims"),
         (lambda: ear(ear_claims(submods={"cpu": 1})), "claims"),
@@ -216,7 +238,8 @@ def test_a_status_is_not_better_than_its_own_vector(vector: dict[str, Any], expe
 
 
 @pytest.mark.parametrize(
-    "change", [{"crv": "P-384"}, {"kty": "RSA"}, {"x": "AA"}, {"d": "AA"}, {"alg": "ES384"}, {"y": ""}]
+    "change",
+    [{"crv": "P-384"}, {"kty": "RSA"}, {"x": "AA"}, {"d": "AA"}, {"alg": "ES384"}, {"y": ""}],
 )
 def test_a_pinned_key_that_is_none_is_refused(change: dict[str, str]) -> None:
     files = ear()
@@ -224,20 +247,26 @@ def test_a_pinned_key_that_is_none_is_refused(change: dict[str, str]) -> None:
     assert answer("ear-jwt", {**files, "key": json.dumps(key).encode()}).verdict == "bad"
 
 
-# --- EAT ------------------------------------------------------------------------------------------------------------
+# --- EAT ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("claims", "expected"),
     [
         ({}, "good: verified"),
-        ({"dbgstat": "disabled", "eat_nonce": "12345678", "ueid": base64url(bytes(17))}, "good: verified"),
+        (
+            {"dbgstat": "disabled", "eat_nonce": "12345678", "ueid": base64url(bytes(17))},
+            "good: verified",
+        ),
         ({"dbgstat": "enabled"}, "bad: debug"),
         ({"dbgstat": 0}, "bad: debug"),
         ({"dbgstat": "perhaps"}, "bad: claims"),
         ({"dbgstat": False}, "bad: claims"),
         ({"submods": {"tee": {"dbgstat": "enabled"}}}, "bad: debug"),
-        ({"submods": {"a": {"submods": {"b": {"submods": {"c": {"submods": {"d": {}}}}}}}}}, "bad: too-large"),
+        (
+            {"submods": {"a": {"submods": {"b": {"submods": {"c": {"submods": {"d": {}}}}}}}}},
+            "bad: too-large",
+        ),
         ({"eat_nonce": "short"}, "bad: claims"),
         ({"ueid": base64url(b"short")}, "bad: claims"),
         ({"iat": NOW + 1}, "bad: not-yet-valid"),
@@ -254,4 +283,6 @@ def test_claims_that_nobody_signed_get_no_verdict() -> None:
 
 def test_a_device_of_another_key_is_bad() -> None:
     files = eat()
-    assert said("eat", {**files, "key": json.dumps(jwk(p384("other"))).encode()}) == "bad: signature"
+    assert (
+        said("eat", {**files, "key": json.dumps(jwk(p384("other"))).encode()}) == "bad: signature"
+    )

@@ -1,4 +1,5 @@
-"""Genuine evidence of every kind, and tampered copies of it: one test per case (vectors beside the repository)."""
+"""Genuine evidence of every kind, and tampered copies of it: one test per case (vectors beside the
+repository)."""
 
 import json
 from pathlib import Path
@@ -70,20 +71,28 @@ def test_a_case_gets_its_verdict(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_under_a_strict_policy_what_is_conditional_is_bad_and_nothing_else_changes(case: Case) -> None:
+def test_under_a_strict_policy_what_is_conditional_is_bad_and_nothing_else_changes(
+    case: Case,
+) -> None:
     verdict = judge_case(case, Demands(strict=True))
     assert verdict.verdict == ("bad" if case.id in CONDITIONAL else case.expected)
     if case.id in CONDITIONAL:
         assert verdict.reason == CONDITIONAL[case.id]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "fields" in case.document], ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "fields" in case.document], ids=lambda case: case.id
+)
 def test_what_a_verdict_says_is_what_the_manufacturer_wrote(case: Case) -> None:
     verdict, fields = judge_case(case, Demands()), case.document["fields"]
     if not verdict.facts:
         assert verdict.verdict == "bad"
         return
-    for ours, theirs in (("measurement", "measurement"), ("measurement", "mr_td"), ("measurement", "mr_enclave")):
+    for ours, theirs in (
+        ("measurement", "measurement"),
+        ("measurement", "mr_td"),
+        ("measurement", "mr_enclave"),
+    ):
         assert theirs not in fields or verdict.facts[ours] == fields[theirs]
     for name in ("report_data", "chip_id", "claim_digest"):
         assert name not in fields or verdict.facts[name] == fields[name]
@@ -98,9 +107,15 @@ def test_there_are_109_cases_of_which_six_are_conditional() -> None:
 
 def test_one_quote_in_two_encodings_has_one_replay_key() -> None:
     """T20."""
-    facts = [judge_case(BY_ID[name], Demands()).facts for name in ("tdx-v4-good", "tdx-unpadded-same-quote")]
+    facts = [
+        judge_case(BY_ID[name], Demands()).facts
+        for name in ("tdx-v4-good", "tdx-unpadded-same-quote")
+    ]
     assert facts[0]["replay_key"] == facts[1]["replay_key"]
-    facts = [judge_case(BY_ID[name], Demands()).facts for name in ("snp-milan-good", "snp-malleable-signature")]
+    facts = [
+        judge_case(BY_ID[name], Demands()).facts
+        for name in ("snp-milan-good", "snp-malleable-signature")
+    ]
     assert facts[0]["replay_key"] == facts[1]["replay_key"]
 
 
@@ -111,9 +126,13 @@ def test_only_the_simulated_root_says_simulated() -> None:
         assert verdict.simulated == (case.id in ("sim-good", "sim-outofdate"))
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.expected != "bad"], ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.expected != "bad"], ids=lambda case: case.id
+)
 def test_without_a_clock_what_was_good_stays_so(case: Case, tmp_path: Path) -> None:
-    document = {name: value for name, value in case.document.items() if name not in ("time", "endorsement")}
+    document = {
+        name: value for name, value in case.document.items() if name not in ("time", "endorsement")
+    }
     files = {role: str(path) for role, path in case.paths.items()}
     path = tmp_path / "cases.json"
     path.write_text(json.dumps({"cases": [{**document, "files": files}]}))

@@ -3,7 +3,17 @@
 import cbor2
 import pytest
 from cryptography import x509
-from tests.node.evidence.forging import answer, certificate, cmw_certificate, der, encode, p256, pem, said, spki
+from tests.node.evidence.forging import (
+    answer,
+    certificate,
+    cmw_certificate,
+    der,
+    encode,
+    p256,
+    pem,
+    said,
+    spki,
+)
 
 from strongroom.consensus.errors import AttestationError
 from strongroom.node.evidence import cbor, chains, strict
@@ -33,7 +43,9 @@ def test_a_wrapper_is_read(data: bytes) -> None:
 
 
 def test_a_content_format_as_a_tag_is_the_one_of_rfc_9277() -> None:
-    assert answer("cmw", {"cmw": encode(cbor2.CBORTag(1668612070, b"ab"))}).facts["types"] == ["content format 64999"]
+    assert answer("cmw", {"cmw": encode(cbor2.CBORTag(1668612070, b"ab"))}).facts["types"] == [
+        "content format 64999"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +96,7 @@ def test_a_certificate_carries_a_wrapper(value: bytes, expected: str) -> None:
     assert said("cmw", {"cert": cmw_certificate(value)}) == expected
 
 
-# --- readers --------------------------------------------------------------------------------------------------------
+# --- readers --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -118,7 +130,9 @@ def named(size: int) -> bytes:
     return der(certificate("x" * size, p256("named")))
 
 
-@pytest.mark.parametrize("change", ["crlf", "space", "junk", "short lines", "label", "padding", "no end"])
+@pytest.mark.parametrize(
+    "change", ["crlf", "space", "junk", "short lines", "label", "padding", "no end"]
+)
 def test_pem_in_another_form_is_refused(change: str) -> None:
     good = next(text for text in (pem(named(size)) for size in range(1, 60)) if b"=\n" in text)
     assert strict.read_certificates(good) == strict.read_certificates(good.replace(b"\n", b"\r\n"))
@@ -158,11 +172,15 @@ def test_both_readers_of_certificates_see_the_same() -> None:
 
 
 def test_a_signature_is_a_whole_number_of_bytes() -> None:
-    """T20: the libraries ignore this byte, which nobody signs, so that one certificate would have eight encodings."""
+    """T20: the libraries ignore this byte, which nobody signs, so that one certificate would have
+    eight encodings."""
     data = next(one for one in (named(1) for _ in range(100)) if one[-1] & 1 == 0)
     place = data.rindex(x509.load_der_x509_certificate(data).signature) - 1
     changed = data[:place] + b"\x01" + data[place + 1 :]
-    assert x509.load_der_x509_certificate(changed).signature == x509.load_der_x509_certificate(data).signature
+    assert (
+        x509.load_der_x509_certificate(changed).signature
+        == x509.load_der_x509_certificate(data).signature
+    )
     for read in (strict.read_certificates, FieldCertificate.parse, chains.load):
         read(data)
         with pytest.raises(AttestationError, match="whole number of bytes"):

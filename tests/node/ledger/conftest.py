@@ -1,4 +1,5 @@
-"""The real disk is spared the syncs: what they make durable is judged on the model (disk.py), and by real processes."""
+"""The real disk is spared the syncs: what they make durable is judged on the model (disk.py), and
+by real processes."""
 
 import os
 from collections.abc import Iterator

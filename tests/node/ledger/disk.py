@@ -1,8 +1,8 @@
 """A disk that loses power: what survives is what was fsynced, plus any part of the rest.
 
-Owns the model: a file's content is durable up to its last fsync, a name is durable once its directory was fsynced. What
-was not durable survives whole, cut short, with sectors never written, or not at all. Real files hold the running state;
-the real disk is spared the syncs.
+Owns the model: a file's content is durable up to its last fsync, a name is durable once its
+directory was fsynced. What was not durable survives whole, cut short, with sectors never written,
+or not at all. Real files hold the running state; the real disk is spared the syncs.
 """
 
 import os
@@ -21,7 +21,8 @@ CALLS = ("write", "fsync", "fdatasync", "unlink", "replace", "mkdir", "truncate"
 
 
 class Disk:
-    """Watches every call that changes the disk; `materialise` shows what a power loss at this moment may leave."""
+    """Watches every call that changes the disk; `materialise` shows what a power loss at this
+    moment may leave."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.trace: list[tuple[str, str]] = []
@@ -59,7 +60,9 @@ class Disk:
                     self.materialise(path, target / name, dice)
                 elif key:
                     current = path.read_bytes() if present.get(name) == key else None
-                    (target / name).write_bytes(self._survivor(self._content.get(key, b""), current, dice))
+                    (target / name).write_bytes(
+                        self._survivor(self._content.get(key, b""), current, dice)
+                    )
 
     def copy(self, source: Path, target: Path) -> None:
         """What stands there after `kill -9` now: the kernel keeps all that was written."""
@@ -90,7 +93,11 @@ class Disk:
             syncs = name in ("fsync", "fdatasync")
             if not self._watching:
                 return None if syncs else real(target, *arguments, **options)
-            path = Path(f"/proc/self/fd/{target}").readlink() if isinstance(target, int) else Path(target)
+            path = (
+                Path(f"/proc/self/fd/{target}").readlink()
+                if isinstance(target, int)
+                else Path(target)
+            )
             self.trace.append((name, path.name))
             if self.before_call:
                 with self.unwatched():
@@ -105,7 +112,9 @@ class Disk:
 
     def _settle(self, path: Path) -> None:
         if path.is_dir():
-            self._names[self._key(path)] = {entry.name: self._key(path / entry.name) for entry in os.scandir(path)}
+            self._names[self._key(path)] = {
+                entry.name: self._key(path / entry.name) for entry in os.scandir(path)
+            }
         else:
             self._content[self._key(path)] = path.read_bytes()
 

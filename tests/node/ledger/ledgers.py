@@ -15,11 +15,16 @@ _ID_SIZE = 32
 
 def block(height: int) -> bytes:
     """Looks random, as sealed bytes do."""
-    return b"".join(sha256(b"block %d %d" % (height, part)).digest() for part in range(height % 13 + 4))
+    return b"".join(
+        sha256(b"block %d %d" % (height, part)).digest() for part in range(height % 13 + 4)
+    )
 
 
 def identifiers(height: int) -> list[tuple[bytes, int]]:
-    return [(sha256(b"transaction %d %d" % (height, number)).digest(), number % 3) for number in range(height % 4 + 1)]
+    return [
+        (sha256(b"transaction %d %d" % (height, number)).digest(), number % 3)
+        for number in range(height % 4 + 1)
+    ]
 
 
 def outcome(height: int) -> bytes:

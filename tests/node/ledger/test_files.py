@@ -42,7 +42,9 @@ def test_a_secret_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_failed_replacement_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_replacement_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_atomic(tmp_path / "key", b"old")
 
     def refuse(_descriptor: int) -> None:

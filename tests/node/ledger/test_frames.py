@@ -60,7 +60,9 @@ def zero(path: Path, start: int, end: int) -> None:
     path.write_bytes(data)
 
 
-def test_the_form_of_a_file_is_fixed_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_form_of_a_file_is_fixed_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "urandom", lambda size: bytes(range(2, 2 + size)))
     written(tmp_path / "file", ((b"ab", b""), (b"c",)))
     assert (tmp_path / "file").read_bytes() == bytes.fromhex(
@@ -78,7 +80,9 @@ def test_what_was_appended_is_read_in_order_with_its_groups(tmp_path: Path) -> N
     assert [frame.durable_before for frame in frames] == [True, False, True, True, False, False]
 
 
-def test_T40_a_record_cut_at_every_byte_is_a_torn_tail_and_nothing_else_is_lost(tmp_path: Path) -> None:
+def test_T40_a_record_cut_at_every_byte_is_a_torn_tail_and_nothing_else_is_lost(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "file"
     frames = written(path)
     whole = path.read_bytes()
@@ -137,7 +141,9 @@ def test_T40_each_bit_of_a_length_in_the_middle_is_guarded(tmp_path: Path) -> No
             flip(path, bit)
 
 
-def test_T40_bytes_behind_a_whole_record_with_a_wrong_checksum_are_corruption(tmp_path: Path) -> None:
+def test_T40_bytes_behind_a_whole_record_with_a_wrong_checksum_are_corruption(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "file"
     frames = written(path)
     flip(path, 8 * (frames[-2].offset + FRAME_SIZE + 1))
@@ -145,7 +151,9 @@ def test_T40_bytes_behind_a_whole_record_with_a_wrong_checksum_are_corruption(tm
     assert type(read_all(path)[1]) is CorruptRecord
 
 
-def test_T40_sectors_never_written_before_others_of_one_sync_are_a_torn_tail(tmp_path: Path) -> None:
+def test_T40_sectors_never_written_before_others_of_one_sync_are_a_torn_tail(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "file"
     frames = written(path)
     first = frames[3]  # of the last group; whole records follow it
@@ -155,7 +163,9 @@ def test_T40_sectors_never_written_before_others_of_one_sync_are_a_torn_tail(tmp
     assert isinstance(damage, TornTail)
 
 
-def test_T40_zeroed_sectors_before_a_record_that_says_they_were_durable_are_corruption(tmp_path: Path) -> None:
+def test_T40_zeroed_sectors_before_a_record_that_says_they_were_durable_are_corruption(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "file"
     frames = written(path, (*GROUPS, (b"later",)))
     first = frames[3]
@@ -164,7 +174,8 @@ def test_T40_zeroed_sectors_before_a_record_that_says_they_were_durable_are_corr
 
 
 def test_T40_a_client_cannot_plant_a_record_inside_a_payload(tmp_path: Path) -> None:
-    """A torn record whose payload holds whole records of another file is torn, not corruption for ever."""
+    """A torn record whose payload holds whole records of another file is torn, not corruption for
+    ever."""
     planted = b"".join(encode_frame(b"\x03\x03\x05\x05", 1, (b"planted",), durable_before=True))
     path = tmp_path / "file"
     frames = written(path, ((b"first",), (planted * 20,)))

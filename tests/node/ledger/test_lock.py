@@ -20,7 +20,9 @@ sys.stdin.read()
 """
 
 
-def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_is_killed(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_is_killed(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "lock"
     command = [sys.executable, "-c", HOLDER, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -47,7 +49,9 @@ def test_one_process_does_not_get_it_twice_and_released_means_free(tmp_path: Pat
 def test_a_program_that_the_holder_started_does_not_keep_the_lock(tmp_path: Path) -> None:
     lock = acquire_lock(tmp_path / "lock")
     command = [sys.executable, "-c", "import sys; print('started', flush=True); sys.stdin.read()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as child:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False
+    ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"started\n"
         lock.release()
@@ -55,7 +59,9 @@ def test_a_program_that_the_holder_started_does_not_keep_the_lock(tmp_path: Path
         child.communicate()
 
 
-def test_a_holder_that_has_not_written_its_pid_yet_is_named_as_another_process(tmp_path: Path) -> None:
+def test_a_holder_that_has_not_written_its_pid_yet_is_named_as_another_process(
+    tmp_path: Path,
+) -> None:
     lock = acquire_lock(tmp_path / "lock")
     (tmp_path / "lock").write_bytes(b"")
     with pytest.raises(AlreadyRunning, match="another process") as refusal:

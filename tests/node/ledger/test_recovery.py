@@ -1,4 +1,5 @@
-"""What the block store makes of a damaged disk: cut, rebuilt, or refused by name, and never silent (T40)."""
+"""What the block store makes of a damaged disk: cut, rebuilt, or refused by name, and never silent
+(T40)."""
 
 import os
 import random
@@ -110,7 +111,9 @@ def test_T40_a_bit_flipped_anywhere_is_refused_by_file_offset_and_height_or_was_
     assert byte < HEADER_SIZE or (damage.height is not None and damage.height <= height)
 
 
-def test_T40_damage_in_an_older_segment_is_named_when_read_and_refused_from_then_on(tmp_path: Path) -> None:
+def test_T40_damage_in_an_older_segment_is_named_when_read_and_refused_from_then_on(
+    tmp_path: Path,
+) -> None:
     filled(tmp_path, COUNT).close()
     path = files(tmp_path)[1]
     hit = frames(path)[0]
@@ -123,13 +126,19 @@ def test_T40_damage_in_an_older_segment_is_named_when_read_and_refused_from_then
     with pytest.raises(CorruptRecord) as refusal:
         store.block(height)
     assert told == [refusal.value], "the node is told, whoever it was that read"
-    assert (refusal.value.path, refusal.value.offset, refusal.value.height) == (path, hit.offset, height)
+    assert (refusal.value.path, refusal.value.offset, refusal.value.height) == (
+        path,
+        hit.offset,
+        height,
+    )
     store.close()
     damage = refused(tmp_path)
     assert (damage.path, damage.offset) == (path, hit.offset)
 
 
-def test_T40_a_missing_segment_is_refused_by_name_whichever_it_is_with_and_without_an_index(tmp_path: Path) -> None:
+def test_T40_a_missing_segment_is_refused_by_name_whichever_it_is_with_and_without_an_index(
+    tmp_path: Path,
+) -> None:
     filled(tmp_path / "whole", COUNT).close()
     names = [path.name for path in files(tmp_path / "whole")]
     for name in names:
@@ -156,7 +165,9 @@ def test_T40_swapped_segments_are_refused(tmp_path: Path) -> None:
     assert (damage.path, damage.offset) == (first, 0)
 
 
-def test_T40_an_older_segment_cut_between_two_records_is_refused_on_opening_or_on_reading(tmp_path: Path) -> None:
+def test_T40_an_older_segment_cut_between_two_records_is_refused_on_opening_or_on_reading(
+    tmp_path: Path,
+) -> None:
     filled(tmp_path / "whole", COUNT).close()
     name = files(tmp_path / "whole")[1].name
     for frame in frames(tmp_path / "whole" / "ledger" / name):
@@ -178,7 +189,11 @@ def test_T40_a_torn_tail_in_an_older_segment_is_no_torn_tail(tmp_path: Path) -> 
     os.truncate(path, path.stat().st_size - 1)
     lose_index(tmp_path)
     damage = refused(tmp_path)
-    assert (damage.path, damage.offset, type(damage)) == (path, frames_until_damage(path)[-1], CorruptRecord)
+    assert (damage.path, damage.offset, type(damage)) == (
+        path,
+        frames_until_damage(path)[-1],
+        CorruptRecord,
+    )
 
 
 def frames_until_damage(path: Path) -> list[int]:
@@ -191,11 +206,16 @@ def frames_until_damage(path: Path) -> list[int]:
     return offsets
 
 
-def test_T40_records_that_were_durable_and_are_gone_are_missed_however_clean_the_cut_is(tmp_path: Path) -> None:
-    """A ledger cut at a record's or a segment's boundary: the index knows better, also after a kill."""
+def test_T40_records_that_were_durable_and_are_gone_are_missed_however_clean_the_cut_is(
+    tmp_path: Path,
+) -> None:
+    """A ledger cut at a record's or a segment's boundary: the index knows better, also after a
+    kill."""
     filled(tmp_path / "whole", COUNT).close()
     last = files(tmp_path / "whole")[-1]
-    for number, size in enumerate((frames(last)[-1].offset, frames(last)[-2].offset, frames(last)[-2].offset + 1)):
+    for number, size in enumerate(
+        (frames(last)[-1].offset, frames(last)[-2].offset, frames(last)[-2].offset + 1)
+    ):
         live = tmp_path / f"{number}"
         shutil.copytree(tmp_path / "whole", live)
         os.truncate(live / "ledger" / last.name, size)
@@ -227,7 +247,9 @@ def spoil_empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("spoil", [spoil_garbage, spoil_half, spoil_place, spoil_empty, Path.unlink])
+@pytest.mark.parametrize(
+    "spoil", [spoil_garbage, spoil_half, spoil_place, spoil_empty, Path.unlink]
+)
 def test_T40_a_lost_or_damaged_index_is_rebuilt_from_the_segments(
     tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
@@ -307,7 +329,9 @@ def test_an_index_that_lags_behind_is_brought_up_to_the_segments(tmp_path: Path)
     store.close()
 
 
-def test_a_wrong_index_is_found_out_on_reading_and_rebuilt_on_the_next_start(tmp_path: Path) -> None:
+def test_a_wrong_index_is_found_out_on_reading_and_rebuilt_on_the_next_start(
+    tmp_path: Path,
+) -> None:
     store = filled(tmp_path, COUNT)
     right = store._index.place(Kind.BLOCK, 5)
     wrong = store._index.place(Kind.BLOCK, 4)
@@ -344,9 +368,13 @@ def test_a_segment_whose_creation_was_cut_short_is_begun_again(tmp_path: Path) -
 
 
 def crash_everywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[Path], None], verify: Callable[[BlockStore], None]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[[Path], None],
+    verify: Callable[[BlockStore], None],
 ) -> int:
-    """Kill the process and the machine before every call to the disk, open what is left, twice; how often."""
+    """Kill the process and the machine before every call to the disk, open what is left, twice; how
+    often."""
     live = tmp_path / "live"
     live.mkdir()
     disk = Disk(monkeypatch)
@@ -421,7 +449,9 @@ while True:
 
 
 @pytest.mark.processes
-def test_T40_a_real_process_killed_at_any_moment_keeps_what_it_said_was_synced(tmp_path: Path) -> None:
+def test_T40_a_real_process_killed_at_any_moment_keeps_what_it_said_was_synced(
+    tmp_path: Path,
+) -> None:
     command = [sys.executable, "-c", WORKER, str(tmp_path)]
     synced = 0
     for kill in range(6):

@@ -9,7 +9,16 @@ from shutil import rmtree
 
 import pytest
 from tests.node.ledger.disk import Disk
-from tests.node.ledger.ledgers import MAP_SIZE, SMALL, block, filled, identifiers, opened, outcome, transactions_of
+from tests.node.ledger.ledgers import (
+    MAP_SIZE,
+    SMALL,
+    block,
+    filled,
+    identifiers,
+    opened,
+    outcome,
+    transactions_of,
+)
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.ledger.files import DiskFault
@@ -17,7 +26,9 @@ from strongroom.node.ledger.index import Entries, Found
 from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
 
 
-def test_blocks_and_outcomes_are_found_before_the_sync_after_it_and_after_a_restart(tmp_path: Path) -> None:
+def test_blocks_and_outcomes_are_found_before_the_sync_after_it_and_after_a_restart(
+    tmp_path: Path,
+) -> None:
     store = opened(tmp_path)
     for height in (1, 2, 3):
         store.append_block(height, block(height))
@@ -25,7 +36,13 @@ def test_blocks_and_outcomes_are_found_before_the_sync_after_it_and_after_a_rest
 
     def check(store: BlockStore) -> None:
         assert (store.newest_block, store.newest_outcome) == (3, 1)
-        assert [store.block(height) for height in range(5)] == [None, block(1), block(2), block(3), None]
+        assert [store.block(height) for height in range(5)] == [
+            None,
+            block(1),
+            block(2),
+            block(3),
+            None,
+        ]
         assert [store.outcome(height) for height in range(3)] == [None, outcome(1), None]
 
     check(store)
@@ -57,12 +74,18 @@ def test_a_full_segment_is_followed_by_one_named_by_its_first_height(tmp_path: P
     assert len(names) > 3
     assert names[0] == "blocks-000000000001.log"
     store = opened(tmp_path)
-    assert [store.block(height) for height in range(1, 13)] == [block(height) for height in range(1, 13)]
-    assert [store.outcome(height) for height in range(1, 13)] == [outcome(height) for height in range(1, 13)]
+    assert [store.block(height) for height in range(1, 13)] == [
+        block(height) for height in range(1, 13)
+    ]
+    assert [store.outcome(height) for height in range(1, 13)] == [
+        outcome(height) for height in range(1, 13)
+    ]
     store.close()
 
 
-def test_a_transaction_is_found_as_soon_as_its_outcome_is_appended_and_after_the_sync(tmp_path: Path) -> None:
+def test_a_transaction_is_found_as_soon_as_its_outcome_is_appended_and_after_the_sync(
+    tmp_path: Path,
+) -> None:
     store = filled(tmp_path, 2)
     store.append_block(3, block(3))
     ids = identifiers(3)
@@ -77,7 +100,9 @@ def test_a_transaction_is_found_as_soon_as_its_outcome_is_appended_and_after_the
     store.close()
 
 
-def test_before_the_sync_too_an_id_resolves_to_its_executed_position_else_its_first_refusal(tmp_path: Path) -> None:
+def test_before_the_sync_too_an_id_resolves_to_its_executed_position_else_its_first_refusal(
+    tmp_path: Path,
+) -> None:
     store = opened(tmp_path)
     outcomes = ([(A, 1)], [(A, 1), (B, 1)], [(B, 1)], [(B, 0), (A, 0)], [(A, 1), (B, 1)])
     for height, ids in enumerate(outcomes, start=1):
@@ -86,13 +111,20 @@ def test_before_the_sync_too_an_id_resolves_to_its_executed_position_else_its_fi
         if height == 1:
             store.sync()
         if height == 3:
-            assert (store.find_transaction(A), store.find_transaction(B)) == (Found(1, 0, 1), Found(2, 1, 1))
-    assert (store.find_transaction(A), store.find_transaction(B)) == (Found(4, 1, 0), Found(4, 0, 0))
+            assert (store.find_transaction(A), store.find_transaction(B)) == (
+                Found(1, 0, 1),
+                Found(2, 1, 1),
+            )
+    assert (store.find_transaction(A), store.find_transaction(B)) == (
+        Found(4, 1, 0),
+        Found(4, 0, 0),
+    )
     store.close()
 
 
 def found_after(path: Path, *outcomes: list[tuple[bytes, int]]) -> Iterator[Found | None]:
-    """What one id resolves to after these outcomes; then again after the index was rebuilt from the segments."""
+    """What one id resolves to after these outcomes; then again after the index was rebuilt from the
+    segments."""
     store = opened(path)
     for height, ids in enumerate(outcomes, start=1):
         store.append_block(height, b"block")
@@ -140,7 +172,9 @@ def test_the_map_of_the_index_grows_when_it_is_full(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_waits_to_be_indexed_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_to_be_indexed_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = BlockStore.open(tmp_path, transactions_of)
     many = [(sha256(b"%d" % number).digest(), 0) for number in range(UNINDEXED_MAX)]
     store.append_block(1, block(1))
@@ -212,7 +246,9 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
         return sha256(payload).digest()
 
     def reopened() -> BlockStore:
-        return BlockStore.open(tmp_path, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE)
+        return BlockStore.open(
+            tmp_path, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE
+        )
 
     store = reopened()
     for height in range(1, 8):

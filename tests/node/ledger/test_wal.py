@@ -66,7 +66,9 @@ def test_replay_gives_what_was_appended_in_order_before_and_after_a_restart(tmp_
     assert replayed(tmp_path / "wal") == [entry(number) for number in range(7)]
 
 
-def test_a_rotated_log_holds_what_was_carried_and_what_came_after_in_one_file(tmp_path: Path) -> None:
+def test_a_rotated_log_holds_what_was_carried_and_what_came_after_in_one_file(
+    tmp_path: Path,
+) -> None:
     wal = filled(tmp_path / "wal", 40)
     before = wal.size_bytes
     wal.rotate(kept for kept in wal.replay() if kept[0] == 3)
@@ -88,7 +90,9 @@ def test_the_marker_is_the_logs_own(tmp_path: Path) -> None:
         wal.rotate([(CHECKPOINT, b"")])
 
 
-def test_T40_a_log_cut_at_every_byte_of_its_last_record_loses_that_record_alone(tmp_path: Path) -> None:
+def test_T40_a_log_cut_at_every_byte_of_its_last_record_loses_that_record_alone(
+    tmp_path: Path,
+) -> None:
     filled(tmp_path / "wal").close()
     (path,) = (tmp_path / "wal").iterdir()
     whole = path.read_bytes()
@@ -123,9 +127,13 @@ def test_T40_a_bit_flipped_anywhere_in_the_log_is_refused_or_was_in_its_last_rec
 
 
 def check_crashes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[Path], None], verify: Callable[[list[Entry]], None]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[[Path], None],
+    verify: Callable[[list[Entry]], None],
 ) -> None:
-    """Kill the machine and the process before every call to the disk; whatever is left must satisfy `verify`."""
+    """Kill the machine and the process before every call to the disk; whatever is left must satisfy
+    `verify`."""
     live = tmp_path / "live"
     live.mkdir()
     disk = Disk(monkeypatch)
@@ -197,7 +205,11 @@ def test_T40_a_crash_at_any_step_of_a_rotation_leaves_the_old_log_or_the_new_one
 
     def verify(found: list[Entry]) -> None:
         is_old = not rotated and len(found) >= synced and found == old[: len(found)]
-        is_new = synced and len(found) >= len(carried) + after and found == [*carried, *later][: len(found)]
+        is_new = (
+            synced
+            and len(found) >= len(carried) + after
+            and found == [*carried, *later][: len(found)]
+        )
         assert is_old or is_new
 
     check_crashes(tmp_path, monkeypatch, run, verify)
@@ -221,7 +233,9 @@ def test_an_older_file_is_removed_only_when_the_new_one_and_its_name_are_durable
     ]
 
 
-def test_a_newest_file_without_its_whole_checkpoint_is_discarded_and_the_older_one_counts(tmp_path: Path) -> None:
+def test_a_newest_file_without_its_whole_checkpoint_is_discarded_and_the_older_one_counts(
+    tmp_path: Path,
+) -> None:
     wal = filled(tmp_path / "wal")
     old = (tmp_path / "wal" / "wal-000000000001.log").read_bytes()
     wal.rotate([entry(90), entry(91)])
@@ -237,8 +251,13 @@ def test_a_newest_file_without_its_whole_checkpoint_is_discarded_and_the_older_o
     assert names(tmp_path / "wal") == ["wal-000000000002.log"]
 
 
-def test_T40_an_only_file_without_its_checkpoint_is_refused_unless_it_is_the_first_and_empty(tmp_path: Path) -> None:
-    first, second = tmp_path / "wal" / "wal-000000000001.log", tmp_path / "wal" / "wal-000000000002.log"
+def test_T40_an_only_file_without_its_checkpoint_is_refused_unless_it_is_the_first_and_empty(
+    tmp_path: Path,
+) -> None:
+    first, second = (
+        tmp_path / "wal" / "wal-000000000001.log",
+        tmp_path / "wal" / "wal-000000000002.log",
+    )
     wal = filled(tmp_path / "wal")
     zeroed = first.read_bytes()
     first.write_bytes(zeroed[:HEADER_SIZE] + bytes(len(zeroed) - HEADER_SIZE))
@@ -279,4 +298,7 @@ def test_a_rotation_that_failed_stops_the_log_because_either_file_may_count(
                 wal.rotate([entry(7)])
         with pytest.raises(DiskFault):
             wal.append(*entry(8))
-        assert replayed(tmp_path / f"{step}") in ([entry(number) for number in range(6)], [entry(7)])
+        assert replayed(tmp_path / f"{step}") in (
+            [entry(number) for number in range(6)],
+            [entry(7)],
+        )

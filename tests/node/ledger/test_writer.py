@@ -1,4 +1,5 @@
-"""Group commit: when appended bytes are durable, and what happens when the disk refuses (PROTOCOL §5)."""
+"""Group commit: when appended bytes are durable, and what happens when the disk refuses (PROTOCOL
+§5)."""
 
 import errno
 import os
@@ -18,7 +19,9 @@ def payloads(path: Path) -> list[bytes]:
     return [frame.payload for frame in read_frames(path, Purpose.LOG, 1)]
 
 
-def test_many_appends_are_one_write_and_one_fdatasync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_appends_are_one_write_and_one_fdatasync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer = FrameWriter.create(tmp_path / "file", Purpose.LOG, 1)
     disk = Disk(monkeypatch)
     for number in range(100):
@@ -30,7 +33,9 @@ def test_many_appends_are_one_write_and_one_fdatasync(tmp_path: Path, monkeypatc
     assert payloads(tmp_path / "file") == [bytes(number) for number in range(100)]
 
 
-def test_a_new_file_and_its_name_survive_a_power_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_file_and_its_name_survive_a_power_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "live").mkdir()
     disk = Disk(monkeypatch)
     FrameWriter.create(tmp_path / "live" / "file", Purpose.LOG, 1)
@@ -87,7 +92,9 @@ def test_a_full_disk_is_a_disk_fault(tmp_path: Path, monkeypatch: pytest.MonkeyP
         FrameWriter.create(tmp_path / "other", Purpose.LOG, 1)
 
 
-def test_a_write_that_takes_only_a_part_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_takes_only_a_part_is_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer = FrameWriter.create(tmp_path / "file", Purpose.LOG, 1)
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:7]))

@@ -5,14 +5,16 @@ from dataclasses import replace
 from tests.consensus import samples
 
 from strongroom.consensus.blocks import BATCH_BYTES_MAX, Anchor, Header
-from strongroom.consensus.events import Commit
+from strongroom.consensus.replica.events import Commit
 from strongroom.consensus.types import Height
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX, BACKLOG_BYTES_MAX, Backlog
 
 
 def header(height: int, size: int = 100, anchor: int = 0) -> Header:
     root = samples.HEADER.anchor.root
-    return replace(samples.HEADER, height=Height(height), batch_bytes=size, anchor=Anchor(Height(anchor), root))
+    return replace(
+        samples.HEADER, height=Height(height), batch_bytes=size, anchor=Anchor(Height(anchor), root)
+    )
 
 
 def commits(first: int, last: int, size: int = 100) -> list[Commit]:

@@ -1,4 +1,5 @@
-"""What the log says, and what the next file must carry: who is silent for good, what is owed, when it begins anew."""
+"""What the log says, and what the next file must carry: who is silent for good, what is owed, when
+it begins anew."""
 
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -7,10 +8,10 @@ from typing import Any
 from tests.consensus import samples
 
 from strongroom.consensus.blocks import Batch, Header, encode_payload
-from strongroom.consensus.events import CastRecord, FinalRecord, Record
+from strongroom.consensus.replica.events import CastRecord, FinalRecord, Record
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.effects import Append, Effect, ReplaceLog, StoreNow
 from strongroom.node.ordering.log import LogContent, read_log
 
@@ -73,7 +74,8 @@ def said_in(epoch: int) -> CastRecord:
 
 
 def test_final_blocks_are_in_the_block_store_before_the_log_forgets_them() -> None:
-    """PROTOCOL §5: the replica remembers nothing below its final block, so the store must have that."""
+    """PROTOCOL §5: the replica remembers nothing below its final block, so the store must have
+    that."""
     made = bench()
     made.replica.records = (said_in(EPOCH),)
     made.replica.final_certificate = OPENED.certificate
@@ -94,7 +96,8 @@ def test_a_log_that_has_to_carry_more_than_its_limit_is_not_begun_anew_at_every_
 
 
 def test_a_node_that_may_only_observe_is_silent_in_every_file_and_not_beyond_its_epoch() -> None:
-    """PROTOCOL §6: the second start finds a log, but it is not the one in which the promises stood."""
+    """PROTOCOL §6: the second start finds a log, but it is not the one in which the promises
+    stood."""
     made = bench()
     made.carry(made.log.observe(SILENCE))
     for _ in range(2):
@@ -117,7 +120,8 @@ def test_promises_and_batches_of_later_epochs_outlive_every_rotation() -> None:
 
 
 def test_a_new_epochs_log_holds_its_anchor_what_is_to_be_batched_again_and_no_old_promise() -> None:
-    """R16; PROTOCOL §10, known mistakes: an old epoch's log must not be replayed into the new one."""
+    """R16; PROTOCOL §10, known mistakes: an old epoch's log must not be replayed into the new
+    one."""
     made = bench()
     made.carry(made.log.record(said_in(EPOCH)))
     made.log.later, made.log.silence = (said_in(EPOCH + 1),), (Epoch(EPOCH + 2), "the log was lost")

@@ -1,4 +1,5 @@
-"""Messages of other epochs: what waits, who is asked, who is told; all of it bounded (R0, R16; T31)."""
+"""Messages of other epochs: what waits, who is asked, who is told; all of it bounded (R0, R16;
+T31)."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,7 +48,10 @@ def test_a_message_of_the_next_epoch_waits_for_it_and_how_it_was_opened_is_asked
     said = made.ahead(OTHER, vote_of(NEXT), NEXT, EPOCH, 1.0)
     said += made.ahead(PEER, vote_of(NEXT), NEXT, EPOCH, 1.0 + ASK_SECONDS)
     assert [effect.to for effect in said if isinstance(effect, Tell)] == [OTHER, PEER]
-    assert made.take_early() == [(PEER, vote_of(NEXT))] * 3 + [(OTHER, vote_of(NEXT)), (PEER, vote_of(NEXT))]
+    assert made.take_early() == [(PEER, vote_of(NEXT))] * 3 + [
+        (OTHER, vote_of(NEXT)),
+        (PEER, vote_of(NEXT)),
+    ]
     assert made.take_early() == []
 
 

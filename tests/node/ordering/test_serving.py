@@ -10,7 +10,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.messages import RANGE_BLOCKS_MAX
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.effects import SendBlocks
 from strongroom.node.ordering.serving import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Serving
 
@@ -46,7 +46,9 @@ def past() -> StandInPast:
 def add(past: StandInPast, count: int, *, epochs: int = 0, without: set[int] = frozenset()) -> None:  # type: ignore[assignment]
     for _ in range(count):
         height = past.newest_block + 1
-        block = replace(samples.HEADER, height=Height(height), epoch=Epoch(samples.HEADER.epoch + epochs))
+        block = replace(
+            samples.HEADER, height=Height(height), epoch=Epoch(samples.HEADER.epoch + epochs)
+        )
         past.blocks.append((block, None if height in without else samples.certificate("finalize")))
 
 
@@ -71,8 +73,11 @@ def test_a_range_ends_with_a_block_that_has_a_certificate_of_its_own(past: Stand
     assert ask(past, 4) == []
 
 
-def test_T31_a_peer_that_asks_for_old_blocks_without_end_gets_them_at_a_pace(past: StandInPast) -> None:
-    """T31: a range is read, checked and packed: a member that only asks would leave time for nothing else."""
+def test_T31_a_peer_that_asks_for_old_blocks_without_end_gets_them_at_a_pace(
+    past: StandInPast,
+) -> None:
+    """T31: a range is read, checked and packed: a member that only asks would leave time for
+    nothing else."""
     made = serving(past)
     asked = [made.range_from(ASKER, Height(1), 1.0) for _ in range(1000)]
     assert [spans(effects) for effects in asked if effects] == [[(1, 3)]]

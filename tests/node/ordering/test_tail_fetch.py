@@ -1,4 +1,5 @@
-"""Fetching the end of an epoch: whoever answers is asked again, whoever does not is asked no more (R16)."""
+"""Fetching the end of an epoch: whoever answers is asked again, whoever does not is asked no more
+(R16)."""
 
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.ordering.tail_fetch import ANSWER_SECONDS, LOOK_SECONDS, TailFetch

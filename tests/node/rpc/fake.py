@@ -9,10 +9,10 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, web
 
 from strongroom.consensus.types import Height, TransactionId
+from strongroom.node.faults import NotFound, NotYet, RpcFault
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import door as rpc_door
 from strongroom.node.rpc.backend import Blob, Document, Included
-from strongroom.node.rpc.faults import NotFound, NotYet, RpcFault
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 
@@ -59,7 +59,11 @@ class FakeBackend:
     def service_info(self) -> Document:
         if self.bug is not None:
             raise self.bug
-        return {"chain": sha256(b"chain").digest(), "genesis": Blob(b"genesis"), "height": self.height}
+        return {
+            "chain": sha256(b"chain").digest(),
+            "genesis": Blob(b"genesis"),
+            "height": self.height,
+        }
 
     async def service_heads(self, nonce: bytes) -> list[Document]:
         return [{"name": "n0", "node_key": bytes(32), "head": Blob(nonce)}]
@@ -109,7 +113,8 @@ class FakeBackend:
         places = [
             Included(id, Height(7), index, code, b"" if code else self.result)
             for index, (id, code) in enumerate(
-                (id, self.codes.get(envelope, 0)) for id, envelope in zip(ids, envelopes, strict=True)
+                (id, self.codes.get(envelope, 0))
+                for id, envelope in zip(ids, envelopes, strict=True)
             )
         ]
         future: asyncio.Future[list[Included]] = asyncio.get_running_loop().create_future()
@@ -137,7 +142,9 @@ class FakeBackend:
     def newest_block(self) -> int:
         return self.height
 
-    def block_reading(self, height_or_hash: int | bytes, *, transactions: bool = True) -> Callable[[], Document]:
+    def block_reading(
+        self, height_or_hash: int | bytes, *, transactions: bool = True
+    ) -> Callable[[], Document]:
         if isinstance(height_or_hash, bytes):
             raise NotFound("no block of that hash")
         if height_or_hash > self.height or height_or_hash in self.pruned:
@@ -150,7 +157,12 @@ class FakeBackend:
     def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
         rows = self.transactions.get(height, [])
         shown = rows[offset : offset + limit]
-        return lambda: {"height": height, "offset": offset, "count": len(rows), "transactions": shown}
+        return lambda: {
+            "height": height,
+            "offset": offset,
+            "count": len(rows),
+            "transactions": shown,
+        }
 
     def head_reading(self, height: int) -> Callable[[], Document]:
         self.readings += 1
@@ -199,7 +211,9 @@ class Door:
 
     async def call(self, method: str, params: Any = None) -> Any:
         """One request; the whole reply."""
-        return await self.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or []})
+        return await self.post(
+            {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or []}
+        )
 
     @asynccontextmanager
     async def websocket(self) -> AsyncIterator[ClientWebSocketResponse]:
@@ -216,7 +230,10 @@ async def opened(
     door = rpc_door.Door(policy)
     runner = await serve(make_app(backend, limits, door, hosts=hosts), "127.0.0.1", 0, None)
     try:
-        async with asyncio.timeout(TEST_SECONDS_MAX), ClientSession(connector=TCPConnector(force_close=True)) as http:
+        async with (
+            asyncio.timeout(TEST_SECONDS_MAX),
+            ClientSession(connector=TCPConnector(force_close=True)) as http,
+        ):
             yield Door(backend, runner, http)
     finally:
         await runner.cleanup()

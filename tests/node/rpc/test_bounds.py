@@ -9,9 +9,9 @@ import msgpack
 import pytest
 from tests.node.rpc.fake import opened
 
+from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.rpc import reading, room
 from strongroom.node.rpc.backend import Document
-from strongroom.node.rpc.faults import Overloaded, TooLarge
 from strongroom.node.rpc.forms import JSON, MSGPACK, Encoded
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.reading import Allowances, Lane, Library
@@ -30,11 +30,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (room, reading):
         monkeypatch.setattr(module, "REPLY_BYTES_MAX", 10_000)
     monkeypatch.setattr(room, "BATCH_BYTES_MAX", 20_000)
-    monkeypatch.setattr(Room.__init__, "__defaults__", (20_000, *(Room.__init__.__defaults__ or ())[1:]))
+    monkeypatch.setattr(
+        Room.__init__, "__defaults__", (20_000, *(Room.__init__.__defaults__ or ())[1:])
+    )
 
 
 @pytest.mark.usefixtures("small")
-async def test_T31_a_batch_takes_no_more_than_its_bytes_and_what_lies_beyond_is_not_even_read() -> None:
+async def test_T31_a_batch_takes_no_more_than_its_bytes_and_what_lies_beyond_is_not_even_read() -> (
+    None
+):
     async with opened() as door:
         door.backend.grow(100)
         door.backend.transactions = dict.fromkeys(range(1, 101), ROWS)
@@ -57,7 +61,9 @@ async def test_blocks_are_given_as_many_from_the_first_on_as_fit() -> None:
         door.backend.transactions = dict.fromkeys(range(1, 101), ROWS)
         blocks = (await door.call("ledger_blocks", [2, 9]))["result"]
         assert [block["height"] for block in blocks] == [2]
-        heads = (await door.call("ledger_blocks", {"from": 2, "to": 9, "transactions": False}))["result"]
+        heads = (await door.call("ledger_blocks", {"from": 2, "to": 9, "transactions": False}))[
+            "result"
+        ]
         assert [head["height"] for head in heads] == list(range(2, 10))
         assert all("transactions" not in head for head in heads)
         door.backend.transactions = {1: ROWS * 3}
@@ -67,7 +73,9 @@ async def test_blocks_are_given_as_many_from_the_first_on_as_fit() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_what_is_no_block_is_bounded_too_and_the_fate_of_a_submission_is_told_whatever_its_size() -> None:
+async def test_what_is_no_block_is_bounded_too_and_the_fate_of_a_submission_is_told_whatever_its_size() -> (
+    None
+):
     async with opened() as door:
         door.backend.query_answer = door.backend.result = b"x" * 30_000
         error = (await door.call("ledger_query", [""]))["error"]
@@ -79,7 +87,9 @@ async def test_transactions_of_a_block_are_given_in_pages() -> None:
     async with opened() as door:
         door.backend.grow()
         door.backend.transactions = {1: ROWS}
-        page = (await door.call("ledger_transactions", {"height": 1, "offset": 40, "limit": 20}))["result"]
+        page = (await door.call("ledger_transactions", {"height": 1, "offset": 40, "limit": 20}))[
+            "result"
+        ]
         assert [row["index"] for row in page["transactions"]] == list(range(40, 50))
         assert page["count"] == 50
         assert (await door.call("ledger_transactions", [1, 0, 501]))["error"]["code"] == -32003
@@ -159,7 +169,9 @@ async def test_a_block_is_read_and_encoded_once_however_many_listen() -> None:
 async def test_the_first_event_never_comes_before_the_reply_that_names_its_subscription() -> None:
     async with opened(RpcLimits(subscriptions_max=100)) as door, door.websocket() as socket:
         door.backend.grow(3)
-        async with door.websocket() as other:  # from now on the events are encoded, and cost no wait
+        async with (
+            door.websocket() as other
+        ):  # from now on the events are encoded, and cost no wait
             await other.send_bytes(msgpack.packb(request("ledger_subscribe", ["blocks", 1])))
             for _ in range(4):
                 await other.receive_bytes()

@@ -1,4 +1,5 @@
-"""A WebSocket that has ended leaves nothing behind, however it ended: no circle that waits for the collector."""
+"""A WebSocket that has ended leaves nothing behind, however it ended: no circle that waits for the
+collector."""
 
 import asyncio
 import gc
@@ -16,7 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 from tests.node.rpc.fake import TEST_SECONDS_MAX, FakeBackend
 
 from strongroom.node import tls
-from strongroom.node.listening import Guest
+from strongroom.node.machine.listening import Guest
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.websocket import Connection
@@ -71,14 +72,18 @@ def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return tls.server_context(certificate, key), tls.client_context(certificate)
 
 
-@pytest.mark.parametrize("end", [says_goodbye, is_cut, is_cut_while_subscribed, leaves_while_it_waits, sends_garbage])
+@pytest.mark.parametrize(
+    "end", [says_goodbye, is_cut, is_cut_while_subscribed, leaves_while_it_waits, sends_garbage]
+)
 def test_a_closed_websocket_leaves_no_object_behind(tmp_path: Path, end: End) -> None:
     server, client = contexts(tmp_path)
 
     async def test() -> None:
         backend = FakeBackend()
         backend.hold = True
-        limits = RpcLimits(heartbeat_seconds=0.2)  # its timer holds a connection that was cut until it fires
+        limits = RpcLimits(
+            heartbeat_seconds=0.2
+        )  # its timer holds a connection that was cut until it fires
         runner = await serve(make_app(backend, limits), "127.0.0.1", 0, server)
         url = f"https://127.0.0.1:{runner.addresses[0][1]}/ws"
         async with asyncio.timeout(TEST_SECONDS_MAX), aiohttp.ClientSession() as http:

@@ -1,4 +1,5 @@
-"""The door policy: who shows no known credential reads and submits nothing; who shows one pays from its own quota."""
+"""The door policy: who shows no known credential reads and submits nothing; who shows one pays from
+its own quota."""
 
 import json
 from base64 import b64encode
@@ -8,9 +9,9 @@ import pytest
 from tests.node.rpc.fake import OPEN, opened
 
 from strongroom.node.credentials import Credential
+from strongroom.node.faults import Overloaded
 from strongroom.node.organisations import DoorPolicy, Organisation, Quota
 from strongroom.node.rpc.door import GUARDED, Door
-from strongroom.node.rpc.faults import Overloaded
 from strongroom.node.rpc.quota import REFUSALS_BURST_SECONDS, Account, Bucket
 
 BANK, MILL = Credential.fresh(), Credential.fresh()
@@ -29,7 +30,9 @@ CALLS: dict[str, list[Any]] = {
 }
 
 
-async def ask(url: str, http: Any, method: str, params: list[Any], headers: dict[str, str]) -> tuple[int, Any, Any]:
+async def ask(
+    url: str, http: Any, method: str, params: list[Any], headers: dict[str, str]
+) -> tuple[int, Any, Any]:
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     async with http.post(f"{url}/rpc", json=body, headers=headers) as response:
         return response.status, await response.json(), response.headers
@@ -75,7 +78,9 @@ async def test_who_shows_its_credential_submits_as_its_organisation_over_both_wa
         assert status == 200
         assert "result" in reply
         async with door.http.ws_connect(f"{door.url}/ws", headers=BANK.header) as socket:
-            await socket.send_str(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ledger_submit", "params": [TEXT]}))
+            await socket.send_str(
+                json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ledger_submit", "params": [TEXT]})
+            )
             assert "result" in await socket.receive_json()
         assert door.backend.organisations == ["mill", "bank"]
 
@@ -105,7 +110,10 @@ async def test_a_used_up_quota_says_when_to_come_back_and_the_other_organisation
 
 async def test_what_execution_refuses_costs_its_organisation_and_no_other() -> None:
     door = Door(POLICY)
-    bank, mill = door.account_of(BANK.header["Authorization"]), door.account_of(MILL.header["Authorization"])
+    bank, mill = (
+        door.account_of(BANK.header["Authorization"]),
+        door.account_of(MILL.header["Authorization"]),
+    )
     assert bank is not None
     assert mill is not None
     bank.charge(1, 1)

@@ -1,4 +1,5 @@
-"""What a browser may be made to ask: foreign pages, rebound names, bodies that any page can send."""
+"""What a browser may be made to ask: foreign pages, rebound names, bodies that any page can
+send."""
 
 from typing import Any
 

@@ -12,10 +12,10 @@ from tests.node.rpc.fake import opened
 
 from strongroom.consensus.codec import encode
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.envelope import OPENING
+from strongroom.enclave.formats.envelope import OPENING
+from strongroom.enclave.formats.size_classes import OPENING_MESSAGES
 from strongroom.enclave.governance.public import evidence_envelope
-from strongroom.enclave.padding import OPENING_MESSAGES
-from strongroom.node.rpc.faults import NotReady, Overloaded
+from strongroom.node.faults import NotReady, Overloaded
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS
 
@@ -41,7 +41,9 @@ async def test_a_submitted_envelope_is_answered_with_its_place_and_sealed_result
 async def test_params_go_by_name_or_by_position() -> None:
     async with opened() as door:
         assert (await door.call("ledger_submit", [TEXT, "none"]))["result"] == {"id": ID}
-        assert (await door.call("ledger_submit", {"wait": "none", "envelope": TEXT}))["result"] == {"id": ID}
+        assert (await door.call("ledger_submit", {"wait": "none", "envelope": TEXT}))["result"] == {
+            "id": ID
+        }
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,9 @@ async def test_params_go_by_name_or_by_position() -> None:
         ("ledger_subscribe", ["blocks"]),
     ],
 )
-async def test_wrong_or_unknown_params_are_an_error_and_reach_no_backend(method: str, params: object) -> None:
+async def test_wrong_or_unknown_params_are_an_error_and_reach_no_backend(
+    method: str, params: object
+) -> None:
     async with opened() as door:
         assert (await door.call(method, params))["error"]["code"] == -32602
         assert door.backend.submitted == []
@@ -94,7 +98,9 @@ async def test_proposals_and_the_state_of_governance_are_told() -> None:
         assert (await door.call("governance_proposal", ["ab" * 16]))["result"] == {"id": "ab" * 16}
         assert (await door.call("governance_proposal", ["cd" * 16]))["error"]["code"] == -32001
         assert (await door.call("governance_proposal", ["nonsense"]))["error"]["code"] == -32602
-        assert (await door.call("governance_state"))["result"] == {"state": b64encode(b"state").decode()}
+        assert (await door.call("governance_state"))["result"] == {
+            "state": b64encode(b"state").decode()
+        }
 
 
 def opening(epoch: int) -> bytes:
@@ -102,13 +108,17 @@ def opening(epoch: int) -> bytes:
     return encode((1, OPENING, epoch, bytes(min(OPENING_MESSAGES))))
 
 
-async def test_an_opening_of_another_epoch_is_refused_at_the_door_and_its_neighbours_are_not() -> None:
+async def test_an_opening_of_another_epoch_is_refused_at_the_door_and_its_neighbours_are_not() -> (
+    None
+):
     async with opened() as door:
         door.backend.epoch = 3
         old, new = (b64encode(opening(epoch)).decode() for epoch in (2, 3))
         reply = await door.call("ledger_submit", [old])
         assert (reply["error"]["code"], reply["error"]["data"]["epoch"]) == (-32006, 3)
-        first, second, third = (await door.call("ledger_submit_many", [[TEXT, old, new], "commit"]))["result"]
+        first, second, third = (
+            await door.call("ledger_submit_many", [[TEXT, old, new], "commit"])
+        )["result"]
         assert (first["id"], third["id"]) == (ID, sha256(opening(3)).hexdigest())
         assert (second["error"]["code"], second["error"]["data"]) == (-32006, {"epoch": 3})
         assert door.backend.submitted == [[ENVELOPE, opening(3)]]
@@ -153,7 +163,8 @@ async def test_many_envelopes_are_one_call_of_the_backend_and_a_list_in_order() 
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"), [(Overloaded("full", retry_after_ms=70), -32005), (NotReady("syncing"), -32007)]
+    ("fault", "code"),
+    [(Overloaded("full", retry_after_ms=70), -32005), (NotReady("syncing"), -32007)],
 )
 async def test_what_the_mempool_refuses_is_told_with_its_code(fault: Exception, code: int) -> None:
     async with opened() as door:
@@ -174,9 +185,14 @@ async def test_a_bug_behind_the_door_is_an_internal_error_that_tells_nothing() -
 
 @pytest.mark.parametrize(
     ("error", "event"),
-    [(ValueError("secret"), "rpc.bug"), (OperatorFault("blocks-1.log, byte 7: damaged"), "rpc.operator_fault")],
+    [
+        (ValueError("secret"), "rpc.bug"),
+        (OperatorFault("blocks-1.log, byte 7: damaged"), "rpc.operator_fault"),
+    ],
 )
-async def test_the_log_says_whether_it_was_a_bug_or_this_machine(error: Exception, event: str) -> None:
+async def test_the_log_says_whether_it_was_a_bug_or_this_machine(
+    error: Exception, event: str
+) -> None:
     async with opened() as door:
         door.backend.bug = error
         with structlog.testing.capture_logs() as lines:
@@ -214,7 +230,10 @@ async def test_health_says_what_the_backend_says() -> None:
                 setattr(door.backend, path, good)
                 more = door.backend.replicas if path == "ready" else {}
                 async with door.http.get(f"{door.url}/health/{path}") as response:
-                    assert (response.status, await response.json()) == (status, {path: good, **more})
+                    assert (response.status, await response.json()) == (
+                        status,
+                        {path: good, **more},
+                    )
 
 
 async def test_metrics_are_prometheus_text_with_the_doors_own_counters() -> None:
@@ -291,7 +310,9 @@ async def test_a_peer_that_does_not_take_its_answer_is_cut_off() -> None:
         writer.close()
 
 
-async def test_a_connection_over_the_limit_gets_503_and_the_next_one_after_a_close_is_served() -> None:
+async def test_a_connection_over_the_limit_gets_503_and_the_next_one_after_a_close_is_served() -> (
+    None
+):
     """T31."""
     async with opened(RpcLimits(connections_max=2)) as door:
         held = [await asyncio.open_connection(*door.address) for _ in range(2)]

@@ -1,4 +1,5 @@
-"""Every case of JSON-RPC 2.0 (https://www.jsonrpc.org/specification), with the specification's own examples."""
+"""Every case of JSON-RPC 2.0 (https://www.jsonrpc.org/specification), with the specification's own
+examples."""
 
 import json
 from pathlib import Path
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strongroom.node.faults import Overloaded, Refused, RpcFault
 from strongroom.node.rpc import jsonrpc
 from strongroom.node.rpc.backend import Blob
-from strongroom.node.rpc.faults import Overloaded, Refused, RpcFault
 from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.jsonrpc import InvalidParams, MethodNotFound
 from strongroom.node.rpc.room import Room
@@ -20,7 +21,11 @@ VECTORS = Path(__file__).parents[4] / "shared/vectors/crypto/jsonrpc/jsonrpc2-sp
 
 SPECIFICATION_EXAMPLES = [
     ('{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}', 19, 1),
-    ('{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}', 19, 3),
+    (
+        '{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}',
+        19,
+        3,
+    ),
     ('{"jsonrpc": "2.0", "method": "foobar", "id": "1"}', -32601, "1"),
     ('{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]', -32700, None),
     ('{"jsonrpc": "2.0", "method": 1, "params": "bar"}', -32600, None),
@@ -86,7 +91,10 @@ async def test_a_notification_is_never_answered_even_when_it_fails() -> None:
 
 
 async def test_a_batch_of_nothing_but_notifications_is_not_answered() -> None:
-    assert await _answer('[{"jsonrpc":"2.0","method":"update"},{"jsonrpc":"2.0","method":"update"}]') is None
+    assert (
+        await _answer('[{"jsonrpc":"2.0","method":"update"},{"jsonrpc":"2.0","method":"update"}]')
+        is None
+    )
 
 
 async def test_a_batch_over_the_limit_is_refused_as_too_large() -> None:
@@ -102,7 +110,11 @@ async def test_a_refusal_carries_its_code_and_public_data() -> None:
 
 def test_plain_bytes_are_hex_and_blobs_base64_in_json() -> None:
     value = {"digest": b"\x01\xff", "blob": Blob(b"\x01\xff"), "in": Refused("no", id=b"\x02").data}
-    assert json.loads(jsonrpc.encode_json(value)) == {"digest": "01ff", "blob": "Af8=", "in": {"id": "02"}}
+    assert json.loads(jsonrpc.encode_json(value)) == {
+        "digest": "01ff",
+        "blob": "Af8=",
+        "in": {"id": "02"},
+    }
 
 
 def test_bytes_stay_raw_in_msgpack() -> None:
@@ -110,7 +122,9 @@ def test_bytes_stay_raw_in_msgpack() -> None:
     assert msgpack.unpackb(jsonrpc.encode_msgpack(value)) == value
 
 
-@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "", "\x00", '"\\ud8', "[" * 100_000, "1 2", '{"a":}', b"\xff"])
+@pytest.mark.parametrize(
+    "text", ["NaN", "[Infinity]", "", "\x00", '"\\ud8', "[" * 100_000, "1 2", '{"a":}', b"\xff"]
+)
 def test_what_is_not_json_is_a_parse_error(text: str | bytes) -> None:
     """T31."""
     with pytest.raises(jsonrpc.ParseError):
@@ -119,7 +133,15 @@ def test_what_is_not_json_is_a_parse_error(text: str | bytes) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xc1", b"\x01\x02", b"\x91" * 100_000 + b"\x01", b"\xdd\xff\xff\xff\xff", b"\xd4\x01\x00", b"\x81\x01\x02"],
+    [
+        b"",
+        b"\xc1",
+        b"\x01\x02",
+        b"\x91" * 100_000 + b"\x01",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xd4\x01\x00",
+        b"\x81\x01\x02",
+    ],
     ids=["empty", "reserved", "two values", "deep", "huge array", "extension", "integer key"],
 )
 def test_what_is_not_one_msgpack_value_is_a_parse_error(data: bytes) -> None:
@@ -139,8 +161,15 @@ def test_garbage_bytes_never_raise_anything_but_a_parse_error(data: bytes) -> No
 
 
 _values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=7), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=7), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 _requests = st.fixed_dictionaries(

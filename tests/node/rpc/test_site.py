@@ -1,4 +1,5 @@
-"""The front door's places, over TLS and on the event loop of nodes: who is served, who is told 503 (T31)."""
+"""The front door's places, over TLS and on the event loop of nodes: who is served, who is told 503
+(T31)."""
 
 import asyncio
 import ssl
@@ -23,7 +24,9 @@ Ask = Callable[[str], Awaitable[int]]
 class Door:
     """A served backend with TLS, its health beside it, and a client."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, health: str, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, health: str, context: ssl.SSLContext
+    ) -> None:
         self._http, self._url, self.health, self._context = http, url, health, context
 
     async def websocket(self) -> aiohttp.ClientWebSocketResponse:
@@ -47,8 +50,14 @@ async def opened(folder: Path, limits: RpcLimits) -> AsyncIterator[Door]:
     health = await serve(make_health_app(app), "127.0.0.1", 0, None)
     connector = aiohttp.TCPConnector(force_close=True)
     try:
-        async with asyncio.timeout(TEST_SECONDS_MAX), aiohttp.ClientSession(connector=connector) as http:
-            urls = f"https://127.0.0.1:{runner.addresses[0][1]}", f"http://127.0.0.1:{health.addresses[0][1]}"
+        async with (
+            asyncio.timeout(TEST_SECONDS_MAX),
+            aiohttp.ClientSession(connector=connector) as http,
+        ):
+            urls = (
+                f"https://127.0.0.1:{runner.addresses[0][1]}",
+                f"http://127.0.0.1:{health.addresses[0][1]}",
+            )
             yield Door(http, *urls, tls.client_context(certificate))
     finally:
         await runner.cleanup()
@@ -63,7 +72,9 @@ def run(test: Awaitable[None]) -> None:
         runner.run(within())
 
 
-def test_T31_who_has_no_place_is_told_503_and_health_on_its_own_socket_goes_on(tmp_path: Path) -> None:
+def test_T31_who_has_no_place_is_told_503_and_health_on_its_own_socket_goes_on(
+    tmp_path: Path,
+) -> None:
     async def test() -> None:
         with structlog.testing.capture_logs() as logs:
             async with opened(tmp_path, RpcLimits(connections_max=2, websockets_max=2)) as door:
@@ -94,15 +105,22 @@ def test_T31_websockets_leave_places_for_single_requests(tmp_path: Path) -> None
     run(test())
 
 
-def test_T31_an_idle_websocket_gives_way_and_one_that_is_told_of_blocks_does_not(tmp_path: Path) -> None:
+def test_T31_an_idle_websocket_gives_way_and_one_that_is_told_of_blocks_does_not(
+    tmp_path: Path,
+) -> None:
     async def test() -> None:
         limits = RpcLimits(connections_max=4, websockets_max=2, websocket_idle_seconds=0.0)
         async with opened(tmp_path, limits) as door:
             told, idle = [await door.websocket() for _ in range(2)]
-            await told.send_json({"jsonrpc": "2.0", "id": 1, "method": "ledger_subscribe", "params": ["blocks"]})
+            await told.send_json(
+                {"jsonrpc": "2.0", "id": 1, "method": "ledger_subscribe", "params": ["blocks"]}
+            )
             assert (await told.receive_json())["result"] == 1
             third = await door.websocket()
-            assert (await idle.receive()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+            assert (await idle.receive()).type in (
+                aiohttp.WSMsgType.CLOSED,
+                aiohttp.WSMsgType.ERROR,
+            )
             for one in (told, third):
                 await one.send_json({"jsonrpc": "2.0", "id": 2, "method": "node_status"})
                 assert (await one.receive_json())["id"] == 2

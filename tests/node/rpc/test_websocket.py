@@ -11,8 +11,8 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from tests.node.rpc.fake import TEST_SECONDS_MAX, FakeBackend, opened
 
+from strongroom.node.faults import Overloaded
 from strongroom.node.rpc.door import open_door
-from strongroom.node.rpc.faults import Overloaded
 from strongroom.node.rpc.http import make_app
 from strongroom.node.rpc.limits import RpcLimits
 
@@ -35,9 +35,17 @@ async def _receive(socket: ClientWebSocketResponse) -> Any:
 
 async def test_binary_frames_carry_raw_bytes_both_ways() -> None:
     async with opened() as door, door.websocket() as socket:
-        reply = await _ask(socket, "ledger_submit_many", {"envelopes": [ENVELOPE, b"two"], "wait": "commit"})
+        reply = await _ask(
+            socket, "ledger_submit_many", {"envelopes": [ENVELOPE, b"two"], "wait": "commit"}
+        )
         assert door.backend.submitted == [[ENVELOPE, b"two"]]
-        assert reply["result"][0] == {"id": ID, "height": 7, "index": 0, "status": "included", "result": b"sealed"}
+        assert reply["result"][0] == {
+            "id": ID,
+            "height": 7,
+            "index": 0,
+            "status": "included",
+            "result": b"sealed",
+        }
         assert reply["result"][1]["index"] == 1
 
 
@@ -49,7 +57,9 @@ async def test_text_frames_carry_json() -> None:
 
 async def test_a_batch_in_a_frame_is_answered_in_a_frame() -> None:
     async with opened() as door, door.websocket() as socket:
-        await socket.send_str(json.dumps([_request("node_status", [], 1), _request("nonsense", [], 2)]))
+        await socket.send_str(
+            json.dumps([_request("node_status", [], 1), _request("nonsense", [], 2)])
+        )
         replies = json.loads(await socket.receive_str())
         assert {reply["id"]: "result" in reply for reply in replies} == {1: True, 2: False}
 
@@ -120,7 +130,9 @@ async def test_the_application_cancels_by_itself_what_a_closed_connection_waits_
     """Also under a server that does not cancel handlers."""
     backend = FakeBackend()
     backend.hold = True
-    runner = web.AppRunner(make_app(backend, door=open_door()), handler_cancellation=False, shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        make_app(backend, door=open_door()), handler_cancellation=False, shutdown_timeout=0.1
+    )
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
@@ -135,14 +147,22 @@ async def test_the_application_cancels_by_itself_what_a_closed_connection_waits_
         await runner.cleanup()
 
 
-@pytest.mark.parametrize("frame", [b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x91" * 5000, "{", '{"jsonrpc":'])
-async def test_garbage_frames_are_answered_a_few_times_then_the_connection_ends(frame: bytes | str) -> None:
+@pytest.mark.parametrize(
+    "frame", [b"", b"\xc1", b"\xdd\xff\xff\xff\xff", b"\x91" * 5000, "{", '{"jsonrpc":']
+)
+async def test_garbage_frames_are_answered_a_few_times_then_the_connection_ends(
+    frame: bytes | str,
+) -> None:
     """T31."""
     async with opened(RpcLimits(garbage_frames_max=3)) as door, door.websocket() as socket:
         for _ in range(4):
             await (socket.send_str(frame) if isinstance(frame, str) else socket.send_bytes(frame))
             reply = await socket.receive()
-            value = json.loads(reply.data) if isinstance(reply.data, str) else msgpack.unpackb(reply.data)
+            value = (
+                json.loads(reply.data)
+                if isinstance(reply.data, str)
+                else msgpack.unpackb(reply.data)
+            )
             assert value["error"]["code"] == -32700
         assert (await socket.receive()).type is WSMsgType.CLOSE
         assert socket.close_code == 1008
@@ -169,7 +189,7 @@ async def test_a_peer_that_reads_nothing_is_cut_off() -> None:
         transport.abort()  # type: ignore[union-attr]
 
 
-# --- subscriptions --------------------------------------------------------------------------------------------------
+# --- subscriptions --------------------------------------------------------------------------------
 
 
 async def _events(socket: ClientWebSocketResponse, count: int) -> list[dict[str, Any]]:
@@ -211,7 +231,11 @@ async def test_a_block_that_is_not_here_any_more_is_told_as_missed() -> None:
     async with opened() as door, door.websocket() as socket:
         door.backend.height, door.backend.pruned = 3, {2}
         await _ask(socket, "ledger_subscribe", {"topic": "blocks", "from": 1})
-        assert [event.get("missed") for event in await _events(socket, 3)] == [None, {"from": 2, "to": 2}, None]
+        assert [event.get("missed") for event in await _events(socket, 3)] == [
+            None,
+            {"from": 2, "to": 2},
+            None,
+        ]
 
 
 async def test_an_ended_subscription_tells_nothing_more() -> None:
@@ -246,12 +270,21 @@ async def test_topics_of_governance_and_nodes_tell_of_public_transactions_only()
     async with opened() as door, door.websocket() as socket:
         door.backend.transactions = {
             1: [{"id": "a", "action": None}],
-            2: [{"id": "b", "action": "ballot"}, {"id": "c", "action": "synced"}, {"id": "d", "action": None}],
+            2: [
+                {"id": "b", "action": "ballot"},
+                {"id": "c", "action": "synced"},
+                {"id": "d", "action": None},
+            ],
         }
         for number, topic in enumerate(("governance", "nodes"), start=1):
-            await socket.send_json({"jsonrpc": "2.0", "id": number, "method": "ledger_subscribe", "params": [topic, 1]})
+            await socket.send_json(
+                {"jsonrpc": "2.0", "id": number, "method": "ledger_subscribe", "params": [topic, 1]}
+            )
             assert (await socket.receive_json())["id"] == number
         door.backend.grow(3)
         events = [(await socket.receive_json())["params"] for _ in range(2)]
-        told = {one["topic"]: (one["height"], [it["id"] for it in one["transactions"]]) for one in events}
+        told = {
+            one["topic"]: (one["height"], [it["id"] for it in one["transactions"]])
+            for one in events
+        }
         assert told == {"governance": (2, ["b"]), "nodes": (2, ["c"])}

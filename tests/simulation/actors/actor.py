@@ -1,8 +1,8 @@
 """Who stands at a node of a simulated cluster: the one interface of honest members and liars.
 
-An actor gets events and answers with messages to send. It is told its own keys, the validator set and the network's
-delay classes, and nothing of the others' state. `scripts/simulate --liar FILE.py` runs a `Liar` that somebody else
-wrote.
+An actor gets events and answers with messages to send. It is told its own keys, the validator set
+and the network's delay classes, and nothing of the others' state. `scripts/simulate --liar FILE.py`
+runs a `Liar` that somebody else wrote.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from tests.simulation.network import Span
 from tests.simulation.realm import Realm, State
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Linked, Now, Received, Tick, Unlinked
 from strongroom.consensus.messages import Message, VoteMessage
-from strongroom.consensus.settings import Settings
+from strongroom.consensus.replica.events import Linked, Now, Received, Tick, Unlinked
+from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify
@@ -38,7 +38,8 @@ class Submitted:
 
 
 ActorEvent = Received | Tick | Submitted | Linked | Unlinked
-"""Senders and peers are seats: the node's number in the world. Only honest nodes are told of links."""
+"""Senders and peers are seats: the node's number in the world. Only honest nodes are told of
+links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Role:
     """What an actor is given."""
 
     index: SignerIndex
-    """Its seat, which is its signer index in epoch 0; of a puppet in a later epoch, its signer index there."""
+    """Its seat, which is its signer index in epoch 0; of a puppet in a later epoch, its signer
+    index there."""
     node_key: SigningKey
     vote_key: SigningKey
     chain: ChainId
@@ -57,7 +59,8 @@ class Role:
     random: Random
     delay_classes: tuple[Span, ...] = ()
     wishes: dict[int, Digest] = field(default_factory=dict)
-    """Height from which on the executed state wishes another epoch, for terminal blocks that nothing follows."""
+    """Height from which on the executed state wishes another epoch, for terminal blocks that
+    nothing follows."""
     realm: Realm = field(kw_only=True)
     """The public descriptions of all epochs that the seats may form."""
     vote_key_of: Callable[[int], SigningKey] = field(kw_only=True)
@@ -91,9 +94,15 @@ class Actor:
     def vote(self, kind: Kind, view: int, digest: Digest = NO_DIGEST) -> Vote:
         """Sign any statement with one's own key; no guard stands before it."""
         statement = Statement(kind, self.role.members.epoch, View(view), digest)
-        return Vote(statement, self.role.index, self.role.vote_key.sign(statement.signed_bytes(self.role.chain)))
+        return Vote(
+            statement,
+            self.role.index,
+            self.role.vote_key.sign(statement.signed_bytes(self.role.chain)),
+        )
 
-    def say(self, kind: Kind, view: int, digest: Digest = NO_DIGEST, *, to: SignerIndex | None = None) -> Send:
+    def say(
+        self, kind: Kind, view: int, digest: Digest = NO_DIGEST, *, to: SignerIndex | None = None
+    ) -> Send:
         """A vote, ready to be sent."""
         return Send(to, VoteMessage(self.vote(kind, view, digest)))
 

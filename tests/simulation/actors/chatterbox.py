@@ -2,8 +2,8 @@
 
 from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 
-from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import CertificateMessage, Propose, VoteMessage
+from strongroom.consensus.replica.events import Now, Received
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST
 

@@ -1,7 +1,9 @@
-"""What an enclave does for a node, simulated: its guard, its vote key, execution, and the secret that execution needs.
+"""What an enclave does for a node, simulated: its guard, its vote key, execution, and the secret
+that execution needs.
 
-A node that restarts while the epoch before is still in its grace has lost that epoch's input secret: it votes, and only
-follows, by outcomes that a quorum anchored, until a peer that executes gives the secret to it. Voting is not executing.
+A node that restarts while the epoch before is still in its grace has lost that epoch's input
+secret: it votes, and only follows, by outcomes that a quorum anchored, until a peer that executes
+gives the secret to it. Voting is not executing.
 """
 
 from collections import deque
@@ -13,8 +15,8 @@ from tests.simulation.actors.witness import Witness
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
-from strongroom.consensus.events import Executed
-from strongroom.consensus.guard import Promises
+from strongroom.consensus.replica.events import Executed
+from strongroom.consensus.safety import Promises
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Epoch, Signature, View
 
@@ -57,7 +59,9 @@ class SimulatedEnclave:
     def sign(self, statement: Statement) -> Signature:
         """A vote, if the guard lets it."""
         self._guard.add(statement)
-        invariant(statement.epoch <= self._shown, f"the enclave was not shown epoch {statement.epoch}")
+        invariant(
+            statement.epoch <= self._shown, f"the enclave was not shown epoch {statement.epoch}"
+        )
         self._witness.signed(self._role.index, statement)
         key = self._role.vote_key_of(statement.epoch)
         return Signature(key.sign(statement.signed_bytes(self._role.chain)))
@@ -96,7 +100,10 @@ class SimulatedEnclave:
 
     def _follow(self) -> list[Executed]:
         anchored = self._store.final.anchor.height
-        return [self._store.take_over(height) for height in range(self._store.executed + 1, anchored + 1)]
+        return [
+            self._store.take_over(height)
+            for height in range(self._store.executed + 1, anchored + 1)
+        ]
 
     def deadline(self) -> float | None:
         """When there is something to do."""

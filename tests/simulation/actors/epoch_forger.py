@@ -7,15 +7,16 @@ from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
-from strongroom.consensus.events import Now
 from strongroom.consensus.host_messages import EpochMessage
 from strongroom.consensus.messages import Status
+from strongroom.consensus.replica.events import Now
 from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, SignerIndex, View
 
 
 class EpochForger(Puppet):
-    """Claims to be epochs ahead in every STATUS; answers with forged entries, and pushes them unasked."""
+    """Claims to be epochs ahead in every STATUS; answers with forged entries, and pushes them
+    unasked."""
 
     def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:
         """Break every EPOCH, and put one beside every STATUS."""
@@ -23,12 +24,16 @@ class EpochForger(Puppet):
         for send in sends:
             match send.message:
                 case Status(body, _):
-                    claim = replace(body, epoch=Epoch(body.epoch + 3), height=Height(body.height + 1000))
+                    claim = replace(
+                        body, epoch=Epoch(body.epoch + 3), height=Height(body.height + 1000)
+                    )
                     signature = self.role.node_key.sign(claim.signed_bytes(self.role.chain))
                     out.append(Send(send.to, Status(claim, signature)))
                     out.append(Send(send.to, EpochMessage((self._invented(),))))
                 case EpochMessage(entries):
-                    out.append(Send(send.to, EpochMessage(tuple(self._broken(entry) for entry in entries))))
+                    out.append(
+                        Send(send.to, EpochMessage(tuple(self._broken(entry) for entry in entries)))
+                    )
                 case _:
                     out.append(send)
         return out
@@ -40,7 +45,9 @@ class EpochForger(Puppet):
             case 0:
                 return replace(entry, public_key=bytes(len(entry.public_key)))
             case 1:
-                return replace(entry, description=replace(description, validators=description.validators[:1]))
+                return replace(
+                    entry, description=replace(description, validators=description.validators[:1])
+                )
             case 2:
                 return replace(entry, certificate=self._by_itself(entry.header, entry.header.view))
             case _:

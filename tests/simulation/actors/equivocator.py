@@ -1,4 +1,5 @@
-"""As leader, proposes one block to some and another to the rest, and votes for both (fault matrix row 6)."""
+"""As leader, proposes one block to some and another to the rest, and votes for both (fault matrix
+row 6)."""
 
 from dataclasses import replace
 
@@ -6,15 +7,19 @@ from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import Propose, VoteMessage
+from strongroom.consensus.replica.events import Now
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, Milliseconds
 
 
 def with_time(header: Header, time_ms: int) -> Header:
     """The same block at another time: valid, and another digest."""
-    values = {name: getattr(header, name) for name in header.__dataclass_fields__ if name not in ("encoded", "digest")}
+    values = {
+        name: getattr(header, name)
+        for name in header.__dataclass_fields__
+        if name not in ("encoded", "digest")
+    }
     return Header(**{**values, "time_ms": Milliseconds(time_ms)})
 
 
@@ -34,7 +39,15 @@ class Equivocator(Puppet):
                     out += self._split(send, proposal)
                 case VoteMessage(vote) if vote.statement.digest in self._faces:
                     other = self._faces[vote.statement.digest]
-                    out += [send, self.say(vote.statement.kind, vote.statement.view, other.header.digest, to=send.to)]
+                    out += [
+                        send,
+                        self.say(
+                            vote.statement.kind,
+                            vote.statement.view,
+                            other.header.digest,
+                            to=send.to,
+                        ),
+                    ]
                 case _:
                     out.append(send)
         return out

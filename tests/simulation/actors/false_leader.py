@@ -6,8 +6,8 @@ from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.blocks import Anchor, Header, LaneTip
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import Propose, VoteMessage
+from strongroom.consensus.replica.events import Now
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, Height, Milliseconds, Sequence
 
@@ -17,7 +17,11 @@ NONSENSE = Digest(b"\xaa" * 32)
 
 def flawed(header: Header, flaw: str) -> Header:
     """The same block with one flaw."""
-    values = {name: getattr(header, name) for name in header.__dataclass_fields__ if name not in ("encoded", "digest")}
+    values = {
+        name: getattr(header, name)
+        for name in header.__dataclass_fields__
+        if name not in ("encoded", "digest")
+    }
     first = header.cut[0]
     changes: dict[str, dict[str, object]] = {
         "root": {"anchor": Anchor(Height(max(1, header.anchor.height)), NONSENSE)},

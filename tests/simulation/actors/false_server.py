@@ -5,8 +5,8 @@ from dataclasses import replace
 from tests.simulation.actors.actor import ActorEvent, Send
 from tests.simulation.actors.puppet import Puppet
 
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import BlockMessage, Range, Status
+from strongroom.consensus.replica.events import Now
 from strongroom.consensus.types import Height, View
 
 
@@ -19,7 +19,9 @@ class FalseServer(Puppet):
         for send in sends:
             match send.message:
                 case Status(body, _):
-                    claim = replace(body, height=Height(body.height + 1000), view=View(body.view + 1000))
+                    claim = replace(
+                        body, height=Height(body.height + 1000), view=View(body.view + 1000)
+                    )
                     signature = self.role.node_key.sign(claim.signed_bytes(self.role.chain))
                     out.append(Send(send.to, Status(claim, signature)))
                 case Range(blocks, certificate):

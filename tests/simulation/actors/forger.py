@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 
-from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import CertificateMessage, Justify, Propose, VoteMessage
+from strongroom.consensus.replica.events import Now, Received
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import Signature, SignerIndex, View
 
@@ -28,22 +28,36 @@ class Forger(Liar):
         match event.message:
             case VoteMessage(vote):
                 self._forged_in[vote.statement.view] += 1
-                return self._forge_vote(vote) if self._forged_in[vote.statement.view] <= FORGERIES_PER_VIEW else []
+                return (
+                    self._forge_vote(vote)
+                    if self._forged_in[vote.statement.view] <= FORGERIES_PER_VIEW
+                    else []
+                )
             case Propose(_, view, _, vote):
                 twisted = replace(vote, signature=Signature(bytes(64)))
                 forged = replace(event.message, vote=twisted)
-                return [Send(None, forged), self._certificate(Kind.FINALIZE, view, vote), *self._forge_vote(vote)]
+                return [
+                    Send(None, forged),
+                    self._certificate(Kind.FINALIZE, view, vote),
+                    *self._forge_vote(vote),
+                ]
             case _:
                 return []
 
     def _forge_vote(self, vote: Vote) -> list[Send]:
         members = len(self.role.members.validators)
-        victim = SignerIndex((self.role.index + 1 + self.role.random.randrange(members - 1)) % members)
+        victim = SignerIndex(
+            (self.role.index + 1 + self.role.random.randrange(members - 1)) % members
+        )
         forged = Vote(vote.statement, victim, Signature(self.role.random.randbytes(64)))
         about = vote.statement
         own = Vote(about, self.role.index, Signature(bytes(64)))
         justify = Justify(about.epoch, View(about.view + 1), (self._forged(about),), (forged,))
-        return [Send(None, VoteMessage(forged)), Send(None, VoteMessage(own)), Send(victim, justify)]
+        return [
+            Send(None, VoteMessage(forged)),
+            Send(None, VoteMessage(own)),
+            Send(victim, justify),
+        ]
 
     def _certificate(self, kind: Kind, view: View, vote: Vote) -> Send:
         return Send(None, CertificateMessage(self._forged(replace(vote.statement, kind=kind))))

@@ -1,4 +1,5 @@
-"""f+1 conspirators: the control that must break agreement, so that the checkers are known to see it (row 46)."""
+"""f+1 conspirators: the control that must break agreement, so that the checkers are known to see it
+(row 46)."""
 
 from dataclasses import replace
 
@@ -6,8 +7,8 @@ from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 from tests.simulation.actors.equivocator import with_time
 from tests.simulation.actors.puppet import Puppet
 
-from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import CertificateMessage, Propose, VoteMessage
+from strongroom.consensus.replica.events import Now, Received
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, SignerIndex
 

@@ -1,8 +1,10 @@
-"""An honest node: the node's own Participant, whose effects are carried out over a simulated disk, one by one.
+"""An honest node: the node's own Participant, whose effects are carried out over a simulated disk,
+one by one.
 
-Owns what the world around a participant does: files, clients' transactions, a STATUS now and then, and crashes. A crash
-may fall between any two effects; what was said by then was said, and what was not synced may be lost. What a node
-decides is not here: it is node/ordering, and the same as in a real one.
+Owns what the world around a participant does: files, clients' transactions, a STATUS now and then,
+and crashes. A crash may fall between any two effects; what was said by then was said, and what was
+not synced may be lost. What a node decides is not here: it is node/ordering, and the same as in a
+real one.
 """
 
 from collections import deque
@@ -19,13 +21,22 @@ from tests.simulation.realm import GOVERN
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import invariant
-from strongroom.consensus.events import Commit, FinalRecord, LaneEvidence, Linked, Now, Received, Tick, Unlinked
 from strongroom.consensus.host_messages import Submit
 from strongroom.consensus.messages import Message, Status
-from strongroom.consensus.replica import Replica
+from strongroom.consensus.replica.events import (
+    Commit,
+    FinalRecord,
+    LaneEvidence,
+    Linked,
+    Now,
+    Received,
+    Tick,
+    Unlinked,
+)
+from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.effects import (
     Accuse,
     Append,
@@ -66,7 +77,8 @@ FORGET_VIEWS = 3
 
 
 class Honest(Actor):
-    """One honest node, across crashes and epochs. Peers are seats in the world, node keys in the participant."""
+    """One honest node, across crashes and epochs. Peers are seats in the world, node keys in the
+    participant."""
 
     hears_links = True
 
@@ -91,7 +103,10 @@ class Honest(Actor):
         self.store = Store(role, self.disk)
         self.pool = BatchPool(LANE_BYTES_MAX)
         self.enclave = SimulatedEnclave(role, self.witness, self.store)
-        self.enclave.delay, self.enclave.wrong_root_from = self.execution_delay, self.wrong_root_from
+        self.enclave.delay, self.enclave.wrong_root_from = (
+            self.execution_delay,
+            self.wrong_root_from,
+        )
         self._events: deque[ParticipantEvent] = deque()
         self._commits: deque[tuple[float, Commit]] = deque()
         self._status_at = now.monotonic + STATUS_INTERVAL * (1 + role.index / 10)
@@ -117,7 +132,9 @@ class Honest(Actor):
         self.enclave.begin(now.monotonic)
         self._follow(self.witness.lost_secret(role.index))
         self._carry(self.participant.restore(), now)
-        self._carry(self.participant.step([Fresh(self.epochs.newest.epoch, may_vote=True)], now), now)
+        self._carry(
+            self.participant.step([Fresh(self.epochs.newest.epoch, may_vote=True)], now), now
+        )
         self._ask_for_refresh()
         self._go_on(now)
         return self._take_outbox()
@@ -173,7 +190,8 @@ class Honest(Actor):
 
     @property
     def unbatched(self) -> tuple[bytes, ...]:
-        """Transactions that only memory holds: a crash loses them, and their clients hand them in again."""
+        """Transactions that only memory holds: a crash loses them, and their clients hand them in
+        again."""
         return self.intake.in_memory
 
     @property
@@ -183,7 +201,8 @@ class Honest(Actor):
 
     @property
     def is_done(self) -> bool:
-        """Everything stored is executed, and nothing more is wished of the set or of this node's keys."""
+        """Everything stored is executed, and nothing more is wished of the set or of this node's
+        keys."""
         executed = self.store.executed
         wish = self.store.outcome(executed).next_epoch
         done = executed == self.replica.final.height and wish == self.members.digest
@@ -226,7 +245,8 @@ class Honest(Actor):
         self._events.append(Tick())
 
     def _go_on(self, now: Now) -> None:
-        """Step as long as there is something to step, and turn what clients gave into batches meanwhile."""
+        """Step as long as there is something to step, and turn what clients gave into batches
+        meanwhile."""
         while True:
             if self._events or self.participant.is_hungry:
                 events = list(self._events)
@@ -309,7 +329,9 @@ class Honest(Actor):
             case BatchAgain(envelopes):
                 self.intake.batch_again(envelopes)
             case Accuse(description, evidence):
-                liar = evidence.lane if isinstance(evidence, LaneEvidence) else evidence.first.signer
+                liar = (
+                    evidence.lane if isinstance(evidence, LaneEvidence) else evidence.first.signer
+                )
                 self.witness.evidence(node, self._seat(description.validators[liar].node_key))
             case Fault(peer, reason):
                 self.witness.fault(node, self._seat(peer), reason)
@@ -327,7 +349,8 @@ class Honest(Actor):
             self._outbox.append(Send(self._seat(effect.to), message))
 
     def _broadcast(self, message: Message) -> None:
-        """To everybody, members or not: those who leave may be all who know the epoch that began."""
+        """To everybody, members or not: those who leave may be all who know the epoch that
+        began."""
         for seat in range(self.role.seats):
             if seat != self.role.index:
                 self.witness.point(self.role.index, "sending")
@@ -350,7 +373,9 @@ class Honest(Actor):
             return
         for commit in commits:
             held = [self.pool.get(digest) for digest in commit.batches]
-            invariant(None not in held, f"a batch of final block {commit.header.height} is not held")
+            invariant(
+                None not in held, f"a batch of final block {commit.header.height} is not held"
+            )
             self.store.append(commit, tuple(batch for batch in held if batch is not None))
             self.witness.point(node, "block appended")
         self.disk.blocks.sync()
@@ -360,7 +385,9 @@ class Honest(Actor):
             for digest in commit.batches:
                 self.pool.drop(digest)
         last = commits[-1]
-        invariant(last.certificate is not None, "the last block of a commit has its own certificate")
+        invariant(
+            last.certificate is not None, "the last block of a commit has its own certificate"
+        )
         assert last.certificate is not None
         self.witness.point(node, "block stored")
         self._events.append(Recorded(FinalRecord(last.header, last.certificate)))

@@ -1,6 +1,8 @@
-"""What clients give to an honest node: the way of a transaction into a batch of the own lane, or to a member.
+"""What clients give to an honest node: the way of a transaction into a batch of the own lane, or to
+a member.
 
-Owns the transactions that only memory holds. Which batch is the next one of the lane is node/ordering's.
+Owns the transactions that only memory holds. Which batch is the next one of the lane is
+node/ordering's.
 """
 
 from collections import deque
@@ -10,7 +12,7 @@ from tests.simulation.actors.store import Store
 
 from strongroom.consensus.blocks import Batch, decode_payload
 from strongroom.consensus.host_messages import Submit
-from strongroom.node.batches import BatchPool
+from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.participant import Participant
 
 OWN_BATCHES_MAX = 32
@@ -38,7 +40,11 @@ class Intake:
     def _unordered(self) -> set[bytes]:
         """Transactions in batches of the own lane, and those that wait for one."""
         own = self._participant.run.own
-        batches = [batch for batch in self._pool.all() if own is not None and int(batch.header.lane) == int(own)]
+        batches = [
+            batch
+            for batch in self._pool.all()
+            if own is not None and int(batch.header.lane) == int(own)
+        ]
         held = (tx for batch in batches for tx in decode_payload(batch.payload, batch.header.count))
         return {*self.in_memory, *held}
 
@@ -50,7 +56,9 @@ class Intake:
     def batch_again(self, envelopes: tuple[bytes, ...]) -> None:
         """What a terminal block left unordered of this node's lane (PROTOCOL §2)."""
         known = self._unordered()
-        self._waiting.extendleft(tx for tx in reversed(envelopes) if tx not in known and tx not in self._store.seen)
+        self._waiting.extendleft(
+            tx for tx in reversed(envelopes) if tx not in known and tx not in self._store.seen
+        )
 
     def hand_over(self) -> list[Send]:
         """Without a lane: to a member, another one each time, until the transaction is final."""
@@ -61,14 +69,22 @@ class Intake:
         self._waiting = deque(tx for tx in self._waiting if tx not in self._store.seen)
         self._handed += 1
         seat = self._role.realm.seat_of(peers[self._handed // HANDED_TO_ONE % len(peers)])
-        return [Send(seat, Submit(transaction)) for transaction in list(self._waiting)[:HANDED_OVER_MAX]]
+        return [
+            Send(seat, Submit(transaction)) for transaction in list(self._waiting)[:HANDED_OVER_MAX]
+        ]
 
     def next_batch(self) -> Batch | None:
         """The next batch of the own lane, signed; None: nothing waits, or it must."""
         run, replica = self._participant.run, self._participant.replica
         lane, own = run.lane, run.own
         while self._waiting and not self._batching:
-            if not self._participant.has_lane or lane is None or own is None or replica.throttled or replica.ended:
+            if (
+                not self._participant.has_lane
+                or lane is None
+                or own is None
+                or replica.throttled
+                or replica.ended
+            ):
                 return None
             lane.settle(replica.final_cut[own])
             if lane.waiting >= OWN_BATCHES_MAX:

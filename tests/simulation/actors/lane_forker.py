@@ -6,8 +6,8 @@ from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.blocks import Batch, BatchHeader, encode_payload
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import BatchMessage
+from strongroom.consensus.replica.events import Now
 from strongroom.consensus.types import Digest, Lane
 
 
@@ -40,7 +40,11 @@ class LaneForker(Puppet):
         if header.digest not in self._other:
             payload = encode_payload([b"other branch %d" % header.sequence])
             previous = next(
-                (twin.header.digest for digest, twin in self._other.items() if digest == header.previous),
+                (
+                    twin.header.digest
+                    for digest, twin in self._other.items()
+                    if digest == header.previous
+                ),
                 header.previous,
             )
             twin = BatchHeader(

@@ -2,8 +2,8 @@
 
 from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 
-from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import CertificateMessage, Propose
+from strongroom.consensus.replica.events import Now, Received
 from strongroom.consensus.statements import Kind
 
 

@@ -1,4 +1,5 @@
-"""Builds on a terminal block inside its epoch, where it would have to be proposed again (row 36; T32)."""
+"""Builds on a terminal block inside its epoch, where it would have to be proposed again (row 36;
+T32)."""
 
 from dataclasses import replace
 
@@ -6,8 +7,8 @@ from tests.simulation.actors.actor import ActorEvent, Send
 from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import Propose
+from strongroom.consensus.replica.events import Now
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Height, Milliseconds, SignerIndex, View
 

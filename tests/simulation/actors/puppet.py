@@ -1,4 +1,5 @@
-"""Base of the liars that follow the chain: an honest node inside, whose words are twisted on their way out."""
+"""Base of the liars that follow the chain: an honest node inside, whose words are twisted on their
+way out."""
 
 from dataclasses import replace
 
@@ -6,7 +7,7 @@ from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 from tests.simulation.actors.honest import Honest
 from tests.simulation.actors.witness import Witness
 
-from strongroom.consensus.events import Now
+from strongroom.consensus.replica.events import Now
 
 
 class Puppet(Liar):
@@ -35,7 +36,11 @@ class Puppet(Liar):
         inner = self.inner
         if inner.own is not None and inner.epoch != self.role.members.epoch:
             self.role = replace(
-                self.role, index=inner.own, members=inner.members, anchor=inner.anchor, vote_key=inner.vote_key
+                self.role,
+                index=inner.own,
+                members=inner.members,
+                anchor=inner.anchor,
+                vote_key=inner.vote_key,
             )
 
     def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:

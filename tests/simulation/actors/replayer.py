@@ -2,8 +2,8 @@
 
 from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 
-from strongroom.consensus.events import Now, Received
 from strongroom.consensus.messages import Message
+from strongroom.consensus.replica.events import Now, Received
 
 KEPT_MAX = 500
 

@@ -3,8 +3,8 @@
 from tests.simulation.actors.actor import ActorEvent, Send
 from tests.simulation.actors.puppet import Puppet
 
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import Propose
+from strongroom.consensus.replica.events import Now
 
 
 class SilentProposer(Puppet):

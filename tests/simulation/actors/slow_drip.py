@@ -3,8 +3,8 @@
 from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import Propose
+from strongroom.consensus.replica.events import Now
 
 
 class SlowDrip(Puppet):
@@ -17,7 +17,9 @@ class SlowDrip(Puppet):
     def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:
         """Hold proposals back for almost t_prop."""
         wait = 3.5 * self.role.settings.delta0
-        self._held += [(now.monotonic + wait, send) for send in sends if isinstance(send.message, Propose)]
+        self._held += [
+            (now.monotonic + wait, send) for send in sends if isinstance(send.message, Propose)
+        ]
         due = [send for at, send in self._held if at <= now.monotonic]
         self._held = [(at, send) for at, send in self._held if at > now.monotonic]
         return due + [send for send in sends if not isinstance(send.message, Propose)]

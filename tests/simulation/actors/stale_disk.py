@@ -7,11 +7,12 @@ from tests.simulation.actors.honest import Honest
 from tests.simulation.actors.puppet import Puppet
 from tests.simulation.actors.witness import Witness
 
-from strongroom.consensus.events import Now
+from strongroom.consensus.replica.events import Now
 
 
 class StaleDisk(Puppet):
-    """Restarts now and then from a copy of its disk that is older than its last word (rows 25, 26)."""
+    """Restarts now and then from a copy of its disk that is older than its last word (rows 25,
+    26)."""
 
     PERIOD = 0.7
 

@@ -1,7 +1,7 @@
 """What a node has for good: final blocks, outcomes, and the state that execution made of them.
 
-Owns the two files of that and what is read back from them. Durability is its caller's: it appends here, and syncs when
-the contract says so.
+Owns the two files of that and what is read back from them. Durability is its caller's: it appends
+here, and syncs when the contract says so.
 """
 
 from hashlib import sha256
@@ -11,8 +11,8 @@ from tests.simulation.disk import Disk
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Batch, Header, decode_payload
-from strongroom.consensus.events import Commit, Executed
 from strongroom.consensus.messages import Range
+from strongroom.consensus.replica.events import Commit, Executed
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
 from strongroom.consensus.validators import EpochDescription
@@ -71,9 +71,12 @@ class Store:
             self.seen.update(decode_payload(batch.payload, batch.header.count))
 
     def execute(self, *, wrong: bool) -> Executed:
-        """Execute the next block, durably; `wrong` plants an execution that is not deterministic."""
+        """Execute the next block, durably; `wrong` plants an execution that is not
+        deterministic."""
         header, _, _ = self.blocks[self.executed]
-        root = Digest(sha256(self.roots[-1] + header.digest + (b"wrong" if wrong else b"")).digest())
+        root = Digest(
+            sha256(self.roots[-1] + header.digest + (b"wrong" if wrong else b"")).digest()
+        )
         self._disk.outcomes.append(OUTCOME_RECORD, root)
         self._disk.outcomes.sync()
         self._take_root(root)
@@ -82,7 +85,9 @@ class Store:
     def _take_root(self, root: Digest) -> None:
         header, batches, _ = self.blocks[self.executed]
         self.roots.append(root)
-        transactions = [tx for batch in batches for tx in decode_payload(batch.payload, batch.header.count)]
+        transactions = [
+            tx for batch in batches for tx in decode_payload(batch.payload, batch.header.count)
+        ]
         wish = self._state.execute(header, transactions)
         for start in sorted(self._role.wishes):
             if header.height >= start:
@@ -94,13 +99,17 @@ class Store:
         return Executed(Height(height), self.roots[height], self._wishes[height])
 
     def take_over(self, height: int) -> Executed:
-        """The outcome of the next height, which a quorum anchored: who cannot execute records it all the same."""
+        """The outcome of the next height, which a quorum anchored: who cannot execute records it
+        all the same."""
         assert height == self.executed + 1
         return self.execute(wrong=False)
 
     def range_of(self, first: int, last: int, certificate: Certificate) -> Range:
         """A RANGE message of stored blocks."""
-        return Range(tuple((header, batches) for header, batches, _ in self.blocks[first - 1 : last]), certificate)
+        return Range(
+            tuple((header, batches) for header, batches, _ in self.blocks[first - 1 : last]),
+            certificate,
+        )
 
     # --- what a participant reads (Past) ---
 

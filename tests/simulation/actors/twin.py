@@ -4,7 +4,7 @@ from tests.simulation.actors.actor import ActorEvent, Liar, Role, Send
 from tests.simulation.actors.honest import Honest
 from tests.simulation.actors.witness import Witness
 
-from strongroom.consensus.events import Now
+from strongroom.consensus.replica.events import Now
 
 
 class Twin(Liar):

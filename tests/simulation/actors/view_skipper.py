@@ -6,9 +6,9 @@ from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.events import Now
 from strongroom.consensus.messages import Propose, VoteMessage
-from strongroom.consensus.proposals import build_header
+from strongroom.consensus.replica.events import Now
+from strongroom.consensus.replica.proposals import build_header
 from strongroom.consensus.statements import Justification, Kind
 from strongroom.consensus.types import Digest
 
@@ -21,7 +21,8 @@ class ViewSkipper(Puppet):
         self._skipping: dict[Digest, Header] = {}
 
     def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:
-        """Replace each proposal by an empty block on the final one, justified by that one's certificate alone."""
+        """Replace each proposal by an empty block on the final one, justified by that one's
+        certificate alone."""
         certificate = self.inner.replica.final_certificate
         out = []
         for send in sends:
@@ -30,7 +31,9 @@ class ViewSkipper(Puppet):
                     skipping = self._skipping.setdefault(header.digest, self._on_final(header, now))
                     vote = self.vote(Kind.NOTARIZE, view, skipping.digest)
                     justification = Justification(certificate, ())
-                    changed = replace(proposal, header=skipping, justification=justification, vote=vote)
+                    changed = replace(
+                        proposal, header=skipping, justification=justification, vote=vote
+                    )
                     out.append(Send(send.to, changed))
                 case VoteMessage(vote) if vote.statement.digest in self._skipping:
                     continue

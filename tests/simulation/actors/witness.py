@@ -3,7 +3,7 @@
 Owns no check: the world is a witness, and so is nobody in particular.
 """
 
-from strongroom.consensus.events import Commit
+from strongroom.consensus.replica.events import Commit
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import SignerIndex
 from strongroom.consensus.validators import EpochDescription

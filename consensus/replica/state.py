@@ -1,0 +1,454 @@
+"""What a replica holds: votes, certificates, headers, lanes, promises, and how far it has come
+(PROTOCOL §6).
+
+Owns the state and its replay after a restart, and shows it to the driver; it decides nothing and
+says nothing. The rules are in replica.py.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from strongroom.consensus.blocks import BatchHeader, Header
+from strongroom.consensus.errors import invariant
+from strongroom.consensus.replica.blocktree import BlockTree, Node
+from strongroom.consensus.replica.events import (
+    CandidateRecord,
+    CastRecord,
+    CertificateRecord,
+    Commit,
+    Executed,
+    FinalRecord,
+    Record,
+)
+from strongroom.consensus.replica.lanes import Cut, Lanes
+from strongroom.consensus.replica.missing import Missing
+from strongroom.consensus.replica.pacemaker import Pacemaker
+from strongroom.consensus.replica.proofs import Proofs
+from strongroom.consensus.replica.proposals import CLOCK_SKEW_MAX
+from strongroom.consensus.replica.records import epoch_of_record
+from strongroom.consensus.replica.settings import Settings
+from strongroom.consensus.replica.tally import Tally
+from strongroom.consensus.replica.work import Agenda, Demand, draw_up
+from strongroom.consensus.safety import Promises
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    ChainId,
+    Digest,
+    Height,
+    Lane,
+    Milliseconds,
+    Sequence,
+    SignerIndex,
+    View,
+)
+from strongroom.consensus.validators import EpochDescription, Verify, leader_of
+
+GAPS_MAX = 4
+"""A leader waits `min_gap` for each batch of the block below, up to this many: the busier, the
+larger the blocks. If fewer batches wait by then than that block had, it waits as long again for the
+rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaConfig:
+    """Who this replica is, and of which epoch."""
+
+    chain: ChainId
+    members: EpochDescription
+    own: SignerIndex | None
+    """Index in the members; None if it is none: then it observes and sends nothing but
+    questions."""
+    anchor: Header
+    """Genesis, or the terminal block that opened this epoch."""
+    verify: Verify
+    settings: Settings = field(default_factory=Settings)
+    voting: bool = True
+    """False: observe only, as after a lost or stale log (PROTOCOL §6)."""
+
+
+_KINDS = frozenset(int(kind) for kind in Kind)
+
+
+class Holdings:
+    """The state of one replica in one epoch."""
+
+    def __init__(self, config: ReplicaConfig) -> None:
+        members = config.members
+        invariant(config.anchor.next_epoch == members.digest, "the anchor does not open this epoch")
+        self._config, self._own, self._members = config, config.own, members
+        self._epoch, self._quorum, self._settings = members.epoch, members.quorum, config.settings
+        count = len(members.validators)
+        self._others = tuple(SignerIndex(index) for index in range(count) if index != config.own)
+        self._promises = Promises(members.epoch)
+        self._tally = Tally(config.chain, members, config.verify)
+        self._proofs = Proofs()
+        self._lanes = Lanes(members.epoch, count, config.anchor.digest)
+        self._tree = BlockTree(config.chain, members, config.anchor, self._lanes)
+        self._pacemaker = Pacemaker(
+            config.settings, faults=self._quorum.faults, jitter=(config.own or 0) / count
+        )
+        self._candidates: dict[View, Digest] = {}
+        self._ahead: FinalRecord | None = None
+        """The newest FinalRecord of the log that is above the block store, until the blocks are
+        here again."""
+        self._retired: deque[tuple[Height, Record]] = deque()
+        """Records of final blocks that are not executed yet, with the height of their commit."""
+        self._missing = Missing(
+            members.epoch, config.own, self._others, self._tree, config.settings
+        )
+        self._agenda = Agenda()
+        self._rest = (NO_DIGEST, 0.0)
+        """The tip, and since when it is the tip, in monotonic seconds."""
+        self._demand = Demand(Milliseconds(0), None)
+        self.view = View(1)
+        self.final_view = View(0)
+        self.final_certificate: Certificate | None = None
+        """FINALIZE of the final block itself; None for the anchor."""
+        self.voting = config.voting and config.own is not None
+        self.draining = False
+        """True: decline to lead, so that this node may stop without cost (R4)."""
+        self.ended = False
+        """The terminal block is final: this replica casts no more and keeps answering (R16)."""
+        self.alarm = ""
+        """Not empty: more than f liars, or execution that is not deterministic; nothing is cast any
+        more."""
+
+    # --- how far ----------------------------------------------------------------------------------
+
+    def _hold_certificate(self, certificate: Certificate) -> None:
+        self._proofs.add(certificate)
+        self._tally.close(certificate.view, certificate.kind)
+        if certificate.kind is Kind.FINALIZE and certificate.digest == self.final.digest:
+            self.final_certificate = certificate
+
+    def _become_final(
+        self, header: Header, certificate: Certificate | None, recent: Iterable[Header]
+    ) -> None:
+        """Move the final block up (R8), and forget what is settled by it."""
+        view = header.view if certificate is None else certificate.view
+        if header.digest == self._config.anchor.digest:
+            view = View(0)
+        recent = tuple(recent)
+        self._retire(header, view, recent)
+        self.final_view, self.final_certificate = view, certificate
+        self._tree.settle(header, view, recent)
+        self._lanes.settle(self.final_cut)
+        self._promises.forget_below(view)
+        self._proofs.drop_below(view)
+        self._tally.drop_below(View(view + 1))
+        self._candidates = {at: digest for at, digest in self._candidates.items() if at > view}
+        self.ended = self._tree.is_terminal(header)
+
+    def _retire(self, header: Header, view: View, recent: Iterable[Header]) -> None:
+        """Keep for the log what becomes final now, until it was executed: by then the block store
+        has it for sure.
+
+        A log that began without it would let a restart from the older store contradict what was
+        said in between.
+        """
+        if self._tree.final.height == header.height:
+            return
+        said = (
+            CastRecord(statement) for statement in self._promises.all() if statement.view <= view
+        )
+        held = (
+            CertificateRecord(certificate)
+            for certificate in self._proofs.all()
+            if certificate.view <= view
+        )
+        final = (
+            CandidateRecord(block) for block in recent if block.height > self._tree.final.height
+        )
+        records: tuple[Record, ...] = (*final, *held, *said)
+        if self._ahead is not None and self._ahead.header.height <= header.height:
+            records, self._ahead = (*records, self._ahead), None
+        self._retired += ((header.height, record) for record in records)
+
+    def _execute(self, outcome: Executed) -> None:
+        self._tree.execute(outcome)
+        while self._retired and self._retired[0][0] <= outcome.height:
+            self._retired.popleft()
+
+    def _tip(self) -> Header:
+        """The newest notarized block whose chain is held, else the final one."""
+        for certificate in self._proofs.above(Kind.NOTARIZE, self.final_view):
+            header = self._tree.header(certificate.digest)
+            if header is not None and self._tree.available(certificate.digest):
+                return header
+        return self.final
+
+    def _draw_agenda(self, now: float) -> Agenda:
+        """What waits to be done above the tip."""
+        tip = self._tip()
+        if tip.digest != self._rest[0]:
+            self._rest = (tip.digest, now)
+        return draw_up(
+            self._tree,
+            self._lanes,
+            tip,
+            self._demand,
+            rested_at=self._rest[1],
+            settings=self._settings,
+            delta=self.delta,
+            now=now,
+        )
+
+    def _gap_above(self, parent: Header) -> float:
+        """Seconds from entering a view to the earliest proposal on this block."""
+        return self._settings.min_gap * min(parent.batch_count, GAPS_MAX)
+
+    @property
+    def _tip_is_unknown(self) -> bool:
+        """Is a certified block above the tip not held yet? It may hold something that must become
+        final."""
+        if self._proofs.above(Kind.FINALIZE, self.final_view):
+            return True
+        newest = self.newest_notarized
+        return newest is not None and newest.digest != self._tip().digest
+
+    @property
+    def _certified(self) -> list[Certificate]:
+        """Certificates F and N above the final block: their blocks must be held."""
+        kinds = (Kind.FINALIZE, Kind.NOTARIZE)
+        return [
+            certificate
+            for kind in kinds
+            for certificate in self._proofs.above(kind, self.final_view)
+        ]
+
+    def _commits(self, lineage: Iterable[Node], certificate: Certificate) -> Iterator[Commit]:
+        """Blocks up to the one that a FINALIZE certificate names, each with its own certificate if
+        it has one."""
+        for node in lineage:
+            own = self._proofs.get(Kind.FINALIZE, node.header.view)
+            if node.header.digest == certificate.digest:
+                own = certificate
+            matches = own is not None and own.digest == node.header.digest
+            yield Commit(node.header, node.batches or (), own if matches else None)
+
+    # --- restart ----------------------------------------------------------------------------------
+
+    def restore(
+        self,
+        *,
+        final: Header,
+        final_certificate: Certificate | None,
+        recent: Iterable[Header] = (),
+        batches: Iterable[BatchHeader] = (),
+        executed: Iterable[Executed] = (),
+        records: Iterable[Record] = (),
+    ) -> tuple[Statement, ...]:
+        """Replay, before anything is processed or sent. Also how an epoch after the first begins.
+
+        Args:
+            final: the newest header in the block store (the epoch's anchor if there is none above
+                it).
+            final_certificate: FINALIZE of exactly that block, if stored; that of the epoch's
+                anchor, which the epoch before signed, counts for nothing here.
+            recent: final headers with heights in (final.anchor.height, final.height], of whatever
+                epoch.
+            batches: every stored batch that is not below the final cut.
+            executed: durable outcomes at heights from final.anchor.height on; at least the newest.
+            records: the log, oldest first, all of it. Records of other epochs are passed over; one
+                of a later epoch shows that this one has ended here before, so that nothing is cast
+                in it any more.
+
+        Returns:
+            One's own statements above the final block. The enclave signs them again, which gives
+            the same bytes, and each vote is stepped as Received from oneself; then `resume`.
+
+        Raises:
+            GuardRefuses: the log contradicts itself.
+        """
+        if final.digest == self._config.anchor.digest:
+            final_certificate = None
+        self._become_final(final, final_certificate, recent)
+        if final_certificate is not None:
+            self._proofs.add(final_certificate)
+        for outcome in executed:
+            self._execute(outcome)
+        for header in batches:
+            self._lanes.add(header)
+        for record in records:
+            epoch = epoch_of_record(record)
+            if epoch == self._epoch:
+                self._replay(record)
+            elif epoch > self._epoch:
+                self.voting = False  # this epoch has ended here before, and what was said in it may be forgotten
+        if (
+            self._ahead is not None
+        ):  # only now: what the log says of those views is said again, nothing else
+            self._promises.close(self._ahead.certificate.view)
+            self.voting &= not self._tree.is_terminal(self._ahead.header)
+        self.view = View(max(self.final_view, self._proofs.newest_view) + 1)
+        said = self._promises.said(self.view, Kind.NOTARIZE)
+        if said is not None:
+            self._candidates[self.view] = said.digest
+        return self._promises.all()
+
+    def _replay(self, record: Record) -> None:
+        """Take a record of this epoch that is not settled by the final block."""
+        match record:
+            case CastRecord(statement):
+                if statement.view > self.final_view:
+                    self._promises.add(statement)
+            case CertificateRecord(certificate):
+                if certificate.view >= self.final_view:
+                    self._hold_certificate(certificate)
+            case CandidateRecord(header):
+                if header.view > self.final_view:
+                    self._tree.add(header, logged=True)
+            case FinalRecord(header, _):
+                if header.height > self.final.height:
+                    self._look_ahead(record)
+            case _:
+                assert_never(record)
+
+    def _look_ahead(self, record: FinalRecord) -> None:
+        """The block store was cut back below what the log knows to be final: R8 and ranges fetch
+        the blocks again.
+
+        The log may have dropped what was said up to that block's view, so nothing new is said
+        there; above it the log is whole. Nothing is lost by that: views up to a held FINALIZE
+        certificate need no vote of anybody.
+        """
+        self._hold_certificate(record.certificate)
+        self._tree.add(record.header, logged=True)
+        if self._ahead is None or record.header.height > self._ahead.header.height:
+            self._ahead = record
+
+    def log_records(self) -> tuple[Record, ...]:
+        """What a new log must begin with before the old one may go: all that is not both final and
+        executed."""
+        retired = (record for _, record in self._retired)
+        headers = (CandidateRecord(header) for header in self._tree.headers())
+        certificates = (CertificateRecord(certificate) for certificate in self._proofs.all())
+        ahead = () if self._ahead is None else (self._ahead,)
+        said = (CastRecord(statement) for statement in self._promises.all())
+        return (*ahead, *retired, *headers, *certificates, *said)
+
+    def clock_behind_ms(self, wall_ms: Milliseconds) -> int:
+        """Milliseconds by which a clock is behind the final block's time, beyond the skew that R6
+        allows; else 0.
+
+        Not 0: clocks were put back, here or everywhere. Block time goes on by 1 ms a block until
+        they pass it.
+        """
+        behind = self.final.time_ms - wall_ms
+        return behind if behind > CLOCK_SKEW_MAX else 0
+
+    # --- shown to the driver ----------------------------------------------------------------------
+
+    @property
+    def final(self) -> Header:
+        """The newest final header."""
+        return self._tree.final
+
+    @property
+    def final_cut(self) -> Cut:
+        """The cut from which the next block above the final one goes on."""
+        return self._tree.cut_of(self.final)
+
+    @property
+    def leader(self) -> SignerIndex:
+        """Who leads the current view."""
+        return leader_of(self._tree.order, self.view)
+
+    @property
+    def newest_notarized(self) -> Certificate | None:
+        """The newest NOTARIZE certificate above the final block."""
+        return next(iter(self._proofs.above(Kind.NOTARIZE, self.final_view)), None)
+
+    def newest_votes_of(self, signer: SignerIndex) -> tuple[Vote, ...]:
+        """The newest votes that are known of a signer, at most one per kind; certificates count too
+        (HEAD)."""
+        newest = {vote.statement.kind: vote for vote in self._tally.newest_of(signer)}
+        for certificate in self._proofs.all():
+            held = newest.get(certificate.kind)
+            if signer in certificate.signers and (
+                held is None or held.statement.view < certificate.view
+            ):
+                signature = certificate.signatures[certificate.signers.index(signer)]
+                newest[certificate.kind] = Vote(certificate.statement, signer, signature)
+        return tuple(newest[kind] for kind in sorted(newest))
+
+    def header_of(self, digest: Digest) -> Header | None:
+        """A held header from the final one upward: what a BlockRequest is answered with."""
+        return self._tree.header(digest)
+
+    def has_certified(self, kind: int, epoch: int, view: int, digest: bytes) -> bool:
+        """Is a certificate for exactly this statement held?"""
+        held = (
+            self._proofs.get(Kind(kind), View(view))
+            if kind in _KINDS and epoch == self._epoch
+            else None
+        )
+        return held is not None and held.digest == digest
+
+    def check_certificate(self, certificate: Certificate) -> None:
+        """Check that a quorum of this epoch signed; for what must be verified before it is stored
+        (T34).
+
+        Raises:
+            PeerFault: it did not.
+        """
+        self._tally.check(certificate)
+
+    @property
+    def lane_lengths(self) -> tuple[Sequence, ...]:
+        """Length of each lane as held here (STATUS)."""
+        return self._lanes.lengths
+
+    def batch_due(self, lane: Lane, lead: float) -> float | None:
+        """When the next batch of a lane had better be made: `lead` seconds before a leader could
+        take it.
+
+        Monotonic seconds, often past; None: not in this view, whose block takes no more of this
+        lane.
+        """
+        tip = self._tip()
+        if self._lanes.length(lane) > self._tree.cut_of(tip)[lane].length:
+            return None
+        if self.view in self._candidates and tip.batch_count > 1:
+            return None
+        return self._pacemaker.entered + self._gap_above(tip) - lead
+
+    @property
+    def frozen_lanes(self) -> frozenset[Lane]:
+        """Lanes of which two branches were seen."""
+        return self._lanes.frozen
+
+    @property
+    def delta(self) -> float:
+        """Δ in seconds."""
+        return self._pacemaker.delta
+
+    @property
+    def strikes(self) -> int:
+        """Timers fired, less blocks finalised; never below zero."""
+        return self._pacemaker.strikes
+
+    @property
+    def has_work(self) -> bool:
+        """False: the chain is quiet."""
+        return self._agenda.any or self.view in self._candidates
+
+    @property
+    def throttled(self) -> bool:
+        """No new batches are ordered until execution or finality catches up."""
+        return self._agenda.throttled
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Entries held, by kind: each is bounded."""
+        return {
+            "votes": self._tally.size,
+            "certificates": self._proofs.size,
+            "headers": self._tree.size,
+            "batches": self._lanes.size,
+            "errands": self._missing.size,
+            "retired": len(self._retired),
+        }

@@ -1,0 +1,1 @@
+"""The one socket: a table of operations, bytes in and bytes out."""

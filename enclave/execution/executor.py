@@ -1,0 +1,501 @@
+"""Executes final blocks, and nothing else: from ordered envelopes to an outcome (DESIGN §3, stop
+7).
+
+Owns the order of a block's execution, the newest executed height and the history root. Checks come
+first and change nothing; then nothing in an envelope can stop a block: what does not open is a
+public refusal, what fails is a sealed result. Every replica that executes the same blocks produces
+the same bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.errors import (
+    InvariantBroken,
+    NotCanonical,
+    OperatorFault,
+    PeerFault,
+    StrongroomError,
+)
+from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
+from strongroom.enclave.attestation.report import measurement_digest
+from strongroom.enclave.contained import OF_THIS_PROCESS
+from strongroom.enclave.execution.queries import Need as Need
+from strongroom.enclave.execution.queries import Queries
+from strongroom.enclave.execution.snapshotting import Snapshots
+from strongroom.enclave.formats import merkle
+from strongroom.enclave.formats.history import HistoryLeaf, genesis_leaf
+from strongroom.enclave.formats.outcome import LEAF_PREFIX, Code, Outcome, outcome_root
+from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
+from strongroom.enclave.formats.snapshot import RECENT_MAX, Standing, Table, Tables
+from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
+from strongroom.enclave.governance.book import governance
+from strongroom.enclave.governance.governance import Governance
+from strongroom.enclave.governance.public import Unsigned
+from strongroom.enclave.governance.records import BlockFacts
+from strongroom.enclave.keys.keyring import Keyring
+from strongroom.enclave.primitives import DoesNotOpen, digest
+from strongroom.enclave.programs import PROGRAMS
+from strongroom.enclave.programs.framework import Program
+from strongroom.enclave.programs.runner import OPENED, Runner
+from strongroom.enclave.proofs.block_data import ordered_envelopes
+from strongroom.enclave.proofs.finality import EpochUnknown, FinalRun
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
+from strongroom.enclave.proofs.heads import FreshPoint
+from strongroom.enclave.sessions.intake import Intake, Public, Refused
+from strongroom.enclave.sessions.roster import Roster
+from strongroom.enclave.sessions.session_tables import SessionTables
+
+ROOTS_KEPT_MAX = RECENT_MAX
+"""Newest heights whose history root and block digest are kept, to compare anchors and nodes' words
+with."""
+_LEAF_HEAD = b"\x00" + LEAF_PREFIX
+_CODE_BYTES = tuple(bytes((code,)) for code in Code)
+
+
+class Diverged(InvariantBroken):
+    """A final block anchors another history than this enclave executed: halt, and find out whose
+    fault it is."""
+
+
+@dataclass(slots=True, repr=False)
+class _Answers:
+    """What a block comes to, envelope by envelope."""
+
+    ids: list[bytes] = field(default_factory=list)
+    codes: bytearray = field(default_factory=bytearray)
+    sealed: list[bytes] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    claims: list[tuple[int, bytes]] = field(default_factory=list)
+    plaintexts: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict)
+    """By identity: (position, result)."""
+
+    def refuse(self, id: bytes, code: int) -> None:
+        """A refusal that follows from public bytes: no result."""
+        self.tell(id, code, b"")
+
+    def tell(self, id: bytes, code: int, plain: bytes) -> None:
+        """A public answer; nothing stands for a refusal without one."""
+        self.codes.append(code)
+        self.sealed.append(plain)
+        self.leaves.append(
+            _leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST)
+        )
+
+
+class Executor:
+    """One replica's execution, from genesis on, through all epochs."""
+
+    def __init__(
+        self,
+        genesis: VerifiedGenesis,
+        keyring: Keyring,
+        epochs: EpochChain,
+        programs: Mapping[str, Program] = PROGRAMS,
+    ) -> None:
+        self._chain, self._keyring, self._epochs = genesis.chain, keyring, epochs
+        self._header = genesis.header
+        self._history = merkle.Frontier()
+        self._roots: dict[Height, Digest] = {}
+        self._blocks: dict[Height, Digest] = {}
+        self._runner = Runner(_active(programs, genesis))
+        self.governance = Governance(self._runner.state, genesis.chain)
+        self.governance.found(genesis)
+        self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
+        self._roster = Roster(self._runner.state)
+        self._intake = Intake(genesis.chain, keyring, self._roster)
+        self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
+        self.snapshots = Snapshots(genesis.chain)
+        self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
+        self._remember(genesis_leaf(genesis.header))
+        self._turn_to_tables()
+        self._heed_governance()
+
+    @property
+    def header(self) -> Header:
+        """The newest executed block's header; genesis' at first."""
+        return self._header
+
+    @property
+    def height(self) -> Height:
+        """Its height."""
+        return self._header.height
+
+    @property
+    def root(self) -> Digest:
+        """History root over heights 0..height."""
+        return self._history.root
+
+    def state_digest(self) -> Digest:
+        """SHA-256 over all maps and sessions; equal on every replica at one height. Reads
+        everything: for audits."""
+        return Digest(sha256(self._runner.state.digest() + self._tables.digest()).digest())
+
+    @property
+    def erasable(self) -> tuple[tuple[Epoch, Height], ...]:
+        """(epoch, height): input secrets that nothing above this height needs."""
+        return tuple(self._tables.ended)
+
+    @property
+    def open_epochs(self) -> tuple[Epoch, ...]:
+        """Epochs whose input secrets the next block may need, ascending: the current one, and one
+        in its grace."""
+        return self._tables.open_at(self._header.time_ms)
+
+    @property
+    def can_execute(self) -> bool:
+        """Are the input secrets here that the next block may need?"""
+        return all(map(self._keyring.opens, self.open_epochs))
+
+    def execute(self, run: FinalRun, data: Sequence[Sequence[Batch]]) -> list[Outcome]:
+        """Execute the next final blocks; `data` holds the batches of each, in execution order.
+
+        Raises:
+            KeysNeeded: an input secret that the run may need is not here; nothing was executed.
+            PeerFault: the run does not begin at the next height, or a block's data is not the one
+                that it names (T04); nothing was executed.
+            Diverged: a final block anchors another history than this enclave's own.
+        """
+        if len(data) != len(run.headers):
+            raise PeerFault(f"data of {len(data)} blocks for a run of {len(run.headers)}")
+        if run.headers:
+            self._tables.check_opens(run.headers[0].time_ms)
+        members = len(self.governance.current.validators)
+        parent, envelopes = self._header, []
+        for header, batches in zip(run.headers, data, strict=True):
+            self._check_follows(parent, header)
+            envelopes.append(ordered_envelopes(parent, header, batches, members))
+            parent = header
+        try:
+            return [
+                self._execute(header, block)
+                for header, block in zip(run.headers, envelopes, strict=True)
+            ]
+        except InvariantBroken:
+            raise
+        except StrongroomError as error:
+            raise InvariantBroken(
+                f"a block was left half executed: {type(error).__name__}"
+            ) from error
+
+    def apply(self, header: Header, outcome: Outcome) -> None:
+        """Take over the next height from its recorded outcome instead of executing it.
+
+        Whoever calls this compares `root` with a certified anchor before it uses the state for
+        anything.
+
+        Raises:
+            OperatorFault: the outcome is not one that an enclave of this service made for this
+                block.
+        """
+        try:
+            self._check_follows(self._header, header)
+            self._check_anchor(header)
+            if outcome.height != header.height or outcome.block != header.digest:
+                raise OperatorFault(
+                    f"the outcome of height {outcome.height} is not of block {header.height}"
+                )
+            if outcome.snapshot_root != self.snapshots.advance(header.height):
+                raise OperatorFault(
+                    f"the outcome of height {outcome.height} names another snapshot than this state's"
+                )
+            box = self._write_sets_of(header.epoch)
+            write_set = box.open(outcome.write_set, header.height, header.digest, outcome.root)
+            self._begin(header)
+            self._runner.state.apply(write_set.changes)
+            self._tables.apply(write_set)
+        except (PeerFault, DoesNotOpen, NotCanonical, Diverged) as error:
+            raise OperatorFault(f"recorded outcome of height {header.height}: {error}") from None
+        if _touches_governance(write_set.changes):
+            self.governance.refresh()
+            self._heed_governance()
+        if header.next_epoch != self._epochs_digest(header.epoch):
+            self._turn(header)
+        self._advance(header, outcome.history_leaf)
+
+    def load(self, standing: Standing, tables: Tables, root: Digest) -> None:
+        """Go on from a snapshot instead of from genesis; the caller has shown that a quorum named
+        its root.
+
+        Raises:
+            NotCanonical: it is no snapshot of this service's programs; nothing was changed.
+        """
+        maps = {name: items for name, items in tables.items() if name[0]}
+        sessions = SessionTables.restored(self._chain, self._keyring, standing.sessions, tables)
+        self._runner.state.check_names(maps)
+        self._runner.state.install(maps)
+        self._tables, self._header = sessions, standing.header
+        self._history = merkle.Frontier(standing.header.height + 1, standing.peaks)
+        self._roots = {height: root for height, root, _ in standing.recent}
+        self._blocks = {height: block for height, _, block in standing.recent}
+        self.snapshots.go_on(standing.due, root)
+        self.governance.refresh()
+        for number in range(1, self.governance.epoch + 1):
+            known = self._epochs.description(Epoch(number))
+            if known is not None:
+                self._keyring.begin(known.epoch, known.public_key_digest)
+        self._turn_to_tables()
+        self._heed_governance()
+
+    def query(
+        self, envelope: bytes, outcome: bytes | None = None, *, fresh: FreshPoint | None = None
+    ) -> bytes | Need:
+        """Answer a sealed query on the newest executed state; see Queries.answer."""
+        self._runner.at(self._header.height, self._header.time_ms)
+        return self._queries.answer(envelope, self._header, self.root, outcome, fresh)
+
+    def _execute(self, header: Header, envelopes: Sequence[bytes]) -> Outcome:
+        self._check_anchor(header)
+        terminal = header.next_epoch != self.governance.current.digest
+        if terminal:
+            self._check_wish(header)
+        self._begin(header)
+        self._runner.at(header.height, header.time_ms)
+        answers = self._answer_all(envelopes)
+        self.governance.end_block(header)
+        if terminal:
+            self.governance.end_epoch(header)
+        root = outcome_root(len(envelopes), merkle.root_of(answers.leaves))
+        write_set = WriteSet(
+            self._runner.state.take_changes(),
+            *self._tables.take_changes(),
+            tuple((identity, tuple(results)) for identity, results in answers.plaintexts.items()),
+        )
+        wish = self.governance.wish
+        outcome = Outcome(
+            height=header.height,
+            block=header.digest,
+            ids=b"".join(answers.ids),
+            codes=bytes(answers.codes),
+            results=tuple(answers.sealed),
+            claims=tuple(answers.claims),
+            write_set=self._write_sets_of(header.epoch).seal(
+                write_set,
+                header.height,
+                header.digest,
+                root,
+                envelope_bytes=sum(map(len, envelopes)),
+            ),
+            wish=b""
+            if wish is None
+            else codec.encode((wish.description.encode(), wish.public_key)),
+            snapshot_root=self.snapshots.advance(header.height),
+        ).with_root(root)
+        if _touches_governance(write_set.changes):
+            self._heed_governance()
+        if terminal:
+            self._turn(header)
+        self._advance(header, outcome.history_leaf)
+        return outcome
+
+    def _check_wish(self, terminal: Header) -> None:
+        wish = self.governance.wish
+        if wish is None or wish.description.digest != terminal.next_epoch:
+            raise Diverged(f"block {terminal.height} opens another epoch than this state wishes")
+
+    def _begin(self, header: Header) -> None:
+        """What a block's time alone brings about, on whichever way its changes come."""
+        self.governance.tick(header)
+        if self._tables.pass_time(header.height, header.time_ms):
+            self._turn_to_tables()
+
+    def _turn(self, terminal: Header) -> None:
+        """The terminal block was executed or applied: its successor's epoch begins."""
+        current = self.governance.current
+        if current.digest != terminal.next_epoch:
+            raise Diverged(
+                f"block {terminal.height} opens another epoch than this state has entered"
+            )
+        self._keyring.begin(current.epoch, current.public_key_digest)
+        self._tables.turn(
+            current.epoch, terminal.height, Milliseconds(self.governance.grace_until_ms)
+        )
+        self._turn_to_tables()
+
+    def _turn_to_tables(self) -> None:
+        self._intake.turn_to(self._tables.current, self._tables.before)
+        self._queries.turn_to(self._tables.current, self._tables.before)
+
+    def _heed_governance(self) -> None:
+        """Programs' callers have the roles that governance gave, and name code that a validator
+        runs."""
+        governance = self.governance
+        keys = {validator.node_key for validator in governance.current.validators}
+        running = (node.measurement for node in governance.nodes() if node.node_key in keys)
+        members = frozenset(digest(key) for key in governance.members.values())
+        roles, limits = governance.roles, governance.limits
+        self._runner.heed(frozenset(map(measurement_digest, running)), roles, members, limits)
+        self._roster.heed(members, roles, limits)
+        self._snapshot_blocks = limits["snapshot_blocks"]
+
+    def _epochs_digest(self, epoch: Epoch) -> Digest:
+        """Of the description of an epoch.
+
+        Raises:
+            EpochUnknown: EPOCHS has not shown it.
+        """
+        description = self._epochs.description(epoch)
+        if description is None:
+            raise EpochUnknown(epoch)
+        return description.digest
+
+    def _write_sets_of(self, epoch: Epoch) -> WriteSetBox:
+        return WriteSetBox(self._chain, epoch, self._keyring.of(epoch).write_set_box)
+
+    def _write_sets_at(self, height: Height) -> WriteSetBox:
+        return self._write_sets_of(self._epochs.epoch_at(height))
+
+    def _answer_all(self, envelopes: Sequence[bytes]) -> _Answers:
+        """The hot path: nothing is built or encoded twice per transaction. See
+        tests/enclave/bench_execution.py."""
+        answers = _Answers()
+        opened, run, prefix = self._intake.open, self._runner.run, self._result_prefix
+        ids, codes, leaves, plaintexts = (
+            answers.ids,
+            answers.codes,
+            answers.leaves,
+            answers.plaintexts,
+        )
+        executed = int(Code.EXECUTED)
+        for position, envelope in enumerate(envelopes):
+            id = sha256(envelope).digest()
+            ids.append(id)
+            try:
+                identity, keys, sequence, call = opened(envelope, id)
+                if call is None:
+                    plaintext, claim = OPENED, b""
+                else:
+                    plaintext, claim = run(call, identity, id, keys.blinding)
+                sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
+            except Refused as refused:
+                answers.refuse(id, refused.code)
+                continue
+            except Public as public:
+                answers.tell(id, *self._run_public(public.fields))
+                continue
+            except OF_THIS_PROCESS:
+                raise
+            except Exception:
+                self._runner.state.roll_back()
+                answers.refuse(id, Code.INTERNAL)
+                continue
+            codes.append(executed)
+            answers.sealed.append(sealed)
+            leaves.append(_leaf_hash(id, executed, sha256(sealed).digest(), claim or NO_DIGEST))
+            if claim:
+                answers.claims.append((position, claim))
+            if identity in plaintexts:
+                plaintexts[identity].append((position, plaintext))
+            else:
+                plaintexts[identity] = [(position, plaintext)]
+        return answers
+
+    def _run_public(self, fields: tuple[bytes, bytes, bytes]) -> tuple[int, bytes]:
+        """A public transaction: its code, and its result, which is not sealed."""
+        now = self._runner.now
+        facts = BlockFacts(
+            height=now[0],
+            time_ms=now[1],
+            epoch=self.governance.epoch,
+            digest_of=self._blocks.get,
+            root_of=self._roots.get,
+        )
+        try:
+            plain = self.governance.run(fields, facts)
+        except Unsigned:
+            return int(Code.DOES_NOT_OPEN), b""
+        except NotCanonical:
+            return int(Code.MALFORMED), b""
+        except OF_THIS_PROCESS:
+            raise
+        except Exception:
+            self._runner.state.roll_back()
+            return int(Code.INTERNAL), b""
+        return int(Code.EXECUTED if codec.decode(plain)[0] else Code.REFUSED), plain
+
+    def _check_follows(self, parent: Header, header: Header) -> None:
+        if (
+            header.height != parent.height + 1
+            or header.parent != parent.digest
+            or header.chain != self._chain
+        ):
+            raise PeerFault(
+                f"block {header.height} does not follow the executed block {parent.height}"
+            )
+        if header.epoch != self.governance.epoch:
+            raise PeerFault(
+                f"block {header.height} is of epoch {header.epoch}, this is {self.governance.epoch}"
+            )
+        if header.anchor.height >= header.height:
+            raise PeerFault(f"block {header.height} anchors height {header.anchor.height}")
+
+    def _check_anchor(self, header: Header) -> None:
+        anchor = header.anchor
+        if anchor.height and self._roots.get(anchor.height, anchor.root) != anchor.root:
+            raise Diverged(
+                f"block {header.height} anchors another history at height {anchor.height} than was executed"
+            )
+
+    def _advance(self, header: Header, leaf: HistoryLeaf) -> None:
+        self._header = header
+        self._remember(leaf)
+        due = self.snapshots.is_due(header.height, self._snapshot_blocks)
+        if due is not None:
+            self.snapshots.begin(
+                self._standing(due), self._copy(), self._keyring.of(header.epoch).snapshot_box
+            )
+
+    def _standing(self, due: Height) -> Standing:
+        recent = tuple((height, root, self._blocks[height]) for height, root in self._roots.items())
+        sessions = self._tables.standing()
+        return Standing(
+            header=self._header,
+            peaks=self._history.peaks,
+            recent=recent,
+            sessions=sessions,
+            due=due,
+        )
+
+    def _copy(self) -> list[Table]:
+        """Every table as it stands now; what follows changes none of it."""
+        maps = (
+            Table(program, name, items, items.get)
+            for program, name, items in self._runner.state.copy()
+        )
+        return [*maps, *self._tables.copy()]
+
+    def _remember(self, leaf: HistoryLeaf) -> None:
+        self._history.append(leaf.hash)
+        self._roots[leaf.height] = self._history.root
+        self._blocks[leaf.height] = leaf.block
+        for kept in (self._roots, self._blocks):
+            kept.pop(Height(leaf.height - ROOTS_KEPT_MAX), None)
+
+
+def _active(programs: Mapping[str, Program], genesis: VerifiedGenesis) -> dict[str, Program]:
+    """The constitution's programs, and governance's maps.
+
+    Raises:
+        OperatorFault: this code does not have one of them.
+    """
+    missing = [name for name in genesis.constitution.programs if name not in programs]
+    if missing:
+        raise OperatorFault(
+            f"the constitution names programs that this enclave has not: {', '.join(missing)}"
+        )
+    return {governance.name: governance} | {
+        name: programs[name] for name in genesis.constitution.programs
+    }
+
+
+def _touches_governance(changes: Sequence[tuple[object, ...]]) -> bool:
+    return any(change[0] == governance.name for change in changes)
+
+
+def _leaf_hash(id: bytes, code: int, result_digest: bytes, claim_digest: bytes) -> bytes:
+    """Leaf.hash without the Leaf."""
+    return sha256(_LEAF_HEAD + id + _CODE_BYTES[code] + result_digest + claim_digest).digest()

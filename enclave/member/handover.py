@@ -1,0 +1,87 @@
+"""What an enclave gives to the process that goes on in its place (DESIGN §5, Grace: erasure
+replaces the process).
+
+Owns the sealed form. It holds the state without what is to be erased, and every promise of the vote
+keys: one boot stays one voter, whichever process it lives in.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.consensus import codec
+from strongroom.consensus.errors import NotCanonical, OperatorFault
+from strongroom.consensus.statements import Statement
+from strongroom.consensus.types import Epoch, View
+from strongroom.enclave.keys.sealing import EPOCHS_MAX, SealedState, seal, unseal
+from strongroom.enclave.primitives import Secret
+
+PURPOSE = b"hand-over"
+NONCE_SIZE = 32
+STATEMENTS_MAX = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class HandOver:
+    """From one process of a boot to the next."""
+
+    nonce: bytes
+    """Of the successor for which it is."""
+    state: SealedState
+    said: tuple[Statement, ...]
+    """Every statement that must not be contradicted."""
+    floors: tuple[tuple[Epoch, View], ...]
+    """Up to which view of an epoch nothing new may be said."""
+    silenced_by: str
+    """Why this boot does not vote; empty while it does."""
+    doubted: tuple[Epoch, ...] = ()
+    """Epochs whose input secret the ledger has not shown to be of use yet (keyring.py)."""
+
+
+def seal_hand_over(secret: Secret, handed: HandOver) -> bytes:
+    """Seal it to this chip and this code."""
+    said = tuple(statement.to_wire() for statement in handed.said)
+    fields = (
+        handed.nonce,
+        handed.state.encode(),
+        said,
+        handed.floors,
+        handed.silenced_by,
+        handed.doubted,
+    )
+    return seal(secret, PURPOSE, codec.encode(fields))
+
+
+def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
+    """Open it.
+
+    Raises:
+        OperatorFault: sealed by another chip or code, or for another purpose.
+    """
+    try:
+        value = codec.decode(unseal(secret, PURPOSE, data))
+        nonce, state, said, floors, silenced_by, doubted = codec.fields(
+            value, bytes, bytes, tuple, tuple, str, tuple, name="hand-over"
+        )
+        listed = codec.listed(said, name="statements", count_max=STATEMENTS_MAX)
+        return HandOver(
+            nonce=codec.sized(nonce, NONCE_SIZE, name="nonce"),
+            state=SealedState.decode(state),
+            said=tuple(
+                Statement.from_wire(*codec.fields(one, int, int, int, bytes, name="statement"))
+                for one in listed
+            ),
+            floors=tuple(
+                _floor(one) for one in codec.listed(floors, name="floors", count_max=EPOCHS_MAX)
+            ),
+            silenced_by=silenced_by,
+            doubted=tuple(
+                Epoch(codec.unsigned(one, name="epoch"))
+                for one in codec.listed(doubted, name="doubted", count_max=EPOCHS_MAX)
+            ),
+        )
+    except NotCanonical as error:
+        raise OperatorFault(f"what was handed over cannot be read: {error}") from None
+
+
+def _floor(value: object) -> tuple[Epoch, View]:
+    epoch, view = codec.fields(value, int, int, name="floor")
+    return Epoch(codec.unsigned(epoch, name="epoch")), View(codec.unsigned(view, name="view"))

@@ -1,0 +1,488 @@
+"""A node's enclave once it has keys (DESIGN §2, §6; PROTOCOL §6).
+
+Owns the composition of the parts (standing, guards, executor, release, duties) and the conditions
+under which each may be used: no execution and no answer before q fresh heads, no vote without a
+guard, nothing after a newer boot or after the hand-over to a successor. The parts know nothing of
+each other's conditions.
+"""
+
+from collections.abc import Sequence
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.epochs import EpochEntry
+from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
+from strongroom.enclave.execution.executor import Executor
+from strongroom.enclave.execution.queries import HeadsNeeded, Need
+from strongroom.enclave.execution.snapshot_loading import Loader
+from strongroom.enclave.formats.envelope import transaction_id
+from strongroom.enclave.formats.history import HistoryLeaf
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.governance.public import ATTEST, LEAVE, REFRESH
+from strongroom.enclave.keys.keystore import Standing
+from strongroom.enclave.keys.sealing import SealedState
+from strongroom.enclave.member.duties import Duties
+from strongroom.enclave.member.freshness import Freshness, NotFresh
+from strongroom.enclave.member.handover import HandOver
+from strongroom.enclave.member.key_release import Release
+from strongroom.enclave.member.peers import judge_peer
+from strongroom.enclave.member.voting import VotingGuards
+from strongroom.enclave.platform.chip import SimulatedChip
+from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.primitives import Secret, verify
+from strongroom.enclave.proofs.finality import check_run
+from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
+
+
+class Superseded(OperatorFault):
+    """A newer boot of this node stands on the ledger: this one is over (T25)."""
+
+
+class Member:
+    """One enclave with keys, from UNSEAL to the end of its process."""
+
+    def __init__(
+        self,
+        chip: SimulatedChip,
+        measurement: Measurement,
+        sealing_secret: Secret,
+        state: SealedState,
+        genesis: VerifiedGenesis,
+    ) -> None:
+        self.standing = Standing(chip, measurement, sealing_secret, state, genesis)
+        self._epochs = epoch_chain(genesis)
+        self._executor = Executor(genesis, self.standing.keyring, self._epochs)
+        self.voting = VotingGuards(genesis.chain)
+        self.freshness = Freshness(self._epochs, self.standing)
+        self._release = Release(self.standing, self._epochs)
+        self._loader = Loader(genesis.chain, self._executor, self.standing.keyring, self._epochs)
+        self._duties = Duties(self.standing)
+        self._provisional = False
+        """Outcomes were applied that no quorum's anchor has confirmed yet."""
+        self._anchored = Height(0)
+        """The newest height whose history a quorum has certified, as far as this process has
+        seen."""
+        self._settled = Epoch(0)
+        """Keys that only earlier epochs needed are gone."""
+        self._needs_by_turns = False
+        """Keys were named last: whoever is suspended gets none before it has attested, so both are
+        asked for."""
+        self._open_guards()
+
+    # --- evidence and links ---
+
+    def link_evidence(self, nonce: bytes) -> bytes:
+        """Evidence of this boot over a peer's or client's nonce (T20)."""
+        return self.standing.evidence(self._epochs, nonce, self._executor.height)
+
+    def check_link(
+        self, evidence: bytes, nonce: bytes, time_ms: Milliseconds
+    ) -> tuple[bytes, str, bytes, str, bool]:
+        """Judge a peer's evidence over my nonce: (node key, name, TLS key, words, judged by a
+        policy?).
+
+        Raises:
+            AttestationError: see `judge_peer`.
+        """
+        peer = judge_peer(
+            evidence,
+            nonce,
+            time_ms,
+            chain=self.standing.chain,
+            epochs=self._epochs,
+            governance=self._executor.governance,
+        )
+        return peer.claims.node_key, peer.claims.node, peer.claims.tls_key, peer.words, peer.judged
+
+    def attest(self, height: Height, block: Digest, rpc: str, peer: str) -> bytes:
+        """The transaction by which this node is admitted, stays in, or announces its boot: evidence
+        over a block."""
+        evidence = self.standing.evidence(self._epochs, bytes(block), height)
+        return self._duties.say(ATTEST, (evidence, rpc, peer))
+
+    # --- signatures by the node key ---
+
+    def sign_link(self, nonce: bytes, tls_key: bytes) -> Signature:
+        """That this node dialled the listener with this TLS key, which gave this nonce."""
+        return self.standing.sign(labels.LINK, nonce + tls_key)
+
+    def sign_batch(self, digest: Digest) -> Signature:
+        """That this node made the batch."""
+        self._check_current()
+        return self.standing.sign(labels.BATCH, digest)
+
+    def sign_status(self, body: StatusBody) -> Signature:
+        """That this node says so."""
+        return self.standing.sign(labels.STATUS, codec.encode(body.to_wire()))
+
+    def sign_head(self, body: HeadBody) -> Signature:
+        """That this node knows nothing newer."""
+        self._check_current()
+        return self.standing.sign(labels.HEAD, codec.encode(body.to_wire()))
+
+    # --- epochs, freshness and votes ---
+
+    def extend(self, entries: Sequence[EpochEntry]) -> Epoch:
+        """Take proof of how later epochs were opened; returns the newest that is known.
+
+        Raises:
+            PeerFault: an entry proves nothing; those before it were taken.
+        """
+        for entry in entries:
+            self._epochs.extend(entry)
+            opened = (
+                entry.description
+            )  # a secret that was opened before a restart is this epoch's now
+            self.standing.keyring.begin(opened.epoch, opened.public_key_digest)
+        self._open_guards()
+        return self._epochs.newest.epoch
+
+    def challenge(self) -> bytes:
+        """A nonce for heads; the one before is void."""
+        return self.freshness.challenge()
+
+    def freshen(self, heads: Sequence[Head]) -> tuple[int, int, bool, int]:
+        """Take q heads over my nonce: (newest final height, newest certified view, may I vote?,
+        newest epoch).
+
+        Raises:
+            EpochUnknown: the heads are of a later epoch: EPOCHS first.
+            PeerFault: fewer than q members' heads verify.
+            StaleHeads: they are older than what this enclave had executed (T05).
+        """
+        point = self.freshness.freshen(heads)
+        self._settle_doubts()
+        for head in heads:
+            self.voting.notice(head.body.votes)
+        newest = self._epochs.newest.epoch
+        return point.height, point.view, self.voting.may_vote(newest), newest
+
+    def recall(self, statements: Sequence[Statement]) -> None:
+        """What the host's log says was cast before this boot (see VotingGuards.recall)."""
+        self.voting.recall(statements)
+
+    def cast(self, statements: Sequence[Statement]) -> tuple[Signature, ...]:
+        """Sign votes of one epoch (its guard decides).
+
+        Raises:
+            NotFresh: before heads have shown whether my log is complete.
+            Superseded: a newer boot of this node votes.
+        """
+        self.freshness.need()
+        self._check_current()
+        return self.voting.cast(statements)
+
+    def forget(self, epoch: Epoch, view: View) -> None:
+        """Statements up to a final view are never cast again."""
+        self.voting.forget_below(epoch, view)
+
+    def _open_guards(self) -> None:
+        for epoch in range(self._settled, self._epochs.newest.epoch + 1):
+            description = self._epochs.description(Epoch(epoch))
+            index = None if description is None else description.index_of(self.standing.node_key)
+            if description is not None and index is not None:
+                named = self.standing.keys.vote_named(description.validators[index].vote_key)
+                self.voting.open(description, named)
+
+    # --- execution ---
+
+    def apply(self, headers: Sequence[Header], outcomes: Sequence[bytes]) -> None:
+        """Take over recorded outcomes instead of executing; provisional until `confirm`.
+
+        Raises:
+            OperatorFault: an outcome does not open, or does not follow the one before.
+            EpochUnknown: a terminal block whose successor EPOCHS has not shown.
+        """
+        if len(headers) != len(outcomes):
+            raise OperatorFault("APPLY: as many outcomes as headers")
+        for header, outcome in zip(headers, outcomes, strict=True):
+            self._executor.apply(header, Outcome.decode(outcome))
+            self._provisional = True
+
+    def confirm(self, headers: Sequence[Header], certificate: Certificate) -> None:
+        """Headers that follow what was applied, the last certified, its anchor equal to what was
+        applied.
+
+        Raises:
+            OperatorFault: what was applied is not what a quorum anchored; this process is of no
+                more use.
+        """
+        run = check_run(self._executor.header, headers, certificate, self._epochs, verify)
+        anchor = run.last.anchor
+        if anchor.height != self._executor.height or anchor.root != self._executor.root:
+            raise OperatorFault(
+                "the applied outcomes are not the ones that a quorum anchored: restore the ledger folder"
+            )
+        self._provisional = False
+        self._note_final(anchor.height)
+
+    def execute(
+        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Certificate
+    ) -> tuple[tuple[bytes, Digest], ...]:
+        """Execute a run of final blocks, the last with its FINALIZE certificate: each outcome with
+        its root (T03, T04).
+
+        Raises:
+            NotFresh: before fresh heads, or while applied outcomes are unconfirmed.
+            KeysNeeded: an input secret is not here: the blocks must be applied.
+            PeerFault: not the next blocks, other data than theirs, or no certificate of a quorum.
+            Superseded: a newer boot of this node stands on the ledger.
+        """
+        self.freshness.need()
+        self._check_current()
+        if self._provisional:
+            raise NotFresh("CONFIRM what was applied first")
+        headers = [header for header, _ in blocks]
+        run = check_run(self._executor.header, headers, certificate, self._epochs, verify)
+        outcomes = self._executor.execute(run, [batches for _, batches in blocks])
+        governance = self._executor.governance
+        if governance.epoch > run.last.epoch:
+            self.extend(
+                [EpochEntry(run.last, certificate, governance.current, governance.public_key)]
+            )
+        self._note_final(run.last.anchor.height)
+        return tuple((outcome.encode(), outcome.root) for outcome in outcomes)
+
+    def snapshot(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
+        """Sealed chunks of the newest snapshots that the host has not stored yet (see
+        Snapshots.take)."""
+        return self._executor.snapshots.take(height, first)
+
+    def load(
+        self,
+        header: Header,
+        leaf: HistoryLeaf,
+        path: Sequence[Digest],
+        certified: Header,
+        certificate: Certificate,
+        count: int,
+    ) -> None:
+        """Begin to take a snapshot in (see Loader.begin)."""
+        self._loader.begin(header, leaf, path, certified, certificate, count)
+
+    def load_chunk(self, index: int, data: bytes) -> None:
+        """Its next chunk (see Loader.add)."""
+        self._loader.add(index, data)
+
+    def end_load(self) -> None:
+        """Go on from it: a quorum has anchored what it holds, so nothing is provisional (see
+        Loader.end)."""
+        self._loader.end()
+        self._note_final(self._executor.height)
+
+    def _settle_doubts(self) -> None:
+        """Input secrets that a disk gave back: what a quorum had executed when this boot asked for
+        heads decides (T13).
+
+        Whoever stands there, or above, sees whether a grace goes on; if so, the newest anchor of
+        that moment lay within it, and blocks that nobody has executed yet may need the secret.
+        Before that nothing is used and nothing lost.
+        """
+        point, executor, ring = self.freshness.point, self._executor, self.standing.keyring
+        if point is None or self._provisional or executor.height < point.header.anchor.height:
+            return
+        for epoch in ring.doubted:
+            if epoch in executor.open_epochs:
+                ring.trust(epoch)
+            elif epoch < executor.governance.epoch:
+                ring.forget_input(epoch)
+
+    def _note_final(self, anchored: Height) -> None:
+        """What was executed is certain: keys that only the past needed go (T13, T33)."""
+        self._anchored = max(self._anchored, anchored)
+        self._settle_doubts()
+        self.standing.note_executed(self._executor.height, self._executor.header.digest)
+        epoch = self._executor.governance.epoch
+        if epoch > self._settled:
+            self._settled = epoch
+            description = self._executor.governance.current
+            index = description.index_of(self.standing.node_key)
+            vote_key = None if index is None else description.validators[index].vote_key
+            self.standing.keys = self.standing.keys.after(epoch, vote_key)
+            self.voting.close_below(epoch)
+
+    def query(self, envelope: bytes, outcome: bytes | None) -> tuple[bytes, int] | bytes:
+        """Answer a sealed query on the newest executed state, or name the transaction whose outcome
+        is needed.
+
+        Raises:
+            NotFresh: what is executed lies below the fresh heads (T05, T06).
+            DoesNotOpen: not a query for this service.
+        """
+        self._check_current()
+        if self._executor.height < self.freshness.need().height or self._provisional:
+            raise NotFresh("this node is catching up: ask again, or ask another node")
+        id = transaction_id(envelope)
+        try:
+            answer = self._executor.query(envelope, outcome, fresh=self.freshness.since(id))
+        except HeadsNeeded:
+            self.freshness.demand(id)
+            raise
+        return answer.id if isinstance(answer, Need) else (answer, self._executor.height)
+
+    # --- secrets of other enclaves ---
+
+    def keys_challenge(self) -> bytes:
+        """A nonce for the evidence of a node that asks for secrets."""
+        return self._release.challenge()
+
+    def keys_proof(self, nonce: bytes) -> bytes:
+        """Evidence over a giver's nonce, with a one-time key."""
+        return self._release.prove(nonce, self._executor.height)
+
+    def keys_give(self, evidence: bytes, nonce: bytes, time_ms: Milliseconds) -> bytes:
+        """Wrap secrets for a registered node (T29).
+
+        Raises:
+            NotFresh: this enclave does not know yet whether it sees the newest ledger.
+            AttestationError: see Release.give.
+        """
+        self._check_current()
+        if self._provisional or self._executor.height < self.freshness.need().height:
+            raise NotFresh("this node is catching up: ask another one for keys")
+        executor = self._executor
+        return self._release.give(
+            evidence, nonce, time_ms, executor.governance, executor.open_epochs
+        )
+
+    def keys_take(self, wrapped: bytes) -> bytes:
+        """Take secrets that a peer wrapped; the sealed state with them.
+
+        Raises:
+            PeerFault: see Release.take.
+        """
+        self._release.take(wrapped, over=self._is_over)
+        return self.sealed()
+
+    # --- duties ---
+
+    def duties(self, wall_ms: int) -> tuple[bytes, tuple[bytes, ...], int, str]:
+        """(sealed state to be stored first, or nothing; envelopes to submit; next deadline in block
+        time; a need)."""
+        need = self._need()
+        governance, executor = self._executor.governance, self._executor
+        changed, said = False, tuple[bytes, ...]()
+        reached = (
+            self.freshness.is_reached_by if executor.can_execute else self.freshness.is_followed_by
+        )
+        settled = not self._provisional and reached(executor.height)
+        if settled and need != "superseded":
+            changed, said = self._duties.now(governance, wall_ms, executor.height, executor.root)
+        deadline = 1 if self._waits_for_anchor() else int(governance.deadline_ms)
+        return self.standing.sealed() if changed else b"", said, deadline, need
+
+    def _waits_for_anchor(self) -> bool:
+        """Is a grace over, and its end not anchored yet? That is work: a quiet chain anchors
+        nothing."""
+        ended = (epoch for epoch, height in self._executor.erasable if height > self._anchored)
+        return any(self.standing.keyring.opens(epoch) for epoch in ended)
+
+    def _need(self) -> str:
+        governance, standing = self._executor.governance, self.standing
+        node = governance.node(standing.node_key)
+        if node is not None and node.boot > standing.boot:
+            return "superseded"
+        attests = node is None or node.boot < standing.boot or governance.is_due_to_attest(node)
+        if self._lacks_keys() and not (attests and self._needs_by_turns):
+            self._needs_by_turns = True
+            return "keys"
+        self._needs_by_turns = False
+        if attests:
+            return "attest"
+        return "successor" if self._erasable() or standing.keyring.forgot else ""
+
+    def _lacks_keys(self) -> bool:
+        """Is a secret missing that a peer may give? As a member: every input secret that blocks may
+        need (P8)."""
+        governance, ring = self._executor.governance, self.standing.keyring
+        held = {secrets.epoch for secrets in ring.all()}
+        if governance.epoch not in held or self._epochs.newest.epoch not in held:
+            return True
+        member = governance.current.index_of(self.standing.node_key) is not None
+        return member and not self._executor.can_execute
+
+    def _is_over(self, epoch: Epoch) -> bool:
+        """Has this enclave's own state outlived an epoch's input secret? Then it never takes it
+        again (P10)."""
+        executor = self._executor
+        return epoch < executor.governance.epoch and epoch not in executor.open_epochs
+
+    def _erasable(self) -> list[Epoch]:
+        """Epochs whose input secret is here, and of no more use: the block that ended their grace
+        is anchored, or one of an epoch in which not even grace can open anything of theirs."""
+        ended = {epoch for epoch, height in self._executor.erasable if height <= self._anchored}
+        anchored = self._epochs.epoch_at(Height(self._anchored + 1))
+        held = (secrets.epoch for secrets in self.standing.keyring.all() if secrets.opens)
+        return [epoch for epoch in held if epoch in ended or epoch + 1 < anchored]
+
+    def refresh(self) -> bytes:
+        """The transaction that asks for a new epoch, in which this node may vote again after it
+        lost its log."""
+        return self._duties.say(REFRESH, (int(self._executor.governance.epoch),))
+
+    def leave(self) -> bytes:
+        """The transaction by which this node leaves the validator set."""
+        return self._duties.say(LEAVE, ())
+
+    def governance_document(self) -> tuple[object, ...]:
+        """Everything public of governance and nodes."""
+        return self._executor.governance.document()
+
+    # --- state ---
+
+    def sealed(self) -> bytes:
+        """The sealed state with the newest mark, and without input secrets that are of no more use
+        (P10)."""
+        for epoch in self._erasable():
+            self.standing.keyring.forget_input(epoch)
+        return self.standing.sealed()
+
+    def hand_over(self, nonce: bytes) -> HandOver:
+        """All that a successor with this nonce goes on from; what is to be erased is not in it."""
+        self.sealed()
+        said, floors, silenced_by = self.voting.hand_over()
+        return HandOver(
+            nonce=nonce,
+            state=self.standing.state(),
+            said=said,
+            floors=floors,
+            silenced_by=silenced_by,
+            doubted=self.standing.keyring.doubted,
+        )
+
+    def take_over(self, taken: HandOver) -> bytes:
+        """Go on from what a predecessor handed over; the sealed state.
+
+        Raises:
+            OperatorFault: it was handed over by another boot.
+        """
+        self.standing.go_on(taken.state, taken.doubted)
+        for epoch in filter(self._is_over, [one.epoch for one in self.standing.keyring.kept()]):
+            self.standing.keyring.forget_input(epoch)
+        self._open_guards()
+        self.voting.take_over(taken.said, taken.floors, taken.silenced_by)
+        return self.standing.sealed()
+
+    def status(self) -> tuple[int, bytes, int, bool, bool, int, bool]:
+        """(executed height, history root, boot, fresh, may vote, epoch, is its input secret
+        here?)."""
+        executor, epoch = self._executor, self._executor.governance.epoch
+        return (
+            executor.height,
+            executor.root,
+            self.standing.boot,
+            self.freshness.point is not None,
+            self.voting.may_vote(epoch),
+            epoch,
+            self.standing.keyring.opens(epoch),
+        )
+
+    def _check_current(self) -> None:
+        node = self._executor.governance.node(self.standing.node_key)
+        if node is not None and node.boot > self.standing.boot:
+            raise Superseded(
+                f"boot {node.boot} of this node stands on the ledger, this is boot {self.standing.boot}: it stops"
+            )

@@ -1,0 +1,200 @@
+"""The voting key and the rule that it obeys, inside the enclave (PROTOCOL §4 Guard, T30).
+
+Owns the only way in which a consensus statement gets signed. The host's log refills the promises
+after a restart; a peer that shows a vote of this key which the log does not have silences it for
+good (PROTOCOL §6).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.safety import Promises
+from strongroom.consensus.statements import Statement, Vote
+from strongroom.consensus.types import ChainId, Epoch, Signature, View
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.primitives import SigningKey, verify
+
+CASTS_MAX = 4096
+
+
+class Silenced(ClientFault):
+    """This enclave does not vote, or not yet."""
+
+
+class VotingGuard:
+    """Signs what was never contradicted."""
+
+    def __init__(self, chain: ChainId, members: EpochDescription, key: SigningKey) -> None:
+        self._chain, self._members, self._key = chain, members, key
+        self._promises = Promises(members.epoch)
+        self._has_cast = False
+        self.silenced_by = ""
+        """Why this key only observes; empty while it may vote."""
+
+    @property
+    def may_vote(self) -> bool:
+        """False once a peer has shown a vote of mine that I do not remember."""
+        return not self.silenced_by
+
+    @property
+    def promises(self) -> tuple[Statement, ...]:
+        """What was said and is not forgotten."""
+        return self._promises.all()
+
+    @property
+    def floor(self) -> View:
+        """Up to which view nothing new is said."""
+        return self._promises.floor
+
+    def close(self, view: View) -> None:
+        """Say nothing new up to this view."""
+        self._promises.close(view)
+
+    def recall(self, statements: Iterable[Statement]) -> None:
+        """Take over what the log says was cast in earlier boots.
+
+        Raises:
+            Silenced: after the first cast of this boot; a log is read before it is written.
+            GuardRefuses: the log contradicts itself; nothing of it is taken.
+        """
+        if self._has_cast:
+            raise Silenced("statements are recalled before the first cast, not after")
+        self._promise(list(statements))
+
+    def forget_below(self, view: View) -> None:
+        """Drop promises up to a final view; nothing is cast there any more."""
+        self._promises.forget_below(view)
+
+    def notice(self, votes: Iterable[Vote]) -> None:
+        """Look at votes that peers hold of this key: one that is unknown here proves a lost or
+        stale log."""
+        for vote in votes:
+            statement = vote.statement
+            if statement.epoch != self._members.epoch or self._promises.knows(statement):
+                continue
+            if verify(self._key.public, vote.signature, statement.signed_bytes(self._chain)):
+                self.silenced_by = f"a vote in view {statement.view} is not in the log"
+
+    def cast(self, statements: Iterable[Statement]) -> tuple[Signature, ...]:
+        """Sign statements, each checked against all promises, those of this call included.
+
+        Raises:
+            Silenced: this key must not vote.
+            GuardRefuses: a statement contradicts an earlier one; none of this call is signed or
+                remembered.
+        """
+        if self.silenced_by:
+            raise Silenced(f"this enclave only observes: {self.silenced_by}")
+        held = list(statements)
+        self._promise(held)
+        self._has_cast = True
+        return tuple(self._key.sign(statement.signed_bytes(self._chain)) for statement in held)
+
+    def _promise(self, statements: list[Statement]) -> None:
+        """Take all of them, or none when one contradicts what was said before or another one of
+        them."""
+        together = Promises(self._members.epoch)
+        for statement in statements:
+            self._promises.check(statement)
+            together.add(statement)
+        for statement in statements:
+            self._promises.add(statement)
+
+
+class VotingGuards:
+    """One guard per epoch in which this enclave is a member: a promise of one says nothing in
+    another (T33)."""
+
+    def __init__(self, chain: ChainId) -> None:
+        self._chain = chain
+        self._guards: dict[Epoch, VotingGuard] = {}
+
+    def open(self, members: EpochDescription, key: SigningKey | None) -> None:
+        """An epoch is known, in which this enclave has this vote key (None: it is no member). Once
+        per epoch."""
+        if key is not None and members.epoch not in self._guards:
+            self._guards[members.epoch] = VotingGuard(self._chain, members, key)
+
+    def close_below(self, epoch: Epoch) -> None:
+        """Epochs that ended: nothing is cast there any more."""
+        self._guards = {at: guard for at, guard in self._guards.items() if at >= epoch}
+
+    def of(self, epoch: Epoch) -> VotingGuard:
+        """The guard of an epoch.
+
+        Raises:
+            Silenced: this enclave has no vote there.
+        """
+        guard = self._guards.get(epoch)
+        if guard is None:
+            raise Silenced(f"this enclave has no vote in epoch {epoch}")
+        return guard
+
+    def may_vote(self, epoch: Epoch) -> bool:
+        """Is there a guard that signs?"""
+        return epoch in self._guards and self._guards[epoch].may_vote
+
+    def recall(self, statements: Iterable[Statement]) -> None:
+        """Take over what the log says was cast; of epochs that are over, or in which there is no
+        vote, nothing.
+
+        Raises:
+            Silenced: after the first cast of this boot in that epoch.
+            GuardRefuses: the log contradicts itself.
+        """
+        by_epoch: dict[Epoch, list[Statement]] = {}
+        for statement in statements:
+            by_epoch.setdefault(statement.epoch, []).append(statement)
+        for epoch, said in by_epoch.items():
+            if epoch in self._guards:
+                self._guards[epoch].recall(said)
+
+    def notice(self, votes: Iterable[Vote]) -> None:
+        """Look at votes that peers hold of this enclave's keys."""
+        shown = list(votes)
+        for guard in self._guards.values():
+            guard.notice(shown)
+
+    def cast(self, statements: Sequence[Statement]) -> tuple[Signature, ...]:
+        """Sign statements of one epoch.
+
+        Raises:
+            Silenced: no vote there, or not any more; or they are of several epochs.
+            GuardRefuses: a statement contradicts an earlier one.
+        """
+        epochs = {statement.epoch for statement in statements}
+        if len(epochs) > 1:
+            raise Silenced("statements of several epochs in one call")
+        return self.of(epochs.pop()).cast(statements) if epochs else ()
+
+    def forget_below(self, epoch: Epoch, view: View) -> None:
+        """Drop promises of an epoch up to a final view."""
+        if epoch in self._guards:
+            self._guards[epoch].forget_below(view)
+
+    def hand_over(self) -> tuple[tuple[Statement, ...], tuple[tuple[Epoch, View], ...], str]:
+        """(all that was said and is not forgotten; up to which view nothing is said; why nothing
+        more may be).
+
+        For whoever goes on with these keys.
+        """
+        said = tuple(statement for guard in self._guards.values() for statement in guard.promises)
+        floors = tuple((epoch, guard.floor) for epoch, guard in sorted(self._guards.items()))
+        return (
+            said,
+            floors,
+            next((guard.silenced_by for guard in self._guards.values() if guard.silenced_by), ""),
+        )
+
+    def take_over(
+        self, said: Iterable[Statement], floors: Iterable[tuple[Epoch, View]], silenced_by: str
+    ) -> None:
+        """Go on with keys that spoke in another process of this boot."""
+        self.recall(said)
+        for epoch, view in floors:
+            if epoch in self._guards:
+                self._guards[epoch].close(view)
+        for guard in (
+            self._guards.values()
+        ):  # what a learner noticed counts for nothing: it did not know what was said
+            guard.silenced_by = silenced_by

@@ -1,0 +1,1 @@
+"""What is checked becomes a type: constitution, genesis, finality, heads, the data of a block."""

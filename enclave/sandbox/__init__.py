@@ -1,0 +1,1 @@
+"""What the operating system lets an enclave do, and where its seeds lie."""

@@ -1,0 +1,239 @@
+"""The walls of the enclave process, as far as a simulation has them; raised before the first secret
+exists.
+
+Owns what the operating system lets this process do, the order in which that is given up, and the
+words about it. Each wall stands or the process does not start; what this kernel or this user cannot
+have is said, never passed over (Wall). Real TEEs add memory encryption; a root user of this machine
+can defeat everything here, and the README says so.
+"""
+
+import codecs
+import os
+import resource
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import NoReturn
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.sandbox import kernel, landlock, seccomp, secret_memory
+
+DESCRIPTORS_MAX = 65536
+MEMORY_BYTES_MAX = 16 * 1024**3
+"""Data segment and private mappings of the process: state grows with the ledger, a leak or a bomb
+ends here."""
+ENCLAVE_ID = 65532
+"""User and group of an enclave that was started as root; in the range that distributions leave
+unused (65520 to 65533, https://systemd.io/UIDS-GIDS/)."""
+STANDARD_ERROR = 2
+LOADED_LATE = ("cryptography.hazmat.backends.openssl.backend",)
+"""Modules that libraries load at their first use, not when they are imported."""
+ENCODINGS_LOADED_LATE = ("utf_16_be", "utf_32_be")
+"""Of names in certificates (BMPString, UniversalString)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """One wall: does it stand here, and how."""
+
+    name: str
+    stands: bool
+    words: str
+
+
+def load_what_is_loaded_late() -> None:
+    """Import what would else be imported behind the walls; before the measurement, which looks at
+    what is loaded."""
+    for name in LOADED_LATE:
+        import_module(name)
+    for encoding in ENCODINGS_LOADED_LATE:
+        codecs.lookup(encoding)
+
+
+def raise_walls(door: int, *, host_pid: int) -> tuple[Wall, ...]:
+    """Keep one socket, die with the host, leave no image, and let the kernel refuse all that an
+    enclave never does.
+
+    Everything that will ever be imported must be (`load_what_is_loaded_late`); nothing secret may
+    exist yet.
+
+    Raises:
+        OperatorFault: a wall that this kernel has did not rise, or the host is gone already; fails
+            closed.
+    """
+    try:
+        _say_nothing_and_load_nothing()
+        _close_all_but(door, STANDARD_ERROR)
+        files_version = landlock.version()
+        seccomp.check_available()
+        with_root = os.geteuid() == 0
+        if not files_version and with_root:
+            _enter_empty_root()
+        seeds = _home_of_seeds(settle=True)
+        if with_root:
+            _become_nobody()
+        _limit(door)
+        kernel.prctl(
+            kernel.PR_SET_PDEATHSIG, signal.SIGKILL
+        )  # after the change of user, which clears it
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        if kernel.prctl(kernel.PR_GET_DUMPABLE) != 0:
+            raise OperatorFault("the kernel keeps this process dumpable")
+        if os.getppid() != host_pid:
+            raise OperatorFault("the host ended while its enclave started")
+        # Ctrl-C in a terminal reaches the whole group; the host decides when its enclave ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if files_version:
+            landlock.forbid_everything(files_version)
+        seccomp.install()
+        os.close(STANDARD_ERROR)
+    except OSError as refusal:
+        raise OperatorFault(
+            f"a wall of the enclave does not rise on this kernel: {refusal}"
+        ) from None
+    return (*_described(own_user=with_root, files_version=files_version), seeds)
+
+
+def survey() -> tuple[Wall, ...]:
+    """The walls that an enclave started by this user on this machine would have; raises none."""
+    try:
+        seccomp.check_available()
+    except (OSError, OperatorFault) as refusal:
+        return (Wall("system calls", False, f"no enclave starts here: {refusal}"),)
+    described = _described(own_user=os.geteuid() == 0, files_version=landlock.version())
+    return (*described, _home_of_seeds(settle=False))
+
+
+def _described(*, own_user: bool, files_version: int) -> tuple[Wall, ...]:
+    allowed = ", ".join((*seccomp.ALLOWED, *seccomp.MEMORY_WITHOUT_CODE))
+    if files_version:
+        files = Wall("files", True, f"none: Landlock version {files_version} refuses every access")
+    elif own_user:
+        files = Wall("files", True, "none: an empty root; this kernel has no Landlock")
+    else:
+        files = Wall(
+            "files",
+            False,
+            "this kernel has no Landlock: the filter of system calls alone keeps files away",
+        )
+    user = (
+        "its own (65532), without any capability"
+        if own_user
+        else "the host's: it was not started as root"
+    )
+    return (
+        Wall(
+            "system calls",
+            True,
+            f"{allowed}; any other one ends the process; no memory becomes executable",
+        ),
+        files,
+        Wall("user", own_user, user),
+        Wall("descriptors", True, "one: the socket to its host; it says nothing anywhere else"),
+        Wall(
+            "image",
+            True,
+            "not dumpable, no core, no tracer without privilege; nothing is loaded any more",
+        ),
+        Wall(
+            "limits",
+            True,
+            f"{MEMORY_BYTES_MAX >> 30} GiB of memory, no process, no file, no further descriptor",
+        ),
+        Wall("life", True, "ends with its host; gains no privilege"),
+    )
+
+
+# --- one function a wall --------------------------------------------------------------------------
+
+
+class _NothingMore:
+    """The only finder of modules that is left. An import behind the walls is an error, not an
+    attempt to open files."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> NoReturn:
+        raise ImportError(f"{name} is not loaded, and the walls stand")
+
+
+def _no_word(*_: object) -> None:
+    """Tell nobody of an error that nobody caught."""
+
+
+def _say_nothing_and_load_nothing() -> None:
+    """Warnings and tracebacks read source files and print; behind the walls there are neither files
+    nor a terminal."""
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")
+    sys.stdout = sys.stderr = sys.stdin = None
+    sys.excepthook = sys.unraisablehook = _no_word
+    sys.meta_path[:] = [_NothingMore]
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close every other descriptor: nothing leaves but through the door. Standard error is closed
+    last of all."""
+    start = 0
+    for descriptor in sorted(kept):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, DESCRIPTORS_MAX)
+
+
+def _home_of_seeds(*, settle: bool) -> Wall:
+    """Secret memory for seeds, where the kernel has it and lets this user lock that much."""
+    try:
+        memory = secret_memory.SecretMemory.map()
+    except OSError as refusal:
+        return Wall(
+            "seeds",
+            False,
+            f"on the heap like everything else: no secret memory here ({refusal.strerror})",
+        )
+    if settle:
+        secret_memory.settle(memory)
+    return Wall(
+        "seeds",
+        True,
+        "rest in secret memory, which no process and not the kernel's own map reaches",
+    )
+
+
+def _enter_empty_root() -> None:
+    """For kernels without Landlock: a folder that is empty, deleted, and all that this process
+    sees."""
+    folder = f"/tmp/strongroom-{os.urandom(16).hex()}"  # noqa: S108 (nobody guesses it; gone at once)
+    os.mkdir(folder, 0)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    os.rmdir(folder)
+    os.fchdir(descriptor)
+    os.chroot(".")
+    os.close(descriptor)
+
+
+def _become_nobody() -> None:
+    """A user of its own for an enclave that was started as root, without groups and
+    capabilities."""
+    os.setgroups([])
+    os.setresgid(ENCLAVE_ID, ENCLAVE_ID, ENCLAVE_ID)
+    os.setresuid(ENCLAVE_ID, ENCLAVE_ID, ENCLAVE_ID)
+
+
+def _limit(door: int) -> None:
+    for limit, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_DATA, MEMORY_BYTES_MAX),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, door + 1),
+    ):
+        inherited = resource.getrlimit(limit)[1]
+        value = most if inherited == resource.RLIM_INFINITY else min(most, inherited)
+        resource.setrlimit(limit, (value, value))

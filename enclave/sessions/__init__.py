@@ -1,0 +1,1 @@
+"""Sessions as replicated state: opened, windowed, closed; what arrives in an envelope."""

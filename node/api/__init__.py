@@ -1,0 +1,1 @@
+"""What the front door answers with: the service, the ledger, queries, public state, metrics."""

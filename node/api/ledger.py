@@ -1,0 +1,224 @@
+"""What a node tells of its ledger: blocks, headers, transactions, receipts. Read from the store,
+changed by nothing.
+
+Owns where each answer is found. The shape of a block's document is documents.py's.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from strongroom.consensus import codec
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Epoch, Height, TransactionId
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.api.documents import (
+    block_document,
+    code_text,
+    count_of,
+    envelope_document,
+    head_document,
+    receipt_of,
+    transaction_documents,
+)
+from strongroom.node.api.public_state import validator_names
+from strongroom.node.faults import NotFound, NotYet
+from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.segments import Kind
+from strongroom.node.rpc.backend import Blob, Document, Included
+
+if TYPE_CHECKING:
+    from strongroom.node.host.host import Host
+
+
+class LedgerDesk:
+    """One node's ledger, as anybody may read it."""
+
+    def __init__(self, host: "Host") -> None:
+        self._host = host
+
+    def place_of(self, id: TransactionId) -> Included | None:
+        """Where an id took effect, else its first refusal; from the index and the store."""
+        found = self._host.store.find_transaction(id)
+        if found is None:
+            return None
+        result = self._outcome(found.height).result_at(found.position)
+        return Included(id, Height(found.height), found.position, found.code, result or b"")
+
+    def transaction(self, id: TransactionId) -> Document:
+        """Where a transaction stands, with what anybody can see of it, and how far this node has
+        executed."""
+        place, executed = self.place_of(id), self._executed()
+        if place is None:
+            return {
+                "id": id,
+                "status": "pending" if self._host.mempool.pending(id) else "unknown",
+                **executed,
+            }
+        envelope = self._stored(place.height).envelopes()[place.index]
+        return {
+            "id": id,
+            "status": "final",
+            "height": place.height,
+            "index": place.index,
+            "code": place.code,
+            "refusal": code_text(place.code) if place.code else None,
+            "result": Blob(place.result),
+            "envelope": envelope_document(envelope),
+            **executed,
+        }
+
+    def receipt(self, id: TransactionId) -> Document:
+        """The receipt, once an outcome anchor over it is final."""
+        place = self.place_of(id)
+        if place is None:
+            raise NotFound("no executed transaction has this id: ask again later, or check the id")
+        anchoring = self._anchoring(place.height)
+        if anchoring is None:
+            raise NotYet("executed, and not yet anchored: ask again in a moment", retry_after_ms=50)
+        host, outcome = self._host, self._outcome(place.height)
+        return receipt_of(
+            host.genesis.data, outcome, place.index, host.history, *anchoring, host.epochs
+        )
+
+    @property
+    def newest_block(self) -> int:
+        """Height of the newest final block."""
+        return self._host.store.newest_block
+
+    def block_reading(
+        self, height_or_hash: int | bytes, *, transactions: bool = True
+    ) -> Callable[[], Document]:
+        """What describes one final block; transactions and outcome once it is executed."""
+        height = (
+            self._height_of(height_or_hash) if isinstance(height_or_hash, bytes) else height_or_hash
+        )
+        read = self._reading(height)
+
+        def describe() -> Document:
+            stored, outcome = read()
+            return block_document(
+                stored, outcome, self._names_in(stored.header.epoch), transactions=transactions
+            )
+
+        return describe
+
+    def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
+        """What describes some transactions of one final block."""
+        read = self._reading(height)
+
+        def describe() -> Document:
+            stored, outcome = read()
+            rows = transaction_documents(stored, outcome, offset, limit)
+            return {
+                "height": height,
+                "offset": offset,
+                "count": count_of(stored),
+                "transactions": rows,
+            }
+
+        return describe
+
+    def head_reading(self, height: int) -> Callable[[], Document]:
+        """What describes one final block's head."""
+        read = self._reading(height)
+
+        def describe() -> Document:
+            stored, _ = read()
+            return head_document(stored, self._names_in(stored.header.epoch))
+
+        return describe
+
+    def _reading(self, height: int) -> Callable[[], tuple[StoredBlock, Outcome | None]]:
+        """What reads one block and its outcome, in any thread."""
+        store = self._host.store
+        block, outcome = store.reading(Kind.BLOCK, height), store.reading(Kind.OUTCOME, height)
+        if block is None:
+            raise NotFound(
+                f"no block at height {height}: the newest final one is {store.newest_block}"
+            )
+
+        def read() -> tuple[StoredBlock, Outcome | None]:
+            return StoredBlock.decode(block()), None if outcome is None else Outcome.decode(
+                outcome()
+            )
+
+        return read
+
+    def header(self, height: int) -> Document:
+        """A final header with its own certificate, if it has one."""
+        block = self._stored(height)
+        certificate = (
+            None if block.certificate is None else Blob(codec.encode(block.certificate.to_wire()))
+        )
+        return {"header": Blob(block.header.encoded), "certificate": certificate}
+
+    def consistency(self, start: int, end: int) -> Document:
+        """That the history over heights 0..start is a prefix of that over 0..end (RFC 6962
+        §2.1.2)."""
+        history = self._host.history
+        if not 0 <= start <= end < history.size:
+            raise NotFound(f"heights 0..{history.size - 1} have a history root, start before end")
+        return {
+            "from_root": history.root(start + 1),
+            "to_root": history.root(end + 1),
+            "proof": list(history.consistency(start + 1, end + 1)),
+        }
+
+    def _executed(self) -> Document:
+        """The epoch of what will be executed next here, and whether the grace of the one before is
+        over."""
+        host, state = self._host, self._host.governance
+        executed = host.pipeline.executed
+        over = True
+        if state is not None and state.grace_until_ms and executed > 0:
+            over = (
+                header_and_certificate(host.store.block(executed) or b"")[0].time_ms
+                >= state.grace_until_ms
+            )
+        return {
+            "executed": executed,
+            "epoch": host.epochs.epoch_at(Height(executed + 1)),
+            "grace_over": over,
+        }
+
+    def _names_in(self, epoch: Epoch) -> list[str]:
+        """Names of an epoch's validators by index."""
+        host = self._host
+        description = host.epochs.description(epoch)
+        if description is None:
+            raise NotYet(f"epoch {epoch} is not known here yet", retry_after_ms=50)
+        names = validator_names(host.genesis, host.governance)
+        return [names.get(one.node_key, one.node_key.hex()) for one in description.validators]
+
+    def _anchoring(self, height: int) -> tuple[Header, Certificate] | None:
+        """The first recorded header with a certificate of its own whose anchor covers this
+        height."""
+        for above in range(height + 1, self._host.store.newest_block + 1):
+            data = self._host.store.block(above)
+            if data is None:
+                return None
+            header, certificate = header_and_certificate(data)
+            if certificate is not None and header.anchor.height >= height:
+                return header, certificate
+        return None
+
+    def _height_of(self, hash: bytes) -> int:
+        height = self._host.store.find_block(hash)
+        if height is None:
+            raise NotFound("no final block has a header of this digest")
+        return height
+
+    def _stored(self, height: int) -> StoredBlock:
+        data = self._host.store.block(height) if height > 0 else None
+        if data is None:
+            raise NotFound(
+                f"no block at height {height}: the newest final one is {self._host.store.newest_block}"
+            )
+        return StoredBlock.decode(data)
+
+    def _outcome(self, height: int) -> Outcome:
+        data = self._host.store.outcome(height)
+        if data is None:
+            raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
+        return Outcome.decode(data)

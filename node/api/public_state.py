@@ -1,0 +1,159 @@
+"""What everybody may know of governance, as JSON-shaped documents: policy, members, nodes,
+proposals, epochs.
+
+Pure functions of the enclave's public document (enclave/governance/document.py) and of a proven
+succession of epochs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from strongroom.consensus import codec
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.types import Epoch, PublicKey
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.document import Document as PublicState
+from strongroom.enclave.governance.document import NodeEntry, ProposalEntry
+from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.primitives import digest
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
+from strongroom.node.rpc.backend import Blob, Document
+
+
+def rules_of(genesis: VerifiedGenesis, state: PublicState | None) -> Rules:
+    """What members govern now; as at genesis while nothing is known of later."""
+    return Rules.of(genesis.constitution) if state is None else state.member_rules()
+
+
+def policy_document(policy: Policy) -> Document:
+    """The attestation policy in words, and encoded for whoever judges by it."""
+    return {
+        "measurements": list(policy.measurements),
+        "roots": list(policy.roots),
+        "allow_simulated": policy.allow_simulated,
+        "regions": list(policy.regions),
+        "max_age_ms": policy.max_age_ms,
+        "operators": [{"name": name, "key": key} for name, key in policy.operators],
+        "chips": [{"operator": operator, "chip": chip} for operator, chip in policy.chips],
+        "floors": [
+            {
+                "product": one.product.value,
+                "committed": str(one.committed),
+                "launch": str(one.launch),
+                "reported": str(one.reported),
+            }
+            for one in policy.floors
+        ],
+        "revoked": list(policy.revoked),
+        "encoded": Blob(policy.encode()),
+    }
+
+
+def member_documents(rules: Rules) -> list[Document]:
+    """Who governs, with the roles that each one's identity has."""
+    roles = [
+        {"program": program, "role": role, "identity": identity}
+        for program, role, identity in rules.roles
+    ]
+    return [
+        {
+            "name": name,
+            "public": key,
+            "roles": [role for role in roles if role["identity"] == digest(key)],
+        }
+        for name, key in rules.members
+    ]
+
+
+def node_document(node: NodeEntry) -> Document:
+    """One node as the ledger knows it."""
+    return {
+        "name": node.name,
+        "node_key": node.node_key,
+        "vote_key": node.vote_key,
+        "operator": node.operator,
+        "region": node.region,
+        "status": "suspended" if node.suspended and node.status != "removed" else node.status,
+        "measurement": node.measurement,
+        "chip": node.chip_id,
+        "boot": node.boot,
+        "rpc": node.rpc,
+        "peer": node.peer,
+        "admitted_height": node.admitted_height,
+        "attested_height": node.attested_height,
+        "age_ms": node.age_ms,
+        "alarm": node.alarm,
+        "offence": node.offence or None,
+        "simulated": node.simulated,
+        "evidence_digest": node.evidence_digest,
+    }
+
+
+def proposal_document(proposal: ProposalEntry) -> Document:
+    """One proposal, with its ballots."""
+    yes = sum(1 for _, said in proposal.ballots if said)
+    return {
+        "id": proposal.id,
+        "digest": proposal.digest,
+        "change": proposal.change,
+        "arguments": {name: _plain(value) for name, value in proposal.arguments},
+        "proposer": proposal.proposer,
+        "status": proposal.status,
+        "yes": yes,
+        "no": len(proposal.ballots) - yes,
+        "ballots": [{"member": name, "yes": said} for name, said in proposal.ballots],
+        "proposed_ms": proposal.proposed_ms,
+        "decided_ms": proposal.decided_ms or None,
+        "activates_ms": proposal.activates_ms or None,
+        "note": proposal.note or None,
+    }
+
+
+def epoch_documents(
+    genesis: VerifiedGenesis, epochs: EpochChain, start: int, state: PublicState | None = None
+) -> list[Document]:
+    """The succession of epochs from `start` on, as far as one answer holds; epoch 0 is opened by
+    genesis itself."""
+    reasons = {} if state is None else {one.epoch: one.reason for one in state.epochs}
+    documents = [] if start else [_epoch(genesis.description, genesis.public_key, reasons)]
+    for entry in epochs.entries(Epoch(max(1, start))):
+        documents.append(
+            {
+                **_epoch(entry.description, entry.public_key, reasons),
+                "height": entry.header.height,
+                "time_ms": entry.header.time_ms,
+                "header": Blob(entry.header.encoded),
+                "certificate": Blob(codec.encode(entry.certificate.to_wire())),
+            }
+        )
+    return documents
+
+
+def validator_names(genesis: VerifiedGenesis, state: PublicState | None) -> Mapping[PublicKey, str]:
+    """Names of all nodes that ever were registered, as far as is known here."""
+    names = {one.claims.node_key: one.claims.node for one in genesis.validators}
+    if state is not None:
+        names |= {PublicKey(node.node_key): node.name for node in state.nodes}
+    return names
+
+
+def _epoch(
+    description: EpochDescription, public_key: bytes, reasons: Mapping[int, str]
+) -> Document:
+    return {
+        "epoch": description.epoch,
+        "reason": reasons.get(description.epoch),
+        "members": [member.node_key for member in description.validators],
+        "quorum": description.quorum.size,
+        "height": 0,
+        "time_ms": None,
+        "header": None,
+        "certificate": None,
+        "description": Blob(description.encode()),
+        "epoch_key": Blob(public_key),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -1,0 +1,91 @@
+"""Sealed queries at a node's front door: what an enclave that cannot answer yet asks for is done
+here.
+
+Owns how long a query waits. Neither question nor answer can be read here.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.messages import Head
+from strongroom.consensus.types import TransactionId
+from strongroom.enclave.door.requests import Refusal
+from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.rpc.backend import Blob, Document
+
+if TYPE_CHECKING:
+    from strongroom.node.host.host import Host
+
+HEADS_SECONDS = 3.0
+BEHIND_SECONDS = 10.0
+"""How long a query waits for a height that it demands."""
+
+
+class QueryDesk:
+    """One node's answers to queries, and the heads that freshness needs."""
+
+    def __init__(self, host: "Host") -> None:
+        self._host = host
+
+    async def collect(self, nonce: bytes, seconds: float = HEADS_SECONDS) -> list[Head]:
+        """Heads over a nonce, of q members or of those that answer in time.
+
+        Raises:
+            Overloaded: too many ask.
+        """
+        try:
+            return await self._host.heads.collect(nonce, seconds=seconds)
+        except PeerFault as fault:
+            raise Overloaded(str(fault), retry_after_ms=200) from None
+
+    async def answer(self, envelope: bytes) -> Document:
+        """A sealed answer; waits for a demanded height, and for fresh heads when the query is
+        linearizable."""
+        outcome: bytes | None = None
+        deadline = asyncio.get_running_loop().time() + BEHIND_SECONDS
+        while True:
+            try:
+                answer = await self._host.enclave.query(envelope, outcome)
+            except Refusal as refusal:
+                await self._overcome(refusal, deadline)
+                continue
+            if not isinstance(answer, bytes):
+                return {"answer": Blob(answer[0]), "height": answer[1]}
+            outcome = self._needed(TransactionId(answer))
+
+    def _needed(self, id: TransactionId) -> bytes:
+        found = self._host.store.find_transaction(id)
+        return b"" if found is None else self._host.store.outcome(found.height) or b""
+
+    async def _overcome(self, refusal: Refusal, deadline: float) -> None:
+        """Do what an enclave that cannot answer yet asks for, or pass its refusal on."""
+        left = deadline - asyncio.get_running_loop().time()
+        match refusal.kind:
+            case "BelowDemanded" | "NotFresh":
+                try:
+                    async with asyncio.timeout(left):
+                        await self._host.pipeline.wait_reached(self._host.pipeline.reached)
+                except TimeoutError:
+                    raise NotYet(str(refusal), executed=self._host.pipeline.executed) from None
+            case "HeadsNeeded" if left > 0:
+                await self._freshen(left)
+            case _:
+                raise _fault_of(refusal)
+
+    async def _freshen(self, seconds: float) -> None:
+        async with self._host.freshening:
+            enclave = self._host.enclave
+            heads = await self.collect(await enclave.challenge(), min(seconds, HEADS_SECONDS))
+            self._host.feed_certificates(heads)
+            try:
+                await enclave.freshen(heads)
+            except Refusal as refusal:
+                raise NotYet(f"not linearizable now: {refusal}") from None
+
+
+def _fault_of(refusal: Refusal) -> RpcFault:
+    """The front door's refusal for the enclave's."""
+    if refusal.kind == "HeadsNeeded":
+        return NotYet("no quorum answers over this query's nonce: not linearizable now")
+    return Refused(str(refusal), reason=refusal.reason or refusal.kind)

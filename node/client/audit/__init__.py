@@ -1,0 +1,1 @@
+"""Checking without trust: chains, ledgers and receipts, offline."""

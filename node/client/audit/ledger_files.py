@@ -1,0 +1,86 @@
+"""Reading a node's ledger files without a node, changing nothing: for whoever checks them against a
+pin.
+
+Owns the order of records and where a genesis lies beside them. What they prove is audit.py's.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.layout import ClusterLayout, NodeLayout
+from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.frames import CorruptRecord, Purpose, TornTail, read_header
+from strongroom.node.ledger.segments import Heights, Kind, Segments
+
+NODES_SHOWN_MAX = 8
+
+
+def find_ledger(folder: Path) -> Path:
+    """The folder with the segments: of a node, or itself.
+
+    Raises:
+        ReceiptInvalid: ``cannot check``: there is no ledger, or there are several.
+    """
+    for candidate in (NodeLayout(folder).ledger, folder):
+        if any(candidate.glob("blocks-*.log")):
+            return candidate
+    nodes = [node.directory.name for node in ClusterLayout(folder).nodes()]
+    if nodes:
+        names = ", ".join(str(folder / name) for name in nodes[:NODES_SHOWN_MAX])
+        raise ReceiptInvalid(
+            f"{folder} holds several ledgers: name one of {names}", verdict="cannot check"
+        )
+    raise ReceiptInvalid(f"no ledger in {folder}: no file blocks-*.log", verdict="cannot check")
+
+
+def read_genesis(ledger: Path, given: Path | None) -> bytes:
+    """The genesis document: the given file, or the one that lies beside the ledger.
+
+    Raises:
+        ReceiptInvalid: ``cannot check``: there is none.
+    """
+    places = (ledger, ledger.parent, ledger.parent.parent)
+    candidates = (
+        [given] if given is not None else [ClusterLayout(place).genesis for place in places]
+    )
+    for candidate in candidates:
+        try:
+            return candidate.read_bytes()
+        except OSError:
+            continue
+    raise ReceiptInvalid(
+        f"no genesis at {candidates[-1]}: name the file with --genesis; its hash is the pin",
+        verdict="cannot check",
+    )
+
+
+def read_records(ledger: Path) -> Iterator[StoredBlock | Outcome]:
+    """Every block and outcome from height 1 on, each outcome after its block; a torn end is where
+    it ends.
+
+    Raises:
+        ReceiptInvalid: ``incomplete``: a file is missing, damaged or out of order; ``forged``: a
+            record is none.
+    """
+    try:
+        newest = max(ledger.glob("blocks-*.log"), key=lambda path: path.name)
+        first = int(newest.stem.removeprefix("blocks-"))
+        read_header(newest, Purpose.BLOCKS, first)
+        for record in Segments(ledger).scan(1, Heights()):
+            yield (
+                StoredBlock.decode(record.payload)
+                if record.kind == Kind.BLOCK
+                else Outcome.decode(record.payload)
+            )
+    except TornTail:
+        return
+    except CorruptRecord as damage:
+        raise ReceiptInvalid(str(damage), verdict="incomplete") from None
+    except (NotCanonical, ValueError) as error:
+        raise ReceiptInvalid(f"a record is neither block nor outcome: {error}") from None
+    except OSError as error:
+        raise ReceiptInvalid(
+            f"cannot read {ledger}: {error.strerror}", verdict="cannot check"
+        ) from None

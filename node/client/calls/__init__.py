@@ -1,0 +1,1 @@
+"""From a call to its result: sealed, sent, awaited, tried again safely."""

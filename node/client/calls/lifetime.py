@@ -1,0 +1,68 @@
+"""What runs and what is open for one client, from entering it to leaving it: all of it ends
+together."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec
+
+import aiohttp
+
+from strongroom.node.credentials import Credential, header_of
+
+_P = ParamSpec("_P")
+_log = logging.getLogger(__name__)
+
+
+def fenced(work: Callable[_P, Awaitable[None]]) -> Callable[_P, Coroutine[Any, Any, None]]:
+    """A bug in what runs beside a client's calls ends that task alone, never the block of whoever
+    uses the client."""
+
+    @wraps(work)
+    async def fence(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            await work(*args, **kwargs)
+        except Exception as error:
+            _log.warning("a task of a client ended with %s", type(error).__name__, exc_info=True)
+
+    return fence
+
+
+class Scope:
+    """One HTTP session and one group of tasks."""
+
+    def __init__(self, credential: Credential | None) -> None:
+        timeout = aiohttp.ClientTimeout(total=None)
+        self.http = aiohttp.ClientSession(timeout=timeout, headers=header_of(credential))
+        self.group = asyncio.TaskGroup()
+
+    @classmethod
+    async def open(cls, credential: Credential | None) -> "Scope":
+        """Begin, showing this credential; `close` must follow, from the same task."""
+        scope = cls(credential)
+        await scope.group.__aenter__()
+        return scope
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """One more task."""
+        return self.group.create_task(coroutine)
+
+    async def close(self, error: BaseException | None) -> None:
+        """Cancel everything that runs and wait for its end.
+
+        Args:
+            error: with which the caller's block ends; stays what it is, so it is not for this to
+                raise or to wrap.
+
+        Raises:
+            BaseExceptionGroup: a task had failed: a bug of ours.
+        """
+        ending = error if isinstance(error, asyncio.CancelledError) else asyncio.CancelledError()
+        try:
+            await self.group.__aexit__(type(ending), ending, None)
+        except asyncio.CancelledError as cancelled:
+            if cancelled is not ending:
+                raise
+        finally:
+            await self.http.close()

@@ -1,0 +1,247 @@
+"""Which node a client talks to: the current connection, and the next one when it fails.
+
+Owns the order in which endpoints are tried, how long a failed one rests, and which one is home. A
+connection is handed out only after `Trust.admit` has admitted the node behind it.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from strongroom.consensus.errors import AttestationError, StrongroomError
+from strongroom.node.client.calls.connection import Connection
+from strongroom.node.client.errors import Disconnected, NoQuorum, NotTrusted, Returning, Unreachable
+from strongroom.node.client.trust.trust import Trust
+from strongroom.node.faults import Overloaded
+
+REST_SECONDS_MIN = 0.1
+REST_SECONDS_MAX = 2.0
+"""A failed endpoint rests; each further failure in a row doubles the time."""
+DISTRUST_SECONDS = 30.0
+"""One that does not verify rests this long."""
+ADMIT_SECONDS_MAX = 10.0
+SURVEY_SECONDS_MAX = 1.5
+
+
+class Nodes:
+    """The endpoints of one service; at most one connection at a time."""
+
+    def __init__(
+        self,
+        endpoints: tuple[str, ...],
+        trust: Trust,
+        http: aiohttp.ClientSession,
+        context: ssl.SSLContext,
+        group: asyncio.TaskGroup,
+        *,
+        first: int = 0,
+    ) -> None:
+        self.endpoints = endpoints
+        self.failures: dict[str, StrongroomError] = {}
+        """Why the last attempt at an endpoint failed; emptied by success."""
+        self.name = ""
+        """Name of the node behind the current connection, from its verified claims."""
+        self._trust, self._http, self._context, self._group = trust, http, context, group
+        self._home = self._turn = first % len(endpoints)
+        self._rests: dict[str, float] = {}
+        self._until: dict[str, float] = {}
+        self._current: Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def connection(self, on_end: Callable[[], None] | None = None) -> Connection:
+        """The current connection, or a new one to the next endpoint that can be had; waits as long
+        as it takes.
+
+        Raises:
+            NotTrusted, AttestationError: every endpoint answers, and none verifies.
+        """
+        async with self._lock:
+            while self._current is None or not self._current.alive:
+                self._current = await self._try_next()
+            if on_end is not None:
+                self._current.on_end = on_end
+            return self._current
+
+    @property
+    def current(self) -> Connection | None:
+        """The current connection, if it lives."""
+        return self._current if self._current is not None and self._current.alive else None
+
+    @property
+    def at_home(self) -> bool:
+        """Is the current connection to the first endpoint, or is there none?"""
+        return self.current is None or self.current.endpoint == self.endpoints[self._home]
+
+    async def home_serves(self) -> bool:
+        """Does the first endpoint say that it takes part? Trusting nothing: it is admitted when it
+        is connected to."""
+        status = await self._status(self.endpoints[self._home])
+        return status is not None and status.get("state") == "voting"
+
+    async def leave(self, connection: Connection, why: StrongroomError) -> None:
+        """End this connection; its endpoint rests, and the next one comes in turn."""
+        if connection is self._current:
+            self._current = None
+            if isinstance(why, Returning):
+                self._turn = self._home
+                self._until.pop(self.endpoints[self._home], None)
+            else:
+                self._fail(connection.endpoint, why)
+        await connection.close()
+
+    async def check_again(self, connection: Connection | None = None) -> None:
+        """Admit the current node once more, because another epoch may have begun; if it does not
+        verify, it is left.
+
+        Raises:
+            StrongroomError: why it was left.
+        """
+        async with self._lock:
+            connection = connection or self.current
+            if connection is None or connection is not self._current:
+                return
+            try:
+                async with asyncio.timeout(ADMIT_SECONDS_MAX):
+                    await self._trust.admit(connection)
+            except TimeoutError:
+                fault: StrongroomError = Disconnected(
+                    f"{connection.endpoint}: no answer in {ADMIT_SECONDS_MAX:g} s"
+                )
+            except NoQuorum:
+                raise
+            except StrongroomError as error:
+                fault = error
+            else:
+                return
+            await self.leave(connection, fault)
+            raise fault
+
+    async def close(self) -> None:
+        """End the current connection."""
+        if self._current is not None:
+            await self._current.close()
+
+    async def survey(self) -> list[dict[str, Any] | None]:
+        """Ask every endpoint for its status, trusting none: for words to a waiting user. None: no
+        answer."""
+        return await asyncio.gather(*(self._status(endpoint) for endpoint in self.endpoints))
+
+    async def opinions(self, method: str, **params: Any) -> list[dict[str, Any]]:
+        """What each node says that can be had and admitted now: one document per validator."""
+        asked = await asyncio.gather(
+            *(self._opinion(endpoint, method, params) for endpoint in self.endpoints)
+        )
+        by_node = {key: document for key, document in filter(None, asked)}
+        return list(by_node.values())
+
+    async def _opinion(
+        self, endpoint: str, method: str, params: dict[str, Any]
+    ) -> tuple[bytes, dict[str, Any]] | None:
+        try:
+            async with asyncio.timeout(ADMIT_SECONDS_MAX):
+                connection = await Connection.open(self._http, endpoint, self._context)
+                self._group.create_task(connection.run())
+                try:
+                    enclave = await self._trust.admit(connection)
+                    document = await connection.ask(method, **params)
+                finally:
+                    await connection.close()
+        except (StrongroomError, TimeoutError):
+            return None
+        return (enclave.claims.node_key, document) if isinstance(document, dict) else None
+
+    async def _try_next(self) -> Connection | None:
+        """One attempt at the next endpoint in turn that does not rest."""
+        loop = asyncio.get_running_loop()
+        count = len(self.endpoints)
+        order = [self.endpoints[(self._turn + step) % count] for step in range(count)]
+        endpoint = next((one for one in order if self._until.get(one, 0.0) <= loop.time()), None)
+        if endpoint is None:
+            self._refuse_if_none_verifies()
+            await asyncio.sleep(min(self._until.values()) - loop.time())
+            return None
+        try:
+            return await self._open(endpoint)
+        except StrongroomError as fault:
+            self._fail(endpoint, fault)
+            return None
+
+    async def _open(self, endpoint: str) -> Connection:
+        connection = await Connection.open(self._http, endpoint, self._context)
+        self._group.create_task(connection.run())
+        try:
+            async with asyncio.timeout(ADMIT_SECONDS_MAX):
+                enclave = await self._trust.admit(connection)
+        except TimeoutError:
+            await connection.close()
+            raise Disconnected(
+                f"{endpoint}: connected, but no answer in {ADMIT_SECONDS_MAX:g} s"
+            ) from None
+        except BaseException:
+            await connection.close()
+            raise
+        self.name = enclave.claims.node
+        self.failures.clear()
+        self._rests.clear()
+        self._until.pop(endpoint, None)
+        self._turn = self.endpoints.index(endpoint)
+        return connection
+
+    def _fail(self, endpoint: str, why: StrongroomError) -> None:
+        if isinstance(why, (NotTrusted, AttestationError)):
+            rest = DISTRUST_SECONDS
+        elif isinstance(why, Overloaded):
+            rest = retry_seconds(why)
+        else:
+            rest = self._rests.get(endpoint, REST_SECONDS_MIN)
+            self._rests[endpoint] = min(2 * rest, REST_SECONDS_MAX)
+        self.failures[endpoint] = why
+        self._until[endpoint] = asyncio.get_running_loop().time() + rest
+        self._turn = (self.endpoints.index(endpoint) + 1) % len(self.endpoints)
+
+    def _refuse_if_none_verifies(self) -> None:
+        faults = [self.failures.get(endpoint) for endpoint in self.endpoints]
+        distrusted = [
+            fault for fault in faults if isinstance(fault, (NotTrusted, AttestationError))
+        ]
+        if len(distrusted) == len(self.endpoints):
+            raise distrusted[0]
+
+    async def _status(self, endpoint: str) -> dict[str, Any] | None:
+        request = {"jsonrpc": "2.0", "id": 1, "method": "node_status"}
+        timeout = aiohttp.ClientTimeout(total=SURVEY_SECONDS_MAX)
+        try:
+            async with self._http.post(
+                f"{endpoint}/rpc", json=request, ssl=self._context, timeout=timeout
+            ) as response:
+                document = await response.json()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return None
+        result = document.get("result") if isinstance(document, dict) else None
+        return result if isinstance(result, dict) else None
+
+    def unreachable(self, what: str) -> Unreachable:
+        """An error that names what failed at each endpoint."""
+        tried = "; ".join(
+            f"{endpoint}: {_short(fault, endpoint)}" for endpoint, fault in self.failures.items()
+        )
+        return Unreachable(
+            f"{what}{': ' + tried if tried else ''}. Look at `strongroom cluster status`"
+        )
+
+
+def _short(fault: StrongroomError, endpoint: str) -> str:
+    return str(fault).removeprefix(f"{endpoint}: ")
+
+
+def retry_seconds(fault: Overloaded) -> float:
+    """How long a node that is overloaded asks to be left alone; bounded, for it may lie."""
+    milliseconds = fault.data.get("retry_after_ms")
+    return (
+        min(milliseconds, 10_000) / 1000
+        if type(milliseconds) is int and milliseconds > 0
+        else REST_SECONDS_MIN
+    )

@@ -1,0 +1,297 @@
+"""Everything that a client asks beside its calls: sealed queries, receipts, single envelopes, plain
+methods.
+
+Owns how a question is asked again elsewhere when a node cannot answer. Answers that can be checked
+are checked here.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from strongroom.consensus.errors import ReceiptInvalid, StrongroomError
+from strongroom.consensus.types import Digest, Height, TransactionId
+from strongroom.enclave.formats.envelope import Call, Query, transaction_id
+from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.outside.client_sessions import (
+    AnswerKey,
+    ClientSession,
+    Identity,
+    seal_query,
+)
+from strongroom.enclave.outside.receipt import Receipt
+from strongroom.enclave.outside.receipts import VerifiedReceipt, check_result, verify_receipt
+from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.node.client.calls.calls import Done
+from strongroom.node.client.calls.connection import Connection
+from strongroom.node.client.calls.in_flight import Pipeline
+from strongroom.node.client.calls.nodes import Nodes, retry_seconds
+from strongroom.node.client.calls.replies import number_in
+from strongroom.node.client.calls.waiting import receipt_once_there
+from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
+from strongroom.node.client.trust.trust import Trust, TrustedEpoch
+from strongroom.node.faults import (
+    NotFound,
+    NotReady,
+    NotYet,
+    Overloaded,
+    Refused,
+    RpcFault,
+    WrongChainOrEpoch,
+)
+
+TURNS_MAX = 3
+"""Times that one question is sealed again because an epoch was over."""
+CONFIRM_ROUNDS_MAX = 5
+"""Times that all nodes are asked about one height: some may not have executed it yet."""
+CONFIRM_SECONDS = 0.1
+"""After the first of them; each further pause is longer by as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The opened answer to a query, and the state that it was given on."""
+
+    value: Any
+    height: int
+    root: Digest
+    """History root over 0..height of the enclave that answered."""
+    node: str
+    """Which node answered."""
+
+
+class Questions:
+    """Questions of one identity."""
+
+    def __init__(self, identity: Identity, trust: Trust, nodes: Nodes, pipeline: Pipeline) -> None:
+        self._identity, self._trust, self._nodes, self._pipeline = identity, trust, nodes, pipeline
+        self.height = 0
+        """The newest height of any answer here."""
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """Ask one node after another until one answers or refuses for good; waits as long as it
+        takes."""
+        while True:
+            connection = await self._nodes.connection()
+            try:
+                return await connection.ask(method, **params)
+            except (Disconnected, NotReady) as fault:
+                await self._nodes.leave(connection, fault)
+            except Overloaded as fault:
+                await asyncio.sleep(retry_seconds(fault))
+
+    async def submit(
+        self, program: str, operation: str, arguments: tuple[Any, ...]
+    ) -> TransactionId:
+        """Seal one call in an envelope of its own, and have a node take it.
+
+        Raises:
+            WrongChainOrEpoch: the epoch ended while a node may have taken it already: its id has to
+                be asked for.
+            Unreachable: likewise, with the id.
+        """
+        for turn in range(TURNS_MAX):
+            connection = await self._nodes.connection()
+            epoch = self._epoch()
+            call = Call(program, epoch.measurement, operation, arguments)
+            _, envelope = ClientSession.open(
+                epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=True
+            )
+            self._pipeline.sealer.tell(transaction_id(envelope))
+            try:
+                await connection.ask("ledger_submit", envelope=envelope, wait="none")
+            except (
+                WrongChainOrEpoch
+            ):  # says the only node that saw it; it may have had it ordered all the same
+                if turn + 1 == TURNS_MAX:
+                    raise
+                await self._turn(connection)
+                if not await self._never_ordered(transaction_id(envelope), epoch):
+                    why = "a node says that the epoch is over, and too few others do"
+                    raise Unreachable(
+                        f"{why}: it may still be ordered", id=transaction_id(envelope)
+                    ) from None
+            except (Disconnected, NotReady, Overloaded) as fault:
+                await self._nodes.leave(connection, fault)
+                await self.ask("ledger_submit", envelope=envelope, wait="none")
+                break
+            else:
+                break
+        return transaction_id(envelope)
+
+    async def _never_ordered(self, id: TransactionId, epoch: TrustedEpoch) -> bool:
+        """Do f+1 nodes, hence an honest one, know the epoch as over, and the opening as not
+        executed in it?"""
+        for attempt in range(CONFIRM_ROUNDS_MAX):
+            said = await self._nodes.opinions("ledger_transaction", id=id)
+            if any(
+                one.get("status") == "final" and one.get("code") == Code.EXECUTED for one in said
+            ):
+                return False
+            past = [one for one in said if type(at := one.get("epoch")) is int and at > epoch.epoch]
+            if len(past) > epoch.description.quorum.faults:
+                return True
+            await asyncio.sleep(CONFIRM_SECONDS * (attempt + 1))
+        return False
+
+    async def public(self, envelope: bytes) -> dict[str, Any]:
+        """Have a signed public transaction ordered and executed: its place and its plain result."""
+        shown: dict[str, Any] = await self.ask("governance_submit", envelope=envelope)
+        return shown
+
+    async def query(
+        self,
+        program: str,
+        operation: str,
+        arguments: tuple[Any, ...],
+        at_least: int,
+        linearizable: bool,
+    ) -> QueryResult:
+        """Ask until a node has executed `at_least`; each node is asked once.
+
+        A height that was only named by the node that answered a call is proven before anyone is
+        believed to be behind it: else one lie would make every later query wait for a height that
+        never comes.
+        """
+        behind = turns = 0
+        alone = False
+        while True:
+            connection = await self._nodes.connection()
+            call = Call(program, self._epoch().measurement, operation, arguments)
+            key, envelope = self._seal(Query(call, Height(at_least), linearizable), alone=alone)
+            try:
+                shown = await connection.ask("ledger_query", envelope=envelope)
+            except (Disconnected, NotReady) as fault:
+                await self._nodes.leave(connection, fault)
+            except Overloaded as fault:
+                await asyncio.sleep(retry_seconds(fault))
+            except NotYet as fault:
+                at_least = await self._believed(at_least)
+                behind += 1
+                if behind >= len(self._nodes.endpoints):
+                    raise
+                await self._nodes.leave(connection, fault)
+            except (Refused, WrongChainOrEpoch) as fault:
+                if turns < TURNS_MAX and _is_of_an_epoch(fault):
+                    turns += 1
+                    await self._turn(connection)
+                elif alone:
+                    raise
+                alone = True
+            else:
+                return await self._opened(connection, key, shown, at_least)
+
+    async def _believed(self, at_least: int) -> int:
+        """What may be demanded instead of a height that only one node has named; at most
+        `at_least`."""
+        if at_least != self._pipeline.height or at_least <= self.height:
+            return at_least
+        believed = await believed_height(self._trust, self._nodes, self._pipeline)
+        self._pipeline.height = believed
+        return min(at_least, max(believed, self.height))
+
+    async def receipt(
+        self, id: TransactionId, *, executed: bool = False
+    ) -> tuple[Receipt, VerifiedReceipt]:
+        """Wait for a receipt and verify it against the pin; `executed`: it is known to be, if not
+        yet at every node.
+
+        Raises:
+            NotFound: no such transaction is final.
+            ReceiptInvalid: it does not verify, or is of another transaction.
+        """
+        missing = (NotFound,) if executed else ()
+        document = await receipt_once_there(
+            partial(self.ask, "ledger_receipt", id=id), missing=missing
+        )
+        receipt = Receipt.from_json(document)
+        verified = verify_receipt(receipt, self._trust.pin)
+        if verified.id != id:
+            raise ReceiptInvalid(
+                f"the receipt is of transaction {verified.id.hex()}, not of {id.hex()}"
+            )
+        return receipt, verified
+
+    async def receipt_of(self, done: Done) -> Receipt:
+        """The receipt of this very place and result.
+
+        Raises:
+            ReceiptInvalid: a quorum certified another place or result: the node that answered first
+                had lied.
+        """
+        receipt, verified = await self.receipt(done.id, executed=True)
+        if (verified.height, verified.index) != (done.height, done.index):
+            raise ReceiptInvalid(
+                f"the receipt says height {verified.height}, index {verified.index}; the node's answer said "
+                f"height {done.height}, index {done.index}"
+            )
+        check_result(verified, done.sealed)
+        return receipt
+
+    def _seal(self, query: Query, *, alone: bool) -> tuple[AnswerKey, bytes]:
+        """In the session, once it stands; else in an envelope of its own."""
+        epoch, opened = self._epoch(), self._pipeline.sealer.session
+        if not alone and opened is not None and opened.stands and opened.epoch is epoch:
+            return opened.session.seal_query(query)
+        return seal_query(epoch.key, epoch.chain, epoch.epoch, self._identity, query)
+
+    async def _turn(self, connection: Connection) -> None:
+        """Another epoch may have begun: check the service again; the node is left if it does not
+        verify."""
+        with suppress(StrongroomError):
+            await self._nodes.check_again(connection)
+
+    async def _opened(
+        self, connection: Connection, key: AnswerKey, shown: Any, at_least: int
+    ) -> QueryResult:
+        try:
+            answer = key.open(shown["answer"])
+        except (DoesNotOpen, KeyError, TypeError) as error:
+            fault = NotTrusted("answer", f"not the service's answer to this query: {error}")
+            await self._nodes.leave(connection, fault)
+            raise fault from None
+        if answer.height < at_least:
+            fault = NotTrusted(
+                "answer", f"answered from height {answer.height}, {at_least} was demanded"
+            )
+            await self._nodes.leave(connection, fault)
+            raise fault
+        self.height = max(self.height, answer.height)
+        if not answer.ok:
+            raise ProgramFailed(answer.code, answer.message, height=answer.height)
+        return QueryResult(answer.value, answer.height, answer.root, self._nodes.name)
+
+    def _epoch(self) -> TrustedEpoch:
+        epoch = self._trust.epoch
+        if epoch is None:
+            raise NotTrusted("epoch-key", "nothing is sealed before the service is trusted")
+        return epoch
+
+
+async def believed_height(trust: Trust, nodes: Nodes, pipeline: Pipeline) -> int:
+    """The newest height that a node named for a call of ours, as far as f+1 nodes, hence an honest
+    one, confirm it."""
+    if pipeline.newest is None or trust.epoch is None:
+        return 0
+    needed, heights = trust.epoch.description.quorum.faults + 1, list[int]()
+    for attempt in range(CONFIRM_ROUNDS_MAX):
+        said = await nodes.opinions("ledger_transaction", id=pipeline.newest)
+        heights = sorted((_final_height(one) for one in said), reverse=True)
+        if len(heights) >= needed and heights[needed - 1]:
+            return min(heights[needed - 1], pipeline.height)
+        await asyncio.sleep(CONFIRM_SECONDS * (attempt + 1))
+    return 0
+
+
+def _final_height(found: dict[str, Any]) -> int:
+    """Where a transaction stands, by one node's word; 0 where it does not know it as final."""
+    try:
+        return number_in(found, "height") if found.get("status") == "final" else 0
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def _is_of_an_epoch(fault: RpcFault) -> bool:
+    return isinstance(fault, WrongChainOrEpoch) or fault.data.get("reason") == Code.WRONG_EPOCH.text

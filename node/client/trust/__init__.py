@@ -1,0 +1,1 @@
+"""Whom a client believes: the pin, the succession of epochs, fresh evidence."""

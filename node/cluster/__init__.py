@@ -1,0 +1,1 @@
+"""A local cluster for trying and testing: made, started, grown, stopped."""

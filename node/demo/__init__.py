@@ -1,0 +1,1 @@
+"""The story that `./scripts/demo` tells, and the replay of real payments."""

@@ -1,0 +1,1 @@
+"""The way to the enclave: its process, the frames, the calls."""

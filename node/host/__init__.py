@@ -1,0 +1,1 @@
+"""One node's life: start, replay, one epoch after the other, upkeep, stop."""

@@ -1,0 +1,410 @@
+"""One node's life: lock, enclave, replay, heads, then one tenure after the other until it is told
+to stop (DESIGN §2).
+
+Owns the order of starting (PROTOCOL §6: nothing is voted or executed before replay is over and q
+fresh heads are here), every task and resource that outlasts an epoch, and the succession of epochs
+(R16). What the parts do is theirs.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from strongroom.consensus.blocks import decode_payload
+from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.messages import Head
+from strongroom.consensus.replica.replica import Replica
+from strongroom.consensus.types import Epoch, Milliseconds, PublicKey, SignerIndex
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.governance.document import Document
+from strongroom.enclave.proofs.genesis import verify_genesis
+from strongroom.node import tls
+from strongroom.node.api.service import Service
+from strongroom.node.config import NodeConfig
+from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.host import upkeep
+from strongroom.node.host.boot import Boot, begin_boot, read_file
+from strongroom.node.host.enclave_replacement import ProcessChange
+from strongroom.node.host.execution_watch import ExecutionWatch, anchored_below, keep_watch
+from strongroom.node.host.participation import Participation
+from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
+from strongroom.node.host.wiring import Ground, Owner, Parts
+from strongroom.node.ledger.block_record import header_hash
+from strongroom.node.ledger.files import disk_faults, write_atomic
+from strongroom.node.ledger.lock import acquire_lock
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.machine.descriptors import divide, raise_limit
+from strongroom.node.machine.listening import Listener
+from strongroom.node.machine.run_records import RunRecord
+from strongroom.node.membership.acquaintance import Acquaintance
+from strongroom.node.membership.ceremony import SEALED_STATE
+from strongroom.node.membership.joining import Introduction
+from strongroom.node.network.links import PEER_CONNECTIONS_MAX
+from strongroom.node.network.peers import Place
+from strongroom.node.ordering.inbox import Inbox
+from strongroom.node.ordering.participant import Participant
+from strongroom.node.ordering.stored_past import stored_epochs
+from strongroom.node.rpc.http import make_app, make_health_app, serve
+from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.sync.snapshots import SnapshotFolder, Snapshots
+
+BEHIND_BLOCKS = 8
+
+log = structlog.get_logger()
+
+
+class Host:
+    """One node. `run` returns when the node was told to stop; it raises what made it stop
+    otherwise."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self.layout = config.layout
+        self._stage = "starting"
+        self.boot = 0
+        self.freshening = asyncio.Lock()
+        """One challenge of the enclave at a time."""
+        self.alarm = ""
+        self.governance: Document | None = None
+        """The newest public state of governance that the enclave told."""
+        self._stopping = asyncio.Event()
+        self._damage: asyncio.Queue[OperatorFault] = asyncio.Queue()
+        """What was found wrong with the ledger's files by whoever read them."""
+        self._sealing = asyncio.Lock()
+        self._listener: Listener | None = None
+        self.runners: list[web.AppRunner] = []
+
+    async def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT, stop cleanly.
+
+        Raises:
+            OperatorFault: configuration, disk or key is not as it must be; the message says what to
+                do.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        with contextlib.ExitStack() as stack:
+            with disk_faults(self.layout.lock):
+                lock = acquire_lock(self.layout.lock)
+            stack.callback(lock.release)
+            self.genesis = verify_genesis(
+                read_file(self.config.genesis, "without a genesis there is no service")
+            )
+            segment_bytes_max = self.config.limits.segment_bytes_max
+            self.store = await asyncio.to_thread(
+                BlockStore.open,
+                self.layout.directory,
+                transactions_of,
+                hash_of=header_hash,
+                segment_bytes_max=segment_bytes_max,
+            )
+            stack.callback(self.store.close)
+            self.wal = await asyncio.to_thread(WriteAheadLog.open, self.layout.wal)
+            stack.callback(self.wal.close)
+            self.enclave = await EnclaveProcess.start(self.layout.chip)
+            try:
+                await self._live()
+            finally:
+                await self.enclave.stop()
+                self.layout.run.unlink(missing_ok=True)
+
+    async def _live(self) -> None:
+        self.record_processes()
+        boot = await begin_boot(self.config, self.genesis.data, self.enclave, self.store_sealed)
+        self.boot, self.node_key = boot.number, boot.node_key
+        self.epochs = await asyncio.to_thread(stored_epochs, self.store, self.genesis)
+        await show_epochs(self.epochs, self.enclave, Epoch(0))
+        self.history = await asyncio.to_thread(read_history, self.store, self.genesis)
+        folder = SnapshotFolder(self.layout.snapshots)
+        self.snapshots = Snapshots(folder, self.store, self.enclave)
+        replayed = await replay(
+            self.store, self.wal, self.history, self.epochs, folder, self.enclave, boot.node_key
+        )
+        self._compose(replayed, boot)
+        self._take_document(Document.read(await self.enclave.governance()))
+        loop = asyncio.get_running_loop()
+
+        def tell(damage: OperatorFault) -> None:
+            loop.call_soon_threadsafe(
+                self._damage.put_nowait, damage
+            )  # a thread may have read there
+
+        self.store.on_damage = tell
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._open_doors()
+                tasks.create_task(self._until_stopped())
+                tasks.create_task(self._until_enclave_ends())
+                tasks.create_task(self._until_damaged())
+                tasks.create_task(self._take_part())
+        except* _Stop:
+            log.info("node.stopped", node=self.config.name)
+        finally:
+            if self._listener is not None:
+                self._listener.close()
+            self.links.close()
+
+    def record_processes(self) -> None:
+        """Write down which processes this node is."""
+        with disk_faults(self.layout.run):
+            RunRecord.here(self.enclave.pid).write(self.layout.run)
+
+    # --- composition ---
+
+    def _compose(self, replayed: Replayed, boot: Boot) -> None:
+        self.service = Service(self)
+        self.watch = ExecutionWatch(
+            anchored_below=lambda height: anchored_below(self.store, height),
+            on_alarm=tell_of_execution,
+        )
+        self._introduction = Introduction(self.enclave, self.config)
+        ground = Ground(
+            config=self.config,
+            genesis=self.genesis,
+            epochs=self.epochs,
+            store=self.store,
+            wal=self.wal,
+            history=self.history,
+            snapshots=self.snapshots,
+            enclave=self.enclave,
+            node_key=boot.node_key,
+            tls_key=boot.tls_key,
+            applied=replayed.applied,
+        )
+        owner = Owner(
+            participation=lambda: self.participation,
+            spawn=self.spawn,
+            place_of=self.service.place_of,
+            store_sealed=self.store_sealed,
+            on_document=self._take_document,
+            on_alarm=self.raise_alarm,
+            succeed=lambda: self.change.succeed(self.own),
+            introduce=self._introduction.introduce,
+        )
+        self.parts = parts = Parts(ground, owner)
+        self.links, self.heads, self.batches = parts.links, parts.heads, parts.batches
+        self.answers, self.mempool, self.pipeline = parts.answers, parts.mempool, parts.pipeline
+        self.participation = Participation(ground, parts, replayed.start, on_alarm=self.raise_alarm)
+        self.change = ProcessChange(
+            ground=ground,
+            parts=parts,
+            chip=self.layout.chip,
+            store_sealed=self.store_sealed,
+            on_changed=self.record_processes,
+        )
+        for batch in replayed.start.batches:
+            if self.own is None or int(batch.header.lane) != int(self.own):
+                continue
+            self.mempool.remember(list(decode_payload(batch.payload, batch.header.count)))
+
+    @property
+    def participant(self) -> Participant:
+        """This node's part in consensus."""
+        return self.participation.participant
+
+    @property
+    def replica(self) -> Replica:
+        """Of the current epoch."""
+        return self.participant.replica
+
+    @property
+    def clock_behind_ms(self) -> int:
+        """Milliseconds by which this machine's clock is behind the chain's time, beyond the skew
+        between clocks."""
+        return self.replica.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000))
+
+    @property
+    def inbox(self) -> Inbox:
+        """What takes other nodes' frames."""
+        return self.participation.inbox
+
+    @property
+    def own(self) -> SignerIndex | None:
+        """This node's index in the current epoch; None while it is no member."""
+        return self.participant.run.own
+
+    # --- doors ---
+
+    async def _open_doors(self) -> None:
+        config = self.config
+        context = tls.server_context(self.layout.tls_certificate, self.layout.tls_key)
+        limits = self._rpc_limits()
+        try:
+            self._listener = await self.links.listen(
+                config.peer, context, self.spawn, self._shares.peers
+            )
+            hosts = (config.name, config.rpc.host, *config.hosts)
+            app = make_app(self.service, limits, self.parts.door, hosts=hosts)
+            self.runners = [await serve(app, config.rpc.host, config.rpc.port, context)]
+            if config.health is not None:
+                health = make_health_app(app)
+                self.runners.append(
+                    await serve(health, config.health.host, config.health.port, None)
+                )
+        except OSError as error:
+            where = ", ".join(
+                str(one) for one in (config.rpc, config.peer, config.health) if one is not None
+            )
+            raise OperatorFault(f"cannot listen on all of {where}: {error.strerror}") from None
+        log.info(
+            "node.listening",
+            node=config.name,
+            rpc=str(config.rpc),
+            peers=str(config.peer),
+            boot=self.boot,
+        )
+
+    def _rpc_limits(self) -> RpcLimits:
+        """The configured bounds, lowered to what the descriptors of this process allow."""
+        bounds = self.config.limits
+        descriptors = raise_limit()
+        self._shares = shares = divide(
+            descriptors, clients=bounds.connections_max, peers=PEER_CONNECTIONS_MAX
+        )
+        if shares.clients < bounds.connections_max:
+            log.warning("node.connections_lowered", descriptors=descriptors, clients=shares.clients)
+        return RpcLimits(
+            connections_max=shares.clients,
+            address_connections_max=max(1, shares.clients // 4),
+            websockets_max=max(1, shares.clients - shares.clients // 16),
+            refused_max=shares.refused,
+            body_bytes_max=bounds.request_bytes_max,
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside everything else, as long as the node lives."""
+        self._begin(work)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        try:
+            return self._tasks.create_task(work)
+        except RuntimeError:  # the node is ending: nothing begins any more
+            work.close()
+            return None
+
+    async def _until_stopped(self) -> None:
+        await self._stopping.wait()
+        self._stage = "stopped"
+        for runner in self.runners:
+            await runner.cleanup()
+        with contextlib.suppress(OperatorFault):
+            await self.store_sealed(await self.enclave.seal())
+        raise _Stop
+
+    async def _until_enclave_ends(self) -> None:
+        await self.enclave.until_closed()
+        if not self._stopping.is_set():
+            raise OperatorFault(
+                f"the enclave ended ({await self.enclave.ending()}): the node stops; start it again"
+            )
+
+    async def _until_damaged(self) -> None:
+        """A corrupt disk halts the node, also when it was a client or a peer who read there (DESIGN
+        §3, stop 8)."""
+        raise await self._damage.get()
+
+    # --- taking part ---
+
+    async def _take_part(self) -> None:
+        """Links and heads first, then everything else."""
+        parts, participation = self.parts, self.participation
+        await participation.restore()
+        self.spawn(participation.run())
+        self.spawn(upkeep.report_status(parts, participation))
+        self.spawn(upkeep.watch_clock(lambda: self.clock_behind_ms))
+        self.spawn(
+            upkeep.keep_dialling(parts, self.epochs, participation, tls.dial_context(), self._begin)
+        )
+        if self.own is None:
+            self.spawn(upkeep.be_introduced(parts, self._introduction))
+        acquaintance = Acquaintance(
+            config=self.config,
+            epochs=self.epochs,
+            book=parts.book,
+            follow=participation.follow_door,
+        )
+        self.spawn(acquaintance.look_until(lambda: participation.is_fresh))
+        await participation.start()
+        parts.follower.note_fresh(participation.fresh_height)
+        for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
+            self.spawn(work)
+        self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
+        self.spawn(upkeep.keep_snapshots(parts, self.snapshots))
+        self.spawn(keep_watch(self))
+
+    # --- kept, told, shown ---
+
+    async def store_sealed(self, sealed: bytes) -> None:
+        """Keep the enclave's sealed state, in the order in which the enclave gave it."""
+        path = self.layout.sealed / SEALED_STATE
+        async with self._sealing:
+            with disk_faults(path):
+                await asyncio.to_thread(write_atomic, path, sealed)
+
+    def _take_document(self, document: Document) -> None:
+        self.governance = document
+        if document.epoch >= self.epochs.newest.epoch:
+            self.links.judge_anew()
+        self.parts.book.learn(
+            Place(PublicKey(node.node_key), node.name, node.rpc, node.peer)
+            for node in document.nodes
+        )
+
+    @property
+    def state(self) -> str:
+        """starting → joining or syncing → voting → stopped; suspended while a member only observes;
+        following while it votes and its enclave cannot execute, but is caught up by outcomes."""
+        if self._stage == "stopped" or not self.participant.begun:
+            return self._stage
+        if self.alarm:
+            return "suspended"
+        follows = self.own is not None and self.pipeline.behind.is_set()
+        if self._is_behind(self.replica.final.height if follows else self.pipeline.executed):
+            return "syncing"
+        return "joining" if self.own is None else "following" if follows else "voting"
+
+    def _is_behind(self, height: int) -> bool:
+        statuses = self.participant.status.values()
+        claimed = sorted((status.body.height for status in statuses), reverse=True)
+        honest_claim = (
+            claimed[min(self.participant.run.description.quorum.faults, len(claimed) - 1)]
+            if claimed
+            else 0
+        )
+        return height + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
+
+    def feed_certificates(self, heads: list[Head]) -> None:
+        """What heads prove is processed like any certificate that a peer sends (R2)."""
+        self.participation.feed_heads(heads)
+
+    def raise_alarm(self, text: str) -> None:
+        """Say loudly that something is wrong here; an empty text: it is over."""
+        self.alarm = text
+        if text:
+            log.error("node.alarm", alarm=text)
+
+
+def tell_of_execution(alarm: str) -> None:
+    """That too few replicas execute, or that enough do again, is a fact of the log."""
+    if alarm:
+        log.error("node.alarm", alarm=alarm)
+    else:
+        log.info("node.alarm_over", what="a quorum of replicas executes again")
+
+
+class _Stop(Exception):
+    """The node was told to stop."""
+
+
+def transactions_of(outcome: bytes) -> list[tuple[bytes, int]]:
+    """(id, code) of an outcome record, for a block store that rebuilds its index."""
+    return Outcome.decode(outcome).ids_and_codes()

@@ -1,0 +1,177 @@
+"""What this node's disk says, before it talks to anybody (PROTOCOL §6).
+
+Reads block store and log, gives the enclave its newest snapshot and its own outcomes back as far as
+a quorum anchored them, and collects what the first replica must know. Sends nothing, signs nothing,
+decides nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Epoch, Height, PublicKey
+from strongroom.enclave.door.requests import Refusal
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.keys.keys import KeysNeeded
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
+from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.reading import block_at, header_at, outcome_at
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.ordering.log import read_log
+from strongroom.node.ordering.start import ReplicaStart, newest_certified, start_after_restart
+from strongroom.node.ordering.stored_past import StoredPast
+from strongroom.node.sync.snapshots import SnapshotFolder, Snapshots
+
+APPLY_BLOCKS_MAX = 128
+APPLY_BYTES_MAX = 16 * 1024 * 1024
+PROGRESS_BLOCKS = 10_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Recorded final blocks of one epoch that end with one that has a certificate."""
+
+    blocks: tuple[tuple[Header, tuple[Batch, ...]], ...]
+    certificate: Certificate
+    """Of the last block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """Everything that the disk says."""
+
+    start: ReplicaStart
+    applied: Height
+    """What the enclave has confirmed now; what is recorded above it is executed again once heads
+    are fresh."""
+
+
+def read_history(store: BlockStore, genesis: VerifiedGenesis) -> HistoryTree:
+    """The history tree over all recorded outcomes."""
+    history = HistoryTree(genesis.header)
+    for height in range(1, store.newest_outcome + 1):
+        history.append(Outcome.decode(outcome_at(store, height)).history_leaf)
+        if height % PROGRESS_BLOCKS == 0:
+            log.info("replay.history", height=height, of=store.newest_outcome)
+    return history
+
+
+async def replay(
+    store: BlockStore,
+    wal: WriteAheadLog,
+    history: HistoryTree,
+    epochs: EpochChain,
+    snapshots: SnapshotFolder,
+    enclave: EnclaveProcess,
+    own: PublicKey,
+) -> Replayed:
+    """Read log and store; bring the enclave to the newest anchored execution that is recorded here.
+
+    Args:
+        store: the ledger folder.
+        wal: the log.
+        history: over all recorded outcomes.
+        epochs: every epoch that the folder proves; the enclave knows them.
+        snapshots: this node's.
+        enclave: unsealed, nothing executed.
+        own: this node's key.
+
+    Raises:
+        OperatorFault: the store and the enclave disagree, or a record is broken.
+    """
+    try:
+        applied = await restore_enclave(store, history, epochs, snapshots, enclave)
+    except Refusal as refusal:
+        if refusal.kind != KeysNeeded.__name__:
+            raise
+        applied = Height(
+            0
+        )  # a joiner recorded what it has no keys for yet: it follows from where its enclave stands
+        log.info("replay.keys_needed", reason=str(refusal))
+    past = StoredPast(store, history)
+    return Replayed(
+        start=start_after_restart(past, epochs, read_log(wal.replay()), own, log_lost=wal.created),
+        applied=applied,
+    )
+
+
+async def show_epochs(epochs: EpochChain, enclave: EnclaveProcess, known: Epoch) -> Epoch:
+    """Show an enclave that knows the epochs up to `known` all that is known here; it checks every
+    entry itself."""
+    while known < epochs.newest.epoch:
+        known = await enclave.epochs(epochs.entries(Epoch(known + 1)))
+    return known
+
+
+async def restore_enclave(
+    store: BlockStore,
+    history: HistoryTree,
+    epochs: EpochChain,
+    snapshots: SnapshotFolder,
+    enclave: EnclaveProcess,
+) -> Height:
+    """From the newest usable snapshot, apply own outcomes up to the newest anchor that a recorded
+    certificate covers.
+
+    Returns the height reached.
+    """
+    past = StoredPast(store, history)
+    anchoring, proof = newest_certified(past, epochs, store.newest_block)
+    while proof is not None and not _anchors(store, anchoring):
+        anchoring, proof = newest_certified(past, epochs, anchoring.height - 1)
+    target = anchoring.anchor.height
+    if proof is None or target == 0:
+        return Height(0)
+    begun = await Snapshots(snapshots, store, enclave).restore(history, anchoring, proof)
+    for start, end in _portions(store, begun + 1, target):
+        heights = range(start, end)
+        await enclave.apply(
+            [header_at(store, at) for at in heights], [outcome_at(store, at) for at in heights]
+        )
+        log.info("replay.applied", height=end - 1, of=int(target))
+    between = range(target + 1, anchoring.height + 1)
+    await enclave.confirm([header_at(store, height) for height in between], proof)
+    return target
+
+
+def _anchors(store: BlockStore, header: Header) -> bool:
+    """Is what this header anchors recorded here, and provable by blocks of its own epoch alone?"""
+    target = header.anchor.height
+    return target <= store.newest_outcome and header_at(store, target + 1).epoch == header.epoch
+
+
+def _portions(store: BlockStore, first: int, target: int) -> Iterator[tuple[int, int]]:
+    """Heights first … target in portions [start, end) of at most so many blocks and bytes."""
+    start = end = first
+    size = 0
+    while end <= target:
+        size += len(outcome_at(store, end))
+        end += 1
+        if end - start >= APPLY_BLOCKS_MAX or size >= APPLY_BYTES_MAX:
+            yield start, end
+            start, size = end, 0
+    if end > start:
+        yield start, end
+
+
+def stored_runs(store: BlockStore, above: Height) -> Iterator[Run]:
+    """Recorded blocks above a height, cut into runs that end with a certificate.
+
+    None of them crosses an epoch: the last block of an epoch always has a certificate of its own.
+    """
+    blocks: list[tuple[Header, tuple[Batch, ...]]] = []
+    for height in range(above + 1, store.newest_block + 1):
+        block = StoredBlock.decode(block_at(store, height))
+        blocks.append((block.header, block.batches))
+        if block.certificate is not None:
+            yield Run(blocks=tuple(blocks), certificate=block.certificate)
+            blocks = []

@@ -1,0 +1,106 @@
+"""What a node looks after now and then: its status to all, links, the enclave's mark, snapshots.
+
+Owns the rhythm. Each loop works until it is cancelled.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.messages import encode_message
+from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.host.participation import Participation
+from strongroom.node.host.wiring import Parts
+from strongroom.node.membership.joining import Introduction
+from strongroom.node.network.peers import Dialling
+from strongroom.node.sync.snapshots import Snapshots
+
+log = structlog.get_logger()
+
+STATUS_SECONDS = 1.0
+SEAL_SECONDS = 5.0
+"""How often the enclave's mark is written to disk, at most."""
+SNAPSHOT_SECONDS = 1.0
+"""How often the enclave is asked for chunks of snapshots, at most."""
+RECONCILE_SECONDS = 1.0
+CLOCK_SECONDS = 1.0
+
+
+async def report_status(parts: Parts, participation: Participation) -> None:
+    """Say where this node stands: the liveness signal of R11, to members and to whoever only
+    follows."""
+    while True:
+        parts.links.broadcast(encode_message(await participation.status()))
+        await asyncio.sleep(STATUS_SECONDS)
+
+
+async def keep_dialling(
+    parts: Parts,
+    epochs: EpochChain,
+    participation: Participation,
+    context: ssl.SSLContext,
+    begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
+) -> None:
+    """Whom to dial follows from configuration, ledger and epoch, looked at anew each second."""
+    dialling = Dialling(parts.links, context, begin)
+    while True:
+        members = participation.participant.run.description.validators + epochs.newest.validators
+        dialling.reconcile(
+            parts.book.wanted(frozenset(validator.node_key for validator in members))
+        )
+        await asyncio.sleep(RECONCILE_SECONDS)
+
+
+async def be_introduced(parts: Parts, introduction: Introduction) -> None:
+    """Nobody answers a node that the ledger does not know: be admitted first."""
+    while not parts.links.links:
+        await introduction.introduce()
+        await asyncio.sleep(RECONCILE_SECONDS)
+
+
+async def watch_clock(behind_ms: Callable[[], int]) -> None:
+    """Say when this machine's clock falls behind the chain's time, and when it has passed it: once
+    each."""
+    told = False
+    while True:
+        behind = behind_ms()
+        if behind and not told:
+            log.error("node.clock_behind", text=clock_in_words(behind))
+        elif told and not behind:
+            log.info("node.clock_passed", text="this clock has passed the chain's time again")
+        told = behind > 0
+        await asyncio.sleep(CLOCK_SECONDS)
+
+
+def clock_in_words(behind_ms: int) -> str:
+    """What an operator is to know of a clock that is behind the chain's time."""
+    return (
+        f"this clock is {behind_ms / 1000:.0f} s behind the chain's time: if it is wrong, set it; if others were "
+        "ahead and were put right, the chain's time stands nearly still until clocks pass it"
+    )
+
+
+async def keep_mark(
+    parts: Parts, enclave: EnclaveProcess, store_sealed: Callable[[bytes], Awaitable[None]]
+) -> None:
+    """Seal the newest executed height: a disk older than that is noticed (T05)."""
+    sealed_at = -1
+    while True:
+        await asyncio.sleep(SEAL_SECONDS)
+        if parts.pipeline.reached != sealed_at:
+            sealed_at = parts.pipeline.reached
+            await store_sealed(await enclave.seal())
+
+
+async def keep_snapshots(parts: Parts, snapshots: Snapshots) -> None:
+    """Store what the enclave has sealed of its snapshots beside executing."""
+    taken_at = -1
+    while True:
+        await asyncio.sleep(SNAPSHOT_SECONDS)
+        if parts.pipeline.reached != taken_at:
+            taken_at = parts.pipeline.reached
+            await snapshots.take()

@@ -1,0 +1,81 @@
+"""A final block as the block store keeps it: header, its own FINALIZE certificate if it has one,
+and its batches.
+
+The bytes are those that were voted on; nothing is re-encoded between the wire and the disk.
+"""
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import msgpack
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import HEADER_BYTES_MAX, Batch, Header
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.statements import Certificate
+from strongroom.enclave.proofs.block_data import envelopes_of
+
+HEAD_BYTES_MAX = HEADER_BYTES_MAX + 16
+"""In which a header and what msgpack puts before it stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """One record of the block store."""
+
+    header: Header
+    certificate: Certificate | None
+    """None when a descendant's certificate finalised it."""
+    batches: tuple[Batch, ...]
+    """In execution order."""
+
+    def envelopes(self) -> tuple[bytes, ...]:
+        """All envelopes, in execution order."""
+        return tuple(chain.from_iterable(map(envelopes_of, self.batches)))
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        certificate = None if self.certificate is None else self.certificate.to_wire()
+        return codec.encode(
+            (self.header.encoded, certificate, tuple(batch.to_wire() for batch in self.batches))
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "StoredBlock":
+        """Read canonical bytes, batches' payloads checked against their headers.
+
+        Raises:
+            NotCanonical: not a stored block.
+        """
+        header, certificate, batches = _parts(data)
+        return cls(
+            Header.decode(header), certificate, tuple(Batch.from_wire(batch) for batch in batches)
+        )
+
+
+def header_and_certificate(data: bytes) -> tuple[Header, Certificate | None]:
+    """The public head of a stored block, without looking at its batches."""
+    header, certificate, _ = _parts(data)
+    return Header.decode(header), certificate
+
+
+def header_hash(data: bytes) -> bytes:
+    """The digest of a stored block's header; its batches are not even read."""
+    unpacker = msgpack.Unpacker(raw=False, max_buffer_size=max(len(data), 1))
+    unpacker.feed(data[:HEAD_BYTES_MAX])
+    unpacker.read_array_header()
+    return labels.labelled_digest(labels.HEADER, unpacker.unpack())
+
+
+def _parts(data: bytes) -> tuple[bytes, Certificate | None, tuple[Any, ...]]:
+    value = codec.decode(data)
+    if (
+        type(value) is not tuple
+        or len(value) != 3
+        or type(value[0]) is not bytes
+        or type(value[2]) is not tuple
+    ):
+        raise NotCanonical("stored block: expected (header, certificate, batches)")
+    certificate = None if value[1] is None else Certificate.from_wire(value[1])
+    return value[0], certificate, value[2]

@@ -1,0 +1,1 @@
+"""Processes, ports, run records, interrupts and log files of this machine."""

@@ -1,0 +1,45 @@
+"""Ctrl-C and its kin as cancellation: whatever was begun is undone before the process ends.
+
+Owns the signals SIGINT, SIGTERM and SIGHUP of a process that manages others. The first one cancels
+the calling task; all later ones are ignored, so that an impatient second Ctrl-C cannot break off
+the cleaning up.
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def cancelled_by_signals() -> Iterator[None]:
+    """Around the body of a task: a signal cancels it; after its own cleaning up it ends with
+    KeyboardInterrupt.
+
+    Raises:
+        KeyboardInterrupt: a signal came and the body let the cancellation through.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[int] = []
+
+    def on_signal(number: int) -> None:
+        received.append(number)
+        if len(received) == 1 and task is not None:
+            task.cancel()
+
+    former = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if received:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            if former[number] is not None:
+                signal.signal(number, former[number])

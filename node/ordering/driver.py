@@ -1,0 +1,263 @@
+"""The one dull loop around a participant (PROTOCOL §9, STYLE 19): take events, step, carry the
+effects out in order.
+
+It decides nothing. Several events that wait are stepped in one turn and share one fsync; what must
+be durable is so before it is said aloud, because that is the order of the effects.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from strongroom.consensus import codec
+from strongroom.consensus.messages import RANGE, encode_message
+from strongroom.consensus.replica.events import Evidence, LaneEvidence, Now, Work
+from strongroom.consensus.types import Lane, Milliseconds, PublicKey
+from strongroom.consensus.validators import EpochDescription
+from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.execution.pipeline import Pipeline
+from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.reading import block_at
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.mempool.mempool import Mempool
+from strongroom.node.network.links import Links
+from strongroom.node.ordering.effects import (
+    Accuse,
+    Alarm,
+    Append,
+    BatchAgain,
+    Effect,
+    EpochBegins,
+    Fault,
+    Following,
+    Forget,
+    ParticipantEvent,
+    Recall,
+    ReplaceLog,
+    SendBlocks,
+    ShowEpochs,
+    Sign,
+    SignAgain,
+    StoreBlocks,
+    StoreNow,
+    Sync,
+    Tell,
+    ViewChanged,
+)
+from strongroom.node.ordering.participant import Participant
+
+TURN_EVENTS_MAX = 256
+QUEUE_EVENTS_MAX = 8192
+"""Above this, peers are not read from until the queue is short again."""
+QUEUE_EVENTS_RESUME = 1024
+BATCH_LEAD_SECONDS = 0.005
+"""What a batch takes from its making until all have stored it, on a machine that has enough to
+do."""
+
+log = structlog.get_logger()
+
+
+def now() -> Now:
+    """The time, as an event sees it."""
+    return Now(time.monotonic(), Milliseconds(time.time_ns() // 1_000_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """What effects are carried out with."""
+
+    wal: WriteAheadLog
+    store: BlockStore
+    enclave: EnclaveProcess
+    links: Links
+    pipeline: Pipeline
+    mempool: Mempool
+    on_alarm: Callable[[str], None]
+    on_evidence: Callable[[EpochDescription, Evidence | LaneEvidence], None]
+    on_fault: Callable[[PublicKey, str], None]
+    on_epochs: Callable[[], None]
+    """Another epoch is known."""
+    on_epoch: Callable[[EpochDescription], None]
+    """Another epoch begins here."""
+
+
+class Driver:
+    """Steps one participant, as long as the node lives."""
+
+    def __init__(self, participant: Participant, hands: Hands) -> None:
+        self.participant, self._hands = participant, hands
+        self._queue: deque[ParticipantEvent] = deque()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self.lane_open = asyncio.Event()
+        """Set while what is submitted goes into a lane of this node's own."""
+        self._following = False
+        links, wal = hands.links, hands.wal
+        self._acts: dict[type, Callable[[Any], object]] = {
+            Append: lambda effect: wal.append(effect.kind, effect.payload),
+            Sync: lambda _: wal.sync(),
+            StoreNow: lambda _: hands.pipeline.record(),
+            ReplaceLog: self._replace_log,
+            Tell: self._tell,
+            SendBlocks: self._send_blocks,
+            StoreBlocks: lambda effect: hands.pipeline.put(effect.commits),
+            EpochBegins: self._begin_epoch,
+            BatchAgain: lambda effect: hands.mempool.batch_again(list(effect.envelopes)),
+            ViewChanged: lambda _: hands.mempool.look(),
+            Accuse: lambda effect: hands.on_evidence(effect.description, effect.evidence),
+            Fault: self._note_fault,
+            Alarm: lambda effect: hands.on_alarm(effect.reason),
+        }
+        self._links = links
+        hands.pipeline.on_behind = self._wake.set
+
+    # --- events ---
+
+    def put(self, event: ParticipantEvent) -> None:
+        """Queue an event."""
+        self._queue.append(event)
+        self._wake.set()
+
+    def wake_for_work(self) -> None:
+        """A deadline in state is past: the chain has a reason to move (PROTOCOL §7)."""
+        self.put(Work())
+
+    def put_from_peer(self, sender: PublicKey, event: ParticipantEvent) -> None:
+        """Queue a peer's event; a full queue stops reading from that peer."""
+        self.put(event)
+        if len(self._queue) > QUEUE_EVENTS_MAX:
+            self._links.pause(sender)
+
+    # --- what the mempool asks (LaneState) ---
+
+    @property
+    def throttled(self) -> bool:
+        """Back-pressure: no new batches now (PROTOCOL §7)."""
+        return not self.participant.has_lane or self.participant.replica.throttled
+
+    @property
+    def batch_due(self) -> float | None:
+        """When the next batch of the own lane should leave, so that it is everywhere when a leader
+        looks for it."""
+        own = self.participant.run.own
+        return (
+            None
+            if own is None
+            else self.participant.replica.batch_due(Lane(own), BATCH_LEAD_SECONDS)
+        )
+
+    # --- the loop ---
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._arm_timer()
+            await self._wake.wait()
+            self._wake.clear()
+            await self._turn()
+            if len(self._queue) < QUEUE_EVENTS_RESUME:
+                self._links.resume()
+            if self._queue or self.participant.is_hungry:
+                self._wake.set()
+                await asyncio.sleep(0)
+
+    async def _turn(self) -> None:
+        queue = self._queue
+        events: list[ParticipantEvent] = []
+        following = self._hands.pipeline.behind.is_set()
+        if following != self._following:
+            self._following = following
+            events.append(Following(following))
+        for _ in range(min(len(queue), TURN_EVENTS_MAX)):
+            events.append(queue.popleft())
+        await self.carry_out(self.participant.step(events, now()))
+        if self.participant.has_lane:
+            self.lane_open.set()
+        else:
+            self.lane_open.clear()
+
+    async def carry_out(self, effects: list[Effect]) -> None:
+        """Each effect, before the next one."""
+        for effect in effects:
+            act = self._acts.get(type(effect))
+            if act is None:
+                await self._ask_enclave(effect)
+            else:
+                act(effect)
+
+    async def _ask_enclave(self, effect: Effect) -> None:
+        enclave = self._hands.enclave
+        match effect:
+            case Sign(casts):
+                signatures = await enclave.cast([cast.statement for cast in casts])
+                await self.carry_out(self.participant.signed(casts, signatures))
+            case SignAgain(statements):
+                signatures = await enclave.cast(list(statements))
+                await self.carry_out(self.participant.restated(signatures, now()))
+            case Recall(_, statements):
+                if statements:
+                    await enclave.recall(list(statements))
+            case Forget(epoch, view):
+                await enclave.forget(epoch, view)
+            case ShowEpochs(entries):
+                await enclave.epochs(entries)
+                log.info("epochs.known", newest=entries[-1].description.epoch)
+                self._hands.on_epochs()
+            case _:
+                raise TypeError(f"no act for {type(effect).__name__}")
+
+    # --- acts ---
+
+    def _tell(self, effect: Tell) -> None:
+        data = encode_message(effect.message)
+        if effect.to is None:
+            self._links.broadcast(data)
+        else:
+            self._links.send_to(effect.to, data)
+
+    def _send_blocks(self, effect: SendBlocks) -> None:
+        wire = []
+        for height in range(effect.first, effect.last + 1):
+            block = StoredBlock.decode(block_at(self._hands.store, height))
+            wire.append((block.header.encoded, tuple(batch.to_wire() for batch in block.batches)))
+        self._links.send_to(
+            effect.to, codec.encode((RANGE, tuple(wire), effect.certificate.to_wire()))
+        )
+
+    def _replace_log(self, effect: ReplaceLog) -> None:
+        self._hands.wal.rotate(effect.records)
+        if effect.opens is None:
+            log.info("log.rotated", records=len(effect.records))
+        else:
+            log.info("log.new_epoch", epoch=effect.opens, records=len(effect.records))
+
+    def _begin_epoch(self, effect: EpochBegins) -> None:
+        description = effect.description
+        self._links.turn_to(description)
+        log.info(
+            "epoch.begins", epoch=description.epoch, member=self.participant.run.own is not None
+        )
+        self._hands.on_epoch(description)
+
+    def _note_fault(self, effect: Fault) -> None:
+        if effect.counts:
+            self._hands.on_fault(effect.peer, effect.reason)
+        else:
+            log.warning("peer.fault", peer=effect.peer.hex()[:16], reason=effect.reason)
+
+    # --- time ---
+
+    def _arm_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.participant.deadline()
+        if deadline is not None:
+            delay = max(0.0, deadline - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._wake.set)

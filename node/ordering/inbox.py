@@ -1,0 +1,84 @@
+"""What nodes' frames become: events for the participant, or others' business (PROTOCOL §3, R14,
+§6).
+
+Owns the strict decoding at the link, and the faults: they are counted per node, and one that goes
+on with them is disconnected (T31). Whose message counts in which epoch is node/ordering's.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.host_messages import HostMessage, OutcomeRequest
+from strongroom.consensus.messages import (
+    Head,
+    HeadRequest,
+    Message,
+    certified_statement,
+    decode_message,
+)
+from strongroom.consensus.types import PublicKey
+from strongroom.node.network.heads import Heads
+from strongroom.node.network.links import Links
+from strongroom.node.ordering.driver import Driver
+from strongroom.node.ordering.effects import Heard, OrderingMessage
+from strongroom.node.sync.serving import Serving
+
+FAULTS_MAX = 100
+"""Broken messages of one link after which it is closed."""
+
+log = structlog.get_logger()
+
+
+class Inbox:
+    """Dispatches decoded messages of verified nodes."""
+
+    def __init__(
+        self,
+        *,
+        driver: Driver,
+        links: Links,
+        heads: Heads,
+        serving: Serving,
+        spawn_head_answer: Callable[[PublicKey, HeadRequest], None],
+        office: Callable[[PublicKey, HostMessage], None],
+    ) -> None:
+        self._driver, self._links, self._heads, self._serving = driver, links, heads, serving
+        self._spawn_head_answer, self._office = spawn_head_answer, office
+        self.faults: Counter[PublicKey] = Counter()
+
+    def receive(self, sender: PublicKey, data: bytes) -> None:
+        """Handle one frame of a link; never raises for what a peer did."""
+        try:
+            if not self._is_held(data):
+                self._dispatch(sender, decode_message(data))
+        except PeerFault as fault:
+            self.note_fault(sender, str(fault))
+
+    def note_fault(self, sender: PublicKey, reason: str) -> None:
+        """A node broke a rule."""
+        self.faults[sender] += 1
+        log.warning("peer.fault", peer=sender.hex()[:16], reason=reason, count=self.faults[sender])
+        if self.faults[sender] % FAULTS_MAX == 0:
+            self._links.disconnect(sender)
+
+    def _is_held(self, data: bytes) -> bool:
+        """A certificate for a statement that is certified here already: most are, for each member
+        makes its own."""
+        statement = certified_statement(data)
+        return statement is not None and self._driver.participant.has_certified(*statement)
+
+    def _dispatch(self, sender: PublicKey, message: Message) -> None:
+        match message:
+            case HeadRequest():
+                self._spawn_head_answer(sender, message)
+            case Head():
+                self._heads.receive(sender, message)
+            case OutcomeRequest(start):
+                self._serving.send_outcomes(sender, start)
+            case _ if isinstance(message, OrderingMessage):
+                self._driver.put_from_peer(sender, Heard(sender, message))
+            case _:
+                self._office(sender, message)

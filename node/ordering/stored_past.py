@@ -1,0 +1,79 @@
+"""The block store as a participant reads it, and the epochs that it proves.
+
+Owns the way from stored bytes to headers, outcomes and wishes. Reads; decides nothing.
+"""
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.replica.events import Executed
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Height
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.primitives import digest
+from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
+from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.node.ledger.reading import block_at, header_at, outcome_at
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.wishes import next_epoch, read_wish
+from strongroom.node.ordering.start import extend_from
+
+
+class StoredPast:
+    """A `Past` over one node's ledger folder."""
+
+    def __init__(self, store: BlockStore, history: HistoryTree) -> None:
+        """Read from `store`; `history` is over all of its outcomes."""
+        self._store, self._history = store, history
+        self._last: tuple[int, bytes] = (0, b"")
+        """The block that was read last: its head and its size are asked for together."""
+
+    @property
+    def newest_block(self) -> Height:
+        """Of the newest stored block; 0: none."""
+        return Height(self._store.newest_block)
+
+    @property
+    def newest_outcome(self) -> Height:
+        """Of the newest recorded outcome; 0: none."""
+        return Height(self._store.newest_outcome)
+
+    def head_at(self, height: int) -> tuple[Header, Certificate | None]:
+        """A stored header, and its own FINALIZE certificate if it has one."""
+        return header_and_certificate(self._block(height))
+
+    def bytes_at(self, height: int) -> int:
+        """Bytes of a stored block with its batches."""
+        return len(self._block(height))
+
+    def _block(self, height: int) -> bytes:
+        if self._last[0] != height:
+            self._last = (height, block_at(self._store, height))
+        return self._last[1]
+
+    def executed_at(self, height: int) -> Executed:
+        """What a replica is told of a recorded outcome."""
+        outcome = Outcome.decode(outcome_at(self._store, height))
+        root = self._history.root(height + 1)
+        return Executed(Height(height), root, next_epoch(outcome, header_at(self._store, height)))
+
+    def wish_at(self, height: int) -> tuple[EpochDescription, bytes] | None:
+        """The epoch that the state wishes next after a recorded outcome, and its public key; None:
+        no wish."""
+        return read_wish(Outcome.decode(outcome_at(self._store, height)).wish)
+
+    def has_transaction(self, envelope: bytes) -> bool:
+        """Does a recorded outcome hold this envelope?"""
+        return self._store.find_transaction(digest(envelope)) is not None
+
+
+def stored_epochs(store: BlockStore, genesis: VerifiedGenesis) -> EpochChain:
+    """Every epoch that this folder proves, from genesis on.
+
+    Raises:
+        OperatorFault: a stored terminal block does not open the epoch that its outcome wishes.
+    """
+    chain = epoch_chain(genesis)
+    extend_from(StoredPast(store, HistoryTree(genesis.header)), chain)
+    return chain

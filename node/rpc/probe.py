@@ -1,0 +1,82 @@
+"""Asking a node of this machine how it is, over its own public front door.
+
+Owns one small synchronous HTTPS call with a deadline, for managing processes: no session, no
+secret, nothing that is relied on for more than showing it. Users' calls go through
+strongroom.node.client, which verifies before it believes.
+"""
+
+import http.client
+import json
+import ssl
+from typing import Any
+
+from strongroom.node.config import Address
+from strongroom.node.credentials import Credential, header_of
+
+_ANSWER_BYTES_MAX = 8 * 2**20
+
+
+class NoAnswer(Exception):
+    """The node does not answer, or not in time, or not with what was asked for."""
+
+
+def is_live(address: Address, context: ssl.SSLContext | None, *, seconds: float) -> bool:
+    """Does the host answer `/health/live` with 200? Without a context, on its socket of health
+    alone."""
+    try:
+        return (
+            _exchange(address, context, "GET", "/health/live", None, seconds)[0]
+            == http.HTTPStatus.OK
+        )
+    except NoAnswer:
+        return False
+
+
+def ask(
+    address: Address,
+    context: ssl.SSLContext,
+    method: str,
+    *parameters: Any,
+    seconds: float,
+    credential: Credential | None = None,
+) -> Any:
+    """One JSON-RPC call (POST /rpc).
+
+    Raises:
+        NoAnswer: no result in time.
+    """
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+    _, body = _exchange(
+        address, context, "POST", "/rpc", json.dumps(request).encode(), seconds, credential
+    )
+    try:
+        return json.loads(body)["result"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise NoAnswer(f"{address} did not answer {method}: {body[:200]!r}") from None
+
+
+def _exchange(
+    address: Address,
+    context: ssl.SSLContext | None,
+    verb: str,
+    path: str,
+    body: bytes | None,
+    seconds: float,
+    credential: Credential | None = None,
+) -> tuple[int, bytes]:
+    connection = (
+        http.client.HTTPConnection(address.host, address.port, timeout=seconds)
+        if context is None
+        else http.client.HTTPSConnection(
+            address.host, address.port, timeout=seconds, context=context
+        )
+    )
+    headers = {"Content-Type": "application/json", "Connection": "close", **header_of(credential)}
+    try:
+        connection.request(verb, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read(_ANSWER_BYTES_MAX)
+    except (OSError, http.client.HTTPException) as fault:
+        raise NoAnswer(f"{address}: {fault}") from None
+    finally:
+        connection.close()

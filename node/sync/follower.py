@@ -1,0 +1,353 @@
+"""Carries out how a node goes on whose enclave cannot execute (DESIGN §5, joiner; PROTOCOL §6):
+catch_up.py decides.
+
+Owns the way between peers, disk and enclave, and the queue of events: one answer of outcomes, one
+event per chunk that was asked for. A peer's word counts for nothing: it is decoded here against the
+block that is final here, and catch_up.py has an anchor prove it before anything is recorded (T34).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
+from typing import assert_never
+
+import structlog
+
+from strongroom.consensus.errors import NotCanonical, OperatorFault, PeerFault
+from strongroom.consensus.host_messages import OutcomeRequest, Outcomes, SnapshotChunk
+from strongroom.consensus.messages import encode_message
+from strongroom.consensus.types import Height, PublicKey
+from strongroom.enclave.door.requests import Refusal
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.merkle import Frontier
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.proofs.finality import EpochUnknown
+from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.execution.pipeline import KEYS_NEEDED, Pipeline
+from strongroom.node.host.replay import APPLY_BYTES_MAX, stored_runs
+from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.node.ledger.reading import block_at, header_at, outcome_at
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.wishes import next_epoch, read_wish
+from strongroom.node.network.links import Links
+from strongroom.node.sync.catch_up import (
+    Apply,
+    Ask,
+    Began,
+    Blame,
+    CatchUp,
+    Confirm,
+    Effect,
+    Event,
+    Execute,
+    Given,
+    Halt,
+    Link,
+    MoreToRead,
+    OutcomesCame,
+    Record,
+    Tick,
+    WasApplied,
+    WasConfirmed,
+    WasExecuted,
+    WasRecorded,
+)
+from strongroom.node.sync.snapshot_search import (
+    AskChunk,
+    ChunkRefused,
+    DropSnapshot,
+    FetchSnapshot,
+    TrySnapshot,
+)
+from strongroom.node.sync.snapshot_seeker import SnapshotSeeker
+
+TICK_SECONDS = 0.5
+"""Between two looks at whether blocks, keys, links or an epoch have come."""
+EVENTS_MAX = 64
+NOT_YET = (KEYS_NEEDED, EpochUnknown.__name__)
+"""Kinds of refusals that a key or an epoch ends; the enclave has taken over what came before."""
+
+log = structlog.get_logger()
+
+
+class StoredChain:
+    """The node's own ledger, as catch_up.py reads it."""
+
+    def __init__(self, store: BlockStore, history: HistoryTree) -> None:
+        self._store, self._history = store, history
+
+    @property
+    def newest(self) -> Height:
+        """Of all stored blocks."""
+        return Height(self._store.newest_block)
+
+    @property
+    def recorded(self) -> Height:
+        """Newest height whose outcome is recorded."""
+        return Height(self._store.newest_outcome)
+
+    def link(self, height: int) -> Link:
+        """What of a stored block decides."""
+        header, certificate = header_and_certificate(block_at(self._store, height))
+        return Link(
+            header.height, header.epoch, header.anchor, header.next_epoch, certificate is not None
+        )
+
+    def frontier(self, size: int) -> Frontier:
+        """The history over heights 0 … size−1."""
+        return self._history.frontier(size)
+
+
+class Follower:
+    """Catches the enclave up while the pipeline is behind."""
+
+    def __init__(
+        self,
+        *,
+        store: BlockStore,
+        history: HistoryTree,
+        enclave: EnclaveProcess,
+        links: Links,
+        pipeline: Pipeline,
+        seeker: SnapshotSeeker,
+        on_fault: Callable[[PublicKey], None],
+    ) -> None:
+        """Make it; `run` works.
+
+        Args:
+            store: the ledger folder.
+            history: over all recorded outcomes.
+            enclave: what is caught up.
+            links: to peers.
+            pipeline: sets `behind`, records outcomes.
+            seeker: fetches snapshots.
+            on_fault: told of a peer that lied.
+        """
+        self._store, self._enclave, self._links = store, enclave, links
+        self._pipeline, self._seeker, self._on_fault = pipeline, seeker, on_fault
+        self._machine = CatchUp(StoredChain(store, history))
+        self._events: deque[Event] = deque()
+        self._answer: tuple[PublicKey, Outcomes] | None = None
+        self._wake = asyncio.Event()
+        self._ticked_at = 0.0
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def take(self, sender: PublicKey, message: Outcomes) -> None:
+        """A peer's answer; whoever was not asked is not listened to."""
+        if (
+            self._pipeline.behind.is_set()
+            and sender == self._machine.awaited
+            and self._answer is None
+        ):
+            self._answer = (sender, message)
+            self._wake.set()
+
+    def take_chunk(self, sender: PublicKey, message: SnapshotChunk) -> None:
+        """A peer's chunk of a snapshot.
+
+        Raises:
+            PeerFault: it contradicts what the peer said before; the next one is asked.
+        """
+        try:
+            event = self._seeker.take(sender, message)
+        except PeerFault:
+            self._put(ChunkRefused())
+            raise
+        if event is not None and len(self._events) < EVENTS_MAX:
+            self._put(event)
+
+    def note_fresh(self, height: int) -> None:
+        """What q heads showed when this node began."""
+        self._machine.known = Height(height)
+
+    def _put(self, event: Event) -> None:
+        self._events.append(event)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            OperatorFault: what is recorded here, or what the enclave holds, is not what a quorum
+                certified.
+        """
+        while True:
+            await self._pipeline.behind.wait()
+            self._events.clear()
+            self._answer = None
+            self._put(Began((await self._enclave.status()).executed, self._pipeline.reached))
+            self._put(self._tick())
+            while self._pipeline.behind.is_set():
+                event = await self._next_event()
+                for effect in self._machine.step(event, _now()):
+                    await self._carry_out(effect)
+
+    async def _next_event(self) -> Event:
+        """What came: a peer's answer before all else, for the enclave's work must not make it seem
+        late."""
+        if self._answer is not None:
+            (sender, message), self._answer = self._answer, None
+            return self._decoded(sender, message)
+        if _now() - self._ticked_at >= TICK_SECONDS:
+            return self._tick()
+        if self._events:
+            return self._events.popleft()
+        if self._machine.is_reading:
+            await asyncio.sleep(0)
+            return MoreToRead()
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            return self._tick()
+        return await self._next_event()
+
+    def _tick(self) -> Tick:
+        self._ticked_at = _now()
+        return Tick(tuple(sorted(self._links.links)))
+
+    def _decoded(self, sender: PublicKey, message: Outcomes) -> OutcomesCame:
+        """A peer's answer, as far as it is of blocks that are final here."""
+        given: list[Given] = []
+        fault = ""
+        for height, data in enumerate(message.outcomes, message.start):
+            if height > self._store.newest_block:
+                break
+            try:
+                given.append(self._read(Height(height), data))
+            except (NotCanonical, PeerFault) as error:
+                fault = f"outcome of height {height}: {error}"
+                break
+        return OutcomesCame(sender, message.start, tuple(given), fault)
+
+    def _read(self, height: Height, data: bytes) -> Given:
+        outcome, header = Outcome.decode(data), header_at(self._store, height)
+        if (outcome.height, outcome.block) != (height, header.digest):
+            raise PeerFault("it is of another block")
+        wish = read_wish(outcome.wish)
+        if wish is not None and sha256(wish[1]).digest() != wish[0].public_key_digest:
+            raise PeerFault("the public key of the epoch that it wishes is another one")
+        return Given(height, data, outcome, outcome.history_leaf.hash, next_epoch(outcome, header))
+
+    # --- effects ----------------------------------------------------------------------------------
+
+    async def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Ask(peer, start):
+                self._links.send_to(peer, encode_message(OutcomeRequest(start)))
+            case Blame(peer, reason):
+                log.warning("follower.forged", peer=peer.hex()[:16], reason=reason)
+                self._on_fault(peer)
+            case Record(outcomes):
+                await self._record(outcomes)
+            case Apply(first, last):
+                await self._apply(first, last)
+            case Confirm(anchor, certified):
+                await self._confirm(anchor, certified)
+            case Execute():
+                await self._execute_stored()
+            case Halt(height):
+                raise OperatorFault(
+                    f"the outcomes recorded up to height {height} are not what a quorum executed: restore the ledger "
+                    "folder, or remove it and let this node catch up"
+                )
+            case FetchSnapshot() | AskChunk() | DropSnapshot() | TrySnapshot():
+                await self._search(effect)
+            case _:
+                assert_never(effect)
+
+    async def _record(self, outcomes: tuple[Given, ...]) -> None:
+        headers = [header_at(self._store, one.height) for one in outcomes]
+        encoded = [one.data for one in outcomes]
+        await self._pipeline.record_outcomes(
+            headers, encoded, [one.outcome for one in outcomes], ahead=True
+        )
+        log.info("follower.recorded", height=outcomes[-1].height)
+        self._put(WasRecorded())
+
+    async def _apply(self, first: Height, last: Height) -> None:
+        """Give the enclave recorded outcomes that an anchor has proven, as many as one request may
+        hold."""
+        outcomes: list[bytes] = []
+        size = 0
+        for height in range(first, last + 1):
+            outcomes.append(outcome_at(self._store, height))
+            size += len(outcomes[-1])
+            if size >= APPLY_BYTES_MAX:
+                break
+        headers = [header_at(self._store, first + offset) for offset in range(len(outcomes))]
+        try:
+            await self._enclave.apply(headers, outcomes)
+        except Refusal as refusal:
+            if refusal.kind not in NOT_YET:
+                raise _not_taken(refusal) from None
+            self._put(WasApplied((await self._enclave.status()).executed, refused=True))
+        else:
+            self._put(WasApplied(headers[-1].height, refused=False))
+
+    async def _confirm(self, anchor: Height, certified: Height) -> None:
+        _, certificate = header_and_certificate(block_at(self._store, certified))
+        assert certificate is not None, "a Link that is certified"
+        try:
+            await self._enclave.confirm(
+                [header_at(self._store, height) for height in range(anchor + 1, certified + 1)],
+                certificate,
+            )
+        except Refusal as refusal:
+            if refusal.kind not in NOT_YET:
+                raise _not_taken(refusal) from None
+            self._put(WasConfirmed(refused=True))
+            return
+        await self._pipeline.reach(anchor)
+        log.info("follower.applied", height=int(anchor))
+        self._put(WasConfirmed(refused=False))
+
+    async def _execute_stored(self) -> None:
+        """Execute every stored run that is left, and be behind no more, or as far as the enclave
+        can."""
+        while self._pipeline.reached < self._store.newest_block:
+            run = next(stored_runs(self._store, self._pipeline.reached), None)
+            if run is None:
+                break
+            blocks = [(header, list(batches)) for header, batches in run.blocks]
+            try:
+                await self._pipeline.execute(blocks, run.certificate)
+            except Refusal as refusal:
+                if refusal.kind not in NOT_YET:
+                    raise
+                self._put(WasExecuted(self._pipeline.reached, refused=True))
+                return
+        self._pipeline.behind.clear()
+        log.info("follower.executes", height=int(self._pipeline.reached))
+
+    async def _search(self, effect: FetchSnapshot | AskChunk | DropSnapshot | TrySnapshot) -> None:
+        match effect:
+            case FetchSnapshot(peer):
+                self._seeker.fetch(peer)
+            case AskChunk():
+                self._seeker.ask()
+            case DropSnapshot(reason):
+                self._seeker.drop(reason)
+            case TrySnapshot(certified):
+                header, certificate = header_and_certificate(block_at(self._store, certified))
+                assert certificate is not None, "a Link that is certified"
+                tried = await self._seeker.use(header, certificate)
+                if tried.loaded:
+                    await self._pipeline.reach(tried.loaded)
+                self._put(tried)
+            case _:
+                assert_never(effect)
+
+
+def _not_taken(refusal: Refusal) -> OperatorFault:
+    return OperatorFault(
+        f"the enclave does not take what a quorum anchored ({refusal}): restore the ledger folder, or remove it and "
+        "let this node catch up"
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,61 @@
+"""Outcomes that other nodes may have of this one's past (PROTOCOL §6; T31, T34); blocks are served
+by node/ordering.
+
+Owns how much a peer gets at once and how fast. All of it is public to nodes, also to whoever has
+fallen out of the validator set.
+"""
+
+import asyncio
+
+from strongroom.consensus.host_messages import OUTCOMES_MAX, Outcomes
+from strongroom.consensus.messages import encode_message
+from strongroom.consensus.types import Height, PublicKey
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.network.links import LINKS_MAX, Links
+from strongroom.node.ordering.serving import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND
+
+
+class Pace:
+    """When each peer may have its next answer, on the loop's clock; bounded."""
+
+    def __init__(self) -> None:
+        self._at: dict[PublicKey, float] = {}
+
+    def allows(self, peer: PublicKey) -> bool:
+        """Is it time?"""
+        return asyncio.get_running_loop().time() >= self._at.get(peer, 0.0)
+
+    def wait(self, peer: PublicKey, seconds: float) -> None:
+        """Nothing for so long."""
+        if len(self._at) >= 2 * LINKS_MAX:
+            self._at.clear()
+        self._at[peer] = asyncio.get_running_loop().time() + seconds
+
+
+class Serving:
+    """Answers from what is stored here."""
+
+    def __init__(self, *, store: BlockStore, links: Links) -> None:
+        self._store, self._links, self._outcomes = store, links, Pace()
+
+    def send_outcomes(self, to: PublicKey, start: Height) -> None:
+        """Recorded outcomes from `start` on, within bounds; the asker proves them by an anchor."""
+        if not self._outcomes.allows(to):
+            return
+        outcomes: list[bytes] = []
+        size = 0
+        for height in range(max(1, start), self._store.newest_outcome + 1):
+            data = self._store.outcome(height)
+            if (
+                data is None
+                or len(outcomes) >= OUTCOMES_MAX
+                or (outcomes and size + len(data) > RANGE_BYTES_MAX)
+            ):
+                break
+            outcomes.append(data)
+            size += len(data)
+        self._outcomes.wait(to, size / RANGE_BYTES_PER_SECOND)
+        if outcomes:
+            self._links.send_to(
+                to, encode_message(Outcomes(Height(max(1, start)), tuple(outcomes)))
+            )

@@ -1,0 +1,1 @@
+"""How commands speak to a person: progress, tables, words that are safe to show."""

@@ -1,0 +1,210 @@
+"""Who may open a session, how many, and how much an identity may add to the state: governed, the
+same everywhere."""
+
+from typing import Any
+
+import pytest
+from tests.enclave.chain import Chain, codes, person
+from tests.enclave.fixtures import make_cluster_genesis
+
+from strongroom.consensus import codec
+from strongroom.enclave.governance.public import (
+    BALLOT,
+    PROPOSE,
+    proposal_digest,
+    proposal_id,
+    sign_public,
+)
+from strongroom.enclave.programs import PROGRAM_NAMES
+
+LIMITS = {"open_admission": 0, "activation_delay_ms": 0}
+
+
+def closed(**limits: int) -> Chain:
+    """A service whose roster is empty."""
+    return Chain(make_cluster_genesis(4, programs=PROGRAM_NAMES, limits=LIMITS | limits))
+
+
+def id_of(who: str) -> str:
+    return "id:" + person(who).id.hex()
+
+
+def opening_of(chain: Chain, who: str, **options: Any) -> str:
+    """What becomes of an opening."""
+    _, envelope = chain.open(who, **options)
+    return codes(chain.commit(envelope))[0]
+
+
+def decide(chain: Chain, change: str, arguments: tuple[tuple[str, Any], ...]) -> None:
+    """Three of four members vote for a change, in one block."""
+    members, id = chain.cluster.members, chain.genesis.chain
+    first = members["member0"]
+    asked = sign_public(
+        first.public,
+        first.sign,
+        id,
+        PROPOSE,
+        (bytes(15) + bytes((len(chain.blocks),)), change, arguments),
+    )
+    payload: Any = codec.decode(asked)[3]
+    ballot = (proposal_id(first.public, payload), proposal_digest(change, arguments), True)
+    votes = [
+        sign_public(members[name].public, members[name].sign, id, BALLOT, ballot)
+        for name in ("member1", "member2")
+    ]
+    outcome = chain.commit(asked, *votes)
+    assert codes(outcome)[:2] == ["executed"] * 2, "of three members, two are enough"
+    chain.commit()
+
+
+def test_a_stranger_opens_no_session_and_nothing_of_the_refusal_is_sealed() -> None:
+    chain = closed()
+    before = chain.executor._tables.digest()
+    _, envelope = chain.open("stranger")
+    _, lone = chain.open("stranger", chain.call("payments.open", account="a"), close=True)
+    outcome = chain.commit(envelope, lone, envelope)
+    assert codes(outcome) == ["not admitted"] * 3
+    assert outcome.results == (b"", b"", b"")
+    assert chain.executor._tables.digest() == before
+
+
+def test_members_and_who_has_a_role_are_admitted_without_being_on_the_roster() -> None:
+    chain = Chain(
+        make_cluster_genesis(
+            4, programs=PROGRAM_NAMES, limits=LIMITS, auditor=person("auditor").public
+        )
+    )
+    assert [opening_of(chain, who) for who in ("member0", "member3", "auditor", "alice")] == [
+        "executed",
+        "executed",
+        "executed",
+        "not admitted",
+    ]
+
+
+def test_what_a_member_brings_is_admitted_in_the_same_block_within_its_quota_and_taken_back_by_it_alone() -> (
+    None
+):
+    chain = closed(users_per_member=2)
+    member = chain.session("member1")
+    _, bring = member.seal_call(chain.call("roster.bring", users=[id_of("alice"), id_of("bob")]))
+    _, opening = chain.open("alice")
+    assert codes(chain.commit(bring, opening)) == ["executed", "executed"]
+    refused = chain.do(member, "roster.bring", users=[id_of("carol")])
+    assert (refused.ok, refused.code) == (False, "quota")
+    assert opening_of(chain, "carol") == "not admitted"
+    assert chain.do(member, "roster.bring", users=[id_of("alice")]).value == {"users": 2}, (
+        "twice is once"
+    )
+    other = chain.session("member2")
+    assert chain.do(other, "roster.dismiss", users=[id_of("bob")]).code == "not yours"
+    assert chain.do(member, "roster.dismiss", users=[id_of("bob")]).value == {"users": 1}
+    assert opening_of(chain, "bob") == "not admitted"
+    assert chain.ask("member1", "roster.users") == [id_of("alice")]
+
+
+def test_a_user_brings_nobody() -> None:
+    chain = closed()
+    chain.once("member0", "roster.bring", users=[id_of("alice")])
+    assert chain.once("alice", "roster.bring", users=[id_of("mallory")]).code == "not a member"
+    assert opening_of(chain, "mallory") == "not admitted"
+
+
+def test_members_vote_users_in_and_out_and_a_members_users_go_with_it() -> None:
+    chain = closed()
+    chain.once("member3", "roster.bring", users=[id_of("bob"), id_of("carol")])
+    decide(chain, "add_users", (("users", (person("alice").id, person("bob").id)),))
+    decide(chain, "remove_member", (("name", "member3"),))
+    assert [opening_of(chain, who) for who in ("alice", "bob", "carol", "member3")] == [
+        "executed",
+        "executed",
+        "not admitted",
+        "not admitted",
+    ]
+    decide(chain, "remove_users", (("users", (person("alice").id,)),))
+    assert opening_of(chain, "alice") == "not admitted"
+
+
+def test_members_can_open_and_close_the_service() -> None:
+    chain = closed()
+    decide(chain, "set_limit", (("name", "open_admission"), ("value", 1)))
+    assert opening_of(chain, "anybody") == "executed"
+    decide(chain, "set_limit", (("name", "open_admission"), ("value", 0)))
+    assert opening_of(chain, "anybody") == "not admitted"
+
+
+def test_one_identity_opens_so_many_sessions_in_an_epoch_one_shots_too() -> None:
+    chain = closed(sessions_per_identity=3)
+    chain.once("member0", "roster.bring", users=[id_of("alice"), id_of("bob")])
+    found = [opening_of(chain, "alice", close=number == 1) for number in range(5)]
+    assert found == ["executed"] * 3 + ["too many sessions"] * 2
+    assert opening_of(chain, "bob") == "executed"
+
+
+@pytest.mark.parametrize(
+    ("limits", "calls"),
+    [
+        ({"entries_per_user": 2}, [("payments.open", {"account": name}) for name in "abc"]),
+        ({"bytes_per_user": 2_200}, [("payments.open", {"account": name}) for name in "abc"]),
+        (
+            {"bytes_per_user": 1_000},
+            [
+                ("records.append", {"collection": "c", "contents": "x" * size})
+                for size in (200, 200, 400)
+            ],
+        ),
+        (
+            {"entries_per_user": 3},
+            [("records.append", {"collection": "c", "contents": "x", "tags": ["t"]})] * 2,
+        ),
+    ],
+)
+def test_what_an_identity_adds_to_the_state_is_bounded_and_the_refusal_is_sealed(
+    limits: dict[str, int], calls: list[tuple[str, dict[str, Any]]]
+) -> None:
+    chain = closed(**limits)
+    chain.once("member0", "roster.bring", users=[id_of("alice")])
+    session = chain.session("alice")
+    results = [chain.do(session, name, **arguments) for name, arguments in calls]
+    assert [one.ok for one in results] == [True] * (len(calls) - 1) + [False]
+    assert results[-1].code == "quota"
+    kept = chain.ask("alice", "roster.standing")
+    assert kept["entries"] <= kept["entries_max"]
+    assert kept["bytes"] <= kept["bytes_max"]
+    assert chain.once("member0", *calls[0][:1], **calls[0][1]).ok, "a member has a quota of its own"
+
+
+def test_who_pays_into_new_accounts_of_others_is_charged_for_them() -> None:
+    chain = closed(entries_per_user=3)
+    chain.once("member0", "roster.bring", users=[id_of("alice")])
+    chain.once("member0", "payments.issue", to="alice", amount=100)
+    session = chain.session("alice")
+    paid = [
+        chain.do(session, "payments.transfer", to=f"stranger{number}", amount=1).ok
+        for number in range(5)
+    ]
+    assert paid == [True] * 3 + [False] * 2
+    assert chain.do(session, "payments.transfer", to="stranger0", amount=1).ok
+
+
+def test_every_replica_decides_alike_whether_it_executes_or_applies() -> None:
+    chain = closed(sessions_per_identity=2, entries_per_user=2)
+    member = chain.session("member0")
+    _, bring = member.seal_call(chain.call("roster.bring", users=[id_of("alice")]))
+    openings = [chain.open("alice", close=number % 2 == 0)[1] for number in range(4)]
+    stranger = chain.open("mallory")[1]
+    chain.commit(bring, *openings, stranger)
+    executing, applying = chain.new_executor(1), chain.new_executor(2)
+    for made, outcome in zip(chain.blocks, chain.outcomes, strict=True):
+        run = chain.run_of(made, parent=executing.header)
+        (again,) = executing.execute(run, [made.batches])
+        assert again.encode() == outcome.encode()
+        applying.apply(made.header, outcome)
+    assert executing.state_digest() == applying.state_digest() == chain.executor.state_digest()
+    late = chain.open("alice")[1]
+    made = chain.make({0: [[late]]})
+    found = [
+        one.execute(chain.run_of(made, parent=one.header), [made.batches])[0]
+        for one in (executing, applying)
+    ]
+    assert [codes(outcome) for outcome in found] == [["too many sessions"]] * 2

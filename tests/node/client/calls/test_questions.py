@@ -1,0 +1,286 @@
+"""Queries, receipts, single envelopes, blocks: what can be checked is checked, what fails is asked
+elsewhere."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.enclave.chain import person
+from tests.node.client.ledger import Service, running
+
+from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.types import Height, TransactionId
+from strongroom.enclave.formats.envelope import OPENING, QUERY, SESSION_QUERY, Query, read_envelope
+from strongroom.enclave.outside.receipts import verify_receipt
+from strongroom.node.client import Client, NotTrusted, ProgramFailed
+from strongroom.node.client.calls.waiting import receipt_pauses
+from strongroom.node.faults import NotFound, NotYet
+from strongroom.node.rpc.limits import RpcLimits
+
+ALICE, BOB = person("alice"), person("bob")
+FUNDS = 1_000
+
+
+@asynccontextmanager
+async def funded(directory: Path, **options: Any) -> AsyncIterator[tuple[Service, Client]]:
+    async with running(directory) as service:
+        service.fund(ALICE, FUNDS)
+        async with Client.connect(directory, ALICE, first_endpoint=0, **options) as client:
+            yield service, client
+
+
+# --- queries --------------------------------------------------------------------------------------
+
+
+async def test_a_query_names_height_root_and_node(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        answer = await client.query("payments.balance")
+        executor = service.orderer.chain.executor
+        assert (answer.value, answer.height, answer.root, answer.node) == (
+            FUNDS,
+            executor.height,
+            executor.root,
+            "n0",
+        )
+
+
+async def test_a_query_stands_alone_until_a_session_stands_and_then_goes_in_it(
+    tmp_path: Path,
+) -> None:
+    async with funded(tmp_path) as (service, client):
+        service.nodes[0].queries.clear()
+        await client.query("payments.balance")
+        await client.call("payments.transfer", to=BOB.id, amount=1)
+        await client.query("payments.balance")
+        assert [read_envelope(envelope)[1] for envelope in service.nodes[0].queries] == [
+            QUERY,
+            SESSION_QUERY,
+        ]
+
+
+async def test_a_query_whose_session_a_node_does_not_know_is_asked_alone(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        await client.call("payments.transfer", to=BOB.id, amount=1)
+        service.nodes[0].forgets_sessions = True
+        assert (await client.query("payments.balance")).value == FUNDS - 1
+
+
+async def test_a_query_demands_at_least_what_the_client_has_seen(tmp_path: Path) -> None:
+    """T06."""
+    async with funded(tmp_path) as (service, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        assert client.height == done.height
+        old = service.orderer.chain.new_executor()
+        service.nodes[0].executor = old
+        assert (await client.query("payments.balance")).value == FUNDS - 1
+        assert client.node == "n1"
+
+
+async def test_an_answer_from_below_the_demanded_height_is_refused(tmp_path: Path) -> None:
+    """T06: an enclave would not give it; the client checks all the same."""
+    async with funded(tmp_path) as (service, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        questions = client._way.questions
+        genuine = questions._seal
+
+        def without_demand(query: Query, *, alone: bool) -> Any:
+            return genuine(Query(query.call), alone=True)
+
+        questions._seal = without_demand  # type: ignore[method-assign]
+        service.nodes[0].executor = service.orderer.chain.new_executor()
+        with pytest.raises(NotTrusted) as caught:
+            await client.query("payments.balance", at_least=done.height)
+        assert caught.value.reason == "answer"
+
+
+async def test_an_answer_to_another_query_is_refused(tmp_path: Path) -> None:
+    """T07."""
+    async with funded(tmp_path) as (service, client):
+        service.nodes[0].query_answer = await service.nodes[1].answer_for(BOB)
+        with pytest.raises(NotTrusted) as caught:
+            await client.query("payments.balance")
+        assert caught.value.reason == "answer"
+
+
+async def test_a_height_that_no_node_has_is_not_yet(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+        with pytest.raises(NotYet):
+            await client.query("payments.balance", at_least=1_000)
+
+
+async def test_a_programs_refusal_of_a_query_is_an_error_with_its_code(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+        with pytest.raises(ProgramFailed) as caught:
+            await client.query("payments.balance", account=f"id:{BOB.id.hex()}")
+        assert caught.value.code == "not the owner"
+
+
+# --- receipts -------------------------------------------------------------------------------------
+
+
+async def test_a_receipt_is_verified_against_the_pin_and_names_this_result(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        verified = verify_receipt(await done.receipt(), client.service.pin)
+        assert (verified.id, verified.height, verified.index) == (done.id, done.height, done.index)
+        assert (await client.receipt(done.id)).leaf.id == done.id
+
+
+async def test_a_place_that_no_quorum_certified_is_found_out_by_the_receipt(tmp_path: Path) -> None:
+    """P2, P7."""
+    async with funded(tmp_path) as (service, client):
+        service.orderer.doctor = lambda _, place: replace(place, height=Height(place.height + 1))
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        with pytest.raises(ReceiptInvalid):
+            await done.receipt()
+
+
+async def test_a_receipt_of_another_transaction_is_refused(tmp_path: Path) -> None:
+    """P7."""
+    async with funded(tmp_path) as (service, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        other = await client.call("payments.transfer", to=BOB.id, amount=1)
+        genuine = service.nodes[0].receipt
+        service.nodes[0].receipt = lambda id: genuine(other.id)  # type: ignore[method-assign]
+        with pytest.raises(ReceiptInvalid):
+            await done.receipt()
+        with pytest.raises(ReceiptInvalid):
+            await client.receipt(done.id)
+
+
+async def test_a_receipt_with_another_blocks_certificate_is_refused(tmp_path: Path) -> None:
+    """P7, T33."""
+    async with funded(tmp_path) as (service, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        other = await client.call("payments.transfer", to=BOB.id, amount=1)
+        genuine = service.nodes[0].receipt
+        forged = genuine(done.id) | {"certificate": genuine(other.id)["certificate"]}
+        service.nodes[0].receipt = lambda id: forged  # type: ignore[method-assign]
+        with pytest.raises(ReceiptInvalid):
+            await done.receipt()
+
+
+async def test_a_receipt_is_looked_for_soon_then_more_seldom_until_it_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def noted() -> Iterator[float]:
+        for pause in receipt_pauses():
+            waited.append(pause)
+            yield 0.0
+
+    monkeypatch.setattr("strongroom.node.client.calls.waiting.receipt_pauses", noted)
+    async with funded(tmp_path) as (service, client):
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        genuine, early = (
+            service.nodes[0].receipt,
+            [NotYet("not anchored"), NotFound("not here yet")] * 3,
+        )
+
+        def after_six_looks(id: TransactionId) -> Any:
+            if early:
+                raise early.pop()
+            return genuine(id)
+
+        service.nodes[0].receipt = after_six_looks  # type: ignore[method-assign]
+        assert (await done.receipt()).leaf.id == done.id
+    assert waited == [0.025, 0.05, 0.1, 0.2, 0.2, 0.2]
+
+
+async def test_a_receipt_of_nothing_is_not_found(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+        with pytest.raises(NotFound):
+            await client.receipt(bytes(32))
+
+
+# --- single envelopes -----------------------------------------------------------------------------
+
+
+async def test_a_submitted_call_is_found_later_by_its_id(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        id = await client.submit("payments.transfer", to=BOB.id, amount=3)
+        while id not in service.orderer.places:
+            await asyncio.sleep(0)
+        (envelope,) = service.nodes[0].submitted[0]
+        assert read_envelope(envelope)[1] == OPENING
+        found = await client.query("system.result", id=id)
+        assert found.value["result"] == {"balance": FUNDS - 3}
+
+
+# --- blocks ---------------------------------------------------------------------------------------
+
+
+async def _heights(client: Client, count: int, after: int | None) -> list[int]:
+    heights: list[int] = []
+    async with aclosing(client.blocks(after)) as blocks:
+        async for block in blocks:
+            heights.append(block["height"])
+            if len(heights) == count:
+                break
+    return heights
+
+
+async def test_blocks_come_in_order_from_a_height_on(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+        for _ in range(3):
+            await client.call("payments.transfer", to=BOB.id, amount=1)
+        assert await _heights(client, 6, after=1) == [2, 3, 4, 5, 6, 7]
+
+
+async def test_blocks_follow_the_chain_as_it_grows(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+        following = asyncio.create_task(_heights(client, 2, after=None))
+        while not following.done():
+            await client.call("payments.transfer", to=BOB.id, amount=1)
+        first, second = following.result()
+        assert second == first + 1
+
+
+async def test_what_a_slow_reader_missed_is_fetched(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        for index in range(4):
+            service.limits = RpcLimits(subscription_behind_max=2, shutdown_seconds_max=0.2)
+            await service.stop(index)
+            await service.start(index)
+        for _ in range(5):
+            await client.call("payments.transfer", to=BOB.id, amount=1)
+        assert await _heights(client, 11, after=0) == list(range(1, 12))
+
+
+async def test_blocks_go_on_at_another_node_without_a_gap(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        await client.call("payments.transfer", to=BOB.id, amount=1)
+        heights = []
+        async with aclosing(client.blocks(after=0)) as blocks:
+            async for block in blocks:
+                heights.append(block["height"])
+                if len(heights) == 2:
+                    await service.stop(0)
+                    await client.call("payments.transfer", to=BOB.id, amount=1)
+                if len(heights) == 5:
+                    break
+        assert heights == [1, 2, 3, 4, 5]
+
+
+async def test_a_block_that_does_not_follow_the_one_before_is_refused(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        await client.call("payments.transfer", to=BOB.id, amount=1)
+        genuine = service.nodes[0].block_reading
+        service.nodes[0].block_reading = _with_header(genuine, genuine(1)()["header"])  # type: ignore[method-assign]
+        assert await _heights(client, 3, after=0) == [1, 2, 3]
+        assert client.node == "n1"
+
+
+def _with_header(genuine: Callable[..., Callable[[], dict[str, Any]]], header: bytes) -> Any:
+    def reading(
+        height_or_hash: int | bytes, *, transactions: bool = True
+    ) -> Callable[[], dict[str, Any]]:
+        describe = genuine(height_or_hash, transactions=transactions)
+        return lambda: {**describe(), "header": header}
+
+    return reading

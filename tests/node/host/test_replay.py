@@ -1,0 +1,75 @@
+"""What the disk says at a start, to an enclave that may lack what it takes to believe it (PROTOCOL
+§6)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.enclave.chain import Chain
+
+from strongroom.consensus.types import Height
+from strongroom.enclave.door.requests import Refusal
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.node.host.replay import Replayed, replay
+from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.sync.snapshots import SnapshotFolder
+
+BLOCKS = 5
+
+
+class Lacks:
+    """An enclave that refuses what it is to take over."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    async def apply(self, *_: object) -> None:
+        raise Refusal(self.kind, "", "no secrets of epoch 0")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[tuple[Chain, BlockStore, WriteAheadLog, SnapshotFolder]]:
+    """Of a node that recorded everything that five blocks anchor."""
+    chain = Chain()
+    for _ in range(BLOCKS):
+        chain.commit()
+    store = BlockStore.open(tmp_path, lambda _: ())
+    for made in chain.blocks:
+        store.append_block(
+            made.header.height,
+            StoredBlock(made.header, chain.certificate(made.header), ()).encode(),
+        )
+    for outcome in chain.outcomes[: BLOCKS - 1]:
+        store.append_outcome(outcome.height, outcome.encode(), ())
+    store.sync()
+    wal = WriteAheadLog.open(tmp_path / "wal")
+    yield chain, store, wal, SnapshotFolder(tmp_path / "snapshots")
+    wal.close()
+    store.close()
+
+
+async def begin(
+    folder: tuple[Chain, BlockStore, WriteAheadLog, SnapshotFolder], enclave: Any
+) -> Replayed:
+    chain, store, wal, snapshots = folder
+    history = HistoryTree(chain.genesis.header)
+    for outcome in chain.outcomes[: BLOCKS - 1]:
+        history.append(outcome.history_leaf)
+    own = chain.genesis.validators[0].claims.node_key
+    return await replay(store, wal, history, chain.epochs, snapshots, enclave, own)
+
+
+async def test_a_joiner_that_is_started_again_before_it_was_given_keys_begins_and_follows(
+    folder: Any,
+) -> None:
+    """It records what anchors prove without any key."""
+    replayed = await begin(folder, Lacks("KeysNeeded"))
+    assert (replayed.applied, replayed.start.final.height) == (Height(0), Height(BLOCKS))
+
+
+async def test_what_an_enclave_refuses_for_another_reason_ends_the_start(folder: Any) -> None:
+    with pytest.raises(Refusal):
+        await begin(folder, Lacks("OperatorFault"))

@@ -1,0 +1,180 @@
+"""Links between nodes: by node key, whatever the epoch; one that says nothing is given up (PROTOCOL
+§3, R16)."""
+
+import asyncio
+import ssl
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.consensus import samples
+
+from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
+from strongroom.consensus.validators import EpochDescription
+from strongroom.node import tls
+from strongroom.node.config import Address
+from strongroom.node.enclave_client.calls import CheckedPeer
+from strongroom.node.machine import ports
+from strongroom.node.network.handshake import HANDSHAKE_BYTES_MAX, Wire
+from strongroom.node.network.links import SILENCE_SECONDS_MAX, SILENT_MAX, Link, Links
+
+PEER = samples.EPOCH.validators[1].node_key
+SOMEWHERE = Address("127.0.0.1", 1)
+
+
+class StandInFrames:
+    """A connection that nobody has closed, and what was said over it."""
+
+    unsent_bytes = 0
+
+    def __init__(self) -> None:
+        self.connected, self.transport = True, self
+        self.sent: list[bytes] = []
+
+    def send(self, message: bytes) -> None:
+        self.sent.append(message)
+
+    def abort(self) -> None:
+        self.connected = False
+
+
+def links() -> Links:
+    loose: dict[str, Any] = dict.fromkeys(("handshake", "on_message", "on_link"))
+    made = Links(on_lost=lambda _: None, **loose)
+    made.turn_to(samples.EPOCH)
+    return made
+
+
+@pytest.mark.parametrize(("silent_for", "dialled"), [(0.0, False), (SILENCE_SECONDS_MAX + 1, True)])
+async def test_a_member_that_says_nothing_for_long_is_dialled_anew(
+    monkeypatch: pytest.MonkeyPatch, silent_for: float, dialled: bool
+) -> None:
+    """A machine without power, or a network that drops everything, closes no connection."""
+    made, frames, dials = links(), StandInFrames(), asyncio.Event()
+    loose: Any = frames
+    heard = asyncio.get_running_loop().time() - silent_for
+    made.links[PEER] = Link(CheckedPeer(PEER, "n1", bytes(32), "good", ""), loose, heard)
+
+    async def dial(*_: object) -> bool:
+        dials.set()
+        return False
+
+    monkeypatch.setattr(Links, "_dial", dial)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    dialling = asyncio.create_task(made.dial_forever(PEER, SOMEWHERE, context))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert (dials.is_set(), frames.connected, PEER in made.links) == (
+        dialled,
+        not dialled,
+        not dialled,
+    )
+    dialling.cancel()
+    await asyncio.gather(dialling, return_exceptions=True)
+
+
+def linked(made: Links, *keys: PublicKey) -> list[StandInFrames]:
+    """Links to these nodes."""
+    streams = [StandInFrames() for _ in keys]
+    for key, stream in zip(keys, streams, strict=True):
+        loose: Any = stream
+        made.links[key] = Link(CheckedPeer(key, key.hex()[:4], bytes(32), "good", ""), loose, 0.0)
+    return streams
+
+
+def later_epoch() -> EpochDescription:
+    """The samples' epoch without its first member: everybody else's index is another one."""
+    return replace(
+        samples.EPOCH, epoch=Epoch(samples.EPOCH.epoch + 1), validators=samples.EPOCH.validators[1:]
+    )
+
+
+def test_T42_after_a_change_of_epochs_an_index_means_the_new_member_and_the_link_stands() -> None:
+    """R16: a vote is counted for whoever's link it came through; indexes of the old epoch mean
+    others now."""
+    made = links()
+    first, second = (validator.node_key for validator in samples.EPOCH.validators[:2])
+    (to_first, to_second) = linked(made, first, second)
+    made.send(SignerIndex(0), b"old")
+    made.turn_to(later_epoch())
+    made.send(SignerIndex(0), b"new")
+    assert (to_first.sent, to_second.sent) == ([b"old"], [b"new"])
+    assert (made.index_of(first), made.index_of(second)) == (None, SignerIndex(0))
+    assert to_first.connected, "whoever fell out is still served"
+
+
+def test_whoever_is_linked_by_certificates_alone_shows_evidence_again_once_the_policy_is_known() -> (
+    None
+):
+    """T20, T24: a joiner judges by genesis until it knows better; links that were judged stand."""
+    made = links()
+    first, second = (validator.node_key for validator in samples.EPOCH.validators[:2])
+    (judged, certified) = linked(made, first, second)
+    made.links[second].peer = replace(made.links[second].peer, judged=False)
+    made.judge_anew()
+    assert (judged.connected, certified.connected) == (True, False)
+
+
+class Aborted(asyncio.Transport):
+    """A transport that only knows whether it was given up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_T31_who_has_proven_nothing_is_given_no_memory_for_a_large_frame() -> None:
+    """A link's frames are megabytes; before it is one, the announced length alone ends the
+    stream."""
+    announced = (HANDSHAKE_BYTES_MAX + 1).to_bytes(4, "big")
+    wire, transport = Wire(), Aborted()
+    wire.frames.connection_made(transport)
+    wire.frames.data_received(announced)
+    assert transport.aborted
+    wire, transport = Wire(), Aborted()
+    wire.frames.connection_made(transport)
+    wire.established(lambda _: None, lambda: None)
+    wire.frames.data_received(announced)
+    assert not transport.aborted
+
+
+async def test_T31_a_handshake_begins_with_the_diallers_first_word(tmp_path: Path) -> None:
+    """Until then a connection costs a place, and gives way to newer ones: the enclave is asked for
+    nothing."""
+    made, begun = links(), asyncio.Event()
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    tls.write_identity(tls.make_certificate("n0"), certificate=certificate, key=key)
+
+    def spawn(work: Coroutine[Any, Any, None]) -> None:
+        work.close()
+        begun.set()
+
+    free = ports.reserve_free(1)
+    address = Address("127.0.0.1", free.ports[0])
+    free.release()
+    listener = await made.listen(address, tls.server_context(certificate, key), spawn)
+    writers = []
+    async with asyncio.timeout(20.0):
+        for _ in range(SILENT_MAX + 5):
+            _, writer = await asyncio.open_connection(
+                address.host, address.port, ssl=tls.dial_context()
+            )
+            writers.append(writer)
+        assert len(listener.guests) == SILENT_MAX
+        assert not begun.is_set()
+        writers[-1].write(b"\0\0\0\1x")
+        await begun.wait()
+        writers.append(
+            (await asyncio.open_connection(address.host, address.port, ssl=tls.dial_context()))[1]
+        )
+    listener.close()
+    for writer in writers:
+        writer.transport.abort()
+    for guest in list(listener.guests):
+        guest.drop()
+    await asyncio.sleep(0)
