@@ -29,7 +29,7 @@ class GuardRefuses(StrongroomError):
         self.statement = statement
 
 
-class Promises:
+class SafetyRules:
     """Every statement of one key in one epoch, above the final view."""
 
     def __init__(self, epoch: Epoch) -> None:

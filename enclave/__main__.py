@@ -20,14 +20,14 @@ from strongroom.consensus.errors import InvariantBroken, StrongroomError
 from strongroom.enclave.door.requests import Ending
 from strongroom.enclave.door.serve import serve
 from strongroom.enclave.execution.executor import Diverged
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
+    enter_sandbox,
     load_what_is_loaded_late,
-    raise_walls,
 )
 
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
@@ -64,12 +64,12 @@ def main() -> NoReturn:
         measurement = measure(PROGRAM_NAMES, from_source=True)
         door = socket.socket(fileno=arguments.socket)
         door.setblocking(True)
-        walls = raise_walls(door.fileno(), host_pid=arguments.host)
+        walls = enter_sandbox(door.fileno(), host_pid=arguments.host)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the enclave does not start: {fault}\n".encode())
         os._exit(Ending.NOT_STARTED)
     try:
-        core = Core(chip, measurement, walls)
+        core = Lifecycle(chip, measurement, walls)
         tune_collector()
         serve(door, core)
     except BaseException as error:

@@ -8,14 +8,14 @@ it.
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.replica.blocktree import BlockTree
 from strongroom.consensus.replica.events import CandidateRecord, Cast, Output, Proposal
-from strongroom.consensus.safety import GuardRefuses, Promises
+from strongroom.consensus.safety import GuardRefuses, SafetyRules
 from strongroom.consensus.statements import Kind, Statement
 
 
-class Voice:
+class Caster:
     """Casts of one replica."""
 
-    def __init__(self, promises: Promises, tree: BlockTree) -> None:
+    def __init__(self, promises: SafetyRules, tree: BlockTree) -> None:
         self._promises, self._tree = promises, tree
 
     def may_cast(self, statement: Statement) -> bool:

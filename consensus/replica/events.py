@@ -201,7 +201,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Equivocation:
     """Two statements by one signer that cannot both be honest (R15)."""
 
     first: Vote
@@ -209,7 +209,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneEvidence:
+class LaneFork:
     """Two batches of one lane and sequence, by digest (R15): the driver holds both, with their
     signatures."""
 
@@ -229,7 +229,7 @@ class Output:
     commit: list[Commit] = field(default_factory=list)
     relay: list[Digest] = field(default_factory=list)
     """Held batches unordered for 2Δ: send them to all, once (PROTOCOL §7)."""
-    evidence: list[Evidence | LaneEvidence] = field(default_factory=list)
+    evidence: list[Equivocation | LaneFork] = field(default_factory=list)
     """Once per signer and view, and per lane; a restart may find it again."""
     faults: list[SignerIndex] = field(default_factory=list)
     """Members whose own link had brought a vote that, verified later, was forged: score them."""

@@ -9,7 +9,7 @@ ever told is judged by silence alone.
 from strongroom.consensus.types import SignerIndex
 
 
-class Presence:
+class FailureDetector:
     """Last signs of life, as seen by one replica."""
 
     def __init__(self, members: int, own: SignerIndex | None, quorum: int) -> None:

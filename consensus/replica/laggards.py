@@ -13,7 +13,7 @@ FINALIZE_VOTES_RETRIED_MAX = 8
 """Own FINALIZE votes above the final block that one message repeats."""
 
 
-class Answers:
+class LaggardHelp:
     """The JUSTIFY messages of one replica."""
 
     def __init__(self, epoch: Epoch, own: SignerIndex | None, proofs: Proofs, tally: Tally) -> None:

@@ -16,7 +16,7 @@ from strongroom.consensus.blocks import (
     LaneTip,
     initial_cut,
 )
-from strongroom.consensus.replica.events import LaneEvidence
+from strongroom.consensus.replica.events import LaneFork
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence
 
 Cut = tuple[LaneTip, ...]
@@ -58,7 +58,7 @@ class Lanes:
         self._after: dict[tuple[Lane, Digest], list[Digest]] = {}
         self._at: dict[tuple[Lane, Sequence], list[Digest]] = {}
         self._frozen: set[Lane] = set()
-        self._untold: list[LaneEvidence] = []
+        self._untold: list[LaneFork] = []
 
     def add(self, header: BatchHeader) -> None:
         """Take a durable batch; one of another epoch, of no lane, or below the final cut is
@@ -78,7 +78,7 @@ class Lanes:
         twins.append(header.digest)
         if len(twins) > 1 and lane not in self._frozen:
             self._frozen.add(lane)
-            self._untold.append(LaneEvidence(lane, twins[0], twins[1]))
+            self._untold.append(LaneFork(lane, twins[0], twins[1]))
 
     def __contains__(self, digest: Digest) -> bool:
         return digest in self._held
@@ -88,7 +88,7 @@ class Lanes:
         """Lanes of which two branches were seen."""
         return frozenset(self._frozen)
 
-    def take_forks(self) -> list[LaneEvidence]:
+    def take_forks(self) -> list[LaneFork]:
         """The forks that were not told yet, each lane's first alone."""
         untold, self._untold = self._untold, []
         return untold

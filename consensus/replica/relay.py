@@ -16,7 +16,7 @@ WAITING_MAX = 256
 """Certificates that wait; the oldest goes unsent when there are more."""
 
 
-class Spreading:
+class Relay:
     """What one member has to pass on, and to whom."""
 
     def __init__(self, others: tuple[SignerIndex, ...]) -> None:

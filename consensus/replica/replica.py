@@ -22,7 +22,7 @@ from strongroom.consensus.messages import (
     StatusBody,
     VoteMessage,
 )
-from strongroom.consensus.replica.caster import Voice
+from strongroom.consensus.replica.caster import Caster
 from strongroom.consensus.replica.events import (
     BatchHeld,
     CertificateRecord,
@@ -40,13 +40,13 @@ from strongroom.consensus.replica.events import (
     Unlinked,
     Work,
 )
-from strongroom.consensus.replica.failure_detector import Presence
-from strongroom.consensus.replica.laggards import Answers
+from strongroom.consensus.replica.failure_detector import FailureDetector
+from strongroom.consensus.replica.laggards import LaggardHelp
 from strongroom.consensus.replica.lanes import HeldBatch
 from strongroom.consensus.replica.proposals import ahead_ms, build_header
 from strongroom.consensus.replica.ranges import check_links
-from strongroom.consensus.replica.relay import Spreading
-from strongroom.consensus.replica.state import GAPS_MAX, Holdings, ReplicaConfig
+from strongroom.consensus.replica.relay import Relay
+from strongroom.consensus.replica.state import GAPS_MAX, ReplicaConfig, ReplicaState
 from strongroom.consensus.replica.tally import VIEWS_AHEAD_MAX, VIEWS_BEHIND_MAX, Count
 from strongroom.consensus.replica.validity import Bad, Ok
 from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
@@ -60,17 +60,19 @@ past it (R2)."""
 _Rest = CertificateRequest | BlockMessage | Status | RangeRequest
 
 
-class Replica(Holdings):
+class Replica(ReplicaState):
     """One member of the quorum, for one epoch."""
 
     def __init__(self, config: ReplicaConfig) -> None:
         super().__init__(config)
-        self._answers = Answers(self._epoch, self._own, self._proofs, self._tally)
-        self._voice = Voice(self._promises, self._tree)
-        self._spreading = Spreading(self._others)
+        self._answers = LaggardHelp(self._epoch, self._own, self._proofs, self._tally)
+        self._voice = Caster(self._promises, self._tree)
+        self._spreading = Relay(self._others)
         self._leader_lied = False
         self._missing_view: View | None = None
-        self._presence = Presence(len(self._members.validators), self._own, self._quorum.size)
+        self._presence = FailureDetector(
+            len(self._members.validators), self._own, self._quorum.size
+        )
         self._executed_at = 0.0
         self._wakes: list[float] = []
         self._deadline: float | None = None

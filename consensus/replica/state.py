@@ -30,8 +30,8 @@ from strongroom.consensus.replica.proposals import CLOCK_SKEW_MAX
 from strongroom.consensus.replica.records import epoch_of_record
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.replica.tally import Tally
-from strongroom.consensus.replica.work import Agenda, Demand, draw_up
-from strongroom.consensus.safety import Promises
+from strongroom.consensus.replica.work import Demand, PendingWork, draw_up
+from strongroom.consensus.safety import SafetyRules
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
@@ -72,7 +72,7 @@ class ReplicaConfig:
 _KINDS = frozenset(int(kind) for kind in Kind)
 
 
-class Holdings:
+class ReplicaState:
     """The state of one replica in one epoch."""
 
     def __init__(self, config: ReplicaConfig) -> None:
@@ -82,7 +82,7 @@ class Holdings:
         self._epoch, self._quorum, self._settings = members.epoch, members.quorum, config.settings
         count = len(members.validators)
         self._others = tuple(SignerIndex(index) for index in range(count) if index != config.own)
-        self._promises = Promises(members.epoch)
+        self._promises = SafetyRules(members.epoch)
         self._tally = Tally(config.chain, members, config.verify)
         self._proofs = Proofs()
         self._lanes = Lanes(members.epoch, count, config.anchor.digest)
@@ -99,7 +99,7 @@ class Holdings:
         self._missing = Missing(
             members.epoch, config.own, self._others, self._tree, config.settings
         )
-        self._agenda = Agenda()
+        self._agenda = PendingWork()
         self._rest = (NO_DIGEST, 0.0)
         """The tip, and since when it is the tip, in monotonic seconds."""
         self._demand = Demand(Milliseconds(0), None)
@@ -180,7 +180,7 @@ class Holdings:
                 return header
         return self.final
 
-    def _draw_agenda(self, now: float) -> Agenda:
+    def _draw_agenda(self, now: float) -> PendingWork:
         """What waits to be done above the tip."""
         tip = self._tip()
         if tip.digest != self._rest[0]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.replica.events import Evidence
+from strongroom.consensus.replica.events import Equivocation
 from strongroom.consensus.statements import Certificate, Kind, Vote
 from strongroom.consensus.types import ChainId, Digest, PublicKey, Signature, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify
@@ -57,7 +57,7 @@ class Count:
     """What one more vote led to."""
 
     certificate: Certificate | None = None
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[Equivocation, ...] = ()
     forgers: tuple[SignerIndex, ...] = ()
     """Members whose own link had brought a vote that does not verify."""
 
@@ -125,7 +125,7 @@ class Tally:
         if not verified:
             vote.check(self._chain, self._members, self._verify)
         held_round.accused.add(vote.signer)
-        return Count(evidence=(Evidence(held.vote, vote),))
+        return Count(evidence=(Equivocation(held.vote, vote),))
 
     def _contradiction(self, held_round: _Round, contrary: _Slot, vote: Vote) -> Count:
         """NULLIFY and FINALIZE by one signer in one view; each that is forged loses its slot."""
@@ -140,7 +140,7 @@ class Tally:
             return Count(forgers=(vote.signer,) if forged else ())
         held_round.accused.add(vote.signer)
         return self._with_certificate(
-            held_round, vote, Count(evidence=(Evidence(contrary.vote, vote),))
+            held_round, vote, Count(evidence=(Equivocation(contrary.vote, vote),))
         )
 
     def _with_certificate(self, held_round: _Round, vote: Vote, count: Count) -> Count:

@@ -25,7 +25,7 @@ grows, so that a slow network makes no block after the other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Agenda:
+class PendingWork:
     """What waits to be done."""
 
     build: bool = False
@@ -72,18 +72,18 @@ def draw_up(
     settings: Settings,
     delta: float,
     now: float,
-) -> Agenda:
+) -> PendingWork:
     """What waits above `tip`, the newest notarized block whose chain is held, since `rested_at`
     (monotonic seconds)."""
     final = tree.final
     idle = demand.idle_at is not None and demand.idle_at <= now
     outside = final.time_ms < demand.until_ms or idle
     if tree.is_terminal(final):
-        return Agenda()
+        return PendingWork()
     unrest = rested_at + REST_DELTAS * delta
     settle = tip != final and (outside or unrest <= now or _advanced(tree, tip))
     if tree.is_terminal(tip):
-        return Agenda(settle=settle, arms=settle)
+        return PendingWork(settle=settle, arms=settle)
     anchor, _ = tree.newest_anchor(tip)
     throttled = (
         tip.height - final.height >= settings.depth_max
@@ -110,7 +110,7 @@ def draw_up(
     wakes = young if idle or demand.idle_at is None else [*young, demand.idle_at]
     if tip != final and not settle:
         wakes.append(unrest)
-    return Agenda(
+    return PendingWork(
         build=urgent or bool(waiting),
         settle=settle,
         arms=urgent or settle or len(young) < len(waiting),

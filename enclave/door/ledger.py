@@ -18,13 +18,13 @@ from strongroom.enclave.door.requests import Op, byte_strings, check_nothing
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.merkle import PATH_MAX
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 
 RUN_BLOCKS_MAX = 256
 STATEMENTS_MAX = 1 << 16
 
 
-def _epochs(core: Core, arguments: tuple[Any, ...]) -> object:
+def _epochs(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (entries,) = codec.fields(arguments, tuple, name="EPOCHS")
     listed = codec.listed(entries, name="entries", count_max=ENTRIES_MAX)
     return core.learner.extend([EpochEntry.from_wire(entry) for entry in listed])
@@ -39,16 +39,16 @@ def _statements(arguments: tuple[Any, ...], name: str) -> list[Statement]:
     ]
 
 
-def _recall(core: Core, arguments: tuple[Any, ...]) -> object:
+def _recall(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     core.member.recall(_statements(arguments, "RECALL"))
     return None
 
 
-def _cast(core: Core, arguments: tuple[Any, ...]) -> object:
+def _cast(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     return core.member.cast(_statements(arguments, "CAST"))
 
 
-def _forget(core: Core, arguments: tuple[Any, ...]) -> object:
+def _forget(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     epoch, view = codec.fields(arguments, int, int, name="FORGET")
     core.member.forget(
         Epoch(codec.unsigned(epoch, name="epoch")), View(codec.unsigned(view, name="view"))
@@ -56,18 +56,18 @@ def _forget(core: Core, arguments: tuple[Any, ...]) -> object:
     return None
 
 
-def _challenge(core: Core, arguments: tuple[Any, ...]) -> object:
+def _challenge(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "CHALLENGE")
     return core.learner.challenge()
 
 
-def _freshen(core: Core, arguments: tuple[Any, ...]) -> object:
+def _freshen(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (heads,) = codec.fields(arguments, tuple, name="FRESHEN")
     listed = codec.listed(heads, name="heads", count_max=VALIDATORS_MAX)
     return core.learner.freshen([Head.from_wire(head) for head in listed])
 
 
-def _apply(core: Core, arguments: tuple[Any, ...]) -> object:
+def _apply(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     headers, outcomes = codec.fields(arguments, tuple, tuple, name="APPLY")
     core.learner.apply(
         _headers(headers), byte_strings(outcomes, name="outcomes", count_max=RUN_BLOCKS_MAX)
@@ -75,13 +75,13 @@ def _apply(core: Core, arguments: tuple[Any, ...]) -> object:
     return None
 
 
-def _confirm(core: Core, arguments: tuple[Any, ...]) -> object:
+def _confirm(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     headers, certificate = codec.fields(arguments, tuple, tuple, name="CONFIRM")
     core.learner.confirm(_headers(headers), Certificate.from_wire(certificate))
     return None
 
 
-def _execute(core: Core, arguments: tuple[Any, ...]) -> object:
+def _execute(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     blocks, certificate = codec.fields(arguments, tuple, tuple, name="EXECUTE")
     run = []
     for block in codec.listed(blocks, name="run", count_max=RUN_BLOCKS_MAX):
@@ -90,7 +90,7 @@ def _execute(core: Core, arguments: tuple[Any, ...]) -> object:
     return core.member.execute(run, Certificate.from_wire(certificate))
 
 
-def _query(core: Core, arguments: tuple[Any, ...]) -> object:
+def _query(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     if (
         len(arguments) != 2
         or type(arguments[0]) is not bytes
@@ -100,7 +100,7 @@ def _query(core: Core, arguments: tuple[Any, ...]) -> object:
     return core.member.query(arguments[0], arguments[1])
 
 
-def _snapshot(core: Core, arguments: tuple[Any, ...]) -> object:
+def _snapshot(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     height, first = codec.fields(arguments, int, int, name="SNAPSHOT")
     return core.learner.snapshot(
         Height(codec.unsigned(height, name="height")),
@@ -108,7 +108,7 @@ def _snapshot(core: Core, arguments: tuple[Any, ...]) -> object:
     )
 
 
-def _load(core: Core, arguments: tuple[Any, ...]) -> object:
+def _load(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     header, leaf, path, certified, certificate, count = codec.fields(
         arguments, bytes, bytes, tuple, bytes, tuple, int, name="LOAD"
     )
@@ -124,13 +124,13 @@ def _load(core: Core, arguments: tuple[Any, ...]) -> object:
     return None
 
 
-def _load_chunk(core: Core, arguments: tuple[Any, ...]) -> object:
+def _load_chunk(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     index, chunk = codec.fields(arguments, int, bytes, name="LOAD_CHUNK")
     core.learner.load_chunk(codec.unsigned(index, name="chunk", value_max=CHUNKS_MAX), chunk)
     return None
 
 
-def _load_end(core: Core, arguments: tuple[Any, ...]) -> object:
+def _load_end(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "LOAD_END")
     core.learner.end_load()
     return None
@@ -143,7 +143,7 @@ def _headers(value: object) -> list[Header]:
     ]
 
 
-HANDLERS: dict[Op, Callable[[Core, tuple[Any, ...]], object]] = {
+HANDLERS: dict[Op, Callable[[Lifecycle, tuple[Any, ...]], object]] = {
     Op.EPOCHS: _epochs,
     Op.RECALL: _recall,
     Op.CAST: _cast,

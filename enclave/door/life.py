@@ -12,152 +12,152 @@ from strongroom.consensus.types import Digest, Height, Milliseconds
 from strongroom.consensus.validators import VALIDATORS_MAX
 from strongroom.enclave.door.requests import Op, byte_strings, check_nothing
 from strongroom.enclave.keys.identity import Identity
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 
 
-def _prepare(core: Core, arguments: tuple[Any, ...]) -> object:
+def _prepare(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     constitution, identity = codec.fields(arguments, bytes, tuple, name="PREPARE")
     return core.prepare(constitution, Identity.from_wire(identity))
 
 
-def _found(core: Core, arguments: tuple[Any, ...]) -> object:
+def _found(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     constitution, evidences = codec.fields(arguments, bytes, tuple, name="FOUND")
     return core.found(
         constitution, byte_strings(evidences, name="evidence", count_max=VALIDATORS_MAX)
     )
 
 
-def _accept(core: Core, arguments: tuple[Any, ...]) -> object:
+def _accept(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     genesis, wraps = codec.fields(arguments, bytes, bytes, name="ACCEPT")
     return core.accept(genesis, wraps)
 
 
-def _prepare_join(core: Core, arguments: tuple[Any, ...]) -> object:
+def _prepare_join(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     genesis, identity = codec.fields(arguments, bytes, tuple, name="PREPARE_JOIN")
     return core.prepare_join(genesis, Identity.from_wire(identity))
 
 
-def _unseal_successor(core: Core, arguments: tuple[Any, ...]) -> object:
+def _unseal_successor(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     sealed, genesis = codec.fields(arguments, bytes, bytes, name="UNSEAL_SUCCESSOR")
     return core.unseal_successor(sealed, genesis)
 
 
-def _take_over(core: Core, arguments: tuple[Any, ...]) -> object:
+def _take_over(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (handed,) = codec.fields(arguments, bytes, name="TAKE_OVER")
     return core.take_over(handed)
 
 
-def _hand_over(core: Core, arguments: tuple[Any, ...]) -> object:
+def _hand_over(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (nonce,) = codec.fields(arguments, bytes, name="HAND_OVER")
     return core.hand_over(codec.sized(nonce, NONCE_SIZE, name="nonce"))
 
 
-def _unseal(core: Core, arguments: tuple[Any, ...]) -> object:
+def _unseal(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     sealed, genesis = codec.fields(arguments, bytes, bytes, name="UNSEAL")
     return core.unseal(sealed, genesis)
 
 
-def _describe(core: Core, arguments: tuple[Any, ...]) -> object:
+def _describe(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "DESCRIBE")
     return core.describe()
 
 
-def _walls(core: Core, arguments: tuple[Any, ...]) -> object:
+def _walls(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "WALLS")
     return core.walls()
 
 
-def _link_evidence(core: Core, arguments: tuple[Any, ...]) -> object:
+def _link_evidence(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (nonce,) = codec.fields(arguments, bytes, name="LINK_EVIDENCE")
     return core.member.link_evidence(codec.sized(nonce, NONCE_SIZE, name="nonce"))
 
 
-def _check_link(core: Core, arguments: tuple[Any, ...]) -> object:
+def _check_link(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     evidence, nonce, time_ms = codec.fields(arguments, bytes, bytes, int, name="CHECK_LINK")
     time = Milliseconds(codec.unsigned(time_ms, name="time"))
     return core.member.check_link(evidence, codec.sized(nonce, NONCE_SIZE, name="nonce"), time)
 
 
-def _sign_link(core: Core, arguments: tuple[Any, ...]) -> object:
+def _sign_link(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     nonce, tls_key = codec.fields(arguments, bytes, bytes, name="SIGN_LINK")
     return core.member.sign_link(
         codec.sized(nonce, NONCE_SIZE, name="nonce"), codec.sized(tls_key, 32, name="tls key")
     )
 
 
-def _sign_batch(core: Core, arguments: tuple[Any, ...]) -> object:
+def _sign_batch(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (digest,) = codec.fields(arguments, bytes, name="SIGN_BATCH")
     return core.member.sign_batch(Digest(codec.sized(digest, 32, name="batch digest")))
 
 
-def _sign_status(core: Core, arguments: tuple[Any, ...]) -> object:
+def _sign_status(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (body,) = codec.fields(arguments, tuple, name="SIGN_STATUS")
     return core.member.sign_status(StatusBody.from_wire(body))
 
 
-def _sign_head(core: Core, arguments: tuple[Any, ...]) -> object:
+def _sign_head(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (body,) = codec.fields(arguments, tuple, name="SIGN_HEAD")
     return core.member.sign_head(HeadBody.from_wire(body))
 
 
-def _attest(core: Core, arguments: tuple[Any, ...]) -> object:
+def _attest(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     height, block, rpc, peer = codec.fields(arguments, int, bytes, str, str, name="ATTEST")
     digest = Digest(codec.sized(block, 32, name="block digest"))
     return core.member.attest(Height(codec.unsigned(height, name="height")), digest, rpc, peer)
 
 
-def _keys_challenge(core: Core, arguments: tuple[Any, ...]) -> object:
+def _keys_challenge(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "KEYS_CHALLENGE")
     return core.member.keys_challenge()
 
 
-def _keys_proof(core: Core, arguments: tuple[Any, ...]) -> object:
+def _keys_proof(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (nonce,) = codec.fields(arguments, bytes, name="KEYS_PROOF")
     return core.member.keys_proof(codec.sized(nonce, NONCE_SIZE, name="nonce"))
 
 
-def _keys_give(core: Core, arguments: tuple[Any, ...]) -> object:
+def _keys_give(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     evidence, nonce, time_ms = codec.fields(arguments, bytes, bytes, int, name="KEYS_GIVE")
     time = Milliseconds(codec.unsigned(time_ms, name="time"))
     return core.member.keys_give(evidence, codec.sized(nonce, NONCE_SIZE, name="nonce"), time)
 
 
-def _keys_take(core: Core, arguments: tuple[Any, ...]) -> object:
+def _keys_take(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (wrapped,) = codec.fields(arguments, bytes, name="KEYS_TAKE")
     return core.member.keys_take(wrapped)
 
 
-def _refresh(core: Core, arguments: tuple[Any, ...]) -> object:
+def _refresh(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "REFRESH")
     return core.member.refresh()
 
 
-def _leave(core: Core, arguments: tuple[Any, ...]) -> object:
+def _leave(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "LEAVE")
     return core.member.leave()
 
 
-def _duties(core: Core, arguments: tuple[Any, ...]) -> object:
+def _duties(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     (wall_ms,) = codec.fields(arguments, int, name="DUTIES")
     return core.member.duties(codec.unsigned(wall_ms, name="wall clock"))
 
 
-def _governance(core: Core, arguments: tuple[Any, ...]) -> object:
+def _governance(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "GOVERNANCE")
     return core.member.governance_document()
 
 
-def _seal(core: Core, arguments: tuple[Any, ...]) -> object:
+def _seal(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "SEAL")
     return core.member.sealed()
 
 
-def _status(core: Core, arguments: tuple[Any, ...]) -> object:
+def _status(core: Lifecycle, arguments: tuple[Any, ...]) -> object:
     check_nothing(arguments, "STATUS")
     return core.learner.status()
 
 
-HANDLERS: dict[Op, Callable[[Core, tuple[Any, ...]], object]] = {
+HANDLERS: dict[Op, Callable[[Lifecycle, tuple[Any, ...]], object]] = {
     Op.PREPARE: _prepare,
     Op.FOUND: _found,
     Op.ACCEPT: _accept,

@@ -15,7 +15,7 @@ from strongroom.enclave.door.requests import (
     encode_answer,
     encode_refusal,
 )
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 
 HANDLERS = life.HANDLERS | ledger.HANDLERS
 """What each request does; every Op stands in one of the two."""
@@ -41,7 +41,7 @@ class Unforeseen(StrongroomError):
     nothing was changed."""
 
 
-def serve(door: socket.socket, core: Core) -> None:
+def serve(door: socket.socket, core: Lifecycle) -> None:
     """Answer requests in order until the host closes its end; then return, which ends the process.
 
     Raises:
@@ -55,7 +55,7 @@ def serve(door: socket.socket, core: Core) -> None:
         door.sendall(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
 
 
-def answer_to(core: Core, request: bytes) -> bytes:
+def answer_to(core: Lifecycle, request: bytes) -> bytes:
     """One request's answer or refusal; what is refused has changed nothing.
 
     Of an APPLY of several outcomes those before the one that is refused stand: provisional like all

@@ -31,7 +31,7 @@ from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.history import HistoryLeaf, genesis_leaf
 from strongroom.enclave.formats.outcome import LEAF_PREFIX, Code, Outcome, outcome_root
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
-from strongroom.enclave.formats.snapshot import RECENT_MAX, Standing, Table, Tables
+from strongroom.enclave.formats.snapshot import RECENT_MAX, ExecutorState, Table, Tables
 from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
 from strongroom.enclave.governance.book import governance
 from strongroom.enclave.governance.governance import Governance
@@ -217,7 +217,7 @@ class Executor:
             self._turn(header)
         self._advance(header, outcome.history_leaf)
 
-    def load(self, standing: Standing, tables: Tables, root: Digest) -> None:
+    def load(self, standing: ExecutorState, tables: Tables, root: Digest) -> None:
         """Go on from a snapshot instead of from genesis; the caller has shown that a quorum named
         its root.
 
@@ -449,10 +449,10 @@ class Executor:
                 self._standing(due), self._copy(), self._keyring.of(header.epoch).snapshot_box
             )
 
-    def _standing(self, due: Height) -> Standing:
+    def _standing(self, due: Height) -> ExecutorState:
         recent = tuple((height, root, self._blocks[height]) for height, root in self._roots.items())
         sessions = self._tables.standing()
-        return Standing(
+        return ExecutorState(
             header=self._header,
             peaks=self._history.peaks,
             recent=recent,

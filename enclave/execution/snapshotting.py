@@ -17,8 +17,8 @@ from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Height
 from strongroom.enclave.formats.snapshot import (
     CHUNK_BYTES,
     CHUNKS_MAX,
+    ExecutorState,
     SnapshotBox,
-    Standing,
     Table,
     chunk_hash,
     frame,
@@ -41,7 +41,7 @@ class Capture:
     """One snapshot on its way: encoded by the middle of its heights, sealed by the last of them."""
 
     def __init__(
-        self, standing: Standing, tables: list[Table], chain: ChainId, box: DeterministicBox
+        self, standing: ExecutorState, tables: list[Table], chain: ChainId, box: DeterministicBox
     ) -> None:
         self.height, self.due = standing.header.height, standing.due
         self._half = Height((self.height + self.due) // 2)
@@ -166,7 +166,7 @@ class Snapshots:
         )
         return None if height % blocks or height < busy else Height(height + blocks)
 
-    def begin(self, standing: Standing, tables: list[Table], box: DeterministicBox) -> None:
+    def begin(self, standing: ExecutorState, tables: list[Table], box: DeterministicBox) -> None:
         """Begin the one of the newest height; an older one that nobody took is let go of."""
         self._finished, self._named = self._current, None
         self._current = Capture(standing, tables, self._chain, box)

@@ -46,7 +46,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Standing:
+class ExecutorState:
     """Where an executor stands after a height: all but its maps' and sessions' rows."""
 
     header: Header
@@ -66,7 +66,7 @@ class Standing:
         )
 
     @classmethod
-    def decode(cls, data: bytes) -> "Standing":
+    def decode(cls, data: bytes) -> "ExecutorState":
         """Read canonical bytes.
 
         Raises:
@@ -156,7 +156,7 @@ class StreamReader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._standing: Standing | None = None
+        self._standing: ExecutorState | None = None
         self.tables: dict[tuple[str, str], dict[Any, Any]] = {}
 
     def feed(self, data: bytes) -> None:
@@ -168,11 +168,11 @@ class StreamReader:
         self._buffer += data
         for framed in self._frames():
             if self._standing is None:
-                self._standing = Standing.decode(framed)
+                self._standing = ExecutorState.decode(framed)
             else:
                 self._take(framed)
 
-    def end(self) -> Standing:
+    def end(self) -> ExecutorState:
         """All was fed: the standing.
 
         Raises:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from strongroom.enclave.governance import admission, proposals, public, registry, succession
-from strongroom.enclave.governance.hearing import Hearing
+from strongroom.enclave.governance.hearing import ActionContext
 
-ACTIONS: Mapping[str, Callable[[Hearing], object]] = {
+ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.PROPOSE: proposals.propose,
     public.BALLOT: proposals.ballot,
     public.WITHDRAW: proposals.withdraw,

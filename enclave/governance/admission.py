@@ -12,7 +12,12 @@ from strongroom.consensus.types import KEY_SIZE, Height, Milliseconds, PublicKey
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
-from strongroom.enclave.governance.hearing import Bench, Hearing, checked_hybrid, checked_size
+from strongroom.enclave.governance.hearing import (
+    ActionContext,
+    GovernanceView,
+    checked_hybrid,
+    checked_size,
+)
 from strongroom.enclave.governance.records import RECENT_BLOCKS, Node, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.primitives import digest
@@ -24,7 +29,7 @@ ADDRESS_SIZE_MAX = 256
 """Characters of an address, each one byte."""
 
 
-def attest(hearing: Hearing) -> tuple[str, str]:
+def attest(hearing: ActionContext) -> tuple[str, str]:
     """Admit a node, or note that one attested again; (name, status).
 
     Raises:
@@ -46,7 +51,7 @@ def attest(hearing: Hearing) -> tuple[str, str]:
     return node.name, str(node.status)
 
 
-def _judge(hearing: Hearing, evidence: bytes) -> VerifiedEnclave:
+def _judge(hearing: ActionContext, evidence: bytes) -> VerifiedEnclave:
     """The verdict on evidence over a recent block, which must not be older than the policy
     allows."""
     bench, block = hearing.bench, hearing.block
@@ -68,7 +73,7 @@ def _judge(hearing: Hearing, evidence: bytes) -> VerifiedEnclave:
         refuse(error.reason, "the evidence does not meet the policy: see the reason code")
 
 
-def _admit(hearing: Hearing, enclave: VerifiedEnclave) -> Node:
+def _admit(hearing: ActionContext, enclave: VerifiedEnclave) -> Node:
     _make_room(hearing.bench, hearing.block.height)
     claims = enclave.claims
     for other in hearing.book.nodes():
@@ -89,7 +94,7 @@ def _admit(hearing: Hearing, enclave: VerifiedEnclave) -> Node:
     )
 
 
-def _renew(hearing: Hearing, enclave: VerifiedEnclave, known: Node) -> Node:
+def _renew(hearing: ActionContext, enclave: VerifiedEnclave, known: Node) -> Node:
     claims, bench = enclave.claims, hearing.bench
     if known.status is Status.REMOVED:
         refuse(Ground.REMOVED, "this node was removed: join with new keys")
@@ -143,7 +148,7 @@ def registered(
     )
 
 
-def check_vote_key(bench: Bench, node_key: PublicKey, vote_key: PublicKey) -> None:
+def check_vote_key(bench: GovernanceView, node_key: PublicKey, vote_key: PublicKey) -> None:
     """Check that a vote key is nobody else's, and no node key (T2B, T33).
 
     Raises:
@@ -161,7 +166,7 @@ def check_vote_key(bench: Bench, node_key: PublicKey, vote_key: PublicKey) -> No
                 refuse(Ground.TAKEN, "another node is ready with this key: make a new vote key")
 
 
-def _make_room(bench: Bench, height: Height) -> None:
+def _make_room(bench: GovernanceView, height: Height) -> None:
     """Forget the node that was removed first, when the registry is full.
 
     Its admission refers to a block that is no longer a recent one, so nobody can replay it.
@@ -182,6 +187,6 @@ def _make_room(bench: Bench, height: Height) -> None:
     bench.book.delete(REFRESHES, oldest.node_key)
 
 
-def _is_over(bench: Bench, node: Node, height: Height) -> bool:
+def _is_over(bench: GovernanceView, node: Node, height: Height) -> bool:
     member = bench.tenure.description.index_of(node.node_key) is not None
     return not member and node.removed_height + RECENT_BLOCKS < height

@@ -8,7 +8,7 @@ only now looks comes to the same answer as one that looked long ago.
 from dataclasses import dataclass
 
 from strongroom.consensus.types import Milliseconds
-from strongroom.enclave.governance.hearing import Bench
+from strongroom.enclave.governance.hearing import GovernanceView
 from strongroom.enclave.governance.proposals import next_activation_ms
 from strongroom.enclave.governance.records import Status
 from strongroom.enclave.governance.succession import READY_MS
@@ -17,7 +17,7 @@ NEVER = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agenda:
+class Deadlines:
     """When the end of a block has something to do; NEVER where nothing waits."""
 
     time_ms: int
@@ -30,7 +30,7 @@ class Agenda:
     """Active clock: evidence grows too old to stay, so that a block is worth making for it."""
 
 
-def draw_up(bench: Bench, since_ms: Milliseconds) -> Agenda:
+def draw_up(bench: GovernanceView, since_ms: Milliseconds) -> Deadlines:
     """What comes after the active clock showed `since_ms`."""
     book, winner = bench.book, bench.book.winner
     moments = [next_activation_ms(bench), book.grace_until_ms]
@@ -39,7 +39,7 @@ def draw_up(bench: Bench, since_ms: Milliseconds) -> Agenda:
     blocks = book.limit("epoch_blocks")
     counts = bool(blocks) and book.due is None and not bench.frozen
     suspensions, expiries = _ages(bench)
-    return Agenda(
+    return Deadlines(
         time_ms=min((moment for moment in moments if moment), default=NEVER),
         height=bench.tenure.anchor_height + blocks if counts else NEVER,
         active_ms=min(
@@ -49,7 +49,7 @@ def draw_up(bench: Bench, since_ms: Milliseconds) -> Agenda:
     )
 
 
-def _ages(bench: Bench) -> tuple[list[int], list[int]]:
+def _ages(bench: GovernanceView) -> tuple[list[int], list[int]]:
     """When nodes' evidence comes of age, and when it expires, on the active clock."""
     if bench.frozen:
         return [], []

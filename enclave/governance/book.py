@@ -13,13 +13,13 @@ from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.access import Access
 from strongroom.enclave.governance.records import (
     Due,
+    EpochRecord,
     Node,
     Offer,
     Proposal,
     ProposalStatus,
     Ready,
     Status,
-    Tenure,
     Winner,
     Wish,
 )
@@ -43,16 +43,16 @@ _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node
 _EPOCHS_SHOWN_MAX = 256
 
 
-class Book(Access):
+class Tables(Access):
     """Typed access to the maps of governance."""
 
-    def tenure(self, name: str = "tenure") -> Tenure | None:
+    def tenure(self, name: str = "tenure") -> EpochRecord | None:
         """The current epoch; with ``before`` the one before it."""
         value = self.standing(name)
         if value is None:
             return None
         description, public_key, height, time_ms, reason, offer = value
-        return Tenure(
+        return EpochRecord(
             description=EpochDescription.decode(description),
             public_key=public_key,
             anchor_height=Height(height),
@@ -61,7 +61,7 @@ class Book(Access):
             offer=Digest(offer),
         )
 
-    def begin(self, tenure: Tenure) -> None:
+    def begin(self, tenure: EpochRecord) -> None:
         """A new epoch: the current one becomes the one before."""
         current = self.get(STANDING, "tenure")
         if current is not None:

@@ -10,7 +10,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.changes import dry_run
-from strongroom.enclave.governance.hearing import Bench
+from strongroom.enclave.governance.hearing import GovernanceView
 from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Arguments, Node, Proposal, Status
 from strongroom.enclave.governance.rules import Rules
@@ -188,7 +188,7 @@ class Document(NamedTuple):
         )
 
 
-def build_document(bench: Bench, deadline_ms: int) -> Document:
+def build_document(bench: GovernanceView, deadline_ms: int) -> Document:
     """The document of a state."""
     book, tenure = bench.book, bench.tenure
     rules = book.rules
@@ -217,7 +217,7 @@ def build_document(bench: Bench, deadline_ms: int) -> Document:
     )
 
 
-def _nodes(bench: Bench) -> tuple[NodeEntry, ...]:
+def _nodes(bench: GovernanceView) -> tuple[NodeEntry, ...]:
     roll, now_ms = bench.roll, bench.clock.now_ms
     names = tuple(Node.__dataclass_fields__)
 
@@ -231,7 +231,7 @@ def _nodes(bench: Bench) -> tuple[NodeEntry, ...]:
     return tuple(entry(node) for node in roll.nodes)
 
 
-def _proposal(bench: Bench, one: Proposal, names: dict[Any, str]) -> ProposalEntry:
+def _proposal(bench: GovernanceView, one: Proposal, names: dict[Any, str]) -> ProposalEntry:
     return ProposalEntry(
         id=one.id,
         digest=one.digest,
@@ -247,7 +247,7 @@ def _proposal(bench: Bench, one: Proposal, names: dict[Any, str]) -> ProposalEnt
     )
 
 
-def _due(bench: Bench) -> DueEntry | None:
+def _due(bench: GovernanceView) -> DueEntry | None:
     book = bench.book
     due, winner, wish = book.due, book.winner, book.wish
     if due is None:

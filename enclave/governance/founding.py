@@ -2,8 +2,8 @@
 
 from strongroom.consensus.types import NO_DIGEST, Height
 from strongroom.enclave.governance.admission import registered
-from strongroom.enclave.governance.hearing import Bench
-from strongroom.enclave.governance.records import Status, Tenure
+from strongroom.enclave.governance.hearing import GovernanceView
+from strongroom.enclave.governance.records import EpochRecord, Status
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.governance import WRAPS
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
@@ -12,12 +12,12 @@ FOUNDED = "founded"
 """Why epoch 0 began."""
 
 
-def enter(bench: Bench, genesis: VerifiedGenesis) -> None:
+def enter(bench: GovernanceView, genesis: VerifiedGenesis) -> None:
     """Fill empty maps: rules, epoch 0, its validators and the wrap keys that they named."""
     bench.clock.start(genesis.header)
     bench.book.write_rules(Rules.of(genesis.constitution))
     bench.book.begin(
-        Tenure(
+        EpochRecord(
             description=genesis.description,
             public_key=genesis.public_key,
             anchor_height=Height(0),

@@ -27,14 +27,22 @@ from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance import founding, proposals, succession
 from strongroom.enclave.governance.actions import ACTIONS
-from strongroom.enclave.governance.agenda import NEVER, Agenda, draw_up
-from strongroom.enclave.governance.book import Book
+from strongroom.enclave.governance.agenda import NEVER, Deadlines, draw_up
+from strongroom.enclave.governance.book import Tables
 from strongroom.enclave.governance.clock import ActiveClock
 from strongroom.enclave.governance.document import Document, build_document
-from strongroom.enclave.governance.hearing import Bench, Hearing
+from strongroom.enclave.governance.hearing import ActionContext, GovernanceView
 from strongroom.enclave.governance.public import Unsigned as Unsigned
 from strongroom.enclave.governance.public import read_public
-from strongroom.enclave.governance.records import BlockFacts, Due, Node, Offer, Status, Tenure, Wish
+from strongroom.enclave.governance.records import (
+    BlockFacts,
+    Due,
+    EpochRecord,
+    Node,
+    Offer,
+    Status,
+    Wish,
+)
 from strongroom.enclave.governance.rules import LIMITS, Rules
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.programs.state import State
@@ -49,10 +57,10 @@ class Governance:
 
     def __init__(self, state: State, chain: ChainId) -> None:
         self._state = state
-        self._bench = Bench(Book(state), ActiveClock(state), chain)
+        self._bench = GovernanceView(Tables(state), ActiveClock(state), chain)
         self._touched = False
         """Did a public transaction of the block at hand change something?"""
-        self._agenda: Agenda | None = None
+        self._agenda: Deadlines | None = None
         self._kept: dict[str, Any] = {}
         """What was read of the maps since they last changed."""
 
@@ -89,7 +97,7 @@ class Governance:
         """
         transaction = read_public(*fields, self._bench.chain)
         try:
-            value = ACTIONS[transaction.action](Hearing(self._bench, transaction, block))
+            value = ACTIONS[transaction.action](ActionContext(self._bench, transaction, block))
             answer = codec.encode((True, value))
             self._state.commit()
         except OF_THIS_PROCESS:
@@ -285,7 +293,7 @@ class Governance:
         return build_document(self._bench, self.deadline_ms)
 
     @property
-    def _tenure(self) -> Tenure:
+    def _tenure(self) -> EpochRecord:
         return self._keep("tenure", lambda: self._bench.tenure)
 
     def _keep(self, name: str, read: Callable[[], _T]) -> _T:

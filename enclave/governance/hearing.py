@@ -6,34 +6,40 @@ from typing import Any, TypeVar
 from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import ChainId, Epoch, PublicKey
-from strongroom.enclave.governance.book import Book
+from strongroom.enclave.governance.book import Tables
 from strongroom.enclave.governance.clock import ActiveClock
 from strongroom.enclave.governance.public import PublicTransaction
-from strongroom.enclave.governance.records import RECENT_BLOCKS, BlockFacts, Node, Status, Tenure
+from strongroom.enclave.governance.records import (
+    RECENT_BLOCKS,
+    BlockFacts,
+    EpochRecord,
+    Node,
+    Status,
+)
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.roll import Roll
+from strongroom.enclave.governance.roll import Roster
 from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, check_hybrid
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class GovernanceView:
     """The state that rules judge on, at one block."""
 
-    book: Book
+    book: Tables
     clock: ActiveClock
     chain: ChainId
 
     @property
-    def tenure(self) -> Tenure:
+    def tenure(self) -> EpochRecord:
         """The current epoch."""
         return present(self.book.tenure(), "governance was not founded")
 
     @property
-    def roll(self) -> Roll:
+    def roll(self) -> Roster:
         """The registry, now."""
-        return Roll(
+        return Roster(
             nodes=self.book.nodes(),
             current=self.tenure.description,
             policy=self.book.policy,
@@ -47,15 +53,15 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class ActionContext:
     """A public transaction whose signature verified, its block, and the state."""
 
-    bench: Bench
+    bench: GovernanceView
     transaction: PublicTransaction
     block: BlockFacts
 
     @property
-    def book(self) -> Book:
+    def book(self) -> Tables:
         """The maps."""
         return self.bench.book
 

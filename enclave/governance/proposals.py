@@ -10,7 +10,7 @@ from dataclasses import replace
 from strongroom.consensus.types import Height, Milliseconds, PublicKey
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance.changes import Effect, change_named, dry_run
-from strongroom.enclave.governance.hearing import Bench, Hearing, checked_size
+from strongroom.enclave.governance.hearing import ActionContext, GovernanceView, checked_size
 from strongroom.enclave.governance.public import NONCE_SIZE, proposal_digest, proposal_id
 from strongroom.enclave.governance.records import Arguments, Node, Proposal, ProposalStatus, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
@@ -29,7 +29,7 @@ PROPOSALS_OF_A_MEMBER_MAX = 4096
 """Ever, under one key."""
 
 
-def propose(hearing: Hearing) -> tuple[str, str]:
+def propose(hearing: ActionContext) -> tuple[str, str]:
     """Open a proposal and count its proposer's yes; (id, status).
 
     Raises:
@@ -61,7 +61,7 @@ def propose(hearing: Hearing) -> tuple[str, str]:
     return _count(hearing, proposal, yes=True)
 
 
-def ballot(hearing: Hearing) -> tuple[str, str]:
+def ballot(hearing: ActionContext) -> tuple[str, str]:
     """Count a member's ballot; (id, status).
 
     Raises:
@@ -81,7 +81,7 @@ def ballot(hearing: Hearing) -> tuple[str, str]:
     return _count(hearing, proposal, yes=yes)
 
 
-def withdraw(hearing: Hearing) -> tuple[str, str]:
+def withdraw(hearing: ActionContext) -> tuple[str, str]:
     """Take an own open proposal back; (id, status).
 
     Raises:
@@ -96,7 +96,7 @@ def withdraw(hearing: Hearing) -> tuple[str, str]:
     return id, str(ProposalStatus.WITHDRAWN)
 
 
-def settle(bench: Bench, height: Height, time_ms: Milliseconds) -> None:
+def settle(bench: GovernanceView, height: Height, time_ms: Milliseconds) -> None:
     """Decide what can be decided, and let take effect what is accepted and whose time has come,
     until nothing is left.
 
@@ -115,7 +115,7 @@ def settle(bench: Bench, height: Height, time_ms: Milliseconds) -> None:
             bench.book.delete(BALLOTS, (one.id, key))
 
 
-def next_activation_ms(bench: Bench) -> int:
+def next_activation_ms(bench: GovernanceView) -> int:
     """When the next accepted proposal takes effect; 0: none waits."""
     waiting = (
         one.activates_ms for one in bench.book.proposals() if one.status is ProposalStatus.ACCEPTED
@@ -123,7 +123,7 @@ def next_activation_ms(bench: Bench) -> int:
     return min(waiting, default=0)
 
 
-def _count(hearing: Hearing, proposal: Proposal, *, yes: bool) -> tuple[str, str]:
+def _count(hearing: ActionContext, proposal: Proposal, *, yes: bool) -> tuple[str, str]:
     book = hearing.book
     book.put(BALLOTS, (proposal.id, hearing.signer), yes)
     settle(hearing.bench, hearing.block.height, hearing.block.time_ms)
@@ -131,12 +131,12 @@ def _count(hearing: Hearing, proposal: Proposal, *, yes: bool) -> tuple[str, str
     return proposal.id, str(proposal.status if counted is None else counted.status)
 
 
-def _alive(bench: Bench) -> list[Proposal]:
+def _alive(bench: GovernanceView) -> list[Proposal]:
     alive = (one for one in bench.book.proposals() if one.status.alive)
     return sorted(alive, key=lambda one: (one.activates_ms, one.proposed_ms, one.id))
 
 
-def _advance(bench: Bench, seen: Proposal, height: Height, time_ms: Milliseconds) -> bool:
+def _advance(bench: GovernanceView, seen: Proposal, height: Height, time_ms: Milliseconds) -> bool:
     """Bring one proposal as far as it goes; did it move?"""
     proposal = bench.book.proposal(seen.id)
     if proposal is None or not proposal.status.alive:
@@ -175,7 +175,7 @@ def _advance(bench: Bench, seen: Proposal, height: Height, time_ms: Milliseconds
     return True
 
 
-def _activate(bench: Bench, proposal: Proposal, height: Height) -> None:
+def _activate(bench: GovernanceView, proposal: Proposal, height: Height) -> None:
     book, arguments = bench.book, dict(proposal.arguments)
     try:
         rules = _try(bench, book.rules, proposal.change, proposal.arguments)
@@ -215,11 +215,11 @@ def _activate(bench: Bench, proposal: Proposal, height: Height) -> None:
     _close(bench, proposal, ProposalStatus.ACTIVE, proposal.decided_ms)
 
 
-def _try(bench: Bench, rules: Rules, change: str, arguments: Arguments) -> Rules:
+def _try(bench: GovernanceView, rules: Rules, change: str, arguments: Arguments) -> Rules:
     return dry_run(rules, change, arguments, bench.book.nodes(), bench.tenure.description)
 
 
-def _node_named(bench: Bench, name: str) -> Node:
+def _node_named(bench: GovernanceView, name: str) -> Node:
     return next(
         node
         for node in bench.book.nodes()
@@ -227,7 +227,7 @@ def _node_named(bench: Bench, name: str) -> Node:
     )
 
 
-def _check_room(hearing: Hearing) -> None:
+def _check_room(hearing: ActionContext) -> None:
     alive, signer = _alive(hearing.bench), hearing.signer
     share = max(1, ALIVE_MAX // len(hearing.book.rules.members))
     if len(alive) >= ALIVE_MAX or sum(one.proposer == signer for one in alive) >= share:
@@ -242,7 +242,7 @@ def _check_room(hearing: Hearing) -> None:
         )
 
 
-def _open(hearing: Hearing, id: str) -> Proposal:
+def _open(hearing: ActionContext, id: str) -> Proposal:
     proposal = hearing.book.proposal(id)
     if proposal is None:
         if hearing.book.get(ARCHIVE, id) is not None:
@@ -254,7 +254,7 @@ def _open(hearing: Hearing, id: str) -> Proposal:
 
 
 def _close(
-    bench: Bench,
+    bench: GovernanceView,
     proposal: Proposal,
     status: ProposalStatus,
     decided_ms: Milliseconds,
@@ -263,6 +263,6 @@ def _close(
     bench.book.write_proposal(replace(proposal, status=status, decided_ms=decided_ms, note=note))
 
 
-def ballots_of(bench: Bench, proposal: Proposal) -> tuple[tuple[PublicKey, bool], ...]:
+def ballots_of(bench: GovernanceView, proposal: Proposal) -> tuple[tuple[PublicKey, bool], ...]:
     """(member's key, yes), by key."""
     return tuple(sorted(bench.book.ballots(proposal.id).items()))

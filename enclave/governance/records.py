@@ -142,7 +142,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tenure:
+class EpochRecord:
     """One epoch, and where it began."""
 
     description: EpochDescription

@@ -10,14 +10,19 @@ from dataclasses import replace
 from strongroom.consensus import equivocation as offences
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import DIGEST_SIZE, Epoch, Height, Milliseconds
-from strongroom.enclave.governance.hearing import Bench, Hearing, checked_hybrid, checked_size
+from strongroom.enclave.governance.hearing import (
+    ActionContext,
+    GovernanceView,
+    checked_hybrid,
+    checked_size,
+)
 from strongroom.enclave.governance.records import Node, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.programs.governance import OFFENCES, REFRESHES, WRAPS
 
 
-def synced(hearing: Hearing) -> tuple[str, str]:
+def synced(hearing: ActionContext) -> tuple[str, str]:
     """Note that a node executed what everybody executed, and its wrap key for the next epoch;
     (name, status).
 
@@ -49,7 +54,7 @@ def synced(hearing: Hearing) -> tuple[str, str]:
     return node.name, str(Status.SYNCED)
 
 
-def leave(hearing: Hearing) -> tuple[str, str]:
+def leave(hearing: ActionContext) -> tuple[str, str]:
     """A node wants to go: a validator with its epoch, another one now; (name, status).
 
     Raises:
@@ -69,7 +74,7 @@ def leave(hearing: Hearing) -> tuple[str, str]:
     return node.name, str(Status.LEAVING)
 
 
-def refresh(hearing: Hearing) -> str:
+def refresh(hearing: ActionContext) -> str:
     """A validator that lost its log asks for a new epoch, in which it may vote again; its name.
 
     Raises:
@@ -89,7 +94,7 @@ def refresh(hearing: Hearing) -> str:
     return node.name
 
 
-def convict(hearing: Hearing) -> tuple[str, int, str]:
+def convict(hearing: ActionContext) -> tuple[str, int, str]:
     """Note an offence that proves itself (R15): (name, epoch, what).
 
     Raises:
@@ -131,7 +136,7 @@ def convict(hearing: Hearing) -> tuple[str, int, str]:
     return ("" if node is None else node.name), epoch, what
 
 
-def remove_node(bench: Bench, node: Node, height: Height) -> None:
+def remove_node(bench: GovernanceView, node: Node, height: Height) -> None:
     """A node is out: no keys from now on; a validator's votes count until its epoch ends."""
     bench.book.write_node(replace(node, status=Status.REMOVED, removed_height=height))
     if bench.tenure.description.index_of(node.node_key) is None:
@@ -139,7 +144,7 @@ def remove_node(bench: Bench, node: Node, height: Height) -> None:
         bench.book.delete(WRAPS, (node.node_key, following))
 
 
-def attest_again(bench: Bench) -> None:
+def attest_again(bench: GovernanceView) -> None:
     """Every node's evidence is too old from now on, by one millisecond at least."""
     stale_ms = Milliseconds(bench.clock.now_ms - bench.book.policy.max_age_ms - 1)
     for node in bench.book.nodes():

@@ -16,14 +16,14 @@ from strongroom.consensus.types import DIGEST_SIZE, Epoch, Milliseconds, PublicK
 from strongroom.consensus.validators import EpochDescription, Validator
 from strongroom.enclave.governance.admission import check_vote_key
 from strongroom.enclave.governance.hearing import (
-    Bench,
-    Hearing,
+    ActionContext,
+    GovernanceView,
     checked_hybrid,
     checked_size,
     present,
 )
 from strongroom.enclave.governance.public import members_digest, offer_digest
-from strongroom.enclave.governance.records import Due, Offer, Status, Tenure, Winner, Wish
+from strongroom.enclave.governance.records import Due, EpochRecord, Offer, Status, Winner, Wish
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.registry import remove_node
 from strongroom.enclave.primitives import digest
@@ -34,7 +34,7 @@ READY_MS = 2_000
 WRAP_BYTES_MAX = 4 * 1024
 
 
-def offer(hearing: Hearing) -> str:
+def offer(hearing: ActionContext) -> str:
     """Open an offer of a secret for the due epoch; its digest in hex.
 
     Raises:
@@ -88,7 +88,7 @@ def _check_wraps(wraps: object, expected: list[PublicKey]) -> None:
         refuse(Ground.WRAPS, f"a wrap has 1..{WRAP_BYTES_MAX} bytes")
 
 
-def recipients(bench: Bench, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
+def recipients(bench: GovernanceView, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
     """Members of a due epoch with a wrap key for it, and that key, by node key; none that is
     suspended (T29)."""
     trusted = (member for member in due.members if member not in bench.roll.suspended)
@@ -96,7 +96,7 @@ def recipients(bench: Bench, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
     return tuple((member, key) for member, key in keys if key is not None)
 
 
-def ready(hearing: Hearing) -> str:
+def ready(hearing: ActionContext) -> str:
     """Note that a member holds the offered secret; the offer's digest in hex.
 
     Raises:
@@ -131,7 +131,7 @@ def ready(hearing: Hearing) -> str:
     return chosen.digest.hex()
 
 
-def _late(hearing: Hearing, tenure: Tenure) -> str:
+def _late(hearing: ActionContext, tenure: EpochRecord) -> str:
     """A member of an epoch that has begun announces its wrap key for the next one, and nothing
     else."""
     epoch, name, _, wrap_key = hearing.fields
@@ -146,7 +146,7 @@ def _late(hearing: Hearing, tenure: Tenure) -> str:
     return tenure.offer.hex()
 
 
-def consider(bench: Bench, header: Header) -> None:
+def consider(bench: GovernanceView, header: Header) -> None:
     """What a block's end decides of the succession: what is due now, and whether the winner becomes
     the wish."""
     book = bench.book
@@ -160,7 +160,7 @@ def consider(bench: Bench, header: Header) -> None:
             book.wish = Wish(_description(bench, due, chosen), chosen.public_key)
 
 
-def start_over(bench: Bench) -> None:
+def start_over(bench: GovernanceView) -> None:
     """What is decided of the next epoch cannot be carried out: void it, and begin anew with what is
     due then."""
     book = bench.book
@@ -168,7 +168,7 @@ def start_over(bench: Bench) -> None:
     book.void_offers()
 
 
-def _consider_due(bench: Bench, header: Header) -> None:
+def _consider_due(bench: GovernanceView, header: Header) -> None:
     book, tenure = bench.book, bench.tenure
     wanted = bench.roll.wanted(book.wrap_key)
     current = tuple(validator.node_key for validator in tenure.description.validators)
@@ -200,7 +200,7 @@ def _consider_due(bench: Bench, header: Header) -> None:
         book.void_offers()
 
 
-def _description(bench: Bench, due: Due, chosen: Offer) -> EpochDescription:
+def _description(bench: GovernanceView, due: Due, chosen: Offer) -> EpochDescription:
     """The next epoch: a member's vote key is that of its ready, else its last one."""
     validators = []
     for member in due.members:
@@ -216,7 +216,7 @@ def _description(bench: Bench, due: Due, chosen: Offer) -> EpochDescription:
     )
 
 
-def succeed(bench: Bench, terminal: Header) -> None:
+def succeed(bench: GovernanceView, terminal: Header) -> None:
     """The wish becomes the epoch: `terminal` is executed."""
     book, before = bench.book, bench.tenure.description
     wish, asked = present(book.wish, "a terminal block without a wish was executed"), book.rotation
@@ -230,7 +230,7 @@ def succeed(bench: Bench, terminal: Header) -> None:
     )
     compromised = due.compromised or (asked is not None and asked[1])
     book.begin(
-        Tenure(
+        EpochRecord(
             description=wish.description,
             public_key=wish.public_key,
             anchor_height=terminal.height,
@@ -248,12 +248,12 @@ def succeed(bench: Bench, terminal: Header) -> None:
             book.delete(WRAPS, (node_key, epoch))
 
 
-def _grace_until(bench: Bench, now_ms: Milliseconds) -> int:
+def _grace_until(bench: GovernanceView, now_ms: Milliseconds) -> int:
     grace_ms = bench.book.limit("grace_ms")
     return now_ms + grace_ms if grace_ms else 0
 
 
-def _seat(bench: Bench, before: EpochDescription, terminal: Header) -> None:
+def _seat(bench: GovernanceView, before: EpochDescription, terminal: Header) -> None:
     """Statuses and vote keys of the new epoch."""
     book, description = bench.book, bench.tenure.description
     keys = {validator.node_key: validator.vote_key for validator in description.validators}

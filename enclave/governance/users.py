@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from strongroom.enclave.governance.book import Book
+from strongroom.enclave.governance.book import Tables
 from strongroom.enclave.programs.roster import BROUGHT, BY_VOTE, TOTAL, USERS, USERS_MAX
 
 
-def add_users(book: Book, users: Sequence[bytes]) -> None:
+def add_users(book: Tables, users: Sequence[bytes]) -> None:
     """Admit these; whom a member brought stays when that member goes. A full roster takes no
     further one."""
     total = book.get(BROUGHT, TOTAL) or 0
@@ -22,7 +22,7 @@ def add_users(book: Book, users: Sequence[bytes]) -> None:
     book.put(BROUGHT, TOTAL, total)
 
 
-def remove_users(book: Book, users: Sequence[bytes]) -> None:
+def remove_users(book: Tables, users: Sequence[bytes]) -> None:
     """Take these off, whoever brought them: they open no further session, and a member may bring
     them again."""
     total = book.get(BROUGHT, TOTAL) or 0
@@ -37,5 +37,5 @@ def remove_users(book: Book, users: Sequence[bytes]) -> None:
     book.put(BROUGHT, TOTAL, total)
 
 
-def _forget(book: Book, bringer: bytes) -> None:
+def _forget(book: Tables, bringer: bytes) -> None:
     book.put(BROUGHT, bringer, max(0, (book.get(BROUGHT, bringer) or 0) - 1))

@@ -21,7 +21,7 @@ from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 
 
-class Standing:
+class KeyStore:
     """One enclave's keys and secrets, from UNSEAL to the end of its process."""
 
     def __init__(

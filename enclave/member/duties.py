@@ -18,7 +18,7 @@ from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.governance.records import Due, Offer
 from strongroom.enclave.keys.keys import EpochSecrets, ServiceSecret
-from strongroom.enclave.keys.keystore import Standing
+from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret, hybrid_seal
 
 RANK_MS = 2_000
@@ -32,7 +32,7 @@ SAID_MAX = 64
 class Duties:
     """Makes transactions of one enclave."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: KeyStore) -> None:
         self._standing = standing
         self._said: dict[bytes, int] = {}
         """Purpose → when, on the host's wall clock."""

@@ -12,7 +12,7 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import Height
-from strongroom.enclave.keys.keystore import Standing
+from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.primitives import random_bytes, verify
 from strongroom.enclave.proofs.heads import FreshPoint, check_heads
 
@@ -31,7 +31,7 @@ class StaleHeads(OperatorFault):
 class Freshness:
     """The newest point that this enclave knows of."""
 
-    def __init__(self, epochs: EpochChain, standing: Standing) -> None:
+    def __init__(self, epochs: EpochChain, standing: KeyStore) -> None:
         self._epochs, self._standing = epochs, standing
         self._nonce: bytes | None = None
         self.point: FreshPoint | None = None

@@ -29,7 +29,7 @@ from strongroom.consensus.types import (
 from strongroom.enclave.attestation.verifier import verify_evidence
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.keys.keys import GENERATION_MAX, EpochSecrets
-from strongroom.enclave.keys.keystore import Standing
+from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.primitives import (
     SECRET_SIZE,
     DoesNotOpen,
@@ -46,10 +46,10 @@ RELEASED_EPOCHS_MAX = 512
 """The newest epochs whose secrets one answer holds."""
 
 
-class Release:
+class KeyRelease:
     """Both sides of KEYS in one enclave."""
 
-    def __init__(self, standing: Standing, epochs: EpochChain) -> None:
+    def __init__(self, standing: KeyStore, epochs: EpochChain) -> None:
         self._standing, self._epochs = standing, epochs
         self._nonces: dict[bytes, None] = {}
         self._one_time: tuple[HybridKey, bytes] | None = None

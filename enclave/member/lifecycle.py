@@ -14,7 +14,7 @@ from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.keys.sealing import SealedState, seal_state, unseal_state
 from strongroom.enclave.member.founding import accept, found, genesis_claims
 from strongroom.enclave.member.handover import seal_hand_over, unseal_hand_over
-from strongroom.enclave.member.member import Member
+from strongroom.enclave.member.member import ActiveEnclave
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
 from strongroom.enclave.primitives import random_bytes
@@ -27,7 +27,7 @@ class OutOfOrder(ClientFault):
     """The host asked for something that this stage of the enclave's life does not allow."""
 
 
-class Core:
+class Lifecycle:
     """Everything behind the door. The chip stands for silicon; the keys are made here and never
     leave unsealed."""
 
@@ -38,13 +38,13 @@ class Core:
         self._sealing_secret = at_rest(chip.sealing_secret(measurement.digest))
         self._founding: NodeKeys | None = None
         self._has_founded = self._has_accepted = False
-        self._member: Member | None = None
+        self._member: ActiveEnclave | None = None
         self._waits_for: bytes | None = None
         """The nonce of a successor: it learns what its predecessor knows, and is no member yet."""
         self._handed_over = False
 
     @property
-    def member(self) -> Member:
+    def member(self) -> ActiveEnclave:
         """The member that this enclave is.
 
         Raises:
@@ -55,7 +55,7 @@ class Core:
         return self.learner
 
     @property
-    def learner(self) -> Member:
+    def learner(self) -> ActiveEnclave:
         """The member, or a successor that learns what the ledger says before it takes over.
 
         Raises:
@@ -167,7 +167,7 @@ class Core:
         self._check_empty()
         state, verified = self._opened(sealed, genesis)
         following = replace(state, boot=state.boot + 1)
-        self._member = Member(
+        self._member = ActiveEnclave(
             self._chip, self._measurement, self._sealing_secret, following, verified
         )
         return seal_state(self._sealing_secret, following)
@@ -183,7 +183,9 @@ class Core:
         """
         self._check_empty()
         state, verified = self._opened(sealed, genesis)
-        self._member = Member(self._chip, self._measurement, self._sealing_secret, state, verified)
+        self._member = ActiveEnclave(
+            self._chip, self._measurement, self._sealing_secret, state, verified
+        )
         self._waits_for = random_bytes(32)
         return self._waits_for
 

@@ -22,12 +22,12 @@ from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.public import ATTEST, LEAVE, REFRESH
-from strongroom.enclave.keys.keystore import Standing
+from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.member.duties import Duties
 from strongroom.enclave.member.freshness import Freshness, NotFresh
 from strongroom.enclave.member.handover import HandOver
-from strongroom.enclave.member.key_release import Release
+from strongroom.enclave.member.key_release import KeyRelease
 from strongroom.enclave.member.peers import judge_peer
 from strongroom.enclave.member.voting import VotingGuards
 from strongroom.enclave.platform.chip import SimulatedChip
@@ -41,7 +41,7 @@ class Superseded(OperatorFault):
     """A newer boot of this node stands on the ledger: this one is over (T25)."""
 
 
-class Member:
+class ActiveEnclave:
     """One enclave with keys, from UNSEAL to the end of its process."""
 
     def __init__(
@@ -52,12 +52,12 @@ class Member:
         state: SealedState,
         genesis: VerifiedGenesis,
     ) -> None:
-        self.standing = Standing(chip, measurement, sealing_secret, state, genesis)
+        self.standing = KeyStore(chip, measurement, sealing_secret, state, genesis)
         self._epochs = epoch_chain(genesis)
         self._executor = Executor(genesis, self.standing.keyring, self._epochs)
         self.voting = VotingGuards(genesis.chain)
         self.freshness = Freshness(self._epochs, self.standing)
-        self._release = Release(self.standing, self._epochs)
+        self._release = KeyRelease(self.standing, self._epochs)
         self._loader = Loader(genesis.chain, self._executor, self.standing.keyring, self._epochs)
         self._duties = Duties(self.standing)
         self._provisional = False

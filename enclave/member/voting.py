@@ -8,7 +8,7 @@ good (PROTOCOL §6).
 from collections.abc import Iterable, Sequence
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.consensus.safety import Promises
+from strongroom.consensus.safety import SafetyRules
 from strongroom.consensus.statements import Statement, Vote
 from strongroom.consensus.types import ChainId, Epoch, Signature, View
 from strongroom.consensus.validators import EpochDescription
@@ -21,12 +21,12 @@ class Silenced(ClientFault):
     """This enclave does not vote, or not yet."""
 
 
-class VotingGuard:
+class VoteSigner:
     """Signs what was never contradicted."""
 
     def __init__(self, chain: ChainId, members: EpochDescription, key: SigningKey) -> None:
         self._chain, self._members, self._key = chain, members, key
-        self._promises = Promises(members.epoch)
+        self._promises = SafetyRules(members.epoch)
         self._has_cast = False
         self.silenced_by = ""
         """Why this key only observes; empty while it may vote."""
@@ -93,7 +93,7 @@ class VotingGuard:
     def _promise(self, statements: list[Statement]) -> None:
         """Take all of them, or none when one contradicts what was said before or another one of
         them."""
-        together = Promises(self._members.epoch)
+        together = SafetyRules(self._members.epoch)
         for statement in statements:
             self._promises.check(statement)
             together.add(statement)
@@ -107,19 +107,19 @@ class VotingGuards:
 
     def __init__(self, chain: ChainId) -> None:
         self._chain = chain
-        self._guards: dict[Epoch, VotingGuard] = {}
+        self._guards: dict[Epoch, VoteSigner] = {}
 
     def open(self, members: EpochDescription, key: SigningKey | None) -> None:
         """An epoch is known, in which this enclave has this vote key (None: it is no member). Once
         per epoch."""
         if key is not None and members.epoch not in self._guards:
-            self._guards[members.epoch] = VotingGuard(self._chain, members, key)
+            self._guards[members.epoch] = VoteSigner(self._chain, members, key)
 
     def close_below(self, epoch: Epoch) -> None:
         """Epochs that ended: nothing is cast there any more."""
         self._guards = {at: guard for at, guard in self._guards.items() if at >= epoch}
 
-    def of(self, epoch: Epoch) -> VotingGuard:
+    def of(self, epoch: Epoch) -> VoteSigner:
         """The guard of an epoch.
 
         Raises:

@@ -54,7 +54,7 @@ def load_what_is_loaded_late() -> None:
         codecs.lookup(encoding)
 
 
-def raise_walls(door: int, *, host_pid: int) -> tuple[Wall, ...]:
+def enter_sandbox(door: int, *, host_pid: int) -> tuple[Wall, ...]:
     """Keep one socket, die with the host, leave no image, and let the kernel refuse all that an
     enclave never does.
 

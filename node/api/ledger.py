@@ -25,7 +25,7 @@ from strongroom.node.api.public_state import validator_names
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.rpc.backend import Blob, Document, Included
+from strongroom.node.rpc.backend import Blob, Document, Place
 
 if TYPE_CHECKING:
     from strongroom.node.host.host import Host
@@ -37,13 +37,13 @@ class LedgerDesk:
     def __init__(self, host: "Host") -> None:
         self._host = host
 
-    def place_of(self, id: TransactionId) -> Included | None:
+    def place_of(self, id: TransactionId) -> Place | None:
         """Where an id took effect, else its first refusal; from the index and the store."""
         found = self._host.store.find_transaction(id)
         if found is None:
             return None
         result = self._outcome(found.height).result_at(found.position)
-        return Included(id, Height(found.height), found.position, found.code, result or b"")
+        return Place(id, Height(found.height), found.position, found.code, result or b"")
 
     def transaction(self, id: TransactionId) -> Document:
         """Where a transaction stands, with what anybody can see of it, and how far this node has

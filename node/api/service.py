@@ -26,7 +26,7 @@ from strongroom.node.api.public_state import (
 from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.screening import Ledger, Screen
 from strongroom.node.faults import NotFound, NotReady, RpcFault
-from strongroom.node.rpc.backend import Blob, Document, Included
+from strongroom.node.rpc.backend import Blob, Document, Place
 from strongroom.node.rpc.limits import RpcLimits
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ class Service:
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
-    ) -> "Future[list[Included]] | list[TransactionId]":
+    ) -> "Future[list[Place]] | list[TransactionId]":
         """Into the mempool (Backend.submit)."""
         host = self._host
         if not host.participant.begun:

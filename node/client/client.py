@@ -24,7 +24,7 @@ from strongroom.node.client.calls.blocks import follow_blocks
 from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.replies import NUMBER_MAX
 from strongroom.node.client.calls.requests import QueryResult, believed_height
-from strongroom.node.client.calls.runtime import Way
+from strongroom.node.client.calls.runtime import ClientRuntime
 from strongroom.node.client.calls.sealing import OnSealed
 from strongroom.node.client.calls.waiting import OnWaiting
 from strongroom.node.client.errors import NotTrusted
@@ -41,7 +41,7 @@ CALLS_AHEAD_MAX = 4096
 class Client:
     """An open way to a service: `async with Client.connect(…) as client`."""
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: ClientRuntime) -> None:
         self._way = way
         self._names = Names(way.service.keys)
 
@@ -79,7 +79,7 @@ class Client:
         service = load_service(where)
         if isinstance(identity, str):
             identity = service.keys.load(identity, passphrase)
-        way = Way(
+        way = ClientRuntime(
             service,
             identity,
             timeout=timeout,

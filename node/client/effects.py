@@ -15,7 +15,7 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.changes import Effect, change_named
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.records import Arguments, Node, Status
-from strongroom.enclave.governance.roll import CHANGES_SHARE, Roll
+from strongroom.enclave.governance.roll import CHANGES_SHARE, Roster
 from strongroom.enclave.governance.rules import Rules, misfit
 
 NOW, NEXT_EVIDENCE = "at once", "at its next attestation"
@@ -72,8 +72,10 @@ def epochs_needed(effects: Sequence[NodeEffect], state: Document) -> int:
     return -(-going // max(1, members // CHANGES_SHARE))
 
 
-def _roll(nodes: Sequence[Node], current: EpochDescription, rules: Rules, state: Document) -> Roll:
-    return Roll(
+def _roll(
+    nodes: Sequence[Node], current: EpochDescription, rules: Rules, state: Document
+) -> Roster:
+    return Roster(
         nodes=nodes, current=current, policy=rules.policy, active_ms=Milliseconds(state.active_ms)
     )
 
@@ -98,8 +100,8 @@ _WHY = {
 
 def _effect(
     node: Node,
-    old: Roll,
-    new: Roll,
+    old: Roster,
+    new: Roster,
     before: Rules,
     after: Rules,
     effect: Effect,

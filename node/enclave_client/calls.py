@@ -16,11 +16,11 @@ from strongroom.enclave.door.requests import Op
 from strongroom.enclave.execution.snapshotting import HAND_OUT_MAX
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.keys.identity import Identity
-from strongroom.node.enclave_client.epoch_calls import EnclaveDuties
+from strongroom.node.enclave_client.epoch_calls import EpochCalls
 from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.sync.snapshots import MadeChunks
 
-__all__ = ["CheckedPeer", "EnclaveGone", "EnclaveProcess", "EnclaveStatus", "Freshness"]
+__all__ = ["CheckedPeer", "EnclaveClient", "EnclaveGone", "EnclaveStatus", "Freshness"]
 
 WALLS_MAX = 32
 CASTS_MAX = 4096
@@ -69,7 +69,7 @@ class EnclaveStatus:
     """It holds that epoch's input secret: it can execute."""
 
 
-class EnclaveProcess(EnclaveDuties):
+class EnclaveClient(EpochCalls):
     """One enclave, alive from `start` until `stop` or its death."""
 
     # --- founding and starting ---

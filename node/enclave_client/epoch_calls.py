@@ -12,7 +12,7 @@ from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.types import Digest, Epoch, Height
 from strongroom.enclave.door.requests import Op
 from strongroom.enclave.keys.identity import Identity
-from strongroom.node.enclave_client.process import EnclaveDoor, EnclaveGone
+from strongroom.node.enclave_client.process import EnclaveConnection, EnclaveGone
 
 ENVELOPES_MAX = 64
 """Envelopes of one answer to DUTIES."""
@@ -44,7 +44,7 @@ class Duties:
     need: Need
 
 
-class EnclaveDuties(EnclaveDoor):
+class EpochCalls(EnclaveConnection):
     """The calls that belong to no single block."""
 
     # --- epochs ---

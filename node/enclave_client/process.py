@@ -84,7 +84,7 @@ class _Process:
             await self.process.wait()
 
 
-class EnclaveDoor:
+class EnclaveConnection:
     """One enclave, alive from `start` until `stop` or its death; its process may be replaced in
     between."""
 

@@ -19,13 +19,13 @@ from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wishes import next_epoch
 from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.mempool.mempool import Mempool
-from strongroom.node.mempool.waiters import Answers
+from strongroom.node.mempool.waiters import Waiters
 
 RUN_BLOCKS_MAX = 64
 RUN_BYTES_MAX = 16 * 1024 * 1024
@@ -47,10 +47,10 @@ class Pipeline:
         self,
         *,
         store: BlockStore,
-        enclave: EnclaveProcess,
+        enclave: EnclaveClient,
         history: HistoryTree,
         batches: BatchPool,
-        answers: Answers,
+        answers: Waiters,
         mempool: Mempool,
         reached: Height,
         on_final: Callable[[FinalRecord], None],

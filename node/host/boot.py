@@ -16,7 +16,7 @@ from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.primitives import random_bytes
 from strongroom.node import tls
 from strongroom.node.config import NodeConfig
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.membership.ceremony import SEALED_STATE
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Boot:
 async def begin_boot(
     config: NodeConfig,
     genesis: bytes,
-    enclave: EnclaveProcess,
+    enclave: EnclaveClient,
     store_sealed: Callable[[bytes], Awaitable[None]],
 ) -> Boot:
     """Unseal, store the sealed state of this boot, and read from the enclave's own claims whose it
@@ -62,7 +62,7 @@ async def begin_boot(
     return Boot(claims.boot, claims.node_key, shown)
 
 
-async def _tell_of_walls(enclave: EnclaveProcess) -> None:
+async def _tell_of_walls(enclave: EnclaveClient) -> None:
     """What stands around the enclave here, and what this machine does not have, is a fact of the
     log."""
     walls = await enclave.walls()

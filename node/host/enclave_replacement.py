@@ -15,10 +15,10 @@ import structlog
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
 from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.enclave.door.requests import Refusal
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import KEYS_NEEDED
 from strongroom.node.host.replay import restore_enclave, show_epochs, stored_runs
-from strongroom.node.host.wiring import Ground, Parts
+from strongroom.node.host.wiring import Resources, Wiring
 
 RANK_SECONDS = 5.0
 """The member of index r begins this long times r after the change is due: no two change at a
@@ -36,8 +36,8 @@ class ProcessChange:
     def __init__(
         self,
         *,
-        ground: Ground,
-        parts: Parts,
+        ground: Resources,
+        parts: Wiring,
         chip: Path,
         store_sealed: Callable[[bytes], Awaitable[None]],
         on_changed: Callable[[], None],
@@ -62,7 +62,7 @@ class ProcessChange:
         if now - self._due_since < RANK_SECONDS * (own or 0) or self._pipeline.behind.is_set():
             return
         self._due_since = None
-        successor = await EnclaveProcess.start(self._chip)
+        successor = await EnclaveClient.start(self._chip)
         try:
             nonce = await self._learn(successor)
         except (Refusal, PeerFault) as fault:
@@ -75,7 +75,7 @@ class ProcessChange:
             raise
         await self._change(successor, nonce)
 
-    async def _learn(self, successor: EnclaveProcess) -> bytes:
+    async def _learn(self, successor: EnclaveClient) -> bytes:
         """Everything that a quorum has anchored, and that it is the newest; the nonce for the
         hand-over."""
         nonce = await successor.unseal_successor(await self._enclave.seal(), self._genesis)
@@ -87,7 +87,7 @@ class ProcessChange:
         await successor.freshen(heads)
         return nonce
 
-    async def _change(self, successor: EnclaveProcess, nonce: bytes) -> None:
+    async def _change(self, successor: EnclaveClient, nonce: bytes) -> None:
         self._enclave.pause()
         try:
             sealed = await successor.take_over(await self._enclave.hand_over(nonce))
@@ -105,7 +105,7 @@ class ProcessChange:
         self._on_changed()
         log.info("process.changed", before=before, now=self._enclave.pid)
 
-    async def _repeat(self, successor: EnclaveProcess, applied: Height, reached: Height) -> Height:
+    async def _repeat(self, successor: EnclaveClient, applied: Height, reached: Height) -> Height:
         """Execute again what the first process had executed and no quorum had anchored when this
         one learned.
 

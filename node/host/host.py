@@ -27,14 +27,14 @@ from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node import tls
 from strongroom.node.api.service import Service
 from strongroom.node.config import NodeConfig
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.host import upkeep
 from strongroom.node.host.boot import Boot, begin_boot, read_file
 from strongroom.node.host.enclave_replacement import ProcessChange
 from strongroom.node.host.execution_watch import ExecutionWatch, anchored_below, keep_watch
 from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
-from strongroom.node.host.wiring import Ground, Owner, Parts
+from strongroom.node.host.wiring import Hooks, Resources, Wiring
 from strongroom.node.ledger.block_record import header_hash
 from strongroom.node.ledger.files import disk_faults, write_atomic
 from strongroom.node.ledger.lock import acquire_lock
@@ -47,7 +47,7 @@ from strongroom.node.membership.acquaintance import Acquaintance
 from strongroom.node.membership.ceremony import SEALED_STATE
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX
-from strongroom.node.network.peers import Place
+from strongroom.node.network.peers import PeerAddress
 from strongroom.node.ordering.inbox import Inbox
 from strongroom.node.ordering.participant import Participant
 from strongroom.node.ordering.stored_past import stored_epochs
@@ -109,7 +109,7 @@ class Host:
             stack.callback(self.store.close)
             self.wal = await asyncio.to_thread(WriteAheadLog.open, self.layout.wal)
             stack.callback(self.wal.close)
-            self.enclave = await EnclaveProcess.start(self.layout.chip)
+            self.enclave = await EnclaveClient.start(self.layout.chip)
             try:
                 await self._live()
             finally:
@@ -167,7 +167,7 @@ class Host:
             on_alarm=tell_of_execution,
         )
         self._introduction = Introduction(self.enclave, self.config)
-        ground = Ground(
+        ground = Resources(
             config=self.config,
             genesis=self.genesis,
             epochs=self.epochs,
@@ -180,7 +180,7 @@ class Host:
             tls_key=boot.tls_key,
             applied=replayed.applied,
         )
-        owner = Owner(
+        owner = Hooks(
             participation=lambda: self.participation,
             spawn=self.spawn,
             place_of=self.service.place_of,
@@ -190,7 +190,7 @@ class Host:
             succeed=lambda: self.change.succeed(self.own),
             introduce=self._introduction.introduce,
         )
-        self.parts = parts = Parts(ground, owner)
+        self.parts = parts = Wiring(ground, owner)
         self.links, self.heads, self.batches = parts.links, parts.heads, parts.batches
         self.answers, self.mempool, self.pipeline = parts.answers, parts.mempool, parts.pipeline
         self.participation = Participation(ground, parts, replayed.start, on_alarm=self.raise_alarm)
@@ -355,7 +355,7 @@ class Host:
         if document.epoch >= self.epochs.newest.epoch:
             self.links.judge_anew()
         self.parts.book.learn(
-            Place(PublicKey(node.node_key), node.name, node.rpc, node.peer)
+            PeerAddress(PublicKey(node.node_key), node.name, node.rpc, node.peer)
             for node in document.nodes
         )
 

@@ -12,7 +12,7 @@ import structlog
 
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import Head, Status
-from strongroom.consensus.replica.events import Evidence, LaneEvidence
+from strongroom.consensus.replica.events import Equivocation, LaneFork
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
@@ -23,7 +23,7 @@ from strongroom.node.client.trust.epochs import Ask, follow_epochs
 from strongroom.node.enclave_client.calls import Freshness
 from strongroom.node.execution.pipeline import KEYS_NEEDED
 from strongroom.node.host.replay import stored_runs
-from strongroom.node.host.wiring import Ground, Parts
+from strongroom.node.host.wiring import Resources, Wiring
 from strongroom.node.ordering.driver import Driver, Hands
 from strongroom.node.ordering.effects import EpochsKnown, Fresh, LinkDown, LinkUp, OwnBatch, Proven
 from strongroom.node.ordering.participant import Participant
@@ -43,7 +43,12 @@ class Participation:
     """The participant of one node, its driver, and what they need around them."""
 
     def __init__(
-        self, ground: Ground, parts: Parts, start: ReplicaStart, *, on_alarm: Callable[[str], None]
+        self,
+        ground: Resources,
+        parts: Wiring,
+        start: ReplicaStart,
+        *,
+        on_alarm: Callable[[str], None],
     ) -> None:
         """Make the parts; nothing runs yet.
 
@@ -86,7 +91,7 @@ class Participation:
         self.inbox = parts.make_inbox(self.driver)
         parts.links.turn_to(start.description)
 
-    def _accuse(self, description: EpochDescription, evidence: Evidence | LaneEvidence) -> None:
+    def _accuse(self, description: EpochDescription, evidence: Equivocation | LaneFork) -> None:
         self._parts.roster.accuse(description, evidence)
 
     def _begin_epoch(self, _: EpochDescription) -> None:

@@ -19,7 +19,7 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.reading import block_at, header_at, outcome_at
 from strongroom.node.ledger.store import BlockStore
@@ -71,7 +71,7 @@ async def replay(
     history: HistoryTree,
     epochs: EpochChain,
     snapshots: SnapshotFolder,
-    enclave: EnclaveProcess,
+    enclave: EnclaveClient,
     own: PublicKey,
 ) -> Replayed:
     """Read log and store; bring the enclave to the newest anchored execution that is recorded here.
@@ -104,7 +104,7 @@ async def replay(
     )
 
 
-async def show_epochs(epochs: EpochChain, enclave: EnclaveProcess, known: Epoch) -> Epoch:
+async def show_epochs(epochs: EpochChain, enclave: EnclaveClient, known: Epoch) -> Epoch:
     """Show an enclave that knows the epochs up to `known` all that is known here; it checks every
     entry itself."""
     while known < epochs.newest.epoch:
@@ -117,7 +117,7 @@ async def restore_enclave(
     history: HistoryTree,
     epochs: EpochChain,
     snapshots: SnapshotFolder,
-    enclave: EnclaveProcess,
+    enclave: EnclaveClient,
 ) -> Height:
     """From the newest usable snapshot, apply own outcomes up to the newest anchor that a recorded
     certificate covers.

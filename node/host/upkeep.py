@@ -12,9 +12,9 @@ import structlog
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import encode_message
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.host.participation import Participation
-from strongroom.node.host.wiring import Parts
+from strongroom.node.host.wiring import Wiring
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.peers import Dialling
 from strongroom.node.sync.snapshots import Snapshots
@@ -30,7 +30,7 @@ RECONCILE_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
 
 
-async def report_status(parts: Parts, participation: Participation) -> None:
+async def report_status(parts: Wiring, participation: Participation) -> None:
     """Say where this node stands: the liveness signal of R11, to members and to whoever only
     follows."""
     while True:
@@ -39,7 +39,7 @@ async def report_status(parts: Parts, participation: Participation) -> None:
 
 
 async def keep_dialling(
-    parts: Parts,
+    parts: Wiring,
     epochs: EpochChain,
     participation: Participation,
     context: ssl.SSLContext,
@@ -55,7 +55,7 @@ async def keep_dialling(
         await asyncio.sleep(RECONCILE_SECONDS)
 
 
-async def be_introduced(parts: Parts, introduction: Introduction) -> None:
+async def be_introduced(parts: Wiring, introduction: Introduction) -> None:
     """Nobody answers a node that the ledger does not know: be admitted first."""
     while not parts.links.links:
         await introduction.introduce()
@@ -85,7 +85,7 @@ def clock_in_words(behind_ms: int) -> str:
 
 
 async def keep_mark(
-    parts: Parts, enclave: EnclaveProcess, store_sealed: Callable[[bytes], Awaitable[None]]
+    parts: Wiring, enclave: EnclaveClient, store_sealed: Callable[[bytes], Awaitable[None]]
 ) -> None:
     """Seal the newest executed height: a disk older than that is noticed (T05)."""
     sealed_at = -1
@@ -96,7 +96,7 @@ async def keep_mark(
             await store_sealed(await enclave.seal())
 
 
-async def keep_snapshots(parts: Parts, snapshots: Snapshots) -> None:
+async def keep_snapshots(parts: Wiring, snapshots: Snapshots) -> None:
     """Store what the enclave has sealed of its snapshots beside executing."""
     taken_at = -1
     while True:

@@ -29,15 +29,15 @@ from strongroom.enclave.formats.size_classes import ENVELOPE_BYTES_MAX
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.config import NodeConfig
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
-from strongroom.node.membership.duties import DutyRoster, Office
+from strongroom.node.membership.duties import DutyContext, DutyRoster
 from strongroom.node.membership.key_exchange import KeysExchange
 from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.mempool.mempool import Mempool
-from strongroom.node.mempool.waiters import Answers
+from strongroom.node.mempool.waiters import Waiters
 from strongroom.node.network.handshake import Handshake
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
@@ -45,7 +45,7 @@ from strongroom.node.network.peers import PeerBook
 from strongroom.node.ordering.driver import Driver
 from strongroom.node.ordering.effects import Recorded
 from strongroom.node.ordering.inbox import Inbox
-from strongroom.node.rpc.backend import Included
+from strongroom.node.rpc.backend import Place
 from strongroom.node.rpc.door import Door
 from strongroom.node.sync.follower import Follower
 from strongroom.node.sync.serving import Serving
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Resources:
     """What the parts stand on."""
 
     config: NodeConfig
@@ -68,7 +68,7 @@ class Ground:
     wal: WriteAheadLog
     history: HistoryTree
     snapshots: Snapshots
-    enclave: EnclaveProcess
+    enclave: EnclaveClient
     node_key: PublicKey
     tls_key: bytes
     applied: Height
@@ -76,12 +76,12 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
+class Hooks:
     """What the parts ask of the node around them."""
 
     participation: Callable[[], "Participation"]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
-    place_of: Callable[[TransactionId], Included | None]
+    place_of: Callable[[TransactionId], Place | None]
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
     on_alarm: Callable[[str], None]
@@ -89,10 +89,10 @@ class Owner:
     introduce: Callable[[], Awaitable[None]]
 
 
-class Parts:
+class Wiring:
     """One node's lasting parts."""
 
-    def __init__(self, ground: Ground, owner: Owner) -> None:
+    def __init__(self, ground: Resources, owner: Hooks) -> None:
         self._owner = owner
         config, genesis, enclave, store = (
             ground.config,
@@ -123,7 +123,7 @@ class Parts:
             links=self.links,
             body=lambda nonce, asker: owner.participation().participant.head_body(nonce, asker),
         )
-        self.answers = Answers(owner.place_of)
+        self.answers = Waiters(owner.place_of)
         self.door = Door(config.door)
         self.mempool = Mempool(
             self.answers,
@@ -161,9 +161,9 @@ class Parts:
         self.roster = DutyRoster(self._office(ground))
         self.serving = Serving(store=store, links=self.links)
 
-    def _office(self, ground: Ground) -> Office:
+    def _office(self, ground: Resources) -> DutyContext:
         owner, config = self._owner, ground.config
-        return Office(
+        return DutyContext(
             node_key=ground.node_key,
             epochs=ground.epochs,
             rpc=str(config.rpc),

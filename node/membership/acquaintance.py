@@ -17,7 +17,7 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.types import KEY_SIZE, PublicKey
 from strongroom.node import tls
 from strongroom.node.config import NodeConfig
-from strongroom.node.network.peers import PeerBook, Place
+from strongroom.node.network.peers import PeerAddress, PeerBook
 from strongroom.node.rpc import probe
 
 ALONE_SECONDS = 2.0
@@ -77,7 +77,7 @@ class Acquaintance:
         except probe.NoAnswer as fault:
             log.info("acquaintance.failed", door=str(door), reason=str(fault))
 
-    def _members_in(self, shown: Any) -> list[Place]:
+    def _members_in(self, shown: Any) -> list[PeerAddress]:
         """What a door says of validators of the newest epoch; what cannot be read is nobody."""
         members = {validator.node_key for validator in self._epochs.newest.validators}
         places = []
@@ -88,7 +88,7 @@ class Acquaintance:
         return places
 
 
-def _place(document: Any) -> Place | None:
+def _place(document: Any) -> PeerAddress | None:
     key, name, peer = (
         map(document.get, ("node_key", "name", "peer")) if type(document) is dict else (None,) * 3
     )
@@ -98,4 +98,4 @@ def _place(document: Any) -> Place | None:
         node_key = bytes.fromhex(key)
     except ValueError:
         return None
-    return Place(PublicKey(node_key), name, "", peer) if len(node_key) == KEY_SIZE else None
+    return PeerAddress(PublicKey(node_key), name, "", peer) if len(node_key) == KEY_SIZE else None

@@ -24,7 +24,7 @@ from strongroom.enclave.primitives import Secret, SigningKey, random_bytes
 from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.enclave.proofs.genesis import Constitution, pin_of, verify_genesis
 from strongroom.node import tls
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.layout import ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
@@ -59,7 +59,7 @@ class _Seat:
 
     spec: NodeSpec
     layout: NodeLayout
-    enclave: EnclaveProcess
+    enclave: EnclaveClient
     deployment: SignedDeployment
     chip_id: bytes
     measurement: bytes
@@ -124,7 +124,7 @@ async def _seat(
 ) -> _Seat:
     layout = cluster.node(spec.name)
     manufacturer.make_chip().save(layout.chip)
-    enclave = await EnclaveProcess.start(layout.chip, layout.log)
+    enclave = await EnclaveClient.start(layout.chip, layout.log)
     stack.push_async_callback(enclave.stop)
     measurement, chip_id = await enclave.measurement_and_chip()
     deployment = Deployment(

@@ -25,14 +25,14 @@ from strongroom.consensus.equivocation import (
 from strongroom.consensus.errors import OperatorFault, PeerFault
 from strongroom.consensus.host_messages import Submit
 from strongroom.consensus.messages import encode_message
-from strongroom.consensus.replica.events import Evidence, LaneEvidence
+from strongroom.consensus.replica.events import Equivocation, LaneFork
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.public import evidence_envelope
 from strongroom.enclave.primitives import verify
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.epoch_calls import Need
 from strongroom.node.execution.pipeline import PUBLIC_PREFIX, Pipeline
 from strongroom.node.faults import RpcFault
@@ -62,7 +62,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
+class DutyContext:
     """What the duties of a node need of it."""
 
     node_key: PublicKey
@@ -70,7 +70,7 @@ class Office:
     rpc: str
     peer: str
     """Where this node is reached, HOST:PORT."""
-    enclave: EnclaveProcess
+    enclave: EnclaveClient
     store: BlockStore
     links: Links
     batches: BatchPool
@@ -89,7 +89,7 @@ class Office:
 class DutyRoster:
     """The loop of one node's duties."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: DutyContext) -> None:
         self._office = office
         self._nudged = asyncio.Event()
         self._said: dict[str, float] = {}
@@ -212,7 +212,7 @@ class DutyRoster:
 
     # --- evidence (R15) ---
 
-    def accuse(self, description: EpochDescription, found: Evidence | LaneEvidence) -> None:
+    def accuse(self, description: EpochDescription, found: Equivocation | LaneFork) -> None:
         """Put what a replica found onto the ledger, once per offender and epoch."""
         proof = self._proof_of(found)
         if proof is None:
@@ -228,8 +228,8 @@ class DutyRoster:
             log.warning("evidence", epoch=description.epoch, signer=int(offender))
             self.submit(evidence_envelope(encode_evidence(proof)))
 
-    def _proof_of(self, found: Evidence | LaneEvidence) -> Proof | None:
-        if isinstance(found, Evidence):
+    def _proof_of(self, found: Equivocation | LaneFork) -> Proof | None:
+        if isinstance(found, Equivocation):
             return VoteEvidence(found.first, found.second)
         first, second = (
             self._office.batches.get(found.first),

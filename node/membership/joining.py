@@ -28,7 +28,7 @@ from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.node import tls
 from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
 from strongroom.node.credentials import load_optional
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.layout import ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
@@ -113,7 +113,7 @@ async def _make(
         tls.make_certificate(name), certificate=layout.tls_certificate, key=layout.tls_key
     )
     key = SigningKey(Secret.fresh())
-    enclave = await EnclaveProcess.start(layout.chip, layout.log)
+    enclave = await EnclaveClient.start(layout.chip, layout.log)
     try:
         measurement, chip_id = await enclave.measurement_and_chip()
         deployment = Deployment(
@@ -166,7 +166,7 @@ def _door_of(cluster: ClusterLayout) -> DoorPolicy:
 class Introduction:
     """A node without links asks for admission at the front doors that its configuration names."""
 
-    def __init__(self, enclave: EnclaveProcess, config: NodeConfig) -> None:
+    def __init__(self, enclave: EnclaveClient, config: NodeConfig) -> None:
         self._enclave, self._config = enclave, config
         self._context = tls.dial_context()
         path = config.door.credential

@@ -23,7 +23,7 @@ from strongroom.consensus.host_messages import Keys, KeysChallenge, KeysProof, K
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import PublicKey
 from strongroom.enclave.door.requests import Refusal
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.faults import Overloaded
 from strongroom.node.network.links import LINKS_MAX, Links
 from strongroom.node.sync.serving import Pace
@@ -44,7 +44,7 @@ class KeysExchange:
     def __init__(
         self,
         *,
-        enclave: EnclaveProcess,
+        enclave: EnclaveClient,
         links: Links,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         store_sealed: Callable[[bytes], Awaitable[None]],

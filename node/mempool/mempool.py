@@ -18,8 +18,8 @@ from strongroom.enclave.proofs.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_
 from strongroom.node.config import Limits
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.mempool.fair_queue import FairQueue, Share
-from strongroom.node.mempool.waiters import Answers
-from strongroom.node.rpc.backend import Included
+from strongroom.node.mempool.waiters import Waiters
+from strongroom.node.rpc.backend import Place
 
 RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512
@@ -59,7 +59,7 @@ class Mempool:
 
     def __init__(
         self,
-        answers: Answers,
+        answers: Waiters,
         limits: Limits,
         *,
         envelope_bytes_max: int,
@@ -98,7 +98,7 @@ class Mempool:
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
-    ) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+    ) -> "asyncio.Future[list[Place]] | list[TransactionId]":
         """Take envelopes, all or none (see Backend.submit)."""
         limit = self._envelope_bytes_max
         size = 0

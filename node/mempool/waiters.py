@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from strongroom.consensus.types import Height, TransactionId
-from strongroom.node.rpc.backend import Included
+from strongroom.node.rpc.backend import Place
 
-Resolve = Callable[[TransactionId], Included | None]
+Resolve = Callable[[TransactionId], Place | None]
 """The place where an id took effect, from the index and the store."""
 
 
@@ -20,11 +20,11 @@ class _Frame:
     __slots__ = ("future", "left", "places")
 
     def __init__(self, size: int) -> None:
-        self.future: asyncio.Future[list[Included]] = asyncio.get_running_loop().create_future()
-        self.places: list[Included | None] = [None] * size
+        self.future: asyncio.Future[list[Place]] = asyncio.get_running_loop().create_future()
+        self.places: list[Place | None] = [None] * size
         self.left = size
 
-    def fill(self, position: int, place: Included) -> None:
+    def fill(self, position: int, place: Place) -> None:
         if self.places[position] is None:
             self.places[position] = place
             self.left -= 1
@@ -32,7 +32,7 @@ class _Frame:
                 self.future.set_result([place for place in self.places if place is not None])
 
 
-class Answers:
+class Waiters:
     """Waiting frames, by transaction id."""
 
     def __init__(self, resolve: Resolve) -> None:
@@ -42,7 +42,7 @@ class Answers:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def expect(self, ids: Sequence[TransactionId]) -> asyncio.Future[list[Included]]:
+    def expect(self, ids: Sequence[TransactionId]) -> asyncio.Future[list[Place]]:
         """A future of these transactions' places, in this order."""
         frame = _Frame(len(ids))
         waiting = self._waiting
@@ -76,9 +76,7 @@ class Answers:
             entries = waiting.pop(id, None)
             if entries is None:
                 continue
-            place = Included(
-                TransactionId(id), Height(height), index, code, result_at(index) or b""
-            )
+            place = Place(TransactionId(id), Height(height), index, code, result_at(index) or b"")
             if code:
                 place = self._resolve(TransactionId(id)) or place
             for frame, position in entries:

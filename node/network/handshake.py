@@ -21,7 +21,7 @@ from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.primitives import random_bytes, verify
 from strongroom.node import tls
 from strongroom.node.config import Address
-from strongroom.node.enclave_client.calls import CheckedPeer, EnclaveProcess
+from strongroom.node.enclave_client.calls import CheckedPeer, EnclaveClient
 from strongroom.node.framing import FrameProtocol
 
 HANDSHAKE_SECONDS = 10.0
@@ -101,7 +101,7 @@ class Handshake:
     node_key: PublicKey
     tls_key: bytes
     """SHA-256 of this node's own SubjectPublicKeyInfo."""
-    enclave: EnclaveProcess
+    enclave: EnclaveClient
     wall_ms: Callable[[], int]
 
     async def answer(self, wire: Wire) -> CheckedPeer:

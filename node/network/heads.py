@@ -19,7 +19,7 @@ from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.finality import check_final
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.network.links import Links
 
 COLLECTIONS_MAX = 64
@@ -45,7 +45,7 @@ class Heads:
         *,
         epochs: EpochChain,
         own: PublicKey,
-        enclave: EnclaveProcess,
+        enclave: EnclaveClient,
         links: Links,
         body: Callable[[bytes, PublicKey], HeadBody],
     ) -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PeerAddress:
     """One registered node, as the ledger names it."""
 
     node_key: PublicKey
@@ -57,7 +57,7 @@ class PeerBook:
             elif key != self.own:
                 self.addresses[key] = peer.address
 
-    def learn(self, places: Iterable[Place]) -> None:
+    def learn(self, places: Iterable[PeerAddress]) -> None:
         """Take what the ledger says. A node that names no address keeps the one that the
         configuration gives."""
         for place in places:

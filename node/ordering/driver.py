@@ -16,10 +16,10 @@ import structlog
 
 from strongroom.consensus import codec
 from strongroom.consensus.messages import RANGE, encode_message
-from strongroom.consensus.replica.events import Evidence, LaneEvidence, Now, Work
+from strongroom.consensus.replica.events import Equivocation, LaneFork, Now, Work
 from strongroom.consensus.types import Lane, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.reading import block_at
@@ -74,12 +74,12 @@ class Hands:
 
     wal: WriteAheadLog
     store: BlockStore
-    enclave: EnclaveProcess
+    enclave: EnclaveClient
     links: Links
     pipeline: Pipeline
     mempool: Mempool
     on_alarm: Callable[[str], None]
-    on_evidence: Callable[[EpochDescription, Evidence | LaneEvidence], None]
+    on_evidence: Callable[[EpochDescription, Equivocation | LaneFork], None]
     on_fault: Callable[[PublicKey, str], None]
     on_epochs: Callable[[], None]
     """Another epoch is known."""

@@ -31,11 +31,11 @@ from strongroom.consensus.replica.events import (
     Commit,
     Executed,
     FinalRecord,
-    LaneEvidence,
+    LaneFork,
     Tick,
     Work,
 )
-from strongroom.consensus.replica.events import Evidence as VoteEvidence
+from strongroom.consensus.replica.events import Equivocation as VoteEvidence
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Epoch, Height, PublicKey, View
 from strongroom.consensus.validators import EpochDescription
@@ -266,7 +266,7 @@ class Accuse:
     """Proof that a member of this epoch lied (R15)."""
 
     description: EpochDescription
-    evidence: VoteEvidence | LaneEvidence
+    evidence: VoteEvidence | LaneFork
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Blob(bytes):
 
 
 @dataclass(frozen=True, slots=True)
-class Included:
+class Place:
     """One transaction's place and answer."""
 
     id: TransactionId
@@ -61,7 +61,7 @@ class Backend(Protocol):
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
-    ) -> "Future[list[Included]] | list[TransactionId]":
+    ) -> "Future[list[Place]] | list[TransactionId]":
         """Take envelopes into the mempool, all or none, as an organisation's.
 
         Returns:

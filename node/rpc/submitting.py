@@ -20,7 +20,7 @@ from strongroom.node.faults import (
     TooLarge,
     WrongChainOrEpoch,
 )
-from strongroom.node.rpc.backend import Backend, Blob, Document, Included
+from strongroom.node.rpc.backend import Backend, Blob, Document, Place
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
 
@@ -89,7 +89,7 @@ async def _submit_fitting(caller: Caller, envelopes: list[bytes], wait: str) -> 
 
 def _take(
     caller: Caller, envelopes: list[bytes], *, wait: bool
-) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+) -> "asyncio.Future[list[Place]] | list[TransactionId]":
     """Into the mempool, at the cost of whose credential it is."""
     account = caller.account
     if account is None:
@@ -131,7 +131,7 @@ def _check_order(caller: Caller, after: bytes | None) -> None:
         )
 
 
-def _items(places: list[Included]) -> list[Document]:
+def _items(places: list[Place]) -> list[Document]:
     return [
         {
             "id": one.id,
@@ -146,12 +146,12 @@ def _items(places: list[Included]) -> list[Document]:
     ]
 
 
-def _is_answered(one: Included) -> bool:
+def _is_answered(one: Place) -> bool:
     """Is there something for its sender to read: a result, or the reason why governance refuses?"""
     return one.code == 0 or bool(one.result)
 
 
-def _refusal(one: Included) -> Refused:
+def _refusal(one: Place) -> Refused:
     reason = Code(one.code).text
     return Refused(
         f"refused: {reason}", reason=reason, id=one.id, height=one.height, index=one.index
@@ -179,7 +179,7 @@ def _fault(caller: Caller, envelope: bytes) -> RpcFault | None:
     )
 
 
-async def _receipt_when_there(backend: Backend, included: Included) -> Document:
+async def _receipt_when_there(backend: Backend, included: Place) -> Document:
     height: int = included.height
     while True:
         try:

@@ -23,7 +23,7 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.merkle import Frontier
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.finality import EpochUnknown
-from strongroom.node.enclave_client.calls import EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import KEYS_NEEDED, Pipeline
 from strongroom.node.host.replay import APPLY_BYTES_MAX, stored_runs
 from strongroom.node.ledger.block_record import header_and_certificate
@@ -107,7 +107,7 @@ class Follower:
         *,
         store: BlockStore,
         history: HistoryTree,
-        enclave: EnclaveProcess,
+        enclave: EnclaveClient,
         links: Links,
         pipeline: Pipeline,
         seeker: SnapshotSeeker,

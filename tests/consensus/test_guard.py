@@ -3,7 +3,7 @@ forgotten."""
 
 import pytest
 
-from strongroom.consensus.safety import GuardRefuses, Promises
+from strongroom.consensus.safety import GuardRefuses, SafetyRules
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, View
 
@@ -22,7 +22,7 @@ ALLOWED = [(N, X), (N, F), (F, N)]
 @pytest.mark.parametrize("first", [N, X, F])
 @pytest.mark.parametrize("second", [N, X, F])
 def test_guard_what_may_follow_what(first: Kind, second: Kind) -> None:
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     promises.add(statement(first))
     if first is second or (first, second) in ALLOWED:
         promises.add(statement(second))
@@ -33,7 +33,7 @@ def test_guard_what_may_follow_what(first: Kind, second: Kind) -> None:
 
 @pytest.mark.parametrize("kind", [N, F])
 def test_guard_refuses_a_second_digest_and_allows_the_identical_statement(kind: Kind) -> None:
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     promises.add(statement(kind, A))
     promises.add(statement(kind, A))
     with pytest.raises(GuardRefuses):
@@ -42,24 +42,24 @@ def test_guard_refuses_a_second_digest_and_allows_the_identical_statement(kind: 
 
 
 def test_guard_finalise_may_name_another_block_than_notarise() -> None:
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     promises.add(statement(N, A))
     promises.add(statement(F, B))
 
 
 def test_guard_views_are_apart() -> None:
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     promises.add(statement(F, view=5))
     promises.add(statement(X, view=6))
 
 
 def test_guard_refuses_another_epoch() -> None:
     with pytest.raises(GuardRefuses):
-        Promises(Epoch(0)).add(statement(N, epoch=1))
+        SafetyRules(Epoch(0)).add(statement(N, epoch=1))
 
 
 def test_guard_forgets_below_the_final_view_and_refuses_everything_there() -> None:
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     for view in range(1, 100):
         promises.add(statement(N, view=view))
     promises.forget_below(View(90))
@@ -75,7 +75,7 @@ def test_guard_forgets_below_the_final_view_and_refuses_everything_there() -> No
 
 
 def test_guard_a_check_changes_nothing() -> None:
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     promises.check(statement(N, A))
     promises.add(statement(N, B))
     assert promises.knows(statement(N, B))
@@ -86,7 +86,7 @@ def test_guard_a_check_changes_nothing() -> None:
 
 def test_guard_closed_views_end_with_the_one_that_is_named() -> None:
     """What was said there may be said again, and nothing else; the next view is open."""
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     promises.add(statement(N, A, view=5))
     promises.close(View(5))
     promises.check(statement(N, A, view=5))
@@ -102,7 +102,7 @@ def test_guard_closed_views_end_with_the_one_that_is_named() -> None:
 def test_guard_a_view_that_is_final_or_closed_is_not_silent_though_nothing_is_remembered_of_it() -> (
     None
 ):
-    promises = Promises(Epoch(0))
+    promises = SafetyRules(Epoch(0))
     promises.forget_below(View(5))
     promises.close(View(7))
     assert [view for view in range(1, 10) if promises.silent_in(View(view))] == [8, 9]

@@ -19,9 +19,9 @@ from strongroom.consensus.messages import (
 from strongroom.consensus.replica.events import (
     CandidateRecord,
     CertificateRecord,
-    Evidence,
+    Equivocation,
     FinalRange,
-    LaneEvidence,
+    LaneFork,
     Output,
     Received,
     Send,
@@ -151,8 +151,8 @@ def test_R1_T36_a_forged_vote_does_not_occupy_an_honest_signers_slot() -> None:
     assert bench.replica.view == 2
 
 
-def digests_of(found: list[Evidence | LaneEvidence]) -> list[tuple[Digest, Digest]]:
-    votes = [evidence for evidence in found if isinstance(evidence, Evidence)]
+def digests_of(found: list[Equivocation | LaneFork]) -> list[tuple[Digest, Digest]]:
+    votes = [evidence for evidence in found if isinstance(evidence, Equivocation)]
     assert len(votes) == len(found)
     return [
         (evidence.first.statement.digest, evidence.second.statement.digest) for evidence in votes
@@ -951,7 +951,7 @@ def test_lanes_a_forked_lane_is_frozen_and_the_others_go_on() -> None:
         bench.cluster.batch(lane=1, body=body) for body in (b"one", b"two", b"three")
     )
     assert not bench.hold(one).evidence
-    assert bench.hold(two).evidence == [LaneEvidence(Lane(1), one.digest, two.digest)]
+    assert bench.hold(two).evidence == [LaneFork(Lane(1), one.digest, two.digest)]
     assert not bench.hold(three).evidence, "once per lane and epoch"
     assert bench.replica.frozen_lanes == {1}
     assert not bench.replica.has_work

@@ -22,7 +22,7 @@ from strongroom.consensus.types import NO_DIGEST, Digest, Height, Sequence, View
 from strongroom.enclave.door.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
 from strongroom.enclave.keys.sealing import SealedState, seal_state
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.platform.chip import SimulatedChip
 
@@ -97,7 +97,7 @@ class HostileHost:
             mark=(Height(0), Digest(bytes(32))),
         )
         self.sealed = seal_state(chip.sealing_secret(founded.measurement), state)
-        self.core = Core(chip, measured)
+        self.core = Lifecycle(chip, measured)
         self.seen: list[bytes] = []
         """Every request so far, to be replayed."""
         self.must(Op.UNSEAL, self.sealed, founded.verified.data)
@@ -323,7 +323,7 @@ def peer_evidence() -> bytes:
         mark=(Height(0), Digest(bytes(32))),
     )
     measured: Any = Measured(founded.measurement)
-    core = Core(founded.chips[1], measured)
+    core = Lifecycle(founded.chips[1], measured)
     core.unseal(
         seal_state(founded.chips[1].sealing_secret(founded.measurement), state), founded.genesis
     )

@@ -42,8 +42,8 @@ from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import proposal_digest, proposal_id, sign_public
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.sealing import SealedState, seal_state
-from strongroom.enclave.member.lifecycle import Core
-from strongroom.enclave.member.member import Member
+from strongroom.enclave.member.lifecycle import Lifecycle
+from strongroom.enclave.member.member import ActiveEnclave
 from strongroom.enclave.outside.client_sessions import ClientSession, Result
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.programs import bind_arguments
@@ -58,11 +58,11 @@ class Node:
 
     name: str
     chip: SimulatedChip
-    core: Core
+    core: Lifecycle
     sealed: bytes
 
     @property
-    def member(self) -> Member:
+    def member(self) -> ActiveEnclave:
         return self.core.member
 
     @property
@@ -126,7 +126,7 @@ class World:
         self, name: str, chip: SimulatedChip, sealed: bytes, measurement: bytes | None = None
     ) -> Node:
         """A process that unseals; its heads come with the next `freshen`."""
-        core = Core(chip, Measured(measurement or self.cluster.measurement))  # type: ignore[arg-type]
+        core = Lifecycle(chip, Measured(measurement or self.cluster.measurement))  # type: ignore[arg-type]
         return Node(name, chip, core, core.unseal(sealed, self.cluster.genesis))
 
     def prepare(
@@ -135,7 +135,7 @@ class World:
         """A node that is in no genesis, in its first boot, maybe of other code; its operator is not
         known yet."""
         chip, code = manufacturer().make_chip(), measurement or self.cluster.measurement
-        core = Core(chip, Measured(code))  # type: ignore[arg-type]
+        core = Lifecycle(chip, Measured(code))  # type: ignore[arg-type]
         deployment = Deployment(
             name=name, operator=operator, chip_id=chip.chip_id, measurement=code, region=REGION
         ).sign(key_named(operator))

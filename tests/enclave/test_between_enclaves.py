@@ -16,7 +16,7 @@ from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, PublicK
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
 from strongroom.enclave.keys.sealing import seal_state
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 
 NONCE = bytes(range(32))
 
@@ -160,9 +160,9 @@ def test_a_block_that_may_hold_calls_of_the_epoch_before_is_executed_with_its_se
 # --- hand-over ------------------------------------------------------------------------------------
 
 
-def successor_of(world: World, node: Node) -> tuple[Core, bytes]:
+def successor_of(world: World, node: Node) -> tuple[Lifecycle, bytes]:
     """A process that waits to go on with this node's boot, and its nonce."""
-    core = Core(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
+    core = Lifecycle(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
     return core, core.unseal_successor(node.sealed, world.cluster.genesis)
 
 

@@ -13,7 +13,7 @@ from tests.enclave.service_world import Node, World, admitted
 from strongroom.consensus.types import Epoch
 from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.keys.sealing import unseal_state
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.outside.client_sessions import ClientSession
 
 GRACE_OVER_MS = 61_000
@@ -262,7 +262,7 @@ def test_a_successor_begun_within_a_later_grace_takes_over_with_what_its_predece
     node.sealed = node.member.sealed()
     assert on_disk(world, node) == [1, 2]
     assert node.member._need() == "successor"
-    core = Core(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
+    core = Lifecycle(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
     nonce = core.unseal_successor(node.sealed, world.cluster.genesis)
     heir = Node(node.name, node.chip, core, node.sealed)
     core.learner.extend(world.entries)
@@ -283,7 +283,7 @@ def test_a_successor_of_a_process_in_doubt_is_in_doubt() -> None:
     node.core.learner.extend(world.entries)
     world.freshen(node)
     assert ring(node).doubted == (0,)
-    core = Core(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
+    core = Lifecycle(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
     nonce = core.unseal_successor(node.member.sealed(), world.cluster.genesis)
     sealed = core.take_over(node.core.hand_over(nonce))
     heir = Node(node.name, node.chip, core, sealed)
@@ -299,7 +299,7 @@ def test_P10_a_successor_that_knows_of_a_graces_end_keeps_nothing_that_its_prede
     world, _ = rotated()
     node = world.nodes["n1"]
     node.sealed = node.member.sealed()
-    core = Core(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
+    core = Lifecycle(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
     nonce = core.unseal_successor(node.sealed, world.cluster.genesis)
     heir = Node(node.name, node.chip, core, node.sealed)
     everybody = {"n0", "n2", "n3"}

@@ -35,7 +35,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.succession import WRAP_BYTES_MAX
 from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.member.key_release import _signed
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.primitives import (
     DoesNotOpen,
     HybridKey,
@@ -49,7 +49,7 @@ from strongroom.enclave.sessions.intake import Intake
 NONCE = bytes(range(32))
 
 
-def asked(core: Core, op: Op, *arguments: object) -> object:
+def asked(core: Lifecycle, op: Op, *arguments: object) -> object:
     """What comes out of the door: an answer, or a refusal that somebody had foreseen."""
     answer: object
     try:

@@ -24,15 +24,15 @@ from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import (
     CHUNK_BYTES,
+    ExecutorState,
     SnapshotBox,
-    Standing,
     Table,
     chunk_hash,
     snapshot_root,
 )
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.keys.keys import KeysNeeded
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.primitives import TAG_SIZE, DeterministicBox, DoesNotOpen, Secret
 from strongroom.enclave.programs.state import State
@@ -75,8 +75,10 @@ def test_the_order_of_items_does_not_depend_on_how_they_came() -> None:
     assert roots[0] == roots[1]
 
 
-def standing_at(ledger: Ledger, due: int = 8) -> Standing:
-    return Standing(header=ledger.genesis.header, peaks=(), recent=(), sessions=(), due=Height(due))
+def standing_at(ledger: Ledger, due: int = 8) -> ExecutorState:
+    return ExecutorState(
+        header=ledger.genesis.header, peaks=(), recent=(), sessions=(), due=Height(due)
+    )
 
 
 def box() -> DeterministicBox:
@@ -521,7 +523,7 @@ def transfer_in(world: World, session: ClientSession) -> bytes:
     return session.seal_call(transfer(world))[1]
 
 
-def ask(core: Core, op: Op, *arguments: object) -> Any:
+def ask(core: Lifecycle, op: Op, *arguments: object) -> Any:
     """Through the door, as bytes."""
     return decode_answer(answer_to(core, encode_request(op, *arguments)))
 

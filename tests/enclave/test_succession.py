@@ -19,7 +19,7 @@ from strongroom.enclave.execution.executor import Diverged
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
 from strongroom.enclave.keys.sealing import unseal_state
-from strongroom.enclave.member.lifecycle import Core, OutOfOrder
+from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
 from strongroom.enclave.member.member import Superseded
 from strongroom.enclave.member.voting import Silenced
 
@@ -461,8 +461,8 @@ def erasing() -> tuple[World, Node]:
     return world, node
 
 
-def successor_of(world: World, node: Node) -> tuple[Core, bytes]:
-    core = Core(node.chip, world.measured)  # type: ignore[arg-type]
+def successor_of(world: World, node: Node) -> tuple[Lifecycle, bytes]:
+    core = Lifecycle(node.chip, world.measured)  # type: ignore[arg-type]
     return core, core.unseal_successor(node.sealed, world.cluster.genesis)
 
 

@@ -23,7 +23,7 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain, verify_genesis
-from strongroom.node.enclave_client.calls import EnclaveProcess, Freshness
+from strongroom.node.enclave_client.calls import EnclaveClient, Freshness
 
 TLS_KEY = Digest(bytes(32))
 OPERATOR = "operator0"
@@ -40,14 +40,14 @@ class LoneMember(Chain):
         self.blocks: list[Made] = []
         self.outcomes: list[Outcome] = []
         self.history = HistoryTree(genesis.header)
-        self.enclave: EnclaveProcess
+        self.enclave: EnclaveClient
         self._certificates: dict[bytes, Certificate] = {}
 
     # --- its life ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """The next boot: a new process, unsealed."""
-        self.enclave = await EnclaveProcess.start(self.folder)
+        self.enclave = await EnclaveClient.start(self.folder)
         self.sealed = await self.enclave.unseal(self.sealed, self.genesis.data)
 
     async def freshen(self) -> Freshness:
@@ -97,7 +97,7 @@ class LoneMember(Chain):
         return await self.execute(await self.order(*envelopes))
 
 
-async def constitution_and_evidence(enclave: EnclaveProcess) -> tuple[bytes, bytes]:
+async def constitution_and_evidence(enclave: EnclaveClient) -> tuple[bytes, bytes]:
     """PREPARE for a service of this one enclave."""
     measurement, chip_id = await enclave.measurement_and_chip()
     operator = key_named(OPERATOR)
@@ -137,7 +137,7 @@ class FoundedAlone:
 async def found_alone(folder: Path) -> FoundedAlone:
     """Make a chip and found a service on it."""
     manufacturer().make_chip().save(folder)
-    enclave = await EnclaveProcess.start(folder)
+    enclave = await EnclaveClient.start(folder)
     try:
         constitution, evidence = await constitution_and_evidence(enclave)
         genesis, wraps = await enclave.found(constitution, (evidence,))

@@ -27,7 +27,7 @@ from strongroom.node.client.calls.replies import words_of
 from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.config import Address, ConfigInvalid, Peer
 from strongroom.node.ledger.files import DiskFault, disk_faults, write_out
-from strongroom.node.network.peers import PeerBook, Place
+from strongroom.node.network.peers import PeerAddress, PeerBook
 
 # --- certificates ---------------------------------------------------------------------------------
 
@@ -92,8 +92,8 @@ def test_an_address_that_the_ledger_overrules_is_said_once_and_pinned_it_stays()
     for pinned, expected in ((False, there), (True, here)):
         peers = PeerBook(own=PublicKey(bytes(32)))
         peers.configure([Peer("n1", here, node_key=key, pinned=pinned)], lambda _: None)
-        peers.learn([Place(node_key=key, name="n1", rpc="", peer=str(there))])
-        peers.learn([Place(node_key=key, name="n1", rpc="", peer=str(there))])
+        peers.learn([PeerAddress(node_key=key, name="n1", rpc="", peer=str(there))])
+        peers.learn([PeerAddress(node_key=key, name="n1", rpc="", peer=str(there))])
         assert peers.addresses[key] == expected
         assert peers._told == (set() if pinned else {"n1"})
 

@@ -50,7 +50,7 @@ from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.outside.client_sessions import ClientSession, seal_query
 from strongroom.enclave.sandbox.entering import survey
 from strongroom.enclave.sessions.sessions import WINDOW
-from strongroom.node.enclave_client.calls import EnclaveGone, EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient, EnclaveGone
 from strongroom.node.enclave_client.epoch_calls import Need
 from strongroom.node.execution.pipeline import PUBLIC_PREFIX
 
@@ -74,17 +74,17 @@ async def member(founded: FoundedAlone) -> AsyncIterator[LoneMember]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> set[Op]:
     """Every kind of request that was answered or refused."""
     ops: set[Op] = set()
-    ask = EnclaveProcess._ask_paused
+    ask = EnclaveClient._ask_paused
 
-    async def listening(self: EnclaveProcess, op: Op, *arguments: object) -> object:
+    async def listening(self: EnclaveClient, op: Op, *arguments: object) -> object:
         ops.add(op)
         return await ask(self, op, *arguments)
 
-    monkeypatch.setattr(EnclaveProcess, "_ask_paused", listening)
+    monkeypatch.setattr(EnclaveClient, "_ask_paused", listening)
     return ops
 
 
-async def raw(enclave: EnclaveProcess, frame: bytes) -> object:
+async def raw(enclave: EnclaveClient, frame: bytes) -> object:
     """Any bytes as a request."""
     future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     enclave._behind.waiting.append(future)
@@ -92,7 +92,7 @@ async def raw(enclave: EnclaveProcess, frame: bytes) -> object:
     return decode_answer(await future)
 
 
-async def refusal(enclave: EnclaveProcess, op: Op, *arguments: object) -> str:
+async def refusal(enclave: EnclaveClient, op: Op, *arguments: object) -> str:
     """The class of the refusal of a request, which must be refused."""
     with pytest.raises(Refusal) as refused:
         await raw(enclave, encode_request(op, *arguments))
@@ -210,7 +210,7 @@ async def take_in_a_snapshot_that_is_none(member: LoneMember) -> None:
 async def change_the_process(member: LoneMember) -> None:
     """P10: the next process of the same boot learns the ledger, takes over, and the first one does
     nothing more."""
-    first, second = member.enclave, await EnclaveProcess.start(member.folder)
+    first, second = member.enclave, await EnclaveClient.start(member.folder)
     nonce = await second.unseal_successor(await first.seal(), member.genesis.data)
     await second.apply([member.blocks[0].header], [member.outcomes[0].encode()])
     above = member.blocks[1].header
@@ -226,7 +226,7 @@ async def change_the_process(member: LoneMember) -> None:
 async def prepare_to_join(member: LoneMember, chip: Path) -> None:
     """Another enclave makes the keys of a node that this genesis does not know."""
     manufacturer().make_chip().save(chip)
-    late = await EnclaveProcess.start(chip)
+    late = await EnclaveClient.start(chip)
     try:
         identity = Identity(
             name="n9",
@@ -244,7 +244,7 @@ async def prepare_to_join(member: LoneMember, chip: Path) -> None:
 async def test_requests_out_of_order_are_refused_at_every_stage_of_its_life(tmp_path: Path) -> None:
     chip = tmp_path / "chip"
     manufacturer().make_chip().save(chip)
-    enclave = await EnclaveProcess.start(chip)
+    enclave = await EnclaveClient.start(chip)
     early = {Op.PREPARE, Op.UNSEAL, Op.DESCRIBE, Op.WALLS}
     shapes: dict[Op, tuple[object, ...]] = {
         Op.FOUND: (b"", ()),
@@ -292,7 +292,7 @@ async def test_requests_out_of_order_are_refused_at_every_stage_of_its_life(tmp_
         assert await refusal(enclave, Op.ACCEPT, genesis, wraps) == "OutOfOrder"
     finally:
         await enclave.stop()
-    again = await EnclaveProcess.start(chip)
+    again = await EnclaveClient.start(chip)
     try:
         for bad in (
             (b"", genesis),
@@ -571,7 +571,7 @@ async def test_a_contradiction_ends_it_without_a_word_and_its_host_can_say_why(
 async def test_an_enclave_without_its_chip_says_so_and_does_not_start(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    enclave = await EnclaveProcess.start(tmp_path / "none")
+    enclave = await EnclaveClient.start(tmp_path / "none")
     with pytest.raises(EnclaveGone):
         await enclave.measurement_and_chip()
     assert await enclave.ending() == Ending.NOT_STARTED.text

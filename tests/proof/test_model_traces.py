@@ -16,7 +16,7 @@ from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.replica import validity, work
 from strongroom.consensus.replica.proofs import Proofs
 from strongroom.consensus.replica.replica import Replica
-from strongroom.consensus.replica.state import Holdings
+from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.replica.tally import Tally
 from strongroom.consensus.statements import Kind
 
@@ -140,13 +140,13 @@ def finalise_after_nullify(patch: pytest.MonkeyPatch) -> None:
 
 
 def promises_not_replayed(patch: pytest.MonkeyPatch) -> None:
-    replay = Holdings._replay
+    replay = ReplicaState._replay
 
-    def forgetful(self: Holdings, record: Any) -> None:
+    def forgetful(self: ReplicaState, record: Any) -> None:
         if type(record).__name__ != "CastRecord":
             replay(self, record)
 
-    patch.setattr(Holdings, "_replay", forgetful)
+    patch.setattr(ReplicaState, "_replay", forgetful)
 
 
 def lag_unbounded(patch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from strongroom.node.client.trust.trust import Trust
 _T = TypeVar("_T")
 
 
-class Way:
+class ClientRuntime:
     """One identity's open way to a service, through one node at a time."""
 
     def __init__(

@@ -13,7 +13,7 @@ from tests.enclave.hostile_host import HostileHost, flip, graft, ledger
 from strongroom.consensus import codec
 from strongroom.enclave.door.requests import Op, Refusal, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
-from strongroom.enclave.member.lifecycle import Core
+from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.platform.measurement import Measurement
 
 ANSWERED_AT_ANY_TIME = (Op.DESCRIBE, Op.WALLS)
@@ -30,8 +30,8 @@ values = st.recursive(
 
 
 @cache
-def _core() -> Core:
-    return Core(
+def _core() -> Lifecycle:
+    return Lifecycle(
         manufacturer().make_chip(),
         Measurement(files=(), python="test", programs=("payments", "system")),
     )

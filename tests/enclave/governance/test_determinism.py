@@ -15,7 +15,7 @@ from strongroom.enclave.governance import public
 from strongroom.enclave.governance.actions import ACTIONS
 from strongroom.enclave.governance.agenda import NEVER
 from strongroom.enclave.governance.document import Document
-from strongroom.enclave.governance.hearing import Hearing
+from strongroom.enclave.governance.hearing import ActionContext
 from strongroom.enclave.programs.framework import ProgramError
 
 ACTS = (
@@ -190,7 +190,7 @@ def test_what_fails_is_undone_and_halts_nobody(
 ) -> None:
     """A bug of our own is a refusal, and shows no text."""
 
-    def failing(hearing: Hearing) -> object:
+    def failing(hearing: ActionContext) -> object:
         hearing.book.write_node(replace(hearing.book.nodes()[0], name="gone"))
         raise error
 

@@ -26,15 +26,15 @@ from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.member.freshness import NotFresh, StaleHeads
-from strongroom.enclave.member.lifecycle import Core, OutOfOrder
-from strongroom.enclave.member.member import Member
+from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
+from strongroom.enclave.member.member import ActiveEnclave
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
 
 MEASURED = Measurement(files=(), python="test", programs=("payments", "system"))
 
 
-def _member(index: int = 0, *, mark: int = 0, boot: int = 2) -> Member:
+def _member(index: int = 0, *, mark: int = 0, boot: int = 2) -> ActiveEnclave:
     """A member of the founded cluster, as UNSEAL leaves it."""
     cluster = plain()
     state = SealedState(
@@ -46,7 +46,7 @@ def _member(index: int = 0, *, mark: int = 0, boot: int = 2) -> Member:
     )
     measurement = _Measured(cluster.measurement)
     chip = cluster.chips[index]
-    return Member(
+    return ActiveEnclave(
         chip,
         measurement,  # type: ignore[arg-type]
         chip.sealing_secret(cluster.measurement),
@@ -99,9 +99,9 @@ def _core_chip() -> SimulatedChip:
     return manufacturer().make_chip()
 
 
-def _prepared() -> tuple[Core, bytes, bytes]:
+def _prepared() -> tuple[Lifecycle, bytes, bytes]:
     """A core that has prepared itself for a service of its own: (core, constitution, evidence)."""
-    core = Core(_core_chip(), MEASURED)
+    core = Lifecycle(_core_chip(), MEASURED)
     measurement, chip_id = core.describe()
     operator = key_named("operator0")
     applicant = make_applicants(1)[0]
@@ -137,16 +137,16 @@ def test_prepare_found_accept_then_unseal_makes_a_member_in_its_second_boot() ->
     core, constitution, evidence = _prepared()
     genesis, wraps = core.found(constitution, [evidence])
     sealed = core.accept(genesis, wraps)
-    again = Core(_core_chip(), MEASURED)
+    again = Lifecycle(_core_chip(), MEASURED)
     again.unseal(sealed, genesis)
     assert again.member.status()[2] == 2
 
 
 def test_a_member_is_asked_for_nothing_before_it_is_one() -> None:
     with pytest.raises(OutOfOrder):
-        _ = Core(_core_chip(), MEASURED).member
+        _ = Lifecycle(_core_chip(), MEASURED).member
     with pytest.raises(OutOfOrder):
-        Core(_core_chip(), MEASURED).found(b"", [])
+        Lifecycle(_core_chip(), MEASURED).found(b"", [])
 
 
 def test_an_enclave_makes_keys_once() -> None:
@@ -184,7 +184,7 @@ def test_T24_a_state_sealed_by_other_code_is_not_unsealed() -> None:
     sealed = core.accept(genesis, wraps)
     other = Measurement(files=(), python="test with a patch", programs=("payments", "system"))
     with pytest.raises(OperatorFault, match="another"):
-        Core(_core_chip(), other).unseal(sealed, genesis)
+        Lifecycle(_core_chip(), other).unseal(sealed, genesis)
 
 
 def test_a_sealed_state_of_another_chain_is_refused() -> None:
@@ -192,7 +192,7 @@ def test_a_sealed_state_of_another_chain_is_refused() -> None:
     genesis, wraps = core.found(constitution, [evidence])
     sealed = core.accept(genesis, wraps)
     with pytest.raises(OperatorFault, match="another chain"):
-        Core(_core_chip(), MEASURED).unseal(sealed, plain().genesis)
+        Lifecycle(_core_chip(), MEASURED).unseal(sealed, plain().genesis)
 
 
 def test_T20_link_evidence_is_good_for_its_nonce_and_for_no_other() -> None:

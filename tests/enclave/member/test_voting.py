@@ -6,15 +6,15 @@ from tests.enclave.fixtures import FoundedCluster, make_cluster_genesis
 from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, SignerIndex, View
-from strongroom.enclave.member.voting import Silenced, VotingGuard
+from strongroom.enclave.member.voting import Silenced, VoteSigner
 from strongroom.enclave.primitives import verify
 
 A, B = Digest(b"\xaa" * 32), Digest(b"\xbb" * 32)
 
 
-def _guard(cluster: FoundedCluster, index: int = 0) -> VotingGuard:
+def _guard(cluster: FoundedCluster, index: int = 0) -> VoteSigner:
     genesis = cluster.verified
-    return VotingGuard(genesis.chain, genesis.description, cluster.keys[index].vote(Epoch(0)))
+    return VoteSigner(genesis.chain, genesis.description, cluster.keys[index].vote(Epoch(0)))
 
 
 def _say(kind: Kind, view: int, digest: Digest = NO_DIGEST) -> Statement:

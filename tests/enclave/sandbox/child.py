@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from strongroom.enclave.sandbox.entering import load_what_is_loaded_late, raise_walls
+from strongroom.enclave.sandbox.entering import enter_sandbox, load_what_is_loaded_late
 
 UNCAUGHT = 99
 SAID_BYTES_MAX = 65536
@@ -33,7 +33,7 @@ def behind_walls(
     if child == 0:
         try:
             before()
-            raise_walls(theirs.fileno(), host_pid=host)
+            enter_sandbox(theirs.fileno(), host_pid=host)
             theirs.sendall(f"{act()}".encode())
             os._exit(0)
         except BaseException as error:

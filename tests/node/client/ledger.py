@@ -39,7 +39,7 @@ from strongroom.node.api.documents import block_document, envelope_document, rec
 from strongroom.node.api.public_state import epoch_documents, member_documents, proposal_document
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.rpc.backend import Blob, Document, Included
+from strongroom.node.rpc.backend import Blob, Document, Place
 from strongroom.node.rpc.door import open_door
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
@@ -62,7 +62,7 @@ class Orderer:
     def __init__(self) -> None:
         self.chain = TurningChain()
         self.certificates: list[Certificate] = []
-        self.places: dict[bytes, Included] = {}
+        self.places: dict[bytes, Place] = {}
         """By id: where it was executed, else first refused."""
         self.paused = False
         """No quorum."""
@@ -72,13 +72,13 @@ class Orderer:
         """Position among all envelopes ever given → refused so for good, by every node,
         unexecuted."""
         self.given = 0
-        self._waiting: list[tuple[list[bytes], asyncio.Future[list[Included]] | None]] = []
+        self._waiting: list[tuple[list[bytes], asyncio.Future[list[Place]] | None]] = []
         self._scheduled = False
         self._grown = asyncio.Event()
-        self.doctor: Callable[[bytes, Included], Included] | None = None
+        self.doctor: Callable[[bytes, Place], Place] | None = None
         """Changes what is answered (not what is recorded)."""
 
-    def submit(self, envelopes: list[bytes], future: asyncio.Future[list[Included]] | None) -> None:
+    def submit(self, envelopes: list[bytes], future: asyncio.Future[list[Place]] | None) -> None:
         self._waiting.append((envelopes, future))
         if not self._scheduled:
             self._scheduled = True
@@ -102,13 +102,13 @@ class Orderer:
         self._grown.set()
         self._grown = asyncio.Event()
 
-    def _refuse_or_commit(self, envelopes: list[bytes]) -> list[Included]:
-        refused: dict[int, Included] = {}
+    def _refuse_or_commit(self, envelopes: list[bytes]) -> list[Place]:
+        refused: dict[int, Place] = {}
         for at, envelope in enumerate(envelopes):
             code = self.refuse_once.pop(self.given, None)
             self.given += 1
             if code is not None:
-                place = Included(transaction_id(envelope), Height(self.height + 1), at, code, b"")
+                place = Place(transaction_id(envelope), Height(self.height + 1), at, code, b"")
                 refused[at] = self.places[place.id] = place
         committed = iter(
             self._commit([one for at, one in enumerate(envelopes) if at not in refused])
@@ -116,12 +116,12 @@ class Orderer:
         self._commit([])
         return [refused[at] if at in refused else next(committed) for at in range(len(envelopes))]
 
-    def _commit(self, envelopes: list[bytes]) -> list[Included]:
+    def _commit(self, envelopes: list[bytes]) -> list[Place]:
         outcome = self.chain.commit(*envelopes)
         self.certificates.append(self.chain.certificate(self.chain.tip))
         places = []
         for index, (id, code) in enumerate(outcome.ids_and_codes()):
-            place = Included(
+            place = Place(
                 TransactionId(id), outcome.height, index, code, outcome.result_at(index) or b""
             )
             known = self.places.get(id)
@@ -172,7 +172,7 @@ class FakeNode:
         """Raised by the next submissions, one each."""
         self.swallow = False
         """Take submissions, order none, and never answer."""
-        self.swallowed: list[asyncio.Future[list[Included]]] = []
+        self.swallowed: list[asyncio.Future[list[Place]]] = []
         self.mute = False
         """Order submissions, and never answer."""
         self.state = "voting"
@@ -312,11 +312,11 @@ class FakeNode:
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
-    ) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+    ) -> "asyncio.Future[list[Place]] | list[TransactionId]":
         if self.refuse:
             raise self.refuse.pop(0)
         self.submitted.append(envelopes)
-        future: asyncio.Future[list[Included]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Place]] = asyncio.get_running_loop().create_future()
         if self.swallow:
             self.swallowed.append(future)
         else:

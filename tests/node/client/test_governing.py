@@ -18,7 +18,7 @@ from strongroom.node.client.audit.reader import Reader
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.governing import Member, find_proposal, read_public_state
 from strongroom.node.client.trust.service import load_service
-from strongroom.node.rpc.backend import Included
+from strongroom.node.rpc.backend import Place
 
 LIMIT = ("set_limit", "name=grace_ms", "value=5000")
 REGION = ("allow_region", "region=us-east")
@@ -127,7 +127,7 @@ async def test_a_result_that_no_quorum_certified_is_not_believed(tmp_path: Path)
     """P2: the node says that the proposal was taken."""
     async with shell(tmp_path) as run:
 
-        def lie(_envelope: bytes, place: Included) -> Included:
+        def lie(_envelope: bytes, place: Place) -> Place:
             return replace(place, result=codec.encode((True, ("ab" * 16, "accepted"))))
 
         run.service.orderer.doctor = lie

@@ -12,7 +12,7 @@ import pytest
 from tests.enclave.fixtures import manufacturer
 
 from strongroom.enclave.door.requests import Refusal
-from strongroom.node.enclave_client.calls import EnclaveGone, EnclaveProcess
+from strongroom.node.enclave_client.calls import EnclaveClient, EnclaveGone
 from strongroom.node.enclave_client.process import OTHERS_REQUESTS_MAX
 from strongroom.node.faults import Overloaded
 
@@ -27,7 +27,7 @@ def chip(tmp_path: Path) -> Path:
 
 
 async def test_the_door_is_its_only_descriptor_and_it_leaves_no_core(chip: Path) -> None:
-    enclave = await EnclaveProcess.start(chip)
+    enclave = await EnclaveClient.start(chip)
     try:
         await enclave.measurement_and_chip()
         process = Path("/proc") / str(enclave.pid)
@@ -43,7 +43,7 @@ async def test_the_door_is_its_only_descriptor_and_it_leaves_no_core(chip: Path)
 
 
 async def test_a_request_out_of_order_is_refused_and_the_next_one_answered(chip: Path) -> None:
-    enclave = await EnclaveProcess.start(chip)
+    enclave = await EnclaveClient.start(chip)
     try:
         with pytest.raises(Refusal) as refused:
             await enclave.challenge()
@@ -55,7 +55,7 @@ async def test_a_request_out_of_order_is_refused_and_the_next_one_answered(chip:
 
 
 async def test_a_killed_enclave_fails_what_waits_and_what_comes(chip: Path) -> None:
-    enclave = await EnclaveProcess.start(chip)
+    enclave = await EnclaveClient.start(chip)
     await enclave.measurement_and_chip()
     os.kill(enclave.pid, signal.SIGSTOP)
     waiting = asyncio.ensure_future(enclave.measurement_and_chip())
@@ -73,7 +73,7 @@ async def test_T31_clients_cannot_take_the_place_of_votes_in_the_queue_to_the_en
 ) -> None:
     """T31: a node whose clients ask without end still signs and executes; they are told to come
     back."""
-    enclave = await EnclaveProcess.start(chip)
+    enclave = await EnclaveClient.start(chip)
     await enclave.measurement_and_chip()
     os.kill(enclave.pid, signal.SIGSTOP)
     asking = [

@@ -3,20 +3,20 @@
 import asyncio
 
 from strongroom.consensus.types import Height, TransactionId
-from strongroom.node.mempool.waiters import Answers
-from strongroom.node.rpc.backend import Included
+from strongroom.node.mempool.waiters import Waiters
+from strongroom.node.rpc.backend import Place
 
 FIRST, SECOND = TransactionId(b"\x01" * 32), TransactionId(b"\x02" * 32)
 
 
 def _place(
     id: TransactionId, *, height: int, index: int, code: int = 0, result: bytes = b"sealed"
-) -> Included:
-    return Included(id, Height(height), index, code, result)
+) -> Place:
+    return Place(id, Height(height), index, code, result)
 
 
 async def test_a_frame_is_answered_when_its_last_transaction_is_executed() -> None:
-    answers = Answers(lambda id: None)
+    answers = Waiters(lambda id: None)
     future = answers.expect([FIRST, SECOND])
     answers.settle(5, [(SECOND, 0)], lambda position: b"two")
     assert not future.done()
@@ -30,7 +30,7 @@ async def test_a_frame_is_answered_when_its_last_transaction_is_executed() -> No
 
 async def test_a_refused_retry_is_answered_with_the_place_where_it_took_effect() -> None:
     took_effect = _place(FIRST, height=3, index=7)
-    answers = Answers(lambda id: took_effect if id == FIRST else None)
+    answers = Waiters(lambda id: took_effect if id == FIRST else None)
     future = answers.expect([FIRST])
     answers.settle(9, [(FIRST, 1)], lambda position: None)
     assert await future == [took_effect]
@@ -39,14 +39,14 @@ async def test_a_refused_retry_is_answered_with_the_place_where_it_took_effect()
 async def test_a_refusal_that_never_took_effect_is_answered_with_its_code_and_no_sealed_bytes() -> (
     None
 ):
-    answers = Answers(lambda id: None)
+    answers = Waiters(lambda id: None)
     future = answers.expect([FIRST])
     answers.settle(9, [(FIRST, 3)], lambda position: None)
     assert await future == [_place(FIRST, height=9, index=0, code=3, result=b"")]
 
 
 async def test_one_id_in_two_frames_and_twice_in_one_answers_all() -> None:
-    answers = Answers(lambda id: None)
+    answers = Waiters(lambda id: None)
     one, two = answers.expect([FIRST]), answers.expect([FIRST, FIRST])
     answers.settle(1, [(FIRST, 0)], lambda position: b"r")
     assert len(await one) == 1
@@ -54,7 +54,7 @@ async def test_one_id_in_two_frames_and_twice_in_one_answers_all() -> None:
 
 
 async def test_a_caller_that_goes_away_leaves_nothing_behind() -> None:
-    answers = Answers(lambda id: None)
+    answers = Waiters(lambda id: None)
     kept, left = answers.expect([FIRST]), answers.expect([FIRST, SECOND])
     left.cancel()
     await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from strongroom.node.config import Limits
 from strongroom.node.faults import Overloaded
 from strongroom.node.mempool.fair_queue import FairQueue
 from strongroom.node.mempool.mempool import Mempool
-from strongroom.node.mempool.waiters import Answers
+from strongroom.node.mempool.waiters import Waiters
 
 
 def queue(**weights: int) -> FairQueue:
@@ -66,7 +66,7 @@ def test_what_the_epoch_before_left_goes_first() -> None:
 def test_a_full_share_leaves_the_others_their_room_and_refusals_are_told() -> None:
     told: list[tuple[str, int]] = []
     pool = Mempool(
-        Answers(lambda id: None),
+        Waiters(lambda id: None),
         Limits(mempool_envelopes_max=20),
         envelope_bytes_max=1_000,
         weights=[("greedy", 1), ("modest", 1)],

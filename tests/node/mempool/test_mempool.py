@@ -10,7 +10,7 @@ from strongroom.enclave.proofs.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_
 from strongroom.node.config import Limits
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.mempool.mempool import BATCH_ENVELOPES_GOAL, COMPANY_SECONDS_MAX, Mempool
-from strongroom.node.mempool.waiters import Answers
+from strongroom.node.mempool.waiters import Waiters
 
 
 class _Lane:
@@ -22,7 +22,7 @@ class _Lane:
 
 
 def _mempool(**limits: int) -> Mempool:
-    return Mempool(Answers(lambda id: None), Limits(**limits), envelope_bytes_max=1000)
+    return Mempool(Waiters(lambda id: None), Limits(**limits), envelope_bytes_max=1000)
 
 
 def _envelopes(count: int, size: int = 100) -> list[bytes]:
@@ -83,7 +83,7 @@ async def test_a_resent_envelope_is_batched_once() -> None:
 
 
 async def test_a_batch_never_exceeds_what_its_header_may_say() -> None:
-    pool = Mempool(Answers(lambda id: None), Limits(), envelope_bytes_max=100_000)
+    pool = Mempool(Waiters(lambda id: None), Limits(), envelope_bytes_max=100_000)
     large = [bytes([number]) * 90_000 for number in range(30)]
     pool.submit(large, wait=False)
     taken = await pool.next_batch(_Lane())

@@ -2,7 +2,7 @@
 
 from strongroom.consensus.types import PublicKey
 from strongroom.node.config import Address, Peer
-from strongroom.node.network.peers import PeerBook, Place
+from strongroom.node.network.peers import PeerAddress, PeerBook
 
 A, B, C, D = (PublicKey(bytes([number]) * 32) for number in range(1, 5))
 
@@ -34,9 +34,9 @@ def test_what_the_ledger_says_of_a_node_is_newer_than_the_configuration() -> Non
     made = book(A)
     made.learn(
         [
-            Place(B, "b", "", "10.0.0.2:7400"),
-            Place(C, "c", "", ""),
-            Place(D, "d", "", "10.0.0.4:7400"),
+            PeerAddress(B, "b", "", "10.0.0.2:7400"),
+            PeerAddress(C, "c", "", ""),
+            PeerAddress(D, "d", "", "10.0.0.4:7400"),
         ]
     )
     wanted = made.wanted(MEMBERS | {D})
@@ -49,7 +49,9 @@ def test_a_pinned_address_stays_whatever_the_ledger_says() -> None:
         [Peer("b", address(1002), pinned=True), Peer("late", address(1009), pinned=True)], KEYS.get
     )
     for _ in range(2):
-        made.learn([Place(B, "b", "", "10.0.0.2:7400"), Place(D, "late", "", "10.0.0.4:7400")])
+        made.learn(
+            [PeerAddress(B, "b", "", "10.0.0.2:7400"), PeerAddress(D, "late", "", "10.0.0.4:7400")]
+        )
     assert made.wanted(frozenset((A, B, D))) == {B: address(1002), D: address(1009)}
 
 
@@ -59,11 +61,11 @@ def test_a_peer_of_the_configuration_that_genesis_does_not_know_is_found_by_its_
     made = PeerBook(A)
     made.configure([Peer("late", address(1009))], KEYS.get)
     assert made.wanted(frozenset((A, D))) == {}
-    made.learn([Place(D, "late", "", "")])
+    made.learn([PeerAddress(D, "late", "", "")])
     assert made.wanted(frozenset((A, D))) == {D: address(1009)}
 
 
 def test_T31_an_address_that_is_none_changes_nothing() -> None:
     made = book(A)
-    made.learn([Place(B, "b", "", "nonsense")])
+    made.learn([PeerAddress(B, "b", "", "nonsense")])
     assert made.wanted(MEMBERS)[B] == address(1002)

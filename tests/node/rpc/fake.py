@@ -12,7 +12,7 @@ from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.faults import NotFound, NotYet, RpcFault
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import door as rpc_door
-from strongroom.node.rpc.backend import Blob, Document, Included
+from strongroom.node.rpc.backend import Blob, Document, Place
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 
@@ -33,8 +33,8 @@ class FakeBackend:
         """Envelope → public refusal."""
         self.hold = False
         """Leave submissions unanswered."""
-        self.held: list[asyncio.Future[list[Included]]] = []
-        self._places: list[list[Included]] = []
+        self.held: list[asyncio.Future[list[Place]]] = []
+        self._places: list[list[Place]] = []
         self.height = 0
         self.pruned: set[int] = set()
         self.transactions: dict[int, list[Document]] = {}
@@ -102,7 +102,7 @@ class FakeBackend:
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
-    ) -> "asyncio.Future[list[Included]] | list[TransactionId]":
+    ) -> "asyncio.Future[list[Place]] | list[TransactionId]":
         if self.refuse_submit is not None:
             raise self.refuse_submit
         self.submitted.append(envelopes)
@@ -111,13 +111,13 @@ class FakeBackend:
         if not wait:
             return ids
         places = [
-            Included(id, Height(7), index, code, b"" if code else self.result)
+            Place(id, Height(7), index, code, b"" if code else self.result)
             for index, (id, code) in enumerate(
                 (id, self.codes.get(envelope, 0))
                 for id, envelope in zip(ids, envelopes, strict=True)
             )
         ]
-        future: asyncio.Future[list[Included]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Place]] = asyncio.get_running_loop().create_future()
         self._places.append(places)
         self.held.append(future)
         if not self.hold:

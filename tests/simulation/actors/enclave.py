@@ -16,7 +16,7 @@ from tests.simulation.actors.witness import Witness
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.replica.events import Executed
-from strongroom.consensus.safety import Promises
+from strongroom.consensus.safety import SafetyRules
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Epoch, Signature, View
 
@@ -31,7 +31,7 @@ class SimulatedEnclave:
     def __init__(self, role: Role, witness: Witness, store: Store) -> None:
         self._role, self._witness, self._store = role, witness, store
         self._epoch = self._shown = Epoch(0)
-        self._guard = Promises(self._epoch)
+        self._guard = SafetyRules(self._epoch)
         self.delay = EXECUTION_DELAY
         self.wrong_root_from: int | None = None
         self._due: deque[tuple[float, int]] = deque()
@@ -47,7 +47,7 @@ class SimulatedEnclave:
 
     def recall(self, epoch: Epoch, statements: Iterable[Statement]) -> None:
         """The guard of an epoch begins with what the log says."""
-        self._epoch, self._guard = epoch, Promises(epoch)
+        self._epoch, self._guard = epoch, SafetyRules(epoch)
         for statement in statements:
             self._guard.add(statement)
 

@@ -26,7 +26,7 @@ from strongroom.consensus.messages import Message, Status
 from strongroom.consensus.replica.events import (
     Commit,
     FinalRecord,
-    LaneEvidence,
+    LaneFork,
     Linked,
     Now,
     Received,
@@ -329,9 +329,7 @@ class Honest(Actor):
             case BatchAgain(envelopes):
                 self.intake.batch_again(envelopes)
             case Accuse(description, evidence):
-                liar = (
-                    evidence.lane if isinstance(evidence, LaneEvidence) else evidence.first.signer
-                )
+                liar = evidence.lane if isinstance(evidence, LaneFork) else evidence.first.signer
                 self.witness.evidence(node, self._seat(description.validators[liar].node_key))
             case Fault(peer, reason):
                 self.witness.fault(node, self._seat(peer), reason)

@@ -19,7 +19,7 @@ from strongroom.enclave.sessions.sessions import WINDOW
 from strongroom.node.client import Client, Done, ProgramFailed, TransactionRefused, Unreachable
 from strongroom.node.client.calls import refusals, waiting
 from strongroom.node.faults import NotReady, Overloaded
-from strongroom.node.rpc.backend import Included
+from strongroom.node.rpc.backend import Place
 
 ALICE, BOB = person("alice"), person("bob")
 FUNDS = 1_000_000
@@ -226,8 +226,8 @@ def _once(change: Any) -> Any:
     """Change the first answer only."""
     left = [change]
 
-    def doctor(_envelope: bytes, place: Included) -> Included:
-        changed: Included = left.pop()(place) if left else place
+    def doctor(_envelope: bytes, place: Place) -> Place:
+        changed: Place = left.pop()(place) if left else place
         return changed
 
     return doctor
@@ -292,7 +292,7 @@ async def test_a_refusal_that_no_other_node_confirms_ends_in_the_same_envelope_e
         while not service.nodes[0].submitted:
             await asyncio.sleep(0)
         (envelope,) = service.nodes[0].submitted[0]
-        lie = Included(_id(service, 0), 1, 0, int(Code.WRONG_EPOCH), b"")  # type: ignore[arg-type]
+        lie = Place(_id(service, 0), 1, 0, int(Code.WRONG_EPOCH), b"")  # type: ignore[arg-type]
         service.nodes[0].transaction_lies[lie.id] = {
             "status": "final",
             "refusal": "wrong epoch",

@@ -22,7 +22,7 @@ from strongroom.node.client import Client, Done
 from strongroom.node.client.calls import failback, sealing
 from strongroom.node.client.trust.trust import grace_in
 from strongroom.node.faults import NotReady, WrongChainOrEpoch
-from strongroom.node.rpc.backend import Included
+from strongroom.node.rpc.backend import Place
 
 ALICE, BOB = person("alice"), person("bob")
 FUNDS = 1_000_000
@@ -159,7 +159,7 @@ async def test_one_nodes_word_that_the_epoch_is_over_seals_nothing_anew(tmp_path
             "epoch": 7,
             "grace_over": True,
         }
-        lie = Included(id, 1, 0, int(Code.WRONG_EPOCH), b"")  # type: ignore[arg-type]
+        lie = Place(id, 1, 0, int(Code.WRONG_EPOCH), b"")  # type: ignore[arg-type]
         service.nodes[0].swallowed[0].set_result([lie])
         assert (await future).id == id
         assert service.nodes[1].submitted == [[envelope]]
