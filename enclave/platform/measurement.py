@@ -19,12 +19,22 @@ from pathlib import Path
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import OperatorFault
 
+OWN = "strongroom"
 PACKAGES = ("strongroom.consensus", "strongroom.enclave")
-"""Our own code: every .py below."""
+"""Our own code: every .py below, but for what no enclave loads."""
+UNMEASURED = (
+    "strongroom.consensus.replica",
+    "strongroom.enclave.outside",
+    "strongroom.enclave.room",
+)
+"""Folders of these packages that an enclave never loads: the replica, which runs in the host, and
+what clients and rooms use. A new timer in the pacemaker is no new enclave. An enclave that loads
+one of these does not start."""
 LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontainers")
 """Top-level modules of the installed distributions that our code imports: every .py and .so
 below."""
 SUFFIXES = (".py", ".so")
+_UNMEASURED_PATHS = frozenset(name.replace(".", "/") for name in UNMEASURED)
 AGREEING = ("CPython 3.11", "CPython 3.12", "CPython 3.13")
 """Interpreters under which the same blocks came to the same bytes, which
 tests/enclave/test_interpreters.py compares. The version is part of the measurement, so each has one
@@ -78,9 +88,9 @@ def measure(programs: Iterable[str], *, from_source: bool = False) -> Measuremen
 
     Args:
         programs: names of the programs that the enclave can run.
-        from_source: also refuse modules that may have come from cached bytecode, whose content is
-            not measured; an enclave that asks for it is started with ``python -B -X
-            pycache_prefix=`` and a folder that does not exist.
+        from_source: this process is an enclave: refuse every module of ours that is not measured,
+            and modules that may have come from cached bytecode, whose content is not measured; it
+            is started with ``python -B -X pycache_prefix=`` and a folder that does not exist.
 
     Raises:
         OperatorFault: a package is missing, or a loaded module comes from a file that is not
@@ -101,19 +111,22 @@ def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
     """Check that every loaded module under a measured name was loaded from one of these files
     (T24).
 
+    With `from_source` every module of ours counts, also those that a host may load beside the
+    measured ones.
+
     Raises:
         OperatorFault: one was not.
     """
     measured = {str(file) for file in files}
     for name, module in sorted(sys.modules.items()):
-        if not _is_measured_name(name):
+        if not _is_measured_name(name, strict=from_source):
             continue
         spec = getattr(module, "__spec__", None)
         if spec is None or spec.origin is None:
             continue  # made by a measured extension module in memory, or a namespace without code
         if spec.origin not in measured:
             raise OperatorFault(
-                f"module {name} was loaded from {spec.origin}, which is not measured: remove that file"
+                f"module {name} was loaded from {spec.origin}, which is not measured: remove that file, or its import"
             )
         if from_source and spec.cached is not None and Path(spec.cached).exists():
             raise OperatorFault(
@@ -122,10 +135,16 @@ def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
             )
 
 
-def _is_measured_name(name: str) -> bool:
-    return name.split(".")[0] in LIBRARIES or any(
-        name == own or name.startswith(own + ".") for own in PACKAGES
-    )
+def _is_measured_name(name: str, *, strict: bool) -> bool:
+    if name.split(".")[0] in LIBRARIES:
+        return True
+    if strict:
+        return _is_below(name, (OWN,))
+    return _is_below(name, PACKAGES) and not _is_below(name, UNMEASURED)
+
+
+def _is_below(name: str, packages: Iterable[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
 
 
 def _find(name: str) -> Path:
@@ -145,7 +164,12 @@ def _files(name: str, root: Path) -> Sequence[tuple[str, Path]]:
     prefix = name.replace(".", "/")
     found = []
     for folder, subfolders, names in os.walk(root):
-        subfolders[:] = [one for one in subfolders if one != "__pycache__"]
+        below = f"{prefix}/{Path(folder).relative_to(root).as_posix()}/".replace("/./", "/")
+        subfolders[:] = [
+            one
+            for one in subfolders
+            if one != "__pycache__" and below + one not in _UNMEASURED_PATHS
+        ]
         for file in (Path(folder, one) for one in names if one.endswith(SUFFIXES)):
             found.append((f"{prefix}/{file.relative_to(root).as_posix()}", file))
     return found

@@ -165,3 +165,58 @@ def test_T27_it_says_whether_the_interpreters_outcomes_were_compared(
     python: str, agrees: bool
 ) -> None:
     assert replace(measure(PROGRAMS), python=python).agrees is agrees
+
+
+LOADED_IN_AN_ENCLAVE = """
+import sys
+import strongroom.enclave.__main__ as enclave
+from strongroom.enclave.platform.measurement import measure
+from strongroom.enclave.programs import PROGRAM_NAMES
+enclave.load_what_is_loaded_late()
+own = [file.path for file in measure(PROGRAM_NAMES, from_source=True).files if file.path.startswith("strongroom/")]
+modules = [module for name, module in sys.modules.items() if name.startswith("strongroom.")]
+loaded = [module.__file__ for module in modules if module.__file__]
+print("\\n".join(own), "--", "\\n".join(loaded), sep="\\n")
+"""
+"""After this point an enclave can import nothing: the sandbox cuts the finders."""
+
+
+def enclave_python(source: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """What an interpreter that is started like an enclave's prints."""
+    flags = ("-B", "-X", f"pycache_prefix={source / 'none'}")
+    environment = {"PYTHONPATH": str(source)}
+    return subprocess.run(
+        [sys.executable, *flags, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_what_is_measured_of_ours_is_what_an_enclave_loads_and_nothing_else(copy: Path) -> None:
+    """T24: neither more, or the replica's timers would change every enclave, nor less."""
+    measured_files, _, loaded_files = enclave_python(copy, LOADED_IN_AN_ENCLAVE).stdout.partition(
+        "--\n"
+    )
+    root = str(copy) + "/"
+    assert set(measured_files.split()) == {file.removeprefix(root) for file in loaded_files.split()}
+    assert "strongroom/enclave/member/voting.py" in measured_files.split()
+
+
+@pytest.mark.parametrize("module", ["consensus.replica.pacemaker", "enclave.outside.receipts"])
+def test_an_enclave_that_loads_what_is_not_measured_does_not_start(copy: Path, module: str) -> None:
+    """T24: the list is narrow, the check is wide."""
+    script = f"import strongroom.{module}\n{LOADED_IN_AN_ENCLAVE}"
+    done = enclave_python(copy, script)
+    assert done.returncode != 0
+    assert f"module strongroom.{module.split('.')[0]}" in done.stderr
+    assert "not measured" in done.stderr
+
+
+@pytest.mark.parametrize("file", ["consensus/replica/pacemaker.py", "enclave/outside/receipts.py"])
+def test_a_change_of_what_no_enclave_loads_leaves_the_measurement(copy: Path, file: str) -> None:
+    before = measured(copy)
+    with (copy / "strongroom" / file).open("a") as source:
+        source.write("#")
+    assert measured(copy) == before
