@@ -14,10 +14,10 @@ from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.ledger.block_record import StoredBlock
