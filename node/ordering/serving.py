@@ -13,12 +13,9 @@ from strongroom.consensus.messages import RANGE_BLOCKS_MAX, BatchMessage, BlockM
 from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
 from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
 from strongroom.node.ordering.effects import Effect, SendBlocks, Tell
-from strongroom.node.ordering.past import Pace, Past
-
-RANGE_BYTES_MAX = 16 * 1024 * 1024
-RANGE_BYTES_PER_SECOND = 64 * 1024 * 1024
-"""To one peer: whoever asks for old blocks faster than it could execute them is not answered."""
+from strongroom.node.ordering.past import Past
 
 
 class Serving:

@@ -11,8 +11,9 @@ from strongroom.consensus.messages import RANGE_BLOCKS_MAX
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
 from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND
 from strongroom.node.ordering.effects import SendBlocks
-from strongroom.node.ordering.serving import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Serving
+from strongroom.node.ordering.serving import Serving
 
 ASKER, OTHER = (validator.node_key for validator in samples.EPOCH.validators[1:3])
 SIZE = 100_000
