@@ -15,8 +15,6 @@ from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND
 from strongroom.node.ordering.effects import SendBlocks, Tell
 from strongroom.node.ordering.serving import (
     BURST_SECONDS,
-    RANGE_BYTES_MAX,
-    RANGE_BYTES_PER_SECOND,
     Serving,
 )
 
