@@ -214,7 +214,8 @@ class LedgerDesk:
         data = self._host.store.block(height) if height > 0 else None
         if data is None:
             raise NotFound(
-                f"no block at height {height}: the newest final one is {self._host.store.newest_block}"
+                f"no block at height {height}: the newest final one is "
+                f"{self._host.store.newest_block}"
             )
         return StoredBlock.decode(data)
 

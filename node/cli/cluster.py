@@ -22,7 +22,10 @@ from strongroom.node.terminal.printing import emit, note, say
 cluster_app = typer.Typer(
     name="cluster",
     no_args_is_help=True,
-    help="A cluster of real node processes on this machine, in one folder (attestation is SIMULATED).",
+    help=(
+        "A cluster of real node processes on this machine, in "
+        "one folder (attestation is SIMULATED)."
+    ),
 )
 NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="n0, n1, …")]
 _LOG_LINES_MAX = 10_000

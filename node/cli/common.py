@@ -34,7 +34,8 @@ def existing_directory(directory: Path) -> Path:
     """
     if not ClusterLayout(directory).service.is_file():
         fail(
-            f"no cluster in {directory} (no service.json): start one with `strongroom cluster up --dir {directory}`, "
+            f"no cluster in {directory} (no service.json): start one with "
+            f"`strongroom cluster up --dir {directory}`, "
             "or name its folder with --dir or STRONGROOM_DIR",
             ExitCode.USAGE,
         )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Client": "client",
-    "Done": "calls",
-    "QueryResult": "questions",
+    "Done": "calls.calls",
+    "QueryResult": "calls.requests",
     "SyncClient": "sync",
     "CannotCheck": "errors",
     "NoQuorum": "errors",

@@ -28,3 +28,7 @@ class Pace:
         if len(self._at) >= PEERS_MAX:
             self._at.clear()
         self._at[peer] = until
+
+    def spend(self, peer: PublicKey, now: float, seconds: float, *, saved: float) -> None:
+        """An answer that is worth so many seconds; up to `saved` of them were put by."""
+        self.wait(peer, max(self._at.get(peer, float("-inf")), now - saved) + seconds)

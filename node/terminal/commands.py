@@ -85,8 +85,8 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
             ):
                 raise
             fail(
-                f"a bug in this program ({type(error).__name__}: {error}); run again with {TRACEBACK_VARIABLE}=1 "
-                "and report what it prints",
+                f"a bug in this program ({type(error).__name__}: {error}); "
+                f"run again with {TRACEBACK_VARIABLE}=1 and report what it prints",
                 ExitCode.USAGE,
                 error,
             )
