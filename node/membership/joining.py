@@ -29,10 +29,9 @@ from strongroom.node import tls
 from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
 from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.layout import ClusterLayout, NodeLayout
+from strongroom.node.layout import SEALED_STATE, ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
-from strongroom.node.membership.ceremony import SEALED_STATE
 from strongroom.node.organisations import NOBODY, DoorPolicy
 from strongroom.node.rpc import probe
 
