@@ -1,6 +1,7 @@
 """The client library's front: every name that it offers is there when asked for."""
 
 import pytest
+
 from strongroom.node import client
 
 
