@@ -24,8 +24,9 @@ from strongroom.node.api.documents import (
 from strongroom.node.api.public_state import validator_names
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.rpc.backend import Blob, Document, Place
+from strongroom.node.rpc.backend import Blob, Document
 
 if TYPE_CHECKING:
     from strongroom.node.host.host import Host

@@ -25,8 +25,8 @@ from strongroom.enclave.platform.measurement import (
 from strongroom.enclave.programs import PROGRAM_NAMES
 
 _LOADED = (
-    "import sys, strongroom.enclave.__main__ as m; print(*(n for n in sys.modules if "
-    "n.startswith('strongroom.')))"
+    "import sys, strongroom.enclave.__main__ as m; "
+    "print(*(n for n in sys.modules if n.startswith('strongroom.')))"
 )
 _LOADED_SECONDS_MAX = 60
 

@@ -20,7 +20,8 @@ from strongroom.node.faults import (
     TooLarge,
     WrongChainOrEpoch,
 )
-from strongroom.node.rpc.backend import Backend, Blob, Document, Place
+from strongroom.node.ledger.place import Place
+from strongroom.node.rpc.backend import Backend, Blob, Document
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
 

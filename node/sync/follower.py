@@ -214,7 +214,7 @@ class Follower:
         given: list[Given] = []
         fault = ""
         for height, data in enumerate(message.outcomes, message.start):
-            if height > self._store.newest_block:
+            if not 1 <= height <= self._store.newest_block:
                 break
             try:
                 given.append(self._read(Height(height), data))

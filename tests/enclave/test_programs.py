@@ -1,5 +1,9 @@
 """Programs and the walls around them: schema, roll back, budget, T02, T09, T11."""
 
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,12 +14,20 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.formats.envelope import Call
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
-from strongroom.enclave.programs import PROGRAM_NAMES, bind_arguments, parse_arguments, split_name
+from strongroom.enclave.programs import (
+    PROGRAM_NAMES,
+    PROGRAMS,
+    bind_arguments,
+    parse_arguments,
+    split_name,
+)
 from strongroom.enclave.programs.framework import Context, Program, ProgramError
 from strongroom.enclave.programs.runner import ERROR_TEXT_BYTES_MAX, STEPS_MAX, Runner
 from strongroom.enclave.programs.schema import ArgumentFault
 
 BOB, BOB_TEXT = b"b" * 32, "id:" + (b"b" * 32).hex()
+STACK_FRAMES = 100
+"""A tenth of what the interpreter allows where nobody says otherwise."""
 
 
 def resolve(name: str) -> bytes:
@@ -211,7 +223,6 @@ def test_T02_program_and_measurement_are_checked_before_the_arguments_are_bound(
         ("wrong type", "internal"),
         ("lone surrogate", "internal"),
         ("mutable value", "internal"),
-        ("recursion", "internal"),
     ],
 )
 def test_T09_whatever_a_program_does_is_a_sealed_result_and_leaves_nothing(
@@ -224,6 +235,63 @@ def test_T09_whatever_a_program_does_is_a_sealed_result_and_leaves_nothing(
     outcome = chain.outcomes[-1]
     assert outcome.codes == bytes(1)
     assert len(outcome.result_at(0)) == 128
+
+
+def test_how_deep_the_stack_is_never_becomes_a_result() -> None:
+    """Replicas have stacks of different depth, so a recursion that is too deep for one ends its
+    process: a result would split them. No caller brings that about: nothing that execution loads
+    calls itself (test_execution_calls), and the next test shows how little of the stack the
+    deepest call takes."""
+    chain = Chain()
+    with pytest.raises(RecursionError):
+        chain.once("alice", "probe.half", name="n", how="recursion")
+
+
+class NestedCall(Call):
+    """A call whose every argument is one sequence within another, `depth` times: also of depths
+    that no encoder makes."""
+
+    def encode(self) -> bytes:
+        depth: int = self.arguments[0]
+        count: int = self.arguments[1]
+        nothing = codec.encode((self.program, self.measurement, self.operation, ()))
+        return nothing[:-1] + bytes([0x90 + count]) + (b"\x91" * depth + b"\x90") * count
+
+
+def nested_calls(measurement: bytes, depth: int) -> Iterator[NestedCall]:
+    """For every transaction and query of this service, with as many arguments as it takes."""
+    for program in PROGRAMS.values():
+        for operation in (*program.transactions.values(), *program.queries.values()):
+            count = len(inspect.signature(operation.function).parameters) - 1
+            yield NestedCall(program.name, measurement, operation.name, (depth, count))
+
+
+@contextmanager
+def stack_of(frames: int) -> Iterator[None]:
+    """Lets calls go so many frames deeper than here."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + frames)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@pytest.mark.parametrize("depth", [1, codec.DEPTH_MAX - 2, codec.DEPTH_MAX, 900, 10_000])
+def test_T31_whatever_a_caller_nests_takes_a_tenth_of_the_stack(depth: int) -> None:
+    """As deep as the codec takes, and deeper: all of it is a sealed result."""
+    chain = Chain()
+    calls = list(nested_calls(chain.measurement, depth))
+    opened = [chain.open("alice", call, close=True) for call in calls]
+    with stack_of(STACK_FRAMES):
+        outcome = chain.commit(*(envelope for _, envelope in opened))
+    assert outcome.codes == bytes(len(calls))
+    assert len(calls) > 15
+    told = {
+        session.open_result(0, session.id, outcome.result_at(place)).code  # type: ignore[arg-type]
+        for place, (session, _) in enumerate(opened)
+    }
+    assert told <= {"arguments", "unknown operation", "malformed call", "not a query"}
 
 
 def test_T11_a_looping_program_ends_with_its_budget() -> None:

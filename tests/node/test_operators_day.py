@@ -78,11 +78,8 @@ def test_no_object_of_python_is_shown_to_a_user() -> None:
 
 def test_a_home_that_is_none_is_a_problem_of_its_line(tmp_path: Path) -> None:
     text = (
-        'name = "n0"\n'
-        'directory = "~nobody-of-this-name/x"\n'
-        'genesis = ""\n'
-        'rpc = "127.0.0.1:1"\n'
-        'peer = "127.0.0.1:2"\n'
+        'name = "n0"\ndirectory = "~nobody-of-this-name/x"\ngenesis = ""\n'
+        'rpc = "127.0.0.1:1"\npeer = "127.0.0.1:2"\n'
     )
     path = tmp_path / "node.toml"
     path.write_text(text)
