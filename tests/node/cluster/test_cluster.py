@@ -157,8 +157,8 @@ async def test_removed_nodes_are_no_longer_told_and_the_others_stay_as_told(tmp_
         node.directory.mkdir()
         config[name] = f"https://127.0.0.1:{rpc}"
         at = NodeConfig(
-            name=name, directory=node.directory, genesis=layout.genesis, rpc=Address("127.0.0.1", rpc),
-            peer=Address("127.0.0.1", peer), peers=(),
+            name=name, directory=node.directory, genesis=layout.genesis,
+            rpc=Address("127.0.0.1", rpc), peer=Address("127.0.0.1", peer), peers=(),
         )  # fmt: skip
         node.config.write_text(dumps(at, base=node.directory))
         node.tls_certificate.write_bytes(f"certificate {name}\n".encode())

@@ -105,9 +105,7 @@ def test_T42_after_a_change_of_epochs_an_index_means_the_new_member_and_the_link
     assert to_first.connected, "whoever fell out is still served"
 
 
-def test_whoever_is_linked_by_certificates_alone_shows_evidence_again_once_the_policy_is_known() -> (
-    None
-):
+def test_whoever_is_linked_by_certificates_alone_shows_evidence_once_the_policy_is_known() -> None:
     """T20, T24: a joiner judges by genesis until it knows better; links that were judged stand."""
     made = links()
     first, second = (validator.node_key for validator in samples.EPOCH.validators[:2])
