@@ -166,7 +166,8 @@ class EpochChain:
             )
         if sha256(entry.public_key).digest() != description.public_key_digest:
             raise PeerFault(
-                f"epoch {description.epoch}: its public key is not the one that its description names"
+                f"epoch {description.epoch}: its public key is "
+                "not the one that its description names"
             )
         check_final(header, entry.certificate, self._chain, ending, self._verify)
         self._entries.append(entry)

@@ -197,7 +197,9 @@ def _read_outcomes(rest: tuple[Any, ...]) -> Outcomes:
     listed = codec.listed(outcomes, name="outcomes", count_max=OUTCOMES_MAX)
     if any(type(outcome) is not bytes for outcome in listed):
         raise NotCanonical("outcomes: expected byte strings")
-    return Outcomes(Height(codec.unsigned(start, name="start")), tuple(listed))
+    if codec.unsigned(start, name="start") == 0:
+        raise NotCanonical("outcomes: genesis has none")
+    return Outcomes(Height(start), tuple(listed))
 
 
 def _read_submit(rest: tuple[Any, ...]) -> Submit:

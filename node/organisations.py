@@ -120,6 +120,7 @@ def _digest(text: str) -> bytes:
         digest = b""
     if len(digest) != DIGEST_SIZE:
         raise ValueError(
-            f"is the SHA-256 of a credential, {2 * DIGEST_SIZE} hex digits: never the credential itself"
+            f"is the SHA-256 of a credential, {2 * DIGEST_SIZE} hex "
+            "digits: never the credential itself"
         )
     return digest

@@ -99,8 +99,8 @@ def _tell(rows: list[Row], broken: list[str], teller: Teller) -> None:
     if leader is not None:
         next_commit, gap = leader["next_commit_s"], leader["longest_gap_s"]
         shown = (
-            f"; killed leader to next commit p50 {next_commit['p50']} s, p99 {next_commit['p99']} s, longest gap p50 "
-            f"{gap['p50']} s, p99 {gap['p99']} s"
+            f"; killed leader to next commit p50 {next_commit['p50']} s, p99 {next_commit['p99']} "
+            f"s, longest gap p50 {gap['p50']} s, p99 {gap['p99']} s"
         )
     print(f"{len(rows)} faults: {verdict}{shown}; {_cores()} cores")
 

@@ -36,7 +36,8 @@ def main() -> int:
         import atheris
     except ImportError:
         sys.stderr.write(
-            "fuzz_door: atheris is not installed, nothing was tried: .venv/bin/pip install atheris\n"
+            "fuzz_door: atheris is not installed, nothing was "
+            "tried: .venv/bin/pip install atheris\n"
         )
         return ExitCode.CANNOT_CHECK
     with atheris.instrument_imports(include=["strongroom.consensus", "strongroom.enclave"]):

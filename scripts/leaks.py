@@ -63,7 +63,9 @@ class Verdict:
 
 
 @app.command(
-    epilog="Exit codes: 0 nothing differs but what is declared · 1 a leak · 2 usage, or a step failed."
+    epilog=(
+        "Exit codes: 0 nothing differs but what is declared · 1 a leak · 2 usage, or a step failed."
+    )
 )
 @guarded
 def leaks(
@@ -100,7 +102,8 @@ async def _leaks(sizes: list[int], seed: int, teller: Teller) -> Verdict:
                 for _ in range(1, RUNS_MAX):
                     if any(row.is_leak for row in rows):
                         say(
-                            "something differs: the same twins once more, to tell a secret from the clock"
+                            "something differs: the same twins once more, "
+                            "to tell a secret from the clock"
                         )
                         rows = lasting(rows, await _twins(size, seed, verdict, say))
             verdict.rows += [replace(row, what=f"{size}-node twins, {row.what}") for row in rows]
@@ -164,7 +167,8 @@ def _tell(verdict: Verdict, document: dict[str, Any], teller: Teller) -> None:
         f"{same} other things are the same: lengths, counts, codes, orders, files, events, frames"
     )
     teller.line(
-        "declared in DESIGN: when and how often; and size classes, within one of which the twins stay"
+        "declared in DESIGN: when and how often; and size "
+        "classes, within one of which the twins stay"
     )
     teller.step("The hunt for every memo, label and amount: raw, hex, base64, digits, bytes")
     shown = [
@@ -193,7 +197,8 @@ def _summarise(document: dict[str, Any], line: Callable[[str], None]) -> None:
     )
     searched = f"{document['searched_bytes'] / 2**20:.0f} MiB searched in {document['seconds']} s"
     line(
-        f"leaks: {verdict}; {document['compared']} things compared, {searched} (seed {document['seed']})"
+        f"leaks: {verdict}; {document['compared']} things "
+        f"compared, {searched} (seed {document['seed']})"
     )
 
 

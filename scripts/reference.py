@@ -109,7 +109,10 @@ def page() -> str:
     text = "\n".join(lines) + "\n" + RPC
     for method in openrpc(METHODS.values())["methods"]:
         names = (f"{one['name']}{'' if one.get('required') else '?'}" for one in method["params"])
-        text += f"| `{method['name']}` | {', '.join(names) or '–'} | {first_sentence(method['summary'])} |\n"
+        text += (
+            f"| `{method['name']}` | {', '.join(names) or '–'} | "
+            f"{first_sentence(method['summary'])} |\n"
+        )
     text += ERRORS
     kinds = {
         kind for kind in vars(faults).values() if isinstance(kind, type) and hasattr(kind, "code")

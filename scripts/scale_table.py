@@ -86,15 +86,16 @@ def main() -> None:
     """Print one row per size."""
     sizes = tuple(int(argument) for argument in sys.argv[1:]) or SIZES
     print(
-        "| n | messages a block | of one node | kB a block, without data | of one node | batch to final, 100 ms links |"
+        "| n | messages a block | of one node | kB a block, without data "
+        "| of one node | batch to final, 100 ms links |"
     )
     print("|---|---|---|---|---|---|")
     began = time.monotonic()
     for size in sizes:
         messages, sent, wait, _ = measure(size)
         print(
-            f"| {size} | {messages:,.0f} | {messages / size:,.0f} | {sent / 1000:,.0f} | {sent / size / 1000:,.1f} kB "
-            f"| {wait * 1000:,.0f} ms |",
+            f"| {size} | {messages:,.0f} | {messages / size:,.0f} | {sent / 1000:,.0f} | "
+            f"{sent / size / 1000:,.1f} kB | {wait * 1000:,.0f} ms |",
             flush=True,
         )
     print(f"{len(sizes)} sizes in {time.monotonic() - began:.0f} s")

@@ -196,7 +196,8 @@ def _tell_shrunk(seed: int, shape: Shape, teller: Teller) -> None:
     less, outcome = shrink(seed, shape)
     if not outcome.check:
         teller.line(
-            "it does not fail when run again: that is a finding of its own, one seed must be one world"
+            "it does not fail when run again: that is a finding "
+            "of its own, one seed must be one world"
         )
         return
     plan = outcome.plan

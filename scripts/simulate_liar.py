@@ -18,7 +18,10 @@ from strongroom.consensus.replica.events import Now
 SENDS_MAX = 1_000
 """Of one event; an authenticated link has a bound too."""
 
-HINT = "it must define `class Liar(Actor)` with `on_event(event, now) -> list[Send]`; docs/simulation.md has an example"
+HINT = (
+    "it must define `class Liar(Actor)` with `on_event(event, now) -> list[Send]`; "
+    "docs/simulation.md has an example"
+)
 
 
 class Contained(Actor):

@@ -75,7 +75,8 @@ class BlockTree:
         """
         if header.chain != self._chain or header.epoch != self._members.epoch:
             raise PeerFault(
-                f"header of another chain or epoch ({header.epoch}) where {self._members.epoch} is run"
+                f"header of another chain or epoch ({header.epoch}) where "
+                f"{self._members.epoch} is run"
             )
 
     def check_proposal(self, message: Propose) -> None:

@@ -37,7 +37,10 @@ class Proofs:
                 and certificate.kind is not Kind.NULLIFY
                 and held.digest != certificate.digest
             ):
-                return f"view {certificate.view} has two blocks: {held.digest.hex()} and {certificate.digest.hex()}"
+                return (
+                    f"view {certificate.view} has two blocks: {held.digest.hex()} and "
+                    f"{certificate.digest.hex()}"
+                )
         return ""
 
     def add(self, certificate: Certificate) -> None:

@@ -613,7 +613,8 @@ class Replica(ReplicaState):
     def _check_divergence(self, out: Output) -> None:
         if self._tree.diverged:
             self._raise_alarm(
-                f"execution at height {self.final.anchor.height} differs from what a quorum vouches",
+                f"execution at height {self.final.anchor.height} "
+                "differs from what a quorum vouches",
                 out,
             )
 

@@ -134,7 +134,10 @@ class Tcb:
 
     def __str__(self) -> str:
         first = f"fmc {self.fmc} " if self.fmc else ""
-        return f"{first}bootloader {self.bootloader} tee {self.tee} snp {self.snp} microcode {self.microcode}"
+        return (
+            f"{first}bootloader {self.bootloader} tee {self.tee} snp "
+            f"{self.snp} microcode {self.microcode}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

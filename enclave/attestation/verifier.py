@@ -257,15 +257,20 @@ def describe(enclave: VerifiedEnclave) -> list[str]:
     claims, report = enclave.claims, enclave.verified.report
     founding = claims.epoch_key_digest == NO_DIGEST
     if enclave.simulated:
-        silicon = "SIMULATED platform: no silicon stands behind this report; a root user of the machine can forge it"
+        silicon = (
+            "SIMULATED platform: no silicon stands behind this "
+            "report; a root user of the machine can forge it"
+        )
     else:
         silicon = f"genuine AMD {enclave.product} chip, root pinned"
     return [
         silicon,
-        f"node {claims.node} of operator {claims.operator} in region {claims.region}, boot {claims.boot}",
+        f"node {claims.node} of operator {claims.operator} in "
+        f"region {claims.region}, boot {claims.boot}",
         f"chip {enclave.chip_id.hex()}",
         f"code measurement {enclave.measurement.hex()} is allowed",
-        f"debug and migration are off, privilege level {report.vmpl}, report version {report.version}",
+        "debug and migration are off, privilege level "
+        f"{report.vmpl}, report version {report.version}",
         f"firmware {enclave.tcb} meets the floors (committed, launch, reported)",
         f"node key {claims.node_key.hex()}",
         f"vote key {claims.vote_key.hex()} of epoch {claims.epoch}",

@@ -147,7 +147,10 @@ _ENDINGS = {
     Ending.INVARIANT_BROKEN: "it found a contradiction in itself, which is a bug of ours",
     Ending.OUT_OF_MEMORY: "it used all the memory that it may",
     Ending.UNEXPECTED: "an error that nothing had foreseen, which is a bug of ours",
-    Ending.DIVERGED: "a final block anchors another history than it executed: compare its outcomes with other nodes'",
+    Ending.DIVERGED: (
+        "a final block anchors another history than it executed: "
+        "compare its outcomes with other nodes'"
+    ),
 }
 
 

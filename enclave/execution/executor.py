@@ -201,7 +201,8 @@ class Executor:
                 )
             if outcome.snapshot_root != self.snapshots.advance(header.height):
                 raise OperatorFault(
-                    f"the outcome of height {outcome.height} names another snapshot than this state's"
+                    f"the outcome of height {outcome.height} names "
+                    "another snapshot than this state's"
                 )
             box = self._write_sets_of(header.epoch)
             write_set = box.open(outcome.write_set, header.height, header.digest, outcome.root)
@@ -437,7 +438,8 @@ class Executor:
         anchor = header.anchor
         if anchor.height and self._roots.get(anchor.height, anchor.root) != anchor.root:
             raise Diverged(
-                f"block {header.height} anchors another history at height {anchor.height} than was executed"
+                f"block {header.height} anchors another history at "
+                f"height {anchor.height} than was executed"
             )
 
     def _advance(self, header: Header, leaf: HistoryLeaf) -> None:

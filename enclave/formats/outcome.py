@@ -212,7 +212,8 @@ class Outcome:
             for code, result in zip(codes, results, strict=True)
         ):
             raise NotCanonical(
-                "outcome: a result stands if and only if the transaction was executed, or refused with a reason"
+                "outcome: a result stands if and only if the transaction "
+                "was executed, or refused with a reason"
             )
         outcome = cls(
             height=Height(codec.unsigned(height, name="height")),

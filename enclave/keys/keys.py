@@ -39,7 +39,8 @@ class KeysNeeded(OperatorFault):
 
     def __init__(self, epoch: Epoch) -> None:
         super().__init__(
-            f"no such secret of epoch {epoch} is held here: apply recorded outcomes, or ask a peer for KEYS"
+            f"no such secret of epoch {epoch} is held here: apply "
+            "recorded outcomes, or ask a peer for KEYS"
         )
         self.epoch = epoch
 

@@ -70,8 +70,8 @@ def unseal(secret: Secret, purpose: bytes, sealed: bytes) -> bytes:
         )
     except DoesNotOpen:
         raise OperatorFault(
-            "sealed by another platform or another measurement, or damaged: start the enclave with the chip and the "
-            "code that sealed it, or let the node join anew"
+            "sealed by another platform or another measurement, or damaged: start the enclave with "
+            "the chip and the code that sealed it, or let the node join anew"
         ) from None
 
 

@@ -109,7 +109,8 @@ class Lifecycle:
         """
         if self._has_founded:
             raise OutOfOrder(
-                "an enclave founds one service: a second genesis with the same keys would be another chain"
+                "an enclave founds one service: a second genesis with "
+                "the same keys would be another chain"
             )
         founding = found(constitution, evidences, self._founding_keys())
         self._has_founded = True

@@ -214,7 +214,8 @@ class ActiveEnclave:
         anchor = run.last.anchor
         if anchor.height != self._executor.height or anchor.root != self._executor.root:
             raise OperatorFault(
-                "the applied outcomes are not the ones that a quorum anchored: restore the ledger folder"
+                "the applied outcomes are not the ones that a "
+                "quorum anchored: restore the ledger folder"
             )
         self._provisional = False
         self._note_final(anchor.height)
@@ -484,5 +485,6 @@ class ActiveEnclave:
         node = self._executor.governance.node(self.standing.node_key)
         if node is not None and node.boot > self.standing.boot:
             raise Superseded(
-                f"boot {node.boot} of this node stands on the ledger, this is boot {self.standing.boot}: it stops"
+                f"boot {node.boot} of this node stands on the ledger, this is boot "
+                f"{self.standing.boot}: it stops"
             )

@@ -6,6 +6,7 @@ good (PROTOCOL §6).
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.safety import SafetyRules
@@ -101,6 +102,15 @@ class VoteSigner:
             self._promises.add(statement)
 
 
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """What binds a vote key of one epoch, from the process that had it before."""
+
+    said: tuple[Statement, ...]
+    floor: View
+    silenced_by: str
+
+
 class VotingGuards:
     """One guard per epoch in which this enclave is a member: a promise of one says nothing in
     another (T33)."""
@@ -108,16 +118,22 @@ class VotingGuards:
     def __init__(self, chain: ChainId) -> None:
         self._chain = chain
         self._guards: dict[Epoch, VoteSigner] = {}
+        self._handed: dict[Epoch, _Handed] = {}
+        """Of epochs that another process of this boot knew, and this one does not know yet."""
 
     def open(self, members: EpochDescription, key: SigningKey | None) -> None:
         """An epoch is known, in which this enclave has this vote key (None: it is no member). Once
-        per epoch."""
+        per epoch; what another process of this boot said there binds it from the start."""
         if key is not None and members.epoch not in self._guards:
-            self._guards[members.epoch] = VoteSigner(self._chain, members, key)
+            guard = VoteSigner(self._chain, members, key)
+            if members.epoch in self._handed:
+                _go_on(guard, self._handed.pop(members.epoch))
+            self._guards[members.epoch] = guard
 
     def close_below(self, epoch: Epoch) -> None:
         """Epochs that ended: nothing is cast there any more."""
         self._guards = {at: guard for at, guard in self._guards.items() if at >= epoch}
+        self._handed = {at: handed for at, handed in self._handed.items() if at >= epoch}
 
     def of(self, epoch: Epoch) -> VoteSigner:
         """The guard of an epoch.
@@ -189,12 +205,25 @@ class VotingGuards:
     def take_over(
         self, said: Iterable[Statement], floors: Iterable[tuple[Epoch, View]], silenced_by: str
     ) -> None:
-        """Go on with keys that spoke in another process of this boot."""
-        self.recall(said)
-        for epoch, view in floors:
-            if epoch in self._guards:
-                self._guards[epoch].close(view)
-        for guard in (
-            self._guards.values()
-        ):  # what a learner noticed counts for nothing: it did not know what was said
-            guard.silenced_by = silenced_by
+        """Go on with keys that spoke in another process of this boot.
+
+        Its host may have kept the beginning of an epoch from this one: what was said there waits
+        until it is shown (T30).
+        """
+        by_epoch: dict[Epoch, list[Statement]] = {}
+        for statement in said:
+            by_epoch.setdefault(statement.epoch, []).append(statement)
+        limits = dict(floors)
+        self._handed = {
+            epoch: _Handed(tuple(by_epoch.get(epoch, ())), limits.get(epoch, View(0)), silenced_by)
+            for epoch in {*by_epoch, *limits, *self._guards}
+        }
+        for epoch, guard in self._guards.items():
+            _go_on(guard, self._handed.pop(epoch))
+
+
+def _go_on(guard: VoteSigner, handed: _Handed) -> None:
+    guard.recall(handed.said)
+    guard.close(handed.floor)
+    # What a learner noticed counts for nothing: it did not know what was said.
+    guard.silenced_by = handed.silenced_by

@@ -126,12 +126,14 @@ def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
             continue  # made by a measured extension module in memory, or a namespace without code
         if spec.origin not in measured:
             raise OperatorFault(
-                f"module {name} was loaded from {spec.origin}, which is not measured: remove that file, or its import"
+                f"module {name} was loaded from {spec.origin}, which is "
+                "not measured: remove that file, or its import"
             )
         if from_source and spec.cached is not None and Path(spec.cached).exists():
             raise OperatorFault(
-                f"module {name} may have come from bytecode in {spec.cached}, which is not measured: start the enclave "
-                "with -B and -X pycache_prefix set to a folder that does not exist"
+                f"module {name} may have come from bytecode in {spec.cached}, which is not "
+                "measured: start the enclave with -B and -X pycache_prefix set to a folder that "
+                "does not exist"
             )
 
 

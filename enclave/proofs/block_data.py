@@ -71,7 +71,8 @@ def ordered_envelopes(
         taken = batches[at : at + new.length - old.length] if new.length >= old.length else ()
         if old.length + len(taken) != new.length:
             raise PeerFault(
-                f"block {header.height}: lane {lane} has not the batches {old.length} to {new.length}"
+                f"block {header.height}: lane {lane} has not the "
+                f"batches {old.length} to {new.length}"
             )
         if _chain(header, lane, old, taken) != new.digest:
             raise PeerFault(f"block {header.height}: lane {lane} does not lead to the cut's digest")
@@ -98,7 +99,8 @@ def _chain(header: Header, lane: int, tip: LaneTip, batches: Sequence[Batch]) ->
             previous,
         ):
             raise PeerFault(
-                f"block {header.height}: batch {named.sequence} of lane {named.lane} is out of place"
+                f"block {header.height}: batch {named.sequence} of "
+                f"lane {named.lane} is out of place"
             )
         if (
             len(batch.payload) != named.size

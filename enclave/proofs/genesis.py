@@ -158,7 +158,8 @@ def chain_of(pin: str) -> ChainId:
         )
     if _PIN.fullmatch(pin) is None:
         raise ClientFault(
-            f"a pin is {PIN_PREFIX!r} and 52 characters of a-z and 2-7: this one was cut or mistyped"
+            f"a pin is {PIN_PREFIX!r} and 52 characters of a-z "
+            "and 2-7: this one was cut or mistyped"
         )
     chain = ChainId(b32decode(pin.removeprefix(PIN_PREFIX).upper() + "===="))
     if pin_of(chain) != pin:

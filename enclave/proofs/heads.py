@@ -143,7 +143,8 @@ def _check(
     if notarized is not None and notarized not in seen:
         if notarized.kind is not Kind.NOTARIZE:
             raise PeerFault(
-                f"the head of member {member} shows a {notarized.kind.name} as a NOTARIZE certificate"
+                f"the head of member {member} shows a "
+                f"{notarized.kind.name} as a NOTARIZE certificate"
             )
         description = epochs.description(notarized.statement.epoch)
         if description is None:

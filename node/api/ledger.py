@@ -24,8 +24,9 @@ from strongroom.node.api.documents import (
 from strongroom.node.api.public_state import validator_names
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.rpc.backend import Blob, Document, Place
+from strongroom.node.rpc.backend import Blob, Document
 
 if TYPE_CHECKING:
     from strongroom.node.host.host import Host
@@ -213,7 +214,8 @@ class LedgerDesk:
         data = self._host.store.block(height) if height > 0 else None
         if data is None:
             raise NotFound(
-                f"no block at height {height}: the newest final one is {self._host.store.newest_block}"
+                f"no block at height {height}: the newest final one is "
+                f"{self._host.store.newest_block}"
             )
         return StoredBlock.decode(data)
 

@@ -104,7 +104,8 @@ class Screen:
             return None
         if ledger.lag() > BEHIND_BLOCKS:
             return Overloaded(
-                "this node is behind and does not know this session yet: try again, or another node",
+                "this node is behind and does not know this "
+                "session yet: try again, or another node",
                 retry_after_ms=BEHIND_RETRY_MS,
             )
         return _refused(envelope, Code.UNKNOWN_SESSION)

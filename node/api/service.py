@@ -26,7 +26,8 @@ from strongroom.node.api.public_state import (
 from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.screening import Ledger, Screen
 from strongroom.node.faults import NotFound, NotReady, RpcFault
-from strongroom.node.rpc.backend import Blob, Document, Place
+from strongroom.node.ledger.place import Place
+from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.limits import RpcLimits
 
 if TYPE_CHECKING:

@@ -111,7 +111,8 @@ def _work(program: str, size: int) -> Work:
     if program == "payments":
         if size not in PAYMENT_SIZES:
             fail(
-                f"--size {size}: payments fill envelopes of {PAYMENT_SIZES[0]} or {PAYMENT_SIZES[1]}",
+                f"--size {size}: payments fill envelopes of "
+                f"{PAYMENT_SIZES[0]} or {PAYMENT_SIZES[1]}",
                 ExitCode.USAGE,
             )
         return Payments(size)

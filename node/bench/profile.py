@@ -80,5 +80,6 @@ async def _record(path: Path, pid: int, seconds: float) -> None:
             process.kill()
     if process.returncode:
         raise OperatorFault(
-            f"py-spy could not sample process {pid}: {output.decode(errors='replace').strip()[-300:]}"
+            f"py-spy could not sample process {pid}: "
+            f"{output.decode(errors='replace').strip()[-300:]}"
         )

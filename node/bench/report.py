@@ -147,4 +147,7 @@ def summary_of(report: Document) -> str:
         else "REPLICAS OR SUMS DISAGREE"
     )
     latency = report["latency_ms"]
-    return f"{report['committed_per_second']:,.0f} committed per second, p50 {latency['p50']} ms: {verdict}"
+    return (
+        f"{report['committed_per_second']:,.0f} committed per "
+        f"second, p50 {latency['p50']} ms: {verdict}"
+    )

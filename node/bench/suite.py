@@ -79,7 +79,8 @@ async def run_suite(seconds: float, teller: Teller) -> AsyncIterator[tuple[str, 
 def table_of(reports: list[tuple[str, Document]]) -> list[str]:
     """Markdown, as it stands in the README."""
     lines = [
-        "| load | per second | p50 / p95 / p99 ms | receipt ms | host + enclave + client µs | floor | agree |",
+        "| load | per second | p50 / p95 / p99 ms | receipt ms | "
+        "host + enclave + client µs | floor | agree |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, report in reports:
@@ -103,7 +104,10 @@ def markdown_of(reports: list[tuple[str, Document]]) -> list[str]:
     """The table as it stands in a document, with when and on what it was measured."""
     loads = [report["load_average"] for _, report in reports]
     day, cores = time.strftime("%Y-%m-%d"), os.cpu_count()
-    measured = f"`./scripts/bench --suite`, {day}, {cores} processors, load average {min(loads)} to {max(loads)}."
+    measured = (
+        f"`./scripts/bench --suite`, {day}, {cores} processors, load "
+        f"average {min(loads)} to {max(loads)}."
+    )
     return [measured, "", *table_of(reports)]
 
 
@@ -112,8 +116,8 @@ def _notes_on(report: Document) -> list[str]:
     if "catch_up" in report:
         caught = report["catch_up"]
         notes.append(
-            f"{caught['blocks']} blocks in {caught['seconds']} s after a start of {caught['start_seconds']} s, "
-            f"{caught['blocks_per_second']} blocks per second"
+            f"{caught['blocks']} blocks in {caught['seconds']} s after a start of "
+            f"{caught['start_seconds']} s, {caught['blocks_per_second']} blocks per second"
         )
     if report.get("memory_mib_per_hour"):
         notes.append(

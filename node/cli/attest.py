@@ -130,8 +130,10 @@ def _show_verdict(examined: "Examined") -> None:
     simulated = " on a SIMULATED platform" if examined.enclave.simulated else ""
     say(f"good: verified against {examined.epoch.genesis.pin}{simulated}")
     say(
-        "  checked: genesis is the pinned one, every epoch follows, evidence is over our nonce and meets the policy,"
+        "  checked: genesis is the pinned one, every epoch follows, "
+        "evidence is over our nonce and meets the policy,"
     )
     say(
-        "  its TLS key is that of this connection, it is a validator, a quorum vouches for what is newest"
+        "  its TLS key is that of this connection, it is a "
+        "validator, a quorum vouches for what is newest"
     )

@@ -30,7 +30,10 @@ from strongroom.node.machine.log_files import follow_log, log_tail
 cluster_app = typer.Typer(
     name="cluster",
     no_args_is_help=True,
-    help="A cluster of real node processes on this machine, in one folder (attestation is SIMULATED).",
+    help=(
+        "A cluster of real node processes on this machine, in "
+        "one folder (attestation is SIMULATED)."
+    ),
 )
 NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="n0, n1, …")]
 _LOG_LINES_MAX = 10_000

@@ -235,8 +235,8 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
             ):
                 raise
             fail(
-                f"a bug in this program ({type(error).__name__}: {error}); run again with {TRACEBACK_VARIABLE}=1 "
-                "and report what it prints",
+                f"a bug in this program ({type(error).__name__}: {error}); run again with "
+                f"{TRACEBACK_VARIABLE}=1 and report what it prints",
                 ExitCode.USAGE,
                 error,
             )
@@ -252,8 +252,8 @@ def existing_directory(directory: Path) -> Path:
     """
     if not ClusterLayout(directory).service.is_file():
         fail(
-            f"no cluster in {directory} (no service.json): start one with `strongroom cluster up --dir {directory}`, "
-            "or name its folder with --dir or STRONGROOM_DIR",
+            f"no cluster in {directory} (no service.json): start one with `strongroom cluster up "
+            f"--dir {directory}`, or name its folder with --dir or STRONGROOM_DIR",
             ExitCode.USAGE,
         )
     return directory

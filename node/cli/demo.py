@@ -128,7 +128,10 @@ async def _replay(stage: Stage, teller: Teller, data: Data) -> dict[str, Any]:
     latency = ", ".join(f"{name} {value} ms" for name, value in figures["latency_ms"].items())
     teller.facts(
         {
-            "transfers": f"{figures['executed']:,} executed, {figures['failed']:,} failed (overdraft or amount)",
+            "transfers": (
+                f"{figures['executed']:,} executed, {figures['failed']:,} "
+                "failed (overdraft or amount)"
+            ),
             "pace": f"{figures['transfers_per_second']:,} a second, {figures['seconds']} s in all",
             "latency": f"{latency} to the opened result",
         }

@@ -153,7 +153,8 @@ async def _block(directory: Path, height: int | str, identity: str | None) -> di
         return document
     if len(transactions) > OPENED_MAX:
         note(
-            f"only the first {OPENED_MAX} of {len(transactions)} transactions are tried for {identity}"
+            f"only the first {OPENED_MAX} of {len(transactions)} "
+            f"transactions are tried for {identity}"
         )
     async with _client(directory, identity) as client:
         for transaction in transactions[:OPENED_MAX]:
@@ -236,9 +237,11 @@ async def _verify(directory: Path, height: int) -> dict[str, Any]:
     simulated = ", on a SIMULATED platform" if checked.genesis.simulated else ""
     return {
         "verdict": "valid",
-        "reason": f"{checked.certified.height} headers lead to the pinned genesis; {checked.signers} of "
-        f"{checked.members} validators of {checked.genesis.constitution.name} signed block "
-        f"{checked.certified.height}{simulated}",
+        "reason": (
+            f"{checked.certified.height} headers lead to the pinned genesis; {checked.signers} of "
+            f"{checked.members} validators of {checked.genesis.constitution.name} signed block "
+            f"{checked.certified.height}{simulated}"
+        ),
         "height": height,
         "hash": checked.header.digest.hex(),
         "certified_height": checked.certified.height,

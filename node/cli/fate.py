@@ -54,7 +54,10 @@ class Fate:
         """What is known, and what to do next."""
         if self.document is not None and self.document.get("height") is not None:
             what = "was executed" if self.document["ok"] else "was executed and refused"
-            return f"transaction {self.id} {what} at height {self.document['height']}: do not submit it again"
+            return (
+                f"transaction {self.id} {what} at height "
+                f"{self.document['height']}: do not submit it again"
+            )
         later = self._ask_later.format(id=self.id, identity=self._identity)
         return (
             f"transaction {self.id} may still be ordered: before you submit it again, ask {later}"

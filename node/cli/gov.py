@@ -191,7 +191,10 @@ def _act(
                 show_settled(fate, as_json, None)
             fail(str(fault), ExitCode.NO)
         at = document["height"]
-        text = f"proposal {document['proposal']} is {document['status']}, proven by a receipt at height {at}"
+        text = (
+            f"proposal {document['proposal']} is {document['status']}, "
+            f"proven by a receipt at height {at}"
+        )
         show_settled(fate, as_json, lambda: say(text))
 
 
@@ -275,7 +278,8 @@ def _show_simulated(document: dict[str, Any]) -> None:
         else "at once"
     )
     say(
-        f"{document['change']} would be taken; {document['votes_needed']} of {document['members']} members must agree"
+        f"{document['change']} would be taken; {document['votes_needed']} of "
+        f"{document['members']} members must agree"
     )
     nodes = document["nodes"]
     say(f"it takes effect {wait}; effect on nodes: {'as follows' if nodes else document['effect']}")
@@ -284,5 +288,6 @@ def _show_simulated(document: dict[str, Any]) -> None:
         say(f"  {kind} {one['node']}: {one['what']} ({one['when']}; {one['why']})")
     if document["epochs"]:
         say(
-            f"validators that must go are gone after {document['epochs']} more epochs, a share in each"
+            "validators that must go are gone after "
+            f"{document['epochs']} more epochs, a share in each"
         )

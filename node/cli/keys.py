@@ -67,7 +67,8 @@ def list_(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
         width = max((len(entry.name) for entry in found), default=0)
         for entry in found:
             say(
-                f"{entry.name:<{width}}  id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}"
+                f"{entry.name:<{width}}  "
+                f"id:{entry.id.hex()}{'  (passphrase)' if entry.sealed else ''}"
             )
         if not found:
             note(f"no identity in {directory}: make one with `strongroom keys new NAME`")

@@ -266,8 +266,8 @@ def remember_height(directory: Path, identity: str, height: int) -> None:
             write_atomic(path, f"{height}\n".encode())
         except OSError as error:
             note(
-                f"warning: cannot keep the newest height in {path} ({error.strerror}): later queries may be answered "
-                f"from before it, unless you demand --at-least {height}"
+                f"warning: cannot keep the newest height in {path} ({error.strerror}): later "
+                f"queries may be answered from before it, unless you demand --at-least {height}"
             )
 
 

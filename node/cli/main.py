@@ -11,7 +11,10 @@ from typing import Annotated
 
 import typer
 
-_EPILOG = "Exit codes: 0 ok · 1 the answer is no · 2 usage or configuration · 3 unreachable · 4 cannot check."
+_EPILOG = (
+    "Exit codes: 0 ok · 1 the answer is no · 2 usage or "
+    "configuration · 3 unreachable · 4 cannot check."
+)
 
 
 def _mount_group(module: str, attribute: str) -> Callable[[typer.Typer], None]:

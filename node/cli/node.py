@@ -84,7 +84,8 @@ def init(
     _make_folder(layout, config)
     _emit_config(layout.config, node_config.load(layout.config), as_json)
     note(
-        f"nobody may submit at it yet: strongroom node admit ORGANISATION --config {layout.config} -o FILE"
+        "nobody may submit at it yet: strongroom node admit "
+        f"ORGANISATION --config {layout.config} -o FILE"
     )
 
 
@@ -141,7 +142,8 @@ def join(
 
     def human() -> None:
         say(
-            f"{name} is prepared; members must allow its operator and its machine, unless they have:"
+            f"{name} is prepared; members must allow its "
+            "operator and its machine, unless they have:"
         )
         for line in proposals:
             say(f"  strongroom {line} --as MEMBER")
@@ -200,7 +202,8 @@ def admit(
     def human() -> None:
         typer.echo(f"{organisation} may submit at {loaded.name} once the node is started again")
         typer.echo(
-            f"its credential is in {output}: it goes beside service.json, under the name `credential`"
+            f"its credential is in {output}: it goes beside "
+            "service.json, under the name `credential`"
         )
 
     emit(document, as_json, human)

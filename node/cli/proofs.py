@@ -141,8 +141,10 @@ def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -
     simulated = ", on a SIMULATED platform" if founded.simulated else ""
     return {
         "verdict": "valid",
-        "reason": f"{checked.height} blocks of {founded.constitution.name} are final, through {checked.epoch + 1} "
-        f"epochs from the pinned genesis{simulated}",
+        "reason": (
+            f"{checked.height} blocks of {founded.constitution.name} are final, through "
+            f"{checked.epoch + 1} epochs from the pinned genesis{simulated}"
+        ),
         "height": checked.height,
         "anchored": checked.anchored,
         "root": checked.root.hex(),

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from strongroom.node.cli.trusted_base import TrustedBase
 
 SIMULATED = (
-    "The platform is SIMULATED: evidence has the real form and is really verified, but the silicon behind it is "
-    "software. A root user of the machine can defeat everything on this page that speaks of an enclave."
+    "The platform is SIMULATED: evidence has the real form and is really verified, but the silicon "
+    "behind it is software. A root user of the machine can defeat everything on this page that "
+    "speaks of an enclave."
 )
 NOT_PROMISED = (
     "to hold anything back from root of the machine, as long as the platform is simulated",
     "side channels of real TEEs",
     "when and how often somebody transacts, and through which node",
     "sizes beyond their class",
-    "with a copied sealed/ folder and a later break of that same chip: the epochs that were live in it",
+    "with a copied sealed/ folder and a later break of that same "
+    "chip: the epochs that were live in it",
 )
 _WIDTH = 100
 _DIGITS_SHOWN = 16
@@ -117,7 +119,8 @@ def _page(
 
     _paragraph(SIMULATED)
     _paragraph(
-        "Each promise with what it rests on, the tests and scripts that show it, and the risk that is left."
+        "Each promise with what it rests on, the tests and "
+        "scripts that show it, and the risk that is left."
     )
     for promise in PROMISES:
         _heading(f"{promise.id}  {promise.words}")
@@ -140,7 +143,8 @@ def _page(
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:
     say(
-        f"  {'lines':>6} {'bytes':>8}  {'SHA-256':<{_DIGITS_SHOWN + 1}}  * loaded by an enclave's process"
+        f"  {'lines':>6} {'bytes':>8}  {'SHA-256':<{_DIGITS_SHOWN + 1}}  * "
+        "loaded by an enclave's process"
     )
     for file in base.own:
         digest, mark = f"{file.sha256[:_DIGITS_SHOWN]}…", "*" if file.in_enclave else " "
@@ -149,18 +153,23 @@ def _show_files(base: "TrustedBase", *, files: bool) -> None:
     for measured in base.measurement.files if files else ():
         if measured.path not in own:
             say(
-                f"  {'':>6} {measured.size:>8}  {measured.sha256.hex()[:_DIGITS_SHOWN]}…    {measured.path}"
+                f"  {'':>6} {measured.size:>8}  "
+                f"{measured.sha256.hex()[:_DIGITS_SHOWN]}…    {measured.path}"
             )
     for library in base.libraries:
         say(
-            f"  {'':>6} {library.size:>8}  {library.files} files of {library.name} {library.version}"
+            f"  {'':>6} {library.size:>8}  {library.files} files "
+            f"of {library.name} {library.version}"
         )
 
 
 def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
     say(f"  and {base.measurement.python} with its standard library, by version")
     _paragraph(_interpreters_in_words(base), indent=6)
-    size = f"{base.code_lines:,} lines of code in {len(base.own)} files ({base.lines:,} with words and blanks)"
+    size = (
+        f"{base.code_lines:,} lines of code in {len(base.own)} files "
+        f"({base.lines:,} with words and blanks)"
+    )
     _heading(f"Trusted base: {size}, {base.enclave_code_lines:,} of them loaded by an enclave")
     say(f"  measurement {base.measurement.digest.hex()}")
     if service is not None:
@@ -173,8 +182,14 @@ def _interpreters_in_words(base: "TrustedBase") -> str:
 
     compared = ", ".join(AGREEING)
     if base.measurement.agrees:
-        return f"{compared} were compared: the same blocks come to the same bytes, so validators may mix them"
-    return f"NOT compared: outcomes are known to agree under {compared} only; take one of these, all of you"
+        return (
+            f"{compared} were compared: the same blocks come to "
+            "the same bytes, so validators may mix them"
+        )
+    return (
+        "NOT compared: outcomes are known to agree under "
+        f"{compared} only; take one of these, all of you"
+    )
 
 
 def _heading(text: str) -> None:

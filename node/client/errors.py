@@ -91,7 +91,10 @@ class ProgramFailed(ClientFault):
 
 
 _HINTS = {
-    "not admitted": ": this identity is not on the roster; a member brings it with `strongroom call roster.bring`",
+    "not admitted": (
+        ": this identity is not on the roster; a member brings "
+        "it with `strongroom call roster.bring`"
+    ),
     "too many sessions": ": use one session for many calls, or wait for the next epoch",
 }
 """What to do next about some refusals, by reason."""

@@ -159,7 +159,8 @@ class KeyFolder:
     def _path(self, name: str) -> Path:
         if NAME.fullmatch(name) is None:
             raise ClientFault(
-                f"{name!r} is no name: letters, digits, '_', '-' and '.', at most 64, or {ID_PREFIX}HEX"
+                f"{name!r} is no name: letters, digits, '_', '-' "
+                f"and '.', at most 64, or {ID_PREFIX}HEX"
             )
         return self.directory / f"{name}.json"
 
@@ -175,7 +176,8 @@ class KeyFolder:
                 or "none yet"
             )
             raise NoSuchIdentity(
-                f"no identity {name!r} in {self.directory} (there: {known}): make it with `strongroom keys new {name}`"
+                f"no identity {name!r} in {self.directory} (there: {known}): make it with "
+                f"`strongroom keys new {name}`"
             ) from None
         except OSError as error:
             raise OperatorFault(f"cannot read {path}: {error.strerror}") from None

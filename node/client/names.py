@@ -124,7 +124,10 @@ def _why_not_encodable(value: Any) -> str | None:
     except OverflowError:
         return "integers go from -2^63 to 2^64 - 1"
     except UnicodeEncodeError:
-        return "not Unicode text: a lone surrogate stands in it, or the terminal gave bytes that are no UTF-8"
+        return (
+            "not Unicode text: a lone surrogate stands in it, or "
+            "the terminal gave bytes that are no UTF-8"
+        )
     except (TypeError, ValueError, RecursionError) as error:
         return f"cannot be encoded: {error}"
     return None

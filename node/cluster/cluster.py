@@ -104,7 +104,8 @@ class Cluster:
             node.name for node in self.nodes if node not in members and node.host() is None
         ]:
             say(
-                f"not started, for clients are not told of them (removed, or not joined yet): {', '.join(others)}"
+                "not started, for clients are not told of them (removed, "
+                f"or not joined yet): {', '.join(others)}"
             )
         faults: list[StrongroomError | OSError] = []
         try:

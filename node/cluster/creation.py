@@ -83,7 +83,8 @@ async def _make(
         for index in range(plan.nodes)
     ]
     say(
-        f"making keys of {len(MEMBERS)} members and {len(USERS)} users, certificates of {plan.nodes} nodes"
+        f"making keys of {len(MEMBERS)} members and {len(USERS)} "
+        f"users, certificates of {plan.nodes} nodes"
     )
     keys = KeyFolder(layout.keys)
     people = {name: keys.new(name) for name in (*MEMBERS, *USERS)}
@@ -97,7 +98,8 @@ async def _make(
         b"".join(layout.node(spec.name).tls_certificate.read_bytes() for spec in specs)
     )
     say(
-        "founding the service: simulated chips, enclaves, their evidence checked by each other, genesis"
+        "founding the service: simulated chips, enclaves, their "
+        "evidence checked by each other, genesis"
     )
     founded = await found(
         layout.directory,

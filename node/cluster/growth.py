@@ -112,8 +112,8 @@ async def add_node(cluster: Cluster, *, region: str | None, say: Say) -> Cluster
         place = region or policy.regions[number % len(policy.regions)]
         if place not in policy.regions:
             raise OperatorFault(
-                f"members have not allowed region {place!r} (allowed: {', '.join(policy.regions)}): choose another "
-                f"--region, or have them vote first: "
+                f"members have not allowed region {place!r} (allowed: "
+                f"{', '.join(policy.regions)}): choose another --region, or have them vote first: "
                 f"`strongroom gov propose allow_region region={quote(place)} --as {MEMBERS[0]}`"
             )
         say(f"making n{number}: a chip, a TLS key, keys sealed in its enclave")
@@ -127,7 +127,8 @@ async def add_node(cluster: Cluster, *, region: str | None, say: Say) -> Cluster
         grown = open_cluster(cluster.layout.directory)
         _publish(grown, with_node=grown.node(prepared.name))
         say(
-            f"starting {prepared.name}; it shows its evidence, catches up, and joins the set with the next epoch"
+            f"starting {prepared.name}; it shows its evidence, "
+            "catches up, and joins the set with the next epoch"
         )
         await grown.node(prepared.name).start()
         await council.wait(

@@ -32,8 +32,14 @@ LOCAL_QUOTA = Quota(envelopes_per_second=1_000_000, bytes_per_second=2**30)
 """A cluster on one machine is its owner's: only what execution refuses is counted as anywhere
 else."""
 NODES_WARNING = {
-    2: "2 nodes: both must answer, and one liar breaks agreement; use 4 or more for anything but trying",
-    3: "3 nodes: all must answer, and one equivocating node can fork the ledger; use 4 or more for anything but trying",
+    2: (
+        "2 nodes: both must answer, and one liar breaks "
+        "agreement; use 4 or more for anything but trying"
+    ),
+    3: (
+        "3 nodes: all must answer, and one equivocating node can fork the ledger; use 4 or more "
+        "for anything but trying"
+    ),
 }
 
 

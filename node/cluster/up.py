@@ -134,7 +134,8 @@ def _check_name(directory: Path) -> None:
         len(os.fsencode(part)) > NAME_BYTES_MAX for part in directory.parts
     ):
         raise OperatorFault(
-            f"{shown(directory)[:80]}…: the folder's name is too long ({len(name)} bytes): choose another"
+            f"{shown(directory)[:80]}…: the folder's name is too "
+            f"long ({len(name)} bytes): choose another"
         )
     if not str(directory).isprintable():
         raise OperatorFault(

@@ -63,11 +63,13 @@ def opening_balances(transfers: Sequence[Transfer], given: dict[str, int] | None
     for name in opening:
         if not 1 <= len(name) <= LABEL_MAX or not is_name(name) or "/" in name:
             raise OperatorFault(
-                f"account {name!r}: a label has 1 to {LABEL_MAX} ASCII characters but /, or composed letters"
+                f"account {name!r}: a label has 1 to {LABEL_MAX} ASCII "
+                "characters but /, or composed letters"
             )
     if sum(opening.values()) > AMOUNT_MAX:
         raise OperatorFault(
-            f"the opening balances add up to more than {AMOUNT_MAX}: use a smaller --scale or --limit"
+            "the opening balances add up to more than "
+            f"{AMOUNT_MAX}: use a smaller --scale or --limit"
         )
     return opening
 
@@ -211,7 +213,8 @@ def _compare(plain: PlainLedger, run: Run, balances: dict[str, int], teller: Tel
     differ = [name for name in accounts if plain.balances.get(name) != balances.get(name)]
     for name in differ[:DIFFERENCES_SHOWN]:
         teller.line(
-            f"account {name}: the ledger says {balances.get(name)}, the replay {plain.balances.get(name)}"
+            f"account {name}: the ledger says {balances.get(name)}, the replay "
+            f"{plain.balances.get(name)}"
         )
     if differ:
         raise StoryFails(f"{len(differ)} of {len(accounts)} balances differ from the plain replay")
@@ -222,7 +225,8 @@ def _compare(plain: PlainLedger, run: Run, balances: dict[str, int], teller: Tel
     ]
     if other:
         raise StoryFails(
-            f"{len(other)} transfers ended otherwise than in the plain replay, the first in row {other[0] + 1}"
+            f"{len(other)} transfers ended otherwise than in the "
+            f"plain replay, the first in row {other[0] + 1}"
         )
     teller.line(f"all {len(accounts):,} balances are equal, and so is the fate of every transfer")
 

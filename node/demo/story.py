@@ -201,7 +201,9 @@ async def _show_block(cluster: Cluster, payment: Payment, teller: Teller) -> Non
     certificate = block["certificate"]
     teller.facts(
         {
-            "block": f"height {block['height']}, view {block['view']}, proposed by {block['proposer']}",
+            "block": (
+                f"height {block['height']}, view {block['view']}, proposed by {block['proposer']}"
+            ),
             "hash": block["hash"],
             "batches": ", ".join(
                 f"lane {b['lane']} #{b['sequence']} ({b['size']} bytes)" for b in block["batches"]

@@ -135,7 +135,8 @@ def _rows(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[int, tuple[str,
                     continue
                 if len(row) <= max(places):
                     raise TableInvalid(
-                        f"{path}, line {reader.line_num + 1}: has {len(row)} of {len(names)} columns"
+                        f"{path}, line {reader.line_num + 1}: has "
+                        f"{len(row)} of {len(names)} columns"
                     )
                 yield reader.line_num + 1, tuple(row[place] for place in places)
     except (OSError, EOFError) as fault:

@@ -48,7 +48,8 @@ class ProcessChange:
         self._heads, self._pipeline = parts.heads, parts.pipeline
         self._store_sealed, self._on_changed = store_sealed, on_changed
         self._due_since: float | None = None
-        self._applied = Height(0)
+        self._applied, self._shown = Height(0), Epoch(0)
+        """What the successor has taken in: up to this height, and the epochs up to this one."""
 
     async def succeed(self, own: SignerIndex | None) -> None:
         """Change the process, if this node's turn has come.
@@ -79,7 +80,7 @@ class ProcessChange:
         """Everything that a quorum has anchored, and that it is the newest; the nonce for the
         hand-over."""
         nonce = await successor.unseal_successor(await self._enclave.seal(), self._genesis)
-        await show_epochs(self._epochs, successor, Epoch(0))
+        self._shown = await show_epochs(self._epochs, successor, Epoch(0))
         self._applied = await restore_enclave(
             self._store, self._history, self._epochs, self._snapshots, successor
         )
@@ -92,6 +93,8 @@ class ProcessChange:
         try:
             sealed = await successor.take_over(await self._enclave.hand_over(nonce))
             await self._store_sealed(sealed)
+            # One may have begun meanwhile: nobody shows it again, and each later one builds on it.
+            await show_epochs(self._epochs, successor, self._shown)
             repeated = await self._repeat(successor, self._applied, self._pipeline.reached)
             if repeated < self._pipeline.reached:
                 self._pipeline.fall_behind(repeated)

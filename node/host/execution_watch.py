@@ -95,8 +95,9 @@ class ExecutionWatch:
         self._short_since = now if self._short_since is None else self._short_since
         if now - self._short_since >= ALARM_SECONDS:
             self._say(
-                f"{self.count} of {self.members} replicas execute, {self.quorum} needed: what is ordered waits for "
-                "more. Look at nodes that are stopped, or that say `following` or `syncing`"
+                f"{self.count} of {self.members} replicas execute, {self.quorum} needed: what is "
+                "ordered waits for more. Look at nodes that are stopped, or that say `following` "
+                "or `syncing`"
             )
 
     def _say(self, text: str) -> None:

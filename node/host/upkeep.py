@@ -79,8 +79,9 @@ async def watch_clock(behind_ms: Callable[[], int]) -> None:
 def clock_in_words(behind_ms: int) -> str:
     """What an operator is to know of a clock that is behind the chain's time."""
     return (
-        f"this clock is {behind_ms / 1000:.0f} s behind the chain's time: if it is wrong, set it; if others were "
-        "ahead and were put right, the chain's time stands nearly still until clocks pass it"
+        f"this clock is {behind_ms / 1000:.0f} s behind the chain's time: if it is wrong, set it; "
+        "if others were ahead and were put right, the chain's time stands nearly still until "
+        "clocks pass it"
     )
 
 

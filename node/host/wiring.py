@@ -31,6 +31,7 @@ from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import Pipeline
+from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.membership.duties import DutyContext, DutyRoster
@@ -45,7 +46,6 @@ from strongroom.node.network.peers import PeerBook
 from strongroom.node.ordering.driver import Driver
 from strongroom.node.ordering.effects import Recorded
 from strongroom.node.ordering.inbox import Inbox
-from strongroom.node.rpc.backend import Place
 from strongroom.node.rpc.door import Door
 from strongroom.node.sync.follower import Follower
 from strongroom.node.sync.serving import Serving

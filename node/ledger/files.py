@@ -33,7 +33,8 @@ class DiskFault(OperatorFault):
 
     def __init__(self, path: Path, reason: str | None) -> None:
         super().__init__(
-            f"{path}: {reason}: {_ADVICE.get(reason or '', 'free or repair the disk, then restart')}"
+            f"{path}: {reason}: "
+            f"{_ADVICE.get(reason or '', 'free or repair the disk, then restart')}"
         )
 
 

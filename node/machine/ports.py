@@ -41,7 +41,8 @@ class PortTaken(OperatorFault):
             else "a process that is not ours to see"
         )
         super().__init__(
-            f"port {port} is in use by {holder}: stop it, or choose another --base-port (0 picks free ones)"
+            f"port {port} is in use by {holder}: stop it, or "
+            "choose another --base-port (0 picks free ones)"
         )
         self.port, self.pid = port, pid
 

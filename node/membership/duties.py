@@ -54,8 +54,8 @@ SUBMITS_MAX = 64
 """Envelopes that one peer may hand in per second."""
 OFFENDERS_MAX = 1024
 SUPERSEDED = (
-    "a newer boot of this node stands on the ledger: another process runs with the same keys. This one stops; end the "
-    "other one, or leave this one stopped"
+    "a newer boot of this node stands on the ledger: another process runs with the same keys. This "
+    "one stops; end the other one, or leave this one stopped"
 )
 
 log = structlog.get_logger()

@@ -26,7 +26,7 @@ from strongroom.enclave.door.requests import Refusal
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.faults import Overloaded
 from strongroom.node.network.links import LINKS_MAX, Links
-from strongroom.node.sync.serving import Pace
+from strongroom.node.network.pace import Pace
 
 ANSWER_SECONDS = 2.0
 """So long a giver has for each step; then the next one is asked."""
@@ -69,8 +69,9 @@ class KeysExchange:
         """
         match message:
             case KeysRequest():
-                if self._pace.allows(sender):
-                    self._pace.wait(sender, GIVE_SECONDS)
+                now = asyncio.get_running_loop().time()
+                if self._pace.allows(sender, now):
+                    self._pace.wait(sender, now + GIVE_SECONDS)
                     self._spawn(self._challenge(sender))
             case KeysProof(evidence):
                 nonce = self._nonces.pop(sender, None)

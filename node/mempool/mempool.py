@@ -17,9 +17,9 @@ from strongroom.consensus.types import TransactionId
 from strongroom.enclave.proofs.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX
 from strongroom.node.config import Limits
 from strongroom.node.faults import Overloaded, TooLarge
+from strongroom.node.ledger.place import Place
 from strongroom.node.mempool.fair_queue import FairQueue, Share
 from strongroom.node.mempool.waiters import Waiters
-from strongroom.node.rpc.backend import Place
 
 RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from strongroom.consensus.types import Height, TransactionId
-from strongroom.node.rpc.backend import Place
+from strongroom.node.ledger.place import Place
 
 Resolve = Callable[[TransactionId], Place | None]
 """The place where an id took effect, from the index and the store."""

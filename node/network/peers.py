@@ -75,7 +75,9 @@ class PeerBook:
                     peer=place.name,
                     configured=str(configured),
                     ledger=str(address),
-                    hint="the ledger is newer; `pinned = true` in [[peers]] keeps what is configured",
+                    hint=(
+                        "the ledger is newer; `pinned = true` in [[peers]] keeps what is configured"
+                    ),
                 )
             if address is not None:
                 self.addresses[place.node_key] = address

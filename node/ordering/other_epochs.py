@@ -4,14 +4,14 @@ Owns what waits for the next epoch, who is asked for later ones, and who is told
 (T31).
 """
 
-from collections import deque
+from collections import Counter, deque
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.host_messages import EpochMessage, EpochRequest
 from strongroom.consensus.messages import BatchMessage, Status
 from strongroom.consensus.types import Epoch, PublicKey
+from strongroom.node.network.pace import Pace
 from strongroom.node.ordering.effects import Effect, OrderingMessage, Tell
-from strongroom.node.ordering.past import Pace
 
 EARLY_MESSAGES_MAX = 1024
 """Of the next epoch, kept until it begins here. Batches are not among them: they are fetched by
@@ -25,7 +25,8 @@ class OtherEpochs:
 
     def __init__(self, epochs: EpochChain) -> None:
         self._epochs = epochs
-        self._early: deque[tuple[PublicKey, OrderingMessage]] = deque(maxlen=EARLY_MESSAGES_MAX)
+        self._early: deque[tuple[PublicKey, OrderingMessage]] = deque()
+        self._early_of: Counter[PublicKey] = Counter()
         self._asked, self._told = Pace(), Pace()
 
     @property
@@ -47,7 +48,7 @@ class OtherEpochs:
         """A message of a later epoch: it waits if it is of the next one; how that was opened is
         asked for."""
         if epoch == current + 1 and not isinstance(message, Status | BatchMessage):
-            self._early.append((sender, message))
+            self._keep(sender, message)
         known = self._epochs.newest.epoch
         if epoch <= known or not self._asked.allows(sender, now):
             return []
@@ -58,4 +59,16 @@ class OtherEpochs:
         """What waited for the epoch that begins now."""
         early = list(self._early)
         self._early.clear()
+        self._early_of.clear()
         return early
+
+    def _keep(self, sender: PublicKey, message: OrderingMessage) -> None:
+        """When there is no more room, whoever has said most loses its oldest: one liar's flood must
+        not drive out the others' few words."""
+        early, count = self._early, self._early_of
+        if len(early) >= EARLY_MESSAGES_MAX:
+            loudest = max(count, key=count.__getitem__)
+            del early[next(at for at, (owner, _) in enumerate(early) if owner == loudest)]
+            count[loudest] -= 1
+        count[sender] += 1
+        early.append((sender, message))

@@ -1,4 +1,4 @@
-"""What a participant may read of this node's own past, and how often a peer is answered.
+"""What a participant may read of this node's own past.
 
 Owns the questions; who answers them has the disk. What is read is final and never changes.
 """
@@ -8,11 +8,8 @@ from typing import Protocol
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.statements import Certificate
-from strongroom.consensus.types import Height, PublicKey
+from strongroom.consensus.types import Height
 from strongroom.consensus.validators import EpochDescription
-
-PEERS_MAX = 1024
-"""Peers whose next time is remembered; beyond this everybody's time has come."""
 
 
 class Past(Protocol):
@@ -49,20 +46,3 @@ class Past(Protocol):
     def has_transaction(self, envelope: bytes) -> bool:
         """Does a recorded outcome hold this envelope?"""
         ...
-
-
-class Pace:
-    """When each peer may have its next answer; bounded."""
-
-    def __init__(self) -> None:
-        self._at: dict[PublicKey, float] = {}
-
-    def allows(self, peer: PublicKey, now: float) -> bool:
-        """Is it time?"""
-        return now >= self._at.get(peer, float("-inf"))
-
-    def wait(self, peer: PublicKey, until: float) -> None:
-        """Nothing before then."""
-        if len(self._at) >= PEERS_MAX:
-            self._at.clear()
-        self._at[peer] = until

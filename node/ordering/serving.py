@@ -13,12 +13,13 @@ from strongroom.consensus.messages import RANGE_BLOCKS_MAX, BatchMessage, BlockM
 from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
 from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
 from strongroom.node.ordering.effects import Effect, SendBlocks, Tell
-from strongroom.node.ordering.past import Pace, Past
+from strongroom.node.ordering.past import Past
 
-RANGE_BYTES_MAX = 16 * 1024 * 1024
-RANGE_BYTES_PER_SECOND = 64 * 1024 * 1024
-"""To one peer: whoever asks for old blocks faster than it could execute them is not answered."""
+BURST_SECONDS = 0.5
+"""So much of that pace a peer may use at once for batches and headers: what a block lacks must come
+before its view ends."""
 
 
 class Serving:
@@ -26,22 +27,37 @@ class Serving:
 
     def __init__(self, past: Past, pool: BatchPool, epochs: EpochChain) -> None:
         self._past, self._pool, self._epochs = past, pool, epochs
-        self._ranges = Pace()
+        self._ranges, self._pieces = Pace(), Pace()
 
-    def batches(self, to: PublicKey, digests: Iterable[Digest]) -> list[Effect]:
-        """Those of these batches that are held."""
-        held = (self._pool.get(digest) for digest in digests)
-        return [Tell(to, BatchMessage(batch)) for batch in held if batch is not None]
+    def batches(self, to: PublicKey, digests: Iterable[Digest], now: float) -> list[Effect]:
+        """Those of these batches that are held, each once; not faster than a pace."""
+        if not self._pieces.allows(to, now):
+            return []
+        held = (self._pool.get(digest) for digest in dict.fromkeys(digests))
+        given: list[Effect] = []
+        size = 0
+        for batch in held:
+            if batch is not None and size < RANGE_BYTES_MAX:
+                size += len(batch.payload)
+                given.append(Tell(to, BatchMessage(batch)))
+        self._pieces.spend(to, now, size / RANGE_BYTES_PER_SECOND, saved=BURST_SECONDS)
+        return given
 
     def headers(
-        self, to: PublicKey, digests: Iterable[Digest], replica: Replica | None
+        self, to: PublicKey, digests: Iterable[Digest], replica: Replica | None, now: float
     ) -> list[Effect]:
-        """Those of these headers that the replica holds, or that ended an epoch."""
+        """Those of these headers that the replica holds, or that ended an epoch, each once; at that
+        pace."""
+        if not self._pieces.allows(to, now):
+            return []
         held = (
             (None if replica is None else replica.header_of(digest)) or self._terminal(digest)
-            for digest in digests
+            for digest in dict.fromkeys(digests)
         )
-        return [Tell(to, BlockMessage(header)) for header in held if header is not None]
+        found = [header for header in held if header is not None]
+        size = sum(len(header.encoded) for header in found)
+        self._pieces.spend(to, now, size / RANGE_BYTES_PER_SECOND, saved=BURST_SECONDS)
+        return [Tell(to, BlockMessage(header)) for header in found]
 
     def _terminal(self, digest: Digest) -> Header | None:
         """A terminal header by its digest: whoever is an epoch behind looks for it by that name."""

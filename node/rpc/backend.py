@@ -6,11 +6,11 @@ shows plain bytes as lowercase hex and a `Blob` as base64; a msgpack frame carri
 
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from strongroom.consensus.types import Height, TransactionId
+from strongroom.consensus.types import TransactionId
 from strongroom.node.faults import RpcFault
+from strongroom.node.ledger.place import Place
 
 Document = dict[str, Any]
 
@@ -18,20 +18,6 @@ Document = dict[str, Any]
 class Blob(bytes):
     """Bytes that a JSON frame shows as base64: envelopes, sealed results, evidence, encoded
     documents."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One transaction's place and answer."""
-
-    id: TransactionId
-    height: Height
-    index: int
-    """Position in its block."""
-    code: int
-    """0 executed, else the public refusal's number (strongroom.enclave.formats.outcome)."""
-    result: bytes
-    """Sealed; empty for a refusal."""
 
 
 class Backend(Protocol):

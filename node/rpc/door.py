@@ -18,7 +18,10 @@ GUARDED = frozenset({"ledger_submit", "ledger_submit_many", "governance_submit",
 ALWAYS_OPEN = frozenset({"rpc.discover"})
 ANYONE = "anyone"
 """The account of an open door."""
-_MISSING = "needs the credential of an organisation, as `Authorization: Bearer …`: ask the node's operator for one"
+_MISSING = (
+    "needs the credential of an organisation, as `Authorization: "
+    "Bearer …`: ask the node's operator for one"
+)
 _UNKNOWN = "this node knows no organisation with this credential: ask its operator"
 
 

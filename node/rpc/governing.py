@@ -51,7 +51,8 @@ def result_document(result: bytes) -> Document:
 GOVERNANCE = (
     Method(
         "governance_submit",
-        "Submit one signed public transaction (a proposal, ballot or withdrawal), and wait until it is executed.",
+        "Submit one signed public transaction (a proposal, ballot "
+        "or withdrawal), and wait until it is executed.",
         (Parameter("envelope", BLOB, "The signed transaction."),),
         "{id, height, index, result, ok, value or error}",
         governance_submit,

@@ -157,7 +157,8 @@ _WAIT_MANY = Parameter("wait", one_of("none", "commit"), "What to wait for.", "n
 _AFTER = Parameter(
     "after",
     DIGEST,
-    "Id of the last envelope of this connection's submission before this one: if that was refused, so is this.",
+    "Id of the last envelope of this connection's submission "
+    "before this one: if that was refused, so is this.",
     None,
 )
 
@@ -222,7 +223,8 @@ _TABLE = (
         "ledger_submit",
         "Submit one sealed envelope.",
         (Parameter("envelope", BLOB, "The sealed transaction."), _WAIT),
-        '{id, height, index, status, result}; {id} with wait "none"; also {receipt} with wait "receipt"',
+        "{id, height, index, status, result}; {id} with wait "
+        '"none"; also {receipt} with wait "receipt"',
         submit,
         kept=True,
     ),
@@ -230,13 +232,15 @@ _TABLE = (
         "ledger_submit_many",
         "Submit envelopes, in order, in one round trip.",
         (Parameter("envelopes", BLOBS, "The sealed transactions."), _WAIT_MANY, _AFTER),
-        'list, in the same order, of ids, with wait "commit" of {id, height, index, status, result}; or of {error}',
+        'list, in the same order, of ids, with wait "commit" of {id, height, index, status, '
+        "result}; or of {error}",
         submit_many,
         kept=True,
     ),
     Method(
         "ledger_transaction",
-        "Where a transaction stands: unknown, pending or final, with its sealed result and public part.",
+        "Where a transaction stands: unknown, pending or final, "
+        "with its sealed result and public part.",
         (_ID,),
         "document",
         lambda caller, id: caller.backend.transaction(id),
@@ -261,7 +265,8 @@ _TABLE = (
     ),
     Method(
         "ledger_blocks",
-        "Blocks of a range of heights, ends included; as many from the first on as one reply holds.",
+        "Blocks of a range of heights, ends included; as many "
+        "from the first on as one reply holds.",
         (_FROM, _TO, _WITH_TRANSACTIONS),
         "list of blocks",
         _blocks,
@@ -302,7 +307,8 @@ _TABLE = (
     ),
     Method(
         "ledger_subscribe",
-        "Be told of executed blocks as `ledger_event` notifications; a slow reader is told which heights it missed.",
+        "Be told of executed blocks as `ledger_event` notifications; a "
+        "slow reader is told which heights it missed.",
         (
             Parameter("topic", one_of(*TOPICS), "What to be told of."),
             Parameter("from", OPTIONAL_HEIGHT, "First height; without it, the next block.", None),

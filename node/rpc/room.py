@@ -40,7 +40,8 @@ class Room:
         """Raises TooLarge when nothing more fits."""
         if self.left <= 0 or self.full:
             raise TooLarge(
-                f"the replies of this batch take {BATCH_BYTES_MAX >> 20} MiB already: ask for the rest anew"
+                f"the replies of this batch take {BATCH_BYTES_MAX >> 20} MiB "
+                "already: ask for the rest anew"
             )
 
     def fits(self, size: int) -> None:
@@ -48,7 +49,8 @@ class Room:
         if size > self.reply_bytes:
             self.full = self.full or size <= REPLY_BYTES_MAX
             raise TooLarge(
-                f"a reply of {size} bytes, at most {self.reply_bytes} are left: ask for less at a time",
+                f"a reply of {size} bytes, at most {self.reply_bytes} are "
+                "left: ask for less at a time",
                 reply_bytes_max=REPLY_BYTES_MAX,
             )
 

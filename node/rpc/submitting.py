@@ -20,7 +20,8 @@ from strongroom.node.faults import (
     TooLarge,
     WrongChainOrEpoch,
 )
-from strongroom.node.rpc.backend import Backend, Blob, Document, Place
+from strongroom.node.ledger.place import Place
+from strongroom.node.rpc.backend import Backend, Blob, Document
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
 
@@ -66,7 +67,8 @@ async def submit_many(
         return []
     if len(envelopes) > caller.limits.envelopes_max:
         raise TooLarge(
-            f"{len(envelopes)} envelopes, at most {caller.limits.envelopes_max} are taken in one call"
+            f"{len(envelopes)} envelopes, at most "
+            f"{caller.limits.envelopes_max} are taken in one call"
         )
     _check_order(caller, after)
     faults = _faults(caller, envelopes)
@@ -163,7 +165,8 @@ def _fault(caller: Caller, envelope: bytes) -> RpcFault | None:
     not the current."""
     if len(envelope) > caller.limits.envelope_bytes_max:
         return TooLarge(
-            f"an envelope of {len(envelope)} bytes, at most {caller.limits.envelope_bytes_max} are taken"
+            f"an envelope of {len(envelope)} bytes, at most "
+            f"{caller.limits.envelope_bytes_max} are taken"
         )
     if envelope[: len(OPENING_HEAD)] != OPENING_HEAD:
         return None

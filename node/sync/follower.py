@@ -214,7 +214,7 @@ class Follower:
         given: list[Given] = []
         fault = ""
         for height, data in enumerate(message.outcomes, message.start):
-            if height > self._store.newest_block:
+            if not 1 <= height <= self._store.newest_block:
                 break
             try:
                 given.append(self._read(Height(height), data))
@@ -251,8 +251,8 @@ class Follower:
                 await self._execute_stored()
             case Halt(height):
                 raise OperatorFault(
-                    f"the outcomes recorded up to height {height} are not what a quorum executed: restore the ledger "
-                    "folder, or remove it and let this node catch up"
+                    f"the outcomes recorded up to height {height} are not what a quorum executed: "
+                    "restore the ledger folder, or remove it and let this node catch up"
                 )
             case FetchSnapshot() | AskChunk() | DropSnapshot() | TrySnapshot():
                 await self._search(effect)
@@ -344,8 +344,8 @@ class Follower:
 
 def _not_taken(refusal: Refusal) -> OperatorFault:
     return OperatorFault(
-        f"the enclave does not take what a quorum anchored ({refusal}): restore the ledger folder, or remove it and "
-        "let this node catch up"
+        f"the enclave does not take what a quorum anchored ({refusal}): restore the ledger folder, "
+        "or remove it and let this node catch up"
     )
 
 

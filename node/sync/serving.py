@@ -11,25 +11,8 @@ from strongroom.consensus.host_messages import OUTCOMES_MAX, Outcomes
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.network.links import LINKS_MAX, Links
-from strongroom.node.ordering.serving import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND
-
-
-class Pace:
-    """When each peer may have its next answer, on the loop's clock; bounded."""
-
-    def __init__(self) -> None:
-        self._at: dict[PublicKey, float] = {}
-
-    def allows(self, peer: PublicKey) -> bool:
-        """Is it time?"""
-        return asyncio.get_running_loop().time() >= self._at.get(peer, 0.0)
-
-    def wait(self, peer: PublicKey, seconds: float) -> None:
-        """Nothing for so long."""
-        if len(self._at) >= 2 * LINKS_MAX:
-            self._at.clear()
-        self._at[peer] = asyncio.get_running_loop().time() + seconds
+from strongroom.node.network.links import Links
+from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
 
 
 class Serving:
@@ -40,7 +23,8 @@ class Serving:
 
     def send_outcomes(self, to: PublicKey, start: Height) -> None:
         """Recorded outcomes from `start` on, within bounds; the asker proves them by an anchor."""
-        if not self._outcomes.allows(to):
+        now = asyncio.get_running_loop().time()
+        if not self._outcomes.allows(to, now):
             return
         outcomes: list[bytes] = []
         size = 0
@@ -54,7 +38,7 @@ class Serving:
                 break
             outcomes.append(data)
             size += len(data)
-        self._outcomes.wait(to, size / RANGE_BYTES_PER_SECOND)
+        self._outcomes.wait(to, now + size / RANGE_BYTES_PER_SECOND)
         if outcomes:
             self._links.send_to(
                 to, encode_message(Outcomes(Height(max(1, start)), tuple(outcomes)))

@@ -168,7 +168,8 @@ class Checks:
                     here = self._height, one["index"]
                     if self._executed.setdefault(one["id"], here) != here:
                         wrong.append(
-                            f"{one['id'].hex()[:16]} was executed at {self._executed[one['id']]} and {here}"
+                            f"{one['id'].hex()[:16]} was executed at "
+                            f"{self._executed[one['id']]} and {here}"
                         )
         return wrong
 
@@ -182,8 +183,8 @@ class Checks:
         old = random.sample(done[: self._acknowledged], min(OLD_SAMPLE, self._acknowledged))
         self._acknowledged = len(done)
         wrong = [
-            f"payment {one.id.hex()[:16]}, acknowledged at {(one.height, one.index)}, is executed at "
-            f"{self._executed.get(one.id)}"
+            f"payment {one.id.hex()[:16]}, acknowledged at {(one.height, one.index)}, is executed "
+            f"at {self._executed.get(one.id)}"
             for one in fresh
             if self._executed.get(one.id) != (one.height, one.index)
         ]

@@ -140,7 +140,8 @@ class Registrars:
             if self.under_way:
                 return [
                     *wrong,
-                    f"register: {self.under_way} operations have no answer in {ANSWER_SECONDS_MAX:g} s",
+                    f"register: {self.under_way} operations have no answer in "
+                    f"{ANSWER_SECONDS_MAX:g} s",
                 ]
             await self._read()
             history = History(self.owner, COLLECTION, self.appends, self.looks, self.entries)

@@ -80,9 +80,14 @@ class Statements:
                 ]
                 for kind in (Kind.NOTARIZE, Kind.FINALIZE):
                     if len([digest for of, digest in said if of is kind]) > 1:
-                        yield f"member {signer} said two different {kind.name} in view {view} of epoch {epoch}"
+                        yield (
+                            f"member {signer} said two different {kind.name} "
+                            f"in view {view} of epoch {epoch}"
+                        )
                 if {Kind.NULLIFY, Kind.FINALIZE} <= {kind for kind, _ in said}:
-                    yield f"member {signer} said NULLIFY and FINALIZE in view {view} of epoch {epoch}"
+                    yield (
+                        f"member {signer} said NULLIFY and FINALIZE in view {view} of epoch {epoch}"
+                    )
 
     def _of_quorums(self) -> Iterator[str]:
         quorum = Quorum(self.members).size

@@ -178,7 +178,8 @@ def _events(log: Path) -> dict[str, int]:
         try:
             event = json.loads(line)
             counts[
-                f"{event['level']} {event['event']} ({', '.join(sorted(set(event) - {'event', 'level'}))})"
+                f"{event['level']} {event['event']} "
+                f"({', '.join(sorted(set(event) - {'event', 'level'}))})"
             ] += 1
         except (ValueError, KeyError, TypeError):
             counts[line] += 1

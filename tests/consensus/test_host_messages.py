@@ -65,6 +65,7 @@ def test_T31_each_has_a_bound_and_is_taken_up_to_it(fits: object, size_max: int)
         (SNAP, 1, 0, 1, b""),
         (OUTCOMES, 1, (b"one", "two")),
         (OUTCOMES, -1, ()),
+        (OUTCOMES, 0, (b"one",)),
         (EPOCH, (EPOCH_ENTRY.to_wire(),) * (ENTRIES_MAX + 1)),
         (EPOCH, (EPOCH_ENTRY.to_wire()[:3],)),
     ],

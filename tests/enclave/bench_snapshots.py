@@ -78,8 +78,8 @@ def measure(accounts: int) -> str:
     size = sum(map(len, chunks))
     return (
         f"{accounts} accounts, {items} items · {size / 2**20:.1f} MiB in {len(chunks)} chunks · "
-        f"copy {copying:.1f} ms · {sum(shares):.0f} ms over {BLOCKS} blocks, worst block {max(shares):.1f} ms · "
-        f"open {reading:.0f} ms, install {installing:.0f} ms\n"
+        f"copy {copying:.1f} ms · {sum(shares):.0f} ms over {BLOCKS} blocks, worst block "
+        f"{max(shares):.1f} ms · open {reading:.0f} ms, install {installing:.0f} ms\n"
     )
 
 

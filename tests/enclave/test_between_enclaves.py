@@ -17,6 +17,7 @@ from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
 from strongroom.enclave.keys.sealing import seal_state
 from strongroom.enclave.member.lifecycle import Lifecycle
+from strongroom.enclave.member.voting import Silenced
 
 NONCE = bytes(range(32))
 
@@ -179,6 +180,34 @@ def test_T30_what_was_forgotten_below_a_final_view_is_not_said_anew_by_a_success
     core.take_over(node.core.hand_over(nonce))
     with pytest.raises(GuardRefuses):
         heir.member.cast([Statement(Kind.FINALIZE, world.epoch, View(300), world.tip.digest)])
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_T30_what_was_said_in_an_epoch_that_a_successor_learns_of_later_is_not_contradicted(
+    forgotten: bool,
+) -> None:
+    """A host may keep an epoch's beginning from the successor until it has taken over."""
+    world = World()
+    world.commit()
+    node = world.nodes["n1"]
+    core, nonce = successor_of(world, node)
+    heir = replace(node, core=core)
+    world.catch_up(heir)
+    world.freshen(heir)
+    world.govern("rotate", compromised=False)
+    world.turn_epoch()
+    said = Statement(Kind.NULLIFY, world.epoch, View(300), NO_DIGEST)
+    node.member.cast([said])
+    if forgotten:
+        node.member.forget(world.epoch, View(300))
+    core.take_over(node.core.hand_over(nonce))
+    with pytest.raises(Silenced):
+        heir.member.cast([said])
+    for block in world.blocks[heir.height :]:
+        heir.member.execute([(block.header, block.batches)], block.certificate)
+    with pytest.raises(GuardRefuses):
+        heir.member.cast([Statement(Kind.FINALIZE, world.epoch, View(300), world.tip.digest)])
+    assert heir.member.cast([Statement(Kind.NULLIFY, world.epoch, View(301), NO_DIGEST)])
 
 
 def test_T25_a_successor_of_one_boot_takes_nothing_over_from_another() -> None:

@@ -244,7 +244,8 @@ def usable(wanted: str) -> str:
         if told.returncode == 0 and told.stdout.strip() == own:
             return python
     pytest.skip(
-        f"no Python {wanted} here with {', '.join(LIBRARIES)} of these versions: run ./scripts/interpreters"
+        f"no Python {wanted} here with {', '.join(LIBRARIES)} of these versions: run "
+        "./scripts/interpreters"
     )
 
 

@@ -67,7 +67,11 @@ def test_a_moved_folder_keeps_its_configuration(written: Path, tmp_path: Path) -
 
 def test_log_level_limits_and_peers_have_defaults(written: Path) -> None:
     written.write_text(
-        'name = "n0"\ndirectory = "."\ngenesis = "../g"\nrpc = "127.0.0.1:7400"\npeer = "127.0.0.1:7410"\n'
+        'name = "n0"\n'
+        'directory = "."\n'
+        'genesis = "../g"\n'
+        'rpc = "127.0.0.1:7400"\n'
+        'peer = "127.0.0.1:7410"\n'
     )
     config = load(written)
     assert (config.log_level, config.limits, config.peers) == ("info", Limits(), ())

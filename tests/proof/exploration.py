@@ -380,7 +380,8 @@ class Exploration:
             for two in notarized:
                 if two.view >= one.view and one.digest not in self._ancestry(two.digest):
                     raise Unsafe(
-                        f"T1: what view {two.view} notarized does not stand on what view {one.view} finalised"
+                        f"T1: what view {two.view} notarized does not "
+                        f"stand on what view {one.view} finalised"
                     )
 
     def _ancestry(self, digest: Digest) -> Iterator[Digest]:

@@ -19,8 +19,9 @@ LIAR_LEADS = [1, 2, 3]
 def explore(scope: Scope) -> Scope:
     Exploration(scope).run()
     print(  # noqa: T201
-        f"{scope.views} views, liar leads view {scope.liar_leads}: {scope.states:,} states of the cluster, "
-        f"{scope.locals:,} of its replicas, {scope.deliveries:,} steps, {'all' if scope.complete else 'breadth first'}"
+        f"{scope.views} views, liar leads view {scope.liar_leads}: {scope.states:,} states of the "
+        f"cluster, {scope.locals:,} of its replicas, {scope.deliveries:,} steps, "
+        f"{'all' if scope.complete else 'breadth first'}"
     )
     return scope
 

@@ -90,7 +90,8 @@ def test_a_liar_that_raises_or_sends_what_has_no_wire_form_ends_nothing(tmp_path
         "from tests.simulation.actors.actor import Actor, Send\n"
         "class Liar(Actor):\n"
         "    def on_event(self, event, now):\n"
-        "        return [Send(0, 'no message'), Send(99, None), 7] if self.role.random.random() < 0.5 else 1 / 0\n"
+        "        return [Send(0, 'no message'), Send(99, None), 7] if self.role.random.random() < "
+        "0.5 else 1 / 0\n"
     )
     outcome = run_seed(2, Shape(4, file))
     assert outcome.check == ""

@@ -53,7 +53,10 @@ def _message(message: Message) -> str:  # noqa: C901 (one line for each kind of 
         case Propose(header, view, justification, _):
             nulls = [null.view for null in justification.nulls]
             over = f", over nullified views {nulls}" if nulls else ""
-            return f"PROPOSE in view {view} of {_header(header)}, on view {justification.parent_view}{over}"
+            return (
+                f"PROPOSE in view {view} of {_header(header)}, on view "
+                f"{justification.parent_view}{over}"
+            )
         case VoteMessage(vote):
             return _vote(vote)
         case CertificateMessage(certificate):
@@ -65,13 +68,19 @@ def _message(message: Message) -> str:  # noqa: C901 (one line for each kind of 
             ]
             return f"JUSTIFY in view {view}: {'; '.join(held) or 'nothing'}"
         case BatchMessage(batch):
-            return f"BATCH {batch.header.sequence} of lane {batch.header.lane} {_short(batch.header.digest)}"
+            return (
+                f"BATCH {batch.header.sequence} of lane {batch.header.lane} "
+                f"{_short(batch.header.digest)}"
+            )
         case BatchRequest(digests) | BlockRequest(digests):
             return f"{type(message).__name__} for {', '.join(_short(digest) for digest in digests)}"
         case BlockMessage(header):
             return _header(header)
         case Status(body):
-            return f"STATUS epoch {body.epoch}, view {body.view}, final height {body.height}, executed {body.executed}"
+            return (
+                f"STATUS epoch {body.epoch}, view {body.view}, final height {body.height}, "
+                f"executed {body.executed}"
+            )
         case CertificateRequest(_, view):
             return f"certificates wanted from view {view}"
         case RangeRequest(start):
@@ -88,12 +97,18 @@ def _message(message: Message) -> str:  # noqa: C901 (one line for each kind of 
 
 def _vote(vote: Vote) -> str:
     statement = vote.statement
-    return f"{statement.kind.name} in view {statement.view} of {_short(statement.digest)} by {vote.signer}"
+    return (
+        f"{statement.kind.name} in view {statement.view} of "
+        f"{_short(statement.digest)} by {vote.signer}"
+    )
 
 
 def _certificate(certificate: Certificate) -> str:
     signers = "".join(f" {signer}" for signer in certificate.signers)
-    return f"certificate {certificate.kind.name} view {certificate.view} {_short(certificate.digest)} by{signers}"
+    return (
+        f"certificate {certificate.kind.name} view {certificate.view} "
+        f"{_short(certificate.digest)} by{signers}"
+    )
 
 
 def _header(header: Header) -> str:

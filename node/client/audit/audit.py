@@ -102,7 +102,8 @@ def check_ledger(
     checked = audit.checked()
     if checked.height < at_least:
         raise ReceiptInvalid(
-            f"ends with final block {checked.height}, and at least {at_least} is known to be final: it was cut",
+            f"ends with final block {checked.height}, and at least "
+            f"{at_least} is known to be final: it was cut",
             verdict="incomplete",
         )
     return checked
@@ -202,7 +203,8 @@ class _Audit:
                 return
             if anchor.height and self._history.root(anchor.height + 1) != anchor.root:
                 raise PeerFault(
-                    f"the outcomes up to height {anchor.height} are not those that block {header.height} anchors"
+                    f"the outcomes up to height {anchor.height} are not those that block "
+                    f"{header.height} anchors"
                 )
             self._anchored = self._waiting.popleft()
 

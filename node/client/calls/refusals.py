@@ -67,7 +67,8 @@ class Refusals:
         if error["code"] == WrongChainOrEpoch.code and data["epoch"] < entry.opened.epoch.epoch:
             pipeline.leave(
                 Behind(
-                    f"this node is in epoch {data['epoch']}, the newest is {entry.opened.epoch.epoch}"
+                    f"this node is in epoch {data['epoch']}, the newest is "
+                    f"{entry.opened.epoch.epoch}"
                 )
             )
             return

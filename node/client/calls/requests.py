@@ -224,8 +224,8 @@ class Questions:
         receipt, verified = await self.receipt(done.id, executed=True)
         if (verified.height, verified.index) != (done.height, done.index):
             raise ReceiptInvalid(
-                f"the receipt says height {verified.height}, index {verified.index}; the node's answer said "
-                f"height {done.height}, index {done.index}"
+                f"the receipt says height {verified.height}, index {verified.index}; the node's "
+                f"answer said height {done.height}, index {done.index}"
             )
         check_result(verified, done.sealed)
         return receipt

@@ -50,7 +50,8 @@ def load_service(where: Path | str) -> Service:
         return _read(json.loads(path.read_bytes()), path)
     except FileNotFoundError:
         raise OperatorFault(
-            f"no {path}: start a cluster with `strongroom cluster up --dir {path.parent}`, or name another folder"
+            f"no {path}: start a cluster with `strongroom cluster up "
+            f"--dir {path.parent}`, or name another folder"
         ) from None
     except OSError as error:
         raise OperatorFault(f"cannot read {path}: {error.strerror}") from None

@@ -19,7 +19,10 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.platform.measurement import LIBRARIES, MeasuredFile, measure
 
 PROGRAMS = ("payments", "system")
-SHOW = "from strongroom.enclave.platform.measurement import measure; print(measure({programs}{more}).digest.hex())"
+SHOW = (
+    "from strongroom.enclave.platform.measurement import measure; "
+    "print(measure({programs}{more}).digest.hex())"
+)
 
 
 @pytest.fixture
@@ -141,7 +144,8 @@ def test_all_that_an_enclave_imports_is_measured() -> None:
         "before = {name.split('.')[0] for name in sys.modules}\n"
         "for one in pkgutil.walk_packages(e.__path__, 'strongroom.enclave.'):\n"
         "    if not one.name.endswith('__main__'): importlib.import_module(one.name)\n"
-        "after = {name.split('.')[0] for name, m in sys.modules.items() if getattr(m, '__spec__', None)}\n"
+        "after = {name.split('.')[0] for name, m in sys.modules.items() if getattr(m, '__spec__', "
+        "None)}\n"
         "print(*sorted(after - before - set(sys.stdlib_module_names)))"
     )
     done = subprocess.run(

@@ -39,7 +39,8 @@ from strongroom.node.api.documents import block_document, envelope_document, rec
 from strongroom.node.api.public_state import epoch_documents, member_documents, proposal_document
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.rpc.backend import Blob, Document, Place
+from strongroom.node.ledger.place import Place
+from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.door import open_door
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits

@@ -18,7 +18,7 @@ from strongroom.node.client.audit.reader import Reader
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.governing import Member, find_proposal, read_public_state
 from strongroom.node.client.trust.service import load_service
-from strongroom.node.rpc.backend import Place
+from strongroom.node.ledger.place import Place
 
 LIMIT = ("set_limit", "name=grace_ms", "value=5000")
 REGION = ("allow_region", "region=us-east")

@@ -56,7 +56,10 @@ def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
 
 
 def test_the_memory_of_another_process_is_searched() -> None:
-    program = "import sys; text = 'memory' + ' canary'; print('ready', flush=True); sys.stdin.read(); print(text)"
+    program = (
+        "import sys; text = 'memory' + ' canary'; print('ready', "
+        "flush=True); sys.stdin.read(); print(text)"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

@@ -18,7 +18,10 @@ CONTROL = "a-public-name"
 
 
 def host(text: str) -> "subprocess.Popen[bytes]":
-    program = f"import sys; text = {text[:5]!r} + {text[5:]!r}; print(1, flush=True); sys.stdin.read(); print(text)"
+    program = (
+        f"import sys; text = {text[:5]!r} + {text[5:]!r}; "
+        "print(1, flush=True); sys.stdin.read(); print(text)"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import Epoch, Height
 from strongroom.enclave.door.requests import Refusal
 from strongroom.node.execution.pipeline import KEYS_NEEDED
 from strongroom.node.host import enclave_replacement
@@ -24,6 +24,11 @@ class Successor:
     def __init__(self, up_to: int, kind: str = KEYS_NEEDED) -> None:
         self._up_to, self._kind, self.stopped = up_to, kind, False
         self.executed: list[int] = []
+        self.shown: list[int] = []
+
+    async def epochs(self, entries: list[int]) -> int:
+        self.shown += entries
+        return entries[-1]
 
     async def take_over(self, handed: bytes) -> bytes:
         return b"sealed"
@@ -61,6 +66,10 @@ class World:
             pid=1, pause=lambda: self.order.append("pause"), hand_over=self._hand_over
         )
         enclave.become = self._become
+        self.epochs: Any = SimpleNamespace(
+            newest=SimpleNamespace(epoch=1),
+            entries=lambda start: list(range(start, self.epochs.newest.epoch + 1)),
+        )
         store: Any = SimpleNamespace(outcome=lambda height: b"outcome %d" % height)
         parts: Any = SimpleNamespace(
             heads=None,
@@ -72,7 +81,7 @@ class World:
             enclave=enclave,
             genesis=SimpleNamespace(data=b""),
             store=store,
-            epochs=None,
+            epochs=self.epochs,
             history=None,
             snapshots=SimpleNamespace(folder=None),
         )
@@ -83,7 +92,7 @@ class World:
             store_sealed=self._store,
             on_changed=lambda: None,
         )
-        self.change._applied = Height(4)
+        self.change._applied, self.change._shown = Height(4), Epoch(1)
 
     async def _hand_over(self, _: bytes) -> bytes:
         return b"handed"
@@ -128,6 +137,17 @@ async def test_a_process_that_ends_within_a_run_is_followed_up_as_well(
     world, successor = World(monkeypatch, reached=REACHED), Successor(12)
     await world.change._change(successor, b"nonce")  # type: ignore[arg-type]
     assert (successor.executed, world.behind) == ([5, 6, 7, 8], 8)
+
+
+async def test_an_epoch_that_began_while_the_next_process_learned_is_shown_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody showed it any more: the node followed for ever, and the epoch after it ended the
+    node."""
+    world, successor = World(monkeypatch), Successor(6)
+    world.epochs.newest.epoch = 3
+    await world.change._change(successor, b"nonce")  # type: ignore[arg-type]
+    assert successor.shown == [2, 3]
 
 
 async def test_any_other_refusal_after_the_hand_over_ends_the_node_and_the_successor(

@@ -3,8 +3,8 @@
 import asyncio
 
 from strongroom.consensus.types import Height, TransactionId
+from strongroom.node.ledger.place import Place
 from strongroom.node.mempool.waiters import Waiters
-from strongroom.node.rpc.backend import Place
 
 FIRST, SECOND = TransactionId(b"\x01" * 32), TransactionId(b"\x02" * 32)
 

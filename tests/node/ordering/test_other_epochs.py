@@ -66,6 +66,17 @@ def test_T31_messages_that_come_too_early_are_bounded_and_batches_are_fetched_in
     assert all(message == vote_of(NEXT) for _, message in early)
 
 
+def test_T31_one_node_that_floods_does_not_drive_out_what_others_said_too_early() -> None:
+    """R0: else one liar makes whoever is a moment behind miss every proposal of the new epoch."""
+    made = others()
+    made.ahead(OTHER, vote_of(NEXT), NEXT, EPOCH, 1.0)
+    for _ in range(2 * EARLY_MESSAGES_MAX):
+        made.ahead(PEER, vote_of(NEXT), NEXT, EPOCH, 1.0)
+    assert made.early == EARLY_MESSAGES_MAX
+    assert made.take_early()[0] == (OTHER, vote_of(NEXT))
+    assert made.early == 0
+
+
 def test_whoever_is_behind_is_told_how_later_epochs_were_opened_at_a_pace() -> None:
     """R0: below mine, answer EPOCH."""
     made: Any = others("entry")

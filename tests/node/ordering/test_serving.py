@@ -7,12 +7,16 @@ import pytest
 from tests.consensus import samples
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.messages import RANGE_BLOCKS_MAX
+from strongroom.consensus.messages import RANGE_BLOCKS_MAX, REQUEST_DIGESTS_MAX, BatchMessage
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
 from strongroom.node.mempool.batches import BatchPool
-from strongroom.node.ordering.effects import SendBlocks
-from strongroom.node.ordering.serving import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Serving
+from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND
+from strongroom.node.ordering.effects import SendBlocks, Tell
+from strongroom.node.ordering.serving import (
+    BURST_SECONDS,
+    Serving,
+)
 
 ASKER, OTHER = (validator.node_key for validator in samples.EPOCH.validators[1:3])
 SIZE = 100_000
@@ -99,3 +103,20 @@ def test_T34_a_range_never_crosses_the_end_of_an_epoch(past: StandInPast) -> Non
     """R16: its certificate is of one epoch's quorum, and proves nothing of blocks of another."""
     add(past, 2, epochs=1)
     assert (ask(past, 2), ask(past, 4)) == ([(2, 3)], [(4, 5)])
+
+
+def test_T31_a_peer_that_asks_for_one_batch_again_and_again_gets_it_at_a_pace() -> None:
+    """T31: 9 KB of a request named one batch 256 times, and each naming was packed anew: 256 MiB."""
+    payload = bytes(1024 * 1024)
+    batch = replace(samples.BATCH, payload=payload)
+    loose: Any = StandInPast()
+    pool = BatchPool()
+    pool.add(batch)
+    made = Serving(loose, pool, loose)
+    digest = batch.header.digest
+    once = made.batches(ASKER, (digest,) * REQUEST_DIGESTS_MAX, 1.0)
+    assert once == [Tell(ASKER, BatchMessage(batch))]
+    told = sum(len(made.batches(ASKER, (digest,), 1.0)) for _ in range(1000))
+    assert told * len(payload) <= 2 * BURST_SECONDS * RANGE_BYTES_PER_SECOND
+    assert made.batches(OTHER, (digest,), 1.0)
+    assert made.batches(ASKER, (digest,), 2.0)

@@ -10,9 +10,10 @@ from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, web
 
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.faults import NotFound, NotYet, RpcFault
+from strongroom.node.ledger.place import Place
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import door as rpc_door
-from strongroom.node.rpc.backend import Blob, Document, Place
+from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 

@@ -22,7 +22,8 @@ VECTORS = Path(__file__).parents[4] / "shared/vectors/crypto/jsonrpc/jsonrpc2-sp
 SPECIFICATION_EXAMPLES = [
     ('{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}', 19, 1),
     (
-        '{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}',
+        '{"jsonrpc": "2.0", "method": "subtract", "params": '
+        '{"subtrahend": 23, "minuend": 42}, "id": 3}',
         19,
         3,
     ),

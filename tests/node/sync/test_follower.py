@@ -233,6 +233,18 @@ async def test_T34_whoever_was_not_asked_is_not_listened_to(bench: Bench) -> Non
     assert bench.faults == []
 
 
+async def test_T31_an_answer_that_begins_at_genesis_ends_nobody(bench: Bench) -> None:
+    """T31: no outcome is of height 0, and no block of it is stored: that was told as a damaged
+    ledger folder."""
+    await bench.until(lambda: bench.links.asked)
+    bench.answer(outcomes_of(bench.chain), 0)
+    await bench.until(lambda: len(bench.links.asked) > 1)
+    request = bench.links.asked[-1][1]
+    assert isinstance(request, OutcomeRequest)
+    bench.answer(outcomes_of(bench.chain)[request.start - 1 :], request.start)
+    await bench.until(lambda: bench.pipeline.reached == bench.anchored)
+
+
 async def test_keys_that_are_missing_are_waited_for(bench: Bench) -> None:
     bench.enclave.refuses = "KeysNeeded"
     await bench.until(lambda: bench.links.asked)

@@ -19,7 +19,7 @@ from strongroom.enclave.sessions.sessions import WINDOW
 from strongroom.node.client import Client, Done, ProgramFailed, TransactionRefused, Unreachable
 from strongroom.node.client.calls import refusals, waiting
 from strongroom.node.faults import NotReady, Overloaded
-from strongroom.node.rpc.backend import Place
+from strongroom.node.ledger.place import Place
 
 ALICE, BOB = person("alice"), person("bob")
 FUNDS = 1_000_000

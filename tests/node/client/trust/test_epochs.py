@@ -22,7 +22,7 @@ from strongroom.node.client import Client, Done
 from strongroom.node.client.calls import failback, sealing
 from strongroom.node.client.trust.trust import grace_in
 from strongroom.node.faults import NotReady, WrongChainOrEpoch
-from strongroom.node.rpc.backend import Place
+from strongroom.node.ledger.place import Place
 
 ALICE, BOB = person("alice"), person("bob")
 FUNDS = 1_000_000
