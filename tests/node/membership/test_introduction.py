@@ -26,7 +26,7 @@ ANYTHING = (
     '{"executed": NaN}',
     '{"executed": "\\ud800"}',
     '{"executed": [[]]}',
-    '{"executed": %d}' % 2**64,
+    f'{{"executed": {2**64}}}',
     '{"header": "\\ud800"}',
     '{"header": "AAAA"}',
     '{"header": 7}',
