@@ -10,7 +10,6 @@ is reported, removed and never used: an older one takes its place, or the outcom
 import asyncio
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,11 +20,11 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
-from strongroom.enclave.door.requests import Refusal
-from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot_root
+from strongroom.node.enclave_client.calls import MadeChunks
+from strongroom.node.enclave_client.refusals import LoadRefused, Refusal
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.files import disk_faults, make_directory, write_atomic
 from strongroom.node.ledger.store import BlockStore
@@ -37,22 +36,8 @@ _NAMED = "named"
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class MadeChunks:
-    """What the enclave hands out at once."""
-
-    height: Height
-    due: Height
-    """Whose outcome names the root."""
-    count: int
-    """Chunks in all."""
-    first: int
-    """Number of the first of `chunks`."""
-    chunks: tuple[bytes, ...]
-
-
 class SnapshotDoor(Protocol):
-    """What is asked of the enclave: EnclaveProcess has it."""
+    """What is asked of the enclave: EnclaveClient has it."""
 
     async def snapshot(self, height: Height, first: int) -> MadeChunks | None:
         """Chunks made since; those of `height` below `first` are stored. None when there are
@@ -215,7 +200,7 @@ class Snapshots:
                     log.info("snapshot.loaded", height=height)
                     return height
             except (SnapshotDamaged, Refusal) as error:
-                if isinstance(error, Refusal) and error.kind != LoadRefused.__name__:
+                if isinstance(error, Refusal) and not isinstance(error, LoadRefused):
                     log.info(
                         "snapshot.not_yet", height=height, reason=str(error)
                     )  # a key is missing, or an epoch
