@@ -63,7 +63,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)              by nobody
 """
-NONCE_SIZE = 16
+PROPOSAL_NONCE_SIZE = 16
 PROPOSAL_ID_SIZE = 16
 """Bytes; written as 32 characters of hex."""
 
