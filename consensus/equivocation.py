@@ -15,7 +15,7 @@ from strongroom.consensus.validators import EpochDescription, Verify
 
 VOTES, BATCHES = 1, 2
 """First field of encoded evidence."""
-EVIDENCE_BYTES_MAX = 1024
+PROOF_BYTES_MAX = 1024
 
 _CONTRADICTING = frozenset(
     {
@@ -74,7 +74,7 @@ def decode_evidence(data: bytes) -> Proof:
     Raises:
         NotCanonical: not the encoding of evidence.
     """
-    return from_wire(codec.decode(data, size_max=EVIDENCE_BYTES_MAX))
+    return from_wire(codec.decode(data, size_max=PROOF_BYTES_MAX))
 
 
 def from_wire(value: object) -> Proof:

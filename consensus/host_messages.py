@@ -29,7 +29,7 @@ WRAPPED_BYTES_MAX = 64 * 1024
 """Bytes of secrets, wrapped to a key of their asker."""
 CHUNK_BYTES_MAX = 1024 * 1024
 """Bytes of one chunk of a snapshot."""
-CHUNKS_MAX = 2**20
+CHUNKS_MAX = 1 << 16
 """Chunks of one snapshot."""
 
 

@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.node.toml_reader import TableReader
 
 ORGANISATIONS_MAX = 1024
-DIGEST_SIZE = 32
 _MIB = 2**20
 
 

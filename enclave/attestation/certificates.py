@@ -33,7 +33,7 @@ CHAINS_MAX = 256
 """Verified chains remembered: a cluster has one per chip, and checks each many times."""
 RSA_BITS = 4096
 RSA_EXPONENT = 65537
-SALT_SIZE = 48
+PSS_SALT_SIZE = 48
 ORGANISATION = "Advanced Micro Devices"
 SIMULATED_ORGANISATION = "SIMULATED manufacturer (no silicon)"
 
@@ -226,11 +226,11 @@ def _load(der: bytes, name: str) -> x509.Certificate:
         or not isinstance(scheme, padding.PSS)
         or not isinstance(scheme.mgf, padding.MGF1)
         or not isinstance(scheme.mgf._algorithm, SHA384)
-        or scheme._salt_length != SALT_SIZE
+        or scheme._salt_length != PSS_SALT_SIZE
     ):
         refuse(
             Reason.CERTIFICATE_ALGORITHM,
-            f"{name}: not RSASSA-PSS with SHA-384, MGF1-SHA-384, salt {SALT_SIZE}",
+            f"{name}: not RSASSA-PSS with SHA-384, MGF1-SHA-384, salt {PSS_SALT_SIZE}",
         )
     return certificate
 

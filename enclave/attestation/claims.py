@@ -12,6 +12,7 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import (
     DIGEST_SIZE,
     KEY_SIZE,
+    NONCE_SIZE,
     ChainId,
     Digest,
     Epoch,
@@ -26,7 +27,6 @@ CLAIMS_BYTES_MAX = 8 * 1024
 NAME_SIZE_MAX = 64
 """UTF-8 bytes of a node's, operator's or region's name."""
 WRAP_KEYS_MAX = 4
-NONCE_SIZE = 32
 
 
 def report_data_of(claims: bytes) -> bytes:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.host_messages import EVIDENCE_BYTES_MAX as EVIDENCE_BYTES_MAX
 from strongroom.consensus.types import SIGNATURE_SIZE, Signature
 
-EVIDENCE_BYTES_MAX = 32 * 1024
 SEV_SNP = "sev-snp"
 """The one kind of evidence so far: an AMD SEV-SNP report with its certificates."""
 

@@ -15,7 +15,7 @@ from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.attestation.reasons import Reason, refuse
 from strongroom.enclave.attestation.report import CHIP_ID_SIZE, MEASUREMENT_SIZE, Product, Tcb
 
-ENTRIES_MAX = 1024
+POLICY_ENTRIES_MAX = 1024
 """Of each list in a policy."""
 
 _T = TypeVar("_T")
@@ -105,9 +105,9 @@ class Policy:
             (self.revoked, "revoked keys"),
         )
         for entries, name in lists:
-            if len(entries) > ENTRIES_MAX or list(entries) != sorted(set(entries)):
+            if len(entries) > POLICY_ENTRIES_MAX or list(entries) != sorted(set(entries)):
                 raise NotCanonical(
-                    f"policy: {name} must be ascending, distinct, at most {ENTRIES_MAX}"
+                    f"policy: {name} must be ascending, distinct, at most {POLICY_ENTRIES_MAX}"
                 )
 
     @classmethod
@@ -236,4 +236,6 @@ def _sized(value: object, size: int, name: str) -> bytes:
 
 
 def _read(values: object, name: str, read: Callable[[object], _T]) -> tuple[_T, ...]:
-    return tuple(read(value) for value in codec.listed(values, name=name, count_max=ENTRIES_MAX))
+    return tuple(
+        read(value) for value in codec.listed(values, name=name, count_max=POLICY_ENTRIES_MAX)
+    )

@@ -24,7 +24,6 @@ REPORT_DATA_SIZE = 64
 MEASUREMENT_SIZE = 48
 HOST_DATA_SIZE = 32
 CHIP_ID_SIZE = 64
-TCB_SIZE = 8
 COORDINATE_SIZE = 72
 """r and s of the signature: little-endian, zero-padded."""
 VERSIONS = range(2, 6)

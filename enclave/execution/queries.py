@@ -28,7 +28,7 @@ from strongroom.enclave.formats.envelope import (
     transaction_id,
 )
 from strongroom.enclave.formats.outcome import Code, Outcome
-from strongroom.enclave.formats.session_keys import SALT_SIZE, answer_box
+from strongroom.enclave.formats.session_keys import SESSION_SALT_SIZE, answer_box
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, pad, unpad
 from strongroom.enclave.formats.write_set import WriteSetBox
 from strongroom.enclave.keys.keyring import Keyring
@@ -139,7 +139,7 @@ class Queries:
         except OutcomeNeeded as needed:
             return OutcomeWanted(needed.id)
         plaintext = pad(codec.encode_value((ok, value, executed.height, root)), ANSWER_SIZES)
-        salt = random_bytes(SALT_SIZE)
+        salt = random_bytes(SESSION_SALT_SIZE)
         whole = codec.encode((VERSION, salt, bytes(len(plaintext) + TAG_SIZE)))
         head = whole[: len(whole) - len(plaintext) - TAG_SIZE]
         return head + answer_box(asked.secret, salt, Digest(transaction_id(envelope))).seal(

@@ -9,7 +9,7 @@ from strongroom.consensus import labels
 from strongroom.consensus.types import ChainId, Digest, Epoch
 from strongroom.enclave.primitives import DeterministicBox, Secret, SequenceBox
 
-SALT_SIZE = 32
+SESSION_SALT_SIZE = 32
 
 
 class SessionKeys:

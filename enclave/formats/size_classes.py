@@ -7,6 +7,7 @@ nor than 1 KiB.
 """
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
+from strongroom.consensus.host_messages import ENVELOPE_BYTES_MAX as ENVELOPE_BYTES_MAX
 from strongroom.enclave.primitives import HYBRID_OVERHEAD, TAG_SIZE
 
 _KIB = 1024
@@ -14,11 +15,6 @@ CALL_ENVELOPES = tuple(256 << step for step in range(10))
 """Whole envelopes of calls, in bytes at most: 256 … 128 KiB."""
 OPENING_ENVELOPES = (1536, *(2048 << step for step in range(7)))
 """Whole envelopes of openings and queries, in bytes at most: 1.5 KiB … 128 KiB."""
-ENVELOPE_BYTES_MAX = CALL_ENVELOPES[-1]
-RESULT_BYTES_MAX = 16 * _KIB
-"""Sealed result of a transaction; larger things are for queries, since every result stands in the
-ledger twice."""
-ANSWER_BYTES_MAX = 1024 * _KIB
 WRITE_SET_BYTES_MIN = _KIB
 
 _CALL_HEAD_MAX = 64

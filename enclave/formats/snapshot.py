@@ -15,6 +15,7 @@ from typing import Any
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.host_messages import CHUNKS_MAX as CHUNKS_MAX
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest, Height
 from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.size_classes import pad_write_set, unpad
@@ -24,10 +25,9 @@ VERSION = 2
 CHUNK_BYTES = 7 << 17
 """Plaintext of a chunk, padding included: 896 KiB, a size class of its own (padding.py). The last
 may be shorter."""
-CHUNKS_MAX = 1 << 16
 HAND_OUT_MAX = 8
 """Chunks that an enclave gives its host at once."""
-FRAME_BYTES_MAX = 1 << 30
+SNAPSHOT_FRAME_BYTES_MAX = 1 << 30
 RECENT_MAX = 1024
 _LENGTH_BYTES = 4
 _PREFIX = labels.SNAPSHOT_CHUNK + b"\x00"
@@ -188,7 +188,7 @@ class StreamReader:
         buffer, at = self._buffer, 0
         while len(buffer) - at >= _LENGTH_BYTES:
             size = int.from_bytes(buffer[at : at + _LENGTH_BYTES], "big")
-            if size > FRAME_BYTES_MAX:
+            if size > SNAPSHOT_FRAME_BYTES_MAX:
                 raise NotCanonical("snapshot: a value that is too long")
             end = at + _LENGTH_BYTES + size
             if len(buffer) < end:
@@ -198,7 +198,7 @@ class StreamReader:
         del buffer[:at]
 
     def _take(self, framed: bytes) -> None:
-        value = codec.decode(framed, size_max=FRAME_BYTES_MAX)
+        value = codec.decode(framed, size_max=SNAPSHOT_FRAME_BYTES_MAX)
         program, name, keys, values = codec.fields(value, str, str, tuple, tuple, name="piece")
         if len(keys) != len(values):
             raise NotCanonical("snapshot: not as many values as keys")

@@ -11,7 +11,7 @@ from strongroom.consensus.types import Height, Milliseconds, PublicKey
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance.changes import Effect, change_named, dry_run
 from strongroom.enclave.governance.hearing import ActionContext, GovernanceView, checked_size
-from strongroom.enclave.governance.public import NONCE_SIZE, proposal_digest, proposal_id
+from strongroom.enclave.governance.public import PROPOSAL_NONCE_SIZE, proposal_digest, proposal_id
 from strongroom.enclave.governance.records import Arguments, Node, Proposal, ProposalStatus, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.registry import attest_again, remove_node
@@ -37,7 +37,7 @@ def propose(hearing: ActionContext) -> tuple[str, str]:
     """
     nonce, change, arguments = hearing.fields
     hearing.member()
-    checked_size(nonce, NONCE_SIZE, name="nonce")
+    checked_size(nonce, PROPOSAL_NONCE_SIZE, name="nonce")
     book, signer = hearing.book, hearing.signer
     id = proposal_id(signer, hearing.transaction.payload)
     if book.get(PROPOSALS, id) is not None or book.get(ARCHIVE, id) is not None:

@@ -67,7 +67,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
 
 The others are signed by the node key too.
 """
-NONCE_SIZE = 16
+PROPOSAL_NONCE_SIZE = 16
 PROPOSAL_ID_SIZE = 16
 """Bytes; written as 32 characters of hex."""
 

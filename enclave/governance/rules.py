@@ -13,7 +13,7 @@ from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.proofs.constitution import ENTRIES_MAX, Constitution
+from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
 MEMBERS_MAX = 256
 _DAY_MS = 86_400_000
@@ -94,8 +94,10 @@ class Rules:
         ):
             if not entries:
                 refuse(Ground.LOCK_OUT, f"no {what} would be left: allow another one first")
-        if len(self.members) > MEMBERS_MAX or len(self.roles) > ENTRIES_MAX:
-            refuse(Ground.FULL, f"at most {MEMBERS_MAX} members and {ENTRIES_MAX} roles")
+        if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
+            refuse(
+                Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
+            )
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec: (policy, members, roles, limits)."""
@@ -117,7 +119,9 @@ class Rules:
             (limits, (str, int)),
         )
         for entries, shape in shapes:
-            for entry in codec.listed(entries, name="rules", count_max=2 * ENTRIES_MAX):
+            for entry in codec.listed(
+                entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
+            ):
                 codec.fields(entry, *shape, name="rules' entry")
         return cls(policy=Policy.from_wire(policy), members=members, roles=roles, limits=limits)
 

@@ -25,7 +25,7 @@ FORMAT_VERSION = 1
 """Of the sealed file."""
 STATE_VERSION = 2
 """Of the state in it."""
-SALT_SIZE = 32
+SEALING_SALT_SIZE = 32
 SEALED_BYTES_MAX = 1024 * 1024
 EPOCHS_MAX = 4096
 """Epochs whose keys or secrets one state holds."""
@@ -37,7 +37,7 @@ STATE_PURPOSE = b"enclave-state"
 def seal(secret: Secret, purpose: bytes, data: bytes) -> bytes:
     """Seal bytes under a fresh key: HKDF of the platform's secret, the purpose and 32 random bytes
     that are sent along."""
-    salt = random_bytes(SALT_SIZE)
+    salt = random_bytes(SEALING_SALT_SIZE)
     box = SequenceBox(_key(secret, purpose, salt)).seal(
         0, data, labels.SEALED_STATE + b"\x00" + purpose
     )
@@ -55,7 +55,7 @@ def unseal(secret: Secret, purpose: bytes, sealed: bytes) -> bytes:
         version, salt, box = codec.fields(
             codec.decode(sealed, size_max=SEALED_BYTES_MAX), int, bytes, bytes, name="sealed file"
         )
-        codec.sized(salt, SALT_SIZE, name="salt")
+        codec.sized(salt, SEALING_SALT_SIZE, name="salt")
     except NotCanonical as error:
         raise OperatorFault(
             f"the sealed file is damaged ({error}): restore it, or let the node join anew"

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.statements import Statement
-from strongroom.consensus.types import Epoch, View
+from strongroom.consensus.types import NONCE_SIZE, Epoch, View
 from strongroom.enclave.keys.sealing import EPOCHS_MAX, SealedState, seal, unseal
 from strongroom.enclave.primitives import Secret
 
 PURPOSE = b"hand-over"
-NONCE_SIZE = 32
 STATEMENTS_MAX = 1 << 16
 
 

@@ -15,8 +15,6 @@ from strongroom.consensus.types import ChainId, Epoch, Signature, View
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.primitives import SigningKey, verify
 
-CASTS_MAX = 4096
-
 
 class Silenced(ClientFault):
     """This enclave does not vote, or not yet."""

@@ -27,7 +27,7 @@ from strongroom.enclave.formats.envelope import (
     query_statement,
     transaction_id,
 )
-from strongroom.enclave.formats.session_keys import SALT_SIZE, SessionKeys, answer_box
+from strongroom.enclave.formats.session_keys import SESSION_SALT_SIZE, SessionKeys, answer_box
 from strongroom.enclave.formats.size_classes import CALL_SIZES, OPENING_SIZES, pad, unpad
 from strongroom.enclave.primitives import (
     HYBRID_OVERHEAD,
@@ -113,7 +113,7 @@ class AnswerKey:
             version, salt, box = codec.fields(
                 codec.decode(answer), int, bytes, bytes, name="answer"
             )
-            if version != VERSION or len(salt) != SALT_SIZE:
+            if version != VERSION or len(salt) != SESSION_SALT_SIZE:
                 raise DoesNotOpen("answer: of another version")
             aad = answer[: len(answer) - len(box)]
             plaintext = unpad(answer_box(self._secret, salt, Digest(self._query)).open(0, box, aad))

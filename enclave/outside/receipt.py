@@ -22,7 +22,7 @@ from strongroom.enclave.formats.merkle import PATH_MAX
 from strongroom.enclave.formats.outcome import Code, Leaf
 
 VERSIONS = (1, 2)
-EPOCHS_MAX = 4096
+RECEIPT_EPOCHS_MAX = 4096
 """Epochs that lead to a receipt's anchor, beside the first."""
 JSON_BYTES_MAX = 16 * 1024 * 1024
 _COUNT_MAX = 2**32 - 1
@@ -229,7 +229,7 @@ def _unknown(version: object) -> ReceiptInvalid:
 def _read_epochs(value: object) -> tuple[EpochEntry, ...]:
     return tuple(
         EpochEntry.from_wire(one)
-        for one in codec.listed(value, name="epochs", count_max=EPOCHS_MAX)
+        for one in codec.listed(value, name="epochs", count_max=RECEIPT_EPOCHS_MAX)
     )
 
 

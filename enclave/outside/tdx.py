@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.consensus import codec
+from strongroom.enclave.attestation.report import MEASUREMENT_SIZE, REPORT_DATA_SIZE
 from strongroom.enclave.outside.tdx_form import (
     CURRENT_LEVELS,
     MODULE_SVN,
@@ -42,8 +43,6 @@ from strongroom.enclave.outside.tdx_form import (
 )
 from strongroom.enclave.platform.issuing import NOT_AFTER, NOT_BEFORE
 
-REPORT_DATA_SIZE = 64
-MEASUREMENT_SIZE = 48
 SEPT_VE_DISABLE = 1 << 28
 """TD_ATTRIBUTES of such a domain: not debuggable, not migratable."""
 ATTESTATION_ECDSA_P256, TEE_TDX = 2, 0x81

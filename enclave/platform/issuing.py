@@ -28,9 +28,9 @@ from strongroom.enclave.attestation.certificates import (
     AMD_EXTENSIONS,
     CHIP_ID,
     PRODUCT_NAME,
+    PSS_SALT_SIZE,
     RSA_BITS,
     RSA_EXPONENT,
-    SALT_SIZE,
     SIMULATED_ORGANISATION,
     TCB_COMPONENT,
     prescribed_names,
@@ -42,7 +42,7 @@ NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2050, 1, 1, tzinfo=UTC)
 """Validity of every simulated certificate: fixed, so that making them needs no clock."""
 _NAMES = prescribed_names(Product.SIMULATED, SigningKey.CHIP)
-_PSS = padding.PSS(mgf=padding.MGF1(SHA384()), salt_length=SALT_SIZE)
+_PSS = padding.PSS(mgf=padding.MGF1(SHA384()), salt_length=PSS_SALT_SIZE)
 
 
 class IssuerKey:

@@ -13,6 +13,7 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.types import NO_DIGEST
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
 from strongroom.enclave.programs.roster import charge
+from strongroom.enclave.programs.schema import LIST_MAX as LIST_MAX
 from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.text import is_name
 
@@ -33,7 +34,6 @@ CONTENTS_BYTES_MAX = 60 * 1024
 TAGS_MAX = 16
 ENTRY_BYTES = 256
 """What an entry counts beside contents and tags."""
-LIST_MAX = 1_000
 EMPTY = (0, bytes(NO_DIGEST))
 """Head of a collection without entries."""
 

@@ -16,8 +16,8 @@ from strongroom.enclave.attestation.policy import Policy, named_key
 from strongroom.enclave.primitives import digest
 
 CONSTITUTION_BYTES_MAX = 1024 * 1024
-SALT_SIZE = 32
-ENTRIES_MAX = 1024
+CONSTITUTION_SALT_SIZE = 32
+CONSTITUTION_ENTRIES_MAX = 1024
 """Of each list in a constitution."""
 
 
@@ -42,7 +42,7 @@ class Constitution:
 
     def __post_init__(self) -> None:
         checked_name(self.name, name="service")
-        codec.sized(self.salt, SALT_SIZE, name="salt")
+        codec.sized(self.salt, CONSTITUTION_SALT_SIZE, name="salt")
         lists: tuple[tuple[Sequence[object], str], ...] = (
             (tuple(name for name, _ in self.members), "members"),
             (self.roles, "roles"),
@@ -50,9 +50,9 @@ class Constitution:
             (tuple(name for name, _ in self.limits), "limits"),
         )
         for entries, name in lists:
-            if len(entries) > ENTRIES_MAX or list(entries) != sorted(set(entries)):  # type: ignore[type-var]
+            if len(entries) > CONSTITUTION_ENTRIES_MAX or list(entries) != sorted(set(entries)):  # type: ignore[type-var]
                 raise NotCanonical(
-                    f"constitution: {name} must be ascending, distinct, at most {ENTRIES_MAX}"
+                    f"constitution: {name} must be ascending, distinct, at most {CONSTITUTION_ENTRIES_MAX}"
                 )
         if len({key for _, key in self.members}) != len(self.members):
             raise NotCanonical("constitution: two members have one key")
@@ -117,7 +117,7 @@ class Constitution:
 
 
 def _entries(value: object, name: str) -> Sequence[object]:
-    return codec.listed(value, name=name, count_max=ENTRIES_MAX)
+    return codec.listed(value, name=name, count_max=CONSTITUTION_ENTRIES_MAX)
 
 
 def _role(value: object) -> tuple[str, str, Digest]:

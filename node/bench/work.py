@@ -11,12 +11,11 @@ from typing import Any
 
 from strongroom.enclave.formats.size_classes import CALL_ENVELOPES, CALL_SIZES
 from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.programs.payments import MEMO_MAX
 from strongroom.node.client import Client
 from strongroom.node.cluster.plan import ISSUER
 
 OPENING_BALANCE = 10**12
-MEMO_MAX = 256
-"""Characters of a payment's memo, at most."""
 PAYMENT_SIZES = CALL_ENVELOPES[:2]
 """Size classes of envelopes that a payment can fill."""
 PAYMENT_BYTES = 120

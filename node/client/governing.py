@@ -24,7 +24,7 @@ from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.governance.document import ProposalEntry
 from strongroom.enclave.governance.public import (
     BALLOT,
-    NONCE_SIZE,
+    PROPOSAL_NONCE_SIZE,
     PROPOSE,
     WITHDRAW,
     proposal_digest,
@@ -89,7 +89,9 @@ class Member:
         Raises:
             ProgramFailed: governance refuses it.
         """
-        return await self.act(PROPOSE, (secrets.token_bytes(NONCE_SIZE), change, arguments))
+        return await self.act(
+            PROPOSE, (secrets.token_bytes(PROPOSAL_NONCE_SIZE), change, arguments)
+        )
 
     async def vote(self, proposal: ProposalEntry, *, yes: bool) -> Decided:
         """Cast a ballot for exactly this change and these arguments."""

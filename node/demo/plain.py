@@ -7,10 +7,8 @@ it checks.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from strongroom.enclave.programs.payments import AMOUNT_MAX as AMOUNT_MAX
 from strongroom.node.demo.table import Transfer
-
-AMOUNT_MAX = 2**63 - 1
-"""INTERFACES: amounts are integers of the smallest unit, 1 … 2^63−1."""
 
 
 @dataclass(slots=True)

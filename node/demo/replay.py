@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.programs.payments import LABEL_MAX
 from strongroom.enclave.text import is_name
 from strongroom.node.client import Client
 from strongroom.node.client.calls.calls import Done
@@ -30,7 +31,6 @@ CHUNK = 1_000
 """Accounts of one `open_many`, `issue_many` or `balances`."""
 STALL_SECONDS_MAX = 60.0
 """Without any answer for so long, the run is given up."""
-LABEL_MAX = 64
 DIFFERENCES_SHOWN = 10
 _BAR_EVERY = 200
 

@@ -14,6 +14,7 @@ Owns the payload. `judge` answers for an endorsement alone; attested_cose.py and
 
 from dataclasses import dataclass, replace
 
+from strongroom.enclave.attestation.report import MEASUREMENT_SIZE
 from strongroom.node.evidence import cose
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.pieces import Piece
@@ -26,7 +27,6 @@ KIND = "uvm-endorsement"
 MEASUREMENT = "x-ms-sevsnpvm-launchmeasurement"
 SVN = "x-ms-sevsnpvm-guestsvn"
 SVN_NUMBER = "x-ms-sevsnpvm-guestsvn-int"
-MEASUREMENT_SIZE = 48
 SVN_DIGITS_MAX = 9
 TIMESTAMP = "timestamp"
 """Unprotected header: a countersignature over the signature (RFC 3161), which is not needed and not

@@ -16,7 +16,7 @@ from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.forms import Encoded
 from strongroom.node.rpc.room import FRAME_BYTES, REPLY_BYTES_MAX, Room
 
-WAITING_MAX = 256
+READS_WAITING_MAX = 256
 """Slices that wait for their turn; a further one is refused as overloaded."""
 PAUSE_SECONDS_MAX = 0.5
 RATE = 4 * 1024 * 1024
@@ -76,7 +76,7 @@ class Lane:
         Raises:
             Overloaded: too many wait.
         """
-        if self._waiting >= WAITING_MAX:
+        if self._waiting >= READS_WAITING_MAX:
             raise Overloaded(
                 "too many read blocks now: ask again in a moment", retry_after_ms=RETRY_MS
             )

@@ -7,7 +7,7 @@ from tests.consensus.bench import Cluster, F, N, X
 
 from strongroom.consensus.blocks import BatchHeader
 from strongroom.consensus.equivocation import (
-    EVIDENCE_BYTES_MAX,
+    PROOF_BYTES_MAX,
     BatchEvidence,
     Proof,
     VoteEvidence,
@@ -135,7 +135,7 @@ def test_R15_batches_that_one_honest_origin_may_make_or_that_another_signed_prov
 def test_evidence_has_one_form_and_is_small() -> None:
     cluster = Cluster()
     largest = replace(cluster.batch(lane=1), epoch=Epoch(2**64 - 1), sequence=Sequence(2**64 - 1))
-    assert len(encode_evidence(batches(cluster, largest, largest))) < EVIDENCE_BYTES_MAX
+    assert len(encode_evidence(batches(cluster, largest, largest))) < PROOF_BYTES_MAX
     for data in (b"\x90", b"\x91\x03", b"\x93\x01\x90\x90", b"\xc0"):
         with pytest.raises(NotCanonical):
             decode_evidence(data)

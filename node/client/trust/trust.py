@@ -17,7 +17,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, invariant
 from strongroom.consensus.messages import Head
-from strongroom.consensus.types import ChainId, Digest, Epoch, Milliseconds
+from strongroom.consensus.types import NONCE_SIZE, ChainId, Digest, Epoch, Milliseconds
 from strongroom.consensus.validators import VALIDATORS_MAX, EpochDescription
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.reasons import Reason
@@ -29,7 +29,6 @@ from strongroom.enclave.proofs.heads import FreshPoint, check_heads
 from strongroom.node.client.errors import Behind, NoQuorum, NotTrusted
 from strongroom.node.client.trust.epochs import follow_epochs
 
-NONCE_SIZE = 32
 TURNS_MAX = 3
 """Times that an epoch may end while one node is being admitted."""
 GRACE_MS_MAX = 3_600_000

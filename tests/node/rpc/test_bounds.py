@@ -130,8 +130,10 @@ async def test_T31_blocks_are_described_beside_the_event_loop_one_slice_at_a_tim
 
 async def test_who_waits_to_read_is_bounded() -> None:
     lane, gate = Lane(), threading.Event()
-    waiting = [asyncio.create_task(lane.run(lambda: gate.wait)) for _ in range(reading.WAITING_MAX)]
-    while lane._waiting < reading.WAITING_MAX:
+    waiting = [
+        asyncio.create_task(lane.run(lambda: gate.wait)) for _ in range(reading.READS_WAITING_MAX)
+    ]
+    while lane._waiting < reading.READS_WAITING_MAX:
         await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await lane.run(lambda: gate.wait)
