@@ -7,6 +7,7 @@ host.py's.
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strongroom.consensus.epochs import EpochChain
@@ -23,15 +24,15 @@ from strongroom.consensus.host_messages import (
     Submit,
 )
 from strongroom.consensus.messages import encode_message
-from strongroom.consensus.types import Height, PublicKey, TransactionId
+from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.size_classes import ENVELOPE_BYTES_MAX
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
+from strongroom.node.api.ledger import place_of
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import Pipeline
-from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.membership.duties import DutyContext, DutyRoster
@@ -81,7 +82,6 @@ class Hooks:
 
     participation: Callable[[], "Participation"]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
-    place_of: Callable[[TransactionId], Place | None]
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
     on_alarm: Callable[[str], None]
@@ -123,7 +123,7 @@ class Wiring:
             links=self.links,
             body=lambda nonce, asker: owner.participation().participant.head_body(nonce, asker),
         )
-        self.answers = Waiters(owner.place_of)
+        self.answers = Waiters(partial(place_of, store))
         self.door = Door(config.door)
         self.mempool = Mempool(
             self.answers,
