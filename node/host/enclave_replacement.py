@@ -18,7 +18,8 @@ from strongroom.enclave.door.requests import Refusal
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import KEYS_NEEDED
 from strongroom.node.host.replay import restore_enclave, show_epochs
-from strongroom.node.host.wiring import Resources, Wiring
+from strongroom.node.host.resources import Resources
+from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
 
 RANK_SECONDS = 5.0

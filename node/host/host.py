@@ -32,8 +32,9 @@ from strongroom.node.host.enclave_replacement import ProcessChange
 from strongroom.node.host.execution_watch import ExecutionWatch, anchored_below, keep_watch
 from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
+from strongroom.node.host.resources import Resources
 from strongroom.node.host.state import read_state
-from strongroom.node.host.wiring import Hooks, Resources, Wiring
+from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.block_record import header_hash
 from strongroom.node.ledger.files import disk_faults, write_atomic
@@ -48,7 +49,6 @@ from strongroom.node.membership.acquaintance import Acquaintance
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX
 from strongroom.node.network.peers import PeerAddress
-from strongroom.node.ordering.participant import Participant
 from strongroom.node.ordering.stored_past import stored_epochs
 from strongroom.node.rpc.http import make_app, make_health_app, serve
 from strongroom.node.rpc.limits import RpcLimits
@@ -161,7 +161,7 @@ class Host:
             on_alarm=tell_of_execution,
         )
         self._introduction = Introduction(self.enclave, self.config)
-        ground = Resources(
+        resources = Resources(
             config=self.config,
             genesis=self.genesis,
             epochs=self.epochs,
@@ -174,8 +174,7 @@ class Host:
             tls_key=boot.tls_key,
             applied=replayed.applied,
         )
-        owner = Hooks(
-            participation=lambda: self.participation,
+        hooks = Hooks(
             spawn=self.spawn,
             store_sealed=self.store_sealed,
             on_document=self._take_document,
@@ -183,35 +182,35 @@ class Host:
             succeed=lambda: self.change.succeed(self.own),
             introduce=self._introduction.introduce,
         )
-        self.parts = parts = Wiring(ground, owner)
+        self.parts = parts = Wiring(resources, replayed.start, hooks)
         self.links, self.heads, self.batches = parts.links, parts.heads, parts.batches
         self.answers, self.mempool, self.pipeline = parts.answers, parts.mempool, parts.pipeline
-        self.participation = Participation(ground, parts, replayed.start, on_alarm=self.raise_alarm)
+        self.participation = Participation(resources, parts, on_alarm=self.raise_alarm)
         self.change = ProcessChange(
-            ground=ground,
+            ground=resources,
             parts=parts,
             chip=self.layout.chip,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
         )
-        self.service = Service(self._sources(ground), self.participation.feed_heads)
+        self.service = Service(self._sources(resources), self.participation.feed_heads)
         for batch in replayed.start.batches:
             if self.own is None or int(batch.header.lane) != int(self.own):
                 continue
             self.mempool.remember(list(decode_payload(batch.payload, batch.header.count)))
 
-    def _sources(self, ground: Resources) -> Sources:
+    def _sources(self, resources: Resources) -> Sources:
         """What the front door reads."""
         parts = self.parts
         return Sources(
             state=self.state,
-            config=ground.config,
+            config=resources.config,
             boot=self.boot,
-            genesis=ground.genesis,
-            epochs=ground.epochs,
-            store=ground.store,
-            history=ground.history,
-            enclave=ground.enclave,
+            genesis=resources.genesis,
+            epochs=resources.epochs,
+            store=resources.store,
+            history=resources.history,
+            enclave=resources.enclave,
             pipeline=parts.pipeline,
             mempool=parts.mempool,
             batches=parts.batches,
@@ -220,14 +219,9 @@ class Host:
         )
 
     @property
-    def participant(self) -> Participant:
-        """This node's part in consensus."""
-        return self.participation.participant
-
-    @property
     def own(self) -> SignerIndex | None:
         """This node's index in the current epoch; None while it is no member."""
-        return self.participant.run.own
+        return self.parts.participant.run.own
 
     # --- doors ---
 
@@ -316,11 +310,9 @@ class Host:
         parts, participation = self.parts, self.participation
         await participation.restore()
         self.spawn(participation.run())
-        self.spawn(upkeep.report_status(parts, participation))
+        self.spawn(upkeep.report_status(parts))
         self.spawn(upkeep.watch_clock(lambda: self.state().clock_behind_ms))
-        self.spawn(
-            upkeep.keep_dialling(parts, self.epochs, participation, tls.dial_context(), self._begin)
-        )
+        self.spawn(upkeep.keep_dialling(parts, self.epochs, tls.dial_context(), self._begin))
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))
         acquaintance = Acquaintance(
@@ -363,7 +355,7 @@ class Host:
             stage=self._stage,
             alarm=self.alarm,
             governance=self.governance,
-            participation=self.participation,
+            fresh_height=self.participation.fresh_height,
             parts=self.parts,
             watch=self.watch,
         )

@@ -5,11 +5,10 @@ Owns nothing that is read; it is called for each answer, so it only copies.
 
 import time
 
-from strongroom.consensus.types import Milliseconds, PublicKey
+from strongroom.consensus.types import Height, Milliseconds, PublicKey
 from strongroom.enclave.governance.document import Document
 from strongroom.node.api.node_state import NodeState
 from strongroom.node.host.execution_watch import ExecutionWatch
-from strongroom.node.host.participation import Participation
 from strongroom.node.host.wiring import Wiring
 
 
@@ -19,12 +18,12 @@ def read_state(
     stage: str,
     alarm: str,
     governance: Document | None,
-    participation: Participation,
+    fresh_height: Height,
     parts: Wiring,
     watch: ExecutionWatch,
 ) -> NodeState:
     """What this node is now."""
-    participant, pipeline = participation.participant, parts.pipeline
+    participant, pipeline = parts.participant, parts.pipeline
     run, replica = participant.run, participant.replica
     return NodeState(
         stage=stage,
@@ -38,14 +37,14 @@ def read_state(
         executed=pipeline.executed,
         backlog=pipeline.backlog,
         behind=pipeline.behind.is_set(),
-        fresh_height=participation.fresh_height,
+        fresh_height=fresh_height,
         view=replica.view,
         leader=replica.leader,
         strikes=replica.strikes,
         clock_behind_ms=replica.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000)),
         statuses=dict(participant.status),
         linked=frozenset(parts.links.links),
-        faults=dict(participation.inbox.faults),
+        faults=dict(parts.inbox.faults),
         executing=watch.names,
         execution_alarm=watch.alarm,
         governance=governance,
