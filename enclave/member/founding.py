@@ -2,9 +2,10 @@
 it (T29, T2A).
 
     every enclave   NodeKeys.fresh(), genesis_claims(…) → evidence over the constitution
-    the founder     found(constitution, everyone's evidence) → genesis, wraps      the validator of the lowest node key
-    every enclave   accept(genesis, wraps) → the epoch's secrets                   the founder as well
+    the founder     found(constitution, everyone's evidence) → genesis, wraps
+    every enclave   accept(genesis, wraps) → the epoch's secrets
 
+The founder is the validator of the lowest node key; it accepts its genesis like the others.
 Hosts carry the bytes between the enclaves and can only refuse to. The founder signs the genesis
 inside its enclave: otherwise a host could make a secret itself and publish its public key beside
 everybody's genuine evidence.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import (
+    FIRST_EPOCH,
     KEY_SIZE,
     NO_DIGEST,
     SIGNATURE_SIZE,
@@ -30,7 +32,7 @@ from strongroom.consensus.types import (
 from strongroom.consensus.validators import VALIDATORS_MAX
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.reasons import Reason, refuse
-from strongroom.enclave.keys.keys import FIRST_EPOCH, EpochSecrets, NodeKeys, ServiceSecret
+from strongroom.enclave.keys.keys import EpochSecrets, NodeKeys, ServiceSecret
 from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret, hybrid_seal
 from strongroom.enclave.proofs.constitution import Constitution
 from strongroom.enclave.proofs.genesis import (

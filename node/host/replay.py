@@ -13,10 +13,10 @@ import structlog
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.types import Epoch, Height, PublicKey
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.ledger.reading import APPLY_BLOCKS_MAX, APPLY_BYTES_MAX, header_at, outcome_at

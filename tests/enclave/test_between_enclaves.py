@@ -14,7 +14,8 @@ from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, PublicKey, View
 from strongroom.enclave.attestation.deployment import Deployment
-from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
+from strongroom.enclave.contained import KeysNeeded
+from strongroom.enclave.keys.keys import ServiceSecret
 from strongroom.enclave.keys.sealing import seal_state
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.member.voting import Silenced
@@ -49,7 +50,7 @@ def test_T20_an_enclave_that_meets_the_policy_and_was_not_admitted_opens_no_link
     )
 
 
-def test_T20_T42_an_admitted_node_opens_a_link_with_the_keys_that_it_was_admitted_with_and_no_others() -> (
+def test_T20_T42_an_admitted_node_opens_a_link_with_the_keys_of_its_admission_and_no_others() -> (
     None
 ):
     world = World()
@@ -141,9 +142,7 @@ def test_an_offer_is_made_anew_for_other_recipients() -> None:
 # --- what a block may need ------------------------------------------------------------------------
 
 
-def test_a_block_that_may_hold_calls_of_the_epoch_before_is_executed_with_its_secret_or_not_at_all() -> (
-    None
-):
+def test_a_block_with_calls_of_the_epoch_before_is_executed_with_its_secret_or_not_at_all() -> None:
     world = World()
     session, opening = world.open("alice")
     world.commit(opening)
