@@ -5,13 +5,13 @@ Owns where each answer is found. The shape of a block's document is documents.py
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, TransactionId
 from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.node.api.documents import (
     block_document,
     code_text,
@@ -22,38 +22,29 @@ from strongroom.node.api.documents import (
     transaction_documents,
 )
 from strongroom.node.api.public_state import validator_names
+from strongroom.node.api.sources import Sources
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.store import BlockStore
 from strongroom.node.rpc.backend import Blob, Document
-
-if TYPE_CHECKING:
-    from strongroom.node.host.host import Host
 
 
 class LedgerDesk:
     """One node's ledger, as anybody may read it."""
 
-    def __init__(self, host: "Host") -> None:
-        self._host = host
-
-    def place_of(self, id: TransactionId) -> Place | None:
-        """Where an id took effect, else its first refusal; from the index and the store."""
-        found = self._host.store.find_transaction(id)
-        if found is None:
-            return None
-        result = self._outcome(found.height).result_at(found.position)
-        return Place(id, Height(found.height), found.position, found.code, result or b"")
+    def __init__(self, sources: Sources) -> None:
+        self._sources, self._store = sources, sources.store
 
     def transaction(self, id: TransactionId) -> Document:
         """Where a transaction stands, with what anybody can see of it, and how far this node has
         executed."""
-        place, executed = self.place_of(id), self._executed()
+        place, executed = place_of(self._store, id), self._executed()
         if place is None:
             return {
                 "id": id,
-                "status": "pending" if self._host.mempool.pending(id) else "unknown",
+                "status": "pending" if self._sources.mempool.pending(id) else "unknown",
                 **executed,
             }
         envelope = self._stored(place.height).envelopes()[place.index]
@@ -71,21 +62,21 @@ class LedgerDesk:
 
     def receipt(self, id: TransactionId) -> Document:
         """The receipt, once an outcome anchor over it is final."""
-        place = self.place_of(id)
+        place = place_of(self._store, id)
         if place is None:
             raise NotFound("no executed transaction has this id: ask again later, or check the id")
         anchoring = self._anchoring(place.height)
         if anchoring is None:
             raise NotYet("executed, and not yet anchored: ask again in a moment", retry_after_ms=50)
-        host, outcome = self._host, self._outcome(place.height)
+        sources, outcome = self._sources, outcome_of(self._store, place.height)
         return receipt_of(
-            host.genesis.data, outcome, place.index, host.history, *anchoring, host.epochs
+            sources.genesis.data, outcome, place.index, sources.history, *anchoring, sources.epochs
         )
 
     @property
     def newest_block(self) -> int:
         """Height of the newest final block."""
-        return self._host.store.newest_block
+        return self._store.newest_block
 
     def block_reading(
         self, height_or_hash: int | bytes, *, transactions: bool = True
@@ -94,13 +85,12 @@ class LedgerDesk:
         height = (
             self._height_of(height_or_hash) if isinstance(height_or_hash, bytes) else height_or_hash
         )
-        read = self._reading(height)
+        read, governance = self._reading(height), self._sources.state().governance
 
         def describe() -> Document:
             stored, outcome = read()
-            return block_document(
-                stored, outcome, self._names_in(stored.header.epoch), transactions=transactions
-            )
+            names = self._names_in(stored.header.epoch, governance)
+            return block_document(stored, outcome, names, transactions=transactions)
 
         return describe
 
@@ -122,17 +112,17 @@ class LedgerDesk:
 
     def head_reading(self, height: int) -> Callable[[], Document]:
         """What describes one final block's head."""
-        read = self._reading(height)
+        read, governance = self._reading(height), self._sources.state().governance
 
         def describe() -> Document:
             stored, _ = read()
-            return head_document(stored, self._names_in(stored.header.epoch))
+            return head_document(stored, self._names_in(stored.header.epoch, governance))
 
         return describe
 
     def _reading(self, height: int) -> Callable[[], tuple[StoredBlock, Outcome | None]]:
         """What reads one block and its outcome, in any thread."""
-        store = self._host.store
+        store = self._store
         block, outcome = store.reading(Kind.BLOCK, height), store.reading(Kind.OUTCOME, height)
         if block is None:
             raise NotFound(
@@ -157,7 +147,7 @@ class LedgerDesk:
     def consistency(self, start: int, end: int) -> Document:
         """That the history over heights 0..start is a prefix of that over 0..end (RFC 6962
         §2.1.2)."""
-        history = self._host.history
+        history = self._sources.history
         if not 0 <= start <= end < history.size:
             raise NotFound(f"heights 0..{history.size - 1} have a history root, start before end")
         return {
@@ -169,34 +159,31 @@ class LedgerDesk:
     def _executed(self) -> Document:
         """The epoch of what will be executed next here, and whether the grace of the one before is
         over."""
-        host, state = self._host, self._host.governance
-        executed = host.pipeline.executed
+        state = self._sources.state()
+        executed, governance = state.executed, state.governance
         over = True
-        if state is not None and state.grace_until_ms and executed > 0:
-            over = (
-                header_and_certificate(host.store.block(executed) or b"")[0].time_ms
-                >= state.grace_until_ms
-            )
+        if governance is not None and governance.grace_until_ms and executed > 0:
+            header, _ = header_and_certificate(self._store.block(executed) or b"")
+            over = header.time_ms >= governance.grace_until_ms
         return {
             "executed": executed,
-            "epoch": host.epochs.epoch_at(Height(executed + 1)),
+            "epoch": self._sources.epochs.epoch_at(Height(executed + 1)),
             "grace_over": over,
         }
 
-    def _names_in(self, epoch: Epoch) -> list[str]:
+    def _names_in(self, epoch: Epoch, governance: PublicState | None) -> list[str]:
         """Names of an epoch's validators by index."""
-        host = self._host
-        description = host.epochs.description(epoch)
+        description = self._sources.epochs.description(epoch)
         if description is None:
             raise NotYet(f"epoch {epoch} is not known here yet", retry_after_ms=50)
-        names = validator_names(host.genesis, host.governance)
+        names = validator_names(self._sources.genesis, governance)
         return [names.get(one.node_key, one.node_key.hex()) for one in description.validators]
 
     def _anchoring(self, height: int) -> tuple[Header, Certificate] | None:
         """The first recorded header with a certificate of its own whose anchor covers this
         height."""
-        for above in range(height + 1, self._host.store.newest_block + 1):
-            data = self._host.store.block(above)
+        for above in range(height + 1, self._store.newest_block + 1):
+            data = self._store.block(above)
             if data is None:
                 return None
             header, certificate = header_and_certificate(data)
@@ -205,22 +192,36 @@ class LedgerDesk:
         return None
 
     def _height_of(self, hash: bytes) -> int:
-        height = self._host.store.find_block(hash)
+        height = self._store.find_block(hash)
         if height is None:
             raise NotFound("no final block has a header of this digest")
         return height
 
     def _stored(self, height: int) -> StoredBlock:
-        data = self._host.store.block(height) if height > 0 else None
+        data = self._store.block(height) if height > 0 else None
         if data is None:
             raise NotFound(
-                f"no block at height {height}: the newest final one is "
-                f"{self._host.store.newest_block}"
+                f"no block at height {height}: the newest final one is {self._store.newest_block}"
             )
         return StoredBlock.decode(data)
 
-    def _outcome(self, height: int) -> Outcome:
-        data = self._host.store.outcome(height)
-        if data is None:
-            raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
-        return Outcome.decode(data)
+
+def place_of(store: BlockStore, id: TransactionId) -> Place | None:
+    """Where an id took effect, else its first refusal; from the index and the store."""
+    found = store.find_transaction(id)
+    if found is None:
+        return None
+    result = outcome_of(store, found.height).result_at(found.position)
+    return Place(id, Height(found.height), found.position, found.code, result or b"")
+
+
+def outcome_of(store: BlockStore, height: int) -> Outcome:
+    """What a final block did.
+
+    Raises:
+        NotYet: it is not executed here.
+    """
+    data = store.outcome(height)
+    if data is None:
+        raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
+    return Outcome.decode(data)

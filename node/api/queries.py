@@ -5,11 +5,12 @@ Owns how long a query waits. Neither question nor answer can be read here.
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import TransactionId
+from strongroom.node.api.sources import Sources
 from strongroom.node.enclave_client.refusals import (
     BelowDemanded,
     HeadsNeeded,
@@ -19,9 +20,6 @@ from strongroom.node.enclave_client.refusals import (
 from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
 from strongroom.node.rpc.backend import Blob, Document
 
-if TYPE_CHECKING:
-    from strongroom.node.host.host import Host
-
 HEADS_SECONDS = 3.0
 BEHIND_SECONDS = 10.0
 """How long a query waits for a height that it demands."""
@@ -30,8 +28,16 @@ BEHIND_SECONDS = 10.0
 class QueryDesk:
     """One node's answers to queries, and the heads that freshness needs."""
 
-    def __init__(self, host: "Host") -> None:
-        self._host = host
+    def __init__(self, sources: Sources, on_heads: Callable[[list[Head]], None]) -> None:
+        """Make it.
+
+        Args:
+            sources: the node.
+            on_heads: takes what heads prove, like any certificate that a peer sends (R2).
+        """
+        self._sources, self._on_heads = sources, on_heads
+        self._freshening = asyncio.Lock()
+        """One challenge of the enclave at a time."""
 
     async def collect(self, nonce: bytes, seconds: float = HEADS_SECONDS) -> list[Head]:
         """Heads over a nonce, of q members or of those that answer in time.
@@ -40,7 +46,7 @@ class QueryDesk:
             Overloaded: too many ask.
         """
         try:
-            return await self._host.heads.collect(nonce, seconds=seconds)
+            return await self._sources.heads.collect(nonce, seconds=seconds)
         except PeerFault as fault:
             raise Overloaded(str(fault), retry_after_ms=200) from None
 
@@ -51,7 +57,7 @@ class QueryDesk:
         deadline = asyncio.get_running_loop().time() + BEHIND_SECONDS
         while True:
             try:
-                answer = await self._host.enclave.query(envelope, outcome)
+                answer = await self._sources.enclave.query(envelope, outcome)
             except Refusal as refusal:
                 await self._overcome(refusal, deadline)
                 continue
@@ -60,8 +66,8 @@ class QueryDesk:
             outcome = self._needed(TransactionId(answer))
 
     def _needed(self, id: TransactionId) -> bytes:
-        found = self._host.store.find_transaction(id)
-        return b"" if found is None else self._host.store.outcome(found.height) or b""
+        found = self._sources.store.find_transaction(id)
+        return b"" if found is None else self._sources.store.outcome(found.height) or b""
 
     async def _overcome(self, refusal: Refusal, deadline: float) -> None:
         """Do what an enclave that cannot answer yet asks for, or pass its refusal on."""
@@ -70,19 +76,19 @@ class QueryDesk:
             case BelowDemanded() | NotFresh():
                 try:
                     async with asyncio.timeout(left):
-                        await self._host.pipeline.wait_reached(self._host.pipeline.reached)
+                        await self._sources.pipeline.wait_reached(self._sources.pipeline.reached)
                 except TimeoutError:
-                    raise NotYet(str(refusal), executed=self._host.pipeline.executed) from None
+                    raise NotYet(str(refusal), executed=self._sources.pipeline.executed) from None
             case HeadsNeeded() if left > 0:
                 await self._freshen(left)
             case _:
                 raise _fault_of(refusal)
 
     async def _freshen(self, seconds: float) -> None:
-        async with self._host.freshening:
-            enclave = self._host.enclave
+        async with self._freshening:
+            enclave = self._sources.enclave
             heads = await self.collect(await enclave.challenge(), min(seconds, HEADS_SECONDS))
-            self._host.feed_certificates(heads)
+            self._on_heads(heads)
             try:
                 await enclave.freshen(heads)
             except Refusal as refusal:

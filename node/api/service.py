@@ -1,23 +1,22 @@
-"""What a node tells and takes at its front door: the Backend of node/rpc, made of the host's parts.
+"""What a node tells and takes at its front door: the Backend of node/rpc.
 
-Owns the documents about the service and this node (INTERFACES, JSON-RPC). It reads; what changes
-anything goes through mempool and enclave. Blocks and receipts are ledger_desk.py's, queries
-query_desk.py's.
+Owns which document answers what (INTERFACES, JSON-RPC). It reads; what changes anything goes
+through mempool and enclave. Blocks and receipts: ledger.py; queries: queries.py; nodes: nodes.py.
 """
 
 from asyncio import Future
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from strongroom.consensus import codec
-from strongroom.consensus.types import Epoch, TransactionId
-from strongroom.enclave.governance.document import NodeEntry
+from strongroom.consensus.messages import Head
+from strongroom.consensus.types import TransactionId
+from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.node.api import metrics
 from strongroom.node.api.ledger import LedgerDesk
+from strongroom.node.api.nodes import node_documents, status_document, validator_documents
 from strongroom.node.api.public_state import (
     epoch_documents,
     member_documents,
-    node_document,
     policy_document,
     proposal_document,
     rules_of,
@@ -25,13 +24,11 @@ from strongroom.node.api.public_state import (
 )
 from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.screening import Ledger, Screen
+from strongroom.node.api.sources import Sources
 from strongroom.node.faults import NotFound, NotReady, RpcFault
 from strongroom.node.ledger.place import Place
 from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.limits import RpcLimits
-
-if TYPE_CHECKING:
-    from strongroom.node.host.host import Host
 
 WAITS_FOR_HEADS = "this node waits for fresh heads of a quorum: try another node, or again"
 
@@ -39,18 +36,25 @@ WAITS_FOR_HEADS = "this node waits for fresh heads of a quorum: try another node
 class Service:
     """One node's front door."""
 
-    def __init__(self, host: "Host") -> None:
-        self._host, self._ledger, self._queries = host, LedgerDesk(host), QueryDesk(host)
-        self._screen = screen_of(host)
+    def __init__(self, sources: Sources, on_heads: Callable[[list[Head]], None]) -> None:
+        """Make it.
+
+        Args:
+            sources: the node.
+            on_heads: takes what heads prove, like any certificate that a peer sends (R2).
+        """
+        self._sources = sources
+        self._ledger, self._queries = LedgerDesk(sources), QueryDesk(sources, on_heads)
+        self._screen = screen_of(sources)
         ledger = self._ledger
-        self.place_of, self.transaction, self.receipt = (
-            ledger.place_of,
-            ledger.transaction,
-            ledger.receipt,
-        )
+        self.transaction, self.receipt = ledger.transaction, ledger.receipt
         self.block_reading, self.rows_reading = ledger.block_reading, ledger.rows_reading
         self.head_reading, self.header = ledger.head_reading, ledger.header
         self.consistency = ledger.consistency
+
+    @property
+    def _governance(self) -> PublicState | None:
+        return self._sources.state().governance
 
     @property
     def live(self) -> bool:
@@ -65,85 +69,61 @@ class Service:
     @property
     def ready(self) -> bool:
         """Takes part: transactions given here are ordered and executed while a quorum is alive."""
-        return self._host.state == "voting" and not self._host.watch.alarm
+        state = self._sources.state()
+        return state.word == "voting" and not state.execution_alarm
 
     @property
     def replicas(self) -> Document:
         """How many validators execute what is final, as this node sees it, of how many, and how
         many must."""
-        watch, description = self._host.watch, self._host.participant.run.description
+        state = self._sources.state()
         return {
-            "state": self._host.state,
-            "executing": watch.count,
-            "members": len(description.validators),
-            "quorum": description.quorum.size,
+            "state": state.word,
+            "executing": len(state.executing),
+            "members": len(state.description.validators),
+            "quorum": state.description.quorum.size,
         }
 
     @property
     def epoch(self) -> int:
         """The newest epoch whose beginning is proven here."""
-        return self._host.epochs.newest.epoch
+        return self._sources.epochs.newest.epoch
 
     # --- the service ---
 
     def service_info(self) -> Document:
         """Chain, genesis, epoch key, validators, limits; evidence comes from `node_evidence` over
         the asker's nonce."""
-        host, genesis = self._host, self._host.genesis
-        description, state = host.participant.run.description, host.governance
+        sources, genesis, state = self._sources, self._sources.genesis, self._sources.state()
+        description, governance, name = state.description, state.governance, sources.config.name
         key = (
             genesis.public_key
             if description.epoch == 0
-            else host.epochs.public_key(description.epoch)
+            else sources.epochs.public_key(description.epoch)
         )
         code = {one.claims.node: one.measurement for one in genesis.validators}
-        code |= {} if state is None else {node.name: node.measurement for node in state.nodes}
+        if governance is not None:
+            code |= {node.name: node.measurement for node in governance.nodes}
         return {
             "chain": genesis.chain,
             "pin": genesis.pin,
             "name": genesis.constitution.name,
             "genesis": Blob(genesis.data),
-            "height": host.participant.replica.final.height,
-            "executed": host.pipeline.executed,
+            "height": state.height,
+            "executed": state.executed,
             "epoch": description.epoch,
             "epoch_key": Blob(key or b""),
             "epoch_key_digest": description.public_key_digest,
-            "measurement": code.get(host.config.name),
-            "node": host.config.name,
-            "validators": self._validators(),
-            "limits": {**RpcLimits().public(), **dict(rules_of(genesis, state).limits)},
+            "measurement": code.get(name),
+            "node": name,
+            "validators": validator_documents(sources, state),
+            "limits": {**RpcLimits().public(), **dict(rules_of(genesis, governance).limits)},
             "simulated": genesis.simulated,
         }
 
-    def _validators(self) -> list[Document]:
-        host, own = self._host, self._host.own
-        names = validator_names(host.genesis, host.governance)
-        founders = {one.claims.node_key: one.claims for one in host.genesis.validators}
-        registered = (
-            {}
-            if (state := host.governance) is None
-            else {node.node_key: node for node in state.nodes}
-        )
-        documents = []
-        for index, one in enumerate(host.participant.run.description.validators):
-            known: NodeEntry | None = registered.get(one.node_key)
-            source = known or founders.get(one.node_key)
-            documents.append(
-                {
-                    "index": index,
-                    "name": names.get(one.node_key, one.node_key.hex()),
-                    "node_key": one.node_key,
-                    "vote_key": one.vote_key,
-                    "operator": None if source is None else source.operator,
-                    "region": None if source is None else source.region,
-                    "endpoint": f"https://{host.config.rpc}" if index == own else _endpoint(known),
-                }
-            )
-        return documents
-
     async def service_heads(self, nonce: bytes) -> list[Document]:
-        """Heads over the caller's nonce, of q members or of those that answer in time."""
-        names = validator_names(self._host.genesis, self._host.governance)
+        """Heads over the caller's nonce, of q validators or of those that answer in time."""
+        names = validator_names(self._sources.genesis, self._governance)
         return [
             {
                 "node": names.get(head.node_key, head.node_key.hex()),
@@ -155,69 +135,28 @@ class Service:
 
     def service_epochs(self, start: int) -> list[Document]:
         """The succession of epochs from `start` on."""
-        return epoch_documents(self._host.genesis, self._host.epochs, start, self._host.governance)
+        sources = self._sources
+        return epoch_documents(sources.genesis, sources.epochs, start, self._governance)
 
     def service_policy(self) -> Document:
         """The governed attestation policy."""
-        return policy_document(rules_of(self._host.genesis, self._host.governance).policy)
+        return policy_document(rules_of(self._sources.genesis, self._governance).policy)
 
     def service_members(self) -> list[Document]:
         """The members of the service and their roles."""
-        return member_documents(rules_of(self._host.genesis, self._host.governance))
+        return member_documents(rules_of(self._sources.genesis, self._governance))
 
     def service_nodes(self) -> list[Document]:
         """Every validator as this node sees it, and every other registered node as the ledger knows
         it."""
-        state = self._host.governance
-        registered = (
-            {}
-            if state is None
-            else {bytes(node.node_key): node_document(node) for node in state.nodes}
-        )
-        unknown: Document = {"status": "validator", "offence": None}
-        validators = [
-            {**registered.pop(bytes(one["node_key"]), unknown), **one, **self._seen(one)}
-            for one in self._validators()
-        ]
-        others = [
-            {**one, "index": None, "verdict": one["status"], "connected": None}
-            for one in registered.values()
-        ]
-        return [*validators, *others]
-
-    def _seen(self, validator: Document) -> Document:
-        """What this node knows of a validator at first hand."""
-        host, participant, key = self._host, self._host.participant, validator["node_key"]
-        own = validator["index"] == host.own
-        view, status = host.links.views.get(key), participant.status.get(key)
-        return {
-            "verdict": "itself" if own else "not checked yet" if view is None else view.verdict,
-            "checked": 0 if view is None else view.checked,
-            "evidence_digest": "" if view is None else view.evidence_digest,
-            "connected": own or key in host.links.links,
-            "height": participant.replica.final.height
-            if own
-            else None
-            if status is None
-            else status.body.height,
-            "executed": host.pipeline.executed
-            if own
-            else None
-            if status is None
-            else status.body.executed,
-            "executes": key in host.watch.names,
-            "view": participant.replica.view
-            if own
-            else None
-            if status is None
-            else status.body.view,
-            "faults": host.inbox.faults[key],
-        }
+        return node_documents(self._sources, self._sources.state())
 
     def proposals(self) -> list[Document]:
         """Members' proposals, newest first."""
-        state = self._host.governance
-        return [] if state is None else [proposal_document(one) for one in state.proposals]
+        governance = self._governance
+        return (
+            [] if governance is None else [proposal_document(one) for one in governance.proposals]
+        )
 
     def proposal(self, id: str) -> Document:
         """One of them."""
@@ -230,59 +169,24 @@ class Service:
 
     def public_state(self) -> bytes:
         """The enclave's public document, encoded."""
-        state = self._host.governance
-        if state is None:
+        governance = self._governance
+        if governance is None:
             raise NotReady("this node has not read its governance yet", retry_after_ms=200)
-        return codec.encode(state)
+        return codec.encode(governance)
 
     # --- this node ---
 
     def node_status(self) -> Document:
         """This node, in numbers."""
-        host, participant, description = (
-            self._host,
-            self._host.participant,
-            self._host.participant.run.description,
-        )
-        leader = description.validators[participant.replica.leader].node_key
-        return {
-            "node": host.config.name,
-            "state": host.state,
-            "executes": host.node_key in host.watch.names,
-            "executing": host.watch.count,
-            "height": participant.replica.final.height,
-            "executed": host.pipeline.executed,
-            "view": participant.replica.view,
-            "epoch": description.epoch,
-            "grace_ms": self._grace_ms(description.epoch),
-            "leader": validator_names(host.genesis, host.governance).get(leader, leader.hex()),
-            "peers": len(host.links.links),
-            "quorum": description.quorum.size,
-            "members": len(description.validators),
-            "mempool": {"envelopes": host.mempool.envelopes, "bytes": host.mempool.held_bytes},
-            "blocks_behind": host.pipeline.backlog,
-            "strikes": participant.replica.strikes,
-            "version": version("strongroom"),
-            "boot": host.boot,
-            "alarm": host.alarm or host.watch.alarm or None,
-            "clock_behind_ms": host.clock_behind_ms,
-            "fresh": host.participant.begun,
-        }
-
-    def _grace_ms(self, epoch: Epoch) -> int:
-        """How long, from the end of the epoch before, calls in its sessions count."""
-        state, anchor = self._host.governance, self._host.epochs.anchor_of(epoch)
-        if state is None or anchor is None or state.epoch != epoch:
-            return 0
-        return max(0, state.grace_until_ms - anchor.time_ms)
+        return status_document(self._sources, self._sources.state())
 
     async def node_evidence(self, nonce: bytes) -> Document:
         """Fresh evidence of this node's enclave."""
-        return {"evidence": Blob(await self._host.enclave.link_evidence(nonce)), "nonce": nonce}
+        return {"evidence": Blob(await self._sources.enclave.link_evidence(nonce)), "nonce": nonce}
 
     def metrics(self) -> str:
         """Prometheus text."""
-        return metrics.render(self._host)
+        return metrics.render(self._sources, self._sources.state())
 
     # --- transactions and queries ---
 
@@ -294,59 +198,46 @@ class Service:
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
     ) -> "Future[list[Place]] | list[TransactionId]":
         """Into the mempool (Backend.submit)."""
-        host = self._host
-        if not host.participant.begun:
+        state = self._sources.state()
+        if not state.begun:
             raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
-        if not host.participant.replica.voting:
+        if not state.voting:
             raise NotReady("this node only observes: submit to another one")
-        return host.mempool.submit(envelopes, wait=wait, organisation=organisation)
+        return self._sources.mempool.submit(envelopes, wait=wait, organisation=organisation)
 
     async def query(self, envelope: bytes) -> Document:
         """A sealed answer."""
-        if not self._host.participant.begun:
+        if not self._sources.state().begun:
             raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
         return await self._queries.answer(envelope)
 
     async def next_height(self, after: int) -> int:
         """Wait for an executed height above `after`."""
-        return await self._host.pipeline.wait_above(after)
+        return await self._sources.pipeline.wait_above(after)
 
 
-def _endpoint(node: NodeEntry | None) -> str | None:
-    """Where a node says that it serves."""
-    return f"https://{node.rpc}" if node is not None and node.rpc else None
-
-
-def screen_of(host: "Host") -> Screen:
+def screen_of(sources: Sources) -> Screen:
     """What looks at every envelope that is submitted to this node."""
 
     def grace_over() -> bool:
-        state = host.governance
+        governance = sources.state().governance
         return (
-            state is not None
-            and state.epoch == host.epochs.newest.epoch
-            and state.grace_until_ms == 0
+            governance is not None
+            and governance.epoch == sources.epochs.newest.epoch
+            and governance.grace_until_ms == 0
         )
 
     def code_of(id: bytes) -> int | None:
-        found = host.store.find_transaction(id)
+        found = sources.store.find_transaction(id)
         return None if found is None else found.code
 
-    def lag() -> int:
-        participant = host.participant
-        claims = sorted(
-            (status.body.executed for status in participant.status.values()), reverse=True
-        )
-        faults = participant.run.description.quorum.faults
-        return claims[faults] - host.pipeline.executed if len(claims) > faults else 0
-
     return Screen(
-        host.genesis.chain,
+        sources.genesis.chain,
         Ledger(
-            epoch=lambda: host.epochs.newest.epoch,
+            epoch=lambda: sources.epochs.newest.epoch,
             grace_over=grace_over,
             code_of=code_of,
-            pending=lambda id: host.mempool.pending(TransactionId(id)),
-            lag=lag,
+            pending=lambda id: sources.mempool.pending(TransactionId(id)),
+            lag=lambda: sources.state().execution_lag,
         ),
     )

@@ -9,15 +9,12 @@ of that again and again. Nobody is believed in anything that matters: the count 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.types import Height, PublicKey
+from strongroom.node.api.node_state import NodeState
 from strongroom.node.ledger.reading import header_at
 from strongroom.node.ledger.store import BlockStore
-
-if TYPE_CHECKING:
-    from strongroom.node.host.host import Host
 
 LOOK_SECONDS = 0.5
 AHEAD_SECONDS = 5.0
@@ -106,28 +103,25 @@ class ExecutionWatch:
             self._on_alarm(text)
 
 
-async def keep_watch(host: "Host") -> None:
+async def keep_watch(watch: ExecutionWatch, state: Callable[[], NodeState]) -> None:
     """Look now and then, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        if host.participant.begun:
-            host.watch.look(seen_by(host), loop.time())
+        now = state()
+        if now.begun:
+            watch.look(seen_in(now), loop.time())
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def seen_by(host: "Host") -> Seen:
+def seen_in(state: NodeState) -> Seen:
     """What a node knows now."""
-    description = host.participant.run.description
+    statuses = state.statuses.items()
     return Seen(
-        members=tuple(validator.node_key for validator in description.validators),
-        quorum=description.quorum.size,
-        own=host.node_key if host.own is not None else None,
-        executes=not host.pipeline.behind.is_set(),
-        said={
-            key: status.body
-            for key, status in host.participant.status.items()
-            if key in host.links.links
-        },
+        members=tuple(validator.node_key for validator in state.description.validators),
+        quorum=state.description.quorum.size,
+        own=state.node_key if state.own is not None else None,
+        executes=not state.behind,
+        said={key: status.body for key, status in statuses if key in state.linked},
     )
 
 

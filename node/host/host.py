@@ -9,7 +9,6 @@ fresh heads are here), every task and resource that outlasts an epoch, and the s
 import asyncio
 import contextlib
 import signal
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -18,13 +17,13 @@ from aiohttp import web
 
 from strongroom.consensus.blocks import decode_payload
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.messages import Head
-from strongroom.consensus.replica.replica import Replica
-from strongroom.consensus.types import Epoch, Milliseconds, PublicKey, SignerIndex
+from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node import tls
+from strongroom.node.api.node_state import NodeState
 from strongroom.node.api.service import Service
+from strongroom.node.api.sources import Sources
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.launch import Launched
@@ -34,7 +33,9 @@ from strongroom.node.host.enclave_replacement import ProcessChange
 from strongroom.node.host.execution_watch import ExecutionWatch, anchored_below, keep_watch
 from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
-from strongroom.node.host.wiring import Hooks, Resources, Wiring
+from strongroom.node.host.resources import Resources
+from strongroom.node.host.state import read_state
+from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.block_record import header_hash
 from strongroom.node.ledger.files import disk_faults, write_atomic
@@ -49,14 +50,10 @@ from strongroom.node.membership.acquaintance import Acquaintance
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX
 from strongroom.node.network.peers import PeerAddress
-from strongroom.node.ordering.inbox import Inbox
-from strongroom.node.ordering.participant import Participant
 from strongroom.node.ordering.stored_past import stored_epochs
 from strongroom.node.rpc.http import make_app, make_health_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.sync.snapshots import SnapshotFolder, Snapshots
-
-BEHIND_BLOCKS = 8
 
 log = structlog.get_logger()
 
@@ -70,8 +67,6 @@ class Host:
         self.layout = config.layout
         self._stage = "starting"
         self.boot = 0
-        self.freshening = asyncio.Lock()
-        """One challenge of the enclave at a time."""
         self.alarm = ""
         self.governance: Document | None = None
         """The newest public state of governance that the enclave told."""
@@ -162,13 +157,12 @@ class Host:
     # --- composition ---
 
     def _compose(self, replayed: Replayed, boot: Boot) -> None:
-        self.service = Service(self)
         self.watch = ExecutionWatch(
             anchored_below=lambda height: anchored_below(self.store, height),
             on_alarm=tell_of_execution,
         )
         self._introduction = Introduction(self.enclave, self.config)
-        ground = Resources(
+        resources = Resources(
             config=self.config,
             genesis=self.genesis,
             epochs=self.epochs,
@@ -181,57 +175,54 @@ class Host:
             tls_key=boot.tls_key,
             applied=replayed.applied,
         )
-        owner = Hooks(
-            participation=lambda: self.participation,
+        hooks = Hooks(
             spawn=self.spawn,
-            place_of=self.service.place_of,
             store_sealed=self.store_sealed,
             on_document=self._take_document,
             on_alarm=self.raise_alarm,
             succeed=lambda: self.change.succeed(self.own),
             introduce=self._introduction.introduce,
         )
-        self.parts = parts = Wiring(ground, owner)
+        self.parts = parts = Wiring(resources, replayed.start, hooks)
         self.links, self.heads, self.batches = parts.links, parts.heads, parts.batches
         self.answers, self.mempool, self.pipeline = parts.answers, parts.mempool, parts.pipeline
-        self.participation = Participation(ground, parts, replayed.start, on_alarm=self.raise_alarm)
+        self.participation = Participation(resources, parts, on_alarm=self.raise_alarm)
         self.change = ProcessChange(
-            ground=ground,
+            ground=resources,
             parts=parts,
             chip=self.layout.chip,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
         )
+        self.service = Service(self._sources(resources), self.participation.feed_heads)
         for batch in replayed.start.batches:
             if self.own is None or int(batch.header.lane) != int(self.own):
                 continue
             self.mempool.remember(list(decode_payload(batch.payload, batch.header.count)))
 
-    @property
-    def participant(self) -> Participant:
-        """This node's part in consensus."""
-        return self.participation.participant
-
-    @property
-    def replica(self) -> Replica:
-        """Of the current epoch."""
-        return self.participant.replica
-
-    @property
-    def clock_behind_ms(self) -> int:
-        """Milliseconds by which this machine's clock is behind the chain's time, beyond the skew
-        between clocks."""
-        return self.replica.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000))
-
-    @property
-    def inbox(self) -> Inbox:
-        """What takes other nodes' frames."""
-        return self.participation.inbox
+    def _sources(self, resources: Resources) -> Sources:
+        """What the front door reads."""
+        parts = self.parts
+        return Sources(
+            state=self.state,
+            config=resources.config,
+            boot=self.boot,
+            genesis=resources.genesis,
+            epochs=resources.epochs,
+            store=resources.store,
+            history=resources.history,
+            enclave=resources.enclave,
+            pipeline=parts.pipeline,
+            mempool=parts.mempool,
+            batches=parts.batches,
+            links=parts.links,
+            heads=parts.heads,
+        )
 
     @property
     def own(self) -> SignerIndex | None:
         """This node's index in the current epoch; None while it is no member."""
-        return self.participant.run.own
+        return self.parts.participant.run.own
 
     # --- doors ---
 
@@ -320,11 +311,9 @@ class Host:
         parts, participation = self.parts, self.participation
         await participation.restore()
         self.spawn(participation.run())
-        self.spawn(upkeep.report_status(parts, participation))
-        self.spawn(upkeep.watch_clock(lambda: self.clock_behind_ms))
-        self.spawn(
-            upkeep.keep_dialling(parts, self.epochs, participation, tls.dial_context(), self._begin)
-        )
+        self.spawn(upkeep.report_status(parts))
+        self.spawn(upkeep.watch_clock(lambda: self.state().clock_behind_ms))
+        self.spawn(upkeep.keep_dialling(parts, self.epochs, tls.dial_context(), self._begin))
         if self.own is None:
             self.spawn(upkeep.be_introduced(parts, self._introduction))
         acquaintance = Acquaintance(
@@ -340,7 +329,7 @@ class Host:
             self.spawn(work)
         self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(parts, self.snapshots))
-        self.spawn(keep_watch(self))
+        self.spawn(keep_watch(self.watch, self.state))
 
     # --- kept, told, shown ---
 
@@ -360,32 +349,17 @@ class Host:
             for node in document.nodes
         )
 
-    @property
-    def state(self) -> str:
-        """starting → joining or syncing → voting → stopped; suspended while a member only observes;
-        following while it votes and its enclave cannot execute, but is caught up by outcomes."""
-        if self._stage == "stopped" or not self.participant.begun:
-            return self._stage
-        if self.alarm:
-            return "suspended"
-        follows = self.own is not None and self.pipeline.behind.is_set()
-        if self._is_behind(self.replica.final.height if follows else self.pipeline.executed):
-            return "syncing"
-        return "joining" if self.own is None else "following" if follows else "voting"
-
-    def _is_behind(self, height: int) -> bool:
-        statuses = self.participant.status.values()
-        claimed = sorted((status.body.height for status in statuses), reverse=True)
-        honest_claim = (
-            claimed[min(self.participant.run.description.quorum.faults, len(claimed) - 1)]
-            if claimed
-            else 0
+    def state(self) -> NodeState:
+        """What this node is now."""
+        return read_state(
+            node_key=self.node_key,
+            stage=self._stage,
+            alarm=self.alarm,
+            governance=self.governance,
+            fresh_height=self.participation.fresh_height,
+            parts=self.parts,
+            watch=self.watch,
         )
-        return height + BEHIND_BLOCKS < max(honest_claim, self.participation.fresh_height)
-
-    def feed_certificates(self, heads: list[Head]) -> None:
-        """What heads prove is processed like any certificate that a peer sends (R2)."""
-        self.participation.feed_heads(heads)
 
     def raise_alarm(self, text: str) -> None:
         """Say loudly that something is wrong here; an empty text: it is over."""

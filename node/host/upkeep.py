@@ -13,7 +13,6 @@ import structlog
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import encode_message
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.host.participation import Participation
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.peers import Dialling
@@ -30,25 +29,24 @@ RECONCILE_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
 
 
-async def report_status(parts: Wiring, participation: Participation) -> None:
+async def report_status(parts: Wiring) -> None:
     """Say where this node stands: the liveness signal of R11, to members and to whoever only
     follows."""
     while True:
-        parts.links.broadcast(encode_message(await participation.status()))
+        parts.links.broadcast(encode_message(await parts.status()))
         await asyncio.sleep(STATUS_SECONDS)
 
 
 async def keep_dialling(
     parts: Wiring,
     epochs: EpochChain,
-    participation: Participation,
     context: ssl.SSLContext,
     begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
 ) -> None:
     """Whom to dial follows from configuration, ledger and epoch, looked at anew each second."""
     dialling = Dialling(parts.links, context, begin)
     while True:
-        members = participation.participant.run.description.validators + epochs.newest.validators
+        members = parts.participant.run.description.validators + epochs.newest.validators
         dialling.reconcile(
             parts.book.wanted(frozenset(validator.node_key for validator in members))
         )

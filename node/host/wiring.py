@@ -7,9 +7,9 @@ host.py's.
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import (
     HostMessage,
@@ -22,18 +22,17 @@ from strongroom.consensus.host_messages import (
     SnapshotRequest,
     Submit,
 )
-from strongroom.consensus.messages import encode_message
-from strongroom.consensus.types import Height, PublicKey, TransactionId
-from strongroom.enclave.formats.history import HistoryTree
+from strongroom.consensus.messages import Status, encode_message
+from strongroom.consensus.replica.settings import Settings
+from strongroom.consensus.types import PublicKey
+from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats.size_classes import ENVELOPE_BYTES_MAX
 from strongroom.enclave.governance.document import Document
+from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
-from strongroom.node.config import NodeConfig
-from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.api.ledger import place_of
 from strongroom.node.execution.pipeline import Pipeline
-from strongroom.node.ledger.place import Place
-from strongroom.node.ledger.store import BlockStore
-from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.host.resources import Resources
 from strongroom.node.membership.duties import DutyContext, DutyRoster
 from strongroom.node.membership.key_exchange import KeysExchange
 from strongroom.node.mempool.batches import BatchPool
@@ -43,45 +42,29 @@ from strongroom.node.network.handshake import Handshake
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
 from strongroom.node.network.peers import PeerBook
-from strongroom.node.ordering.driver import Driver
-from strongroom.node.ordering.effects import Recorded
+from strongroom.node.ordering.driver import Driver, Hands
+from strongroom.node.ordering.effects import LinkDown, LinkUp, Recorded
+from strongroom.node.ordering.events import EventQueue
 from strongroom.node.ordering.inbox import Inbox
+from strongroom.node.ordering.participant import Participant
+from strongroom.node.ordering.start import ReplicaStart
+from strongroom.node.ordering.stored_past import StoredPast
 from strongroom.node.rpc.door import Door
 from strongroom.node.sync.follower import Follower
 from strongroom.node.sync.serving import Serving
 from strongroom.node.sync.snapshot_fetch import SnapshotServer
 from strongroom.node.sync.snapshot_seeker import SnapshotSeeker
-from strongroom.node.sync.snapshots import Snapshots
 
-if TYPE_CHECKING:
-    from strongroom.node.host.participation import Participation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What the parts stand on."""
-
-    config: NodeConfig
-    genesis: VerifiedGenesis
-    epochs: EpochChain
-    store: BlockStore
-    wal: WriteAheadLog
-    history: HistoryTree
-    snapshots: Snapshots
-    enclave: EnclaveClient
-    node_key: PublicKey
-    tls_key: bytes
-    applied: Height
-    """What the enclave has executed."""
+SETTINGS = Settings(min_gap=0.005, anchor_gap=0.012)
+"""Times of the replica: blocks grow a little under load, and an anchor waits for a batch to share
+its block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """What the parts ask of the node around them."""
 
-    participation: Callable[[], "Participation"]
     spawn: Callable[[Coroutine[Any, Any, None]], None]
-    place_of: Callable[[TransactionId], Place | None]
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
     on_alarm: Callable[[str], None]
@@ -92,38 +75,44 @@ class Hooks:
 class Wiring:
     """One node's lasting parts."""
 
-    def __init__(self, ground: Resources, owner: Hooks) -> None:
-        self._owner = owner
-        config, genesis, enclave, store = (
-            ground.config,
-            ground.genesis,
-            ground.enclave,
-            ground.store,
+    def __init__(self, resources: Resources, start: ReplicaStart, hooks: Hooks) -> None:
+        self._hooks = hooks
+        config, genesis = resources.config, resources.genesis
+        enclave, store = resources.enclave, resources.store
+        self._enclave, self.events, self.batches = enclave, EventQueue(), BatchPool()
+        self.participant = Participant(
+            node_key=resources.node_key,
+            past=StoredPast(store, resources.history),
+            epochs=resources.epochs,
+            start=start,
+            pool=self.batches,
+            verify=verify,
+            settings=SETTINGS,
+            log_bytes_max=config.limits.wal_bytes_max,
         )
         handshake = Handshake(
             chain=genesis.chain,
-            node_key=ground.node_key,
-            tls_key=ground.tls_key,
+            node_key=resources.node_key,
+            tls_key=resources.tls_key,
             enclave=enclave,
             wall_ms=lambda: time.time_ns() // 1_000_000,
         )
         self.links = Links(
             handshake=handshake,
-            on_message=lambda sender, data: owner.participation().inbox.receive(sender, data),
+            on_message=self._receive,
             on_link=self._greet,
-            on_lost=lambda peer: owner.participation().link_down(peer),
+            on_lost=lambda peer: self.events.put(LinkDown(peer)),
         )
-        self.book = PeerBook(ground.node_key)
+        self.book = PeerBook(resources.node_key)
         self.book.configure(config.peers, lambda name: _key_in(genesis, name))
-        self.batches = BatchPool()
         self.heads = Heads(
-            epochs=ground.epochs,
-            own=ground.node_key,
+            epochs=resources.epochs,
+            own=resources.node_key,
             enclave=enclave,
             links=self.links,
-            body=lambda nonce, asker: owner.participation().participant.head_body(nonce, asker),
+            body=self.participant.head_body,
         )
-        self.answers = Waiters(owner.place_of)
+        self.answers = Waiters(partial(place_of, store))
         self.door = Door(config.door)
         self.mempool = Mempool(
             self.answers,
@@ -135,19 +124,19 @@ class Wiring:
         self.pipeline = Pipeline(
             store=store,
             enclave=enclave,
-            history=ground.history,
+            history=resources.history,
             batches=self.batches,
             answers=self.answers,
             mempool=self.mempool,
-            reached=ground.applied,
-            on_final=lambda record: owner.participation().driver.put(Recorded(record)),
-            on_executed=lambda event: owner.participation().driver.put(event),
+            reached=resources.applied,
+            on_final=lambda record: self.events.put(Recorded(record)),
+            on_executed=self.events.put,
             on_public=self._nudge,
         )
-        self.seeker = SnapshotSeeker(ground.snapshots, store, self.links, ground.history)
+        self.seeker = SnapshotSeeker(resources.snapshots, store, self.links, resources.history)
         self.follower = Follower(
             store=store,
-            history=ground.history,
+            history=resources.history,
             enclave=enclave,
             links=self.links,
             pipeline=self.pipeline,
@@ -155,62 +144,93 @@ class Wiring:
             on_fault=self._count_fault,
         )
         self.keys = KeysExchange(
-            enclave=enclave, links=self.links, spawn=owner.spawn, store_sealed=owner.store_sealed
+            enclave=enclave, links=self.links, spawn=hooks.spawn, store_sealed=hooks.store_sealed
         )
-        self.snapshots = SnapshotServer(ground.snapshots, store)
-        self.roster = DutyRoster(self._office(ground))
+        self.snapshots = SnapshotServer(resources.snapshots, store)
+        self.roster = DutyRoster(self._duty_context(resources))
         self.serving = Serving(store=store, links=self.links)
+        self.inbox = Inbox(
+            events=self.events,
+            participant=self.participant,
+            links=self.links,
+            heads=self.heads,
+            serving=self.serving,
+            spawn_head_answer=lambda sender, request: hooks.spawn(
+                self.heads.answer_peer(request, sender)
+            ),
+            others=self._take,
+        )
+        self.driver = self._make_driver(resources, hooks)
+        self.links.turn_to(start.description)
 
-    def _office(self, ground: Resources) -> DutyContext:
-        owner, config = self._owner, ground.config
+    def _duty_context(self, resources: Resources) -> DutyContext:
+        hooks, config = self._hooks, resources.config
         return DutyContext(
-            node_key=ground.node_key,
-            epochs=ground.epochs,
+            node_key=resources.node_key,
+            epochs=resources.epochs,
             rpc=str(config.rpc),
             peer=str(config.peer),
-            enclave=ground.enclave,
-            store=ground.store,
+            enclave=resources.enclave,
+            store=resources.store,
             links=self.links,
             batches=self.batches,
             mempool=self.mempool,
             pipeline=self.pipeline,
             keys=self.keys,
-            driver=lambda: owner.participation().driver,
-            store_sealed=owner.store_sealed,
-            on_document=owner.on_document,
-            succeed=owner.succeed,
-            introduce=owner.introduce,
+            participant=self.participant,
+            events=self.events,
+            store_sealed=hooks.store_sealed,
+            on_document=hooks.on_document,
+            succeed=hooks.succeed,
+            introduce=hooks.introduce,
         )
 
-    def make_inbox(self, driver: Driver) -> Inbox:
-        """What takes the frames of links, for the driver of this node's participant."""
-        return Inbox(
-            driver=driver,
-            links=self.links,
-            heads=self.heads,
-            serving=self.serving,
-            spawn_head_answer=lambda sender, request: self._owner.spawn(
-                self.heads.answer_peer(request, sender)
+    def _make_driver(self, resources: Resources, hooks: Hooks) -> Driver:
+        return Driver(
+            self.participant,
+            self.events,
+            Hands(
+                wal=resources.wal,
+                store=resources.store,
+                enclave=resources.enclave,
+                links=self.links,
+                pipeline=self.pipeline,
+                mempool=self.mempool,
+                on_alarm=hooks.on_alarm,
+                on_evidence=self.roster.accuse,
+                on_fault=self.inbox.note_fault,
+                on_epochs=self.heads.recount,
+                on_epoch=self._begin_epoch,
             ),
-            office=self._take,
         )
+
+    def _receive(self, sender: PublicKey, data: bytes) -> None:
+        self.inbox.receive(sender, data)
+
+    def _begin_epoch(self, _: EpochDescription) -> None:
+        self.heads.recount()
+        self.roster.nudge()
 
     def _count_fault(self, peer: PublicKey) -> None:
-        self._owner.participation().inbox.note_fault(peer, "outcomes that no anchor proves")
+        self.inbox.note_fault(peer, "outcomes that no anchor proves")
 
     def _nudge(self) -> None:
         self.roster.nudge()
 
     def _greet(self, peer: PublicKey) -> None:
         """A link came up: ask what is being asked of all, say where one stands."""
-        participation = self._owner.participation()
         self.heads.ask_linked(peer)
-        participation.link_up(peer)
+        self.events.put(LinkUp(peer))
 
         async def greet() -> None:
-            self.links.send_to(peer, encode_message(await participation.status()))
+            self.links.send_to(peer, encode_message(await self.status()))
 
-        self._owner.spawn(greet())
+        self._hooks.spawn(greet())
+
+    async def status(self) -> Status:
+        """STATUS, signed by the node key."""
+        body = self.participant.status_body()
+        return Status(body, await self._enclave.sign_status(body))
 
     def _take(self, sender: PublicKey, message: HostMessage) -> None:
         """What hosts say to each other beside the replicas.

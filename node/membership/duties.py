@@ -25,7 +25,7 @@ from strongroom.consensus.equivocation import (
 from strongroom.consensus.errors import OperatorFault, PeerFault
 from strongroom.consensus.host_messages import Submit
 from strongroom.consensus.messages import encode_message
-from strongroom.consensus.replica.events import Equivocation, LaneFork
+from strongroom.consensus.replica.events import Equivocation, LaneFork, Work
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.document import Document
@@ -41,7 +41,8 @@ from strongroom.node.membership.key_exchange import KeysExchange
 from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.network.links import Links
-from strongroom.node.ordering.driver import Driver
+from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.participant import Participant
 
 DUTIES_SECONDS = 1.0
 NUDGE_SECONDS = 0.05
@@ -76,7 +77,8 @@ class DutyContext:
     mempool: Mempool
     pipeline: Pipeline
     keys: KeysExchange
-    driver: Callable[[], Driver]
+    participant: Participant
+    events: EventQueue
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
     succeed: Callable[[], Awaitable[None]]
@@ -130,10 +132,10 @@ class DutyRoster:
         for envelope in duties.envelopes:
             self.submit(envelope)
         if 0 < duties.deadline_ms <= wall_ms:
-            office.driver().wake_for_work()
+            office.events.put(Work())  # the chain has a reason to move (PROTOCOL §7)
         await self._document()
         await self._meet(duties.need)
-        if office.driver().participant.needs_refresh and self._is_time("refresh"):
+        if office.participant.needs_refresh and self._is_time("refresh"):
             self.submit(await office.enclave.refresh())
 
     async def _document(self) -> None:
@@ -189,7 +191,7 @@ class DutyRoster:
         """Into the own lane, else to every linked member: each puts it into its own, and doubles
         change nothing."""
         office = self._office
-        if office.driver().participant.has_lane:
+        if office.participant.has_lane:
             with contextlib.suppress(RpcFault):
                 office.mempool.submit([envelope], wait=False)
             return
@@ -206,7 +208,7 @@ class DutyRoster:
         if not message.envelope.startswith(PUBLIC_PREFIX):
             raise PeerFault("submit: not a public transaction")
         self._submits[sender] += 1
-        if self._office.driver().participant.has_lane and self._submits[sender] <= SUBMITS_MAX:
+        if self._office.participant.has_lane and self._submits[sender] <= SUBMITS_MAX:
             self.submit(message.envelope)
 
     # --- evidence (R15) ---

@@ -7,7 +7,6 @@ be durable is so before it is said aloud, because that is the order of the effec
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ import structlog
 
 from strongroom.consensus import codec
 from strongroom.consensus.messages import RANGE, encode_message
-from strongroom.consensus.replica.events import Equivocation, LaneFork, Now, Work
+from strongroom.consensus.replica.events import Equivocation, LaneFork, Now
 from strongroom.consensus.types import Lane, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.enclave_client.calls import EnclaveClient
@@ -50,12 +49,10 @@ from strongroom.node.ordering.effects import (
     Tell,
     ViewChanged,
 )
+from strongroom.node.ordering.events import EventQueue
 from strongroom.node.ordering.participant import Participant
 
 TURN_EVENTS_MAX = 256
-QUEUE_EVENTS_MAX = 8192
-"""Above this, peers are not read from until the queue is short again."""
-QUEUE_EVENTS_RESUME = 1024
 BATCH_LEAD_SECONDS = 0.005
 """What a batch takes from its making until all have stored it, on a machine that has enough to
 do."""
@@ -90,10 +87,9 @@ class Hands:
 class Driver:
     """Steps one participant, as long as the node lives."""
 
-    def __init__(self, participant: Participant, hands: Hands) -> None:
-        self.participant, self._hands = participant, hands
-        self._queue: deque[ParticipantEvent] = deque()
-        self._wake = asyncio.Event()
+    def __init__(self, participant: Participant, events: EventQueue, hands: Hands) -> None:
+        self.participant, self._events, self._hands = participant, events, hands
+        self._wake = events.came
         self._timer: asyncio.TimerHandle | None = None
         self.lane_open = asyncio.Event()
         """Set while what is submitted goes into a lane of this node's own."""
@@ -116,23 +112,6 @@ class Driver:
         }
         self._links = links
         hands.pipeline.on_behind = self._wake.set
-
-    # --- events ---
-
-    def put(self, event: ParticipantEvent) -> None:
-        """Queue an event."""
-        self._queue.append(event)
-        self._wake.set()
-
-    def wake_for_work(self) -> None:
-        """A deadline in state is past: the chain has a reason to move (PROTOCOL §7)."""
-        self.put(Work())
-
-    def put_from_peer(self, sender: PublicKey, event: ParticipantEvent) -> None:
-        """Queue a peer's event; a full queue stops reading from that peer."""
-        self.put(event)
-        if len(self._queue) > QUEUE_EVENTS_MAX:
-            self._links.pause(sender)
 
     # --- what the mempool asks (LaneState) ---
 
@@ -161,21 +140,19 @@ class Driver:
             await self._wake.wait()
             self._wake.clear()
             await self._turn()
-            if len(self._queue) < QUEUE_EVENTS_RESUME:
+            if self._events.is_short:
                 self._links.resume()
-            if self._queue or self.participant.is_hungry:
+            if self._events or self.participant.is_hungry:
                 self._wake.set()
                 await asyncio.sleep(0)
 
     async def _turn(self) -> None:
-        queue = self._queue
         events: list[ParticipantEvent] = []
         following = self._hands.pipeline.behind.is_set()
         if following != self._following:
             self._following = following
             events.append(Following(following))
-        for _ in range(min(len(queue), TURN_EVENTS_MAX)):
-            events.append(queue.popleft())
+        events += self._events.take(TURN_EVENTS_MAX)
         await self.carry_out(self.participant.step(events, now()))
         if self.participant.has_lane:
             self.lane_open.set()

@@ -22,8 +22,9 @@ from strongroom.consensus.messages import (
 from strongroom.consensus.types import PublicKey
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
-from strongroom.node.ordering.driver import Driver
 from strongroom.node.ordering.effects import Heard, OrderingMessage
+from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.participant import Participant
 from strongroom.node.sync.serving import Serving
 
 FAULTS_MAX = 100
@@ -38,15 +39,28 @@ class Inbox:
     def __init__(
         self,
         *,
-        driver: Driver,
+        events: EventQueue,
+        participant: Participant,
         links: Links,
         heads: Heads,
         serving: Serving,
         spawn_head_answer: Callable[[PublicKey, HeadRequest], None],
-        office: Callable[[PublicKey, HostMessage], None],
+        others: Callable[[PublicKey, HostMessage], None],
     ) -> None:
-        self._driver, self._links, self._heads, self._serving = driver, links, heads, serving
-        self._spawn_head_answer, self._office = spawn_head_answer, office
+        """Make it.
+
+        Args:
+            events: takes what is the participant's.
+            participant: says which certificates it holds already.
+            links: to peers.
+            heads: collects heads.
+            serving: answers questions for outcomes.
+            spawn_head_answer: answers a question for a head, beside everything else.
+            others: takes every other message of hosts.
+        """
+        self._events, self._participant = events, participant
+        self._links, self._heads, self._serving = links, heads, serving
+        self._spawn_head_answer, self._others = spawn_head_answer, others
         self.faults: Counter[PublicKey] = Counter()
 
     def receive(self, sender: PublicKey, data: bytes) -> None:
@@ -68,7 +82,7 @@ class Inbox:
         """A certificate for a statement that is certified here already: most are, for each member
         makes its own."""
         statement = certified_statement(data)
-        return statement is not None and self._driver.participant.has_certified(*statement)
+        return statement is not None and self._participant.has_certified(*statement)
 
     def _dispatch(self, sender: PublicKey, message: Message) -> None:
         match message:
@@ -79,6 +93,8 @@ class Inbox:
             case OutcomeRequest(start):
                 self._serving.send_outcomes(sender, start)
             case _ if isinstance(message, OrderingMessage):
-                self._driver.put_from_peer(sender, Heard(sender, message))
+                self._events.put(Heard(sender, message))
+                if self._events.is_full:
+                    self._links.pause(sender)
             case _:
-                self._office(sender, message)
+                self._others(sender, message)

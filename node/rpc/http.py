@@ -15,7 +15,7 @@ from strongroom.node.faults import RpcFault
 from strongroom.node.machine.descriptors import HEALTH
 from strongroom.node.machine.listening import Guest
 from strongroom.node.organisations import DoorPolicy
-from strongroom.node.rpc import jsonrpc
+from strongroom.node.rpc import answering, jsonrpc
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import Door
@@ -156,7 +156,7 @@ async def _answered(request: web.Request, body: bytes) -> web.Response:
     else:
         caller = _caller(request, None)
         call = partial(perform, caller, app[_COUNTS])
-        reply = await jsonrpc.answer(
+        reply = await answering.answer(
             value, call, Room(JSON), batch_calls_max=limits.batch_calls_max
         )
         if caller.turned_away and type(value) is not list and reply is not None:

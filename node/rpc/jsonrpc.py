@@ -5,26 +5,19 @@ Works on values that are already decoded, so that JSON text and msgpack frames s
 https://www.jsonrpc.org/specification (2013-01-04).
 """
 
-import asyncio
 import json
 import math
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import msgpack
 
-from strongroom.consensus.errors import ClientFault, NotCanonical
-from strongroom.node.faults import Refused, RpcFault, TooLarge
+from strongroom.node.faults import RpcFault
 from strongroom.node.rpc.backend import Blob
 
-if TYPE_CHECKING:
-    from strongroom.node.rpc.room import Room
-
 Reply = dict[str, Any]
-Call = Callable[[str, "list[Any] | dict[str, Any]", "Room"], Awaitable[Any]]
-"""(method, params, room of the answer) → result; raises ClientFault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,59 +125,7 @@ def error_reply(fault: RpcFault, id: object = None) -> Reply:
     return {"jsonrpc": "2.0", "error": error_object(fault), "id": id}
 
 
-async def answer(value: Any, call: Call, room: "Room", *, batch_calls_max: int) -> bytes | None:
-    """Answer one decoded message: a request, a notification, or a batch of them, which run side by
-    side.
-
-    Returns:
-        What to send, in the room's form; None when nothing is (only notifications).
-    """
-    if type(value) is not list:
-        return await _answer_one(value, call, room)
-    if not value:
-        return room.form.encode(error_reply(InvalidRequest("Invalid Request: an empty batch")))
-    if len(value) > batch_calls_max:
-        fault = TooLarge(f"a batch of {len(value)} calls, at most {batch_calls_max} are taken")
-        return room.form.encode(error_reply(fault))
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_answer_one(item, call, room)) for item in value]
-    replies = [reply for task in tasks if (reply := task.result()) is not None]
-    return room.form.array(replies) if replies else None
-
-
-async def _answer_one(value: Any, call: Call, room: "Room") -> bytes | None:
-    """One encoded reply, counted."""
-    try:
-        method, params = _request(value)
-        room.check()
-        result = await call(method, params, room)
-        kept = isinstance(result, Kept)
-        reply = None
-        if "id" in value:
-            document = {
-                "jsonrpc": "2.0",
-                "result": result.value if kept else result,
-                "id": value["id"],
-            }
-            reply = room.form.reply(document)
-            if not kept:
-                room.fits(len(reply))
-    except (ClientFault, NotCanonical) as fault:
-        refusal = _refusal(value, _as_rpc(fault))
-        reply = None if refusal is None else room.form.encode(refusal)
-    room.left -= len(reply or b"")
-    return reply
-
-
-def _as_rpc(fault: ClientFault | NotCanonical) -> RpcFault:
-    if isinstance(fault, RpcFault):
-        return fault
-    return Refused(
-        str(fault), reason="malformed" if isinstance(fault, NotCanonical) else str(fault)
-    )
-
-
-def _refusal(value: Any, fault: RpcFault) -> Reply | None:
+def refusal_of(value: Any, fault: RpcFault) -> Reply | None:
     """The reply to a request that failed: none to a notification, id null where it cannot be
     told."""
     is_object = type(value) is dict
@@ -194,7 +135,12 @@ def _refusal(value: Any, fault: RpcFault) -> Reply | None:
     return error_reply(fault, id if _is_id(id) else None)
 
 
-def _request(value: Any) -> tuple[str, list[Any] | dict[str, Any]]:
+def read_request(value: Any) -> tuple[str, list[Any] | dict[str, Any]]:
+    """Method and parameters of one request or notification.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
     if type(value) is not dict:
         raise InvalidRequest("Invalid Request: not an object")
     if value.get("jsonrpc") != "2.0":

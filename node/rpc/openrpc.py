@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from strongroom.node import faults
 from strongroom.node.rpc.backend import Document
+from strongroom.node.rpc.method import Method
 from strongroom.node.rpc.parameters import Parameter
-
-if TYPE_CHECKING:
-    from strongroom.node.rpc.method import Method
 
 _FAULTS = (
     faults.NotFound,
@@ -22,7 +19,7 @@ _FAULTS = (
 )
 
 
-def openrpc(methods: Iterable["Method"]) -> Document:
+def openrpc(methods: Iterable[Method]) -> Document:
     """The whole document."""
     errors = [{"code": fault.code, "message": str(fault.__doc__)} for fault in _FAULTS]
     return {

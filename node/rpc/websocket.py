@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from strongroom.node.faults import Overloaded, RpcFault
-from strongroom.node.rpc import jsonrpc
+from strongroom.node.rpc import answering, jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.feed import Feed
@@ -126,7 +126,7 @@ class Connection:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, call: jsonrpc.Call, form: Form, data: str | bytes) -> None:
+    async def _answer(self, call: answering.Call, form: Form, data: str | bytes) -> None:
         try:
             value = form.decode(data)
         except RpcFault as fault:
@@ -134,7 +134,7 @@ class Connection:
             await self._count_garbage()
             return
         room = Room(form)
-        reply = await jsonrpc.answer(
+        reply = await answering.answer(
             value, call, room, batch_calls_max=self._limits.batch_calls_max
         )
         if reply is not None:

@@ -2,17 +2,32 @@
 15.3)."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from strongroom.consensus.messages import StatusBody
-from strongroom.consensus.types import NO_DIGEST, Epoch, Height, PublicKey, View
+from strongroom.consensus.messages import Status, StatusBody
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    Epoch,
+    Height,
+    PublicKey,
+    Signature,
+    SignerIndex,
+    View,
+)
+from strongroom.consensus.validators import EpochDescription, Validator
+from strongroom.node.api.node_state import NodeState
 from strongroom.node.host.execution_watch import AHEAD_SECONDS, ALARM_SECONDS, ExecutionWatch, Seen
-from strongroom.node.host.host import Host
 
 KEYS = tuple(PublicKey(bytes([number]) * 32) for number in range(4))
+DESCRIPTION = EpochDescription(
+    epoch=Epoch(0),
+    validators=tuple(
+        Validator(node_key=key, vote_key=PublicKey(bytes([10 + key[0]]) * 32)) for key in KEYS
+    ),
+    public_key_digest=NO_DIGEST,
+)
 
 
 def anchored_two_below(height: Height) -> Height | None:
@@ -99,35 +114,34 @@ def test_fewer_than_a_quorum_for_a_while_is_an_alarm_until_there_are_enough_agai
     assert [bool(text) for text in alarms] == [True, False], "said once each"
 
 
-def host(**given: Any) -> Any:
-    """What `Host.state` reads."""
+def node(**given: Any) -> NodeState:
+    """A node that votes and executes, but for what is given."""
+    claimed = replace(said(0, 0), height=Height(given.pop("claimed", 100)))
     values: dict[str, Any] = {
-        "final": 100,
-        "executed": 99,
-        "behind": False,
-        "own": 1,
+        "stage": "starting",
         "alarm": "",
-        "claimed": 100,
+        "begun": True,
+        "voting": True,
+        "description": DESCRIPTION,
+        "own": SignerIndex(1),
+        "node_key": KEYS[1],
+        "height": Height(100),
+        "executed": 99,
+        "backlog": 0,
+        "behind": False,
+        "fresh_height": Height(0),
+        "view": View(1),
+        "leader": SignerIndex(0),
+        "strikes": 0,
+        "clock_behind_ms": 0,
+        "statuses": {key: Status(claimed, Signature(bytes(64))) for key in KEYS[:3]},
+        "linked": frozenset(KEYS),
+        "faults": {},
+        "executing": frozenset(),
+        "execution_alarm": "",
+        "governance": None,
     }
-    values |= given
-    status = SimpleNamespace(body=SimpleNamespace(height=values["claimed"]))
-    made: Any = SimpleNamespace(
-        _stage="starting",
-        alarm=values["alarm"],
-        own=values["own"],
-        participant=SimpleNamespace(
-            begun=True,
-            status=dict.fromkeys(range(3), status),
-            run=SimpleNamespace(description=SimpleNamespace(quorum=SimpleNamespace(faults=1))),
-        ),
-        replica=SimpleNamespace(final=SimpleNamespace(height=values["final"])),
-        pipeline=SimpleNamespace(
-            executed=values["executed"], behind=SimpleNamespace(is_set=lambda: values["behind"])
-        ),
-        participation=SimpleNamespace(fresh_height=0),
-    )
-    made._is_behind = lambda height: Host._is_behind(made, height)
-    return made
+    return NodeState(**values | given)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +151,7 @@ def host(**given: Any) -> Any:
         ({"executed": 80}, "syncing"),
         ({"behind": True}, "following"),
         ({"behind": True, "executed": 80}, "following"),
-        ({"behind": True, "final": 80, "executed": 79}, "syncing"),
+        ({"behind": True, "height": Height(80), "executed": 79}, "syncing"),
         ({"behind": True, "own": None}, "joining"),
         ({"behind": True, "alarm": "observes only"}, "suspended"),
     ],
@@ -145,4 +159,4 @@ def host(**given: Any) -> Any:
 def test_a_member_that_votes_and_cannot_execute_says_following(
     given: dict[str, Any], state: str
 ) -> None:
-    assert Host.state.fget(host(**given)) == state  # type: ignore[attr-defined]
+    assert node(**given).word == state

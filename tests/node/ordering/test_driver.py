@@ -12,7 +12,7 @@ from strongroom.consensus.replica.events import Cast, Now
 from strongroom.consensus.statements import Statement, Vote
 from strongroom.consensus.types import PublicKey, Signature, SignerIndex
 from strongroom.node.ledger.wal import WriteAheadLog
-from strongroom.node.ordering.driver import QUEUE_EVENTS_MAX, TURN_EVENTS_MAX, Driver, Hands
+from strongroom.node.ordering.driver import TURN_EVENTS_MAX, Driver, Hands
 from strongroom.node.ordering.effects import (
     Append,
     Effect,
@@ -25,6 +25,7 @@ from strongroom.node.ordering.effects import (
     Sync,
     Tell,
 )
+from strongroom.node.ordering.events import EventQueue
 
 PEER = samples.EPOCH.validators[1].node_key
 EVENT = Heard(PEER, BatchMessage(samples.BATCH))
@@ -56,11 +57,10 @@ class StandInParticipant:
 
 @dataclass
 class Sent:
-    """What went out over the links, and when which peer was no longer read from."""
+    """What went out over the links."""
 
     to_all: list[Message] = field(default_factory=list)
     to_one: list[tuple[PublicKey, Message]] = field(default_factory=list)
-    paused: list[PublicKey] = field(default_factory=list)
     on_send: Callable[[], None] = lambda: None
 
     def broadcast(self, message: bytes) -> None:
@@ -70,9 +70,6 @@ class Sent:
     def send_to(self, to: PublicKey, message: bytes) -> None:
         self.on_send()
         self.to_one.append((to, decode_message(message)))
-
-    def pause(self, peer: PublicKey) -> None:
-        self.paused.append(peer)
 
 
 class StandInEnclave:
@@ -107,6 +104,7 @@ class Bench:
     """A driver among stand-ins, over a real log."""
 
     driver: Driver
+    events: EventQueue
     wal: WriteAheadLog
     participant: StandInParticipant
     sent: Sent
@@ -132,7 +130,10 @@ def bench(folder: Path) -> Bench:
     }
     hands = Hands(on_fault=lambda peer, reason: faults.append((peer, reason)), **loose)
     standing: Any = participant
-    return Bench(Driver(standing, hands), wal, participant, sent, enclave, pipeline, faults)
+    events = EventQueue()
+    return Bench(
+        Driver(standing, events, hands), events, wal, participant, sent, enclave, pipeline, faults
+    )
 
 
 def durable(folder: Path) -> list[int]:
@@ -177,18 +178,9 @@ async def test_many_events_share_one_turn_and_one_fsync(tmp_path: Path) -> None:
 
     made.wal.sync = counted  # type: ignore[method-assign]
     for _ in range(TURN_EVENTS_MAX + 1):
-        made.driver.put(EVENT)
+        made.events.put(EVENT)
     await made.turn(Append(7, b"one"), Sync())
     assert (made.participant.turns, syncs) == ([TURN_EVENTS_MAX], [1])
-
-
-async def test_T31_a_peer_whose_messages_pile_up_is_not_read_from(tmp_path: Path) -> None:
-    made = bench(tmp_path)
-    for _ in range(QUEUE_EVENTS_MAX):
-        made.driver.put_from_peer(PEER, EVENT)
-    assert made.sent.paused == []
-    made.driver.put_from_peer(PEER, EVENT)
-    assert made.sent.paused == [PEER]
 
 
 async def test_only_faults_that_no_honest_node_makes_are_counted(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.node.faults import Overloaded, Refused, RpcFault
-from strongroom.node.rpc import jsonrpc
+from strongroom.node.rpc import answering, jsonrpc
 from strongroom.node.rpc.backend import Blob
 from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.jsonrpc import InvalidParams, MethodNotFound
@@ -59,7 +59,7 @@ async def _answer(text: str | bytes) -> Any:
         value = jsonrpc.decode_json(text)
     except RpcFault as fault:
         return jsonrpc.error_reply(fault)
-    reply = await jsonrpc.answer(value, _call, Room(JSON), batch_calls_max=10)
+    reply = await answering.answer(value, _call, Room(JSON), batch_calls_max=10)
     return None if reply is None else json.loads(reply)
 
 
@@ -191,7 +191,7 @@ async def test_any_value_gets_a_well_formed_answer_or_none(value: Any) -> None:
     async def call(method: str, params: object, room: Room) -> Any:
         raise Overloaded("always")
 
-    encoded = await jsonrpc.answer(value, call, Room(JSON), batch_calls_max=10)
+    encoded = await answering.answer(value, call, Room(JSON), batch_calls_max=10)
     reply = None if encoded is None else json.loads(encoded)
     for one in reply if isinstance(reply, list) else [] if reply is None else [reply]:
         assert one["jsonrpc"] == "2.0"

@@ -1,0 +1,83 @@
+"""What a node is at one moment: a value, read anew for each answer.
+
+Owns the node's state in words and what follows from the numbers. Made by node/host/wiring.py; it
+reaches back to nothing, so that whoever holds one can change nothing.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from strongroom.consensus.messages import Status
+from strongroom.consensus.types import Height, PublicKey, SignerIndex, View
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.governance.document import Document
+
+BEHIND_BLOCKS = 8
+"""A node that is further below what f+1 validators say is syncing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """One node, now."""
+
+    stage: str
+    """`starting`, `stopped`: outside of these, `word` says more."""
+    alarm: str
+    """What is wrong with this node itself; empty: nothing."""
+    begun: bool
+    """It has fresh heads, and takes part."""
+    voting: bool
+    description: EpochDescription
+    """Of the current epoch."""
+    own: SignerIndex | None
+    """Its index there; None: it is no validator."""
+    node_key: PublicKey
+    height: Height
+    """Newest final block."""
+    executed: int
+    backlog: int
+    """Final blocks that wait for execution."""
+    behind: bool
+    """The enclave cannot execute what is final: it is caught up by outcomes."""
+    fresh_height: Height
+    """What q heads showed when this boot began."""
+    view: View
+    leader: SignerIndex
+    strikes: int
+    clock_behind_ms: int
+    statuses: Mapping[PublicKey, Status]
+    """The newest word of each node."""
+    linked: Collection[PublicKey]
+    faults: Mapping[PublicKey, int]
+    """Broken messages of each peer."""
+    executing: frozenset[PublicKey]
+    """Validators that execute, as this node sees it."""
+    execution_alarm: str
+    governance: Document | None
+    """The newest public state that the enclave told."""
+
+    @property
+    def word(self) -> str:
+        """starting → joining or syncing → voting → stopped; suspended while a validator only
+        observes; following while it votes and its enclave is caught up by outcomes."""
+        if self.stage == "stopped" or not self.begun:
+            return self.stage
+        if self.alarm:
+            return "suspended"
+        follows = self.own is not None and self.behind
+        if self._is_behind(self.height if follows else self.executed):
+            return "syncing"
+        return "joining" if self.own is None else "following" if follows else "voting"
+
+    def _is_behind(self, height: int) -> bool:
+        claimed = sorted((one.body.height for one in self.statuses.values()), reverse=True)
+        faults = self.description.quorum.faults
+        honest_claim = claimed[min(faults, len(claimed) - 1)] if claimed else 0
+        return height + BEHIND_BLOCKS < max(honest_claim, self.fresh_height)
+
+    @property
+    def execution_lag(self) -> int:
+        """Blocks that f+1 validators say to have executed beyond this node."""
+        claims = sorted((one.body.executed for one in self.statuses.values()), reverse=True)
+        faults = self.description.quorum.faults
+        return claims[faults] - self.executed if len(claims) > faults else 0

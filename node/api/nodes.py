@@ -1,0 +1,130 @@
+"""Documents about nodes: every validator as this node sees it, other registered nodes, this node
+itself (INTERFACES, JSON-RPC).
+
+Pure functions of what the front door reads and of one `NodeState`.
+"""
+
+from importlib.metadata import version
+
+from strongroom.consensus.types import Epoch
+from strongroom.enclave.governance.document import NodeEntry
+from strongroom.node.api.node_state import NodeState
+from strongroom.node.api.public_state import node_document, validator_names
+from strongroom.node.api.sources import Sources
+from strongroom.node.rpc.backend import Document
+
+
+def validator_documents(sources: Sources, state: NodeState) -> list[Document]:
+    """The validators of the current epoch, by index."""
+    genesis, governance = sources.genesis, state.governance
+    names = validator_names(genesis, governance)
+    founders = {one.claims.node_key: one.claims for one in genesis.validators}
+    registered = {} if governance is None else {node.node_key: node for node in governance.nodes}
+    documents = []
+    for index, one in enumerate(state.description.validators):
+        known: NodeEntry | None = registered.get(one.node_key)
+        source = known or founders.get(one.node_key)
+        documents.append(
+            {
+                "index": index,
+                "name": names.get(one.node_key, one.node_key.hex()),
+                "node_key": one.node_key,
+                "vote_key": one.vote_key,
+                "operator": None if source is None else source.operator,
+                "region": None if source is None else source.region,
+                "endpoint": f"https://{sources.config.rpc}"
+                if index == state.own
+                else _endpoint(known),
+            }
+        )
+    return documents
+
+
+def node_documents(sources: Sources, state: NodeState) -> list[Document]:
+    """Every validator as this node sees it, and every other registered node as the ledger knows
+    it."""
+    governance = state.governance
+    registered = (
+        {}
+        if governance is None
+        else {bytes(node.node_key): node_document(node) for node in governance.nodes}
+    )
+    unknown: Document = {"status": "validator", "offence": None}
+    validators = [
+        {
+            **registered.pop(bytes(one["node_key"]), unknown),
+            **one,
+            **_seen(sources, state, one),
+        }
+        for one in validator_documents(sources, state)
+    ]
+    others = [
+        {**one, "index": None, "verdict": one["status"], "connected": None}
+        for one in registered.values()
+    ]
+    return [*validators, *others]
+
+
+def _seen(sources: Sources, state: NodeState, validator: Document) -> Document:
+    """What this node knows of a validator at first hand."""
+    key, own = validator["node_key"], validator["index"] == state.own
+    view, status = sources.links.views.get(key), state.statuses.get(key)
+    height: int | None = None if status is None else status.body.height
+    executed: int | None = None if status is None else status.body.executed
+    in_view: int | None = None if status is None else status.body.view
+    if own:
+        height, executed, in_view = state.height, state.executed, state.view
+    return {
+        "verdict": "itself" if own else "not checked yet" if view is None else view.verdict,
+        "checked": 0 if view is None else view.checked,
+        "evidence_digest": "" if view is None else view.evidence_digest,
+        "connected": own or key in state.linked,
+        "height": height,
+        "executed": executed,
+        "executes": key in state.executing,
+        "view": in_view,
+        "faults": state.faults.get(key, 0),
+    }
+
+
+def status_document(sources: Sources, state: NodeState) -> Document:
+    """This node, in numbers."""
+    description, mempool = state.description, sources.mempool
+    leader = description.validators[state.leader].node_key
+    names = validator_names(sources.genesis, state.governance)
+    return {
+        "node": sources.config.name,
+        "state": state.word,
+        "executes": state.node_key in state.executing,
+        "executing": len(state.executing),
+        "height": state.height,
+        "executed": state.executed,
+        "view": state.view,
+        "epoch": description.epoch,
+        "grace_ms": _grace_ms(sources, state, description.epoch),
+        "leader": names.get(leader, leader.hex()),
+        "peers": len(state.linked),
+        "quorum": description.quorum.size,
+        "members": len(description.validators),
+        "mempool": {"envelopes": mempool.envelopes, "bytes": mempool.held_bytes},
+        "blocks_behind": state.backlog,
+        "strikes": state.strikes,
+        "version": version("strongroom"),
+        "boot": sources.boot,
+        "alarm": state.alarm or state.execution_alarm or None,
+        "clock_behind_ms": state.clock_behind_ms,
+        "fresh": state.begun,
+    }
+
+
+def _grace_ms(sources: Sources, state: NodeState, epoch: Epoch) -> int:
+    """How long, from the end of the epoch before, calls in its sessions count."""
+    governance, anchor = state.governance, sources.epochs.anchor_of(epoch)
+    if governance is None or anchor is None or governance.epoch != epoch:
+        return 0
+    return max(0, governance.grace_until_ms - anchor.time_ms)
+
+
+def _endpoint(node: NodeEntry | None) -> str | None:
+    """Where a node says that it serves."""
+    return f"https://{node.rpc}" if node is not None and node.rpc else None

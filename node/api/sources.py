@@ -1,0 +1,40 @@
+"""What the front door reads of a node, handed over once when the node is composed.
+
+Owns no logic. What changes from moment to moment is asked for as a `NodeState`; parts are here for
+what they alone know: stored blocks, envelopes that wait, links, heads.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from strongroom.consensus.epochs import EpochChain
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.proofs.genesis import VerifiedGenesis
+from strongroom.node.api.node_state import NodeState
+from strongroom.node.config import NodeConfig
+from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.execution.pipeline import Pipeline
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.mempool import Mempool
+from strongroom.node.network.heads import Heads
+from strongroom.node.network.links import Links
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """One node, as its front door reads it."""
+
+    state: Callable[[], NodeState]
+    config: NodeConfig
+    boot: int
+    genesis: VerifiedGenesis
+    epochs: EpochChain
+    store: BlockStore
+    history: HistoryTree
+    enclave: EnclaveClient
+    pipeline: Pipeline
+    mempool: Mempool
+    batches: BatchPool
+    links: Links
+    heads: Heads

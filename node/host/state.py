@@ -1,0 +1,51 @@
+"""Reads a node's state into one value, for the front door and for whoever watches this node.
+
+Owns nothing that is read; it is called for each answer, so it only copies.
+"""
+
+import time
+
+from strongroom.consensus.types import Height, Milliseconds, PublicKey
+from strongroom.enclave.governance.document import Document
+from strongroom.node.api.node_state import NodeState
+from strongroom.node.host.execution_watch import ExecutionWatch
+from strongroom.node.host.wiring import Wiring
+
+
+def read_state(
+    *,
+    node_key: PublicKey,
+    stage: str,
+    alarm: str,
+    governance: Document | None,
+    fresh_height: Height,
+    parts: Wiring,
+    watch: ExecutionWatch,
+) -> NodeState:
+    """What this node is now."""
+    participant, pipeline = parts.participant, parts.pipeline
+    run, replica = participant.run, participant.replica
+    return NodeState(
+        stage=stage,
+        alarm=alarm,
+        begun=participant.begun,
+        voting=replica.voting,
+        description=run.description,
+        own=run.own,
+        node_key=node_key,
+        height=replica.final.height,
+        executed=pipeline.executed,
+        backlog=pipeline.backlog,
+        behind=pipeline.behind.is_set(),
+        fresh_height=fresh_height,
+        view=replica.view,
+        leader=replica.leader,
+        strikes=replica.strikes,
+        clock_behind_ms=replica.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000)),
+        statuses=dict(participant.status),
+        linked=frozenset(parts.links.links),
+        faults=dict(parts.inbox.faults),
+        executing=watch.names,
+        execution_alarm=watch.alarm,
+        governance=governance,
+    )
