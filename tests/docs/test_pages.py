@@ -1,0 +1,66 @@
+"""Pages for people: files that tables name exist, prose keeps to the line, decisions are numbered."""
+
+import re
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COLUMNS_MAX = 100
+TABLE_COLUMNS_MAX = 180
+WIDE = {"docs/performance.md", "docs/interfaces.md", "docs/threats.md", "tests/README.md"}
+"""Pages whose tables hold more than a short cell: measurements, methods, threats, planted bugs."""
+
+LISTED = subprocess.run(
+    ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+)
+PAGES = [line for line in LISTED.stdout.splitlines() if (ROOT / line).is_file()]
+READMES = [page for page in PAGES if page.endswith("README.md") and not page.startswith("tests/")]
+FILE = re.compile(r"`([\w/.-]+\.py|\w[\w/-]*/)`")
+DECISION = re.compile(r"^(\d+)\. \*\*", re.MULTILINE)
+
+
+def lines_of(page: str) -> list[tuple[int, str]]:
+    """Lines outside of code blocks, with their numbers."""
+    found, in_code = [], False
+    for number, line in enumerate((ROOT / page).read_text().splitlines(), 1):
+        if line.startswith("```"):
+            in_code = not in_code
+        elif not in_code:
+            found.append((number, line))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_prose_ends_at_the_column_and_cells_are_short(page: str) -> None:
+    long = []
+    for number, line in lines_of(page):
+        is_table = line.startswith("|")
+        if is_table and page in WIDE:
+            continue
+        if len(line) > (TABLE_COLUMNS_MAX if is_table else COLUMNS_MAX):
+            long.append((number, len(line)))
+    assert long == []
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_file_and_folder_that_a_table_names_exists(readme: str) -> None:
+    missing = []
+    for number, line in lines_of(readme):
+        if not line.startswith("|"):
+            continue
+        for name in FILE.findall(line):
+            here = [(ROOT / readme).parent, ROOT]
+            if not any((folder / name).exists() for folder in here):
+                missing.append((number, name))
+    assert missing == []
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_decisions_are_numbered_one_after_the_other(readme: str) -> None:
+    decisions = (ROOT / readme).read_text().partition("## Decisions")[2].partition("\n## ")[0]
+    numbers = [int(number) for number in DECISION.findall(decisions)]
+    assert numbers[:1] in ([], [1])
+    assert all(after == before + 1 for before, after in pairwise(numbers))
