@@ -1,4 +1,4 @@
-"""Pages for people: files that tables name exist, prose keeps to the line, decisions are numbered."""
+"""Pages for people: files that tables name exist, lines are short, decisions are numbered."""
 
 import re
 import subprocess
@@ -64,3 +64,15 @@ def test_decisions_are_numbered_one_after_the_other(readme: str) -> None:
     numbers = [int(number) for number in DECISION.findall(decisions)]
     assert numbers[:1] in ([], [1])
     assert all(after == before + 1 for before, after in pairwise(numbers))
+
+
+def test_every_test_that_a_threat_row_names_speaks_of_that_row() -> None:
+    rows = re.findall(
+        r"^\| (T[0-9A-F]{2}) \| (.*) \|$", (ROOT / "tests/README.md").read_text(), re.M
+    )
+    assert len(rows) > 20
+    for row, names in rows:
+        for name in re.findall(r"`([^`]+)`", names):
+            folder, _, last = name.rpartition("/")
+            places = [ROOT / "tests" / folder / f"{kind}{last}.py" for kind in ("test_", "")]
+            assert any(row in path.read_text() for path in places if path.is_file()), (row, name)
