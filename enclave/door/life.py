@@ -1,6 +1,6 @@
 """Requests about the enclave itself: its life, links, words, secrets, duties (requests.py).
 
-Owns the strict reading of their arguments. What a request means is core.py's and member.py's.
+Owns the strict reading of their arguments. What a request means is lifecycle.py's and member.py's.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """What a node tells and takes at its front door: the Backend of node/rpc, made of the host's parts.
 
 Owns the documents about the service and this node (INTERFACES, JSON-RPC). It reads; what changes
-anything goes through mempool and enclave. Blocks and receipts are ledger_desk.py's, queries
-query_desk.py's.
+anything goes through mempool and enclave. Blocks and receipts are ledger.py's, queries
+queries.py's.
 """
 
 from asyncio import Future

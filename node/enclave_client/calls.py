@@ -1,8 +1,8 @@
 """The host's side of the door: typed calls to the enclave for founding, links, votes and blocks.
 
 Never sees a key or a plaintext: what passes here is public or sealed. Requests are answered in
-order; several may be under way. The process is enclave_door.py's; what belongs to no single block
-is in enclave_duties.py.
+order; several may be under way. The process is process.py's; what belongs to no single block
+is in epoch_calls.py.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 (DESIGN §2).
 
 Owns starting, ending and replacing that process, and how much may be asked at once. What is asked
-is said in enclave_process.py and enclave_duties.py; the words are those of
+is said in calls.py and epoch_calls.py; the words are those of
 enclave/door/requests.py.
 """
 

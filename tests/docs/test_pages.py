@@ -76,3 +76,22 @@ def test_every_test_that_a_threat_row_names_speaks_of_that_row() -> None:
             folder, _, last = name.rpartition("/")
             places = [ROOT / "tests" / folder / f"{kind}{last}.py" for kind in ("test_", "")]
             assert any(row in path.read_text() for path in places if path.is_file()), (row, name)
+
+
+INVENTED = {"extra.py", "extra_.py", "asyncio.py", "liar.py", "nowhere.py"}
+"""Files that tests make."""
+
+
+def test_every_module_that_a_text_names_exists() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    tracked = [path for path in listed.stdout.splitlines() if (ROOT / path).is_file()]
+    known = {Path(path).name for path in tracked} | INVENTED
+    missing = {}
+    for path in tracked:
+        if path.endswith((".py", ".md")) and path != "CHANGELOG.md":
+            named = set(re.findall(r"\b[a-z_0-9]+\.py\b", (ROOT / path).read_text()))
+            if named - known:
+                missing[path] = sorted(named - known)
+    assert missing == {}
