@@ -38,10 +38,12 @@ TransactionId = NewType("TransactionId", bytes)
 Milliseconds = NewType("Milliseconds", int)
 """Time since the Unix epoch in block time, or a duration, in ms."""
 
+FIRST_EPOCH = Epoch(0)
+"""That of genesis."""
+
 DIGEST_SIZE = 32
 KEY_SIZE = 32
 SIGNATURE_SIZE = 64
 NONCE_SIZE = 32
-U64_MAX = 2**64 - 1
 NO_DIGEST = Digest(bytes(DIGEST_SIZE))
 """32 zero bytes: the digest of a NULLIFY statement and the chain id inside genesis evidence."""

@@ -7,8 +7,20 @@ bytes. What this process lacks (memory, stack, a descriptor, a key) or contradic
 no fact of the bytes: it may never become an outcome, so it ends the process instead.
 """
 
-from strongroom.consensus.errors import InvariantBroken
-from strongroom.enclave.keys.keys import KeysNeeded
+from strongroom.consensus.errors import InvariantBroken, OperatorFault
+from strongroom.consensus.types import Epoch
+
+
+class KeysNeeded(OperatorFault):
+    """A secret of an epoch is not here: it was erased, or never given."""
+
+    def __init__(self, epoch: Epoch) -> None:
+        super().__init__(
+            f"no such secret of epoch {epoch} is held here: apply recorded outcomes, "
+            "or ask a peer for KEYS"
+        )
+        self.epoch = epoch
+
 
 OF_THIS_PROCESS = (InvariantBroken, KeysNeeded, MemoryError, RecursionError, OSError)
 """Raised on wherever anything else is contained."""

@@ -21,6 +21,9 @@ from pathlib import Path
 DEFAULT_DIRECTORY = "strongroom-data"
 """Used when neither `--dir` nor STRONGROOM_DIR names a cluster's folder."""
 
+SEALED_STATE = "state"
+"""The enclave's sealed keys, in a node's `sealed/`."""
+
 _NODE_NAME = re.compile(r"n(\d{1,4})")
 
 

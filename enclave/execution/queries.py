@@ -16,6 +16,7 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
 from strongroom.consensus.types import ChainId, Digest, Epoch, Height
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.formats.envelope import (
     QUERY,
     SESSION_QUERY,
@@ -31,7 +32,6 @@ from strongroom.enclave.formats.session_keys import SALT_SIZE, answer_box
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, pad, unpad
 from strongroom.enclave.formats.write_set import WriteSetBox
 from strongroom.enclave.keys.keyring import Keyring
-from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, random_bytes, verify
 from strongroom.enclave.programs.runner import OutcomeNeeded, Runner
 from strongroom.enclave.programs.system import Recorded

@@ -22,8 +22,8 @@ from strongroom.enclave.primitives import DeterministicBox, place_of
 
 VERSION = 2
 CHUNK_BYTES = 7 << 17
-"""Plaintext of a chunk, padding included: 896 KiB, a size class of its own (size_classes.py). The last
-may be shorter."""
+"""Plaintext of a chunk, padding included: 896 KiB, a size class of its own (size_classes.py). The
+last may be shorter."""
 CHUNKS_MAX = 1 << 16
 FRAME_BYTES_MAX = 1 << 30
 RECENT_MAX = 1024

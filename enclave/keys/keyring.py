@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.types import Digest, Epoch
-from strongroom.enclave.keys.keys import EpochSecrets, KeysNeeded
+from strongroom.enclave.contained import KeysNeeded
+from strongroom.enclave.keys.keys import EpochSecrets
 
 
 class Keyring:

@@ -8,15 +8,12 @@ and in the end that the process is replaced.
 from collections.abc import Mapping
 
 from strongroom.consensus import labels
-from strongroom.consensus.errors import OperatorFault, invariant
-from strongroom.consensus.types import Digest, Epoch, PublicKey
+from strongroom.consensus.errors import invariant
+from strongroom.consensus.types import FIRST_EPOCH, Digest, Epoch, PublicKey
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.primitives import DeterministicBox, HybridKey, Secret, SigningKey, digest
+from strongroom.enclave.proofs.genesis import WRAP_EPOCHS_AT_GENESIS
 from strongroom.enclave.sandbox.secret_memory import at_rest
-
-FIRST_EPOCH = Epoch(0)
-WRAP_EPOCHS_AT_GENESIS = (Epoch(0), Epoch(1))
-"""A validator of genesis names the wrap keys of epoch 0, for S_0, and of epoch 1, for the first
-offer."""
 
 GENERATION_MAX = 2**32 - 1
 """Replacements of one epoch's secret: a u32 in every label."""
@@ -32,17 +29,6 @@ _SNAPSHOTS = b"snapshots"
 def _context(purpose: bytes, epoch: Epoch, generation: int) -> bytes:
     """Purpose, zero byte, epoch (u64), generation (u32)."""
     return purpose + b"\x00" + epoch.to_bytes(8, "big") + generation.to_bytes(4, "big")
-
-
-class KeysNeeded(OperatorFault):
-    """A secret of an epoch is not here: it was erased, or never given."""
-
-    def __init__(self, epoch: Epoch) -> None:
-        super().__init__(
-            f"no such secret of epoch {epoch} is held here: apply "
-            "recorded outcomes, or ask a peer for KEYS"
-        )
-        self.epoch = epoch
 
 
 class EpochSecrets:

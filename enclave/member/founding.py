@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import (
+    FIRST_EPOCH,
     KEY_SIZE,
     NO_DIGEST,
     SIGNATURE_SIZE,
@@ -31,7 +32,7 @@ from strongroom.consensus.types import (
 from strongroom.consensus.validators import VALIDATORS_MAX
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.reasons import Reason, refuse
-from strongroom.enclave.keys.keys import FIRST_EPOCH, EpochSecrets, NodeKeys, ServiceSecret
+from strongroom.enclave.keys.keys import EpochSecrets, NodeKeys, ServiceSecret
 from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret, hybrid_seal
 from strongroom.enclave.proofs.constitution import Constitution
 from strongroom.enclave.proofs.genesis import (

@@ -17,22 +17,26 @@ from strongroom.consensus.blocks import Header, genesis_header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import ClientFault, NotCanonical, invariant
 from strongroom.consensus.types import (
+    FIRST_EPOCH,
     NO_DIGEST,
     SIGNATURE_SIZE,
     ChainId,
+    Epoch,
     Signature,
 )
 from strongroom.consensus.validators import VALIDATORS_MAX, EpochDescription, Validator
 from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX
 from strongroom.enclave.attestation.reasons import Reason, refuse
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
-from strongroom.enclave.keys.keys import FIRST_EPOCH, WRAP_EPOCHS_AT_GENESIS
 from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, digest, verify
 from strongroom.enclave.proofs.constitution import Constitution as Constitution
 
 GENESIS_BYTES_MAX = 8 * 1024 * 1024
 VERIFIED_GENESES_MAX = 16
 """Verdicts remembered, by the bytes of genesis."""
+WRAP_EPOCHS_AT_GENESIS = (FIRST_EPOCH, Epoch(FIRST_EPOCH + 1))
+"""A validator of genesis names the wrap keys of epoch 0, for S_0, and of epoch 1, for the first
+offer."""
 PIN_PREFIX = "sr1-"
 _PIN = re.compile(r"sr1-[a-z2-7]{52}")
 

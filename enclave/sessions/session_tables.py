@@ -11,10 +11,10 @@ from hashlib import sha256
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.formats.snapshot import Table
 from strongroom.enclave.formats.write_set import WriteSet
 from strongroom.enclave.keys.keyring import Keyring
-from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.primitives import DeterministicBox
 from strongroom.enclave.sessions.sessions import Sessions
 

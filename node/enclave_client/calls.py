@@ -18,9 +18,15 @@ from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.keys.identity import Identity
 from strongroom.node.enclave_client.epoch_calls import EpochCalls
 from strongroom.node.enclave_client.process import EnclaveGone
-from strongroom.node.sync.snapshots import MadeChunks
 
-__all__ = ["CheckedPeer", "EnclaveClient", "EnclaveGone", "EnclaveStatus", "Freshness"]
+__all__ = [
+    "CheckedPeer",
+    "EnclaveClient",
+    "EnclaveGone",
+    "EnclaveStatus",
+    "Freshness",
+    "MadeChunks",
+]
 
 WALLS_MAX = 32
 CASTS_MAX = 4096
@@ -67,6 +73,20 @@ class EnclaveStatus:
     """In which its state is."""
     opens: bool
     """It holds that epoch's input secret: it can execute."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeChunks:
+    """Sealed chunks of a snapshot that the enclave hands out at once."""
+
+    height: Height
+    due: Height
+    """Whose outcome names the root."""
+    count: int
+    """Chunks in all."""
+    first: int
+    """Number of the first of `chunks`."""
+    chunks: tuple[bytes, ...]
 
 
 class EnclaveClient(EpochCalls):

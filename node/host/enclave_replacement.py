@@ -17,8 +17,9 @@ from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.enclave.door.requests import Refusal
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import KEYS_NEEDED
-from strongroom.node.host.replay import restore_enclave, show_epochs, stored_runs
+from strongroom.node.host.replay import restore_enclave, show_epochs
 from strongroom.node.host.wiring import Resources, Wiring
+from strongroom.node.ledger.reading import stored_runs
 
 RANK_SECONDS = 5.0
 """The member of index r begins this long times r after the change is due: no two change at a

@@ -10,7 +10,6 @@ is reported, removed and never used: an older one takes its place, or the outcom
 import asyncio
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +25,7 @@ from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot_root
+from strongroom.node.enclave_client.calls import MadeChunks
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.files import disk_faults, make_directory, write_atomic
 from strongroom.node.ledger.store import BlockStore
@@ -35,20 +35,6 @@ KEPT = 2
 _NAMED = "named"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class MadeChunks:
-    """What the enclave hands out at once."""
-
-    height: Height
-    due: Height
-    """Whose outcome names the root."""
-    count: int
-    """Chunks in all."""
-    first: int
-    """Number of the first of `chunks`."""
-    chunks: tuple[bytes, ...]
 
 
 class SnapshotDoor(Protocol):

@@ -14,7 +14,8 @@ from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, PublicKey, View
 from strongroom.enclave.attestation.deployment import Deployment
-from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
+from strongroom.enclave.contained import KeysNeeded
+from strongroom.enclave.keys.keys import ServiceSecret
 from strongroom.enclave.keys.sealing import seal_state
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.member.voting import Silenced

@@ -11,7 +11,7 @@ from tests.enclave.hostile_host import Measured
 from tests.enclave.service_world import Node, World, admitted
 
 from strongroom.consensus.types import Epoch
-from strongroom.enclave.keys.keys import KeysNeeded
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.keys.sealing import unseal_state
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.outside.client_sessions import ClientSession

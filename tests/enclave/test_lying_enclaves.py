@@ -29,11 +29,11 @@ from strongroom.consensus.errors import InvariantBroken, NotCanonical, OperatorF
 from strongroom.consensus.types import Epoch
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
 from strongroom.enclave.door.serve import JUDGES_OTHERS, answer_to
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.succession import WRAP_BYTES_MAX
-from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.member.key_release import _signed
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.primitives import (

@@ -15,6 +15,7 @@ from tests.enclave.snapshot_world import BLOCKS, Ledger, Taken, load
 
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Epoch, Height, Milliseconds
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.requests import Op, Refusal, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
 from strongroom.enclave.execution.snapshot_loading import Loader, LoadRefused
@@ -31,7 +32,6 @@ from strongroom.enclave.formats.snapshot import (
     snapshot_root,
 )
 from strongroom.enclave.keys.keyring import Keyring
-from strongroom.enclave.keys.keys import KeysNeeded
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.primitives import TAG_SIZE, DeterministicBox, DoesNotOpen, Secret

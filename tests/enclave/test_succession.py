@@ -15,9 +15,10 @@ from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, View
 from strongroom.enclave.attestation.report import measurement_digest
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.execution.executor import Diverged
 from strongroom.enclave.formats.outcome import Code
-from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
+from strongroom.enclave.keys.keys import ServiceSecret
 from strongroom.enclave.keys.sealing import unseal_state
 from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
 from strongroom.enclave.member.member import Superseded

@@ -4,7 +4,8 @@ import pytest
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.types import Epoch
-from strongroom.enclave.keys.keys import EpochSecrets, KeysNeeded, NodeKeys, ServiceSecret
+from strongroom.enclave.contained import KeysNeeded
+from strongroom.enclave.keys.keys import EpochSecrets, NodeKeys, ServiceSecret
 from strongroom.enclave.primitives import DoesNotOpen, Secret, digest, hybrid_seal
 
 SECRET = Secret(bytes(range(32)))

@@ -176,3 +176,22 @@ async def test_T31_a_handshake_begins_with_the_diallers_first_word(tmp_path: Pat
     for guest in list(listener.guests):
         guest.drop()
     await asyncio.sleep(0)
+
+
+async def test_T31_a_bug_that_a_peers_bytes_lead_to_costs_its_link_and_not_the_node(
+    tmp_path: Path,
+) -> None:
+    """T31: whatever a handshake raises would end every task of the host."""
+
+    class Failing:
+        async def dial(self, *_: object) -> CheckedPeer:
+            raise KeyError("which nothing had foreseen")
+
+        answer = dial
+
+    made = links()
+    loose: Any = Failing()
+    made.handshake = loose
+    assert not await made._dial(PEER, SOMEWHERE, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    await made._accept(Wire())
+    assert made.links == {}

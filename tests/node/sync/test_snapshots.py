@@ -14,10 +14,11 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import SnapshotChunk, SnapshotRequest
 from strongroom.consensus.types import Height
+from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.keys.keyring import Keyring
-from strongroom.enclave.keys.keys import KeysNeeded
+from strongroom.node.enclave_client.calls import MadeChunks
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.snapshot_fetch import (
@@ -26,7 +27,7 @@ from strongroom.node.sync.snapshot_fetch import (
     SnapshotFetch,
     SnapshotServer,
 )
-from strongroom.node.sync.snapshots import KEPT, MadeChunks, SnapshotFolder, Snapshots
+from strongroom.node.sync.snapshots import KEPT, SnapshotFolder, Snapshots
 
 
 class Door:
