@@ -95,3 +95,24 @@ def test_every_module_that_a_text_names_exists() -> None:
             if named - known:
                 missing[path] = sorted(named - known)
     assert missing == {}
+
+
+NAME = re.compile(r"`([A-Za-z_]+(?:\.(?!py`)[a-z_]+)?)`")
+GUIDES = ["consensus/README.md", "enclave/README.md", "node/README.md"]
+
+
+@pytest.mark.parametrize("readme", GUIDES)
+def test_every_function_that_a_table_names_beside_a_file_is_defined_there(readme: str) -> None:
+    missing = []
+    for number, line in lines_of(readme):
+        if line == "## Decisions":
+            break
+        files = FILE.findall(line) if line.startswith("|") else []
+        here = [(ROOT / readme).parent, ROOT]
+        paths = [folder / name for name in files for folder in here if (folder / name).is_file()]
+        source = "\n".join(path.read_text() for path in paths)
+        for name in NAME.findall(line) if source else []:
+            for part in name.split("."):
+                if not re.search(rf"\b(?:def|class) {part}\b|self\.{part}\b", source):
+                    missing.append((number, name))
+    assert missing == []
