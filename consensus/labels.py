@@ -1,7 +1,7 @@
 """Purpose labels: the first bytes of everything that is signed, hashed or sealed (DESIGN §4).
 
 One table, so that two purposes can never share a label by accident;
-`tests/consensus/test_labels.py` checks that no label is a prefix of another.
+`tests/consensus/test_vocabulary.py` checks that no label is a prefix of another.
 """
 
 from hashlib import sha256

@@ -1,7 +1,7 @@
 """What a user seals, as bytes: envelopes and the plaintext inside them (DESIGN §4).
 
-Owns the shapes and what each is bound to. Sealing is in sender.py, opening in sessions.py and
-queries.py.
+Owns the shapes and what each is bound to. Sealing is in client_sessions.py, opening in sessions.py
+and queries.py.
 
     CALL           (1, 1, epoch, session id, sequence, box)      box: AES-256-GCM of a padded Call
     OPENING        (1, 2, epoch, hybrid message)                 HPKE of a padded Opening

@@ -2,7 +2,7 @@
 seen by anyone.
 
 Owns these bytes and their digests. Every digest is of ciphertext or of blinded bytes (T14). Made in
-execution.py; hosts store it, read it with the accessors here, and build receipts from it.
+executor.py; hosts store it, read it with the accessors here, and build receipts from it.
 """
 
 from collections.abc import Sequence

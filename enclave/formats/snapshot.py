@@ -5,7 +5,7 @@ Owns its bytes. The plaintext is one stream of frames (u32 length, canonical val
 then every table in pieces. It is cut into chunks, each sealed with AES-256-GCM-SIV under the ledger
 secret of the height's epoch, nonce from height and index; the AAD names chain, epoch, height,
 block, index and count (T34, T40). Session secrets are in it only in their boxes, under the input
-secret, and die with that (P10). Who makes it: capture.py; who loads: loading.py.
+secret, and die with that (P10). Who makes it: snapshotting.py; who loads: snapshot_loading.py.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ from strongroom.enclave.primitives import DeterministicBox, place_of
 
 VERSION = 2
 CHUNK_BYTES = 7 << 17
-"""Plaintext of a chunk, padding included: 896 KiB, a size class of its own (padding.py). The last
-may be shorter."""
+"""Plaintext of a chunk, padding included: 896 KiB, a size class of its own (size_classes.py). The
+last may be shorter."""
 HAND_OUT_MAX = 8
 """Chunks that an enclave gives its host at once."""
 SNAPSHOT_FRAME_BYTES_MAX = 1 << 30

@@ -2,7 +2,7 @@
 
 Owns the verdict on a peer's fresh evidence, under the policy in state: a validator of an epoch that
 is known here, or a node that the ledger admitted. What such a peer is then served is the host's
-concern; secrets are release.py's.
+concern; secrets are key_release.py's.
 
 Whoever is behind holds an old policy, a joiner that of genesis, and may know by it none of today's
 validators. What it does know is the succession of epochs, certified link by link from its pin: a

@@ -48,7 +48,7 @@ class MeasuredFile:
 
     path: str
     """Relative, so that the measurement does not depend on where things are installed:
-    ``strongroom/enclave/keys.py``."""
+    ``strongroom/enclave/keys/keys.py``."""
     sha256: bytes
     size: int
     """Bytes."""

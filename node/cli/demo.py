@@ -1,5 +1,5 @@
-"""`./scripts/demo`: its options (INTERFACES, Set-up). What is shown stands in demo_story.py and
-demo_replay.py."""
+"""`./scripts/demo`: its options (INTERFACES, Set-up). What is shown stands in story.py and
+replay.py."""
 
 from collections.abc import Coroutine
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ PROMISES = (
     Promise(
         "P1",
         "Agreement: no two honest nodes finalise different blocks at a height.",
-        "Two quorums of n−f share an honest member; the enclave's guard never signs what "
+        "Two quorums of n−f share an honest validator; the enclave's safety rules never sign what "
         "contradicts an earlier vote; votes are durable before they are said.",
         (
             "scripts/simulate",
@@ -89,8 +89,8 @@ PROMISES = (
         "Admission: only an enclave whose evidence meets the governed policy gets keys or a vote.",
         "Evidence in a fixed order of checks, over a fresh nonce or a recent block, at founding, "
         "at admission on the ledger and on every link; the policy is governed by members' votes, "
-        "and what loosens it waits. Ledger secrets only for admitted nodes, input secrets only "
-        "for an epoch's members.",
+        "and what loosens it waits. Ledger secrets only for admitted nodes; input secrets only "
+        "for validators of the current epoch, of that epoch and of the one in grace.",
         (
             "tests/enclave/attestation/test_verifier.py::test_every_single_changed_byte_is_refused",
             "tests/enclave/member/test_founding.py::"
@@ -109,7 +109,9 @@ PROMISES = (
         "counts by its version only. Users: who submits shows its organisation's credential, so "
         "hosts learn the organisation, never the identity; who may open a session is decided "
         "inside, by a roster that members govern. An opening that the roster refuses says so in "
-        "public, and what a node's own host puts into its lane no credential stops.",
+        "public, and what a node's own host puts into its lane no credential stops. A newcomer "
+        "that does not know today's policy links to validators by certificates alone, and "
+        "believes nothing for the link's sake.",
     ),
     Promise(
         "P6",
@@ -149,16 +151,19 @@ PROMISES = (
     Promise(
         "P8",
         "Liveness: with f nodes down or lying, commits go on.",
-        "A view without progress is nullified; a leader that was "
-        "silent is skipped until it speaks.",
+        "A view without progress is nullified; a leader that was silent is skipped until it "
+        "speaks. Execution is total: what one envelope makes our code raise is undone and told, "
+        "and ends nobody. Voting is not executing: fewer than a quorum of executing replicas is "
+        "an alarm after 10 s.",
         (
             "tests/simulation/test_leaders.py::"
             "test_row_2_a_dead_leader_costs_no_timeout_once_its_silence_is_known",
             "tests/integration/test_faults.py::"
             "test_P8_calls_go_on_with_one_node_killed_and_it_comes_back_voting",
         ),
-        "A host can always stop its own node; more than f stopped "
-        "nodes stop the service, which loses nothing.",
+        "A host can always stop its own node; more than f stopped nodes stop the service, which "
+        "loses nothing. If every holder of an input secret in grace loses it at once, the ledger "
+        "waits for any one sealed state that has it.",
     ),
     Promise(
         "P9",
@@ -176,15 +181,16 @@ PROMISES = (
             "tests/enclave/test_succession.py::"
             "test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger",
         ),
-        "NOT YET: recovery of lost enclaves by members. If more than n−q members lose their state "
-        "at once, the chain stops.",
+        "NOT YET: recovery of lost enclaves by members. If more than n−q validators lose their "
+        "state at once, the chain stops.",
     ),
     Promise(
         "P10",
         "Forgetting: when a key epoch is over and erased, its inputs can be opened by nobody.",
         "Every epoch has a secret of its own, wrapped to keys made for that epoch alone; once its "
         "grace is over, a second process that never held it takes the enclave's place, and sealed "
-        "files are written anew without it.",
+        "files are written anew without it. A secret that a disk gives back is used only once the "
+        "ledger shows that its grace goes on.",
         (
             "tests/enclave/test_succession.py::"
             "test_P10_T13_after_the_grace_no_enclave_holds_what_opens_the_past",
@@ -196,8 +202,8 @@ PROMISES = (
             "test_T13_a_secret_that_nobody_names_any_more_is_overwritten",
         ),
         "A copied sealed/ folder and a later break of that very chip open the epochs that were "
-        "live in it. Results and state stay readable to the members' enclaves: the ledger secret "
-        "is kept. Without --epoch-blocks, or a vote to rotate, an epoch does not end.",
+        "live in it. Results and state stay readable to the validators' enclaves: the ledger "
+        "secret is kept. Without --epoch-blocks, or a vote to rotate, an epoch does not end.",
     ),
     Promise(
         "P11",

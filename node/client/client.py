@@ -4,8 +4,8 @@ receipt.
     async with Client.connect("strongroom-data", identity="alice") as client:
         done = await client.call("payments.transfer", to="bob", amount=5)
 
-Owns the words of its methods. The life of its parts is in way.py, what is checked before the first
-seal in trust.py, the calls under way in pipeline.py, the choice of node in nodes.py.
+Owns the words of its methods. The life of its parts is in runtime.py, what is checked before the
+first seal in trust.py, the calls under way in pipeline.py, the choice of node in nodes.py.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A local cluster: all nodes of one folder, each as real processes of this machine.
 
 Owns starting and ending them together, waiting for a quorum, and the status document of INTERFACES.
-How a folder is made stands in cluster_creation.py, how one node is run in node_process.py.
+How a folder is made stands in creation.py, how one node is run in node_process.py.
 """
 
 import asyncio

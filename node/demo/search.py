@@ -1,7 +1,7 @@
 """The demo's search for plaintext: all files of a cluster and the memory of all its hosts, with a
 positive control.
 
-Owns where is searched and what follows from a find. How is searched stands in demo_hunt.py.
+Owns where is searched and what follows from a find. How is searched stands in hunt.py.
 """
 
 from strongroom.node.cluster.cluster import Cluster

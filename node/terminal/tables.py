@@ -2,7 +2,7 @@
 
 Owns layout alone. A table that is too wide becomes several, each led by its first column, so that
 nothing is cut off and an id stays in one piece. Every cell is text from elsewhere
-(terminal_text.py, T72).
+(text.py, T72).
 """
 
 import shutil

@@ -70,15 +70,18 @@ def test_every_measured_file_is_counted_once(base: TrustedBase) -> None:
         assert 0 <= file.code_lines <= file.lines
 
 
-def test_what_an_enclave_loads_is_told_from_what_is_only_measured(base: TrustedBase) -> None:
+def test_what_an_enclave_loads_is_measured_and_nothing_else(base: TrustedBase) -> None:
     loaded = {file.path for file in base.own if file.in_enclave}
     assert {
-        "strongroom/enclave/door.py",
-        "strongroom/enclave/walls/seccomp.py",
+        "strongroom/enclave/member/voting.py",
+        "strongroom/enclave/sandbox/seccomp.py",
         "strongroom/consensus/codec.py",
     } <= loaded
-    assert loaded.isdisjoint({"strongroom/enclave/sender.py", "strongroom/consensus/replica.py"})
-    assert base.enclave_code_lines < base.code_lines < base.lines
+    assert loaded.isdisjoint(
+        {"strongroom/enclave/outside/client_sessions.py", "strongroom/consensus/replica/replica.py"}
+    )
+    assert all(file.in_enclave for file in base.own)
+    assert base.enclave_code_lines == base.code_lines < base.lines
 
 
 def test_words_comments_and_blanks_are_no_lines_of_code() -> None:
@@ -95,7 +98,7 @@ def test_the_page_says_simulated_first_and_what_lies_on_the_heap() -> None:
     assert page.startswith("The platform is SIMULATED")
     assert " ".join(HEAP.split()) in " ".join(page.split())
     assert "lines of code in" in page
-    assert "strongroom/enclave/door.py" in page
+    assert "strongroom/enclave/member/voting.py" in page
     assert "cryptography/" not in page
     assert "cryptography/__init__.py" in said("--files", "--dir", "nowhere")
 

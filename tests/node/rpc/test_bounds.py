@@ -36,7 +36,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_T31_a_batch_takes_no_more_than_its_bytes_and_what_lies_beyond_is_not_even_read() -> (
+async def test_T70_a_batch_takes_no_more_than_its_bytes_and_what_lies_beyond_is_not_even_read() -> (
     None
 ):
     async with opened() as door:
@@ -93,7 +93,7 @@ async def test_transactions_of_a_block_are_given_in_pages() -> None:
         assert (await door.call("ledger_transactions", [1, 0, 501]))["error"]["code"] == -32003
 
 
-def test_T31_an_address_that_has_read_much_is_told_when_to_come_back() -> None:
+def test_T70_an_address_that_has_read_much_is_told_when_to_come_back() -> None:
     allowances = Allowances()
     allowances.check("a", 0.0)
     allowances.charge("a", reading.BURST + 2 * reading.RATE, 0.0)
@@ -111,7 +111,7 @@ def test_addresses_are_bounded() -> None:
     assert len(allowances._levels) == reading.ADDRESSES_MAX
 
 
-async def test_T31_blocks_are_described_beside_the_event_loop_one_slice_at_a_time() -> None:
+async def test_T70_blocks_are_described_beside_the_event_loop_one_slice_at_a_time() -> None:
     library, at_once, most = Library(), 0, 0
 
     def describe() -> Document:

@@ -41,7 +41,9 @@ async def status(door: Door, headers: dict[str, str], path: str = "/rpc") -> int
         ("", 403),
     ],
 )
-async def test_a_node_answers_to_its_own_names_and_addresses_only(host: str, expected: int) -> None:
+async def test_T71_a_node_answers_to_its_own_names_and_addresses_only(
+    host: str, expected: int
+) -> None:
     async with opened(hosts=["ledger.example"]) as door:
         assert await status(door, {"Host": host, **JSON}) == expected
         assert await status(door, {"Host": host}, "/metrics") == expected
@@ -49,7 +51,7 @@ async def test_a_node_answers_to_its_own_names_and_addresses_only(host: str, exp
 
 
 @pytest.mark.parametrize("path", ["/rpc", "/ws", "/metrics"])
-async def test_pages_of_other_sites_are_refused(path: str) -> None:
+async def test_T71_pages_of_other_sites_are_refused(path: str) -> None:
     async with opened() as door:
         host = f"127.0.0.1:{door.address[1]}"
         good = 101 if path == "/ws" else 200
@@ -76,7 +78,7 @@ async def test_pages_of_other_sites_are_refused(path: str) -> None:
         ("application/json5", 415),
     ],
 )
-async def test_a_body_must_say_that_it_is_json(kind: str, expected: int) -> None:
+async def test_T71_a_body_must_say_that_it_is_json(kind: str, expected: int) -> None:
     """The other types need no permission from a page of another site."""
     async with opened() as door:
         assert await status(door, {"Content-Type": kind}) == expected
