@@ -194,8 +194,8 @@ def admit(
     document = {"organisation": organisation, "config": str(config), "credential": str(output)}
 
     def human() -> None:
-        typer.echo(f"{organisation} may submit at {loaded.name} once the node is started again")
-        typer.echo(
+        say(f"{organisation} may submit at {loaded.name} once the node is started again")
+        say(
             f"its credential is in {output}: it goes beside "
             "service.json, under the name `credential`"
         )

@@ -79,7 +79,14 @@ def test_what_every_screen_shows_is_escaped(capsys: pytest.CaptureFixture[str]) 
         "view": 1,
     }
     show_status(
-        {"service": NASTY, "nodes": [{**node, "peers": 3, "attestation": NASTY, "endpoint": NASTY}]}
+        {
+            "service": NASTY,
+            "executing": 1,
+            "quorum": 3,
+            "members": 4,
+            "alarm": NASTY,
+            "nodes": [{**node, "peers": 3, "attestation": NASTY, "endpoint": NASTY}],
+        }
     )
     governance_tables.show_nodes(
         [{"name": "n1", "verdict": "good", "region": NASTY, "connected": False}]
@@ -106,29 +113,27 @@ def test_a_nodes_words_for_a_refusal_are_one_escaped_line() -> None:
     assert "\n" not in str(fault)
 
 
-async def test_a_memo_with_escapes_reaches_no_terminal_raw(tmp_path: Path) -> None:
-    memo = "x\x9b2J\u202ey"
+async def test_contents_with_escapes_reach_no_terminal_raw(tmp_path: Path) -> None:
+    """A memo may hold no controls at all; what a record says is free."""
+    text = "x\x9b2J\u202ey"
     async with shell(tmp_path) as run:
-        assert (
-            await run(
-                "call", "payments.transfer", "to=bob", "amount=5", f"memo={memo}", "--as", "alice"
-            )
-        ).exit_code == 0
+        refused = await run(
+            "call", "payments.transfer", "to=bob", "amount=5", f"memo={text}", "--as", "alice"
+        )
+        assert refused.exit_code == 1
+        assert is_safe(refused.output)
+        await run.json(
+            "call", "records.append", "collection=c", f"contents={text}", "--as", "alice"
+        )
         for options in ((), ("--json",)):
-            result = await run("query", "payments.statement", "--as", "bob", *options)
+            ask = ("query", "records.read", "collection=c", "sequence=1", "--as", "alice")
+            result = await run(*ask, *options)
             assert result.exit_code == 0
             assert is_safe(result.stdout)
-            assert (
-                json.loads(result.stdout.splitlines()[-1])
-                if options
-                else "\\x9b2J\\u202ey" in result.stdout
-            )
-        assert (
-            json.loads((await run("query", "payments.statement", "--as", "bob", "--json")).stdout)[
-                "result"
-            ][0]["memo"]
-            == memo
-        )
+            if options:
+                assert json.loads(result.stdout)["result"]["contents"] == text
+            else:
+                assert "\\x9b2J\\u202ey" in result.stdout
 
 
 async def test_an_error_that_repeats_what_was_typed_is_escaped(tmp_path: Path) -> None:

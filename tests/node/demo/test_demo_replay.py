@@ -94,7 +94,7 @@ def bank(monkeypatch: pytest.MonkeyPatch) -> Bank:
         assert identity == "member0"
         yield bank
 
-    monkeypatch.setattr(replay, "Client", SimpleNamespace(connect=connect))
+    monkeypatch.setattr("strongroom.node.demo.replay.Client", SimpleNamespace(connect=connect))
     return bank
 
 
