@@ -15,10 +15,11 @@ import structlog
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
 from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
-from strongroom.node.host.replay import restore_enclave, show_epochs
+from strongroom.node.host.replay import restore_enclave, show_epochs, stored_runs
 from strongroom.node.host.resources import Resources
-from strongroom.node.host.wiring import Wiring
+from strongroom.node.host.wiring import Resources, Wiring
 from strongroom.node.ledger.reading import stored_runs
 
 RANK_SECONDS = 5.0
@@ -64,18 +65,32 @@ class ProcessChange:
         if now - self._due_since < RANK_SECONDS * (own or 0) or self._pipeline.behind.is_set():
             return
         self._due_since = None
-        successor = await EnclaveClient.start(self._chip)
+        try:
+            successor = await EnclaveClient.start(self._chip)
+        except OSError as fault:  # no process, no memory: this one is well
+            self._not_now(str(fault))
+            return
         try:
             nonce = await self._learn(successor)
         except (Refusal, PeerFault) as fault:
-            log.warning("process.not_changed", reason=str(fault))
-            self._due_since = now + TRY_AGAIN_SECONDS
             await successor.stop()
+            self._not_now(str(fault))
+            return
+        except EnclaveGone as fault:
+            await successor.stop()
+            if self._enclave.closed.is_set():
+                raise
+            self._not_now(str(fault))
             return
         except BaseException:
             await successor.stop()
             raise
         await self._change(successor, nonce)
+
+    def _not_now(self, reason: str) -> None:
+        """Nothing was handed over: the process goes on, and the change is tried again later."""
+        log.warning("process.not_changed", reason=reason)
+        self._due_since = asyncio.get_running_loop().time() + TRY_AGAIN_SECONDS
 
     async def _learn(self, successor: EnclaveClient) -> bytes:
         """Everything that a quorum has anchored, and that it is the newest; the nonce for the

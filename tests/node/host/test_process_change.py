@@ -10,6 +10,8 @@ import pytest
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Epoch, Height
+from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
 from strongroom.node.host import enclave_replacement
 from strongroom.node.host.enclave_replacement import ProcessChange
@@ -65,6 +67,7 @@ class World:
             pid=1, pause=lambda: self.order.append("pause"), hand_over=self._hand_over
         )
         enclave.become = self._become
+        enclave.closed = self.closed = asyncio.Event()
         self.epochs: Any = SimpleNamespace(
             newest=SimpleNamespace(epoch=1),
             entries=lambda start: list(range(start, self.epochs.newest.epoch + 1)),
@@ -147,6 +150,40 @@ async def test_an_epoch_that_began_while_the_next_process_learned_is_shown_to_it
     world.epochs.newest.epoch = 3
     await world.change._change(successor, b"nonce")  # type: ignore[arg-type]
     assert successor.shown == [2, 3]
+
+
+@pytest.mark.parametrize("fault", [OSError("fork"), EnclaveGone("killed")])
+@pytest.mark.parametrize("own_is_gone", [False, True])
+async def test_a_successor_that_cannot_live_ends_nothing_and_another_is_tried_later(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, own_is_gone: bool
+) -> None:
+    """Memory for a second process may be wanting; the first one is well, unless it is gone
+    itself."""
+    world, successor = World(monkeypatch), Successor(12)
+    if own_is_gone:
+        world.closed.set()
+    begun: list[Path] = []
+
+    async def start(chip: Path) -> Successor:
+        begun.append(chip)
+        if isinstance(fault, OSError):
+            raise fault
+        return successor
+
+    async def learn(_: object) -> bytes:
+        raise fault
+
+    monkeypatch.setattr(EnclaveClient, "start", start)
+    monkeypatch.setattr(world.change, "_learn", learn)
+    if own_is_gone and isinstance(fault, EnclaveGone):
+        with pytest.raises(EnclaveGone):
+            await world.change.succeed(None)
+    else:
+        await world.change.succeed(None)
+        await world.change.succeed(None)
+    assert len(begun) == 1, "not at once"
+    assert successor.stopped == isinstance(fault, EnclaveGone)
+    assert world.order == []
 
 
 async def test_any_other_refusal_after_the_hand_over_ends_the_node_and_the_successor(
