@@ -189,7 +189,7 @@ scalars = st.one_of(
 
 
 @pytest.mark.parametrize("filling", [b"", b"\x00" * 600, b"\x91" * 600])
-def test_T72_sequences_nest_as_deep_as_is_allowed_and_no_deeper(filling: bytes) -> None:
+def test_T27_sequences_nest_as_deep_as_is_allowed_and_no_deeper(filling: bytes) -> None:
     """Whether bytes are counted or values looked at, whatever stands beside them."""
 
     def nested(depth: int) -> bytes:
@@ -204,7 +204,7 @@ def test_T72_sequences_nest_as_deep_as_is_allowed_and_no_deeper(filling: bytes) 
             decode(nested(depth))
 
 
-def test_T72_many_sequences_beside_each_other_are_not_deep() -> None:
+def test_T27_many_sequences_beside_each_other_are_not_deep() -> None:
     for data in (encode(((),) * 100), encode((((),),) * 1000)):
         assert encode(decode(data)) == data
 
