@@ -100,10 +100,12 @@ def _take(
 
 def _faults(caller: Caller, envelopes: list[bytes]) -> dict[int, RpcFault]:
     """Why some of these envelopes are not even ordered, by position."""
+    limit = caller.limits.envelope_bytes_max
     found = {
         at: fault
         for at, envelope in enumerate(envelopes)
-        if (fault := _fault(caller, envelope)) is not None
+        if (len(envelope) > limit or envelope.startswith(OPENING_HEAD))
+        and (fault := _fault(caller, envelope)) is not None
     }
     return {**caller.backend.screen(envelopes), **found}
 
