@@ -49,7 +49,10 @@ class Proofs:
 
     def above(self, kind: Kind, view: View) -> list[Certificate]:
         """Certificates of a kind in later views, newest first."""
-        views = sorted((at for held, at in self._held if held is kind and at > view), reverse=True)
+        # Asked several times a step, of a handful that are held: mostly there is nothing to sort.
+        views = [at for held, at in self._held if at > view and held is kind]
+        if len(views) > 1:
+            views.sort(reverse=True)
         return [self._held[kind, at] for at in views]
 
     @property

@@ -201,15 +201,16 @@ def _transfer(context: Context, to: Account, amount: int, source: str, memo: str
         raise ProgramError(
             "memo", f"a memo is one line of at most {MEMO_MAX} characters, no controls"
         )
-    origin = context.map(ACCOUNTS).get((context.identity, source))
+    accounts, balances = context.map(ACCOUNTS), context.map(BALANCES)
+    origin = accounts.get((context.identity, source))
     if origin is None and source:
         raise ProgramError("no such account", f"you have no account {source}")
-    held = NOTHING if origin is None else _balance_of(context, origin)
+    held = NOTHING if origin is None else balances.get(origin) or NOTHING
     if origin is None or held[0] < amount:
         raise ProgramError("insufficient", f"the balance is {held[0]}, {amount} is needed")
     target = _receiving(context, to)
     left = _enter(context, origin, held, -amount, target, memo)
-    arrived = _enter(context, target, _balance_of(context, target), amount, origin, memo)
+    arrived = _enter(context, target, balances.get(target) or NOTHING, amount, origin, memo)
     return arrived if target == origin else left
 
 

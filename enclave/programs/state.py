@@ -245,10 +245,11 @@ class State:
             OverflowError, ValueError: an integer beyond 64 bits or a lone surrogate was put, which
                 could not be sealed at the end of the block; nothing was noted, roll back.
         """
-        codec.encode([(key, changed._data.get(key)) for changed, key, _ in self._journal])
-        for changed, key, _ in self._journal:
+        journal = self._journal
+        codec.encode([(key, changed._data.get(key)) for changed, key, _ in journal])
+        for changed, key, _ in journal:
             changed._changed[key] = None
-        self._journal.clear()
+        journal.clear()
 
     def roll_back(self) -> None:
         """The transaction failed: as if it had not been."""

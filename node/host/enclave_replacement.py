@@ -17,9 +17,9 @@ from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
-from strongroom.node.host.replay import restore_enclave, show_epochs, stored_runs
+from strongroom.node.host.replay import restore_enclave, show_epochs
 from strongroom.node.host.resources import Resources
-from strongroom.node.host.wiring import Resources, Wiring
+from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
 
 RANK_SECONDS = 5.0

@@ -42,9 +42,9 @@ class Share:
             self.envelopes + envelopes <= self.envelopes_max and self.bytes + size <= self.bytes_max
         )
 
-    def hold(self, size: int) -> None:
-        """One more envelope is held."""
-        self.envelopes += 1
+    def hold(self, envelopes: int, size: int) -> None:
+        """So many more are held, of so many bytes together."""
+        self.envelopes += envelopes
         self.bytes += size
 
     def let_go(self, size: int) -> None:
@@ -83,12 +83,12 @@ class FairQueue:
         """An organisation's share; the node's own for who is not in the table."""
         return self._shares.get(name, self.own)
 
-    def append(self, share: Share, envelope: bytes) -> None:
-        """One more at the end of a share's queue."""
-        if not share.queue:
+    def extend(self, share: Share, envelopes: Sequence[bytes]) -> None:
+        """These at the end of a share's queue, in this order."""
+        if envelopes and not share.queue:
             self._turns.append(share)
-        share.queue.append(envelope)
-        self._length += 1
+        share.queue.extend(envelopes)
+        self._length += len(envelopes)
 
     def put_first(self, envelopes: Sequence[bytes]) -> None:
         """These leave before all others, in this order."""
@@ -124,17 +124,15 @@ class FairQueue:
         while turns and len(taken) < count_max:
             share = turns[0]
             queue = share.queue
-            alone = len(turns) == 1
-            if not alone and share.deficit < len(queue[0]):
+            alone, size = len(turns) == 1, len(queue[0])
+            if not alone and share.deficit < size:
                 share.deficit += share.weight * QUANTUM_BYTES
                 turns.rotate(-1)
                 continue
-            room -= len(queue[0]) + overhead
-            if room < 0 and taken:
+            room -= size + overhead
+            if taken and (room < 0 or bytes_max - room < least(len(taken) + 1)):
                 break
-            if taken and bytes_max - room < least(len(taken) + 1):
-                break
-            share.deficit = 0 if alone else share.deficit - len(queue[0])
+            share.deficit = 0 if alone else share.deficit - size
             taken.append(queue.popleft())
             if not queue:
                 share.deficit = 0

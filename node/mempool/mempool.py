@@ -115,12 +115,15 @@ class Mempool:
             )
         ids = [TransactionId(sha256(envelope).digest()) for envelope in envelopes]
         known, queue = self._known, self._queue
+        fresh = []
         for id, envelope in zip(ids, envelopes, strict=True):
             if id not in known:
                 known[id] = (len(envelope), share)
-                self._known_bytes += len(envelope)
-                share.hold(len(envelope))
-                queue.append(share, envelope)
+                fresh.append(envelope)
+        size = sum(map(len, fresh))
+        self._known_bytes += size
+        share.hold(len(fresh), size)
+        queue.extend(share, fresh)
         if queue:
             self._arrived.set()
             if len(queue) >= BATCH_ENVELOPES_GOAL:
@@ -134,7 +137,7 @@ class Mempool:
             if id not in self._known:
                 self._known[id] = (len(envelope), self._queue.own)
                 self._known_bytes += len(envelope)
-                self._queue.own.hold(len(envelope))
+                self._queue.own.hold(1, len(envelope))
 
     def batch_again(self, envelopes: list[bytes]) -> None:
         """Envelopes that the epoch before did not order: they go into the next batches, before all
@@ -152,6 +155,8 @@ class Mempool:
         """Let go of what took its place in a block: (id, code) of each; who had refused ones there
         pays for them."""
         known = self._known
+        if not known:
+            return
         refused: Counter[str] = Counter()
         for id, code in leaves:
             held = known.pop(id, None)

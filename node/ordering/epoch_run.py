@@ -204,14 +204,16 @@ class EpochRun:
         deadline = self.replica.deadline()
         if deadline is not None and deadline <= now:
             self.step(Tick(), turn, None)
-        overfull = self.around.backlog.overfull
-        if self._put_off is not None and not overfull:
+        backlog = self.around.backlog
+        if self._put_off is not None and not backlog.overfull:
             ask, self._put_off = self._put_off, None
             turn.rest += self._ask(ask)
+        if self.tail.deadline is None:  # mostly: nothing is over elsewhere
+            return
         if self.replica.ended:
             self.tail.end()
         final = self.replica.final.height
-        peer = self.tail.whom(final, self.around.reachable, now, overfull=overfull)
+        peer = self.tail.whom(final, self.around.reachable, now, overfull=backlog.overfull)
         if peer is not None:
             turn.rest.append(Tell(peer, RangeRequest(Height(final + 1))))
 

@@ -114,10 +114,12 @@ def _faults(caller: Caller, envelopes: list[bytes]) -> dict[int, RpcFault]:
     account = caller.account
     if account is not None:
         account.check()
+    limit = caller.limits.envelope_bytes_max
     found = {
         at: fault
         for at, envelope in enumerate(envelopes)
-        if (fault := _fault(caller, envelope)) is not None
+        if (len(envelope) > limit or envelope.startswith(OPENING_HEAD))
+        and (fault := _fault(caller, envelope)) is not None
     }
     faults = {**caller.backend.screen(envelopes), **found}
     forged = sum(fault.data.get("reason") in FORGED for fault in faults.values())

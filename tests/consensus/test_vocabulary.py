@@ -14,7 +14,7 @@ from strongroom.consensus.blocks import (
     decode_payload,
     encode_payload,
 )
-from strongroom.consensus.codec import decode, encode
+from strongroom.consensus.codec import DEPTH_MAX, Wire, decode, decode_fields, encode, fields
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import (
     CertificateMessage,
@@ -180,6 +180,81 @@ def test_a_record_with_one_byte_changed_is_refused_or_another_value(
 def test_T31_bytes_that_are_not_canonical_are_refused(data: bytes) -> None:
     with pytest.raises(NotCanonical):
         decode(data)
+
+
+SHAPES = {2: (int, bytes), 3: (int, str, bool), 5: (int, int, int, bytes, bytes)}
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.text(), st.binary(max_size=300)
+)
+
+
+@pytest.mark.parametrize("filling", [b"", b"\x00" * 600, b"\x91" * 600])
+def test_T27_sequences_nest_as_deep_as_is_allowed_and_no_deeper(filling: bytes) -> None:
+    """Whether bytes are counted or values looked at, whatever stands beside them."""
+
+    def nested(depth: int) -> bytes:
+        value: Wire = (filling,)
+        for _ in range(depth - 1):
+            value = (filling, value)
+        return encode(value)
+
+    assert encode(decode(nested(DEPTH_MAX))) == nested(DEPTH_MAX)
+    for depth in (DEPTH_MAX + 1, 400):
+        with pytest.raises(NotCanonical, match="sequences within sequences"):
+            decode(nested(depth))
+
+
+def test_T27_many_sequences_beside_each_other_are_not_deep() -> None:
+    for data in (encode(((),) * 100), encode((((),),) * 1000)):
+        assert encode(decode(data)) == data
+
+
+def fields_otherwise(data: bytes) -> Wire:
+    """What `decode_fields` says, by `decode` and `fields`."""
+    value = decode(data)
+    if type(value) is not tuple or len(value) not in SHAPES:
+        raise NotCanonical("of no known shape")
+    return fields(value, *SHAPES[len(value)], name="record")
+
+
+@given(
+    st.one_of(
+        st.lists(st.one_of(scalars, st.lists(scalars, max_size=2).map(tuple)), max_size=6)
+        .map(tuple)
+        .map(encode),
+        st.tuples(u64, st.binary(max_size=300)).map(encode),
+        st.tuples(u64, u64, u64, digests, signatures).map(encode),
+        st.tuples(st.just(b"\x92\xcd\x00\xff\xc4\x01"), st.binary(max_size=2)).map(b"".join),
+        st.binary(max_size=40),
+    )
+)
+def test_T31_fields_decoded_at_once_are_those_that_are_checked_one_by_one(data: bytes) -> None:
+    try:
+        expected = fields_otherwise(data)
+    except NotCanonical:
+        with pytest.raises(NotCanonical):
+            decode_fields(data, SHAPES, name="record")
+    else:
+        assert decode_fields(data, SHAPES, name="record") == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x92\x05\xc4\x00\xc0",  # trailing bytes
+        b"\x92\xcc\x05\xc4\x00",  # 5 in a longer form
+        b"\x92\x05\xc5\x00\x00",  # no bytes in a longer form
+        b"\xdc\x00\x02\x05\xc4\x00",  # a short sequence in a longer form
+        b"\x92\xc3\xc4\x00",  # true for a number
+        b"\x92\x05\x90",  # a sequence for bytes
+        b"\x91" * 2000,
+        b"\x80",
+    ],
+)
+def test_T31_bytes_that_are_no_canonical_fields_are_refused(data: bytes) -> None:
+    assert decode_fields(b"\x92\x05\xc4\x00", SHAPES, name="record") == (5, b"")
+    with pytest.raises(NotCanonical):
+        decode_fields(data, SHAPES, name="record")
 
 
 def test_T31_trailing_and_missing_bytes_are_refused_in_every_message() -> None:

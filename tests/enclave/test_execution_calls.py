@@ -114,6 +114,7 @@ NO_OUTCOME = "secrets and walls of the process, which no outcome depends on"
 ALLOWED = {
     ("consensus.codec", "decode", "RecursionError"): "far beyond DEPTH_MAX: refused either way",
     ("consensus.codec", "decode", "translate"): "of bytes: counts those that begin a sequence",
+    ("consensus.codec", "decode_fields", "RecursionError"): "what nests is refused either way",
     ("consensus.codec", "decode_value", "RecursionError"): "of results that this code has encoded",
     ("consensus.statements", "to_wire", "int"): ENUM,
     (

@@ -22,9 +22,9 @@ def named(name: str, count: int, size: int = 1000) -> list[bytes]:
 def test_a_modest_organisation_waits_for_one_turn_of_a_greedy_one_only() -> None:
     waiting = queue(greedy=1, modest=1)
     for envelope in named("g", 5_000):
-        waiting.append(waiting.share_of("greedy"), envelope)
+        waiting.extend(waiting.share_of("greedy"), [envelope])
     for envelope in named("m", 10):
-        waiting.append(waiting.share_of("modest"), envelope)
+        waiting.extend(waiting.share_of("modest"), [envelope])
     batches = [waiting.take(200, BATCH_BYTES_MAX, 5) for _ in range(2)]
     assert [one for batch in batches for one in batch if one[:1] == b"m"] == named("m", 10)
 
@@ -33,7 +33,7 @@ def test_turns_go_by_weight_in_bytes() -> None:
     waiting = queue(one=1, three=3)
     for name in ("one", "three"):
         for envelope in named(name[0], 3_000):
-            waiting.append(waiting.share_of(name), envelope)
+            waiting.extend(waiting.share_of(name), [envelope])
     taken = [waiting.take(100, BATCH_BYTES_MAX, 5) for _ in range(26)]
     counts = [sum(one[:1] == letter for batch in taken for one in batch) for letter in (b"o", b"t")]
     assert 2.5 < counts[1] / counts[0] < 3.5
@@ -42,8 +42,8 @@ def test_turns_go_by_weight_in_bytes() -> None:
 def test_each_organisation_leaves_in_its_own_order_and_nothing_is_lost() -> None:
     waiting = queue(a=1, b=2)
     for x, y in zip(named("a", 500, 700), named("b", 500, 1900), strict=True):
-        waiting.append(waiting.share_of("a"), x)
-        waiting.append(waiting.share_of("b"), y)
+        waiting.extend(waiting.share_of("a"), [x])
+        waiting.extend(waiting.share_of("b"), [y])
     taken: list[bytes] = []
     while waiting:
         batch = waiting.take(64, 100_000, 5)
@@ -57,8 +57,8 @@ def test_each_organisation_leaves_in_its_own_order_and_nothing_is_lost() -> None
 def test_what_the_epoch_before_left_goes_first() -> None:
     waiting = queue(a=1)
     for envelope in named("a", 5):
-        waiting.append(waiting.share_of("a"), envelope)
-    waiting.append(waiting.own, b"later")
+        waiting.extend(waiting.share_of("a"), [envelope])
+    waiting.extend(waiting.own, [b"later"])
     waiting.put_first(named("left", 3))
     assert waiting.take(100, BATCH_BYTES_MAX, 5)[:4] == [*named("left", 3), b"later"]
 
