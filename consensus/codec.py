@@ -68,8 +68,8 @@ def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
 def decode_fields(
     data: bytes, shapes: Mapping[int, tuple[type, ...]], *, name: str
 ) -> tuple[Any, ...]:
-    """Decode exactly one canonical tuple of scalars that fills `data`: what `decode` and `fields` do,
-    in one look at each item, for the hot path. Nothing in it nests.
+    """Decode exactly one canonical tuple of scalars that fills `data`: what `decode` and `fields`
+    do, in one look at each item, for the hot path. Nothing in it nests.
 
     Args:
         data: the bytes; whoever calls this has bounded them.

@@ -370,7 +370,7 @@ class Executor:
                 if call is None:
                     plaintext, claim = OPENED, b""
                 else:
-                    plaintext, claim = run(call, identity, id, keys.blinding)
+                    plaintext, claim = run(call, identity, id, keys.blinding, len(envelope))
                 sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
             except Refused as refused:
                 answers.refuse(id, refused.code)

@@ -19,11 +19,18 @@ from strongroom.enclave.formats.size_classes import ANSWER_SIZES, RESULT_SIZES
 from strongroom.enclave.programs.framework import Context, Operation, Program, ProgramError
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
-from strongroom.enclave.programs.state import BudgetExceeded, State
+from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
 
 STEPS_MAX = 20_000
 """Of one transaction: accesses to state and items scanned. A full `transfer_many` takes 10,000."""
 QUERY_STEPS_MAX = 50_000
+WRITES_PER_BYTE = 3
+"""Bytes of changes that a transaction may leave for each byte of its envelope, whatever others do:
+a payment leaves one. So no block's outcome outgrows what a message carries: it would end every
+host, at each replay anew (T11)."""
+WRITES_SHARED_MAX = 2 * 1024 * 1024
+"""Bytes beyond that which the transactions of one block may leave together, first come, first
+served: a thousand accounts take 100 KiB, whose labels take four."""
 ERROR_TEXT_BYTES_MAX = 100
 """Code and message together: what fails has a result of the smallest size class, like most that
 succeeds (T08, T09)."""
@@ -51,6 +58,8 @@ class Runner:
         programs = {roster.name: roster} | dict(programs)
         self.state = State([schema for program in programs.values() for schema in program.maps])
         self._measurements: frozenset[bytes] = frozenset()
+        self._shared = WRITES_SHARED_MAX
+        """What is left of it to the block at hand."""
         self._context = Context(self.state)
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
@@ -87,9 +96,15 @@ class Runner:
     def at(self, height: Height, time_ms: Milliseconds) -> None:
         """Programs see this height and block time from now on."""
         self._context.height, self._context.time_ms = height, time_ms
+        self._shared = WRITES_SHARED_MAX
 
     def run(
-        self, call: bytes, identity: bytes, id: bytes, blinding: Callable[[bytes], bytes]
+        self,
+        call: bytes,
+        identity: bytes,
+        id: bytes,
+        blinding: Callable[[bytes], bytes],
+        envelope_bytes: int,
     ) -> tuple[bytes, bytes]:
         """Execute one transaction: (plaintext of its result, claim digest or nothing).
 
@@ -111,7 +126,10 @@ class Runner:
                 raise ProgramError(
                     "result too large", f"{len(plaintext)} bytes, at most {RESULT_SIZES[-1] - 1}"
                 )
-            state.commit()
+            own = WRITES_PER_BYTE * envelope_bytes
+            over = state.commit(own + self._shared) - own
+            if over > 0:
+                self._shared -= over
         except OF_THIS_PROCESS:
             raise
         except Exception as error:
@@ -175,6 +193,8 @@ def _as_program_error(error: Exception) -> ProgramError:
             return ProgramError(
                 "budget exceeded", f"more than {STEPS_MAX} steps: do less at a time"
             )
+        case NoRoom():
+            return ProgramError("no room", "this block has taken enough changes: send it again")
         case _:
             return _INTERNAL
 

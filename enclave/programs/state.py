@@ -35,6 +35,11 @@ class BudgetExceeded(Exception):
     """The transaction took more steps than it may; the framework makes a program error of it."""
 
 
+class NoRoom(Exception):
+    """The transaction's changes are more than its block has room for; the framework makes a program
+    error of it."""
+
+
 class Meter:
     """Steps left to one transaction or query: one per access to state, and one per item scanned."""
 
@@ -238,18 +243,29 @@ class State:
         self.maps = {schema: OrderedMap(schema, self._journal, self.meter) for schema in ordered}
         self._named = {(schema.program, schema.name): self.maps[schema] for schema in ordered}
 
-    def commit(self) -> None:
-        """The transaction succeeded: its changes stand.
+    def commit(self, room: int | None = None) -> int:
+        """The transaction succeeded: its changes stand. Gives their bytes in the write set, or
+        somewhat more.
+
+        Args:
+            room: bytes that they may take; None: as many as they are.
 
         Raises:
+            NoRoom: they take more; nothing was noted, roll back.
             OverflowError, ValueError: an integer beyond 64 bits or a lone surrogate was put, which
                 could not be sealed at the end of the block; nothing was noted, roll back.
         """
         journal = self._journal
-        codec.encode([(key, changed._data.get(key)) for changed, key, _ in journal])
+        size = len(codec.encode([(key, changed._data.get(key)) for changed, key, _ in journal]))
+        if room is not None and size > room:  # what was put several times counts once
+            once = dict.fromkeys((changed, key) for changed, key, _ in journal)
+            size = len(codec.encode([(key, changed._data.get(key)) for changed, key in once]))
+            if size > room:
+                raise NoRoom
         for changed, key, _ in journal:
             changed._changed[key] = None
         journal.clear()
+        return size
 
     def roll_back(self) -> None:
         """The transaction failed: as if it had not been."""

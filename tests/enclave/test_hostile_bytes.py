@@ -1,5 +1,6 @@
 """No bytes whatever stop a block, and none tell anything from outside (T08, T09, T31)."""
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -18,8 +19,15 @@ from strongroom.consensus.blocks import (
 from strongroom.consensus.types import Sequence
 from strongroom.enclave.formats.envelope import head_of, transaction_id
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.formats.size_classes import CALL_SIZES, pad
+from strongroom.enclave.formats.size_classes import (
+    CALL_ENVELOPES,
+    CALL_SIZES,
+    RESULT_SIZES,
+    pad,
+    pad_write_set,
+)
 from strongroom.enclave.outside.client_sessions import ClientSession
+from strongroom.enclave.programs.runner import WRITES_PER_BYTE, WRITES_SHARED_MAX
 from strongroom.enclave.proofs.block_data import (
     ENVELOPE_BYTES_MEAN_MIN,
     SMALL_ENVELOPES_MAX,
@@ -69,13 +77,53 @@ def test_the_largest_outcome_of_a_block_fits_into_a_message() -> None:
     assert len(codec.encode(lines)) < codec.MESSAGE_BYTES_MAX // 4
 
 
+def test_T11_a_block_of_calls_that_change_much_makes_no_outcome_that_no_message_carries(
+    chain: Chain,
+) -> None:
+    """T11: four bytes of a label open an account of a hundred. 400 such calls, of one member, made an
+    outcome of 42 MB, which no host could read: all of them ended, at each replay anew. Payments
+    beside them have room whatever others do."""
+    payer, bulk = funded(chain), chain.session("member0")
+    labels = (f"{number:x}" for number in count())
+    calls = []
+    for _ in range(30):
+        accounts = [next(labels) for _ in range(1_000)]
+        calls.append(bulk.seal_call(chain.call("payments.open_many", accounts=accounts)))
+    payments = [pay(chain, payer) for _ in range(5)]
+    lanes = {0: [[envelope for _, envelope in calls]], 1: [payments]}
+    outcome = chain.commit_lanes(lanes)
+    assert codes(outcome) == ["executed"] * 35
+    answers = [
+        bulk.open_result(sequence, transaction_id(envelope), outcome.result_at(at))
+        for at, (sequence, envelope) in enumerate(calls)
+    ]
+    refused = [answer.code for answer in answers if not answer.ok]
+    assert answers[0].ok
+    assert refused
+    assert set(refused) == {"no room"}
+    size = chain.tip.batch_bytes
+    assert len(outcome.write_set) < WRITES_PER_BYTE * size + 2 * WRITES_SHARED_MAX
+    accounts = [next(labels) for _ in range(1_000)]
+    assert chain.do(bulk, "payments.open_many", accounts=accounts).ok, "the next block has room"
+
+
+def test_T11_the_largest_write_set_of_a_block_fits_into_a_message() -> None:
+    """Changes, and what each call of the smallest class has beside them: its session's window, its
+    result twice, its line."""
+    calls = BLOCK_BYTES_MAX // CALL_ENVELOPES[0]
+    changes = WRITES_PER_BYTE * BLOCK_BYTES_MAX + WRITES_SHARED_MAX
+    window, plaintext, line = 34 + 9 + 1024 // 8 + 3, 128, 32 + 1 + 40
+    written = pad_write_set(bytes(changes + calls * (window + plaintext)))
+    assert len(written) + calls * (RESULT_SIZES[0] + 16 + 3 + line) < codec.MESSAGE_BYTES_MAX
+
+
 @pytest.mark.parametrize(
-    ("count", "size", "void"), [(64, 128, False), (65, 2_079, True), (65, 2_080, False)]
+    ("envelopes", "size", "void"), [(64, 128, False), (65, 2_079, True), (65, 2_080, False)]
 )
 def test_a_batch_is_void_when_its_envelopes_are_too_small_on_the_whole(
-    count: int, size: int, void: bool
+    envelopes: int, size: int, void: bool
 ) -> None:
-    whole = make_batch(0, initial_cut(SHARED.tip.digest, 4)[0], bytes(size), count)
+    whole = make_batch(0, initial_cut(SHARED.tip.digest, 4)[0], bytes(size), envelopes)
     assert is_void(whole.header) == void
 
 
