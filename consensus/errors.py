@@ -3,8 +3,8 @@
 StrongroomError
 ├─ OperatorFault    configuration, keys, disk: fix it and restart       → exit code 2, one-line hint
 ├─ PeerFault        a peer broke a rule: drop, count, disconnect        → never leaves the driver
-├─ ClientFault      bad request, envelope or argument of a user         → JSON-RPC error -32000…-32099
-├─ AttestationError evidence does not meet the policy (reason code)     → no secret, no vote, no link
+├─ ClientFault      bad request, envelope or argument of a user         → JSON-RPC -32000…-32099
+├─ AttestationError evidence does not meet the policy (reason code)     → no secret, vote or link
 ├─ ReceiptInvalid   a receipt or ledger does not verify against the pin → exit code 1
 └─ InvariantBroken  our own bug: halt before anything wrong is signed   → crash, never caught
 

@@ -3,15 +3,15 @@
 Owns names and nothing else: it opens, reads and makes no file. No other module spells a name of
 this table.
 
-    DIR/service.json · ca.pem · genesis.bin                  what clients and nodes read
-    DIR/credential                                           what clients show at the nodes' doors, mode 0600
-    DIR/keys/NAME.json, NAME.seen                            identities, newest height that each has seen
-    DIR/platform/                                            the simulated manufacturer
+    DIR/service.json · ca.pem · genesis.bin              what clients and nodes read
+    DIR/credential                                       what clients show at a door, mode 0600
+    DIR/keys/NAME.json, NAME.seen                        identities, newest height seen
+    DIR/platform/                                        the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
-    DIR/nK/tls.key · tls.crt                                 its connection key (authorises nothing else)
-    DIR/nK/chip/                                             its simulated silicon
-    DIR/nK/sealed/                                           its enclave's sealed keys
-    DIR/nK/ledger/ · wal/ · index/ · snapshots/              storage (DESIGN §8)
+    DIR/nK/tls.key · tls.crt                             its connection key, nothing more
+    DIR/nK/chip/                                         its simulated silicon
+    DIR/nK/sealed/                                       its enclave's sealed keys
+    DIR/nK/ledger/ · wal/ · index/ · snapshots/          storage (DESIGN §8)
 """
 
 import re
@@ -20,6 +20,9 @@ from pathlib import Path
 
 DEFAULT_DIRECTORY = "strongroom-data"
 """Used when neither `--dir` nor STRONGROOM_DIR names a cluster's folder."""
+
+SEALED_STATE = "state"
+"""The enclave's sealed keys, in a node's `sealed/`."""
 
 _NODE_NAME = re.compile(r"n(\d{1,4})")
 

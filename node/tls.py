@@ -16,7 +16,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -29,6 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Digest
+from strongroom.enclave.attestation.certificates import PARSER_ERRORS
 
 _LIFETIME = timedelta(days=3652)
 """Ten years: the certificate is an envelope for a key, and the claims decide whether the key
@@ -118,7 +118,7 @@ def spki_digest(certificate: bytes) -> Digest:
         else:
             parsed = x509.load_der_x509_certificate(certificate)
         spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm) as fault:
+    except PARSER_ERRORS as fault:  # a peer shows what it likes; not all of them are ValueErrors
         raise CertificateInvalid(f"not a certificate: {fault}") from None
     return Digest(sha256(spki).digest())
 

@@ -13,8 +13,10 @@ import typer
 from scripts.fault_matrix.matrix import FAULTS, Row, run_matrix
 from scripts.fault_matrix.world import Shape
 
-from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded, run
 from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit
 from strongroom.node.terminal.teller import Teller
 
 DEFAULT = Shape()

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from strongroom.node.cli.common import ExitCode
+from strongroom.node.terminal.exits import ExitCode
 
 STEPS_MAX = 24
 """Of one game."""

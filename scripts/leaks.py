@@ -23,11 +23,13 @@ from scripts.leak_hunt.secrets_of_twins import Secrets, loud_twin, quiet_twin
 from scripts.leak_hunt.sightings import Sightings, collect
 from scripts.leak_hunt.twin import play, watched_cluster
 
-from strongroom.node.cli.common import ExitCode, JsonOption, emit, guarded, run
 from strongroom.node.cluster.cluster import Say, open_cluster
 from strongroom.node.cluster.creation import create
 from strongroom.node.cluster.plan import Plan
 from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit
 from strongroom.node.terminal.teller import Teller
 
 RUNS_MAX = 3

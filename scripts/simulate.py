@@ -19,7 +19,9 @@ from scripts.simulate_planted import choose, plant
 from scripts.simulate_seed import Less, Outcome, Shape, run_seed, shrink
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded
+from strongroom.node.terminal.commands import JsonOption, fail, guarded
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit
 from strongroom.node.terminal.teller import Teller
 
 SEEDS = 200

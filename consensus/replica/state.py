@@ -277,10 +277,10 @@ class ReplicaState:
             if epoch == self._epoch:
                 self._replay(record)
             elif epoch > self._epoch:
-                self.voting = False  # this epoch has ended here before, and what was said in it may be forgotten
-        if (
-            self._ahead is not None
-        ):  # only now: what the log says of those views is said again, nothing else
+                # This epoch has ended here before: what was said in it may be forgotten.
+                self.voting = False
+        # Only now: what the log says of those views is said again, nothing else.
+        if self._ahead is not None:
             self._promises.close(self._ahead.certificate.view)
             self.voting &= not self._tree.is_terminal(self._ahead.header)
         self.view = View(max(self.final_view, self._proofs.newest_view) + 1)

@@ -9,7 +9,8 @@ and policy are arguments, and nothing else is looked at.
 | report's form | length, version, signature-algorithm, signature-form, signing-key | T21 |
 | guest, in code | debug-allowed, migration-allowed, guest-policy, vmpl | T21 |
 | signing key | signing-key | T23 |
-| certificates | certificate-form, -algorithm, -name, -extension, -issuer, -signature, -extension, product | T28 |
+| chain | certificate-form, -algorithm, -name, -extension, -issuer | T28 |
+| its signatures | certificate-signature, certificate-extension, product | T28 |
 | root | root-unknown, signing-key | T28 |
 | revocation | certificate-revoked | T28 |
 | time | certificate-not-yet-valid, certificate-expired | T28 |
@@ -18,7 +19,7 @@ and policy are arguments, and nothing else is looked at.
 | firmware | product, tcb-floor (committed, launch, reported) | T22 |
 | code | measurement | T24 |
 | claims | claims-binding, then NotCanonical, nonce, chain, region | T20 |
-| operator | deployment-binding, then NotCanonical, operator-unknown, operator-signature, chip-unknown | T23 |
+| operator | deployment-binding, NotCanonical, operator-unknown, -signature, chip-unknown | T23 |
 
 The steps down to silicon are silicon.py's.
 """

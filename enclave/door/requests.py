@@ -176,8 +176,8 @@ class Op(IntEnum):
         "member.check_link",
         JUDGES | FOR_OTHERS,
     )
-    """(evidence, nonce, block time) → (node key, name, tls key, summary, judged): the peer's enclave,
-    verified."""
+    """(evidence, nonce, block time) → (node key, name, tls key, summary, judged): the peer's
+    enclave, verified."""
     SIGN_LINK = 12, ACTIVE, (NONCE, DIGEST), SIGNATURE, "member.sign_link"
     """(nonce, listener's tls key) → signature by the node key."""
     SIGN_BATCH = 13, ACTIVE, (DIGEST,), SIGNATURE, "member.sign_batch"

@@ -5,9 +5,11 @@ queries.py.
 
     CALL           (1, 1, epoch, session id, sequence, box)      box: AES-256-GCM of a padded Call
     OPENING        (1, 2, epoch, hybrid message)                 HPKE of a padded Opening
-    QUERY          (1, 3, epoch, hybrid message)                 HPKE of a padded SignedQuery; never ordered
-    SESSION_QUERY  (1, 4, epoch, session id, number, box)        box: AES-256-GCM of a padded Query; never ordered
-    PUBLIC         (1, 5, protected, payload, signature)         governance and nodes' own words: signed, never sealed
+    QUERY          (1, 3, epoch, hybrid message)                 HPKE of a padded SignedQuery
+    SESSION_QUERY  (1, 4, epoch, session id, number, box)        box: AES-256-GCM of a padded Query
+    PUBLIC         (1, 5, protected, payload, signature)         signed, never sealed
+
+Queries are never ordered. PUBLIC is governance and nodes' own words.
 
 All are canonical msgpack. A box's AAD, and a hybrid message's info, is: label ‖ 0 ‖ chain ‖ the
 envelope's bytes before the box; so version, kind, epoch, session, sequence and the box's length are

@@ -4,6 +4,7 @@ Owns how each record lies in the state (enclave/programs/governance.py declares 
 write sets, state digests and snapshots carry all of it. Decides nothing.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from strongroom.consensus import codec
@@ -38,6 +39,7 @@ from strongroom.enclave.programs.governance import (
     WRAPS,
 )
 from strongroom.enclave.programs.governance import governance as governance
+from strongroom.enclave.programs.state import SCAN_MAX
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
 _EPOCHS_SHOWN_MAX = 256
@@ -159,7 +161,7 @@ class Tables(Access):
     @property
     def policy(self) -> Policy:
         """What is demanded of enclaves."""
-        return Policy.from_wire(self.standing("policy"))
+        return _policy(self.get(STANDING, "policy"))
 
     def write_rules(self, rules: Rules) -> None:
         """Set what members govern, touching only what differs."""
@@ -224,6 +226,11 @@ class Tables(Access):
         """All that are not archived, by id."""
         return tuple(_proposal(id, record) for id, record in self.items(PROPOSALS))
 
+    def proposers_alive(self) -> list[bytes]:
+        """Who proposed what is not decided, or waits for its time: one key for each."""
+        alive = {str(status) for status in ProposalStatus if status.alive}
+        return [record[1] for _, record in self.items(PROPOSALS) if record[4] in alive]
+
     def write_proposal(self, one: Proposal) -> None:
         """Enter a proposal, or what is new of it."""
         times = (one.proposed_ms, one.decided_ms, one.activates_ms)
@@ -240,7 +247,9 @@ class Tables(Access):
 
     def ballots(self, id: str) -> dict[PublicKey, bool]:
         """The ballots of a proposal, by member's key."""
-        return {key: yes for (proposal, key), yes in self.items(BALLOTS) if proposal == id}
+        with self.uncounted():
+            found = self.map(BALLOTS).scan(prefix=(id,), limit=SCAN_MAX)
+        return {key: yes for (_, key), yes in found}
 
     # Offers.
 
@@ -266,6 +275,12 @@ class Tables(Access):
         """Forget all offers and who was ready for them."""
         self.clear(OFFERS)
         self.clear(READIES)
+
+
+@lru_cache(maxsize=4)
+def _policy(encoded: bytes) -> Policy:
+    """Read once, not at each word about it: it cannot change."""
+    return Policy.from_wire(codec.decode(encoded))
 
 
 def _node(node_key: PublicKey, record: tuple[Any, ...]) -> Node:

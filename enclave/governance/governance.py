@@ -8,7 +8,8 @@ elsewhere:
 | who | what | file |
 |---|---|---|
 | anyone | form and signature of a public transaction; who hears it | public.py; actions.py |
-| members | proposals, ballots; the table of changes | proposals.py; changes.py, arguments.py, rules.py |
+| members | proposals, ballots | proposals.py |
+| | the table of changes | changes.py, arguments.py, rules.py |
 | nodes | evidence; catching up, leaving, offences | admission.py; registry.py |
 | members of an epoch | offers, readies, the wish, the next epoch | succession.py |
 | everybody | who is suspended, who is wanted | roll.py |

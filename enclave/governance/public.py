@@ -6,9 +6,11 @@ the node key) and for the enclave that reads it. What an action does is proposal
 registry.py's, succession.py's.
 
     envelope   (1, 5, protected, payload, signature)
-    protected  (-8, kid, action)       -8: EdDSA (RFC 9053 §2.2); kid: the signer's Ed25519 public key
+    protected  (-8, kid, action)
     payload    fields of the action
     signed     label ‖ 0 ‖ chain ‖ (protected, payload)
+
+-8 is EdDSA (RFC 9053 §2.2), kid the signer's Ed25519 public key.
 
 Evidence of an offence proves itself: its kid and signature are empty.
 """
@@ -52,16 +54,18 @@ SHAPES: dict[str, tuple[type, ...]] = {
 }
 """Types of each action's fields:
 
-    propose   (nonce of 16 bytes, change, ((name, value), …))       by a member
-    ballot    (proposal id, proposal digest, yes)                    by a member
-    withdraw  (proposal id)                                          by its proposer
-    attest    (evidence, RPC address, peer address)                  by the node key in the evidence, as the rest
+    propose   (nonce of 16 bytes, change, ((name, value), …))     by a member
+    ballot    (proposal id, proposal digest, yes)                 by a member
+    withdraw  (proposal id)                                       by its proposer
+    attest    (evidence, RPC address, peer address)               by the node key in the evidence
     synced    (executed height, history root, epoch e+1, wrap key for it)
     leave     ()
     refresh   (current epoch)
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
-    evidence  (encoded evidence, consensus/equivocation.py)              by nobody
+    evidence  (encoded evidence, consensus/equivocation.py)       by nobody
+
+The others are signed by the node key too.
 """
 PROPOSAL_NONCE_SIZE = 16
 PROPOSAL_ID_SIZE = 16

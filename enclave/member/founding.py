@@ -2,9 +2,10 @@
 it (T29, T2A).
 
     every enclave   NodeKeys.fresh(), genesis_claims(…) → evidence over the constitution
-    the founder     found(constitution, everyone's evidence) → genesis, wraps      the validator of the lowest node key
-    every enclave   accept(genesis, wraps) → the epoch's secrets                   the founder as well
+    the founder     found(constitution, everyone's evidence) → genesis, wraps
+    every enclave   accept(genesis, wraps) → the epoch's secrets
 
+The founder is the validator of the lowest node key; it accepts its genesis like the others.
 Hosts carry the bytes between the enclaves and can only refuse to. The founder signs the genesis
 inside its enclave: otherwise a host could make a secret itself and publish its public key beside
 everybody's genuine evidence.

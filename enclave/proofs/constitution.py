@@ -52,7 +52,8 @@ class Constitution:
         for entries, name in lists:
             if len(entries) > CONSTITUTION_ENTRIES_MAX or list(entries) != sorted(set(entries)):  # type: ignore[type-var]
                 raise NotCanonical(
-                    f"constitution: {name} must be ascending, distinct, at most {CONSTITUTION_ENTRIES_MAX}"
+                    f"constitution: {name} must be ascending, distinct, "
+                    f"at most {CONSTITUTION_ENTRIES_MAX}"
                 )
         if len({key for _, key in self.members}) != len(self.members):
             raise NotCanonical("constitution: two members have one key")

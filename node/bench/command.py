@@ -12,8 +12,9 @@ from strongroom.node.bench.report import Document, lines_of, summary_of
 from strongroom.node.bench.run import OUTSTANDING_MAX, Load, measure
 from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
 from strongroom.node.bench.work import CONTENTS_MAX, PAYMENT_SIZES, Payments, Records, Work
-from strongroom.node.cli.common import ExitCode, JsonOption, fail, guarded, run
 from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.teller import Teller
 
 SECONDS = 10.0

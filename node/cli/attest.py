@@ -10,19 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import AttestationError
-from strongroom.node.cli.common import (
-    DEFAULT_DIR,
-    DirectoryOption,
-    ExitCode,
-    JsonOption,
-    emit,
-    existing_directory,
-    fail,
-    guarded,
-    run,
-    say,
-)
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, existing_directory
 from strongroom.node.client.errors import NotTrusted
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit, say
 
 if TYPE_CHECKING:
     from strongroom.node.evidence.live import Examined

@@ -10,22 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.node.cli import cluster_screen
-from strongroom.node.cli.common import (
-    DEFAULT_DIR,
-    DirectoryOption,
-    JsonOption,
-    emit,
-    fail,
-    guarded,
-    note,
-    run,
-    say,
-)
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.cluster.cluster import Cluster, open_cluster
 from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.cluster.plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
 from strongroom.node.machine.interrupts import cancelled_by_signals
 from strongroom.node.machine.log_files import follow_log, log_tail
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.printing import emit, note, say
 
 cluster_app = typer.Typer(
     name="cluster",

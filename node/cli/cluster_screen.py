@@ -12,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from strongroom.node.cli.common import say
 from strongroom.node.cluster.cluster import Cluster, endpoint_of
+from strongroom.node.terminal.printing import say
 from strongroom.node.terminal.tables import facts, table
 from strongroom.node.terminal.text import shown, shown_lines
 

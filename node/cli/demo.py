@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import ExitCode, JsonOption, emit, fail, guarded, run
 from strongroom.node.cluster.plan import DEFAULT_NODES
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
 from strongroom.node.demo.replay import opening_balances, replay
@@ -23,6 +22,9 @@ from strongroom.node.demo.table import (
     read_transfers,
 )
 from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit
 from strongroom.node.terminal.teller import StoryFails, Teller
 
 app = typer.Typer(add_completion=False)

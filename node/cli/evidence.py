@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.node.cli.common import ExitCode, JsonOption, emit, guarded, say
+from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit, say
 
 if TYPE_CHECKING:
     from strongroom.node.evidence.cases import PolicyFile

@@ -15,19 +15,14 @@ from strongroom.consensus.errors import ClientFault, ReceiptInvalid
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
-    ExitCode,
-    JsonOption,
     ask_passphrase,
-    emit,
     existing_directory,
-    fail,
-    guarded,
-    note,
     read_id,
-    run,
-    say,
 )
 from strongroom.node.cli.explorer_public import register
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit, note, say
 
 if TYPE_CHECKING:
     from strongroom.node.client.audit.reader import Reader

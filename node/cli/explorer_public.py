@@ -10,15 +10,9 @@ from typing import Any
 
 import typer
 
-from strongroom.node.cli.common import (
-    DEFAULT_DIR,
-    DirectoryOption,
-    JsonOption,
-    emit,
-    existing_directory,
-    guarded,
-    run,
-)
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, existing_directory
+from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.printing import emit
 
 
 def register(app: typer.Typer) -> None:

@@ -14,18 +14,10 @@ from typing import Any
 import typer
 
 from strongroom.consensus.errors import ReceiptInvalid, StrongroomError
-from strongroom.node.cli.common import (
-    INTERRUPTED,
-    ExitCode,
-    emit,
-    error_document,
-    exit_code_of,
-    fail,
-    has_emitted,
-    note,
-    warn,
-)
 from strongroom.node.client.errors import NotTrusted
+from strongroom.node.terminal.commands import fail
+from strongroom.node.terminal.exits import INTERRUPTED, ExitCode, error_document, exit_code_of
+from strongroom.node.terminal.printing import emit, has_emitted, note, warn
 
 
 class Fate:

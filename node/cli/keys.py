@@ -10,18 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import (
-    DEFAULT_DIR,
-    DirectoryOption,
-    JsonOption,
-    emit,
-    guarded,
-    note,
-    run,
-    say,
-)
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.client.identities import PASSPHRASE_VARIABLE, IdentityFile, KeyFolder
 from strongroom.node.layout import ClusterLayout
+from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.printing import emit, note, say
 
 keys_app = typer.Typer(
     name="keys", no_args_is_help=True, help="Identities: who calls, queries and votes."
@@ -97,10 +90,10 @@ def _bring(directory: Path, made: IdentityFile) -> None:
     """In the folder of a local cluster that runs, its first member brings the new identity onto the
     roster."""
     from strongroom.consensus.errors import StrongroomError
-    from strongroom.node.cli.common import note
     from strongroom.node.client.bringing import bring
     from strongroom.node.cluster.cluster import open_cluster
     from strongroom.node.cluster.plan import BRINGER
+    from strongroom.node.terminal.printing import note
 
     if not ClusterLayout(directory).service.is_file():
         return

@@ -18,24 +18,18 @@ from strongroom.node.cli.common import (
     DEFAULT_DIR,
     TIMEOUT_SECONDS,
     DirectoryOption,
-    ExitCode,
-    JsonOption,
     TimeoutOption,
     ask_passphrase,
-    emit,
     existing_directory,
-    fail,
-    guarded,
-    note,
-    run,
-    run_submission,
-    say,
 )
 from strongroom.node.cli.evidence import register as register_evidence
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.client.calls.replies import NUMBER_MAX
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run, run_submission
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit, note, say
 
 if TYPE_CHECKING:
     from strongroom.node.client.calls.calls import Done

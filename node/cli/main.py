@@ -69,7 +69,7 @@ def make_app(command: str | None = None) -> typer.Typer:
 
         Example: strongroom cluster up --detach
         """
-        from strongroom.node.cli.common import take_any_text
+        from strongroom.node.terminal.printing import take_any_text
 
         take_any_text()
 
@@ -88,7 +88,7 @@ def main() -> None:
     try:
         make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
     except KeyboardInterrupt:
-        from strongroom.node.cli.common import INTERRUPTED
+        from strongroom.node.terminal.exits import INTERRUPTED
 
         sys.exit(INTERRUPTED)
 

@@ -13,19 +13,13 @@ import typer
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import config as node_config
 from strongroom.node import tls
-from strongroom.node.cli.common import (
-    DEFAULT_DIR,
-    DirectoryOption,
-    JsonOption,
-    emit,
-    guarded,
-    note,
-    say,
-)
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.credentials import Credential
 from strongroom.node.layout import NodeLayout
 from strongroom.node.organisations import Organisation, Quota, organisation_lines
+from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.terminal.printing import emit, note, say
 
 node_app = typer.Typer(name="node", no_args_is_help=True, help="One node, on its own machine.")
 ConfigOption = Annotated[
@@ -108,10 +102,10 @@ def join(
     Example: strongroom node join n4 --operator bank4 --region zurich --rpc 127.0.0.1:7404 --peer
     127.0.0.1:7414
     """
-    from strongroom.node.cli.common import run as run_to_end
     from strongroom.node.cluster.cluster import open_cluster
     from strongroom.node.cluster.growth import peers_of
     from strongroom.node.membership.joining import prepare_joiner
+    from strongroom.node.terminal.commands import run as run_to_end
 
     cluster = open_cluster(directory)
     prepared = run_to_end(

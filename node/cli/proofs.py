@@ -17,16 +17,13 @@ from strongroom.node.cli.common import (
     DEFAULT_DIR,
     TIMEOUT_SECONDS,
     DirectoryOption,
-    ExitCode,
-    JsonOption,
     TimeoutOption,
-    emit,
     existing_directory,
-    guarded,
     read_id,
-    run,
-    say,
 )
+from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit, say
 
 PinOption = Annotated[
     str | None,

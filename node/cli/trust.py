@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, JsonOption, emit, guarded, say
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.layout import ClusterLayout
+from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.terminal.printing import emit, say
 
 if TYPE_CHECKING:
     from strongroom.enclave.sandbox.entering import Wall

@@ -7,10 +7,13 @@ key.
 | step | reasons, in order |
 |---|---|
 | message | too-large, malformed, encoding, header, critical-header, version, profile |
-| signature | malformed, algorithm, signature (by the key in the header, which is worth nothing yet) |
+| signature | malformed, algorithm, signature (by the key in the header, worth nothing yet) |
 | silicon | see snp.py |
-| key | key-binding (REPORT_DATA = SHA-256 of the key ‖ 32 zero bytes = kid; certificates, if any, are of that key) |
+| key | key-binding |
 | endorsement | see uvm.py, at the time of the check; then measurement |
+
+The key is bound if REPORT_DATA is its SHA-256 and 32 zero bytes, if that is also the kid, and if
+certificates, where there are any, are of that key.
 """
 
 from hashlib import sha256

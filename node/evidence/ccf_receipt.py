@@ -12,7 +12,7 @@ root that is signed.
 | ledger's key | certificate-form, algorithm, key-unknown, issuer |
 | proof | malformed, length, transaction, payload-binding |
 | receipt's signature | algorithm, signature |
-| time | not-yet-valid; not-yet-valid, expired (no certificate of the ledger's key at the receipt's time) |
+| time | not-yet-valid; then not-yet-valid, expired (of the ledger's certificates) |
 | statement | see statements.py; not-yet-valid, expired (at the receipt's time) |
 """
 

@@ -6,8 +6,10 @@ and the extension of a certificate (id-pe-cmw) that carries one of them.
 
 | step | reasons, in order |
 |---|---|
-| certificate, if one | encoding, too-large, certificate-form; not-yet-valid, expired (its signature is not looked at) |
+| certificate, if one | encoding, too-large, certificate-form; not-yet-valid, expired |
 | wrapper | malformed, encoding, too-large, claims |
+
+A certificate's signature is not looked at.
 """
 
 import re

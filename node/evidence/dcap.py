@@ -6,14 +6,16 @@ only choose the code.
 
 | step | reasons, in order |
 |---|---|
-| quote's form | too-large, length, version, algorithm, platform-identity, trailing-bytes, encoding |
+| form | too-large, length, version, algorithm, platform-identity, trailing-bytes, encoding |
 | guest, in code | debug, migration, attributes, platform-identity |
 | root | certificate-form, root-unknown, simulated |
-| collateral's form | too-large, malformed, encoding, collateral, root-unknown, certificate-chain |
+| collateral | too-large, malformed, encoding, collateral, root-unknown, certificate-chain |
 | time | not-yet-valid, expired |
-| dcap-qvl: chains, lists, documents, levels | revoked, certificate-chain, collateral, signature, firmware, … |
+| dcap-qvl | revoked, certificate-chain, collateral, signature, firmware, … |
 | demands | measurement, report-data |
 | status | good: UpToDate; conditional: the other known ones; else status-unknown |
+
+dcap-qvl judges chains, revocation lists, collateral documents and levels.
 """
 
 from types import ModuleType

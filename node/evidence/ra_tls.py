@@ -8,7 +8,7 @@ Owns the structure and the binding: certificate → key → claims → quote. Th
 | certificate | encoding, too-large, certificate-form, algorithm, certificate-chain, signature |
 | extension | certificate-form, malformed, encoding, profile |
 | binding | claims, key-binding (claims → key), claims-binding (quote → claims) |
-| quote | see dcap.py; without collateral there is no verdict, unless the quote refuses itself (debug) |
+| quote | see dcap.py; no verdict without collateral, but for debug |
 | time | not-yet-valid, expired (of the certificate itself) |
 """
 

@@ -7,7 +7,7 @@ by the same code.
 | step | reasons, in order |
 |---|---|
 | files | encoding, too-large, certificate-chain |
-| report, certificates, time, silicon | length … report-signature: the table in enclave/attestation/verifier.py |
+| report to silicon | length … report-signature, as in enclave/attestation/verifier.py |
 | profile | simulated |
 | demands | measurement, report-data |
 | bound files | claims-binding (runtime data), then those of uvm.py, measurement (endorsement) |

@@ -158,7 +158,8 @@ class Pipeline:
                 await self.execute(blocks, recorded.certificate, linger=True)
             except Refusal as refusal:
                 if self.behind.is_set():
-                    pass  # another process took over below these blocks: the follower executes what is recorded
+                    # Another process took over below these blocks: the follower executes them.
+                    pass
                 elif not isinstance(refusal, KeysNeeded):
                     raise
                 else:

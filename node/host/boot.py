@@ -17,7 +17,7 @@ from strongroom.enclave.primitives import random_bytes
 from strongroom.node import tls
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.membership.ceremony import SEALED_STATE
+from strongroom.node.layout import SEALED_STATE
 
 log = structlog.get_logger()
 

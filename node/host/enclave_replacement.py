@@ -16,8 +16,9 @@ from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
 from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
-from strongroom.node.host.replay import restore_enclave, show_epochs, stored_runs
+from strongroom.node.host.replay import restore_enclave, show_epochs
 from strongroom.node.host.wiring import Resources, Wiring
+from strongroom.node.ledger.reading import stored_runs
 
 RANK_SECONDS = 5.0
 """The member of index r begins this long times r after the change is due: no two change at a

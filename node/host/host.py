@@ -21,7 +21,6 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.messages import Head
 from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Epoch, Milliseconds, PublicKey, SignerIndex
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node import tls
@@ -35,16 +34,17 @@ from strongroom.node.host.execution_watch import ExecutionWatch, anchored_below,
 from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
 from strongroom.node.host.wiring import Hooks, Resources, Wiring
+from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.block_record import header_hash
 from strongroom.node.ledger.files import disk_faults, write_atomic
 from strongroom.node.ledger.lock import acquire_lock
+from strongroom.node.ledger.reading import transactions_of
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.descriptors import divide, raise_limit
 from strongroom.node.machine.listening import Listener
 from strongroom.node.machine.run_records import RunRecord
 from strongroom.node.membership.acquaintance import Acquaintance
-from strongroom.node.membership.ceremony import SEALED_STATE
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX
 from strongroom.node.network.peers import PeerAddress
@@ -403,8 +403,3 @@ def tell_of_execution(alarm: str) -> None:
 
 class _Stop(Exception):
     """The node was told to stop."""
-
-
-def transactions_of(outcome: bytes) -> list[tuple[bytes, int]]:
-    """(id, code) of an outcome record, for a block store that rebuilds its index."""
-    return Outcome.decode(outcome).ids_and_codes()

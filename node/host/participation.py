@@ -21,8 +21,8 @@ from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.trust.epochs import Ask, follow_epochs
 from strongroom.node.enclave_client.calls import Freshness
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
-from strongroom.node.host.replay import stored_runs
 from strongroom.node.host.wiring import Resources, Wiring
+from strongroom.node.ledger.reading import stored_runs
 from strongroom.node.ordering.driver import Driver, Hands
 from strongroom.node.ordering.effects import EpochsKnown, Fresh, LinkDown, LinkUp, OwnBatch, Proven
 from strongroom.node.ordering.participant import Participant

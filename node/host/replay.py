@@ -10,17 +10,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded
-from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.reading import block_at, header_at, outcome_at
+from strongroom.node.ledger.reading import APPLY_BLOCKS_MAX, APPLY_BYTES_MAX, header_at, outcome_at
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.ordering.log import read_log
@@ -28,20 +26,9 @@ from strongroom.node.ordering.start import ReplicaStart, newest_certified, start
 from strongroom.node.ordering.stored_past import StoredPast
 from strongroom.node.sync.snapshots import SnapshotFolder, Snapshots
 
-APPLY_BLOCKS_MAX = 128
-APPLY_BYTES_MAX = 16 * 1024 * 1024
 PROGRESS_BLOCKS = 10_000
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """Recorded final blocks of one epoch that end with one that has a certificate."""
-
-    blocks: tuple[tuple[Header, tuple[Batch, ...]], ...]
-    certificate: Certificate
-    """Of the last block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,17 +145,3 @@ def _portions(store: BlockStore, first: int, target: int) -> Iterator[tuple[int,
             start, size = end, 0
     if end > start:
         yield start, end
-
-
-def stored_runs(store: BlockStore, above: Height) -> Iterator[Run]:
-    """Recorded blocks above a height, cut into runs that end with a certificate.
-
-    None of them crosses an epoch: the last block of an epoch always has a certificate of its own.
-    """
-    blocks: list[tuple[Header, tuple[Batch, ...]]] = []
-    for height in range(above + 1, store.newest_block + 1):
-        block = StoredBlock.decode(block_at(store, height))
-        blocks.append((block.header, block.batches))
-        if block.certificate is not None:
-            yield Run(blocks=tuple(blocks), certificate=block.certificate)
-            blocks = []

@@ -1,8 +1,11 @@
 """The form of append-only files, how they are read, and what may be said of damage (DESIGN §8,
 PROTOCOL §5, T40).
 
-File:   magic 6 | purpose u8 | first number u64 | marker 4 | CRC32C u32 of all before it     (big-endian)
-Record: marker 4 | length u32 of type and payload | CRC32C u32 of length, type and payload | type u8 | payload
+File:   magic 6 | purpose u8 | first number u64 | marker 4 | CRC32C u32
+Record: marker 4 | length u32 | CRC32C u32 | type u8 | payload
+
+Big-endian. A file's CRC is of all before it; a record's length is of type and payload, its CRC of
+length, type and payload.
 
 The marker is drawn at random for each file, so that intact records behind damage are found by one
 search, and no client can write bytes into a payload that look like a record. The top bit of a

@@ -1,12 +1,32 @@
-"""What is recorded of a height, or a fault that names the folder: blocks, headers, outcomes.
+"""What is recorded of a height, or a fault that names the folder: blocks, headers, outcomes; and
+recorded blocks in the runs in which they are executed.
 
 Reads; sends, signs and decides nothing.
 """
 
-from strongroom.consensus.blocks import Header
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.consensus.statements import Certificate
+from strongroom.consensus.types import Height
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.store import BlockStore
+
+APPLY_BLOCKS_MAX = 128
+APPLY_BYTES_MAX = 16 * 1024 * 1024
+"""Of recorded outcomes that an enclave is given at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Recorded final blocks of one epoch that end with one that has a certificate."""
+
+    blocks: tuple[tuple[Header, tuple[Batch, ...]], ...]
+    certificate: Certificate
+    """Of the last block."""
 
 
 def outcome_at(store: BlockStore, height: int) -> bytes:
@@ -36,3 +56,22 @@ def block_at(store: BlockStore, height: int) -> bytes:
 def header_at(store: BlockStore, height: int) -> Header:
     """A recorded final header."""
     return header_and_certificate(block_at(store, height))[0]
+
+
+def stored_runs(store: BlockStore, above: Height) -> Iterator[Run]:
+    """Recorded blocks above a height, cut into runs that end with a certificate.
+
+    None of them crosses an epoch: the last block of an epoch always has a certificate of its own.
+    """
+    blocks: list[tuple[Header, tuple[Batch, ...]]] = []
+    for height in range(above + 1, store.newest_block + 1):
+        block = StoredBlock.decode(block_at(store, height))
+        blocks.append((block.header, block.batches))
+        if block.certificate is not None:
+            yield Run(blocks=tuple(blocks), certificate=block.certificate)
+            blocks = []
+
+
+def transactions_of(outcome: bytes) -> list[tuple[bytes, int]]:
+    """(id, code) of an outcome record, for a block store that rebuilds its index."""
+    return Outcome.decode(outcome).ids_and_codes()

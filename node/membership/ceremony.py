@@ -25,13 +25,11 @@ from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.enclave.proofs.genesis import Constitution, pin_of, verify_genesis
 from strongroom.node import tls
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.layout import ClusterLayout, NodeLayout
+from strongroom.node.layout import SEALED_STATE, ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
 
 EVIDENCE_AGE_MAX_MS = Milliseconds(24 * 3600 * 1000)
-SEALED_STATE = "state"
-"""File name inside a node's `sealed/`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical, OperatorFault
-from strongroom.consensus.types import Height, PublicKey
+from strongroom.consensus.types import PublicKey
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
@@ -29,10 +30,9 @@ from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
 from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
-from strongroom.node.layout import ClusterLayout, NodeLayout
+from strongroom.node.layout import SEALED_STATE, ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
-from strongroom.node.membership.ceremony import SEALED_STATE
 from strongroom.node.organisations import NOBODY, DoorPolicy
 from strongroom.node.rpc import probe
 
@@ -193,7 +193,9 @@ class Introduction:
 
     async def _submit(self, door: Address) -> None:
         info = await self._ask(door, "service_info")
-        height = Height(int(info["executed"]))
+        height: object = info["executed"]
+        if type(height) is not int:
+            raise NotCanonical("the door says no height that it has executed")
         shown = await self._ask(door, "ledger_header", height)
         header = Header.decode(b64decode(shown["header"]))
         envelope = await self._enclave.attest(
@@ -201,7 +203,7 @@ class Introduction:
         )
         await self._ask(door, "ledger_submit", b64encode(envelope).decode(), "none")
 
-    async def _ask(self, door: Address, method: str, *parameters: object) -> dict[str, str]:
+    async def _ask(self, door: Address, method: str, *parameters: object) -> dict[str, Any]:
         ask = partial(probe.ask, seconds=ASK_SECONDS, credential=self._credential)
         answer = await asyncio.to_thread(ask, door, self._context, method, *parameters)
         if not isinstance(answer, dict):

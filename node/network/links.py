@@ -208,6 +208,8 @@ class Links:
         except (StrongroomError, ConnectionError, TimeoutError) as error:
             log.info("link.refused", side="listener", reason=str(error) or type(error).__name__)
             wire.close()
+        except Exception as error:
+            self._contain(error, wire)
         finally:
             self._handshakes -= 1
 
@@ -250,8 +252,16 @@ class Links:
                 self._undialled[key] = (address, reason)
             wire.close()
             return False
+        except Exception as error:
+            self._contain(error, wire)
+            return False
         self._undialled.pop(key, None)
         return True
+
+    def _contain(self, error: Exception, wire: Wire) -> None:
+        """A bug of ours that the other side's bytes lead to costs its link, not this node (T31)."""
+        log.error("link.unforeseen", error=type(error).__name__, exc_info=True)
+        wire.close()
 
     def _establish(self, peer: CheckedPeer, wire: Wire) -> None:
         clock = asyncio.get_running_loop().time

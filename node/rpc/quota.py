@@ -72,17 +72,23 @@ class Account:
             (sized, size, "bytes per second"),
             (refused, 1, "refused envelopes per second"),
         ):
-            seconds = bucket.wait_seconds(tokens)
-            if seconds > 0:
-                raise Overloaded(
-                    f"this organisation's quota of {what} is used up: nothing was taken, try again",
-                    retry_after_ms=max(RETRY_MS_MIN, min(RETRY_MS_MAX, math.ceil(seconds * 1000))),
-                )
+            _check(bucket, tokens, what)
         counted.take(envelopes)
         sized.take(size)
 
+    def check(self) -> None:
+        """Before its envelopes are looked at, which costs time as well.
+
+        Raises:
+            Overloaded: too much of what was submitted was refused.
+        """
+        buckets = self._made()
+        if buckets is not None:
+            _check(buckets[2], 1, "refused envelopes per second")
+
     def penalise(self, refusals: int) -> None:
-        """So many of its envelopes took room on the ledger and were refused there."""
+        """So many of its envelopes took room on the ledger and were refused there, or were none
+        that could ever be executed."""
         buckets = self._made()
         if buckets is not None:
             buckets[2].wait_seconds(0)
@@ -103,3 +109,12 @@ class Account:
                 ),
             )
         return self._buckets
+
+
+def _check(bucket: Bucket, tokens: float, what: str) -> None:
+    seconds = bucket.wait_seconds(tokens)
+    if seconds > 0:
+        raise Overloaded(
+            f"this organisation's quota of {what} is used up: nothing was taken, try again",
+            retry_after_ms=max(RETRY_MS_MIN, min(RETRY_MS_MAX, math.ceil(seconds * 1000))),
+        )

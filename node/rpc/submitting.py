@@ -30,6 +30,8 @@ OPENING_HEAD = bytes((0x94, VERSION, OPENING))
 RECEIPT_RECHECK_SECONDS = 1.0
 """A receipt is looked for at every executed height, and at least this often."""
 OUT_OF_ORDER_RETRY_MS = 50
+FORGED = frozenset({Code.MALFORMED.text, Code.DOES_NOT_OPEN.text})
+"""Reasons for which an envelope is refused at the door whatever epoch, session or node it meets."""
 
 
 async def submit(caller: Caller, envelope: bytes, wait: str) -> Document:
@@ -101,13 +103,27 @@ def _take(
 
 
 def _faults(caller: Caller, envelopes: list[bytes]) -> dict[int, RpcFault]:
-    """Why some of these envelopes are not even ordered, by position."""
+    """Why some of these envelopes are not even ordered, by position.
+
+    What no honest client makes costs its credential here as it would on the ledger: a signature
+    that does not verify takes the node as long.
+
+    Raises:
+        Overloaded: too much of what was submitted was refused.
+    """
+    account = caller.account
+    if account is not None:
+        account.check()
     found = {
         at: fault
         for at, envelope in enumerate(envelopes)
         if (fault := _fault(caller, envelope)) is not None
     }
-    return {**caller.backend.screen(envelopes), **found}
+    faults = {**caller.backend.screen(envelopes), **found}
+    forged = sum(fault.data.get("reason") in FORGED for fault in faults.values())
+    if account is not None and forged:
+        account.penalise(forged)
+    return faults
 
 
 def _raise_if_behind(faults: dict[int, RpcFault]) -> None:

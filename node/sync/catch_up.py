@@ -6,7 +6,10 @@ and the node's own ledger is read through `Chain`. follower.py carries the effec
 heights move on their own, each by what the chain shows and never by a distance that somebody
 guessed:
 
-    confirmed ≤ applied ≤ recorded        enclave: certified · enclave: provisional · disk: proven by an anchor
+    confirmed ≤ applied ≤ recorded
+
+The enclave holds as certified what is confirmed, as provisional what is applied; recorded is what
+lies on disk, proven by an anchor.
 
 Every stored header is final, so the history root that it anchors proves outcomes before the enclave
 sees any of them: no word of a peer can make APPLY or CONFIRM be refused (T34). Looking for a

@@ -24,9 +24,14 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import EpochUnknown, KeysNeeded, Refusal
 from strongroom.node.execution.pipeline import Pipeline
-from strongroom.node.host.replay import APPLY_BYTES_MAX, stored_runs
 from strongroom.node.ledger.block_record import header_and_certificate
-from strongroom.node.ledger.reading import block_at, header_at, outcome_at
+from strongroom.node.ledger.reading import (
+    APPLY_BYTES_MAX,
+    block_at,
+    header_at,
+    outcome_at,
+    stored_runs,
+)
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wishes import next_epoch, read_wish
 from strongroom.node.network.links import Links

@@ -18,9 +18,9 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.formats.envelope import PUBLIC, read_envelope
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.cluster.cluster import Cluster
-from strongroom.node.host.host import transactions_of
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.reading import transactions_of
 from strongroom.node.ledger.store import BlockStore
 
 TIMED_REQUESTS = frozenset(

@@ -58,9 +58,7 @@ def test_R15_two_notarised_two_finalised_or_nullified_and_finalised_prove_a_lie(
         assert liar(votes(cluster, one, two), cluster) == 2
 
 
-def test_R15_notarise_and_nullify_by_one_member_is_legal_and_so_is_all_that_may_follow_from_honesty() -> (
-    None
-):
+def test_R15_notarise_and_nullify_by_one_member_is_legal_as_is_all_that_honesty_allows() -> None:
     cluster = Cluster()
     for one, two in (
         ((N, ONE), (X, NO_DIGEST)),

@@ -99,9 +99,7 @@ def test_guard_closed_views_end_with_the_one_that_is_named() -> None:
         promises.check(statement(kind, view=6))
 
 
-def test_guard_a_view_that_is_final_or_closed_is_not_silent_though_nothing_is_remembered_of_it() -> (
-    None
-):
+def test_guard_a_final_or_closed_view_is_not_silent_though_nothing_is_remembered_of_it() -> None:
     promises = SafetyRules(Epoch(0))
     promises.forget_below(View(5))
     promises.close(View(7))

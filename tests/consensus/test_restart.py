@@ -125,9 +125,7 @@ def test_a_log_that_contradicts_itself_is_refused() -> None:
         )
 
 
-def test_a_block_store_that_was_cut_back_is_filled_again_from_the_final_certificate_in_the_log() -> (
-    None
-):
+def test_a_block_store_that_was_cut_back_is_filled_from_the_final_certificate_in_the_log() -> None:
     bench = follower()
     cluster = bench.cluster
     batch = cluster.batch(lane=1)
@@ -148,9 +146,7 @@ def test_a_block_store_that_was_cut_back_is_filled_again_from_the_final_certific
     assert not any(isinstance(record, FinalRecord) for record in replica.log_records())
 
 
-def test_views_up_to_a_final_record_above_the_block_store_are_closed_because_their_promises_may_be_gone() -> (
-    None
-):
+def test_views_up_to_a_final_record_above_the_block_store_are_closed() -> None:
     """X(1) was said, became settled and left the log; then the store lost its end: F(1) must not
     follow."""
     bench = follower()

@@ -183,9 +183,7 @@ def test_R1_R15_a_forged_first_vote_is_no_evidence_against_its_signer() -> None:
     assert digests_of(bench.hear(N, 1, signer, three).evidence) == [(two, three)]
 
 
-def test_R1_R15_nullify_and_finalise_of_one_view_are_evidence_and_notarise_and_nullify_are_not() -> (
-    None
-):
+def test_R1_R15_nullify_and_finalise_of_a_view_are_evidence_and_notarise_and_nullify_not() -> None:
     bench = follower()
     signer = others(bench)[0]
     digest = Digest(b"1" * 32)

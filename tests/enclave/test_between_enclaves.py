@@ -50,7 +50,7 @@ def test_T20_an_enclave_that_meets_the_policy_and_was_not_admitted_opens_no_link
     )
 
 
-def test_T20_T42_an_admitted_node_opens_a_link_with_the_keys_that_it_was_admitted_with_and_no_others() -> (
+def test_T20_T42_an_admitted_node_opens_a_link_with_the_keys_of_its_admission_and_no_others() -> (
     None
 ):
     world = World()
@@ -142,9 +142,7 @@ def test_an_offer_is_made_anew_for_other_recipients() -> None:
 # --- what a block may need ------------------------------------------------------------------------
 
 
-def test_a_block_that_may_hold_calls_of_the_epoch_before_is_executed_with_its_secret_or_not_at_all() -> (
-    None
-):
+def test_a_block_with_calls_of_the_epoch_before_is_executed_with_its_secret_or_not_at_all() -> None:
     world = World()
     session, opening = world.open("alice")
     world.commit(opening)

@@ -292,9 +292,7 @@ def test_a_successor_of_a_process_in_doubt_is_in_doubt() -> None:
     assert on_disk(world, heir) == [0, 1]
 
 
-def test_P10_a_successor_that_knows_of_a_graces_end_keeps_nothing_that_its_predecessor_still_had() -> (
-    None
-):
+def test_P10_a_successor_that_knows_of_a_graces_end_keeps_nothing_of_its_predecessor() -> None:
     """It does not end the node over it, as it once did: it forgets, and says that its own heap had
     the secret."""
     world, _ = rotated()

@@ -26,8 +26,7 @@ from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.node import tls
 from strongroom.node.client import Client
 from strongroom.node.cluster.cluster import Cluster
-from strongroom.node.layout import NodeLayout
-from strongroom.node.membership.ceremony import SEALED_STATE
+from strongroom.node.layout import SEALED_STATE, NodeLayout
 
 pytestmark = pytest.mark.processes
 

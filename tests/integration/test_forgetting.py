@@ -24,7 +24,7 @@ from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node.client import Client
 from strongroom.node.cluster.cluster import Cluster
-from strongroom.node.membership.ceremony import SEALED_STATE
+from strongroom.node.layout import SEALED_STATE
 from strongroom.node.rpc.probe import NoAnswer
 
 pytestmark = [

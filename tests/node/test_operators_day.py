@@ -115,8 +115,8 @@ def test_a_host_imports_nothing_that_lies_in_the_users_folder(
 
     monkeypatch.setattr("strongroom.node.cluster.node_process.spawn", spawn)
     at = config.NodeConfig(
-        name="n0", directory=node, genesis=tmp_path / "g", rpc=Address("127.0.0.1", 9), peer=Address("127.0.0.1", 10),
-        peers=(),
+        name="n0", directory=node, genesis=tmp_path / "g",
+        rpc=Address("127.0.0.1", 9), peer=Address("127.0.0.1", 10), peers=(),
     )  # fmt: skip
     (node / "node.toml").write_text(config.dumps(at, base=node))
     from strongroom.node.layout import NodeLayout

@@ -118,3 +118,28 @@ def test_a_missing_or_foreign_key_is_an_operators_fault(
         tls.client_context(tmp_path / "none.pem")
     with pytest.raises(tls.CertificateInvalid):
         tls.spki_digest(b"not a certificate")
+
+
+def of_version(version: int, certificate: bytes) -> bytes:
+    """The certificate, its version changed: DER of [0] INTEGER."""
+    der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
+    before = bytes.fromhex("a003020102")
+    assert der.count(before) == 1
+    return der.replace(before, bytes.fromhex("a0030201") + bytes((version,)))
+
+
+async def test_T31_a_certificate_that_tls_takes_and_the_parser_does_not_is_an_invalid_one(
+    tmp_path: Path,
+) -> None:
+    """T31: it is shown by whoever is dialled. The parser raises what is no ValueError, and every
+    node that dialled the liar ended."""
+    identity = tls.make_certificate("n9")
+    shown = of_version(3, identity.certificate)
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    certificate.write_text(ssl.DER_cert_to_PEM_cert(shown))
+    key.write_bytes(identity.key)
+    async with serving(certificate, key) as port:
+        _, seen = await dial(port, tls.dial_context())
+    assert seen == shown
+    with pytest.raises(tls.CertificateInvalid):
+        tls.spki_digest(seen)

@@ -595,7 +595,8 @@ def test_the_enclaves_own_tests_pass_behind_the_walls() -> None:
         file for file in sorted(folder.glob("test_*.py")) if file.name != "test_resting.py"
     )  # reads /proc
     files = [*own, *attestation]
-    outside = "not tree_head_vectors and not simulated_root_that_is_not_pinned"  # reads a file; makes a manufacturer
+    # The first reads a file, the second makes a manufacturer.
+    outside = "not tree_head_vectors and not simulated_root_that_is_not_pinned"
     command = [
         sys.executable,
         "-m",

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,19 @@ def test_setup_without_a_usable_python_says_what_to_do_and_leaves_nothing(tmp_pa
 def test_setup_that_cannot_install_shows_the_log_and_leaves_no_half_made_environment(
     tmp_path: Path,
 ) -> None:
+    """With a Python that has pip and no ensurepip, as Debian ships it: unpacking pip for one test
+    would take longer than all else here."""
     setup = fresh_clone(tmp_path / "clone")
     (tmp_path / "clone" / "pyproject.toml").write_text(
         '[project]\nname = "x"\nversion = "not a version"\n'
     )
-    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_RETRIES": "0"}
+    python = tmp_path / "python"
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in "-m venv --without-pip "*) ;; "-m venv "*) exit 1 ;; esac\n'
+        f'exec "{sys.executable}" "$@"\n'
+    )
+    python.chmod(0o755)
+    environment = {**os.environ, "PYTHON": str(python), "PIP_NO_INDEX": "1", "PIP_RETRIES": "0"}
     done = subprocess.run(
         [str(setup)], env=environment, capture_output=True, text=True, check=False
     )

@@ -126,8 +126,8 @@ def try_bug(bug: Bug, *, seeds_max: int = SEEDS_MAX) -> Finding:
         if last["by"]:
             return Finding(bug.name, True, int(last["seeds"]), str(last["by"]))
         tests = run(
-            "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", "-m", "not long", "tests/consensus",
-            "tests/node/ordering", "tests/simulation",
+            "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", "-m", "not long",
+            "tests/consensus", "tests/node/ordering", "tests/simulation",
             "--deselect", "tests/simulation/test_chaos.py::test_seeds_are_safe_and_live",
             "--ignore", "tests/simulation/test_planted.py",
         )  # fmt: skip

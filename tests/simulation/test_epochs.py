@@ -317,9 +317,7 @@ def test_those_who_leave_may_be_all_who_know_the_epoch_that_began() -> None:
     assert {node for node, said in scene.said if said.epoch == 1} == {1}
 
 
-def test_row_25_a_node_that_lost_its_log_says_nothing_until_its_refresh_has_opened_a_new_epoch() -> (
-    None
-):
+def test_row_25_a_node_that_lost_its_log_says_nothing_until_its_refresh_opens_an_epoch() -> None:
     scene = Scene(4)
     scene.start()
     scene.load(30, every=0.05)
@@ -444,9 +442,7 @@ def test_a_damaged_store_is_filled_again_and_contradicts_nothing() -> None:
         assert not scene.alarms()
 
 
-def test_R16_a_store_that_was_cut_back_over_an_epochs_end_does_not_vote_in_the_old_epoch_again() -> (
-    None
-):
+def test_R16_a_store_cut_back_over_an_epochs_end_does_not_vote_in_the_old_epoch_again() -> None:
     scene = Scene(4)
     scene.start()
     scene.load(30, every=0.05)
@@ -462,9 +458,7 @@ def test_R16_a_store_that_was_cut_back_over_an_epochs_end_does_not_vote_in_the_o
     assert {said.epoch for node, said in scene.said[before:] if node == 2} <= {1}
 
 
-def test_R16_the_new_epochs_log_says_that_the_old_one_is_over_before_anything_else_is_said_in_it() -> (
-    None
-):
+def test_R16_the_new_epochs_log_says_first_that_the_old_one_is_over() -> None:
     scene = Scene(4)
     scene.start()
     scene.load(5, every=0.05)

@@ -16,7 +16,7 @@ from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import SignerIndex
 
 
-def test_row_40_idle_for_an_hour_makes_no_block_and_no_timer_and_then_one_transaction_is_final_soon() -> (
+def test_row_40_idle_for_an_hour_makes_no_block_and_no_timer_then_a_transaction_is_final_soon() -> (
     None
 ):
     scene = Scene(4)

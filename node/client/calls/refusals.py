@@ -1,12 +1,13 @@
 """What becomes of a call that was ordered and refused before a program ran (DESIGN §5, "Grace").
 
-    duplicate                       it was executed before: ask where, and open that result
-    unknown session                 the same envelope again, for a host can replay a refused one once the opening stands
-    outside the window,             this envelope can never be executed: once f+1 nodes say so, hence an honest one, the
-    does not open                   call is sealed anew, under a new id
-    wrong epoch, at the front       likewise, but only once f+1 nodes have executed past its epoch (an opening) or past
-    door or in a block              the grace after it (a call): one that came too early could be replayed in its time
-    anything else                   the caller's to know, once f+1 nodes say so; until then its fate is open
+    duplicate             it was executed before: ask where, and open that result
+    unknown session       the same envelope again: a host can replay a refused one after the opening
+    outside the window,   this envelope can never be executed: once f+1 nodes say so, hence an
+    does not open         honest one, the call is sealed anew, under a new id
+    wrong epoch           likewise, but only once f+1 nodes have executed past its epoch (of an
+                          opening) or past the grace after it (of a call): one that came too early
+                          could be replayed in its time
+    anything else         the caller's to know, once f+1 nodes say so; until then its fate is open
 
 One node's word ends nothing and seals nothing anew: it could hide an execution, so that a payment
 is told as refused, or made twice. Nor does a receipt of the refusal: an executed envelope that its

@@ -30,7 +30,11 @@ from strongroom.enclave.attestation.verifier import VerifiedEnclave, describe
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import GUEST_POLICY, SimulatedChip
 
-P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
+P384_ORDER = int(
+    "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+    "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+    16,
+)
 
 
 def refused(evidence: bytes, **changes: Any) -> str:

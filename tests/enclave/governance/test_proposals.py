@@ -1,5 +1,7 @@
 """Proposals and ballots: who may, what counts, when it takes effect (T43, T44)."""
 
+from typing import Any
+
 import pytest
 from tests.enclave.fixtures import key_named
 from tests.enclave.governance.world import World, split
@@ -213,3 +215,32 @@ def test_a_change_of_roles_and_limits_takes_effect_in_time() -> None:
     assert world.governance.limits["grace_ms"] == 5
     world.decide("revoke", **role)
     assert tuple(role.values()) not in world.governance.roles
+
+
+def test_T11_a_member_with_many_open_proposals_makes_no_word_of_it_cost_as_much_as_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """T11: withdrawing one and proposing another advanced all 64 each time: 300 bytes took 40 ms of
+    every enclave, and a batch of them stopped the ledger for ten seconds."""
+    world = World()
+    share = proposals.ALIVE_MAX // len(world.members)
+    opened = world.block(
+        *(world.proposal("set_limit", name="grace_ms", value=5) for _ in range(share))
+    )
+    said = []
+    for good, (id, _) in opened[:8]:
+        assert good
+        said += [
+            world.sign("member0", public.WITHDRAW, (id,)),
+            world.proposal("set_limit", name="grace_ms", value=6),
+        ]
+    advanced = []
+    advance = proposals._advance
+
+    def counting(*given: Any) -> bool:
+        advanced.append(given)
+        return advance(*given)
+
+    monkeypatch.setattr(proposals, "_advance", counting)
+    assert all(good for good, _ in world.block(*said))
+    assert len(advanced) <= len(said) + share, "once each, and all at the block's end"

@@ -94,9 +94,7 @@ def test_no_key_prints_itself() -> None:
         assert repr(secret.reveal()) not in words
 
 
-def test_P10_without_its_input_secret_an_epoch_opens_write_sets_and_nothing_that_a_client_sealed() -> (
-    None
-):
+def test_P10_without_its_input_secret_an_epoch_opens_write_sets_and_nothing_of_a_client() -> None:
     whole = ServiceSecret(SECRET).split(Epoch(2))
     left = whole.without_input()
     assert whole.opens

@@ -177,7 +177,8 @@ import strongroom.enclave.__main__ as enclave
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
 enclave.load_what_is_loaded_late()
-own = [file.path for file in measure(PROGRAM_NAMES, from_source=True).files if file.path.startswith("strongroom/")]
+measured = [file.path for file in measure(PROGRAM_NAMES, from_source=True).files]
+own = [path for path in measured if path.startswith("strongroom/")]
 modules = [module for name, module in sys.modules.items() if name.startswith("strongroom.")]
 loaded = [module.__file__ for module in modules if module.__file__]
 print("\\n".join(own), "--", "\\n".join(loaded), sep="\\n")

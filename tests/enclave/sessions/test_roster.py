@@ -82,7 +82,7 @@ def test_members_and_who_has_a_role_are_admitted_without_being_on_the_roster() -
     ]
 
 
-def test_what_a_member_brings_is_admitted_in_the_same_block_within_its_quota_and_taken_back_by_it_alone() -> (
+def test_whom_a_member_brings_is_admitted_at_once_within_its_quota_and_removed_by_it_alone() -> (
     None
 ):
     chain = closed(users_per_member=2)

@@ -125,8 +125,8 @@ def test_a_node_joins_after_founders_were_replaced_by_other_operators_nodes(clus
 @pytest.mark.long
 def test_a_prepared_node_says_what_members_must_allow(cluster: Path) -> None:
     prepared = strongroom(
-        cluster, "node", "join", "n9", "--operator", "bank9", "--region", "zurich", "--rpc", "127.0.0.1:7409",
-        "--peer", "127.0.0.1:7419",
+        cluster, "node", "join", "n9", "--operator", "bank9", "--region", "zurich",
+        "--rpc", "127.0.0.1:7409", "--peer", "127.0.0.1:7419",
     )  # fmt: skip
     assert (cluster / "n9" / "node.toml").is_file()
     for words in prepared["proposals"]:

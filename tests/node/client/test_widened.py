@@ -17,9 +17,7 @@ def floors(product: Product, tcb: Tcb) -> Floors:
     return Floors(product=product, committed=tcb, launch=tcb, reported=tcb)
 
 
-def test_operators_chips_code_and_product_lines_are_taken_from_today_and_firmware_from_genesis() -> (
-    None
-):
+def test_operators_chips_code_and_products_are_those_of_today_and_firmware_of_genesis() -> None:
     applicants = make_applicants(2)
     first = replace(make_policy(applicants[:1]), floors=(floors(Product.SIMULATED, HIGH),))
     now = make_policy(applicants, measurement=bytes(range(1, 49)))

@@ -116,7 +116,7 @@ async def test_what_was_executed_before_is_executed_again_and_the_node_goes_on(
     assert (world.order, world.behind) == (["pause", "stored", "become"], None)
 
 
-async def test_a_secret_that_was_erased_while_the_next_process_learned_makes_it_follow_and_ends_nothing(
+async def test_a_secret_erased_while_the_next_process_learned_makes_it_follow_and_ends_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Once it ended the node: an epoch ended, and an anchor went by, between learning and taking

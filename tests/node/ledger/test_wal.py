@@ -215,7 +215,7 @@ def test_T40_a_crash_at_any_step_of_a_rotation_leaves_the_old_log_or_the_new_one
     check_crashes(tmp_path, monkeypatch, run, verify)
 
 
-def test_an_older_file_is_removed_only_when_the_new_one_and_its_name_are_durable_and_is_durably_gone_on_return(
+def test_an_older_file_goes_once_the_new_one_is_durable_and_is_durably_gone_on_return(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wal = filled(tmp_path / "wal")

@@ -105,9 +105,7 @@ def test_T42_after_a_change_of_epochs_an_index_means_the_new_member_and_the_link
     assert to_first.connected, "whoever fell out is still served"
 
 
-def test_whoever_is_linked_by_certificates_alone_shows_evidence_again_once_the_policy_is_known() -> (
-    None
-):
+def test_whoever_is_linked_by_certificates_alone_shows_evidence_once_the_policy_is_known() -> None:
     """T20, T24: a joiner judges by genesis until it knows better; links that were judged stand."""
     made = links()
     first, second = (validator.node_key for validator in samples.EPOCH.validators[:2])
@@ -178,3 +176,22 @@ async def test_T31_a_handshake_begins_with_the_diallers_first_word(tmp_path: Pat
     for guest in list(listener.guests):
         guest.drop()
     await asyncio.sleep(0)
+
+
+async def test_T31_a_bug_that_a_peers_bytes_lead_to_costs_its_link_and_not_the_node(
+    tmp_path: Path,
+) -> None:
+    """T31: whatever a handshake raises would end every task of the host."""
+
+    class Failing:
+        async def dial(self, *_: object) -> CheckedPeer:
+            raise KeyError("which nothing had foreseen")
+
+        answer = dial
+
+    made = links()
+    loose: Any = Failing()
+    made.handshake = loose
+    assert not await made._dial(PEER, SOMEWHERE, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    await made._accept(Wire())
+    assert made.links == {}

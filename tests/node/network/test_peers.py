@@ -55,9 +55,7 @@ def test_a_pinned_address_stays_whatever_the_ledger_says() -> None:
     assert made.wanted(frozenset((A, B, D))) == {B: address(1002), D: address(1009)}
 
 
-def test_a_peer_of_the_configuration_that_genesis_does_not_know_is_found_by_its_registered_name() -> (
-    None
-):
+def test_a_configured_peer_that_genesis_does_not_know_is_found_by_its_registered_name() -> None:
     made = PeerBook(A)
     made.configure([Peer("late", address(1009))], KEYS.get)
     assert made.wanted(frozenset((A, D))) == {}

@@ -106,7 +106,7 @@ def test_T34_a_range_never_crosses_the_end_of_an_epoch(past: StandInPast) -> Non
 
 
 def test_T31_a_peer_that_asks_for_one_batch_again_and_again_gets_it_at_a_pace() -> None:
-    """T31: 9 KB of a request named one batch 256 times, and each naming was packed anew: 256 MiB."""
+    """T31: 9 KB of a request named one batch 256 times, each packed anew: 256 MiB."""
     payload = bytes(1024 * 1024)
     batch = replace(samples.BATCH, payload=payload)
     loose: Any = StandInPast()

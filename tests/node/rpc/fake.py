@@ -32,6 +32,9 @@ class FakeBackend:
         self.refuse_submit: Exception | None = None
         self.codes: dict[bytes, int] = {}
         """Envelope → public refusal."""
+        self.faults: dict[bytes, RpcFault] = {}
+        """Envelope → refusal at the door."""
+        self.screened = 0
         self.hold = False
         """Leave submissions unanswered."""
         self.held: list[asyncio.Future[list[Place]]] = []
@@ -99,7 +102,8 @@ class FakeBackend:
         return {"evidence": Blob(b"evidence"), "nonce": nonce}
 
     def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
-        return {}
+        self.screened += len(envelopes)
+        return {at: fault for at, one in enumerate(envelopes) if (fault := self.faults.get(one))}
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""

@@ -73,9 +73,7 @@ async def test_blocks_are_given_as_many_from_the_first_on_as_fit() -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_what_is_no_block_is_bounded_too_and_the_fate_of_a_submission_is_told_whatever_its_size() -> (
-    None
-):
+async def test_what_is_no_block_is_bounded_too_and_a_submissions_fate_is_told_at_any_size() -> None:
     async with opened() as door:
         door.backend.query_answer = door.backend.result = b"x" * 30_000
         error = (await door.call("ledger_query", [""]))["error"]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from tests.node.rpc.fake import OPEN, opened
 
+from strongroom.enclave.formats.outcome import Code
 from strongroom.node.credentials import Credential
-from strongroom.node.faults import Overloaded
+from strongroom.node.faults import Overloaded, Refused
 from strongroom.node.organisations import DoorPolicy, Organisation, Quota
 from strongroom.node.rpc.door import GUARDED, Door
 from strongroom.node.rpc.quota import REFUSALS_BURST_SECONDS, Account, Bucket
@@ -122,6 +123,39 @@ async def test_what_execution_refuses_costs_its_organisation_and_no_other() -> N
         bank.charge(1, 1)
     assert refused.value.data["retry_after_ms"]
     mill.charge(1, 1)
+
+
+async def test_what_no_honest_client_makes_costs_its_organisation_at_the_door_already() -> None:
+    """T11: a frame of a thousand false signatures takes the node's loop as long as a second of good
+    ones, and was free: nothing of it reached a quota."""
+    forged, late = b"forged", b"late"
+    text = b64encode(forged).decode()
+    policy = DoorPolicy(
+        organisations=(
+            Organisation(name="mill", digest=MILL.digest, quota=Quota(refusals_per_second=1)),
+            Organisation(name="bank", digest=BANK.digest),
+        )
+    )
+    async with opened(policy=policy) as door:
+        door.backend.faults = {
+            forged: Refused("no", reason=Code.DOES_NOT_OPEN.text),
+            late: Refused("no", reason=Code.UNKNOWN_SESSION.text),
+        }
+
+        async def many(text: str, headers: dict[str, str]) -> Any:
+            method, given = "ledger_submit_many", [[text] * 64]
+            return (await ask(door.url, door.http, method, given, headers))[1]
+
+        for _ in range(10):
+            assert "result" in await many(b64encode(late).decode(), MILL.header)
+        replies = [await many(text, MILL.header) for _ in range(10)]
+        assert "result" in replies[0]
+        assert replies[-1]["error"]["code"] == -32005
+        seen = door.backend.screened
+        assert seen <= 64 * (10 + 1 + REFUSALS_BURST_SECONDS // 64 + 1)
+        assert (await many(text, MILL.header))["error"]["data"]["retry_after_ms"] > 0
+        assert door.backend.screened == seen, "nothing is looked at any more"
+        assert "result" in await many(text, BANK.header)
 
 
 def test_a_bucket_fills_at_its_rate_up_to_its_capacity_and_lends_what_is_larger_once() -> None:

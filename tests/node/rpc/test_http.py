@@ -279,7 +279,8 @@ async def test_a_body_that_dribbles_gets_408() -> None:
     async with opened(RpcLimits(body_seconds_max=0.05)) as door:
         reader, writer = await asyncio.open_connection(*door.address)
         writer.write(
-            b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
+            b"POST /rpc HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
         )
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
         writer.close()
@@ -301,9 +302,8 @@ async def test_a_peer_that_does_not_take_its_answer_is_cut_off() -> None:
         _reader, writer = await asyncio.open_connection(*door.address, limit=1)
         body = b'{"jsonrpc":"2.0","id":1,"method":"ledger_submit","params":[""]}'
         writer.write(
-            b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            % len(body)
-            + body
+            b"POST /rpc HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
         while door.open_connections:
             await asyncio.sleep(0.01)

@@ -1,0 +1,98 @@
+"""What a command prints: its answer on stdout, for people or as one JSON document, and words beside
+it on stderr. Nothing reaches a terminal unescaped (T72).
+"""
+
+import errno
+import io
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+
+import typer
+
+from strongroom.node.terminal.text import escaped_json, shown_lines
+
+
+class Printing:
+    """What the command that runs has to print."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json, self.emitted = as_json, False
+
+
+_printing: ContextVar[Printing] = ContextVar("_printing")
+
+
+def current() -> Printing:
+    """Of the command that runs."""
+    printing = _printing.get(None)
+    if printing is None:
+        _printing.set(printing := Printing())
+    return printing
+
+
+def begin(*, as_json: bool) -> None:
+    """A command begins; does it print a document?"""
+    _printing.set(Printing(as_json=as_json))
+
+
+def emit(document: object, as_json: bool, human: Callable[[], None] | None = None) -> None:
+    """Print a command's answer: with `as_json` one line of JSON, else whatever `human` prints.
+
+    Raises:
+        OSError: standard output is closed, or takes nothing.
+    """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
+    if as_json or human is None:
+        typer.echo(_json_text(document))
+    else:
+        human()
+    current().emitted = True
+
+
+def _json_text(document: object) -> str:
+    """One line of JSON; all ASCII where standard output has no character for some of it."""
+    text = escaped_json(json.dumps(document, ensure_ascii=False, default=_plain))
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return json.dumps(document, default=_plain)
+    return text
+
+
+def has_emitted() -> bool:
+    """Was the answer of the command that runs printed already?"""
+    return current().emitted
+
+
+def take_any_text() -> None:
+    """Write what a terminal or pipe has no character for as an escape, instead of failing at it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str = "") -> None:
+    """Print a line, or some, of a command's answer."""
+    typer.echo(shown_lines(text))
+
+
+def note(text: str) -> None:
+    """Say something on stderr that is not part of the answer."""
+    warn(text)
+
+
+def warn(text: str) -> None:
+    """Say something on stderr; one that takes nothing changes nothing."""
+    with suppress(OSError, ValueError, AttributeError):
+        print(shown_lines(text), file=sys.stderr, flush=True)
+
+
+def _plain(value: object) -> object:
+    """JSON form of what the codec knows and JSON does not: bytes as hex."""
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"no JSON form for {type(value).__name__}")
