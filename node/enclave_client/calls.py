@@ -90,7 +90,7 @@ class Duties:
 
 @dataclass(frozen=True, slots=True)
 class MadeChunks:
-    """What the enclave hands out at once."""
+    """Sealed chunks of a snapshot that the enclave hands out at once."""
 
     height: Height
     due: Height

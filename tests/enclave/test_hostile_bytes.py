@@ -80,8 +80,8 @@ def test_the_largest_outcome_of_a_block_fits_into_a_message() -> None:
 def test_T11_a_block_of_calls_that_change_much_makes_no_outcome_that_no_message_carries(
     chain: Chain,
 ) -> None:
-    """T11: four bytes of a label open an account of a hundred. 400 such calls, of one member, made an
-    outcome of 42 MB, which no host could read: all of them ended, at each replay anew. Payments
+    """T11: four bytes of a label open an account of a hundred. 400 such calls, of one member, made
+    an outcome of 42 MB, which no host could read: all of them ended, at each replay anew. Payments
     beside them have room whatever others do."""
     payer, bulk = funded(chain), chain.session("member0")
     labels = (f"{number:x}" for number in count())
