@@ -1,7 +1,7 @@
 """Answers one decoded JSON-RPC message: each call in turn or side by side, each reply counted.
 
-Owns the order within a batch and that its replies fit (`Room`). Which methods there are: methods.py;
-what a message looks like: jsonrpc.py.
+Owns the order within a batch and that its replies fit (`Room`). Which methods there are:
+methods.py; what a message looks like: jsonrpc.py.
 """
 
 import asyncio
