@@ -4,8 +4,9 @@ receipt.
     async with Client.connect("strongroom-data", identity="alice") as client:
         done = await client.call("payments.transfer", to="bob", amount=5)
 
-Owns the words of its methods. The life of its parts is in runtime.py, what is checked before the
-first seal in trust.py, the calls under way in pipeline.py, the choice of node in nodes.py.
+Owns the words of its methods. The life of its parts is in calls/runtime.py, what is checked before
+the first seal in trust/trust.py, the calls under way in calls/in_flight.py, the choice of node in
+calls/nodes.py.
 """
 
 import asyncio
@@ -41,9 +42,9 @@ CALLS_AHEAD_MAX = 4096
 class Client:
     """An open way to a service: `async with Client.connect(…) as client`."""
 
-    def __init__(self, way: ClientRuntime) -> None:
-        self._way = way
-        self._names = Names(way.service.keys)
+    def __init__(self, runtime: ClientRuntime) -> None:
+        self._runtime = runtime
+        self._names = Names(runtime.service.keys)
 
     @classmethod
     def connect(
@@ -79,7 +80,7 @@ class Client:
         service = load_service(where)
         if isinstance(identity, str):
             identity = service.keys.load(identity, passphrase)
-        way = ClientRuntime(
+        runtime = ClientRuntime(
             service,
             identity,
             timeout=timeout,
@@ -88,7 +89,7 @@ class Client:
             one_shot=one_shot,
             first_endpoint=first_endpoint,
         )
-        return cls(way)
+        return cls(runtime)
 
     async def __aenter__(self) -> Self:
         """Connect to a node that verifies.
@@ -97,7 +98,7 @@ class Client:
             Unreachable: no node, or no quorum, in time.
             NotTrusted, AttestationError: nodes answer, and none verifies.
         """
-        await self._way.open()
+        await self._runtime.open()
         return self
 
     async def __aexit__(
@@ -107,24 +108,24 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         """End it: what has no answer yet raises Unreachable."""
-        await self._way.close(error)
+        await self._runtime.close(error)
 
     # --- what is known ----------------------------------------------------------------------------
 
     @property
     def service(self) -> Service:
         """What service.json says."""
-        return self._way.service
+        return self._runtime.service
 
     @property
     def identity(self) -> Identity:
         """Who calls."""
-        return self._way.identity
+        return self._runtime.identity
 
     @property
     def timeout(self) -> float:
         """Seconds that a method waits before it raises Unreachable."""
-        return self._way.timeout
+        return self._runtime.timeout
 
     @property
     def epoch(self) -> TrustedEpoch:
@@ -133,14 +134,14 @@ class Client:
         Raises:
             NotTrusted: the client was not entered.
         """
-        if self._way.trust.epoch is None:
+        if self._runtime.trust.epoch is None:
             raise NotTrusted("epoch-key", "not connected yet")
-        return self._way.trust.epoch
+        return self._runtime.trust.epoch
 
     @property
     def node(self) -> str:
         """Name of the node that is talked to, from its verified claims."""
-        return self._way.nodes.name
+        return self._runtime.nodes.name
 
     @property
     def height(self) -> int:
@@ -149,11 +150,11 @@ class Client:
 
         Of a call's answer it is the word of one node; `proven_height` is what may be kept.
         """
-        return max(self._way.pipeline.height, self._way.questions.height)
+        return max(self._runtime.pipeline.height, self._runtime.requests.height)
 
     @height.setter
     def height(self, height: int) -> None:
-        self._way.questions.height = _checked_height(height)
+        self._runtime.requests.height = _checked_height(height)
 
     async def proven_height(self) -> int:
         """The newest height of any answer that more than one node stands for: sealed in it, or
@@ -162,11 +163,13 @@ class Client:
         Raises:
             Unreachable: too few nodes answer in time.
         """
-        way = self._way
-        if way.pipeline.height > way.questions.height:
-            believed = await way.within(believed_height(way.trust, way.nodes, way.pipeline))
-            way.questions.height = max(way.questions.height, believed)
-        return way.questions.height
+        runtime = self._runtime
+        if runtime.pipeline.height > runtime.requests.height:
+            believed = await runtime.within(
+                believed_height(runtime.trust, runtime.nodes, runtime.pipeline)
+            )
+            runtime.requests.height = max(runtime.requests.height, believed)
+        return runtime.requests.height
 
     # --- transactions -----------------------------------------------------------------------------
 
@@ -183,14 +186,14 @@ class Client:
             TransactionRefused: it was refused before the program ran.
             Unreachable: no answer in time; with the id to ask for later, if it was sent.
         """
-        return await self._way.answered(
-            self._way.pipeline.submit(*self._names.transaction(name, arguments))
+        return await self._runtime.answered(
+            self._runtime.pipeline.submit(*self._names.transaction(name, arguments))
         )
 
     async def call_texts(self, name: str, texts: Mapping[str, str]) -> Done:
         """`call` with arguments as texts of a command line."""
-        return await self._way.answered(
-            self._way.pipeline.submit(*self._names.transaction(name, texts, texts=True))
+        return await self._runtime.answered(
+            self._runtime.pipeline.submit(*self._names.transaction(name, texts, texts=True))
         )
 
     def submit_call(self, name: str, /, **arguments: Any) -> "asyncio.Future[Done]":
@@ -201,7 +204,7 @@ class Client:
             ClientFault: the arguments are wrong.
             Overloaded: too many calls wait.
         """
-        return self._way.pipeline.submit(*self._names.transaction(name, arguments)).future
+        return self._runtime.pipeline.submit(*self._names.transaction(name, arguments)).future
 
     async def call_many(
         self, name: str, many: Iterable[Mapping[str, Any]]
@@ -212,9 +215,9 @@ class Client:
         for arguments in many:
             under_way.append(self._submitted(name, arguments))
             while len(under_way) >= CALLS_AHEAD_MAX or (under_way and _is_answered(under_way[0])):
-                yield await self._way.answer_or_fault(under_way.popleft())
+                yield await self._runtime.answer_or_fault(under_way.popleft())
         while under_way:
-            yield await self._way.answer_or_fault(under_way.popleft())
+            yield await self._runtime.answer_or_fault(under_way.popleft())
 
     async def submit(self, name: str, /, **arguments: Any) -> TransactionId:
         """One transaction in an envelope of its own, without waiting for its place: its id, once a
@@ -224,14 +227,14 @@ class Client:
             ClientFault: the arguments are wrong.
             Unreachable: no node took it in time.
         """
-        return await self._way.within(
-            self._way.questions.submit(*self._names.transaction(name, arguments))
+        return await self._runtime.within(
+            self._runtime.requests.submit(*self._names.transaction(name, arguments))
         )
 
     async def submit_texts(self, name: str, texts: Mapping[str, str]) -> TransactionId:
         """`submit` with arguments as texts of a command line."""
-        return await self._way.within(
-            self._way.questions.submit(*self._names.transaction(name, texts, texts=True))
+        return await self._runtime.within(
+            self._runtime.requests.submit(*self._names.transaction(name, texts, texts=True))
         )
 
     async def receipt(self, id: bytes) -> Receipt:
@@ -242,7 +245,7 @@ class Client:
             ReceiptInvalid: it does not verify.
             Unreachable: no receipt in time.
         """
-        receipt, _ = await self._way.within(self._way.questions.receipt(TransactionId(id)))
+        receipt, _ = await self._runtime.within(self._runtime.requests.receipt(TransactionId(id)))
         return receipt
 
     # --- reading ----------------------------------------------------------------------------------
@@ -291,26 +294,28 @@ class Client:
         Each is the document of `ledger_block`, bytes raw. Its header is decoded and must follow the
         one before; whether it is final is what `strongroom explorer verify` and receipts show.
         """
-        async with aclosing(follow_blocks(self._way.nodes, after)) as blocks:
+        async with aclosing(follow_blocks(self._runtime.nodes, after)) as blocks:
             async for block in blocks:
                 yield block
 
     async def request(self, method: str, **params: Any) -> Any:
         """Any method of the front door, at whichever node answers; bytes raw. The answer is that
         node's word."""
-        return await self._way.within(self._way.questions.ask(method, **params))
+        return await self._runtime.within(self._runtime.requests.ask(method, **params))
 
     # --- inside -----------------------------------------------------------------------------------
 
     def _submitted(self, name: str, arguments: Mapping[str, Any]) -> Entry | ClientFault:
         try:
-            return self._way.pipeline.submit(*self._names.transaction(name, arguments))
+            return self._runtime.pipeline.submit(*self._names.transaction(name, arguments))
         except ClientFault as fault:
             return fault
 
     async def _query(self, bound: Bound, at_least: int | None, linearizable: bool) -> QueryResult:
         demanded = self.height if at_least is None else _checked_height(at_least)
-        return await self._way.within(self._way.questions.query(*bound, demanded, linearizable))
+        return await self._runtime.within(
+            self._runtime.requests.query(*bound, demanded, linearizable)
+        )
 
 
 def _is_answered(one: Entry | ClientFault) -> bool:

@@ -43,7 +43,7 @@ async def follow(trust: Trust, nodes: Nodes) -> None:
 
 
 @fenced
-async def go_home(pipeline: Pipeline, nodes: Nodes) -> None:
+async def fail_back(pipeline: Pipeline, nodes: Nodes) -> None:
     """After a failure, return to the endpoint that this client began with once it serves again;
     until cancelled.
 

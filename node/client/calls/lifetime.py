@@ -29,7 +29,7 @@ def fenced(work: Callable[_P, Awaitable[None]]) -> Callable[_P, Coroutine[Any, A
     return fence
 
 
-class Scope:
+class Lifetime:
     """One HTTP session and one group of tasks."""
 
     def __init__(self, credential: Credential | None) -> None:
@@ -38,11 +38,11 @@ class Scope:
         self.group = asyncio.TaskGroup()
 
     @classmethod
-    async def open(cls, credential: Credential | None) -> "Scope":
+    async def open(cls, credential: Credential | None) -> "Lifetime":
         """Begin, showing this credential; `close` must follow, from the same task."""
-        scope = cls(credential)
-        await scope.group.__aenter__()
-        return scope
+        lifetime = cls(credential)
+        await lifetime.group.__aenter__()
+        return lifetime
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """One more task."""

@@ -62,8 +62,8 @@ class QueryResult:
     """Which node answered."""
 
 
-class Questions:
-    """Questions of one identity."""
+class Requests:
+    """Requests of one identity."""
 
     def __init__(self, identity: Identity, trust: Trust, nodes: Nodes, pipeline: Pipeline) -> None:
         self._identity, self._trust, self._nodes, self._pipeline = identity, trust, nodes, pipeline

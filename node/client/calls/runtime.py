@@ -13,12 +13,12 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.node import tls
 from strongroom.node.client.calls.calls import Done, Entry
-from strongroom.node.client.calls.failback import follow, go_home
+from strongroom.node.client.calls.failback import fail_back, follow
 from strongroom.node.client.calls.in_flight import Pipeline
-from strongroom.node.client.calls.lifetime import Scope
+from strongroom.node.client.calls.lifetime import Lifetime
 from strongroom.node.client.calls.nodes import Nodes
 from strongroom.node.client.calls.refusals import Refusals
-from strongroom.node.client.calls.requests import Questions
+from strongroom.node.client.calls.requests import Requests
 from strongroom.node.client.calls.sealing import OnSealed, Sealer
 from strongroom.node.client.calls.waiting import OnWaiting, tell_while, watch
 from strongroom.node.client.errors import Unreachable
@@ -48,7 +48,7 @@ class ClientRuntime:
         self._first = (
             random.randrange(len(service.endpoints)) if first_endpoint is None else first_endpoint
         )
-        self._scope: Scope | None = None
+        self._lifetime: Lifetime | None = None
 
     async def open(self) -> None:
         """Connect to a node that verifies.
@@ -58,33 +58,38 @@ class ClientRuntime:
             NotTrusted, AttestationError: nodes answer, and none verifies.
         """
         context = tls.client_context(self.service.ca)
-        self._scope = scope = await Scope.open(self.service.credential)
+        self._lifetime = lifetime = await Lifetime.open(self.service.credential)
         self.nodes = Nodes(
-            self.service.endpoints, self.trust, scope.http, context, scope.group, first=self._first
+            self.service.endpoints,
+            self.trust,
+            lifetime.http,
+            context,
+            lifetime.group,
+            first=self._first,
         )
-        refusals = Refusals(scope.group, self.trust, self.nodes)
+        refusals = Refusals(lifetime.group, self.trust, self.nodes)
         sealer = Sealer(
             self.identity, self.trust, one_shot=self._one_shot, on_sealed=self._on_sealed
         )
         self.pipeline = Pipeline(
             sealer, self.nodes, on_refusal=refusals.take, fetch_receipt=self._receipt_of
         )
-        self.questions = Questions(self.identity, self.trust, self.nodes, self.pipeline)
+        self.requests = Requests(self.identity, self.trust, self.nodes, self.pipeline)
         try:
             await self.within(self.nodes.connection())
         except BaseException as fault:
-            await scope.close(fault)
+            await lifetime.close(fault)
             raise
-        scope.start(self.pipeline.run())
-        scope.start(watch(self.pipeline, self.nodes, self._on_waiting))
-        scope.start(follow(self.trust, self.nodes))
-        scope.start(go_home(self.pipeline, self.nodes))
+        lifetime.start(self.pipeline.run())
+        lifetime.start(watch(self.pipeline, self.nodes, self._on_waiting))
+        lifetime.start(follow(self.trust, self.nodes))
+        lifetime.start(fail_back(self.pipeline, self.nodes))
 
     async def close(self, error: BaseException | None) -> None:
         """End it: what has no answer yet raises Unreachable."""
         self.pipeline.close()
-        if self._scope is not None:
-            await self._scope.close(error)
+        if self._lifetime is not None:
+            await self._lifetime.close(error)
 
     async def answered(self, entry: Entry) -> Done:
         """Wait for a call as long as the timeout allows.
@@ -112,13 +117,13 @@ class ClientRuntime:
             return fault
 
     async def _receipt_of(self, done: Done) -> Receipt:
-        return await self.within(self.questions.receipt_of(done))
+        return await self.within(self.requests.receipt_of(done))
 
     async def within(self, answer: Awaitable[_T]) -> _T:
         """Wait as long as the client's timeout allows, telling why it takes so long."""
         telling = None
-        if self._on_waiting is not None and self._scope is not None:
-            telling = self._scope.start(tell_while(self.nodes, self._on_waiting))
+        if self._on_waiting is not None and self._lifetime is not None:
+            telling = self._lifetime.start(tell_while(self.nodes, self._on_waiting))
         try:
             async with asyncio.timeout(self.timeout):
                 return await answer

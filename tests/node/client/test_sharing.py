@@ -93,8 +93,8 @@ async def test_a_parameter_that_cannot_be_encoded_ends_nothing_and_keeps_no_plac
             with pytest.raises(ClientFault, match="cannot be encoded"):
                 await client.request("node_status", wrong=wrong)
         assert (await client.request("node_status"))["node"] == "n0"
-        assert client._way.nodes.current is not None
-        assert client._way.nodes.current._asked == {}
+        assert client._runtime.nodes.current is not None
+        assert client._runtime.nodes.current._asked == {}
 
 
 async def test_cancelled_calls_end_no_other_and_still_take_effect(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ async def test_a_bug_in_sealing_is_told_to_its_caller_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with funded(tmp_path) as (_, client):
-        sealer, seal = client._way.pipeline.sealer, client._way.pipeline.sealer.seal
+        sealer, seal = client._runtime.pipeline.sealer, client._runtime.pipeline.sealer.seal
         wrong = pay(client, 5)
 
         def failing(entry: Any) -> None:
@@ -232,7 +232,7 @@ async def test_a_bug_in_the_loop_is_told_to_all_and_to_each_later_caller(
         def broken() -> Any:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(client._way.pipeline, "_next_frame", broken)
+        monkeypatch.setattr(client._runtime.pipeline, "_next_frame", broken)
         with pytest.raises(ClientFault, match="ZeroDivisionError"):
             await pay(client, 1)
         with pytest.raises(ClientFault, match="ZeroDivisionError") as caught:

@@ -275,16 +275,16 @@ async def test_nodes_that_are_checked_at_once_after_a_turn_all_count(
     async with funded(tmp_path) as (service, client):
         for turns in range(3):
             service.orderer.turn(grace_ms=0)
-            assert len(await client._way.nodes.opinions("node_status")) == 4
+            assert len(await client._runtime.nodes.opinions("node_status")) == 4
             assert client.epoch.epoch == turns + 1
         known = client.epoch
-        trust = client._way.trust
+        trust = client._runtime.trust
         trust.epoch = None
-        assert len(await client._way.nodes.opinions("node_status")) == 4
+        assert len(await client._runtime.nodes.opinions("node_status")) == 4
         assert trust.epoch is not None
         assert trust.epoch.key == known.key
         first = trust.epoch
-        assert len(await client._way.nodes.opinions("node_status")) == 4
+        assert len(await client._runtime.nodes.opinions("node_status")) == 4
         assert trust.epoch is first
 
 

@@ -84,7 +84,7 @@ async def test_an_answer_from_below_the_demanded_height_is_refused(tmp_path: Pat
     """T06: an enclave would not give it; the client checks all the same."""
     async with funded(tmp_path) as (service, client):
         done = await client.call("payments.transfer", to=BOB.id, amount=1)
-        questions = client._way.questions
+        questions = client._runtime.requests
         genuine = questions._seal
 
         def without_demand(query: Query, *, alone: bool) -> Any:
