@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.hang import HANG_SECONDS
 from tests.node.client.calls.test_pipeline import ALICE, FUNDS
 from tests.node.client.ledger import running
 from tests.node.client.test_commands import PAY, shell
@@ -124,7 +125,7 @@ def test_a_host_imports_nothing_that_lies_in_the_users_folder(
     with pytest.raises(InterruptedError):
         NodeProcess(NodeLayout(node)).spawn()
     done = subprocess.run(
-        seen[0], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        seen[0], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
     )
     assert (done.returncode, "genesis" in done.stderr + done.stdout) == (2, True), done.stderr
 
@@ -214,7 +215,7 @@ def test_json_prints_a_document_without_a_cluster_too(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
     done = subprocess.run(
         [*command, "cluster", "status", "--json", "--dir", os.fsencode(tmp_path) + b"/no\xffthing"],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=HANG_SECONDS,
     )  # fmt: skip
     assert done.returncode == 2
     assert json.loads(done.stdout)["ok"] is False

@@ -14,6 +14,7 @@ from scripts.fault_matrix.node_logs import NodeLogs
 from scripts.fault_matrix.statements import Statements
 from scripts.fault_matrix.watch import Door
 from tests.consensus import samples
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, View
@@ -137,7 +138,7 @@ async def test_a_relay_carries_bytes_in_order_in_any_weather() -> None:
         for number in range(20):
             writer.write(bytes([number]) * 10)
             await writer.drain()
-        data = await asyncio.wait_for(reader.readexactly(200), 30)
+        data = await asyncio.wait_for(reader.readexactly(200), HANG_SECONDS)
         assert data == b"".join(bytes([number]) * 10 for number in range(20))
 
 
@@ -150,7 +151,7 @@ async def test_what_is_held_arrives_when_the_network_is_fair_again() -> None:
             await asyncio.sleep(0)
         assert not reading.done()
         network.fair()
-        assert await asyncio.wait_for(reading, 30) == b"late"
+        assert await asyncio.wait_for(reading, HANG_SECONDS) == b"late"
 
 
 async def test_a_cut_breaks_what_is_open_and_refuses_what_comes() -> None:
@@ -159,10 +160,10 @@ async def test_a_cut_breaks_what_is_open_and_refuses_what_comes() -> None:
         assert await reader.readexactly(1) == b"x"
         network.cut(["n0"], ["n1"])
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(1), 30) == b""
+            assert await asyncio.wait_for(reader.read(1), HANG_SECONDS) == b""
         again, other = await asyncio.open_connection(*writer.get_extra_info("peername"))
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(again.read(1), 30) == b""
+            assert await asyncio.wait_for(again.read(1), HANG_SECONDS) == b""
         other.close()
 
 

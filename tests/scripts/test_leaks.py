@@ -17,6 +17,7 @@ from scripts.leak_hunt.frames import FrameLine, read_frames
 from scripts.leak_hunt.hunting import hunt_control
 from scripts.leak_hunt.secrets_of_twins import BURST, SINGLES, Secrets, loud_twin, quiet_twin
 from scripts.leak_hunt.sightings import Sightings, _clients
+from tests.hang import HANG_SECONDS
 
 from strongroom.enclave.formats.envelope import Call
 from strongroom.enclave.formats.size_classes import CALL_SIZES, pad
@@ -149,7 +150,13 @@ def test_T08_twins_on_a_real_node_differ_in_nothing_that_its_host_sees(tmp_path:
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "scripts.leaks", "--nodes", "1", "--json"]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     assert done.stdout.count("\n") == 1, done.stderr
     document = json.loads(done.stdout)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from scripts.simulate_liar import load_liar
 from scripts.simulate_seed import Shape, run_seed, shrink
+from tests.hang import HANG_SECONDS
 from tests.simulation.checkers import Omniscient, Violation
 
 from strongroom.consensus.errors import OperatorFault
@@ -27,7 +28,7 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
         check=False,
     )
 

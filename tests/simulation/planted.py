@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS_MAX = 150
-TRY_SECONDS_MAX = 240
+TRY_SECONDS_MAX = 3600
 
 
 @dataclass(frozen=True, slots=True)

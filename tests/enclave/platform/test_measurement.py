@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.hang import HANG_SECONDS
 
 import strongroom.consensus
 import strongroom.enclave
@@ -45,7 +46,7 @@ def measured(
     environment = {} if source is None else {"PYTHONPATH": str(source)}
     command = [sys.executable, *flags, "-c", SHOW.format(programs=PROGRAMS, more=more)]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=30, check=False
+        command, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS, check=False
     )
     return (done.stdout or done.stderr).strip().splitlines()[-1]
 
@@ -149,7 +150,11 @@ def test_all_that_an_enclave_imports_is_measured() -> None:
         "print(*sorted(after - before - set(sys.stdlib_module_names)))"
     )
     done = subprocess.run(
-        [sys.executable, "-B", "-c", script], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-B", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG_SECONDS,
     )
     assert set(done.stdout.split()) <= set(LIBRARIES)
     assert "cryptography" in done.stdout

@@ -19,6 +19,7 @@ from aiohttp import web
 from tests.enclave.chain import founded
 from tests.enclave.fixtures import key_named
 from tests.enclave.succession import vote_key
+from tests.hang import HANG_SECONDS
 from tests.node.client.turning import DEFAULT_GRACE_MS, TurningChain
 
 from strongroom.consensus import codec
@@ -47,7 +48,6 @@ from strongroom.node.rpc.limits import RpcLimits
 
 ISSUER = Identity(key_named("member0"))
 EPOCH = Epoch(0)
-TEST_SECONDS_MAX = 30.0
 
 
 @cache
@@ -501,7 +501,7 @@ async def running(directory: Path) -> AsyncIterator[Service]:
     founded()
     service = Service(directory)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(asyncio.timeout(TEST_SECONDS_MAX))
+        await stack.enter_async_context(asyncio.timeout(HANG_SECONDS))
         for index in range(4):
             await service.start(index)
             stack.push_async_callback(service.stop, index)

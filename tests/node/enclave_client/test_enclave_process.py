@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.enclave.fixtures import manufacturer
+from tests.hang import HANG_SECONDS
 
 from strongroom.node.enclave_client.calls import EnclaveClient, EnclaveGone
 from strongroom.node.enclave_client.process import OTHERS_REQUESTS_MAX
@@ -115,7 +116,7 @@ async def test_an_enclave_ends_with_its_host(chip: Path, busy: bool) -> None:
         os.kill(pid, signal.SIGSTOP)
     process.kill()
     await process.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_SECONDS):
         while (
             Path(f"/proc/{pid}").exists()
             and "zombie" not in Path(f"/proc/{pid}/status").read_text()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.consensus import samples
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken
@@ -72,7 +73,7 @@ class Told:
 
     async def until(self, made: Pipeline, last: str) -> None:
         running = asyncio.create_task(made.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_SECONDS):
             while last not in self.order:
                 await asyncio.sleep(0)
         running.cancel()
@@ -240,7 +241,7 @@ async def test_what_anchors_prove_is_recorded_ahead_of_the_enclave_and_who_waits
     await asyncio.sleep(0)
     assert (store.newest_outcome, made.executed, made.reached, waiting.done()) == (1, 1, 0, False)
     await made.reach(Height(1))
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, HANG_SECONDS)
     store.close()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import structlog
 import uvloop
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import tls
@@ -24,7 +25,6 @@ from strongroom.node.machine.listening import Bounds, Guest, Listener
 BOUNDS = Bounds(
     open_max=4, waiting_max=4, address_max=1, handshake_seconds_max=10.0, give_way_seconds=0.0
 )
-SECONDS_MAX = 20.0
 Test = Callable[[], Awaitable[None]]
 
 
@@ -32,7 +32,7 @@ Test = Callable[[], Awaitable[None]]
 def loop(request: pytest.FixtureRequest) -> Callable[[Test], None]:
     def run(test: Test) -> None:
         async def within() -> None:
-            async with asyncio.timeout(SECONDS_MAX):
+            async with asyncio.timeout(HANG_SECONDS):
                 await test()
 
         with asyncio.Runner(loop_factory=request.param) as runner:
@@ -228,7 +228,7 @@ async def test_T31_without_descriptors_it_waits_says_so_and_goes_on(
     spent = [True]
     monkeypatch.setattr(socket, "socket", Spent)
     with structlog.testing.capture_logs() as logs:
-        async with asyncio.timeout(SECONDS_MAX), opened(BOUNDS) as listener:
+        async with asyncio.timeout(HANG_SECONDS), opened(BOUNDS) as listener:
             assert await hear(await connect(listener)) == b"welcome"
     assert [line["event"] for line in logs] == ["door.no_descriptors"]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.enclave.fixtures import make_cluster_genesis
 from tests.enclave.succession import Succession, after_epochs
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.proofs.genesis import epoch_chain
@@ -138,7 +139,7 @@ async def test_doors_are_asked_in_turn_until_the_newest_ledger_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     street = Street(monkeypatch, lambda _: probe.NoAnswer("nobody"))
-    await asyncio.wait_for(street.made.look_until(lambda: len(street.asked) >= 4), 30)
+    await asyncio.wait_for(street.made.look_until(lambda: len(street.asked) >= 4), HANG_SECONDS)
     assert [door for door, _ in street.asked] == [*DOORS, *DOORS]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.consensus import samples
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
@@ -157,7 +158,7 @@ async def test_T31_a_handshake_begins_with_the_diallers_first_word(tmp_path: Pat
     free.release()
     listener = await made.listen(address, tls.server_context(certificate, key), spawn)
     writers = []
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(HANG_SECONDS):
         for _ in range(SILENT_MAX + 5):
             _, writer = await asyncio.open_connection(
                 address.host, address.port, ssl=tls.dial_context()

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, web
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.faults import NotFound, NotYet, RpcFault
@@ -17,8 +18,6 @@ from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 
-TEST_SECONDS_MAX = 20.0
-"""A test that hangs fails."""
 OPEN = DoorPolicy(open=True)
 
 
@@ -236,7 +235,7 @@ async def opened(
     runner = await serve(make_app(backend, limits, door, hosts=hosts), "127.0.0.1", 0, None)
     try:
         async with (
-            asyncio.timeout(TEST_SECONDS_MAX),
+            asyncio.timeout(HANG_SECONDS),
             ClientSession(connector=TCPConnector(force_close=True)) as http,
         ):
             yield Door(backend, runner, http)

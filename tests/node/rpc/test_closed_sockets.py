@@ -14,7 +14,8 @@ import pytest
 import uvloop
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
-from tests.node.rpc.fake import TEST_SECONDS_MAX, FakeBackend
+from tests.hang import HANG_SECONDS
+from tests.node.rpc.fake import FakeBackend
 
 from strongroom.node import tls
 from strongroom.node.machine.listening import Guest
@@ -91,7 +92,7 @@ def test_a_closed_websocket_leaves_no_object_behind(tmp_path: Path, end: End) ->
         )  # its timer holds a connection that was cut until it fires
         runner = await serve(make_app(backend, limits), "127.0.0.1", 0, server)
         url = f"https://127.0.0.1:{runner.addresses[0][1]}/ws"
-        async with asyncio.timeout(TEST_SECONDS_MAX), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(HANG_SECONDS), aiohttp.ClientSession() as http:
             for _ in range(2):
                 socket = await http.ws_connect(url, ssl=client)
                 assert left()

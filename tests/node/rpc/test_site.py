@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 import structlog
 import uvloop
-from tests.node.rpc.fake import TEST_SECONDS_MAX, FakeBackend
+from tests.hang import HANG_SECONDS
+from tests.node.rpc.fake import FakeBackend
 
 from strongroom.node import tls
 from strongroom.node.rpc.http import make_app, make_health_app, serve
@@ -51,7 +52,7 @@ async def opened(folder: Path, limits: RpcLimits) -> AsyncIterator[Door]:
     connector = aiohttp.TCPConnector(force_close=True)
     try:
         async with (
-            asyncio.timeout(TEST_SECONDS_MAX),
+            asyncio.timeout(HANG_SECONDS),
             aiohttp.ClientSession(connector=connector) as http,
         ):
             urls = (

@@ -9,7 +9,8 @@ from typing import Any
 import msgpack
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
-from tests.node.rpc.fake import TEST_SECONDS_MAX, FakeBackend, opened
+from tests.hang import HANG_SECONDS
+from tests.node.rpc.fake import FakeBackend, opened
 
 from strongroom.node.faults import Overloaded
 from strongroom.node.rpc.door import open_door
@@ -136,7 +137,7 @@ async def test_the_application_cancels_by_itself_what_a_closed_connection_waits_
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        async with asyncio.timeout(TEST_SECONDS_MAX), ClientSession() as http:
+        async with asyncio.timeout(HANG_SECONDS), ClientSession() as http:
             async with http.ws_connect(f"http://127.0.0.1:{runner.addresses[0][1]}/ws") as socket:
                 await socket.send_bytes(msgpack.packb(_request("ledger_submit", [ENVELOPE])))
                 while not backend.held:

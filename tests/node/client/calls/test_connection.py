@@ -11,7 +11,8 @@ import aiohttp
 import msgpack
 import pytest
 from aiohttp import web
-from tests.node.client.ledger import TEST_SECONDS_MAX, certificates
+from tests.hang import HANG_SECONDS
+from tests.node.client.ledger import certificates
 
 from strongroom.node import tls
 from strongroom.node.client.calls.connection import Connection
@@ -44,7 +45,7 @@ async def connected(directory: Path, serve: Serve) -> AsyncIterator[Connection]:
     await site.start()
     try:
         async with (
-            asyncio.timeout(TEST_SECONDS_MAX),
+            asyncio.timeout(HANG_SECONDS),
             aiohttp.ClientSession() as http,
             asyncio.TaskGroup() as group,
         ):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import person
+from tests.hang import HANG_SECONDS
 from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ClientFault
@@ -203,14 +204,15 @@ async def test_a_node_that_stays_overloaded_is_left_for_another(tmp_path: Path) 
 
 
 async def test_a_node_whose_result_does_not_open_is_left_and_the_call_is_not_lost(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At once: not because it stalls."""
+    monkeypatch.setattr(waiting, "STALL_SECONDS_MIN", 10 * HANG_SECONDS)
     async with funded(tmp_path) as (service, client):
         service.orderer.doctor = _once(
             lambda place: replace(place, result=bytes(len(place.result)))
         )
-        async with asyncio.timeout(waiting.STALL_SECONDS_MIN / 2):
-            done = await pay(client, 1)
+        done = await pay(client, 1)
         assert done.result == {"balance": FUNDS - 1}
         assert client.node == "n1"
 
@@ -417,10 +419,13 @@ async def test_connecting_without_a_quorum_says_so_and_waits_too(
 async def test_on_expiry_the_call_is_unreachable_with_the_id_to_ask_for_later(
     tmp_path: Path,
 ) -> None:
-    async with funded(tmp_path, timeout=0.3) as (service, client):
+    async with funded(tmp_path) as (service, client):
         service.orderer.paused = True
+        patience = client._way.timeout
+        client._way.timeout = 1.0
         with pytest.raises(Unreachable) as caught:
             await client.call("payments.transfer", to=BOB.id, amount=1)
+        client._way.timeout = patience
         assert caught.value.id == _id(service, 0)
         service.orderer.resume()
         assert await balance(client) == FUNDS - 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import person
+from tests.hang import HANG_SECONDS
 from tests.node.client.ledger import ISSUER, Service, running
 
 from strongroom.consensus.errors import AttestationError
@@ -321,7 +322,7 @@ async def test_what_members_did_not_allow_and_roots_that_a_node_adds_are_refused
         for node in service.nodes:
             node.region = "us-east"
         with pytest.raises(AttestationError) as caught:
-            async with Client.connect(tmp_path, ISSUER, timeout=5):
+            async with Client.connect(tmp_path, ISSUER, timeout=HANG_SECONDS):
                 pass
         assert caught.value.reason == "region"
         for node in service.nodes:
