@@ -16,12 +16,11 @@ from strongroom.consensus.replica.events import Equivocation, LaneFork
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.primitives import verify
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.trust.epochs import Ask, follow_epochs
 from strongroom.node.enclave_client.calls import Freshness
-from strongroom.node.execution.pipeline import KEYS_NEEDED
+from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.host.wiring import Resources, Wiring
 from strongroom.node.ledger.reading import stored_runs
 from strongroom.node.ordering.driver import Driver, Hands
@@ -163,9 +162,7 @@ class Participation:
             blocks = [(header, list(batches)) for header, batches in run.blocks]
             try:
                 await pipeline.execute(blocks, run.certificate)
-            except Refusal as refusal:
-                if refusal.kind != KEYS_NEEDED:
-                    raise
+            except KeysNeeded:
                 pipeline.fall_behind(pipeline.reached)
                 return
 
