@@ -421,11 +421,11 @@ async def test_on_expiry_the_call_is_unreachable_with_the_id_to_ask_for_later(
 ) -> None:
     async with funded(tmp_path) as (service, client):
         service.orderer.paused = True
-        patience = client._way.timeout
-        client._way.timeout = 1.0
+        patience = client._runtime.timeout
+        client._runtime.timeout = 1.0
         with pytest.raises(Unreachable) as caught:
             await client.call("payments.transfer", to=BOB.id, amount=1)
-        client._way.timeout = patience
+        client._runtime.timeout = patience
         assert caught.value.id == _id(service, 0)
         service.orderer.resume()
         assert await balance(client) == FUNDS - 1
