@@ -13,6 +13,9 @@ from strongroom.consensus.types import Height, PublicKey
 ANSWER_SECONDS = 3.0
 """So long a peer has for each chunk, and a quiet chain to name what came; then the next peer is
 asked."""
+WHOLE_SECONDS, CHUNK_SECONDS = 30.0, 0.5
+"""So long a peer has for all chunks together, at first and for each that came, while another could
+be asked: one that sends each at the last moment would keep a newcomer waiting for hours (T34)."""
 ASK_AGAIN_SECONDS = 0.5
 TRY_AGAIN_SECONDS = 1.0
 """Between two attempts to load what is whole: a key may have come."""
@@ -86,7 +89,7 @@ class SnapshotSearch:
         self._linked: tuple[PublicKey, ...] = ()
         self._asked: set[PublicKey] = set()
         self._fetching = self._whole = self._waits = self._over = False
-        self._heard_at = self._asked_at = 0.0
+        self._heard_at = self._asked_at = self._due_at = 0.0
         self._tried_at: float | None = None
         self._shown = (Height(0), Height(0))
         """(newest block, newest outcome) when something moved last."""
@@ -118,6 +121,7 @@ class SnapshotSearch:
                     self._forget()
             case ChunkCame():
                 self._heard_at = now
+                self._due_at += CHUNK_SECONDS
 
     def decide(self, now: float, newest: Height, recorded: Height) -> list[SearchEffect]:
         """Ask the next peer when there is none to wait for; to be called while a snapshot is hoped
@@ -130,13 +134,17 @@ class SnapshotSearch:
         if self._fetching and not self._waits and now - self._heard_at > ANSWER_SECONDS:
             effects.append(DropSnapshot("nothing here names it" if self._whole else "no answer"))
             self._forget()
+        elif self._fetching and not self._whole and now > self._due_at and self._next() is not None:
+            effects.append(DropSnapshot("too slow, and another peer can be asked"))
+            self._forget()
         if self._fetching:
             if not self._whole and now - self._asked_at >= ASK_AGAIN_SECONDS:
                 self._asked_at = now
                 effects.append(AskChunk())
             return effects
-        peer = next((peer for peer in self._linked if peer not in self._asked), None)
+        peer = self._next()
         if peer is not None:
+            self._due_at = now + WHOLE_SECONDS
             self._asked.add(peer)
             self._fetching, self._heard_at, self._asked_at = True, now, now
             effects.append(FetchSnapshot(peer))
@@ -151,6 +159,9 @@ class SnapshotSearch:
             return None
         self._tried_at = now
         return TrySnapshot(certified)
+
+    def _next(self) -> PublicKey | None:
+        return next((peer for peer in self._linked if peer not in self._asked), None)
 
     def _forget(self) -> None:
         self._fetching = self._whole = self._waits = False

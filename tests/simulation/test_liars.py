@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 from tests.simulation.actors.chatterbox import Chatterbox
+from tests.simulation.actors.edge_of_time import EdgeOfTime
 from tests.simulation.actors.false_server import FalseServer
 from tests.simulation.actors.forger import Forger
 from tests.simulation.actors.forkers import Accomplice, ForkingLeader
@@ -12,6 +13,7 @@ from tests.simulation.actors.lane_forker import LaneForker
 from tests.simulation.actors.nuller import Nuller
 from tests.simulation.actors.replayer import Replayer
 from tests.simulation.actors.selective import Selective
+from tests.simulation.actors.spinner import Spinner
 from tests.simulation.actors.stale_disk import StaleDisk
 from tests.simulation.actors.twin import Twin
 from tests.simulation.actors.withholder import Withholder
@@ -199,3 +201,20 @@ def test_T34_nothing_of_a_forged_range_is_kept() -> None:
     for wrong in forged:
         with pytest.raises(PeerFault):
             check_range(Range(tuple(wrong), certificate), genesis, cut)
+
+
+@pytest.mark.parametrize("liar", [EdgeOfTime, Spinner])
+@pytest.mark.parametrize(("size", "count"), [(4, 1), (7, 2)])
+def test_T32_members_that_play_with_times_and_empty_blocks_neither_stop_a_chain_nor_make_it_spin(
+    liar: LiarFactory, size: int, count: int
+) -> None:
+    """T32: times at the edges of what is voted for; empty blocks without any work, shown to some,
+    never finished by their leader."""
+    scene = run(liar, 3, size, count)
+    assert not scene.accused
+    scene.run(10.0)
+    heights, words = scene.heights(), len(scene.said)
+    scene.run(600.0)
+    assert (scene.heights(), len(scene.said)) == (heights, words), "and then it is quiet"
+    scene.load(3, every=0.1)
+    scene.settle(30.0)
