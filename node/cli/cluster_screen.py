@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from strongroom.node.cluster.cluster import Cluster, endpoint_of
+from strongroom.node.shown_text import shown, shown_lines
 from strongroom.node.terminal.printing import say
 from strongroom.node.terminal.tables import facts, table
-from strongroom.node.terminal.text import shown, shown_lines
 
 _WATCH_SECONDS = 0.5
 _COLOURS = {"voting": "green", "stopped": "red", "suspended": "red"}

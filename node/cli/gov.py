@@ -39,12 +39,12 @@ MemberOption = Annotated[
     str, typer.Option("--as", metavar="MEMBER", help="Identity of the folder's keys/.")
 ]
 ChangeArgument = Annotated[
-    str, typer.Argument(metavar="ACTION", help="Like allow_chip, add_member, rotate, set_limit.")
+    str, typer.Argument(metavar="CHANGE", help="Like allow_chip, add_member, rotate, set_limit.")
 ]
 ValuesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY=VALUE]...", help="What the action takes; names of keys/ are resolved."
+        metavar="[KEY=VALUE]...", help="What the change takes; names of keys/ are resolved."
     ),
 ]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Of a proposal, or how it begins.")]

@@ -23,7 +23,7 @@ from strongroom.node.cluster.plan import (
     Plan,
 )
 from strongroom.node.layout import ClusterLayout
-from strongroom.node.terminal.text import shown
+from strongroom.node.shown_text import shown
 
 DIRECTORY_BYTES_MAX = 3_800
 """Of 4,096 that Linux takes (PATH_MAX): the rest is for files below it."""

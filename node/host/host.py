@@ -1,4 +1,4 @@
-"""One node's life: lock, enclave, replay, heads, then one tenure after the other until it is told
+"""One node's life: lock, enclave, replay, heads, then one epoch after the other until it is told
 to stop (DESIGN §2).
 
 Owns the order of starting (PROTOCOL §6: nothing is voted or executed before replay is over and q

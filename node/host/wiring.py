@@ -73,7 +73,7 @@ class Hooks:
 
 
 class Wiring:
-    """One node's lasting parts."""
+    """The parts of one node that outlast an epoch."""
 
     def __init__(self, resources: Resources, start: ReplicaStart, hooks: Hooks) -> None:
         self._hooks = hooks

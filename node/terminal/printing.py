@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 import typer
 
-from strongroom.node.terminal.text import escaped_json, shown_lines
+from strongroom.node.shown_text import escaped_json, shown_lines
 
 
 class Printing:

@@ -2,7 +2,7 @@
 
 Owns layout alone. A table that is too wide becomes several, each led by its first column, so that
 nothing is cut off and an id stays in one piece. Every cell is text from elsewhere
-(text.py, T72).
+(node/shown_text.py, T72).
 """
 
 import shutil
@@ -12,7 +12,7 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
-from strongroom.node.terminal.text import shown
+from strongroom.node.shown_text import shown
 
 WIDTH = 80
 """Columns where there is no terminal to ask."""

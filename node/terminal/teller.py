@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from strongroom.consensus.errors import StrongroomError
-from strongroom.node.terminal.text import shown, shown_lines
+from strongroom.node.shown_text import shown, shown_lines
 
 _BAR_REFRESH_HZ = 4.0
 _LINE_SECONDS = 5.0

@@ -8,7 +8,7 @@ import aiohttp
 from strongroom.node import faults
 from strongroom.node.faults import RpcFault
 from strongroom.node.rpc import jsonrpc
-from strongroom.node.terminal.text import shown
+from strongroom.node.shown_text import shown
 
 _FAULTS: dict[int, type[RpcFault]] = {
     fault.code: fault

@@ -16,9 +16,9 @@ from strongroom.node import cli
 from strongroom.node.cli import explorer_tables, governance_tables
 from strongroom.node.cli.cluster_screen import show_status
 from strongroom.node.client.calls.replies import fault_of
+from strongroom.node.shown_text import escaped_json, shown, shown_lines
 from strongroom.node.terminal.tables import facts, table
 from strongroom.node.terminal.teller import Teller
-from strongroom.node.terminal.text import escaped_json, shown, shown_lines
 
 NASTY = "a\x1b[2J\x9b31m\u202egnp\u2066\u200b\u2028\x07\r\x7f\ud800z"
 OBEYED = set(NASTY) - set("a[2J31mgnpz")
