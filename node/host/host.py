@@ -187,7 +187,7 @@ class Host:
             store_sealed=self.store_sealed,
             on_document=self._take_document,
             on_alarm=self.raise_alarm,
-            succeed=lambda: self.change.succeed(self.own),
+            look_after_process=lambda due: self.change.look(due=due, own=self.own),
             introduce=self._introduction.introduce,
         )
         self.parts = parts = Wiring(ground, owner)
@@ -200,6 +200,7 @@ class Host:
             chip=self.layout.chip,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
+            begin=self._begin,
         )
         for batch in replayed.start.batches:
             if self.own is None or int(batch.header.lane) != int(self.own):

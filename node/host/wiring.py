@@ -85,8 +85,8 @@ class Hooks:
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
     on_alarm: Callable[[str], None]
-    succeed: Callable[[], Awaitable[None]]
-    introduce: Callable[[], Awaitable[None]]
+    look_after_process: Callable[[bool], None]
+    introduce: Callable[[], Coroutine[Any, Any, None]]
 
 
 class Wiring:
@@ -155,7 +155,11 @@ class Wiring:
             on_fault=self._count_fault,
         )
         self.keys = KeysExchange(
-            enclave=enclave, links=self.links, spawn=owner.spawn, store_sealed=owner.store_sealed
+            enclave=enclave,
+            links=self.links,
+            spawn=owner.spawn,
+            store_sealed=owner.store_sealed,
+            introduce=owner.introduce,
         )
         self.snapshots = SnapshotServer(ground.snapshots, store)
         self.roster = DutyRoster(self._office(ground))
@@ -178,8 +182,7 @@ class Wiring:
             driver=lambda: owner.participation().driver,
             store_sealed=owner.store_sealed,
             on_document=owner.on_document,
-            succeed=owner.succeed,
-            introduce=owner.introduce,
+            look_after_process=owner.look_after_process,
         )
 
     def make_inbox(self, driver: Driver) -> Inbox:
