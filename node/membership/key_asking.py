@@ -3,7 +3,7 @@ which answer counts.
 
 Pure: events in, effects out; key_exchange.py carries the effects out. What a peer may have, and
 whether what it gave is good, the enclaves judge. A peer that is slow, silent or lies costs its turn
-and nothing else; when all were slow, all get longer.
+and nothing else; when nobody gave and some were slow, all get longer.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from strongroom.consensus.types import PublicKey
 
 PATIENCE_SECONDS = 2.0
 """What a giver has for each of its two answers."""
-PATIENCE_SECONDS_MAX = 32.0
+PATIENCE_SECONDS_MAX = 8.0
+"""Who may give nothing says nothing: a longer wait would cost a joiner more than a slow peer is
+worth."""
 REST_SECONDS = 5.0
 """After a round in which nobody gave anything."""
 
@@ -135,7 +137,7 @@ class KeyAsking:
         """When the answer that is awaited was asked for."""
         self._asked: set[PublicKey] = set()
         """In this round."""
-        self._late, self._gave = 0, False
+        self._was_late = self._gave = False
         self._patience = PATIENCE_SECONDS
         self._rests_until = 0.0
 
@@ -168,7 +170,7 @@ class KeyAsking:
             if self._peer not in linked:
                 self._stage = _Stage.RESTS
             elif now - self._since >= self._patience:
-                self._late += 1
+                self._was_late = True
                 self._stage = _Stage.RESTS
         if self._stage is not _Stage.RESTS or not needed:
             return []
@@ -185,14 +187,14 @@ class KeyAsking:
 
     def _end_round(self, now: float) -> None:
         """Everybody was asked: go on at once if somebody gave, for there may be more; else rest."""
-        if self._late >= len(self._asked):
-            self._patience = min(PATIENCE_SECONDS_MAX, 2 * self._patience)
-        elif self._gave:
+        if self._gave:
             self._patience = max(PATIENCE_SECONDS, self._patience / 2)
-        if not self._gave:
+        else:
             self._rests_until = now + REST_SECONDS
+            if self._was_late:  # a liar that answers soon keeps nobody's time short
+                self._patience = min(PATIENCE_SECONDS_MAX, 2 * self._patience)
         self._asked.clear()
-        self._late, self._gave = 0, False
+        self._was_late = self._gave = False
 
     def _following(self, linked: tuple[PublicKey, ...]) -> PublicKey:
         """The next one in turn that was not asked in this round."""

@@ -148,13 +148,13 @@ def test_an_answer_to_a_step_that_was_given_up_is_ignored() -> None:
 # --- planted bugs ---------------------------------------------------------------------------------
 
 
-SCENES = (take_turns, need_goes_and_comes_again, fail_again_and_again, learn_slowly)
+SCENES = (take_turns, need_goes_and_comes_again, fail_again_and_again)
 
 
 def find(bug: Bug) -> str:
-    """Run seeds, then those scenes, until one is red; which, and why."""
+    """Run those scenes, then seeds, until one is red; which, and why."""
     (plan,) = with_bug(bug, (replacement_plan,))
-    for scene in (*range(SEEDS_MAX), *SCENES):
+    for scene in (*SCENES, *range(SEEDS_MAX // 4), learn_slowly, *range(SEEDS_MAX // 4, SEEDS_MAX)):
         try:
             if isinstance(scene, int):
                 run_seed(scene, plan)
