@@ -49,6 +49,11 @@ class Shape:
     slow_teaching: tuple[int, ...] = ()
     """Seconds of the first attempts to learn."""
 
+    @property
+    def quiet_from(self) -> int:
+        """When the last one that is caught up executes again, and a little later."""
+        return max((to for _, to in self.followings), default=0) + 60
+
 
 @dataclass(frozen=True)
 class Sealed:
@@ -173,13 +178,22 @@ class World:
     def run(self, seconds: int) -> None:
         """So many seconds; then everything must have come to rest."""
         end = self.now + seconds
-        while self.now < end:
+        while self.now < end and not self._rests():
             self.tick()
         due = self.first.due
         check(not due, "what is to be erased is on the heap")
         check(self.paused_since is None, "requests wait")
         check(len(self.live) == 1, "a successor was left behind")
         check(self.behind or self.first.applied == self.ledger.height, "blocks are not executed")
+
+    def _rests(self) -> bool:
+        """Nothing will happen any more."""
+        height = self.ledger.height
+        ended = (
+            self.first.applied == height == self.shape.blocks and self.now > self.shape.quiet_from
+        )
+        waits = self.step is not None or self.paused_since is not None or self.behind
+        return ended and not waits and not self.first.due and len(self.live) == 1
 
     def tick(self) -> None:
         """One second."""
@@ -433,5 +447,5 @@ def run_seed(seed: int, plan: Any = replacement_plan) -> World:
     """A seed's world, to its end."""
     random = Random(seed)
     world = World(random, draw(random), plan)
-    world.run(3_600)
+    world.run(10_000)
     return world

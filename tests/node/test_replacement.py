@@ -76,7 +76,7 @@ def test_a_node_that_is_caught_up_by_outcomes_changes_nothing_until_it_executes(
 def learn_slowly(plan: Any = replacement_plan) -> None:
     """Learning takes longer than the first and the second successor have."""
     slow = int(2 * LEARN_SECONDS) + 100
-    world = world_of(plan, slow_teaching=(slow, slow, slow), blocks=80)
+    world = world_of(plan, slow_teaching=(slow,) * 20, blocks=80)
     world.run(20 * int(LEARN_SECONDS))
     check(world.changes == 1, "it never learned")
 
