@@ -166,7 +166,8 @@ class World:
         self.hangs = False
         self.due_since: int | None = None
         self.failed_at: int | None = None
-        self.first = Process(self.ledger, self.sealed.secrets)
+        given = self.ledger.needs(self.ledger.height + 1)  # by KEYS
+        self.first = Process(self.ledger, self.sealed.secrets | given)
         self.first.epochs = self.shown = self.ledger.epoch
         self.first.applied = self.ledger.anchored
         self.live = [self.first]
