@@ -47,10 +47,6 @@ class VoteSigner:
         """Up to which view nothing new is said."""
         return self._promises.floor
 
-    def close(self, view: View) -> None:
-        """Say nothing new up to this view."""
-        self._promises.close(view)
-
     def recall(self, statements: Iterable[Statement]) -> None:
         """Take over what the log says was cast in earlier boots.
 
@@ -224,6 +220,7 @@ class VotingGuards:
 
 def _go_on(guard: VoteSigner, handed: _Handed) -> None:
     guard.recall(handed.said)
-    guard.close(handed.floor)
+    # As known as it was to the process before: a peer may show a vote of a final view at any time.
+    guard.forget_below(handed.floor)
     # What a learner noticed counts for nothing: it did not know what was said.
     guard.silenced_by = handed.silenced_by

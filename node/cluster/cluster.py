@@ -30,7 +30,8 @@ _TOLD = ("height", "executed", "executes", "view", "peers", "alarm")
 _OF_ALL = ("members", "quorum")
 """What it says once, for all nodes."""
 _NOT_RUNNING = "not running"
-"""What its peers once found is nothing that can be said of a node that does not run."""
+"""That it was good once, or is not looked at yet, says nothing of a node that does not run; what
+its peers found wrong stays."""
 
 Document = dict[str, Any]
 Say = Callable[[str], None]
@@ -193,10 +194,7 @@ class Cluster:
         rows = await asyncio.gather(*(asyncio.to_thread(_row, node) for node in self.nodes))
         verdicts = [table for _, table in rows]
         for node, (row, _) in zip(self.nodes, rows, strict=True):
-            found = verdict_on(node.name, verdicts)
-            row["attestation"] = (
-                _NOT_RUNNING if row["pid"] is None and found.startswith("good") else found
-            )
+            row["attestation"] = verdict_on(node.name, verdicts, runs=row["pid"] is not None)
         service = self.service()
         told = executing_of([row for row, _ in rows])
         shown = [
@@ -321,13 +319,13 @@ def executing_of(rows: Sequence[Document]) -> Document:
     }
 
 
-def verdict_on(name: str, tables: list[dict[str, str]]) -> str:
+def verdict_on(name: str, tables: list[dict[str, str]], *, runs: bool) -> str:
     """What its peers found: the first that is not good counts before any good one."""
     verdicts = [table[name] for table in tables if table.get(name, _NOT_CHECKED) != _NOT_CHECKED]
-    return next(
-        (verdict for verdict in verdicts if not verdict.startswith("good")),
-        (verdicts or [_NOT_CHECKED])[0],
-    )
+    wrong = next((verdict for verdict in verdicts if not verdict.startswith("good")), None)
+    if wrong is not None:
+        return wrong
+    return (verdicts or [_NOT_CHECKED])[0] if runs else _NOT_RUNNING
 
 
 def _count(states: dict[str, str], wanted: str) -> int:

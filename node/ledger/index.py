@@ -105,6 +105,13 @@ class IndexDamaged(DiskFault):
         )
 
 
+class IndexClosed(DiskFault):
+    """Asked after its end: nothing is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        OperatorFault.__init__(self, f"{path}: the node is stopping: ask again once it runs")
+
+
 class Index:
     """The index of one block store. One thread may write while others read."""
 
@@ -116,6 +123,7 @@ class Index:
             DiskFault: the disk refused.
         """
         self._directory, self._map_size, self._map_lock = directory, map_size, threading.Lock()
+        self._is_closed = False
         make_directory(directory)
         if _believed(directory):
             self.trust()
@@ -206,6 +214,7 @@ class Index:
     def close(self) -> None:
         """Write it out; if it was trusted, the next opening believes it as long as its checksum
         holds."""
+        self._is_closed = True
         used = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
         self._environment.close()
         with _data(self._directory).open("rb+") as file:
@@ -233,6 +242,8 @@ class Index:
         try:
             yield
         except (lmdb.Error, struct.error) as error:
+            if self._is_closed:
+                raise IndexClosed(self._directory) from error
             self.distrust()
             if type(error) is lmdb.Error or isinstance(error, _DISK):
                 raise DiskFault(self._directory, str(error)) from error

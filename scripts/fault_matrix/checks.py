@@ -76,9 +76,16 @@ class Checks:
             said = [line for node in self.cluster.nodes for line in self.logs.news(node.layout.log)]
             return [*wrong, *await self._contradictions(), *said]
         except StrongroomError as fault:
-            return [f"cannot be checked: {type(fault).__name__}: {fault}"]
+            return [f"cannot be checked: {type(fault).__name__}: {fault}", *self._ended()]
         finally:
             self.load.paused = False
+
+    def _ended(self) -> list[str]:
+        return [
+            f"{node.name} does not run: {' | '.join(node.last_log_lines()[-2:])}"
+            for node in self.cluster.nodes
+            if node.host() is None
+        ]
 
     # --- liveness ---------------------------------------------------------------------------------
 

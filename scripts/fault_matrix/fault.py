@@ -21,8 +21,8 @@ class Fault:
 
     @property
     def words(self) -> str:
-        """What is done, in a line."""
-        return (self.act.__doc__ or "").partition("\n")[0]
+        """What is done, in a line, however its lines are broken in the source."""
+        return " ".join((self.act.__doc__ or "").partition("\n\n")[0].split())
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

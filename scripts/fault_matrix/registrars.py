@@ -15,8 +15,10 @@ from scripts.fault_matrix.register import Append, History, Look, anomalies
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.client import Client
+from strongroom.node.client.bringing import bring
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.plan import BRINGER
 
 NAME = "registrar"
 COLLECTION = "register"
@@ -47,7 +49,8 @@ class Registrars:
     @asynccontextmanager
     async def on(cls, cluster: Cluster) -> "AsyncIterator[Registrars]":
         """Clients of one new identity; they end with the context."""
-        KeyFolder(cluster.layout.keys).new(NAME)
+        key = KeyFolder(cluster.layout.keys).new(NAME)
+        await bring(cluster.layout.directory, [key.id], member=BRINGER)
         made: list[Client] = []
         try:
             for number in range(CLIENTS):

@@ -43,11 +43,21 @@ class Door:
         """
         try:
             async with asyncio.timeout(_ASK_SECONDS):
-                return await (await self.connection()).ask(method, **params)
+                return await self._ask(method, params)
         except TimeoutError:
             raise Disconnected(
                 f"{self.name} does not answer {method} in {_ASK_SECONDS:g} s"
             ) from None
+
+    async def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        held = self._connection
+        try:
+            return await (await self.connection()).ask(method, **params)
+        except Disconnected:
+            if self._connection is not held:
+                raise
+        # It had ended since it was last used, and says so only now. Asking changes nothing.
+        return await (await self.connection()).ask(method, **params)
 
     async def connection(self) -> Connection:
         """The open connection, or a new one. Raises StrongroomError."""

@@ -34,6 +34,12 @@ GROUPED_AMONG_SEVERAL = GROUPED_REQUESTS | {"EXECUTE"}
 certificate of one; what each block came to is compared block by block."""
 TIMED_METHODS = frozenset({"service_heads"})
 """Methods whose answer holds as many heads as members answered in time."""
+CLOCKED_METHODS = frozenset({"node_status"})
+"""Methods that a client asks each few seconds, whatever it does, without parameters
+(node/client/calls/failback.py): how often, and between which others, its clock decides."""
+CLOCKED_EVENTS = frozenset({"link.failed"})
+"""Events of which a clock decides how many there are: a node that dials again and again until its
+peer listens."""
 PIDS_AND_TIMES = frozenset({"node.log", "run.json", "host.pid", "lock"})
 """Files of a node's folder that hold process ids and times; events of the log are compared by
 name."""
@@ -78,7 +84,17 @@ def _one_node(
     seen["door: lengths of requests and answers, in order"] = {
         kind: sizes for kind, sizes in door.items() if kind.split()[0] not in timed_kinds
     }
-    seen["log: events and their facts"] = _events(layout.log)
+    events = _events(layout.log)
+    timed_events = {name for name in events if CLOCKED_EVENTS & set(name.split()[1:2])}
+    seen["log: events and their facts"] = {
+        name: count for name, count in events.items() if name not in timed_events
+    }
+    clock["log: events of a clock"] = {name: events[name] for name in sorted(timed_events)}
+    clock["clients: questions of a clock"] = Counter(
+        f"{frame.way} {frame.kind}"
+        for frame in frames
+        if frame.place == "client" and frame.kind in CLOCKED_METHODS
+    )
     clock["door: signatures, statements, seals"] = {
         kind: len(sizes) for kind, sizes in door.items() if kind.split()[0] in timed_kinds
     }
@@ -144,7 +160,9 @@ def _is_public(envelope: bytes) -> bool:
 
 
 def _clients(frames: list[FrameLine]) -> dict[str, Any]:
-    shown = [frame for frame in frames if frame.place == "client"]
+    shown = [
+        frame for frame in frames if frame.place == "client" and frame.kind not in CLOCKED_METHODS
+    ]
     return {
         "clients: methods and refusals, in order": [f"{frame.way} {frame.kind}" for frame in shown],
         "clients: lengths of frames, in order": [

@@ -11,7 +11,7 @@ from tests.enclave.service_world import Node, World, admitted, allowed, newer_bo
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
 from strongroom.consensus.safety import GuardRefuses
-from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.statements import Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, PublicKey, View
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.keys.keys import KeysNeeded, ServiceSecret
@@ -180,6 +180,25 @@ def test_T30_what_was_forgotten_below_a_final_view_is_not_said_anew_by_a_success
     core.take_over(node.core.hand_over(nonce))
     with pytest.raises(GuardRefuses):
         heir.member.cast([Statement(Kind.FINALIZE, world.epoch, View(300), world.tip.digest)])
+
+
+def test_a_vote_of_a_final_view_that_a_peer_shows_to_a_successor_does_not_silence_it() -> None:
+    """It ended nodes: on a quiet chain peers hold as newest a vote that was forgotten long ago."""
+    world = World()
+    world.commit()
+    node = world.nodes["n1"]
+    core, nonce = successor_of(world, node)
+    said = Statement(Kind.NULLIFY, world.epoch, View(300), NO_DIGEST)
+    (signature,) = node.member.cast([said])
+    node.member.forget(world.epoch, View(300))
+    heir = replace(node, core=core)
+    world.catch_up(heir)
+    world.freshen(heir)
+    index = world.description.index_of(node.key)
+    assert index is not None
+    core.take_over(node.core.hand_over(nonce))
+    heir.member.voting.notice([Vote(said, index, signature)])
+    assert heir.member.cast([Statement(Kind.NULLIFY, world.epoch, View(301), NO_DIGEST)])
 
 
 @pytest.mark.parametrize("forgotten", [False, True])

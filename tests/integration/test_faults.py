@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from scripts.fault_matrix import disks, kills
+from scripts.fault_matrix import disks, epochs, kills
 from scripts.fault_matrix.matrix import hurt
 from scripts.fault_matrix.world import Shape, World, running_world
 from tests.integration.held_world import HeldWorld
@@ -50,6 +50,21 @@ async def test_P3_one_after_the_other_is_killed_before_the_last_is_well_again(wo
 
 async def test_a_node_whose_enclave_is_killed_halts_and_says_so(world: World) -> None:
     assert await hurt(world, kills.kill_enclave) == []
+
+
+async def test_a_register_stays_exact_while_keys_are_rotated_and_a_node_is_killed_meanwhile(
+    world: World,
+) -> None:
+    """Issue 15.5: of every linearizable answer the place in the one order is known, and fits."""
+    registrars = world.checks.registrars
+    before = len(registrars.appends), _exact_looks(world)
+    assert await hurt(world, epochs.rotate_and_kill) == []
+    assert len(registrars.appends) > before[0]
+    assert _exact_looks(world) > before[1], "who looks at nothing sees no anomaly"
+
+
+def _exact_looks(world: World) -> int:
+    return sum(look.linearizable for look in world.checks.registrars.looks)
 
 
 async def test_T40_damage_that_a_client_reads_halts_the_node_with_the_height(world: World) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripts.fault_matrix.fault import percentiles
@@ -11,10 +12,13 @@ from scripts.fault_matrix.matrix import FAULTS
 from scripts.fault_matrix.network import Network, Relay
 from scripts.fault_matrix.node_logs import NodeLogs
 from scripts.fault_matrix.statements import Statements
+from scripts.fault_matrix.watch import Door
 from tests.consensus import samples
 
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, View
+from strongroom.node.client.calls.connection import Connection
+from strongroom.node.client.errors import Disconnected
 from strongroom.node.config import Address
 
 A, B = samples.digest("a"), samples.digest("b")
@@ -160,3 +164,40 @@ async def test_a_cut_breaks_what_is_open_and_refuses_what_comes() -> None:
         with suppress(ConnectionError):
             assert await asyncio.wait_for(again.read(1), 30) == b""
         other.close()
+
+
+class _Line:
+    """A connection that answers, or ended unnoticed."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.alive, self._answers = True, answers
+
+    async def ask(self, method: str) -> str:
+        if not self._answers:
+            self.alive = False
+            raise Disconnected("Cannot write to closing transport")
+        return method
+
+    async def run(self) -> None:
+        """Nothing is read."""
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_a_door_whose_connection_had_ended_unnoticed_is_asked_anew_once(
+    monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    opened: list[_Line] = []
+
+    async def opening(*_: object) -> _Line:
+        opened.append(_Line(answers=comes_back))
+        return opened[-1]
+
+    monkeypatch.setattr(Connection, "open", opening)
+    unused: Any = None
+    door = Door("n0", "https://nowhere", unused, unused, _Line(answers=False))  # type: ignore[arg-type]
+    if comes_back:
+        assert await door.ask("node_status") == "node_status"
+    else:
+        with pytest.raises(Disconnected):
+            await door.ask("node_status")
+    assert len(opened) == 1

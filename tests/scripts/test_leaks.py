@@ -16,7 +16,7 @@ from scripts.leak_hunt.comparing import compare, first_difference, lasting
 from scripts.leak_hunt.frames import FrameLine, read_frames
 from scripts.leak_hunt.hunting import hunt_control
 from scripts.leak_hunt.secrets_of_twins import BURST, SINGLES, Secrets, loud_twin, quiet_twin
-from scripts.leak_hunt.sightings import Sightings
+from scripts.leak_hunt.sightings import Sightings, _clients
 
 from strongroom.enclave.formats.envelope import Call
 from strongroom.enclave.formats.size_classes import CALL_SIZES, pad
@@ -103,6 +103,14 @@ def test_a_difference_that_does_not_come_back_is_put_down_to_the_clock() -> None
     rows = lasting(compare(same, other), compare(same, later))
     assert [row.what for row in rows if row.is_leak] == ["a"]
     assert {row.what for row in rows if row.differs} == {"a", "c"}
+
+
+def test_a_question_that_a_client_asks_by_its_clock_is_no_leak_wherever_it_stands() -> None:
+    call = [FrameLine("client", "ledger_submit_many", way, 231) for way in ("in", "out")]
+    clocked = [FrameLine("client", "node_status", way, 44) for way in ("in", "out")]
+    query = [FrameLine("client", "ledger_query", "in", 1568)]
+    assert _clients([*call, *clocked]) == _clients([*clocked, *call, *clocked])
+    assert _clients([*call, *query]) != _clients([*query, *call])
 
 
 def test_frames_come_back_as_they_were_written_down(tmp_path: Path) -> None:

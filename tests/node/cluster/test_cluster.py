@@ -34,9 +34,16 @@ def test_one_peer_that_refuses_a_nodes_evidence_is_shown_before_all_that_accept_
         {"n1": "measurement"},
         {"n1": "not checked yet"},
     )
-    assert verdict_on("n1", [unknown, good, bad, good]) == "measurement"
-    assert verdict_on("n1", [unknown, good, good]) == "good (SIMULATED)"
-    assert verdict_on("n1", [unknown, {}]) == "not checked yet"
+    assert verdict_on("n1", [unknown, good, bad, good], runs=True) == "measurement"
+    assert verdict_on("n1", [unknown, good, good], runs=True) == "good (SIMULATED)"
+    assert verdict_on("n1", [unknown, {}], runs=True) == "not checked yet"
+
+
+def test_of_a_node_that_does_not_run_only_what_was_found_wrong_is_said() -> None:
+    good, bad = {"n1": "good (SIMULATED)"}, {"n1": "measurement"}
+    assert verdict_on("n1", [good, bad], runs=False) == "measurement"
+    assert verdict_on("n1", [good], runs=False) == "not running"
+    assert verdict_on("n1", [{"n1": "not checked yet"}, {}], runs=False) == "not running"
 
 
 @pytest.mark.parametrize(

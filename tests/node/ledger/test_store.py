@@ -22,7 +22,7 @@ from tests.node.ledger.ledgers import (
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.ledger.files import DiskFault
-from strongroom.node.ledger.index import Entries, Found
+from strongroom.node.ledger.index import Entries, Found, IndexClosed
 from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
 
 
@@ -170,6 +170,17 @@ def test_the_map_of_the_index_grows_when_it_is_full(tmp_path: Path) -> None:
     store.sync()
     assert store.find_transaction(many[-1][0]) == Found(1, len(many) - 1, 0)
     store.close()
+
+
+def test_a_question_after_the_end_blames_no_disk_and_leaves_the_index_trusted(
+    tmp_path: Path,
+) -> None:
+    """A client's question may still run while the node stops: the next start rebuilt the index."""
+    store = filled(tmp_path, 2)
+    store.close()
+    with pytest.raises(IndexClosed, match="stopping"):
+        store.find_transaction(sha256(b"any").digest())
+    assert (tmp_path / "index" / "believed").exists()
 
 
 def test_what_waits_to_be_indexed_is_bounded(
