@@ -148,6 +148,10 @@ class EnclaveClient:
         """Let no further request in, but HAND_OVER: the process is about to be replaced."""
         self._connection.pause()
 
+    def resume(self) -> None:
+        """Let requests in again: the process stays."""
+        self._connection.resume()
+
     async def become(self, successor: "EnclaveClient") -> None:
         """Go on with the process of another client, and end the one before; requests go in
         again."""

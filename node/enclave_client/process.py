@@ -138,6 +138,10 @@ class EnclaveConnection:
         replaced."""
         self._open.clear()
 
+    def resume(self) -> None:
+        """Let requests in again: the process stays."""
+        self._open.set()
+
     async def become(self, successor: Self) -> None:
         """Go on with the process of another door, and end the one before; requests go in again."""
         before, self._behind = self._behind, successor._behind

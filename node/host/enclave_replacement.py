@@ -1,39 +1,37 @@
 """Replacing the enclave's process, so that nothing of what was erased stays on its heap (DESIGN §5,
 Grace; P10, T13).
 
-Owns the order. The next process learns the ledger without the secret that goes, the first signs its
-last statement and hands over all that it promised, the next one takes over: one boot, one voter.
-Requests wait meanwhile; none is lost.
+Carries out what replacement_plan.py decides. The next process learns the ledger without the secret
+that goes, the first signs its last statement and hands over all that it promised, the next one
+takes over: one boot, one voter. Requests wait meanwhile; none is lost.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
 from strongroom.consensus.types import Epoch, Height, SignerIndex
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
+from strongroom.node.faults import Overloaded
+from strongroom.node.host import replacement_plan as plan
 from strongroom.node.host.replay import restore_enclave, show_epochs
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
 
-RANK_SECONDS = 5.0
-"""The member of index r begins this long times r after the change is due: no two change at a
-time."""
 HEADS_SECONDS = 3.0
-TRY_AGAIN_SECONDS = 20.0
-"""After a change that could not begin: without a quorum's heads there is none."""
+TICK_SECONDS = 1.0
 
 log = structlog.get_logger()
 
 
 class ProcessChange:
-    """Changes one node's enclave process when that is due."""
+    """Changes one node's enclave process when that is due, beside all else that the node does."""
 
     def __init__(
         self,
@@ -43,83 +41,132 @@ class ProcessChange:
         chip: Path,
         store_sealed: Callable[[bytes], Awaitable[None]],
         on_changed: Callable[[], None],
+        begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
     ) -> None:
         self._enclave, self._chip, self._genesis = ground.enclave, chip, ground.genesis.data
         self._store, self._epochs = ground.store, ground.epochs
         self._history, self._snapshots = ground.history, ground.snapshots.folder
         self._heads, self._pipeline = parts.heads, parts.pipeline
-        self._store_sealed, self._on_changed = store_sealed, on_changed
-        self._due_since: float | None = None
-        self._applied, self._shown = Height(0), Epoch(0)
-        """What the successor has taken in: up to this height, and the epochs up to this one."""
+        self._store_sealed, self._on_changed, self._begin = store_sealed, on_changed, begin
+        self._plan = plan.ReplacementPlan()
+        self._successor: EnclaveClient | None = None
+        self._nonce, self._shown = b"", Epoch(0)
+        """Of the successor: for its hand-over; the newest epoch that it was shown."""
+        self._task: asyncio.Task[None] | None = None
 
-    async def succeed(self, own: SignerIndex | None) -> None:
-        """Change the process, if this node's turn has come.
+    def look(self, *, due: bool, own: SignerIndex | None) -> None:
+        """Once a second, whether a change is due or not."""
+        look = plan.Look(due, int(own or 0), self._executes)
+        effects = self._plan.step(look, asyncio.get_running_loop().time())
+        if effects:
+            self._task = self._begin(self._carry_out(effects, self._task))
+
+    @property
+    def _executes(self) -> bool:
+        return not self._pipeline.behind.is_set()
+
+    async def _carry_out(
+        self, effects: list[plan.PlanEffect], before: asyncio.Task[None] | None
+    ) -> None:
+        """One attempt, from its first effect to its last.
 
         Raises:
             OperatorFault: after the hand-over nothing can be undone: the node stops, and starts as
                 a new boot.
         """
-        now = asyncio.get_running_loop().time()
-        self._due_since = now if self._due_since is None else self._due_since
-        if now - self._due_since < RANK_SECONDS * (own or 0) or self._pipeline.behind.is_set():
-            return
-        self._due_since = None
+        if before is not None:
+            await asyncio.wait({before})
         try:
-            successor = await EnclaveClient.start(self._chip)
-        except OSError as fault:  # no process, no memory: this one is well
-            self._not_now(str(fault))
-            return
+            while effects:
+                effects = await self._carry_out_each(effects)
+        finally:
+            if self._successor is not None:
+                await self._successor.stop()
+                self._successor = None
+
+    async def _carry_out_each(self, effects: list[plan.PlanEffect]) -> list[plan.PlanEffect]:
+        """One after the other; what follows from the last one, or from waiting too long."""
+        loop = asyncio.get_running_loop()
+        event: plan.PlanEvent | None = None
+        for effect in effects:
+            step = asyncio.ensure_future(self._answer(effect))
+            try:
+                while not (await asyncio.wait({step}, timeout=TICK_SECONDS))[0]:
+                    if instead := self._plan.step(plan.Tick(), loop.time()):
+                        return instead
+                event = step.result()
+            finally:
+                step.cancel()
+        return [] if event is None else self._plan.step(event, loop.time())
+
+    async def _answer(self, effect: plan.PlanEffect) -> plan.PlanEvent | None:
         try:
-            nonce = await self._learn(successor)
-        except (Refusal, PeerFault) as fault:
-            await successor.stop()
-            self._not_now(str(fault))
-            return
-        except EnclaveGone as fault:
-            await successor.stop()
-            if self._enclave.closed.is_set():
+            return await self._do(effect)
+        except (Refusal, PeerFault, Overloaded, OSError) as fault:
+            return plan.StepFailed(str(fault))
+        except OperatorFault as fault:
+            if isinstance(effect, plan.Halt):
                 raise
-            self._not_now(str(fault))
-            return
-        except BaseException:
-            await successor.stop()
-            raise
-        await self._change(successor, nonce)
+            return plan.StepFailed(str(fault))
 
-    def _not_now(self, reason: str) -> None:
-        """Nothing was handed over: the process goes on, and the change is tried again later."""
-        log.warning("process.not_changed", reason=reason)
-        self._due_since = asyncio.get_running_loop().time() + TRY_AGAIN_SECONDS
+    async def _do(self, effect: plan.PlanEffect) -> plan.PlanEvent | None:
+        match effect:
+            case plan.StartSuccessor():
+                self._successor = await _start(self._chip)
+                return plan.Started()
+            case plan.Pause():
+                self._enclave.pause()
+            case plan.Resume():
+                self._enclave.resume()
+            case plan.AskHandOver():
+                handed = await self._enclave.hand_over(self._nonce)
+                return plan.HandedOver(handed, self._pipeline.reached)
+            case plan.StoreSealed(sealed):
+                await self._store_sealed(sealed)
+                return plan.SealedStored()
+            case plan.FollowFrom(height):
+                self._pipeline.fall_behind(height)
+            case plan.Abandon(reason):
+                log.warning("process.not_changed", reason=reason)
+            case plan.Halt(reason):
+                raise OperatorFault(
+                    f"the enclave's process could not be replaced ({reason}): start the node again"
+                )
+            case _:
+                assert self._successor is not None, "a successor was started"
+                return await self._ask(self._successor, effect)
+        return None
 
-    async def _learn(self, successor: EnclaveClient) -> bytes:
-        """Everything that a quorum has anchored, and that it is the newest; the nonce for the
-        hand-over."""
-        nonce = await successor.unseal_successor(await self._enclave.seal(), self._genesis)
+    async def _ask(self, successor: EnclaveClient, effect: plan.PlanEffect) -> plan.PlanEvent:
+        match effect:
+            case plan.Teach():
+                applied = await self._teach(successor)
+                return plan.Learned(applied, self._executes)
+            case plan.ShowEpochs():
+                self._shown = await show_epochs(self._epochs, successor, self._shown)
+                return plan.EpochsShown()
+            case plan.TakeOver(handed):
+                return plan.TookOver(await successor.take_over(handed))
+            case plan.Repeat(above, up_to):
+                return plan.Repeated(await self._repeat(successor, above, up_to))
+            case plan.Switch():
+                await self._switch(successor)
+                return plan.Switched()
+        raise TypeError(f"no act for {type(effect).__name__}")
+
+    async def _teach(self, successor: EnclaveClient) -> Height:
+        """Everything that a quorum has anchored, and that it is the newest."""
+        self._nonce = await successor.unseal_successor(await self._enclave.seal(), self._genesis)
         self._shown = await show_epochs(self._epochs, successor, Epoch(0))
-        self._applied = await restore_enclave(
+        applied = await restore_enclave(
             self._store, self._history, self._epochs, self._snapshots, successor
         )
         heads = await self._heads.collect(await successor.challenge(), seconds=HEADS_SECONDS)
         await successor.freshen(heads)
-        return nonce
+        return applied
 
-    async def _change(self, successor: EnclaveClient, nonce: bytes) -> None:
-        self._enclave.pause()
-        try:
-            sealed = await successor.take_over(await self._enclave.hand_over(nonce))
-            await self._store_sealed(sealed)
-            # One may have begun meanwhile: nobody shows it again, and each later one builds on it.
-            await show_epochs(self._epochs, successor, self._shown)
-            repeated = await self._repeat(successor, self._applied, self._pipeline.reached)
-            if repeated < self._pipeline.reached:
-                self._pipeline.fall_behind(repeated)
-        except Refusal as refusal:
-            await successor.stop()
-            raise OperatorFault(
-                f"the enclave's process could not be replaced ({refusal}): start the node again"
-            ) from None
-        before = self._enclave.pid
+    async def _switch(self, successor: EnclaveClient) -> None:
+        before, self._successor = self._enclave.pid, None
         await self._enclave.become(successor)
         self._on_changed()
         log.info("process.changed", before=before, now=self._enclave.pid)
@@ -148,3 +195,13 @@ class ProcessChange:
                 )
             repeated = run.blocks[-1][0].height
         return repeated
+
+
+async def _start(chip: Path) -> EnclaveClient:
+    """A process of its own; a start that is cut off ends it."""
+    starting = asyncio.ensure_future(EnclaveClient.start(chip))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await (await starting).stop()
+        raise

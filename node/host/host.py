@@ -180,7 +180,7 @@ class Host:
             store_sealed=self.store_sealed,
             on_document=self._take_document,
             on_alarm=self.raise_alarm,
-            succeed=lambda: self.change.succeed(self.own),
+            look_after_process=lambda due: self.change.look(due=due, own=self.own),
             introduce=self._introduction.introduce,
         )
         self.parts = parts = Wiring(resources, replayed.start, hooks)
@@ -193,6 +193,7 @@ class Host:
             chip=self.layout.chip,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
+            begin=self._begin,
         )
         self.service = Service(self._sources(resources), self.participation.feed_heads)
         for batch in replayed.start.batches:

@@ -68,8 +68,8 @@ class Hooks:
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
     on_alarm: Callable[[str], None]
-    succeed: Callable[[], Awaitable[None]]
-    introduce: Callable[[], Awaitable[None]]
+    look_after_process: Callable[[bool], None]
+    introduce: Callable[[], Coroutine[Any, Any, None]]
 
 
 class Wiring:
@@ -144,7 +144,11 @@ class Wiring:
             on_fault=self._count_fault,
         )
         self.keys = KeysExchange(
-            enclave=enclave, links=self.links, spawn=hooks.spawn, store_sealed=hooks.store_sealed
+            enclave=enclave,
+            links=self.links,
+            spawn=hooks.spawn,
+            store_sealed=hooks.store_sealed,
+            introduce=hooks.introduce,
         )
         self.snapshots = SnapshotServer(resources.snapshots, store)
         self.roster = DutyRoster(self._duty_context(resources))
@@ -181,8 +185,7 @@ class Wiring:
             events=self.events,
             store_sealed=hooks.store_sealed,
             on_document=hooks.on_document,
-            succeed=hooks.succeed,
-            introduce=hooks.introduce,
+            look_after_process=hooks.look_after_process,
         )
 
     def _make_driver(self, resources: Resources, hooks: Hooks) -> Driver:

@@ -81,10 +81,9 @@ class DutyContext:
     events: EventQueue
     store_sealed: Callable[[bytes], Awaitable[None]]
     on_document: Callable[[Document], None]
-    succeed: Callable[[], Awaitable[None]]
-    """Replace the enclave's process, so that nothing of what is erased stays on its heap."""
-    introduce: Callable[[], Awaitable[None]]
-    """Be admitted by nodes that this one has no link to."""
+    look_after_process: Callable[[bool], None]
+    """Whether the enclave's process is to be replaced, so that nothing of what is erased stays on
+    its heap."""
 
 
 class DutyRoster:
@@ -97,7 +96,6 @@ class DutyRoster:
         self._accused: set[tuple[int, int]] = set()
         self._submits: Counter[PublicKey] = Counter()
         """Of the current second."""
-        self._giver = 0
         self._documented: Height | None = None
 
     def nudge(self) -> None:
@@ -146,29 +144,21 @@ class DutyRoster:
             office.on_document(Document.read(await office.enclave.governance()))
 
     async def _meet(self, need: Need) -> None:
+        office = self._office
+        office.keys.look(self._linked_members(), needed=need is Need.KEYS)
         match need:
-            case Need.KEYS:
-                await self._ask_for_keys()
             case Need.ATTEST:
                 await self._attest()
-            case Need.SUCCESSOR:
-                await self._office.succeed()
+            case Need.SUCCESSOR | Need.NOTHING:
+                office.look_after_process(need is Need.SUCCESSOR)
             case Need.SUPERSEDED:
                 raise OperatorFault(SUPERSEDED)
-            case Need.NOTHING:
+            case Need.KEYS:
                 pass
 
-    async def _ask_for_keys(self) -> None:
-        office = self._office
-        members = {validator.node_key for validator in office.epochs.newest.validators}
-        linked = sorted(key for key in office.links.links if key in members)
-        if not linked:
-            await office.introduce()
-            return
-        if self._is_time("keys"):
-            self._giver += 1
-            if await office.keys.ask(linked[self._giver % len(linked)]):
-                del self._said["keys"]  # there may be more: of the next epoch, or as a member
+    def _linked_members(self) -> tuple[PublicKey, ...]:
+        members = {validator.node_key for validator in self._office.epochs.newest.validators}
+        return tuple(sorted(key for key in self._office.links.links if key in members))
 
     async def _attest(self) -> None:
         """Show evidence over a block that every replica has executed lately (T20)."""

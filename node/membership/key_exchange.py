@@ -7,31 +7,25 @@ a host can open.
     KeysProof(evidence)     →
                             ←  Keys(wrapped to the one-time key in the evidence)
 
-Owns who is asked, one after the other, and how often anybody is answered. Who may have what is the
-enclaves' to judge.
+Carries out what key_asking.py and key_giving.py decide. Who may have what is the enclaves' to
+judge.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, assert_never
 
 import structlog
 
-from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import Keys, KeysChallenge, KeysProof, KeysRequest
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import PublicKey
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.faults import Overloaded
-from strongroom.node.network.links import LINKS_MAX, Links
-from strongroom.node.network.pace import Pace
-
-ANSWER_SECONDS = 2.0
-"""So long a giver has for each step; then the next one is asked."""
-GIVE_SECONDS = 0.5
-"""Between two exchanges that one node may begin."""
+from strongroom.node.membership import key_asking as asking
+from strongroom.node.membership import key_giving as giving
+from strongroom.node.network.links import Links
 
 KeysMessage = KeysRequest | KeysChallenge | KeysProof | Keys
 
@@ -48,18 +42,15 @@ class KeysExchange:
         links: Links,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         store_sealed: Callable[[bytes], Awaitable[None]],
+        introduce: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        self._enclave, self._links, self._spawn, self._store_sealed = (
-            enclave,
-            links,
-            spawn,
-            store_sealed,
-        )
-        self._pace = Pace()
-        self._nonces: dict[PublicKey, bytes] = {}
-        """What the next proof of each asker must answer."""
-        self._asked: PublicKey | None = None
-        self._answer: asyncio.Queue[KeysChallenge | Keys] = asyncio.Queue(maxsize=1)
+        self._enclave, self._links, self._spawn = enclave, links, spawn
+        self._store_sealed, self._introduce = store_sealed, introduce
+        self._asking, self._giving = asking.KeyAsking(), giving.KeyGiving()
+
+    def look(self, linked: tuple[PublicKey, ...], *, needed: bool) -> None:
+        """Once a second: ask the next member, if the enclave lacks what one may have."""
+        self._ask_on(asking.Look(linked, needed))
 
     def take(self, sender: PublicKey, message: KeysMessage) -> None:
         """A message of either side.
@@ -69,65 +60,74 @@ class KeysExchange:
         """
         match message:
             case KeysRequest():
-                now = asyncio.get_running_loop().time()
-                if self._pace.allows(sender, now):
-                    self._pace.wait(sender, now + GIVE_SECONDS)
-                    self._spawn(self._challenge(sender))
+                self._give_on(giving.RequestCame(sender))
             case KeysProof(evidence):
-                nonce = self._nonces.pop(sender, None)
-                if nonce is None:
-                    raise PeerFault("keys: a proof that answers no challenge")
-                self._spawn(self._give(sender, evidence, nonce))
-            case KeysChallenge() | Keys():
-                if sender == self._asked and not self._answer.full():
-                    self._answer.put_nowait(message)
+                self._give_on(giving.ProofCame(sender, evidence))
+            case KeysChallenge(nonce):
+                self._ask_on(asking.ChallengeCame(sender, nonce))
+            case Keys(wrapped):
+                self._ask_on(asking.KeysCame(sender, wrapped))
 
     # --- giving ---
 
-    async def _challenge(self, asker: PublicKey) -> None:
-        try:
-            nonce = await self._enclave.keys_challenge()
-        except (Refusal, Overloaded):
-            return
-        if len(self._nonces) >= LINKS_MAX:
-            self._nonces.clear()
-        self._nonces[asker] = nonce
-        self._links.send_to(asker, encode_message(KeysChallenge(nonce)))
+    def _give_on(self, event: giving.GivingEvent) -> None:
+        for effect in self._giving.step(event, time.monotonic()):
+            match effect:
+                case giving.SendChallenge(peer, nonce):
+                    self._links.send_to(peer, encode_message(KeysChallenge(nonce)))
+                case giving.SendKeys(peer, wrapped):
+                    log.info("keys.given", peer=peer.hex()[:16])
+                    self._links.send_to(peer, encode_message(Keys(wrapped)))
+                case giving.MakeChallenge() | giving.MakeKeys():
+                    self._spawn(self._work_for(effect))
+                case _:
+                    assert_never(effect)
 
-    async def _give(self, asker: PublicKey, evidence: bytes, nonce: bytes) -> None:
+    async def _work_for(self, effect: giving.MakeChallenge | giving.MakeKeys) -> None:
+        done: giving.GivingEvent
         try:
-            wrapped = await self._enclave.keys_give(evidence, nonce, time.time_ns() // 1_000_000)
+            if isinstance(effect, giving.MakeChallenge):
+                done = giving.ChallengeMade(effect.peer, await self._enclave.keys_challenge())
+            else:
+                now_ms = time.time_ns() // 1_000_000
+                wrapped = await self._enclave.keys_give(effect.evidence, effect.nonce, now_ms)
+                done = giving.KeysMade(effect.peer, wrapped)
         except (Refusal, Overloaded) as refusal:
-            log.warning("keys.refused", peer=asker.hex()[:16], reason=str(refusal))
-            return
-        log.info("keys.given", peer=asker.hex()[:16])
-        self._links.send_to(asker, encode_message(Keys(wrapped)))
+            log.warning("keys.refused", peer=effect.peer.hex()[:16], reason=str(refusal))
+            done = giving.NothingMade(effect.peer)
+        self._give_on(done)
 
     # --- asking ---
 
-    async def ask(self, giver: PublicKey) -> bool:
-        """Ask one linked node for secrets and keep what it gives; whether it gave any."""
-        self._asked = giver
-        while not self._answer.empty():
-            self._answer.get_nowait()
+    def _ask_on(self, event: asking.AskingEvent) -> None:
+        for effect in self._asking.step(event, time.monotonic()):
+            match effect:
+                case asking.AskForKeys(peer):
+                    self._links.send_to(peer, encode_message(KeysRequest()))
+                case asking.SendProof(peer, evidence):
+                    self._links.send_to(peer, encode_message(KeysProof(evidence)))
+                case asking.BeIntroduced():
+                    self._spawn(self._introduce())
+                case asking.MakeProof() | asking.TakeKeys() | asking.StoreSealed():
+                    self._spawn(self._work_on(effect))
+                case _:
+                    assert_never(effect)
+
+    async def _work_on(
+        self, effect: asking.MakeProof | asking.TakeKeys | asking.StoreSealed
+    ) -> None:
+        done: asking.AskingEvent
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                self._links.send_to(giver, encode_message(KeysRequest()))
-                challenge = await self._answer.get()
-                if not isinstance(challenge, KeysChallenge):
-                    return False
-                proof = await self._enclave.keys_proof(challenge.nonce)
-                self._links.send_to(giver, encode_message(KeysProof(proof)))
-                given = await self._answer.get()
-            if not isinstance(given, Keys):
-                return False
-            await self._store_sealed(await self._enclave.keys_take(given.wrapped))
-        except TimeoutError:
-            return False
-        except Refusal as refusal:
-            log.warning("keys.not_taken", peer=giver.hex()[:16], reason=str(refusal))
-            return False
-        finally:
-            self._asked = None
-        log.info("keys.taken", peer=giver.hex()[:16])
-        return True
+            match effect:
+                case asking.MakeProof(nonce):
+                    done = asking.ProofMade(await self._enclave.keys_proof(nonce))
+                case asking.TakeKeys(wrapped):
+                    done = asking.KeysTaken(await self._enclave.keys_take(wrapped))
+                case asking.StoreSealed(sealed):
+                    await self._store_sealed(sealed)
+                    log.info("keys.taken")
+                    done = asking.SealedStored()
+        except (Refusal, Overloaded) as refusal:
+            log.warning("keys.not_taken", reason=str(refusal))
+            done = asking.Refused()
+        self._ask_on(done)

@@ -2,11 +2,9 @@
 and busy chains, and a crash at every boundary (PROTOCOL §6, §10 rows 32, 33; T34). Each planted bug
 is found by them."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,6 +23,7 @@ from tests.node.catch_up_world import (
     run_seed,
     unreadable,
 )
+from tests.node.planting import with_bug
 from tests.simulation.planted import Bug, read_catalogue
 
 from strongroom.node.sync import catch_up, givers, snapshot_search
@@ -185,27 +184,6 @@ def test_a_crash_at_any_boundary_loses_nothing(boundary: int) -> None:
 # --- planted bugs ---------------------------------------------------------------------------------
 
 
-def with_bug(bug: Bug) -> tuple[Any, Any]:
-    """The three pure modules with a bug in them: (catch_up, snapshot_search)."""
-    sources = {
-        module.__name__: Path(str(module.__file__)).read_text()
-        for module in (givers, snapshot_search, catch_up)
-    }
-    for patch in bug.patches:
-        name = "strongroom." + patch.file.removesuffix(".py").replace("/", ".")
-        assert sources[name].count(patch.old) == 1
-        sources[name] = sources[name].replace(patch.old, patch.new)
-    kept = {name: sys.modules[name] for name in sources}
-    made: dict[str, ModuleType] = {}
-    try:
-        for name, source in sources.items():
-            sys.modules[name] = made[name] = ModuleType(name)
-            exec(compile(source, name, "exec"), made[name].__dict__)
-    finally:
-        sys.modules.update(kept)
-    return made[catch_up.__name__], made[snapshot_search.__name__]
-
-
 def use_a_snapshot(machine: Any, search: Any) -> None:
     """A world in which one is of use."""
     plan = Plan(shape=shape_of(300, snapshot_blocks=50), stored=300, peers=honest(3, offers="good"))
@@ -227,7 +205,7 @@ def name_a_liar(machine: Any, search: Any) -> None:
 
 def find(bug: Bug) -> str:
     """Run those worlds, then seeds, until one is red; which, and why."""
-    machine, search = with_bug(bug)
+    _, search, machine = with_bug(bug, (givers, snapshot_search, catch_up))
     for seed in range(-1, SEEDS_MAX):
         try:
             if seed < 0:

@@ -33,7 +33,7 @@ from tests.simulation.actors.withholder import Withholder
 from tests.simulation.checkers import Violation
 from tests.simulation.network import LOST, Network
 from tests.simulation.realm import GOVERN
-from tests.simulation.world import World
+from tests.simulation.world import Secrets, World
 
 from strongroom.consensus.replica.settings import Settings
 
@@ -81,7 +81,11 @@ class Chaos:
     """One seed's world and what is done to it."""
 
     def __init__(
-        self, seed: int, liar: Callable[[Role], Actor] | None = None, size: int | None = None
+        self,
+        seed: int,
+        liar: Callable[[Role], Actor] | None = None,
+        size: int | None = None,
+        secrets: Secrets = Secrets.HEADS,
     ) -> None:
         self.random = Random(f"chaos {seed}")
         self.done: Counter[str] = Counter()
@@ -112,6 +116,7 @@ class Chaos:
             ),
             links=self.random.random() < 0.5,
             grace=self.random.choice((0.0, GRACE_SECONDS)),
+            secrets=secrets,
             liars=dict(zip(places, makers, strict=True)),
             settings=QUICK,
             network=self._draw_network(seed),

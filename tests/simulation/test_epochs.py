@@ -458,6 +458,32 @@ def test_R16_a_store_cut_back_over_an_epochs_end_does_not_vote_in_the_old_epoch_
     assert {said.epoch for node, said in scene.said[before:] if node == 2} <= {1}
 
 
+def test_R16_own_batches_of_a_later_epoch_outlive_a_store_cut_back_over_its_beginning() -> None:
+    """Others hold them, and nobody has ordered them: a lane that forgot them would fork itself."""
+    scene = Scene(4)
+    scene.start()
+    scene.load(5, every=0.05)
+    ask(scene, 0.3, "rotate")
+    scene.run(1.0)
+    converge(scene)
+    first, lane = scene.honest(0), 2
+    scene.submit(lane, b"not ordered yet")
+
+    def is_held() -> bool:
+        held = [batch.header for batch in first.pool.all()]
+        return any((header.epoch, header.lane) == (1, lane) for header in held)
+
+    assert scene.run(1.0, is_held)
+    for node in range(4):
+        scene.crash(node)
+    scene.cut_back(lane, 2)
+    for node in range(4):
+        scene.restart(node)
+    assert scene.honest(lane).epoch == 0
+    scene.submit(lane, b"said later")
+    converge(scene)
+
+
 def test_R16_the_new_epochs_log_says_first_that_the_old_one_is_over() -> None:
     scene = Scene(4)
     scene.start()
