@@ -113,7 +113,7 @@ class Executor:
         self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
         self._remember(genesis_leaf(genesis.header))
         self._turn_to_tables()
-        self._heed_governance()
+        self._apply_governance()
 
     @property
     def header(self) -> Header:
@@ -213,7 +213,7 @@ class Executor:
             raise OperatorFault(f"recorded outcome of height {header.height}: {error}") from None
         if _touches_governance(write_set.changes):
             self.governance.refresh()
-            self._heed_governance()
+            self._apply_governance()
         if header.next_epoch != self._epochs_digest(header.epoch):
             self._turn(header)
         self._advance(header, outcome.history_leaf)
@@ -240,7 +240,7 @@ class Executor:
             if known is not None:
                 self._keyring.begin(known.epoch, known.public_key_digest)
         self._turn_to_tables()
-        self._heed_governance()
+        self._apply_governance()
 
     def query(
         self, envelope: bytes, outcome: bytes | None = None, *, fresh: FreshPoint | None = None
@@ -287,7 +287,7 @@ class Executor:
             snapshot_root=self.snapshots.advance(header.height),
         ).with_root(root)
         if _touches_governance(write_set.changes):
-            self._heed_governance()
+            self._apply_governance()
         if terminal:
             self._turn(header)
         self._advance(header, outcome.history_leaf)
@@ -321,7 +321,7 @@ class Executor:
         self._intake.turn_to(self._tables.current, self._tables.before)
         self._queries.turn_to(self._tables.current, self._tables.before)
 
-    def _heed_governance(self) -> None:
+    def _apply_governance(self) -> None:
         """Programs' callers have the roles that governance gave, and name code that a validator
         runs."""
         governance = self.governance

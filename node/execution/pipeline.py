@@ -101,7 +101,7 @@ class Pipeline:
         already, else now."""
         if self._unspoken and not self._arrived.is_set():
             self._store.sync()
-            self._speak()
+            self._report_durable()
         await self._arrived.wait()
 
     async def wait_above(self, height: int) -> int:
@@ -148,7 +148,7 @@ class Pipeline:
     async def _carry_out(self, run: list[Commit]) -> None:
         recorded = self._store_blocks(run)
         self._on_final(recorded)
-        self._speak()
+        self._report_durable()
         if not self.behind.is_set():
             blocks = [
                 (commit.header, [self._data_of(digest) for digest in commit.batches])
@@ -232,11 +232,11 @@ class Pipeline:
             root = self._history.root(header.height + 1)
             self._unspoken.append(Executed(header.height, root, next_epoch(outcome, header)))
         if not linger:
-            self._speak()
+            self._report_durable()
         async with self._advanced:
             self._advanced.notify_all()
 
-    def _speak(self) -> None:
+    def _report_durable(self) -> None:
         """The outcomes are durable: the replica may vote for headers that anchor them."""
         for event in self._unspoken:
             self._on_executed(event)

@@ -26,6 +26,9 @@ from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.attestation.deployment import SignedDeployment
 from strongroom.enclave.door.refusals import Refusal, RefusalKind
 from strongroom.enclave.door.requests import (
+    DOCUMENT,
+    HEIGHT,
+    NONCE,
     Op,
     Trait,
     decode_answer,
@@ -33,7 +36,20 @@ from strongroom.enclave.door.requests import (
     encode_request,
 )
 from strongroom.enclave.door.serve import KINDS, answer_to, kind_of
-from strongroom.enclave.door.shapes import Either, Fields, Listed, Of, Plain, Shape, Sized, Unsigned
+from strongroom.enclave.door.shapes import (
+    BYTES,
+    FLAG,
+    NOTHING,
+    TEXT,
+    Either,
+    Fields,
+    Listed,
+    Of,
+    Plain,
+    Shape,
+    Sized,
+    Unsigned,
+)
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.member.lifecycle import Lifecycle
@@ -154,6 +170,26 @@ def test_T31_one_argument_too_many_or_too_few_is_refused(op: Op, data: st.DataOb
     for changed in ((*wire, b""), wire[:-1] if wire else (None,), None):
         with pytest.raises(NotCanonical):
             op.arguments.decode(changed)
+
+
+@pytest.mark.parametrize("shape", [BYTES, TEXT, FLAG, NOTHING, DOCUMENT, NONCE, HEIGHT])
+def test_T31_a_value_of_another_type_is_never_taken_for_one_of_a_shape(shape: Shape) -> None:
+    values = (b"", "", True, None, (), -1, 2**64, b"x" * 31)
+    taken = {Plain: 1, Sized: 0, Unsigned: 0}[type(shape)]
+    for read in (shape.decode, shape.encode):
+        refused = 0
+        for value in values:
+            if isinstance(shape, Plain) and type(value) is shape.kind:
+                continue
+            with pytest.raises(NotCanonical):
+                read(value)
+            refused += 1
+        assert refused >= len(values) - 2 * taken
+
+
+def test_what_needs_fresh_heads_is_what_signs_executes_answers_or_gives_keys() -> None:
+    fresh = {op for op in Op if op.stages == Stage.FRESH}
+    assert fresh == {Op.CAST, Op.EXECUTE, Op.QUERY, Op.KEYS_GIVE}
 
 
 def listed_in(shape: Shape) -> list[Listed]:
