@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import msgpack
 
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.types import U64_MAX
 
 Wire = Any
 """None | bool | int | str | bytes | tuple[Wire, ...]."""
@@ -109,7 +110,7 @@ def sized(data: object, size: int, *, name: str) -> bytes:
     return data
 
 
-def unsigned(value: object, *, name: str, value_max: int = 2**64 - 1) -> int:
+def unsigned(value: object, *, name: str, value_max: int = U64_MAX) -> int:
     """Check an integer in 0 … value_max.
 
     Raises:

@@ -45,5 +45,6 @@ DIGEST_SIZE = 32
 KEY_SIZE = 32
 SIGNATURE_SIZE = 64
 NONCE_SIZE = 32
+U64_MAX = 2**64 - 1
 NO_DIGEST = Digest(bytes(DIGEST_SIZE))
 """32 zero bytes: the digest of a NULLIFY statement and the chain id inside genesis evidence."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import uvloop
 
 from strongroom.consensus.errors import StrongroomError
-from strongroom.node.config import load
-from strongroom.node.host.host import Host
+from strongroom.node.config import NodeConfig, load
+from strongroom.node.enclave_client.launch import launch
 from strongroom.node.machine.logs import configure_logging
 
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
@@ -30,12 +30,10 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         config = load(arguments.config)
-        gc.freeze()
-        gc.set_threshold(*COLLECTOR_THRESHOLDS)
         sys.setswitchinterval(SWITCH_SECONDS)
         configure_logging(config.log_level)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Host(config).run())
+            runner.run(_run(config))
     except StrongroomError as fault:
         sys.stderr.write(f"error: {fault}\n")
         return 2
@@ -47,6 +45,19 @@ def main() -> int:
             sys.stderr.write(f"error: {leaf}\n")
         return 2
     return 0
+
+
+async def _run(config: NodeConfig) -> None:
+    """The enclave's process and the host's own code load side by side."""
+    launched = await launch(config.layout.chip)
+    try:
+        from strongroom.node.host.host import Host
+
+        gc.freeze()
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        await Host(config, launched).run()
+    finally:
+        launched.socket.close()
 
 
 def _leaves(group: BaseExceptionGroup[StrongroomError]) -> list[StrongroomError]:

@@ -1,127 +1,314 @@
-"""The vocabulary of the door: what a host may ask of its enclave. Bytes in, bytes out (DESIGN §2).
+"""The table of the door: what a host may ask of its enclave. Bytes in, bytes out (DESIGN §2).
+
+A row is an operation: its number, the stages of an enclave's life in which it is answered, the
+shapes of its arguments and of its answer, and the method that answers it. Both sides encode and
+decode by this table; there is no other. A new operation is a row here, the method in
+enclave/member, and the call in node/enclave_client/calls.py.
 
 A frame is a u32 length (big-endian) and that many bytes: a canonical (operation, arguments) from
-the host, a canonical (outcome, value) back, in the order of the requests. Both sides import this
-page; there is no other.
+the host, a canonical (outcome, value) back, in the order of the requests.
 """
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag, unique
 from typing import Any
 
 from strongroom.consensus import codec
-from strongroom.consensus.errors import NotCanonical, StrongroomError
+from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, Batch, Header
+from strongroom.consensus.epochs import ENTRIES_MAX, EpochEntry
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, NONCE_SIZE, SIGNATURE_SIZE
+from strongroom.consensus.validators import VALIDATORS_MAX
+from strongroom.enclave.door.refusals import Refusal, RefusalKind
+from strongroom.enclave.door.shapes import (
+    BYTES,
+    FLAG,
+    NOTHING,
+    TEXT,
+    Either,
+    Listed,
+    Of,
+    Plain,
+    Shape,
+    Sized,
+    Unsigned,
+    fields,
+)
+from strongroom.enclave.formats.history import HistoryLeaf
+from strongroom.enclave.formats.merkle import PATH_MAX
+from strongroom.enclave.formats.snapshot import CHUNKS_MAX, HAND_OUT_MAX
+from strongroom.enclave.keys.identity import Identity
+from strongroom.enclave.member.stage import ACTIVE, ALWAYS, LEARNING, Need, Stage
 
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 LENGTH_BYTES = 4
-UNFORESEEN = "Unforeseen"
-"""Kind of the refusal that is a bug of ours, met while others' bytes were judged: an alarm."""
+REQUEST_BLOCKS_MAX = 256
+"""Blocks of one APPLY, CONFIRM or EXECUTE."""
+RECALLED_MAX = 1 << 16
+"""Statements of one RECALL."""
+CASTS_MAX = 4096
+"""Statements of one CAST."""
+SANDBOX_RULES_MAX = 32
+ENVELOPES_MAX = 64
+"""Envelopes of one answer to DUTIES."""
 
 
+def _statement(wire: object) -> Statement:
+    return Statement.from_wire(*codec.fields(wire, int, int, int, bytes, name="statement"))
+
+
+def _need(wire: int) -> Need:
+    try:
+        return Need(wire)
+    except ValueError:
+        raise NotCanonical(f"need: there is none of number {wire}") from None
+
+
+NONCE = Sized("nonce", NONCE_SIZE)
+DIGEST = Sized("digest", DIGEST_SIZE)
+KEY = Sized("key", KEY_SIZE)
+SIGNATURE = Sized("signature", SIGNATURE_SIZE)
+EPOCH = Unsigned("epoch")
+VIEW = Unsigned("view")
+HEIGHT = Unsigned("height")
+BOOT = Unsigned("boot")
+TIME_MS = Unsigned("time")
+CHUNK = Unsigned("chunk", CHUNKS_MAX)
+CHUNK_COUNT = Unsigned("count of chunks", CHUNKS_MAX)
+DOCUMENT = Plain("document", tuple)
+NEED = Of(Need, int, _need, wire=int)
+IDENTITY = Of(Identity, Identity.to_wire, Identity.from_wire)
+HEADER = Of(Header, lambda header: header.encoded, Header.decode, wire=bytes)
+LEAF = Of(HistoryLeaf, HistoryLeaf.encode, HistoryLeaf.decode, wire=bytes)
+BATCH = Of(Batch, Batch.to_wire, Batch.from_wire)
+STATEMENT = Of(Statement, Statement.to_wire, _statement)
+CERTIFICATE = Of(Certificate, Certificate.to_wire, Certificate.from_wire)
+STATUS_BODY = Of(StatusBody, StatusBody.to_wire, StatusBody.from_wire)
+HEAD_BODY = Of(HeadBody, HeadBody.to_wire, HeadBody.from_wire)
+HEAD = Of(Head, Head.to_wire, Head.from_wire)
+EPOCH_ENTRY = Of(EpochEntry, EpochEntry.to_wire, EpochEntry.from_wire)
+
+HEADERS = Listed(HEADER, REQUEST_BLOCKS_MAX)
+BLOCK = fields("block", HEADER, Listed(BATCH, BLOCK_BATCHES_MAX))
+ANSWER_OF_QUERY = fields("answer of a query", BYTES, HEIGHT)
+
+
+class Trait(IntFlag):
+    """What is particular about an operation."""
+
+    JUDGES = 1
+    """It carries what other nodes and clients made, and changes nothing until all of it was
+    checked: a bug of ours in it is told to the host as a refusal. In any other it ends the process,
+    which may have done half of something."""
+    FOR_OTHERS = 2
+    """It is asked on behalf of clients and peers: the host keeps places in the queue for its own
+    votes and blocks."""
+
+
+JUDGES, FOR_OTHERS = Trait.JUDGES, Trait.FOR_OTHERS
+
+
+@unique
 class Op(IntEnum):
-    """Every request, with its arguments and its answer."""
+    """Every request.
 
-    PREPARE = 1
-    """(constitution, name, operator, region, tls key, deployment, operator signature) → evidence.
-    Makes the keys."""
-    FOUND = 2
+    Attributes:
+        stages: in which it is answered; in any other it is refused.
+        arguments: shape of all its arguments.
+        answer: shape of its answer.
+        method: what answers it, from a Lifecycle on.
+        traits: see Trait.
+    """
+
+    stages: Stage
+    arguments: Shape
+    answer: Shape
+    method: str
+    traits: Trait
+
+    def __new__(cls, number: int, *_columns: Any) -> "Op":
+        """An operation is its number."""
+        row = int.__new__(cls, number)
+        row._value_ = number
+        return row
+
+    def __init__(self, _number: int, *columns: Any) -> None:
+        """The other columns of a row, in the order of the attributes."""
+        self.stages, shapes, self.answer, self.method, *traits = columns
+        self.arguments = fields("arguments", *shapes)
+        self.traits = traits[0] if traits else Trait(0)
+
+    PREPARE = 1, Stage.EMPTY, (BYTES, IDENTITY), BYTES, "prepare"
+    """(constitution, identity) → evidence. Makes the keys."""
+    FOUND = (
+        2,
+        Stage.FOUNDING,
+        (BYTES, Listed(BYTES, VALIDATORS_MAX)),
+        fields("founding", BYTES, BYTES),
+        "found",
+    )
     """(constitution, evidences) → (genesis, wraps): only for the validator of lowest node key."""
-    ACCEPT = 3
+    ACCEPT = 3, Stage.FOUNDING, (BYTES, BYTES), BYTES, "accept"
     """(genesis, wraps) → sealed state."""
-    UNSEAL = 4
+    UNSEAL = 4, Stage.EMPTY, (BYTES, BYTES), BYTES, "unseal"
     """(sealed state, genesis) → sealed state of the next boot; the host stores it before it goes
     on."""
-    DESCRIBE = 5
+    DESCRIBE = 5, ALWAYS, (), fields("description", BYTES, BYTES), "describe"
     """() → (measurement, chip id): for the operator's deployment statement."""
-    WALLS = 6
-    """() → ((name, stands, words) …): what the operating system keeps from this process, and what
+    WALLS = 6, ALWAYS, (), Listed(fields("wall", TEXT, FLAG, TEXT), SANDBOX_RULES_MAX), "walls"
+    """() → ((name, stands, summary) …): what the operating system keeps from this process, and what
     it cannot here."""
-    PREPARE_JOIN = 7
-    """(genesis, name, operator, region, tls key, deployment, operator signature) → sealed state of
-    a node to be."""
-    UNSEAL_SUCCESSOR = 8
+    PREPARE_JOIN = 7, Stage.EMPTY, (BYTES, IDENTITY), BYTES, "prepare_join"
+    """(genesis, identity) → sealed state of a node to be."""
+    UNSEAL_SUCCESSOR = 8, Stage.EMPTY, (BYTES, BYTES), NONCE, "unseal_successor"
     """(sealed state, genesis) → nonce: the same boot goes on in this process once TAKE_OVER answers
     the nonce."""
-    TAKE_OVER = 9
+    TAKE_OVER = 9, Stage.SUCCESSOR, (BYTES,), BYTES, "take_over"
     """(what HAND_OVER gave for my nonce) → sealed state."""
-    LINK_EVIDENCE = 10
+    LINK_EVIDENCE = 10, ACTIVE, (NONCE,), BYTES, "member.link_evidence", FOR_OTHERS
     """(nonce) → evidence of this boot over the nonce."""
-    CHECK_LINK = 11
-    """(evidence, nonce, block time) → (node key, name, tls key, words, judged): the peer's enclave,
-    verified."""
-    SIGN_LINK = 12
+    CHECK_LINK = (
+        11,
+        ACTIVE,
+        (BYTES, NONCE, TIME_MS),
+        fields("checked peer", KEY, TEXT, DIGEST, TEXT, FLAG),
+        "member.check_link",
+        JUDGES | FOR_OTHERS,
+    )
+    """(evidence, nonce, block time) → (node key, name, tls key, summary, judged): the peer's
+    enclave, verified."""
+    SIGN_LINK = 12, ACTIVE, (NONCE, DIGEST), SIGNATURE, "member.sign_link"
     """(nonce, listener's tls key) → signature by the node key."""
-    SIGN_BATCH = 13
+    SIGN_BATCH = 13, ACTIVE, (DIGEST,), SIGNATURE, "member.sign_batch"
     """(batch digest) → signature by the node key."""
-    SIGN_STATUS = 14
+    SIGN_STATUS = 14, ACTIVE, (STATUS_BODY,), SIGNATURE, "member.sign_status"
     """(status body) → signature by the node key."""
-    SIGN_HEAD = 15
+    SIGN_HEAD = 15, ACTIVE, (HEAD_BODY,), SIGNATURE, "member.sign_head"
     """(head body) → signature by the node key."""
-    EPOCHS = 16
+    EPOCHS = 16, LEARNING, (Listed(EPOCH_ENTRY, ENTRIES_MAX),), EPOCH, "learner.extend", JUDGES
     """(entries) → newest epoch known: how later epochs were opened, each proven by the one
     before."""
-    ATTEST = 17
+    ATTEST = 17, ACTIVE, (HEIGHT, DIGEST, TEXT, TEXT), BYTES, "member.attest"
     """(height, block digest there, rpc address, peer address) → public transaction: admission,
     re-attestation, boot."""
-    RECALL = 20
+    RECALL = 20, ACTIVE, (Listed(STATEMENT, RECALLED_MAX),), NOTHING, "member.recall"
     """(statements): what the log says was cast before this boot; before the first CAST of their
     epoch only."""
-    CAST = 21
+    CAST = (
+        21,
+        Stage.FRESH,
+        (Listed(STATEMENT, CASTS_MAX),),
+        Listed(SIGNATURE, CASTS_MAX),
+        "member.cast",
+    )
     """(statements of one epoch) → signatures by the vote key; refuses what the guard refuses."""
-    FORGET = 22
+    FORGET = 22, ACTIVE, (EPOCH, VIEW), NOTHING, "member.forget"
     """(epoch, view): statements up to this final view are never cast again."""
-    CHALLENGE = 30
+    CHALLENGE = 30, LEARNING, (), NONCE, "learner.challenge"
     """() → nonce."""
-    FRESHEN = 31
+    FRESHEN = (
+        31,
+        LEARNING,
+        (Listed(HEAD, VALIDATORS_MAX),),
+        fields("freshness", HEIGHT, VIEW, FLAG, EPOCH),
+        "learner.freshen",
+        JUDGES,
+    )
     """(heads over the nonce) → (height, view, may vote, epoch)."""
-    KEYS_CHALLENGE = 33
+    KEYS_CHALLENGE = 33, ACTIVE, (), NONCE, "member.keys_challenge", FOR_OTHERS
     """() → nonce for the evidence of a node that asks for secrets."""
-    KEYS_PROOF = 34
+    KEYS_PROOF = 34, ACTIVE, (NONCE,), BYTES, "member.keys_proof"
     """(a giver's nonce) → evidence over it that names a one-time key."""
-    KEYS_GIVE = 35
+    KEYS_GIVE = (
+        35,
+        Stage.FRESH,
+        (BYTES, NONCE, TIME_MS),
+        BYTES,
+        "member.keys_give",
+        JUDGES | FOR_OTHERS,
+    )
     """(evidence, my nonce, block time) → secrets, wrapped to the one-time key; for registered nodes
     only (T29)."""
-    KEYS_TAKE = 36
+    KEYS_TAKE = 36, ACTIVE, (BYTES,), BYTES, "member.keys_take", JUDGES
     """(wrapped secrets) → sealed state with them."""
-    REFRESH = 37
+    REFRESH = 37, ACTIVE, (), BYTES, "member.refresh"
     """() → public transaction: asks for a new epoch, after the log was lost."""
-    LEAVE = 38
+    LEAVE = 38, ACTIVE, (), BYTES, "member.leave"
     """() → public transaction: this node leaves."""
-    APPLY = 40
+    APPLY = 40, LEARNING, (HEADERS, Listed(BYTES, REQUEST_BLOCKS_MAX)), NOTHING, "learner.apply"
     """(headers, outcomes): recorded outcomes instead of execution, provisional until CONFIRM."""
-    CONFIRM = 41
+    CONFIRM = 41, LEARNING, (HEADERS, CERTIFICATE), NOTHING, "learner.confirm"
     """(headers up to a certified one, certificate): the outcomes applied are those that a quorum
     anchored."""
-    EXECUTE = 42
+    EXECUTE = (
+        42,
+        Stage.FRESH,
+        (Listed(BLOCK, REQUEST_BLOCKS_MAX), CERTIFICATE),
+        Listed(fields("outcome and root", BYTES, DIGEST), REQUEST_BLOCKS_MAX),
+        "member.execute",
+    )
     """(((header, batches) …) of one epoch, FINALIZE certificate of the last) → ((outcome, its root)
     …)."""
-    QUERY = 43
+    QUERY = (
+        43,
+        Stage.FRESH,
+        (BYTES, Either(bytes, BYTES, NOTHING)),
+        Either(bytes, BYTES, ANSWER_OF_QUERY),
+        "member.query",
+        JUDGES | FOR_OTHERS,
+    )
     """(envelope, outcome or nil) → (answer, height) or the id of the transaction whose outcome is
     needed."""
-    SEAL = 44
+    SEAL = 44, ACTIVE, (), BYTES, "member.sealed"
     """() → sealed state with the newest mark, without what is to be erased."""
-    DUTIES = 45
+    DUTIES = (
+        45,
+        ACTIVE,
+        (TIME_MS,),
+        fields("duties", BYTES, Listed(BYTES, ENVELOPES_MAX), TIME_MS, NEED),
+        "member.duties",
+        JUDGES,
+    )
     """(wall clock, Unix ms) → (sealed state to be stored first or empty, public transactions to
-    submit, deadline in block time or 0, need): what this enclave wants said now. Needs: keys,
-    attest, successor, superseded, or empty."""
-    GOVERNANCE = 46
+    submit, deadline in block time or 0, need): what this enclave wants said now."""
+    GOVERNANCE = 46, ACTIVE, (), DOCUMENT, "member.governance_document", JUDGES
     """() → everything public of governance and nodes (governance/document.py)."""
-    HAND_OVER = 47
+    HAND_OVER = 47, ACTIVE, (NONCE,), BYTES, "hand_over"
     """(a successor's nonce) → what it goes on from, sealed to it; this process does nothing
     more."""
-    STATUS = 50
+    STATUS = (
+        50,
+        LEARNING,
+        (),
+        fields("status", HEIGHT, DIGEST, BOOT, FLAG, FLAG, EPOCH, FLAG),
+        "learner.status",
+    )
     """() → (executed height, history root, boot, fresh, may vote, epoch, its input secret is
     here)."""
-    SNAPSHOT = 51
+    SNAPSHOT = (
+        51,
+        LEARNING,
+        (HEIGHT, CHUNK),
+        fields("made chunks", HEIGHT, HEIGHT, CHUNK_COUNT, CHUNK, Listed(BYTES, HAND_OUT_MAX)),
+        "learner.snapshot",
+    )
     """(height, from chunk) → (height, due, count, first, chunks): sealed chunks made since, zeros
     when there are none. Those of this height below `from chunk` are stored, and dropped here; count
     is 0 until all is encoded; the outcome of height `due` names the root."""
-    LOAD = 52
+    LOAD = (
+        52,
+        LEARNING,
+        (HEADER, LEAF, Listed(DIGEST, PATH_MAX), HEADER, CERTIFICATE, CHUNK_COUNT),
+        NOTHING,
+        "learner.load",
+    )
     """(header, leaf of the height that names its root, path, certified header, certificate, count):
     begins to take the snapshot of the header's height in, instead of anything executed or
     applied."""
-    LOAD_CHUNK = 53
+    LOAD_CHUNK = 53, LEARNING, (CHUNK, BYTES), NOTHING, "learner.load_chunk"
     """(index, chunk): the next one."""
-    LOAD_END = 54
+    LOAD_END = 54, LEARNING, (), NOTHING, "learner.end_load"
     """(): goes on from the snapshot."""
 
 
@@ -154,25 +341,12 @@ _ENDINGS = {
 }
 
 
-class Refusal(StrongroomError):
-    """The enclave refused a request; carries the class and text of its reason.
-
-    Attributes:
-        kind: class name of the enclave's error, e.g. ``AttestationError``.
-        reason: stable reason code when it has one.
-    """
-
-    def __init__(self, kind: str, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.kind, self.reason = kind, reason
-
-
 def encode_request(op: Op, *arguments: object) -> bytes:
-    """One request, without its length."""
+    """One request, without its length; the arguments are fields for the codec."""
     return codec.encode((int(op), arguments))
 
 
-def decode_request(data: bytes) -> tuple[Op, tuple[object, ...]]:
+def decode_request(data: bytes) -> tuple[Op, tuple[Any, ...]]:
     """Read one request.
 
     Raises:
@@ -192,15 +366,13 @@ def encode_answer(value: object) -> bytes:
     return codec.encode((True, value))
 
 
-def encode_refusal(error: StrongroomError) -> bytes:
+def encode_refusal(kind: RefusalKind, reason: str, text: str) -> bytes:
     """A refusal; its text comes from public facts only (T09)."""
-    return codec.encode(
-        (False, (type(error).__name__, str(getattr(error, "reason", "")), str(error)))
-    )
+    return codec.encode((False, (int(kind), reason, text)))
 
 
 def decode_answer(data: bytes) -> object:
-    """The answer's value.
+    """The answer's value, as fields of the codec.
 
     Raises:
         Refusal: the enclave refused.
@@ -212,25 +384,9 @@ def decode_answer(data: bytes) -> object:
     if value[0]:
         answer: object = value[1]
         return answer
-    raise Refusal(*codec.fields(value[1], str, str, str, name="refusal"))
-
-
-def check_nothing(arguments: tuple[Any, ...], name: str) -> None:
-    """Check that a request has no arguments.
-
-    Raises:
-        NotCanonical: it has some.
-    """
-    codec.fields(arguments, name=name)
-
-
-def byte_strings(value: object, *, name: str, count_max: int) -> list[bytes]:
-    """Check a list of byte strings.
-
-    Raises:
-        NotCanonical: something else, or too many.
-    """
-    listed = codec.listed(value, name=name, count_max=count_max)
-    if any(type(item) is not bytes for item in listed):
-        raise NotCanonical(f"{name}: expected byte strings")
-    return list(listed)
+    number, reason, text = codec.fields(value[1], int, str, str, name="refusal")
+    try:
+        kind = RefusalKind(number)
+    except ValueError:
+        raise NotCanonical(f"refusal: no kind {number}") from None
+    raise Refusal(kind, reason, text)

@@ -1,44 +1,74 @@
 """The one small door: a frame in, a method of the enclave, a frame out (DESIGN §2).
 
-Owns framing and refusals. The arguments of a request are read in life.py and ledger.py.
+Owns framing, the stages in which a request is answered, and refusals. What may be asked is the
+table of requests.py.
 """
 
 import socket
+from operator import attrgetter
+from typing import Any
 
-from strongroom.consensus.errors import InvariantBroken, StrongroomError
-from strongroom.enclave.door import ledger, life
+from strongroom.consensus.errors import (
+    AttestationError,
+    ClientFault,
+    InvariantBroken,
+    NotCanonical,
+    OperatorFault,
+    PeerFault,
+    StrongroomError,
+)
+from strongroom.consensus.safety import GuardRefuses
+from strongroom.enclave.contained import KeysNeeded
+from strongroom.enclave.door.refusals import RefusalKind
 from strongroom.enclave.door.requests import (
     FRAME_BYTES_MAX,
     LENGTH_BYTES,
     Op,
+    Trait,
     decode_request,
     encode_answer,
     encode_refusal,
 )
-from strongroom.enclave.member.lifecycle import Lifecycle
+from strongroom.enclave.execution.queries import BelowDemanded, HeadsNeeded, QueryRefused
+from strongroom.enclave.execution.snapshot_loading import LoadRefused
+from strongroom.enclave.member.freshness import NotFresh, StaleHeads
+from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
+from strongroom.enclave.member.member import Superseded
+from strongroom.enclave.member.stage import Stage
+from strongroom.enclave.member.voting import Silenced
+from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.enclave.proofs.finality import EpochUnknown
 
-HANDLERS = life.HANDLERS | ledger.HANDLERS
-"""What each request does; every Op stands in one of the two."""
-JUDGES_OTHERS = frozenset(
-    {
-        Op.EPOCHS,
-        Op.CHECK_LINK,
-        Op.FRESHEN,
-        Op.KEYS_GIVE,
-        Op.KEYS_TAKE,
-        Op.DUTIES,
-        Op.QUERY,
-        Op.GOVERNANCE,
-    }
-)
-"""Requests that carry what other nodes and clients made, and change nothing until all of it was
-checked: a bug of ours in one is told to the host as a refusal. In any other it ends the process,
-which may have done half of something."""
+KINDS: dict[type[StrongroomError], RefusalKind] = {
+    OperatorFault: RefusalKind.OPERATOR_FAULT,
+    PeerFault: RefusalKind.PEER_FAULT,
+    NotCanonical: RefusalKind.NOT_CANONICAL,
+    ClientFault: RefusalKind.CLIENT_FAULT,
+    AttestationError: RefusalKind.ATTESTATION_ERROR,
+    OutOfOrder: RefusalKind.OUT_OF_ORDER,
+    NotFresh: RefusalKind.NOT_FRESH,
+    StaleHeads: RefusalKind.STALE_HEADS,
+    Superseded: RefusalKind.SUPERSEDED,
+    Silenced: RefusalKind.SILENCED,
+    GuardRefuses: RefusalKind.GUARD_REFUSES,
+    KeysNeeded: RefusalKind.KEYS_NEEDED,
+    EpochUnknown: RefusalKind.EPOCH_UNKNOWN,
+    LoadRefused: RefusalKind.LOAD_REFUSED,
+    QueryRefused: RefusalKind.QUERY_REFUSED,
+    BelowDemanded: RefusalKind.BELOW_DEMANDED,
+    HeadsNeeded: RefusalKind.HEADS_NEEDED,
+    DoesNotOpen: RefusalKind.DOES_NOT_OPEN,
+}
+"""What a host is told of an error: the kind of its class, or of the nearest above it."""
 
-
-class Unforeseen(StrongroomError):
-    """A bug of ours, met while a peer's or a client's bytes were judged: an alarm for the host,
-    nothing was changed."""
+_STAGES = {
+    Stage.EMPTY: "has no service yet: ACCEPT a genesis or UNSEAL a state first",
+    Stage.FOUNDING: "has keys already, and no service yet: UNSEAL what ACCEPT seals, in a new one",
+    Stage.SUCCESSOR: "waits for its predecessor to hand over: TAKE_OVER first",
+    Stage.MEMBER: "has keys already, and is in service",
+    Stage.FRESH: "has keys already, and is in service",
+    Stage.ENDED: "has handed over to its successor, and does nothing more",
+}
 
 
 def serve(door: socket.socket, core: Lifecycle) -> None:
@@ -63,20 +93,58 @@ def answer_to(core: Lifecycle, request: bytes) -> bytes:
     """
     op: Op | None = None
     try:
-        op, arguments = decode_request(request)
-        return encode_answer(HANDLERS[op](core, arguments))
+        op, wire = decode_request(request)
+        arguments = op.arguments.decode(wire)
+        _check_stage(op, core.stage)
+        return _encoded(op, attrgetter(op.method)(core)(*arguments))
     except InvariantBroken:
         raise
     except StrongroomError as error:
-        return encode_refusal(error)
+        return encode_refusal(kind_of(error), str(getattr(error, "reason", "")), str(error))
     except (MemoryError, RecursionError, OSError):
         raise
     except Exception as error:
-        if op not in JUDGES_OTHERS:
+        if op is None or not op.traits & Trait.JUDGES:
             raise
-        return encode_refusal(
-            Unforeseen(f"{op.name}: {type(error).__name__}, which nothing had foreseen")
-        )
+        text = f"{op.name}: {type(error).__name__}, which nothing had foreseen"
+        return encode_refusal(RefusalKind.UNFORESEEN, "", text)
+
+
+def kind_of(error: StrongroomError) -> RefusalKind:
+    """The kind of an error's class, or of the nearest class above it."""
+    known = (KINDS[one] for one in type(error).__mro__ if one in KINDS)
+    return next(known, RefusalKind.UNFORESEEN)
+
+
+def _check_stage(op: Op, stage: Stage) -> None:
+    """Refuse what this stage of the enclave's life does not allow.
+
+    Raises:
+        NotFresh: FRESHEN comes first.
+        OutOfOrder: anything else.
+    """
+    if stage & op.stages:
+        return
+    if op.stages == Stage.FRESH and stage == Stage.MEMBER:
+        raise NotFresh("FRESHEN first: q heads over my nonce are needed")
+    raise OutOfOrder(f"{op.name}: this enclave {_STAGES[stage]}")
+
+
+def _encoded(op: Op, value: Any) -> bytes:
+    """An answer of its row's shape.
+
+    Raises:
+        InvariantBroken: our own method gave something else, and has done its work: no refusal may
+            say that nothing changed.
+        TypeError: the same, of an operation that judges others and changes nothing.
+    """
+    try:
+        return encode_answer(op.answer.encode(value))
+    except NotCanonical as error:
+        fault = f"{op.name}: the answer is not of its shape ({error})"
+    if op.traits & Trait.JUDGES:
+        raise TypeError(fault)
+    raise InvariantBroken(fault)
 
 
 def _receive(door: socket.socket) -> bytes | None:

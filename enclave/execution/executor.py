@@ -24,7 +24,7 @@ from strongroom.consensus.errors import (
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.execution.queries import Need as Need
+from strongroom.enclave.execution.queries import OutcomeWanted as OutcomeWanted
 from strongroom.enclave.execution.queries import Queries
 from strongroom.enclave.execution.snapshotting import Snapshots
 from strongroom.enclave.formats import merkle
@@ -244,7 +244,7 @@ class Executor:
 
     def query(
         self, envelope: bytes, outcome: bytes | None = None, *, fresh: FreshPoint | None = None
-    ) -> bytes | Need:
+    ) -> bytes | OutcomeWanted:
         """Answer a sealed query on the newest executed state; see Queries.answer."""
         self._runner.at(self._header.height, self._header.time_ms)
         return self._queries.answer(envelope, self._header, self.root, outcome, fresh)

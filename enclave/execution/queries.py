@@ -71,7 +71,7 @@ class HeadsNeeded(ClientFault):
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class OutcomeWanted:
     """The answer needs the outcome record of the block that executed this transaction."""
 
     id: bytes
@@ -114,7 +114,7 @@ class Queries:
         root: Digest,
         outcome: bytes | None,
         fresh: FreshPoint | None,
-    ) -> bytes | Need:
+    ) -> bytes | OutcomeWanted:
         """Open, run, seal; `executed` and `root` are the newest executed block and the history root
         with it.
 
@@ -137,7 +137,7 @@ class Queries:
                 call, asked.identity, self._recorded_in(outcome, executed.height)
             )
         except OutcomeNeeded as needed:
-            return Need(needed.id)
+            return OutcomeWanted(needed.id)
         plaintext = pad(codec.encode_value((ok, value, executed.height, root)), ANSWER_SIZES)
         salt = random_bytes(SALT_SIZE)
         whole = codec.encode((VERSION, salt, bytes(len(plaintext) + TAG_SIZE)))

@@ -17,6 +17,7 @@ from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Height
 from strongroom.enclave.formats.snapshot import (
     CHUNK_BYTES,
     CHUNKS_MAX,
+    HAND_OUT_MAX,
     ExecutorState,
     SnapshotBox,
     Table,
@@ -33,8 +34,6 @@ PIECE_ITEMS = 512
 small."""
 SLICE_ITEMS = 4096
 """Items that one step puts into their pieces."""
-HAND_OUT_MAX = 8
-"""Chunks of one answer at the door."""
 
 
 class Capture:

@@ -25,6 +25,8 @@ CHUNK_BYTES = 7 << 17
 """Plaintext of a chunk, padding included: 896 KiB, a size class of its own (padding.py). The last
 may be shorter."""
 CHUNKS_MAX = 1 << 16
+HAND_OUT_MAX = 8
+"""Chunks that an enclave gives its host at once."""
 FRAME_BYTES_MAX = 1 << 30
 RECENT_MAX = 1024
 _LENGTH_BYTES = 4

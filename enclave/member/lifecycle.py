@@ -15,6 +15,7 @@ from strongroom.enclave.keys.sealing import SealedState, seal_state, unseal_stat
 from strongroom.enclave.member.founding import accept, found, genesis_claims
 from strongroom.enclave.member.handover import seal_hand_over, unseal_hand_over
 from strongroom.enclave.member.member import ActiveEnclave
+from strongroom.enclave.member.stage import Stage
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
 from strongroom.enclave.primitives import random_bytes
@@ -42,6 +43,17 @@ class Lifecycle:
         self._waits_for: bytes | None = None
         """The nonce of a successor: it learns what its predecessor knows, and is no member yet."""
         self._handed_over = False
+
+    @property
+    def stage(self) -> Stage:
+        """Where in its life it stands; the door's table says what each stage allows."""
+        if self._handed_over:
+            return Stage.ENDED
+        if self._member is None:
+            return Stage.EMPTY if self._founding is None else Stage.FOUNDING
+        if self._waits_for is not None:
+            return Stage.SUCCESSOR
+        return Stage.FRESH if self._member.freshness.point is not None else Stage.MEMBER
 
     @property
     def member(self) -> ActiveEnclave:

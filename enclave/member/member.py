@@ -16,7 +16,7 @@ from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
 from strongroom.enclave.execution.executor import Executor
-from strongroom.enclave.execution.queries import HeadsNeeded, Need
+from strongroom.enclave.execution.queries import HeadsNeeded, OutcomeWanted
 from strongroom.enclave.execution.snapshot_loading import Loader
 from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.formats.history import HistoryLeaf
@@ -29,6 +29,7 @@ from strongroom.enclave.member.freshness import Freshness, NotFresh
 from strongroom.enclave.member.handover import HandOver
 from strongroom.enclave.member.key_release import KeyRelease
 from strongroom.enclave.member.peers import judge_peer
+from strongroom.enclave.member.stage import Need
 from strongroom.enclave.member.voting import VotingGuards
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
@@ -322,7 +323,7 @@ class ActiveEnclave:
         except HeadsNeeded:
             self.freshness.demand(id)
             raise
-        return answer.id if isinstance(answer, Need) else (answer, self._executor.height)
+        return answer.id if isinstance(answer, OutcomeWanted) else (answer, self._executor.height)
 
     # --- secrets of other enclaves ---
 
@@ -360,7 +361,7 @@ class ActiveEnclave:
 
     # --- duties ---
 
-    def duties(self, wall_ms: int) -> tuple[bytes, tuple[bytes, ...], int, str]:
+    def duties(self, wall_ms: int) -> tuple[bytes, tuple[bytes, ...], int, Need]:
         """(sealed state to be stored first, or nothing; envelopes to submit; next deadline in block
         time; a need)."""
         need = self._need()
@@ -370,7 +371,7 @@ class ActiveEnclave:
             self.freshness.is_reached_by if executor.can_execute else self.freshness.is_followed_by
         )
         settled = not self._provisional and reached(executor.height)
-        if settled and need != "superseded":
+        if settled and need is not Need.SUPERSEDED:
             changed, said = self._duties.now(governance, wall_ms, executor.height, executor.root)
         deadline = 1 if self._waits_for_anchor() else int(governance.deadline_ms)
         return self.standing.sealed() if changed else b"", said, deadline, need
@@ -381,19 +382,19 @@ class ActiveEnclave:
         ended = (epoch for epoch, height in self._executor.erasable if height > self._anchored)
         return any(self.standing.keyring.opens(epoch) for epoch in ended)
 
-    def _need(self) -> str:
+    def _need(self) -> Need:
         governance, standing = self._executor.governance, self.standing
         node = governance.node(standing.node_key)
         if node is not None and node.boot > standing.boot:
-            return "superseded"
+            return Need.SUPERSEDED
         attests = node is None or node.boot < standing.boot or governance.is_due_to_attest(node)
         if self._lacks_keys() and not (attests and self._needs_by_turns):
             self._needs_by_turns = True
-            return "keys"
+            return Need.KEYS
         self._needs_by_turns = False
         if attests:
-            return "attest"
-        return "successor" if self._erasable() or standing.keyring.forgot else ""
+            return Need.ATTEST
+        return Need.SUCCESSOR if self._erasable() or standing.keyring.forgot else Need.NOTHING
 
     def _lacks_keys(self) -> bool:
         """Is a secret missing that a peer may give? As a member: every input secret that blocks may
@@ -430,7 +431,7 @@ class ActiveEnclave:
 
     def governance_document(self) -> tuple[object, ...]:
         """Everything public of governance and nodes."""
-        return self._executor.governance.document()
+        return tuple(self._executor.governance.document())
 
     # --- state ---
 

@@ -10,8 +10,13 @@ from collections.abc import Callable
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import TransactionId
-from strongroom.enclave.door.requests import Refusal
 from strongroom.node.api.sources import Sources
+from strongroom.node.enclave_client.refusals import (
+    BelowDemanded,
+    HeadsNeeded,
+    NotFresh,
+    Refusal,
+)
 from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
 from strongroom.node.rpc.backend import Blob, Document
 
@@ -67,14 +72,14 @@ class QueryDesk:
     async def _overcome(self, refusal: Refusal, deadline: float) -> None:
         """Do what an enclave that cannot answer yet asks for, or pass its refusal on."""
         left = deadline - asyncio.get_running_loop().time()
-        match refusal.kind:
-            case "BelowDemanded" | "NotFresh":
+        match refusal:
+            case BelowDemanded() | NotFresh():
                 try:
                     async with asyncio.timeout(left):
                         await self._sources.pipeline.wait_reached(self._sources.pipeline.reached)
                 except TimeoutError:
                     raise NotYet(str(refusal), executed=self._sources.pipeline.executed) from None
-            case "HeadsNeeded" if left > 0:
+            case HeadsNeeded() if left > 0:
                 await self._freshen(left)
             case _:
                 raise _fault_of(refusal)
@@ -92,6 +97,6 @@ class QueryDesk:
 
 def _fault_of(refusal: Refusal) -> RpcFault:
     """The front door's refusal for the enclave's."""
-    if refusal.kind == "HeadsNeeded":
+    if isinstance(refusal, HeadsNeeded):
         return NotYet("no quorum answers over this query's nonce: not linearizable now")
-    return Refused(str(refusal), reason=refusal.reason or refusal.kind)
+    return Refused(str(refusal), reason=refusal.reason or refusal.kind.label)

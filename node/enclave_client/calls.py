@@ -1,35 +1,36 @@
-"""The host's side of the door: typed calls to the enclave for founding, links, votes and blocks.
+"""The host's side of the door: a typed call for each row of its table (enclave/door/requests.py).
 
-Never sees a key or a plaintext: what passes here is public or sealed. Requests are answered in
-order; several may be under way. The process is enclave_door.py's; what belongs to no single block
-is in enclave_duties.py.
+Never sees a key or a plaintext: what passes here is public, sealed or wrapped. Requests are
+answered in order; several may be under way. The process behind is process.py's.
 """
 
+import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
-from strongroom.consensus import codec, labels
+from strongroom.consensus import labels
 from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Certificate, Statement
-from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, Height, PublicKey, Signature, View
+from strongroom.consensus.types import Digest, Epoch, Height, PublicKey, Signature, View
 from strongroom.enclave.door.requests import Op
-from strongroom.enclave.execution.snapshotting import HAND_OUT_MAX
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.keys.identity import Identity
-from strongroom.node.enclave_client.epoch_calls import EpochCalls
-from strongroom.node.enclave_client.process import EnclaveGone
+from strongroom.enclave.member.stage import Need
+from strongroom.node.enclave_client.launch import Launched
+from strongroom.node.enclave_client.process import EnclaveConnection, EnclaveGone
 
 __all__ = [
     "CheckedPeer",
+    "Duties",
     "EnclaveClient",
     "EnclaveGone",
     "EnclaveStatus",
     "Freshness",
     "MadeChunks",
+    "Need",
 ]
-
-WALLS_MAX = 32
-CASTS_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,20 @@ class EnclaveStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Duties:
+    """What an enclave wants said and done now."""
+
+    sealed: bytes
+    """To be stored before anything is submitted; empty: nothing new."""
+    envelopes: tuple[bytes, ...]
+    deadline_ms: int
+    """Block time at which the state would do something by itself; 0: none."""
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
 class MadeChunks:
-    """Sealed chunks of a snapshot that the enclave hands out at once."""
+    """What the enclave hands out at once."""
 
     height: Height
     due: Height
@@ -89,49 +102,91 @@ class MadeChunks:
     chunks: tuple[bytes, ...]
 
 
-class EnclaveClient(EpochCalls):
-    """One enclave, alive from `start` until `stop` or its death."""
+class EnclaveClient:
+    """One enclave, alive from `start` until `stop` or its death; has the connection to its
+    process, which may be replaced."""
+
+    def __init__(self, connection: EnclaveConnection) -> None:
+        self._connection = connection
+        self._ask = connection.ask
+
+    # --- its process ---
+
+    @classmethod
+    async def start(cls, chip: Path, log: Path | None = None) -> "EnclaveClient":
+        """Start its process (see EnclaveConnection.start)."""
+        return cls(await EnclaveConnection.start(chip, log))
+
+    @classmethod
+    async def over(cls, launched: Launched) -> "EnclaveClient":
+        """Speak to a process that was launched already."""
+        return cls(await EnclaveConnection.over(launched))
+
+    @property
+    def pid(self) -> int:
+        """Process id of the enclave."""
+        return self._connection.pid
+
+    @property
+    def closed(self) -> asyncio.Event:
+        """Set when the process has ended."""
+        return self._connection.closed
+
+    async def stop(self) -> None:
+        """Close the door, which ends the enclave. Safe to call twice."""
+        await self._connection.stop()
+
+    async def until_closed(self) -> None:
+        """Wait for the end of the enclave; that of a process which handed over is not one."""
+        await self._connection.until_closed()
+
+    async def ending(self) -> str:
+        """How its process ended, in words; waits for its end."""
+        return await self._connection.ending()
+
+    def pause(self) -> None:
+        """Let no further request in, but HAND_OVER: the process is about to be replaced."""
+        self._connection.pause()
+
+    async def become(self, successor: "EnclaveClient") -> None:
+        """Go on with the process of another client, and end the one before; requests go in
+        again."""
+        await self._connection.become(successor._connection)
 
     # --- founding and starting ---
 
     async def prepare(self, constitution: bytes, identity: Identity) -> bytes:
         """Make this node's keys; returns the genesis evidence."""
-        return await self._ask_bytes(Op.PREPARE, constitution, identity.to_wire())
+        return bytes(await self._ask(Op.PREPARE, constitution, identity))
 
     async def measurement_and_chip(self) -> tuple[bytes, bytes]:
         """(measurement 48 bytes, chip id 64 bytes) of this enclave, for an operator's deployment
         statement."""
-        measurement, chip = codec.fields(
-            await self._ask(Op.DESCRIBE), bytes, bytes, name="description"
-        )
+        measurement, chip = await self._ask(Op.DESCRIBE)
         return measurement, chip
 
     async def walls(self) -> list[tuple[str, bool, str]]:
         """(name, stands, words) of every wall around this enclave."""
-        listed = codec.listed(await self._ask(Op.WALLS), name="walls", count_max=WALLS_MAX)
-        walls = [codec.fields(wall, str, bool, str, name="wall") for wall in listed]
-        return [(name, stands, words) for name, stands, words in walls]
+        return list(await self._ask(Op.WALLS))
 
     async def found(self, constitution: bytes, evidences: tuple[bytes, ...]) -> tuple[bytes, bytes]:
         """Make the service secret and with it the genesis: (genesis, wraps)."""
-        genesis, wraps = codec.fields(
-            await self._ask(Op.FOUND, constitution, evidences), bytes, bytes, name="founding"
-        )
+        genesis, wraps = await self._ask(Op.FOUND, constitution, evidences)
         return genesis, wraps
 
     async def accept(self, genesis: bytes, wraps: bytes) -> bytes:
         """Check everybody's evidence, open the own wrap; returns the sealed state."""
-        return await self._ask_bytes(Op.ACCEPT, genesis, wraps)
+        return bytes(await self._ask(Op.ACCEPT, genesis, wraps))
 
     async def unseal(self, sealed: bytes, genesis: bytes) -> bytes:
         """Take up the sealed state; returns the one of this boot."""
-        return await self._ask_bytes(Op.UNSEAL, sealed, genesis)
+        return bytes(await self._ask(Op.UNSEAL, sealed, genesis))
 
     # --- links and signatures ---
 
     async def link_evidence(self, nonce: bytes) -> bytes:
         """Fresh evidence over a peer's or client's nonce."""
-        return await self._ask_bytes(Op.LINK_EVIDENCE, nonce)
+        return bytes(await self._ask(Op.LINK_EVIDENCE, nonce))
 
     async def check_link(self, evidence: bytes, nonce: bytes, time_ms: int) -> CheckedPeer:
         """Have the enclave judge a peer's evidence.
@@ -140,48 +195,35 @@ class EnclaveClient(EpochCalls):
             Refusal: it does not meet the policy; `reason` says why.
         """
         answer = await self._ask(Op.CHECK_LINK, evidence, nonce, time_ms)
-        key, name, tls_key, words, judged = codec.fields(
-            answer, bytes, str, bytes, str, bool, name="checked peer"
-        )
+        key, name, tls_key, words, judged = answer
         shown = labels.labelled_digest(labels.CLAIMS, evidence).hex()
-        return CheckedPeer(
-            PublicKey(codec.sized(key, KEY_SIZE, name="node key")),
-            name,
-            tls_key,
-            words,
-            shown,
-            judged,
-        )
+        return CheckedPeer(key, name, tls_key, words, shown, judged)
 
     async def sign_link(self, nonce: bytes, tls_key: bytes) -> Signature:
         """Prove to a listener that this node dialled exactly it."""
-        return Signature(await self._ask_bytes(Op.SIGN_LINK, nonce, tls_key))
+        return Signature(await self._ask(Op.SIGN_LINK, nonce, tls_key))
 
     async def sign_batch(self, digest: Digest) -> Signature:
         """The node key's signature on a batch."""
-        return Signature(await self._ask_bytes(Op.SIGN_BATCH, digest))
+        return Signature(await self._ask(Op.SIGN_BATCH, digest))
 
     async def sign_status(self, body: StatusBody) -> Signature:
         """The node key's signature on a STATUS."""
-        return Signature(await self._ask_bytes(Op.SIGN_STATUS, body.to_wire()))
+        return Signature(await self._ask(Op.SIGN_STATUS, body))
 
     async def sign_head(self, body: HeadBody) -> Signature:
         """The node key's signature on a HEAD."""
-        return Signature(await self._ask_bytes(Op.SIGN_HEAD, body.to_wire()))
+        return Signature(await self._ask(Op.SIGN_HEAD, body))
 
     # --- voting ---
 
     async def recall(self, statements: list[Statement]) -> None:
         """Fill the guard from the log."""
-        await self._ask(Op.RECALL, tuple(statement.to_wire() for statement in statements))
+        await self._ask(Op.RECALL, statements)
 
     async def cast(self, statements: list[Statement]) -> list[Signature]:
         """Sign statements that are durable in the log."""
-        answer = await self._ask(Op.CAST, tuple(statement.to_wire() for statement in statements))
-        return [
-            Signature(signature)
-            for signature in codec.listed(answer, name="signatures", count_max=CASTS_MAX)
-        ]
+        return list(await self._ask(Op.CAST, statements))
 
     async def forget(self, epoch: Epoch, view: View) -> None:
         """Let the guard of an epoch drop what it remembers up to a final view."""
@@ -189,59 +231,41 @@ class EnclaveClient(EpochCalls):
 
     async def challenge(self) -> bytes:
         """The enclave's nonce for heads."""
-        return await self._ask_bytes(Op.CHALLENGE)
+        return bytes(await self._ask(Op.CHALLENGE))
 
     async def freshen(self, heads: list[Head]) -> Freshness:
         """Show q heads over the challenge."""
-        answer = await self._ask(Op.FRESHEN, tuple(head.to_wire() for head in heads))
-        height, view, may_vote, epoch = codec.fields(answer, int, int, bool, int, name="freshness")
-        return Freshness(Height(height), View(view), may_vote, Epoch(epoch))
+        return Freshness(*await self._ask(Op.FRESHEN, heads))
 
     # --- execution ---
 
     async def apply(self, headers: list[Header], outcomes: list[bytes]) -> None:
         """Replay own outcomes, provisional until `confirm`."""
-        await self._ask(Op.APPLY, tuple(header.encoded for header in headers), tuple(outcomes))
+        await self._ask(Op.APPLY, headers, outcomes)
 
     async def confirm(self, headers: list[Header], certificate: Certificate) -> None:
         """Show the certified header whose anchor covers what was applied."""
-        await self._ask(
-            Op.CONFIRM, tuple(header.encoded for header in headers), certificate.to_wire()
-        )
+        await self._ask(Op.CONFIRM, headers, certificate)
 
     async def execute(
         self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate
     ) -> list[tuple[bytes, Digest]]:
         """Execute a run of final blocks; an outcome and its root each."""
-        wire = tuple(
-            (header.encoded, tuple(batch.to_wire() for batch in batches))
-            for header, batches in blocks
-        )
-        answer = await self._ask(Op.EXECUTE, wire, certificate.to_wire())
-        listed = codec.listed(answer, name="outcomes", count_max=len(blocks))
-        pairs = [codec.fields(pair, bytes, bytes, name="outcome and root") for pair in listed]
-        return [(outcome, Digest(root)) for outcome, root in pairs]
+        return list(await self._ask(Op.EXECUTE, blocks, certificate))
 
     async def query(
         self, envelope: bytes, outcome: bytes | None = None
     ) -> tuple[bytes, int] | bytes:
         """A sealed answer with its height, or the id of the transaction whose outcome the enclave
         needs to see."""
-        answer = await self._ask(Op.QUERY, envelope, outcome)
-        if type(answer) is bytes:
-            return answer
-        sealed, height = codec.fields(answer, bytes, int, name="answer")
-        return sealed, height
+        answer: tuple[bytes, int] | bytes = await self._ask(Op.QUERY, envelope, outcome)
+        return answer
 
     async def snapshot(self, height: Height, first: int) -> MadeChunks | None:
         """Chunks of snapshots that were sealed since; the host has stored those of `height` below
         `first`."""
-        answer = await self._ask(Op.SNAPSHOT, height, first)
-        of, due, count, begins, listed = codec.fields(
-            answer, int, int, int, int, tuple, name="made chunks"
-        )
-        chunks = tuple(codec.listed(listed, name="chunks", count_max=HAND_OUT_MAX))
-        return MadeChunks(Height(of), Height(due), count, begins, chunks) if chunks else None
+        made = MadeChunks(*await self._ask(Op.SNAPSHOT, height, first))
+        return made if made.chunks else None
 
     async def load(
         self,
@@ -257,15 +281,7 @@ class EnclaveClient(EpochCalls):
         Raises:
             Refusal: no quorum named it, or something was executed or applied already.
         """
-        await self._ask(
-            Op.LOAD,
-            header.encoded,
-            leaf.encode(),
-            path,
-            certified.encoded,
-            certificate.to_wire(),
-            count,
-        )
+        await self._ask(Op.LOAD, header, leaf, path, certified, certificate, count)
 
     async def load_chunk(self, index: int, chunk: bytes) -> None:
         """The next chunk.
@@ -285,14 +301,75 @@ class EnclaveClient(EpochCalls):
 
     async def seal(self) -> bytes:
         """The sealed state with the newest mark."""
-        return await self._ask_bytes(Op.SEAL)
+        return bytes(await self._ask(Op.SEAL))
 
     async def status(self) -> EnclaveStatus:
         """Public facts."""
-        answer = await self._ask(Op.STATUS)
-        executed, root, boot, fresh, may_vote, epoch, opens = codec.fields(
-            answer, int, bytes, int, bool, bool, int, bool, name="status"
-        )
-        return EnclaveStatus(
-            Height(executed), Digest(root), boot, fresh, may_vote, Epoch(epoch), opens
-        )
+        return EnclaveStatus(*await self._ask(Op.STATUS))
+
+    # --- epochs ---
+
+    async def epochs(self, entries: tuple[EpochEntry, ...]) -> Epoch:
+        """Show what opened epochs; the newest one that it knows."""
+        return Epoch(await self._ask(Op.EPOCHS, entries))
+
+    async def attest(self, height: Height, block: Digest, rpc: str, peer: str) -> bytes:
+        """The envelope that admits this node, or renews its admission, over a recent block's digest
+        (T20)."""
+        return bytes(await self._ask(Op.ATTEST, height, block, rpc, peer))
+
+    async def duties(self, wall_ms: int) -> Duties:
+        """What it wants said on the ledger now."""
+        return Duties(*await self._ask(Op.DUTIES, wall_ms))
+
+    async def governance(self) -> tuple[object, ...]:
+        """The public state of governance, as `Governance.document` describes it."""
+        document: tuple[object, ...] = await self._ask(Op.GOVERNANCE)
+        return document
+
+    async def refresh(self) -> bytes:
+        """The envelope by which an observer asks for a new vote key (PROTOCOL §6)."""
+        return bytes(await self._ask(Op.REFRESH))
+
+    async def leave(self) -> bytes:
+        """The envelope by which this node leaves the service."""
+        return bytes(await self._ask(Op.LEAVE))
+
+    # --- joining, and secrets from peers ---
+
+    async def prepare_join(self, genesis: bytes, identity: Identity) -> bytes:
+        """Make the keys of a node that genesis does not know; its sealed state."""
+        return bytes(await self._ask(Op.PREPARE_JOIN, genesis, identity))
+
+    async def keys_challenge(self) -> bytes:
+        """A nonce for a peer that asks for secrets."""
+        return bytes(await self._ask(Op.KEYS_CHALLENGE))
+
+    async def keys_proof(self, nonce: bytes) -> bytes:
+        """Evidence over a peer's nonce that names a one-time wrap key."""
+        return bytes(await self._ask(Op.KEYS_PROOF, nonce))
+
+    async def keys_give(self, evidence: bytes, nonce: bytes, time_ms: int) -> bytes:
+        """Secrets for whoever shows this evidence over my nonce. Raises Refusal when it may have
+        none (T29)."""
+        return bytes(await self._ask(Op.KEYS_GIVE, evidence, nonce, time_ms))
+
+    async def keys_take(self, wrapped: bytes) -> bytes:
+        """Take what a peer gave; the sealed state with it."""
+        return bytes(await self._ask(Op.KEYS_TAKE, wrapped))
+
+    # --- from one process to the next ---
+
+    async def unseal_successor(self, sealed: bytes, genesis: bytes) -> bytes:
+        """Be the next process of the same boot, which only learns until TAKE_OVER; a nonce for its
+        predecessor."""
+        return bytes(await self._ask(Op.UNSEAL_SUCCESSOR, sealed, genesis))
+
+    async def hand_over(self, nonce: bytes) -> bytes:
+        """Say nothing more: what the successor with this nonce goes on from, sealed to it. Asked
+        while paused."""
+        return bytes(await self._connection.ask_paused(Op.HAND_OVER, nonce))
+
+    async def take_over(self, handed: bytes) -> bytes:
+        """Be the member from now on; the sealed state."""
+        return bytes(await self._ask(Op.TAKE_OVER, handed))

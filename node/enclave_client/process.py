@@ -1,33 +1,30 @@
 """The enclave's process and the one socket to it: requests out, answers back in the same order
 (DESIGN §2).
 
-Owns starting, ending and replacing that process, and how much may be asked at once. What is asked
-is said in enclave_process.py and enclave_duties.py; the words are those of
-enclave/door/requests.py.
+Owns starting, ending and replacing that process, how much may be asked at once, and that requests
+and answers are those of the door's table (enclave/door/requests.py). What a host asks is said in
+calls.py.
 """
 
 import asyncio
-import os
 import signal
-import socket
-import sys
 from collections import deque
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
-from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.enclave.door.requests import (
     FRAME_BYTES_MAX,
-    UNFORESEEN,
     Ending,
     Op,
-    Refusal,
+    Trait,
     decode_answer,
     encode_request,
 )
+from strongroom.node.enclave_client.launch import Launched, launch
+from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, Unforeseen, refusal_of
 from strongroom.node.faults import Overloaded
 from strongroom.node.framing import FrameProtocol
 
@@ -36,9 +33,6 @@ OTHERS_REQUESTS_MAX = 512
 """With so many under way, nothing more is asked on behalf of clients and peers: votes and blocks
 have the rest."""
 RETRY_AFTER_MS = 100
-_FOR_OTHERS = frozenset(
-    {Op.LINK_EVIDENCE, Op.CHECK_LINK, Op.QUERY, Op.KEYS_CHALLENGE, Op.KEYS_GIVE}
-)
 _STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -48,8 +42,8 @@ class EnclaveGone(OperatorFault):
     """The enclave's process ended; nothing that it held can be asked for again."""
 
 
-class _Process:
-    """One process behind one socket."""
+class EnclaveSocket:
+    """One process behind one socket: what waits for its answers."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -89,53 +83,22 @@ class EnclaveConnection:
     between."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._behind = _Process(process)
+        self._behind = EnclaveSocket(process)
         self._open = asyncio.Event()
         """Clear while one process hands over to the next: requests wait."""
         self._open.set()
 
     @classmethod
     async def start(cls, chip: Path, log: Path | None = None) -> Self:
-        """Start `python -m strongroom.enclave` with one end of a socket pair and no other
-        descriptor.
+        """Launch a process and connect to it (see `launch`)."""
+        return await cls.over(await launch(chip, log))
 
-        Args:
-            chip: folder of the simulated chip.
-            log: where it may complain until its walls are up; by default this process' own standard
-                error.
-        """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with ExitStack() as stack:
-            stack.enter_context(theirs)
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            # Isolated, and from measured source: no bytecode is read that the measurement does not
-            # cover.
-            python = [sys.executable, "-I", "-B", "-X", f"pycache_prefix={chip / 'no-bytecode'}"]
-            command = [
-                "-m",
-                "strongroom.enclave",
-                "--socket",
-                str(theirs.fileno()),
-                "--chip",
-                str(chip),
-            ]
-            complaints = None if log is None else stack.enter_context(log.open("ab"))
-            process = await asyncio.create_subprocess_exec(
-                *python,
-                *command,
-                "--host",
-                str(os.getpid()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stderr=complaints,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # a terminal's Ctrl-C is for whoever manages it
-                env={},
-            )
-        enclave = cls(process)
-        ours.setblocking(False)
+    @classmethod
+    async def over(cls, launched: Launched) -> Self:
+        """Connect to a process that was launched."""
+        enclave = cls(launched.process)
         await asyncio.get_running_loop().create_unix_connection(
-            lambda: enclave._behind.frames, sock=ours
+            lambda: enclave._behind.frames, sock=launched.socket
         )
         return enclave
 
@@ -181,34 +144,48 @@ class EnclaveConnection:
         self._open.set()
         await before.stop()
 
-    async def _ask(self, op: Op, *arguments: object) -> object:
+    async def ask(self, op: Op, *arguments: object) -> Any:
+        """One request; its answer, as its row of the table says.
+
+        Raises:
+            Refusal: the enclave refused, or the arguments are not of the row's shape.
+            Overloaded: asked on behalf of others, and too much waits.
+            EnclaveGone: the process ended, or answers what cannot be read.
+        """
         if not self._open.is_set():
             await self._open.wait()
-        return await self._ask_paused(op, *arguments)
+        return await self.ask_paused(op, *arguments)
 
-    async def _ask_paused(self, op: Op, *arguments: object) -> object:
+    async def ask_paused(self, op: Op, *arguments: object) -> Any:
+        """The same, also while the process is about to be replaced."""
         behind = self._behind
         if behind.closed.is_set():
             raise EnclaveGone("the enclave has ended: start the node again")
-        if op in _FOR_OTHERS and len(behind.waiting) >= OTHERS_REQUESTS_MAX:
+        if op.traits & Trait.FOR_OTHERS and len(behind.waiting) >= OTHERS_REQUESTS_MAX:
             raise Overloaded(
                 "the enclave has too much to do: ask again, or ask another node",
                 retry_after_ms=RETRY_AFTER_MS,
             )
         if len(behind.waiting) >= REQUESTS_MAX:
             raise OperatorFault(f"{REQUESTS_MAX} requests wait for the enclave already")
+        try:
+            request = encode_request(op, *op.arguments.encode(arguments))
+        except NotCanonical as error:
+            raise refusal_of(RefusalKind.NOT_CANONICAL, f"{op.name}: {error}") from None
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         behind.waiting.append(future)
-        behind.frames.send(encode_request(op, *arguments))
-        try:
-            return decode_answer(await future)
-        except Refusal as refusal:
-            if refusal.kind == UNFORESEEN:
-                log.error("enclave.unforeseen", request=op.name, text=str(refusal))
-            raise
+        behind.frames.send(request)
+        return _answer_in(op, await future)
 
-    async def _ask_bytes(self, op: Op, *arguments: object) -> bytes:
-        answer = await self._ask(op, *arguments)
-        if type(answer) is not bytes:
-            raise EnclaveGone(f"{op.name}: the enclave's answer is no byte string")
-        return answer
+
+def _answer_in(op: Op, frame: bytes) -> Any:
+    """The answer in a frame, or its refusal."""
+    try:
+        return op.answer.decode(decode_answer(frame))
+    except Refusal as refused:
+        refusal = refusal_of(refused.kind, str(refused), refused.reason)
+    except NotCanonical as error:
+        raise EnclaveGone(f"{op.name}: the enclave's answer cannot be read ({error})") from None
+    if isinstance(refusal, Unforeseen):
+        log.error("enclave.unforeseen", request=op.name, text=str(refusal))
+    raise refusal

@@ -16,10 +16,10 @@ from strongroom.consensus.errors import InvariantBroken, invariant
 from strongroom.consensus.replica.events import Commit, Executed, FinalRecord
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wishes import next_epoch
@@ -30,8 +30,6 @@ from strongroom.node.mempool.waiters import Waiters
 RUN_BLOCKS_MAX = 64
 RUN_BYTES_MAX = 16 * 1024 * 1024
 
-KEYS_NEEDED = "KeysNeeded"
-"""Kind of the enclave's refusal to execute a block whose input secret it does not have."""
 PUBLIC_PREFIX = b"\x95\x01\x05"
 """How the envelope of a public transaction begins: an array of five, version 1, kind 5
 (enclave/formats/envelope.py). By chance it stands in a sealed envelope too; then the enclave is
@@ -162,7 +160,7 @@ class Pipeline:
                 if self.behind.is_set():
                     # Another process took over below these blocks: the follower executes them.
                     pass
-                elif refusal.kind != KEYS_NEEDED:
+                elif not isinstance(refusal, KeysNeeded):
                     raise
                 else:
                     self.fall_behind(self.reached)

@@ -14,9 +14,8 @@ import structlog
 
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
 from strongroom.consensus.types import Epoch, Height, SignerIndex
-from strongroom.enclave.door.requests import Refusal
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.execution.pipeline import KEYS_NEEDED
+from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.host.replay import restore_enclave, show_epochs
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
@@ -125,9 +124,7 @@ class ProcessChange:
             blocks = [(header, list(batches)) for header, batches in run.blocks]
             try:
                 outcomes = await successor.execute(blocks, run.certificate)
-            except Refusal as refusal:
-                if refusal.kind != KEYS_NEEDED:
-                    raise
+            except KeysNeeded:
                 break
             for (header, _), (data, _) in zip(run.blocks, outcomes, strict=True):
                 invariant(

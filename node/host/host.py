@@ -26,6 +26,7 @@ from strongroom.node.api.service import Service
 from strongroom.node.api.sources import Sources
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.launch import Launched
 from strongroom.node.host import upkeep
 from strongroom.node.host.boot import Boot, begin_boot, read_file
 from strongroom.node.host.enclave_replacement import ProcessChange
@@ -61,8 +62,8 @@ class Host:
     """One node. `run` returns when the node was told to stop; it raises what made it stop
     otherwise."""
 
-    def __init__(self, config: NodeConfig) -> None:
-        self.config = config
+    def __init__(self, config: NodeConfig, launched: Launched) -> None:
+        self.config, self._launched = config, launched
         self.layout = config.layout
         self._stage = "starting"
         self.boot = 0
@@ -104,7 +105,7 @@ class Host:
             stack.callback(self.store.close)
             self.wal = await asyncio.to_thread(WriteAheadLog.open, self.layout.wal)
             stack.callback(self.wal.close)
-            self.enclave = await EnclaveClient.start(self.layout.chip)
+            self.enclave = await EnclaveClient.over(self._launched)
             try:
                 await self._live()
             finally:

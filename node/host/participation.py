@@ -13,11 +13,10 @@ import structlog
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import Height
-from strongroom.enclave.door.requests import Refusal
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.trust.epochs import Ask, follow_epochs
 from strongroom.node.enclave_client.calls import Freshness
-from strongroom.node.execution.pipeline import KEYS_NEEDED
+from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
@@ -122,9 +121,7 @@ class Participation:
             blocks = [(header, list(batches)) for header, batches in run.blocks]
             try:
                 await pipeline.execute(blocks, run.certificate)
-            except Refusal as refusal:
-                if refusal.kind != KEYS_NEEDED:
-                    raise
+            except KeysNeeded:
                 pipeline.fall_behind(pipeline.reached)
                 return
 

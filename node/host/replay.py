@@ -13,13 +13,17 @@ import structlog
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.types import Epoch, Height, PublicKey
-from strongroom.enclave.contained import KeysNeeded
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.ledger.reading import APPLY_BLOCKS_MAX, APPLY_BYTES_MAX, header_at, outcome_at
+from strongroom.node.enclave_client.refusals import KeysNeeded
+from strongroom.node.ledger.reading import (
+    APPLY_BLOCKS_MAX,
+    APPLY_BYTES_MAX,
+    header_at,
+    outcome_at,
+)
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.ordering.log import read_log
@@ -77,9 +81,7 @@ async def replay(
     """
     try:
         applied = await restore_enclave(store, history, epochs, snapshots, enclave)
-    except Refusal as refusal:
-        if refusal.kind != KeysNeeded.__name__:
-            raise
+    except KeysNeeded as refusal:
         applied = Height(
             0
         )  # a joiner recorded what it has no keys for yet: it follows from where its enclave stands

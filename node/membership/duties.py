@@ -28,12 +28,11 @@ from strongroom.consensus.messages import encode_message
 from strongroom.consensus.replica.events import Equivocation, LaneFork, Work
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.public import evidence_envelope
 from strongroom.enclave.primitives import verify
-from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.enclave_client.epoch_calls import Need
+from strongroom.node.enclave_client.calls import EnclaveClient, Need
+from strongroom.node.enclave_client.refusals import Refusal, Superseded
 from strongroom.node.execution.pipeline import PUBLIC_PREFIX, Pipeline
 from strongroom.node.faults import RpcFault
 from strongroom.node.ledger.reading import header_at
@@ -119,9 +118,9 @@ class DutyRoster:
             self._submits.clear()
             try:
                 await self._look()
+            except Superseded:
+                raise OperatorFault(SUPERSEDED) from None
             except Refusal as refusal:
-                if refusal.kind == "Superseded":
-                    raise OperatorFault(SUPERSEDED) from None
                 log.info("duties.refused", reason=str(refusal))
 
     async def _look(self) -> None:

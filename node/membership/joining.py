@@ -22,7 +22,6 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import PublicKey
 from strongroom.enclave.attestation.deployment import Deployment
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.primitives import Secret, SigningKey
@@ -30,6 +29,7 @@ from strongroom.node import tls
 from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
 from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE, ClusterLayout, NodeLayout
 from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog

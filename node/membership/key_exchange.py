@@ -22,8 +22,8 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import Keys, KeysChallenge, KeysProof, KeysRequest
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import PublicKey
-from strongroom.enclave.door.requests import Refusal
 from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.faults import Overloaded
 from strongroom.node.network.links import LINKS_MAX, Links
 from strongroom.node.network.pace import Pace

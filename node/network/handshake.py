@@ -17,11 +17,11 @@ import structlog
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import ChainId, PublicKey
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.primitives import random_bytes, verify
 from strongroom.node import tls
 from strongroom.node.config import Address
 from strongroom.node.enclave_client.calls import CheckedPeer, EnclaveClient
+from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.framing import FrameProtocol
 
 HANDSHAKE_SECONDS = 10.0

@@ -18,13 +18,12 @@ from strongroom.consensus.errors import NotCanonical, OperatorFault, PeerFault
 from strongroom.consensus.host_messages import OutcomeRequest, Outcomes, SnapshotChunk
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import Height, PublicKey
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.merkle import Frontier
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.execution.pipeline import KEYS_NEEDED, Pipeline
+from strongroom.node.enclave_client.refusals import EpochUnknown, KeysNeeded, Refusal
+from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.reading import (
     APPLY_BYTES_MAX,
@@ -70,7 +69,7 @@ from strongroom.node.sync.snapshot_seeker import SnapshotSeeker
 TICK_SECONDS = 0.5
 """Between two looks at whether blocks, keys, links or an epoch have come."""
 EVENTS_MAX = 64
-NOT_YET = (KEYS_NEEDED, EpochUnknown.__name__)
+NOT_YET = (KeysNeeded, EpochUnknown)
 """Kinds of refusals that a key or an epoch ends; the enclave has taken over what came before."""
 
 log = structlog.get_logger()
@@ -287,7 +286,7 @@ class Follower:
         try:
             await self._enclave.apply(headers, outcomes)
         except Refusal as refusal:
-            if refusal.kind not in NOT_YET:
+            if not isinstance(refusal, NOT_YET):
                 raise _not_taken(refusal) from None
             self._put(WasApplied((await self._enclave.status()).executed, refused=True))
         else:
@@ -302,7 +301,7 @@ class Follower:
                 certificate,
             )
         except Refusal as refusal:
-            if refusal.kind not in NOT_YET:
+            if not isinstance(refusal, NOT_YET):
                 raise _not_taken(refusal) from None
             self._put(WasConfirmed(refused=True))
             return
@@ -321,7 +320,7 @@ class Follower:
             try:
                 await self._pipeline.execute(blocks, run.certificate)
             except Refusal as refusal:
-                if refusal.kind not in NOT_YET:
+                if not isinstance(refusal, NOT_YET):
                     raise
                 self._put(WasExecuted(self._pipeline.reached, refused=True))
                 return

@@ -20,12 +20,11 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
-from strongroom.enclave.door.requests import Refusal
-from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot_root
 from strongroom.node.enclave_client.calls import MadeChunks
+from strongroom.node.enclave_client.refusals import LoadRefused, Refusal
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.files import disk_faults, make_directory, write_atomic
 from strongroom.node.ledger.store import BlockStore
@@ -38,7 +37,7 @@ log = structlog.get_logger()
 
 
 class SnapshotDoor(Protocol):
-    """What is asked of the enclave: EnclaveProcess has it."""
+    """What is asked of the enclave: EnclaveClient has it."""
 
     async def snapshot(self, height: Height, first: int) -> MadeChunks | None:
         """Chunks made since; those of `height` below `first` are stored. None when there are
@@ -201,7 +200,7 @@ class Snapshots:
                     log.info("snapshot.loaded", height=height)
                     return height
             except (SnapshotDamaged, Refusal) as error:
-                if isinstance(error, Refusal) and error.kind != LoadRefused.__name__:
+                if isinstance(error, Refusal) and not isinstance(error, LoadRefused):
                     log.info(
                         "snapshot.not_yet", height=height, reason=str(error)
                     )  # a key is missing, or an epoch

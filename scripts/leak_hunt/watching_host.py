@@ -18,7 +18,7 @@ from scripts.leak_hunt.frames import FrameLine
 from strongroom.consensus import messages
 from strongroom.enclave.door.requests import Op
 from strongroom.node.__main__ import main as run_node
-from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.process import EnclaveSocket
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rpc import websocket
 
@@ -77,7 +77,7 @@ def watch_door_and_links(notebook: Notebook) -> None:
             on_frame(frame)
 
         initialise(self, receiving, on_close, **bounds)
-        if isinstance(getattr(on_frame, "__self__", None), EnclaveClient):
+        if isinstance(getattr(on_frame, "__self__", None), EnclaveSocket):
             asked[self] = deque()
 
     FrameProtocol.send, FrameProtocol.__init__ = sending, initialising  # type: ignore[method-assign]

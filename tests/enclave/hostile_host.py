@@ -19,7 +19,8 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Height, Sequence, View
-from strongroom.enclave.door.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.door.refusals import Refusal, RefusalKind
+from strongroom.enclave.door.requests import Op, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
 from strongroom.enclave.keys.sealing import SealedState, seal_state
 from strongroom.enclave.member.lifecycle import Lifecycle
@@ -118,7 +119,7 @@ class HostileHost:
         self._check_silence(frame)
         answer = _answer_in(frame)
         if isinstance(answer, Refusal):
-            assert answer.kind != UNFORESEEN, answer
+            assert answer.kind != RefusalKind.UNFORESEEN, answer
             unchanged = self.fingerprint() == before or self._applied_in_part(request)
             assert unchanged, f"a refusal changed something: {answer}"
         if self.core._member is None:  # it handed over: everything is refused from now on

@@ -14,6 +14,7 @@ from strongroom.consensus.types import Epoch
 from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.keys.sealing import unseal_state
 from strongroom.enclave.member.lifecycle import Lifecycle
+from strongroom.enclave.member.stage import Need
 from strongroom.enclave.outside.client_sessions import ClientSession
 
 GRACE_OVER_MS = 61_000
@@ -110,7 +111,7 @@ def test_one_restart_after_the_other_within_the_grace_leaves_every_replica_execu
         world.freshen(again)
         world.catch_up(again)
         world.finish(again)
-        assert again.member._need() != "keys"
+        assert again.member._need() != Need.KEYS
         again.sealed = again.member.sealed()
     assert paid(world, session, "food") == ["executed"]
 
@@ -143,7 +144,7 @@ def test_P10_restarted_before_the_grace_ended_and_shown_that_it_has_a_node_forge
     world.finish(again)
     again.sealed = again.member.sealed()
     assert on_disk(world, again) == [1]
-    assert again.member._need() in ("attest", "successor")
+    assert again.member._need() in (Need.ATTEST, Need.SUCCESSOR)
     assert ring(again).forgot, "it lies on this heap: the process is replaced"
 
 
@@ -167,7 +168,7 @@ def test_a_validator_that_lost_a_secret_in_grace_asks_for_it_and_is_given_it() -
     world, session = rotated()
     node = world.nodes["n1"]
     ring(node).forget_input(Epoch(0))
-    assert node.member.duties(world.wall_ms)[3] == "keys"
+    assert node.member.duties(world.wall_ms)[3] == Need.KEYS
     exchange(world, asker=node, giver=world.nodes["n2"])
     assert ring(node).opens(Epoch(0))
     assert on_disk(world, node) == [0, 1]
@@ -206,7 +207,7 @@ def test_P10_after_a_compromise_there_is_no_grace_to_ask_in() -> None:
     asker, giver = world.nodes["n1"], world.nodes["n2"]
     ring(asker).forget_input(Epoch(0))
     assert ring(giver).opens(Epoch(0)), "its erasure waits for the anchor"
-    assert asker.member.duties(world.wall_ms)[3] != "keys"
+    assert asker.member.duties(world.wall_ms)[3] != Need.KEYS
     exchange(world, asker=asker, giver=giver)
     assert not ring(asker).opens(Epoch(0))
     world.commit(world.open("bob")[1])
@@ -242,7 +243,7 @@ def test_whoever_is_suspended_attests_though_it_lacks_keys(monkeypatch: pytest.M
     node = world.nodes["n1"]
     ring(node).forget_input(Epoch(0))
     monkeypatch.setattr(node.governance, "is_due_to_attest", lambda _: True)
-    assert {node.member.duties(world.wall_ms)[3] for _ in range(4)} == {"keys", "attest"}
+    assert {node.member.duties(world.wall_ms)[3] for _ in range(4)} == {Need.KEYS, Need.ATTEST}
 
 
 # --- the process that goes on ---------------------------------------------------------------------
@@ -261,7 +262,7 @@ def test_a_successor_begun_within_a_later_grace_takes_over_with_what_its_predece
     node = world.nodes["n1"]
     node.sealed = node.member.sealed()
     assert on_disk(world, node) == [1, 2]
-    assert node.member._need() == "successor"
+    assert node.member._need() == Need.SUCCESSOR
     core = Lifecycle(node.chip, Measured(world.cluster.measurement))  # type: ignore[arg-type]
     nonce = core.unseal_successor(node.sealed, world.cluster.genesis)
     heir = Node(node.name, node.chip, core, node.sealed)

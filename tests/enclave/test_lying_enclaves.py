@@ -30,12 +30,15 @@ from strongroom.consensus.types import Epoch
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.contained import KeysNeeded
-from strongroom.enclave.door.requests import UNFORESEEN, Op, Refusal, decode_answer, encode_request
-from strongroom.enclave.door.serve import JUDGES_OTHERS, answer_to
+from strongroom.enclave.door.refusals import Refusal, RefusalKind
+from strongroom.enclave.door.requests import Op, Trait, decode_answer, encode_request
+from strongroom.enclave.door.serve import answer_to
+from strongroom.enclave.door.shapes import Fields
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.succession import WRAP_BYTES_MAX
 from strongroom.enclave.member.key_release import _signed
 from strongroom.enclave.member.lifecycle import Lifecycle
+from strongroom.enclave.member.stage import ALWAYS
 from strongroom.enclave.primitives import (
     DoesNotOpen,
     HybridKey,
@@ -56,7 +59,7 @@ def asked(core: Lifecycle, op: Op, *arguments: object) -> object:
         answer = decode_answer(answer_to(core, encode_request(op, *arguments)))
     except Refusal as refusal:
         answer = refusal
-    assert not (isinstance(answer, Refusal) and answer.kind == UNFORESEEN), answer
+    assert not (isinstance(answer, Refusal) and answer.kind == RefusalKind.UNFORESEEN), answer
     return answer
 
 
@@ -116,7 +119,7 @@ def test_T29_a_one_time_key_that_takes_nothing_is_refused_and_ends_nobody(bad: b
     shown = lying(world, 1, nonce, wrap_keys=((0, bad),))
     answer = asked(giver, Op.KEYS_GIVE, shown, nonce, int(world.tip.time_ms))
     assert isinstance(answer, Refusal)
-    assert answer.kind == "NotCanonical"
+    assert answer.kind == RefusalKind.NOT_CANONICAL
 
 
 @settings(max_examples=60, deadline=None)
@@ -322,30 +325,35 @@ def raising(monkeypatch: pytest.MonkeyPatch, id: bytes, error: Exception) -> Non
     monkeypatch.setattr(Intake, "open", opened)
 
 
-@pytest.mark.parametrize("op", sorted(JUDGES_OTHERS))
+JUDGING = [op for op in Op if op.traits & Trait.JUDGES]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, op: Op) -> None:
+    """Let a request be answered by a method with a bug, whatever its arguments."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(op, "arguments", Fields("arguments", ()))
+    monkeypatch.setattr(op, "stages", ALWAYS)
+    monkeypatch.setattr(op, "method", "fail")
+    monkeypatch.setattr(Lifecycle, "fail", fail, raising=False)
+
+
+@pytest.mark.parametrize("op", JUDGING)
 def test_a_bug_met_while_others_are_judged_is_an_alarm_and_no_end(
     monkeypatch: pytest.MonkeyPatch, op: Op
 ) -> None:
-    from strongroom.enclave.door import serve
-
-    def failing(*_: object) -> None:
-        raise ValueError("a bug")
-
-    monkeypatch.setitem(serve.HANDLERS, op, failing)
+    failing(monkeypatch, op)
     with pytest.raises(Refusal) as caught:
         decode_answer(answer_to(shared().nodes["n0"].core, encode_request(op)))
-    assert caught.value.kind == UNFORESEEN
+    assert caught.value.kind == RefusalKind.UNFORESEEN
 
 
 def test_a_bug_met_while_something_is_promised_ends_the_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from strongroom.enclave.door import serve
-
-    def failing(*_: object) -> None:
-        raise ValueError("a bug")
-
-    for op in set(Op) - JUDGES_OTHERS:
-        monkeypatch.setitem(serve.HANDLERS, op, failing)
+    for op in set(Op) - set(JUDGING):
+        failing(monkeypatch, op)
         with pytest.raises(ValueError, match="a bug"):
             answer_to(shared().nodes["n0"].core, encode_request(op))

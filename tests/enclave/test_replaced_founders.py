@@ -14,6 +14,7 @@ from tests.enclave.service_world import Node, World, allowed, attested
 from strongroom.consensus.errors import AttestationError, PeerFault
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
+from strongroom.enclave.member.stage import Need
 
 NONCE = bytes(range(32))
 NEWER = bytes(range(1, 49))
@@ -68,7 +69,7 @@ def until(world: World, made: Node, done: Callable[[], bool]) -> None:
             return
         world.commit(*world.duties(), after_ms=1_000)
         world.catch_up(made)
-        if made.member._need() == "keys":
+        if made.member._need() == Need.KEYS:
             give_keys(world, asker=made, giver=giver_for(world, made))
             world.catch_up(made)
     raise AssertionError("the epoch does not turn")

@@ -22,6 +22,7 @@ from strongroom.enclave.keys.keys import ServiceSecret
 from strongroom.enclave.keys.sealing import unseal_state
 from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
 from strongroom.enclave.member.member import Superseded
+from strongroom.enclave.member.stage import Need
 from strongroom.enclave.member.voting import Silenced
 
 
@@ -89,7 +90,7 @@ def test_P10_T13_after_the_grace_no_enclave_holds_what_opens_the_past() -> None:
     world.commit()
     world.commit()
     for node in world.nodes.values():
-        assert node.member.duties(world.wall_ms)[3] == "successor"
+        assert node.member.duties(world.wall_ms)[3] == Need.SUCCESSOR
         node.sealed = node.member.sealed()
         secret = node.chip.sealing_secret(world.cluster.measurement)
         state = unseal_state(secret, node.sealed)
@@ -107,7 +108,7 @@ def test_P10_an_erasure_that_waits_for_an_anchor_is_work_for_the_chain() -> None
     assert node.member.duties(world.wall_ms)[2] == 1, "past: the host wakes the chain"
     world.commit()
     deadline, need = node.member.duties(world.wall_ms)[2:]
-    assert (deadline != 1, need) == (True, "successor")
+    assert (deadline != 1, need) == (True, Need.SUCCESSOR)
 
 
 def test_T13_a_restart_from_an_old_disk_forgets_what_the_ledger_has_outlived() -> None:
@@ -152,7 +153,7 @@ def test_a_dead_contributor_delays_the_next_epoch_by_two_seconds_a_rank() -> Non
     world.turn_epoch(skip=(name,))
     assert world.epoch == 1
     late = world.nodes[name]
-    assert late.member.duties(world.wall_ms)[3] == "keys"
+    assert late.member.duties(world.wall_ms)[3] == Need.KEYS
     assert not late.member.standing.keyring.opens(Epoch(1))
     _keys(world, asker=late, giver=next(node for node in world.nodes.values() if node.name != name))
     assert late.member.standing.keyring.opens(Epoch(1))
@@ -179,7 +180,7 @@ def test_T2A_a_member_that_was_wrapped_another_secret_is_not_ready_and_asks_a_pe
     assert world.description.validators[3].vote_key == before, (
         "it was not ready: it keeps its last vote key"
     )
-    assert victim.member.duties(world.wall_ms)[3] == "keys"
+    assert victim.member.duties(world.wall_ms)[3] == Need.KEYS
     assert not victim.member.standing.keyring.opens(Epoch(1))
     _keys(world, asker=victim, giver=by_key[keys[1]])
     assert victim.member.standing.keyring.of(Epoch(1)).public_key == world.public_key()
@@ -245,7 +246,7 @@ def test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger() -> None
     world.commit()
     old = world.nodes["n1"]
     newer_boot(world, "n1")
-    assert old.member.duties(world.wall_ms)[3] == "superseded"
+    assert old.member.duties(world.wall_ms)[3] == Need.SUPERSEDED
     with pytest.raises(Superseded):
         old.member.cast([Statement(Kind.NULLIFY, Epoch(0), View(900), NO_DIGEST)])
     with pytest.raises(Superseded):
@@ -364,7 +365,7 @@ def test_T24_an_upgrade_goes_node_by_node_once_governance_allows_the_new_code() 
             del world.nodes["n3"]
             world.commit(after_ms=61_000)  # the grace of epoch 0: a newcomer has no part in it
         world.catch_up(joiner)
-        if joiner.member._need() == "keys":
+        if joiner.member._need() == Need.KEYS:
             _keys(world, asker=joiner, giver=world.nodes["n0"])
             world.catch_up(joiner)
         if world.description.index_of(joiner.key) is not None:
@@ -489,7 +490,7 @@ def test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased() -> N
         heir.member.cast([Statement(Kind.FINALIZE, world.epoch, View(300), world.tip.digest)])
     world.nodes["n1"] = heir
     assert codes(world.commit(world.open("alice")[1])) == ["executed"]
-    assert heir.member.duties(world.wall_ms)[3] == ""
+    assert heir.member.duties(world.wall_ms)[3] == Need.NOTHING
 
 
 def test_T25_a_hand_over_is_for_one_successor_once() -> None:
@@ -517,7 +518,7 @@ def test_a_successor_that_was_given_what_is_to_be_erased_does_not_take_over() ->
     sealed = core.take_over(handed)
     state = unseal_state(node.chip.sealing_secret(world.cluster.measurement), sealed)
     assert [one.epoch for one in state.secrets if one.opens] == [1]
-    assert core.member.duties(world.wall_ms)[3] == "successor", (
+    assert core.member.duties(world.wall_ms)[3] == Need.SUCCESSOR, (
         "its heap had the secret: it is replaced as well"
     )
 

@@ -11,7 +11,8 @@ from tests.enclave.fixtures import manufacturer
 from tests.enclave.hostile_host import HostileHost, flip, graft, ledger
 
 from strongroom.consensus import codec
-from strongroom.enclave.door.requests import Op, Refusal, decode_answer, encode_request
+from strongroom.enclave.door.refusals import Refusal
+from strongroom.enclave.door.requests import Op, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.platform.measurement import Measurement

@@ -14,7 +14,7 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.messages import HeadBody
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Epoch, Height
-from strongroom.enclave.execution.executor import Need
+from strongroom.enclave.execution.executor import OutcomeWanted
 from strongroom.enclave.execution.queries import BelowDemanded, HeadsNeeded, QueryRefused
 from strongroom.enclave.formats.envelope import Query, head_of, read_envelope, transaction_id
 from strongroom.enclave.outside.client_sessions import AnswerKey, ClientSession
@@ -198,7 +198,7 @@ def test_T09_a_query_whose_plaintext_is_none_is_answered_inside_the_seal(chain: 
 
 def ask_result(
     chain: Chain, who: str, id: bytes, outcome: bytes | None
-) -> tuple[AnswerKey, bytes | Need]:
+) -> tuple[AnswerKey, bytes | OutcomeWanted]:
     key, envelope = chain.query_envelope(who, "system.result", id=id)
     return key, chain.executor.query(envelope, outcome)
 
@@ -213,7 +213,7 @@ def test_a_sender_gets_its_recorded_result_again_in_a_later_session(chain: Chain
     _, envelope = sent(chain)
     outcome = chain.commit(b"garbage", envelope)
     id = transaction_id(envelope)
-    assert ask_result(chain, "alice", id, None)[1] == Need(id)
+    assert ask_result(chain, "alice", id, None)[1] == OutcomeWanted(id)
     key, answer = ask_result(chain, "alice", id, outcome.encode())
     assert isinstance(answer, bytes)
     expected = {

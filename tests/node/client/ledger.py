@@ -28,7 +28,7 @@ from strongroom.consensus.types import Digest, Epoch, Height, TransactionId
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import Policy
-from strongroom.enclave.execution.executor import Executor, Need
+from strongroom.enclave.execution.executor import Executor, OutcomeWanted
 from strongroom.enclave.execution.queries import BelowDemanded, QueryRefused
 from strongroom.enclave.formats.envelope import SESSION_QUERY, Query, read_envelope, transaction_id
 from strongroom.enclave.formats.outcome import Code
@@ -408,7 +408,7 @@ class FakeNode:
         executor = self.executor or self.orderer.chain.executor
         try:
             answer = executor.query(envelope)
-            if isinstance(answer, Need):
+            if isinstance(answer, OutcomeWanted):
                 place = self.orderer.places.get(TransactionId(answer.id))
                 outcome = (
                     b"" if place is None else self.orderer.chain.outcomes[place.height - 1].encode()

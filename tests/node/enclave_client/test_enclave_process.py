@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.enclave.fixtures import manufacturer
 
-from strongroom.enclave.door.requests import Refusal
 from strongroom.node.enclave_client.calls import EnclaveClient, EnclaveGone
 from strongroom.node.enclave_client.process import OTHERS_REQUESTS_MAX
+from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.faults import Overloaded
 
 pytestmark = pytest.mark.processes
@@ -47,7 +47,7 @@ async def test_a_request_out_of_order_is_refused_and_the_next_one_answered(chip:
     try:
         with pytest.raises(Refusal) as refused:
             await enclave.challenge()
-        assert refused.value.kind == "OutOfOrder"
+        assert refused.value.kind.label == "OutOfOrder"
         measurement, _ = await enclave.measurement_and_chip()
         assert len(measurement) == 48
     finally:
@@ -97,9 +97,9 @@ async def test_an_enclave_ends_with_its_host(chip: Path, busy: bool) -> None:
     host = "\n".join(
         [
             "import asyncio, pathlib, sys",
-            "from strongroom.node.enclave_client.calls import EnclaveProcess",
+            "from strongroom.node.enclave_client.calls import EnclaveClient",
             "async def main():",
-            "    enclave = await EnclaveProcess.start(pathlib.Path(sys.argv[1]))",
+            "    enclave = await EnclaveClient.start(pathlib.Path(sys.argv[1]))",
             "    await enclave.measurement_and_chip()",
             "    print(enclave.pid, flush=True)",
             "    await asyncio.sleep(600)",

@@ -14,9 +14,9 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.replica.events import Commit, FinalRecord
 from strongroom.consensus.types import Digest, Height
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.store import BlockStore
@@ -195,7 +195,7 @@ class OfAnotherHeight:
 
     async def execute(self, *_: object) -> object:
         self.take_over()
-        raise Refusal("PeerFault", "", "block 1 does not follow the executed block 0")
+        raise refusal_of(RefusalKind.PEER_FAULT, "block 1 does not follow the executed block 0")
 
 
 async def test_blocks_on_their_way_while_a_process_took_over_below_them_are_left_to_the_follower(

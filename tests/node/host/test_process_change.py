@@ -10,8 +10,7 @@ import pytest
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Epoch, Height
-from strongroom.enclave.door.requests import Refusal
-from strongroom.node.execution.pipeline import KEYS_NEEDED
+from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
 from strongroom.node.host import enclave_replacement
 from strongroom.node.host.enclave_replacement import ProcessChange
 
@@ -21,7 +20,7 @@ REACHED = 9
 class Successor:
     """Executes up to a height, and then lacks a secret, or is broken."""
 
-    def __init__(self, up_to: int, kind: str = KEYS_NEEDED) -> None:
+    def __init__(self, up_to: int, kind: RefusalKind = RefusalKind.KEYS_NEEDED) -> None:
         self._up_to, self._kind, self.stopped = up_to, kind, False
         self.executed: list[int] = []
         self.shown: list[int] = []
@@ -37,7 +36,7 @@ class Successor:
         self, blocks: list[tuple[Any, object]], _: object
     ) -> list[tuple[bytes, bytes]]:
         if blocks[-1][0].height > self._up_to:
-            raise Refusal(self._kind, "", "no such secret")
+            raise refusal_of(self._kind, "no such secret")
         self.executed += [header.height for header, _ in blocks]
         return [(b"outcome %d" % header.height, b"") for header, _ in blocks]
 
@@ -153,7 +152,7 @@ async def test_an_epoch_that_began_while_the_next_process_learned_is_shown_to_it
 async def test_any_other_refusal_after_the_hand_over_ends_the_node_and_the_successor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world, successor = World(monkeypatch), Successor(6, kind="PeerFault")
+    world, successor = World(monkeypatch), Successor(6, kind=RefusalKind.PEER_FAULT)
     with pytest.raises(OperatorFault, match="start the node again"):
         await world.change._change(successor, b"nonce")  # type: ignore[arg-type]
     assert successor.stopped

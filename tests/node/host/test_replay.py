@@ -9,8 +9,8 @@ import pytest
 from tests.enclave.chain import Chain
 
 from strongroom.consensus.types import Height
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
+from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.host.replay import Replayed, replay
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
@@ -23,11 +23,11 @@ BLOCKS = 5
 class Lacks:
     """An enclave that refuses what it is to take over."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: RefusalKind) -> None:
         self.kind = kind
 
     async def apply(self, *_: object) -> None:
-        raise Refusal(self.kind, "", "no secrets of epoch 0")
+        raise refusal_of(self.kind, "no secrets of epoch 0")
 
 
 @pytest.fixture
@@ -66,10 +66,10 @@ async def test_a_joiner_that_is_started_again_before_it_was_given_keys_begins_an
     folder: Any,
 ) -> None:
     """It records what anchors prove without any key."""
-    replayed = await begin(folder, Lacks("KeysNeeded"))
+    replayed = await begin(folder, Lacks(RefusalKind.KEYS_NEEDED))
     assert (replayed.applied, replayed.start.final.height) == (Height(0), Height(BLOCKS))
 
 
 async def test_what_an_enclave_refuses_for_another_reason_ends_the_start(folder: Any) -> None:
     with pytest.raises(Refusal):
-        await begin(folder, Lacks("OperatorFault"))
+        await begin(folder, Lacks(RefusalKind.OPERATOR_FAULT))

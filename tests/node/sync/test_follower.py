@@ -20,9 +20,9 @@ from strongroom.consensus.host_messages import OutcomeRequest, Outcomes
 from strongroom.consensus.messages import decode_message
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height, PublicKey
-from strongroom.enclave.door.requests import Refusal
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.catch_up import MoreToRead, OutcomesCame, Tick
@@ -40,7 +40,7 @@ class StandInEnclave:
     chain: Chain
     applied: list[Height] = field(default_factory=list)
     confirmed: list[Height] = field(default_factory=list)
-    refuses: str = ""
+    refuses: RefusalKind | None = None
 
     async def status(self) -> Any:
         @dataclass
@@ -50,8 +50,8 @@ class StandInEnclave:
         return Status(len(self.applied))
 
     async def apply(self, headers: list[Header], outcomes: list[bytes]) -> None:
-        if self.refuses:
-            raise Refusal(self.refuses, "", "no such key")
+        if self.refuses is not None:
+            raise refusal_of(self.refuses, "no such key")
         for header, data in zip(headers, outcomes, strict=True):
             assert data == self.chain.outcomes[header.height - 1].encode()
             self.applied.append(header.height)
@@ -71,7 +71,7 @@ class StandInPipeline:
     reached: Height = field(default_factory=lambda: Height(0))
 
     async def execute(self, *_: object) -> None:
-        raise Refusal("KeysNeeded", "", "no such secret")
+        raise refusal_of(RefusalKind.KEYS_NEEDED, "no such secret")
 
     async def record_outcomes(
         self, headers: list[Header], encoded: list[bytes], outcomes: list[Outcome], *, ahead: bool
@@ -246,17 +246,17 @@ async def test_T31_an_answer_that_begins_at_genesis_ends_nobody(bench: Bench) ->
 
 
 async def test_keys_that_are_missing_are_waited_for(bench: Bench) -> None:
-    bench.enclave.refuses = "KeysNeeded"
+    bench.enclave.refuses = RefusalKind.KEYS_NEEDED
     await bench.until(lambda: bench.links.asked)
     bench.answer(outcomes_of(bench.chain))
     await bench.until(lambda: bench.pipeline.store.newest_outcome == bench.anchored)
     assert bench.enclave.applied == []
-    bench.enclave.refuses = ""
+    bench.enclave.refuses = None
     await bench.until(lambda: bench.enclave.confirmed)
 
 
 async def test_what_the_enclave_refuses_for_good_is_the_operators(bench: Bench) -> None:
-    bench.enclave.refuses = "OperatorFault"
+    bench.enclave.refuses = RefusalKind.OPERATOR_FAULT
     await bench.until(lambda: bench.links.asked)
     bench.answer(outcomes_of(bench.chain))
     with pytest.raises(OperatorFault, match="restore the ledger folder"):

@@ -15,10 +15,11 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import SnapshotChunk, SnapshotRequest
 from strongroom.consensus.types import Height
 from strongroom.enclave.contained import KeysNeeded
-from strongroom.enclave.door.requests import Refusal
+from strongroom.enclave.door.serve import kind_of
 from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.node.enclave_client.calls import MadeChunks
+from strongroom.node.enclave_client.refusals import refusal_of
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.snapshot_fetch import (
@@ -58,7 +59,7 @@ class Door:
         try:
             step()
         except (LoadRefused, KeysNeeded) as error:
-            raise Refusal(type(error).__name__, "", str(error)) from None
+            raise refusal_of(kind_of(error), str(error)) from None
 
 
 class Node:
