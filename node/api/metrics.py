@@ -36,7 +36,7 @@ def render(sources: Sources, state: NodeState) -> str:
         "strongroom_quorum": ("Validators that must execute", state.description.quorum.size),
         "strongroom_alarm": (
             "1 when the node raised an alarm",
-            int(bool(state.alarm or state.execution_alarm)),
+            int(bool(state.alarm_in_words)),
         ),
         "strongroom_clock_behind_seconds": (
             "Behind the chain's time, if beyond skew",

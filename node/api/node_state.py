@@ -69,6 +69,11 @@ class NodeState:
             return "syncing"
         return "joining" if self.own is None else "following" if follows else "voting"
 
+    @property
+    def alarm_in_words(self) -> str:
+        """What is wrong here, the gravest alone; empty: nothing."""
+        return self.alarm or self.execution_alarm or clock_in_words(self.clock_behind_ms)
+
     def _is_behind(self, height: int) -> bool:
         claimed = sorted((one.body.height for one in self.statuses.values()), reverse=True)
         faults = self.description.quorum.faults
@@ -81,3 +86,14 @@ class NodeState:
         claims = sorted((one.body.executed for one in self.statuses.values()), reverse=True)
         faults = self.description.quorum.faults
         return claims[faults] - self.executed if len(claims) > faults else 0
+
+
+def clock_in_words(behind_ms: int) -> str:
+    """What an operator is to know of a clock that is behind the chain's time; empty: it is not."""
+    if not behind_ms:
+        return ""
+    return (
+        f"this clock is {behind_ms / 1000:.0f} s behind the chain's time: if it is wrong, set it; "
+        "if others were ahead and were put right, the chain's time stands nearly still until "
+        "clocks pass it"
+    )

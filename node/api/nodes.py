@@ -111,7 +111,7 @@ def status_document(sources: Sources, state: NodeState) -> Document:
         "strikes": state.strikes,
         "version": version("strongroom"),
         "boot": sources.boot,
-        "alarm": state.alarm or state.execution_alarm or None,
+        "alarm": state.alarm_in_words or None,
         "clock_behind_ms": state.clock_behind_ms,
         "fresh": state.begun,
     }

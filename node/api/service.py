@@ -75,13 +75,14 @@ class Service:
     @property
     def replicas(self) -> Document:
         """How many validators execute what is final, as this node sees it, of how many, and how
-        many must."""
+        many must; what is wrong here."""
         state = self._sources.state()
         return {
             "state": state.word,
             "executing": len(state.executing),
             "members": len(state.description.validators),
             "quorum": state.description.quorum.size,
+            "alarm": state.alarm_in_words or None,
         }
 
     @property

@@ -12,6 +12,7 @@ import structlog
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import encode_message
+from strongroom.node.api.node_state import clock_in_words
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.membership.joining import Introduction
@@ -72,15 +73,6 @@ async def watch_clock(behind_ms: Callable[[], int]) -> None:
             log.info("node.clock_passed", text="this clock has passed the chain's time again")
         told = behind > 0
         await asyncio.sleep(CLOCK_SECONDS)
-
-
-def clock_in_words(behind_ms: int) -> str:
-    """What an operator is to know of a clock that is behind the chain's time."""
-    return (
-        f"this clock is {behind_ms / 1000:.0f} s behind the chain's time: if it is wrong, set it; "
-        "if others were ahead and were put right, the chain's time stands nearly still until "
-        "clocks pass it"
-    )
 
 
 async def keep_mark(

@@ -15,8 +15,8 @@ from strongroom.consensus.errors import StrongroomError
 from strongroom.node import tls
 from strongroom.node.client.calls.replies import fault_of, words_of
 from strongroom.node.client.errors import NotTrusted, Unreachable
+from strongroom.node.client.http import close_session, open_session
 from strongroom.node.client.trust.service import Service
-from strongroom.node.credentials import header_of
 from strongroom.node.faults import NotReady, Overloaded, RpcFault
 
 READ_SECONDS_MAX = 15.0
@@ -34,9 +34,7 @@ class Reader:
         """Prepare; nothing is asked yet."""
         self._context = tls.client_context(self.service.ca)
         timeout = aiohttp.ClientTimeout(total=READ_SECONDS_MAX, sock_connect=3.0)
-        self._http = aiohttp.ClientSession(
-            timeout=timeout, headers=header_of(self.service.credential)
-        )
+        self._http = open_session(self.service.credential, timeout)
         return self
 
     async def __aexit__(
@@ -49,7 +47,7 @@ class Reader:
         event loop."""
         if self._http.connector is not None:
             await self._http.connector.close(abort_ssl=True)
-        await self._http.close()
+        await close_session(self._http)
 
     async def ask(self, method: str, **params: Any) -> Any:
         """Ask nodes in turn until one answers; it is asked first the next time.

@@ -9,7 +9,8 @@ from typing import Any, ParamSpec
 
 import aiohttp
 
-from strongroom.node.credentials import Credential, header_of
+from strongroom.node.client.http import close_session, open_session
+from strongroom.node.credentials import Credential
 
 _P = ParamSpec("_P")
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Lifetime:
 
     def __init__(self, credential: Credential | None) -> None:
         timeout = aiohttp.ClientTimeout(total=None)
-        self.http = aiohttp.ClientSession(timeout=timeout, headers=header_of(credential))
+        self.http = open_session(credential, timeout)
         self.group = asyncio.TaskGroup()
 
     @classmethod
@@ -65,4 +66,4 @@ class Lifetime:
             if cancelled is not ending:
                 raise
         finally:
-            await self.http.close()
+            await close_session(self.http)

@@ -160,3 +160,12 @@ def test_a_member_that_votes_and_cannot_execute_says_following(
     given: dict[str, Any], state: str
 ) -> None:
     assert node(**given).word == state
+
+
+def test_a_clock_behind_the_chain_is_an_alarm_after_graver_ones() -> None:
+    """A ledger whose clocks were put back said nothing, and looked well."""
+    assert node().alarm_in_words == ""
+    behind = node(clock_behind_ms=90_000)
+    assert "90 s behind the chain's time" in behind.alarm_in_words
+    assert node(clock_behind_ms=90_000, execution_alarm="too few").alarm_in_words == "too few"
+    assert behind.word == "voting"
