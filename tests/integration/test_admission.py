@@ -2,7 +2,6 @@
 everything."""
 
 import asyncio
-import json
 import os
 import shutil
 import threading
@@ -105,7 +104,7 @@ async def flood(cluster: Cluster, stop: asyncio.Event, codes: list[int]) -> None
             many = [codec.encode((1, 2, 0, os.urandom(min(OPENING_MESSAGES)))) for _ in range(200)]
             params = [[b64encode(one).decode() for one in many]]
             body = {"jsonrpc": "2.0", "id": 1, "method": "ledger_submit_many", "params": params}
-            async with http.post(url, data=json.dumps(body), ssl=context) as response:
+            async with http.post(url, json=body, ssl=context) as response:
                 reply = await response.json()
             codes.append(reply.get("error", {}).get("code", 0))
 
