@@ -93,7 +93,10 @@ def show_proposal(proposal: dict[str, Any]) -> None:
 
 def _seen(node: dict[str, Any], name: str) -> str:
     """A cell; what was once found of a node that is away is said to be of the past."""
-    text = or_dash(node.get(name))
+    value = node.get(name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = or_dash(value)
     return (
         f"{text}, not connected" if name == "verdict" and node.get("connected") is False else text
     )
