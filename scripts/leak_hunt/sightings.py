@@ -32,6 +32,9 @@ GROUPED_REQUESTS = frozenset({"CAST", "FORGET", "SIGN_BATCH", "SIGN_LINK"})
 GROUPED_AMONG_SEVERAL = GROUPED_REQUESTS | {"EXECUTE"}
 """A node that lags behind its peers has several blocks executed at once, and may never see the
 certificate of one; what each block came to is compared block by block."""
+ROUTINE_REQUESTS = frozenset({"DUTIES"})
+"""Requests that a host makes each second whatever happens: how many there are its clock decides;
+which lengths they and their answers have is compared."""
 TIMED_METHODS = frozenset({"service_heads"})
 """Methods whose answer holds as many heads as members answered in time."""
 CLOCKED_METHODS = frozenset({"node_status"})
@@ -82,8 +85,15 @@ def _one_node(
     timed_kinds = TIMED_REQUESTS | (GROUPED_AMONG_SEVERAL if several else GROUPED_REQUESTS)
     links = _by_kind(frames, "link")
     seen["door: lengths of requests and answers, in order"] = {
-        kind: sizes for kind, sizes in door.items() if kind.split()[0] not in timed_kinds
+        kind: sizes
+        for kind, sizes in door.items()
+        if kind.split()[0] not in timed_kinds | ROUTINE_REQUESTS
     }
+    routine = {kind: sizes for kind, sizes in door.items() if kind.split()[0] in ROUTINE_REQUESTS}
+    seen["door: lengths of what is asked each second"] = {
+        kind: sorted(set(sizes)) for kind, sizes in routine.items()
+    }
+    clock["door: how often that was asked"] = {kind: len(sizes) for kind, sizes in routine.items()}
     events = _events(layout.log)
     timed_events = {name for name in events if CLOCKED_EVENTS & set(name.split()[1:2])}
     seen["log: events and their facts"] = {

@@ -188,7 +188,14 @@ async def test_fewer_than_a_quorum_of_executing_replicas_is_said_everywhere_and_
         assert status["alarm"] is None
         expected = (
             200,
-            {"ready": True, "state": "voting", "executing": 3, "members": 4, "quorum": 3},
+            {
+                "ready": True,
+                "state": "voting",
+                "executing": 3,
+                "members": 4,
+                "quorum": 3,
+                "alarm": None,
+            },
         )
         await says(lambda: ready(cluster, "n0"), lambda said: said == expected)
         await cluster.node("n3").stop()
