@@ -11,13 +11,14 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import TransactionId
 from strongroom.node.api.sources import Sources
+from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.enclave_client.refusals import (
     BelowDemanded,
     HeadsNeeded,
     NotFresh,
     Refusal,
 )
-from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.faults import NotReady, NotYet, Overloaded, Refused, RpcFault
 from strongroom.node.rpc.backend import Blob, Document
 
 HEADS_SECONDS = 3.0
@@ -58,6 +59,8 @@ class QueryDesk:
         while True:
             try:
                 answer = await self._sources.enclave.query(envelope, outcome)
+            except EnclaveGone:  # the node halts; another one answers
+                raise NotReady("this node's enclave has ended: ask another node") from None
             except Refusal as refusal:
                 await self._overcome(refusal, deadline)
                 continue

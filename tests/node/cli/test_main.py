@@ -173,7 +173,7 @@ def test_the_status_of_a_stopped_node_has_the_keys_of_the_interface(folder: Path
             "view": None,
             "peers": None,
             "alarm": None,
-            "attestation": "not checked yet",
+            "attestation": "not running",
             "endpoint": "https://127.0.0.1:9",
         }
     ]
