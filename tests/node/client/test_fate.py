@@ -30,13 +30,22 @@ def _id(run: Shell) -> str:
     return next(reversed(run.service.orderer.places)).hex()
 
 
+def _heed_ctrl_c() -> None:
+    """Whoever runs these tests in the background has Ctrl-C ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def process(
     run: Shell, *arguments: str, **options: Any
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """The real command as a process of its own; ended if the test ends."""
     command = [*COMMAND, *arguments, "--dir", str(run.directory)]
-    one = await asyncio.create_subprocess_exec(*command, **{"stderr": subprocess.PIPE, **options})
+    one = await asyncio.create_subprocess_exec(
+        *command,
+        **{"stderr": subprocess.PIPE, **options},
+        preexec_fn=_heed_ctrl_c,
+    )
     try:
         yield one
     finally:
