@@ -1,12 +1,12 @@
 """Pure modules with a planted bug in them, made beside the true ones."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tests.simulation.planted import Bug
+from tests.simulation.planted import ROOT, Bug
 
 
 def with_bug(bug: Bug, modules: Sequence[ModuleType]) -> list[Any]:
@@ -26,3 +26,18 @@ def with_bug(bug: Bug, modules: Sequence[ModuleType]) -> list[Any]:
     finally:
         sys.modules.update(kept)
     return made
+
+
+def first_red(trials: Iterable[tuple[str, Callable[[], object]]]) -> str:
+    """Run named trials until one is red: its name, and why; empty if all are green."""
+    for name, trial in trials:
+        try:
+            trial()
+        except Exception as error:  # whatever goes wrong is the finding
+            return f"{name}: {type(error).__name__}: {error}"
+    return ""
+
+
+def is_in_place(bug: Bug) -> bool:
+    """Does each patch of a bug stand in the source exactly once?"""
+    return all((ROOT / patch.file).read_text().count(patch.old) == 1 for patch in bug.patches)

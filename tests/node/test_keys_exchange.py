@@ -2,13 +2,15 @@
 and an asker that ends at any boundary (DESIGN §5, KEYS; P8, T29). Each planted bug is found by
 them."""
 
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from tests.node.keys_world import ASKER, KINDS, Shape, World, check, run_seed
-from tests.node.planting import with_bug
+from tests.node.planting import first_red, is_in_place, with_bug
 from tests.simulation.planted import Bug, read_catalogue
 
 from strongroom.consensus.errors import PeerFault
@@ -131,22 +133,14 @@ SCENES = (be_alone, have_nothing_to_give, remember_many, answer_once)
 def find(bug: Bug) -> str:
     """Run those scenes, then seeds, until one is red; which, and why."""
     asking, giving = with_bug(bug, (key_asking, key_giving))
-    for scene in (*SCENES, *range(SEEDS_MAX)):
-        try:
-            if isinstance(scene, int):
-                run_seed(scene, asking, giving)
-            else:
-                scene(asking, giving)
-        except Exception as error:  # whatever goes wrong is the finding
-            name = f"seed {scene}" if isinstance(scene, int) else scene.__name__
-            return f"{name}: {type(error).__name__}: {error}"
-    return ""
+    scenes = ((scene.__name__, partial(scene, asking, giving)) for scene in SCENES)
+    seeds = ((f"seed {at}", partial(run_seed, at, asking, giving)) for at in range(SEEDS_MAX))
+    return first_red(chain(scenes, seeds))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_every_planted_bug_has_its_place_in_the_source(bug: Bug) -> None:
-    for patch in bug.patches:
-        assert (ROOT / patch.file).read_text().count(patch.old) == 1
+    assert is_in_place(bug)
 
 
 @pytest.mark.parametrize("bug", BUGS[:3], ids=lambda bug: bug.name)

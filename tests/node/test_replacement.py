@@ -2,13 +2,14 @@
 an end of the host or of either process at every boundary (DESIGN §5, Grace; P10, T13). Each planted
 bug is found by them."""
 
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from tests.node.planting import with_bug
+from tests.node.planting import first_red, is_in_place, with_bug
 from tests.node.replacement_world import FAULTS, Shape, World, check, run_seed
 from tests.simulation.planted import Bug, read_catalogue
 
@@ -154,22 +155,16 @@ SCENES = (take_turns, need_goes_and_comes_again, fail_again_and_again)
 def find(bug: Bug) -> str:
     """Run those scenes, then seeds, until one is red; which, and why."""
     (plan,) = with_bug(bug, (replacement_plan,))
-    for scene in (*SCENES, *range(SEEDS_MAX // 4), learn_slowly, *range(SEEDS_MAX // 4, SEEDS_MAX)):
-        try:
-            if isinstance(scene, int):
-                run_seed(scene, plan)
-            else:
-                scene(plan)
-        except Exception as error:  # whatever goes wrong is the finding
-            name = f"seed {scene}" if isinstance(scene, int) else scene.__name__
-            return f"{name}: {type(error).__name__}: {error}"
-    return ""
+    scenes = [(scene.__name__, partial(scene, plan)) for scene in SCENES]
+    seeds = [(f"seed {at}", partial(run_seed, at, plan)) for at in range(SEEDS_MAX)]
+    slowly = (learn_slowly.__name__, partial(learn_slowly, plan))
+    early = SEEDS_MAX // 4
+    return first_red([*scenes, *seeds[:early], slowly, *seeds[early:]])
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_every_planted_bug_has_its_place_in_the_source(bug: Bug) -> None:
-    for patch in bug.patches:
-        assert (ROOT / patch.file).read_text().count(patch.old) == 1
+    assert is_in_place(bug)
 
 
 @pytest.mark.parametrize("bug", BUGS[:3], ids=lambda bug: bug.name)
