@@ -199,9 +199,7 @@ async def _websocket(request: web.Request) -> web.StreamResponse:
         full.force_close()
         raise full
     asker = partial(_caller, request)
-    connection = Connection(
-        request, app[_BACKEND], limits, app[_COUNTS], asker, app[_LIBRARY], app[_FEED]
-    )
+    connection = Connection(request, app[_BACKEND], limits, app[_COUNTS], asker, app[_FEED])
     connections.add(connection)
     try:
         with at_work(_guest_of(request)):

@@ -20,7 +20,6 @@ from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import Counts, perform
-from strongroom.node.rpc.reading import Library
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.subscriptions import SubscriptionTable
 
@@ -41,12 +40,11 @@ class Connection:
         limits: RpcLimits,
         counts: Counts,
         asker: Callable[[SubscriptionTable], Caller],
-        library: Library,
         feed: Feed,
     ) -> None:
         self._asker = asker
         self._request, self._backend, self._limits, self._counts = request, backend, limits, counts
-        self._library, self._feed = library, feed
+        self._feed = feed
         self._socket = web.WebSocketResponse(
             max_msg_size=limits.body_bytes_max,
             heartbeat=limits.heartbeat_seconds,
