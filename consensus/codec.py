@@ -23,8 +23,8 @@ DEPTH_MAX = 32
 """Sequences within sequences. A rule of ours, far below what the library or the interpreter's stack
 allows: those bounds differ between versions, and whether a value is taken must not."""
 
-_BEGINS_SEQUENCE = bytes(0x90 <= byte <= 0x9F or byte in (0xDC, 0xDD) for byte in range(256))
-"""1 for each byte that begins a sequence, 0 for all others."""
+_SEQUENCE_HEADS = bytes((*range(0x90, 0xA0), 0xDC, 0xDD))
+"""Each byte that begins a sequence."""
 _COUNTED_BYTES_MAX = 512
 """Up to here it is cheaper to count bytes that begin a sequence than to look at the value; a batch
 has few values and many bytes."""
@@ -57,7 +57,8 @@ def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
         raise NotCanonical(f"not one msgpack value: {type(error).__name__}") from None
     # On the hot path: what has no more bytes that begin a sequence than may nest, is not deep.
     if type(value) is tuple and (
-        len(data) > _COUNTED_BYTES_MAX or data.translate(_BEGINS_SEQUENCE).count(1) > DEPTH_MAX
+        len(data) > _COUNTED_BYTES_MAX
+        or len(data) - len(data.translate(None, _SEQUENCE_HEADS)) > DEPTH_MAX
     ):
         _check_depth(value)
     if _packer.pack(value) != data:

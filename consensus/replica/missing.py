@@ -40,12 +40,15 @@ class Missing:
         )
         self._fetcher = Fetcher(settings.fetch_timeout_max)
         self._claims: dict[SignerIndex, StatusBody] = {}
+        self._claimed_max = Height(0)
+        """The highest block that anybody claims to have."""
         self._range_peer: SignerIndex | None = None
         self._catching_up = False
 
     def note_claim(self, peer: SignerIndex, claim: StatusBody) -> None:
         """A peer says how far it is: it may be asked for that, no more."""
         self._claims[peer] = claim
+        self._claimed_max = max(one.height for one in self._claims.values())
 
     def note_progress(self) -> None:
         """A range arrived: go on with the next at once."""
@@ -94,6 +97,8 @@ class Missing:
         if view is not None:
             wanted[Want(Thing.CERTIFICATES, view)] = self._sources((), view)
         self._want_claimed(wanted)
+        if not wanted and not self._fetcher.size:  # mostly: nothing is missing
+            return
         waits = dict.fromkeys(Thing, self._settings.fetch_wait)
         waits[Thing.RANGE] = 0.0 if self._catching_up else delta
         self._fetcher.pursue(wanted, waits, now)
@@ -126,6 +131,9 @@ class Missing:
     def _want_claimed(self, wanted: dict[Want, tuple[SignerIndex, ...]]) -> None:
         """Final blocks that peers claim to have; who answered last is asked first again."""
         following = self._tree.final.height + 1
+        if following > self._claimed_max:  # mostly: nobody is ahead
+            self._catching_up = False
+            return
         peers = sorted(
             peer
             for peer, claim in self._claims.items()

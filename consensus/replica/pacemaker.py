@@ -24,17 +24,17 @@ class Pacemaker:
         self._settings, self._faults = settings, faults
         self._retry_after = settings.retry * (1.0 + JITTER_MAX * jitter)
         self.strikes = 0
+        self.delta = settings.delta0
+        """Δ in seconds; grows only after f strikes in a row (R9)."""
         self.entered = 0.0
         self._armed = self._spent = False
         self._proposal_at: float | None = None
         self._view_at: float | None = None
         self._retry_at: float | None = None
 
-    @property
-    def delta(self) -> float:
-        """Δ in seconds; grows only after f strikes in a row (R9)."""
-        growth: int = min(2 ** min(max(0, self.strikes - self._faults), 30), GROWTH_MAX)
-        return self._settings.delta0 * growth
+    def _note_strikes(self, strikes: int) -> None:
+        growth: int = min(2 ** min(max(0, strikes - self._faults), 30), GROWTH_MAX)
+        self.strikes, self.delta = strikes, self._settings.delta0 * growth
 
     @property
     def skip_after(self) -> float:
@@ -81,7 +81,7 @@ class Pacemaker:
             return False
         self._proposal_at = self._view_at = None
         self._spent = True
-        self.strikes += 1
+        self._note_strikes(self.strikes + 1)
         return True
 
     def retry_due(self, now: float) -> bool:
@@ -93,7 +93,7 @@ class Pacemaker:
 
     def finalised(self) -> None:
         """A block became final: strikes decay by one (R8)."""
-        self.strikes = max(0, self.strikes - 1)
+        self._note_strikes(max(0, self.strikes - 1))
 
     @property
     def deadlines(self) -> tuple[float | None, float | None, float | None]:

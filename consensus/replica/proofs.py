@@ -19,6 +19,8 @@ class Proofs:
 
     def __init__(self) -> None:
         self._held: dict[tuple[Kind, View], Certificate] = {}
+        self._newest = dict.fromkeys(Kind, View(0))
+        """The newest view of which a certificate of this kind was ever held."""
 
     def get(self, kind: Kind, view: View) -> Certificate | None:
         """The certificate of this kind and view, if held."""
@@ -45,11 +47,16 @@ class Proofs:
 
     def add(self, certificate: Certificate) -> None:
         """Hold a certificate that was built here or verified."""
-        self._held[certificate.kind, certificate.view] = certificate
+        kind, view = certificate.kind, certificate.view
+        self._held[kind, view] = certificate
+        if view > self._newest[kind]:
+            self._newest[kind] = view
 
     def above(self, kind: Kind, view: View) -> list[Certificate]:
         """Certificates of a kind in later views, newest first."""
-        # Asked several times a step, of a handful that are held: mostly there is nothing to sort.
+        # Asked several times a step: mostly there is none, else nothing to sort.
+        if view >= self._newest[kind]:
+            return []
         views = [at for held, at in self._held if at > view and held is kind]
         if len(views) > 1:
             views.sort(reverse=True)

@@ -9,7 +9,9 @@ A frame is a u32 length (big-endian) and that many bytes: a canonical (operation
 the host, a canonical (outcome, value) back, in the order of the requests.
 """
 
+from collections.abc import Callable
 from enum import IntEnum, IntFlag, unique
+from operator import attrgetter
 from typing import Any
 
 from strongroom.consensus import codec
@@ -119,6 +121,8 @@ class Op(IntEnum):
         answer: shape of its answer.
         method: what answers it, from a Lifecycle on.
         traits: see Trait.
+        judges, for_others: the same, each by itself: an enum's `&` costs as much as a small answer.
+        answered_by: the method, of a Lifecycle.
     """
 
     stages: Stage
@@ -126,6 +130,9 @@ class Op(IntEnum):
     answer: Shape
     method: str
     traits: Trait
+    judges: bool
+    for_others: bool
+    answered_by: Callable[[Any], Callable[..., Any]]
 
     def __new__(cls, number: int, *_columns: Any) -> "Op":
         """An operation is its number."""
@@ -138,6 +145,9 @@ class Op(IntEnum):
         self.stages, shapes, self.answer, self.method, *traits = columns
         self.arguments = fields("arguments", *shapes)
         self.traits = traits[0] if traits else Trait(0)
+        self.judges = Trait.JUDGES in self.traits
+        self.for_others = Trait.FOR_OTHERS in self.traits
+        self.answered_by = attrgetter(self.method)
 
     PREPARE = 1, Stage.EMPTY, (BYTES, IDENTITY), BYTES, "prepare"
     """(constitution, identity) → evidence. Makes the keys."""

@@ -5,7 +5,6 @@ table of requests.py.
 """
 
 import socket
-from operator import attrgetter
 from typing import Any
 
 from strongroom.consensus.errors import (
@@ -24,7 +23,6 @@ from strongroom.enclave.door.requests import (
     FRAME_BYTES_MAX,
     LENGTH_BYTES,
     Op,
-    Trait,
     decode_request,
     encode_answer,
     encode_refusal,
@@ -96,7 +94,7 @@ def answer_to(core: Lifecycle, request: bytes) -> bytes:
         op, wire = decode_request(request)
         arguments = op.arguments.decode(wire)
         _check_stage(op, core.stage)
-        return _encoded(op, attrgetter(op.method)(core)(*arguments))
+        return _encoded(op, op.answered_by(core)(*arguments))
     except InvariantBroken:
         raise
     except StrongroomError as error:
@@ -104,7 +102,7 @@ def answer_to(core: Lifecycle, request: bytes) -> bytes:
     except (MemoryError, RecursionError, OSError):
         raise
     except Exception as error:
-        if op is None or not op.traits & Trait.JUDGES:
+        if op is None or not op.judges:
             raise
         text = f"{op.name}: {type(error).__name__}, which nothing had foreseen"
         return encode_refusal(RefusalKind.UNFORESEEN, "", text)
@@ -142,7 +140,7 @@ def _encoded(op: Op, value: Any) -> bytes:
         return encode_answer(op.answer.encode(value))
     except NotCanonical as error:
         fault = f"{op.name}: the answer is not of its shape ({error})"
-    if op.traits & Trait.JUDGES:
+    if op.judges:
         raise TypeError(fault)
     raise InvariantBroken(fault)
 

@@ -197,7 +197,7 @@ def _issue(context: Context, to: Account, amount: int) -> int:
 
 def _transfer(context: Context, to: Account, amount: int, source: str, memo: str) -> int:
     _check_amount(amount)
-    if len(memo) > MEMO_MAX or not is_line(memo):
+    if memo and (len(memo) > MEMO_MAX or not is_line(memo)):
         raise ProgramError(
             "memo", f"a memo is one line of at most {MEMO_MAX} characters, no controls"
         )

@@ -19,7 +19,6 @@ from strongroom.enclave.door.requests import (
     FRAME_BYTES_MAX,
     Ending,
     Op,
-    Trait,
     decode_answer,
     encode_request,
 )
@@ -165,7 +164,7 @@ class EnclaveConnection:
         behind = self._behind
         if behind.closed.is_set():
             raise EnclaveGone("the enclave has ended: start the node again")
-        if op.traits & Trait.FOR_OTHERS and len(behind.waiting) >= OTHERS_REQUESTS_MAX:
+        if op.for_others and len(behind.waiting) >= OTHERS_REQUESTS_MAX:
             raise Overloaded(
                 "the enclave has too much to do: ask again, or ask another node",
                 retry_after_ms=RETRY_AFTER_MS,

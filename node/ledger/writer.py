@@ -7,8 +7,6 @@ Refuses to know what the records mean: see segments.py, wal.py.
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -106,14 +104,17 @@ class FrameWriter:
         Raises:
             DiskFault: the disk refused.
         """
-        with self._lock, self._breaking():
+        with self._lock:
             self._usable()
             data = memoryview(b"".join(self._buffer))
             self._buffer.clear()
-            while data:
-                count = os.write(self._descriptor, data)
-                self.written += count
-                data = data[count:]
+            try:
+                while data:
+                    count = os.write(self._descriptor, data)
+                    self.written += count
+                    data = data[count:]
+            except OSError as error:
+                raise self._broken(error) from error
 
     def sync(self) -> None:
         """Make every record appended so far durable: one write, one fdatasync.
@@ -125,8 +126,10 @@ class FrameWriter:
         self.flush()
         end = self.written
         if end > self._synced:
-            with self._breaking():
+            try:
                 os.fdatasync(self._descriptor)
+            except OSError as error:
+                raise self._broken(error) from error
             self._synced = end
 
     def close(self) -> None:
@@ -139,11 +142,8 @@ class FrameWriter:
         if self._fault is not None:
             raise DiskFault(self.path, self._fault)
 
-    @contextmanager
-    def _breaking(self) -> Iterator[None]:
-        try:
-            with disk_faults(self.path):
-                yield
-        except DiskFault as fault:
-            self._fault = self._fault or str(fault.__cause__)
-            raise
+    def _broken(self, error: OSError) -> DiskFault:
+        """The disk refused: nothing more goes into this file."""
+        fault = DiskFault(self.path, error.strerror)
+        self._fault = self._fault or str(error)
+        return fault

@@ -123,8 +123,8 @@ class FairQueue:
         turns, room = self._turns, bytes_max
         while turns and len(taken) < count_max:
             share = turns[0]
-            queue = share.queue
-            alone, size = len(turns) == 1, len(queue[0])
+            queue, alone = share.queue, len(turns) == 1
+            size = len(queue[0])
             if not alone and share.deficit < size:
                 share.deficit += share.weight * QUANTUM_BYTES
                 turns.rotate(-1)

@@ -172,11 +172,11 @@ class EpochRun:
     def take(self, output: Output, turn: Turn) -> None:
         """What follows from a step, in the order of the contract."""
         log = self.around.log
-        turn.records += [log.record(record) for record in output.persist]
-        for cast in output.cast:
-            turn.records.append(log.record(CastRecord(cast.statement)))
+        turn.records += map(log.record, output.persist)
+        if output.cast:
+            turn.records += [log.record(CastRecord(cast.statement)) for cast in output.cast]
+            turn.casts += output.cast
             turn.durable = True
-        turn.casts += output.cast
         for send in output.send:
             turn.rest.append(Tell(None if send.to is None else self.keys[send.to], send.message))
         for ask in output.ask:
@@ -192,7 +192,8 @@ class EpochRun:
             turn.rest.append(
                 Fault(self.keys[member], "a vote over its own link does not verify", counts=False)
             )
-        turn.rest += [Accuse(self.description, evidence) for evidence in output.evidence]
+        if output.evidence:
+            turn.rest += [Accuse(self.description, evidence) for evidence in output.evidence]
         if output.alarm and not self._alarmed:
             self._alarmed = True
             turn.rest.append(Alarm(output.alarm))
@@ -219,8 +220,10 @@ class EpochRun:
 
     def deadline(self) -> float | None:
         """Monotonic seconds at which `tick` is wanted."""
-        times = (self.replica.deadline(), self.tail.deadline)
-        return min((at for at in times if at is not None), default=None)
+        replica, tail = self.replica.deadline(), self.tail.deadline
+        if replica is None or tail is None:
+            return tail if replica is None else replica
+        return min(replica, tail)
 
     def _ask(self, ask: Ask) -> list[Effect]:
         """What a replica misses is asked of the member that it names, or of whoever can be reached:

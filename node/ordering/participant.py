@@ -139,6 +139,8 @@ class Participant:
 
     def _enter(self, start: ReplicaStart) -> None:
         self.run = EpochRun(self._around, start)
+        self.replica: Replica = self.run.replica
+        """Of the current epoch."""
         self._log.later = tuple(
             record for record in start.records if epoch_of_record(record) > self.epoch
         )
@@ -146,11 +148,6 @@ class Participant:
         self._view = self.replica.view
 
     # --- what it shows ---
-
-    @property
-    def replica(self) -> Replica:
-        """Of the current epoch."""
-        return self.run.replica
 
     @property
     def epoch(self) -> Epoch:

@@ -8,9 +8,7 @@ import asyncio
 from hashlib import sha256
 from typing import Any
 
-from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import TransactionId
-from strongroom.enclave.formats.envelope import OPENING, VERSION, read_envelope
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node.faults import (
     NotYet,
@@ -18,15 +16,12 @@ from strongroom.node.faults import (
     Refused,
     RpcFault,
     TooLarge,
-    WrongChainOrEpoch,
 )
 from strongroom.node.ledger.place import Place
 from strongroom.node.rpc.backend import Backend, Blob, Document
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
 
-OPENING_HEAD = bytes((0x94, VERSION, OPENING))
-"""How every opening begins: a sequence of four, its version, its kind."""
 RECEIPT_RECHECK_SECONDS = 1.0
 """A receipt is looked for at every executed height, and at least this often."""
 OUT_OF_ORDER_RETRY_MS = 50
@@ -114,14 +109,14 @@ def _faults(caller: Caller, envelopes: list[bytes]) -> dict[int, RpcFault]:
     account = caller.account
     if account is not None:
         account.check()
+    faults = caller.backend.screen(envelopes)
     limit = caller.limits.envelope_bytes_max
-    found = {
-        at: fault
-        for at, envelope in enumerate(envelopes)
-        if (len(envelope) > limit or envelope.startswith(OPENING_HEAD))
-        and (fault := _fault(caller, envelope)) is not None
-    }
-    faults = {**caller.backend.screen(envelopes), **found}
+    if max(map(len, envelopes)) > limit:
+        faults |= {
+            at: TooLarge(f"an envelope of {len(envelope)} bytes, at most {limit} are taken")
+            for at, envelope in enumerate(envelopes)
+            if len(envelope) > limit
+        }
     forged = sum(fault.data.get("reason") in FORGED for fault in faults.values())
     if account is not None and forged:
         account.penalise(forged)
@@ -175,28 +170,6 @@ def _refusal(one: Place) -> Refused:
     reason = Code(one.code).text
     return Refused(
         f"refused: {reason}", reason=reason, id=one.id, height=one.height, index=one.index
-    )
-
-
-def _fault(caller: Caller, envelope: bytes) -> RpcFault | None:
-    """Why an envelope is not even ordered: it is too large, or opens a session in an epoch that is
-    not the current."""
-    if len(envelope) > caller.limits.envelope_bytes_max:
-        return TooLarge(
-            f"an envelope of {len(envelope)} bytes, at most "
-            f"{caller.limits.envelope_bytes_max} are taken"
-        )
-    if envelope[: len(OPENING_HEAD)] != OPENING_HEAD:
-        return None
-    try:
-        epoch = read_envelope(envelope)[2]
-    except NotCanonical:
-        return None
-    current = caller.backend.epoch
-    if epoch == current:
-        return None
-    return WrongChainOrEpoch(
-        f"opens a session in epoch {epoch}, this is epoch {current}", epoch=current
     )
 
 
