@@ -121,7 +121,7 @@ def _check_stage(op: Op, stage: Stage) -> None:
         NotFresh: FRESHEN comes first.
         OutOfOrder: anything else.
     """
-    if stage & op.stages:
+    if int.__and__(stage, op.stages):  # an enum's own `&` makes a new member, at each request
         return
     if op.stages == Stage.FRESH and stage == Stage.MEMBER:
         raise NotFresh("FRESHEN first: q heads over my nonce are needed")
