@@ -109,6 +109,7 @@ class Operation:
         "_defaults",
         "_kinds",
         "_names",
+        "_required",
         "_wires",
         "function",
         "name",
@@ -127,6 +128,7 @@ class Operation:
         self._defaults = {
             p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty
         }
+        self._required = frozenset(self._names) - self._defaults.keys()
         self._converters = tuple(
             (name, kind.convert) for name, kind in self._kinds.items() if kind.convert is not None
         )
@@ -174,11 +176,9 @@ class Operation:
     def _collect(
         self, given: Mapping[str, Any], read: Callable[[Kind, Any], Any]
     ) -> tuple[Any, ...]:
-        unknown = sorted(set(given) - set(self._names))
-        missing = [name for name in self._names if name not in given and name not in self._defaults]
-        if unknown or missing:
-            wrong = "unknown " + ", ".join(unknown) if unknown else "missing " + ", ".join(missing)
-            raise ArgumentFault(f"{wrong}: {self.usage}")
+        names = given.keys()
+        if not (names <= self._kinds.keys() and names >= self._required):
+            raise self._misnamed(given)
         arguments = []
         for name, kind in self._kinds.items():
             try:
@@ -186,6 +186,12 @@ class Operation:
             except ArgumentFault as fault:
                 raise ArgumentFault(f"{name}: {fault}") from None
         return tuple(arguments)
+
+    def _misnamed(self, given: Mapping[str, Any]) -> ArgumentFault:
+        unknown = sorted(set(given) - set(self._names))
+        missing = [name for name in self._names if name in self._required and name not in given]
+        wrong = "unknown " + ", ".join(unknown) if unknown else "missing " + ", ".join(missing)
+        return ArgumentFault(f"{wrong}: {self.usage}")
 
 
 class Program:

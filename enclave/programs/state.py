@@ -95,7 +95,7 @@ class OrderedMap(Generic[K, V]):
     def __init__(
         self,
         schema: MapSchema[K, V],
-        journal: "list[tuple[OrderedMap[Any, Any], Any, Any]]",
+        journal: "list[tuple[OrderedMap[Any, Any], Any, Any, Any]]",
         meter: Meter,
     ):
         self._schema, self._journal, self._meter = schema, journal, meter
@@ -134,7 +134,7 @@ class OrderedMap(Generic[K, V]):
                 raise TypeError(f"{self._schema.name}: the key is not of the declared types")
             if self._sorted is not None:
                 self._dirty[key] = None
-        self._journal.append((self, key, old))
+        self._journal.append((self, key, old, value))
         data[key] = value
 
     def delete(self, key: K) -> None:
@@ -142,7 +142,7 @@ class OrderedMap(Generic[K, V]):
         self._meter.take(1)
         old = self._data.get(key)
         if old is not None:
-            self._journal.append((self, key, old))
+            self._journal.append((self, key, old, None))
             self.restore(key, None)
 
     def scan(
@@ -238,7 +238,8 @@ class State:
 
     def __init__(self, schemas: "list[MapSchema[Any, Any]]") -> None:
         self.meter = Meter()
-        self._journal: list[tuple[OrderedMap[Any, Any], Any, Any]] = []
+        self._journal: list[tuple[OrderedMap[Any, Any], Any, Any, Any]] = []
+        """(map, key, value before, value since); None where there is none."""
         ordered = sorted(schemas, key=lambda schema: (schema.program, schema.name))
         self.maps = {schema: OrderedMap(schema, self._journal, self.meter) for schema in ordered}
         self._named = {(schema.program, schema.name): self.maps[schema] for schema in ordered}
@@ -256,13 +257,13 @@ class State:
                 could not be sealed at the end of the block; nothing was noted, roll back.
         """
         journal = self._journal
-        size = len(codec.encode([(key, changed._data.get(key)) for changed, key, _ in journal]))
+        size = len(codec.encode([(key, value) for _, key, _, value in journal]))
         if room is not None and size > room:  # what was put several times counts once
-            once = dict.fromkeys((changed, key) for changed, key, _ in journal)
-            size = len(codec.encode([(key, changed._data.get(key)) for changed, key in once]))
+            once = {(changed, key): value for changed, key, _, value in journal}
+            size = len(codec.encode([(key, value) for (_, key), value in once.items()]))
             if size > room:
                 raise NoRoom
-        for changed, key, _ in journal:
+        for changed, key, _, _ in journal:
             changed._changed[key] = None
         journal.clear()
         return size
@@ -270,7 +271,7 @@ class State:
     def roll_back(self) -> None:
         """The transaction failed: as if it had not been."""
         while self._journal:
-            changed, key, old = self._journal.pop()
+            changed, key, old, _ = self._journal.pop()
             changed.restore(key, old)
 
     def take_changes(self) -> tuple[tuple[Any, ...], ...]:

@@ -15,6 +15,7 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.formats.envelope import OPENING
 from strongroom.enclave.formats.size_classes import OPENING_MESSAGES
 from strongroom.enclave.governance.public import evidence_envelope
+from strongroom.node.api.screening import wrong_epoch
 from strongroom.node.faults import NotReady, Overloaded
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS
@@ -108,11 +109,11 @@ def opening(epoch: int) -> bytes:
     return encode((1, OPENING, epoch, bytes(min(OPENING_MESSAGES))))
 
 
-async def test_an_opening_of_another_epoch_is_refused_at_the_door_and_its_neighbours_are_not() -> (
+async def test_what_is_not_worth_ordering_is_refused_at_the_door_and_its_neighbours_are_not() -> (
     None
 ):
     async with opened() as door:
-        door.backend.epoch = 3
+        door.backend.faults[opening(2)] = wrong_epoch(opening(2), "opens a session in", 2, 3)
         old, new = (b64encode(opening(epoch)).decode() for epoch in (2, 3))
         reply = await door.call("ledger_submit", [old])
         assert (reply["error"]["code"], reply["error"]["data"]["epoch"]) == (-32006, 3)
@@ -120,7 +121,7 @@ async def test_an_opening_of_another_epoch_is_refused_at_the_door_and_its_neighb
             await door.call("ledger_submit_many", [[TEXT, old, new], "commit"])
         )["result"]
         assert (first["id"], third["id"]) == (ID, sha256(opening(3)).hexdigest())
-        assert (second["error"]["code"], second["error"]["data"]) == (-32006, {"epoch": 3})
+        assert (second["error"]["code"], second["error"]["data"]["epoch"]) == (-32006, 3)
         assert door.backend.submitted == [[ENVELOPE, opening(3)]]
 
 
