@@ -31,13 +31,20 @@ from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.execution.executor import Executor, OutcomeWanted
 from strongroom.enclave.execution.queries import BelowDemanded, QueryRefused
-from strongroom.enclave.formats.envelope import SESSION_QUERY, Query, read_envelope, transaction_id
+from strongroom.enclave.formats.envelope import (
+    OPENING,
+    SESSION_QUERY,
+    Query,
+    read_envelope,
+    transaction_id,
+)
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.node import tls
 from strongroom.node.api.documents import block_document, envelope_document, receipt_of
 from strongroom.node.api.public_state import epoch_documents, member_documents, proposal_document
+from strongroom.node.api.screening import wrong_epoch
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.place import Place
@@ -309,7 +316,12 @@ class FakeNode:
     # --- transactions ---
 
     def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
-        return {}
+        """Openings of another epoch alone; the real one is tested in tests/node/api."""
+        return {
+            at: wrong_epoch(one, "opens a session in", fields[2], self.epoch)
+            for at, one in enumerate(envelopes)
+            if (fields := read_envelope(one))[1] == OPENING and fields[2] != self.epoch
+        }
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
