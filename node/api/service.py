@@ -85,11 +85,6 @@ class Service:
             "alarm": state.alarm_in_words or None,
         }
 
-    @property
-    def epoch(self) -> int:
-        """The newest epoch whose beginning is proven here."""
-        return self._sources.epochs.newest.epoch
-
     # --- the service ---
 
     def service_info(self) -> Document:

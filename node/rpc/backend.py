@@ -101,11 +101,6 @@ class Backend(Protocol):
         ...
 
     @property
-    def epoch(self) -> int:
-        """The epoch in which what is submitted now will be executed, as far as is known here."""
-        ...
-
-    @property
     def live(self) -> bool: ...
 
     @property
