@@ -127,8 +127,8 @@ class Runner:
         """
         context, state = self._context, self.state
         context.enter(identity)
-        meter, own = state.meter, envelope_bytes // STEP_BYTES
-        steps = own + self._steps
+        meter, own_steps = state.meter, envelope_bytes // STEP_BYTES
+        steps = own_steps + self._steps
         if steps > STEPS_MAX:
             steps = STEPS_MAX
         meter.left = steps
@@ -157,7 +157,7 @@ class Runner:
             failed = _as_program_error(error)
             return codec.encode_value((False, (failed.code, failed.message), None)), b""
         finally:
-            over = steps - meter.left - own
+            over = steps - meter.left - own_steps
             if over > 0:
                 self._steps = max(0, self._steps - over)
         return plaintext, claim

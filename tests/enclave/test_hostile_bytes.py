@@ -34,6 +34,7 @@ from strongroom.enclave.programs.runner import (
     WRITES_PER_BYTE,
     WRITES_SHARED_MAX,
 )
+from strongroom.enclave.programs.state import OrderedMap
 from strongroom.enclave.proofs.block_data import (
     ENVELOPE_BYTES_MEAN_MIN,
     SMALL_ENVELOPES_MAX,
@@ -138,6 +139,28 @@ def test_T11_a_block_of_calls_that_take_much_work_takes_no_more_than_its_bytes_a
     assert failed == ["account exists"] * judged + ["no room"] * (60 - judged)
     assert chain.ask("bob", "payments.balance") == 5, "payments beside them have theirs"
     assert chain.do(bulk, "payments.open_many", accounts=accounts[:-1]).ok, "the next block has"
+
+
+def test_T11_steps_are_counted_whatever_a_call_comes_to(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of calls that succeed, and of those whose changes find no room in the end."""
+    bulk, labels = chain.session("member0"), (f"{number:x}" for number in count())
+    calls = []
+    for _ in range(30):
+        accounts = [next(labels) for _ in range(1_000)]
+        calls.append(bulk.seal_call(chain.call("payments.open_many", accounts=accounts))[1])
+    writes, put = [0], OrderedMap.put
+
+    def counted(self: OrderedMap[Any, Any], key: Any, value: Any) -> None:
+        writes[0] += 1
+        put(self, key, value)
+
+    monkeypatch.setattr(OrderedMap, "put", counted)
+    monkeypatch.setattr("strongroom.enclave.programs.runner.STEPS_SHARED_MAX", 2 * STEPS_MAX)
+    assert codes(chain.commit(*calls)) == ["executed"] * 30
+    own = sum(len(call) // STEP_BYTES for call in calls)
+    assert 5_000 < writes[0] < own + 3 * STEPS_MAX
 
 
 @pytest.mark.parametrize(
