@@ -13,6 +13,7 @@ from typing import Any
 
 import typer.main
 
+from strongroom.enclave.formats.outcome import Code
 from strongroom.node import faults
 from strongroom.node.cli.main import make_app
 from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, MethodNotFound
@@ -52,6 +53,36 @@ msgpack frames both are raw bytes. Unknown parameters are an error.
 ERRORS = """
 | code | name | meaning |
 |---|---|---|
+"""
+REFUSALS = """
+## What becomes of an envelope
+
+Every ordered envelope has a public code. All but `executed` are refusals: nothing was changed.
+
+| code | name | what to do |
+|---|---|---|
+"""
+NEXT = {
+    Code.EXECUTED: "open the sealed result; what a program refuses stands inside it",
+    Code.DUPLICATE: "nothing: it took effect before, `ledger_transaction` says where",
+    Code.OUTSIDE_WINDOW: "seal it anew: its session has gone on by 1,024 calls",
+    Code.UNKNOWN_SESSION: "send the same envelope again: its opening may come later",
+    Code.DOES_NOT_OPEN: "seal or sign it anew, for this chain and epoch",
+    Code.WRONG_EPOCH: "seal it anew in the newest epoch",
+    Code.MALFORMED: "make it by the client: these bytes mean nothing",
+    Code.SESSIONS_FULL: "wait for the next epoch, or use a session that is open",
+    Code.REFUSED: "governance refuses it; its plain result says why",
+    Code.INTERNAL: "a bug of the enclave's code: report it",
+    Code.NOT_ADMITTED: "have a member bring the identity: `roster.bring`",
+    Code.TOO_MANY_SESSIONS: "use one session for many calls, or wait for the next epoch",
+    Code.NO_ROOM: "send the same envelope again: others' public words filled its block",
+}
+SEALED = """
+A program's own refusal is sealed: code and message in the result. Any program may answer
+`arguments`, `budget exceeded` (the call takes more steps than one may: do less at a time), `quota`,
+`result too large`, `internal`, `no room`. The last says that others filled the call's block:
+nothing was changed. The client seals such a call anew, 16 times, and has a public transaction
+ordered again while its time lasts.
 """
 PYTHON = """
 ## Python
@@ -120,7 +151,10 @@ def page() -> str:
     kinds |= {MethodNotFound, InvalidParams, InternalError}
     for kind in sorted(kinds - {faults.RpcFault}, key=lambda kind: kind.code):
         text += f"| `{kind.code}` | {kind.__name__} | {first_sentence(kind.__doc__)} |\n"
-    return text + PYTHON
+    text += REFUSALS
+    for code in Code:
+        text += f"| {int(code)} | `{code.text}` | {NEXT[code]} |\n"
+    return text + SEALED + PYTHON
 
 
 def main() -> int:

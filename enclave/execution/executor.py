@@ -24,6 +24,7 @@ from strongroom.consensus.errors import (
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.contained import OF_THIS_PROCESS
+from strongroom.enclave.execution.public_work import PublicWork
 from strongroom.enclave.execution.queries import OutcomeWanted as OutcomeWanted
 from strongroom.enclave.execution.queries import Queries
 from strongroom.enclave.execution.snapshotting import Snapshots
@@ -35,14 +36,14 @@ from strongroom.enclave.formats.snapshot import RECENT_MAX, ExecutorState, Table
 from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
 from strongroom.enclave.governance.book import governance
 from strongroom.enclave.governance.governance import Governance
-from strongroom.enclave.governance.public import Unsigned
+from strongroom.enclave.governance.public import Unsigned, action_of
 from strongroom.enclave.governance.records import BlockFacts
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
 from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.programs.runner import OPENED, Runner
-from strongroom.enclave.proofs.block_data import ordered_envelopes
+from strongroom.enclave.proofs.block_data import ordered_lanes
 from strongroom.enclave.proofs.finality import EpochUnknown, FinalRun
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.enclave.proofs.heads import FreshPoint
@@ -165,15 +166,15 @@ class Executor:
         if run.headers:
             self._tables.check_opens(run.headers[0].time_ms)
         members = len(self.governance.current.validators)
-        parent, envelopes = self._header, []
+        parent, lanes = self._header, []
         for header, batches in zip(run.headers, data, strict=True):
             self._check_follows(parent, header)
-            envelopes.append(ordered_envelopes(parent, header, batches, members))
+            lanes.append(ordered_lanes(parent, header, batches, members))
             parent = header
         try:
             return [
                 self._execute(header, block)
-                for header, block in zip(run.headers, envelopes, strict=True)
+                for header, block in zip(run.headers, lanes, strict=True)
             ]
         except InvariantBroken:
             raise
@@ -249,18 +250,18 @@ class Executor:
         self._runner.at(self._header.height, self._header.time_ms)
         return self._queries.answer(envelope, self._header, self.root, outcome, fresh)
 
-    def _execute(self, header: Header, envelopes: Sequence[bytes]) -> Outcome:
+    def _execute(self, header: Header, lanes: Sequence[Sequence[bytes]]) -> Outcome:
         self._check_anchor(header)
         terminal = header.next_epoch != self.governance.current.digest
         if terminal:
             self._check_wish(header)
         self._begin(header)
         self._runner.at(header.height, header.time_ms)
-        answers = self._answer_all(envelopes)
+        answers = self._answer_all(lanes)
         self.governance.end_block(header)
         if terminal:
             self.governance.end_epoch(header)
-        root = outcome_root(len(envelopes), merkle.root_of(answers.leaves))
+        root = outcome_root(len(answers.ids), merkle.root_of(answers.leaves))
         write_set = WriteSet(
             self._runner.state.take_changes(),
             *self._tables.take_changes(),
@@ -279,7 +280,7 @@ class Executor:
                 header.height,
                 header.digest,
                 root,
-                envelope_bytes=sum(map(len, envelopes)),
+                envelope_bytes=sum(sum(map(len, lane)) for lane in lanes),
             ),
             wish=b""
             if wish is None
@@ -350,10 +351,16 @@ class Executor:
     def _write_sets_at(self, height: Height) -> WriteSetBox:
         return self._write_sets_of(self._epochs.epoch_at(height))
 
-    def _answer_all(self, envelopes: Sequence[bytes]) -> _Answers:
+    def _answer_all(self, lanes: Sequence[Sequence[bytes]]) -> _Answers:
+        answers, work = _Answers(), PublicWork(len(lanes))
+        for lane in lanes:
+            work.turn_to_lane()
+            self._answer_lane(lane, answers, work)
+        return answers
+
+    def _answer_lane(self, envelopes: Sequence[bytes], answers: _Answers, work: PublicWork) -> None:
         """The hot path: nothing is built or encoded twice per transaction. See
         tests/enclave/bench_execution.py."""
-        answers = _Answers()
         opened, run, prefix = self._intake.open, self._runner.run, self._result_prefix
         ids, codes, leaves, plaintexts = (
             answers.ids,
@@ -362,7 +369,7 @@ class Executor:
             answers.plaintexts,
         )
         executed = int(Code.EXECUTED)
-        for position, envelope in enumerate(envelopes):
+        for position, envelope in enumerate(envelopes, len(ids)):
             id = sha256(envelope).digest()
             ids.append(id)
             try:
@@ -376,7 +383,7 @@ class Executor:
                 answers.refuse(id, refused.code)
                 continue
             except Public as public:
-                answers.tell(id, *self._run_public(public.fields))
+                answers.tell(id, *self._run_public(public.fields, len(envelope), work))
                 continue
             except OF_THIS_PROCESS:
                 raise
@@ -393,9 +400,10 @@ class Executor:
                 plaintexts[identity].append((position, plaintext))
             else:
                 plaintexts[identity] = [(position, plaintext)]
-        return answers
 
-    def _run_public(self, fields: tuple[bytes, bytes, bytes]) -> tuple[int, bytes]:
+    def _run_public(
+        self, fields: tuple[bytes, bytes, bytes], size: int, work: PublicWork
+    ) -> tuple[int, bytes]:
         """A public transaction: its code, and its result, which is not sealed."""
         now = self._runner.now
         facts = BlockFacts(
@@ -406,6 +414,8 @@ class Executor:
             root_of=self._roots.get,
         )
         try:
+            if not work.take(action_of(fields[0]), size):
+                return int(Code.NO_ROOM), b""
             plain = self.governance.run(fields, facts)
         except Unsigned:
             return int(Code.DOES_NOT_OPEN), b""

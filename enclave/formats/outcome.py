@@ -19,7 +19,7 @@ from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.history import HistoryLeaf
 
 VERSION = 3
-"""3: the history leaf covers the wish; codes 9 to 11."""
+"""3: the history leaf covers the wish; codes 9 to 12."""
 LEAF_PREFIX = labels.LEAF + b"\x00"
 LEAF_SIZE = 3 * DIGEST_SIZE + 1
 LEAVES_MAX = BLOCK_BYTES_MAX
@@ -47,6 +47,9 @@ class Code(IntEnum):
     """It opens a session for an identity that is not on the roster."""
     TOO_MANY_SESSIONS = 11
     """It opens a session for an identity that has opened as many in this epoch as it may."""
+    NO_ROOM = 12
+    """A public transaction for which its block had no work left; nothing of it was judged, so it
+    may be ordered again (enclave/execution/public_work.py)."""
 
     @property
     def text(self) -> str:
@@ -67,6 +70,7 @@ _TEXTS = {
     Code.INTERNAL: "internal",
     Code.NOT_ADMITTED: "not admitted",
     Code.TOO_MANY_SESSIONS: "too many sessions",
+    Code.NO_ROOM: "no room",
 }
 CODE_MAX = max(Code)
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})

@@ -226,10 +226,12 @@ class Tables(Access):
         """All that are not archived, by id."""
         return tuple(_proposal(id, record) for id, record in self.items(PROPOSALS))
 
-    def proposers_alive(self) -> list[bytes]:
-        """Who proposed what is not decided, or waits for its time: one key for each."""
+    def alive(self) -> list[tuple[bytes, int]]:
+        """Of each proposal that is not decided, or waits for its time: who proposed it, and bytes
+        of its arguments."""
         alive = {str(status) for status in ProposalStatus if status.alive}
-        return [record[1] for _, record in self.items(PROPOSALS) if record[4] in alive]
+        records = (record for _, record in self.items(PROPOSALS))
+        return [(record[1], len(record[3])) for record in records if record[4] in alive]
 
     def write_proposal(self, one: Proposal) -> None:
         """Enter a proposal, or what is new of it."""

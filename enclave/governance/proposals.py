@@ -7,6 +7,7 @@ and must still have its majority and pass its dry run when its time comes.
 
 from dataclasses import replace
 
+from strongroom.consensus import codec
 from strongroom.consensus.types import Height, Milliseconds, PublicKey
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance.changes import Effect, change_named, dry_run
@@ -23,8 +24,14 @@ from strongroom.enclave.programs.governance import ARCHIVE, BALLOTS, PROPOSALS, 
 ALIVE_MAX = 256
 """Proposals that are open or wait for their time; each member may have an equal share, and at least
 one."""
+ALIVE_BYTES_MAX = 256 * 1024
+"""Of their arguments; each member may have an equal share, and always one proposal. Every node
+builds the public document anew after each block with a public word, and whoever asks reads it
+whole (T11)."""
 DECIDED_MAX = 256
-"""Decided proposals that are shown; of older ones only the id is remembered."""
+DECIDED_BYTES_MAX = 256 * 1024
+"""Decided proposals that are shown, and bytes of their arguments; of older ones only the id is
+remembered."""
 PROPOSALS_OF_A_MEMBER_MAX = 4096
 """Ever, under one key."""
 
@@ -42,7 +49,7 @@ def propose(hearing: ActionContext) -> tuple[str, str]:
     id = proposal_id(signer, hearing.transaction.payload)
     if book.get(PROPOSALS, id) is not None or book.get(ARCHIVE, id) is not None:
         refuse(Ground.TWICE, "this proposal was made before: propose it with a new nonce")
-    _check_room(hearing)
+    _check_room(hearing, len(codec.encode(arguments)))
     _try(hearing.bench, book.rules, change, arguments)
     proposal = Proposal(
         id=id,
@@ -108,7 +115,12 @@ def settle(bench: GovernanceView, height: Height, time_ms: Milliseconds) -> None
         (one for one in bench.book.proposals() if not one.status.alive),
         key=lambda one: (one.decided_ms, one.id),
     )
-    for one in decided[: max(0, len(decided) - DECIDED_MAX)]:
+    sizes = [len(codec.encode(one.arguments)) for one in decided]
+    gone, shown = max(0, len(decided) - DECIDED_MAX), sum(sizes[-DECIDED_MAX:])
+    while shown > DECIDED_BYTES_MAX:
+        shown -= sizes[gone]
+        gone += 1
+    for one in decided[:gone]:
         bench.book.put(ARCHIVE, one.id, one.decided_ms)
         bench.book.delete(PROPOSALS, one.id)
         for key in bench.book.ballots(one.id):
@@ -230,11 +242,17 @@ def _node_named(bench: GovernanceView, name: str) -> Node:
     )
 
 
-def _check_room(hearing: ActionContext) -> None:
-    signer = hearing.signer
-    proposers = hearing.book.proposers_alive()
-    share = max(1, ALIVE_MAX // len(hearing.book.rules.members))
-    if len(proposers) >= ALIVE_MAX or proposers.count(signer) >= share:
+def _check_room(hearing: ActionContext, size: int) -> None:
+    signer, members = hearing.signer, len(hearing.book.rules.members)
+    alive = hearing.book.alive()
+    own = [arguments for proposer, arguments in alive if proposer == signer]
+    share, most = max(1, ALIVE_MAX // members), ALIVE_BYTES_MAX // members
+    if own and sum(own) + size > most:
+        refuse(
+            Ground.FULL,
+            f"at most {most} bytes of arguments of one member may be undecided: withdraw, or wait",
+        )
+    if len(alive) >= ALIVE_MAX or len(own) >= share:
         refuse(
             Ground.FULL,
             f"at most {share} proposals of one member may be undecided: withdraw one, or wait",

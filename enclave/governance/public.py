@@ -136,11 +136,7 @@ def read_public(
         NotCanonical: not canonical, another algorithm, no such action, or fields of other types.
         Unsigned: the signature does not verify for this signer and chain.
     """
-    algorithm, signer, action = codec.fields(
-        codec.decode(protected), int, bytes, str, name="protected header"
-    )
-    if algorithm != EDDSA:
-        raise NotCanonical(f"protected header: algorithm {algorithm}, expected {EDDSA}")
+    signer, action = _header(protected)
     fields = codec.fields(codec.decode(payload), *_shape(action), name=action)
     if action == EVIDENCE:
         if signer or signature:
@@ -155,6 +151,17 @@ def read_public(
     return PublicTransaction(
         signer=PublicKey(signer), action=action, fields=fields, payload=payload
     )
+
+
+def action_of(protected: bytes) -> str:
+    """Which row of SHAPES a public transaction is of; nothing else of it is looked at.
+
+    Raises:
+        NotCanonical: not canonical, another algorithm, or no such action.
+    """
+    _, action = _header(protected)
+    _shape(action)
+    return action
 
 
 def proposal_id(signer: PublicKey, payload: bytes) -> str:
@@ -176,6 +183,16 @@ def members_digest(epoch: Epoch, members: tuple[PublicKey, ...]) -> Digest:
     """The name of a due set: labelled SHA-256 over the epoch and the members' node keys,
     ascending."""
     return labels.labelled_digest(labels.MEMBERS, codec.encode((epoch, members)))
+
+
+def _header(protected: bytes) -> tuple[bytes, str]:
+    """Signer and action."""
+    algorithm, signer, action = codec.fields(
+        codec.decode(protected), int, bytes, str, name="protected header"
+    )
+    if algorithm != EDDSA:
+        raise NotCanonical(f"protected header: algorithm {algorithm}, expected {EDDSA}")
+    return signer, action
 
 
 def _shape(action: str) -> tuple[type, ...]:

@@ -91,7 +91,8 @@ def _check_wraps(wraps: object, expected: list[PublicKey]) -> None:
 def recipients(bench: GovernanceView, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
     """Members of a due epoch with a wrap key for it, and that key, by node key; none that is
     suspended (T29)."""
-    trusted = (member for member in due.members if member not in bench.roll.suspended)
+    suspended = bench.roll.suspended
+    trusted = (member for member in due.members if member not in suspended)
     keys = ((member, bench.book.wrap_key(member, due.epoch)) for member in trusted)
     return tuple((member, key) for member, key in keys if key is not None)
 

@@ -12,6 +12,7 @@ from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import NONCE_SIZE, Epoch, View
 from strongroom.enclave.keys.sealing import EPOCHS_MAX, SealedState, seal, unseal
+from strongroom.enclave.member.voting import Promises
 from strongroom.enclave.primitives import Secret
 
 PURPOSE = b"hand-over"
@@ -25,25 +26,21 @@ class HandOver:
     nonce: bytes
     """Of the successor for which it is."""
     state: SealedState
-    said: tuple[Statement, ...]
-    """Every statement that must not be contradicted."""
-    floors: tuple[tuple[Epoch, View], ...]
-    """Up to which view of an epoch nothing new may be said."""
-    silenced_by: str
-    """Why this boot does not vote; empty while it does."""
+    promises: Promises
     doubted: tuple[Epoch, ...] = ()
     """Epochs whose input secret the ledger has not shown to be of use yet (keyring.py)."""
 
 
 def seal_hand_over(secret: Secret, handed: HandOver) -> bytes:
     """Seal it to this chip and this code."""
-    said = tuple(statement.to_wire() for statement in handed.said)
+    promises = handed.promises
+    said = tuple(statement.to_wire() for statement in promises.said)
     fields = (
         handed.nonce,
         handed.state.encode(),
         said,
-        handed.floors,
-        handed.silenced_by,
+        promises.floors,
+        promises.silenced,
         handed.doubted,
     )
     return seal(secret, PURPOSE, codec.encode(fields))
@@ -57,21 +54,26 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
     """
     try:
         value = codec.decode(unseal(secret, PURPOSE, data))
-        nonce, state, said, floors, silenced_by, doubted = codec.fields(
-            value, bytes, bytes, tuple, tuple, str, tuple, name="hand-over"
+        nonce, state, said, floors, silenced, doubted = codec.fields(
+            value, bytes, bytes, tuple, tuple, tuple, tuple, name="hand-over"
         )
         listed = codec.listed(said, name="statements", count_max=STATEMENTS_MAX)
         return HandOver(
             nonce=codec.sized(nonce, NONCE_SIZE, name="nonce"),
             state=SealedState.decode(state),
-            said=tuple(
-                Statement.from_wire(*codec.fields(one, int, int, int, bytes, name="statement"))
-                for one in listed
+            promises=Promises(
+                said=tuple(
+                    Statement.from_wire(*codec.fields(one, int, int, int, bytes, name="statement"))
+                    for one in listed
+                ),
+                floors=tuple(
+                    _floor(one) for one in codec.listed(floors, name="floors", count_max=EPOCHS_MAX)
+                ),
+                silenced=tuple(
+                    _silenced(one)
+                    for one in codec.listed(silenced, name="silenced", count_max=EPOCHS_MAX)
+                ),
             ),
-            floors=tuple(
-                _floor(one) for one in codec.listed(floors, name="floors", count_max=EPOCHS_MAX)
-            ),
-            silenced_by=silenced_by,
             doubted=tuple(
                 Epoch(codec.unsigned(one, name="epoch"))
                 for one in codec.listed(doubted, name="doubted", count_max=EPOCHS_MAX)
@@ -84,3 +86,8 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
 def _floor(value: object) -> tuple[Epoch, View]:
     epoch, view = codec.fields(value, int, int, name="floor")
     return Epoch(codec.unsigned(epoch, name="epoch")), View(codec.unsigned(view, name="view"))
+
+
+def _silenced(value: object) -> tuple[Epoch, str]:
+    epoch, why = codec.fields(value, int, str, name="silenced")
+    return Epoch(codec.unsigned(epoch, name="epoch")), why

@@ -445,13 +445,10 @@ class ActiveEnclave:
     def hand_over(self, nonce: bytes) -> HandOver:
         """All that a successor with this nonce goes on from; what is to be erased is not in it."""
         self.sealed()
-        said, floors, silenced_by = self.voting.hand_over()
         return HandOver(
             nonce=nonce,
             state=self.standing.state(),
-            said=said,
-            floors=floors,
-            silenced_by=silenced_by,
+            promises=self.voting.hand_over(),
             doubted=self.standing.keyring.doubted,
         )
 
@@ -465,7 +462,7 @@ class ActiveEnclave:
         for epoch in filter(self._is_over, [one.epoch for one in self.standing.keyring.kept()]):
             self.standing.keyring.forget_input(epoch)
         self._open_guards()
-        self.voting.take_over(taken.said, taken.floors, taken.silenced_by)
+        self.voting.take_over(taken.promises)
         return self.standing.sealed()
 
     def status(self) -> tuple[int, bytes, int, bool, bool, int, bool]:

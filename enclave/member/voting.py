@@ -96,6 +96,18 @@ class VoteSigner:
             self._promises.add(statement)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What binds the vote keys of a boot, whichever process has them."""
+
+    said: tuple[Statement, ...]
+    """Every statement that must not be contradicted."""
+    floors: tuple[tuple[Epoch, View], ...]
+    """Up to which view of an epoch nothing new may be said."""
+    silenced: tuple[tuple[Epoch, str], ...] = ()
+    """Epochs in which this boot does not vote, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Handed:
     """What binds a vote key of one epoch, from the process that had it before."""
@@ -182,35 +194,38 @@ class VotingGuards:
         if epoch in self._guards:
             self._guards[epoch].forget_below(view)
 
-    def hand_over(self) -> tuple[tuple[Statement, ...], tuple[tuple[Epoch, View], ...], str]:
-        """(all that was said and is not forgotten; up to which view nothing is said; why nothing
-        more may be).
-
-        For whoever goes on with these keys.
-        """
-        said = tuple(statement for guard in self._guards.values() for statement in guard.promises)
-        floors = tuple((epoch, guard.floor) for epoch, guard in sorted(self._guards.items()))
-        return (
-            said,
-            floors,
-            next((guard.silenced_by for guard in self._guards.values() if guard.silenced_by), ""),
+    def hand_over(self) -> Promises:
+        """All that was said and is not forgotten, for whoever goes on with these keys; also what
+        was taken over of epochs that never became known here."""
+        bound = dict(self._handed) | {
+            epoch: _Handed(guard.promises, guard.floor, guard.silenced_by)
+            for epoch, guard in self._guards.items()
+        }
+        return Promises(
+            said=tuple(statement for one in bound.values() for statement in one.said),
+            floors=tuple((epoch, one.floor) for epoch, one in sorted(bound.items())),
+            silenced=tuple(
+                (epoch, one.silenced_by) for epoch, one in sorted(bound.items()) if one.silenced_by
+            ),
         )
 
-    def take_over(
-        self, said: Iterable[Statement], floors: Iterable[tuple[Epoch, View]], silenced_by: str
-    ) -> None:
+    def take_over(self, promises: Promises) -> None:
         """Go on with keys that spoke in another process of this boot.
 
         Its host may have kept the beginning of an epoch from this one: what was said there waits
         until it is shown (T30).
         """
         by_epoch: dict[Epoch, list[Statement]] = {}
-        for statement in said:
+        for statement in promises.said:
             by_epoch.setdefault(statement.epoch, []).append(statement)
-        limits = dict(floors)
+        limits, silenced = dict(promises.floors), dict(promises.silenced)
         self._handed = {
-            epoch: _Handed(tuple(by_epoch.get(epoch, ())), limits.get(epoch, View(0)), silenced_by)
-            for epoch in {*by_epoch, *limits, *self._guards}
+            epoch: _Handed(
+                tuple(by_epoch.get(epoch, ())),
+                limits.get(epoch, View(0)),
+                silenced.get(epoch, ""),
+            )
+            for epoch in {*by_epoch, *limits, *silenced, *self._guards}
         }
         for epoch, guard in self._guards.items():
             _go_on(guard, self._handed.pop(epoch))

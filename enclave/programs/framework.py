@@ -19,6 +19,9 @@ from strongroom.enclave.programs.schema import ArgumentFault, Identity, Kind, Re
 from strongroom.enclave.programs.state import K, MapSchema, OrderedMap, State, V
 
 F = TypeVar("F", bound=Callable[..., Any])
+NO_ROOM = "no room"
+"""Code of a call for which its block had no changes or steps left: nothing was changed, it may be
+sealed anew. Sealed as any other, so that hosts learn nothing."""
 _CLAIM_BYTES_MAX = 64 * 1024
 
 

@@ -16,13 +16,26 @@ from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.formats.envelope import read_call
 from strongroom.enclave.formats.outcome import claim_digest
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, RESULT_SIZES
-from strongroom.enclave.programs.framework import Context, Operation, Program, ProgramError
+from strongroom.enclave.programs.framework import (
+    NO_ROOM,
+    Context,
+    Operation,
+    Program,
+    ProgramError,
+)
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
 
 STEPS_MAX = 20_000
 """Of one transaction: accesses to state and items scanned. A full `transfer_many` takes 10,000."""
+STEP_BYTES = 4
+"""An envelope brings its transaction a step for so many of its bytes, whatever others do: a payment
+takes 10 of its 58, a `transfer_many` to identities all of its own. A step takes 1 µs."""
+STEPS_SHARED_MAX = 256 * 1024
+"""Steps beyond that which the transactions of one block may take together, first come, first
+served, whether they succeed or fail: else a block of calls that name a thousand things in a few
+bytes each stops every replica for as long as its sender likes (T11)."""
 QUERY_STEPS_MAX = 50_000
 WRITES_PER_BYTE = 3
 """Bytes of changes that a transaction may leave for each byte of its envelope, whatever others do:
@@ -59,7 +72,8 @@ class Runner:
         self.state = State([schema for program in programs.values() for schema in program.maps])
         self._measurements: frozenset[bytes] = frozenset()
         self._shared = WRITES_SHARED_MAX
-        """What is left of it to the block at hand."""
+        self._steps = STEPS_SHARED_MAX
+        """What is left of both to the block at hand."""
         self._context = Context(self.state)
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
@@ -96,7 +110,7 @@ class Runner:
     def at(self, height: Height, time_ms: Milliseconds) -> None:
         """Programs see this height and block time from now on."""
         self._context.height, self._context.time_ms = height, time_ms
-        self._shared = WRITES_SHARED_MAX
+        self._shared, self._steps = WRITES_SHARED_MAX, STEPS_SHARED_MAX
 
     def run(
         self,
@@ -113,7 +127,11 @@ class Runner:
         """
         context, state = self._context, self.state
         context.enter(identity)
-        state.meter.left = STEPS_MAX
+        meter, own_steps = state.meter, envelope_bytes // STEP_BYTES
+        steps = own_steps + self._steps
+        if steps > STEPS_MAX:
+            steps = STEPS_MAX
+        meter.left = steps
         try:
             value = self._perform(self._transactions, call)
             if context.claimed is None:
@@ -134,8 +152,14 @@ class Runner:
             raise
         except Exception as error:
             state.roll_back()
+            if type(error) is BudgetExceeded and steps < STEPS_MAX:
+                error = NoRoom()
             failed = _as_program_error(error)
             return codec.encode_value((False, (failed.code, failed.message), None)), b""
+        finally:
+            over = steps - meter.left - own_steps
+            if over > 0:
+                self._steps = max(0, self._steps - over)
         return plaintext, claim
 
     def ask(
@@ -194,7 +218,9 @@ def _as_program_error(error: Exception) -> ProgramError:
                 "budget exceeded", f"more than {STEPS_MAX} steps: do less at a time"
             )
         case NoRoom():
-            return ProgramError("no room", "this block has taken enough changes: send it again")
+            return ProgramError(
+                NO_ROOM, "others filled this block: nothing was changed, send it again"
+            )
         case _:
             return _INTERNAL
 

@@ -51,6 +51,14 @@ def envelopes_of(batch: Batch) -> Sequence[bytes]:
 def ordered_envelopes(
     parent: Header, header: Header, batches: Sequence[Batch], members: int
 ) -> list[bytes]:
+    """The envelopes of a block in execution order; see `ordered_lanes`."""
+    lanes = ordered_lanes(parent, header, batches, members)
+    return [envelope for lane in lanes for envelope in lane]
+
+
+def ordered_lanes(
+    parent: Header, header: Header, batches: Sequence[Batch], members: int
+) -> list[list[bytes]]:
     """The envelopes of a block in execution order: lanes in index order, sequence ascending.
 
     A batch that holds none, see `envelopes_of`, was ordered all the same.
@@ -65,7 +73,7 @@ def ordered_envelopes(
         raise PeerFault(
             f"block {header.height}: expected {header.batch_count} batches through {members} lanes"
         )
-    envelopes: list[bytes] = []
+    lanes: list[list[bytes]] = []
     at = size = 0
     for lane, (old, new) in enumerate(zip(cut, header.cut, strict=True)):
         taken = batches[at : at + new.length - old.length] if new.length >= old.length else ()
@@ -76,15 +84,17 @@ def ordered_envelopes(
             )
         if _chain(header, lane, old, taken) != new.digest:
             raise PeerFault(f"block {header.height}: lane {lane} does not lead to the cut's digest")
+        envelopes: list[bytes] = []
         for batch in taken:
             size += len(batch.payload)
             envelopes += envelopes_of(batch)
+        lanes.append(envelopes)
         at += len(taken)
     if at != len(batches) or size != header.batch_bytes:
         raise PeerFault(
             f"block {header.height}: {size} bytes in {at} batches, expected {header.batch_bytes}"
         )
-    return envelopes
+    return lanes
 
 
 def _chain(header: Header, lane: int, tip: LaneTip, batches: Sequence[Batch]) -> Digest:

@@ -27,6 +27,7 @@ from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.client.calls.replies import NUMBER_MAX
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused
+from strongroom.node.faults import NotYet
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run, run_submission
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
@@ -205,8 +206,19 @@ async def _query(
     timeout: float,
 ) -> dict[str, Any]:
     async with _client(directory, identity, timeout, one_shot=True) as client:
-        client.height = seen_height(directory, identity)
-        answer = await client.query_texts(name, texts, at_least=at_least, linearizable=linearizable)
+        client.height = seen = seen_height(directory, identity)
+        try:
+            answer = await client.query_texts(
+                name, texts, at_least=at_least, linearizable=linearizable
+            )
+        except NotYet as fault:
+            if at_least is not None or not seen:
+                raise
+            raise NotYet(
+                f"{fault}; height {seen} was seen before, says keys/{identity}.seen: ask again, or "
+                "demand less with --at-least 0",
+                **fault.data,
+            ) from None
         remember_height(directory, identity, answer.height)
         return {
             "result": answer.value,
@@ -238,26 +250,31 @@ def read_arguments(texts: list[str] | None) -> dict[str, str]:
 
 def seen_height(directory: Path, identity: str) -> int:
     """The newest height in any answer to this identity, over all runs of the command (T06); 0 when
-    there is none."""
+    there is none, or the folder served another ledger then."""
+    from strongroom.node.client.trust.service import load_service
     from strongroom.node.layout import ClusterLayout
 
     try:
-        height = int(ClusterLayout(directory).seen(identity).read_text())
+        text, *chain = ClusterLayout(directory).seen(identity).read_text().split()
+        height = int(text)
     except (OSError, ValueError):
+        return 0
+    if chain and chain != [load_service(directory).chain.hex()]:
         return 0
     return height if 0 <= height <= NUMBER_MAX else 0
 
 
 def remember_height(directory: Path, identity: str, height: int) -> None:
-    """Keep the newest height; never an older one. That it cannot be kept is said, and changes no
-    answer."""
+    """Keep the newest height, and of which ledger; never an older one. That it cannot be kept is
+    said, and changes no answer."""
+    from strongroom.node.client.trust.service import load_service
     from strongroom.node.layout import ClusterLayout
     from strongroom.node.ledger.files import write_atomic
 
     path = ClusterLayout(directory).seen(identity)
     if height > seen_height(directory, identity):
         try:
-            write_atomic(path, f"{height}\n".encode())
+            write_atomic(path, f"{height} {load_service(directory).chain.hex()}\n".encode())
         except OSError as error:
             note(
                 f"warning: cannot keep the newest height in {path} ({error.strerror}): later "

@@ -96,6 +96,7 @@ _HINTS = {
         "it with `strongroom call roster.bring`"
     ),
     "too many sessions": ": use one session for many calls, or wait for the next epoch",
+    "no room": ": others filled its block; it was not judged, the same envelope may be sent again",
 }
 """What to do next about some refusals, by reason."""
 

@@ -40,7 +40,7 @@ from strongroom.node.client.calls.sealing import OnSealed
 from strongroom.node.client.calls.waiting import OnWaiting, receipt_once_there, tell_while
 from strongroom.node.client.errors import NotTrusted, ProgramFailed, Unreachable
 from strongroom.node.client.identities import KeyFolder
-from strongroom.node.faults import NotFound, NotReady, Overloaded, RpcFault
+from strongroom.node.faults import NotFound, NotReady, Overloaded, Refused, RpcFault
 
 ACT_SECONDS_MAX = 60.0
 AGAIN_SECONDS = 0.5
@@ -189,7 +189,9 @@ class Member:
 
 
 def _passes(fault: RpcFault) -> bool:
-    """May a node that says so take it later?"""
+    """May a node that says so take it later, or its block have room for it?"""
+    if isinstance(fault, Refused):
+        return fault.data.get("reason") == Code.NO_ROOM.text
     return isinstance(fault, (NotReady, Overloaded))
 
 

@@ -26,6 +26,9 @@ COLLECTIONS_MAX = 64
 """Of clients, at once."""
 ANSWERS_MAX = 64
 """Answers to one node under way at once; what it asks beyond that is dropped, and it asks again."""
+ANSWERS_OF_ALL_MAX = 256
+"""Answers to all nodes together. Each may have as many under way as places are free, so that many
+who ask without end leave some to everybody, and the enclave's requests to votes and blocks."""
 SIGNATURES_MAX = 1024
 """Verified signatures that are remembered."""
 ASK_AGAIN_SECONDS = 0.5
@@ -68,7 +71,8 @@ class Heads:
 
     async def answer_peer(self, request: HeadRequest, asker: PublicKey) -> None:
         """Answer a node over its link."""
-        if self._answering[asker] >= ANSWERS_MAX:
+        free = ANSWERS_OF_ALL_MAX - self._answering.total()
+        if self._answering[asker] >= min(ANSWERS_MAX, free):
             return
         self._answering[asker] += 1
         try:

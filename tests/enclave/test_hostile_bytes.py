@@ -27,7 +27,14 @@ from strongroom.enclave.formats.size_classes import (
     pad_write_set,
 )
 from strongroom.enclave.outside.client_sessions import ClientSession
-from strongroom.enclave.programs.runner import WRITES_PER_BYTE, WRITES_SHARED_MAX
+from strongroom.enclave.programs.runner import (
+    STEP_BYTES,
+    STEPS_MAX,
+    STEPS_SHARED_MAX,
+    WRITES_PER_BYTE,
+    WRITES_SHARED_MAX,
+)
+from strongroom.enclave.programs.state import OrderedMap
 from strongroom.enclave.proofs.block_data import (
     ENVELOPE_BYTES_MEAN_MIN,
     SMALL_ENVELOPES_MAX,
@@ -105,6 +112,73 @@ def test_T11_a_block_of_calls_that_change_much_makes_no_outcome_that_no_message_
     assert len(outcome.write_set) < WRITES_PER_BYTE * size + 2 * WRITES_SHARED_MAX
     accounts = [next(labels) for _ in range(1_000)]
     assert chain.do(bulk, "payments.open_many", accounts=accounts).ok, "the next block has room"
+
+
+def test_T11_a_block_of_calls_that_take_much_work_takes_no_more_than_its_bytes_and_a_rest(
+    chain: Chain,
+) -> None:
+    """T11: a thousand labels in eight kilobytes take ten thousand steps, also when the last one
+    fails and nothing is changed. 3.3 MB of them held each enclave for half a minute, and its votes
+    with it. Now some of a block fail at their first steps; payments, which bring all of theirs, and
+    the next block have theirs."""
+    payer, bulk = funded(chain), chain.session("member0")
+    assert chain.do(bulk, "payments.open", account="taken").ok
+    accounts = [*(f"{number:x}" for number in range(999)), "taken"]
+    calls = [bulk.seal_call(chain.call("payments.open_many", accounts=accounts)) for _ in range(60)]
+    payments = [pay(chain, payer) for _ in range(5)]
+    lanes = {0: [[envelope for _, envelope in calls]], 1: [payments]}
+    outcome = chain.commit_lanes(lanes)
+    assert codes(outcome) == ["executed"] * 65
+    failed = [
+        bulk.open_result(sequence, transaction_id(envelope), outcome.result_at(at)).code
+        for at, (sequence, envelope) in enumerate(calls)
+    ]
+    judged = failed.count("account exists")
+    steps = 7 * len(accounts)
+    assert 0 < judged * (steps - len(calls[0][1]) // STEP_BYTES) < STEPS_SHARED_MAX + STEPS_MAX
+    assert failed == ["account exists"] * judged + ["no room"] * (60 - judged)
+    assert chain.ask("bob", "payments.balance") == 5, "payments beside them have theirs"
+    assert chain.do(bulk, "payments.open_many", accounts=accounts[:-1]).ok, "the next block has"
+
+
+def test_T11_steps_are_counted_whatever_a_call_comes_to(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of calls that succeed, and of those whose changes find no room in the end."""
+    bulk, labels = chain.session("member0"), (f"{number:x}" for number in count())
+    calls = []
+    for _ in range(30):
+        accounts = [next(labels) for _ in range(1_000)]
+        calls.append(bulk.seal_call(chain.call("payments.open_many", accounts=accounts))[1])
+    writes, put = [0], OrderedMap.put
+
+    def counted(self: OrderedMap[Any, Any], key: Any, value: Any) -> None:
+        writes[0] += 1
+        put(self, key, value)
+
+    monkeypatch.setattr(OrderedMap, "put", counted)
+    monkeypatch.setattr("strongroom.enclave.programs.runner.STEPS_SHARED_MAX", 2 * STEPS_MAX)
+    assert codes(chain.commit(*calls)) == ["executed"] * 30
+    own = sum(len(call) // STEP_BYTES for call in calls)
+    assert 5_000 < writes[0] < own + 3 * STEPS_MAX
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("payments.transfer", {"to": "nobody yet", "amount": 1}),
+        ("payments.transfer_many", {"transfers": [["nobody yet", 1]] * 1_000}),
+        ("payments.open", {"account": "one more"}),
+        ("records.append", {"collection": "c", "contents": "", "tags": [*"abcdefghijklmnop"]}),
+    ],
+)
+def test_T11_whatever_others_do_in_a_block_the_usual_calls_have_their_steps(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any]
+) -> None:
+    session = funded(chain, amount=1_000)
+    monkeypatch.setattr("strongroom.enclave.programs.runner.STEPS_SHARED_MAX", 0)
+    result = chain.do(session, name, **arguments)
+    assert result.ok, (result.code, result.message)
 
 
 def test_T11_the_largest_write_set_of_a_block_fits_into_a_message() -> None:

@@ -97,9 +97,9 @@ def check_ledger(
                 audit.block(record)
                 if record.header.height % PROGRESS_BLOCKS == 0:
                     progress(record.header.height)
+        checked = audit.checked()
     except PeerFault as fault:
         raise ReceiptInvalid(str(fault)) from None
-    checked = audit.checked()
     if checked.height < at_least:
         raise ReceiptInvalid(
             f"ends with final block {checked.height}, and at least "
@@ -181,6 +181,7 @@ class _Audit:
         """What is certain: everything up to the newest certificate."""
         if (
             self._ending is not None
+            and self._ending.certificate is not None
             and self._wishes.get(self._ending.header.anchor.height) is not None
         ):
             self._open_epoch()

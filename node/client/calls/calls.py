@@ -80,5 +80,7 @@ class Entry:
     """None until it is sealed."""
     refusals: int = 0
     """How often it was refused and tried again."""
+    crowded: int = 0
+    """How often its block had no room for it."""
     parked: bool = False
     """Refused, and being looked into: not to be sent meanwhile."""

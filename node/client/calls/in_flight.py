@@ -2,8 +2,9 @@
 whatever fails.
 
 All calls of one turn of the event loop leave in one frame. Owns what is sent again: always the same
-envelope, so that nothing takes effect twice. The sessions that calls are sealed in are in
-sealing.py, the order of frames in frames.py, what becomes of a call that was refused in
+envelope, so that nothing takes effect twice; a new one where the sealed result says that the block
+had no room for the call, hence that nothing was changed. The sessions that calls are sealed in are
+in sealing.py, the order of frames in frames.py, what becomes of a call that was refused in
 refusals.py, which node is talked to in nodes.py.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 from strongroom.consensus.errors import AttestationError, ClientFault, StrongroomError
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.enclave.programs.framework import NO_ROOM
 from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.frames import Frame, Frames
@@ -31,6 +33,9 @@ FRAME_BYTES_MAX = 4 * 1024 * 1024
 CALLS_WAITING_MAX = 65_536
 OVERLOADS_MAX = 3
 """Times in a row that a node may say that it is overloaded before another one is asked."""
+NO_ROOM_MAX = 16
+"""Times that one call is sealed anew because its block had no room for it; each try takes a
+block."""
 DISTRUST_RETRY_SECONDS = 1.0
 COMPANY_SECONDS = 0.004
 """While a frame is under way, calls wait so long for others to share the next one; a lone call
@@ -110,6 +115,9 @@ class Pipeline:
         """A new envelope for a call whose old one can never be executed; it goes before those that
         wait."""
         self.sealer.settle(entry)
+        self._requeue(entry)
+
+    def _requeue(self, entry: Entry) -> None:
         entry.parked, entry.opened, entry.id = False, None, None
         self._waiting.appendleft(entry)
         self._wake.set()
@@ -138,7 +146,10 @@ class Pipeline:
         future = entry.future
         if future.done():
             return
-        if result.ok:
+        if result.code == NO_ROOM and entry.crowded < NO_ROOM_MAX:
+            entry.crowded += 1
+            self._requeue(entry)
+        elif result.ok:
             future.set_result(
                 Done(id, height, index, result.value, sealed, result.blinding, self._fetch_receipt)
             )

@@ -9,6 +9,8 @@
                           could be replayed in its time
     anything else         the caller's to know, once f+1 nodes say so; until then its fate is open
 
+A sealed result that says `no room` is none of these: the call is sealed anew (in_flight.py).
+
 One node's word ends nothing and seals nothing anew: it could hide an execution, so that a payment
 is told as refused, or made twice. Nor does a receipt of the refusal: an executed envelope that its
 host replays later is refused as well, provably, at that later place.

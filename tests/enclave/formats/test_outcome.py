@@ -68,6 +68,7 @@ def test_codes_are_fixed() -> None:
         (9, "internal"),
         (10, "not admitted"),
         (11, "too many sessions"),
+        (12, "no room"),
     ]
 
 
@@ -89,7 +90,7 @@ def test_golden_layout_of_a_leaf() -> None:
     assert len(leaf.encode()) == LEAF_SIZE == 97
     assert Leaf.decode(leaf.encode()) == leaf
     assert leaf.hash == sha256(b"\x00strongroom/1/leaf\x00" + leaf.encode()).digest()
-    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x0c" + bytes(64)):
+    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x0d" + bytes(64)):
         with pytest.raises(NotCanonical):
             Leaf.decode(wrong)
 

@@ -1,11 +1,13 @@
 """Proposals and ballots: who may, what counts, when it takes effect (T43, T44)."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from tests.enclave.fixtures import key_named
 from tests.enclave.governance.world import World, split
 
+from strongroom.consensus import codec
 from strongroom.enclave.governance import proposals, public
 from strongroom.enclave.governance.public import proposal_digest, proposal_id
 
@@ -244,3 +246,38 @@ def test_T11_a_member_with_many_open_proposals_makes_no_word_of_it_cost_as_much_
     monkeypatch.setattr(proposals, "_advance", counting)
     assert all(good for good, _ in world.block(*said))
     assert len(advanced) <= len(said) + share, "once each, and all at the block's end"
+
+
+def test_T11_the_public_document_is_bounded_by_bytes_too() -> None:
+    """T11: 64 open and 256 withdrawn proposals of 256 users each, of one member, made a document of
+    2.8 MB, which every node built and read again after each public word: 100 ms for 150 bytes."""
+    world, made = World(), 0
+
+    def of_users() -> bytes:
+        nonlocal made
+        made += 1
+        users = (sha256(b"%d %d" % (made, number)).digest() for number in range(256))
+        return world.proposal("add_users", users=tuple(users))
+
+    most = proposals.ALIVE_BYTES_MAX // len(world.members) // (256 * 34)
+    for _ in range(6):
+        opened = [id for good, (id, _) in world.block(*(of_users() for _ in range(20))) if good]
+        (refused,) = world.block(of_users())
+        assert len(opened) == most == 7
+        assert refused[1][0] == "full"
+        assert "withdraw" in refused[1][1]
+        world.ok(world.proposal("rotate", by="member1", compromised=False))
+        world.ok(*(world.sign("member0", public.WITHDRAW, (id,)) for id in opened))
+    size = len(codec.encode(tuple(world.governance.document())))
+    world.block(*(of_users() for _ in range(20)))
+    assert size < proposals.DECIDED_BYTES_MAX + 64 * 1024
+    newest = [one.id for one in world.governance.document().proposals if one.status == "withdrawn"]
+    assert set(opened) <= set(newest), "the newest decided ones are shown"
+
+
+def test_each_of_many_members_may_always_have_one_proposal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposals, "ALIVE_BYTES_MAX", 64)
+    world = World()
+    world.ok(world.proposal("allow_region", region="x" * 60))
+    assert world.refused(world.proposal("rotate", compromised=False)) == "full"
+    world.ok(world.proposal("rotate", by="member1", compromised=False))

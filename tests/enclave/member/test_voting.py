@@ -1,12 +1,14 @@
 """The guard around the voting key, inside the enclave (PROTOCOL §4 Guard, §6; T30)."""
 
+from dataclasses import replace
+
 import pytest
 from tests.enclave.fixtures import FoundedCluster, make_cluster_genesis
 
 from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, SignerIndex, View
-from strongroom.enclave.member.voting import Silenced, VoteSigner
+from strongroom.enclave.member.voting import Silenced, VoteSigner, VotingGuards
 from strongroom.enclave.primitives import verify
 
 A, B = Digest(b"\xaa" * 32), Digest(b"\xbb" * 32)
@@ -110,3 +112,46 @@ def test_nothing_is_signed_for_a_final_view(cluster: FoundedCluster) -> None:
     with pytest.raises(GuardRefuses):
         guard.cast([_say(Kind.NULLIFY, 5)])
     assert guard.cast([_say(Kind.NULLIFY, 6)])
+
+
+def _guards(cluster: FoundedCluster, *epochs: int) -> VotingGuards:
+    """A process that knows these epochs; of all it has the same vote key, for the test's ease."""
+    guards = VotingGuards(cluster.verified.chain)
+    for epoch in epochs:
+        _learn(cluster, guards, epoch)
+    return guards
+
+
+def _learn(cluster: FoundedCluster, guards: VotingGuards, epoch: int) -> None:
+    description = replace(cluster.verified.description, epoch=Epoch(epoch))
+    guards.open(description, cluster.keys[0].vote(Epoch(0)))
+
+
+def _of(epoch: int, digest: Digest) -> Statement:
+    return Statement(Kind.NOTARIZE, Epoch(epoch), View(1), digest)
+
+
+def test_who_is_silenced_in_one_epoch_votes_in_the_next_also_in_another_process(
+    cluster: FoundedCluster,
+) -> None:
+    """PROTOCOL §6: a lost log costs its own epoch; the refresh brings a new one."""
+    first, second = _guards(cluster, 0, 1), _guards(cluster, 0, 1)
+    lost = _of(0, A)
+    signature = cluster.keys[0].vote(Epoch(0)).sign(lost.signed_bytes(cluster.verified.chain))
+    first.notice([Vote(lost, SignerIndex(0), signature)])
+    second.take_over(first.hand_over())
+    assert (second.may_vote(Epoch(0)), second.may_vote(Epoch(1))) == (False, True)
+
+
+def test_T30_what_was_said_goes_through_a_process_that_never_knew_the_epoch(
+    cluster: FoundedCluster,
+) -> None:
+    """T30: a host keeps the beginning of an epoch from the second process of three, so that the
+    third one would sign again what the first has signed otherwise."""
+    first, second, third = _guards(cluster, 0, 1), _guards(cluster, 0), _guards(cluster, 0)
+    first.cast([_of(1, A)])
+    second.take_over(first.hand_over())
+    third.take_over(second.hand_over())
+    _learn(cluster, third, 1)
+    with pytest.raises(GuardRefuses):
+        third.cast([_of(1, B)])

@@ -20,6 +20,7 @@ from tests.node.client.test_commands import FUNDS, PAY, Shell, shell
 
 from strongroom.consensus.types import Height
 from strongroom.node.client.calls import waiting
+from strongroom.node.client.trust.service import load_service
 
 FULL = Path("/dev/full")
 COMMAND = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
@@ -250,7 +251,7 @@ async def test_a_height_that_one_node_names_is_not_kept_and_stops_no_query(tmp_p
     async with shell(tmp_path) as run:
         run.service.orderer.doctor = lambda _, place: replace(place, height=Height(10**9))
         assert (await run(*PAY)).exit_code == 0
-        assert (tmp_path / "keys" / "alice.seen").read_text() == "2\n"
+        assert (tmp_path / "keys" / "alice.seen").read_text().split()[0] == "2"
         assert await run.json("query", "payments.balance", "--as", "alice")
 
 
@@ -268,6 +269,42 @@ async def test_a_client_that_was_told_a_height_that_never_comes_goes_on_from_the
         assert answer.value == 1_000_000 - 1
         assert client.height == answer.height == service.orderer.height
         assert await client.proven_height() == answer.height
+
+
+async def test_a_height_of_another_ledger_demands_nothing_and_is_replaced(tmp_path: Path) -> None:
+    """A folder that was made anew for another service kept its users' keys, and what they saw."""
+    async with shell(tmp_path) as run:
+        seen = tmp_path / "keys" / "alice.seen"
+        seen.write_text(f"{10**9} {'ab' * 32}\n")
+        assert (await run.json("query", "payments.balance", "--as", "alice"))["result"] == FUNDS
+        assert seen.read_text() == f"1 {load_service(tmp_path).chain.hex()}\n"
+
+
+async def test_a_height_that_this_ledger_never_reached_is_told_with_what_to_do(
+    tmp_path: Path,
+) -> None:
+    """Nodes restored from an old disk look the same, so the command must not go on by itself."""
+    async with shell(tmp_path) as run:
+        (tmp_path / "keys" / "alice.seen").write_text(f"{10**9}\n")
+        result = await run("query", "payments.balance", "--as", "alice")
+        assert result.exit_code != 0
+        assert "keys/alice.seen" in result.stderr
+        assert "--at-least 0" in result.stderr
+        less = await run.json("query", "payments.balance", "--as", "alice", "--at-least", "0")
+        assert less["result"] == FUNDS
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+async def test_a_receipt_that_cannot_be_written_says_so_and_claims_nothing(tmp_path: Path) -> None:
+    async with shell(tmp_path) as run:
+        id = (await run.json(*PAY, "--wait", "receipt"))["id"]
+        for output in (FULL, tmp_path, tmp_path / "none" / "receipt.json"):
+            result = await run("receipt", id, "-o", str(output), "--json")
+            assert result.exit_code != 0, output
+            assert '"file"' not in result.stdout
+            assert result.stderr
+            assert "Traceback" not in result.stderr + result.stdout
+            assert not isinstance(result.exception, OSError)
 
 
 @pytest.mark.parametrize("text", ["-1", "1e9", str(2**63), "9" * 5000, "", "\x00"])

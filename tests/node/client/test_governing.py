@@ -12,6 +12,7 @@ from tests.node.client.test_commands import shell
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.enclave.execution.public_work import PublicWork
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node.client.audit.reader import Reader
@@ -44,6 +45,25 @@ async def test_a_proposal_is_accepted_by_more_than_half_and_every_step_is_proven
         assert [one["id"] for one in await run.json("explorer", "proposals")] == [id]
         assert "us-east" in (await run("gov", "show")).stdout
         assert "takes effect" in (await run("gov", "show", id)).stdout
+
+
+async def test_a_proposal_for_which_its_block_had_no_room_is_ordered_again_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T11: what others say in a block is not the end of a member's word."""
+    refused: list[str] = []
+
+    def in_a_full_block(self: PublicWork, action: str, size: int) -> bool:
+        if len(refused) < 3:
+            refused.append(action)
+            return False
+        return True
+
+    monkeypatch.setattr(PublicWork, "take", in_a_full_block)
+    async with shell(tmp_path) as run:
+        proposed = await run.json("gov", "propose", *REGION, "--as", "member0")
+        assert (proposed["ok"], proposed["status"]) == (True, "open")
+        assert refused == ["propose"] * 3
 
 
 async def test_what_governance_refuses_is_exit_1_with_its_code(tmp_path: Path) -> None:

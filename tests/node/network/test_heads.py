@@ -13,7 +13,13 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Head, HeadBody, HeadRequest
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import PublicKey, Signature
-from strongroom.node.network.heads import ANSWERS_MAX, COLLECTIONS_MAX, Heads
+from strongroom.node.enclave_client.process import OTHERS_REQUESTS_MAX
+from strongroom.node.network.heads import (
+    ANSWERS_MAX,
+    ANSWERS_OF_ALL_MAX,
+    COLLECTIONS_MAX,
+    Heads,
+)
 
 NONCE = bytes(range(32))
 OWN = 0
@@ -157,6 +163,25 @@ async def test_T31_a_member_that_asks_without_end_gets_a_bounded_number_of_answe
     assert asker.links.sent == ANSWERS_MAX + 1
     await asker.heads.answer_peer(request, key_of(asker.chain, 1))
     assert asker.links.sent == ANSWERS_MAX + 2
+
+
+async def test_T31_many_members_that_ask_without_end_leave_answers_to_others(asker: Asker) -> None:
+    """T31: nine times 64 requests were more than an enclave takes from its host: the node ended."""
+    asker.enclave.may_sign.clear()
+    request, keys = HeadRequest(NONCE), [PublicKey(bytes([n]) * 32) for n in range(43)]
+    answers = [
+        asyncio.create_task(asker.heads.answer_peer(request, key))
+        for _ in range(ANSWERS_MAX)
+        for key in keys[:42]
+    ]
+    await asyncio.sleep(0)
+    assert asker.enclave.signing <= ANSWERS_OF_ALL_MAX < OTHERS_REQUESTS_MAX
+    before = asker.enclave.signing
+    answers.append(asyncio.create_task(asker.heads.answer_peer(request, keys[42])))
+    await asyncio.sleep(0)
+    assert asker.enclave.signing == before + 1
+    asker.enclave.may_sign.set()
+    await asyncio.gather(*answers)
 
 
 async def test_T31_clients_that_collect_heads_without_end_keep_no_node_from_starting(

@@ -6,6 +6,8 @@ from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.sync.snapshot_search import (
     ANSWER_SECONDS,
     CHUNK_SECONDS,
+    LAST_CHUNK_SECONDS,
+    LAST_SECONDS,
     WHOLE_SECONDS,
     ChunkCame,
     DropSnapshot,
@@ -36,10 +38,21 @@ def test_T34_a_peer_that_sends_each_chunk_at_the_last_moment_gives_way_to_the_ne
     assert then == FetchSnapshot(OTHER)
 
 
+def test_T34_the_last_that_can_be_asked_gives_way_to_genesis() -> None:
+    """T34: 8,192 chunks, each at the last moment, took a newcomer seven hours and 8 GiB of disk."""
+    pause = ANSWER_SECONDS - 0.1
+    chunks = int(LAST_SECONDS / (pause - LAST_CHUNK_SECONDS)) + 3
+    first, dropped = fetch((SLOW,), pause, chunks)
+    assert first == FetchSnapshot(SLOW)
+    assert isinstance(dropped, DropSnapshot)
+    assert chunks * pause < 2 * LAST_SECONDS
+    assert fetch((SLOW,), LAST_CHUNK_SECONDS, 8_192) == [FetchSnapshot(SLOW)]
+
+
 @pytest.mark.parametrize(
     ("linked", "pause"), [((SLOW,), ANSWER_SECONDS - 0.1), ((SLOW, OTHER), CHUNK_SECONDS)]
 )
 def test_whoever_is_alone_or_sends_steadily_is_waited_for(
     linked: tuple[PublicKey, ...], pause: float
 ) -> None:
-    assert fetch(linked, pause, 1_000) == [FetchSnapshot(SLOW)]
+    assert fetch(linked, pause, 900) == [FetchSnapshot(SLOW)]

@@ -227,6 +227,37 @@ def test_T33_T34_T41_a_changed_ledger_is_forged(forge: Callable[[Records], None]
     assert invalid.value.verdict == "forged"
 
 
+def test_a_ledger_may_end_with_the_last_block_of_an_epoch_and_before_its_certificate() -> None:
+    """The command ended in an error of no verdict; without its certificate the block counts for
+    nothing, and opens no epoch."""
+    ending = records()[: _first(1)]
+    last = ending[-2]
+    assert isinstance(last, StoredBlock)
+    assert (check(ending).epoch, check(ending).height) == (1, last.header.height)
+    ending[-2] = replace(last, certificate=None)
+    for some in (ending, ending[:-1]):
+        checked = check(some)
+        assert (checked.epoch, checked.height) == (0, last.header.height - 1)
+
+
+def test_T34_wishes_beyond_the_newest_anchor_change_no_verdict_and_all_others_are_forged() -> None:
+    """T34: whoever serves outcomes can write any wish into any of them."""
+    honest, some = check(records()), records()
+    wish = next(outcome.wish for outcome in CHAIN.outcomes if outcome.wish)
+    for at, one in enumerate(records()):
+        if not isinstance(one, Outcome):
+            continue
+        for lie in {b"", b"\xc1", encode((b"", b"")), wish, wish + b"\x00"} - {one.wish}:
+            some[at] = replace(one, wish=lie)
+            if one.height > honest.anchored:
+                assert check(some) == honest
+                continue
+            with pytest.raises(ReceiptInvalid) as invalid:
+                check(some)
+            assert invalid.value.verdict == "forged"
+        some[at] = one
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 

@@ -13,12 +13,15 @@ from tests.hang import HANG_SECONDS
 from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import Height, Milliseconds
 from strongroom.enclave.formats.envelope import CALL, OPENING, read_envelope, transaction_id
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.programs.runner import Runner
 from strongroom.enclave.sessions.sessions import WINDOW
 from strongroom.node.client import Client, Done, ProgramFailed, TransactionRefused, Unreachable
 from strongroom.node.client.calls import refusals, waiting
+from strongroom.node.client.calls.in_flight import NO_ROOM_MAX
 from strongroom.node.faults import NotReady, Overloaded
 from strongroom.node.ledger.place import Place
 
@@ -353,6 +356,33 @@ class AnyKey(dict[bytes, Any]):
 
     def __getitem__(self, _key: bytes) -> dict[str, Any]:
         return self._value
+
+
+@pytest.mark.parametrize("full", [2, 10**6])
+async def test_a_call_for_which_its_block_has_no_room_is_sealed_anew_a_bounded_number_of_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: int
+) -> None:
+    """T11: what others do in a block must not be the end of a call; nothing was changed, the
+    service itself says so."""
+    begin = Runner.at
+
+    async with funded(tmp_path) as (service, client):
+
+        def in_a_full_block(self: Runner, height: Height, time_ms: Milliseconds) -> None:
+            begin(self, height, time_ms)
+            if len(service.nodes[0].submitted) <= full:
+                self._steps = 0
+
+        monkeypatch.setattr(Runner, "at", in_a_full_block)
+        accounts = [f"{number:x}" for number in range(300)]
+        call = client.submit_call("payments.open_many", accounts=accounts)
+        if full == 2:
+            assert (await call).result == {"opened": 300}
+            assert sequences(service) == [[0], [1], [2]]
+        else:
+            with pytest.raises(ProgramFailed, match="no room"):
+                await call
+            assert sequences(service) == [[number] for number in range(NO_ROOM_MAX + 1)]
 
 
 async def test_a_refusal_that_stands_is_the_callers_to_know(tmp_path: Path) -> None:
