@@ -85,7 +85,8 @@ class Running:
                 time.sleep(POLL_SECONDS)
 
     def end(self) -> None:
-        """Interrupt it if it runs, as Ctrl-C does, so that it ends what it has started."""
+        """Interrupt it if it runs, as Ctrl-C does, so that it ends what it has started; print what
+        it says to that."""
         with self.said:
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGINT)
@@ -93,6 +94,8 @@ class Running:
                     self.process.wait(END_SECONDS)
             self.process.kill()
             self.process.wait()
+            sys.stdout.buffer.write(self.said.read())
+            sys.stdout.buffer.flush()
 
 
 def run(halves: Sequence[Half]) -> int:

@@ -114,6 +114,7 @@ def test_an_interrupted_run_ends_both_halves_and_what_they_started(
             if "begun" in line:
                 process.send_signal(number)
                 break
-        process.communicate(timeout=HANG_SECONDS)
+        rest, _ = process.communicate(timeout=HANG_SECONDS)
+    assert "KeyboardInterrupt" in rest, "what it had found by then is shown"
     assert process.returncode == 128 + number
     assert (project / "ended").exists()
