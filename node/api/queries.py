@@ -10,15 +10,14 @@ from collections.abc import Callable
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import TransactionId
-from strongroom.node.api.sources import Sources
-from strongroom.node.enclave_client.process import EnclaveGone
+from strongroom.node.api.sources import Sources, asking_enclave
 from strongroom.node.enclave_client.refusals import (
     BelowDemanded,
     HeadsNeeded,
     NotFresh,
     Refusal,
 )
-from strongroom.node.faults import NotReady, NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
 from strongroom.node.rpc.backend import Blob, Document
 
 HEADS_SECONDS = 3.0
@@ -45,22 +44,30 @@ class QueryDesk:
 
         Raises:
             Overloaded: too many ask.
+            NotReady: the enclave, which signs this node's own, has ended.
         """
         try:
-            return await self._sources.heads.collect(nonce, seconds=seconds)
+            with asking_enclave():
+                return await self._sources.heads.collect(nonce, seconds=seconds)
         except PeerFault as fault:
             raise Overloaded(str(fault), retry_after_ms=200) from None
 
     async def answer(self, envelope: bytes) -> Document:
         """A sealed answer; waits for a demanded height, and for fresh heads when the query is
-        linearizable."""
+        linearizable.
+
+        Raises:
+            RpcFault: not now, not here, or not ever.
+        """
+        with asking_enclave():
+            return await self._answer(envelope)
+
+    async def _answer(self, envelope: bytes) -> Document:
         outcome: bytes | None = None
         deadline = asyncio.get_running_loop().time() + BEHIND_SECONDS
         while True:
             try:
                 answer = await self._sources.enclave.query(envelope, outcome)
-            except EnclaveGone:  # the node halts; another one answers
-                raise NotReady("this node's enclave has ended: ask another node") from None
             except Refusal as refusal:
                 await self._overcome(refusal, deadline)
                 continue

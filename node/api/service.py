@@ -24,7 +24,7 @@ from strongroom.node.api.public_state import (
 )
 from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.screening import Ledger, Screen
-from strongroom.node.api.sources import Sources
+from strongroom.node.api.sources import Sources, asking_enclave
 from strongroom.node.faults import NotFound, NotReady, RpcFault
 from strongroom.node.ledger.place import Place
 from strongroom.node.rpc.backend import Blob, Document
@@ -178,7 +178,9 @@ class Service:
 
     async def node_evidence(self, nonce: bytes) -> Document:
         """Fresh evidence of this node's enclave."""
-        return {"evidence": Blob(await self._sources.enclave.link_evidence(nonce)), "nonce": nonce}
+        with asking_enclave():
+            evidence = await self._sources.enclave.link_evidence(nonce)
+        return {"evidence": Blob(evidence), "nonce": nonce}
 
     def metrics(self) -> str:
         """Prometheus text."""

@@ -1,10 +1,12 @@
 """What the front door reads of a node, handed over once when the node is composed.
 
-Owns no logic. What changes from moment to moment is asked for as a `NodeState`; parts are here for
-what they alone know: stored blocks, envelopes that wait, links, heads.
+Owns no logic, but what an enclave that has ended means to a caller. What changes from moment to
+moment is asked for as a `NodeState`; parts are here for what they alone know: stored blocks,
+envelopes that wait, links, heads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from strongroom.consensus.epochs import EpochChain
@@ -13,7 +15,9 @@ from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.api.node_state import NodeState
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.execution.pipeline import Pipeline
+from strongroom.node.faults import NotReady
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.mempool.mempool import Mempool
@@ -38,3 +42,16 @@ class Sources:
     batches: BatchPool
     links: Links
     heads: Heads
+
+
+@contextmanager
+def asking_enclave() -> Iterator[None]:
+    """Around whatever asks the enclave for a caller, in any of its steps.
+
+    Raises:
+        NotReady: it has ended, so the node halts; another one answers.
+    """
+    try:
+        yield
+    except EnclaveGone:
+        raise NotReady("this node's enclave has ended: ask another node") from None

@@ -12,7 +12,7 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.programs.roster import MANY_MAX
 from strongroom.node.client.client import Client
 
-BRING_SECONDS_MAX = 20.0
+BRING_SECONDS_MAX = 60.0
 
 
 async def bring(

@@ -21,7 +21,7 @@ from strongroom.node.layout import ClusterLayout
 from strongroom.node.machine.processes import collect_ended_children
 from strongroom.node.rpc import probe
 
-QUORUM_SECONDS_MAX = 60.0
+QUORUM_SECONDS_MAX = 120.0
 """From the last node's first answer to a quorum that votes."""
 _POLL_SECONDS = 0.1
 _NOT_CHECKED = "not checked yet"

@@ -26,7 +26,7 @@ from strongroom.node.machine.processes import ProcessId, children_of, spawn
 from strongroom.node.machine.run_records import read_processes
 from strongroom.node.rpc import probe
 
-LIVE_SECONDS_MAX = 60.0
+LIVE_SECONDS_MAX = 120.0
 """From start to the first answer of `/health/live`."""
 STOP_SECONDS_MAX = 20.0
 """A host that was asked to stop and has not by then is killed."""

@@ -23,7 +23,7 @@ from strongroom.node.demo.search import search_everything
 from strongroom.node.terminal.teller import StoryFails, Teller
 
 _HEX_SHOWN = 24
-LINKS_SECONDS_MAX = 20.0
+LINKS_SECONDS_MAX = 60.0
 """From a quorum that votes to links between all."""
 LINKS_POLL_SECONDS = 0.2
 

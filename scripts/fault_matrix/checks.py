@@ -27,9 +27,9 @@ from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.plan import ISSUER
 from strongroom.node.faults import RpcFault
 
-DRAIN_SECONDS_MAX = 90.0
+DRAIN_SECONDS_MAX = 180.0
 """For every payment under way to be answered, once a quorum is there."""
-AGREE_SECONDS_MAX = 60.0
+AGREE_SECONDS_MAX = 180.0
 """For every node to have executed the same height, once nothing new is ordered."""
 BLOCKS_STEP = 100
 OLD_SAMPLE = 50

@@ -18,7 +18,7 @@ from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.ledger.frames import Purpose, read_frames
 from strongroom.node.ledger.segments import HEIGHT_SIZE, Kind
 
-SECOND_SECONDS_MAX = 30.0
+SECOND_SECONDS_MAX = 180.0
 
 
 async def tear_log(world: World) -> None:

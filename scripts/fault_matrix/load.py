@@ -24,7 +24,7 @@ AMOUNTS = (1, 2, 3, 5, 8, 13)
 """In turn, so that a payment that is lost and another that is doubled do not cancel out."""
 UNANSWERED_MAX = 200
 """Of one payer; a payment that is due beyond it is not made."""
-CLIENT_SECONDS = 120.0
+CLIENT_SECONDS = 180.0
 _TICK_SECONDS = 0.005
 
 

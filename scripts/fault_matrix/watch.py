@@ -21,7 +21,7 @@ from strongroom.node.client.errors import Disconnected
 from strongroom.node.cluster.cluster import Cluster
 
 _AGAIN_SECONDS = 0.05
-_ASK_SECONDS = 10.0
+_ASK_SECONDS = 30.0
 
 
 @dataclass(slots=True)

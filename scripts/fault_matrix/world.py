@@ -28,7 +28,8 @@ from strongroom.node.cluster.creation import create
 from strongroom.node.cluster.node_process import NodeFailed, NodeProcess
 from strongroom.node.cluster.plan import Plan
 
-WAIT_SECONDS_MAX = 60.0
+WAIT_SECONDS_MAX = 180.0
+"""A guard against waiting for ever, as all bounds of this folder that end in MAX: no measure."""
 _POLL_SECONDS = 0.05
 
 
@@ -213,7 +214,7 @@ async def running_world(directory: Path, shape: Shape, say: Say) -> AsyncIterato
         network = await stack.enter_async_context(Network.between(cluster))
         stack.push_async_callback(end_all, cluster.nodes)
         await cluster.start(say)
-        await cluster.wait_quorum(say)
+        await cluster.wait_quorum(say, seconds=WAIT_SECONDS_MAX)
         http = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         )

@@ -23,6 +23,7 @@ import pytest
 from tests.enclave.chain import Chain
 from tests.enclave.fixtures import FoundedCluster, key_named, make_cluster_genesis
 from tests.enclave.same_blocks import Recording
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus import codec
 from strongroom.consensus.types import Height
@@ -192,7 +193,7 @@ def executed(
         env={"PYTHONPATH": str(ROOT / ".src"), "PATH": os.environ.get("PATH", ""), **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert child.returncode == 0, child.stderr[-2000:]

@@ -9,12 +9,14 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus import codec
 from strongroom.enclave.formats.size_classes import OPENING_MESSAGES
@@ -34,7 +36,8 @@ from strongroom.node.rpc import probe
 
 pytestmark = pytest.mark.processes
 
-PAYMENTS, PAYMENTS_MAX = 40, 900
+PAYMENTS, PAYMENTS_MAX = 40, 5_000
+"""How many are paid beside a flood at least; and until what is refused must have been counted."""
 OVERLOADED = -32005
 JUNK_POSTS = 40
 GREEDY, MODEST = Credential.fresh(), Credential.fresh()
@@ -54,7 +57,7 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
         node.layout.config.write_text(dumps(replace(config, door=door), base=node.layout.directory))
     try:
         await cluster.start(lambda _: None)
-        await cluster.wait_quorum(lambda _: None)
+        await cluster.wait_quorum(lambda _: None, seconds=HANG_SECONDS)
         yield cluster
     finally:
         await end_all(cluster.nodes)
@@ -72,10 +75,11 @@ def ordered(cluster: Cluster) -> set[str]:
     """Ids of the transactions on the ledger, as the node that was asked to take the junk has
     executed them."""
     node = cluster.nodes[0]
-    height = int(str((node.status() or {})["executed"]))
+    ask = partial(probe.ask, node.config().rpc, tls.client_context(node.layout.tls_certificate))
+    height = int(ask("node_status", seconds=HANG_SECONDS)["executed"])
     blocks: list[Any] = []
     for start in range(1, height + 1, 100):
-        blocks += node.ask("ledger_blocks", start, min(start + 99, height))  # type: ignore[arg-type]
+        blocks += ask("ledger_blocks", start, min(start + 99, height), seconds=HANG_SECONDS)
     return {one["id"] for block in blocks for one in block["transactions"]}
 
 
@@ -88,7 +92,9 @@ def junk_from_a_stranger(cluster: Cluster, answers: list[str], ids: set[str]) ->
         ids.update(sha256(one).hexdigest() for one in junk)
         envelopes = [b64encode(one).decode() for one in junk]
         try:
-            probe.ask(node.config().rpc, context, "ledger_submit_many", envelopes, seconds=30.0)
+            probe.ask(
+                node.config().rpc, context, "ledger_submit_many", envelopes, seconds=HANG_SECONDS
+            )
             answers.append("taken")
         except probe.NoAnswer as refused:
             answers.append(str(refused))

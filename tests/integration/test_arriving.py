@@ -4,12 +4,15 @@
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.hang import HANG_SECONDS
 from tests.integration.test_epochs import AT_ONCE, all_until, decide, join, running, until, votes_in
+from tests.waiting import so
 
 from strongroom.node.client import Client
 from strongroom.node.cluster.cluster import Cluster, open_cluster
@@ -45,30 +48,30 @@ async def load(folder: Path) -> AsyncIterator[None]:
 
 
 async def grown_to(cluster: Cluster, height: int) -> int:
-    """Wait as long as the chain grows; 60 s without a block are none."""
-    before, still = -1, 0
-    while still < 60:
+    """Wait as long as the chain grows."""
+    before, since = -1, time.monotonic()
+    while time.monotonic() - since < HANG_SECONDS:
         status = await asyncio.to_thread(cluster.node("n0").status) or {}
         now = number(status, "height")
         if now >= height:
             return now
-        still = 0 if now > before else still + 1
-        before = max(before, now)
-        await asyncio.sleep(1.0)
-    raise AssertionError(f"no block above {before} in a minute")
+        if now > before:
+            before, since = now, time.monotonic()
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"no block above {before}")
 
 
 async def arrives(cluster: Cluster, name: str, epoch: int) -> dict[str, object]:
-    """Wait as long as the node gets on; 60 s without any are the end."""
-    before, still = -1, 0
-    while still < 60:
+    """Wait as long as the node gets on."""
+    before, since = -1, time.monotonic()
+    while time.monotonic() - since < HANG_SECONDS:
         status = await asyncio.to_thread(cluster.node(name).status) or {}
         if status.get("state") == "voting" and number(status, "epoch") >= epoch:
             return status
         now = number(status, "executed") + number(status, "height")
-        still = 0 if now > before else still + 1
-        before = max(before, now)
-        await asyncio.sleep(1.0)
+        if now > before:
+            before, since = now, time.monotonic()
+        await asyncio.sleep(0.2)
     raise AssertionError(f"{name} does not arrive: {status}")
 
 
@@ -79,11 +82,7 @@ def executes(cluster: Cluster, name: str) -> bool:
 
 
 async def until_executing(cluster: Cluster, name: str) -> None:
-    for _ in range(120):
-        if executes(cluster, name):
-            return
-        await asyncio.sleep(0.5)
-    raise AssertionError(f"{name} votes and does not execute")
+    await so(lambda: executes(cluster, name), f"{name}, which votes, executes")
 
 
 @pytest.mark.long

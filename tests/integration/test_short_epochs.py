@@ -9,11 +9,14 @@ import asyncio
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
 import pytest
-from tests.integration.test_epochs import running
+from tests.hang import HANG_SECONDS
+from tests.integration.test_epochs import running, until
 from tests.integration.test_executing import all_execute, executed
+from tests.waiting import so
 
 from strongroom.node.client import Client
 from strongroom.node.cluster.cluster import Cluster
@@ -56,10 +59,13 @@ async def killed(cluster: Cluster, name: str, *, enclave: bool) -> None:
     process: ProcessId | None = node.enclave() if enclave else node.host()
     assert process is not None, name
     process.send(signal.SIGKILL)
-    await asyncio.to_thread(process.wait_gone, 20.0)
-    while node.host() is not None:
+    assert await asyncio.to_thread(process.wait_gone, HANG_SECONDS)
+
+    def gone() -> bool:
         cluster.collect()
-        await asyncio.sleep(0.05)
+        return node.host() is None
+
+    await so(gone, f"the host of {name} is gone")
     await node.kill()
     await node.start()
 
@@ -92,20 +98,18 @@ async def rounds(folder: Path, count: int, *, kill: bool, pause: float) -> None:
 
 
 async def settled(cluster: Cluster) -> dict[str, str]:
-    """Every node's state once none changes any more, or all vote."""
-    states, still = await cluster.states(), 0
-    while set(states.values()) != {"voting"} and still < 200:
+    """Every node's state once all vote, or none changes any more."""
+    states, since = await cluster.states(), time.monotonic()
+    while set(states.values()) != {"voting"} and time.monotonic() - since < HANG_SECONDS:
         await asyncio.sleep(0.1)
         now = await cluster.states()
-        still = still + 1 if now == states else 0
-        states = now
+        if now != states:
+            states, since = now, time.monotonic()
     return states
 
 
 async def epoch_of(cluster: Cluster) -> int:
-    status = await asyncio.to_thread(cluster.nodes[0].status)
-    assert status is not None
-    return int(str(status["epoch"]))
+    return int(str((await until(cluster, "n0", lambda _: True))["epoch"]))
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["quiet", "kills"])

@@ -17,6 +17,7 @@ from scripts.leak_hunt.frames import FrameLine, read_frames
 from scripts.leak_hunt.hunting import hunt_control
 from scripts.leak_hunt.secrets_of_twins import BURST, SINGLES, Secrets, loud_twin, quiet_twin
 from scripts.leak_hunt.sightings import Sightings, _clients
+from scripts.leaks import RUNS_MAX
 from tests.hang import HANG_SECONDS
 
 from strongroom.enclave.formats.envelope import Call
@@ -155,7 +156,7 @@ def test_T08_twins_on_a_real_node_differ_in_nothing_that_its_host_sees(tmp_path:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=HANG_SECONDS,
+        timeout=RUNS_MAX * HANG_SECONDS,
         check=False,
     )
     assert done.stdout.count("\n") == 1, done.stderr

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from tests.node.client.calls.test_pipeline import funded, pay
-from tests.node.client.test_commands import FUNDS, PAY, Shell, shell
+from tests.node.client.test_commands import FUNDS, PAY, Shell, expired, shell
 
 from strongroom.consensus.types import Height
 from strongroom.node.client.calls import waiting
@@ -180,7 +180,7 @@ async def test_gov_without_a_quorum_says_so_and_on_expiry_tells_the_id(
         run.service.orderer.paused = True
         await run.service.stop(2)
         await run.service.stop(3)
-        result = await run(*PROPOSE, "--timeout", "5", "--json")
+        result = await expired(run, *PROPOSE, "--json", seconds=5)
         assert result.exit_code == 3
         assert "no quorum (2 of 4 answer, 3 needed), waiting" in result.stderr
         id = json.loads(result.stdout)["id"]
@@ -196,7 +196,7 @@ async def test_gov_says_what_was_executed_when_only_its_proof_is_missing(
     async with shell(tmp_path) as run:
         for node in run.service.nodes:
             monkeypatch.setattr(node, "receipt", _not_yet)
-        result = await run(*PROPOSE, "--timeout", "1")
+        result = await expired(run, *PROPOSE)
         assert result.exit_code == 3
         assert _id(run) in result.stderr
 
@@ -213,7 +213,7 @@ async def test_a_receipt_that_does_not_come_does_not_hide_that_it_was_executed(
     async with shell(tmp_path) as run:
         for node in run.service.nodes:
             monkeypatch.setattr(node, "receipt", _not_yet)
-        result = await run(*PAY, "--wait", "receipt", "--timeout", "1", "--json")
+        result = await expired(run, *PAY, "--wait", "receipt", "--json")
         assert result.exit_code == 3
         document = json.loads(result.stdout)
         assert (document["id"], document["ok"], document["height"]) == (_id(run), True, 2)

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.hang import HANG_SECONDS
 
 from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.layout import NodeLayout
 from strongroom.node.machine.processes import ProcessId, children_of, parent_of, spawn
 from strongroom.node.machine.run_records import RunRecord, read_processes
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(3600)"]
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_signal_reaches_only_the_process_that_was_recorded(sleeper: ProcessId)
     assert not recycled(sleeper).send(signal.SIGKILL)
     assert sleeper.alive
     assert sleeper.send(signal.SIGKILL)
-    assert sleeper.wait_gone(5)
+    assert sleeper.wait_gone(HANG_SECONDS)
     assert not sleeper.alive
 
 
@@ -62,7 +63,7 @@ def test_an_ended_child_is_collected_by_waiting(tmp_path: Path) -> None:
     process = spawn(
         [sys.executable, "-c", "print('said')"], log=tmp_path / "log", environment=dict(os.environ)
     )
-    assert process.wait_gone(10)
+    assert process.wait_gone(HANG_SECONDS)
     with pytest.raises(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
     assert (tmp_path / "log").read_text() == "said\n"
@@ -77,7 +78,7 @@ def test_a_spawned_process_has_its_own_session_and_no_other_descriptor(tmp_path:
         process = spawn(
             [sys.executable, "-c", text], log=tmp_path / "log", environment=dict(os.environ)
         )
-        assert process.wait_gone(10)
+        assert process.wait_gone(HANG_SECONDS)
     assert (tmp_path / "log").read_text() == "True ['0', '1', '2', '3']\n"  # 3: the listing itself
 
 
