@@ -36,17 +36,17 @@ class ProcessChange:
     def __init__(
         self,
         *,
-        ground: Resources,
-        parts: Wiring,
+        resources: Resources,
+        wiring: Wiring,
         chip: Path,
         store_sealed: Callable[[bytes], Awaitable[None]],
         on_changed: Callable[[], None],
         begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
     ) -> None:
-        self._enclave, self._chip, self._genesis = ground.enclave, chip, ground.genesis.data
-        self._store, self._epochs = ground.store, ground.epochs
-        self._history, self._snapshots = ground.history, ground.snapshots.folder
-        self._heads, self._pipeline = parts.heads, parts.pipeline
+        self._enclave, self._chip, self._genesis = resources.enclave, chip, resources.genesis.data
+        self._store, self._epochs = resources.store, resources.epochs
+        self._history, self._snapshots = resources.history, resources.snapshots.folder
+        self._heads, self._pipeline = wiring.heads, wiring.pipeline
         self._store_sealed, self._on_changed, self._begin = store_sealed, on_changed, begin
         self._plan = plan.ReplacementPlan()
         self._successor: EnclaveClient | None = None

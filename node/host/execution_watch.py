@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.api.node_state import NodeState
@@ -21,6 +23,8 @@ AHEAD_SECONDS = 5.0
 """So long a replica that was seen ahead of what is anchored counts as one that executes."""
 ALARM_SECONDS = 10.0
 """So long fewer than a quorum must have executed before that is an alarm: starts take a while."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +134,11 @@ def anchored_below(store: BlockStore, height: Height) -> Height | None:
     if not 0 < height <= store.newest_block:
         return None
     return header_at(store, height).anchor.height
+
+
+def tell_of_execution(alarm: str) -> None:
+    """That too few replicas execute, or that enough do again, is a fact of the log."""
+    if alarm:
+        log.error("node.alarm", alarm=alarm)
+    else:
+        log.info("node.alarm_over", what="a quorum of replicas executes again")

@@ -18,7 +18,7 @@ from strongroom.consensus.errors import StrongroomError
 from strongroom.consensus.types import PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.config import Address
-from strongroom.node.enclave_client.calls import CheckedPeer
+from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.machine.listening import Bounds, Guest, Listener
 from strongroom.node.network.handshake import HANDSHAKE_SECONDS, Handshake, Wire
@@ -268,7 +268,7 @@ class Links:
         key, link = peer.node_key, Link(peer, wire.frames, clock())
         view = self.views.setdefault(key, PeerView())
         view.verdict, view.evidence_digest, view.checked = (
-            peer.words,
+            peer.summary,
             peer.evidence_digest,
             view.checked + 1,
         )

@@ -49,7 +49,7 @@ from strongroom.node.ordering.effects import (
     Tell,
     ViewChanged,
 )
-from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.event_queue import EventQueue
 from strongroom.node.ordering.participant import Participant
 
 TURN_EVENTS_MAX = 256

@@ -23,8 +23,8 @@ from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot_root
-from strongroom.node.enclave_client.calls import MadeChunks
 from strongroom.node.enclave_client.refusals import LoadRefused, Refusal
+from strongroom.node.enclave_client.replies import MadeChunks
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.files import disk_faults, make_directory, write_atomic
 from strongroom.node.ledger.store import BlockStore

@@ -25,7 +25,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.sync.catch_up import MoreToRead, OutcomesCame, Tick
+from strongroom.node.sync.catch_up_events import MoreToRead, OutcomesCame, Tick
 from strongroom.node.sync.follower import Follower
 
 PEER, OTHER = (PublicKey(bytes(31) + name) for name in (b"p", b"q"))

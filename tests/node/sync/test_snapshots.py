@@ -18,8 +18,8 @@ from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.serve import kind_of
 from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.keys.keyring import Keyring
-from strongroom.node.enclave_client.calls import MadeChunks
 from strongroom.node.enclave_client.refusals import refusal_of
+from strongroom.node.enclave_client.replies import MadeChunks
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.snapshot_fetch import (
