@@ -33,10 +33,10 @@ from strongroom.enclave.formats.outcome import LEAF_PREFIX, Code, Outcome, outco
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
 from strongroom.enclave.formats.snapshot import RECENT_MAX, ExecutorState, Table, Tables
 from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
-from strongroom.enclave.governance.book import governance
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import Unsigned
 from strongroom.enclave.governance.records import BlockFacts
+from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
