@@ -15,6 +15,7 @@ import structlog
 
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
 from strongroom.consensus.types import Epoch, Height, SignerIndex
+from strongroom.node.api.queries import HEADS_SECONDS
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.faults import Overloaded
@@ -24,7 +25,6 @@ from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
 
-HEADS_SECONDS = 3.0
 TICK_SECONDS = 1.0
 
 log = structlog.get_logger()

@@ -21,6 +21,7 @@ from typing import assert_never
 
 from strongroom.consensus.host_messages import OUTCOMES_MAX
 from strongroom.consensus.types import Epoch, Height, PublicKey
+from strongroom.node.ledger.reading import APPLY_BLOCKS_MAX
 from strongroom.node.sync.catch_up_events import (
     Apply,
     Ask,
@@ -53,9 +54,6 @@ from strongroom.node.sync.snapshot_search import (
     SnapshotWhole,
 )
 
-APPLY_BLOCKS_MAX = 128
-"""Heights that one APPLY takes over, and beyond which no CONFIRM is put off when a certificate is
-there."""
 CONFIRM_HEADERS_MAX = 256
 """Headers that the enclave's door reads in one CONFIRM."""
 SCAN_HEADERS_MAX = 256
@@ -311,8 +309,8 @@ class CatchUp:
         )
 
     def _choose(self, ends: list[Link]) -> Link | None:
-        """By which certified header to confirm: the farthest within one APPLY, else the nearest,
-        however far."""
+        """By which certified header to confirm: the farthest within one APPLY, beyond which no
+        CONFIRM is put off, else the nearest, however far."""
         chosen: Link | None = None
         for end in ends:
             height = end.anchor.height

@@ -22,8 +22,8 @@ from strongroom.node.enclave_client.refusals import refusal_of
 from strongroom.node.enclave_client.replies import MadeChunks
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.network.pace import RANGE_BYTES_PER_SECOND
 from strongroom.node.sync.snapshot_fetch import (
-    BYTES_PER_SECOND,
     FETCH_CHUNKS_MAX,
     SnapshotFetch,
     SnapshotServer,
@@ -328,7 +328,7 @@ async def test_a_peer_gets_chunks_of_complete_snapshots_and_not_too_fast(node: N
     assert (newest.height, newest.chunk, newest.count) == (16, 0, 1)
     assert server.answer("a", SnapshotRequest(Height(0), 0), 0.0) is None
     assert (
-        server.answer("a", SnapshotRequest(Height(8), 0), len(newest.data) / BYTES_PER_SECOND)
+        server.answer("a", SnapshotRequest(Height(8), 0), len(newest.data) / RANGE_BYTES_PER_SECOND)
         is not None
     )
     for height, chunk in ((16, 1), (24, 0), (7, 0)):
