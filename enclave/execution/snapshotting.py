@@ -175,7 +175,7 @@ class Snapshots:
         here already."""
         self._named = (due, root)
 
-    def take(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
+    def hand_out(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
         """Hand out chunks: (height, due, count, number of the first, chunks); zeros when there are
         none.
 

@@ -5,7 +5,7 @@ Owns the making of these transactions and of the next epoch's secret. It is aske
 and answers from executed state alone: nothing it says is trusted before a quorum has ordered it.
 Time is the host's word here, and can only make an offer early or late.
 
-    due (state) → offer, by rank → every member opens its wrap, checks the key, seals it, says
+    due (state) → offer, by rank → every validator opens its wrap, checks the key, seals it, says
     `ready` → wish (state)
 """
 
@@ -122,8 +122,8 @@ class Duties:
         return wall_ms >= since_ms + RANK_MS * staying.index(own)
 
     def _offer(self, governance: Governance, due: Due) -> bytes:
-        """Make the secret of the next epoch, and wrap it to every member that announced a key for
-        it (T2A)."""
+        """Make the secret of the next epoch, and wrap it to every validator that announced a key
+        for it (T2A)."""
         key = (due.digest, tuple(member for member, _ in governance.recipients(due)))
         made = self._offered.get(key)
         if made is None:
@@ -188,7 +188,7 @@ class Duties:
             epoch=ending, generation=held.generation, input_secret=Secret(grace), ledger=held.ledger
         )
         if whole.public_key_digest == governance.current.public_key_digest:
-            ring.take(whole)
+            ring.add(whole)
 
     def _ready(self, due: Due, offer: Offer) -> bytes:
         """Announce the keys of the next epoch; the host stores the sealed state before it submits
@@ -204,7 +204,7 @@ class Duties:
     def _late_ready(
         self, governance: Governance, following: Epoch, wall_ms: int
     ) -> Iterator[bytes]:
-        """A member that was not ready in time announces its wrap key all the same, for the next
+        """A validator that was not ready in time announces its wrap key all the same, for the next
         epoch."""
         if self._is_time(b"late" + following.to_bytes(8, "big"), wall_ms):
             self._keystore.keys = self._keystore.keys.with_keys(vote=following, wrap=following)

@@ -48,12 +48,12 @@ class Freshness:
         return self._nonce
 
     def freshen(self, heads: Sequence[Head]) -> FreshPoint:
-        """Take q heads over my nonce, by members of the newest epoch that is known.
+        """Take q heads over my nonce, by validators of the newest epoch that is known.
 
         Raises:
             NotFresh: no nonce is out.
             EpochUnknown: the heads are of a later epoch.
-            PeerFault: fewer than q members' heads verify.
+            PeerFault: fewer than q validators' heads verify.
             StaleHeads: they are older than what this enclave had executed (T05).
         """
         if self._nonce is None:

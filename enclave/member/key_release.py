@@ -7,10 +7,10 @@
     KEYS_TAKE: open, check, keep, forget the one-time key
 
 Owns both sides. Ledger secrets go to any registered node that is not suspended; input secrets only
-to members of the current epoch, and only while blocks may still need them: the current epoch's, and
-the one in grace by the giver's own executed state. The giver signs what it wraps with its node key:
-else a host could wrap secrets of its own choice to the one-time key that it sees in the evidence.
-"""
+to validators of the current epoch, and only while blocks may still need them: the current epoch's,
+and the one in grace by the giver's own executed state. The giver signs what it wraps with its node
+key: else a host could wrap secrets of its own choice to the one-time key that it sees in the
+evidence."""
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
@@ -119,12 +119,12 @@ class KeyRelease:
     def _released(
         self, asker: PublicKey, governance: Governance, open_epochs: Sequence[Epoch]
     ) -> tuple[tuple[int, int, bytes, bytes], ...]:
-        member = governance.current.index_of(asker) is not None
+        votes = governance.current.index_of(asker) is not None
         released = []
         for secrets in self._keystore.keyring.all()[-RELEASED_EPOCHS_MAX:]:
             if secrets.epoch > governance.epoch:
                 continue
-            opens = member and secrets.epoch in open_epochs
+            opens = votes and secrets.epoch in open_epochs
             own = secrets.input.reveal() if opens and secrets.input is not None else b""
             released.append((int(secrets.epoch), secrets.generation, own, secrets.ledger.reveal()))
         return tuple(released)
@@ -173,7 +173,7 @@ class KeyRelease:
         if not verify(giver, signature, message):
             raise PeerFault("the giver's enclave did not sign these keys")
         for secrets in self._checked(payload):
-            self._keystore.keyring.take(secrets.without_input() if over(secrets.epoch) else secrets)
+            self._keystore.keyring.add(secrets.without_input() if over(secrets.epoch) else secrets)
 
     def _checked(self, payload: bytes) -> list[EpochSecrets]:
         found = []

@@ -151,7 +151,7 @@ class ActiveEnclave:
 
         Raises:
             EpochUnknown: the heads are of a later epoch: EPOCHS first.
-            PeerFault: fewer than q members' heads verify.
+            PeerFault: fewer than q validators' heads verify.
             StaleHeads: they are older than what this enclave had executed (T05).
         """
         point = self.freshness.freshen(heads)
@@ -186,7 +186,7 @@ class ActiveEnclave:
             index = None if description is None else description.index_of(self.keystore.node_key)
             if description is not None and index is not None:
                 named = self.keystore.keys.vote_named(description.validators[index].vote_key)
-                self.voting.open(description, named)
+                self.voting.begin(description, named)
 
     # --- execution ---
 
@@ -250,8 +250,8 @@ class ActiveEnclave:
 
     def snapshot(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
         """Sealed chunks of the newest snapshots that the host has not stored yet (see
-        Snapshots.take)."""
-        return self._executor.snapshots.take(height, first)
+        Snapshots.hand_out)."""
+        return self._executor.snapshots.hand_out(height, first)
 
     def load(
         self,
@@ -328,7 +328,7 @@ class ActiveEnclave:
 
         Raises:
             NotFresh: this enclave does not know yet whether it sees the newest ledger.
-            AttestationError: see Release.give.
+            AttestationError: see KeyRelease.give.
         """
         self._check_current()
         if self._provisional or self._executor.height < self.freshness.need().height:
@@ -342,7 +342,7 @@ class ActiveEnclave:
         """Take secrets that a peer wrapped; the sealed state with them.
 
         Raises:
-            PeerFault: see Release.take.
+            PeerFault: see KeyRelease.take.
         """
         self._release.take(wrapped, over=self._erasure.is_over)
         return self.sealed()
@@ -385,8 +385,8 @@ class ActiveEnclave:
         held = {secrets.epoch for secrets in ring.all()}
         if governance.epoch not in held or self._epochs.newest.epoch not in held:
             return True
-        member = governance.current.index_of(self.keystore.node_key) is not None
-        return member and not self._executor.can_execute
+        votes = governance.current.index_of(self.keystore.node_key) is not None
+        return votes and not self._executor.can_execute
 
     def refresh(self) -> bytes:
         """The transaction that asks for a new epoch, in which this node may vote again after it

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 class Seen:
     """What one look shows."""
 
-    members: tuple[PublicKey, ...]
+    validators: tuple[PublicKey, ...]
     """Validators of the current epoch."""
     quorum: int
     own: PublicKey | None
@@ -56,7 +56,7 @@ class ExecutionWatch:
         self._short_since: float | None = None
         self.names: frozenset[PublicKey] = frozenset()
         """Validators that execute."""
-        self.members = self.quorum = 0
+        self.validators = self.quorum = 0
         self.alarm = ""
         """Fewer than a quorum execute; empty while enough do."""
 
@@ -78,8 +78,10 @@ class ExecutionWatch:
         self._heard = dict(seen.said)
         self._ahead = {key: at for key, at in self._ahead.items() if now - at < AHEAD_SECONDS}
         linked = {*seen.said, seen.own}
-        self.names = frozenset(key for key in seen.members if key in self._ahead and key in linked)
-        self.members, self.quorum = len(seen.members), seen.quorum
+        self.names = frozenset(
+            key for key in seen.validators if key in self._ahead and key in linked
+        )
+        self.validators, self.quorum = len(seen.validators), seen.quorum
         self._judge(now)
 
     def _is_ahead(self, body: StatusBody) -> bool:
@@ -96,9 +98,9 @@ class ExecutionWatch:
         self._short_since = now if self._short_since is None else self._short_since
         if now - self._short_since >= ALARM_SECONDS:
             self._say(
-                f"{self.count} of {self.members} replicas execute, {self.quorum} needed: what is "
-                "ordered waits for more. Look at nodes that are stopped, or that say `following` "
-                "or `syncing`"
+                f"{self.count} of {self.validators} replicas execute, {self.quorum} needed: what "
+                "is ordered waits for more. Look at nodes that are stopped, or that say "
+                "`following` or `syncing`"
             )
 
     def _say(self, text: str) -> None:
@@ -121,7 +123,7 @@ def seen_in(state: NodeState) -> Seen:
     """What a node knows now."""
     statuses = state.statuses.items()
     return Seen(
-        members=tuple(validator.node_key for validator in state.description.validators),
+        validators=tuple(validator.node_key for validator in state.description.validators),
         quorum=state.description.quorum.size,
         own=state.node_key if state.own is not None else None,
         executes=not state.behind,

@@ -136,7 +136,7 @@ class Participation:
         self._events.put(EpochsKnown())
 
     def feed_heads(self, heads: list[Head]) -> None:
-        """What heads prove is processed like any certificate that a member sends (R2)."""
+        """What heads prove is processed like any certificate that a validator sends (R2)."""
         for head in heads:
             for certificate in (head.body.certificate, head.body.notarized):
                 if certificate is not None:

@@ -31,7 +31,7 @@ CLOCK_SECONDS = 1.0
 
 
 async def report_status(wiring: Wiring) -> None:
-    """Say where this node stands: the liveness signal of R11, to members and to whoever only
+    """Say where this node stands: the liveness signal of R11, to validators and to whoever only
     follows."""
     while True:
         wiring.links.broadcast(encode_message(await wiring.status()))
@@ -47,9 +47,9 @@ async def keep_dialling(
     """Whom to dial follows from configuration, ledger and epoch, looked at anew each second."""
     dialling = Dialling(wiring.links, context, begin)
     while True:
-        members = wiring.participant.run.description.validators + epochs.newest.validators
+        validators = wiring.participant.run.description.validators + epochs.newest.validators
         dialling.reconcile(
-            wiring.book.wanted(frozenset(validator.node_key for validator in members))
+            wiring.book.wanted(frozenset(validator.node_key for validator in validators))
         )
         await asyncio.sleep(RECONCILE_SECONDS)
 
@@ -94,4 +94,4 @@ async def keep_snapshots(wiring: Wiring, snapshots: Snapshots) -> None:
         await asyncio.sleep(SNAPSHOT_SECONDS)
         if wiring.pipeline.reached != taken_at:
             taken_at = wiring.pipeline.reached
-            await snapshots.take()
+            await snapshots.collect()

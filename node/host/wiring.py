@@ -269,17 +269,17 @@ class Wiring:
         """
         match message:
             case Outcomes():
-                self.follower.take(sender, message)
+                self.follower.receive(sender, message)
             case SnapshotChunk():
-                self.follower.take_chunk(sender, message)
+                self.follower.receive_chunk(sender, message)
             case SnapshotRequest():
                 chunk = self.snapshots.answer(sender, message, time.monotonic())
                 if chunk is not None:
                     self.links.send_to(sender, encode_message(chunk))
             case Submit():
-                self.roster.take(sender, message)
+                self.roster.receive(sender, message)
             case KeysRequest() | KeysChallenge() | KeysProof() | Keys():
-                self.keys.take(sender, message)
+                self.keys.receive(sender, message)
             case _:
                 raise PeerFault(f"{type(message).__name__}: not served here")
 

@@ -79,11 +79,11 @@ class Acquaintance:
 
     def _members_in(self, shown: Any) -> list[PeerAddress]:
         """What a door says of validators of the newest epoch; what cannot be read is nobody."""
-        members = {validator.node_key for validator in self._epochs.newest.validators}
+        keys = {validator.node_key for validator in self._epochs.newest.validators}
         places = []
         for one in shown if type(shown) is list else ():
             place = _place(one)
-            if place is not None and place.node_key in members:
+            if place is not None and place.node_key in keys:
                 places.append(place)
         return places
 

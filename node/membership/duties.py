@@ -146,7 +146,7 @@ class DutyRoster:
 
     async def _meet(self, need: Need) -> None:
         context = self._context
-        context.keys.look(self._linked_members(), needed=need is Need.KEYS)
+        context.keys.look(self._linked_validators(), needed=need is Need.KEYS)
         match need:
             case Need.ATTEST:
                 await self._attest()
@@ -157,9 +157,9 @@ class DutyRoster:
             case Need.KEYS:
                 pass
 
-    def _linked_members(self) -> tuple[PublicKey, ...]:
-        members = {validator.node_key for validator in self._context.epochs.newest.validators}
-        return tuple(sorted(key for key in self._context.links.links if key in members))
+    def _linked_validators(self) -> tuple[PublicKey, ...]:
+        keys = {validator.node_key for validator in self._context.epochs.newest.validators}
+        return tuple(sorted(key for key in self._context.links.links if key in keys))
 
     async def _attest(self) -> None:
         """Show evidence over a block that every replica has executed lately (T20)."""
@@ -179,7 +179,7 @@ class DutyRoster:
     # --- submitting ---
 
     def submit(self, envelope: bytes) -> None:
-        """Into the own lane, else to every linked member: each puts it into its own, and doubles
+        """Into the own lane, else to every linked validator: each puts it into its own, and doubles
         change nothing."""
         context = self._context
         if context.participant.has_lane:
@@ -187,10 +187,10 @@ class DutyRoster:
                 context.mempool.submit([envelope], wait=False)
             return
         message = encode_message(Submit(envelope))
-        for index in context.links.linked_members():
+        for index in context.links.linked_validators():
             context.links.send(index, message)
 
-    def take(self, sender: PublicKey, message: Submit) -> None:
+    def receive(self, sender: PublicKey, message: Submit) -> None:
         """A node without a lane hands a public transaction in.
 
         Raises:

@@ -152,7 +152,7 @@ class Driver:
         if following != self._following:
             self._following = following
             events.append(Following(following))
-        events += self._events.take(TURN_EVENTS_MAX)
+        events += self._events.pop(TURN_EVENTS_MAX)
         await self.carry_out(self.participant.step(events, now()))
         if self.participant.has_lane:
             self.lane_open.set()

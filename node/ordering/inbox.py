@@ -79,8 +79,8 @@ class Inbox:
             self._links.disconnect(sender)
 
     def _is_held(self, data: bytes) -> bool:
-        """A certificate for a statement that is certified here already: most are, for each member
-        makes its own."""
+        """A certificate for a statement that is certified here already: most are, for each
+        validator makes its own."""
         statement = certified_statement(data)
         return statement is not None and self._participant.has_certified(*statement)
 

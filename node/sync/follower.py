@@ -107,7 +107,7 @@ class Follower:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def take(self, sender: PublicKey, message: Outcomes) -> None:
+    def receive(self, sender: PublicKey, message: Outcomes) -> None:
         """A peer's answer; whoever was not asked is not listened to."""
         if (
             self._pipeline.behind.is_set()
@@ -117,14 +117,14 @@ class Follower:
             self._answer = (sender, message)
             self._wake.set()
 
-    def take_chunk(self, sender: PublicKey, message: SnapshotChunk) -> None:
+    def receive_chunk(self, sender: PublicKey, message: SnapshotChunk) -> None:
         """A peer's chunk of a snapshot.
 
         Raises:
             PeerFault: it contradicts what the peer said before; the next one is asked.
         """
         try:
-            event = self._seeker.take(sender, message)
+            event = self._seeker.receive(sender, message)
         except PeerFault:
             self._put(ChunkRefused())
             raise

@@ -161,7 +161,7 @@ class Snapshots:
         """Once the outcome of this height is recorded, that one is complete, and older ones may go;
         0: nothing new."""
 
-    async def take(self) -> None:
+    async def collect(self) -> None:
         """Store what the enclave has sealed since; to be called after blocks, and cheap when there
         is nothing.
 

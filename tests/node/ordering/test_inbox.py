@@ -55,7 +55,7 @@ class Bench:
     @property
     def came(self) -> list[ParticipantEvent]:
         """What reached the participant."""
-        return self.events.take(len(self.events))
+        return self.events.pop(len(self.events))
 
 
 @pytest.fixture

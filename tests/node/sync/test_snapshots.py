@@ -42,7 +42,7 @@ class Door:
             self.executor = ledger.executor
 
     async def snapshot(self, height: Height, first: int) -> MadeChunks | None:
-        of, due, count, begins, chunks = self.executor.snapshots.take(height, first)
+        of, due, count, begins, chunks = self.executor.snapshots.hand_out(height, first)
         return MadeChunks(Height(of), Height(due), count, begins, chunks) if chunks else None
 
     async def load(self, header: Header, *rest: Any) -> None:
@@ -76,7 +76,7 @@ class Node:
         while self.ledger.tip.height < height:
             self.ledger.go_to(self.ledger.tip.height + 1)
             self.record()
-            await self.snapshots.take()
+            await self.snapshots.collect()
 
     def record(self) -> None:
         for number in range(self.store.newest_outcome, len(self.ledger.outcomes)):
@@ -142,7 +142,7 @@ async def test_after_a_restart_the_next_snapshot_is_made_again_with_the_same_byt
     door, height = await node.restart()
     assert height == 16
     node.ledger.follow(door.executor, 16, by_execution=False)
-    await Snapshots(node.folder, node.store, door).take()
+    await Snapshots(node.folder, node.store, door).collect()
     assert node.snapshots.complete()[0] == 24
     assert node.folder.chunk(Height(24), 0) == chunk
 
