@@ -173,7 +173,7 @@ class _Loading:
     def end(self, executor: Executor) -> None:
         if len(self._hashes) != self._count or snapshot_root(self._hashes) != self._root:
             raise LoadRefused(f"{self.name}: its chunks are not those that a quorum named")
-        standing = self._reader.end()
-        if standing.header.digest != self._box.header.digest or standing.due != self._leaf.height:
+        state = self._reader.end()
+        if state.header.digest != self._box.header.digest or state.due != self._leaf.height:
             raise LoadRefused(f"{self.name}: it is of another block, or named at another height")
-        executor.load(standing, self._reader.tables, self._root)
+        executor.load(state, self._reader.tables, self._root)

@@ -68,7 +68,7 @@ def test_the_order_of_items_does_not_depend_on_how_they_came() -> None:
     roots = []
     for each in (items, shuffled):
         capture = Capture(
-            standing_at(ledger), [Table("p", "m", each, each.get)], ledger.genesis.chain, box()
+            state_at(ledger), [Table("p", "m", each, each.get)], ledger.genesis.chain, box()
         )
         for height in range(1, 9):
             capture.advance(Height(height))
@@ -76,7 +76,7 @@ def test_the_order_of_items_does_not_depend_on_how_they_came() -> None:
     assert roots[0] == roots[1]
 
 
-def standing_at(ledger: Ledger, due: int = 8) -> ExecutorState:
+def state_at(ledger: Ledger, due: int = 8) -> ExecutorState:
     return ExecutorState(
         header=ledger.genesis.header, peaks=(), recent=(), sessions=(), due=Height(due)
     )
@@ -118,7 +118,7 @@ def test_no_block_pays_for_more_than_its_share() -> None:
     ledger = Ledger()
     items = {number: b"x" * 600 for number in range(20_000)}
     capture = Capture(
-        standing_at(ledger, due=400),
+        state_at(ledger, due=400),
         [Table("p", "m", items, items.get)],
         ledger.genesis.chain,
         box(),
