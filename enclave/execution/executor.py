@@ -34,10 +34,10 @@ from strongroom.enclave.formats.outcome import LEAF_PREFIX, Code, Outcome, outco
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
 from strongroom.enclave.formats.snapshot import RECENT_MAX, ExecutorState, Table, Tables
 from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
-from strongroom.enclave.governance.book import governance
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import Unsigned, action_of
 from strongroom.enclave.governance.records import BlockFacts
+from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
@@ -219,7 +219,7 @@ class Executor:
             self._turn(header)
         self._advance(header, outcome.history_leaf)
 
-    def load(self, standing: ExecutorState, tables: Tables, root: Digest) -> None:
+    def load(self, state: ExecutorState, tables: Tables, root: Digest) -> None:
         """Go on from a snapshot instead of from genesis; the caller has shown that a quorum named
         its root.
 
@@ -227,14 +227,14 @@ class Executor:
             NotCanonical: it is no snapshot of this service's programs; nothing was changed.
         """
         maps = {name: items for name, items in tables.items() if name[0]}
-        sessions = SessionTables.restored(self._chain, self._keyring, standing.sessions, tables)
+        sessions = SessionTables.restored(self._chain, self._keyring, state.sessions, tables)
         self._runner.state.check_names(maps)
         self._runner.state.install(maps)
-        self._tables, self._header = sessions, standing.header
-        self._history = merkle.Frontier(standing.header.height + 1, standing.peaks)
-        self._roots = {height: root for height, root, _ in standing.recent}
-        self._blocks = {height: block for height, _, block in standing.recent}
-        self.snapshots.go_on(standing.due, root)
+        self._tables, self._header = sessions, state.header
+        self._history = merkle.Frontier(state.header.height + 1, state.peaks)
+        self._roots = {height: root for height, root, _ in state.recent}
+        self._blocks = {height: block for height, _, block in state.recent}
+        self.snapshots.go_on(state.due, root)
         self.governance.refresh()
         for number in range(1, self.governance.epoch + 1):
             known = self._epochs.description(Epoch(number))
@@ -458,12 +458,12 @@ class Executor:
         due = self.snapshots.is_due(header.height, self._snapshot_blocks)
         if due is not None:
             self.snapshots.begin(
-                self._standing(due), self._copy(), self._keyring.of(header.epoch).snapshot_box
+                self._state_due(due), self._copy(), self._keyring.of(header.epoch).snapshot_box
             )
 
-    def _standing(self, due: Height) -> ExecutorState:
+    def _state_due(self, due: Height) -> ExecutorState:
         recent = tuple((height, root, self._blocks[height]) for height, root in self._roots.items())
-        sessions = self._tables.standing()
+        sessions = self._tables.state()
         return ExecutorState(
             header=self._header,
             peaks=self._history.peaks,

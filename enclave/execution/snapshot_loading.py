@@ -134,7 +134,7 @@ class Loader:
         try:
             loading.end(self._executor)
         except NotCanonical as error:
-            raise LoadRefused(f"{loading.words}: {error}") from None
+            raise LoadRefused(f"{loading.name}: {error}") from None
 
     def _need(self) -> "_Loading":
         self._check_unused()
@@ -157,23 +157,23 @@ class _Loading:
         self._box, self._leaf, self._root, self._count = box, leaf, root, count
         self._hashes: list[Digest] = []
         self._reader = StreamReader()
-        self.words = f"snapshot of height {box.header.height}"
+        self.name = f"snapshot of height {box.header.height}"
 
     def add(self, index: int, sealed: bytes) -> None:
         if index != len(self._hashes) or index >= self._count:
             raise LoadRefused(
-                f"{self.words}: chunk {index}, expected {len(self._hashes)} of {self._count}"
+                f"{self.name}: chunk {index}, expected {len(self._hashes)} of {self._count}"
             )
         try:
             self._reader.feed(self._box.open(index, self._count, sealed))
         except (DoesNotOpen, NotCanonical) as error:
-            raise LoadRefused(f"{self.words}: chunk {index}: {error}") from None
+            raise LoadRefused(f"{self.name}: chunk {index}: {error}") from None
         self._hashes.append(chunk_hash(sealed))
 
     def end(self, executor: Executor) -> None:
         if len(self._hashes) != self._count or snapshot_root(self._hashes) != self._root:
-            raise LoadRefused(f"{self.words}: its chunks are not those that a quorum named")
-        standing = self._reader.end()
-        if standing.header.digest != self._box.header.digest or standing.due != self._leaf.height:
-            raise LoadRefused(f"{self.words}: it is of another block, or named at another height")
-        executor.load(standing, self._reader.tables, self._root)
+            raise LoadRefused(f"{self.name}: its chunks are not those that a quorum named")
+        state = self._reader.end()
+        if state.header.digest != self._box.header.digest or state.due != self._leaf.height:
+            raise LoadRefused(f"{self.name}: it is of another block, or named at another height")
+        executor.load(state, self._reader.tables, self._root)

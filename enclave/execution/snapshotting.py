@@ -40,12 +40,12 @@ class Capture:
     """One snapshot on its way: encoded by the middle of its heights, sealed by the last of them."""
 
     def __init__(
-        self, standing: ExecutorState, tables: list[Table], chain: ChainId, box: DeterministicBox
+        self, state: ExecutorState, tables: list[Table], chain: ChainId, box: DeterministicBox
     ) -> None:
-        self.height, self.due = standing.header.height, standing.due
+        self.height, self.due = state.header.height, state.due
         self._half = Height((self.height + self.due) // 2)
-        self._box = SnapshotBox(chain, standing.header, box)
-        self._stream = bytearray(frame(standing.encode()))
+        self._box = SnapshotBox(chain, state.header, box)
+        self._stream = bytearray(frame(state.encode()))
         self._plain: list[bytes] = []
         self._left = sum(_steps_of(len(table.keys)) for table in tables)
         self._steps = self._encode(tables)
@@ -165,17 +165,17 @@ class Snapshots:
         )
         return None if height % blocks or height < busy else Height(height + blocks)
 
-    def begin(self, standing: ExecutorState, tables: list[Table], box: DeterministicBox) -> None:
+    def begin(self, state: ExecutorState, tables: list[Table], box: DeterministicBox) -> None:
         """Begin the one of the newest height; an older one that nobody took is let go of."""
         self._finished, self._named = self._current, None
-        self._current = Capture(standing, tables, self._chain, box)
+        self._current = Capture(state, tables, self._chain, box)
 
     def go_on(self, due: Height, root: Digest) -> None:
         """This executor was loaded from a snapshot: the one on its way at that height, which is
         here already."""
         self._named = (due, root)
 
-    def take(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
+    def hand_out(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
         """Hand out chunks: (height, due, count, number of the first, chunks); zeros when there are
         none.
 

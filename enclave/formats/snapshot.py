@@ -1,7 +1,7 @@
-"""The form of a snapshot: an executor's whole standing at a height, in sealed chunks under one root
+"""The form of a snapshot: an executor's whole state at a height, in sealed chunks under one root
 (DESIGN §8).
 
-Owns its bytes. The plaintext is one stream of frames (u32 length, canonical value): the standing,
+Owns its bytes. The plaintext is one stream of frames (u32 length, canonical value): that state,
 then every table in pieces. It is cut into chunks, each sealed with AES-256-GCM-SIV under the ledger
 secret of the height's epoch, nonce from height and index; the AAD names chain, epoch, height,
 block, index and count (T34, T40). Session secrets are in it only in their boxes, under the input
@@ -57,7 +57,7 @@ class ExecutorState:
     recent: tuple[tuple[Height, Digest, Digest], ...]
     """(height, history root, block digest) of the newest executed heights, ascending."""
     sessions: tuple[object, ...]
-    """SessionTables.standing."""
+    """SessionTables.state."""
     due: Height
     """Whose outcome names this snapshot's root."""
 
@@ -72,10 +72,10 @@ class ExecutorState:
         """Read canonical bytes.
 
         Raises:
-            NotCanonical: not the encoding of a standing.
+            NotCanonical: not the encoding of such a state.
         """
         version, header, peaks, recent, sessions, due = codec.fields(
-            codec.decode(data), int, bytes, tuple, tuple, tuple, int, name="standing"
+            codec.decode(data), int, bytes, tuple, tuple, tuple, int, name="executor state"
         )
         if version != VERSION:
             raise NotCanonical(f"snapshot: version {version}, this enclave reads {VERSION}")
@@ -154,11 +154,11 @@ def frame(data: bytes) -> bytes:
 
 
 class StreamReader:
-    """Reads the stream back, chunk by chunk: the standing, and the tables."""
+    """Reads the stream back, chunk by chunk: the state, and the tables."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._standing: ExecutorState | None = None
+        self._state: ExecutorState | None = None
         self.tables: dict[tuple[str, str], dict[Any, Any]] = {}
 
     def feed(self, data: bytes) -> None:
@@ -169,20 +169,20 @@ class StreamReader:
         """
         self._buffer += data
         for framed in self._frames():
-            if self._standing is None:
-                self._standing = ExecutorState.decode(framed)
+            if self._state is None:
+                self._state = ExecutorState.decode(framed)
             else:
                 self._take(framed)
 
     def end(self) -> ExecutorState:
-        """All was fed: the standing.
+        """All was fed: the state.
 
         Raises:
             NotCanonical: the stream ends too early.
         """
-        if self._standing is None or self._buffer:
+        if self._state is None or self._buffer:
             raise NotCanonical("snapshot: the stream ends inside a value")
-        return self._standing
+        return self._state
 
     def _frames(self) -> Iterator[bytes]:
         buffer, at = self._buffer, 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from strongroom.enclave.governance import admission, proposals, public, registry, succession
-from strongroom.enclave.governance.hearing import ActionContext
+from strongroom.enclave.governance.action_context import ActionContext
 
 ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.PROPOSE: proposals.propose,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.changes import dry_run
-from strongroom.enclave.governance.hearing import GovernanceView
 from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Arguments, Node, Proposal, Status
 from strongroom.enclave.governance.rules import Rules
@@ -188,50 +188,50 @@ class Document(NamedTuple):
         )
 
 
-def build_document(bench: GovernanceView, deadline_ms: int) -> Document:
+def build_document(view: GovernanceView, deadline_ms: int) -> Document:
     """The document of a state."""
-    book, tenure = bench.book, bench.tenure
-    rules = book.rules
-    newest = sorted(book.proposals(), key=lambda one: (-one.proposed_ms, one.id))
+    tables, record = view.tables, view.epoch_record
+    rules = tables.rules
+    newest = sorted(tables.proposals(), key=lambda one: (-one.proposed_ms, one.id))
     names = {key: name for name, key in rules.members}
     return Document(
-        time_ms=bench.clock.block_ms,
-        active_ms=bench.clock.now_ms,
-        epoch=tenure.description.epoch,
-        description=tenure.description.encode(),
-        public_key=tenure.public_key,
-        grace_until_ms=book.grace_until_ms,
+        time_ms=view.clock.block_ms,
+        active_ms=view.clock.now_ms,
+        epoch=record.description.epoch,
+        description=record.description.encode(),
+        public_key=record.public_key,
+        grace_until_ms=tables.grace_until_ms,
         deadline_ms=deadline_ms,
         rules=rules.to_wire(),
-        nodes=_nodes(bench),
-        proposals=tuple(_proposal(bench, one, names) for one in newest),
-        epochs=tuple(EpochEntry(epoch, *shown) for epoch, shown in book.items(EPOCHS)),
-        due=_due(bench),
+        nodes=_nodes(view),
+        proposals=tuple(_proposal(view, one, names) for one in newest),
+        epochs=tuple(EpochEntry(epoch, *shown) for epoch, shown in tables.maps.items(EPOCHS)),
+        due=_due(view),
         offers=tuple(
             OfferEntry(
                 one.digest, one.offerer, one.public_key, tuple(one.wraps), tuple(one.readies)
             )
-            for one in book.offers()
+            for one in tables.offers()
         ),
-        offences=tuple(OffenceEntry(*key, *value) for key, value in book.items(OFFENCES)),
+        offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
     )
 
 
-def _nodes(bench: GovernanceView) -> tuple[NodeEntry, ...]:
-    roll, now_ms = bench.roll, bench.clock.now_ms
+def _nodes(view: GovernanceView) -> tuple[NodeEntry, ...]:
+    roster, now_ms = view.roster, view.clock.now_ms
     names = tuple(Node.__dataclass_fields__)
 
     def entry(node: Node) -> NodeEntry:
         fields = {name: getattr(node, name) for name in names} | {"status": str(node.status)}
-        suspended, alarm = node.node_key in roll.suspended, node.node_key in roll.alarms
+        suspended, alarm = node.node_key in roster.suspended, node.node_key in roster.alarms
         return NodeEntry(
             **fields, suspended=suspended, alarm=alarm, age_ms=now_ms - node.attested_ms
         )
 
-    return tuple(entry(node) for node in roll.nodes)
+    return tuple(entry(node) for node in roster.nodes)
 
 
-def _proposal(bench: GovernanceView, one: Proposal, names: dict[Any, str]) -> ProposalEntry:
+def _proposal(view: GovernanceView, one: Proposal, names: dict[Any, str]) -> ProposalEntry:
     return ProposalEntry(
         id=one.id,
         digest=one.digest,
@@ -243,13 +243,13 @@ def _proposal(bench: GovernanceView, one: Proposal, names: dict[Any, str]) -> Pr
         decided_ms=one.decided_ms,
         activates_ms=one.activates_ms,
         note=one.note,
-        ballots=tuple((names.get(key, key.hex()), yes) for key, yes in ballots_of(bench, one)),
+        ballots=tuple((names.get(key, key.hex()), yes) for key, yes in ballots_of(view, one)),
     )
 
 
-def _due(bench: GovernanceView) -> DueEntry | None:
-    book = bench.book
-    due, winner, wish = book.due, book.winner, book.wish
+def _due(view: GovernanceView) -> DueEntry | None:
+    tables = view.tables
+    due, winner, wish = tables.due, tables.winner, tables.wish
     if due is None:
         return None
     return DueEntry(

@@ -1,8 +1,8 @@
 """Governance at height 0: what genesis says, entered into the maps."""
 
 from strongroom.consensus.types import NO_DIGEST, Height
+from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.admission import registered
-from strongroom.enclave.governance.hearing import GovernanceView
 from strongroom.enclave.governance.records import EpochRecord, Status
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.governance import WRAPS
@@ -12,11 +12,11 @@ FOUNDED = "founded"
 """Why epoch 0 began."""
 
 
-def enter(bench: GovernanceView, genesis: VerifiedGenesis) -> None:
+def enter(view: GovernanceView, genesis: VerifiedGenesis) -> None:
     """Fill empty maps: rules, epoch 0, its validators and the wrap keys that they named."""
-    bench.clock.start(genesis.header)
-    bench.book.write_rules(Rules.of(genesis.constitution))
-    bench.book.begin(
+    view.clock.start(genesis.header)
+    view.tables.write_rules(Rules.of(genesis.constitution))
+    view.tables.begin(
         EpochRecord(
             description=genesis.description,
             public_key=genesis.public_key,
@@ -27,8 +27,8 @@ def enter(bench: GovernanceView, genesis: VerifiedGenesis) -> None:
         )
     )
     for enclave in genesis.validators:
-        bench.book.write_node(
+        view.tables.write_node(
             registered(enclave, Status.VALIDATOR, Height(0), genesis.header.time_ms)
         )
         for epoch, key in enclave.claims.wrap_keys:
-            bench.book.put(WRAPS, (enclave.claims.node_key, epoch), key)
+            view.tables.maps.put(WRAPS, (enclave.claims.node_key, epoch), key)

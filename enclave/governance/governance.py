@@ -12,8 +12,8 @@ elsewhere:
 | | the table of changes | changes.py, arguments.py, rules.py |
 | nodes | evidence; catching up, leaving, offences | admission.py; registry.py |
 | members of an epoch | offers, readies, the wish, the next epoch | succession.py |
-| everybody | who is suspended, who is wanted | roll.py |
-| | records, and how they lie in the state | records.py, book.py, access.py, clock.py |
+| everybody | who is suspended, who is wanted | node_roster.py |
+| | records, and how they lie in the state | records.py, tables.py, uncounted.py, clock.py |
 """
 
 from collections.abc import Callable, Mapping
@@ -27,12 +27,11 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance import founding, proposals, succession
+from strongroom.enclave.governance.action_context import ActionContext, GovernanceView
 from strongroom.enclave.governance.actions import ACTIONS
-from strongroom.enclave.governance.agenda import NEVER, Deadlines, draw_up
-from strongroom.enclave.governance.book import Tables
 from strongroom.enclave.governance.clock import ActiveClock
+from strongroom.enclave.governance.deadlines import NEVER, Deadlines, read_deadlines
 from strongroom.enclave.governance.document import Document, build_document
-from strongroom.enclave.governance.hearing import ActionContext, GovernanceView
 from strongroom.enclave.governance.public import Unsigned as Unsigned
 from strongroom.enclave.governance.public import read_public
 from strongroom.enclave.governance.records import (
@@ -45,6 +44,7 @@ from strongroom.enclave.governance.records import (
     Wish,
 )
 from strongroom.enclave.governance.rules import LIMITS, Rules
+from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.programs.state import State
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
@@ -58,16 +58,16 @@ class Governance:
 
     def __init__(self, state: State, chain: ChainId) -> None:
         self._state = state
-        self._bench = GovernanceView(Tables(state), ActiveClock(state), chain)
+        self._view = GovernanceView(Tables(state), ActiveClock(state), chain)
         self._touched = False
         """Did a public transaction of the block at hand change something?"""
-        self._agenda: Deadlines | None = None
+        self._deadlines: Deadlines | None = None
         self._kept: dict[str, Any] = {}
         """What was read of the maps since they last changed."""
 
     def found(self, genesis: VerifiedGenesis) -> None:
         """Fill the maps at height 0. This is in no write set: every replica does it for itself."""
-        founding.enter(self._bench, genesis)
+        founding.enter(self._view, genesis)
         self._state.commit()
         self._state.take_changes()
         self.refresh()
@@ -75,12 +75,12 @@ class Governance:
     def tick(self, header: Header) -> None:
         """Every block, executed or applied, before anything else: the active clock goes on by at
         most 60 s."""
-        self._bench.clock.tick(header)
+        self._view.clock.tick(header)
 
     def refresh(self) -> None:
         """The maps were changed, here or from outside (State.apply, a snapshot): forget what was
         read of them."""
-        self._agenda = None
+        self._deadlines = None
         self._kept.clear()
 
     def run(self, fields: tuple[bytes, bytes, bytes], block: BlockFacts) -> bytes:
@@ -96,9 +96,9 @@ class Governance:
             Unsigned: its signature does not verify for its signer and this chain; nothing was
                 changed.
         """
-        transaction = read_public(*fields, self._bench.chain)
+        transaction = read_public(*fields, self._view.chain)
         try:
-            value = ACTIONS[transaction.action](ActionContext(self._bench, transaction, block))
+            value = ACTIONS[transaction.action](ActionContext(self._view, transaction, block))
             answer = codec.encode((True, value))
             self._state.commit()
         except OF_THIS_PROCESS:
@@ -116,22 +116,22 @@ class Governance:
     def end_block(self, header: Header) -> None:
         """After all transactions of a block, before its write set is taken: what time and counted
         votes bring about."""
-        clock = self._bench.clock
-        if self._agenda is None:
-            self._agenda = draw_up(self._bench, clock.at(Height(header.height - 1)))
-        agenda = self._agenda
+        clock = self._view.clock
+        if self._deadlines is None:
+            self._deadlines = read_deadlines(self._view, clock.at(Height(header.height - 1)))
+        deadlines = self._deadlines
         if not (
             self._touched
-            or header.time_ms >= agenda.time_ms
-            or header.height >= agenda.height
-            or clock.now_ms >= agenda.active_ms
+            or header.time_ms >= deadlines.time_ms
+            or header.height >= deadlines.height
+            or clock.now_ms >= deadlines.active_ms
         ):
             return
-        if 0 < self._bench.book.grace_until_ms <= header.time_ms:
-            self._bench.book.grace_until_ms = 0
-        self._attempt(lambda: proposals.settle(self._bench, header.height, header.time_ms))
-        if not self._attempt(lambda: succession.consider(self._bench, header)):
-            self._attempt(lambda: succession.start_over(self._bench))
+        if 0 < self._view.tables.grace_until_ms <= header.time_ms:
+            self._view.tables.grace_until_ms = 0
+        self._attempt(lambda: proposals.settle(self._view, header.height, header.time_ms))
+        if not self._attempt(lambda: succession.consider(self._view, header)):
+            self._attempt(lambda: succession.start_over(self._view))
         self._touched = False
         self.refresh()
 
@@ -142,8 +142,8 @@ class Governance:
         Raises:
             InvariantBroken: there is no wish, or the block names another one.
         """
-        succession.succeed(self._bench, terminal)
-        succession.consider(self._bench, terminal)
+        succession.succeed(self._view, terminal)
+        succession.consider(self._view, terminal)
         self._state.commit()
         self.refresh()
 
@@ -164,22 +164,22 @@ class Governance:
     @property
     def current(self) -> EpochDescription:
         """The current epoch."""
-        return self._tenure.description
+        return self._epoch_record.description
 
     @property
     def epoch(self) -> Epoch:
         """Its number."""
-        return self._tenure.description.epoch
+        return self._epoch_record.description.epoch
 
     @property
     def public_key(self) -> bytes:
         """Its hybrid public key, 1216 bytes."""
-        return self._tenure.public_key
+        return self._epoch_record.public_key
 
     @property
     def wish(self) -> Wish | None:
         """What the next epoch shall be, once that is decided; it does not change any more."""
-        return self._keep("wish", lambda: self._bench.book.wish)
+        return self._keep("wish", lambda: self._view.tables.wish)
 
     @property
     def deadline_ms(self) -> int:
@@ -189,18 +189,18 @@ class Governance:
         While blocks are rare the active clock lags behind, and a deadline of age may need more than
         one of them.
         """
-        clock = self._bench.clock
-        agenda = self._keep("agenda", lambda: draw_up(self._bench, clock.now_ms))
-        if clock.now_ms >= agenda.expiry_ms:
-            agenda = self._kept["agenda"] = draw_up(self._bench, clock.now_ms)
-        expires_ms = clock.block_ms + agenda.expiry_ms - clock.now_ms
-        earliest_ms = min(agenda.time_ms, expires_ms if agenda.expiry_ms < NEVER else NEVER)
+        clock = self._view.clock
+        deadlines = self._keep("deadlines", lambda: read_deadlines(self._view, clock.now_ms))
+        if clock.now_ms >= deadlines.expiry_ms:
+            deadlines = self._kept["deadlines"] = read_deadlines(self._view, clock.now_ms)
+        expires_ms = clock.block_ms + deadlines.expiry_ms - clock.now_ms
+        earliest_ms = min(deadlines.time_ms, expires_ms if deadlines.expiry_ms < NEVER else NEVER)
         return 0 if earliest_ms >= NEVER else earliest_ms
 
     @property
     def rules(self) -> Rules:
         """Everything that members vote on."""
-        return self._keep("rules", lambda: self._bench.book.rules)
+        return self._keep("rules", lambda: self._view.tables.rules)
 
     @property
     def policy(self) -> Policy:
@@ -228,47 +228,47 @@ class Governance:
     def grace_until_ms(self) -> int:
         """Until which block time calls in sessions of the epoch before open; 0: there is no
         grace."""
-        return self._keep("grace", lambda: self._bench.book.grace_until_ms)
+        return self._keep("grace", lambda: self._view.tables.grace_until_ms)
 
     @property
     def due(self) -> Due | None:
         """The next epoch, when one is due."""
-        return self._keep("due", lambda: self._bench.book.due)
+        return self._keep("due", lambda: self._view.tables.due)
 
     def node(self, node_key: PublicKey) -> Node | None:
         """A node of the registry."""
-        return self._bench.book.node(node_key)
+        return self._view.tables.node(node_key)
 
     def nodes(self) -> tuple[Node, ...]:
         """All of the registry, by node key."""
-        return self._keep("nodes", self._bench.book.nodes)
+        return self._keep("nodes", self._view.tables.nodes)
 
     def offers(self) -> tuple[Offer, ...]:
         """Open offers of the due epoch, in order of execution."""
-        return self._keep("offers", self._bench.book.offers)
+        return self._keep("offers", self._view.tables.offers)
 
     def wrap_key(self, node_key: PublicKey, epoch: Epoch) -> bytes | None:
         """The wrap key that a node announced for an epoch, 1216 bytes."""
-        return self._bench.book.wrap_key(node_key, epoch)
+        return self._view.tables.wrap_key(node_key, epoch)
 
     def recipients(self, due: Due) -> tuple[tuple[PublicKey, bytes], ...]:
         """Members of a due epoch that announced a wrap key for it, with the key, by node key: an
         offer's recipients."""
-        return succession.recipients(self._bench, due)
+        return succession.recipients(self._view, due)
 
     def is_suspended(self, node: Node) -> bool:
         """Does it get no keys until it attests again?"""
-        return node.node_key in self._bench.roll.suspended
+        return node.node_key in self._view.roster.suspended
 
     def is_due_to_attest(self, node: Node) -> bool:
         """Should it show fresh evidence now, well before it is suspended?"""
-        return self._bench.roll.is_due_to_attest(node)
+        return self._view.roster.is_due_to_attest(node)
 
     @property
     def won_offer(self) -> Digest:
         """The offer that opened the current epoch; zeros in epoch 0. A member that was late names
         it."""
-        return self._tenure.offer
+        return self._epoch_record.offer
 
     def may_get_keys(self, node_key: PublicKey) -> None:
         """Check that secrets may be given to a node (T29).
@@ -291,11 +291,11 @@ class Governance:
     def document(self) -> Document:
         """Everything public of governance at the newest executed height: see document.py, field by
         field."""
-        return build_document(self._bench, self.deadline_ms)
+        return build_document(self._view, self.deadline_ms)
 
     @property
-    def _tenure(self) -> EpochRecord:
-        return self._keep("tenure", lambda: self._bench.tenure)
+    def _epoch_record(self) -> EpochRecord:
+        return self._keep("epoch_record", lambda: self._view.epoch_record)
 
     def _keep(self, name: str, read: Callable[[], _T]) -> _T:
         if name not in self._kept:

@@ -1,7 +1,7 @@
 """What governance speaks of: nodes, offers, proposals, what is due and what is wished, as frozen
 values.
 
-Owns the shapes. How they lie in the state's maps is book.py's; what may change them is everybody
+Owns the shapes. How they lie in the state's maps is tables.py's; what may change them is everybody
 else's.
 """
 

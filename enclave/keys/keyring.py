@@ -85,7 +85,7 @@ class Keyring:
         """Keep what an offer's wrap held."""
         self._candidates[offer] = secrets
 
-    def take(self, secrets: EpochSecrets) -> None:
+    def add(self, secrets: EpochSecrets) -> None:
         """Keep secrets that were given; an input secret that is here already stays."""
         held = self._secrets.get(secrets.epoch)
         if held is None or not held.opens:
@@ -102,7 +102,7 @@ class Keyring:
                 and secrets.opens
                 and secrets.public_key_digest == public_key_digest
             ):
-                self.take(secrets)
+                self.add(secrets)
         self._candidates = {
             offer: one for offer, one in self._candidates.items() if one.epoch > epoch
         }

@@ -121,4 +121,4 @@ class KeyStore:
         return seal_state(self._sealing_secret, self.state())
 
     def __repr__(self) -> str:
-        return f"Standing(node={self.identity.name}, boot={self.boot}, …)"
+        return f"KeyStore(node={self.identity.name}, boot={self.boot}, …)"

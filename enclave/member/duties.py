@@ -5,7 +5,7 @@ Owns the making of these transactions and of the next epoch's secret. It is aske
 and answers from executed state alone: nothing it says is trusted before a quorum has ordered it.
 Time is the host's word here, and can only make an offer early or late.
 
-    due (state) → offer, by rank → every member opens its wrap, checks the key, seals it, says
+    due (state) → offer, by rank → every validator opens its wrap, checks the key, seals it, says
     `ready` → wish (state)
 """
 
@@ -32,8 +32,8 @@ SAID_MAX = 64
 class Duties:
     """Makes transactions of one enclave."""
 
-    def __init__(self, standing: KeyStore) -> None:
-        self._standing = standing
+    def __init__(self, keystore: KeyStore) -> None:
+        self._keystore = keystore
         self._said: dict[bytes, int] = {}
         """Purpose → when, on the host's wall clock."""
         self._seen = (NO_DIGEST, 0)
@@ -53,22 +53,22 @@ class Duties:
             height: newest executed height.
             root: history root there.
         """
-        keys, candidates = self._standing.keys, len(self._standing.keyring.candidates())
+        keys, candidates = self._keystore.keys, len(self._keystore.keyring.candidates())
         said = tuple(self._wanted(governance, wall_ms, height, root))
-        changed = keys is not self._standing.keys or candidates != len(
-            self._standing.keyring.candidates()
+        changed = keys is not self._keystore.keys or candidates != len(
+            self._keystore.keyring.candidates()
         )
         return changed, said
 
     def say(self, action: str, fields: tuple[object, ...]) -> bytes:
         """A public transaction in this node's name."""
-        node = self._standing.keys.node
-        return sign_public(node.public, node.sign, self._standing.chain, action, fields)
+        node = self._keystore.keys.node
+        return sign_public(node.public, node.sign, self._keystore.chain, action, fields)
 
     def _wanted(
         self, governance: Governance, wall_ms: int, height: Height, root: Digest
     ) -> Iterator[bytes]:
-        own, due = self._standing.node_key, governance.due
+        own, due = self._keystore.node_key, governance.due
         node = governance.node(own)
         if node is None:
             return
@@ -77,8 +77,8 @@ class Duties:
             node.status in ("joining", "synced") and governance.wrap_key(own, following) is None
         )
         if unsynced and self._is_time(b"synced" + following.to_bytes(8, "big"), wall_ms):
-            self._standing.keys = self._standing.keys.with_keys(wrap=following)
-            wrap_key = self._standing.keys.wrap(following).public
+            self._keystore.keys = self._keystore.keys.with_keys(wrap=following)
+            wrap_key = self._keystore.keys.wrap(following).public
             yield self.say("synced", (int(height), root, int(following), wrap_key))
         if (
             governance.current.index_of(own) is not None
@@ -108,7 +108,7 @@ class Duties:
     # --- offers ---
 
     def _may_offer(self, governance: Governance, due: Due, wall_ms: int) -> bool:
-        own = self._standing.node_key
+        own = self._keystore.node_key
         staying = [
             member for member in due.members if governance.current.index_of(member) is not None
         ]
@@ -122,8 +122,8 @@ class Duties:
         return wall_ms >= since_ms + RANK_MS * staying.index(own)
 
     def _offer(self, governance: Governance, due: Due) -> bytes:
-        """Make the secret of the next epoch, and wrap it to every member that announced a key for
-        it (T2A)."""
+        """Make the secret of the next epoch, and wrap it to every validator that announced a key
+        for it (T2A)."""
         key = (due.digest, tuple(member for member, _ in governance.recipients(due)))
         made = self._offered.get(key)
         if made is None:
@@ -141,8 +141,8 @@ class Duties:
         for member, wrap_key in governance.recipients(due):
             joins = governance.current.index_of(member) is None
             grace = b""
-            if joins and not due.compromised and self._standing.keyring.opens(ending):
-                secret = self._standing.keyring.of(ending).input
+            if joins and not due.compromised and self._keystore.keyring.opens(ending):
+                secret = self._keystore.keyring.of(ending).input
                 grace = b"" if secret is None else secret.reveal()
             plaintext = codec.encode((service.reveal(), grace))
             yield member, hybrid_seal(wrap_key, plaintext, self._wrap_info(due.epoch, member))
@@ -152,14 +152,14 @@ class Duties:
     def _opened(self, governance: Governance, due: Due, offer: Offer) -> bool:
         """Open this enclave's wrap of an offer, unless that was done; it must derive the offered
         key."""
-        ring, own = self._standing.keyring, self._standing.node_key
+        ring, own = self._keystore.keyring, self._keystore.node_key
         if ring.has_candidate(offer.digest):
             return True
         wrap = offer.wraps.get(own)
-        if wrap is None or not self._standing.keys.has_wrap(due.epoch):
+        if wrap is None or not self._keystore.keys.has_wrap(due.epoch):
             return False
         try:
-            plaintext = self._standing.keys.wrap(due.epoch).open(
+            plaintext = self._keystore.keys.wrap(due.epoch).open(
                 wrap, self._wrap_info(due.epoch, own)
             )
             service, grace = codec.fields(
@@ -180,7 +180,7 @@ class Duties:
     def _take_grace(self, governance: Governance, grace: bytes) -> None:
         """A joiner gets the ending epoch's input secret, for its grace, and checks it against that
         epoch's key."""
-        ring, ending = self._standing.keyring, governance.epoch
+        ring, ending = self._keystore.keyring, governance.epoch
         if len(grace) != SECRET_SIZE or ring.opens(ending):
             return
         held = ring.of(ending)
@@ -188,14 +188,14 @@ class Duties:
             epoch=ending, generation=held.generation, input_secret=Secret(grace), ledger=held.ledger
         )
         if whole.public_key_digest == governance.current.public_key_digest:
-            ring.take(whole)
+            ring.add(whole)
 
     def _ready(self, due: Due, offer: Offer) -> bytes:
         """Announce the keys of the next epoch; the host stores the sealed state before it submits
         this."""
         after = Epoch(due.epoch + 1)
-        self._standing.keys = self._standing.keys.with_keys(vote=due.epoch, wrap=after)
-        keys = self._standing.keys
+        self._keystore.keys = self._keystore.keys.with_keys(vote=due.epoch, wrap=after)
+        keys = self._keystore.keys
         return self.say(
             "ready",
             (int(due.epoch), offer.digest, keys.vote(due.epoch).public, keys.wrap(after).public),
@@ -204,16 +204,16 @@ class Duties:
     def _late_ready(
         self, governance: Governance, following: Epoch, wall_ms: int
     ) -> Iterator[bytes]:
-        """A member that was not ready in time announces its wrap key all the same, for the next
+        """A validator that was not ready in time announces its wrap key all the same, for the next
         epoch."""
         if self._is_time(b"late" + following.to_bytes(8, "big"), wall_ms):
-            self._standing.keys = self._standing.keys.with_keys(vote=following, wrap=following)
-            keys = self._standing.keys
+            self._keystore.keys = self._keystore.keys.with_keys(vote=following, wrap=following)
+            keys = self._keystore.keys
             fields = (int(governance.epoch), governance.won_offer, keys.vote(following).public)
             yield self.say("ready", (*fields, keys.wrap(following).public))
 
     def _wrap_info(self, epoch: Epoch, member: PublicKey) -> bytes:
         """What an offered wrap is bound to: label, chain, epoch (u64), recipient's node key."""
         return labels.bound(
-            labels.OFFERED_WRAP, self._standing.chain, epoch.to_bytes(8, "big") + member
+            labels.OFFERED_WRAP, self._keystore.chain, epoch.to_bytes(8, "big") + member
         )

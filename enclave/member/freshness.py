@@ -31,8 +31,8 @@ class StaleHeads(OperatorFault):
 class Freshness:
     """The newest point that this enclave knows of."""
 
-    def __init__(self, epochs: EpochChain, standing: KeyStore) -> None:
-        self._epochs, self._standing = epochs, standing
+    def __init__(self, epochs: EpochChain, keystore: KeyStore) -> None:
+        self._epochs, self._keystore = epochs, keystore
         self._nonce: bytes | None = None
         self.point: FreshPoint | None = None
         self._challenges = 0
@@ -48,18 +48,18 @@ class Freshness:
         return self._nonce
 
     def freshen(self, heads: Sequence[Head]) -> FreshPoint:
-        """Take q heads over my nonce, by members of the newest epoch that is known.
+        """Take q heads over my nonce, by validators of the newest epoch that is known.
 
         Raises:
             NotFresh: no nonce is out.
             EpochUnknown: the heads are of a later epoch.
-            PeerFault: fewer than q members' heads verify.
+            PeerFault: fewer than q validators' heads verify.
             StaleHeads: they are older than what this enclave had executed (T05).
         """
         if self._nonce is None:
             raise NotFresh("CHALLENGE comes first")
         point = check_heads(heads, self._nonce, self._epochs, verify)
-        if point.height < self._standing.mark[0]:
+        if point.height < self._keystore.mark[0]:
             size = self._epochs.newest.quorum.size
             raise StaleHeads(f"{size} heads end at height {point.height}, below my own mark")
         self._nonce = None
@@ -105,7 +105,7 @@ class Freshness:
     def _doubt_older(self, point: FreshPoint) -> None:
         """Set ended epochs' input secrets aside; those that not even grace can reach any more are
         forgotten (T13)."""
-        ring = self._standing.keyring
+        ring = self._keystore.keyring
         anchored = self._epochs.epoch_at(Height(point.header.anchor.height + 1))
         for secrets in ring.all():
             if secrets.epoch >= self._epochs.newest.epoch:

@@ -7,10 +7,10 @@
     KEYS_TAKE: open, check, keep, forget the one-time key
 
 Owns both sides. Ledger secrets go to any registered node that is not suspended; input secrets only
-to members of the current epoch, and only while blocks may still need them: the current epoch's, and
-the one in grace by the giver's own executed state. The giver signs what it wraps with its node key:
-else a host could wrap secrets of its own choice to the one-time key that it sees in the evidence.
-"""
+to validators of the current epoch, and only while blocks may still need them: the current epoch's,
+and the one in grace by the giver's own executed state. The giver signs what it wraps with its node
+key: else a host could wrap secrets of its own choice to the one-time key that it sees in the
+evidence."""
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
@@ -49,8 +49,8 @@ RELEASED_EPOCHS_MAX = 512
 class KeyRelease:
     """Both sides of KEYS in one enclave."""
 
-    def __init__(self, standing: KeyStore, epochs: EpochChain) -> None:
-        self._standing, self._epochs = standing, epochs
+    def __init__(self, keystore: KeyStore, epochs: EpochChain) -> None:
+        self._keystore, self._epochs = keystore, epochs
         self._nonces: dict[bytes, None] = {}
         self._one_time: tuple[HybridKey, bytes] | None = None
         """What the next answer is to be wrapped to, and the nonce that it answers."""
@@ -93,7 +93,7 @@ class KeyRelease:
             )
         del self._nonces[nonce]
         asker = verify_evidence(
-            evidence, governance.policy, chain=self._standing.chain, nonce=nonce, time_ms=time_ms
+            evidence, governance.policy, chain=self._keystore.chain, nonce=nonce, time_ms=time_ms
         )
         claims = asker.claims
         governance.may_get_keys(claims.node_key)
@@ -105,10 +105,10 @@ class KeyRelease:
         if len(claims.wrap_keys) != 1:
             raise AttestationError("wrap", "the evidence names no one-time key")
         payload = codec.encode(self._released(claims.node_key, governance, open_epochs))
-        signature = self._standing.sign(
+        signature = self._keystore.sign(
             labels.KEY_RELEASE, _signed(claims.node_key, nonce, payload)
         )
-        plaintext = codec.encode((self._standing.node_key, signature, payload))
+        plaintext = codec.encode((self._keystore.node_key, signature, payload))
         try:
             return hybrid_seal(
                 claims.wrap_keys[0][1], plaintext, self._info(claims.node_key, nonce)
@@ -119,12 +119,12 @@ class KeyRelease:
     def _released(
         self, asker: PublicKey, governance: Governance, open_epochs: Sequence[Epoch]
     ) -> tuple[tuple[int, int, bytes, bytes], ...]:
-        member = governance.current.index_of(asker) is not None
+        votes = governance.current.index_of(asker) is not None
         released = []
-        for secrets in self._standing.keyring.all()[-RELEASED_EPOCHS_MAX:]:
+        for secrets in self._keystore.keyring.all()[-RELEASED_EPOCHS_MAX:]:
             if secrets.epoch > governance.epoch:
                 continue
-            opens = member and secrets.epoch in open_epochs
+            opens = votes and secrets.epoch in open_epochs
             own = secrets.input.reveal() if opens and secrets.input is not None else b""
             released.append((int(secrets.epoch), secrets.generation, own, secrets.ledger.reveal()))
         return tuple(released)
@@ -136,7 +136,7 @@ class KeyRelease:
         forgotten."""
         key = HybridKey(Secret.fresh())
         self._one_time = (key, nonce)
-        return self._standing.evidence(
+        return self._keystore.evidence(
             self._epochs, nonce, height, ((self._epochs.newest.epoch, key.public),)
         )
 
@@ -155,7 +155,7 @@ class KeyRelease:
         if self._one_time is None:
             raise PeerFault("no keys were asked for")
         (key, nonce), self._one_time = self._one_time, None
-        own = self._standing.node_key
+        own = self._keystore.node_key
         try:
             plaintext = key.open(wrapped, self._info(own, nonce))
         except DoesNotOpen:
@@ -168,12 +168,12 @@ class KeyRelease:
         if self._epochs.newest.index_of(PublicKey(giver)) is None:
             raise PeerFault("keys of a giver that is no validator of the newest epoch")
         message = labels.bound(
-            labels.KEY_RELEASE, self._standing.chain, _signed(own, nonce, payload)
+            labels.KEY_RELEASE, self._keystore.chain, _signed(own, nonce, payload)
         )
         if not verify(giver, signature, message):
             raise PeerFault("the giver's enclave did not sign these keys")
         for secrets in self._checked(payload):
-            self._standing.keyring.take(secrets.without_input() if over(secrets.epoch) else secrets)
+            self._keystore.keyring.add(secrets.without_input() if over(secrets.epoch) else secrets)
 
     def _checked(self, payload: bytes) -> list[EpochSecrets]:
         found = []
@@ -206,7 +206,7 @@ class KeyRelease:
         return found
 
     def _info(self, asker: PublicKey, nonce: bytes) -> bytes:
-        return labels.bound(labels.KEY_RELEASE, self._standing.chain, asker + nonce)
+        return labels.bound(labels.KEY_RELEASE, self._keystore.chain, asker + nonce)
 
 
 def _signed(asker: PublicKey, nonce: bytes, payload: bytes) -> bytes:

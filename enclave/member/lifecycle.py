@@ -86,8 +86,8 @@ class Lifecycle:
         return self._measurement.digest, self._chip.chip_id
 
     def walls(self) -> tuple[tuple[str, bool, str], ...]:
-        """(name, stands, words) of every wall; none outside a process of its own."""
-        return tuple((wall.name, wall.stands, wall.words) for wall in self._walls)
+        """(name, stands, summary) of every wall; none outside a process of its own."""
+        return tuple((wall.name, wall.stands, wall.summary) for wall in self._walls)
 
     def prepare(self, constitution: bytes, identity: Identity) -> bytes:
         """Make this node's keys and the evidence that names them, for a genesis to be.

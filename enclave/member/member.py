@@ -1,9 +1,9 @@
 """A node's enclave once it has keys (DESIGN §2, §6; PROTOCOL §6).
 
-Owns the composition of the parts (standing, guards, executor, release, duties) and the conditions
-under which each may be used: no execution and no answer before q fresh heads, no vote without a
-guard, nothing after a newer boot or after the hand-over to a successor. The parts know nothing of
-each other's conditions.
+Owns the composition of the parts (keys, guards, executor, release, duties, erasure) and the
+conditions under which each may be used: no execution and no answer before q fresh heads, no vote
+without a guard, nothing after a newer boot or after the hand-over to a successor. The parts know
+nothing of each other's conditions.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from strongroom.enclave.governance.public import ATTEST, LEAVE, REFRESH
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.member.duties import Duties
+from strongroom.enclave.member.erasure import Erasure
 from strongroom.enclave.member.freshness import Freshness, NotFresh
 from strongroom.enclave.member.handover import HandOver
 from strongroom.enclave.member.key_release import KeyRelease
@@ -53,19 +54,17 @@ class ActiveEnclave:
         state: SealedState,
         genesis: VerifiedGenesis,
     ) -> None:
-        self.standing = KeyStore(chip, measurement, sealing_secret, state, genesis)
+        self.keystore = KeyStore(chip, measurement, sealing_secret, state, genesis)
         self._epochs = epoch_chain(genesis)
-        self._executor = Executor(genesis, self.standing.keyring, self._epochs)
+        self._executor = Executor(genesis, self.keystore.keyring, self._epochs)
         self.voting = VotingGuards(genesis.chain)
-        self.freshness = Freshness(self._epochs, self.standing)
-        self._release = KeyRelease(self.standing, self._epochs)
-        self._loader = Loader(genesis.chain, self._executor, self.standing.keyring, self._epochs)
-        self._duties = Duties(self.standing)
+        self.freshness = Freshness(self._epochs, self.keystore)
+        self._release = KeyRelease(self.keystore, self._epochs)
+        self._loader = Loader(genesis.chain, self._executor, self.keystore.keyring, self._epochs)
+        self._duties = Duties(self.keystore)
+        self._erasure = Erasure(self.keystore.keyring, self._executor, self._epochs)
         self._provisional = False
         """Outcomes were applied that no quorum's anchor has confirmed yet."""
-        self._anchored = Height(0)
-        """The newest height whose history a quorum has certified, as far as this process has
-        seen."""
         self._settled = Epoch(0)
         """Keys that only earlier epochs needed are gone."""
         self._needs_by_turns = False
@@ -77,13 +76,13 @@ class ActiveEnclave:
 
     def link_evidence(self, nonce: bytes) -> bytes:
         """Evidence of this boot over a peer's or client's nonce (T20)."""
-        return self.standing.evidence(self._epochs, nonce, self._executor.height)
+        return self.keystore.evidence(self._epochs, nonce, self._executor.height)
 
     def check_link(
         self, evidence: bytes, nonce: bytes, time_ms: Milliseconds
     ) -> tuple[bytes, str, bytes, str, bool]:
-        """Judge a peer's evidence over my nonce: (node key, name, TLS key, words, judged by a
-        policy?).
+        """Judge a peer's evidence over my nonce: (node key, name, TLS key, summary, judged by
+        a policy?).
 
         Raises:
             AttestationError: see `judge_peer`.
@@ -92,37 +91,38 @@ class ActiveEnclave:
             evidence,
             nonce,
             time_ms,
-            chain=self.standing.chain,
+            chain=self.keystore.chain,
             epochs=self._epochs,
             governance=self._executor.governance,
         )
-        return peer.claims.node_key, peer.claims.node, peer.claims.tls_key, peer.words, peer.judged
+        claims = peer.claims
+        return claims.node_key, claims.node, claims.tls_key, peer.summary, peer.judged
 
     def attest(self, height: Height, block: Digest, rpc: str, peer: str) -> bytes:
         """The transaction by which this node is admitted, stays in, or announces its boot: evidence
         over a block."""
-        evidence = self.standing.evidence(self._epochs, bytes(block), height)
+        evidence = self.keystore.evidence(self._epochs, bytes(block), height)
         return self._duties.say(ATTEST, (evidence, rpc, peer))
 
     # --- signatures by the node key ---
 
     def sign_link(self, nonce: bytes, tls_key: bytes) -> Signature:
         """That this node dialled the listener with this TLS key, which gave this nonce."""
-        return self.standing.sign(labels.LINK, nonce + tls_key)
+        return self.keystore.sign(labels.LINK, nonce + tls_key)
 
     def sign_batch(self, digest: Digest) -> Signature:
         """That this node made the batch."""
         self._check_current()
-        return self.standing.sign(labels.BATCH, digest)
+        return self.keystore.sign(labels.BATCH, digest)
 
     def sign_status(self, body: StatusBody) -> Signature:
         """That this node says so."""
-        return self.standing.sign(labels.STATUS, codec.encode(body.to_wire()))
+        return self.keystore.sign(labels.STATUS, codec.encode(body.to_wire()))
 
     def sign_head(self, body: HeadBody) -> Signature:
         """That this node knows nothing newer."""
         self._check_current()
-        return self.standing.sign(labels.HEAD, codec.encode(body.to_wire()))
+        return self.keystore.sign(labels.HEAD, codec.encode(body.to_wire()))
 
     # --- epochs, freshness and votes ---
 
@@ -137,7 +137,7 @@ class ActiveEnclave:
             opened = (
                 entry.description
             )  # a secret that was opened before a restart is this epoch's now
-            self.standing.keyring.begin(opened.epoch, opened.public_key_digest)
+            self.keystore.keyring.begin(opened.epoch, opened.public_key_digest)
         self._open_guards()
         return self._epochs.newest.epoch
 
@@ -151,7 +151,7 @@ class ActiveEnclave:
 
         Raises:
             EpochUnknown: the heads are of a later epoch: EPOCHS first.
-            PeerFault: fewer than q members' heads verify.
+            PeerFault: fewer than q validators' heads verify.
             StaleHeads: they are older than what this enclave had executed (T05).
         """
         point = self.freshness.freshen(heads)
@@ -183,10 +183,10 @@ class ActiveEnclave:
     def _open_guards(self) -> None:
         for epoch in range(self._settled, self._epochs.newest.epoch + 1):
             description = self._epochs.description(Epoch(epoch))
-            index = None if description is None else description.index_of(self.standing.node_key)
+            index = None if description is None else description.index_of(self.keystore.node_key)
             if description is not None and index is not None:
-                named = self.standing.keys.vote_named(description.validators[index].vote_key)
-                self.voting.open(description, named)
+                named = self.keystore.keys.vote_named(description.validators[index].vote_key)
+                self.voting.begin(description, named)
 
     # --- execution ---
 
@@ -250,8 +250,8 @@ class ActiveEnclave:
 
     def snapshot(self, height: Height, first: int) -> tuple[int, int, int, int, tuple[bytes, ...]]:
         """Sealed chunks of the newest snapshots that the host has not stored yet (see
-        Snapshots.take)."""
-        return self._executor.snapshots.take(height, first)
+        Snapshots.hand_out)."""
+        return self._executor.snapshots.hand_out(height, first)
 
     def load(
         self,
@@ -276,34 +276,22 @@ class ActiveEnclave:
         self._note_final(self._executor.height)
 
     def _settle_doubts(self) -> None:
-        """Input secrets that a disk gave back: what a quorum had executed when this boot asked for
-        heads decides (T13).
-
-        Whoever stands there, or above, sees whether a grace goes on; if so, the newest anchor of
-        that moment lay within it, and blocks that nobody has executed yet may need the secret.
-        Before that nothing is used and nothing lost.
-        """
-        point, executor, ring = self.freshness.point, self._executor, self.standing.keyring
-        if point is None or self._provisional or executor.height < point.header.anchor.height:
-            return
-        for epoch in ring.doubted:
-            if epoch in executor.open_epochs:
-                ring.trust(epoch)
-            elif epoch < executor.governance.epoch:
-                ring.forget_input(epoch)
+        """Not while something is provisional: a host could have made it up."""
+        if not self._provisional:
+            self._erasure.settle_doubts(self.freshness.point)
 
     def _note_final(self, anchored: Height) -> None:
         """What was executed is certain: keys that only the past needed go (T13, T33)."""
-        self._anchored = max(self._anchored, anchored)
+        self._erasure.note_anchored(anchored)
         self._settle_doubts()
-        self.standing.note_executed(self._executor.height, self._executor.header.digest)
+        self.keystore.note_executed(self._executor.height, self._executor.header.digest)
         epoch = self._executor.governance.epoch
         if epoch > self._settled:
             self._settled = epoch
             description = self._executor.governance.current
-            index = description.index_of(self.standing.node_key)
+            index = description.index_of(self.keystore.node_key)
             vote_key = None if index is None else description.validators[index].vote_key
-            self.standing.keys = self.standing.keys.after(epoch, vote_key)
+            self.keystore.keys = self.keystore.keys.after(epoch, vote_key)
             self.voting.close_below(epoch)
 
     def query(self, envelope: bytes, outcome: bytes | None) -> tuple[bytes, int] | bytes:
@@ -340,7 +328,7 @@ class ActiveEnclave:
 
         Raises:
             NotFresh: this enclave does not know yet whether it sees the newest ledger.
-            AttestationError: see Release.give.
+            AttestationError: see KeyRelease.give.
         """
         self._check_current()
         if self._provisional or self._executor.height < self.freshness.need().height:
@@ -354,9 +342,9 @@ class ActiveEnclave:
         """Take secrets that a peer wrapped; the sealed state with them.
 
         Raises:
-            PeerFault: see Release.take.
+            PeerFault: see KeyRelease.take.
         """
-        self._release.take(wrapped, over=self._is_over)
+        self._release.take(wrapped, over=self._erasure.is_over)
         return self.sealed()
 
     # --- duties ---
@@ -373,52 +361,32 @@ class ActiveEnclave:
         settled = not self._provisional and reached(executor.height)
         if settled and need is not Need.SUPERSEDED:
             changed, said = self._duties.now(governance, wall_ms, executor.height, executor.root)
-        deadline = 1 if self._waits_for_anchor() else int(governance.deadline_ms)
-        return self.standing.sealed() if changed else b"", said, deadline, need
-
-    def _waits_for_anchor(self) -> bool:
-        """Is a grace over, and its end not anchored yet? That is work: a quiet chain anchors
-        nothing."""
-        ended = (epoch for epoch, height in self._executor.erasable if height > self._anchored)
-        return any(self.standing.keyring.opens(epoch) for epoch in ended)
+        deadline = 1 if self._erasure.waits_for_anchor() else int(governance.deadline_ms)
+        return self.keystore.sealed() if changed else b"", said, deadline, need
 
     def _need(self) -> Need:
-        governance, standing = self._executor.governance, self.standing
-        node = governance.node(standing.node_key)
-        if node is not None and node.boot > standing.boot:
+        governance, keystore = self._executor.governance, self.keystore
+        node = governance.node(keystore.node_key)
+        if node is not None and node.boot > keystore.boot:
             return Need.SUPERSEDED
-        attests = node is None or node.boot < standing.boot or governance.is_due_to_attest(node)
+        attests = node is None or node.boot < keystore.boot or governance.is_due_to_attest(node)
         if self._lacks_keys() and not (attests and self._needs_by_turns):
             self._needs_by_turns = True
             return Need.KEYS
         self._needs_by_turns = False
         if attests:
             return Need.ATTEST
-        return Need.SUCCESSOR if self._erasable() or standing.keyring.forgot else Need.NOTHING
+        return Need.SUCCESSOR if self._erasure.due() or keystore.keyring.forgot else Need.NOTHING
 
     def _lacks_keys(self) -> bool:
         """Is a secret missing that a peer may give? As a member: every input secret that blocks may
         need (P8)."""
-        governance, ring = self._executor.governance, self.standing.keyring
+        governance, ring = self._executor.governance, self.keystore.keyring
         held = {secrets.epoch for secrets in ring.all()}
         if governance.epoch not in held or self._epochs.newest.epoch not in held:
             return True
-        member = governance.current.index_of(self.standing.node_key) is not None
-        return member and not self._executor.can_execute
-
-    def _is_over(self, epoch: Epoch) -> bool:
-        """Has this enclave's own state outlived an epoch's input secret? Then it never takes it
-        again (P10)."""
-        executor = self._executor
-        return epoch < executor.governance.epoch and epoch not in executor.open_epochs
-
-    def _erasable(self) -> list[Epoch]:
-        """Epochs whose input secret is here, and of no more use: the block that ended their grace
-        is anchored, or one of an epoch in which not even grace can open anything of theirs."""
-        ended = {epoch for epoch, height in self._executor.erasable if height <= self._anchored}
-        anchored = self._epochs.epoch_at(Height(self._anchored + 1))
-        held = (secrets.epoch for secrets in self.standing.keyring.all() if secrets.opens)
-        return [epoch for epoch in held if epoch in ended or epoch + 1 < anchored]
+        votes = governance.current.index_of(self.keystore.node_key) is not None
+        return votes and not self._executor.can_execute
 
     def refresh(self) -> bytes:
         """The transaction that asks for a new epoch, in which this node may vote again after it
@@ -438,18 +406,17 @@ class ActiveEnclave:
     def sealed(self) -> bytes:
         """The sealed state with the newest mark, and without input secrets that are of no more use
         (P10)."""
-        for epoch in self._erasable():
-            self.standing.keyring.forget_input(epoch)
-        return self.standing.sealed()
+        self._erasure.erase_due()
+        return self.keystore.sealed()
 
     def hand_over(self, nonce: bytes) -> HandOver:
         """All that a successor with this nonce goes on from; what is to be erased is not in it."""
         self.sealed()
         return HandOver(
             nonce=nonce,
-            state=self.standing.state(),
+            state=self.keystore.state(),
             promises=self.voting.hand_over(),
-            doubted=self.standing.keyring.doubted,
+            doubted=self.keystore.keyring.doubted,
         )
 
     def take_over(self, taken: HandOver) -> bytes:
@@ -458,12 +425,11 @@ class ActiveEnclave:
         Raises:
             OperatorFault: it was handed over by another boot.
         """
-        self.standing.go_on(taken.state, taken.doubted)
-        for epoch in filter(self._is_over, [one.epoch for one in self.standing.keyring.kept()]):
-            self.standing.keyring.forget_input(epoch)
+        self.keystore.go_on(taken.state, taken.doubted)
+        self._erasure.erase_outlived()
         self._open_guards()
         self.voting.take_over(taken.promises)
-        return self.standing.sealed()
+        return self.keystore.sealed()
 
     def status(self) -> tuple[int, bytes, int, bool, bool, int, bool]:
         """(executed height, history root, boot, fresh, may vote, epoch, is its input secret
@@ -472,17 +438,17 @@ class ActiveEnclave:
         return (
             executor.height,
             executor.root,
-            self.standing.boot,
+            self.keystore.boot,
             self.freshness.point is not None,
             self.voting.may_vote(epoch),
             epoch,
-            self.standing.keyring.opens(epoch),
+            self.keystore.keyring.opens(epoch),
         )
 
     def _check_current(self) -> None:
-        node = self._executor.governance.node(self.standing.node_key)
-        if node is not None and node.boot > self.standing.boot:
+        node = self._executor.governance.node(self.keystore.node_key)
+        if node is not None and node.boot > self.keystore.boot:
             raise Superseded(
                 f"boot {node.boot} of this node stands on the ledger, this is boot "
-                f"{self.standing.boot}: it stops"
+                f"{self.keystore.boot}: it stops"
             )

@@ -34,7 +34,7 @@ class Peer:
     """By a policy that knows its epoch; else it is a validator by certificates alone."""
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The verdict, for people."""
         verdict = "good" if self.judged else "certified validator, not judged yet"
         return f"{verdict} (SIMULATED)" if self.simulated else verdict

@@ -23,9 +23,9 @@ class Silenced(ClientFault):
 class VoteSigner:
     """Signs what was never contradicted."""
 
-    def __init__(self, chain: ChainId, members: EpochDescription, key: SigningKey) -> None:
-        self._chain, self._members, self._key = chain, members, key
-        self._promises = SafetyRules(members.epoch)
+    def __init__(self, chain: ChainId, description: EpochDescription, key: SigningKey) -> None:
+        self._chain, self._description, self._key = chain, description, key
+        self._promises = SafetyRules(description.epoch)
         self._has_cast = False
         self.silenced_by = ""
         """Why this key only observes; empty while it may vote."""
@@ -65,7 +65,7 @@ class VoteSigner:
         stale log."""
         for vote in votes:
             statement = vote.statement
-            if statement.epoch != self._members.epoch or self._promises.knows(statement):
+            if statement.epoch != self._description.epoch or self._promises.knows(statement):
                 continue
             if verify(self._key.public, vote.signature, statement.signed_bytes(self._chain)):
                 self.silenced_by = f"a vote in view {statement.view} is not in the log"
@@ -88,7 +88,7 @@ class VoteSigner:
     def _promise(self, statements: list[Statement]) -> None:
         """Take all of them, or none when one contradicts what was said before or another one of
         them."""
-        together = SafetyRules(self._members.epoch)
+        together = SafetyRules(self._description.epoch)
         for statement in statements:
             self._promises.check(statement)
             together.add(statement)
@@ -118,7 +118,7 @@ class _Handed:
 
 
 class VotingGuards:
-    """One guard per epoch in which this enclave is a member: a promise of one says nothing in
+    """One guard per epoch in which this enclave is a validator: a promise of one says nothing in
     another (T33)."""
 
     def __init__(self, chain: ChainId) -> None:
@@ -127,14 +127,14 @@ class VotingGuards:
         self._handed: dict[Epoch, _Handed] = {}
         """Of epochs that another process of this boot knew, and this one does not know yet."""
 
-    def open(self, members: EpochDescription, key: SigningKey | None) -> None:
-        """An epoch is known, in which this enclave has this vote key (None: it is no member). Once
-        per epoch; what another process of this boot said there binds it from the start."""
-        if key is not None and members.epoch not in self._guards:
-            guard = VoteSigner(self._chain, members, key)
-            if members.epoch in self._handed:
-                _go_on(guard, self._handed.pop(members.epoch))
-            self._guards[members.epoch] = guard
+    def begin(self, description: EpochDescription, key: SigningKey | None) -> None:
+        """An epoch is known, in which this enclave has this vote key (None: it is no validator).
+        Once per epoch; what another process of this boot said there binds it from the start."""
+        if key is not None and description.epoch not in self._guards:
+            guard = VoteSigner(self._chain, description, key)
+            if description.epoch in self._handed:
+                _go_on(guard, self._handed.pop(description.epoch))
+            self._guards[description.epoch] = guard
 
     def close_below(self, epoch: Epoch) -> None:
         """Epochs that ended: nothing is cast there any more."""

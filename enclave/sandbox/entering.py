@@ -42,7 +42,7 @@ class Wall:
 
     name: str
     stands: bool
-    words: str
+    summary: str
 
 
 def load_what_is_loaded_late() -> None:

@@ -93,7 +93,7 @@ class SessionTables:
         if self.before is not None:
             self.before.apply((), write_set.windows_before)
 
-    def standing(self) -> tuple[object, ...]:
+    def state(self) -> tuple[object, ...]:
         """(current epoch, epoch before or nil, until when its grace lasts, what ended): all but the
         tables' rows."""
         before = None if self.before is None else self.before.epoch
@@ -112,19 +112,19 @@ class SessionTables:
         cls,
         chain: ChainId,
         keyring: Keyring,
-        standing: object,
+        state: object,
         rows: Mapping[tuple[str, str], dict[bytes, object]],
     ) -> "SessionTables":
         """The tables of another replica at one height.
 
-        `standing` is what `standing()` gave there, `rows` what `copy()` gave, under `names_of`.
+        `state` is what `state()` gave there, `rows` what `copy()` gave, under `names_of`.
 
         Raises:
             NotCanonical: neither is what it must be.
         """
-        if type(standing) is not tuple or len(standing) != 4:
-            raise NotCanonical("sessions' standing: expected four fields")
-        current, before, until, ended = standing
+        if type(state) is not tuple or len(state) != 4:
+            raise NotCanonical("sessions' state: expected four fields")
+        current, before, until, ended = state
         tables = cls(chain, keyring, Epoch(codec.unsigned(current, name="epoch")))
         if before is not None:
             tables.before = tables._table(Epoch(codec.unsigned(before, name="epoch before")))

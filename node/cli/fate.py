@@ -42,7 +42,7 @@ class Fate:
         self.document, self.code = document, code
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is known, and what to do next."""
         if self.document is not None and self.document.get("height") is not None:
             what = "was executed" if self.document["ok"] else "was executed and refused"
@@ -103,7 +103,7 @@ def show_settled(fate: Fate, as_json: bool, human: Any) -> None:
     except (OSError, ValueError) as error:
         _give_up_stdout()
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        warn(f"standard output takes nothing ({reason}); {fate.words}")
+        warn(f"standard output takes nothing ({reason}); {fate.summary}")
 
 
 def _status_of(error: StrongroomError) -> int:
@@ -125,9 +125,9 @@ def _end(
         and not isinstance(error, (ReceiptInvalid, NotTrusted))
         and code == int(fate.code)
     ):
-        warn(f"{reason}; {fate.words}")
+        warn(f"{reason}; {fate.summary}")
         raise typer.Exit(code)
-    fail(f"{reason}; {fate.words}", code)
+    fail(f"{reason}; {fate.summary}", code)
 
 
 def _give_up_stdout() -> None:

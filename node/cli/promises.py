@@ -13,7 +13,7 @@ class Promise:
     """One promise."""
 
     id: str
-    words: str
+    summary: str
     mechanism: str
     evidence: tuple[str, ...]
     """Tests as FILE::NAME, or scripts."""

@@ -125,7 +125,7 @@ def _page(
         "scripts that show it, and the risk that is left."
     )
     for promise in PROMISES:
-        _heading(f"{promise.id}  {promise.words}")
+        _heading(f"{promise.id}  {promise.summary}")
         _field("rests on", promise.mechanism)
         for position, evidence in enumerate(promise.evidence):
             _field("shown by" if position == 0 else "", evidence, wrapped=False)
@@ -135,7 +135,7 @@ def _page(
         _paragraph(f"- {words}", indent=2)
     _heading("Walls that an enclave started here has")
     for wall in walls:
-        _field(f"{'' if wall.stands else 'NO '}{wall.name}", wall.words)
+        _field(f"{'' if wall.stands else 'NO '}{wall.name}", wall.summary)
     _heading("What lies where in an enclave's memory")
     _paragraph(HEAP, indent=2)
     _heading("The code that must be trusted")

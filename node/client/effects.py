@@ -1,9 +1,9 @@
 """What a change of the rules would do to nodes: who loses keys or place, when, and why (`gov
 simulate`).
 
-Owns the words. The rules are the enclave's own: the roll before the change against the roll after
-it. Firmware and certificates stand in no public record, only in evidence, so of those it says when
-they are judged again.
+Owns the words. The rules are the enclave's own: the nodes' roster before the change against the one
+after it. Firmware and certificates stand in no public record, only in evidence, so of those it says
+when they are judged again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from strongroom.consensus.types import Milliseconds
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.changes import Effect, change_named
 from strongroom.enclave.governance.document import Document
+from strongroom.enclave.governance.node_roster import CHANGES_SHARE, NodeRoster
 from strongroom.enclave.governance.records import Arguments, Node, Status
-from strongroom.enclave.governance.roll import CHANGES_SHARE, Roster
 from strongroom.enclave.governance.rules import Rules, misfit
 
 NOW, NEXT_EVIDENCE = "at once", "at its next attestation"
@@ -74,8 +74,8 @@ def epochs_needed(effects: Sequence[NodeEffect], state: Document) -> int:
 
 def _roll(
     nodes: Sequence[Node], current: EpochDescription, rules: Rules, state: Document
-) -> Roster:
-    return Roster(
+) -> NodeRoster:
+    return NodeRoster(
         nodes=nodes, current=current, policy=rules.policy, active_ms=Milliseconds(state.active_ms)
     )
 
@@ -100,8 +100,8 @@ _WHY = {
 
 def _effect(
     node: Node,
-    old: Roster,
-    new: Roster,
+    old: NodeRoster,
+    new: NodeRoster,
     before: Rules,
     after: Rules,
     effect: Effect,

@@ -25,11 +25,11 @@ from strongroom.node.terminal.teller import Bar, StoryFails, Teller
 
 HOLDER = ISSUER
 """The member that issues also holds the accounts: one session does everything."""
-OUTSTANDING_MAX = 1_000
+TRANSFERS_MAX = 1_000
 """Transfers under way at once; a session's window is 1,024."""
 CHUNK = 1_000
 """Accounts of one `open_many`, `issue_many` or `balances`."""
-STALL_SECONDS_MAX = 60.0
+SILENCE_SECONDS_MAX = 60.0
 """Without any answer for so long, the run is given up."""
 DIFFERENCES_SHOWN = 10
 _BAR_EVERY = 200
@@ -129,12 +129,12 @@ async def _open(client: Client, opening: dict[str, int], teller: Teller) -> None
 
 
 class _Sender:
-    """Transfers on their way, at most OUTSTANDING_MAX at once."""
+    """Transfers on their way, at most TRANSFERS_MAX at once."""
 
     def __init__(self, client: Client, count: int) -> None:
         self.run = Run([False] * count)
         self._client = client
-        self._room = asyncio.Semaphore(OUTSTANDING_MAX)
+        self._room = asyncio.Semaphore(TRANSFERS_MAX)
         self._fault: BaseException | None = None
 
     async def send(self, index: int, transfer: Transfer) -> None:
@@ -155,7 +155,7 @@ class _Sender:
 
     async def settled(self) -> None:
         """Wait until every one has its answer."""
-        for _ in range(OUTSTANDING_MAX):
+        for _ in range(TRANSFERS_MAX):
             await self._wait_for_room()
 
     def _settle(self, index: int, sent: float, future: "asyncio.Future[Done]") -> None:
@@ -173,10 +173,10 @@ class _Sender:
 
     async def _wait_for_room(self) -> None:
         try:
-            async with asyncio.timeout(STALL_SECONDS_MAX):
+            async with asyncio.timeout(SILENCE_SECONDS_MAX):
                 await self._room.acquire()
         except TimeoutError:
-            raise Unreachable(f"no transfer was answered for {STALL_SECONDS_MAX:.0f} s") from None
+            raise Unreachable(f"no transfer was answered for {SILENCE_SECONDS_MAX:.0f} s") from None
         if self._fault is not None:
             raise self._fault
 

@@ -39,7 +39,7 @@ class Payment:
     done: Done
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """For people."""
         return f"{self.payer} pays {self.payee} {self.amount}"
 
@@ -182,7 +182,7 @@ async def _pay(purses: _Purses, canary: str, teller: Teller) -> list[Payment]:
     payments = await asyncio.gather(*(pay(*one) for one in planned))
     rows = [
         [
-            one.words,
+            one.summary,
             one.done.id.hex()[:16] + "…",
             str(one.done.height),
             str(one.done.index),

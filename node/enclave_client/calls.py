@@ -1,11 +1,11 @@
 """The host's side of the door: a typed call for each row of its table (enclave/door/requests.py).
 
 Never sees a key or a plaintext: what passes here is public, sealed or wrapped. Requests are
-answered in order; several may be under way. The process behind is process.py's.
+answered in order; several may be under way. The process behind is process.py's, what its answers
+are made into replies.py's.
 """
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 
 from strongroom.consensus import labels
@@ -13,93 +13,19 @@ from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.messages import Head, HeadBody, StatusBody
 from strongroom.consensus.statements import Certificate, Statement
-from strongroom.consensus.types import Digest, Epoch, Height, PublicKey, Signature, View
+from strongroom.consensus.types import Digest, Epoch, Height, Signature, View
 from strongroom.enclave.door.requests import Op
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.keys.identity import Identity
-from strongroom.enclave.member.stage import Need
 from strongroom.node.enclave_client.launch import Launched
-from strongroom.node.enclave_client.process import EnclaveConnection, EnclaveGone
-
-__all__ = [
-    "CheckedPeer",
-    "Duties",
-    "EnclaveClient",
-    "EnclaveGone",
-    "EnclaveStatus",
-    "Freshness",
-    "MadeChunks",
-    "Need",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedPeer:
-    """A peer whose evidence my enclave verified over my nonce."""
-
-    node_key: PublicKey
-    name: str
-    tls_key: bytes
-    """SHA-256 of its TLS key's SubjectPublicKeyInfo."""
-    words: str
-    evidence_digest: str
-    """SHA-256 of what was shown, hex; for people to compare."""
-    judged: bool = True
-    """False for a validator by certificates alone, while my enclave does not know the policy that
-    admitted it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Freshness:
-    """What q heads over the enclave's nonce say is newest."""
-
-    height: Height
-    view: View
-    may_vote: bool
-    """False when a peer holds a vote of mine that my log does not have (PROTOCOL §6)."""
-    epoch: Epoch
-    """The newest that a head was of."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnclaveStatus:
-    """Public facts of the enclave."""
-
-    executed: Height
-    root: Digest
-    boot: int
-    fresh: bool
-    may_vote: bool
-    epoch: Epoch
-    """In which its state is."""
-    opens: bool
-    """It holds that epoch's input secret: it can execute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Duties:
-    """What an enclave wants said and done now."""
-
-    sealed: bytes
-    """To be stored before anything is submitted; empty: nothing new."""
-    envelopes: tuple[bytes, ...]
-    deadline_ms: int
-    """Block time at which the state would do something by itself; 0: none."""
-    need: Need
-
-
-@dataclass(frozen=True, slots=True)
-class MadeChunks:
-    """Sealed chunks of a snapshot that the enclave hands out at once."""
-
-    height: Height
-    due: Height
-    """Whose outcome names the root."""
-    count: int
-    """Chunks in all."""
-    first: int
-    """Number of the first of `chunks`."""
-    chunks: tuple[bytes, ...]
+from strongroom.node.enclave_client.process import EnclaveConnection
+from strongroom.node.enclave_client.replies import (
+    CheckedPeer,
+    Duties,
+    EnclaveStatus,
+    Freshness,
+    MadeChunks,
+)
 
 
 class EnclaveClient:

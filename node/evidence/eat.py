@@ -23,7 +23,7 @@ from strongroom.node.evidence.verdict import Verdict, good
 
 KIND = "eat"
 UEID_SIZES = range(7, 34)
-DEPTH_MAX = 4
+SUBMODULES_DEPTH_MAX = 4
 DEBUG_ENABLED = ("enabled", 0)
 DEBUG_DISABLED = (
     *("disabled", "disabled-since-boot", "disabled-permanently", "disabled-fully-and-permanently"),
@@ -53,7 +53,11 @@ def check_claims(claims: Any, depth: int) -> None:
         AttestationError: ``claims``, ``too-large``, ``debug``.
     """
     demand(type(claims) is dict, Reason.CLAIMS, "EAT: no map of claims")
-    demand(depth < DEPTH_MAX, Reason.TOO_LARGE, f"EAT: submodules nest over {DEPTH_MAX}")
+    demand(
+        depth < SUBMODULES_DEPTH_MAX,
+        Reason.TOO_LARGE,
+        f"EAT: submodules nest over {SUBMODULES_DEPTH_MAX}",
+    )
     nonces = claims.get("eat_nonce", [])
     for nonce in nonces if type(nonces) is list else [nonces]:
         sized = type(nonce) is str and len(nonce.encode("utf-8")) in range(8, 89)

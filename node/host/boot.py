@@ -66,7 +66,7 @@ async def _tell_of_walls(enclave: EnclaveClient) -> None:
     """What stands around the enclave here, and what this machine does not have, is a fact of the
     log."""
     walls = await enclave.walls()
-    missing = {name: words for name, stands, words in walls if not stands}
+    missing = {name: summary for name, stands, summary in walls if not stands}
     standing = [name for name, stands, _ in walls if stands]
     (log.warning if missing else log.info)("enclave.walls", standing=standing, missing=missing)
 

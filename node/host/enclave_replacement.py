@@ -15,6 +15,7 @@ import structlog
 
 from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
 from strongroom.consensus.types import Epoch, Height, SignerIndex
+from strongroom.node.api.queries import HEADS_SECONDS
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.faults import Overloaded
@@ -24,7 +25,6 @@ from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
 
-HEADS_SECONDS = 3.0
 TICK_SECONDS = 1.0
 
 log = structlog.get_logger()
@@ -36,17 +36,17 @@ class ProcessChange:
     def __init__(
         self,
         *,
-        ground: Resources,
-        parts: Wiring,
+        resources: Resources,
+        wiring: Wiring,
         chip: Path,
         store_sealed: Callable[[bytes], Awaitable[None]],
         on_changed: Callable[[], None],
         begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
     ) -> None:
-        self._enclave, self._chip, self._genesis = ground.enclave, chip, ground.genesis.data
-        self._store, self._epochs = ground.store, ground.epochs
-        self._history, self._snapshots = ground.history, ground.snapshots.folder
-        self._heads, self._pipeline = parts.heads, parts.pipeline
+        self._enclave, self._chip, self._genesis = resources.enclave, chip, resources.genesis.data
+        self._store, self._epochs = resources.store, resources.epochs
+        self._history, self._snapshots = resources.history, resources.snapshots.folder
+        self._heads, self._pipeline = wiring.heads, wiring.pipeline
         self._store_sealed, self._on_changed, self._begin = store_sealed, on_changed, begin
         self._plan = plan.ReplacementPlan()
         self._successor: EnclaveClient | None = None

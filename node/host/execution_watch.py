@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.api.node_state import NodeState
@@ -22,12 +24,14 @@ AHEAD_SECONDS = 5.0
 ALARM_SECONDS = 10.0
 """So long fewer than a quorum must have executed before that is an alarm: starts take a while."""
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What one look shows."""
 
-    members: tuple[PublicKey, ...]
+    validators: tuple[PublicKey, ...]
     """Validators of the current epoch."""
     quorum: int
     own: PublicKey | None
@@ -52,7 +56,7 @@ class ExecutionWatch:
         self._short_since: float | None = None
         self.names: frozenset[PublicKey] = frozenset()
         """Validators that execute."""
-        self.members = self.quorum = 0
+        self.validators = self.quorum = 0
         self.alarm = ""
         """Fewer than a quorum execute; empty while enough do."""
 
@@ -74,8 +78,10 @@ class ExecutionWatch:
         self._heard = dict(seen.said)
         self._ahead = {key: at for key, at in self._ahead.items() if now - at < AHEAD_SECONDS}
         linked = {*seen.said, seen.own}
-        self.names = frozenset(key for key in seen.members if key in self._ahead and key in linked)
-        self.members, self.quorum = len(seen.members), seen.quorum
+        self.names = frozenset(
+            key for key in seen.validators if key in self._ahead and key in linked
+        )
+        self.validators, self.quorum = len(seen.validators), seen.quorum
         self._judge(now)
 
     def _is_ahead(self, body: StatusBody) -> bool:
@@ -92,9 +98,9 @@ class ExecutionWatch:
         self._short_since = now if self._short_since is None else self._short_since
         if now - self._short_since >= ALARM_SECONDS:
             self._say(
-                f"{self.count} of {self.members} replicas execute, {self.quorum} needed: what is "
-                "ordered waits for more. Look at nodes that are stopped, or that say `following` "
-                "or `syncing`"
+                f"{self.count} of {self.validators} replicas execute, {self.quorum} needed: what "
+                "is ordered waits for more. Look at nodes that are stopped, or that say "
+                "`following` or `syncing`"
             )
 
     def _say(self, text: str) -> None:
@@ -117,7 +123,7 @@ def seen_in(state: NodeState) -> Seen:
     """What a node knows now."""
     statuses = state.statuses.items()
     return Seen(
-        members=tuple(validator.node_key for validator in state.description.validators),
+        validators=tuple(validator.node_key for validator in state.description.validators),
         quorum=state.description.quorum.size,
         own=state.node_key if state.own is not None else None,
         executes=not state.behind,
@@ -130,3 +136,11 @@ def anchored_below(store: BlockStore, height: Height) -> Height | None:
     if not 0 < height <= store.newest_block:
         return None
     return header_at(store, height).anchor.height
+
+
+def tell_of_execution(alarm: str) -> None:
+    """That too few replicas execute, or that enough do again, is a fact of the log."""
+    if alarm:
+        log.error("node.alarm", alarm=alarm)
+    else:
+        log.info("node.alarm_over", what="a quorum of replicas executes again")

@@ -13,7 +13,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
-from aiohttp import web
 
 from strongroom.consensus.blocks import decode_payload
 from strongroom.consensus.errors import OperatorFault
@@ -29,8 +28,14 @@ from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.launch import Launched
 from strongroom.node.host import upkeep
 from strongroom.node.host.boot import Boot, begin_boot, read_file
+from strongroom.node.host.doors import Doors
 from strongroom.node.host.enclave_replacement import ProcessChange
-from strongroom.node.host.execution_watch import ExecutionWatch, anchored_below, keep_watch
+from strongroom.node.host.execution_watch import (
+    ExecutionWatch,
+    anchored_below,
+    keep_watch,
+    tell_of_execution,
+)
 from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
 from strongroom.node.host.resources import Resources
@@ -43,16 +48,11 @@ from strongroom.node.ledger.lock import acquire_lock
 from strongroom.node.ledger.reading import transactions_of
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
-from strongroom.node.machine.descriptors import divide, raise_limit
-from strongroom.node.machine.listening import Listener
 from strongroom.node.machine.run_records import RunRecord
 from strongroom.node.membership.acquaintance import Acquaintance
 from strongroom.node.membership.joining import Introduction
-from strongroom.node.network.links import PEER_CONNECTIONS_MAX
 from strongroom.node.network.peers import PeerAddress
 from strongroom.node.ordering.stored_past import stored_epochs
-from strongroom.node.rpc.http import make_app, make_health_app, serve
-from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.sync.snapshots import SnapshotFolder, Snapshots
 
 log = structlog.get_logger()
@@ -74,8 +74,6 @@ class Host:
         self._damage: asyncio.Queue[OperatorFault] = asyncio.Queue()
         """What was found wrong with the ledger's files by whoever read them."""
         self._sealing = asyncio.Lock()
-        self._listener: Listener | None = None
-        self.runners: list[web.AppRunner] = []
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -137,7 +135,15 @@ class Host:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                await self._open_doors()
+                await self.doors.open(self.service, self.wiring.door, self.spawn)
+                config = self.config
+                log.info(
+                    "node.listening",
+                    node=config.name,
+                    rpc=str(config.rpc),
+                    peers=str(config.peer),
+                    boot=self.boot,
+                )
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._until_enclave_ends())
                 tasks.create_task(self._until_damaged())
@@ -145,8 +151,7 @@ class Host:
         except* _Stop:
             log.info("node.stopped", node=self.config.name)
         finally:
-            if self._listener is not None:
-                self._listener.close()
+            self.doors.close()
             self.links.close()
 
     def record_processes(self) -> None:
@@ -183,13 +188,14 @@ class Host:
             look_after_process=lambda due: self.change.look(due=due, own=self.own),
             introduce=self._introduction.introduce,
         )
-        self.parts = parts = Wiring(resources, replayed.start, hooks)
-        self.links, self.heads, self.batches = parts.links, parts.heads, parts.batches
-        self.answers, self.mempool, self.pipeline = parts.answers, parts.mempool, parts.pipeline
-        self.participation = Participation(resources, parts, on_alarm=self.raise_alarm)
+        self.wiring = wiring = Wiring(resources, replayed.start, hooks)
+        self.links, self.heads, self.batches = wiring.links, wiring.heads, wiring.batches
+        self.answers, self.mempool, self.pipeline = wiring.answers, wiring.mempool, wiring.pipeline
+        self.doors = Doors(self.config, wiring.links)
+        self.participation = Participation(resources, wiring, on_alarm=self.raise_alarm)
         self.change = ProcessChange(
-            ground=resources,
-            parts=parts,
+            resources=resources,
+            wiring=wiring,
             chip=self.layout.chip,
             store_sealed=self.store_sealed,
             on_changed=self.record_processes,
@@ -203,7 +209,7 @@ class Host:
 
     def _sources(self, resources: Resources) -> Sources:
         """What the front door reads."""
-        parts = self.parts
+        wiring = self.wiring
         return Sources(
             state=self.state,
             config=resources.config,
@@ -213,65 +219,19 @@ class Host:
             store=resources.store,
             history=resources.history,
             enclave=resources.enclave,
-            pipeline=parts.pipeline,
-            mempool=parts.mempool,
-            batches=parts.batches,
-            links=parts.links,
-            heads=parts.heads,
+            pipeline=wiring.pipeline,
+            mempool=wiring.mempool,
+            batches=wiring.batches,
+            links=wiring.links,
+            heads=wiring.heads,
         )
 
     @property
     def own(self) -> SignerIndex | None:
         """This node's index in the current epoch; None while it is no member."""
-        return self.parts.participant.run.own
+        return self.wiring.participant.run.own
 
-    # --- doors ---
-
-    async def _open_doors(self) -> None:
-        config = self.config
-        context = tls.server_context(self.layout.tls_certificate, self.layout.tls_key)
-        limits = self._rpc_limits()
-        try:
-            self._listener = await self.links.listen(
-                config.peer, context, self.spawn, self._shares.peers
-            )
-            hosts = (config.name, config.rpc.host, *config.hosts)
-            app = make_app(self.service, limits, self.parts.door, hosts=hosts)
-            self.runners = [await serve(app, config.rpc.host, config.rpc.port, context)]
-            if config.health is not None:
-                health = make_health_app(app)
-                self.runners.append(
-                    await serve(health, config.health.host, config.health.port, None)
-                )
-        except OSError as error:
-            where = ", ".join(
-                str(one) for one in (config.rpc, config.peer, config.health) if one is not None
-            )
-            raise OperatorFault(f"cannot listen on all of {where}: {error.strerror}") from None
-        log.info(
-            "node.listening",
-            node=config.name,
-            rpc=str(config.rpc),
-            peers=str(config.peer),
-            boot=self.boot,
-        )
-
-    def _rpc_limits(self) -> RpcLimits:
-        """The configured bounds, lowered to what the descriptors of this process allow."""
-        bounds = self.config.limits
-        descriptors = raise_limit()
-        self._shares = shares = divide(
-            descriptors, clients=bounds.connections_max, peers=PEER_CONNECTIONS_MAX
-        )
-        if shares.clients < bounds.connections_max:
-            log.warning("node.connections_lowered", descriptors=descriptors, clients=shares.clients)
-        return RpcLimits(
-            connections_max=shares.clients,
-            address_connections_max=max(1, shares.clients // 4),
-            websockets_max=max(1, shares.clients - shares.clients // 16),
-            refused_max=shares.refused,
-            body_bytes_max=bounds.request_bytes_max,
-        )
+    # --- tasks ---
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside everything else, as long as the node lives."""
@@ -287,8 +247,7 @@ class Host:
     async def _until_stopped(self) -> None:
         await self._stopping.wait()
         self._stage = "stopped"
-        for runner in self.runners:
-            await runner.cleanup()
+        await self.doors.answer_no_more()
         with contextlib.suppress(OperatorFault):
             await self.store_sealed(await self.enclave.seal())
         raise _Stop
@@ -309,27 +268,27 @@ class Host:
 
     async def _take_part(self) -> None:
         """Links and heads first, then everything else."""
-        parts, participation = self.parts, self.participation
+        wiring, participation = self.wiring, self.participation
         await participation.restore()
         self.spawn(participation.run())
-        self.spawn(upkeep.report_status(parts))
+        self.spawn(upkeep.report_status(wiring))
         self.spawn(upkeep.watch_clock(lambda: self.state().clock_behind_ms))
-        self.spawn(upkeep.keep_dialling(parts, self.epochs, tls.dial_context(), self._begin))
+        self.spawn(upkeep.keep_dialling(wiring, self.epochs, tls.dial_context(), self._begin))
         if self.own is None:
-            self.spawn(upkeep.be_introduced(parts, self._introduction))
+            self.spawn(upkeep.be_introduced(wiring, self._introduction))
         acquaintance = Acquaintance(
             config=self.config,
             epochs=self.epochs,
-            book=parts.book,
+            book=wiring.book,
             follow=participation.follow_door,
         )
         self.spawn(acquaintance.look_until(lambda: participation.is_fresh))
         await participation.start()
-        parts.follower.note_fresh(participation.fresh_height)
-        for work in (parts.pipeline.run(), parts.follower.run(), parts.roster.run()):
+        wiring.follower.note_fresh(participation.fresh_height)
+        for work in (wiring.pipeline.run(), wiring.follower.run(), wiring.roster.run()):
             self.spawn(work)
-        self.spawn(upkeep.keep_mark(parts, self.enclave, self.store_sealed))
-        self.spawn(upkeep.keep_snapshots(parts, self.snapshots))
+        self.spawn(upkeep.keep_mark(wiring, self.enclave, self.store_sealed))
+        self.spawn(upkeep.keep_snapshots(wiring, self.snapshots))
         self.spawn(keep_watch(self.watch, self.state))
 
     # --- kept, told, shown ---
@@ -345,7 +304,7 @@ class Host:
         self.governance = document
         if document.epoch >= self.epochs.newest.epoch:
             self.links.judge_anew()
-        self.parts.book.learn(
+        self.wiring.book.learn(
             PeerAddress(PublicKey(node.node_key), node.name, node.rpc, node.peer)
             for node in document.nodes
         )
@@ -358,7 +317,7 @@ class Host:
             alarm=self.alarm,
             governance=self.governance,
             fresh_height=self.participation.fresh_height,
-            parts=self.parts,
+            wiring=self.wiring,
             watch=self.watch,
         )
 
@@ -367,14 +326,6 @@ class Host:
         self.alarm = text
         if text:
             log.error("node.alarm", alarm=text)
-
-
-def tell_of_execution(alarm: str) -> None:
-    """That too few replicas execute, or that enough do again, is a fact of the log."""
-    if alarm:
-        log.error("node.alarm", alarm=alarm)
-    else:
-        log.info("node.alarm_over", what="a quorum of replicas executes again")
 
 
 class _Stop(Exception):

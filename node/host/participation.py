@@ -15,8 +15,8 @@ from strongroom.consensus.messages import Head
 from strongroom.consensus.types import Height
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.trust.epochs import Ask, follow_epochs
-from strongroom.node.enclave_client.calls import Freshness
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
+from strongroom.node.enclave_client.replies import Freshness
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
@@ -34,7 +34,7 @@ class Participation:
     def __init__(
         self,
         resources: Resources,
-        parts: Wiring,
+        wiring: Wiring,
         *,
         on_alarm: Callable[[str], None],
     ) -> None:
@@ -42,12 +42,12 @@ class Participation:
 
         Args:
             resources: what the node stands on.
-            parts: the participant, its driver, and what is around them.
+            wiring: the participant, its driver, and what is around them.
             on_alarm: told what is wrong; an empty text: it is over.
         """
-        self._resources, self._parts, self._on_alarm = resources, parts, on_alarm
-        self._events, self._driver = parts.events, parts.driver
-        self.participant = parts.participant
+        self._resources, self._wiring, self._on_alarm = resources, wiring, on_alarm
+        self._events, self._driver = wiring.events, wiring.driver
+        self.participant = wiring.participant
         self.fresh_height = Height(0)
         self.is_fresh = False
         """A quorum has shown the newest ledger, in this boot."""
@@ -76,7 +76,7 @@ class Participation:
     async def _fill_lane(self) -> None:
         """Batches of the own lane from the mempool, while there is a lane."""
         mempool, enclave, participant = (
-            self._parts.mempool,
+            self._wiring.mempool,
             self._resources.enclave,
             self.participant,
         )
@@ -99,7 +99,7 @@ class Participation:
     async def _freshen(self) -> Freshness:
         """Heads of a quorum, asked for again while they end below what this enclave had executed
         before (T05)."""
-        enclave, heads = self._resources.enclave, self._parts.heads
+        enclave, heads = self._resources.enclave, self._wiring.heads
         while True:
             collected = await heads.collect(await enclave.challenge(), seconds=None)
             try:
@@ -111,7 +111,7 @@ class Participation:
     async def _execute_left_over(self) -> None:
         """Recorded blocks that no quorum has anchored yet, as far as this enclave can execute
         them."""
-        pipeline = self._parts.pipeline
+        pipeline = self._wiring.pipeline
         if (await self._resources.enclave.status()).executed != pipeline.reached:
             pipeline.fall_behind(
                 pipeline.reached
@@ -136,7 +136,7 @@ class Participation:
         self._events.put(EpochsKnown())
 
     def feed_heads(self, heads: list[Head]) -> None:
-        """What heads prove is processed like any certificate that a member sends (R2)."""
+        """What heads prove is processed like any certificate that a validator sends (R2)."""
         for head in heads:
             for certificate in (head.body.certificate, head.body.notarized):
                 if certificate is not None:

@@ -13,7 +13,7 @@ from enum import IntEnum, auto
 from strongroom.consensus.types import Height
 
 RANK_SECONDS = 5.0
-"""The member of index r begins this long times r after the change is due: no two change at a
+"""The validator of index r begins this long times r after the change is due: no two change at a
 time."""
 TRY_AGAIN_SECONDS = 20.0
 """After a change that came to nothing; twice as long after each further one."""
@@ -71,7 +71,7 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TookOver:
-    """The successor is the member now; its sealed state."""
+    """The successor speaks for this node now; its sealed state."""
 
     sealed: bytes
 

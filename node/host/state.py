@@ -19,11 +19,11 @@ def read_state(
     alarm: str,
     governance: Document | None,
     fresh_height: Height,
-    parts: Wiring,
+    wiring: Wiring,
     watch: ExecutionWatch,
 ) -> NodeState:
     """What this node is now."""
-    participant, pipeline = parts.participant, parts.pipeline
+    participant, pipeline = wiring.participant, wiring.pipeline
     run, replica = participant.run, participant.replica
     return NodeState(
         stage=stage,
@@ -43,8 +43,8 @@ def read_state(
         strikes=replica.strikes,
         clock_behind_ms=replica.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000)),
         statuses=dict(participant.status),
-        linked=frozenset(parts.links.links),
-        faults=dict(parts.inbox.faults),
+        linked=frozenset(wiring.links.links),
+        faults=dict(wiring.inbox.faults),
         executing=watch.names,
         execution_alarm=watch.alarm,
         governance=governance,

@@ -30,33 +30,33 @@ RECONCILE_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
 
 
-async def report_status(parts: Wiring) -> None:
-    """Say where this node stands: the liveness signal of R11, to members and to whoever only
+async def report_status(wiring: Wiring) -> None:
+    """Say where this node stands: the liveness signal of R11, to validators and to whoever only
     follows."""
     while True:
-        parts.links.broadcast(encode_message(await parts.status()))
+        wiring.links.broadcast(encode_message(await wiring.status()))
         await asyncio.sleep(STATUS_SECONDS)
 
 
 async def keep_dialling(
-    parts: Wiring,
+    wiring: Wiring,
     epochs: EpochChain,
     context: ssl.SSLContext,
     begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
 ) -> None:
     """Whom to dial follows from configuration, ledger and epoch, looked at anew each second."""
-    dialling = Dialling(parts.links, context, begin)
+    dialling = Dialling(wiring.links, context, begin)
     while True:
-        members = parts.participant.run.description.validators + epochs.newest.validators
+        validators = wiring.participant.run.description.validators + epochs.newest.validators
         dialling.reconcile(
-            parts.book.wanted(frozenset(validator.node_key for validator in members))
+            wiring.book.wanted(frozenset(validator.node_key for validator in validators))
         )
         await asyncio.sleep(RECONCILE_SECONDS)
 
 
-async def be_introduced(parts: Wiring, introduction: Introduction) -> None:
+async def be_introduced(wiring: Wiring, introduction: Introduction) -> None:
     """Nobody answers a node that the ledger does not know: be admitted first."""
-    while not parts.links.links:
+    while not wiring.links.links:
         await introduction.introduce()
         await asyncio.sleep(RECONCILE_SECONDS)
 
@@ -76,22 +76,22 @@ async def watch_clock(behind_ms: Callable[[], int]) -> None:
 
 
 async def keep_mark(
-    parts: Wiring, enclave: EnclaveClient, store_sealed: Callable[[bytes], Awaitable[None]]
+    wiring: Wiring, enclave: EnclaveClient, store_sealed: Callable[[bytes], Awaitable[None]]
 ) -> None:
     """Seal the newest executed height: a disk older than that is noticed (T05)."""
     sealed_at = -1
     while True:
         await asyncio.sleep(SEAL_SECONDS)
-        if parts.pipeline.reached != sealed_at:
-            sealed_at = parts.pipeline.reached
+        if wiring.pipeline.reached != sealed_at:
+            sealed_at = wiring.pipeline.reached
             await store_sealed(await enclave.seal())
 
 
-async def keep_snapshots(parts: Wiring, snapshots: Snapshots) -> None:
+async def keep_snapshots(wiring: Wiring, snapshots: Snapshots) -> None:
     """Store what the enclave has sealed of its snapshots beside executing."""
     taken_at = -1
     while True:
         await asyncio.sleep(SNAPSHOT_SECONDS)
-        if parts.pipeline.reached != taken_at:
-            taken_at = parts.pipeline.reached
-            await snapshots.take()
+        if wiring.pipeline.reached != taken_at:
+            taken_at = wiring.pipeline.reached
+            await snapshots.collect()

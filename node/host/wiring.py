@@ -44,7 +44,7 @@ from strongroom.node.network.links import Links
 from strongroom.node.network.peers import PeerBook
 from strongroom.node.ordering.driver import Driver, Hands
 from strongroom.node.ordering.effects import LinkDown, LinkUp, Recorded
-from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.event_queue import EventQueue
 from strongroom.node.ordering.inbox import Inbox
 from strongroom.node.ordering.participant import Participant
 from strongroom.node.ordering.start import ReplicaStart
@@ -76,99 +76,126 @@ class Wiring:
     """The parts of one node that outlast an epoch."""
 
     def __init__(self, resources: Resources, start: ReplicaStart, hooks: Hooks) -> None:
-        self._hooks = hooks
-        config, genesis = resources.config, resources.genesis
-        enclave, store = resources.enclave, resources.store
-        self._enclave, self.events, self.batches = enclave, EventQueue(), BatchPool()
-        self.participant = Participant(
+        self._hooks, self._resources = hooks, resources
+        self.events, self.batches = EventQueue(), BatchPool()
+        self.participant = self._make_participant(start)
+        self.links = self._make_links()
+        self.book = PeerBook(resources.node_key)
+        self.book.configure(resources.config.peers, partial(_key_in, resources.genesis))
+        self.heads = self._make_heads()
+        self.answers = Waiters(partial(place_of, resources.store))
+        self.door = Door(resources.config.door)
+        self.mempool = self._make_mempool()
+        self.pipeline = self._make_pipeline()
+        self.follower = self._make_follower()
+        self.keys = self._make_keys()
+        self.snapshots = SnapshotServer(resources.snapshots, resources.store)
+        self.serving = Serving(store=resources.store, links=self.links)
+        self.roster = DutyRoster(self._duty_context())
+        self.inbox = self._make_inbox()
+        self.driver = Driver(self.participant, self.events, self._hands())
+        self.links.turn_to(start.description)
+
+    # --- each part, of those before it ---
+
+    def _make_participant(self, start: ReplicaStart) -> Participant:
+        resources = self._resources
+        return Participant(
             node_key=resources.node_key,
-            past=StoredPast(store, resources.history),
+            past=StoredPast(resources.store, resources.history),
             epochs=resources.epochs,
             start=start,
             pool=self.batches,
             verify=verify,
             settings=SETTINGS,
-            log_bytes_max=config.limits.wal_bytes_max,
+            log_bytes_max=resources.config.limits.wal_bytes_max,
         )
+
+    def _make_links(self) -> Links:
         handshake = Handshake(
-            chain=genesis.chain,
-            node_key=resources.node_key,
-            tls_key=resources.tls_key,
-            enclave=enclave,
+            chain=self._resources.genesis.chain,
+            node_key=self._resources.node_key,
+            tls_key=self._resources.tls_key,
+            enclave=self._resources.enclave,
             wall_ms=lambda: time.time_ns() // 1_000_000,
         )
-        self.links = Links(
+        return Links(
             handshake=handshake,
             on_message=self._receive,
             on_link=self._greet,
             on_lost=lambda peer: self.events.put(LinkDown(peer)),
         )
-        self.book = PeerBook(resources.node_key)
-        self.book.configure(config.peers, lambda name: _key_in(genesis, name))
-        self.heads = Heads(
-            epochs=resources.epochs,
-            own=resources.node_key,
-            enclave=enclave,
+
+    def _make_heads(self) -> Heads:
+        return Heads(
+            epochs=self._resources.epochs,
+            own=self._resources.node_key,
+            enclave=self._resources.enclave,
             links=self.links,
             body=self.participant.head_body,
         )
-        self.answers = Waiters(partial(place_of, store))
-        self.door = Door(config.door)
-        self.mempool = Mempool(
+
+    def _make_mempool(self) -> Mempool:
+        return Mempool(
             self.answers,
-            config.limits,
+            self._resources.config.limits,
             envelope_bytes_max=ENVELOPE_BYTES_MAX,
             weights=self.door.weights,
             on_refused=self.door.penalise,
         )
-        self.pipeline = Pipeline(
-            store=store,
-            enclave=enclave,
-            history=resources.history,
+
+    def _make_pipeline(self) -> Pipeline:
+        return Pipeline(
+            store=self._resources.store,
+            enclave=self._resources.enclave,
+            history=self._resources.history,
             batches=self.batches,
             answers=self.answers,
             mempool=self.mempool,
-            reached=resources.applied,
+            reached=self._resources.applied,
             on_final=lambda record: self.events.put(Recorded(record)),
             on_executed=self.events.put,
             on_public=self._nudge,
         )
-        self.seeker = SnapshotSeeker(resources.snapshots, store, self.links, resources.history)
-        self.follower = Follower(
-            store=store,
+
+    def _make_follower(self) -> Follower:
+        resources = self._resources
+        return Follower(
+            store=resources.store,
             history=resources.history,
-            enclave=enclave,
+            enclave=resources.enclave,
             links=self.links,
             pipeline=self.pipeline,
-            seeker=self.seeker,
+            seeker=SnapshotSeeker(
+                resources.snapshots, resources.store, self.links, resources.history
+            ),
             on_fault=self._count_fault,
         )
-        self.keys = KeysExchange(
-            enclave=enclave,
+
+    def _make_keys(self) -> KeysExchange:
+        return KeysExchange(
+            enclave=self._resources.enclave,
             links=self.links,
-            spawn=hooks.spawn,
-            store_sealed=hooks.store_sealed,
-            introduce=hooks.introduce,
+            spawn=self._hooks.spawn,
+            store_sealed=self._hooks.store_sealed,
+            introduce=self._hooks.introduce,
         )
-        self.snapshots = SnapshotServer(resources.snapshots, store)
-        self.roster = DutyRoster(self._duty_context(resources))
-        self.serving = Serving(store=store, links=self.links)
-        self.inbox = Inbox(
+
+    def _make_inbox(self) -> Inbox:
+        return Inbox(
             events=self.events,
             participant=self.participant,
             links=self.links,
             heads=self.heads,
             serving=self.serving,
-            spawn_head_answer=lambda sender, request: hooks.spawn(
+            spawn_head_answer=lambda sender, request: self._hooks.spawn(
                 self.heads.answer_peer(request, sender)
             ),
             others=self._take,
         )
-        self.driver = self._make_driver(resources, hooks)
-        self.links.turn_to(start.description)
 
-    def _duty_context(self, resources: Resources) -> DutyContext:
-        hooks, config = self._hooks, resources.config
+    def _duty_context(self) -> DutyContext:
+        hooks, resources, config = self._hooks, self._resources, self._resources.config
         return DutyContext(
             node_key=resources.node_key,
             epochs=resources.epochs,
@@ -188,24 +215,23 @@ class Wiring:
             look_after_process=hooks.look_after_process,
         )
 
-    def _make_driver(self, resources: Resources, hooks: Hooks) -> Driver:
-        return Driver(
-            self.participant,
-            self.events,
-            Hands(
-                wal=resources.wal,
-                store=resources.store,
-                enclave=resources.enclave,
-                links=self.links,
-                pipeline=self.pipeline,
-                mempool=self.mempool,
-                on_alarm=hooks.on_alarm,
-                on_evidence=self.roster.accuse,
-                on_fault=self.inbox.note_fault,
-                on_epochs=self.heads.recount,
-                on_epoch=self._begin_epoch,
-            ),
+    def _hands(self) -> Hands:
+        hooks, resources = self._hooks, self._resources
+        return Hands(
+            wal=resources.wal,
+            store=resources.store,
+            enclave=resources.enclave,
+            links=self.links,
+            pipeline=self.pipeline,
+            mempool=self.mempool,
+            on_alarm=hooks.on_alarm,
+            on_evidence=self.roster.accuse,
+            on_fault=self.inbox.note_fault,
+            on_epochs=self.heads.recount,
+            on_epoch=self._begin_epoch,
         )
+
+    # --- what happens between them ---
 
     def _receive(self, sender: PublicKey, data: bytes) -> None:
         self.inbox.receive(sender, data)
@@ -233,7 +259,7 @@ class Wiring:
     async def status(self) -> Status:
         """STATUS, signed by the node key."""
         body = self.participant.status_body()
-        return Status(body, await self._enclave.sign_status(body))
+        return Status(body, await self._resources.enclave.sign_status(body))
 
     def _take(self, sender: PublicKey, message: HostMessage) -> None:
         """What hosts say to each other beside the replicas.
@@ -243,17 +269,17 @@ class Wiring:
         """
         match message:
             case Outcomes():
-                self.follower.take(sender, message)
+                self.follower.receive(sender, message)
             case SnapshotChunk():
-                self.follower.take_chunk(sender, message)
+                self.follower.receive_chunk(sender, message)
             case SnapshotRequest():
                 chunk = self.snapshots.answer(sender, message, time.monotonic())
                 if chunk is not None:
                     self.links.send_to(sender, encode_message(chunk))
             case Submit():
-                self.roster.take(sender, message)
+                self.roster.receive(sender, message)
             case KeysRequest() | KeysChallenge() | KeysProof() | Keys():
-                self.keys.take(sender, message)
+                self.keys.receive(sender, message)
             case _:
                 raise PeerFault(f"{type(message).__name__}: not served here")
 

@@ -16,8 +16,9 @@ from strongroom.node.ledger.block_record import StoredBlock, header_and_certific
 from strongroom.node.ledger.store import BlockStore
 
 APPLY_BLOCKS_MAX = 128
+"""Heights whose recorded outcomes an enclave is given at once, in one APPLY."""
 APPLY_BYTES_MAX = 16 * 1024 * 1024
-"""Of recorded outcomes that an enclave is given at once."""
+"""Of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

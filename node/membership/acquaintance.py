@@ -17,6 +17,7 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.types import KEY_SIZE, PublicKey
 from strongroom.node import tls
 from strongroom.node.config import NodeConfig
+from strongroom.node.membership.joining import ASK_SECONDS
 from strongroom.node.network.peers import PeerAddress, PeerBook
 from strongroom.node.rpc import probe
 
@@ -24,7 +25,6 @@ ALONE_SECONDS = 2.0
 """So long links have time to come up by themselves."""
 LOOK_SECONDS = 2.0
 """Between two doors."""
-ASK_SECONDS = 3.0
 
 log = structlog.get_logger()
 
@@ -79,11 +79,11 @@ class Acquaintance:
 
     def _members_in(self, shown: Any) -> list[PeerAddress]:
         """What a door says of validators of the newest epoch; what cannot be read is nobody."""
-        members = {validator.node_key for validator in self._epochs.newest.validators}
+        keys = {validator.node_key for validator in self._epochs.newest.validators}
         places = []
         for one in shown if type(shown) is list else ():
             place = _place(one)
-            if place is not None and place.node_key in members:
+            if place is not None and place.node_key in keys:
                 places.append(place)
         return places
 

@@ -30,8 +30,9 @@ from strongroom.consensus.types import Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.public import evidence_envelope
+from strongroom.enclave.member.stage import Need
 from strongroom.enclave.primitives import verify
-from strongroom.node.enclave_client.calls import EnclaveClient, Need
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal, Superseded
 from strongroom.node.execution.pipeline import PUBLIC_PREFIX, Pipeline
 from strongroom.node.faults import RpcFault
@@ -41,7 +42,7 @@ from strongroom.node.membership.key_exchange import KeysExchange
 from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.network.links import Links
-from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.event_queue import EventQueue
 from strongroom.node.ordering.participant import Participant
 
 DUTIES_SECONDS = 1.0
@@ -89,8 +90,8 @@ class DutyContext:
 class DutyRoster:
     """The loop of one node's duties."""
 
-    def __init__(self, office: DutyContext) -> None:
-        self._office = office
+    def __init__(self, context: DutyContext) -> None:
+        self._context = context
         self._nudged = asyncio.Event()
         self._said: dict[str, float] = {}
         self._accused: set[tuple[int, int]] = set()
@@ -122,51 +123,51 @@ class DutyRoster:
                 log.info("duties.refused", reason=str(refusal))
 
     async def _look(self) -> None:
-        office = self._office
+        context = self._context
         wall_ms = time.time_ns() // 1_000_000
-        duties = await office.enclave.duties(wall_ms)
+        duties = await context.enclave.duties(wall_ms)
         if duties.sealed:
-            await office.store_sealed(duties.sealed)
+            await context.store_sealed(duties.sealed)
         for envelope in duties.envelopes:
             self.submit(envelope)
         if 0 < duties.deadline_ms <= wall_ms:
-            office.events.put(Work())  # the chain has a reason to move (PROTOCOL §7)
+            context.events.put(Work())  # the chain has a reason to move (PROTOCOL §7)
         await self._document()
         await self._meet(duties.need)
-        if office.participant.needs_refresh and self._is_time("refresh"):
-            self.submit(await office.enclave.refresh())
+        if context.participant.needs_refresh and self._is_time("refresh"):
+            self.submit(await context.enclave.refresh())
 
     async def _document(self) -> None:
         """Read the public state anew after something was executed."""
-        office = self._office
-        if self._documented != office.pipeline.reached:
-            self._documented = office.pipeline.reached
-            office.on_document(Document.read(await office.enclave.governance()))
+        context = self._context
+        if self._documented != context.pipeline.reached:
+            self._documented = context.pipeline.reached
+            context.on_document(Document.read(await context.enclave.governance()))
 
     async def _meet(self, need: Need) -> None:
-        office = self._office
-        office.keys.look(self._linked_members(), needed=need is Need.KEYS)
+        context = self._context
+        context.keys.look(self._linked_validators(), needed=need is Need.KEYS)
         match need:
             case Need.ATTEST:
                 await self._attest()
             case Need.SUCCESSOR | Need.NOTHING:
-                office.look_after_process(need is Need.SUCCESSOR)
+                context.look_after_process(need is Need.SUCCESSOR)
             case Need.SUPERSEDED:
                 raise OperatorFault(SUPERSEDED)
             case Need.KEYS:
                 pass
 
-    def _linked_members(self) -> tuple[PublicKey, ...]:
-        members = {validator.node_key for validator in self._office.epochs.newest.validators}
-        return tuple(sorted(key for key in self._office.links.links if key in members))
+    def _linked_validators(self) -> tuple[PublicKey, ...]:
+        keys = {validator.node_key for validator in self._context.epochs.newest.validators}
+        return tuple(sorted(key for key in self._context.links.links if key in keys))
 
     async def _attest(self) -> None:
         """Show evidence over a block that every replica has executed lately (T20)."""
-        office = self._office
-        height = office.pipeline.reached
+        context = self._context
+        height = context.pipeline.reached
         if height > 0 and self._is_time("attest"):
-            block = header_at(office.store, height).digest
-            self.submit(await office.enclave.attest(height, block, office.rpc, office.peer))
+            block = header_at(context.store, height).digest
+            self.submit(await context.enclave.attest(height, block, context.rpc, context.peer))
 
     def _is_time(self, what: str) -> bool:
         now = asyncio.get_running_loop().time()
@@ -178,18 +179,18 @@ class DutyRoster:
     # --- submitting ---
 
     def submit(self, envelope: bytes) -> None:
-        """Into the own lane, else to every linked member: each puts it into its own, and doubles
+        """Into the own lane, else to every linked validator: each puts it into its own, and doubles
         change nothing."""
-        office = self._office
-        if office.participant.has_lane:
+        context = self._context
+        if context.participant.has_lane:
             with contextlib.suppress(RpcFault):
-                office.mempool.submit([envelope], wait=False)
+                context.mempool.submit([envelope], wait=False)
             return
         message = encode_message(Submit(envelope))
-        for index in office.links.linked_members():
-            office.links.send(index, message)
+        for index in context.links.linked_validators():
+            context.links.send(index, message)
 
-    def take(self, sender: PublicKey, message: Submit) -> None:
+    def receive(self, sender: PublicKey, message: Submit) -> None:
         """A node without a lane hands a public transaction in.
 
         Raises:
@@ -198,7 +199,7 @@ class DutyRoster:
         if not message.envelope.startswith(PUBLIC_PREFIX):
             raise PeerFault("submit: not a public transaction")
         self._submits[sender] += 1
-        if self._office.participant.has_lane and self._submits[sender] <= SUBMITS_MAX:
+        if self._context.participant.has_lane and self._submits[sender] <= SUBMITS_MAX:
             self.submit(message.envelope)
 
     # --- evidence (R15) ---
@@ -209,7 +210,7 @@ class DutyRoster:
         if proof is None:
             return
         try:
-            offender = check(proof, self._office.epochs.anchor.chain, description, verify)
+            offender = check(proof, self._context.epochs.anchor.chain, description, verify)
         except PeerFault as fault:
             log.warning("evidence.unproven", reason=str(fault))
             return
@@ -223,8 +224,8 @@ class DutyRoster:
         if isinstance(found, Equivocation):
             return VoteEvidence(found.first, found.second)
         first, second = (
-            self._office.batches.get(found.first),
-            self._office.batches.get(found.second),
+            self._context.batches.get(found.first),
+            self._context.batches.get(found.second),
         )
         if first is None or second is None:
             return None

@@ -39,6 +39,7 @@ from strongroom.node.rpc import probe
 INTRODUCE_SECONDS = 5.0
 """Between two introductions: the first one may be on its way into a block."""
 ASK_SECONDS = 3.0
+"""What another node's front door has for one answer."""
 
 log = structlog.get_logger()
 

@@ -25,7 +25,7 @@ class Look:
     """Once a second."""
 
     linked: tuple[PublicKey, ...]
-    """Members that have a link, in some order that stays."""
+    """Validators that have a link, in some order that stays."""
     needed: bool
     """The enclave lacks a secret that a peer may have."""
 

@@ -49,10 +49,10 @@ class KeysExchange:
         self._asking, self._giving = asking.KeyAsking(), giving.KeyGiving()
 
     def look(self, linked: tuple[PublicKey, ...], *, needed: bool) -> None:
-        """Once a second: ask the next member, if the enclave lacks what one may have."""
+        """Once a second: ask the next validator, if the enclave lacks what one may have."""
         self._ask_on(asking.Look(linked, needed))
 
-    def take(self, sender: PublicKey, message: KeysMessage) -> None:
+    def receive(self, sender: PublicKey, message: KeysMessage) -> None:
         """A message of either side.
 
         Raises:

@@ -20,8 +20,9 @@ from strongroom.consensus.types import ChainId, PublicKey
 from strongroom.enclave.primitives import random_bytes, verify
 from strongroom.node import tls
 from strongroom.node.config import Address
-from strongroom.node.enclave_client.calls import CheckedPeer, EnclaveClient
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
+from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.framing import FrameProtocol
 
 HANDSHAKE_SECONDS = 10.0
@@ -161,5 +162,5 @@ class Handshake:
             raise
         if peer.node_key == self.node_key:
             raise PeerFault("evidence of this node itself")
-        log.info("attestation.accepted", peer=peer.name, verdict=peer.words)
+        log.info("attestation.accepted", peer=peer.name, verdict=peer.summary)
         return peer

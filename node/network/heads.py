@@ -1,8 +1,8 @@
-"""Heads over a nonce: asking all members what they know to be newest, and answering them (PROTOCOL
-§3, §6; T05, T15).
+"""Heads over a nonce: asking all validators what they know to be newest, and answering them
+(PROTOCOL §3, §6; T05, T15).
 
 Answerable right after replay, by a node that is not yet fresh itself: four nodes that start
-together are each other's heads. Members are those of the newest epoch that is known; a head of a
+together are each other's heads. Validators are those of the newest epoch that is known; a head of a
 later one is a reason to ask how it was opened.
 """
 
@@ -104,19 +104,19 @@ class Heads:
         self._count(collection)
 
     def recount(self) -> None:
-        """Another epoch is known: others are members, and may be enough already."""
+        """Another epoch is known: others are validators, and may be enough already."""
         for collection in self._collections.values():
             self._count(collection)
 
     def _count(self, collection: _Collection) -> None:
-        if len(self._of_members(collection)) >= self._epochs.newest.quorum.size:
+        if len(self._of_validators(collection)) >= self._epochs.newest.quorum.size:
             collection.enough.set()
         else:
             collection.enough.clear()
 
-    def _of_members(self, collection: _Collection) -> list[Head]:
-        members = (validator.node_key for validator in self._epochs.newest.validators)
-        return [collection.heads[key] for key in members if key in collection.heads]
+    def _of_validators(self, collection: _Collection) -> list[Head]:
+        keys = (validator.node_key for validator in self._epochs.newest.validators)
+        return [collection.heads[key] for key in keys if key in collection.heads]
 
     def _check(self, body: HeadBody) -> None:
         header, certificate, notarized = body.header, body.certificate, body.notarized
@@ -151,7 +151,7 @@ class Heads:
         return True
 
     async def collect(self, nonce: bytes, *, seconds: float | None) -> list[Head]:
-        """Ask all members, asking again while too few answer; returns when q have, or after
+        """Ask all validators, asking again while too few answer; returns when q have, or after
         `seconds` with what came.
 
         Raises:
@@ -172,7 +172,7 @@ class Heads:
                     await self._ask_until(collection, encode_message(HeadRequest(nonce)))
             except TimeoutError:
                 pass
-            return self._of_members(collection)
+            return self._of_validators(collection)
         finally:
             del self._collections[nonce]
 

@@ -18,7 +18,7 @@ from strongroom.consensus.errors import StrongroomError
 from strongroom.consensus.types import PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.config import Address
-from strongroom.node.enclave_client.calls import CheckedPeer
+from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.machine.listening import Bounds, Guest, Listener
 from strongroom.node.network.handshake import HANDSHAKE_SECONDS, Handshake, Wire
@@ -30,7 +30,7 @@ SILENT_MAX = 64
 ADDRESS_MAX = 64
 """Connections of one address that is not this machine's own."""
 LINKS_MAX = 512
-"""Twice the largest validator set: members, and nodes that join, left, or were removed and still
+"""Twice the largest validator set: validators, and nodes that join, left, or were removed and still
 ask."""
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 """A peer that reads so slowly loses messages; the protocol asks again."""
@@ -96,8 +96,8 @@ class Links:
     # --- the epoch's indexes ---
 
     def turn_to(self, description: EpochDescription) -> None:
-        """From now on an index means a member of this epoch. No link is closed: whoever fell out is
-        still served."""
+        """From now on an index means a validator of this epoch. No link is closed: whoever fell out
+        is still served."""
         self._keys = tuple(validator.node_key for validator in description.validators)
         self._indexes = {key: SignerIndex(index) for index, key in enumerate(self._keys)}
 
@@ -105,14 +105,14 @@ class Links:
         """A node's index in the epoch; None if it is no member."""
         return self._indexes.get(peer)
 
-    def linked_members(self) -> Iterator[SignerIndex]:
-        """Members of the epoch that are linked."""
+    def linked_validators(self) -> Iterator[SignerIndex]:
+        """Validators of the epoch that are linked."""
         return (self._indexes[key] for key in list(self.links) if key in self._indexes)
 
     # --- sending ---
 
     def send(self, to: SignerIndex, message: bytes) -> None:
-        """Send to one member, if linked."""
+        """Send to one validator, if linked."""
         link = self.links.get(self._keys[to])
         if link is not None:
             link.send(message)
@@ -124,7 +124,7 @@ class Links:
             link.send(message)
 
     def broadcast(self, message: bytes) -> None:
-        """Send to every linked node: members, and those that only follow."""
+        """Send to every linked node: validators, and those that only follow."""
         for link in self.links.values():
             link.send(message)
 
@@ -268,7 +268,7 @@ class Links:
         key, link = peer.node_key, Link(peer, wire.frames, clock())
         view = self.views.setdefault(key, PeerView())
         view.verdict, view.evidence_digest, view.checked = (
-            peer.words,
+            peer.summary,
             peer.evidence_digest,
             view.checked + 1,
         )

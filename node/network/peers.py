@@ -82,11 +82,11 @@ class PeerBook:
             if address is not None:
                 self.addresses[place.node_key] = address
 
-    def wanted(self, members: frozenset[PublicKey]) -> dict[PublicKey, Address]:
-        """Whom to dial: between members the smaller key dials; whoever is no member dials all of
-        them."""
-        reachable = {key: address for key, address in self.addresses.items() if key in members}
-        if self.own not in members:
+    def wanted(self, validators: frozenset[PublicKey]) -> dict[PublicKey, Address]:
+        """Whom to dial: between validators the smaller key dials; whoever is no validator dials all
+        of them."""
+        reachable = {key: address for key, address in self.addresses.items() if key in validators}
+        if self.own not in validators:
             return reachable
         return {key: address for key, address in reachable.items() if key > self.own}
 

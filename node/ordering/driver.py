@@ -49,7 +49,7 @@ from strongroom.node.ordering.effects import (
     Tell,
     ViewChanged,
 )
-from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.event_queue import EventQueue
 from strongroom.node.ordering.participant import Participant
 
 TURN_EVENTS_MAX = 256
@@ -152,7 +152,7 @@ class Driver:
         if following != self._following:
             self._following = following
             events.append(Following(following))
-        events += self._events.take(TURN_EVENTS_MAX)
+        events += self._events.pop(TURN_EVENTS_MAX)
         await self.carry_out(self.participant.step(events, now()))
         if self.participant.has_lane:
             self.lane_open.set()

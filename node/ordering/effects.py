@@ -64,7 +64,7 @@ business."""
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A decoded message from a node's authenticated link, member or not, of whatever epoch."""
+    """A decoded message from a node's authenticated link, validator or not, of whatever epoch."""
 
     sender: PublicKey
     message: OrderingMessage
@@ -243,7 +243,7 @@ class ShowEpochs:
 
 @dataclass(frozen=True, slots=True)
 class EpochBegins:
-    """From now on indexes mean members of this epoch."""
+    """From now on indexes mean validators of this epoch."""
 
     description: EpochDescription
 
@@ -263,7 +263,7 @@ class ViewChanged:
 
 @dataclass(frozen=True, slots=True)
 class Accuse:
-    """Proof that a member of this epoch lied (R15)."""
+    """Proof that a validator of this epoch lied (R15)."""
 
     description: EpochDescription
     evidence: VoteEvidence | LaneFork

@@ -1,7 +1,7 @@
 """One epoch of one node: its replica, what follows from each step, the data that blocks name
 (PROTOCOL §9; T34, T35).
 
-Owns the way from a replica's outputs to effects, and which batches are held. It knows members by
+Owns the way from a replica's outputs to effects, and which batches are held. It knows validators by
 index inside and by node key outside.
 """
 
@@ -79,7 +79,7 @@ class EpochRun:
         self.keys = tuple(validator.node_key for validator in start.description.validators)
         self._indexes = {key: SignerIndex(index) for index, key in enumerate(self.keys)}
         self.own = self._indexes.get(around.node_key)
-        """This node's index in the epoch; None: it is no member, and only follows."""
+        """This node's index in the epoch; None: it is no validator, and only follows."""
         self.replica = Replica(
             ReplicaConfig(
                 chain=around.epochs.anchor.chain,
@@ -139,7 +139,7 @@ class EpochRun:
         for vote in votes:
             self.step(Received(vote.signer, VoteMessage(vote)), turn, None)
         self.begun = True
-        self.take(self.replica.resume(turn.now), turn)
+        self.apply(self.replica.resume(turn.now), turn)
 
     def spoken(self, casts: Sequence[Cast], signatures: Sequence[Signature]) -> list[Effect]:
         """Durable statements, signed: they go out, and come back to the own replica before anything
@@ -165,11 +165,11 @@ class EpochRun:
     def step(self, event: Event, turn: Turn, sender: PublicKey | None) -> None:
         """Step the replica; what it answers joins the turn."""
         try:
-            self.take(self.replica.step(event, turn.now), turn)
+            self.apply(self.replica.step(event, turn.now), turn)
         except PeerFault as fault:
             turn.rest.append(Fault(sender or self.around.node_key, str(fault), counts=False))
 
-    def take(self, output: Output, turn: Turn) -> None:
+    def apply(self, output: Output, turn: Turn) -> None:
         """What follows from a step, in the order of the contract."""
         log = self.around.log
         turn.records += map(log.record, output.persist)
@@ -226,8 +226,8 @@ class EpochRun:
         return min(replica, tail)
 
     def _ask(self, ask: Ask) -> list[Effect]:
-        """What a replica misses is asked of the member that it names, or of whoever can be reached:
-        what is final every node has. Old blocks only when execution has caught up."""
+        """What a replica misses is asked of the validator that it names, or of whoever can be
+        reached: what is final every node has. Old blocks only when execution has caught up."""
         requests: list[Message] = []
         if ask.batches:
             self.around.pool.want(ask.batches)

@@ -23,7 +23,7 @@ from strongroom.consensus.types import PublicKey
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
 from strongroom.node.ordering.effects import Heard, OrderingMessage
-from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.event_queue import EventQueue
 from strongroom.node.ordering.participant import Participant
 from strongroom.node.sync.serving import Serving
 
@@ -79,8 +79,8 @@ class Inbox:
             self._links.disconnect(sender)
 
     def _is_held(self, data: bytes) -> bool:
-        """A certificate for a statement that is certified here already: most are, for each member
-        makes its own."""
+        """A certificate for a statement that is certified here already: most are, for each
+        validator makes its own."""
         statement = certified_statement(data)
         return statement is not None and self._participant.has_certified(*statement)
 

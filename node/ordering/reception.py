@@ -1,7 +1,7 @@
 """Whose message counts, and what is answered without asking a replica (PROTOCOL R0, §3, §6).
 
 Owns the newest STATUS of each node, what waits for the next epoch, and the answers about the past.
-A replica sees messages of its own epoch by members of it, and no others.
+A replica sees messages of its own epoch by validators of it, and no others.
 """
 
 from strongroom.consensus.epochs import EpochChain
@@ -56,7 +56,7 @@ class Reception:
     def pass_on(
         self, sender: PublicKey, message: OrderingMessage, run: EpochRun, turn: Turn
     ) -> None:
-        """A message of the running epoch goes to its replica, if a member says it."""
+        """A message of the running epoch goes to its replica, if a validator says it."""
         index = run.index_of(sender)
         if index is None or not run.begun:
             return
@@ -75,7 +75,7 @@ class Reception:
     def _serve(
         self, sender: PublicKey, message: OrderingMessage, run: EpochRun, turn: Turn
     ) -> None:
-        """Members or not, in whatever epoch: what is final is served, and what is proven is
+        """Validators or not, in whatever epoch: what is final is served, and what is proven is
         taken."""
         match message:
             case BatchRequest(digests):

@@ -2,25 +2,23 @@
 catch_up.py decides.
 
 Owns the way between peers, disk and enclave, and the queue of events: one answer of outcomes, one
-event per chunk that was asked for. A peer's word counts for nothing: it is decoded here against the
-block that is final here, and catch_up.py has an anchor prove it before anything is recorded (T34).
+event per chunk that was asked for. A peer's word counts for nothing: stored_chain.py decodes it
+against the block that is final here, and catch_up.py has an anchor prove it before anything is
+recorded (T34).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from hashlib import sha256
 from typing import assert_never
 
 import structlog
 
-from strongroom.consensus.errors import NotCanonical, OperatorFault, PeerFault
+from strongroom.consensus.errors import OperatorFault, PeerFault
 from strongroom.consensus.host_messages import OutcomeRequest, Outcomes, SnapshotChunk
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
-from strongroom.enclave.formats.merkle import Frontier
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import EpochUnknown, KeysNeeded, Refusal
 from strongroom.node.execution.pipeline import Pipeline
@@ -33,23 +31,20 @@ from strongroom.node.ledger.reading import (
     stored_runs,
 )
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.ledger.wishes import next_epoch, read_wish
 from strongroom.node.network.links import Links
-from strongroom.node.sync.catch_up import (
+from strongroom.node.sync.catch_up import CatchUp
+from strongroom.node.sync.catch_up_events import (
     Apply,
     Ask,
     Began,
     Blame,
-    CatchUp,
     Confirm,
     Effect,
     Event,
     Execute,
     Given,
     Halt,
-    Link,
     MoreToRead,
-    OutcomesCame,
     Record,
     Tick,
     WasApplied,
@@ -65,6 +60,7 @@ from strongroom.node.sync.snapshot_search import (
     TrySnapshot,
 )
 from strongroom.node.sync.snapshot_seeker import SnapshotSeeker
+from strongroom.node.sync.stored_chain import StoredChain
 
 TICK_SECONDS = 0.5
 """Between two looks at whether blocks, keys, links or an epoch have come."""
@@ -73,34 +69,6 @@ NOT_YET = (KeysNeeded, EpochUnknown)
 """Kinds of refusals that a key or an epoch ends; the enclave has taken over what came before."""
 
 log = structlog.get_logger()
-
-
-class StoredChain:
-    """The node's own ledger, as catch_up.py reads it."""
-
-    def __init__(self, store: BlockStore, history: HistoryTree) -> None:
-        self._store, self._history = store, history
-
-    @property
-    def newest(self) -> Height:
-        """Of all stored blocks."""
-        return Height(self._store.newest_block)
-
-    @property
-    def recorded(self) -> Height:
-        """Newest height whose outcome is recorded."""
-        return Height(self._store.newest_outcome)
-
-    def link(self, height: int) -> Link:
-        """What of a stored block decides."""
-        header, certificate = header_and_certificate(block_at(self._store, height))
-        return Link(
-            header.height, header.epoch, header.anchor, header.next_epoch, certificate is not None
-        )
-
-    def frontier(self, size: int) -> Frontier:
-        """The history over heights 0 … size−1."""
-        return self._history.frontier(size)
 
 
 class Follower:
@@ -130,7 +98,8 @@ class Follower:
         """
         self._store, self._enclave, self._links = store, enclave, links
         self._pipeline, self._seeker, self._on_fault = pipeline, seeker, on_fault
-        self._machine = CatchUp(StoredChain(store, history))
+        self._chain = StoredChain(store, history)
+        self._machine = CatchUp(self._chain)
         self._events: deque[Event] = deque()
         self._answer: tuple[PublicKey, Outcomes] | None = None
         self._wake = asyncio.Event()
@@ -138,7 +107,7 @@ class Follower:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def take(self, sender: PublicKey, message: Outcomes) -> None:
+    def receive(self, sender: PublicKey, message: Outcomes) -> None:
         """A peer's answer; whoever was not asked is not listened to."""
         if (
             self._pipeline.behind.is_set()
@@ -148,14 +117,14 @@ class Follower:
             self._answer = (sender, message)
             self._wake.set()
 
-    def take_chunk(self, sender: PublicKey, message: SnapshotChunk) -> None:
+    def receive_chunk(self, sender: PublicKey, message: SnapshotChunk) -> None:
         """A peer's chunk of a snapshot.
 
         Raises:
             PeerFault: it contradicts what the peer said before; the next one is asked.
         """
         try:
-            event = self._seeker.take(sender, message)
+            event = self._seeker.receive(sender, message)
         except PeerFault:
             self._put(ChunkRefused())
             raise
@@ -193,7 +162,7 @@ class Follower:
         late."""
         if self._answer is not None:
             (sender, message), self._answer = self._answer, None
-            return self._decoded(sender, message)
+            return self._chain.decode(sender, message)
         if _now() - self._ticked_at >= TICK_SECONDS:
             return self._tick()
         if self._events:
@@ -212,29 +181,6 @@ class Follower:
     def _tick(self) -> Tick:
         self._ticked_at = _now()
         return Tick(tuple(sorted(self._links.links)))
-
-    def _decoded(self, sender: PublicKey, message: Outcomes) -> OutcomesCame:
-        """A peer's answer, as far as it is of blocks that are final here."""
-        given: list[Given] = []
-        fault = ""
-        for height, data in enumerate(message.outcomes, message.start):
-            if not 1 <= height <= self._store.newest_block:
-                break
-            try:
-                given.append(self._read(Height(height), data))
-            except (NotCanonical, PeerFault) as error:
-                fault = f"outcome of height {height}: {error}"
-                break
-        return OutcomesCame(sender, message.start, tuple(given), fault)
-
-    def _read(self, height: Height, data: bytes) -> Given:
-        outcome, header = Outcome.decode(data), header_at(self._store, height)
-        if (outcome.height, outcome.block) != (height, header.digest):
-            raise PeerFault("it is of another block")
-        wish = read_wish(outcome.wish)
-        if wish is not None and sha256(wish[1]).digest() != wish[0].public_key_digest:
-            raise PeerFault("the public key of the epoch that it wishes is another one")
-        return Given(height, data, outcome, outcome.history_leaf.hash, next_epoch(outcome, header))
 
     # --- effects ----------------------------------------------------------------------------------
 

@@ -18,12 +18,10 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import chunk_hash, snapshot_root
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.network.pace import RANGE_BYTES_PER_SECOND, Pace
 from strongroom.node.sync.snapshots import SnapshotDamaged, Snapshots
 
 NEWEST = Height(0)
-BYTES_PER_SECOND = 64 * 1024 * 1024
-"""To one peer; who asks for more is not answered, and asks again."""
-PEERS_MAX = 1024
 FETCH_CHUNKS_MAX = 8 * 1024
 """Of a peer's snapshot: some 7 GiB; more than an enclave could hold is not stored because somebody
 says so (T34)."""
@@ -36,7 +34,7 @@ class SnapshotServer:
 
     def __init__(self, snapshots: Snapshots, store: BlockStore) -> None:
         self._snapshots, self._store = snapshots, store
-        self._next_at: dict[Hashable, float] = {}
+        self._pace = Pace()
 
     def answer(self, peer: Hashable, request: SnapshotRequest, now: float) -> SnapshotChunk | None:
         """The chunk that a peer asked for; None when there is none, or when it asks too fast.
@@ -46,7 +44,7 @@ class SnapshotServer:
             request: what for.
             now: seconds on any steady clock.
         """
-        if now < self._next_at.get(peer, 0.0):
+        if not self._pace.allows(peer, now):
             return None
         height = request.height
         if height == NEWEST:
@@ -60,9 +58,7 @@ class SnapshotServer:
             SnapshotDamaged
         ):  # or never here: the peer asks another one; a restart looks at it and says so
             return None
-        if len(self._next_at) >= PEERS_MAX:
-            self._next_at.clear()
-        self._next_at[peer] = now + len(data) / BYTES_PER_SECOND
+        self._pace.wait(peer, now + len(data) / RANGE_BYTES_PER_SECOND)
         return SnapshotChunk(height, request.chunk, count, data)
 
     def _newest(self) -> Height:

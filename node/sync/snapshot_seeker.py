@@ -44,7 +44,9 @@ class SnapshotSeeker:
         if self._fetch is not None and (request := self._fetch[1].request) is not None:
             self._links.send_to(self._fetch[0], encode_message(request))
 
-    def take(self, sender: PublicKey, message: SnapshotChunk) -> ChunkCame | SnapshotWhole | None:
+    def receive(
+        self, sender: PublicKey, message: SnapshotChunk
+    ) -> ChunkCame | SnapshotWhole | None:
         """A peer's chunk; None: it was not asked for.
 
         Raises:

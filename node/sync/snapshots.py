@@ -23,8 +23,8 @@ from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot_root
-from strongroom.node.enclave_client.calls import MadeChunks
 from strongroom.node.enclave_client.refusals import LoadRefused, Refusal
+from strongroom.node.enclave_client.replies import MadeChunks
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.files import disk_faults, make_directory, write_atomic
 from strongroom.node.ledger.store import BlockStore
@@ -161,7 +161,7 @@ class Snapshots:
         """Once the outcome of this height is recorded, that one is complete, and older ones may go;
         0: nothing new."""
 
-    async def take(self) -> None:
+    async def collect(self) -> None:
         """Store what the enclave has sealed since; to be called after blocks, and cheap when there
         is nothing.
 

@@ -51,6 +51,21 @@ def test_no_module_of_a_node_copies_a_bound_that_is_defined_below_it() -> None:
     assert copies == []
 
 
+TWO_THINGS = {
+    "TURNS_MAX": "questions that are sealed anew; nodes that are admitted anew",
+    "SURVEY_SECONDS_MAX": "a client under way; an audit, which has no client",
+}
+"""Bounds of one name and value in a node that are not of one thing."""
+
+
+def test_no_bound_within_a_node_is_defined_twice() -> None:
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, place, value in defined("node"):
+        places[name, value].append(place)
+    twice = {name: where for (name, _), where in places.items() if len(where) > 1}
+    assert twice.keys() == TWO_THINGS.keys(), twice
+
+
 def test_every_bound_is_read_somewhere() -> None:
     read: set[str] = set()
     for package in (*OUTSIDE_OF_NODE, "node"):

@@ -18,6 +18,7 @@ LISTED = subprocess.run(
 )
 PAGES = [line for line in LISTED.stdout.splitlines() if (ROOT / line).is_file()]
 READMES = [page for page in PAGES if page.endswith("README.md") and not page.startswith("tests/")]
+MAP = "docs/where.md"
 FILE = re.compile(r"`([\w/.-]+\.py|\w[\w/-]*/)`")
 DECISION = re.compile(r"^(\d+)\. \*\*", re.MULTILINE)
 
@@ -45,7 +46,7 @@ def test_prose_ends_at_the_column_and_cells_are_short(page: str) -> None:
     assert long == []
 
 
-@pytest.mark.parametrize("readme", READMES)
+@pytest.mark.parametrize("readme", [*READMES, MAP])
 def test_every_file_and_folder_that_a_table_names_exists(readme: str) -> None:
     missing = []
     for number, line in lines_of(readme):
@@ -99,7 +100,15 @@ def test_every_module_that_a_text_names_exists() -> None:
 
 
 NAME = re.compile(r"`([A-Za-z_]+(?:\.(?!py`)[a-z_]+)?)`")
-GUIDES = ["consensus/README.md", "enclave/README.md", "node/README.md"]
+GUIDES = [
+    "consensus/README.md",
+    "enclave/README.md",
+    "enclave/member/README.md",
+    "node/README.md",
+    "node/ordering/README.md",
+    "node/sync/README.md",
+    MAP,
+]
 
 
 @pytest.mark.parametrize("readme", GUIDES)

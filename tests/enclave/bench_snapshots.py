@@ -56,13 +56,13 @@ def measure(accounts: int) -> str:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     copying, tables = timed(executor._copy)
     items = sum(len(table.keys) for table in tables)
-    standing = executor._standing(Height(executor.height + BLOCKS))
+    state = executor._state_due(Height(executor.height + BLOCKS))
     box = ledger.cluster.secrets[0].snapshot_box
-    capture = Capture(standing, tables, ledger.genesis.chain, box)
+    capture = Capture(state, tables, ledger.genesis.chain, box)
     heights = range(executor.height + 1, executor.height + BLOCKS + 1)
     shares = [timed(lambda: capture.advance(Height(height)))[0] for height in heights]  # noqa: B023
     chunks = capture._kept
-    sealing = SnapshotBox(ledger.genesis.chain, standing.header, box)
+    sealing = SnapshotBox(ledger.genesis.chain, state.header, box)
 
     def read() -> StreamReader:
         reader = StreamReader()
@@ -73,7 +73,7 @@ def measure(accounts: int) -> str:
 
     reading, reader = timed(read)
     fresh, _ = ledger.fresh()
-    installing, _ = timed(lambda: fresh.load(standing, reader.tables, capture.root))
+    installing, _ = timed(lambda: fresh.load(state, reader.tables, capture.root))
     assert fresh.state_digest() == executor.state_digest()
     size = sum(map(len, chunks))
     return (

@@ -152,9 +152,9 @@ class HostileHost:
             guard._has_cast,
             member.freshness._nonce,
             id(member.freshness.point),
-            member.standing.mark,
-            member.standing.keys.wrap_keys,
-            [one.epoch for one in member.standing.keyring.all() if one.opens],
+            member.keystore.mark,
+            member.keystore.keys.wrap_keys,
+            [one.epoch for one in member.keystore.keyring.all() if one.opens],
         )
 
     @staticmethod

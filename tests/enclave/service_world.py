@@ -67,7 +67,7 @@ class Node:
 
     @property
     def key(self) -> PublicKey:
-        return self.core.learner.standing.node_key
+        return self.core.learner.keystore.node_key
 
     @property
     def governance(self) -> Governance:

@@ -75,7 +75,7 @@ class Ledger(Chain):
         return self.stored(self.executor)
 
     def stored(self, executor: Executor) -> Taken:
-        height, due, count, first, chunks = executor.snapshots.take(Height(0), 0)
+        height, due, count, first, chunks = executor.snapshots.hand_out(Height(0), 0)
         assert (height, due, first, len(chunks)) == (8, 16, 0, count)
         certified = self.blocks[16].header
         return Taken(

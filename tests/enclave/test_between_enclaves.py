@@ -59,8 +59,8 @@ def test_T20_T42_an_admitted_node_opens_a_link_with_the_keys_of_its_admission_an
         judge.member.check_link(joiner.member.link_evidence(NONCE), NONCE, world.tip.time_ms)[1]
         == "n9"
     )
-    standing = joiner.member.standing
-    standing.identity = replace(standing.identity, tls_key=Digest(b"\x07" * 32))
+    keystore = joiner.member.keystore
+    keystore.identity = replace(keystore.identity, tls_key=Digest(b"\x07" * 32))
     assert reason_of(judge, joiner.member.link_evidence(NONCE), world) == "keys-changed"
 
 
@@ -78,10 +78,10 @@ def test_T25_an_older_boot_opens_no_link_once_a_newer_one_stands_on_the_ledger()
 def test_T15_evidence_for_another_key_of_a_known_epoch_opens_no_link() -> None:
     world = World()
     one, judge = world.nodes["n1"], world.nodes["n0"]
-    standing, described = one.member.standing, world.description
+    keystore, described = one.member.keystore, world.description
     other = replace(described, public_key_digest=Digest(b"\x07" * 32))
     claims: Any = type("Epochs", (), {"newest": other})()
-    assert reason_of(judge, standing.evidence(claims, NONCE, Height(0)), world) == "keys-changed"
+    assert reason_of(judge, keystore.evidence(claims, NONCE, Height(0)), world) == "keys-changed"
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -98,8 +98,8 @@ def test_T23_keys_are_not_given_to_an_admitted_node_key_on_another_chip() -> Non
         measurement=world.cluster.measurement,
         region=REGION,
     ).sign(key_named("operator9"))
-    standing = joiner.member.standing
-    moved = replace(standing.state(), identity=replace(standing.identity, deployment=deployment))
+    keystore = joiner.member.keystore
+    moved = replace(keystore.state(), identity=replace(keystore.identity, deployment=deployment))
     copy = world.boot("n9", chip, seal_state(chip.sealing_secret(world.cluster.measurement), moved))
     giver = world.nodes["n0"]
     nonce = giver.member.keys_challenge()
@@ -111,12 +111,12 @@ def test_T23_keys_are_not_given_to_an_admitted_node_key_on_another_chip() -> Non
 def test_T2A_an_input_secret_that_derives_another_key_than_its_epochs_is_not_taken() -> None:
     world = rotated()
     late, giver = world.nodes["n3"], world.nodes["n0"]
-    giver.member.standing.keyring._secrets[Epoch(1)] = ServiceSecret.fresh().split(Epoch(1))
+    giver.member.keystore.keyring._secrets[Epoch(1)] = ServiceSecret.fresh().split(Epoch(1))
     nonce = giver.member.keys_challenge()
     evidence = late.member.keys_proof(nonce)
     with pytest.raises(PeerFault, match="another key"):
         late.member.keys_take(giver.member.keys_give(evidence, nonce, world.tip.time_ms))
-    assert not late.member.standing.keyring.opens(Epoch(1))
+    assert not late.member.keystore.keyring.opens(Epoch(1))
 
 
 def test_an_offer_is_made_anew_for_other_recipients() -> None:
@@ -150,7 +150,7 @@ def test_a_block_with_calls_of_the_epoch_before_is_executed_with_its_secret_or_n
     world.turn_epoch()
     node = world.nodes["n1"]
     before = (node.height, node.member._executor.state_digest())
-    node.member.standing.keyring.forget_input(Epoch(0))
+    node.member.keystore.keyring.forget_input(Epoch(0))
     block = world.next_block((session.seal_call(world.call("payments.open", account="food"))[1],))
     with pytest.raises(KeysNeeded):
         node.member.execute([(block.header, block.batches)], block.certificate)

@@ -55,7 +55,7 @@ def on_disk(world: World, node: Node) -> list[int]:
 
 
 def ring(node: Node):  # type: ignore[no-untyped-def]
-    return node.core.learner.standing.keyring
+    return node.core.learner.keystore.keyring
 
 
 def paid(world: World, session: ClientSession, account: str) -> list[str]:

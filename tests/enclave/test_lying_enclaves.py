@@ -152,7 +152,7 @@ def taken(payload: bytes, *, signed: bool = True) -> object:
     """What n1 makes of this payload, wrapped by n0."""
     world, asker, giver = shared(), shared().nodes["n1"].core, shared().nodes["n0"]
     claims = Claims.decode(Evidence.decode(asker.member.keys_proof(NONCE)).claims)
-    signature = giver.member.standing.sign(
+    signature = giver.member.keystore.sign(
         labels.KEY_RELEASE, _signed(claims.node_key, NONCE, payload)
     )
     plaintext = codec.encode((giver.key, signature, payload)) if signed else payload
@@ -161,7 +161,7 @@ def taken(payload: bytes, *, signed: bool = True) -> object:
 
 
 def whole_keys() -> tuple[int, int, bytes, bytes]:
-    secrets = shared().nodes["n0"].member.standing.keyring.all()[0]
+    secrets = shared().nodes["n0"].member.keystore.keyring.all()[0]
     assert secrets.input is not None
     return 0, 0, secrets.input.reveal(), secrets.ledger.reveal()
 
@@ -203,7 +203,7 @@ def test_T05_T31_whatever_members_sign_as_heads_is_counted_or_not(data: st.DataO
             for part in body
         )
         signed = labels.bound(labels.HEAD, world.chain, codec.encode(fields))
-        node = world.nodes[name].member.standing.keys.node
+        node = world.nodes[name].member.keystore.keys.node
         heads.append((fields, node.public, node.sign(signed)))
     asked(judge, Op.FRESHEN, tuple(heads), data.draw(st.just(()) | TUPLES))
     entry = (

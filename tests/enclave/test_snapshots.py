@@ -55,7 +55,7 @@ def test_a_replica_that_executed_and_one_that_applied_make_the_same_snapshot(
     ledger.follow(applied, 0, by_execution=False)
     executed, _ = ledger.fresh(ledger.keyring(2))
     ledger.follow(executed, 0, by_execution=True)
-    made = [one.snapshots.take(Height(0), 0) for one in (ledger.executor, applied, executed)]
+    made = [one.snapshots.hand_out(Height(0), 0) for one in (ledger.executor, applied, executed)]
     assert made[0] == made[1] == made[2]
     assert made[0][0] == 8
 
@@ -68,7 +68,7 @@ def test_the_order_of_items_does_not_depend_on_how_they_came() -> None:
     roots = []
     for each in (items, shuffled):
         capture = Capture(
-            standing_at(ledger), [Table("p", "m", each, each.get)], ledger.genesis.chain, box()
+            state_at(ledger), [Table("p", "m", each, each.get)], ledger.genesis.chain, box()
         )
         for height in range(1, 9):
             capture.advance(Height(height))
@@ -76,7 +76,7 @@ def test_the_order_of_items_does_not_depend_on_how_they_came() -> None:
     assert roots[0] == roots[1]
 
 
-def standing_at(ledger: Ledger, due: int = 8) -> ExecutorState:
+def state_at(ledger: Ledger, due: int = 8) -> ExecutorState:
     return ExecutorState(
         header=ledger.genesis.header, peaks=(), recent=(), sessions=(), due=Height(due)
     )
@@ -92,7 +92,7 @@ def test_the_root_is_named_by_the_outcome_one_distance_later_and_by_no_other(
     ledger.go_to(26)
     named = [outcome.height for outcome in ledger.outcomes if outcome.snapshot_root != NO_DIGEST]
     assert named == [16, 24]
-    _, _, count, _, chunks = ledger.executor.snapshots.take(Height(0), 0)
+    _, _, count, _, chunks = ledger.executor.snapshots.hand_out(Height(0), 0)
     assert len(chunks) == count
     assert snapshot_root(list(map(chunk_hash, chunks))) == ledger.outcomes[23].snapshot_root
     assert ledger.outcomes[23].history_leaf.snapshot_root == ledger.outcomes[23].snapshot_root
@@ -118,7 +118,7 @@ def test_no_block_pays_for_more_than_its_share() -> None:
     ledger = Ledger()
     items = {number: b"x" * 600 for number in range(20_000)}
     capture = Capture(
-        standing_at(ledger, due=400),
+        state_at(ledger, due=400),
         [Table("p", "m", items, items.get)],
         ledger.genesis.chain,
         box(),
@@ -148,12 +148,12 @@ def test_a_new_distance_never_begins_a_snapshot_beside_another(ledger: Ledger) -
 
 def test_what_the_host_has_stored_is_dropped_and_the_rest_is_given_again(ledger: Ledger) -> None:
     ledger.go_to(16)
-    taken = ledger.executor.snapshots.take(Height(0), 0)
-    assert ledger.executor.snapshots.take(Height(0), 0) == taken
-    assert ledger.executor.snapshots.take(Height(3), 9) == taken, (
+    taken = ledger.executor.snapshots.hand_out(Height(0), 0)
+    assert ledger.executor.snapshots.hand_out(Height(0), 0) == taken
+    assert ledger.executor.snapshots.hand_out(Height(3), 9) == taken, (
         "another height's chunks were stored, not these"
     )
-    assert ledger.executor.snapshots.take(Height(8), taken[2]) == (0, 0, 0, 0, ())
+    assert ledger.executor.snapshots.hand_out(Height(8), taken[2]) == (0, 0, 0, 0, ())
 
 
 # --- loading --------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_a_replica_that_loaded_comes_to_the_same_outcomes_and_to_the_same_snapsh
     assert executor.height == 8
     ledger.follow(executor, 8, by_execution=by_execution)
     made, again = (
-        one.snapshots.take(Height(8), taken.count) for one in (ledger.executor, executor)
+        one.snapshots.hand_out(Height(8), taken.count) for one in (ledger.executor, executor)
     )
     assert made == again
     assert made[0] == 16
@@ -369,16 +369,16 @@ def test_swapped_missing_and_surplus_chunks_are_refused(
 def test_a_chunk_of_another_height_or_another_chain_is_refused() -> None:
     """T40"""
     ledger, taken = large()
-    ledger.executor.snapshots.take(Height(8), taken.count)
+    ledger.executor.snapshots.hand_out(Height(8), taken.count)
     ledger.go_to(24)
-    height, _, count, _, chunks = ledger.executor.snapshots.take(Height(8), taken.count)
+    height, _, count, _, chunks = ledger.executor.snapshots.hand_out(Height(8), taken.count)
     assert (height, count) == (16, taken.count)
     elsewhere = Ledger.__new__(Ledger)
     Chain.__init__(
         elsewhere, make_cluster_genesis(4, programs=("probe",), limits={"snapshot_blocks": BLOCKS})
     )
     elsewhere.go_idle(16)
-    foreign = elsewhere.executor.snapshots.take(Height(0), 0)[4][0]
+    foreign = elsewhere.executor.snapshots.hand_out(Height(0), 0)[4][0]
     for chunk in (chunks[0], foreign):
         _, loader = ledger.fresh()
         with pytest.raises(LoadRefused, match="box does not open"):

@@ -48,7 +48,7 @@ def test_a_rotation_gives_every_member_the_same_new_secret_and_new_vote_keys() -
     assert not {one.vote_key for one in world.description.validators} & {
         one.vote_key for one in before.validators
     }
-    keys = {node.member.standing.keyring.of(Epoch(1)).public_key for node in world.nodes.values()}
+    keys = {node.member.keystore.keyring.of(Epoch(1)).public_key for node in world.nodes.values()}
     assert keys == {world.public_key()}
     world.commit()
     assert {node.height for node in world.nodes.values()} == {world.tip.height}
@@ -84,7 +84,7 @@ def test_a_rotation_after_a_compromise_has_no_grace() -> None:
 
 def test_P10_T13_after_the_grace_no_enclave_holds_what_opens_the_past() -> None:
     world = rotated()
-    opened = world.nodes["n0"].member.standing.keyring
+    opened = world.nodes["n0"].member.keystore.keyring
     assert opened.opens(Epoch(0))
     world.commit(after_ms=61_000)
     world.commit()
@@ -119,11 +119,11 @@ def test_T13_a_restart_from_an_old_disk_forgets_what_the_ledger_has_outlived() -
     world.commit()
     world.commit()
     again = world.boot("n3", node.chip, old)
-    assert again.core.learner.standing.keyring.opens(Epoch(0))
+    assert again.core.learner.keystore.keyring.opens(Epoch(0))
     world.nodes["n3"] = again
     world.catch_up(again)
     world.freshen(again)
-    assert not again.core.learner.standing.keyring.opens(Epoch(0))
+    assert not again.core.learner.keystore.keyring.opens(Epoch(0))
 
 
 def test_T33_the_vote_key_of_an_ended_epoch_signs_nothing_more() -> None:
@@ -154,9 +154,9 @@ def test_a_dead_contributor_delays_the_next_epoch_by_two_seconds_a_rank() -> Non
     assert world.epoch == 1
     late = world.nodes[name]
     assert late.member.duties(world.wall_ms)[3] == Need.KEYS
-    assert not late.member.standing.keyring.opens(Epoch(1))
+    assert not late.member.keystore.keyring.opens(Epoch(1))
     _keys(world, asker=late, giver=next(node for node in world.nodes.values() if node.name != name))
-    assert late.member.standing.keyring.opens(Epoch(1))
+    assert late.member.keystore.keyring.opens(Epoch(1))
 
 
 def test_T2A_a_member_that_was_wrapped_another_secret_is_not_ready_and_asks_a_peer() -> None:
@@ -181,9 +181,9 @@ def test_T2A_a_member_that_was_wrapped_another_secret_is_not_ready_and_asks_a_pe
         "it was not ready: it keeps its last vote key"
     )
     assert victim.member.duties(world.wall_ms)[3] == Need.KEYS
-    assert not victim.member.standing.keyring.opens(Epoch(1))
+    assert not victim.member.keystore.keyring.opens(Epoch(1))
     _keys(world, asker=victim, giver=by_key[keys[1]])
-    assert victim.member.standing.keyring.of(Epoch(1)).public_key == world.public_key()
+    assert victim.member.keystore.keyring.of(Epoch(1)).public_key == world.public_key()
 
 
 def test_the_next_rotation_works_for_a_member_that_missed_the_last_one() -> None:
@@ -199,7 +199,7 @@ def test_the_next_rotation_works_for_a_member_that_missed_the_last_one() -> None
     world.commit(*world.duties(), after_ms=1_000)
     world.govern("rotate", nonce=b"2", compromised=False)
     world.turn_epoch()
-    assert late.member.standing.keyring.opens(Epoch(2))
+    assert late.member.keystore.keyring.opens(Epoch(2))
 
 
 # --- restart --------------------------------------------------------------------------------------
@@ -227,9 +227,9 @@ def test_a_secret_that_was_sealed_before_its_epoch_began_is_found_after_a_restar
     world = rotated()
     node = world.nodes["n1"]
     again = world.boot("n1", node.chip, node.sealed)
-    assert not again.core.learner.standing.keyring.opens(Epoch(1))
+    assert not again.core.learner.keystore.keyring.opens(Epoch(1))
     again.core.learner.extend(world.entries)
-    assert again.core.learner.standing.keyring.opens(Epoch(1))
+    assert again.core.learner.keystore.keyring.opens(Epoch(1))
 
 
 def test_an_epoch_that_was_not_shown_is_asked_for() -> None:
@@ -290,7 +290,7 @@ def test_a_joiner_gets_ledger_secrets_catches_up_is_synced_and_becomes_a_validat
     with pytest.raises(KeysNeeded):
         joiner.core.member.apply([world.blocks[0].header], [world.outcomes[0]])
     _keys(world, asker=joiner, giver=world.nodes["n0"])
-    ring = joiner.core.member.standing.keyring
+    ring = joiner.core.member.keystore.keyring
     assert [(one.epoch, one.opens) for one in ring.all()] == [(0, False)]
     world.commit()
     world.catch_up(joiner)
@@ -428,9 +428,9 @@ def _wrapped_by(
 
     claims = Claims.decode(Evidence.decode(evidence).claims)
     payload = codec.encode(((0, 0, b"", bytes(32)),))
-    standing = giver.core.learner.standing
-    signature = standing.sign(labels.KEY_RELEASE, _signed(claims.node_key, nonce, payload))
-    plaintext = codec.encode((named or standing.node_key, signature, payload))
+    keystore = giver.core.learner.keystore
+    signature = keystore.sign(labels.KEY_RELEASE, _signed(claims.node_key, nonce, payload))
+    plaintext = codec.encode((named or keystore.node_key, signature, payload))
     info = labels.bound(labels.KEY_RELEASE, world.chain, claims.node_key + nonce)
     return hybrid_seal(claims.wrap_keys[0][1], plaintext, info)
 
@@ -442,7 +442,7 @@ def test_an_evicted_node_never_learns_the_next_secret() -> None:
     gone = world.nodes["n3"]
     world.turn_epoch()
     assert world.description.index_of(gone.key) is None
-    assert not gone.member.standing.keyring.opens(Epoch(1))
+    assert not gone.member.keystore.keyring.opens(Epoch(1))
     giver = world.nodes["n0"]
     nonce = giver.member.keys_challenge()
     with pytest.raises(AttestationError):
@@ -484,8 +484,8 @@ def test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased() -> N
     heir.sealed = core.take_over(handed)
     for block in world.blocks[heir.height :]:
         heir.member.execute([(block.header, block.batches)], block.certificate)
-    assert heir.member.standing.boot == 1
-    assert not heir.member.standing.keyring.opens(Epoch(0))
+    assert heir.member.keystore.boot == 1
+    assert not heir.member.keystore.keyring.opens(Epoch(0))
     with pytest.raises(GuardRefuses):
         heir.member.cast([Statement(Kind.FINALIZE, world.epoch, View(300), world.tip.digest)])
     world.nodes["n1"] = heir

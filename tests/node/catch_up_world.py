@@ -20,6 +20,7 @@ from strongroom.consensus.host_messages import OUTCOMES_MAX
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats import merkle
 from strongroom.node.sync import catch_up, snapshot_search
+from strongroom.node.sync.catch_up_events import Given, Link
 
 TICK = 0.5
 
@@ -55,16 +56,16 @@ class Disk:
     def recorded(self) -> Height:
         return Height(self.tree.size - 1)
 
-    def link(self, height: int) -> catch_up.Link:
+    def link(self, height: int) -> Link:
         check(1 <= height <= self.newest, f"block {height} of {self.newest} is read")
         block = self.truth.at(height)
         certified = block.certified or height in self._ends
-        return catch_up.Link(block.height, block.epoch, block.anchor, block.next_epoch, certified)
+        return Link(block.height, block.epoch, block.anchor, block.next_epoch, certified)
 
     def frontier(self, size: int) -> merkle.Frontier:
         return self.tree.frontier(size)
 
-    def append(self, given: catch_up.Given) -> None:
+    def append(self, given: Given) -> None:
         check(
             given.height == self.recorded + 1,
             f"height {given.height} is recorded after {self.recorded}",
@@ -137,9 +138,7 @@ class Enclave:
                 return False
             for height in range(max(self.disk.recorded, self.applied) + 1, end + 1):
                 block = self.disk.truth.at(height)
-                self.disk.append(
-                    catch_up.Given(block.height, b"", block.outcome, block.leaf, block.wished)
-                )
+                self.disk.append(Given(block.height, b"", block.outcome, block.leaf, block.wished))
             self.applied = self.confirmed = end
         return True
 
@@ -147,7 +146,7 @@ class Enclave:
 # --- peers ----------------------------------------------------------------------------------------
 
 
-Answer = tuple[tuple[catch_up.Given, ...], str]
+Answer = tuple[tuple[Given, ...], str]
 
 
 @dataclass
@@ -156,23 +155,21 @@ class Peer:
 
     key: PublicKey
     delay: Callable[[], float]
-    lie: Callable[[list[catch_up.Given]], Answer] | None = None
+    lie: Callable[[list[Given]], Answer] | None = None
     is_silent: bool = False
     offers: str = "nothing"
     """Which snapshot: nothing, good, forged, unnamed."""
 
     def answer(self, truth: TrueChain, start: int, newest: int) -> Answer | None:
         blocks = truth.blocks[start - 1 : min(newest, start - 1 + OUTCOMES_MAX)]
-        given = [
-            catch_up.Given(one.height, b"", one.outcome, one.leaf, one.wished) for one in blocks
-        ]
+        given = [Given(one.height, b"", one.outcome, one.leaf, one.wished) for one in blocks]
         if self.lie is not None:
             return self.lie(given)
         return (tuple(given), "") if given else None
 
 
-def forged_leaf(random: Random) -> Callable[[list[catch_up.Given]], Answer]:
-    def lie(given: list[catch_up.Given]) -> Answer:
+def forged_leaf(random: Random) -> Callable[[list[Given]], Answer]:
+    def lie(given: list[Given]) -> Answer:
         at = random.randrange(len(given)) if given else 0
         return tuple(
             replace(one, leaf=digest_of("lie")) if i == at else one for i, one in enumerate(given)
@@ -181,30 +178,30 @@ def forged_leaf(random: Random) -> Callable[[list[catch_up.Given]], Answer]:
     return lie
 
 
-def forged_wish(given: list[catch_up.Given]) -> Answer:
+def forged_wish(given: list[Given]) -> Answer:
     return tuple(replace(one, next_epoch=digest_of("another epoch")) for one in given), ""
 
 
-def unreadable(given: list[catch_up.Given]) -> Answer:
+def unreadable(given: list[Given]) -> Answer:
     return tuple(given[: len(given) // 2]), "not canonical"
 
 
-def drip(given: list[catch_up.Given]) -> Answer:
+def drip(given: list[Given]) -> Answer:
     return tuple(given[:1]), ""
 
 
-def forged_then_silent(random: Random) -> Callable[[list[catch_up.Given]], Answer]:
+def forged_then_silent(random: Random) -> Callable[[list[Given]], Answer]:
     """A little that is false, and then nothing: whoever goes on from there is taken for the
     liar."""
     turns = count()
 
-    def lie(given: list[catch_up.Given]) -> Answer:
+    def lie(given: list[Given]) -> Answer:
         return forged_leaf(random)(given[:1]) if next(turns) % 2 == 0 else ((), "")
 
     return lie
 
 
-def empty(given: list[catch_up.Given]) -> Answer:
+def empty(given: list[Given]) -> Answer:
     return (), ""
 
 
@@ -245,9 +242,7 @@ class World:
         self.truth = TrueChain(random, plan.shape)
         self.disk = Disk(self.truth, plan.stored)
         for block in self.truth.blocks[: plan.own]:
-            self.disk.append(
-                catch_up.Given(block.height, b"", block.outcome, block.leaf, block.wished)
-            )
+            self.disk.append(Given(block.height, b"", block.outcome, block.leaf, block.wished))
         self.now = 0.0
         self.blamed: set[PublicKey] = set()
         self.done = False

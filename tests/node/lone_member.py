@@ -23,7 +23,8 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain, verify_genesis
-from strongroom.node.enclave_client.calls import EnclaveClient, Freshness
+from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.replies import Freshness
 
 TLS_KEY = Digest(bytes(32))
 OPERATOR = "operator0"

@@ -142,7 +142,7 @@ def test_the_log_says_which_walls_stand_around_the_enclave_and_which_this_machin
     (told, *_) = [json.loads(line) for line in lines if '"enclave.walls"' in line]
     walls = survey()
     assert told["standing"] == [wall.name for wall in walls if wall.stands]
-    assert told["missing"] == {wall.name: wall.words for wall in walls if not wall.stands}
+    assert told["missing"] == {wall.name: wall.summary for wall in walls if not wall.stands}
 
 
 def test_secrets_in_the_folder_are_for_their_owner_only(cluster: Path) -> None:

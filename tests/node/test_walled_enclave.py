@@ -48,11 +48,12 @@ from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.keys.identity import Identity
+from strongroom.enclave.member.stage import Need
 from strongroom.enclave.outside.client_sessions import ClientSession, seal_query
 from strongroom.enclave.sandbox.entering import survey
 from strongroom.enclave.sessions.sessions import WINDOW
-from strongroom.node.enclave_client.calls import EnclaveClient, EnclaveGone, Need
-from strongroom.node.enclave_client.process import EnclaveConnection
+from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.process import EnclaveConnection, EnclaveGone
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.execution.pipeline import PUBLIC_PREFIX
 
@@ -140,7 +141,7 @@ async def test_every_kind_of_request_is_answered_behind_the_walls(
         evidence = await enclave.link_evidence(NONCE)
         assert (
             await enclave.check_link(evidence, NONCE, member.tip.time_ms)
-        ).words == "good (SIMULATED)"
+        ).summary == "good (SIMULATED)"
         for signature in (
             await enclave.sign_link(NONCE, bytes(32)),
             await enclave.sign_batch(Digest(NONCE)),

@@ -13,10 +13,10 @@ from tests.enclave.governance.world import World
 
 from strongroom.consensus import codec
 from strongroom.enclave.governance import public
+from strongroom.enclave.governance.action_context import ActionContext
 from strongroom.enclave.governance.actions import ACTIONS
-from strongroom.enclave.governance.agenda import NEVER
+from strongroom.enclave.governance.deadlines import NEVER
 from strongroom.enclave.governance.document import Document
-from strongroom.enclave.governance.hearing import ActionContext
 from strongroom.enclave.programs.framework import ProgramError
 
 CALLS_MAX = 30
@@ -141,9 +141,9 @@ def test_a_look_without_need_changes_nothing() -> None:
 def test_the_agenda_is_empty_in_a_quiet_service_but_for_ages() -> None:
     world = World()
     world.block()
-    agenda = world.governance._agenda
-    assert agenda is not None
-    assert (agenda.time_ms, agenda.height) == (NEVER, NEVER)
+    deadlines = world.governance._deadlines
+    assert deadlines is not None
+    assert (deadlines.time_ms, deadlines.height) == (NEVER, NEVER)
 
 
 def calls_of_a_quiet_block(world: World) -> int:
@@ -207,8 +207,8 @@ def test_what_fails_is_undone_and_halts_nobody(
 ) -> None:
     """A bug of our own is a refusal, and shows no text."""
 
-    def failing(hearing: ActionContext) -> object:
-        hearing.book.write_node(replace(hearing.book.nodes()[0], name="gone"))
+    def failing(context: ActionContext) -> object:
+        context.tables.write_node(replace(context.tables.nodes()[0], name="gone"))
         raise error
 
     world = World()

@@ -124,7 +124,7 @@ def _guards(cluster: FoundedCluster, *epochs: int) -> VotingGuards:
 
 def _learn(cluster: FoundedCluster, guards: VotingGuards, epoch: int) -> None:
     description = replace(cluster.verified.description, epoch=Epoch(epoch))
-    guards.open(description, cluster.keys[0].vote(Epoch(0)))
+    guards.begin(description, cluster.keys[0].vote(Epoch(0)))
 
 
 def _of(epoch: int, digest: Digest) -> Statement:

@@ -235,7 +235,7 @@ def test_what_a_machine_does_not_have_is_said(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(landlock, "version", lambda: 0)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(SecretMemory, "map", none)
-    missing = {wall.name: wall.words for wall in survey() if not wall.stands}
+    missing = {wall.name: wall.summary for wall in survey() if not wall.stands}
     assert set(missing) == {"files", "user", "seeds"}
     assert "no Landlock" in missing["files"]
     assert "Function not implemented" in missing["seeds"]

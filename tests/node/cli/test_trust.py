@@ -40,7 +40,7 @@ def test_the_evidence_that_is_named_exists(evidence: str) -> None:
 
 def test_every_promise_of_the_design_is_there_with_all_that_belongs_to_it() -> None:
     assert [promise.id for promise in PROMISES] == [f"P{number}" for number in range(1, 12)]
-    assert all(p.words and p.mechanism and p.evidence and p.residual for p in PROMISES)
+    assert all(p.summary and p.mechanism and p.evidence and p.residual for p in PROMISES)
 
 
 def test_the_document_is_the_measurement_of_this_installation(tmp_path: Path) -> None:

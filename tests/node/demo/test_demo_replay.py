@@ -13,7 +13,7 @@ import pytest
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.client.errors import ProgramFailed, Unreachable
 from strongroom.node.demo.plain import AMOUNT_MAX
-from strongroom.node.demo.replay import CHUNK, OUTSTANDING_MAX, opening_balances, replay
+from strongroom.node.demo.replay import CHUNK, TRANSFERS_MAX, opening_balances, replay
 from strongroom.node.demo.table import Transfer
 from strongroom.node.terminal.teller import StoryFails, Teller
 
@@ -136,7 +136,7 @@ async def test_accounts_are_opened_in_chunks_and_at_most_the_window_is_under_way
         tmp_path, transfers, opening_balances(transfers, None), Teller(to_stderr=True), dump=None
     )
     assert bank.calls == ["payments.open_many", "payments.issue_many"] * 3
-    assert 100 < bank.most <= OUTSTANDING_MAX
+    assert 100 < bank.most <= TRANSFERS_MAX
 
 
 async def test_a_ledger_that_keeps_a_cent_is_found_out(bank: Bank, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ async def test_an_answer_that_is_no_answer_ends_the_run(bank: Bank, tmp_path: Pa
             Teller(to_stderr=True),
             dump=None,
         )
-    assert bank.sent <= OUTSTANDING_MAX + 3
+    assert bank.sent <= TRANSFERS_MAX + 3
 
 
 async def test_a_folder_of_an_earlier_replay_is_told(bank: Bank, tmp_path: Path) -> None:

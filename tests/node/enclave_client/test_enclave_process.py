@@ -12,8 +12,8 @@ import pytest
 from tests.enclave.fixtures import manufacturer
 from tests.hang import HANG_SECONDS
 
-from strongroom.node.enclave_client.calls import EnclaveClient, EnclaveGone
-from strongroom.node.enclave_client.process import OTHERS_REQUESTS_MAX
+from strongroom.node.enclave_client.calls import EnclaveClient
+from strongroom.node.enclave_client.process import OTHERS_REQUESTS_MAX, EnclaveGone
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.faults import Overloaded
 

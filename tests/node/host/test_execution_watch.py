@@ -43,7 +43,7 @@ def said(height: int, executed: int) -> StatusBody:
 def seen(**others: StatusBody) -> Seen:
     """n0 executes; the others say this of themselves."""
     told = {KEYS[int(name[1:])]: body for name, body in others.items()}
-    return Seen(members=KEYS, quorum=3, own=KEYS[0], executes=True, said=told)
+    return Seen(validators=KEYS, quorum=3, own=KEYS[0], executes=True, said=told)
 
 
 @pytest.fixture

@@ -119,10 +119,10 @@ class World:
         self.pipeline: Any = SimpleNamespace(
             behind=asyncio.Event(), reached=Height(reached), fall_behind=self._fall_behind
         )
-        parts: Any = SimpleNamespace(
+        wiring: Any = SimpleNamespace(
             heads=SimpleNamespace(collect=self._collect), pipeline=self.pipeline
         )
-        ground: Any = SimpleNamespace(
+        resources: Any = SimpleNamespace(
             enclave=enclave,
             genesis=SimpleNamespace(data=b""),
             store=store,
@@ -131,8 +131,8 @@ class World:
             snapshots=SimpleNamespace(folder=None),
         )
         self.change = ProcessChange(
-            ground=ground,
-            parts=parts,
+            resources=resources,
+            wiring=wiring,
             chip=Path(),
             store_sealed=self._store,
             on_changed=lambda: self.order.append("changed"),

@@ -16,7 +16,7 @@ from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node import tls
 from strongroom.node.config import Address
-from strongroom.node.enclave_client.calls import CheckedPeer
+from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.machine import ports
 from strongroom.node.network.handshake import HANDSHAKE_BYTES_MAX, Wire
 from strongroom.node.network.links import SILENCE_SECONDS_MAX, SILENT_MAX, Link, Links

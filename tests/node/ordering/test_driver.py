@@ -25,7 +25,7 @@ from strongroom.node.ordering.effects import (
     Sync,
     Tell,
 )
-from strongroom.node.ordering.events import EventQueue
+from strongroom.node.ordering.event_queue import EventQueue
 
 PEER = samples.EPOCH.validators[1].node_key
 EVENT = Heard(PEER, BatchMessage(samples.BATCH))

@@ -11,7 +11,7 @@ from strongroom.consensus.host_messages import Submit
 from strongroom.consensus.messages import BatchMessage, encode_message
 from strongroom.consensus.types import PublicKey
 from strongroom.node.ordering.effects import Heard, ParticipantEvent
-from strongroom.node.ordering.events import QUEUE_EVENTS_MAX, EventQueue
+from strongroom.node.ordering.event_queue import QUEUE_EVENTS_MAX, EventQueue
 from strongroom.node.ordering.inbox import FAULTS_MAX, Inbox
 
 PEER = samples.EPOCH.validators[1].node_key
@@ -55,7 +55,7 @@ class Bench:
     @property
     def came(self) -> list[ParticipantEvent]:
         """What reached the participant."""
-        return self.events.take(len(self.events))
+        return self.events.pop(len(self.events))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.sync.catch_up import MoreToRead, OutcomesCame, Tick
+from strongroom.node.sync.catch_up_events import MoreToRead, OutcomesCame, Tick
 from strongroom.node.sync.follower import Follower
 
 PEER, OTHER = (PublicKey(bytes(31) + name) for name in (b"p", b"q"))
@@ -126,7 +126,7 @@ class Bench:
 
     def answer(self, outcomes: list[bytes], start: int = 1) -> None:
         """Whoever was asked last gives these."""
-        self.follower.take(self.links.asked[-1][0], Outcomes(Height(start), tuple(outcomes)))
+        self.follower.receive(self.links.asked[-1][0], Outcomes(Height(start), tuple(outcomes)))
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ async def test_T34_whoever_was_not_asked_is_not_listened_to(bench: Bench) -> Non
     await bench.until(lambda: bench.links.asked)
     asked = bench.links.asked[-1][0]
     liar = OTHER if asked == PEER else PEER
-    bench.follower.take(liar, Outcomes(Height(1), (false_write_set(bench.chain.outcomes[0]),)))
+    bench.follower.receive(liar, Outcomes(Height(1), (false_write_set(bench.chain.outcomes[0]),)))
     bench.answer(outcomes_of(bench.chain))
     await bench.until(lambda: bench.enclave.confirmed)
     assert bench.faults == []

@@ -53,7 +53,7 @@ class Joiner:
         assert peer == HONEST
         chunk = self.server.answer(peer, request, 100.0)
         assert chunk is not None
-        return self.seeker.take(HONEST, chunk)
+        return self.seeker.receive(HONEST, chunk)
 
     async def use(self) -> SnapshotTried:
         newest = self.node.ledger.tip
@@ -78,7 +78,9 @@ async def test_a_forged_snapshot_costs_one_turn_and_the_next_peers_is_loaded(
 ) -> None:
     """T34"""
     joiner.seeker.fetch(LIAR)
-    assert joiner.seeker.take(LIAR, SnapshotChunk(Height(56), 0, 1, b"forged")) == SnapshotWhole()
+    assert (
+        joiner.seeker.receive(LIAR, SnapshotChunk(Height(56), 0, 1, b"forged")) == SnapshotWhole()
+    )
     assert await joiner.use() == SnapshotTried(Height(0), gone=True)
     joiner.seeker.fetch(HONEST)
     assert joiner.answer() == SnapshotWhole()
@@ -89,23 +91,23 @@ async def test_a_forged_snapshot_costs_one_turn_and_the_next_peers_is_loaded(
 async def test_a_peer_that_contradicts_itself_is_left_at_once(joiner: Joiner) -> None:
     """T34"""
     joiner.seeker.fetch(LIAR)
-    assert joiner.seeker.take(LIAR, SnapshotChunk(Height(56), 0, 3, b"first")) == ChunkCame()
+    assert joiner.seeker.receive(LIAR, SnapshotChunk(Height(56), 0, 3, b"first")) == ChunkCame()
     with pytest.raises(PeerFault):
-        joiner.seeker.take(LIAR, SnapshotChunk(Height(56), 1, 4, b"second"))
+        joiner.seeker.receive(LIAR, SnapshotChunk(Height(56), 1, 4, b"second"))
     assert joiner.node.folder.heights() == []
-    assert joiner.seeker.take(LIAR, SnapshotChunk(Height(56), 1, 3, b"second")) is None
+    assert joiner.seeker.receive(LIAR, SnapshotChunk(Height(56), 1, 3, b"second")) is None
 
 
 async def test_what_was_not_asked_for_is_nothing(joiner: Joiner) -> None:
-    assert joiner.seeker.take(HONEST, SnapshotChunk(Height(56), 0, 1, b"first")) is None
+    assert joiner.seeker.receive(HONEST, SnapshotChunk(Height(56), 0, 1, b"first")) is None
     joiner.seeker.fetch(HONEST)
-    assert joiner.seeker.take(LIAR, SnapshotChunk(Height(56), 0, 1, b"first")) is None
-    assert joiner.seeker.take(HONEST, SnapshotChunk(Height(56), 3, 9, b"fourth")) is None
+    assert joiner.seeker.receive(LIAR, SnapshotChunk(Height(56), 0, 1, b"first")) is None
+    assert joiner.seeker.receive(HONEST, SnapshotChunk(Height(56), 3, 9, b"fourth")) is None
 
 
 async def test_what_is_dropped_leaves_nothing_behind(joiner: Joiner) -> None:
     joiner.seeker.fetch(LIAR)
-    joiner.seeker.take(LIAR, SnapshotChunk(Height(56), 0, 1, b"forged"))
+    joiner.seeker.receive(LIAR, SnapshotChunk(Height(56), 0, 1, b"forged"))
     joiner.seeker.drop("no answer")
     assert joiner.node.folder.heights() == []
     assert await joiner.use() == SnapshotTried(Height(0))

@@ -18,12 +18,12 @@ from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.serve import kind_of
 from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.keys.keyring import Keyring
-from strongroom.node.enclave_client.calls import MadeChunks
 from strongroom.node.enclave_client.refusals import refusal_of
+from strongroom.node.enclave_client.replies import MadeChunks
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.network.pace import RANGE_BYTES_PER_SECOND
 from strongroom.node.sync.snapshot_fetch import (
-    BYTES_PER_SECOND,
     FETCH_CHUNKS_MAX,
     SnapshotFetch,
     SnapshotServer,
@@ -42,7 +42,7 @@ class Door:
             self.executor = ledger.executor
 
     async def snapshot(self, height: Height, first: int) -> MadeChunks | None:
-        of, due, count, begins, chunks = self.executor.snapshots.take(height, first)
+        of, due, count, begins, chunks = self.executor.snapshots.hand_out(height, first)
         return MadeChunks(Height(of), Height(due), count, begins, chunks) if chunks else None
 
     async def load(self, header: Header, *rest: Any) -> None:
@@ -76,7 +76,7 @@ class Node:
         while self.ledger.tip.height < height:
             self.ledger.go_to(self.ledger.tip.height + 1)
             self.record()
-            await self.snapshots.take()
+            await self.snapshots.collect()
 
     def record(self) -> None:
         for number in range(self.store.newest_outcome, len(self.ledger.outcomes)):
@@ -142,7 +142,7 @@ async def test_after_a_restart_the_next_snapshot_is_made_again_with_the_same_byt
     door, height = await node.restart()
     assert height == 16
     node.ledger.follow(door.executor, 16, by_execution=False)
-    await Snapshots(node.folder, node.store, door).take()
+    await Snapshots(node.folder, node.store, door).collect()
     assert node.snapshots.complete()[0] == 24
     assert node.folder.chunk(Height(24), 0) == chunk
 
@@ -328,7 +328,7 @@ async def test_a_peer_gets_chunks_of_complete_snapshots_and_not_too_fast(node: N
     assert (newest.height, newest.chunk, newest.count) == (16, 0, 1)
     assert server.answer("a", SnapshotRequest(Height(0), 0), 0.0) is None
     assert (
-        server.answer("a", SnapshotRequest(Height(8), 0), len(newest.data) / BYTES_PER_SECOND)
+        server.answer("a", SnapshotRequest(Height(8), 0), len(newest.data) / RANGE_BYTES_PER_SECOND)
         is not None
     )
     for height, chunk in ((16, 1), (24, 0), (7, 0)):

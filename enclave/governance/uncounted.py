@@ -15,7 +15,7 @@ from strongroom.enclave.programs.state import MapSchema, OrderedMap, State
 _UNCOUNTED = 2**62
 
 
-class Access:
+class UncountedMaps:
     """Reads and writes maps, uncounted."""
 
     def __init__(self, state: State) -> None:
@@ -59,12 +59,12 @@ class Access:
         for key, _ in self.items(schema):
             self.delete(schema, key)
 
-    def standing(self, name: str) -> Any:
+    def single(self, name: str) -> Any:
         """A single thing by name, decoded; None when there is none."""
         encoded = self.get(STANDING, name)
         return None if encoded is None else codec.decode(encoded)
 
-    def stand(self, name: str, value: Any) -> None:
+    def set_single(self, name: str, value: Any) -> None:
         """Set a single thing by name; None removes it."""
         if value is None:
             self.delete(STANDING, name)

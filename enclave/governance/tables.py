@@ -11,7 +11,6 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
-from strongroom.enclave.governance.access import Access
 from strongroom.enclave.governance.records import (
     Due,
     EpochRecord,
@@ -25,6 +24,7 @@ from strongroom.enclave.governance.records import (
     Wish,
 )
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.uncounted import UncountedMaps
 from strongroom.enclave.programs.governance import (
     BALLOTS,
     EPOCHS,
@@ -39,18 +39,22 @@ from strongroom.enclave.programs.governance import (
     WRAPS,
 )
 from strongroom.enclave.programs.governance import governance as governance
-from strongroom.enclave.programs.state import SCAN_MAX
+from strongroom.enclave.programs.state import SCAN_MAX, State
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
 _EPOCHS_SHOWN_MAX = 256
 
 
-class Tables(Access):
-    """Typed access to the maps of governance."""
+class Tables:
+    """Typed access to the maps of governance; what has no type of its own is read and set in
+    `maps`."""
 
-    def tenure(self, name: str = "tenure") -> EpochRecord | None:
+    def __init__(self, state: State) -> None:
+        self.maps = UncountedMaps(state)
+
+    def epoch_record(self, name: str = "tenure") -> EpochRecord | None:
         """The current epoch; with ``before`` the one before it."""
-        value = self.standing(name)
+        value = self.maps.single(name)
         if value is None:
             return None
         description, public_key, height, time_ms, reason, offer = value
@@ -63,12 +67,12 @@ class Tables(Access):
             offer=Digest(offer),
         )
 
-    def begin(self, tenure: EpochRecord) -> None:
+    def begin(self, record: EpochRecord) -> None:
         """A new epoch: the current one becomes the one before."""
-        current = self.get(STANDING, "tenure")
+        current = self.maps.get(STANDING, "tenure")
         if current is not None:
-            self.put(STANDING, "before", current)
-        one = tenure
+            self.maps.put(STANDING, "before", current)
+        one = record
         fields = (
             one.description.encode(),
             one.public_key,
@@ -77,16 +81,18 @@ class Tables(Access):
             one.reason,
             one.offer,
         )
-        self.stand("tenure", fields)
+        self.maps.set_single("tenure", fields)
         description = one.description
         shown = (description.digest, description.public_key_digest, len(description.validators))
-        self.put(EPOCHS, description.epoch, (*shown, one.anchor_height, one.anchor_ms, one.reason))
-        self.delete(EPOCHS, description.epoch - _EPOCHS_SHOWN_MAX)
+        self.maps.put(
+            EPOCHS, description.epoch, (*shown, one.anchor_height, one.anchor_ms, one.reason)
+        )
+        self.maps.delete(EPOCHS, description.epoch - _EPOCHS_SHOWN_MAX)
 
     @property
     def due(self) -> Due | None:
         """The next epoch, when one is due."""
-        value = self.standing("due")
+        value = self.maps.single("due")
         if value is None:
             return None
         epoch, members, digest, since_ms, reason, compromised = value
@@ -102,7 +108,7 @@ class Tables(Access):
     @due.setter
     def due(self, due: Due | None) -> None:
         one = due
-        self.stand(
+        self.maps.set_single(
             "due",
             one and (one.epoch, one.members, one.digest, one.since_ms, one.reason, one.compromised),
         )
@@ -110,41 +116,41 @@ class Tables(Access):
     @property
     def winner(self) -> Winner | None:
         """The offer that a quorum is ready for."""
-        value = self.standing("winner")
+        value = self.maps.single("winner")
         return None if value is None else Winner(*value)
 
     @winner.setter
     def winner(self, winner: Winner | None) -> None:
-        self.stand("winner", winner and (winner.offer, winner.quorum_ms))
+        self.maps.set_single("winner", winner and (winner.offer, winner.quorum_ms))
 
     @property
     def wish(self) -> Wish | None:
         """What the next epoch shall be."""
-        value = self.standing("wish")
+        value = self.maps.single("wish")
         return None if value is None else Wish(EpochDescription.decode(value[0]), value[1])
 
     @wish.setter
     def wish(self, wish: Wish | None) -> None:
-        self.stand("wish", wish and (wish.description.encode(), wish.public_key))
+        self.maps.set_single("wish", wish and (wish.description.encode(), wish.public_key))
 
     @property
     def rotation(self) -> tuple[str, bool] | None:
         """(reason, compromised) of a rotation that was asked for and is not decided yet."""
-        value: tuple[str, bool] | None = self.standing("rotation")
+        value: tuple[str, bool] | None = self.maps.single("rotation")
         return value
 
     @rotation.setter
     def rotation(self, asked: tuple[str, bool] | None) -> None:
-        self.stand("rotation", asked)
+        self.maps.set_single("rotation", asked)
 
     @property
     def grace_until_ms(self) -> int:
         """When the grace of the epoch before ends; 0: there is none."""
-        return self.standing("grace") or 0
+        return self.maps.single("grace") or 0
 
     @grace_until_ms.setter
     def grace_until_ms(self, until_ms: int) -> None:
-        self.stand("grace", until_ms or None)
+        self.maps.set_single("grace", until_ms or None)
 
     # Rules.
 
@@ -153,58 +159,58 @@ class Tables(Access):
         """What members govern."""
         return Rules(
             policy=self.policy,
-            members=tuple(self.items(MEMBERS)),
-            roles=tuple(role for role, _ in self.items(ROLES)),
-            limits=tuple(self.items(LIMITS)),
+            members=tuple(self.maps.items(MEMBERS)),
+            roles=tuple(role for role, _ in self.maps.items(ROLES)),
+            limits=tuple(self.maps.items(LIMITS)),
         )
 
     @property
     def policy(self) -> Policy:
         """What is demanded of enclaves."""
-        return _policy(self.get(STANDING, "policy"))
+        return _policy(self.maps.get(STANDING, "policy"))
 
     def write_rules(self, rules: Rules) -> None:
         """Set what members govern, touching only what differs."""
         encoded = rules.policy.encode()
-        if self.get(STANDING, "policy") != encoded:
-            self.put(STANDING, "policy", encoded)
+        if self.maps.get(STANDING, "policy") != encoded:
+            self.maps.put(STANDING, "policy", encoded)
         for schema, wanted in (
             (MEMBERS, dict(rules.members)),
             (ROLES, dict.fromkeys(rules.roles, True)),
             (LIMITS, dict(rules.limits)),
         ):
-            held: dict[Any, Any] = dict(self.items(schema))
+            held: dict[Any, Any] = dict(self.maps.items(schema))
             for key in held:
                 if key not in wanted:
-                    self.delete(schema, key)
+                    self.maps.delete(schema, key)
             for key, value in wanted.items():
                 if held.get(key) != value:
-                    self.put(schema, key, value)
+                    self.maps.put(schema, key, value)
 
     def limit(self, name: str) -> int:
         """One of the limits."""
-        value: int = self.get(LIMITS, name)
+        value: int = self.maps.get(LIMITS, name)
         return value
 
     def is_member(self, key: PublicKey) -> bool:
         """Does this key govern?"""
-        return any(key == held for _, held in self.items(MEMBERS))
+        return any(key == held for _, held in self.maps.items(MEMBERS))
 
     # The registry.
 
     def node(self, node_key: PublicKey) -> Node | None:
         """A node of the registry."""
-        record = self.get(NODES, node_key)
+        record = self.maps.get(NODES, node_key)
         return None if record is None else _node(node_key, record)
 
     def nodes(self) -> tuple[Node, ...]:
         """All of the registry, by node key."""
-        return tuple(_node(node_key, record) for node_key, record in self.items(NODES))
+        return tuple(_node(node_key, record) for node_key, record in self.maps.items(NODES))
 
     def write_node(self, node: Node) -> None:
         """Enter a node, or what is new of it."""
         record = tuple(getattr(node, name) for name in _NODE_FIELDS)
-        self.put(
+        self.maps.put(
             NODES,
             node.node_key,
             tuple(str(part) if isinstance(part, Status) else part for part in record),
@@ -212,25 +218,25 @@ class Tables(Access):
 
     def wrap_key(self, node_key: PublicKey, epoch: Epoch) -> bytes | None:
         """The wrap key that a node announced for an epoch."""
-        key: bytes | None = self.get(WRAPS, (node_key, epoch))
+        key: bytes | None = self.maps.get(WRAPS, (node_key, epoch))
         return key
 
     # Proposals.
 
     def proposal(self, id: str) -> Proposal | None:
         """A proposal that is not archived."""
-        record = self.get(PROPOSALS, id)
+        record = self.maps.get(PROPOSALS, id)
         return None if record is None else _proposal(id, record)
 
     def proposals(self) -> tuple[Proposal, ...]:
         """All that are not archived, by id."""
-        return tuple(_proposal(id, record) for id, record in self.items(PROPOSALS))
+        return tuple(_proposal(id, record) for id, record in self.maps.items(PROPOSALS))
 
     def alive(self) -> list[tuple[bytes, int]]:
         """Of each proposal that is not decided, or waits for its time: who proposed it, and bytes
         of its arguments."""
         alive = {str(status) for status in ProposalStatus if status.alive}
-        records = (record for _, record in self.items(PROPOSALS))
+        records = (record for _, record in self.maps.items(PROPOSALS))
         return [(record[1], len(record[3])) for record in records if record[4] in alive]
 
     def write_proposal(self, one: Proposal) -> None:
@@ -245,12 +251,12 @@ class Tables(Access):
             *times,
             one.note,
         )
-        self.put(PROPOSALS, one.id, record)
+        self.maps.put(PROPOSALS, one.id, record)
 
     def ballots(self, id: str) -> dict[PublicKey, bool]:
         """The ballots of a proposal, by member's key."""
-        with self.uncounted():
-            found = self.map(BALLOTS).scan(prefix=(id,), limit=SCAN_MAX)
+        with self.maps.uncounted():
+            found = self.maps.map(BALLOTS).scan(prefix=(id,), limit=SCAN_MAX)
         return {key: yes for (_, key), yes in found}
 
     # Offers.
@@ -258,8 +264,8 @@ class Tables(Access):
     def offers(self) -> tuple[Offer, ...]:
         """Open offers, in order of execution."""
         offers = []
-        readies = self.items(READIES)
-        for _, (digest, offerer, public_key, wraps) in self.items(OFFERS):
+        readies = self.maps.items(READIES)
+        for _, (digest, offerer, public_key, wraps) in self.maps.items(OFFERS):
             offers.append(
                 Offer(
                     digest=digest,
@@ -275,8 +281,8 @@ class Tables(Access):
 
     def void_offers(self) -> None:
         """Forget all offers and who was ready for them."""
-        self.clear(OFFERS)
-        self.clear(READIES)
+        self.maps.clear(OFFERS)
+        self.maps.clear(READIES)
 
 
 @lru_cache(maxsize=4)

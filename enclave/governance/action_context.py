@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import ChainId, Epoch, PublicKey
-from strongroom.enclave.governance.book import Tables
 from strongroom.enclave.governance.clock import ActiveClock
+from strongroom.enclave.governance.node_roster import NodeRoster
 from strongroom.enclave.governance.public import PublicTransaction
 from strongroom.enclave.governance.records import (
     RECENT_BLOCKS,
@@ -17,7 +17,7 @@ from strongroom.enclave.governance.records import (
     Status,
 )
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.roll import Roster
+from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, check_hybrid
 
 _T = TypeVar("_T")
@@ -27,43 +27,43 @@ _T = TypeVar("_T")
 class GovernanceView:
     """The state that rules judge on, at one block."""
 
-    book: Tables
+    tables: Tables
     clock: ActiveClock
     chain: ChainId
 
     @property
-    def tenure(self) -> EpochRecord:
+    def epoch_record(self) -> EpochRecord:
         """The current epoch."""
-        return present(self.book.tenure(), "governance was not founded")
+        return present(self.tables.epoch_record(), "governance was not founded")
 
     @property
-    def roll(self) -> Roster:
+    def roster(self) -> NodeRoster:
         """The registry, now."""
-        return Roster(
-            nodes=self.book.nodes(),
-            current=self.tenure.description,
-            policy=self.book.policy,
+        return NodeRoster(
+            nodes=self.tables.nodes(),
+            current=self.epoch_record.description,
+            policy=self.tables.policy,
             active_ms=self.clock.now_ms,
         )
 
     @property
     def frozen(self) -> bool:
         """Is the next epoch decided?"""
-        return self.book.winner is not None or self.book.wish is not None
+        return self.tables.winner is not None or self.tables.wish is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ActionContext:
     """A public transaction whose signature verified, its block, and the state."""
 
-    bench: GovernanceView
+    view: GovernanceView
     transaction: PublicTransaction
     block: BlockFacts
 
     @property
-    def book(self) -> Tables:
+    def tables(self) -> Tables:
         """The maps."""
-        return self.bench.book
+        return self.view.tables
 
     @property
     def signer(self) -> PublicKey:
@@ -81,7 +81,7 @@ class ActionContext:
         Raises:
             ProgramError: ``not-a-member``.
         """
-        if not self.book.is_member(self.signer):
+        if not self.tables.is_member(self.signer):
             refuse(Ground.NOT_A_MEMBER, "only members govern: sign with a member's key")
 
     def node(self, *statuses: Status) -> Node:
@@ -90,7 +90,7 @@ class ActionContext:
         Raises:
             ProgramError: ``not-a-node``, ``removed``, or it has none of these statuses.
         """
-        node = self.book.node(self.signer)
+        node = self.tables.node(self.signer)
         if node is None:
             refuse(Ground.NOT_A_NODE, "no node has this key: attest first")
         if node.status is Status.REMOVED:
@@ -105,7 +105,7 @@ class ActionContext:
         Raises:
             ProgramError: ``wrong-epoch``.
         """
-        current = self.bench.tenure.description.epoch
+        current = self.view.epoch_record.description.epoch
         if epoch != current + 1:
             refuse(Ground.WRONG_EPOCH, f"epoch {epoch} was named, the next one is {current + 1}")
         return Epoch(epoch)

@@ -29,7 +29,7 @@ class EventQueue:
         self._events.append(event)
         self.came.set()
 
-    def take(self, count: int) -> list[ParticipantEvent]:
+    def pop(self, count: int) -> list[ParticipantEvent]:
         """At most so many, oldest first."""
         events = self._events
         return [events.popleft() for _ in range(min(len(events), count))]

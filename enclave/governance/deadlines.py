@@ -8,7 +8,7 @@ only now looks comes to the same answer as one that looked long ago.
 from dataclasses import dataclass
 
 from strongroom.consensus.types import Milliseconds
-from strongroom.enclave.governance.hearing import GovernanceView
+from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.proposals import next_activation_ms
 from strongroom.enclave.governance.records import Status
 from strongroom.enclave.governance.succession import READY_MS
@@ -30,18 +30,18 @@ class Deadlines:
     """Active clock: evidence grows too old to stay, so that a block is worth making for it."""
 
 
-def draw_up(bench: GovernanceView, since_ms: Milliseconds) -> Deadlines:
+def read_deadlines(view: GovernanceView, since_ms: Milliseconds) -> Deadlines:
     """What comes after the active clock showed `since_ms`."""
-    book, winner = bench.book, bench.book.winner
-    moments = [next_activation_ms(bench), book.grace_until_ms]
-    if winner is not None and book.wish is None:
+    tables, winner = view.tables, view.tables.winner
+    moments = [next_activation_ms(view), tables.grace_until_ms]
+    if winner is not None and tables.wish is None:
         moments.append(winner.quorum_ms + READY_MS)
-    blocks = book.limit("epoch_blocks")
-    counts = bool(blocks) and book.due is None and not bench.frozen
-    suspensions, expiries = _ages(bench)
+    blocks = tables.limit("epoch_blocks")
+    counts = bool(blocks) and tables.due is None and not view.frozen
+    suspensions, expiries = _ages(view)
     return Deadlines(
         time_ms=min((moment for moment in moments if moment), default=NEVER),
-        height=bench.tenure.anchor_height + blocks if counts else NEVER,
+        height=view.epoch_record.anchor_height + blocks if counts else NEVER,
         active_ms=min(
             (moment for moment in (*suspensions, *expiries) if moment > since_ms), default=NEVER
         ),
@@ -49,12 +49,12 @@ def draw_up(bench: GovernanceView, since_ms: Milliseconds) -> Deadlines:
     )
 
 
-def _ages(bench: GovernanceView) -> tuple[list[int], list[int]]:
+def _ages(view: GovernanceView) -> tuple[list[int], list[int]]:
     """When nodes' evidence comes of age, and when it expires, on the active clock."""
-    if bench.frozen:
+    if view.frozen:
         return [], []
-    max_age_ms = bench.book.policy.max_age_ms
-    nodes = [node for node in bench.book.nodes() if node.status is not Status.REMOVED]
+    max_age_ms = view.tables.policy.max_age_ms
+    nodes = [node for node in view.tables.nodes() if node.status is not Status.REMOVED]
     suspensions = [node.attested_ms + max_age_ms + 1 for node in nodes]
     members = (node for node in nodes if node.status in (Status.VALIDATOR, Status.LEAVING))
     return suspensions, [node.attested_ms + 2 * max_age_ms + 1 for node in members]

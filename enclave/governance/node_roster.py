@@ -18,7 +18,7 @@ CHANGES_SHARE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roster:
+class NodeRoster:
     """Who stands where."""
 
     nodes: Sequence[Node]

@@ -1,0 +1,90 @@
+"""The sockets of one node: for peers, for clients, and for health.
+
+Owns where they listen and how many connections each may have, by what the descriptors of this
+process allow. What is said there is links' and the front door's.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node import tls
+from strongroom.node.api.service import Service
+from strongroom.node.config import NodeConfig
+from strongroom.node.machine.descriptors import divide, raise_limit
+from strongroom.node.machine.listening import Listener
+from strongroom.node.network.links import PEER_CONNECTIONS_MAX, Links
+from strongroom.node.rpc.door import Door
+from strongroom.node.rpc.http import make_app, make_health_app, serve
+from strongroom.node.rpc.limits import RpcLimits
+
+log = structlog.get_logger()
+
+
+class Doors:
+    """Closed until `open`; `answer_no_more` ends clients' requests, `close` all that is left."""
+
+    def __init__(self, config: NodeConfig, links: Links) -> None:
+        self._config, self._links = config, links
+        self._peers: Listener | None = None
+        self._clients: list[web.AppRunner] = []
+
+    async def open(
+        self,
+        service: Service,
+        policy: Door,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        """Listen: for peers first, then for clients.
+
+        Raises:
+            OperatorFault: an address is taken, or none of this machine.
+        """
+        config = self._config
+        context = tls.server_context(config.layout.tls_certificate, config.layout.tls_key)
+        bounds, peers_max = self._bounds()
+        try:
+            self._peers = await self._links.listen(config.peer, context, spawn, peers_max)
+            hosts = (config.name, config.rpc.host, *config.hosts)
+            app = make_app(service, bounds, policy, hosts=hosts)
+            self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]
+            if config.health is not None:
+                health = make_health_app(app)
+                self._clients.append(
+                    await serve(health, config.health.host, config.health.port, None)
+                )
+        except OSError as error:
+            where = ", ".join(
+                str(one) for one in (config.rpc, config.peer, config.health) if one is not None
+            )
+            raise OperatorFault(f"cannot listen on all of {where}: {error.strerror}") from None
+
+    def _bounds(self) -> tuple[RpcLimits, int]:
+        """The configured bounds, lowered to what the descriptors of this process allow; how many
+        connections peers may have."""
+        limits = self._config.limits
+        descriptors = raise_limit()
+        shares = divide(descriptors, clients=limits.connections_max, peers=PEER_CONNECTIONS_MAX)
+        if shares.clients < limits.connections_max:
+            log.warning("node.connections_lowered", descriptors=descriptors, clients=shares.clients)
+        bounds = RpcLimits(
+            connections_max=shares.clients,
+            address_connections_max=max(1, shares.clients // 4),
+            websockets_max=max(1, shares.clients - shares.clients // 16),
+            refused_max=shares.refused,
+            body_bytes_max=limits.request_bytes_max,
+        )
+        return bounds, shares.peers
+
+    async def answer_no_more(self) -> None:
+        """Clients' requests end, and no further one is taken."""
+        for runner in self._clients:
+            await runner.cleanup()
+
+    def close(self) -> None:
+        """No peer comes in any more."""
+        if self._peers is not None:
+            self._peers.close()
