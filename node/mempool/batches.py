@@ -21,7 +21,8 @@ class BatchPool:
     """Held batches by digest."""
 
     def __init__(self, origin_bytes_max: int = ORIGIN_BYTES_MAX) -> None:
-        self._origin_bytes_max = origin_bytes_max
+        self.origin_bytes_max = origin_bytes_max
+        """Quota of unordered payload bytes of one origin."""
         self._held: dict[Digest, Batch] = {}
         self._bytes: dict[Lane, int] = {}
         self._wanted: set[Digest] = set()
@@ -53,10 +54,10 @@ class BatchPool:
         """
         if (
             not wanted
-            and self._bytes.get(batch.header.lane, 0) + batch.header.size > self._origin_bytes_max
+            and self._bytes.get(batch.header.lane, 0) + batch.header.size > self.origin_bytes_max
         ):
             raise PeerFault(
-                f"lane {batch.header.lane}: over {self._origin_bytes_max} unordered bytes"
+                f"lane {batch.header.lane}: over {self.origin_bytes_max} unordered bytes"
             )
 
     def add(self, batch: Batch) -> None:

@@ -118,7 +118,9 @@ class Driver:
     @property
     def throttled(self) -> bool:
         """Back-pressure: no new batches now (PROTOCOL §7)."""
-        return not self.participant.has_lane or self.participant.replica.throttled
+        participant = self.participant
+        full = not participant.has_lane or participant.lane_is_full
+        return full or participant.replica.throttled
 
     @property
     def batch_due(self) -> float | None:

@@ -53,6 +53,11 @@ class OwnLane:
         """Batches that are not known to be ordered."""
         return len(self._made)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Of their payloads."""
+        return sum(batch.header.size for batch in self._made)
+
     def begin(self, envelopes: list[bytes], ordered: LaneTip) -> BatchHeader:
         """The header of the next batch: the node key signs its digest."""
         self.settle(ordered)

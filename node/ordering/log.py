@@ -68,7 +68,8 @@ class LogContent:
 
     def __init__(self, *, bytes_max: int, size: int) -> None:
         """Go on with a log of so many bytes; beyond `bytes_max` a new one begins."""
-        self._bytes_max, self._size = bytes_max, size
+        self._bytes_max, self.size = bytes_max, size
+        """Bytes of the file, about, and never less than it has."""
         self._rotate_at = bytes_max
         self.recorded: FinalRecord | None = None
         """The newest final block that the block store is known to have."""
@@ -132,7 +133,7 @@ class LogContent:
                 del self._owed[digest]
 
     def _append(self, kind: int, payload: bytes) -> Append:
-        self._size += len(payload) + RECORD_OVERHEAD
+        self.size += len(payload) + RECORD_OVERHEAD
         return Append(int(kind), payload)
 
     # --- a new file ---
@@ -144,7 +145,7 @@ class LogContent:
         What is carried may be more than the limit; so the log doubles at least before the next
         time.
         """
-        return self.rotate(replica, pool) if self._size > self._rotate_at else []
+        return self.rotate(replica, pool) if self.size > self._rotate_at else []
 
     def rotate(self, replica: Replica, pool: BatchPool) -> list[Effect]:
         """Begin a new file with all that the old one still says about the future."""
@@ -182,6 +183,6 @@ class LogContent:
             (BATCH_RECORD, codec.encode(batch.to_wire()))
             for batch in (*owed, *self.later_batches, *batches)
         ]
-        self._size = sum(len(payload) + RECORD_OVERHEAD for _, payload in kept)
-        self._rotate_at = max(self._bytes_max, 2 * self._size)
+        self.size = sum(len(payload) + RECORD_OVERHEAD for _, payload in kept)
+        self._rotate_at = max(self._bytes_max, 2 * self.size)
         return ReplaceLog(tuple(kept))

@@ -171,6 +171,25 @@ class Participant:
         return self.replica.final.height >= self._log_height
 
     @property
+    def lane_is_full(self) -> bool:
+        """Half of what peers keep of one origin waits: more would have to wait here.
+
+        A peer that misses one batch and is full of those after it keeps no relay of the one that is
+        missing; and it has no work, so nobody would ever order the lane. The other half is for what
+        is final here and not yet stored there.
+        """
+        run = self.run
+        if run.lane is None or run.own is None:
+            return False
+        run.lane.settle(self.replica.final_cut[run.own])
+        return run.lane.waiting_bytes >= self._pool.origin_bytes_max // 2
+
+    @property
+    def log_bytes(self) -> int:
+        """What the log has, about, and never less."""
+        return self._log.size
+
+    @property
     def silenced(self) -> bool:
         """Its log does not hold all that was said in this epoch (PROTOCOL §6)."""
         return self._log.silence is not None

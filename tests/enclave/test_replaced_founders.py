@@ -6,6 +6,7 @@ can know: only in the ledger, which it has not executed yet.
 """
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from tests.enclave.hostile_values import forged_evidence
@@ -123,6 +124,33 @@ def test_a_newcomer_joins_after_founders_were_replaced(gone: tuple[str, ...]) ->
     until(world, joiner, lambda: world.description.index_of(joiner.key) is not None)
     world.finish(joiner)
     assert joiner.height == world.tip.height
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_seeds_founders_are_replaced_one_by_one_and_after_each_a_newcomer_arrives(
+    seed: int,
+) -> None:
+    """In any order, by nodes of old and new code, whatever code the newcomer runs: it walks the
+    succession from genesis, links to every validator of today, gets fresh heads of a quorum and a
+    peer's keys, and comes to the newest state that a quorum anchored."""
+    random, world = Random(seed), World()
+    world.commit()
+    world.govern("allow_measurement", measurement=NEWER)
+    for number, gone in enumerate(random.sample(["n0", "n1", "n2", "n3"], 3), start=5):
+        replace(world, gone, f"n{number}", f"operator{number}")
+        world.commit(after_ms=61_000)
+        for _ in range(random.randint(1, 4)):
+            world.commit()
+        code = random.choice((None, NEWER))
+        joiner = newcomer(world, f"n{number}0", f"operator{number}0", code)
+        joiner.core.learner.extend(world.entries)
+        founders = {"n0", "n1", "n2", "n3"}
+        assert {node.name: judged(joiner, node, world) for node in world.voters()} == {
+            node.name: node.name in founders for node in world.voters()
+        }
+        catch_up(world, joiner)
+        assert joiner.height >= world.tip.anchor.height > 0
+        assert all(judged(joiner, node, world) for node in world.voters())
 
 
 def test_certificates_open_a_link_for_validators_of_the_newest_epoch_alone() -> None:

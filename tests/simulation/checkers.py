@@ -6,17 +6,22 @@ make two contradicting certificates, that is a violation, whether or not a liar 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from strongroom.consensus.blocks import BatchHeader, Header
+from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.replica.events import Commit
+from strongroom.consensus.messages import Range
+from strongroom.consensus.replica.events import CastRecord, Commit, FinalRecord
 from strongroom.consensus.replica.replica import Replica
-from strongroom.consensus.statements import Kind, Statement
-from strongroom.consensus.types import Digest, Epoch, SignerIndex, View
+from strongroom.consensus.statements import Certificate, Kind, Statement
+from strongroom.consensus.types import Digest, Epoch, PublicKey, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify
+from strongroom.node.network.pace import RANGE_BYTES_PER_SECOND
+from strongroom.node.ordering.log import ReadLog
 
+VIEW_MAX = 2**63
 VIEWS_HELD_MAX = 130
 FINALS_HELD_MAX = 20
 SIZES_MAX = {
@@ -51,6 +56,9 @@ class Omniscient:
 
     def __post_init__(self) -> None:
         self._headers: dict[Digest, Header] = {}
+        self._lost_log: dict[SignerIndex, Epoch] = {}
+        self._words: dict[SignerIndex, list[Statement]] = defaultdict(list)
+        """What each honest node said in its newest epoch."""
         self._finals: list[Header] = []
         self._said: dict[tuple[SignerIndex, Epoch, View, Kind], Statement] = {}
         self._by: dict[tuple[Epoch, View], dict[tuple[Kind, Digest], set[SignerIndex]]] = {}
@@ -64,16 +72,62 @@ class Omniscient:
         """All that were ever proposed."""
         return tuple(self._headers.values())
 
+    def booted(
+        self, node: SignerIndex, epoch: Epoch, log: ReadLog, final: View, *, silent: bool
+    ) -> None:
+        """A node has read its log: all that it said and that is not final stands there, or it is
+        silent (PROTOCOL §5, §6). An epoch of which the log knows the end is over for it.
+
+        Args:
+            node: who restarts.
+            epoch: in which it goes on.
+            log: what it has read.
+            final: the view of its newest block, if that is of this epoch.
+            silent: it will not vote in this epoch.
+
+        Raises:
+            Violation: something is missing.
+        """
+        if epoch <= self._lost_log.get(node, Epoch(-1)):
+            if not silent:
+                raise Violation("whoever lost its log is silent", f"node {node}, epoch {epoch}")
+            return
+        logged = {cast.statement for cast in log.records if isinstance(cast, CastRecord)}
+        forgotten = {epoch: final}
+        for record in log.records:
+            if isinstance(record, FinalRecord):
+                at, header = record.certificate.statement, record.header
+                ends = header.next_epoch != self.epochs[at.epoch].digest
+                view = View(VIEW_MAX) if ends else at.view
+                forgotten[at.epoch] = max(view, forgotten.get(at.epoch, View(0)))
+        for said in self._words[node]:
+            lost = self._lost_log.get(node, Epoch(-1)) >= said.epoch or said.epoch < epoch
+            if not lost and said not in logged and said.view > forgotten.get(said.epoch, View(0)):
+                raise Violation(
+                    "promises outlive a crash",
+                    f"node {node} forgets {said.kind.name} in view {said.view} of {said.epoch}",
+                )
+
+    def lost_log(self, node: SignerIndex, epoch: Epoch) -> None:
+        """A node lost its log when it had come to this epoch."""
+        self._lost_log[node] = max(epoch, self._lost_log.get(node, epoch))
+
     def signed(self, signer: SignerIndex, statement: Statement) -> None:
         """Take a statement of an honest key.
 
         Raises:
-            Violation: a double cast, or a possible pair of contradicting certificates.
+            Violation: a double cast, or a possible pair of contradicting certificates; or one of
+                whom the log is lost says anything in that epoch (PROTOCOL §6).
         """
         epoch, view = statement.epoch, statement.view
+        if epoch <= self._lost_log.get(signer, Epoch(-1)):
+            raise Violation("whoever lost its log is silent", f"epoch {epoch} by {signer}")
         if epoch < self._newest.get(signer, Epoch(0)):
             raise Violation("nothing is said in an ended epoch", f"epoch {epoch} by {signer}")
+        if epoch > self._newest.get(signer, Epoch(0)):
+            self._words[signer].clear()
         self._newest[signer] = epoch
+        self._words[signer].append(statement)
         key = (signer, epoch, view, statement.kind)
         if self._said.setdefault(key, statement) != statement:
             raise Violation(
@@ -228,19 +282,150 @@ def check_memory(node: SignerIndex, replica: Replica, members: int) -> None:
             )
 
 
-WANTED_BYTES = 4_000
-"""Beside its quota, what blocks named of one lane."""
+def check_taken(
+    node: SignerIndex, taken: Iterable[bytes], held: Container[bytes], final: Container[bytes]
+) -> None:
+    """What a client was told is durable in a batch stays so until it is final (PROTOCOL §2, §5).
 
-
-def check_held(node: SignerIndex, held: list[BatchHeader], quota: int) -> None:
-    """No origin makes a node keep more than its quota, beside its own lane and what blocks name
-    (T35).
+    Args:
+        node: who restarts.
+        taken: transactions of own batches that were durable here.
+        held: those in batches of its log.
+        final: those that some honest node has in a block.
 
     Raises:
-        Violation: one does.
+        Violation: one is in neither.
+    """
+    for transaction in taken:
+        if transaction not in held and transaction not in final:
+            raise Violation("what is taken is kept", f"node {node} lost {transaction[:40]!r}")
+
+
+class Stored(Protocol):
+    """What a node has for good."""
+
+    @property
+    def newest_block(self) -> int: ...
+
+    @property
+    def newest_outcome(self) -> int: ...
+
+    def head_at(self, height: int) -> tuple[Header, Certificate | None]: ...
+
+
+def check_beginning(node: SignerIndex, epoch: Epoch, store: Stored, *, follows: bool) -> None:
+    """An epoch begins at a node once the end of the one before is stored there, and executed (R16);
+    whoever cannot execute has taken over what that end anchors.
+
+    Raises:
+        Violation: it began earlier.
+    """
+    if epoch == 0:
+        return
+    ends = (
+        header
+        for header in (store.head_at(at)[0] for at in range(store.newest_block, 0, -1))
+        if header.epoch == epoch - 1
+    )
+    end = next(ends, None)
+    if end is None:
+        raise Violation(
+            "an epoch begins at its end", f"node {node}, {epoch}: the end is not stored"
+        )
+    needed = end.anchor.height if follows else end.height
+    if store.newest_outcome < needed:
+        raise Violation(
+            "an epoch begins at its end",
+            f"node {node}, {epoch}: executed {store.newest_outcome}, not {needed}",
+        )
+
+
+BLOCK_BYTES = 500
+"""About what a stored block takes without its batches."""
+
+
+class Served:
+    """Ranges of old blocks that honest nodes send: nobody gets them faster than the pace (T31)."""
+
+    def __init__(self) -> None:
+        self._next: dict[tuple[SignerIndex, SignerIndex], float] = {}
+
+    def sent(self, sender: SignerIndex, to: SignerIndex, message: Range, now: float) -> None:
+        """Take note of a range.
+
+        Raises:
+            Violation: the one before is not paid for.
+        """
+        if now < self._next.get((sender, to), 0.0):
+            raise Violation("paced serving", f"node {sender} sends ranges to {to} without end")
+        size = sum(
+            BLOCK_BYTES + sum(batch.header.size for batch in batches)
+            for _, batches in message.blocks
+        )
+        self._next[sender, to] = now + size / RANGE_BYTES_PER_SECOND
+
+
+def check_guard(node: SignerIndex, floor: View, final: View, lag: int) -> None:
+    """An enclave's guard forgets what is final: its memory is bounded.
+
+    Args:
+        node: whose guard it is.
+        floor: up to this view it has forgotten.
+        final: the view of the newest block in the store.
+        lag: in steps of so many views it is told.
+
+    Raises:
+        Violation: it remembers more.
+    """
+    if final - floor > lag:
+        raise Violation("bounded memory", f"node {node}: view {final} final, guard keeps {floor}")
+
+
+def check_log(node: SignerIndex, size: int, believed: int) -> None:
+    """A log begins anew when it is long: so its owner must not think it shorter than it is.
+
+    Raises:
+        Violation: it does.
+    """
+    if size > believed:
+        raise Violation("bounded disk", f"node {node}: log of {size} bytes, taken for {believed}")
+
+
+WANTED_BYTES = 8_000
+"""Beside its quota, what blocks name of one lane that are not final yet."""
+
+
+def check_held(
+    node: SignerIndex,
+    held: list[Batch],
+    quota: int,
+    members: EpochDescription,
+    signed: Callable[[Batch, PublicKey], bool],
+) -> None:
+    """Every batch held is of the running epoch and signed by its origin, and no origin makes a node
+    keep more than its quota, beside what blocks name (T35).
+
+    Args:
+        node: who holds them.
+        held: what is in its pool and in no final block.
+        quota: bytes of one origin.
+        members: of its epoch.
+        signed: (batch, node key) → is it signed by that key?
+
+    Raises:
+        Violation: one is not, or one does.
     """
     sizes: dict[int, int] = defaultdict(int)
-    for header in held:
+    for batch in held:
+        header = batch.header
+        if header.epoch != members.epoch:
+            raise Violation(
+                "bounded memory",
+                f"node {node} in epoch {members.epoch} holds a batch of epoch {header.epoch}",
+            )
+        origin = members.validators[header.lane].node_key
+        if not signed(batch, origin):
+            raise Violation("batches are their origins'", f"node {node}, lane {header.lane}")
         sizes[int(header.lane)] += header.size
     if max(sizes.values(), default=0) > quota + WANTED_BYTES:
         raise Violation(

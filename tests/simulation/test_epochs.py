@@ -4,7 +4,7 @@ doubled or forked."""
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from tests.simulation.actors.epoch_forger import EpochForger
@@ -134,6 +134,27 @@ def test_row_34_what_the_terminal_block_left_unordered_is_batched_again_by_its_o
         if b"held back" in batch.payload
     ]
     assert place == (1, 3)
+
+
+def test_R0_whoever_begins_an_epoch_later_hears_then_what_was_said_before() -> None:
+    """The first view of an epoch is not lost because two of four execute its end more slowly."""
+    proposers = set()
+    for slow in combinations(range(4), 2):
+        scene = Scene(4)
+        for node in slow:
+            scene.honest(node).execution_delay = 0.05
+        scene.start()
+        scene.load(12, every=0.03)
+        ask(scene, 0.1, "rotate")
+        scene.run(1.0)
+        converge(scene)
+        first = next(
+            (node, said) for node, said in scene.said if said.epoch == 1 and said.view == 1
+        )
+        if first[0] not in slow:
+            proposers.add(first[0])
+            assert (1, 1) not in scene.given_up
+    assert proposers
 
 
 @pytest.mark.parametrize("point", EPOCH_POINTS)

@@ -5,12 +5,13 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from tests.simulation.actors.honest import LANE_BYTES_MAX
 from tests.simulation.scenes import Scene
 
 from strongroom.consensus.blocks import Batch, BatchHeader, encode_payload
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import EpochMessage
-from strongroom.consensus.messages import CertificateRequest, RangeRequest
+from strongroom.consensus.messages import BatchMessage, CertificateRequest, RangeRequest
 from strongroom.consensus.replica.events import Ask, Commit, Now
 from strongroom.consensus.types import Digest, Epoch, Height, Lane, Sequence, SignerIndex, View
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX
@@ -130,3 +131,24 @@ def test_a_step_without_events_wants_nothing() -> None:
     scene = running()
     now = scene.clock(0)
     assert scene.honest(0).participant.step([], Now(now.monotonic, now.wall_ms)) == []
+
+
+def test_T35_a_lane_of_which_peers_miss_the_first_batch_goes_on_however_much_waits_in_it() -> None:
+    """T35, P8: a peer that is full of what comes after it keeps no relay of the one it misses, and
+    has no work: so nobody makes more than fits into half of what peers keep of one origin."""
+    scene = Scene(4)
+    scene.start()
+    scene.network.filter = lambda sender, _, message: (
+        not (
+            sender == 0 and isinstance(message, BatchMessage) and message.batch.header.sequence == 0
+        )
+    )
+    for number in range(12):
+        scene.submit(0, b"%d" % number + bytes(900))
+    scene.run(0.015)
+    node = scene.honest(0)
+    assert node.participant.lane_is_full
+    assert node.unbatched
+    assert sum(batch.header.size for batch in node.pool.all()) < LANE_BYTES_MAX
+    scene.network.heal()
+    scene.settle(10.0)

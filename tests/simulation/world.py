@@ -13,21 +13,41 @@ from heapq import heappop, heappush
 from random import Random
 
 from tests.simulation.actors.actor import Actor, ActorEvent, Liar, Role, Send, Submitted
-from tests.simulation.actors.honest import LANE_BYTES_MAX, Honest
+from tests.simulation.actors.honest import FORGET_VIEWS, LANE_BYTES_MAX, Honest
+from tests.simulation.actors.intake import transactions_of
 from tests.simulation.actors.witness import Crash, Witness
-from tests.simulation.checkers import Ledger, Omniscient, Violation, check_held, check_memory
+from tests.simulation.checkers import (
+    Ledger,
+    Omniscient,
+    Served,
+    Violation,
+    check_beginning,
+    check_guard,
+    check_held,
+    check_log,
+    check_memory,
+    check_taken,
+)
 from tests.simulation.keys import FakeKeyring, Keyring
 from tests.simulation.network import Network
 from tests.simulation.realm import Realm, State
 from tests.simulation.transcript import describe
 
-from strongroom.consensus.blocks import Header, genesis_header
-from strongroom.consensus.messages import Message, Propose
+from strongroom.consensus.blocks import Batch, Header, genesis_header
+from strongroom.consensus.messages import Message, Propose, Range
 from strongroom.consensus.replica.events import Commit, Linked, Now, Received, Tick, Unlinked
 from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.statements import Statement
-from strongroom.consensus.types import ChainId, Digest, Epoch, Milliseconds, SignerIndex
+from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.types import (
+    ChainId,
+    Digest,
+    Epoch,
+    Milliseconds,
+    PublicKey,
+    SignerIndex,
+    View,
+)
 from strongroom.consensus.validators import EpochDescription
 
 START = 1_000.0
@@ -69,6 +89,7 @@ class World(Witness):
         links: bool = False,
         grace: float = 0.0,
         secrets: Secrets = Secrets.HEADS,
+        deprived: frozenset[int] = frozenset(),
     ) -> None:
         """Make a cluster of `size` members.
 
@@ -91,6 +112,8 @@ class World(Witness):
             grace: seconds after an epoch began in which a node that restarts has lost the secret of
                 the one before.
             secrets: how it gets that back.
+            deprived: seats that never get one back, once they have restarted after epoch 0: they
+                vote, and only follow.
         """
         self.random = Random(seed)
         self.network = network or Network(Random(seed + 1), salt=seed)
@@ -110,7 +133,10 @@ class World(Witness):
         self._ticks: dict[SignerIndex, float] = {}
         self.down: set[SignerIndex] = set()
         self._tells_links, self._grace, self._secrets = links, grace, secrets
+        self.deprived = deprived
         self._began: dict[Epoch, float] = {}
+        self.given_up: set[tuple[Epoch, View]] = set()
+        """Views in which an honest node said NULLIFY."""
         self._links: set[tuple[SignerIndex, SignerIndex]] = set()
         self._lost: dict[SignerIndex, tuple[bytes, ...]] = {}
         liars = liars or {}
@@ -127,6 +153,7 @@ class World(Witness):
         """Every epoch that an honest node has begun."""
         self.omniscient = Omniscient(self.epochs, self.liars, self.realm.seats_of)
         self.ledger = Ledger(self.epochs, self.anchor, self.keyring.verify)
+        self.served = Served()
         self.actors: dict[SignerIndex, Actor] = {}
         for role in self.roles:
             make = liars.get(role.index)
@@ -208,8 +235,11 @@ class World(Witness):
             self._guarded(node, actor, lambda: actor.boot(self.clock(index)))
         self._arm(node)
         self._note_links()
-        for transaction in self._lost.pop(node, ()):
-            self._deliver(node, Submitted(transaction))
+        again = list(self._lost.pop(node, ()))
+        while again and node not in self.down:
+            self._deliver(node, Submitted(again.pop(0)))
+        if again:
+            self._lost[node] = (*self._lost.get(node, ()), *again)
 
     def crash(self, index: int) -> None:
         """Take a node's power now."""
@@ -220,7 +250,7 @@ class World(Witness):
         self._note(f"{node} crashes")
         actor = self.actors[node]
         if isinstance(actor, Honest):
-            self._lost[node] = self._lost.get(node, ()) + actor.unbatched
+            self._lost[node] = self._lost.get(node, ()) + actor.untaken
             actor.crash()
         self._note_links()
 
@@ -230,7 +260,8 @@ class World(Witness):
         assert index in self.down
         self._note(f"{index} loses its log")
         actor, node = self.honest(index), SignerIndex(index)
-        actor.disk.lose_log()
+        self.omniscient.lost_log(node, actor.epoch)
+        actor.lose_log()
         given = tuple(
             tx for tx, to in self.submitted.items() if to == node and tx not in actor.store.seen
         )
@@ -296,7 +327,10 @@ class World(Witness):
         wish open?"""
         nodes = [node for node in self.honest_nodes if node.role.index not in self.down]
         ends = {(node.epoch, node.replica.final.digest) for node in nodes}
-        return len(ends) == 1 and all(node.is_done for node in nodes)
+        return len(ends) == 1 and all(
+            node.is_done or (node.role.index in self.deprived and node.follows_well)
+            for node in nodes
+        )
 
     @property
     def everything_notarized_is_final(self) -> bool:
@@ -375,8 +409,17 @@ class World(Witness):
             and self.events % MEMORY_CHECK_EVERY == 0
             and node not in self.down
         ):
-            check_memory(node, actor.replica, len(actor.members.validators))
-            check_held(node, [batch.header for batch in actor.pool.all()], LANE_BYTES_MAX)
+            self._check_bounds(node, actor)
+
+    def _check_bounds(self, node: SignerIndex, actor: Honest) -> None:
+        check_memory(node, actor.replica, len(actor.members.validators))
+        check_held(node, actor.unordered, LANE_BYTES_MAX, actor.members, self._is_signed)
+        check_guard(node, actor.enclave.floor, actor.final_view, FORGET_VIEWS)
+        check_log(node, len(actor.disk.log), actor.participant.log_bytes)
+
+    def _is_signed(self, batch: Batch, origin: PublicKey) -> bool:
+        message = batch.header.signed_bytes(self.chain)
+        return self.keyring.verify(origin, batch.signature, message)
 
     def _guarded(self, node: SignerIndex, actor: Actor, act: Callable[[], list[Send]]) -> None:
         try:
@@ -391,6 +434,8 @@ class World(Witness):
     def _post(self, sender: SignerIndex, send: Send) -> None:
         if isinstance(send.message, Propose):
             self.omniscient.proposed(send.message.header)
+        if isinstance(send.message, Range) and send.to is not None and sender not in self.liars:
+            self.served.sent(sender, send.to, send.message, self.now)
         everyone = [index for index in self.actors if index != sender]
         for receiver in everyone if send.to is None else [send.to]:
             for delay in self.network.delays(sender, receiver, send.message):
@@ -448,11 +493,15 @@ class World(Witness):
         self._note(
             f"{node} signs {statement.kind.name} {statement.view} {statement.digest.hex()[:8]}"
         )
+        if statement.kind is Kind.NULLIFY:
+            self.given_up.add((statement.epoch, statement.view))
         self.omniscient.signed(node, statement)
 
     def began(self, node: SignerIndex, members: EpochDescription) -> None:
         self._note(f"{node} begins epoch {members.epoch}")
         self._began.setdefault(members.epoch, self.now)
+        actor = self.honest(node)
+        check_beginning(node, members.epoch, actor.store, follows=not actor.executes)
         if self.epochs.setdefault(members.epoch, members) != members:
             raise Violation(
                 "exactly one next set", f"node {node} begins another epoch {members.epoch}"
@@ -470,10 +519,20 @@ class World(Witness):
                 node, Commit(header, digests, certificate)
             )  # survived, though never acknowledged
         self.ledger.booted(node, len(blocks))
+        actor = self.honest(node)
+        self.omniscient.booted(
+            node, actor.epoch, actor.log, actor.final_view, silent=actor.amnesiac
+        )
+        final = set[bytes]().union(
+            *(other.store.seen for other in self.honest_nodes if other.boots)
+        )
+        held = {tx for batch in actor.log.batches for tx in transactions_of(batch)}
+        check_taken(node, actor.taken, held, final)
 
     def lost_secret(self, node: SignerIndex) -> bool:
         epoch = self.honest(node).epoch
-        return epoch > 0 and self.now < self._began.get(epoch, self.now) + self._grace
+        within = self.now < self._began.get(epoch, self.now) + self._grace
+        return epoch > 0 and (within or node in self.deprived)
 
     def gives_secret(self, node: SignerIndex) -> bool:
         cut = self.network.cut
@@ -485,7 +544,7 @@ class World(Witness):
         peers = [
             peer for peer in up if not {(peer.role.index, node), (node, peer.role.index)} & cut
         ]
-        if self._secrets is Secrets.NEVER:
+        if self._secrets is Secrets.NEVER or node in self.deprived:
             return False
         if any(peer.executes and peer.epoch >= self.honest(node).epoch for peer in peers):
             return True

@@ -62,9 +62,17 @@ def bench(bytes_max: int = KIB) -> Bench:
 
 
 def batch_of(size: int) -> Batch:
-    payload = encode_payload([bytes(size)])
-    digest = Digest(sha256(payload).digest())
-    header = replace(samples.BATCH_HEADER, count=1, size=len(payload), payload_digest=digest)
+    return batch_with([bytes(size)])
+
+
+def batch_with(envelopes: list[bytes]) -> Batch:
+    payload = encode_payload(envelopes)
+    header = replace(
+        samples.BATCH_HEADER,
+        count=len(envelopes),
+        size=len(payload),
+        payload_digest=Digest(sha256(payload).digest()),
+    )
     return Batch(header, payload, samples.signature(1))
 
 
@@ -142,3 +150,12 @@ def test_what_an_epoch_left_unordered_stays_in_the_log_until_it_is_batched_again
     made.carry(made.log.hold(again, own=True))
     made.carry(*made.log.rotate(made.replica, made.pool))  # type: ignore[arg-type]
     assert read_log(made.frames).batches == []
+
+
+def test_what_is_owed_stays_until_every_envelope_of_it_is_batched_again() -> None:
+    """Own batches of an ended epoch are paid for one envelope after the other, each its own."""
+    made = bench()
+    made.log.owe([batch_with([b"a", b"b"]), batch_with([b"c"])])
+    for envelope, left in ((b"a", {b"a", b"b", b"c"}), (b"c", {b"a", b"b"}), (b"b", set())):
+        made.log.hold(batch_with([envelope]), own=True)
+        assert set(made.log.owed_envelopes()) == left

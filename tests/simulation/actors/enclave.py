@@ -56,6 +56,11 @@ class SimulatedEnclave:
         if epoch == self._epoch:
             self._guard.forget_below(view)
 
+    @property
+    def floor(self) -> View:
+        """What the guard remembers lies above this view."""
+        return self._guard.floor
+
     def sign(self, statement: Statement) -> Signature:
         """A vote, if the guard lets it."""
         self._guard.add(statement)

@@ -11,14 +11,15 @@ from collections import deque
 
 from tests.simulation.actors.actor import Actor, ActorEvent, Role, Send, Submitted
 from tests.simulation.actors.enclave import EXECUTION_DELAY, SimulatedEnclave
-from tests.simulation.actors.intake import Intake
+from tests.simulation.actors.intake import Intake, transactions_of
 from tests.simulation.actors.store import Store
 from tests.simulation.actors.witness import Witness
 from tests.simulation.disk import Disk
 from tests.simulation.keys import SigningKey
 from tests.simulation.realm import GOVERN
 
-from strongroom.consensus.blocks import Header
+from strongroom.consensus import codec
+from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.host_messages import Submit
@@ -34,7 +35,7 @@ from strongroom.consensus.replica.events import (
     Unlinked,
 )
 from strongroom.consensus.replica.replica import Replica
-from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
+from strongroom.consensus.types import Epoch, PublicKey, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.mempool.batches import BatchPool
 from strongroom.node.ordering.effects import (
@@ -90,10 +91,16 @@ class Honest(Actor):
         """Seconds from a commit to the block store's fsync; 0: at once."""
         self.log_bytes_max = LOG_BYTES_MAX
         """Size from which on the log begins anew."""
+        self.sign_delay = 0.0
+        """Seconds that the enclave takes to sign a batch; 0: at once."""
         self.voting = True
         self.wrong_root_from: int | None = None
         """Height from which this node's execution goes wrong, for planting non-determinism."""
+        self.boots = 0
         self._outbox: list[Send] = []
+        self.taken: set[bytes] = set()
+        """Transactions that were durable here in an own batch: their clients were told so, and do
+        not come back."""
 
     # --- start and crash ---
 
@@ -109,10 +116,15 @@ class Honest(Actor):
         )
         self._events: deque[ParticipantEvent] = deque()
         self._commits: deque[tuple[float, Commit]] = deque()
+        self._storing: Batch | None = None
+        """The own batch that is being logged."""
         self._status_at = now.monotonic + STATUS_INTERVAL * (1 + role.index / 10)
         self.epochs = EpochChain(role.chain, role.members, role.anchor, role.verify)
         extend_from(self.store, self.epochs)
+        self.boots += 1
         key, log = role.node_key.public, read_log(self.disk.log.read())
+        self.log = log
+        """As this boot has read it."""
         start = start_after_restart(self.store, self.epochs, log, key, log_lost=self.disk.log_lost)
         self.participant = Participant(
             node_key=key,
@@ -138,6 +150,11 @@ class Honest(Actor):
         self._ask_for_refresh()
         self._go_on(now)
         return self._take_outbox()
+
+    def lose_log(self) -> None:
+        """Lose the log, and with it what only it held."""
+        self.disk.lose_log()
+        self.taken.clear()
 
     def crash(self) -> None:
         """Lose power: memory is gone, and what was not synced may be torn."""
@@ -190,9 +207,28 @@ class Honest(Actor):
 
     @property
     def unbatched(self) -> tuple[bytes, ...]:
-        """Transactions that only memory holds: a crash loses them, and their clients hand them in
-        again."""
+        """Transactions that wait for a batch."""
         return self.intake.in_memory
+
+    @property
+    def untaken(self) -> tuple[bytes, ...]:
+        """Transactions that only memory ever held: a crash loses them, and their clients hand them
+        in again."""
+        return tuple(tx for tx in self.unbatched if tx not in self.taken)
+
+    @property
+    def unordered(self) -> list[Batch]:
+        """Batches that are held, and in no final block."""
+        final = {digest for _, commit in self._commits for digest in commit.batches}
+        return [batch for batch in self.pool.all() if batch.header.digest not in final]
+
+    @property
+    def final_view(self) -> View:
+        """In which the newest block of the store became final, if that is of the running epoch."""
+        certificate = self.store.final_certificate
+        if certificate is None or certificate.statement.epoch != self.epoch:
+            return View(0)
+        return certificate.view
 
     @property
     def executes(self) -> bool:
@@ -203,11 +239,18 @@ class Honest(Actor):
     def is_done(self) -> bool:
         """Everything stored is executed, and nothing more is wished of the set or of this node's
         keys."""
+        return self._is_done_at(self.replica.final.height) and self.executes
+
+    @property
+    def follows_well(self) -> bool:
+        """It cannot execute, and has taken over all that a quorum anchored."""
+        return self._is_done_at(self.replica.final.anchor.height) and not self.executes
+
+    def _is_done_at(self, height: int) -> bool:
         executed = self.store.executed
         wish = self.store.outcome(executed).next_epoch
-        done = executed == self.replica.final.height and wish == self.members.digest
         silent = self.amnesiac and self.own is not None
-        return done and not silent and self.executes
+        return executed >= height and wish == self.members.digest and not silent
 
     # --- events ---
 
@@ -252,8 +295,11 @@ class Honest(Actor):
                 events = list(self._events)
                 self._events.clear()
                 self._carry(self.participant.step(events, now), now)
-            elif (batch := self.intake.next_batch()) is not None:
+            elif (batch := self.intake.next_batch(now.monotonic, self.sign_delay)) is not None:
+                self._storing = batch
                 self._carry(self.participant.step([OwnBatch(batch)], now), now)
+                self._storing = None
+                self.intake.batched()
             else:
                 return
 
@@ -262,6 +308,7 @@ class Honest(Actor):
             self.participant.deadline(),
             self.enclave.deadline(),
             self._status_at,
+            self.intake.deadline,
             self._commits[0][0] if self._commits else None,
         ]
         return min(at for at in times if at is not None)
@@ -271,17 +318,19 @@ class Honest(Actor):
     def _carry(self, effects: list[Effect], now: Now) -> None:
         node = self.role.index
         self.witness.point(node, "stepped")
-        held = False
+        held = taken = False
         for effect in effects:
             match effect:
                 case Append(kind, payload):
                     self.disk.log.append(kind, payload)
                     held = held or kind == BATCH_RECORD
+                    taken |= kind == BATCH_RECORD and self._is_being_stored(payload)
                 case Sync():
                     self.witness.point(node, "appended")
                     self.disk.log.sync()
                     self.disk.log_lost = False
-                    self.intake.batched()
+                    if taken and self._storing is not None:
+                        self.taken.update(transactions_of(self._storing))
                     self.witness.point(node, "batch stored" if held else "synced")
                 case Sign(casts):
                     signatures = []
@@ -296,6 +345,10 @@ class Honest(Actor):
                     self._send(effect)
                 case _:
                     self._carry_rest(effect, now)
+
+    def _is_being_stored(self, payload: bytes) -> bool:
+        batch = self._storing
+        return batch is not None and payload == codec.encode(batch.to_wire())
 
     def _carry_rest(self, effect: Effect, now: Now) -> None:
         node = self.role.index
@@ -369,7 +422,9 @@ class Honest(Actor):
         node = self.role.index
         if not commits:
             return
-        for commit in commits:
+        newest = self.store.newest_block
+        fresh = [commit for commit in commits if commit.header.height > newest]
+        for commit in fresh:
             held = [self.pool.get(digest) for digest in commit.batches]
             invariant(
                 None not in held, f"a batch of final block {commit.header.height} is not held"
@@ -377,9 +432,10 @@ class Honest(Actor):
             self.store.append(commit, tuple(batch for batch in held if batch is not None))
             self.witness.point(node, "block appended")
         self.disk.blocks.sync()
-        for commit in commits:
+        for commit in fresh:
             self.witness.committed(node, commit)
             self.enclave.take(commit.header, now.monotonic)
+        for commit in commits:
             for digest in commit.batches:
                 self.pool.drop(digest)
         last = commits[-1]

@@ -10,9 +10,10 @@ from collections import deque
 from tests.simulation.actors.actor import Role, Send
 from tests.simulation.actors.store import Store
 
-from strongroom.consensus.blocks import Batch, decode_payload
+from strongroom.consensus.blocks import Batch, BatchHeader, decode_payload
 from strongroom.consensus.host_messages import Submit
 from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.ordering.lane import OwnLane
 from strongroom.node.ordering.participant import Participant
 
 OWN_BATCHES_MAX = 32
@@ -23,6 +24,11 @@ HANDED_TO_ONE = 4
 """Times that one member is tried before the next: it knows what it was given before."""
 
 
+def transactions_of(batch: Batch) -> tuple[bytes, ...]:
+    """What a batch holds."""
+    return decode_payload(batch.payload, batch.header.count)
+
+
 class Intake:
     """Transactions of one boot of one node."""
 
@@ -30,12 +36,20 @@ class Intake:
         self._role, self._participant, self._store, self._pool = role, participant, store, pool
         self._waiting: deque[bytes] = deque()
         self._batching: tuple[bytes, ...] = ()
+        """Of the batch that is being signed or logged."""
+        self._begun: tuple[OwnLane, BatchHeader, float] | None = None
+        """The batch that is being signed, and when it is; its epoch may end meanwhile."""
         self._handed = 0
 
     @property
     def in_memory(self) -> tuple[bytes, ...]:
         """Transactions that a crash loses."""
         return (*self._batching, *self._waiting)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the batch that is being signed is."""
+        return None if self._begun is None else self._begun[2]
 
     def _unordered(self) -> set[bytes]:
         """Transactions in batches of the own lane, and those that wait for one."""
@@ -45,7 +59,7 @@ class Intake:
             for batch in self._pool.all()
             if own is not None and int(batch.header.lane) == int(own)
         ]
-        held = (tx for batch in batches for tx in decode_payload(batch.payload, batch.header.count))
+        held = (tx for batch in batches for tx in transactions_of(batch))
         return {*self.in_memory, *held}
 
     def accept(self, transaction: bytes) -> None:
@@ -54,7 +68,9 @@ class Intake:
             self._waiting.append(transaction)
 
     def batch_again(self, envelopes: tuple[bytes, ...]) -> None:
-        """What a terminal block left unordered of this node's lane (PROTOCOL §2)."""
+        """What a terminal block left unordered of this node's lane (PROTOCOL §2); the batch that
+        was being signed is among it."""
+        self._batching = ()
         known = self._unordered()
         self._waiting.extendleft(
             tx for tx in reversed(envelopes) if tx not in known and tx not in self._store.seen
@@ -73,11 +89,24 @@ class Intake:
             Send(seat, Submit(transaction)) for transaction in list(self._waiting)[:HANDED_OVER_MAX]
         ]
 
-    def next_batch(self) -> Batch | None:
-        """The next batch of the own lane, signed; None: nothing waits, or it must."""
+    def next_batch(self, now: float, delay: float) -> Batch | None:
+        """The next batch of the own lane, signed; None: nothing waits, or it must.
+
+        Args:
+            now: monotonic seconds.
+            delay: seconds that signing takes.
+        """
+        if self._begun is None and self._waiting and not self._batching:
+            self._begin(now + delay)
+        if self._begun is None or now < self._begun[2]:
+            return None
+        (lane, header, _), self._begun = self._begun, None
+        return lane.complete(self._role.node_key.sign(header.signed_bytes(self._role.chain)))
+
+    def _begin(self, due: float) -> None:
         run, replica = self._participant.run, self._participant.replica
         lane, own = run.lane, run.own
-        while self._waiting and not self._batching:
+        while self._waiting:
             if (
                 not self._participant.has_lane
                 or lane is None
@@ -85,18 +114,17 @@ class Intake:
                 or replica.throttled
                 or replica.ended
             ):
-                return None
+                return
             lane.settle(replica.final_cut[own])
-            if lane.waiting >= OWN_BATCHES_MAX:
-                return None
+            if lane.waiting >= OWN_BATCHES_MAX or self._participant.lane_is_full:
+                return
             transaction = self._waiting.popleft()
             if transaction in self._store.seen:
                 continue
             self._batching = (transaction,)
-            header = lane.begin([transaction], replica.final_cut[own])
-            return lane.complete(self._role.node_key.sign(header.signed_bytes(self._role.chain)))
-        return None
+            self._begun = lane, lane.begin([transaction], replica.final_cut[own]), due
+            return
 
     def batched(self) -> None:
-        """The batch is durable."""
+        """The batch is durable, or came too late for its epoch."""
         self._batching = ()

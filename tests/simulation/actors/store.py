@@ -7,6 +7,7 @@ here, and syncs when the contract says so.
 from hashlib import sha256
 
 from tests.simulation.actors.actor import Role
+from tests.simulation.checkers import BLOCK_BYTES
 from tests.simulation.disk import Disk
 
 from strongroom.consensus import codec
@@ -130,7 +131,7 @@ class Store:
 
     def bytes_at(self, height: int) -> int:
         """About what a block takes."""
-        return 500 + sum(batch.header.size for batch in self.blocks[height - 1][1])
+        return BLOCK_BYTES + sum(batch.header.size for batch in self.blocks[height - 1][1])
 
     def executed_at(self, height: int) -> Executed:
         """What execution gave at a height."""
