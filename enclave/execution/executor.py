@@ -48,7 +48,7 @@ from strongroom.enclave.proofs.finality import EpochUnknown, FinalRun
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.enclave.proofs.heads import FreshPoint
 from strongroom.enclave.sessions.intake import Intake, Public, Refused
-from strongroom.enclave.sessions.roster import Roster
+from strongroom.enclave.sessions.session_admission import SessionAdmission
 from strongroom.enclave.sessions.session_tables import SessionTables
 
 ROOTS_KEPT_MAX = RECENT_MAX
@@ -107,8 +107,8 @@ class Executor:
         self.governance = Governance(self._runner.state, genesis.chain)
         self.governance.found(genesis)
         self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
-        self._roster = Roster(self._runner.state)
-        self._intake = Intake(genesis.chain, keyring, self._roster)
+        self._admission = SessionAdmission(self._runner.state)
+        self._intake = Intake(genesis.chain, keyring, self._admission)
         self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
         self.snapshots = Snapshots(genesis.chain)
         self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
@@ -331,7 +331,7 @@ class Executor:
         members = frozenset(digest(key) for key in governance.members.values())
         roles, limits = governance.roles, governance.limits
         self._runner.heed(frozenset(map(measurement_digest, running)), roles, members, limits)
-        self._roster.heed(members, roles, limits)
+        self._admission.heed(members, roles, limits)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:

@@ -3,7 +3,7 @@
 Always active. Members may always speak, and so may who has a role; others are users, admitted by
 the members' vote (governance's `add_users`) or brought by one member within its own quota, in a
 sealed call, so that no host learns whom. A user that a member brought is admitted as long as that
-member is one. Nothing here admits: enclave/sessions/roster.py reads it.
+member is one. Nothing here admits: enclave/sessions/session_admission.py reads it.
 """
 
 from typing import Any

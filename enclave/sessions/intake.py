@@ -25,7 +25,7 @@ from strongroom.enclave.formats.session_keys import SessionKeys
 from strongroom.enclave.formats.size_classes import unpad
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, verify
-from strongroom.enclave.sessions.roster import Roster
+from strongroom.enclave.sessions.session_admission import SessionAdmission
 from strongroom.enclave.sessions.sessions import Sessions
 
 Opened = tuple[bytes, SessionKeys, int, bytes | None]
@@ -55,8 +55,8 @@ class Intake:
     """Opens ordered envelopes: of the current epoch, and of sessions of the one before while its
     grace lasts."""
 
-    def __init__(self, chain: ChainId, keyring: Keyring, roster: Roster) -> None:
-        self._chain, self._keyring, self._roster = chain, keyring, roster
+    def __init__(self, chain: ChainId, keyring: Keyring, admission: SessionAdmission) -> None:
+        self._chain, self._keyring, self._admission = chain, keyring, admission
         self._tables: dict[Epoch, Sessions] = {}
         self._epoch = Epoch(0)
         self._call_prefix = labels.bound(labels.SESSION_CALL, chain, b"")
@@ -140,9 +140,9 @@ class Intake:
         if not verify(opening.public, opening.signature, statement) or sessions.knows(signed):
             raise Refused(Code.DOES_NOT_OPEN)
         identity = Digest(sha256(opening.public).digest())
-        if not self._roster.admits(identity):
+        if not self._admission.admits(identity):
             raise Refused(Code.NOT_ADMITTED)
-        if sessions.opened_by(identity) >= self._roster.sessions_max:
+        if sessions.opened_by(identity) >= self._admission.sessions_max:
             # In public: a reply sealed with keys of a session that stands nowhere could be asked
             # for again, and then be another plaintext under the same nonce.
             raise Refused(Code.TOO_MANY_SESSIONS)

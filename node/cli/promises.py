@@ -99,7 +99,7 @@ PROMISES = (
             "tests/node/cli/test_cluster_growth.py::"
             "test_a_node_joins_by_attestation_and_governance_and_another_leaves",
             "tests/node/evidence/test_vectors.py::test_a_case_gets_its_verdict",
-            "tests/enclave/sessions/test_roster.py::"
+            "tests/enclave/sessions/test_session_admission.py::"
             "test_a_stranger_opens_no_session_and_nothing_of_the_refusal_is_sealed",
             "tests/node/rpc/test_door.py::"
             "test_a_stranger_is_refused_with_the_reason_and_nothing_reaches_the_node",

@@ -51,7 +51,7 @@ from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.run_records import RunRecord
 from strongroom.node.membership.acquaintance import Acquaintance
 from strongroom.node.membership.joining import Introduction
-from strongroom.node.network.peers import PeerAddress
+from strongroom.node.network.address_book import PeerAddress
 from strongroom.node.ordering.stored_past import stored_epochs
 from strongroom.node.sync.snapshots import SnapshotFolder, Snapshots
 

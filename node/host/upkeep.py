@@ -16,7 +16,7 @@ from strongroom.node.api.node_state import clock_in_words
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.membership.joining import Introduction
-from strongroom.node.network.peers import Dialling
+from strongroom.node.network.address_book import Dialling
 from strongroom.node.sync.snapshots import Snapshots
 
 log = structlog.get_logger()

@@ -35,13 +35,13 @@ from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.host.resources import Resources
 from strongroom.node.membership.duties import DutyContext, DutyRoster
 from strongroom.node.membership.key_exchange import KeysExchange
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.mempool.waiters import Waiters
+from strongroom.node.network.address_book import PeerBook
 from strongroom.node.network.handshake import Handshake
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
-from strongroom.node.network.peers import PeerBook
 from strongroom.node.ordering.driver import Driver, Hands
 from strongroom.node.ordering.effects import LinkDown, LinkUp, Recorded
 from strongroom.node.ordering.event_queue import EventQueue

@@ -11,7 +11,7 @@ The marker is drawn at random for each file, so that intact records behind damag
 search, and no client can write bytes into a payload that look like a record. The top bit of a
 length says that all before the record was durable when it was appended: damage before such a record
 is no crash's doing. Refuses to know what types and payloads mean (segments.py, wal.py) and when
-bytes become durable (writer.py).
+bytes become durable (durable_writer.py).
 """
 
 import os
@@ -165,7 +165,7 @@ def read_frame(path: Path, marker: bytes, offset: int, size: int) -> Frame:
 
 def cut(tail: TornTail) -> None:
     """Remove a torn tail. The caller has made sure that it stands in the newest file, and resumes
-    that (writer.py)."""
+    that (durable_writer.py)."""
     os.truncate(tail.path, tail.offset)
 
 

@@ -14,6 +14,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from strongroom.consensus.errors import invariant
+from strongroom.node.ledger.durable_writer import FrameWriter
 from strongroom.node.ledger.files import fsync_directory, make_directory
 from strongroom.node.ledger.frames import (
     CorruptRecord,
@@ -24,7 +25,6 @@ from strongroom.node.ledger.frames import (
     read_frames,
     read_header,
 )
-from strongroom.node.ledger.writer import FrameWriter
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 """A block is not appended to a file of this size; outcomes of blocks in it still are."""

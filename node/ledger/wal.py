@@ -14,6 +14,7 @@ from typing import Self
 import structlog
 
 from strongroom.consensus.errors import invariant
+from strongroom.node.ledger.durable_writer import FrameWriter
 from strongroom.node.ledger.files import disk_faults, fsync_directory, make_directory
 from strongroom.node.ledger.frames import (
     FRAME_SIZE,
@@ -24,7 +25,6 @@ from strongroom.node.ledger.frames import (
     cut,
     read_frames,
 )
-from strongroom.node.ledger.writer import FrameWriter
 
 CHECKPOINT = 255
 """The marker's type; callers use 0 to 254."""

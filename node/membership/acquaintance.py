@@ -18,7 +18,7 @@ from strongroom.consensus.types import KEY_SIZE, PublicKey
 from strongroom.node import tls
 from strongroom.node.config import NodeConfig
 from strongroom.node.membership.joining import ASK_SECONDS
-from strongroom.node.network.peers import PeerAddress, PeerBook
+from strongroom.node.network.address_book import PeerAddress, PeerBook
 from strongroom.node.rpc import probe
 
 ALONE_SECONDS = 2.0

@@ -35,7 +35,7 @@ from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey, Signature
 from strongroom.consensus.validators import Verify
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.backlog import Backlog
 from strongroom.node.ordering.effects import (
     Alarm,
@@ -60,6 +60,7 @@ from strongroom.node.ordering.effects import (
     Sync,
     ViewChanged,
 )
+from strongroom.node.ordering.epoch_entries import EpochEntries
 from strongroom.node.ordering.epoch_run import FORGET_VIEWS, EpochRun, Surroundings
 from strongroom.node.ordering.log import LogContent
 from strongroom.node.ordering.own_words import head_body, status_body
@@ -67,7 +68,6 @@ from strongroom.node.ordering.past import Past
 from strongroom.node.ordering.reception import Reception
 from strongroom.node.ordering.serving import Serving
 from strongroom.node.ordering.start import ReplicaStart, start_at
-from strongroom.node.ordering.succession import Succession
 from strongroom.node.ordering.turn import Turn
 
 STALE_LOG = "a peer holds a vote of this node that its log does not have: observes only"
@@ -126,7 +126,7 @@ class Participant:
             forget_views=forget_views,
         )
         self._reception = Reception(epochs, Serving(past, pool, epochs), verify)
-        self._succession = Succession(epochs, past)
+        self._succession = EpochEntries(epochs, past)
         finals = (
             record.header.height for record in start.records if isinstance(record, FinalRecord)
         )

@@ -14,9 +14,9 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
 from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.node.ledger.outcome_wish import next_epoch, read_wish
 from strongroom.node.ledger.reading import block_at, header_at, outcome_at
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.ledger.wishes import next_epoch, read_wish
 from strongroom.node.ordering.start import extend_from
 
 

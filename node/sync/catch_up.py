@@ -13,7 +13,7 @@ lies on disk, proven by an anchor.
 
 Every stored header is final, so the history root that it anchors proves outcomes before the enclave
 sees any of them: no word of a peer can make APPLY or CONFIRM be refused (T34). Looking for a
-snapshot is snapshot_search.py's.
+snapshot is snapshot_peer_search.py's.
 """
 
 from collections import deque
@@ -45,7 +45,7 @@ from strongroom.node.sync.catch_up_events import (
     WasRecorded,
 )
 from strongroom.node.sync.givers import Givers
-from strongroom.node.sync.snapshot_search import (
+from strongroom.node.sync.snapshot_peer_search import (
     ChunkCame,
     ChunkRefused,
     SearchEvent,

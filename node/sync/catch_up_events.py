@@ -12,7 +12,7 @@ from strongroom.consensus.blocks import Anchor
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
 from strongroom.enclave.formats.merkle import Frontier
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.node.sync.snapshot_search import SearchEffect, SearchEvent
+from strongroom.node.sync.snapshot_peer_search import SearchEffect, SearchEvent
 
 # --- what it reads --------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ from strongroom.node.sync.catch_up_events import (
     WasExecuted,
     WasRecorded,
 )
-from strongroom.node.sync.snapshot_search import (
+from strongroom.node.sync.snapshot_peer_search import (
     AskChunk,
     ChunkRefused,
     DropSnapshot,

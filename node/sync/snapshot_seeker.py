@@ -1,9 +1,9 @@
 """Fetches one peer's snapshot after the other, and gives the enclave what the ledger names
 (PROTOCOL §6).
 
-Carries out what snapshot_search.py decides: whom to ask, how long, and when to give up. What came
-is worth what the ledger says (snapshot_fetch.py, snapshots.py). Without a snapshot nothing is lost:
-outcomes are applied from genesis on.
+Carries out what snapshot_peer_search.py decides: whom to ask, how long, and when to give up. What
+came is worth what the ledger says (snapshot_fetch.py, snapshots.py). Without a snapshot nothing is
+lost: outcomes are applied from genesis on.
 """
 
 import structlog
@@ -18,7 +18,7 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.network.links import Links
 from strongroom.node.sync.snapshot_fetch import SnapshotFetch
-from strongroom.node.sync.snapshot_search import ChunkCame, SnapshotTried, SnapshotWhole
+from strongroom.node.sync.snapshot_peer_search import ChunkCame, SnapshotTried, SnapshotWhole
 from strongroom.node.sync.snapshots import Snapshots
 
 log = structlog.get_logger()

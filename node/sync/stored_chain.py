@@ -15,9 +15,9 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.merkle import Frontier
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.node.ledger.outcome_wish import next_epoch, read_wish
 from strongroom.node.ledger.reading import block_at, header_at
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.ledger.wishes import next_epoch, read_wish
 from strongroom.node.sync.catch_up_events import Given, Link, OutcomesCame
 
 

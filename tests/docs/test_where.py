@@ -26,9 +26,13 @@ QUESTIONS = [
     ("how is a batch made of envelopes", "node/mempool/mempool.py", "Mempool.next_batch"),
     ("what happens to a duplicate request", "node/mempool/mempool.py", "Mempool.submit"),
     ("what of a repeated transaction", "enclave/sessions/sessions.py", "Session.refusal"),
-    ("where does fsync happen", "node/ledger/writer.py", "FrameWriter.sync"),
+    ("where does fsync happen", "node/ledger/durable_writer.py", "FrameWriter.sync"),
     ("what must be durable before a vote", "node/ordering/turn.py", "Turn.effects"),
-    ("who may open a session", "enclave/sessions/roster.py", "Roster.admits"),
+    (
+        "who may open a session",
+        "enclave/sessions/session_admission.py",
+        "SessionAdmission.admits",
+    ),
     (
         "where is an envelope's form checked before batching",
         "node/api/screening.py",

@@ -162,7 +162,7 @@ ALLOWED = {
     ("enclave.programs.schema", "from_text", "int"): CLIENT,
     ("enclave.programs.schema", "from_text", "isdigit"): CLIENT,
     ("enclave.sandbox.secret_memory", "", "import os"): NO_OUTCOME,
-    ("enclave.sessions.roster", "heed", "order of a set"): ASKED,
+    ("enclave.sessions.session_admission", "heed", "order of a set"): ASKED,
     (
         "enclave.text",
         "is_ascii_line",

@@ -11,7 +11,7 @@ from tests.integration.test_epochs import AT_ONCE, all_until, decide, join, runn
 
 from strongroom.node.client import Client
 from strongroom.node.cluster.cluster import Cluster, open_cluster
-from strongroom.node.sync.snapshot_search import WORTH_BLOCKS
+from strongroom.node.sync.snapshot_peer_search import WORTH_BLOCKS
 from strongroom.node.sync.snapshots import SnapshotFolder
 
 pytestmark = pytest.mark.processes

@@ -19,7 +19,7 @@ from strongroom.consensus.blocks import Anchor
 from strongroom.consensus.host_messages import OUTCOMES_MAX
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats import merkle
-from strongroom.node.sync import catch_up, snapshot_search
+from strongroom.node.sync import catch_up, snapshot_peer_search
 from strongroom.node.sync.catch_up_events import Given, Link
 
 TICK = 0.5
@@ -236,7 +236,11 @@ class World:
     """The node in its world; `run` goes on until nothing moves any more, or time is over."""
 
     def __init__(
-        self, random: Random, plan: Plan, machine: Any = catch_up, search: Any = snapshot_search
+        self,
+        random: Random,
+        plan: Plan,
+        machine: Any = catch_up,
+        search: Any = snapshot_peer_search,
     ) -> None:
         self.random, self.plan, self.machine_module, self.search = random, plan, machine, search
         self.truth = TrueChain(random, plan.shape)
@@ -576,7 +580,7 @@ def plan_from(random: Random) -> Plan:
     )
 
 
-def run_seed(seed: int, machine: Any = catch_up, search: Any = snapshot_search) -> World:
+def run_seed(seed: int, machine: Any = catch_up, search: Any = snapshot_peer_search) -> World:
     """One world, to its end; raises what is broken."""
     random = Random(seed)
     world = World(random, plan_from(random), machine, search)

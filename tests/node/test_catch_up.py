@@ -28,8 +28,8 @@ from tests.node.catch_up_world import (
 from tests.node.planting import first_red, is_in_place, with_bug
 from tests.simulation.planted import Bug, read_catalogue
 
-from strongroom.node.sync import catch_up, givers, snapshot_search
-from strongroom.node.sync.snapshot_search import ANSWER_SECONDS
+from strongroom.node.sync import catch_up, givers, snapshot_peer_search
+from strongroom.node.sync.snapshot_peer_search import ANSWER_SECONDS
 
 SEEDS = 120
 SEEDS_MAX = 400
@@ -207,7 +207,7 @@ def name_a_liar(machine: Any, search: Any) -> None:
 
 def find(bug: Bug) -> str:
     """Run those worlds, then seeds, until one is red; which, and why."""
-    _, search, machine = with_bug(bug, (givers, snapshot_search, catch_up))
+    _, search, machine = with_bug(bug, (givers, snapshot_peer_search, catch_up))
     worlds = (use_a_snapshot, name_a_liar)
     scenes = ((world.__name__, partial(world, machine, search)) for world in worlds)
     seeds = ((f"seed {at}", partial(run_seed, at, machine, search)) for at in range(SEEDS_MAX))

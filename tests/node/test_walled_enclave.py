@@ -355,7 +355,7 @@ async def test_before_fresh_heads_and_with_bad_ones_it_signs_executes_and_answer
 
 
 NEEDS_MORE = {Code.SESSIONS_FULL, Code.NOT_ADMITTED, Code.TOO_MANY_SESSIONS, Code.INTERNAL}
-"""Seen in tests/enclave/sessions/test_roster.py, and where tables are full."""
+"""Seen in tests/enclave/sessions/test_session_admission.py, and where tables are full."""
 
 
 async def test_every_public_refusal_of_an_envelope_leaves_it_alive(member: LoneMember) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strongroom.node.ledger.durable_writer import FrameWriter
 from strongroom.node.ledger.frames import (
     FRAME_SIZE,
     HEADER_SIZE,
@@ -20,7 +21,6 @@ from strongroom.node.ledger.frames import (
     read_frames,
     read_header,
 )
-from strongroom.node.ledger.writer import FrameWriter
 
 GROUPS = ((b"alpha" * 40, b"beta"), (b"",), (b"gamma" * 300, b"delta" * 7, b"epsilon"))
 """Payloads of records; each group is made durable by one sync."""

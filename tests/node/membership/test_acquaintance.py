@@ -20,7 +20,7 @@ from strongroom.node.client.trust.epochs import follow_epochs
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.membership import acquaintance
 from strongroom.node.membership.acquaintance import Acquaintance
-from strongroom.node.network.peers import PeerBook
+from strongroom.node.network.address_book import PeerBook
 from strongroom.node.rpc import probe
 from strongroom.node.rpc.jsonrpc import encode_json
 

@@ -13,7 +13,7 @@ from strongroom.consensus.host_messages import SnapshotChunk, SnapshotRequest
 from strongroom.consensus.messages import decode_message
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.sync.snapshot_fetch import SnapshotServer
-from strongroom.node.sync.snapshot_search import ChunkCame, SnapshotTried, SnapshotWhole
+from strongroom.node.sync.snapshot_peer_search import ChunkCame, SnapshotTried, SnapshotWhole
 from strongroom.node.sync.snapshot_seeker import SnapshotSeeker
 from strongroom.node.sync.snapshots import Snapshots
 

@@ -11,8 +11,8 @@ from strongroom.enclave.programs.roster import BY_VOTE, USERS
 from strongroom.enclave.programs.state import State
 
 
-class Roster:
-    """Reads the roster for the intake."""
+class SessionAdmission:
+    """Decides for the intake, by the roster."""
 
     def __init__(self, state: State) -> None:
         self._state, self._users = state, state.maps[USERS]

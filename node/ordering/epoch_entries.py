@@ -15,7 +15,7 @@ from strongroom.node.ordering.past import Past
 from strongroom.node.ordering.start import next_stored
 
 
-class Succession:
+class EpochEntries:
     """The chain of epochs; the enclave has been shown what is known when this begins."""
 
     def __init__(self, epochs: EpochChain, past: Past) -> None:

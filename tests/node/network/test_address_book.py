@@ -2,7 +2,7 @@
 
 from strongroom.consensus.types import PublicKey
 from strongroom.node.config import Address, Peer
-from strongroom.node.network.peers import PeerAddress, PeerBook
+from strongroom.node.network.address_book import PeerAddress, PeerBook
 
 A, B, C, D = (PublicKey(bytes([number]) * 32) for number in range(1, 5))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from strongroom.consensus.types import Height, PublicKey
-from strongroom.node.sync.snapshot_search import (
+from strongroom.node.sync.snapshot_peer_search import (
     ANSWER_SECONDS,
     CHUNK_SECONDS,
     LAST_CHUNK_SECONDS,
