@@ -22,14 +22,10 @@ from strongroom.consensus.errors import OperatorFault
 OWN = "strongroom"
 PACKAGES = ("strongroom.consensus", "strongroom.enclave")
 """Our own code: every .py below, but for what no enclave loads."""
-UNMEASURED = (
-    "strongroom.consensus.replica",
-    "strongroom.enclave.outside",
-    "strongroom.enclave.room",
-)
+UNMEASURED = ("strongroom.consensus.replica", "strongroom.enclave.outside")
 """Folders of these packages that an enclave never loads: the replica, which runs in the host, and
-what clients and rooms use. A new timer in the pacemaker is no new enclave. An enclave that loads
-one of these does not start."""
+what clients, operators and auditors use. A new timer in the pacemaker is no new enclave. An enclave
+that loads one of these does not start."""
 LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontainers")
 """Top-level modules of the installed distributions that our code imports: every .py and .so
 below."""

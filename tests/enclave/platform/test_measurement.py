@@ -2,6 +2,7 @@
 unseen (T24)."""
 
 import importlib.machinery
+import importlib.util
 import py_compile
 import shutil
 import subprocess
@@ -17,7 +18,12 @@ from tests.hang import HANG_SECONDS
 import strongroom.consensus
 import strongroom.enclave
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.platform.measurement import LIBRARIES, MeasuredFile, measure
+from strongroom.enclave.platform.measurement import (
+    LIBRARIES,
+    UNMEASURED,
+    MeasuredFile,
+    measure,
+)
 
 PROGRAMS = ("payments", "system")
 SHOW = (
@@ -230,3 +236,10 @@ def test_a_change_of_what_no_enclave_loads_leaves_the_measurement(copy: Path, fi
     with (copy / "strongroom" / file).open("a") as source:
         source.write("#")
     assert measured(copy) == before
+
+
+@pytest.mark.parametrize("folder", UNMEASURED)
+def test_only_folders_that_exist_are_left_out_of_the_measurement(folder: str) -> None:
+    """T24: a name kept for later would let code come in unmeasured on the day the folder is
+    made."""
+    assert importlib.util.find_spec(folder) is not None
