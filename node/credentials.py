@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.ledger.files import write_atomic
+from strongroom.node.machine.durable_files import write_atomic
 
 PREFIX = "sro1-"
 SIZE = 32

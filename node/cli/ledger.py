@@ -269,7 +269,7 @@ def remember_height(directory: Path, identity: str, height: int) -> None:
     said, and changes no answer."""
     from strongroom.node.client.trust.service import load_service
     from strongroom.node.layout import ClusterLayout
-    from strongroom.node.ledger.files import write_atomic
+    from strongroom.node.machine.durable_files import write_atomic
 
     path = ClusterLayout(directory).seen(identity)
     if height > seen_height(directory, identity):

@@ -53,7 +53,7 @@ def receipt(
     existing_directory(directory)
     from strongroom.enclave.outside.receipts import verify_receipt as check
     from strongroom.node.client.trust.service import load_service
-    from strongroom.node.ledger.files import write_out
+    from strongroom.node.machine.durable_files import write_out
 
     service = load_service(directory)
     transaction = read_id(id)

@@ -25,8 +25,8 @@ from strongroom.node.cluster.cluster import Cluster, Say, endpoint_of, open_clus
 from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.cluster.plan import HOST, MEMBERS
 from strongroom.node.config import Address, Peer
-from strongroom.node.ledger.files import write_atomic
 from strongroom.node.machine import ports
+from strongroom.node.machine.durable_files import write_atomic
 from strongroom.node.membership.joining import PreparedJoiner, prepare_joiner
 
 GOVERNED_SECONDS_MAX = 60.0

@@ -43,11 +43,11 @@ from strongroom.node.host.state import read_state
 from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.block_record import header_hash
-from strongroom.node.ledger.files import disk_faults, write_atomic
 from strongroom.node.ledger.lock import acquire_lock
 from strongroom.node.ledger.reading import transactions_of
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.machine.durable_files import disk_faults, write_atomic
 from strongroom.node.machine.run_records import RunRecord
 from strongroom.node.membership.acquaintance import Acquaintance
 from strongroom.node.membership.joining import Introduction

@@ -187,7 +187,7 @@ class Wiring:
             participant=self.participant,
             links=self.links,
             heads=self.heads,
-            serving=self.serving,
+            send_outcomes=self.serving.send_outcomes,
             spawn_head_answer=lambda sender, request: self._hooks.spawn(
                 self.heads.answer_peer(request, sender)
             ),

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Self
 
 from strongroom.consensus.errors import invariant
-from strongroom.node.ledger.files import DiskFault, disk_faults, fsync_directory
 from strongroom.node.ledger.frames import (
     HEADER_SIZE,
     MARKER_SIZE,
@@ -21,6 +20,7 @@ from strongroom.node.ledger.frames import (
     encode_header,
     read_header,
 )
+from strongroom.node.machine.durable_files import DiskFault, disk_faults, fsync_directory
 
 BUFFER_BYTES_MAX = 4 * 1024 * 1024
 """Appended bytes that wait for a sync; above it they are written, not yet synced."""

@@ -21,8 +21,8 @@ import lmdb
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.node.ledger.files import DiskFault, make_directory, write_atomic
 from strongroom.node.ledger.segments import Heights, Kind, Location
+from strongroom.node.machine.durable_files import DiskFault, make_directory, write_atomic
 
 MAP_SIZE = 256 * 1024 * 1024
 """Bytes of the map at first; it doubles when it is full."""

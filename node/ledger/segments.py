@@ -15,7 +15,6 @@ from pathlib import Path
 
 from strongroom.consensus.errors import invariant
 from strongroom.node.ledger.durable_writer import FrameWriter
-from strongroom.node.ledger.files import fsync_directory, make_directory
 from strongroom.node.ledger.frames import (
     CorruptRecord,
     Purpose,
@@ -25,6 +24,7 @@ from strongroom.node.ledger.frames import (
     read_frames,
     read_header,
 )
+from strongroom.node.machine.durable_files import fsync_directory, make_directory
 
 SEGMENT_BYTES_MAX = 64 * 1024 * 1024
 """A block is not appended to a file of this size; outcomes of blocks in it still are."""

@@ -14,10 +14,10 @@ from typing import Self
 import structlog
 
 from strongroom.consensus.errors import invariant
-from strongroom.node.ledger.files import disk_faults
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index, IndexDamaged
 from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Location, Segments
+from strongroom.node.machine.durable_files import disk_faults
 
 UNINDEXED_MAX = 16_384
 """Records and transactions that wait for a sync to be indexed; the next record syncs by itself."""

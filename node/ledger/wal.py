@@ -15,7 +15,6 @@ import structlog
 
 from strongroom.consensus.errors import invariant
 from strongroom.node.ledger.durable_writer import FrameWriter
-from strongroom.node.ledger.files import disk_faults, fsync_directory, make_directory
 from strongroom.node.ledger.frames import (
     FRAME_SIZE,
     HEADER_SIZE,
@@ -25,6 +24,7 @@ from strongroom.node.ledger.frames import (
     cut,
     read_frames,
 )
+from strongroom.node.machine.durable_files import disk_faults, fsync_directory, make_directory
 
 CHECKPOINT = 255
 """The marker's type; callers use 0 to 254."""

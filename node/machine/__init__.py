@@ -1,1 +1,1 @@
-"""Processes, ports, run records, interrupts and log files of this machine."""
+"""Processes, ports, run records, interrupts, log files and durable files of this machine."""

@@ -26,8 +26,8 @@ from strongroom.enclave.proofs.genesis import Constitution, pin_of, verify_genes
 from strongroom.node import tls
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.layout import SEALED_STATE, ClusterLayout, NodeLayout
-from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.machine.durable_files import make_directory, write_atomic
 
 EVIDENCE_AGE_MAX_MS = Milliseconds(24 * 3600 * 1000)
 

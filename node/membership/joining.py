@@ -31,8 +31,8 @@ from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE, ClusterLayout, NodeLayout
-from strongroom.node.ledger.files import make_directory, write_atomic
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.machine.durable_files import make_directory, write_atomic
 from strongroom.node.organisations import NOBODY, DoorPolicy
 from strongroom.node.rpc import probe
 

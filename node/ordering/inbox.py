@@ -19,13 +19,12 @@ from strongroom.consensus.messages import (
     certified_statement,
     decode_message,
 )
-from strongroom.consensus.types import PublicKey
+from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
 from strongroom.node.ordering.effects import Heard, OrderingMessage
 from strongroom.node.ordering.event_queue import EventQueue
 from strongroom.node.ordering.participant import Participant
-from strongroom.node.sync.serving import Serving
 
 FAULTS_MAX = 100
 """Broken messages of one link after which it is closed."""
@@ -43,7 +42,7 @@ class Inbox:
         participant: Participant,
         links: Links,
         heads: Heads,
-        serving: Serving,
+        send_outcomes: Callable[[PublicKey, Height], None],
         spawn_head_answer: Callable[[PublicKey, HeadRequest], None],
         others: Callable[[PublicKey, HostMessage], None],
     ) -> None:
@@ -54,13 +53,13 @@ class Inbox:
             participant: says which certificates it holds already.
             links: to peers.
             heads: collects heads.
-            serving: answers questions for outcomes.
+            send_outcomes: answers a question for outcomes from a height on.
             spawn_head_answer: answers a question for a head, beside everything else.
             others: takes every other message of hosts.
         """
         self._events, self._participant = events, participant
-        self._links, self._heads, self._serving = links, heads, serving
-        self._spawn_head_answer, self._others = spawn_head_answer, others
+        self._links, self._heads, self._others = links, heads, others
+        self._send_outcomes, self._spawn_head_answer = send_outcomes, spawn_head_answer
         self.faults: Counter[PublicKey] = Counter()
 
     def receive(self, sender: PublicKey, data: bytes) -> None:
@@ -91,7 +90,7 @@ class Inbox:
             case Head():
                 self._heads.receive(sender, message)
             case OutcomeRequest(start):
-                self._serving.send_outcomes(sender, start)
+                self._send_outcomes(sender, start)
             case _ if isinstance(message, OrderingMessage):
                 self._events.put(Heard(sender, message))
                 if self._events.is_full:

@@ -26,8 +26,8 @@ from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot
 from strongroom.node.enclave_client.refusals import LoadRefused, Refusal
 from strongroom.node.enclave_client.replies import MadeChunks
 from strongroom.node.ledger.block_record import header_and_certificate
-from strongroom.node.ledger.files import disk_faults, make_directory, write_atomic
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.machine.durable_files import disk_faults, make_directory, write_atomic
 
 KEPT = 2
 """Complete snapshots that are kept; the one that is being made comes on top."""

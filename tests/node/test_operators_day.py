@@ -27,7 +27,7 @@ from strongroom.node.client import Client
 from strongroom.node.client.calls.replies import words_of
 from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.config import Address, ConfigInvalid, Peer
-from strongroom.node.ledger.files import DiskFault, disk_faults, write_out
+from strongroom.node.machine.durable_files import DiskFault, disk_faults, write_out
 from strongroom.node.network.address_book import PeerAddress, PeerBook
 
 # --- certificates ---------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ async def test_a_height_that_cannot_be_kept_is_a_warning_and_no_failure(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("strongroom.node.ledger.files.write_atomic", full)
+    monkeypatch.setattr("strongroom.node.machine.durable_files.write_atomic", full)
     async with shell(tmp_path) as run:
         result = await run(*PAY, "--json")
         assert result.exit_code == 0

@@ -11,8 +11,8 @@ from tests.node.ledger.disk import Disk
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.ledger.durable_writer import BUFFER_BYTES_MAX, FrameWriter
-from strongroom.node.ledger.files import DiskFault
 from strongroom.node.ledger.frames import RECORD_BYTES_MAX, Purpose, read_frames
+from strongroom.node.machine.durable_files import DiskFault
 
 
 def payloads(path: Path) -> list[bytes]:

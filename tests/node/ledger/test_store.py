@@ -21,9 +21,9 @@ from tests.node.ledger.ledgers import (
 )
 
 from strongroom.consensus.errors import InvariantBroken
-from strongroom.node.ledger.files import DiskFault
 from strongroom.node.ledger.index import Entries, Found, IndexClosed
 from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
+from strongroom.node.machine.durable_files import DiskFault
 
 
 def test_blocks_and_outcomes_are_found_before_the_sync_after_it_and_after_a_restart(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.node.ledger.disk import Disk
 
 from strongroom.consensus.errors import InvariantBroken
-from strongroom.node.ledger.files import DiskFault
 from strongroom.node.ledger.frames import HEADER_SIZE, CorruptRecord, Purpose, read_frames
 from strongroom.node.ledger.wal import CHECKPOINT, EMPTY_SIZE, WriteAheadLog
+from strongroom.node.machine.durable_files import DiskFault
 
 Entry = tuple[int, bytes]
 

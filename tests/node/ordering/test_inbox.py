@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.consensus import samples
 
-from strongroom.consensus.host_messages import Submit
+from strongroom.consensus.host_messages import OutcomeRequest, Submit
 from strongroom.consensus.messages import BatchMessage, encode_message
-from strongroom.consensus.types import PublicKey
+from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.ordering.effects import Heard, ParticipantEvent
 from strongroom.node.ordering.event_queue import QUEUE_EVENTS_MAX, EventQueue
 from strongroom.node.ordering.inbox import FAULTS_MAX, Inbox
@@ -51,6 +51,7 @@ class Bench:
     participant: StandInParticipant
     links: StandInLinks
     others: list[object]
+    outcomes_asked: list[tuple[PublicKey, Height]]
 
     @property
     def came(self) -> list[ParticipantEvent]:
@@ -61,11 +62,20 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     events, participant = EventQueue(), StandInParticipant()
-    links, others = StandInLinks(), list[object]()
-    unused = dict.fromkeys(("heads", "serving", "spawn_head_answer"))
+    links, others, asked = StandInLinks(), list[object](), list[tuple[PublicKey, Height]]()
+    unused = dict.fromkeys(("heads", "spawn_head_answer"))
     loose: dict[str, Any] = {"events": events, "participant": participant, "links": links, **unused}
-    inbox = Inbox(others=lambda _, message: others.append(message), **loose)
-    return Bench(inbox, events, participant, links, others)
+    inbox = Inbox(
+        others=lambda _, message: others.append(message),
+        send_outcomes=lambda sender, start: asked.append((sender, start)),
+        **loose,
+    )
+    return Bench(inbox, events, participant, links, others, asked)
+
+
+def test_a_question_for_outcomes_is_answered_by_whoever_holds_them(bench: Bench) -> None:
+    bench.inbox.receive(PEER, encode_message(OutcomeRequest(Height(7))))
+    assert (bench.outcomes_asked, bench.came, bench.others) == ([(PEER, Height(7))], [], [])
 
 
 def test_messages_about_order_go_to_the_participant_and_others_elsewhere(bench: Bench) -> None:

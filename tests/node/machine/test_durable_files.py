@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.node.ledger.disk import Disk
 
-from strongroom.node.ledger.files import make_directory, write_atomic
+from strongroom.node.machine.durable_files import make_directory, write_atomic
 
 
 def test_a_replaced_file_is_old_or_new_at_every_step_and_new_in_the_end(
