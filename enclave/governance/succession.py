@@ -1,9 +1,11 @@
-"""From one epoch to the next: when one is due, what is offered, who is ready, what is wished
-(DESIGN §5).
+"""From one epoch to the next: when one is due, what is offered, who is ready, what the state's wish
+is (DESIGN §5).
 
 Agreement on the next secret happens on public bytes only. The first offer for which a quorum of the
-new set is ready wins and freezes the set; the wish follows when all are ready, or READY_MS of block
-time after the quorum; the terminal block makes it the epoch.
+new set is ready wins and freezes the set (`ready`); `consider` forms the wish when all are ready,
+or READY_MS of block time after the quorum; a leader's header names the wish, and with that terminal
+block `succeed` makes it the epoch. How a wish reaches a header is consensus' (replica/blocktree.py,
+`newest_anchor`).
 """
 
 from dataclasses import replace

@@ -1,6 +1,7 @@
-"""What an outcome wishes of the next epoch (R16).
+"""The wish in an outcome: which epoch is to follow (R16).
 
-Owns the reading of wishes: the description of the epoch that is to follow, and its public key.
+Owns the reading of wishes: the description of that epoch, and its public key. Who forms them:
+enclave/governance/succession.py.
 """
 
 from strongroom.consensus import codec

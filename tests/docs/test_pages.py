@@ -100,9 +100,12 @@ def test_every_module_that_a_text_names_exists() -> None:
 
 
 NAME = re.compile(r"`([A-Za-z_]+(?:\.(?!py`)[a-z_]+)?)`")
+DEFINED = r"\b(?:def|class) {0}\b|self\.{0}\b|^{0}\b.* = "
+"""A function, a class, an attribute, or a constant of a module."""
 GUIDES = [
     "consensus/README.md",
     "enclave/README.md",
+    "enclave/governance/README.md",
     "enclave/member/README.md",
     "node/README.md",
     "node/ordering/README.md",
@@ -123,6 +126,6 @@ def test_every_function_that_a_table_names_beside_a_file_is_defined_there(readme
         source = "\n".join(path.read_text() for path in paths)
         for name in NAME.findall(line) if source else []:
             for part in name.split("."):
-                if not re.search(rf"\b(?:def|class) {part}\b|self\.{part}\b", source):
+                if not re.search(DEFINED.format(part), source, re.MULTILINE):
                     missing.append((number, name))
     assert missing == []
