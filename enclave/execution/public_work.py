@@ -3,7 +3,9 @@
 Owns their prices, by the action that stands in their public form, and what is left to a block. What
 members and nodes say is short and costs much: a signature to check, then rules that read all
 proposals or all nodes. So an envelope brings the units of its own bytes, and the lanes of a block
-share a rest equally: a lying node fills its own lane's, nobody else's. What finds no room is
+share a rest equally: a lying node fills its own lane's, nobody else's. What nodes say has a rest of
+its own in each lane, for ballots of strangers must not keep back what carries the service: offers,
+refreshes, attestations. What finds no room is
 refused before anything of it is checked, may be ordered again as it is, and costs its credential
 what any public refusal does. Deterministic: bytes and counts alone decide.
 """
@@ -17,8 +19,10 @@ UNIT_BYTES = 512
 it, 0.12 ms."""
 UNITS_SHARED = 4096
 """Beyond that, for all lanes of a block together."""
+NODES_UNITS_SHARED = 2048
+"""The same for what nodes say: a rotation takes 8 units a validator, in all lanes together."""
 UNITS_OF_LANE_MIN = 128
-"""... and at least so many for each lane, however many there are."""
+"""... and at least so many of each for every lane, however many there are."""
 VALIDATORS_PER_UNIT = 8
 """Rules read every validator: a unit more for so many."""
 UNITS: Mapping[str, int] = {
@@ -34,21 +38,24 @@ UNITS: Mapping[str, int] = {
     public.EVIDENCE: 4,
 }
 """By action; tests/enclave/bench_work.py measures them."""
+MEMBERS_ACTIONS = frozenset({public.PROPOSE, public.BALLOT, public.WITHDRAW})
+"""What members say; all else nodes say."""
 
 
 class PublicWork:
     """What is left to one block."""
 
-    __slots__ = ("_left", "_of_lane", "_validators")
+    __slots__ = ("_members", "_members_share", "_nodes", "_nodes_share", "_validators")
 
     def __init__(self, validators: int) -> None:
         self._validators = validators // VALIDATORS_PER_UNIT
-        self._of_lane = max(UNITS_OF_LANE_MIN, UNITS_SHARED // validators)
-        self._left = 0
+        self._members_share = max(UNITS_OF_LANE_MIN, UNITS_SHARED // validators)
+        self._nodes_share = max(UNITS_OF_LANE_MIN, NODES_UNITS_SHARED // validators)
+        self._members = self._nodes = 0
 
     def turn_to_lane(self) -> None:
-        """The next lane, with a share of its own."""
-        self._left = self._of_lane
+        """The next lane, with shares of its own."""
+        self._members, self._nodes = self._members_share, self._nodes_share
 
     def take(self, action: str, size: int) -> bool:
         """Is there room for a transaction of this action in so many bytes? If so, it is taken.
@@ -56,9 +63,11 @@ class PublicWork:
         Raises:
             KeyError: there is no such action.
         """
-        over = UNITS[action] + self._validators - size // UNIT_BYTES
-        if over > self._left:
-            return False
-        if over > 0:
-            self._left -= over
-        return True
+        over = max(0, UNITS[action] + self._validators - size // UNIT_BYTES)
+        if action in MEMBERS_ACTIONS:
+            fits = over <= self._members
+            self._members -= over if fits else 0
+        else:
+            fits = over <= self._nodes
+            self._nodes -= over if fits else 0
+        return fits

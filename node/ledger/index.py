@@ -21,6 +21,7 @@ import lmdb
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.enclave.formats.outcome import Code
 from strongroom.node.ledger.segments import Heights, Kind, Location
 from strongroom.node.machine.durable_files import DiskFault, make_directory, write_atomic
 
@@ -32,7 +33,7 @@ FREE_BYTES_MIN = 64 * 1024 * 1024
 process."""
 PAGES_BYTES_MAX = 8 * 1024
 """New pages that one transaction id may need, in bytes."""
-EXECUTED = 0
+EXECUTED, NO_ROOM = int(Code.EXECUTED), int(Code.NO_ROOM)
 """The code of a transaction that was executed; any other is a refusal."""
 
 _HEIGHT = struct.Struct(">Q")
@@ -45,7 +46,8 @@ _CHUNK_SIZE = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a transaction counts: its executed position, else its first refusal."""
+    """Where a transaction counts: its executed position, else its first refusal; what found no room
+    counts nowhere."""
 
     height: int
     position: int
@@ -91,7 +93,7 @@ class Entries:
             for position, (id, code) in enumerate(ids):
                 if id == identifier and code == EXECUTED:
                     return Found(height, position, code)
-                if id == identifier and refused is None:
+                if id == identifier and refused is None and code != NO_ROOM:
                     refused = Found(height, position, code)
         return refused
 
@@ -190,6 +192,8 @@ class Index:
         refused: list[tuple[bytes, bytes]] = []
         for height, transactions in entries.transactions:
             for position, (identifier, code) in enumerate(transactions):
+                if code == NO_ROOM:  # it may be ordered again as it is: nothing became of it
+                    continue
                 value = (identifier, _FOUND.pack(height, position, code))
                 (refused if code else executed).append(value)
 

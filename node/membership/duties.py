@@ -96,7 +96,8 @@ class DutyRoster:
         self._said: dict[str, float] = {}
         self._accused: set[tuple[int, int]] = set()
         self._submits: Counter[PublicKey] = Counter()
-        """Of the current second."""
+        """Of the second that began at:"""
+        self._submits_since = 0.0
         self._documented: Height | None = None
 
     def nudge(self) -> None:
@@ -114,7 +115,6 @@ class DutyRoster:
                 await asyncio.wait_for(self._nudged.wait(), DUTIES_SECONDS)
                 await asyncio.sleep(NUDGE_SECONDS)
             self._nudged.clear()
-            self._submits.clear()
             try:
                 await self._look()
             except Superseded:
@@ -183,12 +183,15 @@ class DutyRoster:
         change nothing."""
         context = self._context
         if context.participant.has_lane:
-            with contextlib.suppress(RpcFault):
-                context.mempool.submit([envelope], wait=False)
+            self._put(envelope, first=True)
             return
         message = encode_message(Submit(envelope))
         for index in context.links.linked_validators():
             context.links.send(index, message)
+
+    def _put(self, envelope: bytes, *, first: bool = False) -> None:
+        with contextlib.suppress(RpcFault):
+            self._context.mempool.submit([envelope], wait=False, first=first)
 
     def receive(self, sender: PublicKey, message: Submit) -> None:
         """A node without a lane hands a public transaction in.
@@ -198,9 +201,13 @@ class DutyRoster:
         """
         if not message.envelope.startswith(PUBLIC_PREFIX):
             raise PeerFault("submit: not a public transaction")
+        now = asyncio.get_running_loop().time()
+        if now - self._submits_since >= 1.0:
+            self._submits_since = now
+            self._submits.clear()
         self._submits[sender] += 1
         if self._context.participant.has_lane and self._submits[sender] <= SUBMITS_MAX:
-            self.submit(message.envelope)
+            self._put(message.envelope)
 
     # --- evidence (R15) ---
 

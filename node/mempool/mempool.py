@@ -97,9 +97,15 @@ class Mempool:
         return self._known_bytes
 
     def submit(
-        self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
+        self,
+        envelopes: list[bytes],
+        *,
+        wait: bool,
+        organisation: str = "",
+        first: bool = False,
     ) -> "asyncio.Future[list[Place]] | list[TransactionId]":
-        """Take envelopes, all or none (see Backend.submit)."""
+        """Take envelopes, all or none (see Backend.submit). With `first` they leave before all
+        others: what this node itself says carries the service."""
         limit = self._envelope_bytes_max
         size = 0
         for envelope in envelopes:
@@ -123,7 +129,10 @@ class Mempool:
         size = sum(map(len, fresh))
         self._known_bytes += size
         share.hold(len(fresh), size)
-        queue.extend(share, fresh)
+        if first:
+            queue.put_first(fresh)
+        else:
+            queue.extend(share, fresh)
         if queue:
             self._arrived.set()
             if len(queue) >= BATCH_ENVELOPES_GOAL:

@@ -101,10 +101,11 @@ async def kill_two(world: World) -> None:
 
 
 async def _falls_still(world: World) -> bool:
-    """Is there a phase without a commit? Of what was ordered before, a busy watcher hears late."""
+    """Is there a phase without a commit, and none in the next one either? Of what was ordered
+    before, a busy watcher hears late; but what is still stays so."""
     for _ in range(STILL_PHASES_MAX):
         if not await world.commits_in(world.shape.seconds):
-            return True
+            return not await world.commits_in(world.shape.seconds)
     return False
 
 

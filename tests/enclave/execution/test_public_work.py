@@ -69,10 +69,30 @@ def test_what_brings_its_units_has_room_in_a_full_lane() -> None:
     work.turn_to_lane()
     for _ in range(UNITS_SHARED):
         work.take(public.BALLOT, 180)
-    assert not work.take(public.LEAVE, UNIT_BYTES)
-    assert work.take(public.LEAVE, UNITS[public.LEAVE] * UNIT_BYTES)
+    assert not work.take(public.PROPOSE, UNIT_BYTES)
+    assert work.take(public.PROPOSE, UNITS[public.PROPOSE] * UNIT_BYTES)
     work.turn_to_lane()
     assert work.take(public.BALLOT, 180)
+
+
+def test_T11_ballots_of_strangers_keep_back_nothing_that_a_node_says() -> None:
+    """A door takes whatever is signed by anybody: it may fill what members have of a lane's work,
+    and not what carries the service."""
+    chain, stranger = Chain(), key_named("stranger")
+    ballots = [
+        sign_public(
+            stranger.public,
+            stranger.sign,
+            chain.genesis.chain,
+            public.BALLOT,
+            (f"{number:032x}", bytes(32), True),
+        )
+        for number in range(129)
+    ]
+    node = chain.cluster.keys[0].node
+    own = sign_public(node.public, node.sign, chain.genesis.chain, public.REFRESH, (0,))
+    came = codes(chain.commit(*ballots, own))
+    assert (came[-2], came[-1]) == ("no room", "executed")
 
 
 @pytest.mark.parametrize("validators", [1, 4, 31, 128])

@@ -133,7 +133,7 @@ class Orderer:
                 TransactionId(id), outcome.height, index, code, outcome.result_at(index) or b""
             )
             known = self.places.get(id)
-            if known is None or (known.code and not code):
+            if known is None or known.code == Code.NO_ROOM or (known.code and not code):
                 self.places[id] = place
             if code == Code.DUPLICATE and not self.honest_duplicates:
                 place = self.places[id]

@@ -21,6 +21,7 @@ from tests.node.ledger.ledgers import (
 )
 
 from strongroom.consensus.errors import InvariantBroken
+from strongroom.enclave.formats.outcome import Code
 from strongroom.node.ledger.index import Entries, Found, IndexClosed
 from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
 from strongroom.node.machine.durable_files import DiskFault
@@ -274,4 +275,21 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
     rmtree(tmp_path / "index")
     store = reopened()
     assert store.find_block(hash_of(block(7))) == 7
+    store.close()
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_what_found_no_room_in_one_block_counts_where_another_judged_it(
+    tmp_path: Path, synced: bool
+) -> None:
+    """The same envelope may be ordered again: its first place says nothing of what became of it."""
+    store = opened(tmp_path)
+    codes = (int(Code.NO_ROOM), int(Code.REFUSED), int(Code.NO_ROOM))
+    for height, code in enumerate(codes, 1):
+        store.append_block(height, block(height))
+        store.append_outcome(height, A + bytes((code,)), [(A, code)])
+        if synced:
+            store.sync()
+        found = None if height == 1 else Found(2, 0, int(Code.REFUSED))
+        assert store.find_transaction(A) == found
     store.close()

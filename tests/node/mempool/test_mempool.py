@@ -37,6 +37,17 @@ async def test_envelopes_leave_in_the_order_in_which_they_came() -> None:
     assert await pool.next_batch(_Lane()) == first + second
 
 
+async def test_what_the_node_itself_says_leaves_before_all_that_waits() -> None:
+    pool = _mempool()
+    waiting = _envelopes(10)
+    pool.submit(waiting, wait=False)
+    pool.submit([b"first word"], wait=False, first=True)
+    pool.submit([b"second word"], wait=False, first=True)
+    taken = await pool.next_batch(_Lane())
+    assert set(taken[:2]) == {b"first word", b"second word"}
+    assert taken[2:] == waiting
+
+
 async def test_a_full_mempool_takes_nothing_of_a_frame_and_says_when_to_come_back() -> None:
     pool = _mempool(mempool_envelopes_max=10)
     pool.submit(_envelopes(6), wait=False)
