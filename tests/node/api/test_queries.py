@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from strongroom.node.api import queries
 from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.service import Service
 from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
-from strongroom.node.faults import NotReady, RpcFault
+from strongroom.node.faults import NotReady, NotYet, RpcFault
 
 STEPS = ("query", "challenge", "sign_head", "freshen")
 
@@ -18,8 +19,8 @@ STEPS = ("query", "challenge", "sign_head", "freshen")
 class Enclave:
     """Answers a linearizable query once it was freshened, unless it ends first."""
 
-    def __init__(self, ends_at: str = "") -> None:
-        self._ends_at, self.fresh = ends_at, False
+    def __init__(self, ends_at: str = "", stale: int = 0) -> None:
+        self._ends_at, self.fresh, self.stale = ends_at, False, stale
 
     def step(self, name: str) -> None:
         if name == self._ends_at:
@@ -37,6 +38,9 @@ class Enclave:
 
     async def freshen(self, _heads: list[object]) -> None:
         self.step("freshen")
+        if self.stale:
+            self.stale -= 1
+            raise refusal_of(RefusalKind.STALE_HEADS, "3 heads end below my own mark")
         self.fresh = True
 
     async def link_evidence(self, _nonce: bytes) -> bytes:
@@ -59,6 +63,16 @@ def desk_of(enclave: Enclave) -> QueryDesk:
 
 async def test_a_linearizable_query_is_answered_after_fresh_heads() -> None:
     assert (await desk_of(Enclave()).answer(b"envelope"))["height"] == 7
+
+
+async def test_heads_that_slow_links_made_old_are_asked_for_anew_while_there_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under lost chunks a look at a register was told "not linearizable now"."""
+    assert (await desk_of(Enclave(stale=3)).answer(b"envelope"))["height"] == 7
+    monkeypatch.setattr(queries, "BEHIND_SECONDS", 0.1)
+    with pytest.raises(NotYet):
+        await desk_of(Enclave(stale=1_000_000)).answer(b"envelope")
 
 
 Ask = Callable[[Enclave], Awaitable[object]]
