@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.hang import HANG_SECONDS
 from tests.node.client.calls.test_pipeline import ALICE, FUNDS, balance, funded, pay
 from tests.node.client.ledger import FakeNode, Service
 
@@ -17,7 +18,7 @@ from strongroom.enclave.formats.envelope import CALL, read_envelope, transaction
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
 from strongroom.enclave.programs.runner import STEPS_MAX, Runner
 from strongroom.node.client import Client, Done, ProgramFailed, Unreachable
-from strongroom.node.client.calls import no_room
+from strongroom.node.client.calls import no_room, waiting
 from strongroom.node.client.calls.in_flight import NO_ROOM_MAX
 from strongroom.node.faults import NotYet
 from strongroom.node.ledger.place import Place
@@ -254,7 +255,11 @@ async def test_when_the_node_dies_meanwhile_another_one_proves_it(
 async def test_a_call_that_nobody_waits_for_is_not_sealed_anew_and_frees_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At once: not because the node is left, or the time is over."""
+    monkeypatch.setattr(no_room, "PATIENCE_SECONDS", 10 * HANG_SECONDS)
+    monkeypatch.setattr(waiting, "STALL_SECONDS_MIN", 10 * HANG_SECONDS)
     async with funded(tmp_path) as (service, client):
+        client._runtime.proofs._seconds_max = 10 * HANG_SECONDS
         crowd(monkeypatch, full_once(service))
         asked = withhold(monkeypatch, service.nodes[0])
         call = pay(client, 1)
