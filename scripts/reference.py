@@ -81,8 +81,10 @@ SEALED = """
 A program's own refusal is sealed: code and message in the result. Any program may answer
 `arguments`, `budget exceeded` (the call takes more steps than one may: do less at a time), `quota`,
 `result too large`, `internal`, `no room`. The last says that others filled the call's block:
-nothing was changed. The client seals such a call anew, 16 times, and has a public transaction
-ordered again while its time lasts.
+nothing was changed. The client believes it once a verified receipt names that very result, and then
+seals the call anew, 16 times at most; without such a receipt in its time the call ends as
+unreachable, with its id, and nothing is sealed anew: its fate is open. A public transaction is
+ordered again, the same envelope, while its time lasts.
 """
 PYTHON = """
 ## Python

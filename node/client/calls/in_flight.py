@@ -2,10 +2,10 @@
 whatever fails.
 
 All calls of one turn of the event loop leave in one frame. Owns what is sent again: always the same
-envelope, so that nothing takes effect twice; a new one where the sealed result says that the block
-had no room for the call, hence that nothing was changed. The sessions that calls are sealed in are
-in sealing.py, the order of frames in frames.py, what becomes of a call that was refused in
-refusals.py, which node is talked to in nodes.py.
+envelope, so that nothing takes effect twice. A new one needs more than one node's word: what
+becomes of a call that was refused is in refusals.py, of one whose block had no room for it in
+no_room.py. The sessions that calls are sealed in are in sealing.py, the order of frames in
+frames.py, which node is talked to in nodes.py.
 """
 
 import asyncio
@@ -52,11 +52,13 @@ class Pipeline:
         nodes: Nodes,
         *,
         on_refusal: "Callable[[Pipeline, Entry, Any], None]",
+        on_no_room: "Callable[[Pipeline, Entry, bytes, ProgramFailed], None]",
         fetch_receipt: Callable[[Done], Any],
     ) -> None:
         self.sealer = sealer
         """Its sessions."""
         self._nodes, self._on_refusal, self._fetch_receipt = nodes, on_refusal, fetch_receipt
+        self._on_no_room = on_no_room
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self.height = 0
@@ -103,7 +105,7 @@ class Pipeline:
         """Is any call without an answer?"""
         return bool(self._waiting) or self.sealer.busy
 
-    # --- for refusals -----------------------------------------------------------------------------
+    # --- for refusals, and calls that had no room -------------------------------------------------
 
     def send_again(self, entry: Entry) -> None:
         """The same envelope once more."""
@@ -128,8 +130,31 @@ class Pipeline:
         if not entry.future.done():
             entry.future.set_exception(fault)
 
+    def awaits(self, entry: Entry, id: TransactionId) -> bool:
+        """Is this still the envelope of this call, and without an answer?"""
+        opened = entry.opened
+        unanswered = opened is not None and opened.unanswered.get(entry.sequence) is entry
+        return unanswered and entry.id == id
+
+    def had_no_room(self, entry: Entry, fault: ProgramFailed) -> None:
+        """It is proven that a call was executed and changed nothing: seal it anew, or end it."""
+        self._settle(entry, fault.height or 0, fault.id)
+        if entry.crowded < NO_ROOM_MAX:
+            entry.crowded += 1
+            self._requeue(entry)
+        else:
+            entry.future.set_exception(fault)
+
+    def _settle(self, entry: Entry, height: int, id: TransactionId | None) -> None:
+        """A call was executed, at this height."""
+        self.sealer.settle(entry)
+        if entry.sequence == 0 and entry.opened is not None:
+            entry.opened.stands = True
+        if height > self.height:
+            self.height, self.newest = height, id
+
     def finish(self, entry: Entry, height: int, index: int, sealed: bytes) -> None:
-        """A call's end: open its result.
+        """A call's end: open its result. Only that it had no room is for others to prove first.
 
         Raises:
             DoesNotOpen: the result is not the service's.
@@ -137,26 +162,21 @@ class Pipeline:
         opened, id = entry.opened, entry.id
         if opened is None or id is None or entry.sequence not in opened.unanswered:
             return  # answered before, on another connection
-        result = opened.session.open_result(entry.sequence, id, sealed)
-        self.sealer.settle(entry)
-        if entry.sequence == 0:
-            opened.stands = True
-        if height > self.height:
-            self.height, self.newest = height, id
-        future = entry.future
+        result, future = opened.session.open_result(entry.sequence, id, sealed), entry.future
+        fault = ProgramFailed(result.code, result.message, id=id, height=height, index=index)
+        if not result.ok and result.code == NO_ROOM and not future.done():
+            entry.parked = False  # a next connection carries it again
+            self._on_no_room(self, entry, sealed, fault)
+            return
+        self._settle(entry, height, id)
         if future.done():
             return
-        if result.code == NO_ROOM and entry.crowded < NO_ROOM_MAX:
-            entry.crowded += 1
-            self._requeue(entry)
-        elif result.ok:
+        if result.ok:
             future.set_result(
                 Done(id, height, index, result.value, sealed, result.blinding, self._fetch_receipt)
             )
         else:
-            future.set_exception(
-                ProgramFailed(result.code, result.message, id=id, height=height, index=index)
-            )
+            future.set_exception(fault)
 
     def leave(self, fault: StrongroomError) -> None:
         """This node is of no use now: send everything that is unanswered through the next one."""

@@ -9,7 +9,7 @@
                           could be replayed in its time
     anything else         the caller's to know, once f+1 nodes say so; until then its fate is open
 
-A sealed result that says `no room` is none of these: the call is sealed anew (in_flight.py).
+A sealed result that says `no room` is none of these: no_room.py has it proven first.
 
 One node's word ends nothing and seals nothing anew: it could hide an execution, so that a payment
 is told as refused, or made twice. Nor does a receipt of the refusal: an executed envelope that its
@@ -124,7 +124,7 @@ class Refusals:
         for attempt in range(ROUNDS_MAX):
             found = await self._nodes.opinions("ledger_transaction", id=refusal.id)
             executed = [one for one in found if _says(one, Code.EXECUTED)]
-            if any(_finishes(pipeline, entry, one) for one in executed):
+            if any([_finishes(pipeline, entry, one) for one in executed]):  # all: one may lie
                 return
             agreeing = [
                 one for one in found if not executed and _never(one, entry, opened, refusal.reason)

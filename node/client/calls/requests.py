@@ -124,6 +124,8 @@ class Requests:
     async def _never_ordered(self, id: TransactionId, epoch: TrustedEpoch) -> bool:
         """Do f+1 nodes, hence an honest one, know the epoch as over, and the opening as not
         executed in it?"""
+        epochs = (epoch, self._epoch())  # who is asked is of the newest
+        faults = max(one.description.quorum.faults for one in epochs)
         for attempt in range(CONFIRM_ROUNDS_MAX):
             said = await self._nodes.opinions("ledger_transaction", id=id)
             if any(
@@ -131,7 +133,7 @@ class Requests:
             ):
                 return False
             past = [one for one in said if type(at := one.get("epoch")) is int and at > epoch.epoch]
-            if len(past) > epoch.description.quorum.faults:
+            if len(past) > faults:
                 return True
             await asyncio.sleep(CONFIRM_SECONDS * (attempt + 1))
         return False

@@ -16,6 +16,7 @@ from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.failback import fail_back, follow
 from strongroom.node.client.calls.in_flight import Pipeline
 from strongroom.node.client.calls.lifetime import Lifetime
+from strongroom.node.client.calls.no_room import RoomProofs
 from strongroom.node.client.calls.nodes import Nodes
 from strongroom.node.client.calls.refusals import Refusals
 from strongroom.node.client.calls.requests import Requests
@@ -68,11 +69,18 @@ class ClientRuntime:
             first=self._first,
         )
         refusals = Refusals(lifetime.group, self.trust, self.nodes)
+        self.proofs = RoomProofs(
+            lifetime.group, self.nodes, self.service.pin, seconds_max=self.timeout
+        )
         sealer = Sealer(
             self.identity, self.trust, one_shot=self._one_shot, on_sealed=self._on_sealed
         )
         self.pipeline = Pipeline(
-            sealer, self.nodes, on_refusal=refusals.take, fetch_receipt=self._receipt_of
+            sealer,
+            self.nodes,
+            on_refusal=refusals.take,
+            on_no_room=self.proofs.take,
+            fetch_receipt=self._receipt_of,
         )
         self.requests = Requests(self.identity, self.trust, self.nodes, self.pipeline)
         try:
