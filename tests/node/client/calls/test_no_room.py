@@ -164,6 +164,29 @@ async def test_where_a_duplicate_was_executed_the_word_of_one_liar_hides_no_resu
         assert client.node == "n1"
 
 
+async def test_the_node_after_a_liar_has_its_time_to_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its receipt gives the lie to the one before, not to itself."""
+    async with funded(tmp_path) as (service, client):
+        lie, node, looks = broken_enclave(service), service.nodes[1], list[bytes]()
+        honest, node.swallow = node.receipt, True
+
+        def receipt(id: TransactionId) -> Document:
+            looks.append(id)
+            if len(looks) == 3 and node.swallowed:
+                node.swallowed[0].set_result([service.orderer.places[id]])
+            elif len(looks) > 2:
+                looks.pop()
+            return honest(id)
+
+        monkeypatch.setattr(node, "receipt", receipt)
+        service.orderer.doctor = lie
+        done = await pay(client, 1)
+        assert (done.result, client.node) == ({"balance": FUNDS - 1}, "n1")
+        assert len(envelopes(service)) == 1
+
+
 async def test_what_is_no_receipt_proves_nothing_and_its_node_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
