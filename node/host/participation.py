@@ -90,7 +90,7 @@ class Participation:
                 mempool.batch_again(envelopes)
                 self._driver.lane_open.clear()
                 continue
-            header = run.lane.begin(envelopes, run.replica.final_cut[run.own])
+            header = run.lane.begin(envelopes, run.replica.state.final_cut[run.own])
             signature = await enclave.sign_batch(header.digest)
             self._events.put(OwnBatch(run.lane.complete(signature)))
 

@@ -120,7 +120,7 @@ class Driver:
         """Back-pressure: no new batches now (PROTOCOL §7)."""
         participant = self.participant
         full = not participant.has_lane or participant.lane_is_full
-        return full or participant.replica.throttled
+        return full or participant.replica.state.throttled
 
     @property
     def batch_due(self) -> float | None:
@@ -130,7 +130,7 @@ class Driver:
         return (
             None
             if own is None
-            else self.participant.replica.batch_due(Lane(own), BATCH_LEAD_SECONDS)
+            else self.participant.replica.state.batch_due(Lane(own), BATCH_LEAD_SECONDS)
         )
 
     # --- the loop ---

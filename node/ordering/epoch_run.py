@@ -102,7 +102,7 @@ class EpochRun:
         self._alarmed = False
         for batch in start.batches:
             around.pool.add(batch)
-        self.statements: tuple[Statement, ...] = self.replica.restore(
+        self.statements: tuple[Statement, ...] = self.replica.state.restore(
             final=start.final,
             final_certificate=start.certificate,
             recent=start.recent,
@@ -114,7 +114,7 @@ class EpochRun:
         self.lane = (
             None
             if own is None
-            else OwnLane(self.epoch, own, self.replica.final_cut[own], around.pool)
+            else OwnLane(self.epoch, own, self.replica.state.final_cut[own], around.pool)
         )
 
     def index_of(self, peer: PublicKey) -> SignerIndex | None:
@@ -211,9 +211,9 @@ class EpochRun:
             turn.rest += self._ask(ask)
         if self.tail.deadline is None:  # mostly: nothing is over elsewhere
             return
-        if self.replica.ended:
+        if self.replica.state.ended:
             self.tail.end()
-        final = self.replica.final.height
+        final = self.replica.state.final.height
         peer = self.tail.whom(final, self.around.reachable, now, overfull=backlog.overfull)
         if peer is not None:
             turn.rest.append(Tell(peer, RangeRequest(Height(final + 1))))
@@ -286,7 +286,7 @@ class EpochRun:
 
     def _is_final(self, batch: Batch) -> bool:
         """A final block has ordered this place of the lane already: a late relay."""
-        return batch.header.sequence < self.replica.final_cut[batch.header.lane].length
+        return batch.header.sequence < self.replica.state.final_cut[batch.header.lane].length
 
     def hear_range(self, message: Range, turn: Turn, sender: PublicKey) -> None:
         """Catch-up: headers, data and certificate are checked before any of it is stored (T34).
@@ -297,10 +297,10 @@ class EpochRun:
         if not message.blocks or message.blocks[0][0].epoch != self.epoch:
             return
         replica = self.replica
-        final_range = check_range(message, replica.final, replica.final_cut)
+        final_range = check_range(message, replica.state.final, replica.state.final_cut)
         if not final_range.headers:
             return
-        replica.check_certificate(message.certificate)
+        replica.state.check_certificate(message.certificate)
         for _, batches in message.blocks[-len(final_range.headers) :]:
             self.around.pool.want(batch.header.digest for batch in batches)
             for batch in batches:
@@ -312,7 +312,7 @@ class EpochRun:
         batch again."""
         if self.lane is None or self.own is None:
             return [], []
-        return self.lane.unordered(self.replica.final_cut[self.own])
+        return self.lane.unordered(self.replica.state.final_cut[self.own])
 
     def note_final(self, record: FinalRecord, turn: Turn) -> None:
         """What lies below a recorded final view is voted on no more."""

@@ -82,7 +82,7 @@ class Reception:
                 turn.rest += self._serving.batches(sender, digests, turn.now.monotonic)
             case BlockRequest(digests):
                 turn.rest += self._serving.headers(
-                    sender, digests, run.replica if run.begun else None, turn.now.monotonic
+                    sender, digests, run.replica.state if run.begun else None, turn.now.monotonic
                 )
             case RangeRequest(start):
                 turn.rest += self._serving.range_from(sender, start, turn.now.monotonic)

@@ -67,7 +67,7 @@ def test_what_is_final_is_asked_of_any_reachable_node_when_the_member_is_gone() 
 def test_old_blocks_are_asked_for_only_when_execution_has_caught_up() -> None:
     scene = running()
     node = scene.honest(0)
-    final = node.replica.final
+    final = node.replica.state.final
     many = range(final.height + 1, final.height + BACKLOG_BLOCKS_MAX + 2)
     node.participant.backlog.add(
         [Commit(replace(final, height=Height(at)), (), None) for at in many]

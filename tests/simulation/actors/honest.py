@@ -239,12 +239,12 @@ class Honest(Actor):
     def is_done(self) -> bool:
         """Everything stored is executed, and nothing more is wished of the set or of this node's
         keys."""
-        return self._is_done_at(self.replica.final.height) and self.executes
+        return self._is_done_at(self.replica.state.final.height) and self.executes
 
     @property
     def follows_well(self) -> bool:
         """It cannot execute, and has taken over all that a quorum anchored."""
-        return self._is_done_at(self.replica.final.anchor.height) and not self.executes
+        return self._is_done_at(self.replica.state.final.anchor.height) and not self.executes
 
     def _is_done_at(self, height: int) -> bool:
         executed = self.store.executed
