@@ -34,9 +34,7 @@ from strongroom.node.ordering.effects import (
     Effect,
     EpochBegins,
     Fault,
-    Following,
     Forget,
-    ParticipantEvent,
     Recall,
     ReplaceLog,
     SendBlocks,
@@ -50,6 +48,7 @@ from strongroom.node.ordering.effects import (
     ViewChanged,
 )
 from strongroom.node.ordering.event_queue import EventQueue
+from strongroom.node.ordering.events import Following, ParticipantEvent
 from strongroom.node.ordering.participant import Participant
 
 TURN_EVENTS_MAX = 256

@@ -42,10 +42,17 @@ from strongroom.node.ordering.effects import (
     BatchAgain,
     Effect,
     EpochBegins,
-    EpochsKnown,
     Fault,
-    Following,
     Forget,
+    Recall,
+    SignAgain,
+    Sync,
+    ViewChanged,
+)
+from strongroom.node.ordering.epoch_run import FORGET_VIEWS, EpochContext, EpochRun
+from strongroom.node.ordering.events import (
+    EpochsKnown,
+    Following,
     Fresh,
     Heard,
     LinkDown,
@@ -54,13 +61,8 @@ from strongroom.node.ordering.effects import (
     OwnBatch,
     ParticipantEvent,
     Proven,
-    Recall,
     Recorded,
-    SignAgain,
-    Sync,
-    ViewChanged,
 )
-from strongroom.node.ordering.epoch_run import FORGET_VIEWS, EpochRun, Surroundings
 from strongroom.node.ordering.log import LogContent
 from strongroom.node.ordering.own_words import head_body, status_body
 from strongroom.node.ordering.past import Past
@@ -113,7 +115,7 @@ class Participant:
         self.backlog = Backlog(recorded=past.newest_block, executed=past.newest_outcome)
         self._reachable: set[PublicKey] = set()
         self._linked: set[PublicKey] = set()
-        self._around = Surroundings(
+        self._context = EpochContext(
             node_key=node_key,
             epochs=epochs,
             verify=verify,
@@ -138,7 +140,7 @@ class Participant:
         self._enter(start)
 
     def _enter(self, start: ReplicaStart) -> None:
-        self.run = EpochRun(self._around, start)
+        self.run = EpochRun(self._context, start)
         self.replica: Replica = self.run.replica
         """Of the current epoch."""
         self._log.later = tuple(
@@ -245,7 +247,7 @@ class Participant:
         epoch, may_vote = fresh.epoch, fresh.may_vote
         silence = self._log.silence
         turn = Turn(now)
-        member = self._around.epochs.newest.index_of(self._around.node_key) is not None
+        member = self._context.epochs.newest.index_of(self._context.node_key) is not None
         if silence is not None:
             self._observe(max(silence[0], epoch), silence[1], turn)
         elif member and not may_vote:

@@ -19,8 +19,8 @@ from strongroom.consensus.replica.admission import epoch_of
 from strongroom.consensus.replica.events import Received
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.consensus.validators import Verify
-from strongroom.node.ordering.effects import OrderingMessage
 from strongroom.node.ordering.epoch_run import EpochRun
+from strongroom.node.ordering.events import OrderingMessage
 from strongroom.node.ordering.other_epochs import OtherEpochs
 from strongroom.node.ordering.serving import Serving
 from strongroom.node.ordering.turn import Turn

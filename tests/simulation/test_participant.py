@@ -15,7 +15,8 @@ from strongroom.consensus.messages import BatchMessage, CertificateRequest, Rang
 from strongroom.consensus.replica.events import Ask, Commit, Now
 from strongroom.consensus.types import Digest, Epoch, Height, Lane, Sequence, SignerIndex, View
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX
-from strongroom.node.ordering.effects import Append, Effect, Heard, Sync, Tell
+from strongroom.node.ordering.effects import Append, Effect, Sync, Tell
+from strongroom.node.ordering.events import Heard
 from strongroom.node.ordering.log import OBSERVER_RECORD
 from strongroom.node.ordering.turn import Turn
 

@@ -45,17 +45,8 @@ from strongroom.node.ordering.effects import (
     Effect,
     EpochBegins,
     Fault,
-    Following,
     Forget,
-    Fresh,
-    Heard,
-    LinkDown,
-    LinkUp,
-    OrderingMessage,
-    OwnBatch,
-    ParticipantEvent,
     Recall,
-    Recorded,
     ReplaceLog,
     SendBlocks,
     ShowEpochs,
@@ -65,6 +56,17 @@ from strongroom.node.ordering.effects import (
     StoreNow,
     Sync,
     Tell,
+)
+from strongroom.node.ordering.events import (
+    Following,
+    Fresh,
+    Heard,
+    LinkDown,
+    LinkUp,
+    OrderingMessage,
+    OwnBatch,
+    ParticipantEvent,
+    Recorded,
 )
 from strongroom.node.ordering.log import BATCH_RECORD, read_log
 from strongroom.node.ordering.participant import Participant
