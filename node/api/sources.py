@@ -19,7 +19,7 @@ from strongroom.node.enclave_client.process import EnclaveGone
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.faults import NotReady
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links

@@ -23,7 +23,7 @@ from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wishes import next_epoch
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.mempool.waiters import Waiters
 

@@ -35,7 +35,7 @@ from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.host.resources import Resources
 from strongroom.node.membership.duties import DutyContext, DutyRoster
 from strongroom.node.membership.key_exchange import KeysExchange
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.mempool.waiters import Waiters
 from strongroom.node.network.handshake import Handshake

@@ -39,7 +39,7 @@ from strongroom.node.faults import RpcFault
 from strongroom.node.ledger.reading import header_at
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.membership.key_exchange import KeysExchange
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.network.links import Links
 from strongroom.node.ordering.event_queue import EventQueue

@@ -39,7 +39,7 @@ from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Statement, Vote
 from strongroom.consensus.types import Height, PublicKey, Signature, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription, Verify
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.backlog import Backlog
 from strongroom.node.ordering.effects import Accuse, Alarm, Effect, Fault, Forget, StoreBlocks, Tell
 from strongroom.node.ordering.lane import OwnLane

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from strongroom.consensus.blocks import Batch, BatchHeader, LaneTip, decode_payload, encode_payload
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence, Signature, SignerIndex
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 
 
 class OwnLane:

@@ -14,7 +14,7 @@ from strongroom.consensus.replica.events import FinalRecord, Record
 from strongroom.consensus.replica.records import decode_record, encode_record
 from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.types import Digest, Epoch
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.effects import Append, Effect, ReplaceLog, StoreNow
 
 BATCH_RECORD = 100

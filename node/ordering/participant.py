@@ -35,7 +35,7 @@ from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey, Signature
 from strongroom.consensus.validators import Verify
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.backlog import Backlog
 from strongroom.node.ordering.effects import (
     Alarm,

@@ -12,7 +12,7 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import RANGE_BLOCKS_MAX, BatchMessage, BlockMessage
 from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
 from strongroom.node.ordering.effects import Effect, SendBlocks, Tell
 from strongroom.node.ordering.past import Past

@@ -21,7 +21,7 @@ from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusa
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 
 
 class NeverAnswers:

@@ -8,7 +8,7 @@ from tests.consensus import samples
 from strongroom.consensus.blocks import Batch
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.types import Digest, Sequence
-from strongroom.node.mempool.batches import ORIGIN_BYTES_MAX, WANTED_MAX, BatchPool
+from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX, WANTED_MAX, BatchPool
 
 
 def batch_of(size: int, sequence: int) -> Batch:

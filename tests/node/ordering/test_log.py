@@ -11,7 +11,7 @@ from strongroom.consensus.blocks import Batch, Header, encode_payload
 from strongroom.consensus.replica.events import CastRecord, FinalRecord, Record
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.effects import Append, Effect, ReplaceLog, StoreNow
 from strongroom.node.ordering.log import LogContent, read_log
 

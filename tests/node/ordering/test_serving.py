@@ -10,7 +10,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.messages import RANGE_BLOCKS_MAX, REQUEST_DIGESTS_MAX, BatchMessage
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND
 from strongroom.node.ordering.effects import SendBlocks, Tell
 from strongroom.node.ordering.serving import (

@@ -37,7 +37,7 @@ from strongroom.consensus.replica.events import (
 from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Epoch, PublicKey, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.effects import (
     Accuse,
     Append,

@@ -12,7 +12,7 @@ from tests.simulation.actors.store import Store
 
 from strongroom.consensus.blocks import Batch, BatchHeader, decode_payload
 from strongroom.consensus.host_messages import Submit
-from strongroom.node.mempool.batches import BatchPool
+from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.lane import OwnLane
 from strongroom.node.ordering.participant import Participant
 
