@@ -8,6 +8,7 @@ with an error that nobody had foreseen.
 import dataclasses
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -336,7 +337,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, op: Op) -> None:
 
     monkeypatch.setattr(op, "arguments", Fields("arguments", ()))
     monkeypatch.setattr(op, "stages", ALWAYS)
-    monkeypatch.setattr(op, "method", "fail")
+    monkeypatch.setattr(op, "answered_by", attrgetter("fail"))
     monkeypatch.setattr(Lifecycle, "fail", fail, raising=False)
 
 
