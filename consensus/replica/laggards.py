@@ -4,10 +4,9 @@ Owns the bounds of both: what one message repeats, and how often one peer is ans
 """
 
 from strongroom.consensus.messages import Justify
-from strongroom.consensus.replica.proofs import Proofs
-from strongroom.consensus.replica.tally import Tally
+from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.statements import Certificate, Kind, Vote
-from strongroom.consensus.types import Epoch, SignerIndex, View
+from strongroom.consensus.types import SignerIndex, View
 
 FINALIZE_VOTES_RETRIED_MAX = 8
 """Own FINALIZE votes above the final block that one message repeats."""
@@ -16,8 +15,8 @@ FINALIZE_VOTES_RETRIED_MAX = 8
 class LaggardHelp:
     """The JUSTIFY messages of one replica."""
 
-    def __init__(self, epoch: Epoch, own: SignerIndex | None, proofs: Proofs, tally: Tally) -> None:
-        self._epoch, self._own, self._proofs, self._tally = epoch, own, proofs, tally
+    def __init__(self, state: ReplicaState) -> None:
+        self._state = state
         self._given: dict[tuple[SignerIndex, bool], tuple[View, float]] = {}
 
     def due(
@@ -31,40 +30,36 @@ class LaggardHelp:
         self._given[peer, asked] = (view, now)
         return True
 
-    def helping(
-        self, view: View, current: View, final_view: View, final: Certificate | None
-    ) -> Justify:
+    def helping(self, view: View) -> Justify:
         """R13: what moves somebody in `view` on: all certificates from there, and one's own
         votes."""
-        certificates = self._proofs.leading_from(View(max(view, final_view + 1)), current)
-        return self._justify(current, final_view, final, certificates)
+        state = self._state
+        lowest = View(max(view, state.final_view + 1))
+        return self._justify(state.proofs.leading_from(lowest, state.view))
 
-    def repeating(self, current: View, final_view: View, final: Certificate | None) -> Justify:
+    def repeating(self) -> Justify:
         """R12: why one is in the current view, and what one has said there. Bounded on purpose."""
-        return self._justify(
-            current, final_view, final, self._proofs.leading_to(current, final_view)
-        )
+        state = self._state
+        return self._justify(state.proofs.leading_to(state.view, state.final_view))
 
-    def _justify(
-        self,
-        current: View,
-        final_view: View,
-        final: Certificate | None,
-        certificates: tuple[Certificate, ...],
-    ) -> Justify:
-        head = () if final is None else (final,)
-        return Justify(self._epoch, current, head + certificates, self._votes(current, final_view))
+    def _justify(self, certificates: tuple[Certificate, ...]) -> Justify:
+        state = self._state
+        head = () if state.final_certificate is None else (state.final_certificate,)
+        return Justify(state.epoch, state.view, head + certificates, self._votes())
 
-    def _votes(self, current: View, final_view: View) -> tuple[Vote, ...]:
-        if self._own is None:
+    def _votes(self) -> tuple[Vote, ...]:
+        state = self._state
+        if state.own is None:
             return ()
         votes = [
-            vote for vote in self._tally.votes_of(self._own) if vote.statement.view > final_view
+            vote
+            for vote in state.tally.votes_of(state.own)
+            if vote.statement.view > state.final_view
         ]
         earlier = [
             vote
             for vote in votes
-            if vote.statement.kind is Kind.FINALIZE and vote.statement.view < current
+            if vote.statement.kind is Kind.FINALIZE and vote.statement.view < state.view
         ]
-        here = [vote for vote in votes if vote.statement.view >= current]
+        here = [vote for vote in votes if vote.statement.view >= state.view]
         return (*here, *earlier[-FINALIZE_VOTES_RETRIED_MAX:])

@@ -2,8 +2,8 @@
 
 Owns the order of things: what comes in changes what is held (votes, certificates, headers, batches,
 outcomes), then `_settle` asks each rule once what follows. Deterministic: the same events in, the
-same effects out. It has no clock, no dice and no I/O; counting is in tally.py, promises in
-guard.py, validity in validity.py, patience in pacemaker.py.
+same effects out. It has no clock, no dice and no I/O; what is held is in state.py, counting in
+tally.py, promises in safety.py, validity in validity.py, patience in pacemaker.py.
 """
 
 from collections.abc import Iterable
@@ -60,17 +60,32 @@ past it (R2)."""
 _Rest = CertificateRequest | BlockMessage | Status | RangeRequest
 
 
-class Replica(ReplicaState):
-    """One member of the quorum, for one epoch."""
+class Replica:
+    """One member of the quorum, for one epoch.
+
+    It decides; what it holds and how far it has come is its `state`, which the driver restores
+    before `resume` and reads afterwards.
+    """
 
     def __init__(self, config: ReplicaConfig) -> None:
-        super().__init__(config)
-        self._answers = LaggardHelp(self._epoch, self._own, self._proofs, self._tally)
-        self._voice = Caster(self._promises, self._tree)
-        self._spreading = Relay(self._others)
+        state = self.state = ReplicaState(config)
+        self._config, self._own, self._members = config, config.own, config.members
+        self._epoch, self._quorum, self._settings = state.epoch, state.quorum, config.settings
+        self._others = state.others
+        # The parts of the state, by their own names: none of them is ever replaced.
+        self._promises = state.promises
+        self._tally = state.tally
+        self._proofs = state.proofs
+        self._lanes = state.lanes
+        self._tree = state.tree
+        self._pacemaker = state.pacemaker
+        self._missing = state.missing
+        self._answers = LaggardHelp(state)
+        self._caster = Caster(self._promises, self._tree)
+        self._relay = Relay(self._others)
         self._leader_lied = False
         self._missing_view: View | None = None
-        self._presence = FailureDetector(
+        self._failure_detector = FailureDetector(
             len(self._members.validators), self._own, self._quorum.size
         )
         self._executed_at = 0.0
@@ -86,6 +101,7 @@ class Replica(ReplicaState):
             PeerFault: the message breaks a rule; nothing has changed but when its sender was last
                 heard.
         """
+        state = self.state
         out = Output()
         moved = True
         match event:
@@ -95,16 +111,16 @@ class Replica(ReplicaState):
                 self._lanes.add(header)
             case Executed():
                 self._executed_at = now.monotonic
-                self._execute(event)
+                state.execute(event)
                 self._check_divergence(out)
             case FinalRange():
                 moved = self._take_range(event, now, out)
             case Linked(peer):
                 self._link(peer, now, out)
             case Unlinked(peer):
-                self._presence.link_down(peer, now.monotonic)
+                self._failure_detector.link_down(peer, now.monotonic)
             case Work():
-                self._demand.until_ms = max(self._demand.until_ms, now.wall_ms)
+                state.demand.until_ms = max(state.demand.until_ms, now.wall_ms)
             case Tick():
                 pass
             case _:
@@ -120,7 +136,7 @@ class Replica(ReplicaState):
     def resume(self, now: Now) -> Output:
         """Begin: say where one stands, and go on."""
         out = Output()
-        self._presence.begin(now.monotonic)
+        self._failure_detector.begin(now.monotonic)
         self._await_idle(now)
         self._pacemaker.enter(now.monotonic)
         self._repeat(None, out)
@@ -129,21 +145,21 @@ class Replica(ReplicaState):
 
     def _repeat(self, to: SignerIndex | None, out: Output) -> None:
         """R12's message, if there is anything that it could say."""
-        if self.view > 1 or self._promises.all():
-            self._send(
-                out, to, self._answers.repeating(self.view, self.final_view, self.final_certificate)
-            )
+        if self.state.view > 1 or self._promises.all():
+            self._send(out, to, self._answers.repeating())
 
     def _link(self, peer: SignerIndex, now: Now, out: Output) -> None:
         """Whoever was cut off has missed what was said meanwhile: it need not wait for a retry."""
-        if peer != self._own and self._presence.link_up(peer, now.monotonic, self.delta):
+        if peer != self._own and self._failure_detector.link_up(
+            peer, now.monotonic, self._pacemaker.delta
+        ):
             self._repeat(peer, out)
 
     def _receive(self, sender: SignerIndex, message: ReplicaMessage, now: Now, out: Output) -> bool:
         """Take one message in; returns whether a rule may follow from it."""
-        if not 0 <= sender < len(self._presence):
+        if not 0 <= sender < len(self._failure_detector):
             raise PeerFault(f"message from {sender}, who is no member")
-        self._presence.note(sender, now.monotonic)
+        self._failure_detector.note(sender, now.monotonic)
         match message:
             case VoteMessage(vote):
                 self._help_laggard(sender, vote, now, out)
@@ -164,7 +180,7 @@ class Replica(ReplicaState):
         match message:
             case CertificateRequest(epoch, view):
                 if epoch == self._epoch and self._answers.due(
-                    sender, View(0), self.delta, now.monotonic, asked=True
+                    sender, View(0), self._pacemaker.delta, now.monotonic, asked=True
                 ):
                     self._help(sender, view, out)
                 return False
@@ -182,13 +198,14 @@ class Replica(ReplicaState):
         self, vote: Vote, own_link: bool, now: Now, out: Output, *, verified: bool = False
     ) -> bool:
         """R0 admit, R1 tally."""
+        state = self.state
         statement = vote.statement
         if statement.epoch != self._epoch:
             return False
         if own_link or verified:
-            self._spreading.heard(vote.signer, statement)
-        lowest = max(self.final_view + 1, self.view - VIEWS_BEHIND_MAX)
-        if not lowest <= statement.view <= self.view + VIEWS_AHEAD_MAX:
+            self._relay.heard(vote.signer, statement)
+        lowest = max(state.final_view + 1, state.view - VIEWS_BEHIND_MAX)
+        if not lowest <= statement.view <= state.view + VIEWS_AHEAD_MAX:
             if own_link:
                 self._tally.note(vote)
             return False
@@ -196,16 +213,17 @@ class Replica(ReplicaState):
         return self._follow(count, vote, now, out)
 
     def _follow(self, count: Count, vote: Vote, now: Now, out: Output) -> bool:
+        state = self.state
         statement = vote.statement
         out.faults.extend(count.forgers)
         out.evidence.extend(count.evidence)
-        leads = statement.view == self.view and vote.signer == self.leader
+        leads = statement.view == state.view and vote.signer == state.leader
         if count.evidence and leads and statement.kind is Kind.NOTARIZE:
             self._leader_lied = True
         if count.certificate is not None:
             return self._hold([count.certificate], now, out)
-        if statement.kind is Kind.NULLIFY and statement.view == self.view:
-            return leads or self._tally.nullifiers(self.view) >= self._quorum.blocking
+        if statement.kind is Kind.NULLIFY and statement.view == state.view:
+            return leads or self._tally.nullifiers(state.view) >= self._quorum.blocking
         return self._leader_lied and leads
 
     def _checked(self, certificates: Iterable[Certificate]) -> list[Certificate]:
@@ -221,7 +239,7 @@ class Replica(ReplicaState):
                     f"certificate of epoch {certificate.statement.epoch}, this is {self._epoch}"
                 )
             held = self._proofs.get(certificate.kind, certificate.view)
-            if certificate.view < self.final_view or (
+            if certificate.view < self.state.final_view or (
                 held is not None and held.digest == certificate.digest
             ):
                 continue
@@ -238,29 +256,24 @@ class Replica(ReplicaState):
                 self._raise_alarm(contradiction, out)
             if contradiction or self._proofs.get(certificate.kind, certificate.view) is not None:
                 continue
-            self._hold_certificate(certificate)
+            self.state.hold_certificate(certificate)
             out.persist.append(CertificateRecord(certificate))
-            self._spreading.hold(certificate, now.monotonic + self.delta * SPREAD_DELTAS)
+            self._relay.hold(certificate, now.monotonic + self._pacemaker.delta * SPREAD_DELTAS)
         newest = max((certificate.view for certificate in certificates), default=View(0))
-        if newest >= self.view:
+        if newest >= self.state.view:
             self._enter(View(newest + 1), now)
         return bool(certificates)
 
     def _enter(self, view: View, now: Now) -> None:
         """R3: views move by certificates only; skipping some is fine."""
-        self.view = view
+        state = self.state
+        state.view = view
         self._leader_lied = False
         self._missing_view = None
         self._pacemaker.enter(now.monotonic)
         oldest = View(view - VIEWS_BEHIND_MAX)
-        if oldest > self.final_view:
-            self._tree.drop_candidates(
-                oldest, (certificate.digest for certificate in self._certified)
-            )
-            self._tally.drop_below(oldest)
-            self._candidates = {
-                at: digest for at, digest in self._candidates.items() if at >= oldest
-            }
+        if oldest > state.final_view:
+            state.drop_candidates(oldest)
 
     # --- messages: R5, R12, R13 and catch-up ------------------------------------------------------
 
@@ -268,7 +281,7 @@ class Replica(ReplicaState):
         """R5: a proposal stands by itself, whoever brings it; all of it is checked before any of it
         counts."""
         header, view, vote = message.header, message.view, message.vote
-        if header.epoch != self._epoch or view <= self.final_view:
+        if header.epoch != self._epoch or view <= self.state.final_view:
             return False
         self._tree.admit(header)
         self._tree.check_proposal(message)
@@ -284,16 +297,18 @@ class Replica(ReplicaState):
     def _consider(self, header: Header, view: View) -> None:
         """One candidate per view, the first; of a view that was left it is held for whoever
         notarized it there."""
-        if view in self._candidates or view < self.view - VIEWS_BEHIND_MAX:
+        state = self.state
+        if view in state.candidates or view < state.view - VIEWS_BEHIND_MAX:
             return
-        self._candidates[view] = header.digest
+        state.candidates[view] = header.digest
         self._tree.add(header)
-        if view == self.view:
+        if view == state.view:
             self._pacemaker.candidate_came()
 
     def _take_justify(self, sender: SignerIndex, message: Justify, now: Now, out: Output) -> bool:
         """R12 and R13 from the other side: take what it brings, then help whoever is not further
         than this replica."""
+        state = self.state
         if message.epoch != self._epoch:
             return False
         moved = self._hold(self._checked(message.certificates), now, out)
@@ -303,8 +318,8 @@ class Replica(ReplicaState):
             except PeerFault:
                 out.faults.append(sender)
                 break
-        silent = self._promises.silent_in(self.view)
-        behind = message.view < self.view or (message.view == self.view and not silent)
+        silent = self._promises.silent_in(state.view)
+        behind = message.view < state.view or (message.view == state.view and not silent)
         if (
             sender != self._own
             and behind
@@ -319,23 +334,19 @@ class Replica(ReplicaState):
         statement = vote.statement
         late = (
             statement.epoch == self._epoch
-            and statement.view < self.view
+            and statement.view < self.state.view
             and statement.kind is not Kind.FINALIZE
         )
         if not late or sender != vote.signer or sender == self._own:
             return
-        settled = now.monotonic - self._pacemaker.entered >= 2 * self.delta
+        settled = now.monotonic - self._pacemaker.entered >= 2 * self._pacemaker.delta
         if settled and self._answers.due(
             sender, statement.view, self._settings.retry, now.monotonic
         ):
             self._help(sender, statement.view, out)
 
     def _help(self, peer: SignerIndex, view: View, out: Output) -> None:
-        self._send(
-            out,
-            peer,
-            self._answers.helping(view, self.view, self.final_view, self.final_certificate),
-        )
+        self._send(out, peer, self._answers.helping(view))
 
     def _take_header(self, header: Header) -> bool:
         """R14: only a header that was asked for; its digest is what makes it genuine."""
@@ -348,21 +359,22 @@ class Replica(ReplicaState):
     def _take_status(self, sender: SignerIndex, body: StatusBody, now: Now, out: Output) -> bool:
         """Claims only pick whom to ask (PROTOCOL §6); a peer in a later view is asked once per
         claim."""
+        state = self.state
         if body.epoch != self._epoch or sender == self._own:
             return False
         self._missing.note_claim(sender, body)
-        self._spreading.seen(sender, body.view)
-        stale = now.monotonic - self._pacemaker.entered >= 2 * self.delta
-        if body.view > self.view and stale:
-            self._send(out, sender, CertificateRequest(self._epoch, self.view))
-        return body.height > self.final.height
+        self._relay.seen(sender, body.view)
+        stale = now.monotonic - self._pacemaker.entered >= 2 * self._pacemaker.delta
+        if body.view > state.view and stale:
+            self._send(out, sender, CertificateRequest(self._epoch, state.view))
+        return body.height > state.final.height
 
     def _take_range(self, event: FinalRange, now: Now, out: Output) -> bool:
         """Catch-up goes through R2 and R8 like everything else."""
-        headers = [header for header in event.headers if header.height > self.final.height]
+        headers = [header for header in event.headers if header.height > self.state.final.height]
         if not headers:
             return False
-        check_links(headers, event.certificate, self.final)
+        check_links(headers, event.certificate, self.state.final)
         for header in headers:
             self._tree.admit(header)
         fresh = self._checked((event.certificate,))
@@ -375,25 +387,26 @@ class Replica(ReplicaState):
     # --- what follows: each rule once, in this order ----------------------------------------------
 
     def _settle(self, now: Now, out: Output) -> None:
+        state = self.state
         self._wakes = []
         # A clock that was put back is not waited for: a deadline that it has not reached again is
         # none.
-        self._demand.until_ms = min(self._demand.until_ms, now.wall_ms)
+        state.demand.until_ms = min(state.demand.until_ms, now.wall_ms)
         out.evidence.extend(self._lanes.take_forks())
         self._commit(now, out)
         self._finalise(out)
         self._notarize(now, out)
-        self._agenda = self._draw_agenda(now.monotonic)
+        state.work = state.draw_up_work(now.monotonic)
         self._propose(now, out)
         self._keep_pace(now, out)
-        self._relay(self._agenda.relay, out)
+        self._relay_batches(state.work.relay, out)
         self._fetch(now, out)
-        self._spread(now, out)
+        self._relay_certificates(now, out)
         others = (
             self._missing.deadline,
-            self._agenda.wake,
-            self._presence.relay_at,
-            self._spreading.deadline,
+            state.work.wake,
+            self._failure_detector.relay_at,
+            self._relay.deadline,
         )
         times = (*self._pacemaker.deadlines, *others, *self._wakes)
         self._deadline = min((at for at in times if at is not None), default=None)
@@ -401,7 +414,8 @@ class Replica(ReplicaState):
     def _commit(self, now: Now, out: Output) -> None:
         """R8: the newest final block whose chain down to the last one is held, with all its
         data."""
-        for certificate in self._proofs.above(Kind.FINALIZE, self.final_view):
+        state = self.state
+        for certificate in self._proofs.above(Kind.FINALIZE, state.final_view):
             verdict = self._tree.judge(certificate.digest)
             if isinstance(verdict, Bad):
                 self._raise_alarm(f"final block of view {certificate.view}: {verdict.flaw}", out)
@@ -411,8 +425,8 @@ class Replica(ReplicaState):
                 and lineage
                 and all(node.batches is not None for node in lineage)
             ):
-                out.commit += self._commits(lineage, certificate)
-                self._become_final(
+                out.commit += state.commits(lineage, certificate)
+                state.become_final(
                     lineage[-1].header, certificate, [node.header for node in lineage]
                 )
                 self._pacemaker.finalised()
@@ -422,12 +436,12 @@ class Replica(ReplicaState):
 
     def _await_idle(self, now: Now) -> None:
         if self._settings.idle_block is not None:
-            self._demand.idle_at = now.monotonic + self._settings.idle_block
+            self.state.demand.idle_at = now.monotonic + self._settings.idle_block
 
     def _finalise(self, out: Output) -> None:
         """R7: for every notarized view above the final one, whatever the current view and one's own
         N."""
-        for certificate in reversed(self._proofs.above(Kind.NOTARIZE, self.final_view)):
+        for certificate in reversed(self._proofs.above(Kind.NOTARIZE, self.state.final_view)):
             verdict = self._tree.judge(certificate.digest)
             if isinstance(verdict, Bad):
                 self._raise_alarm(
@@ -435,56 +449,58 @@ class Replica(ReplicaState):
                 )
                 return
             statement = Statement(Kind.FINALIZE, self._epoch, certificate.view, certificate.digest)
-            if isinstance(verdict, Ok) and self._casting and self._voice.may_cast(statement):
-                self._voice.cast(statement, out)
+            if isinstance(verdict, Ok) and self._casting and self._caster.may_cast(statement):
+                self._caster.cast(statement, out)
 
     def _notarize(self, now: Now, out: Output) -> None:
         """R6: the candidate of the current view, once it and all below it is held, valid and not
         ahead of the clock."""
-        digest = self._candidates.get(self.view)
+        state = self.state
+        digest = state.candidates.get(state.view)
         if digest is None:
             return
-        statement = Statement(Kind.NOTARIZE, self._epoch, self.view, digest)
+        statement = Statement(Kind.NOTARIZE, self._epoch, state.view, digest)
         header = self._tree.header(digest)
-        if header is None or not (self._casting and self._voice.may_cast(statement)):
+        if header is None or not (self._casting and self._caster.may_cast(statement)):
             return
         verdict = self._tree.judge(digest)
         if isinstance(verdict, Bad):
             self._nullify(now, out)
         elif isinstance(verdict, Ok):
-            ahead = ahead_ms(header, self._tree.header(header.parent) or self.final, now.wall_ms)
+            ahead = ahead_ms(header, self._tree.header(header.parent) or state.final, now.wall_ms)
             if ahead:
                 self._wakes.append(now.monotonic + ahead / 1000)
             else:
-                self._voice.cast(statement, out)
+                self._caster.cast(statement, out)
 
     def _propose(self, now: Now, out: Output) -> None:
         """R4: as leader, with nothing said in this view."""
+        state = self.state
         self._missing_view = None
-        silent = self._promises.silent_in(self.view)
+        silent = self._promises.silent_in(state.view)
         if (
             not self._casting
-            or self.leader != self._own
+            or state.leader != self._own
             or not silent
-            or self.view in self._candidates
+            or state.view in state.candidates
         ):
             return
-        if not self._agenda.any:
+        if not state.work.any:
             return
-        if self.draining:
+        if state.draining:
             self._nullify(now, out)
             return
-        found = self._proofs.justify(self.view, self.final_view, self._tree.available)
+        found = self._proofs.justify(state.view, state.final_view, self._tree.available)
         if not isinstance(found, Justification):
             self._missing_view = found
             return
         parent = (
-            self.final
+            state.final
             if found.parent is None
-            else self._tree.header(found.parent.digest) or self.final
+            else self._tree.header(found.parent.digest) or state.final
         )
         terminal = self._tree.is_terminal(parent)
-        ready, patience = self._ready_at(parent), self._pacemaker.entered + self.delta
+        ready, patience = self._ready_at(parent), self._pacemaker.entered + self._pacemaker.delta
         if now.monotonic < ready:
             self._wakes.append(ready)
         elif self._tree.executed >= parent.anchor.height and isinstance(
@@ -499,46 +515,50 @@ class Replica(ReplicaState):
     def _ready_at(self, parent: Header) -> float:
         """When to propose on this block: as soon as the next one is worth its cost (Settings), in
         monotonic seconds."""
+        state = self.state
         entered = self._pacemaker.entered
-        if self._tree.is_terminal(parent) or not self._agenda.build:
-            return entered + self.delta
-        gap = self._gap_above(parent)
-        if not self._agenda.waiting:
+        if self._tree.is_terminal(parent) or not state.work.build:
+            return entered + self._pacemaker.delta
+        gap = state.gap_above(parent)
+        if not state.work.waiting:
             return max(entered + 2 * gap, self._executed_at + self._settings.anchor_gap)
         _, batches, _ = self._lanes.newest_cut(self._tree.cut_of(parent))
         return entered + (gap if batches >= min(parent.batch_count, GAPS_MAX) else 2 * gap)
 
     def _build(self, parent: Header, now: Now) -> Header:
+        state = self.state
         cut = self._tree.cut_of(parent)
         return build_header(
             parent,
             chain=self._config.chain,
             epoch=self._epoch,
-            view=self.view,
-            proposer=self.leader,
+            view=state.view,
+            proposer=state.leader,
             wall_ms=now.wall_ms,
-            data=(cut, 0, 0) if self._agenda.throttled else self._lanes.newest_cut(cut),
+            data=(cut, 0, 0) if state.work.throttled else self._lanes.newest_cut(cut),
             anchor=self._tree.newest_anchor(parent),
         )
 
     def _lead(self, header: Header, justification: Justification, out: Output) -> None:
-        self._consider(header, self.view)
+        state = self.state
+        self._consider(header, state.view)
         verdict = self._tree.judge(header.digest)
         invariant(
-            isinstance(verdict, Ok), f"own proposal in view {self.view} is invalid: {verdict}"
+            isinstance(verdict, Ok), f"own proposal in view {state.view} is invalid: {verdict}"
         )
-        statement = Statement(Kind.NOTARIZE, self._epoch, self.view, header.digest)
-        self._voice.cast(statement, out, Proposal(header, justification))
+        statement = Statement(Kind.NOTARIZE, self._epoch, state.view, header.digest)
+        self._caster.cast(statement, out, Proposal(header, justification))
 
     def _keep_pace(self, now: Now, out: Output) -> None:
         """R9 to R12: arm, fire, nullify, repeat; nothing of it without work."""
-        linked = self._presence.relay_due(now.monotonic)
+        state = self.state
+        linked = self._failure_detector.relay_due(now.monotonic)
         if not self._casting:
             self._pacemaker.disarm()
             return
-        candidate = self.view in self._candidates
-        nullified = self._promises.said(self.view, Kind.NULLIFY) is not None
-        if self._agenda.arms or candidate or self._tip_is_unknown:
+        candidate = state.view in state.candidates
+        nullified = self._promises.said(state.view, Kind.NULLIFY) is not None
+        if state.work.arms or candidate or state.tip_is_unknown:
             self._pacemaker.arm(now.monotonic, candidate=candidate, nullified=nullified)
         else:
             self._pacemaker.disarm()
@@ -546,59 +566,59 @@ class Replica(ReplicaState):
             self._nullify(now, out)
         retry = self._pacemaker.retry_due(now.monotonic)
         if retry:
-            self._send(
-                out,
-                None,
-                self._answers.repeating(self.view, self.final_view, self.final_certificate),
-            )
+            self._send(out, None, self._answers.repeating())
         if retry or linked:
-            self._relay(self._agenda.waiting, out)
-            self._lanes.relay_anew(self._agenda.waiting, self._settings.relay_batches_max)
+            self._relay_batches(state.work.waiting, out)
+            self._lanes.relay_anew(state.work.waiting, self._settings.relay_batches_max)
 
-    def _relay(self, batches: Iterable[HeldBatch], out: Output) -> None:
+    def _relay_batches(self, batches: Iterable[HeldBatch], out: Output) -> None:
         """Send unordered batches to all: they may be known here alone (PROTOCOL §7, Work)."""
         for batch in batches:
             batch.relayed = True
             out.relay.append(batch.header.digest)
 
-    def _spread(self, now: Now, out: Output) -> None:
+    def _relay_certificates(self, now: Now, out: Output) -> None:
         """R2: certificates to members that may lack them."""
-        for send in self._spreading.due(now.monotonic):
+        for send in self._relay.due(now.monotonic):
             self._send(out, send.to, send.message)
 
     def _gives_up(self, now: Now, *, candidate: bool) -> bool:
         """R10: timers, the leader's own X, its two faces, b others; R11: a leader that is dead
         while a quorum lives."""
+        state = self.state
         if self._pacemaker.expired(now.monotonic) or self._leader_lied:
             return True
-        if self._tally.vote_of(self.view, Kind.NULLIFY, self.leader) is not None:
+        if self._tally.vote_of(state.view, Kind.NULLIFY, state.leader) is not None:
             return True
-        if self._tally.nullifiers(self.view) >= self._quorum.blocking:
+        if self._tally.nullifiers(state.view) >= self._quorum.blocking:
             return True
-        return self._agenda.any and not candidate and self._leader_is_gone(now)
+        return state.work.any and not candidate and self._leader_is_gone(now)
 
     def _leader_is_gone(self, now: Now) -> bool:
         """R11: silent for long, or its link lost for a little, while a quorum is there."""
-        lost = self._presence.cut_off_at(self.leader)
+        lost = self._failure_detector.cut_off_at(self.state.leader)
         if lost is not None:
-            given_up = lost + max(self._settings.link_grace, self.delta)
+            given_up = lost + max(self._settings.link_grace, self._pacemaker.delta)
             if given_up <= now.monotonic:
                 return True
             self._wakes.append(given_up)
-        return self._presence.is_dead(self.leader, now.monotonic - self._pacemaker.skip_after)
+        return self._failure_detector.is_dead(
+            self.state.leader, now.monotonic - self._pacemaker.skip_after
+        )
 
     def _nullify(self, now: Now, out: Output) -> None:
         """R10: the current view, guard permitting."""
-        statement = Statement(Kind.NULLIFY, self._epoch, self.view, NO_DIGEST)
-        if self._casting and self._voice.may_cast(statement):
-            self._voice.cast(statement, out)
+        statement = Statement(Kind.NULLIFY, self._epoch, self.state.view, NO_DIGEST)
+        if self._casting and self._caster.may_cast(statement):
+            self._caster.cast(statement, out)
             self._pacemaker.nullified(now.monotonic)
 
     # --- casting ----------------------------------------------------------------------------------
 
     @property
     def _casting(self) -> bool:
-        return self.voting and not self.ended and not self.alarm
+        state = self.state
+        return state.voting and not state.ended and not state.alarm
 
     def _send(self, out: Output, to: SignerIndex | None, message: ReplicaMessage) -> None:
         """Say something; an observer that is no member has no voice."""
@@ -607,13 +627,13 @@ class Replica(ReplicaState):
 
     def _raise_alarm(self, reason: str, out: Output) -> None:
         """Stop voting: more than f liars, or execution that is not deterministic."""
-        if not self.alarm:
-            self.alarm = out.alarm = reason
+        if not self.state.alarm:
+            self.state.alarm = out.alarm = reason
 
     def _check_divergence(self, out: Output) -> None:
         if self._tree.diverged:
             self._raise_alarm(
-                f"execution at height {self.final.anchor.height} "
+                f"execution at height {self.state.final.anchor.height} "
                 "differs from what a quorum vouches",
                 out,
             )
@@ -621,13 +641,14 @@ class Replica(ReplicaState):
     def _fetch(self, now: Now, out: Output) -> None:
         """R14: headers and batches of whatever is certified or a candidate, and what a leader's
         justification lacks."""
-        digest = self._candidates.get(self.view)
-        candidate = None if digest is None else (digest, self.leader)
+        state = self.state
+        digest = state.candidates.get(state.view)
+        candidate = None if digest is None else (digest, state.leader)
         self._missing.pursue(
-            self._certified,
+            state.certified,
             candidate,
             self._missing_view,
-            delta=self.delta,
+            delta=self._pacemaker.delta,
             now=now.monotonic,
             out=out,
         )

@@ -1,11 +1,11 @@
 """What a replica holds: votes, certificates, headers, lanes, promises, and how far it has come
 (PROTOCOL §6).
 
-Owns the state and its replay after a restart, and shows it to the driver; it decides nothing and
-says nothing. The rules are in replica.py.
+Owns the state and its replay after a restart; it decides nothing and says nothing. The rules are in
+replica.py, which works on the parts; whoever drives a replica reads the properties below, and
+leaves the parts alone.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -13,6 +13,7 @@ from typing import assert_never
 from strongroom.consensus.blocks import BatchHeader, Header
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.replica.blocktree import BlockTree, Node
+from strongroom.consensus.replica.carried_records import CarriedRecords
 from strongroom.consensus.replica.events import (
     CandidateRecord,
     CastRecord,
@@ -37,7 +38,6 @@ from strongroom.consensus.types import (
     NO_DIGEST,
     ChainId,
     Digest,
-    Height,
     Lane,
     Milliseconds,
     Sequence,
@@ -78,31 +78,25 @@ class ReplicaState:
     def __init__(self, config: ReplicaConfig) -> None:
         members = config.members
         invariant(config.anchor.next_epoch == members.digest, "the anchor does not open this epoch")
-        self._config, self._own, self._members = config, config.own, members
-        self._epoch, self._quorum, self._settings = members.epoch, members.quorum, config.settings
+        self.config, self.own, self.members = config, config.own, members
+        self.epoch, self.quorum, self.settings = members.epoch, members.quorum, config.settings
         count = len(members.validators)
-        self._others = tuple(SignerIndex(index) for index in range(count) if index != config.own)
-        self._promises = SafetyRules(members.epoch)
-        self._tally = Tally(config.chain, members, config.verify)
-        self._proofs = Proofs()
-        self._lanes = Lanes(members.epoch, count, config.anchor.digest)
-        self._tree = BlockTree(config.chain, members, config.anchor, self._lanes)
-        self._pacemaker = Pacemaker(
-            config.settings, faults=self._quorum.faults, jitter=(config.own or 0) / count
+        self.others = tuple(SignerIndex(index) for index in range(count) if index != config.own)
+        self.promises = SafetyRules(members.epoch)
+        self.tally = Tally(config.chain, members, config.verify)
+        self.proofs = Proofs()
+        self.lanes = Lanes(members.epoch, count, config.anchor.digest)
+        self.tree = BlockTree(config.chain, members, config.anchor, self.lanes)
+        self.pacemaker = Pacemaker(
+            config.settings, faults=self.quorum.faults, jitter=(config.own or 0) / count
         )
-        self._candidates: dict[View, Digest] = {}
-        self._ahead: FinalRecord | None = None
-        """The newest FinalRecord of the log that is above the block store, until the blocks are
-        here again."""
-        self._retired: deque[tuple[Height, Record]] = deque()
-        """Records of final blocks that are not executed yet, with the height of their commit."""
-        self._missing = Missing(
-            members.epoch, config.own, self._others, self._tree, config.settings
-        )
-        self._agenda = PendingWork()
+        self.candidates: dict[View, Digest] = {}
+        self.missing = Missing(members.epoch, config.own, self.others, self.tree, config.settings)
+        self.work = PendingWork()
+        self._carried = CarriedRecords(self.promises, self.proofs, self.tree)
         self._rest = (NO_DIGEST, 0.0)
         """The tip, and since when it is the tip, in monotonic seconds."""
-        self._demand = Demand(Milliseconds(0), None)
+        self.demand = Demand(Milliseconds(0), None)
         self.view = View(1)
         self.final_view = View(0)
         self.final_certificate: Certificate | None = None
@@ -118,112 +112,92 @@ class ReplicaState:
 
     # --- how far ----------------------------------------------------------------------------------
 
-    def _hold_certificate(self, certificate: Certificate) -> None:
-        self._proofs.add(certificate)
-        self._tally.close(certificate.view, certificate.kind)
+    def hold_certificate(self, certificate: Certificate) -> None:
+        self.proofs.add(certificate)
+        self.tally.close(certificate.view, certificate.kind)
         if certificate.kind is Kind.FINALIZE and certificate.digest == self.final.digest:
             self.final_certificate = certificate
 
-    def _become_final(
+    def become_final(
         self, header: Header, certificate: Certificate | None, recent: Iterable[Header]
     ) -> None:
         """Move the final block up (R8), and forget what is settled by it."""
         view = header.view if certificate is None else certificate.view
-        if header.digest == self._config.anchor.digest:
+        if header.digest == self.config.anchor.digest:
             view = View(0)
         recent = tuple(recent)
-        self._retire(header, view, recent)
+        self._carried.retire(header, view, recent)
         self.final_view, self.final_certificate = view, certificate
-        self._tree.settle(header, view, recent)
-        self._lanes.settle(self.final_cut)
-        self._promises.forget_below(view)
-        self._proofs.drop_below(view)
-        self._tally.drop_below(View(view + 1))
-        self._candidates = {at: digest for at, digest in self._candidates.items() if at > view}
-        self.ended = self._tree.is_terminal(header)
+        self.tree.settle(header, view, recent)
+        self.lanes.settle(self.final_cut)
+        self.promises.forget_below(view)
+        self.proofs.drop_below(view)
+        self.tally.drop_below(View(view + 1))
+        self.candidates = {at: digest for at, digest in self.candidates.items() if at > view}
+        self.ended = self.tree.is_terminal(header)
 
-    def _retire(self, header: Header, view: View, recent: Iterable[Header]) -> None:
-        """Keep for the log what becomes final now, until it was executed: by then the block store
-        has it for sure.
+    def execute(self, outcome: Executed) -> None:
+        self.tree.execute(outcome)
+        self._carried.drop_executed(outcome.height)
 
-        A log that began without it would let a restart from the older store contradict what was
-        said in between.
-        """
-        if self._tree.final.height == header.height:
-            return
-        said = (
-            CastRecord(statement) for statement in self._promises.all() if statement.view <= view
-        )
-        held = (
-            CertificateRecord(certificate)
-            for certificate in self._proofs.all()
-            if certificate.view <= view
-        )
-        final = (
-            CandidateRecord(block) for block in recent if block.height > self._tree.final.height
-        )
-        records: tuple[Record, ...] = (*final, *held, *said)
-        if self._ahead is not None and self._ahead.header.height <= header.height:
-            records, self._ahead = (*records, self._ahead), None
-        self._retired += ((header.height, record) for record in records)
+    def drop_candidates(self, oldest: View) -> None:
+        """Forget candidates and votes of views below this one; certified blocks stay (R3)."""
+        self.tree.drop_candidates(oldest, (certificate.digest for certificate in self.certified))
+        self.tally.drop_below(oldest)
+        self.candidates = {at: digest for at, digest in self.candidates.items() if at >= oldest}
 
-    def _execute(self, outcome: Executed) -> None:
-        self._tree.execute(outcome)
-        while self._retired and self._retired[0][0] <= outcome.height:
-            self._retired.popleft()
-
-    def _tip(self) -> Header:
+    def tip(self) -> Header:
         """The newest notarized block whose chain is held, else the final one."""
-        for certificate in self._proofs.above(Kind.NOTARIZE, self.final_view):
-            header = self._tree.header(certificate.digest)
-            if header is not None and self._tree.available(certificate.digest):
+        for certificate in self.proofs.above(Kind.NOTARIZE, self.final_view):
+            header = self.tree.header(certificate.digest)
+            if header is not None and self.tree.available(certificate.digest):
                 return header
         return self.final
 
-    def _draw_agenda(self, now: float) -> PendingWork:
+    def draw_up_work(self, now: float) -> PendingWork:
         """What waits to be done above the tip."""
-        tip = self._tip()
+        tip = self.tip()
         if tip.digest != self._rest[0]:
             self._rest = (tip.digest, now)
         return draw_up(
-            self._tree,
-            self._lanes,
+            self.tree,
+            self.lanes,
             tip,
-            self._demand,
+            self.demand,
             rested_at=self._rest[1],
-            settings=self._settings,
+            settings=self.settings,
             delta=self.delta,
             now=now,
         )
 
-    def _gap_above(self, parent: Header) -> float:
+    def gap_above(self, parent: Header) -> float:
         """Seconds from entering a view to the earliest proposal on this block."""
-        return self._settings.min_gap * min(parent.batch_count, GAPS_MAX)
+        return self.settings.min_gap * min(parent.batch_count, GAPS_MAX)
 
     @property
-    def _tip_is_unknown(self) -> bool:
+    def tip_is_unknown(self) -> bool:
         """Is a certified block above the tip not held yet? It may hold something that must become
         final."""
-        if self._proofs.above(Kind.FINALIZE, self.final_view):
+        if self.proofs.above(Kind.FINALIZE, self.final_view):
             return True
         newest = self.newest_notarized
-        return newest is not None and newest.digest != self._tip().digest
+        return newest is not None and newest.digest != self.tip().digest
 
     @property
-    def _certified(self) -> list[Certificate]:
+    def certified(self) -> list[Certificate]:
         """Certificates F and N above the final block: their blocks must be held."""
         kinds = (Kind.FINALIZE, Kind.NOTARIZE)
         return [
             certificate
             for kind in kinds
-            for certificate in self._proofs.above(kind, self.final_view)
+            for certificate in self.proofs.above(kind, self.final_view)
         ]
 
-    def _commits(self, lineage: Iterable[Node], certificate: Certificate) -> Iterator[Commit]:
+    def commits(self, lineage: Iterable[Node], certificate: Certificate) -> Iterator[Commit]:
         """Blocks up to the one that a FINALIZE certificate names, each with its own certificate if
         it has one."""
         for node in lineage:
-            own = self._proofs.get(Kind.FINALIZE, node.header.view)
+            own = self.proofs.get(Kind.FINALIZE, node.header.view)
             if node.header.digest == certificate.digest:
                 own = certificate
             matches = own is not None and own.digest == node.header.digest
@@ -263,44 +237,45 @@ class ReplicaState:
         Raises:
             GuardRefuses: the log contradicts itself.
         """
-        if final.digest == self._config.anchor.digest:
+        if final.digest == self.config.anchor.digest:
             final_certificate = None
-        self._become_final(final, final_certificate, recent)
+        self.become_final(final, final_certificate, recent)
         if final_certificate is not None:
-            self._proofs.add(final_certificate)
+            self.proofs.add(final_certificate)
         for outcome in executed:
-            self._execute(outcome)
+            self.execute(outcome)
         for header in batches:
-            self._lanes.add(header)
+            self.lanes.add(header)
         for record in records:
             epoch = epoch_of_record(record)
-            if epoch == self._epoch:
+            if epoch == self.epoch:
                 self._replay(record)
-            elif epoch > self._epoch:
+            elif epoch > self.epoch:
                 # This epoch has ended here before: what was said in it may be forgotten.
                 self.voting = False
         # Only now: what the log says of those views is said again, nothing else.
-        if self._ahead is not None:
-            self._promises.close(self._ahead.certificate.view)
-            self.voting &= not self._tree.is_terminal(self._ahead.header)
-        self.view = View(max(self.final_view, self._proofs.newest_view) + 1)
-        said = self._promises.said(self.view, Kind.NOTARIZE)
+        ahead = self._carried.ahead
+        if ahead is not None:
+            self.promises.close(ahead.certificate.view)
+            self.voting &= not self.tree.is_terminal(ahead.header)
+        self.view = View(max(self.final_view, self.proofs.newest_view) + 1)
+        said = self.promises.said(self.view, Kind.NOTARIZE)
         if said is not None:
-            self._candidates[self.view] = said.digest
-        return self._promises.all()
+            self.candidates[self.view] = said.digest
+        return self.promises.all()
 
     def _replay(self, record: Record) -> None:
         """Take a record of this epoch that is not settled by the final block."""
         match record:
             case CastRecord(statement):
                 if statement.view > self.final_view:
-                    self._promises.add(statement)
+                    self.promises.add(statement)
             case CertificateRecord(certificate):
                 if certificate.view >= self.final_view:
-                    self._hold_certificate(certificate)
+                    self.hold_certificate(certificate)
             case CandidateRecord(header):
                 if header.view > self.final_view:
-                    self._tree.add(header, logged=True)
+                    self.tree.add(header, logged=True)
             case FinalRecord(header, _):
                 if header.height > self.final.height:
                     self._look_ahead(record)
@@ -315,20 +290,14 @@ class ReplicaState:
         there; above it the log is whole. Nothing is lost by that: views up to a held FINALIZE
         certificate need no vote of anybody.
         """
-        self._hold_certificate(record.certificate)
-        self._tree.add(record.header, logged=True)
-        if self._ahead is None or record.header.height > self._ahead.header.height:
-            self._ahead = record
+        self.hold_certificate(record.certificate)
+        self.tree.add(record.header, logged=True)
+        self._carried.note_ahead(record)
 
     def log_records(self) -> tuple[Record, ...]:
         """What a new log must begin with before the old one may go: all that is not both final and
         executed."""
-        retired = (record for _, record in self._retired)
-        headers = (CandidateRecord(header) for header in self._tree.headers())
-        certificates = (CertificateRecord(certificate) for certificate in self._proofs.all())
-        ahead = () if self._ahead is None else (self._ahead,)
-        said = (CastRecord(statement) for statement in self._promises.all())
-        return (*ahead, *retired, *headers, *certificates, *said)
+        return self._carried.all()
 
     def clock_behind_ms(self, wall_ms: Milliseconds) -> int:
         """Milliseconds by which a clock is behind the final block's time, beyond the skew that R6
@@ -345,28 +314,28 @@ class ReplicaState:
     @property
     def final(self) -> Header:
         """The newest final header."""
-        return self._tree.final
+        return self.tree.final
 
     @property
     def final_cut(self) -> Cut:
         """The cut from which the next block above the final one goes on."""
-        return self._tree.cut_of(self.final)
+        return self.tree.cut_of(self.final)
 
     @property
     def leader(self) -> SignerIndex:
         """Who leads the current view."""
-        return leader_of(self._tree.order, self.view)
+        return leader_of(self.tree.order, self.view)
 
     @property
     def newest_notarized(self) -> Certificate | None:
         """The newest NOTARIZE certificate above the final block."""
-        return next(iter(self._proofs.above(Kind.NOTARIZE, self.final_view)), None)
+        return next(iter(self.proofs.above(Kind.NOTARIZE, self.final_view)), None)
 
     def newest_votes_of(self, signer: SignerIndex) -> tuple[Vote, ...]:
         """The newest votes that are known of a signer, at most one per kind; certificates count too
         (HEAD)."""
-        newest = {vote.statement.kind: vote for vote in self._tally.newest_of(signer)}
-        for certificate in self._proofs.all():
+        newest = {vote.statement.kind: vote for vote in self.tally.newest_of(signer)}
+        for certificate in self.proofs.all():
             held = newest.get(certificate.kind)
             if signer in certificate.signers and (
                 held is None or held.statement.view < certificate.view
@@ -377,13 +346,13 @@ class ReplicaState:
 
     def header_of(self, digest: Digest) -> Header | None:
         """A held header from the final one upward: what a BlockRequest is answered with."""
-        return self._tree.header(digest)
+        return self.tree.header(digest)
 
     def has_certified(self, kind: int, epoch: int, view: int, digest: bytes) -> bool:
         """Is a certificate for exactly this statement held?"""
         held = (
-            self._proofs.get(Kind(kind), View(view))
-            if kind in _KINDS and epoch == self._epoch
+            self.proofs.get(Kind(kind), View(view))
+            if kind in _KINDS and epoch == self.epoch
             else None
         )
         return held is not None and held.digest == digest
@@ -395,12 +364,12 @@ class ReplicaState:
         Raises:
             PeerFault: it did not.
         """
-        self._tally.check(certificate)
+        self.tally.check(certificate)
 
     @property
     def lane_lengths(self) -> tuple[Sequence, ...]:
         """Length of each lane as held here (STATUS)."""
-        return self._lanes.lengths
+        return self.lanes.lengths
 
     def batch_due(self, lane: Lane, lead: float) -> float | None:
         """When the next batch of a lane had better be made: `lead` seconds before a leader could
@@ -409,46 +378,46 @@ class ReplicaState:
         Monotonic seconds, often past; None: not in this view, whose block takes no more of this
         lane.
         """
-        tip = self._tip()
-        if self._lanes.length(lane) > self._tree.cut_of(tip)[lane].length:
+        tip = self.tip()
+        if self.lanes.length(lane) > self.tree.cut_of(tip)[lane].length:
             return None
-        if self.view in self._candidates and tip.batch_count > 1:
+        if self.view in self.candidates and tip.batch_count > 1:
             return None
-        return self._pacemaker.entered + self._gap_above(tip) - lead
+        return self.pacemaker.entered + self.gap_above(tip) - lead
 
     @property
     def frozen_lanes(self) -> frozenset[Lane]:
         """Lanes of which two branches were seen."""
-        return self._lanes.frozen
+        return self.lanes.frozen
 
     @property
     def delta(self) -> float:
         """Δ in seconds."""
-        return self._pacemaker.delta
+        return self.pacemaker.delta
 
     @property
     def strikes(self) -> int:
         """Timers fired, less blocks finalised; never below zero."""
-        return self._pacemaker.strikes
+        return self.pacemaker.strikes
 
     @property
     def has_work(self) -> bool:
         """False: the chain is quiet."""
-        return self._agenda.any or self.view in self._candidates
+        return self.work.any or self.view in self.candidates
 
     @property
     def throttled(self) -> bool:
         """No new batches are ordered until execution or finality catches up."""
-        return self._agenda.throttled
+        return self.work.throttled
 
     @property
     def sizes(self) -> Mapping[str, int]:
         """Entries held, by kind: each is bounded."""
         return {
-            "votes": self._tally.size,
-            "certificates": self._proofs.size,
-            "headers": self._tree.size,
-            "batches": self._lanes.size,
-            "errands": self._missing.size,
-            "retired": len(self._retired),
+            "votes": self.tally.size,
+            "certificates": self.proofs.size,
+            "headers": self.tree.size,
+            "batches": self.lanes.size,
+            "errands": self.missing.size,
+            "retired": len(self._carried),
         }

@@ -20,7 +20,7 @@ from strongroom.node.enclave_client.replies import Freshness
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.ledger.reading import stored_runs
-from strongroom.node.ordering.effects import EpochsKnown, Fresh, OwnBatch, Proven
+from strongroom.node.ordering.events import EpochsKnown, Fresh, OwnBatch, Proven
 
 HEADS_SECONDS = 1.0
 """Between two attempts to get heads that the enclave takes."""
@@ -90,7 +90,7 @@ class Participation:
                 mempool.batch_again(envelopes)
                 self._driver.lane_open.clear()
                 continue
-            header = run.lane.begin(envelopes, run.replica.final_cut[run.own])
+            header = run.lane.begin(envelopes, run.replica.state.final_cut[run.own])
             signature = await enclave.sign_batch(header.digest)
             self._events.put(OwnBatch(run.lane.complete(signature)))
 

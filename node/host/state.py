@@ -24,24 +24,24 @@ def read_state(
 ) -> NodeState:
     """What this node is now."""
     participant, pipeline = wiring.participant, wiring.pipeline
-    run, replica = participant.run, participant.replica
+    run, state = participant.run, participant.replica.state
     return NodeState(
         stage=stage,
         alarm=alarm,
         begun=participant.begun,
-        voting=replica.voting,
+        voting=state.voting,
         description=run.description,
         own=run.own,
         node_key=node_key,
-        height=replica.final.height,
+        height=state.final.height,
         executed=pipeline.executed,
         backlog=pipeline.backlog,
         behind=pipeline.behind.is_set(),
         fresh_height=fresh_height,
-        view=replica.view,
-        leader=replica.leader,
-        strikes=replica.strikes,
-        clock_behind_ms=replica.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000)),
+        view=state.view,
+        leader=state.leader,
+        strikes=state.strikes,
+        clock_behind_ms=state.clock_behind_ms(Milliseconds(time.time_ns() // 1_000_000)),
         statuses=dict(participant.status),
         linked=frozenset(wiring.links.links),
         faults=dict(wiring.inbox.faults),

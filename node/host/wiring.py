@@ -43,8 +43,8 @@ from strongroom.node.network.handshake import Handshake
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
 from strongroom.node.ordering.driver import Driver, Hands
-from strongroom.node.ordering.effects import LinkDown, LinkUp, Recorded
 from strongroom.node.ordering.event_queue import EventQueue
+from strongroom.node.ordering.events import LinkDown, LinkUp, Recorded
 from strongroom.node.ordering.inbox import Inbox
 from strongroom.node.ordering.participant import Participant
 from strongroom.node.ordering.start import ReplicaStart

@@ -34,9 +34,7 @@ from strongroom.node.ordering.effects import (
     Effect,
     EpochBegins,
     Fault,
-    Following,
     Forget,
-    ParticipantEvent,
     Recall,
     ReplaceLog,
     SendBlocks,
@@ -50,6 +48,7 @@ from strongroom.node.ordering.effects import (
     ViewChanged,
 )
 from strongroom.node.ordering.event_queue import EventQueue
+from strongroom.node.ordering.events import Following, ParticipantEvent
 from strongroom.node.ordering.participant import Participant
 
 TURN_EVENTS_MAX = 256
@@ -120,7 +119,7 @@ class Driver:
         """Back-pressure: no new batches now (PROTOCOL §7)."""
         participant = self.participant
         full = not participant.has_lane or participant.lane_is_full
-        return full or participant.replica.throttled
+        return full or participant.replica.state.throttled
 
     @property
     def batch_due(self) -> float | None:
@@ -130,7 +129,7 @@ class Driver:
         return (
             None
             if own is None
-            else self.participant.replica.batch_due(Lane(own), BATCH_LEAD_SECONDS)
+            else self.participant.replica.state.batch_due(Lane(own), BATCH_LEAD_SECONDS)
         )
 
     # --- the loop ---

@@ -5,10 +5,10 @@ Owns what the enclave was shown of it. Each entry is proven by the one before, o
 nothing.
 """
 
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.host_messages import EpochMessage
-from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.types import Epoch
 from strongroom.node.ordering.effects import ShowEpochs
 from strongroom.node.ordering.past import Past
@@ -43,8 +43,8 @@ class EpochEntries:
         """What is known to have ended an epoch."""
         return next(iter(self.epochs.entries(Epoch(epoch + 1))), None)
 
-    def opened_by(self, ended: Replica, epoch: Epoch) -> EpochEntry | None:
-        """What the terminal block of an epoch opened; None: nobody here knows yet.
+    def opened_by(self, last: Header, epoch: Epoch) -> EpochEntry | None:
+        """What the terminal block of an epoch, `last`, opened; None: nobody here knows yet.
 
         Raises:
             InvariantBroken: another block is proven to have ended it.
@@ -52,9 +52,9 @@ class EpochEntries:
         entry = self.end_of(epoch) or next_stored(self._past, self.epochs)
         if entry is None:
             return None
-        if entry.header.digest != ended.final.digest:
+        if entry.header.digest != last.digest:
             raise InvariantBroken(
-                f"block {ended.final.height} did not end epoch {epoch}: {entry.header.height} did"
+                f"block {last.height} did not end epoch {epoch}: {entry.header.height} did"
             )
         self.epochs.extend(entry)
         return entry

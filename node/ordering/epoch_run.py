@@ -53,7 +53,7 @@ FORGET_VIEWS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class EpochContext:
     """What outlasts an epoch."""
 
     node_key: PublicKey
@@ -72,23 +72,23 @@ class Surroundings:
 class EpochRun:
     """One epoch, from where block store and log say it is to its end."""
 
-    def __init__(self, around: Surroundings, start: ReplicaStart) -> None:
-        self.around, self.start = around, start
+    def __init__(self, context: EpochContext, start: ReplicaStart) -> None:
+        self.context, self.start = context, start
         self.description: EpochDescription = start.description
         self.epoch = start.description.epoch
         self.keys = tuple(validator.node_key for validator in start.description.validators)
         self._indexes = {key: SignerIndex(index) for index, key in enumerate(self.keys)}
-        self.own = self._indexes.get(around.node_key)
+        self.own = self._indexes.get(context.node_key)
         """This node's index in the epoch; None: it is no validator, and only follows."""
         self.replica = Replica(
             ReplicaConfig(
-                chain=around.epochs.anchor.chain,
+                chain=context.epochs.anchor.chain,
                 members=self.description,
                 own=self.own,
                 anchor=start.anchor,
-                verify=around.verify,
-                settings=around.settings,
-                voting=around.may_vote and start.silence is None,
+                verify=context.verify,
+                settings=context.settings,
+                voting=context.may_vote and start.silence is None,
             )
         )
         self.begun = False
@@ -101,8 +101,8 @@ class EpochRun:
         """A range of old blocks that is asked for once execution has caught up."""
         self._alarmed = False
         for batch in start.batches:
-            around.pool.add(batch)
-        self.statements: tuple[Statement, ...] = self.replica.restore(
+            context.pool.add(batch)
+        self.statements: tuple[Statement, ...] = self.replica.state.restore(
             final=start.final,
             final_certificate=start.certificate,
             recent=start.recent,
@@ -114,7 +114,7 @@ class EpochRun:
         self.lane = (
             None
             if own is None
-            else OwnLane(self.epoch, own, self.replica.final_cut[own], around.pool)
+            else OwnLane(self.epoch, own, self.replica.state.final_cut[own], context.pool)
         )
 
     def index_of(self, peer: PublicKey) -> SignerIndex | None:
@@ -167,11 +167,11 @@ class EpochRun:
         try:
             self.apply(self.replica.step(event, turn.now), turn)
         except PeerFault as fault:
-            turn.rest.append(Fault(sender or self.around.node_key, str(fault), counts=False))
+            turn.rest.append(Fault(sender or self.context.node_key, str(fault), counts=False))
 
     def apply(self, output: Output, turn: Turn) -> None:
         """What follows from a step, in the order of the contract."""
-        log = self.around.log
+        log = self.context.log
         turn.records += map(log.record, output.persist)
         if output.cast:
             turn.records += [log.record(CastRecord(cast.statement)) for cast in output.cast]
@@ -182,11 +182,11 @@ class EpochRun:
         for ask in output.ask:
             turn.rest += self._ask(ask)
         for digest in output.relay:
-            batch = self.around.pool.get(digest)
+            batch = self.context.pool.get(digest)
             if batch is not None:
                 turn.rest.append(Tell(None, BatchMessage(batch)))
         if output.commit:
-            self.around.backlog.add(output.commit)
+            self.context.backlog.add(output.commit)
             turn.rest.append(StoreBlocks(tuple(output.commit)))
         for member in output.faults:
             turn.rest.append(
@@ -205,16 +205,16 @@ class EpochRun:
         deadline = self.replica.deadline()
         if deadline is not None and deadline <= now:
             self.step(Tick(), turn, None)
-        backlog = self.around.backlog
+        backlog = self.context.backlog
         if self._put_off is not None and not backlog.overfull:
             ask, self._put_off = self._put_off, None
             turn.rest += self._ask(ask)
         if self.tail.deadline is None:  # mostly: nothing is over elsewhere
             return
-        if self.replica.ended:
+        if self.replica.state.ended:
             self.tail.end()
-        final = self.replica.final.height
-        peer = self.tail.whom(final, self.around.reachable, now, overfull=backlog.overfull)
+        final = self.replica.state.final.height
+        peer = self.tail.whom(final, self.context.reachable, now, overfull=backlog.overfull)
         if peer is not None:
             turn.rest.append(Tell(peer, RangeRequest(Height(final + 1))))
 
@@ -230,17 +230,17 @@ class EpochRun:
         reached: what is final every node has. Old blocks only when execution has caught up."""
         requests: list[Message] = []
         if ask.batches:
-            self.around.pool.want(ask.batches)
+            self.context.pool.want(ask.batches)
             requests.append(BatchRequest(ask.batches))
         if ask.headers:
             requests.append(BlockRequest(ask.headers))
-        if ask.range_from is not None and self.around.backlog.overfull:
+        if ask.range_from is not None and self.context.backlog.overfull:
             self._put_off = Ask(ask.to, range_from=ask.range_from)
         elif ask.range_from is not None:
             requests.append(RangeRequest(ask.range_from))
         peer = self.keys[ask.to]
-        if peer not in self.around.reachable and self.around.reachable:
-            others = sorted(self.around.reachable)
+        if peer not in self.context.reachable and self.context.reachable:
+            others = sorted(self.context.reachable)
             peer = others[ask.to % len(others)]
         return [Tell(peer, request) for request in requests]
 
@@ -252,14 +252,14 @@ class EpochRun:
         Raises:
             PeerFault: of no lane here, not signed by its origin, or beyond its origin's quota.
         """
-        if batch.header.digest in self.around.pool:
-            self.around.pool.arrived(batch.header.digest)
+        if batch.header.digest in self.context.pool:
+            self.context.pool.arrived(batch.header.digest)
             return
         header = batch.header
         if header.lane >= len(self.keys):
             raise PeerFault(f"batch of epoch {header.epoch}, lane {header.lane}: no such lane")
-        chain = self.around.epochs.anchor.chain
-        if not self.around.verify(
+        chain = self.context.epochs.anchor.chain
+        if not self.context.verify(
             self.keys[header.lane], batch.signature, header.signed_bytes(chain)
         ):
             raise PeerFault(f"batch of lane {header.lane}: signature does not verify")
@@ -272,13 +272,13 @@ class EpochRun:
         Raises:
             PeerFault: its origin has too many unordered bytes here.
         """
-        header, pool = batch.header, self.around.pool
+        header, pool = batch.header, self.context.pool
         wanted = pool.arrived(header.digest) or own
         if header.digest in pool or header.epoch != self.epoch or self._is_final(batch):
             return
         pool.admit(batch, wanted=wanted)
         pool.add(batch)
-        turn.records.append(self.around.log.hold(batch, own=own))
+        turn.records.append(self.context.log.hold(batch, own=own))
         if own:
             turn.durable = True
             turn.batches.append(Tell(None, BatchMessage(batch)))
@@ -286,7 +286,7 @@ class EpochRun:
 
     def _is_final(self, batch: Batch) -> bool:
         """A final block has ordered this place of the lane already: a late relay."""
-        return batch.header.sequence < self.replica.final_cut[batch.header.lane].length
+        return batch.header.sequence < self.replica.state.final_cut[batch.header.lane].length
 
     def hear_range(self, message: Range, turn: Turn, sender: PublicKey) -> None:
         """Catch-up: headers, data and certificate are checked before any of it is stored (T34).
@@ -297,12 +297,12 @@ class EpochRun:
         if not message.blocks or message.blocks[0][0].epoch != self.epoch:
             return
         replica = self.replica
-        final_range = check_range(message, replica.final, replica.final_cut)
+        final_range = check_range(message, replica.state.final, replica.state.final_cut)
         if not final_range.headers:
             return
-        replica.check_certificate(message.certificate)
+        replica.state.check_certificate(message.certificate)
         for _, batches in message.blocks[-len(final_range.headers) :]:
-            self.around.pool.want(batch.header.digest for batch in batches)
+            self.context.pool.want(batch.header.digest for batch in batches)
             for batch in batches:
                 self.hold(batch, turn, own=False)
         self.step(final_range, turn, sender)
@@ -312,12 +312,15 @@ class EpochRun:
         batch again."""
         if self.lane is None or self.own is None:
             return [], []
-        return self.lane.unordered(self.replica.final_cut[self.own])
+        return self.lane.unordered(self.replica.state.final_cut[self.own])
 
     def note_final(self, record: FinalRecord, turn: Turn) -> None:
         """What lies below a recorded final view is voted on no more."""
-        turn.records.append(self.around.log.note_final(record))
+        turn.records.append(self.context.log.note_final(record))
         view = record.certificate.view
-        if record.header.epoch == self.epoch and view >= self._forgotten + self.around.forget_views:
+        if (
+            record.header.epoch == self.epoch
+            and view >= self._forgotten + self.context.forget_views
+        ):
             turn.rest.append(Forget(self.epoch, view))
             self._forgotten = view

@@ -6,7 +6,7 @@ Owns the queue and its bound. Links, pipeline and duties put events in; the driv
 import asyncio
 from collections import deque
 
-from strongroom.node.ordering.effects import ParticipantEvent
+from strongroom.node.ordering.events import ParticipantEvent
 
 QUEUE_EVENTS_MAX = 8192
 """Above this, peers are not read from until the queue is short again."""

@@ -22,8 +22,8 @@ from strongroom.consensus.messages import (
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
-from strongroom.node.ordering.effects import Heard, OrderingMessage
 from strongroom.node.ordering.event_queue import EventQueue
+from strongroom.node.ordering.events import Heard, OrderingMessage
 from strongroom.node.ordering.participant import Participant
 
 FAULTS_MAX = 100

@@ -12,7 +12,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.blocks import Batch, decode_payload
 from strongroom.consensus.replica.events import FinalRecord, Record
 from strongroom.consensus.replica.records import decode_record, encode_record
-from strongroom.consensus.replica.replica import Replica
+from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.types import Digest, Epoch
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.effects import Append, Effect, ReplaceLog, StoreNow
@@ -138,20 +138,20 @@ class LogContent:
 
     # --- a new file ---
 
-    def rotate_if_long(self, replica: Replica, pool: BatchPool) -> list[Effect]:
+    def rotate_if_long(self, state: ReplicaState, pool: BatchPool) -> list[Effect]:
         """Begin a new file when this one is long. The replica remembers nothing below its final
         block: the block store must have that first.
 
         What is carried may be more than the limit; so the log doubles at least before the next
         time.
         """
-        return self.rotate(replica, pool) if self.size > self._rotate_at else []
+        return self.rotate(state, pool) if self.size > self._rotate_at else []
 
-    def rotate(self, replica: Replica, pool: BatchPool) -> list[Effect]:
+    def rotate(self, state: ReplicaState, pool: BatchPool) -> list[Effect]:
         """Begin a new file with all that the old one still says about the future."""
-        if replica.final_certificate is not None:
-            self.recorded = FinalRecord(replica.final, replica.final_certificate)
-        core = [encode_record(record) for record in replica.log_records()]
+        if state.final_certificate is not None:
+            self.recorded = FinalRecord(state.final, state.final_certificate)
+        core = [encode_record(record) for record in state.log_records()]
         return [StoreNow(), self._replace([*self._beginning(), *core], pool.all())]
 
     def begin_epoch(self, opened: FinalRecord, unordered: Iterable[Batch]) -> ReplaceLog:

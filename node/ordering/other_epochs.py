@@ -11,7 +11,8 @@ from strongroom.consensus.host_messages import EpochMessage, EpochRequest
 from strongroom.consensus.messages import BatchMessage, Status
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.node.network.pace import Pace
-from strongroom.node.ordering.effects import Effect, OrderingMessage, Tell
+from strongroom.node.ordering.effects import Effect, Tell
+from strongroom.node.ordering.events import OrderingMessage
 
 EARLY_MESSAGES_MAX = 1024
 """Of the next epoch, kept until it begins here. Batches are not among them: they are fetched by

@@ -12,15 +12,15 @@ from strongroom.node.ordering.epoch_run import EpochRun
 
 def status_body(run: EpochRun, executed: Height) -> StatusBody:
     """Where a node stands, for all to hear."""
-    replica = run.replica
+    state = run.replica.state
     return StatusBody(
         epoch=run.epoch,
-        view=replica.view,
-        final_view=replica.final_view,
-        height=replica.final.height,
-        digest=replica.final.digest,
+        view=state.view,
+        final_view=state.final_view,
+        height=state.final.height,
+        digest=state.final.digest,
         executed=executed,
-        lanes=replica.lane_lengths,
+        lanes=state.lane_lengths,
         lowest=Height(1),
     )
 
@@ -34,12 +34,12 @@ def head_body(run: EpochRun, opened: EpochEntry | None, nonce: bytes, asker: Pub
         nonce: of whoever asks, so that this is no older than the question.
         asker: the newest votes that are known of this node stand in the answer.
     """
-    replica, index = run.replica, run.index_of(asker)
+    state, index = run.replica.state, run.index_of(asker)
     return HeadBody(
         nonce,
         run.epoch,
-        replica.final,
-        replica.final_certificate or (None if opened is None else opened.certificate),
-        replica.newest_notarized,
-        () if index is None else replica.newest_votes_of(index),
+        state.final,
+        state.final_certificate or (None if opened is None else opened.certificate),
+        state.newest_notarized,
+        () if index is None else state.newest_votes_of(index),
     )

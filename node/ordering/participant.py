@@ -42,10 +42,18 @@ from strongroom.node.ordering.effects import (
     BatchAgain,
     Effect,
     EpochBegins,
-    EpochsKnown,
     Fault,
-    Following,
     Forget,
+    Recall,
+    SignAgain,
+    Sync,
+    ViewChanged,
+)
+from strongroom.node.ordering.epoch_entries import EpochEntries
+from strongroom.node.ordering.epoch_run import FORGET_VIEWS, EpochContext, EpochRun
+from strongroom.node.ordering.events import (
+    EpochsKnown,
+    Following,
     Fresh,
     Heard,
     LinkDown,
@@ -54,14 +62,8 @@ from strongroom.node.ordering.effects import (
     OwnBatch,
     ParticipantEvent,
     Proven,
-    Recall,
     Recorded,
-    SignAgain,
-    Sync,
-    ViewChanged,
 )
-from strongroom.node.ordering.epoch_entries import EpochEntries
-from strongroom.node.ordering.epoch_run import FORGET_VIEWS, EpochRun, Surroundings
 from strongroom.node.ordering.log import LogContent
 from strongroom.node.ordering.own_words import head_body, status_body
 from strongroom.node.ordering.past import Past
@@ -113,7 +115,7 @@ class Participant:
         self.backlog = Backlog(recorded=past.newest_block, executed=past.newest_outcome)
         self._reachable: set[PublicKey] = set()
         self._linked: set[PublicKey] = set()
-        self._around = Surroundings(
+        self._context = EpochContext(
             node_key=node_key,
             epochs=epochs,
             verify=verify,
@@ -138,14 +140,14 @@ class Participant:
         self._enter(start)
 
     def _enter(self, start: ReplicaStart) -> None:
-        self.run = EpochRun(self._around, start)
+        self.run = EpochRun(self._context, start)
         self.replica: Replica = self.run.replica
         """Of the current epoch."""
         self._log.later = tuple(
             record for record in start.records if epoch_of_record(record) > self.epoch
         )
         self._log.later_batches = start.later
-        self._view = self.replica.view
+        self._view = self.replica.state.view
 
     # --- what it shows ---
 
@@ -166,9 +168,9 @@ class Participant:
         Not while the block store is behind the log: a log that began anew holds no batches that
         were final by then, and a lane that began again without them would fork itself.
         """
-        if self.run.own is None or not self.run.begun or not self.replica.voting:
+        if self.run.own is None or not self.run.begun or not self.replica.state.voting:
             return False
-        return self.replica.final.height >= self._log_height
+        return self.replica.state.final.height >= self._log_height
 
     @property
     def lane_is_full(self) -> bool:
@@ -181,7 +183,7 @@ class Participant:
         run = self.run
         if run.lane is None or run.own is None:
             return False
-        run.lane.settle(self.replica.final_cut[run.own])
+        run.lane.settle(self.replica.state.final_cut[run.own])
         return run.lane.waiting_bytes >= self._pool.origin_bytes_max // 2
 
     @property
@@ -207,7 +209,7 @@ class Participant:
 
     def has_certified(self, kind: int, epoch: int, view: int, digest: bytes) -> bool:
         """Is a certificate for exactly this statement held? Then another one says nothing."""
-        return self.run.begun and self.replica.has_certified(kind, epoch, view, digest)
+        return self.run.begun and self.replica.state.has_certified(kind, epoch, view, digest)
 
     def status_body(self) -> StatusBody:
         """What this node says of itself; signed by the node key."""
@@ -235,8 +237,8 @@ class Participant:
         if self._log.silence is not None:  # before anything else: the next start finds a log
             effects += [self._log.observe(self._log.silence), Sync(), Alarm(self._log.silence[1])]
         effects += [EpochBegins(self.run.description), Recall(self.epoch, self.run.statements)]
-        if self.replica.final_view > 0:
-            effects.append(Forget(self.epoch, self.replica.final_view))
+        if self.replica.state.final_view > 0:
+            effects.append(Forget(self.epoch, self.replica.state.final_view))
         return effects
 
     def _freshen(self, fresh: Fresh, now: Now) -> list[Effect]:
@@ -245,7 +247,7 @@ class Participant:
         epoch, may_vote = fresh.epoch, fresh.may_vote
         silence = self._log.silence
         turn = Turn(now)
-        member = self._around.epochs.newest.index_of(self._around.node_key) is not None
+        member = self._context.epochs.newest.index_of(self._context.node_key) is not None
         if silence is not None:
             self._observe(max(silence[0], epoch), silence[1], turn)
         elif member and not may_vote:
@@ -255,13 +257,13 @@ class Participant:
         return turn.effects() + self._batch_again(self._log.owed_envelopes()) + self._begin(now)
 
     def _observe(self, epoch: Epoch, reason: str, turn: Turn) -> None:
-        self.replica.voting = False
+        self.replica.state.voting = False
         turn.records.append(self._log.observe((epoch, reason)))
         turn.durable = True
         turn.rest.append(Alarm(reason))
 
     def _begin(self, now: Now) -> list[Effect]:
-        if self.run.statements and self.replica.voting:
+        if self.run.statements and self.replica.state.voting:
             return [SignAgain(self.run.statements)]
         return self.restated((), now)
 
@@ -287,7 +289,7 @@ class Participant:
 
     def rotate_log(self) -> list[Effect]:
         """Begin a new log now, however short the old one is."""
-        return self._log.rotate(self.replica, self._pool)
+        return self._log.rotate(self.replica.state, self._pool)
 
     def signed(self, casts: Sequence[Cast], signatures: Sequence[Signature]) -> list[Effect]:
         """The guard has signed: what goes out. Then `is_hungry`."""
@@ -307,8 +309,8 @@ class Participant:
         return self._finish(turn)
 
     def _finish(self, turn: Turn) -> list[Effect]:
-        if self.replica.view != self._view:
-            self._view = self.replica.view
+        if self.replica.state.view != self._view:
+            self._view = self.replica.state.view
             turn.rest.append(ViewChanged())
         effects = turn.effects()
         fresh, self._fresh = self._fresh, None
@@ -316,7 +318,7 @@ class Participant:
             effects += self._freshen(fresh, turn.now)
         if not self.run.begun:
             return effects
-        effects += self._log.rotate_if_long(self.replica, self._pool)
+        effects += self._log.rotate_if_long(self.replica.state, self._pool)
         entry = self._opened()
         return effects if entry is None else effects + self._enter_next(entry, turn.now)
 
@@ -394,7 +396,11 @@ class Participant:
     def _note_end(self, turn: Turn) -> None:
         """Is the block that ends this epoch known, and not yet final here?"""
         entry = self._succession.end_of(self.epoch)
-        if entry is not None and self.run.begun and entry.header.height > self.replica.final.height:
+        if (
+            entry is not None
+            and self.run.begun
+            and entry.header.height > self.replica.state.final.height
+        ):
             self._feed(entry.certificate, turn)
             self.run.tail.begin(turn.now.monotonic)
 
@@ -407,9 +413,9 @@ class Participant:
     def _opened(self) -> EpochEntry | None:
         """The next epoch, once this one is over here: its terminal block is final, recorded,
         executed as it can be."""
-        if not self.replica.ended or not self.backlog.is_through(self.replica.final):
+        if not self.replica.state.ended or not self.backlog.is_through(self.replica.state.final):
             return None
-        return self._succession.opened_by(self.replica, self.epoch)
+        return self._succession.opened_by(self.replica.state.final, self.epoch)
 
     def _enter_next(self, entry: EpochEntry, now: Now) -> list[Effect]:
         """One log ends and the next begins; what was promised in the old epoch is of no use to the

@@ -19,8 +19,8 @@ from strongroom.consensus.replica.admission import epoch_of
 from strongroom.consensus.replica.events import Received
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.consensus.validators import Verify
-from strongroom.node.ordering.effects import OrderingMessage
 from strongroom.node.ordering.epoch_run import EpochRun
+from strongroom.node.ordering.events import OrderingMessage
 from strongroom.node.ordering.other_epochs import OtherEpochs
 from strongroom.node.ordering.serving import Serving
 from strongroom.node.ordering.turn import Turn
@@ -82,7 +82,7 @@ class Reception:
                 turn.rest += self._serving.batches(sender, digests, turn.now.monotonic)
             case BlockRequest(digests):
                 turn.rest += self._serving.headers(
-                    sender, digests, run.replica if run.begun else None, turn.now.monotonic
+                    sender, digests, run.replica.state if run.begun else None, turn.now.monotonic
                 )
             case RangeRequest(start):
                 turn.rest += self._serving.range_from(sender, start, turn.now.monotonic)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import RANGE_BLOCKS_MAX, BatchMessage, BlockMessage
-from strongroom.consensus.replica.replica import Replica
+from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
@@ -44,14 +44,14 @@ class Serving:
         return given
 
     def headers(
-        self, to: PublicKey, digests: Iterable[Digest], replica: Replica | None, now: float
+        self, to: PublicKey, digests: Iterable[Digest], state: ReplicaState | None, now: float
     ) -> list[Effect]:
         """Those of these headers that the replica holds, or that ended an epoch, each once; at that
         pace."""
         if not self._pieces.allows(to, now):
             return []
         held = (
-            (None if replica is None else replica.header_of(digest)) or self._terminal(digest)
+            (None if state is None else state.header_of(digest)) or self._terminal(digest)
             for digest in dict.fromkeys(digests)
         )
         found = [header for header in held if header is not None]

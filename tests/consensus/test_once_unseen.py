@@ -39,7 +39,7 @@ def test_R1_a_known_signature_counts_for_its_own_statement_only() -> None:
         )
         with pytest.raises(PeerFault):
             bench.step(Received(SignerIndex(signers[0]), CertificateMessage(forged)))
-    assert bench.replica.view == 1
+    assert bench.replica.state.view == 1
 
 
 def test_R1_a_known_signature_counts_for_its_own_signer_only() -> None:
@@ -55,7 +55,7 @@ def test_R1_a_known_signature_counts_for_its_own_signer_only() -> None:
     )
     with pytest.raises(PeerFault):
         bench.step(Received(SignerIndex(signer), CertificateMessage(forged)))
-    assert bench.replica.view == 1
+    assert bench.replica.state.view == 1
 
 
 def test_R10_a_finalize_of_a_view_is_no_word_for_its_end() -> None:
@@ -99,10 +99,10 @@ def test_R4_a_leader_whose_execution_is_behind_its_parents_anchor_declines_after
     ahead = cluster.header(first, view=2, anchor=bench.anchor(1))
     bench.propose(cluster.proposal(ahead, parent=cluster.certificate(N, 1, first.digest)))
     bench.certify(N, 2, ahead.digest)
-    assert bench.replica.view == 3
+    assert bench.replica.state.view == 3
     bench.hold(cluster.batch(lane=2))
     assert not any(said.view == 3 for said in bench.cast), "its execution may come within Δ"
-    bench.tick(bench.replica.delta)
+    bench.tick(bench.replica.state.delta)
     assert bench.said(X, 3)
 
 
@@ -118,13 +118,13 @@ def test_R5_a_proposal_of_a_final_view_is_passed_over() -> None:
         bench.certify(N, view, header.digest)
         bench.certify(F, view, header.digest)
         final = header
-    before = bench.replica.sizes
+    before = bench.replica.state.sizes
     for view in (1, 2):
         face = cluster.header(view=view, time_ms=Milliseconds(cluster.genesis.time_ms + 77))
         nulls = tuple(cluster.certificate(X, at) for at in range(1, view))
         out = bench.propose(cluster.proposal(face, nulls=nulls))
         assert not [*out.cast, *out.faults, *out.ask, *out.evidence]
-    assert bench.replica.sizes == before
+    assert bench.replica.state.sizes == before
 
 
 def test_R5_a_terminal_block_again_needs_its_own_certificate() -> None:
@@ -133,7 +133,7 @@ def test_R5_a_terminal_block_again_needs_its_own_certificate() -> None:
     bench = follower(view=4)
     cluster = bench.cluster
     terminal = with_terminal(bench)
-    first = next(header for header in [bench.replica.final] if header.height == 1)
+    first = next(header for header in [bench.replica.state.final] if header.height == 1)
     bench.certify(X, 2)
     nulls = (cluster.certificate(X, 2),)
     with pytest.raises(PeerFault, match="neither fresh nor a terminal block again"):
@@ -194,7 +194,7 @@ def test_leaders_order_follows_from_the_anchor() -> None:
     for anchor in (A, B):
         assert sorted(leader_order(anchor, 7)) == list(range(7))
     genesis = Cluster().genesis
-    assert Bench().replica._tree.order == leader_order(genesis.digest, 4)
+    assert Bench().replica.state.tree.order == leader_order(genesis.digest, 4)
 
 
 ORDER_OF_A = (1, 5, 2, 0, 4, 6, 3)

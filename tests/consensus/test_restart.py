@@ -31,7 +31,7 @@ def restarted(
         "final_certificate": None,
         **options,
     }
-    statements = bench.replica.restore(records=records, **values)  # type: ignore[arg-type]
+    statements = bench.replica.state.restore(records=records, **values)  # type: ignore[arg-type]
     return bench.replica, statements
 
 
@@ -83,7 +83,7 @@ def test_own_votes_fill_the_tally_like_all_others() -> None:
     peers = [peer for peer in range(4) if peer != own]
     bench.hear(X, 1, peers[0])
     bench.hear(X, 1, peers[1])
-    assert replica.view == 2
+    assert replica.state.view == 2
 
 
 def test_certificates_rebuild_view_and_finality_and_the_commit_is_made_up_for() -> None:
@@ -98,11 +98,11 @@ def test_certificates_rebuild_view_and_finality_and_the_commit_is_made_up_for() 
         CertificateRecord(cluster.certificate(X, 2)),
     ]
     replica, _ = restarted(bench, records, batches=[batch])
-    assert replica.view == 3
-    assert replica.final.height == 0
+    assert replica.state.view == 3
+    assert replica.state.final.height == 0
     (commit,) = replica.resume(bench.clock()).commit
     assert (commit.header, commit.batches) == (header, (batch.digest,))
-    assert replica.final_view == 1
+    assert replica.state.final_view == 1
 
 
 def test_records_of_another_epoch_are_passed_over() -> None:
@@ -110,7 +110,7 @@ def test_records_of_another_epoch_are_passed_over() -> None:
     old = Statement(X, Epoch(7), View(1), bench.cluster.statement(X, 1).digest)
     replica, statements = restarted(bench, [CastRecord(old)])
     assert statements == ()
-    assert replica.view == 1
+    assert replica.state.view == 1
 
 
 def test_a_log_that_contradicts_itself_is_refused() -> None:
@@ -132,18 +132,18 @@ def test_a_block_store_that_was_cut_back_is_filled_from_the_final_certificate_in
     first = cluster.header(batches=[batch])
     second = cluster.header(first, view=3)
     replica, _ = restarted(bench, [FinalRecord(second, cluster.certificate(F, 3, second.digest))])
-    assert (replica.view, replica.final.height) == (4, 0)
+    assert (replica.state.view, replica.state.final.height) == (4, 0)
     bench.replica.resume(bench.clock())
     (ask,) = bench.tick(1.0).ask
     assert ask.headers == (first.digest,)
     bench.step(Received(ask.to, BlockMessage(first)))
     out = bench.hold(batch)
     assert [commit.header for commit in out.commit] == [first, second]
-    assert any(isinstance(record, FinalRecord) for record in replica.log_records()), (
+    assert any(isinstance(record, FinalRecord) for record in replica.state.log_records()), (
         "the store may lose them again"
     )
     bench.execute(2)
-    assert not any(isinstance(record, FinalRecord) for record in replica.log_records())
+    assert not any(isinstance(record, FinalRecord) for record in replica.state.log_records())
 
 
 def test_views_up_to_a_final_record_above_the_block_store_are_closed() -> None:
@@ -161,7 +161,7 @@ def test_views_up_to_a_final_record_above_the_block_store_are_closed() -> None:
     bench.certify(N, 1, nullified.digest)
     bench.certify(N, 3, final.digest)
     assert not any(statement.view <= 3 for statement in bench.cast)
-    assert known in replica.log_records(), (
+    assert known in replica.state.log_records(), (
         "until the blocks are here again, the next log must know it too"
     )
 
@@ -175,7 +175,7 @@ def test_promises_up_to_a_final_record_above_the_block_store_are_kept_and_said_a
     replica, statements = restarted(bench, [known, *map(CastRecord, said)])
     assert statements == said
     assert {
-        record.statement for record in replica.log_records() if isinstance(record, CastRecord)
+        record.statement for record in replica.state.log_records() if isinstance(record, CastRecord)
     } == set(said)
 
 
@@ -184,7 +184,7 @@ def test_a_final_record_of_a_later_epoch_waits_in_the_log_for_its_own_replica() 
     header = bench.cluster.header(epoch=Epoch(1))
     later = FinalRecord(header, bench.cluster.certificate(F, 1, header.digest))
     replica, _ = restarted(bench, [later])
-    assert (replica.view, replica.log_records()) == (1, ())
+    assert (replica.state.view, replica.state.log_records()) == (1, ())
 
 
 @pytest.mark.parametrize("later", [True, False])
@@ -201,7 +201,7 @@ def test_R16_an_epoch_that_the_log_has_seen_end_is_followed_without_a_word(later
         else ended
     )
     replica, _ = restarted(bench, [record])
-    assert not replica.voting
+    assert not replica.state.voting
     bench.replica.resume(bench.clock())
     bench.hold(cluster.batch(lane=1))
     bench.tick(30)
@@ -214,7 +214,11 @@ def test_R16_the_anchors_certificate_of_the_epoch_before_is_none_of_this_one() -
     bench = follower()
     foreign = bench.cluster.certificate(F, 7, bench.cluster.genesis.digest)
     replica, _ = restarted(bench, [], final_certificate=foreign)
-    assert (replica.view, replica.final_certificate, replica.log_records()) == (1, None, ())
+    assert (replica.state.view, replica.state.final_certificate, replica.state.log_records()) == (
+        1,
+        None,
+        (),
+    )
 
 
 def test_a_new_log_carries_what_a_restart_needs() -> None:
@@ -225,17 +229,17 @@ def test_a_new_log_carries_what_a_restart_needs() -> None:
     bench.propose(bench.cluster.proposal(header))
     bench.certify(N, 1, header.digest)
     assert bench.said(F, 1, header.digest)
-    carried = list(bench.replica.log_records())
+    carried = list(bench.replica.state.log_records())
     replica, statements = restarted(bench, carried, batches=[batch])
     assert set(statements) == {
         bench.cluster.statement(N, 1, header.digest),
         bench.cluster.statement(F, 1, header.digest),
     }
-    assert (replica.view, replica.newest_notarized) == (
+    assert (replica.state.view, replica.state.newest_notarized) == (
         2,
         bench.cluster.certificate(N, 1, header.digest),
     )
-    assert set(replica.log_records()) == set(carried)
+    assert set(replica.state.log_records()) == set(carried)
 
 
 def test_a_new_log_keeps_what_is_final_until_it_was_executed() -> None:
@@ -251,7 +255,7 @@ def test_a_new_log_keeps_what_is_final_until_it_was_executed() -> None:
     final = cluster.header(view=2, batches=[batch])
     bench.propose(cluster.proposal(final, nulls=(cluster.certificate(X, 1),)))
     assert bench.certify(F, 2, final.digest).commit
-    carried = list(bench.replica.log_records())
+    carried = list(bench.replica.state.log_records())
     replica, statements = restarted(bench, carried, batches=[batch])
     assert cluster.statement(X, 1) in statements
     assert replica.resume(bench.clock()).commit
@@ -259,7 +263,7 @@ def test_a_new_log_keeps_what_is_final_until_it_was_executed() -> None:
     bench.certify(N, 1, nullified.digest)
     assert not bench.said(F, 1, nullified.digest)
     bench.execute(1)
-    assert CastRecord(cluster.statement(X, 1)) not in replica.log_records()
+    assert CastRecord(cluster.statement(X, 1)) not in replica.state.log_records()
 
 
 def test_everything_that_a_vote_rests_on_is_in_the_log_with_it_or_before() -> None:
@@ -292,10 +296,10 @@ def test_the_newest_votes_of_a_member_are_known_from_votes_and_certificates() ->
     bench = follower()
     peer = next(index for index in range(3) if index != bench.own)
     bench.certify(X, 3)
-    assert [vote.statement for vote in bench.replica.newest_votes_of(SignerIndex(peer))] == [
+    assert [vote.statement for vote in bench.replica.state.newest_votes_of(SignerIndex(peer))] == [
         bench.cluster.statement(X, 3)
     ]
-    vote = bench.replica.newest_votes_of(SignerIndex(peer))[0]
+    vote = bench.replica.state.newest_votes_of(SignerIndex(peer))[0]
     vote.check(bench.cluster.chain, bench.cluster.members, bench.cluster.keyring.verify)
     bench.hear(X, 4, peer)
-    assert bench.replica.newest_votes_of(SignerIndex(peer))[0].statement.view == 4
+    assert bench.replica.state.newest_votes_of(SignerIndex(peer))[0].statement.view == 4

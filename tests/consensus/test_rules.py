@@ -102,18 +102,20 @@ def test_R0_votes_of_other_epochs_and_far_views_are_dropped() -> None:
     vote = replace(bench.cluster.vote(X, 1, others(bench)[0]), statement=statement)
     bench.step(Received(vote.signer, VoteMessage(vote)))
     bench.hear(X, 1 + 65, others(bench)[0])
-    assert bench.replica.sizes["votes"] == 0
+    assert bench.replica.state.sizes["votes"] == 0
 
 
 def test_R1_a_certificate_forms_at_a_quorum_and_not_before() -> None:
     bench = follower()
     first, second, third = others(bench)
     bench.hear(X, 1, first)
-    assert bench.replica.view == 1
+    assert bench.replica.state.view == 1
     bench.hear(X, 1, second)  # b = 2: the replica joins, and is the third
     assert bench.said(X, 1)
-    assert bench.replica.view == 2
-    assert third not in {vote.signer for vote in bench.replica.newest_votes_of(SignerIndex(third))}
+    assert bench.replica.state.view == 2
+    assert third not in {
+        vote.signer for vote in bench.replica.state.newest_votes_of(SignerIndex(third))
+    }
 
 
 def test_R1_signatures_are_verified_lazily_and_not_after_the_quorum() -> None:
@@ -140,15 +142,15 @@ def test_R1_T36_a_forged_vote_does_not_occupy_an_honest_signers_slot() -> None:
     forged = replace(bench.cluster.vote(X, 1, second), signature=Signature(bytes(64)))
     with pytest.raises(PeerFault):
         bench.step(Received(SignerIndex(first), VoteMessage(forged)))
-    assert bench.replica.sizes["votes"] == 0
+    assert bench.replica.state.sizes["votes"] == 0
     bench.step(Received(SignerIndex(second), VoteMessage(forged)))
     bench.hear(X, 1, first)
     out = bench.hear(X, 1, third)
     assert out.faults == [second]
-    assert bench.replica.view == 1
-    assert bench.replica.sizes["votes"] == 2
+    assert bench.replica.state.view == 1
+    assert bench.replica.state.sizes["votes"] == 2
     bench.hear(X, 1, second)
-    assert bench.replica.view == 2
+    assert bench.replica.state.view == 2
 
 
 def digests_of(found: list[Equivocation | LaneFork]) -> list[tuple[Digest, Digest]]:
@@ -256,18 +258,18 @@ def test_R2_a_certificate_short_of_a_quorum_or_forged_changes_nothing() -> None:
     for certificate in (short, forged, repeated):
         with pytest.raises(PeerFault):
             bench.step(Received(SignerIndex(1), CertificateMessage(certificate)))
-    assert bench.replica.view == 1
-    assert bench.replica.sizes["certificates"] == 0
+    assert bench.replica.state.view == 1
+    assert bench.replica.state.sizes["certificates"] == 0
 
 
 def test_R3_views_move_by_certificates_only_and_may_skip() -> None:
     bench = follower()
     bench.hear(F, 5, others(bench)[0], Digest(b"1" * 32))
-    assert bench.replica.view == 1
+    assert bench.replica.state.view == 1
     bench.certify(X, 7)
-    assert bench.replica.view == 8
+    assert bench.replica.state.view == 8
     bench.certify(X, 3)
-    assert bench.replica.view == 8
+    assert bench.replica.state.view == 8
 
 
 # --- R4 -------------------------------------------------------------------------------------------
@@ -308,7 +310,7 @@ def test_R4_a_skipped_view_needs_its_null_or_the_leader_asks_for_it() -> None:
     bench = Bench(cluster, cluster.leader(3), feed_back=False)
     bench.hold(cluster.batch(lane=1))
     bench.certify(X, 2)
-    assert bench.replica.view == 3
+    assert bench.replica.state.view == 3
     assert not bench.cast
     asked = [send.message for send in messages(bench.tick(0.1), CertificateRequest)]
     assert asked == [CertificateRequest(Epoch(0), View(1))]
@@ -320,7 +322,7 @@ def test_R4_a_skipped_view_needs_its_null_or_the_leader_asks_for_it() -> None:
 
 def test_R4_a_leader_that_drains_nullifies_its_view_at_once() -> None:
     bench = leader()
-    bench.replica.draining = True
+    bench.replica.state.draining = True
     bench.hold(bench.cluster.batch(lane=1))
     assert bench.cast == [bench.cluster.statement(X, 1)]
 
@@ -332,7 +334,7 @@ def with_terminal(bench: Bench, wish: Digest = WISH) -> Header:
     """Height 1 is final and executed, its state wishes another epoch, and a terminal block is
     notarized in view 2."""
     cluster = bench.cluster
-    bench.replica.voting = False
+    bench.replica.state.voting = False
     batch = cluster.batch(lane=1)
     bench.hold(batch)
     first = cluster.header(batches=[batch])
@@ -343,7 +345,7 @@ def with_terminal(bench: Bench, wish: Digest = WISH) -> Header:
     terminal = cluster.header(first, view=2, anchor=bench.anchor(1), next_epoch=wish)
     bench.propose(cluster.proposal(terminal, parent=cluster.certificate(N, 1, first.digest)))
     bench.certify(N, 2, terminal.digest)
-    bench.replica.voting = True
+    bench.replica.state.voting = True
     return terminal
 
 
@@ -375,7 +377,7 @@ def test_R5_a_proposal_counts_from_any_peer_and_lifts_a_lagging_replica_into_its
     nulls = (cluster.certificate(X, 1), cluster.certificate(X, 2))
     relay = next(peer for peer in others(bench) if peer != cluster.leader(3))
     bench.propose(cluster.proposal(header, nulls=nulls), sender=relay)
-    assert bench.replica.view == 3
+    assert bench.replica.state.view == 3
     assert bench.said(N, 3, header.digest)
 
 
@@ -408,8 +410,8 @@ def test_R5_a_proposal_with_a_bad_justification_changes_nothing() -> None:
     for proposal in bad:
         with pytest.raises(PeerFault):
             bench.propose(proposal)
-    assert bench.replica.view == 1
-    assert not any(bench.replica.sizes.values())
+    assert bench.replica.state.view == 1
+    assert not any(bench.replica.state.sizes.values())
 
 
 def test_R5_a_second_candidate_of_a_view_is_not_taken_and_its_leader_is_nullified() -> None:
@@ -437,7 +439,7 @@ def test_R5_T31_a_leader_with_a_thousand_faces_fills_one_place() -> None:
                 nulls=nulls,
             )
         )
-    assert bench.replica.sizes["headers"] == 1
+    assert bench.replica.state.sizes["headers"] == 1
 
 
 def test_R5_only_a_terminal_block_may_be_proposed_again() -> None:
@@ -463,7 +465,7 @@ def test_R5_a_terminal_block_again_is_voted_for_and_ends_the_epoch_in_its_new_vi
     assert bench.said(N, 3, terminal.digest)
     out = bench.certify(F, 3, terminal.digest)
     assert [commit.header for commit in out.commit] == [terminal]
-    assert bench.replica.ended
+    assert bench.replica.state.ended
     assert not bench.certify(F, 2, terminal.digest).commit
     assert not bench.certify(F, 5, terminal.digest).commit
     casts = len(bench.cast)
@@ -565,7 +567,7 @@ def test_R7_finalises_a_notarized_view_that_it_has_left_and_did_not_vote_for() -
     header = cluster.header(batches=[batch])
     out = bench.certify(N, 1, header.digest)
     assert CertificateRecord(cluster.certificate(N, 1, header.digest)) in out.persist
-    assert bench.replica.view == 2
+    assert bench.replica.state.view == 2
     bench.propose(cluster.proposal(header))
     bench.certify(X, 2)
     bench.certify(X, 3)
@@ -581,7 +583,7 @@ def test_R7_never_finalises_a_view_that_it_has_nullified() -> None:
     bench.tick(0.7)
     assert bench.said(X, 1)
     bench.certify(N, 1, digest)
-    assert bench.replica.view == 2
+    assert bench.replica.state.view == 2
     bench.tick(5)
     assert not bench.said(F, 1, digest)
 
@@ -606,7 +608,7 @@ def test_R8_commits_in_height_order_once_headers_and_batches_are_held() -> None:
     second = cluster.header(first, view=2, batches=[two])
     out = bench.certify(F, 2, second.digest)
     assert not out.commit
-    assert bench.replica.view == 3
+    assert bench.replica.state.view == 3
     bench.hold(two)
     asked = bench.tick(0.1).ask
     assert [ask.headers for ask in asked] == [(second.digest,)]
@@ -620,16 +622,16 @@ def test_R8_commits_in_height_order_once_headers_and_batches_are_held() -> None:
         (second, (two.digest,)),
     ]
     assert [c.certificate for c in out.commit] == [None, cluster.certificate(F, 2, second.digest)]
-    assert (bench.replica.final, bench.replica.final_view) == (second, 2)
+    assert (bench.replica.state.final, bench.replica.state.final_view) == (second, 2)
 
 
 def test_R8_finality_decays_strikes_by_one() -> None:
     bench = follower(settings=QUICK)
     digest = proposed(bench)
     bench.tick(0.7)
-    assert bench.replica.strikes == 1
+    assert bench.replica.state.strikes == 1
     bench.certify(F, 1, digest)
-    assert bench.replica.strikes == 0
+    assert bench.replica.state.strikes == 0
 
 
 # --- R9 to R12 ------------------------------------------------------------------------------------
@@ -660,7 +662,7 @@ def test_R9_growth_begins_after_f_strikes_and_is_bounded() -> None:
             deadline = bench.replica.deadline()
             assert deadline is not None
             bench.tick(deadline - bench.now + 0.001)
-        deltas.append(round(bench.replica.delta / 0.1))
+        deltas.append(round(bench.replica.state.delta / 0.1))
         bench.certify(X, view)
     own_views = sum(bench.cluster.leader(view) == bench.own for view in range(1, 13))
     assert deltas[0] == 1
@@ -701,7 +703,7 @@ def test_R11_a_leader_that_is_dead_while_a_quorum_lives_is_skipped_at_once() -> 
     bench.step(Received(SignerIndex(alive[1]), status))
     bench.tick()
     assert bench.said(X, 1)
-    assert bench.replica.strikes == 0
+    assert bench.replica.state.strikes == 0
 
 
 def test_R12_repeats_while_there_is_work_and_only_then() -> None:
@@ -777,14 +779,14 @@ def test_R14_asks_proposer_then_origin_then_the_others_with_growing_patience() -
 def test_R14_a_header_that_was_not_asked_for_is_not_kept() -> None:
     bench = follower()
     bench.step(Received(SignerIndex(1), BlockMessage(bench.cluster.header())))
-    assert bench.replica.sizes["headers"] == 0
+    assert bench.replica.state.sizes["headers"] == 0
 
 
 def test_R14_a_claim_only_picks_whom_to_ask() -> None:
     bench = follower()
     claim = StatusBody(Epoch(0), View(9), View(9), Height(50), NO_DIGEST, Height(50), (), Height(1))
     bench.step(Received(SignerIndex(others(bench)[0]), Status(claim, Signature(b""))))
-    assert (bench.replica.view, bench.replica.final.height) == (1, 0)
+    assert (bench.replica.state.view, bench.replica.state.final.height) == (1, 0)
     (ask,) = bench.tick(0.3).ask
     assert (ask.to, ask.range_from) == (others(bench)[0], 1)
     bench.step(Received(SignerIndex(others(bench)[1]), Status(claim, Signature(b""))))
@@ -808,11 +810,11 @@ def test_a_final_range_goes_through_the_one_commit_path() -> None:
         )
     with pytest.raises(PeerFault):
         bench.step(FinalRange((first, second), cluster.certificate(N, 4, second.digest)))
-    assert bench.replica.view == 1
+    assert bench.replica.state.view == 1
     bench.hold(batch)
     out = bench.step(FinalRange((first, second), certificate))
     assert [commit.header.height for commit in out.commit] == [1, 2]
-    assert bench.replica.view == 5
+    assert bench.replica.state.view == 5
 
 
 # --- work, quiet, pressure ------------------------------------------------------------------------
@@ -822,12 +824,12 @@ def test_work_an_executed_block_is_anchored_and_then_the_chain_is_quiet() -> Non
     bench = Bench(Cluster(1), 0)
     out = bench.hold(bench.cluster.batch(lane=0))
     assert [commit.header.batch_count for commit in out.commit] == [1]
-    assert not bench.replica.has_work
+    assert not bench.replica.state.has_work
     out = bench.execute(1)
     assert [commit.header.anchor.height for commit in out.commit] == [1]
     out = bench.execute(2)
     assert not out.commit
-    assert (bench.replica.deadline(), bench.replica.has_work) == (None, False)
+    assert (bench.replica.deadline(), bench.replica.state.has_work) == (None, False)
 
 
 def test_work_from_outside_lasts_until_a_block_of_that_time_is_final() -> None:
@@ -875,19 +877,23 @@ def test_work_a_leader_waits_as_long_again_for_as_many_batches_as_the_block_belo
 def test_R4_a_batch_is_due_before_the_next_leader_may_propose_or_in_the_next_view() -> None:
     bench = follower(settings=Settings(min_gap=0.02))
     cluster, lane = bench.cluster, Lane(1)
-    assert (bench.replica.batch_due(lane, 0.005) or 0.0) <= bench.now, "on a quiet chain, at once"
+    assert (bench.replica.state.batch_due(lane, 0.005) or 0.0) <= bench.now, (
+        "on a quiet chain, at once"
+    )
     batches = [cluster.batch(lane=1), cluster.batch(lane=2)]
     bench.hold(batches[0])
-    assert bench.replica.batch_due(lane, 0.005) is None, "one of this lane waits to be ordered"
+    assert bench.replica.state.batch_due(lane, 0.005) is None, (
+        "one of this lane waits to be ordered"
+    )
     bench.hold(batches[1])
     header = cluster.header(batches=batches)
     bench.propose(cluster.proposal(header))
-    assert bench.replica.batch_due(Lane(2), 0.005) is None
+    assert bench.replica.state.batch_due(Lane(2), 0.005) is None
     bench.certify(N, 1, header.digest)
-    assert bench.replica.batch_due(lane, 0.005) == pytest.approx(bench.now + 0.035)
+    assert bench.replica.state.batch_due(lane, 0.005) == pytest.approx(bench.now + 0.035)
     following = cluster.header(header, view=2)
     bench.propose(cluster.proposal(following, parent=cluster.certificate(N, 1, header.digest)))
-    assert bench.replica.batch_due(lane, 0.005) is None, "the block of this view is made"
+    assert bench.replica.state.batch_due(lane, 0.005) is None, "the block of this view is made"
 
 
 def test_pressure_no_new_batches_while_execution_lags_by_eight_and_no_empty_spin() -> None:
@@ -898,7 +904,7 @@ def test_pressure_no_new_batches_while_execution_lags_by_eight_and_no_empty_spin
         previous = batch.digest
         heights += len(bench.hold(batch).commit)
     assert heights == 8
-    assert bench.replica.throttled
+    assert bench.replica.state.throttled
     out = bench.execute(1)
     assert [commit.header.batch_count for commit in out.commit] == [4]
 
@@ -906,7 +912,7 @@ def test_pressure_no_new_batches_while_execution_lags_by_eight_and_no_empty_spin
 def test_pressure_no_new_batches_at_full_depth_and_an_empty_block_still_helps_finality() -> None:
     cluster = Cluster()
     bench = Bench(cluster, cluster.leader(3), settings=Settings(depth_max=2), feed_back=False)
-    bench.replica.voting = False
+    bench.replica.state.voting = False
     parent, proof = cluster.genesis, None
     for view in (1, 2):
         batch = cluster.batch(lane=view)
@@ -916,8 +922,8 @@ def test_pressure_no_new_batches_at_full_depth_and_an_empty_block_still_helps_fi
         bench.certify(N, view, header.digest)
         parent, proof = header, cluster.certificate(N, view, header.digest)
     bench.hold(cluster.batch(lane=3))
-    bench.replica.voting = True
-    assert bench.replica.throttled
+    bench.replica.state.voting = True
+    assert bench.replica.state.throttled
     (proposal,) = [cast.proposal for cast in bench.tick(0.3).cast if cast.proposal is not None]
     assert (proposal.header.height, proposal.header.batch_count) == (3, 0)
 
@@ -927,7 +933,7 @@ def test_pressure_is_a_validity_rule() -> None:
     bench = follower(view=9)
     parent, previous = cluster.genesis, None
     for view in range(1, 10):
-        bench.replica.voting = view == 9
+        bench.replica.state.voting = view == 9
         batch = cluster.batch(lane=1, sequence=view - 1, previous=previous)
         previous = batch.digest
         bench.hold(batch)
@@ -938,22 +944,22 @@ def test_pressure_is_a_validity_rule() -> None:
             bench.certify(N, view, header.digest)
             bench.certify(F, view, header.digest)
         parent = header
-    assert bench.replica.final.height == 8
+    assert bench.replica.state.final.height == 8
     assert bench.said(X, 9)
 
 
 def test_lanes_a_forked_lane_is_frozen_and_the_others_go_on() -> None:
     bench = leader(feed_back=False)
-    bench.replica.voting = False
+    bench.replica.state.voting = False
     one, two, three = (
         bench.cluster.batch(lane=1, body=body) for body in (b"one", b"two", b"three")
     )
     assert not bench.hold(one).evidence
     assert bench.hold(two).evidence == [LaneFork(Lane(1), one.digest, two.digest)]
     assert not bench.hold(three).evidence, "once per lane and epoch"
-    assert bench.replica.frozen_lanes == {1}
-    assert not bench.replica.has_work
-    bench.replica.voting = True
+    assert bench.replica.state.frozen_lanes == {1}
+    assert not bench.replica.state.has_work
+    bench.replica.state.voting = True
     (cast,) = bench.hold(bench.cluster.batch(lane=2)).cast
     assert cast.proposal is not None
     assert [tip.length for tip in cast.proposal.header.cut] == [0, 0, 1, 0]

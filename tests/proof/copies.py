@@ -19,18 +19,17 @@ def observe(replica: Replica, views: int) -> object:
     Promises, view, candidates, certificates, headers and final block. What a replica says in later
     views is of no consequence for these: views are left for good.
     """
+    state = replica.state
     return (
-        replica.view,
-        replica.final_view,
-        replica.final.digest,
-        tuple(statement for statement in replica._promises.all() if statement.view <= views),
-        frozenset((view, digest) for view, digest in replica._candidates.items() if view <= views),
+        state.view,
+        state.final_view,
+        state.final.digest,
+        tuple(statement for statement in state.promises.all() if statement.view <= views),
+        frozenset((view, digest) for view, digest in state.candidates.items() if view <= views),
         frozenset(
-            certificate.statement
-            for certificate in replica._proofs.all()
-            if certificate.view <= views
+            certificate.statement for certificate in state.proofs.all() if certificate.view <= views
         ),
-        frozenset(header.digest for header in replica._tree.headers() if header.view <= views),
+        frozenset(header.digest for header in state.tree.headers() if header.view <= views),
         replica._leader_lied,
     )
 

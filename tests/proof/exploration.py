@@ -215,11 +215,11 @@ class Exploration:
 
     def _step(self, place: int, number: int, bit: int) -> int:
         local = self._locals[place][number]
-        if bit in self._ticks and local.replica.view > self.scope.views:
+        if bit in self._ticks and local.replica.state.view > self.scope.views:
             return number
         replica = self._copy(local.replica)
         deltas = {self._ticks[0]: PATIENCE_DELTAS, self._ticks[1]: EXPIRY_DELTAS}.get(bit, 0.0)
-        now = Now(START.monotonic + deltas * replica.delta, START.wall_ms)
+        now = Now(START.monotonic + deltas * replica.state.delta, START.wall_ms)
         try:
             out = replica.step(self._events[bit], now)
         except PeerFault:
@@ -259,7 +259,7 @@ class Exploration:
         return known[key]
 
     def _copy(self, replica: Replica) -> Replica:
-        config = replica._config
+        config = replica.state.config
         shared = [config, *(getattr(config, item.name) for item in fields(config))]
         copied: Replica = clone(replica, {id(value): value for value in shared})
         return copied
@@ -339,7 +339,7 @@ class Exploration:
             if header is None or (self.nulls_needed and any(at not in nulls for at in between)):
                 continue
             justification = Justification(parent, tuple(nulls[at] for at in between if at in nulls))
-            self._builder.view = view
+            self._builder.state.view = view
             for face in range(FACES):
                 wall_ms = Milliseconds(START.wall_ms + VIEW_MS * view + FACE_MS * face)
                 block = self._builder._build(header, Now(START.monotonic, wall_ms))

@@ -284,7 +284,7 @@ class Repeated:
         )
         final, certificate = member.ledger[-1]
         cut = self.cut_of(final, member.epoch)
-        said = member.replica.restore(
+        said = member.replica.state.restore(
             final=final,
             final_certificate=certificate,
             recent=[header for header, _ in member.ledger if header.height > final.anchor.height],
@@ -344,12 +344,12 @@ class Repeated:
 
     def _lead(self, member: Member, last: dict[str, Any]) -> None:
         member.replica.leads = True
-        self._step(member, Work(), PATIENCE_DELTAS * member.replica.delta)
+        self._step(member, Work(), PATIENCE_DELTAS * member.replica.state.delta)
         member.replica.leads = False
 
     def _expire(self, member: Member, last: dict[str, Any]) -> None:
         self._step(member, Work())
-        self._step(member, Tick(), EXPIRY_DELTAS * member.replica.delta)
+        self._step(member, Tick(), EXPIRY_DELTAS * member.replica.state.delta)
 
     def _receive(self, member: Member, last: dict[str, Any]) -> None:
         proposal = last["proposal"]
@@ -433,26 +433,26 @@ class Repeated:
     def shows(self, place: int) -> dict[str, object]:
         """What a replica holds and has said, in the model's words."""
         member = self.members[place]
-        replica, epoch = member.replica, member.epoch
+        state, epoch = member.replica.state, member.epoch
         return {
             "epoch": epoch,
-            "view": replica.view,
-            "finalView": replica.final_view,
+            "view": state.view,
+            "finalView": state.final_view,
             "ledger": [self._number(header.digest) for header, _ in member.ledger],
-            "certificates": {self._said(one.statement) for one in replica._proofs.all()},
-            "promises": {self._said(statement) for statement in replica._promises.all()},
+            "certificates": {self._said(one.statement) for one in state.proofs.all()},
+            "promises": {self._said(statement) for statement in state.promises.all()},
             "votes": {
                 (self._place(epoch, signer), self._said(slot.vote.statement))
-                for held in replica._tally._rounds.values()
+                for held in state.tally._rounds.values()
                 for (_, signer), slot in held.slots.items()
             },
             "candidates": {
-                (view, self._number(digest)) for view, digest in replica._candidates.items()
+                (view, self._number(digest)) for view, digest in state.candidates.items()
             },
-            "headers": {self._number(header.digest) for header in replica._tree.headers()},
-            "executed": replica._tree.executed,
-            "frozen": bool(replica.frozen_lanes),
-            "voting": replica.voting,
-            "ended": replica.ended,
+            "headers": {self._number(header.digest) for header in state.tree.headers()},
+            "executed": state.tree.executed,
+            "frozen": bool(state.frozen_lanes),
+            "voting": state.voting,
+            "ended": state.ended,
             "spoken": {self._said(statement) for statement in member.spoken},
         }

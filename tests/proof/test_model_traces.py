@@ -15,7 +15,6 @@ from strongroom.consensus.errors import StrongroomError
 from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.replica import validity, work
 from strongroom.consensus.replica.proofs import Proofs
-from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.replica.tally import Tally
 from strongroom.consensus.statements import Kind
@@ -160,7 +159,7 @@ def others_nullify_unheard(patch: pytest.MonkeyPatch) -> None:
 
 def terminal_block_goes_on(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        Replica, "ended", property(lambda self: False, lambda self, value: None), raising=False
+        ReplicaState, "ended", property(lambda self: False, lambda self, value: None), raising=False
     )
 
 

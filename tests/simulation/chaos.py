@@ -200,17 +200,18 @@ class Chaos:
             states = [
                 (
                     node.epoch,
-                    node.replica.view,
-                    node.replica.final.height,
-                    node.replica.strikes,
-                    node.replica.alarm,
+                    node.replica.state.view,
+                    node.replica.state.final.height,
+                    node.replica.state.strikes,
+                    node.replica.state.alarm,
                 )
                 for node in world.honest_nodes
             ]
             raise Violation("liveness", f"not final after {HEALING_SECONDS_MAX} s: {states}")
         if not world.run(HEALING_SECONDS_MAX, lambda: world.everything_notarized_is_final):
             held = [
-                (replica.view, replica.final_view, replica.has_work) for replica in world.replicas
+                (replica.state.view, replica.state.final_view, replica.state.has_work)
+                for replica in world.replicas
             ]
             raise Violation("liveness", f"rests below a notarized block that is not final: {held}")
         self._count_epochs()

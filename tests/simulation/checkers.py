@@ -275,7 +275,7 @@ def check_memory(node: SignerIndex, replica: Replica, members: int) -> None:
         Violation: one is not.
     """
     bounds = {**SIZES_MAX, "votes": members * 3 * VIEWS_HELD_MAX}
-    for name, size in replica.sizes.items():
+    for name, size in replica.state.sizes.items():
         if size > bounds[name]:
             raise Violation(
                 "bounded memory", f"node {node} holds {size} {name}, at most {bounds[name]}"

@@ -71,13 +71,14 @@ class Scene(World):
     def settle(self, seconds: float = 30.0) -> None:
         """Let everything that was submitted become final; it must within the time."""
         assert self.run(seconds, self.everything_final), [
-            (r.view, r.final.height, r.strikes, r.has_work, r.alarm) for r in self.replicas
+            (r.view, r.final.height, r.strikes, r.has_work, r.alarm)
+            for r in (replica.state for replica in self.replicas)
         ]
 
     def heights(self) -> list[int]:
         """Final heights of the honest nodes that are up."""
-        return [int(replica.final.height) for replica in self.replicas]
+        return [int(replica.state.final.height) for replica in self.replicas]
 
     def alarms(self) -> list[str]:
         """Alarms of honest nodes that are up."""
-        return [replica.alarm for replica in self.replicas if replica.alarm]
+        return [replica.state.alarm for replica in self.replicas if replica.state.alarm]

@@ -61,7 +61,7 @@ def test_clocks_that_are_put_back_by_hours_stop_nothing(size: int, corrected: in
             "time stands nearly still meanwhile"
         )
     for index in range(corrected):
-        behind = scene.honest(index).replica.clock_behind_ms(scene.clock(index).wall_ms)
+        behind = scene.honest(index).replica.state.clock_behind_ms(scene.clock(index).wall_ms)
         assert abs(behind - HOURS) < 60_000, "it is said"
     assert not scene.alarms()
     scene.run(5.0)
@@ -81,9 +81,9 @@ def test_block_time_follows_the_clocks_again_once_they_have_passed_it() -> None:
         scene.skew_ms[index] = HOURS + 60_000
     pay(scene, 3)
     assert abs(times(scene)[-1] - wall_ms(scene)) < 10_000
-    assert [replica.clock_behind_ms(scene.clock(0).wall_ms) for replica in scene.replicas] == [
-        0
-    ] * 4
+    assert [
+        replica.state.clock_behind_ms(scene.clock(0).wall_ms) for replica in scene.replicas
+    ] == [0] * 4
 
 
 @pytest.mark.parametrize("back", [HOURS, 60_000, 2_000])
@@ -102,7 +102,7 @@ def test_a_deadline_that_is_ahead_of_corrected_clocks_again_is_no_work(back: int
     heights = scene.heights()
     scene.run(30.0)
     assert max(scene.heights()) <= max(heights) + 2
-    assert not any(replica.has_work for replica in scene.replicas)
+    assert not any(replica.state.has_work for replica in scene.replicas)
     pay(scene, 2)
 
 
@@ -121,4 +121,6 @@ def test_one_members_clock_or_lie_leads_block_time_by_no_more_than_the_skew() ->
     pay(scene, 20, nodes=[0, 1, 3])
     newest = times(scene)[-1]
     assert newest <= wall_ms(scene) + CLOCK_SKEW_MAX
-    assert [replica.clock_behind_ms(scene.clock().wall_ms) for replica in scene.replicas] == [0] * 3
+    assert [replica.state.clock_behind_ms(scene.clock().wall_ms) for replica in scene.replicas] == [
+        0
+    ] * 3

@@ -118,7 +118,7 @@ def test_row_22_all_crash_after_n_and_only_a_node_without_data_holds_the_certifi
     scene.start()
     scene.submit(leader, b"one")
     scene.run(0.1)
-    assert scene.honest(witness).replica.newest_notarized is not None
+    assert scene.honest(witness).replica.state.newest_notarized is not None
     for index in range(4):
         scene.crash(index)
     scene.network.heal()

@@ -16,7 +16,7 @@ WISH = Digest(b"\x05" * 32)
 
 
 def ended(scene: Scene) -> bool:
-    return all(replica.ended for replica in scene.replicas)
+    return all(replica.state.ended for replica in scene.replicas)
 
 
 def test_row_34_a_wish_ends_the_epoch_once_and_nothing_comes_after() -> None:
@@ -65,9 +65,9 @@ def test_row_35_a_terminal_block_that_is_notarized_and_nullified_is_proposed_aga
     scene.start()
     scene.load(5, every=0.05)
     assert scene.run(20.0, lambda: ended(scene))
-    last = scene.replicas[0].final
+    last = scene.replicas[0].state.final
     assert last.next_epoch == WISH
-    certificate = scene.replicas[0].final_certificate
+    certificate = scene.replicas[0].state.final_certificate
     assert certificate is not None
     assert certificate.view >= last.view
 
@@ -92,4 +92,4 @@ def test_row_36_delay_classes_and_a_crash_at_the_end_of_the_epoch(seed: int) -> 
     scene.restart(seed % 4)
     scene.network.heal()
     assert scene.run(20.0, lambda: ended(scene))
-    assert len({replica.final.digest for replica in scene.replicas}) == 1
+    assert len({replica.state.final.digest for replica in scene.replicas}) == 1

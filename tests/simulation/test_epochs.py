@@ -37,7 +37,13 @@ def ask(scene: Scene, at: float, change: str, node: int = 0) -> None:
 def converge(scene: Scene, seconds: float = 30.0) -> None:
     """All is final, and every honest node stands at the end of the newest epoch."""
     assert scene.run(seconds, lambda: scene.everything_final() and scene.everybody_is_there()), [
-        (node.role.index, node.epoch, node.replica.view, node.replica.final.height, node.unbatched)
+        (
+            node.role.index,
+            node.epoch,
+            node.replica.state.view,
+            node.replica.state.final.height,
+            node.unbatched,
+        )
         for node in scene.honest_nodes
     ]
 
@@ -367,7 +373,7 @@ def test_row_25_a_lost_log_stays_lost_over_another_crash() -> None:
     scene.crash(2)
     scene.restart(2)
     assert scene.honest(2).amnesiac
-    assert not scene.honest(2).replica.voting
+    assert not scene.honest(2).replica.state.voting
     scene.network.heal()
     converge(scene)
 
@@ -386,7 +392,7 @@ def test_row_32_a_laggard_of_many_blocks_and_five_epochs_catches_up_whoever_lies
     scene.run(5.0)
     scene.settle(10.0)
     assert len(scene.epochs) >= 6
-    assert scene.honest(1).replica.final.height > 40
+    assert scene.honest(1).replica.state.final.height > 40
     scene.restart(3)
     began = scene.now
     converge(scene)
@@ -417,7 +423,7 @@ def test_R11_a_lost_link_costs_less_than_silence(links: bool) -> None:
     scene.start()
     scene.load(8, every=0.05)
     scene.run(0.6)
-    victim = scene.replicas[0].leader
+    victim = scene.replicas[0].state.leader
     scene.crash(victim)
     scene.load(20, every=0.1, nodes=[node for node in range(4) if node != victim])
     gaps = commit_gaps(scene, 1.9)
@@ -429,8 +435,8 @@ def commit_gaps(scene: Scene, seconds: float) -> list[float]:
     node = next(node for node in scene.honest_nodes if node.role.index not in scene.down)
     times, end = [scene.now], scene.now + seconds
     while scene.now < end:
-        height = node.replica.final.height
-        scene.run(end - scene.now, lambda height=height: node.replica.final.height > height)  # type: ignore[misc]
+        height = node.replica.state.final.height
+        scene.run(end - scene.now, lambda at=height: node.replica.state.final.height > at)  # type: ignore[misc]
         times.append(scene.now)
     return [after - before for before, after in pairwise(times)]
 
@@ -516,7 +522,7 @@ def test_R16_the_new_epochs_log_says_first_that_the_old_one_is_over() -> None:
         scene.crash(node)
     scene.cut_back(2, 2)
     scene.restart(2)
-    assert (scene.honest(2).epoch, scene.honest(2).replica.voting) == (0, False)
+    assert (scene.honest(2).epoch, scene.honest(2).replica.state.voting) == (0, False)
     for node in (0, 1, 3):
         scene.restart(node)
     converge(scene)

@@ -32,7 +32,7 @@ def test_one_node_that_only_follows_costs_nothing_and_keeps_up() -> None:
     scene.check_executing()
     node, other = scene.honest(2), scene.honest(0)
     assert node.store.roots == other.store.roots[: len(node.store.roots)]
-    assert node.store.executed == node.replica.final.anchor.height
+    assert node.store.executed == node.replica.state.final.anchor.height
 
 
 @pytest.mark.parametrize("secrets", [Secrets.PEERS, Secrets.HEADS])
@@ -49,7 +49,7 @@ def test_two_of_four_that_only_follow_stop_the_ledger_and_the_checker_sees_it() 
     """Everybody votes, nobody lies, nothing is lost, and nothing is executed ever again."""
     scene = rotated(Secrets.NEVER, 2, 3)
     assert not scene.run(20.0, scene.everybody_is_there)
-    assert all(replica.voting for replica in scene.replicas)
+    assert all(replica.state.voting for replica in scene.replicas)
     with pytest.raises(Violation, match="executing: 2 of 3"):
         scene.check_executing()
 

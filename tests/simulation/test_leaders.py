@@ -21,7 +21,7 @@ def test_row_1_under_load_everything_is_final_everywhere_and_nobody_nullifies(si
     scene.settle(3.0)
     assert len(set(scene.heights())) == 1
     assert not scene.views(Kind.NULLIFY)
-    assert all(replica.strikes == 0 for replica in scene.replicas)
+    assert all(replica.state.strikes == 0 for replica in scene.replicas)
 
 
 @pytest.mark.long
@@ -81,8 +81,8 @@ def test_row_4_a_silent_proposer_costs_at_most_t_prop_and_delta_does_not_grow() 
     scene.load(60, every=0.1)
     scene.run(6.0)
     scene.settle(5.0)
-    assert all(replica.strikes <= 1 for replica in scene.replicas)
-    assert all(replica.delta == QUICK.delta0 for replica in scene.replicas)
+    assert all(replica.state.strikes <= 1 for replica in scene.replicas)
+    assert all(replica.state.delta == QUICK.delta0 for replica in scene.replicas)
 
 
 def test_row_5_a_leader_that_proposes_just_in_time_does_not_stop_the_chain() -> None:
@@ -101,7 +101,7 @@ def test_row_6_T30_an_equivocating_leader_never_splits_the_chain_and_is_named(se
     scene.run(2.5)
     scene.settle(10.0)
     assert scene.accused <= scene.liars
-    assert len({replica.final.digest for replica in scene.replicas}) == 1
+    assert len({replica.state.final.digest for replica in scene.replicas}) == 1
 
 
 def test_row_6_T30_evidence_of_two_faces_is_found() -> None:
@@ -134,7 +134,7 @@ def test_row_30_a_delta_ten_times_too_small_grows_until_it_fits() -> None:
     scene.load(40, every=0.1)
     scene.run(5.0)
     scene.settle(20.0)
-    assert max(replica.delta for replica in scene.replicas) <= 0.256
+    assert max(replica.state.delta for replica in scene.replicas) <= 0.256
 
 
 def test_R11_three_dead_of_ten_do_not_slow_the_rest() -> None:

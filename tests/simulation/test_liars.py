@@ -81,7 +81,7 @@ def test_row_15_withheld_batches_are_fetched_from_whoever_has_them(seed: int) ->
     scene.load(10, every=0.1)
     scene.run(2.0)
     scene.settle(20.0)
-    lengths = {replica.lane_lengths[0] for replica in scene.replicas}
+    lengths = {replica.state.lane_lengths[0] for replica in scene.replicas}
     assert lengths == {6}
 
 
@@ -105,9 +105,9 @@ def test_row_17_a_node_whose_execution_differs_stops_with_an_alarm_and_the_other
     scene.load(20, every=0.1)
     scene.run(4.0)
     odd, rest = scene.honest(2).replica, [scene.honest(index).replica for index in (0, 1, 3)]
-    assert "notarized block" in odd.alarm or "differs" in odd.alarm
-    assert not any(replica.alarm for replica in rest)
-    assert min(replica.final.height for replica in rest) > 8
+    assert "notarized block" in odd.state.alarm or "differs" in odd.state.alarm
+    assert not any(replica.state.alarm for replica in rest)
+    assert min(replica.state.final.height for replica in rest) > 8
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -188,7 +188,7 @@ def test_T34_nothing_of_a_forged_range_is_kept() -> None:
     certificate = scene.honest(0).store.blocks[4][2]
     assert certificate is not None
     fresh = Scene(4)
-    genesis, cut = fresh.anchor, Scene(4).start().replicas[0].final_cut
+    genesis, cut = fresh.anchor, Scene(4).start().replicas[0].state.final_cut
     assert len(check_range(Range(tuple(blocks), certificate), genesis, cut).headers) == 5
     loaded = next(index for index, (_, batches) in enumerate(blocks) if batches)
     header, batches = blocks[loaded]

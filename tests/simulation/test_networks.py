@@ -91,7 +91,7 @@ def test_row_29_delay_classes_for_a_thousand_views(seed: int) -> None:
     while reached < 1000:
         network.salt += 1000
         scene.run(20.0)
-        before, reached = reached, max(int(replica.view) for replica in scene.replicas)
+        before, reached = reached, max(int(replica.state.view) for replica in scene.replicas)
         idle = 0 if reached > before else idle + 1
         assert idle < 3, (reached, scene.heights())
     network.heal()
@@ -107,7 +107,7 @@ def test_row_31_a_clock_that_jumps_ahead_makes_nobody_else_wait_for_long() -> No
     scene.load(20, every=0.1)
     scene.run(3.0)
     scene.settle(10.0)
-    assert scene.replicas[1].final.time_ms < scene.clock(1).wall_ms + 1000
+    assert scene.replicas[1].state.final.time_ms < scene.clock(1).wall_ms + 1000
 
 
 def test_row_31_a_pause_of_a_minute_ends_in_a_vote_again() -> None:

@@ -15,7 +15,8 @@ from strongroom.consensus.messages import BatchMessage, CertificateRequest, Rang
 from strongroom.consensus.replica.events import Ask, Commit, Now
 from strongroom.consensus.types import Digest, Epoch, Height, Lane, Sequence, SignerIndex, View
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX
-from strongroom.node.ordering.effects import Append, Effect, Heard, Sync, Tell
+from strongroom.node.ordering.effects import Append, Effect, Sync, Tell
+from strongroom.node.ordering.events import Heard
 from strongroom.node.ordering.log import OBSERVER_RECORD
 from strongroom.node.ordering.turn import Turn
 
@@ -67,7 +68,7 @@ def test_what_is_final_is_asked_of_any_reachable_node_when_the_member_is_gone() 
 def test_old_blocks_are_asked_for_only_when_execution_has_caught_up() -> None:
     scene = running()
     node = scene.honest(0)
-    final = node.replica.final
+    final = node.replica.state.final
     many = range(final.height + 1, final.height + BACKLOG_BLOCKS_MAX + 2)
     node.participant.backlog.add(
         [Commit(replace(final, height=Height(at)), (), None) for at in many]

@@ -29,7 +29,7 @@ def test_row_40_idle_for_an_hour_makes_no_block_and_no_timer_then_a_transaction_
     scene.run(3600.0)
     assert scene.heights() == heights
     assert len(scene.said) == words
-    leader = scene.replicas[0].leader
+    leader = scene.replicas[0].state.leader
     scene.submit(leader, b"after an hour")
     begun = scene.now
     assert scene.run(1.0, scene.everything_final)
@@ -45,7 +45,7 @@ def test_row_40_a_block_is_executed_anchored_and_receipted_and_then_it_is_quiet(
     loaded = next(header for header in blocks if header.batch_count)
     assert blocks[-1].anchor.height >= loaded.height
     assert len(blocks) <= 3
-    assert not any(replica.has_work for replica in scene.replicas)
+    assert not any(replica.state.has_work for replica in scene.replicas)
 
 
 def test_row_40_an_anchor_that_waits_a_little_shares_the_next_transactions_block() -> None:
@@ -58,7 +58,7 @@ def test_row_40_an_anchor_that_waits_a_little_shares_the_next_transactions_block
             scene.submit(0, b"payment %d" % number)
             assert scene.run(1.0, scene.everything_final)
         scene.run(2.0)
-        assert not any(replica.has_work for replica in scene.replicas)
+        assert not any(replica.state.has_work for replica in scene.replicas)
         blocks[settings.anchor_gap] = max(scene.heights())
     assert blocks[patient.anchor_gap] < blocks[QUICK.anchor_gap]
 
@@ -104,7 +104,7 @@ def test_row_42_slow_execution_throttles_without_spin_and_with_bounded_memory(sl
     scene.load(100, every=0.02)
     scene.run(4.0)
     lags = [
-        replica.final.height - scene.honest(index).replica.final.anchor.height
+        replica.state.final.height - scene.honest(index).replica.state.final.anchor.height
         for index, replica in enumerate(scene.replicas)
     ]
     loaded = [block.header for block in scene.ledger.blocks.values() if block.header.batch_count]
@@ -136,7 +136,7 @@ def test_row_43_T31_a_flood_of_votes_for_future_views_is_bounded() -> None:
     scene.load(5, every=0.05)
     scene.run(0.5)
     scene.settle(5.0)
-    assert all(replica.sizes["votes"] <= 4 * 3 * 130 for replica in scene.replicas)
+    assert all(replica.state.sizes["votes"] <= 4 * 3 * 130 for replica in scene.replicas)
 
 
 def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_and_receipted() -> (
@@ -168,12 +168,12 @@ def test_row_51_n_everywhere_and_x_by_b_nodes_without_further_work_ends_final_an
     scene.network.heal()
     scene.settle(10.0)
     scene.run(2.0)
-    anchored = {replica.final.anchor.height for replica in scene.replicas}
+    anchored = {replica.state.final.anchor.height for replica in scene.replicas}
     loaded = [
         block.header.height for block in scene.ledger.blocks.values() if block.header.batch_count
     ]
     assert min(anchored) >= max(loaded)
-    assert not any(replica.has_work for replica in scene.replicas)
+    assert not any(replica.state.has_work for replica in scene.replicas)
 
 
 def test_memory_does_not_grow_with_the_chain() -> None:
@@ -181,12 +181,12 @@ def test_memory_does_not_grow_with_the_chain() -> None:
     scene.start()
     scene.load(300, every=0.03)
     scene.run(2.0)
-    early = [dict(replica.sizes) for replica in scene.replicas]
+    early = [dict(replica.state.sizes) for replica in scene.replicas]
     scene.run(7.5)
     scene.settle(5.0)
     assert min(scene.heights()) > 250
     for before, replica in zip(early, scene.replicas, strict=True):
-        for name, size in replica.sizes.items():
+        for name, size in replica.state.sizes.items():
             assert size <= before[name] + 20, name
     assert all(len(node.disk.log) < 80_000 for node in scene.honest_nodes)
 
@@ -245,7 +245,7 @@ def test_a_chain_does_not_rest_below_an_empty_block_that_can_become_neither_fina
         said.kind for _, said in scene.said if said.view == empty
     }
     assert {
-        scene.honest(index).replica.final_view
+        scene.honest(index).replica.state.final_view
         for index in range(4)
         if index not in late | set(liars)
     } == {empty - 1}
@@ -255,10 +255,11 @@ def test_a_chain_does_not_rest_below_an_empty_block_that_can_become_neither_fina
     assert (True, Kind.NULLIFY) in words
     assert (True, Kind.FINALIZE) not in words
     assert scene.run(20.0, lambda: scene.everything_notarized_is_final), [
-        (replica.view, replica.final_view, replica.newest_notarized) for replica in scene.replicas
+        (replica.state.view, replica.state.final_view, replica.state.newest_notarized)
+        for replica in scene.replicas
     ]
     heights = scene.heights()
     scene.run(600.0)
     assert scene.heights() == heights, "and then it is quiet"
     assert scene.everything_notarized_is_final
-    assert not any(replica.has_work for replica in scene.replicas)
+    assert not any(replica.state.has_work for replica in scene.replicas)

@@ -47,7 +47,7 @@ def run(**options: object) -> Scene:
 
 def test_four_honest_nodes_agree_under_real_signatures() -> None:
     scene = run(size=4)
-    assert len({replica.final.digest for replica in scene.replicas}) == 1
+    assert len({replica.state.final.digest for replica in scene.replicas}) == 1
     assert not scene.faults
 
 

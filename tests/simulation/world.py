@@ -326,7 +326,7 @@ class World(Witness):
         """Is every honest node that is up at the same final block of one epoch, executed, with no
         wish open?"""
         nodes = [node for node in self.honest_nodes if node.role.index not in self.down]
-        ends = {(node.epoch, node.replica.final.digest) for node in nodes}
+        ends = {(node.epoch, node.replica.state.final.digest) for node in nodes}
         return len(ends) == 1 and all(
             node.is_done or (node.role.index in self.deprived and node.follows_well)
             for node in nodes
@@ -340,7 +340,9 @@ class World(Witness):
         linearizable query.
         """
         return all(
-            replica.newest_notarized is None for replica in self.replicas if not replica.ended
+            replica.state.newest_notarized is None
+            for replica in self.replicas
+            if not replica.state.ended
         )
 
     def check_executing(self) -> None:

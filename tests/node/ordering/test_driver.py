@@ -17,8 +17,6 @@ from strongroom.node.ordering.effects import (
     Append,
     Effect,
     Fault,
-    Heard,
-    ParticipantEvent,
     ReplaceLog,
     Sign,
     StoreNow,
@@ -26,6 +24,7 @@ from strongroom.node.ordering.effects import (
     Tell,
 )
 from strongroom.node.ordering.event_queue import EventQueue
+from strongroom.node.ordering.events import Heard, ParticipantEvent
 
 PEER = samples.EPOCH.validators[1].node_key
 EVENT = Heard(PEER, BatchMessage(samples.BATCH))

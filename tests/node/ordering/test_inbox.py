@@ -10,8 +10,8 @@ from tests.consensus import samples
 from strongroom.consensus.host_messages import OutcomeRequest, Submit
 from strongroom.consensus.messages import BatchMessage, encode_message
 from strongroom.consensus.types import Height, PublicKey
-from strongroom.node.ordering.effects import Heard, ParticipantEvent
 from strongroom.node.ordering.event_queue import QUEUE_EVENTS_MAX, EventQueue
+from strongroom.node.ordering.events import Heard, ParticipantEvent
 from strongroom.node.ordering.inbox import FAULTS_MAX, Inbox
 
 PEER = samples.EPOCH.validators[1].node_key

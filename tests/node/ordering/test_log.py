@@ -22,8 +22,8 @@ SILENCE = (Epoch(EPOCH), "the log was lost")
 
 
 @dataclass
-class StandInReplica:
-    """Final at a height, with a log to carry."""
+class StandInState:
+    """A replica's state: final at a height, with a log to carry."""
 
     final: Header = samples.HEADER
     final_certificate: Certificate | None = None
@@ -38,7 +38,7 @@ class Bench:
     """A log's content among stand-ins, and the frames that a disk would hold."""
 
     log: LogContent
-    replica: StandInReplica = field(default_factory=StandInReplica)
+    state: StandInState = field(default_factory=StandInState)
     pool: BatchPool = field(default_factory=BatchPool)
     frames: list[tuple[int, bytes]] = field(default_factory=list)
     files: int = 1
@@ -51,7 +51,7 @@ class Bench:
                 self.frames, self.files = list(effect.records), self.files + 1
 
     def turn(self) -> list[Effect]:
-        loose: Any = self.replica
+        loose: Any = self.state
         effects = self.log.rotate_if_long(loose, self.pool)
         self.carry(*effects)
         return effects
@@ -85,13 +85,13 @@ def test_final_blocks_are_in_the_block_store_before_the_log_forgets_them() -> No
     """PROTOCOL §5: the replica remembers nothing below its final block, so the store must have
     that."""
     made = bench()
-    made.replica.records = (said_in(EPOCH),)
-    made.replica.final_certificate = OPENED.certificate
+    made.state.records = (said_in(EPOCH),)
+    made.state.final_certificate = OPENED.certificate
     made.carry(made.log.hold(batch_of(2 * KIB), own=False))
     first, second = made.turn()
     assert isinstance(first, StoreNow)
     assert isinstance(second, ReplaceLog)
-    assert read_log(second.records).records == (OPENED, *made.replica.records)
+    assert read_log(second.records).records == (OPENED, *made.state.records)
 
 
 def test_a_log_that_has_to_carry_more_than_its_limit_is_not_begun_anew_at_every_turn() -> None:
@@ -144,11 +144,11 @@ def test_what_an_epoch_left_unordered_stays_in_the_log_until_it_is_batched_again
     made = bench()
     left = batch_of(10)
     made.carry(made.log.begin_epoch(OPENED, [left]))
-    made.carry(*made.log.rotate(made.replica, made.pool))  # type: ignore[arg-type]
+    made.carry(*made.log.rotate(made.state, made.pool))  # type: ignore[arg-type]
     assert read_log(made.frames).batches == [left]
     again = replace(left, header=replace(left.header, epoch=Epoch(EPOCH + 1)))
     made.carry(made.log.hold(again, own=True))
-    made.carry(*made.log.rotate(made.replica, made.pool))  # type: ignore[arg-type]
+    made.carry(*made.log.rotate(made.state, made.pool))  # type: ignore[arg-type]
     assert read_log(made.frames).batches == []
 
 

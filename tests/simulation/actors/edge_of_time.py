@@ -51,7 +51,7 @@ class EdgeOfTime(Puppet):
         return out
 
     def _edge(self, header: Header, now: Now) -> int:
-        parent = self.inner.replica.final.time_ms
+        parent = self.inner.replica.state.final.time_ms
         far = now.wall_ms + CLOCK_SKEW_MAX
         edges = (parent + 1, far, far + 1, far + 50, 2**63 - 1, 2**63, 2**64 - 1)
         return self.role.random.choice(edges)

@@ -55,13 +55,13 @@ class EpochForger(Puppet):
 
     def _invented(self) -> EpochEntry:
         """An end of the current epoch that hands everything to a set of one."""
-        members, final = self.role.members, self.inner.replica.final
+        members, final = self.role.members, self.inner.replica.state.final
         alone = members.validators[self.role.index]
         following = replace(members, epoch=Epoch(members.epoch + 1), validators=(alone,))
         header = replace(
             final,
             epoch=members.epoch,
-            view=View(self.inner.replica.view),
+            view=View(self.inner.replica.state.view),
             height=Height(final.height + 1),
             parent=final.digest,
             next_epoch=Digest(following.digest),

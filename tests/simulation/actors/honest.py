@@ -45,17 +45,8 @@ from strongroom.node.ordering.effects import (
     Effect,
     EpochBegins,
     Fault,
-    Following,
     Forget,
-    Fresh,
-    Heard,
-    LinkDown,
-    LinkUp,
-    OrderingMessage,
-    OwnBatch,
-    ParticipantEvent,
     Recall,
-    Recorded,
     ReplaceLog,
     SendBlocks,
     ShowEpochs,
@@ -65,6 +56,17 @@ from strongroom.node.ordering.effects import (
     StoreNow,
     Sync,
     Tell,
+)
+from strongroom.node.ordering.events import (
+    Following,
+    Fresh,
+    Heard,
+    LinkDown,
+    LinkUp,
+    OrderingMessage,
+    OwnBatch,
+    ParticipantEvent,
+    Recorded,
 )
 from strongroom.node.ordering.log import BATCH_RECORD, read_log
 from strongroom.node.ordering.participant import Participant
@@ -239,12 +241,12 @@ class Honest(Actor):
     def is_done(self) -> bool:
         """Everything stored is executed, and nothing more is wished of the set or of this node's
         keys."""
-        return self._is_done_at(self.replica.final.height) and self.executes
+        return self._is_done_at(self.replica.state.final.height) and self.executes
 
     @property
     def follows_well(self) -> bool:
         """It cannot execute, and has taken over all that a quorum anchored."""
-        return self._is_done_at(self.replica.final.anchor.height) and not self.executes
+        return self._is_done_at(self.replica.state.final.anchor.height) and not self.executes
 
     def _is_done_at(self, height: int) -> bool:
         executed = self.store.executed

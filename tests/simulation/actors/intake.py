@@ -111,18 +111,18 @@ class Intake:
                 not self._participant.has_lane
                 or lane is None
                 or own is None
-                or replica.throttled
-                or replica.ended
+                or replica.state.throttled
+                or replica.state.ended
             ):
                 return
-            lane.settle(replica.final_cut[own])
+            lane.settle(replica.state.final_cut[own])
             if lane.waiting >= OWN_BATCHES_MAX or self._participant.lane_is_full:
                 return
             transaction = self._waiting.popleft()
             if transaction in self._store.seen:
                 continue
             self._batching = (transaction,)
-            self._begun = lane, lane.begin([transaction], replica.final_cut[own]), due
+            self._begun = lane, lane.begin([transaction], replica.state.final_cut[own]), due
             return
 
     def batched(self) -> None:

@@ -23,7 +23,7 @@ class ViewSkipper(Puppet):
     def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:
         """Replace each proposal by an empty block on the final one, justified by that one's
         certificate alone."""
-        certificate = self.inner.replica.final_certificate
+        certificate = self.inner.replica.state.final_certificate
         out = []
         for send in sends:
             match send.message:
@@ -44,12 +44,12 @@ class ViewSkipper(Puppet):
     def _on_final(self, header: Header, now: Now) -> Header:
         replica = self.inner.replica
         return build_header(
-            replica.final,
+            replica.state.final,
             chain=header.chain,
             epoch=header.epoch,
             view=header.view,
             proposer=header.proposer,
             wall_ms=now.wall_ms,
-            data=(replica.final_cut, 0, 0),
-            anchor=(replica.final.anchor, self.role.members.digest),
+            data=(replica.state.final_cut, 0, 0),
+            anchor=(replica.state.final.anchor, self.role.members.digest),
         )
