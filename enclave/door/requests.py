@@ -176,33 +176,33 @@ class Op(IntEnum):
     the nonce."""
     TAKE_OVER = 9, Stage.SUCCESSOR, (BYTES,), BYTES, "take_over"
     """(what HAND_OVER gave for my nonce) → sealed state."""
-    LINK_EVIDENCE = 10, ACTIVE, (NONCE,), BYTES, "member.link_evidence", FOR_OTHERS
+    LINK_EVIDENCE = 10, ACTIVE, (NONCE,), BYTES, "active.link_evidence", FOR_OTHERS
     """(nonce) → evidence of this boot over the nonce."""
     CHECK_LINK = (
         11,
         ACTIVE,
         (BYTES, NONCE, TIME_MS),
         fields("checked peer", KEY, TEXT, DIGEST, TEXT, FLAG),
-        "member.check_link",
+        "active.check_link",
         JUDGES | FOR_OTHERS,
     )
     """(evidence, nonce, block time) → (node key, name, tls key, summary, judged): the peer's
     enclave, verified."""
-    SIGN_LINK = 12, ACTIVE, (NONCE, DIGEST), SIGNATURE, "member.sign_link"
+    SIGN_LINK = 12, ACTIVE, (NONCE, DIGEST), SIGNATURE, "active.sign_link"
     """(nonce, listener's tls key) → signature by the node key."""
-    SIGN_BATCH = 13, ACTIVE, (DIGEST,), SIGNATURE, "member.sign_batch"
+    SIGN_BATCH = 13, ACTIVE, (DIGEST,), SIGNATURE, "active.sign_batch"
     """(batch digest) → signature by the node key."""
-    SIGN_STATUS = 14, ACTIVE, (STATUS_BODY,), SIGNATURE, "member.sign_status"
+    SIGN_STATUS = 14, ACTIVE, (STATUS_BODY,), SIGNATURE, "active.sign_status"
     """(status body) → signature by the node key."""
-    SIGN_HEAD = 15, ACTIVE, (HEAD_BODY,), SIGNATURE, "member.sign_head"
+    SIGN_HEAD = 15, ACTIVE, (HEAD_BODY,), SIGNATURE, "active.sign_head"
     """(head body) → signature by the node key."""
     EPOCHS = 16, LEARNING, (Listed(EPOCH_ENTRY, ENTRIES_MAX),), EPOCH, "learner.extend", JUDGES
     """(entries) → newest epoch known: how later epochs were opened, each proven by the one
     before."""
-    ATTEST = 17, ACTIVE, (HEIGHT, DIGEST, TEXT, TEXT), BYTES, "member.attest"
+    ATTEST = 17, ACTIVE, (HEIGHT, DIGEST, TEXT, TEXT), BYTES, "active.attest"
     """(height, block digest there, rpc address, peer address) → public transaction: admission,
     re-attestation, boot."""
-    RECALL = 20, ACTIVE, (Listed(STATEMENT, RECALLED_MAX),), NOTHING, "member.recall"
+    RECALL = 20, ACTIVE, (Listed(STATEMENT, RECALLED_MAX),), NOTHING, "active.recall"
     """(statements): what the log says was cast before this boot; before the first CAST of their
     epoch only."""
     CAST = (
@@ -210,10 +210,10 @@ class Op(IntEnum):
         Stage.FRESH,
         (Listed(STATEMENT, CASTS_MAX),),
         Listed(SIGNATURE, CASTS_MAX),
-        "member.cast",
+        "active.cast",
     )
     """(statements of one epoch) → signatures by the vote key; refuses what the guard refuses."""
-    FORGET = 22, ACTIVE, (EPOCH, VIEW), NOTHING, "member.forget"
+    FORGET = 22, ACTIVE, (EPOCH, VIEW), NOTHING, "active.forget"
     """(epoch, view): statements up to this final view are never cast again."""
     CHALLENGE = 30, LEARNING, (), NONCE, "learner.challenge"
     """() → nonce."""
@@ -226,25 +226,25 @@ class Op(IntEnum):
         JUDGES,
     )
     """(heads over the nonce) → (height, view, may vote, epoch)."""
-    KEYS_CHALLENGE = 33, ACTIVE, (), NONCE, "member.keys_challenge", FOR_OTHERS
+    KEYS_CHALLENGE = 33, ACTIVE, (), NONCE, "active.keys_challenge", FOR_OTHERS
     """() → nonce for the evidence of a node that asks for secrets."""
-    KEYS_PROOF = 34, ACTIVE, (NONCE,), BYTES, "member.keys_proof"
+    KEYS_PROOF = 34, ACTIVE, (NONCE,), BYTES, "active.keys_proof"
     """(a giver's nonce) → evidence over it that names a one-time key."""
     KEYS_GIVE = (
         35,
         Stage.FRESH,
         (BYTES, NONCE, TIME_MS),
         BYTES,
-        "member.keys_give",
+        "active.keys_give",
         JUDGES | FOR_OTHERS,
     )
     """(evidence, my nonce, block time) → secrets, wrapped to the one-time key; for registered nodes
     only (T29)."""
-    KEYS_TAKE = 36, ACTIVE, (BYTES,), BYTES, "member.keys_take", JUDGES
+    KEYS_TAKE = 36, ACTIVE, (BYTES,), BYTES, "active.keys_take", JUDGES
     """(wrapped secrets) → sealed state with them."""
-    REFRESH = 37, ACTIVE, (), BYTES, "member.refresh"
+    REFRESH = 37, ACTIVE, (), BYTES, "active.refresh"
     """() → public transaction: asks for a new epoch, after the log was lost."""
-    LEAVE = 38, ACTIVE, (), BYTES, "member.leave"
+    LEAVE = 38, ACTIVE, (), BYTES, "active.leave"
     """() → public transaction: this node leaves."""
     APPLY = 40, LEARNING, (HEADERS, Listed(BYTES, REQUEST_BLOCKS_MAX)), NOTHING, "learner.apply"
     """(headers, outcomes): recorded outcomes instead of execution, provisional until CONFIRM."""
@@ -256,7 +256,7 @@ class Op(IntEnum):
         Stage.FRESH,
         (Listed(BLOCK, REQUEST_BLOCKS_MAX), CERTIFICATE),
         Listed(fields("outcome and root", BYTES, DIGEST), REQUEST_BLOCKS_MAX),
-        "member.execute",
+        "active.execute",
     )
     """(((header, batches) …) of one epoch, FINALIZE certificate of the last) → ((outcome, its root)
     …)."""
@@ -265,24 +265,24 @@ class Op(IntEnum):
         Stage.FRESH,
         (BYTES, Either(bytes, BYTES, NOTHING)),
         Either(bytes, BYTES, ANSWER_OF_QUERY),
-        "member.query",
+        "active.query",
         JUDGES | FOR_OTHERS,
     )
     """(envelope, outcome or nil) → (answer, height) or the id of the transaction whose outcome is
     needed."""
-    SEAL = 44, ACTIVE, (), BYTES, "member.sealed"
+    SEAL = 44, ACTIVE, (), BYTES, "active.sealed"
     """() → sealed state with the newest mark, without what is to be erased."""
     DUTIES = (
         45,
         ACTIVE,
         (TIME_MS,),
         fields("duties", BYTES, Listed(BYTES, ENVELOPES_MAX), TIME_MS, NEED),
-        "member.duties",
+        "active.duties",
         JUDGES,
     )
     """(wall clock, Unix ms) → (sealed state to be stored first or empty, public transactions to
     submit, deadline in block time or 0, need): what this enclave wants said now."""
-    GOVERNANCE = 46, ACTIVE, (), DOCUMENT, "member.governance_document", JUDGES
+    GOVERNANCE = 46, ACTIVE, (), DOCUMENT, "active.governance_document", JUDGES
     """() → everything public of governance and nodes (governance/document.py)."""
     HAND_OVER = 47, ACTIVE, (NONCE,), BYTES, "hand_over"
     """(a successor's nonce) → what it goes on from, sealed to it; this process does nothing

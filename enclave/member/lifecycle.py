@@ -39,7 +39,7 @@ class Lifecycle:
         self._sealing_secret = at_rest(chip.sealing_secret(measurement.digest))
         self._founding: NodeKeys | None = None
         self._has_founded = self._has_accepted = False
-        self._member: ActiveEnclave | None = None
+        self._active: ActiveEnclave | None = None
         self._waits_for: bytes | None = None
         """The nonce of a successor: it learns what its predecessor knows, and is no member yet."""
         self._handed_over = False
@@ -49,14 +49,14 @@ class Lifecycle:
         """Where in its life it stands; the door's table says what each stage allows."""
         if self._handed_over:
             return Stage.ENDED
-        if self._member is None:
+        if self._active is None:
             return Stage.EMPTY if self._founding is None else Stage.FOUNDING
         if self._waits_for is not None:
             return Stage.SUCCESSOR
-        return Stage.FRESH if self._member.freshness.point is not None else Stage.MEMBER
+        return Stage.FRESH if self._active.freshness.point is not None else Stage.MEMBER
 
     @property
-    def member(self) -> ActiveEnclave:
+    def active(self) -> ActiveEnclave:
         """The member that this enclave is.
 
         Raises:
@@ -75,11 +75,11 @@ class Lifecycle:
         """
         if self._handed_over:
             raise OutOfOrder("this enclave has handed over to its successor, and does nothing more")
-        if self._member is None:
+        if self._active is None:
             raise OutOfOrder(
                 "this enclave has no service yet: ACCEPT a genesis or UNSEAL a state first"
             )
-        return self._member
+        return self._active
 
     def describe(self) -> tuple[bytes, bytes]:
         """(measurement, chip id)."""
@@ -95,7 +95,7 @@ class Lifecycle:
         Raises:
             OutOfOrder: keys exist already; an enclave founds once.
         """
-        if self._founding is not None or self._member is not None:
+        if self._founding is not None or self._active is not None:
             raise OutOfOrder("this enclave has keys already")
         keys = NodeKeys.fresh()
         claims = genesis_claims(
@@ -180,7 +180,7 @@ class Lifecycle:
         self._check_empty()
         state, verified = self._opened(sealed, genesis)
         following = replace(state, boot=state.boot + 1)
-        self._member = ActiveEnclave(
+        self._active = ActiveEnclave(
             self._chip, self._measurement, self._sealing_secret, following, verified
         )
         return seal_state(self._sealing_secret, following)
@@ -196,7 +196,7 @@ class Lifecycle:
         """
         self._check_empty()
         state, verified = self._opened(sealed, genesis)
-        self._member = ActiveEnclave(
+        self._active = ActiveEnclave(
             self._chip, self._measurement, self._sealing_secret, state, verified
         )
         self._waits_for = random_bytes(32)
@@ -207,8 +207,8 @@ class Lifecycle:
 
         Only that one takes it, and only once: its nonce exists in one process' memory.
         """
-        handed = seal_hand_over(self._sealing_secret, self.member.hand_over(nonce))
-        self._handed_over, self._member = True, None
+        handed = seal_hand_over(self._sealing_secret, self.active.hand_over(nonce))
+        self._handed_over, self._active = True, None
         return handed
 
     def take_over(self, handed: bytes) -> bytes:
@@ -235,7 +235,7 @@ class Lifecycle:
         return state, verified
 
     def _check_empty(self) -> None:
-        if self._member is not None or self._founding is not None or self._handed_over:
+        if self._active is not None or self._founding is not None or self._handed_over:
             raise OutOfOrder("this enclave has keys already")
 
     def _founding_keys(self) -> NodeKeys:

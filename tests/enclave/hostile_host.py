@@ -122,9 +122,9 @@ class HostileHost:
             assert answer.kind != RefusalKind.UNFORESEEN, answer
             unchanged = self.fingerprint() == before or self._applied_in_part(request)
             assert unchanged, f"a refusal changed something: {answer}"
-        if self.core._member is None:  # it handed over: everything is refused from now on
+        if self.core._active is None:  # it handed over: everything is refused from now on
             return answer
-        height, root, *_ = self.core.member.status()
+        height, root, *_ = self.core.active.status()
         assert root == ledger().roots[height], "another history was executed"
         return answer
 
@@ -137,7 +137,7 @@ class HostileHost:
     def fingerprint(self) -> tuple[object, ...]:
         """Everything of the member that a request may change; what it remembers of linearizable
         queries apart."""
-        member = self.core._member
+        member = self.core._active
         if member is None:
             return ()
         executor, guard = member._executor, member.voting.of(EPOCH)
@@ -187,7 +187,7 @@ class HostileHost:
 
     def _makers(self) -> Iterator[tuple[Op, Callable[[], tuple[object, ...]]]]:
         founded, history = cluster(), ledger()
-        chain, height = history.chain, self.core.member.status()[0]
+        chain, height = history.chain, self.core.active.status()[0]
         newest = chain.blocks[min(height, len(chain.blocks) - 1)]
         statement = Statement(Kind.NOTARIZE, EPOCH, View(height + 1), newest.header.digest)
         final = chain.certificate(newest.header).to_wire()
@@ -328,7 +328,7 @@ def peer_evidence() -> bytes:
     core.unseal(
         seal_state(founded.chips[1].sealing_secret(founded.measurement), state), founded.genesis
     )
-    return core.member.link_evidence(NONCE)
+    return core.active.link_evidence(NONCE)
 
 
 # --- what a host does to a request ----------------------------------------------------------------

@@ -63,7 +63,7 @@ class Node:
 
     @property
     def member(self) -> ActiveEnclave:
-        return self.core.member
+        return self.core.active
 
     @property
     def key(self) -> PublicKey:
@@ -407,7 +407,7 @@ def allowed(world: World, operator: str, chip: bytes) -> None:
 
 def attested(world: World, node: Node) -> None:
     """Its evidence stands on the ledger."""
-    world.must(node.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+    world.must(node.core.active.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
 
 
 def admitted(world: World, name: str = "n9") -> Node:

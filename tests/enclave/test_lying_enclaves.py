@@ -116,7 +116,7 @@ def test_a_coefficient_beyond_the_modulus_makes_no_key_whatever_the_library_says
 def test_T29_a_one_time_key_that_takes_nothing_is_refused_and_ends_nobody(bad: bytes) -> None:
     world = shared()
     giver = world.nodes["n0"].core
-    nonce = giver.member.keys_challenge()
+    nonce = giver.active.keys_challenge()
     shown = lying(world, 1, nonce, wrap_keys=((0, bad),))
     answer = asked(giver, Op.KEYS_GIVE, shown, nonce, int(world.tip.time_ms))
     assert isinstance(answer, Refusal)
@@ -127,7 +127,7 @@ def test_T29_a_one_time_key_that_takes_nothing_is_refused_and_ends_nobody(bad: b
 @given(st.data())
 def test_T31_whatever_an_asker_of_keys_or_a_link_attests_to_is_judged(data: st.DataObject) -> None:
     world, judge = shared(), shared().nodes["n0"].core
-    nonce = judge.member.keys_challenge()
+    nonce = judge.active.keys_challenge()
     claims = claims_of(world.nodes["n1"], nonce)
     names = data.draw(
         st.lists(st.sampled_from(list(Claims.__dataclass_fields__)), min_size=1, max_size=3)
@@ -152,7 +152,7 @@ def test_T31_whatever_an_asker_of_keys_or_a_link_attests_to_is_judged(data: st.D
 def taken(payload: bytes, *, signed: bool = True) -> object:
     """What n1 makes of this payload, wrapped by n0."""
     world, asker, giver = shared(), shared().nodes["n1"].core, shared().nodes["n0"]
-    claims = Claims.decode(Evidence.decode(asker.member.keys_proof(NONCE)).claims)
+    claims = Claims.decode(Evidence.decode(asker.active.keys_proof(NONCE)).claims)
     signature = giver.member.keystore.sign(
         labels.KEY_RELEASE, _signed(claims.node_key, NONCE, payload)
     )
@@ -194,7 +194,7 @@ def test_T2A_T31_whatever_a_giver_of_keys_wraps_is_taken_or_refused(data: st.Dat
 @given(st.data())
 def test_T05_T31_whatever_members_sign_as_heads_is_counted_or_not(data: st.DataObject) -> None:
     world, judge = shared(), shared().nodes["n0"].core
-    nonce = judge.member.challenge()
+    nonce = judge.active.challenge()
     newest = world.blocks[-1]
     body = (nonce, 0, newest.header.encoded, newest.certificate.to_wire(), None, ())
     heads = []

@@ -24,8 +24,8 @@ NEWER = bytes(range(1, 49))
 
 def give_keys(world: World, *, asker: Node, giver: Node) -> None:
     nonce = giver.member.keys_challenge()
-    shown = asker.core.member.keys_proof(nonce)
-    asker.sealed = asker.core.member.keys_take(
+    shown = asker.core.active.keys_proof(nonce)
+    asker.sealed = asker.core.active.keys_take(
         giver.member.keys_give(shown, nonce, world.tip.time_ms)
     )
 

@@ -265,8 +265,8 @@ def _operator_key(name: str) -> bytes:
 def _keys(world: World, *, asker: Node, giver: Node) -> None:
     """The KEYS exchange."""
     nonce = giver.member.keys_challenge()
-    evidence = asker.core.member.keys_proof(nonce)
-    asker.sealed = asker.core.member.keys_take(
+    evidence = asker.core.active.keys_proof(nonce)
+    asker.sealed = asker.core.active.keys_take(
         giver.member.keys_give(evidence, nonce, world.tip.time_ms)
     )
 
@@ -288,9 +288,9 @@ def test_a_joiner_gets_ledger_secrets_catches_up_is_synced_and_becomes_a_validat
     world = World()
     joiner = admitted(world)
     with pytest.raises(KeysNeeded):
-        joiner.core.member.apply([world.blocks[0].header], [world.outcomes[0]])
+        joiner.core.active.apply([world.blocks[0].header], [world.outcomes[0]])
     _keys(world, asker=joiner, giver=world.nodes["n0"])
-    ring = joiner.core.member.keystore.keyring
+    ring = joiner.core.active.keystore.keyring
     assert [(one.epoch, one.opens) for one in ring.all()] == [(0, False)]
     world.commit()
     world.catch_up(joiner)
@@ -342,7 +342,7 @@ def test_T24_an_upgrade_goes_node_by_node_once_governance_allows_the_new_code() 
     world.govern("allow_operator", operator="operator9", key=_operator_key("operator9"))
     world.govern("allow_chip", operator="operator9", chip=joiner.chip.chip_id)
     refused = world.say(
-        joiner.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER)
+        joiner.core.active.attest(Height(world.tip.height), world.tip.digest, RPC, PEER)
     )
     assert refused == (False, ["measurement", ANY])
     named = replace(
@@ -351,7 +351,7 @@ def test_T24_an_upgrade_goes_node_by_node_once_governance_allows_the_new_code() 
     session, opening = world.open("alice", named)
     assert world.result(session, 0, opening, world.commit(opening)).code == "other measurement"
     world.govern("allow_measurement", measurement=newer)
-    world.must(joiner.core.member.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
+    world.must(joiner.core.active.attest(Height(world.tip.height), world.tip.digest, RPC, PEER))
     _keys(world, asker=joiner, giver=world.nodes["n0"])
     world.commit()
     world.catch_up(joiner)
@@ -385,7 +385,7 @@ def test_T29_no_secret_for_a_node_that_is_not_admitted() -> None:
     giver = world.nodes["n0"]
     nonce = giver.member.keys_challenge()
     with pytest.raises(AttestationError):
-        giver.member.keys_give(stranger.core.member.keys_proof(nonce), nonce, world.tip.time_ms)
+        giver.member.keys_give(stranger.core.active.keys_proof(nonce), nonce, world.tip.time_ms)
 
 
 def test_T20_T29_evidence_answers_one_challenge_once() -> None:
@@ -393,7 +393,7 @@ def test_T20_T29_evidence_answers_one_challenge_once() -> None:
     joiner = admitted(world)
     giver = world.nodes["n0"]
     nonce = giver.member.keys_challenge()
-    evidence = joiner.core.member.keys_proof(nonce)
+    evidence = joiner.core.active.keys_proof(nonce)
     giver.member.keys_give(evidence, nonce, world.tip.time_ms)
     with pytest.raises(AttestationError, match="challenge"):
         giver.member.keys_give(evidence, nonce, world.tip.time_ms)
@@ -406,15 +406,15 @@ def test_T2B_keys_that_no_enclave_of_the_set_signed_are_not_taken() -> None:
     joiner = admitted(world)
     giver = world.nodes["n0"]
     nonce = giver.member.keys_challenge()
-    evidence = joiner.core.member.keys_proof(nonce)
+    evidence = joiner.core.active.keys_proof(nonce)
     stranger = world.prepare("n8")
     with pytest.raises(PeerFault, match="no validator"):
-        joiner.core.member.keys_take(_wrapped_by(world, stranger, evidence, nonce))
-    evidence = joiner.core.member.keys_proof(nonce)
+        joiner.core.active.keys_take(_wrapped_by(world, stranger, evidence, nonce))
+    evidence = joiner.core.active.keys_proof(nonce)
     with pytest.raises(PeerFault, match="did not sign"):
-        joiner.core.member.keys_take(_wrapped_by(world, stranger, evidence, nonce, named=giver.key))
+        joiner.core.active.keys_take(_wrapped_by(world, stranger, evidence, nonce, named=giver.key))
     with pytest.raises(PeerFault, match="no keys were asked for"):
-        joiner.core.member.keys_take(giver.member.keys_give(evidence, nonce, world.tip.time_ms))
+        joiner.core.active.keys_take(giver.member.keys_give(evidence, nonce, world.tip.time_ms))
 
 
 def _wrapped_by(
@@ -480,7 +480,7 @@ def test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased() -> N
     node.member.cast([vote])
     handed = node.core.hand_over(nonce)
     with pytest.raises(OutOfOrder):
-        _ = node.core.member
+        _ = node.core.active
     heir.sealed = core.take_over(handed)
     for block in world.blocks[heir.height :]:
         heir.member.execute([(block.header, block.batches)], block.certificate)
@@ -518,7 +518,7 @@ def test_a_successor_that_was_given_what_is_to_be_erased_does_not_take_over() ->
     sealed = core.take_over(handed)
     state = unseal_state(node.chip.sealing_secret(world.cluster.measurement), sealed)
     assert [one.epoch for one in state.secrets if one.opens] == [1]
-    assert core.member.duties(world.wall_ms)[3] == Need.SUCCESSOR, (
+    assert core.active.duties(world.wall_ms)[3] == Need.SUCCESSOR, (
         "its heap had the secret: it is replaced as well"
     )
 

@@ -166,4 +166,4 @@ def test_a_whole_history_executed_beside_its_hosts_games_is_the_one_history() ->
     for height in range(1, len(ledger().roots)):
         assert not isinstance(host.ask(host.valid_one(Op.EXECUTE)), Refusal)
         assert isinstance(host.ask(host.seen[-1]), Refusal)
-        assert host.core.member.status()[0] == height
+        assert host.core.active.status()[0] == height

@@ -139,12 +139,12 @@ def test_prepare_found_accept_then_unseal_makes_a_member_in_its_second_boot() ->
     sealed = core.accept(genesis, wraps)
     again = Lifecycle(_core_chip(), MEASURED)
     again.unseal(sealed, genesis)
-    assert again.member.status()[2] == 2
+    assert again.active.status()[2] == 2
 
 
 def test_a_member_is_asked_for_nothing_before_it_is_one() -> None:
     with pytest.raises(OutOfOrder):
-        _ = Lifecycle(_core_chip(), MEASURED).member
+        _ = Lifecycle(_core_chip(), MEASURED).active
     with pytest.raises(OutOfOrder):
         Lifecycle(_core_chip(), MEASURED).found(b"", [])
 
