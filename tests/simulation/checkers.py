@@ -14,6 +14,7 @@ from strongroom.consensus.blocks import Batch, Header
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Range
 from strongroom.consensus.replica.events import CastRecord, Commit, FinalRecord
+from strongroom.consensus.replica.records import epoch_of_record
 from strongroom.consensus.replica.replica import Replica
 from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, PublicKey, SignerIndex, View
@@ -63,6 +64,8 @@ class Omniscient:
         self._said: dict[tuple[SignerIndex, Epoch, View, Kind], Statement] = {}
         self._by: dict[tuple[Epoch, View], dict[tuple[Kind, Digest], set[SignerIndex]]] = {}
         self._newest: dict[SignerIndex, Epoch] = {}
+        self._over: dict[SignerIndex, Epoch] = {}
+        """Every epoch before this one was over by the log that the node last read."""
 
     def proposed(self, header: Header) -> None:
         """Take note of a header, whoever made it."""
@@ -76,7 +79,8 @@ class Omniscient:
         self, node: SignerIndex, epoch: Epoch, log: ReadLog, final: View, *, silent: bool
     ) -> None:
         """A node has read its log: all that it said and that is not final stands there, or it is
-        silent (PROTOCOL §5, §6). An epoch of which the log knows the end is over for it.
+        silent (PROTOCOL §5, §6). An epoch of which the log knows the end, or a later one, is over
+        for it.
 
         Args:
             node: who restarts.
@@ -92,6 +96,8 @@ class Omniscient:
             if not silent:
                 raise Violation("whoever lost its log is silent", f"node {node}, epoch {epoch}")
             return
+        over = max(map(epoch_of_record, log.records), default=Epoch(0))
+        self._over[node] = max(over, self._over.get(node, Epoch(0)))
         logged = {cast.statement for cast in log.records if isinstance(cast, CastRecord)}
         forgotten = {epoch: final}
         for record in log.records:
@@ -101,7 +107,8 @@ class Omniscient:
                 view = View(VIEW_MAX) if ends else at.view
                 forgotten[at.epoch] = max(view, forgotten.get(at.epoch, View(0)))
         for said in self._words[node]:
-            lost = self._lost_log.get(node, Epoch(-1)) >= said.epoch or said.epoch < epoch
+            lost = self._lost_log.get(node, Epoch(-1)) >= said.epoch
+            lost = lost or said.epoch < max(epoch, over)
             if not lost and said not in logged and said.view > forgotten.get(said.epoch, View(0)):
                 raise Violation(
                     "promises outlive a crash",
@@ -122,7 +129,7 @@ class Omniscient:
         epoch, view = statement.epoch, statement.view
         if epoch <= self._lost_log.get(signer, Epoch(-1)):
             raise Violation("whoever lost its log is silent", f"epoch {epoch} by {signer}")
-        if epoch < self._newest.get(signer, Epoch(0)):
+        if epoch < max(self._newest.get(signer, Epoch(0)), self._over.get(signer, Epoch(0))):
             raise Violation("nothing is said in an ended epoch", f"epoch {epoch} by {signer}")
         if epoch > self._newest.get(signer, Epoch(0)):
             self._words[signer].clear()

@@ -526,3 +526,30 @@ def test_R16_the_new_epochs_log_says_first_that_the_old_one_is_over() -> None:
     for node in (0, 1, 3):
         scene.restart(node)
     converge(scene)
+
+
+@pytest.mark.parametrize("rotated", [False, True], ids=["began anew", "and anew again"])
+def test_R16_a_store_cut_back_over_two_ends_votes_in_neither_of_the_old_epochs_again(
+    rotated: bool,
+) -> None:
+    """The log knows the end of the newest one at most: the one before stands nowhere in it."""
+    scene = Scene(4)
+    scene.start()
+    scene.load(40, every=0.05)
+    ask(scene, 0.3, "rotate 1")
+    ask(scene, 1.2, "rotate 2")
+    scene.run(2.1)
+    converge(scene)
+    assert scene.honest(2).epoch == 2
+    if rotated:
+        scene.honest(2).rotate(scene.clock(2))
+    for node in range(4):
+        scene.crash(node)
+    scene.cut_back(2, 2)
+    scene.restart(2)
+    assert (scene.honest(2).epoch, scene.honest(2).replica.state.voting) == (0, False)
+    before = len(scene.said)
+    for node in (0, 1, 3):
+        scene.restart(node)
+    converge(scene)
+    assert {said.epoch for node, said in scene.said[before:] if node == 2} <= {2}
