@@ -105,7 +105,9 @@ class Mempool:
         first: bool = False,
     ) -> "asyncio.Future[list[Place]] | list[TransactionId]":
         """Take envelopes, all or none (see Backend.submit). With `first` they leave before all
-        others: what this node itself says carries the service."""
+        others: what this node itself says carries the service. What waits here already waits once;
+        what was executed before is batched again, refused as a duplicate, and answered with its
+        first place (`Waiters.settle`)."""
         limit = self._envelope_bytes_max
         size = 0
         for envelope in envelopes:
