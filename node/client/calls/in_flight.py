@@ -163,15 +163,17 @@ class Pipeline:
         if opened is None or id is None or entry.sequence not in opened.unanswered:
             return  # answered before, on another connection
         result, future = opened.session.open_result(entry.sequence, id, sealed), entry.future
-        fault = ProgramFailed(result.code, result.message, id=id, height=height, index=index)
-        if not result.ok and result.code == NO_ROOM and not future.done():
-            entry.parked = False  # a next connection carries it again
-            self._on_no_room(self, entry, sealed, fault)
-            return
+        fault = None
+        if not result.ok:
+            fault = ProgramFailed(result.code, result.message, id=id, height=height, index=index)
+            if result.code == NO_ROOM and not future.done():
+                entry.parked = False  # a next connection carries it again
+                self._on_no_room(self, entry, sealed, fault)
+                return
         self._settle(entry, height, id)
         if future.done():
             return
-        if result.ok:
+        if fault is None:
             future.set_result(
                 Done(id, height, index, result.value, sealed, result.blinding, self._fetch_receipt)
             )
