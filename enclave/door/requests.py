@@ -120,8 +120,8 @@ class Op(IntEnum):
         arguments: shape of all its arguments.
         answer: shape of its answer.
         method: what answers it, from a Lifecycle on.
-        traits: see Trait.
-        judges, for_others: the same, each by itself: an enum's `&` costs as much as a small answer.
+        judges, for_others: its traits (see Trait), as booleans: an enum's `&` at each request
+            costs as much as a small answer.
         answered_by: the method, of a Lifecycle.
     """
 
@@ -129,7 +129,6 @@ class Op(IntEnum):
     arguments: Shape
     answer: Shape
     method: str
-    traits: Trait
     judges: bool
     for_others: bool
     answered_by: Callable[[Any], Callable[..., Any]]
@@ -144,9 +143,8 @@ class Op(IntEnum):
         """The other columns of a row, in the order of the attributes."""
         self.stages, shapes, self.answer, self.method, *traits = columns
         self.arguments = fields("arguments", *shapes)
-        self.traits = traits[0] if traits else Trait(0)
-        self.judges = Trait.JUDGES in self.traits
-        self.for_others = Trait.FOR_OTHERS in self.traits
+        self.judges = any(Trait.JUDGES in one for one in traits)
+        self.for_others = any(Trait.FOR_OTHERS in one for one in traits)
         self.answered_by = attrgetter(self.method)
 
     PREPARE = 1, Stage.EMPTY, (BYTES, IDENTITY), BYTES, "prepare"

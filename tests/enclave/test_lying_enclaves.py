@@ -32,7 +32,7 @@ from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.contained import KeysNeeded
 from strongroom.enclave.door.refusals import Refusal, RefusalKind
-from strongroom.enclave.door.requests import Op, Trait, decode_answer, encode_request
+from strongroom.enclave.door.requests import Op, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
 from strongroom.enclave.door.shapes import Fields
 from strongroom.enclave.formats.outcome import Outcome
@@ -326,7 +326,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, id: bytes, error: Exception) -> Non
     monkeypatch.setattr(Intake, "open", opened)
 
 
-JUDGING = [op for op in Op if op.traits & Trait.JUDGES]
+JUDGING = [op for op in Op if op.judges]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, op: Op) -> None:

@@ -30,7 +30,6 @@ from strongroom.enclave.door.requests import (
     HEIGHT,
     NONCE,
     Op,
-    Trait,
     decode_answer,
     encode_answer,
     encode_request,
@@ -270,7 +269,7 @@ def test_an_answer_of_another_shape_ends_the_process_or_is_an_alarm(
     """It is a bug of ours; where others are judged, their bytes may not end this process."""
     request = encode_request(op, *op.arguments.encode(data.draw(values_of(op.arguments))))
     core: Any = Recorder(op, next(stage for stage in Stage if stage & op.stages), object())
-    if not op.traits & Trait.JUDGES:
+    if not op.judges:
         with pytest.raises(InvariantBroken, match="not of its shape"):
             answer_to(core, request)
         return
