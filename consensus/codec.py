@@ -7,7 +7,7 @@ are never signed or hashed in the clear. Source:
 https://github.com/msgpack/msgpack/blob/master/spec.md
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any, NoReturn, TypeVar
 
 import msgpack
@@ -29,6 +29,7 @@ _COUNTED_BYTES_MAX = 512
 """Up to here it is cheaper to count bytes that begin a sequence than to look at the value; a batch
 has few values and many bytes."""
 _packer = msgpack.Packer(use_bin_type=True, autoreset=True)
+_unpack = msgpack.unpackb
 _T = TypeVar("_T")
 
 
@@ -48,9 +49,7 @@ def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
     if len(data) > size_max:
         raise NotCanonical(f"{len(data)} bytes, at most {size_max} are taken")
     try:
-        value = msgpack.unpackb(
-            data, raw=False, use_list=False, object_pairs_hook=_no_map, ext_hook=_no_extension
-        )
+        value = _unpack(data, use_list=False, object_pairs_hook=_no_map, ext_hook=_no_extension)
     except NotCanonical:
         raise
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
@@ -66,29 +65,25 @@ def decode(data: bytes, *, size_max: int = MESSAGE_BYTES_MAX) -> Wire:
     return value
 
 
-def decode_fields(
-    data: bytes, shapes: Mapping[int, tuple[type, ...]], *, name: str
-) -> tuple[Any, ...]:
+def decode_fields(data: bytes, shapes: Set[tuple[type, ...]], *, name: str) -> tuple[Any, ...]:
     """Decode exactly one canonical tuple of scalars that fills `data`: what `decode` and `fields`
     do, in one look at each item, for the hot path. Nothing in it nests.
 
     Args:
         data: the bytes; whoever calls this has bounded them.
-        shapes: the types of its items, by how many there are; no sequence among them.
+        shapes: the types of its items; no sequence among them.
         name: of what this is, for the error.
 
     Raises:
         NotCanonical: it is none, of other types, or in a longer form than needed.
     """
     try:
-        value = msgpack.unpackb(
-            data, raw=False, use_list=False, object_pairs_hook=_no_map, ext_hook=_no_extension
-        )
+        value = _unpack(data, use_list=False, object_pairs_hook=_no_map, ext_hook=_no_extension)
     except NotCanonical:
         raise
     except (ValueError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise NotCanonical(f"not one msgpack value: {type(error).__name__}") from None
-    if type(value) is not tuple or tuple(map(type, value)) != shapes.get(len(value)):
+    if type(value) is not tuple or tuple(map(type, value)) not in shapes:
         raise NotCanonical(f"{name}: of no known shape")
     if _packer.pack(value) != data:
         raise NotCanonical("not the canonical encoding of its value")

@@ -44,7 +44,7 @@ _SESSION_KINDS, _LONE_KINDS = (CALL, SESSION_QUERY), (OPENING, QUERY)
 _IN_SESSION = (int, int, int, bytes, int, bytes)
 _ALONE = (int, int, int, bytes)
 _PUBLIC = (int, int, bytes, bytes, bytes)
-_SHAPES = {len(shape): shape for shape in (_IN_SESSION, _ALONE, _PUBLIC)}
+_SHAPES = frozenset((_IN_SESSION, _ALONE, _PUBLIC))
 GENESIS_HEIGHT = Height(0)
 _CALL_FIELDS = (str, bytes, str, tuple)
 
@@ -65,23 +65,29 @@ def read_envelope(envelope: bytes) -> tuple[Any, ...]:
             f"envelope: {len(envelope)} bytes, at most {ENVELOPE_BYTES_MAX} are taken"
         )
     value = codec.decode_fields(envelope, _SHAPES, name="envelope")
-    version, kind = value[:2]
-    if version == VERSION:
-        if kind in _SESSION_KINDS:
-            if len(value) == len(_IN_SESSION):
-                _, _, epoch, session, sequence, box = value
-                if (
-                    epoch >= 0
-                    and len(session) == DIGEST_SIZE
-                    and sequence >= 0
-                    and len(box) in CALL_BOXES
-                ):
-                    return value
-        elif kind in _LONE_KINDS:
-            if len(value) == len(_ALONE) and value[2] >= 0 and len(value[3]) in OPENING_MESSAGES:
-                return value
-        elif kind == PUBLIC and len(value) == len(_PUBLIC):
+    fields = len(value)  # each shape has its own
+    if fields == len(_IN_SESSION):
+        version, kind, epoch, session, sequence, box = value
+        if (
+            version == VERSION
+            and kind in _SESSION_KINDS
+            and epoch >= 0
+            and len(session) == DIGEST_SIZE
+            and sequence >= 0
+            and len(box) in CALL_BOXES
+        ):
             return value
+    elif fields == len(_ALONE):
+        version, kind, epoch, message = value
+        if (
+            version == VERSION
+            and kind in _LONE_KINDS
+            and epoch >= 0
+            and len(message) in OPENING_MESSAGES
+        ):
+            return value
+    elif value[:2] == (VERSION, PUBLIC):
+        return value
     raise NotCanonical("envelope: of no known version, kind and size class")
 
 

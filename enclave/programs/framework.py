@@ -12,7 +12,7 @@ through ordered maps. Running them safely is in runner.py.
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from strongroom.consensus.types import Digest, Height, Milliseconds
 from strongroom.enclave.programs.schema import ArgumentFault, Identity, Kind, Resolve, kind_of
@@ -34,16 +34,22 @@ class ProgramError(Exception):
         self.code, self.message = code, message
 
 
+class MapOf(Protocol):
+    """A map by its schema."""
+
+    def __call__(self, schema: MapSchema[K, V], /) -> OrderedMap[K, V]: ...
+
+
 class Context:
     """What an operation sees of the world: who asks, when, and its program's state."""
 
     __slots__ = (
-        "_maps",
         "_recorded",
         "claimed",
         "height",
         "identity",
         "limits",
+        "map",
         "members",
         "program",
         "roles",
@@ -53,7 +59,8 @@ class Context:
     def __init__(
         self, state: State, roles: frozenset[tuple[str, str, bytes]] = frozenset()
     ) -> None:
-        self._maps: Mapping[MapSchema[Any, Any], OrderedMap[Any, Any]] = state.maps
+        self.map: MapOf = cast(MapOf, state.maps.__getitem__)
+        """One of the program's maps. No method around it: a payment asks nine times."""
         self.roles = roles
         """(program, role, identity): who may do what, by the word of governance (for the
         runner)."""
@@ -70,10 +77,6 @@ class Context:
         self.time_ms = Milliseconds(0)
         """Its block time."""
         self.claimed: bytes | None = None
-
-    def map(self, schema: MapSchema[K, V]) -> OrderedMap[K, V]:
-        """One of the program's maps."""
-        return self._maps[schema]
 
     def has_role(self, role: str) -> bool:
         """Does the caller have this role of the program?"""
@@ -94,9 +97,9 @@ class Context:
             raise ProgramError("not a query", "recorded results are for queries")
         return self._recorded(id)
 
-    def enter(self, identity: bytes, recorded: Callable[[bytes], Any] | None = None) -> None:
+    def enter(self, identity: Identity, recorded: Callable[[bytes], Any] | None = None) -> None:
         """Turn to the next caller (for the runner)."""
-        self.identity = Identity(identity)
+        self.identity = identity
         self.claimed = None
         self._recorded = recorded
 

@@ -77,6 +77,11 @@ class MapSchema(Generic[K, V]):
                 raise TypeError(f"map {self.program}.{self.name}: {declared} cannot be declared")
 
 
+def _types(declared: type | tuple[type, ...]) -> type | list[type]:
+    """As `put` compares them: of a tuple a list, which is made quicker."""
+    return list(declared) if isinstance(declared, tuple) else declared
+
+
 class OrderedMap(Generic[K, V]):
     """One map. Never hands out or keeps anything mutable."""
 
@@ -99,7 +104,7 @@ class OrderedMap(Generic[K, V]):
         meter: Meter,
     ):
         self._schema, self._journal, self._meter = schema, journal, meter
-        self._key, self._value = schema.key, schema.value
+        self._key, self._value = _types(schema.key), _types(schema.value)
         self._data: dict[K, V] = {}
         self._changed: dict[K, None] = {}
         self._sorted: SortedList | None = None
@@ -124,13 +129,13 @@ class OrderedMap(Generic[K, V]):
         if meter.left < 0:
             raise BudgetExceeded
         item: Any = value
-        if (tuple(map(type, item)) if type(item) is tuple else type(item)) != self._value:
+        if ([*map(type, item)] if type(item) is tuple else type(item)) != self._value:
             raise TypeError(f"{self._schema.name}: the value is not of the declared types")
         data = self._data
         old = data.get(key)
         if old is None:
             item = key
-            if (tuple(map(type, item)) if type(item) is tuple else type(item)) != self._key:
+            if ([*map(type, item)] if type(item) is tuple else type(item)) != self._key:
                 raise TypeError(f"{self._schema.name}: the key is not of the declared types")
             if self._sorted is not None:
                 self._dirty[key] = None
@@ -257,7 +262,10 @@ class State:
                 could not be sealed at the end of the block; nothing was noted, roll back.
         """
         journal = self._journal
-        size = len(codec.encode([(key, value) for _, key, _, value in journal]))
+        flat: list[Any] = []
+        for _, key, _, value in journal:
+            flat += (key, value)
+        size = len(codec.encode(flat))
         if room is not None and size > room:  # what was put several times counts once
             once = {(changed, key): value for changed, key, _, value in journal}
             size = len(codec.encode([(key, value) for (_, key), value in once.items()]))

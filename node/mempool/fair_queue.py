@@ -6,7 +6,7 @@ its turn.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 QUANTUM_BYTES = 64 * 1024
 """Of one turn of weight 1; more than the largest envelope would waste nothing, less only takes more
@@ -46,11 +46,6 @@ class Share:
         """So many more are held, of so many bytes together."""
         self.envelopes += envelopes
         self.bytes += size
-
-    def let_go(self, size: int) -> None:
-        """One less."""
-        self.envelopes -= 1
-        self.bytes -= size
 
 
 class FairQueue:
@@ -108,7 +103,8 @@ class FairQueue:
         bytes_max: int,
         overhead: int,
         *,
-        least: Callable[[int], int] = lambda _: 0,
+        few: int = 0,
+        mean_min: int = 0,
     ) -> list[bytes]:
         """The next batch's envelopes; at least one, if any wait.
 
@@ -116,26 +112,34 @@ class FairQueue:
             count_max: of them.
             bytes_max: of all together.
             overhead: bytes that each takes beside its own.
-            least: bytes that a batch of so many must at least have, overhead counted; one more that
-                would make it smaller than that stays for the next.
+            few: so many may be as small as they like.
+            mean_min: bytes that each of more than these must have on average, overhead counted; one
+                that would bring them below that stays for the next batch.
         """
         taken: list[bytes] = []
-        turns, room = self._turns, bytes_max
-        while turns and len(taken) < count_max:
+        turns, count, used, full = self._turns, 0, 0, False
+        while turns and not full:
             share = turns[0]
-            queue, alone = share.queue, len(turns) == 1
-            size = len(queue[0])
-            if not alone and share.deficit < size:
+            queue, alone, deficit = share.queue, len(turns) == 1, share.deficit
+            while queue:  # the hot path: one organisation's envelopes
+                size = len(queue[0])
+                if not alone and deficit < size:
+                    break
+                filled = used + size + overhead
+                full = count == count_max or (
+                    count > 0
+                    and (filled > bytes_max or (count >= few and filled < (count + 1) * mean_min))
+                )
+                if full:
+                    break
+                used, count = filled, count + 1
+                deficit -= size
+                taken.append(queue.popleft())
+            share.deficit = 0 if alone or not queue else deficit
+            if not queue:
+                turns.popleft()
+            elif not full:
                 share.deficit += share.weight * QUANTUM_BYTES
                 turns.rotate(-1)
-                continue
-            room -= size + overhead
-            if taken and (room < 0 or bytes_max - room < least(len(taken) + 1)):
-                break
-            share.deficit = 0 if alone else share.deficit - size
-            taken.append(queue.popleft())
-            if not queue:
-                share.deficit = 0
-                turns.popleft()
-        self._length -= len(taken)
+        self._length -= count
         return taken

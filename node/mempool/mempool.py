@@ -46,14 +46,6 @@ class LaneState(Protocol):
         ...
 
 
-def _bytes_min(count: int) -> int:
-    """What a batch of so many envelopes must at least have (block_data.is_void), and more than it
-    counts here."""
-    if count <= SMALL_ENVELOPES_MAX:
-        return 0
-    return count * (ENVELOPE_BYTES_MEAN_MIN + _ENVELOPE_OVERHEAD)
-
-
 class Mempool:
     """Envelopes of this node's clients, bounded in number and bytes."""
 
@@ -169,14 +161,17 @@ class Mempool:
         if not known:
             return
         refused: Counter[str] = Counter()
+        freed = 0
         for id, code in leaves:
             held = known.pop(id, None)
             if held is not None:
                 size, share = held
-                self._known_bytes -= size
-                share.let_go(size)
+                freed += size
+                share.envelopes -= 1
+                share.bytes -= size
                 if code:
                     refused[share.name] += 1
+        self._known_bytes -= freed
         if self._on_refused is not None:
             for name, count in refused.items():
                 self._on_refused(name, count)
@@ -213,7 +208,12 @@ class Mempool:
 
     def _take(self) -> list[bytes]:
         taken = self._queue.take(
-            BATCH_ENVELOPES_MAX, BATCH_BYTES_MAX - 8, _ENVELOPE_OVERHEAD, least=_bytes_min
+            BATCH_ENVELOPES_MAX,
+            BATCH_BYTES_MAX - 8,
+            _ENVELOPE_OVERHEAD,
+            few=SMALL_ENVELOPES_MAX,
+            # What a batch must have (block_data.is_void), and more than it counts here.
+            mean_min=ENVELOPE_BYTES_MEAN_MIN + _ENVELOPE_OVERHEAD,
         )
         if not self._queue:
             self._arrived.clear()
