@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from hashlib import sha256
+from struct import Struct
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import BLOCK_BYTES_MAX
@@ -74,6 +75,10 @@ _TEXTS = {
 }
 CODE_MAX = max(Code)
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
+_CODES = bytes(Code)
+_STANDS = bytes(code in _WITH_RESULT for code in range(256))
+"""1 for a code with which a result stands."""
+_ID = Struct(f"{DIGEST_SIZE}s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +214,11 @@ class Outcome:
         count = len(codes)
         if count > LEAVES_MAX or len(ids) != DIGEST_SIZE * count or len(results) != count:
             raise NotCanonical("outcome: not as many ids and results as codes")
-        if any(code > CODE_MAX for code in codes):
+        if codes.translate(None, _CODES):
             raise NotCanonical("outcome: an unknown code")
-        if any(
-            type(result) is not bytes or (code in _WITH_RESULT) != bool(result)
-            for code, result in zip(codes, results, strict=True)
+        # On each host's way for each transaction: no look at them one by one.
+        if not set(map(type, results)) <= {bytes} or (
+            bytes(map(bool, results)) != codes.translate(_STANDS)
         ):
             raise NotCanonical(
                 "outcome: a result stands if and only if the transaction "
@@ -237,10 +242,8 @@ class Outcome:
 
     def ids_and_codes(self) -> list[tuple[bytes, int]]:
         """(transaction id, code) of every envelope, by position."""
-        ids = self.ids
         return [
-            (ids[at : at + DIGEST_SIZE], code)
-            for at, code in zip(range(0, len(ids), 32), self.codes, strict=True)
+            (id, code) for (id,), code in zip(_ID.iter_unpack(self.ids), self.codes, strict=True)
         ]
 
     def result_at(self, position: int) -> bytes:

@@ -7,7 +7,7 @@ below `sessions.WINDOW`.
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
@@ -68,8 +68,7 @@ class Identity:
         return f"Identity(id:{self.id.hex()})"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a transaction answered."""
 
     ok: bool

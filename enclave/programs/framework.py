@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
 from strongroom.consensus.types import Digest, Height, Milliseconds
-from strongroom.enclave.programs.schema import ArgumentFault, Identity, Kind, Resolve, kind_of
+from strongroom.enclave.programs.schema import ArgumentFault, Kind, Resolve, kind_of
 from strongroom.enclave.programs.state import K, MapSchema, OrderedMap, State, V
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,6 +23,7 @@ NO_ROOM = "no room"
 """Code of a call for which its block had no changes or steps left: nothing was changed, it may be
 sealed anew. Sealed as any other, so that hosts learn nothing."""
 _CLAIM_BYTES_MAX = 64 * 1024
+_Readers = tuple[tuple[str, Callable[[Any, Resolve], Any]], ...]
 
 
 class ProgramError(Exception):
@@ -69,7 +70,7 @@ class Context:
         self.limits: Mapping[str, int] = {}
         """Governance's limits (for the runner)."""
         self._recorded: Callable[[bytes], Any] | None = None
-        self.identity = Identity(b"")
+        self.identity = b""
         """Who signed the session's opening, or the query."""
         self.program = ""
         self.height = Height(0)
@@ -97,7 +98,7 @@ class Context:
             raise ProgramError("not a query", "recorded results are for queries")
         return self._recorded(id)
 
-    def enter(self, identity: Identity, recorded: Callable[[bytes], Any] | None = None) -> None:
+    def enter(self, identity: bytes, recorded: Callable[[bytes], Any] | None = None) -> None:
         """Turn to the next caller (for the runner)."""
         self.identity = identity
         self.claimed = None
@@ -113,6 +114,8 @@ class Operation:
     __slots__ = (
         "_converters",
         "_defaults",
+        "_from_python",
+        "_from_text",
         "_kinds",
         "_names",
         "_required",
@@ -135,6 +138,12 @@ class Operation:
             p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty
         }
         self._required = frozenset(self._names) - self._defaults.keys()
+        self._from_python: _Readers = tuple(
+            (name, kind.from_python) for name, kind in self._kinds.items()
+        )
+        self._from_text: _Readers = tuple(
+            (name, kind.from_text) for name, kind in self._kinds.items()
+        )
         self._converters = tuple(
             (name, kind.convert) for name, kind in self._kinds.items() if kind.convert is not None
         )
@@ -169,7 +178,7 @@ class Operation:
         Raises:
             ArgumentFault: one is unknown, missing or of another kind.
         """
-        return self._collect(values, lambda kind, value: kind.from_python(value, resolve))
+        return self._collect(values, self._from_python, resolve)
 
     def from_text(self, texts: Mapping[str, str], resolve: Resolve) -> tuple[Any, ...]:
         """From key=value of the command line to the wire, defaults filled in.
@@ -177,18 +186,20 @@ class Operation:
         Raises:
             ArgumentFault: one is unknown, missing or of another kind.
         """
-        return self._collect(texts, lambda kind, text: kind.from_text(text, resolve))
+        return self._collect(texts, self._from_text, resolve)
 
     def _collect(
-        self, given: Mapping[str, Any], read: Callable[[Kind, Any], Any]
+        self, given: Mapping[str, Any], readers: _Readers, resolve: Resolve
     ) -> tuple[Any, ...]:
         names = given.keys()
         if not (names <= self._kinds.keys() and names >= self._required):
             raise self._misnamed(given)
         arguments = []
-        for name, kind in self._kinds.items():
+        for name, read in readers:
             try:
-                arguments.append(read(kind, given[name]) if name in given else self._defaults[name])
+                arguments.append(
+                    read(given[name], resolve) if name in given else self._defaults[name]
+                )
             except ArgumentFault as fault:
                 raise ArgumentFault(f"{name}: {fault}") from None
         return tuple(arguments)

@@ -10,6 +10,7 @@ import json
 import types
 import typing
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NewType
 
 from strongroom.consensus.errors import ClientFault
@@ -24,6 +25,7 @@ at need."""
 OWN = Account((b"", ""))
 """The caller's default account."""
 LIST_MAX = 1_000
+_IDENTITIES_KEPT_MAX = 1024
 Resolve = Callable[[str], bytes]
 """NAME → identity of 32 bytes; raises ClientFault for a name that it does not know."""
 
@@ -253,6 +255,7 @@ def _not_hex(value: object) -> bytes:
     raise ArgumentFault(f"expected bytes as hex, got {value!r}")
 
 
+@lru_cache(maxsize=_IDENTITIES_KEPT_MAX)  # a sender names few, often; execution never comes here
 def _identity_hex(text: str) -> bytes:
     identity = _hex(text)
     if len(identity) != 32:

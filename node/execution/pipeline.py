@@ -212,11 +212,14 @@ class Pipeline:
             linger: leave it to `run` to make them durable, and to tell the replica then.
             ahead: anchors prove them, and the enclave does not stand there yet (see `reach`).
         """
-        for header, data, outcome in zip(headers, encoded, outcomes, strict=True):
-            self._record(header.height, data, outcome)
+        blocks_leaves = [outcome.ids_and_codes() for outcome in outcomes]
+        for header, data, outcome, leaves in zip(
+            headers, encoded, outcomes, blocks_leaves, strict=True
+        ):
+            self._record(header.height, data, outcome, leaves)
         if not linger:
             self._store.sync()
-        for header, outcome in zip(headers, outcomes, strict=True):
+        for header, outcome, leaves in zip(headers, outcomes, blocks_leaves, strict=True):
             self.reached = self.reached if ahead else header.height
             self.executed = max(self.executed, header.height)
             if Code.INTERNAL in outcome.codes:
@@ -225,7 +228,6 @@ class Pipeline:
                     height=header.height,
                     envelopes=outcome.codes.count(Code.INTERNAL),
                 )
-            leaves = outcome.ids_and_codes()
             self.executed_transactions += len(leaves)
             self._answers.settle(header.height, leaves, outcome.result_at)
             self._mempool.executed(leaves)
@@ -248,13 +250,15 @@ class Pipeline:
         async with self._advanced:
             self._advanced.notify_all()
 
-    def _record(self, height: Height, data: bytes, outcome: Outcome) -> None:
+    def _record(
+        self, height: Height, data: bytes, outcome: Outcome, leaves: list[tuple[bytes, int]]
+    ) -> None:
         recorded = self._store.outcome(height) if height <= self._store.newest_outcome else None
         if recorded is not None:  # before a restart, or by a peer's word that an anchor proved
             same = recorded == data or Outcome.decode(recorded).history_leaf == outcome.history_leaf
             invariant(same, f"height {height} gave another outcome before")
             return
-        self._store.append_outcome(height, data, outcome.ids_and_codes())
+        self._store.append_outcome(height, data, leaves)
         self._history.append(outcome.history_leaf)
 
     def _data_of(self, digest: Digest) -> Batch:

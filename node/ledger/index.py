@@ -190,12 +190,13 @@ class Index:
         """
         executed: list[tuple[bytes, bytes]] = []
         refused: list[tuple[bytes, bytes]] = []
+        found = _FOUND.pack
         for height, transactions in entries.transactions:
             for position, (identifier, code) in enumerate(transactions):
-                if code == NO_ROOM:  # it may be ordered again as it is: nothing became of it
-                    continue
-                value = (identifier, _FOUND.pack(height, position, code))
-                (refused if code else executed).append(value)
+                if not code:
+                    executed.append((identifier, found(height, position, code)))
+                elif code != NO_ROOM:  # that may be ordered again: nothing became of it
+                    refused.append((identifier, found(height, position, code)))
 
         def put(transaction: lmdb.Transaction) -> None:
             for kind, places in entries.places.items():

@@ -163,9 +163,8 @@ class Mempool:
         refused: Counter[str] = Counter()
         freed = 0
         for id, code in leaves:
-            held = known.pop(id, None)
-            if held is not None:
-                size, share = held
+            if id in known:
+                size, share = known.pop(id)
                 freed += size
                 share.envelopes -= 1
                 share.bytes -= size

@@ -73,9 +73,9 @@ class Waiters:
         if not waiting:
             return
         for index, (id, code) in enumerate(leaves):
-            entries = waiting.pop(id, None)
-            if entries is None:
+            if id not in waiting:
                 continue
+            entries = waiting.pop(id)
             place = Place(TransactionId(id), Height(height), index, code, result_at(index) or b"")
             if code:
                 place = self._resolve(TransactionId(id)) or place
