@@ -12,7 +12,9 @@ import structlog
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import encode_message
+from strongroom.consensus.types import PublicKey
 from strongroom.node.api.node_state import clock_in_words
+from strongroom.node.config import Address
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.host.wiring import Wiring
 from strongroom.node.membership.joining import Introduction
@@ -44,14 +46,27 @@ async def keep_dialling(
     context: ssl.SSLContext,
     begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None],
 ) -> None:
-    """Whom to dial follows from configuration, ledger and epoch, looked at anew each second."""
+    """Whom to dial follows from configuration, ledger and epoch, looked at anew each second. Who
+    starts dials everybody once: those who dial this node try but each second while it is away."""
     dialling = Dialling(wiring.links, context, begin)
+    wanted = _dialled(wiring, epochs, wiring.book.wanted)
+    dialling.reconcile(wanted)
+    for key, address in _dialled(wiring, epochs, wiring.book.reachable).items():
+        if key not in wanted:
+            begin(wiring.links.dial_once(key, address, context))
     while True:
-        validators = wiring.participant.run.description.validators + epochs.newest.validators
-        dialling.reconcile(
-            wiring.book.wanted(frozenset(validator.node_key for validator in validators))
-        )
         await asyncio.sleep(RECONCILE_SECONDS)
+        dialling.reconcile(_dialled(wiring, epochs, wiring.book.wanted))
+
+
+def _dialled(
+    wiring: Wiring,
+    epochs: EpochChain,
+    of: Callable[[frozenset[PublicKey]], dict[PublicKey, Address]],
+) -> dict[PublicKey, Address]:
+    """Those of this epoch's validators and the newest's whom `of` picks."""
+    validators = wiring.participant.run.description.validators + epochs.newest.validators
+    return of(frozenset(validator.node_key for validator in validators))
 
 
 async def be_introduced(wiring: Wiring, introduction: Introduction) -> None:

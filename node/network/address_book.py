@@ -85,10 +85,14 @@ class PeerBook:
     def wanted(self, validators: frozenset[PublicKey]) -> dict[PublicKey, Address]:
         """Whom to dial: between validators the smaller key dials; whoever is no validator dials all
         of them."""
-        reachable = {key: address for key, address in self.addresses.items() if key in validators}
+        reachable = self.reachable(validators)
         if self.own not in validators:
             return reachable
         return {key: address for key, address in reachable.items() if key > self.own}
+
+    def reachable(self, validators: frozenset[PublicKey]) -> dict[PublicKey, Address]:
+        """All of them whose address is known."""
+        return {key: address for key, address in self.addresses.items() if key in validators}
 
 
 def _parsed(text: str) -> Address | None:

@@ -223,6 +223,11 @@ class Links:
             failures = 0 if linked else failures + 1
             await asyncio.sleep(REDIAL_SECONDS[min(failures, len(REDIAL_SECONDS) - 1)])
 
+    async def dial_once(self, key: PublicKey, address: Address, context: ssl.SSLContext) -> None:
+        """One try to have a link to a node that keeps dialling us."""
+        if key not in self.links:
+            await self._dial(key, address, context)
+
     def _drop_silent(self, key: PublicKey) -> None:
         link = self.links.get(key)
         if (
