@@ -7,7 +7,6 @@ change of these ranges is a change of the program. Guarded by tests/enclave/test
 compares them with the tables of Unicode 3.2 that every Python carries.
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -79,13 +78,12 @@ UNREADABLE: _Ranges = (
 not."""
 
 _ASCENDING = tuple(sorted(LETTERS))
-_ASCII_LINE = re.compile(r"[\x20-\x7E]*").fullmatch
-"""One call for each memo; a range of code points is the same to every version of `re`."""
+_ASCII_SHOWN = bytes(range(0x20, 0x7F))
 
 
 def is_ascii_line(text: str) -> bool:
     """Is it printable ASCII, spaces among it? An empty text is."""
-    return _ASCII_LINE(text) is not None
+    return text.isascii() and not text.encode().translate(None, _ASCII_SHOWN)
 
 
 def is_name(text: str) -> bool:
@@ -98,7 +96,7 @@ def is_name(text: str) -> bool:
 
 def is_line(text: str) -> bool:
     """Is no character of it UNREADABLE? An empty text is a line."""
-    return _ASCII_LINE(text) is not None or not any(
+    return is_ascii_line(text) or not any(
         _within(UNREADABLE, code) for code in map(ord, sorted(set(text)))
     )
 

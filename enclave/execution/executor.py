@@ -30,7 +30,7 @@ from strongroom.enclave.execution.queries import Queries
 from strongroom.enclave.execution.snapshotting import Snapshots
 from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.history import HistoryLeaf, genesis_leaf
-from strongroom.enclave.formats.outcome import LEAF_PREFIX, Code, Outcome, outcome_root
+from strongroom.enclave.formats.outcome import Code, Outcome, leaf_hash, outcome_root
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
 from strongroom.enclave.formats.snapshot import RECENT_MAX, ExecutorState, Table, Tables
 from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
@@ -54,8 +54,6 @@ from strongroom.enclave.sessions.session_tables import SessionTables
 ROOTS_KEPT_MAX = RECENT_MAX
 """Newest heights whose history root and block digest are kept, to compare anchors and nodes' words
 with."""
-_LEAF_HEAD = b"\x00" + LEAF_PREFIX
-_CODE_BYTES = tuple(bytes((code,)) for code in Code)
 
 
 class Diverged(InvariantBroken):
@@ -84,7 +82,7 @@ class _Answers:
         self.codes.append(code)
         self.sealed.append(plain)
         self.leaves.append(
-            _leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST)
+            leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST)
         )
 
 
@@ -393,7 +391,7 @@ class Executor:
                 continue
             codes.append(executed)
             answers.sealed.append(sealed)
-            leaves.append(_leaf_hash(id, executed, sha256(sealed).digest(), claim or NO_DIGEST))
+            leaves.append(leaf_hash(id, executed, sha256(sealed).digest(), claim or NO_DIGEST))
             if claim:
                 answers.claims.append((position, claim))
             if identity in plaintexts:
@@ -506,8 +504,3 @@ def _active(programs: Mapping[str, Program], genesis: VerifiedGenesis) -> dict[s
 
 def _touches_governance(changes: Sequence[tuple[object, ...]]) -> bool:
     return any(change[0] == governance.name for change in changes)
-
-
-def _leaf_hash(id: bytes, code: int, result_digest: bytes, claim_digest: bytes) -> bytes:
-    """Leaf.hash without the Leaf."""
-    return sha256(_LEAF_HEAD + id + _CODE_BYTES[code] + result_digest + claim_digest).digest()

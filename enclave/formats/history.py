@@ -80,6 +80,10 @@ class HistoryTree:
         )
         self._tree.append(leaf.hash)
 
+    def append_hash(self, leaf: Digest) -> None:
+        """Add the next height by its leaf hash, which the caller has from its own record."""
+        self._tree.append(leaf)
+
     def root(self, size: int | None = None) -> Digest:
         """Over heights 0..size−1; over all by default."""
         return self._tree.root(size)

@@ -22,6 +22,7 @@ from strongroom.enclave.formats.history import HistoryLeaf
 VERSION = 3
 """3: the history leaf covers the wish; codes 9 to 12."""
 LEAF_PREFIX = labels.LEAF + b"\x00"
+_LEAF_HEAD = b"\x00" + LEAF_PREFIX
 LEAF_SIZE = 3 * DIGEST_SIZE + 1
 LEAVES_MAX = BLOCK_BYTES_MAX
 """An envelope takes at least one byte of its block."""
@@ -76,6 +77,7 @@ _TEXTS = {
 CODE_MAX = max(Code)
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
 _CODES = bytes(Code)
+_CODE_BYTES = tuple(bytes((code,)) for code in Code)
 _STANDS = bytes(code in _WITH_RESULT for code in range(256))
 """1 for a code with which a result stands."""
 _ID = Struct(f"{DIGEST_SIZE}s")
@@ -112,6 +114,11 @@ class Leaf:
     def hash(self) -> Digest:
         """Its leaf hash in the outcome tree: over label ‖ 0 ‖ layout."""
         return merkle.leaf_hash(LEAF_PREFIX + self.encode())
+
+
+def leaf_hash(id: bytes, code: int, result_digest: bytes, claim_digest: bytes) -> bytes:
+    """`Leaf.hash` without the Leaf: one for each transaction, wherever a block passes by."""
+    return sha256(_LEAF_HEAD + id + _CODE_BYTES[code] + result_digest + claim_digest).digest()
 
 
 def outcome_root(count: int, tree_root: Digest) -> Digest:
@@ -275,7 +282,7 @@ class Outcome:
     @cached_property
     def root(self) -> Digest:
         """Count and tree of the leaves, as it stands in the history leaf."""
-        return outcome_root(self.count, self._tree.root())
+        return outcome_root(self.count, merkle.root_of(self._leaf_hashes()))
 
     def with_root(self, root: Digest) -> "Outcome":
         """This outcome, its root known already to the one who made it."""
@@ -294,7 +301,22 @@ class Outcome:
 
     @cached_property
     def _tree(self) -> merkle.Tree:
-        return merkle.Tree(self.leaf_at(position).hash for position in range(self.count))
+        return merkle.Tree(self._leaf_hashes())
+
+    def _leaf_hashes(self) -> list[bytes]:
+        """Of each envelope, by position. 0.9 µs each: a restart asks for those of all blocks."""
+        claim_of = self._claim_of.get
+        return [
+            leaf_hash(
+                id,
+                code,
+                sha256(result).digest() if result else NO_DIGEST,
+                claim_of(position, NO_DIGEST),
+            )
+            for position, ((id, code), result) in enumerate(
+                zip(self.ids_and_codes(), self.results, strict=True)
+            )
+        ]
 
 
 def _claim(value: object, codes: Sequence[int]) -> tuple[int, bytes]:

@@ -11,7 +11,7 @@ ordered by value: integers ascend, text goes by code point, tuples by their part
 the canonical codec takes, so immutable.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
@@ -202,6 +202,16 @@ class OrderedMap(Generic[K, V]):
         else:
             self._data[key] = value
 
+    def bring(self, keys: Sequence[K], values: Sequence[V | None]) -> None:
+        """Take over another replica's changes, unseen by journal and change log; None removes."""
+        if None in values:
+            for key, value in zip(keys, values, strict=True):
+                self.restore(key, value)
+            return
+        if self._sorted is not None:
+            self._dirty.update(dict.fromkeys(keys))
+        self._data.update(zip(keys, values, strict=True))  # type: ignore[arg-type]
+
     def take_changes(self) -> tuple[tuple[K, ...], tuple[V | None, ...]]:
         """Keys changed since the last call, in order of first change, and their values; None for a
         removed key."""
@@ -304,8 +314,7 @@ class State:
                 raise NotCanonical(f"change: no map {program}.{name}")
             named.append((target, keys, values))
         for target, keys, values in named:
-            for key, value in zip(keys, values, strict=True):
-                target.restore(key, value)
+            target.bring(keys, values)
 
     def copy(self) -> list[tuple[str, str, dict[Any, Any]]]:
         """(program, map, items in no order) of every map, in order of program and map."""

@@ -258,8 +258,9 @@ class Pipeline:
             same = recorded == data or Outcome.decode(recorded).history_leaf == outcome.history_leaf
             invariant(same, f"height {height} gave another outcome before")
             return
-        self._store.append_outcome(height, data, leaves)
-        self._history.append(outcome.history_leaf)
+        leaf = outcome.history_leaf
+        self._store.append_outcome(height, data, leaves, leaf.hash)
+        self._history.append(leaf)
 
     def _data_of(self, digest: Digest) -> Batch:
         batch = self._batches.get(digest)

@@ -44,7 +44,7 @@ from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.block_record import header_hash
 from strongroom.node.ledger.lock import acquire_lock
-from strongroom.node.ledger.reading import transactions_of
+from strongroom.node.ledger.reading import leaf_of, transactions_of
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import disk_faults, write_atomic
@@ -98,6 +98,7 @@ class Host:
                 self.layout.directory,
                 transactions_of,
                 hash_of=header_hash,
+                leaf_of=leaf_of,
                 segment_bytes_max=segment_bytes_max,
             )
             stack.callback(self.store.close)

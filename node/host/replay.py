@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from strongroom.consensus.blocks import Header
+from strongroom.consensus.blocks import Anchor, Header
 from strongroom.consensus.epochs import EpochChain
-from strongroom.consensus.types import Epoch, Height, PublicKey
+from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
@@ -47,9 +47,38 @@ class Replayed:
 
 
 def read_history(store: BlockStore, genesis: VerifiedGenesis) -> HistoryTree:
-    """The history tree over all recorded outcomes."""
-    history = HistoryTree(genesis.header)
-    for height in range(1, store.newest_outcome + 1):
+    """The history tree over all recorded outcomes.
+
+    By the leaves that the index kept, as far as a final header vouches for their root; the others,
+    or all of them if they do not come to that root, are made of the outcomes anew: 1 µs for each
+    transaction.
+    """
+    anchor = _newest_anchor(store)
+    if anchor is None:
+        return _completed(HistoryTree(genesis.header), store)
+    kept = [store.leaf(height) for height in range(1, anchor.height + 1)]
+    known = [Digest(leaf) for leaf in kept if leaf is not None]
+    if len(known) == len(kept):
+        history = HistoryTree(genesis.header)
+        for leaf in known:
+            history.append_hash(leaf)
+        if history.root() == anchor.root:
+            return _completed(history, store)
+        log.warning("replay.history_anew", reason="kept leaves do not come to the anchored root")
+    return _completed(HistoryTree(genesis.header), store)
+
+
+def _newest_anchor(store: BlockStore) -> Anchor | None:
+    """The newest anchor of a recorded header whose outcome is recorded too."""
+    for height in range(store.newest_block, 0, -1):
+        anchor = header_at(store, height).anchor
+        if anchor.height <= store.newest_outcome:
+            return anchor
+    return None
+
+
+def _completed(history: HistoryTree, store: BlockStore) -> HistoryTree:
+    for height in range(history.size, store.newest_outcome + 1):
         history.append(Outcome.decode(outcome_at(store, height)).history_leaf)
         if height % PROGRESS_BLOCKS == 0:
             log.info("replay.history", height=height, of=store.newest_outcome)

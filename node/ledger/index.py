@@ -65,6 +65,8 @@ class Entries:
     )
     hashes: dict[bytes, int] = field(default_factory=dict)
     """Height of the block by the digest of its header."""
+    leaves: dict[int, bytes] = field(default_factory=dict)
+    """By an outcome's height: its leaf in the history."""
     transactions: list[tuple[int, Sequence[tuple[bytes, int]]]] = field(default_factory=list)
     count: int = 0
     """Records and transactions."""
@@ -78,10 +80,12 @@ class Entries:
         hash: bytes = b"",
     ) -> None:
         """One more record; `ids` are those of an outcome, `hash` is that of a block, if it is to be
-        found by it."""
+        found by it, or an outcome's leaf."""
         self.places[kind][height] = place
-        if hash:
+        if hash and kind == Kind.BLOCK:
             self.hashes[hash] = height
+        elif hash:
+            self.leaves[height] = hash
         if ids:
             self.transactions.append((height, ids))
         self.count += 1 + len(ids)
@@ -181,6 +185,10 @@ class Index:
         with self._faults():
             return int(_HEIGHT.unpack(value)[0]) if value is not None else None
 
+    def leaf(self, height: int) -> bytes | None:
+        """The leaf that an outcome's height has in the history; None: not known here."""
+        return self._get(self._leaves, _HEIGHT.pack(height))
+
     def write(self, entries: Entries) -> None:
         """Add entries, all or none; heights come in ascending order, so that the first refusal of
         an id is kept.
@@ -188,15 +196,7 @@ class Index:
         Raises:
             DiskFault: the disk refused.
         """
-        executed: list[tuple[bytes, bytes]] = []
-        refused: list[tuple[bytes, bytes]] = []
-        found = _FOUND.pack
-        for height, transactions in entries.transactions:
-            for position, (identifier, code) in enumerate(transactions):
-                if not code:
-                    executed.append((identifier, found(height, position, code)))
-                elif code != NO_ROOM:  # that may be ordered again: nothing became of it
-                    refused.append((identifier, found(height, position, code)))
+        executed, refused = _found(entries)
 
         def put(transaction: lmdb.Transaction) -> None:
             for kind, places in entries.places.items():
@@ -205,6 +205,8 @@ class Index:
                     transaction.put(_HEIGHT.pack(height), place, db=self._places[kind])
             for hash, height in entries.hashes.items():
                 transaction.put(hash, _HEIGHT.pack(height), db=self._hashes)
+            for height, leaf in entries.leaves.items():
+                transaction.put(_HEIGHT.pack(height), leaf, db=self._leaves)
             with transaction.cursor(self._transactions) as cursor:
                 consumed, added = cursor.putmulti(executed, overwrite=False)
                 if added < consumed:
@@ -213,7 +215,9 @@ class Index:
 
         self._growing(
             put,
-            FREE_BYTES_MIN + PAGES_BYTES_MAX * (len(executed) + len(refused) + len(entries.hashes)),
+            FREE_BYTES_MIN
+            + PAGES_BYTES_MAX
+            * (len(executed) + len(refused) + len(entries.hashes) + len(entries.leaves)),
         )
 
     def close(self) -> None:
@@ -233,7 +237,7 @@ class Index:
             self._environment = lmdb.open(
                 str(self._directory),
                 map_size=self._map_size,
-                max_dbs=4,
+                max_dbs=5,
                 sync=False,
                 writemap=True,
                 readahead=False,
@@ -241,6 +245,7 @@ class Index:
             self._places = {kind: self._environment.open_db(kind.name.encode()) for kind in Kind}
             self._transactions = self._environment.open_db(b"TRANSACTION")
             self._hashes = self._environment.open_db(b"HASH")
+            self._leaves = self._environment.open_db(b"LEAF")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -279,6 +284,20 @@ class Index:
                     with self._map_lock:
                         self._environment.set_mapsize(2 * self._environment.info()["map_size"])
         raise DiskFault(self._directory, "the map cannot grow further")
+
+
+def _found(entries: Entries) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+    """(id, where it counts) of what was executed, and of what was refused."""
+    executed: list[tuple[bytes, bytes]] = []
+    refused: list[tuple[bytes, bytes]] = []
+    pack = _FOUND.pack
+    for height, transactions in entries.transactions:
+        for position, (identifier, code) in enumerate(transactions):
+            if not code:
+                executed.append((identifier, pack(height, position, code)))
+            elif code != NO_ROOM:  # that may be ordered again: nothing became of it
+                refused.append((identifier, pack(height, position, code)))
+    return executed, refused
 
 
 def _replace_refusals(

@@ -73,6 +73,11 @@ def stored_runs(store: BlockStore, above: Height) -> Iterator[Run]:
             blocks = []
 
 
+def leaf_of(outcome: bytes) -> bytes:
+    """The leaf of an outcome record in the history, likewise."""
+    return Outcome.decode(outcome).history_leaf.hash
+
+
 def transactions_of(outcome: bytes) -> list[tuple[bytes, int]]:
     """(id, code) of an outcome record, for a block store that rebuilds its index."""
     return Outcome.decode(outcome).ids_and_codes()

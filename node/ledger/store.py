@@ -35,14 +35,15 @@ class BlockStore:
     nothing is appended."""
 
     def __init__(
-        self, segments: Segments, index: Index, transactions_of: TransactionsOf, hash_of: HashOf
+        self,
+        segments: Segments,
+        index: Index,
+        transactions_of: TransactionsOf,
+        hash_of: HashOf,
+        leaf_of: HashOf,
     ) -> None:
-        self._segments, self._index, self._transactions_of, self._hash_of = (
-            segments,
-            index,
-            transactions_of,
-            hash_of,
-        )
+        self._segments, self._index, self._transactions_of = segments, index, transactions_of
+        self._hash_of = {Kind.BLOCK: hash_of, Kind.OUTCOME: leaf_of}
         self._entries = Entries()
         self.on_damage: Callable[[CorruptRecord], None] = lambda _: None
         """Told of damage that a read finds, before it is raised: whoever reads may answer for less
@@ -55,6 +56,7 @@ class BlockStore:
         transactions_of: TransactionsOf,
         *,
         hash_of: HashOf = lambda _: b"",
+        leaf_of: HashOf = lambda _: b"",
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         map_size: int = MAP_SIZE,
     ) -> Self:
@@ -70,7 +72,8 @@ class BlockStore:
         """
         with disk_faults(directory):
             segments = Segments(directory / "ledger", segment_bytes_max)
-            store = cls(segments, Index(directory / "index", map_size), transactions_of, hash_of)
+            index = Index(directory / "index", map_size)
+            store = cls(segments, index, transactions_of, hash_of, leaf_of)
             try:
                 try:
                     store._recover()
@@ -104,9 +107,11 @@ class BlockStore:
         if self._segments.full:
             self.sync()
             self._segments.roll()
-        self._append(Kind.BLOCK, height, payload)
+        self._append(Kind.BLOCK, height, payload, (), self._hash_of[Kind.BLOCK](payload))
 
-    def append_outcome(self, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]]) -> None:
+    def append_outcome(
+        self, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]], leaf: bytes = b""
+    ) -> None:
         """Add the outcome of height `newest_outcome` + 1, whose block is here; durable after
         `sync`.
 
@@ -114,12 +119,13 @@ class BlockStore:
             height: of its block.
             payload: opaque here.
             ids: what `transactions_of` finds in the payload: (id, code) by position.
+            leaf: what `leaf_of` makes of it: its leaf in the history.
 
         Raises:
             InvariantBroken: another height.
             DiskFault: the disk refused.
         """
-        self._append(Kind.OUTCOME, height, payload, ids)
+        self._append(Kind.OUTCOME, height, payload, ids, leaf)
 
     def sync(self) -> None:
         """Make all that was appended durable, then index it: one write, one fdatasync, one index
@@ -154,6 +160,11 @@ class BlockStore:
                 again.
         """
         return self._read(Kind.OUTCOME, height, self.newest_outcome)
+
+    def leaf(self, height: int) -> bytes | None:
+        """What was given as the leaf of an outcome, or `leaf_of` made of it when the index was
+        rebuilt; None if nothing was. The index has no checksum for it: compare with an anchor."""
+        return self._entries.leaves.get(height) or self._index.leaf(height)
 
     def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
         """What reads a record's payload in any thread, while this one goes on appending; None if
@@ -196,11 +207,10 @@ class BlockStore:
             self._index.close()
 
     def _append(
-        self, kind: Kind, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]] = ()
+        self, kind: Kind, height: int, payload: bytes, ids: Sequence[tuple[bytes, int]], hash: bytes
     ) -> None:
         if self._entries.count >= UNINDEXED_MAX:
             self.sync()
-        hash = self._hash_of(payload) if kind == Kind.BLOCK else b""
         self._entries.add(kind, height, self._segments.append(kind, height, payload), ids, hash)
 
     def _read(self, kind: Kind, height: int, newest: int) -> bytes | None:
@@ -292,7 +302,7 @@ class BlockStore:
             if record.height <= indexed.of(record.kind):
                 continue
             ids = list(self._transactions_of(record.payload)) if record.kind == Kind.OUTCOME else []
-            hash = self._hash_of(record.payload) if record.kind == Kind.BLOCK else b""
+            hash = self._hash_of[record.kind](record.payload)
             entries.add(record.kind, record.height, record.location, ids, hash)
             if entries.count >= UNINDEXED_MAX:
                 self._index.write(entries)

@@ -11,7 +11,7 @@ from tests.enclave.chain import Chain
 from strongroom.consensus.types import Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
-from strongroom.node.host.replay import Replayed, replay
+from strongroom.node.host.replay import Replayed, read_history, replay
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
@@ -43,7 +43,8 @@ def folder(tmp_path: Path) -> Iterator[tuple[Chain, BlockStore, WriteAheadLog, S
             StoredBlock(made.header, chain.certificate(made.header), ()).encode(),
         )
     for outcome in chain.outcomes[: BLOCKS - 1]:
-        store.append_outcome(outcome.height, outcome.encode(), ())
+        leaf = outcome.history_leaf.hash
+        store.append_outcome(outcome.height, outcome.encode(), (), leaf)
     store.sync()
     wal = WriteAheadLog.open(tmp_path / "wal")
     yield chain, store, wal, SnapshotFolder(tmp_path / "snapshots")
@@ -51,13 +52,49 @@ def folder(tmp_path: Path) -> Iterator[tuple[Chain, BlockStore, WriteAheadLog, S
     store.close()
 
 
+def history_of(chain: Chain) -> HistoryTree:
+    """Over what the folder holds."""
+    history = HistoryTree(chain.genesis.header)
+    for outcome in chain.outcomes[: BLOCKS - 1]:
+        history.append(outcome.history_leaf)
+    return history
+
+
+@pytest.mark.parametrize("kept", ["all", "one is missing", "one is another", "none"])
+def test_the_history_is_the_same_whatever_the_index_kept_of_it(
+    folder: Any, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    """Leaves that come to the anchored root spare a restart the outcomes; others are not
+    believed."""
+    chain, store, _, _ = folder
+    anchored = chain.blocks[-1].header.anchor.height
+    assert 1 < anchored < BLOCKS
+    read: list[int] = []
+    leaf, outcome = store.leaf, store.outcome
+    changed: dict[int, bytes | None] = {
+        "all": {},
+        "one is missing": {2: None},
+        "one is another": {2: bytes(32)},
+        "none": dict.fromkeys(range(1, BLOCKS)),
+    }[kept]
+
+    def outcome_read(at: int) -> Any:
+        read.append(at)
+        return outcome(at)
+
+    monkeypatch.setattr(store, "leaf", lambda at: changed[at] if at in changed else leaf(at))
+    monkeypatch.setattr(store, "outcome", outcome_read)
+    expected = history_of(chain)
+    made = read_history(store, chain.genesis)
+    assert (made.size, made.root()) == (expected.size, expected.root())
+    assert read == list(range(anchored + 1 if kept == "all" else 1, BLOCKS))
+
+
 async def begin(
     folder: tuple[Chain, BlockStore, WriteAheadLog, SnapshotFolder], enclave: Any
 ) -> Replayed:
     chain, store, wal, snapshots = folder
-    history = HistoryTree(chain.genesis.header)
-    for outcome in chain.outcomes[: BLOCKS - 1]:
-        history.append(outcome.history_leaf)
+    history = history_of(chain)
     own = chain.genesis.validators[0].claims.node_key
     return await replay(store, wal, history, chain.epochs, snapshots, enclave, own)
 
