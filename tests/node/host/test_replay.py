@@ -71,12 +71,13 @@ def test_the_history_is_the_same_whatever_the_index_kept_of_it(
     assert 1 < anchored < BLOCKS
     read: list[int] = []
     leaf, outcome = store.leaf, store.outcome
-    changed: dict[int, bytes | None] = {
+    changes: dict[str, dict[int, bytes | None]] = {
         "all": {},
         "one is missing": {2: None},
         "one is another": {2: bytes(32)},
         "none": dict.fromkeys(range(1, BLOCKS)),
-    }[kept]
+    }
+    changed = changes[kept]
 
     def outcome_read(at: int) -> Any:
         read.append(at)
