@@ -142,6 +142,8 @@ def test_the_root_binds_the_number_of_leaves() -> None:
     [
         {"ids": b"".join(IDS[:2])},
         {"codes": bytes((0, 8, 0))},
+        {"codes": bytes((0, 13, 0))},
+        {"codes": bytes((0, 255, 0))},
         {"codes": bytes((0, 0, 0))},
         {"codes": bytes((1, 1, 0))},
         {"results": (b"x", b"")},

@@ -101,6 +101,24 @@ TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_what_another_replica_removed_is_gone_here(ordered: bool) -> None:
+    state, replica = fresh(), fresh()
+    counts, mirror = state.maps[COUNTS], replica.maps[COUNTS]
+    for number in range(5):
+        counts.put(number, number)
+    state.commit()
+    replica.apply(state.take_changes())
+    assert not ordered or len(mirror.scan()) == 5
+    counts.delete(3)
+    counts.put(1, 7)
+    counts.put(9, 9)
+    state.commit()
+    replica.apply(state.take_changes())
+    assert mirror.scan() == [(0, 0), (1, 7), (2, 2), (4, 4), (9, 9)]
+    assert (mirror.get(3), replica.digest()) == (None, state.digest())
+
+
 def test_integers_ascend_by_value_and_text_by_code_point() -> None:
     counts = fresh().maps[COUNTS]
     for number in (256, -1, 10, 9, 2**63, 0):
