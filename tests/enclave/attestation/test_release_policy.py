@@ -31,7 +31,7 @@ from strongroom.enclave.attestation.release_policy import (
     PolicyRefused,
     ReleasePolicy,
 )
-from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
+from strongroom.enclave.attestation.strict_json import BRACKETS_MAX, NotStrictJson, read_json
 from strongroom.enclave.attestation.vocabulary import VOCABULARY, Claim
 from strongroom.enclave.text import is_line
 
@@ -371,6 +371,38 @@ def test_brackets_without_end_are_refused(bracket: str) -> None:
     for count in (1, 31, 32, 33, 700, POLICY_BYTES_MAX // len(bracket)):
         refused(bracket * count)
         refused(whole(HOLDS).replace('"eu-north"', bracket * count))
+
+
+NOT_JSON = [
+    "[1,]", "[,1]", "[,]", "[1 2]", "[1", "[", "]", "1]", "[1}", '{"a":1]', '{"a":1,}', '{"a":}',
+    '{"a"}', '{"a",1}', '{"a" 1}', '{"a"::1}', '{1:1}', "{,}", '{"a":1', '{"a":1 "b":2}', "1 2",
+    "1,2", "[]]", "[] []", ":", ",", '"a":1', '["a":1]', "{true:1}", "[1]x", "'a'", "[1]//", "{a:1}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOT_JSON)
+def test_what_json_does_not_take_is_not_read(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
+    with pytest.raises(NotStrictJson):
+        read_json(text)
+
+
+def test_a_text_that_ends_early_or_goes_on_is_refused_wherever_it_does() -> None:
+    text = whole(HOLDS, {"anyOf": [{"claim": "bootcount", "in": [1, 2]}]})
+    ReleasePolicy.parse(text)
+    for end in range(len(text)):
+        refused(text[:end])
+    for more in ("}", "]", ",", "1", '"', "{}", ":"):
+        refused(text + more)
+
+
+def test_brackets_are_counted() -> None:
+    assert read_json("[" * BRACKETS_MAX + "]" * BRACKETS_MAX)
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        deep = BRACKETS_MAX + 1
+        with pytest.raises(NotStrictJson, match="brackets"):
+            read_json(opening * deep + "1" + closing * deep)
 
 
 # The same everywhere
