@@ -59,6 +59,9 @@ PUBLIC_TRANSACTION = _VERSION + b"public-transaction"
 OFFER = _VERSION + b"offer"
 MEMBERS = _VERSION + b"members"
 PROPOSAL = _VERSION + b"proposal"
+ROOM_EVIDENCE = _VERSION + b"room-evidence"
+ROOM_CLAIMS = _VERSION + b"room-claims"
+ROOM_DEPLOYMENT = _VERSION + b"room-deployment"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
