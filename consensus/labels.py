@@ -59,6 +59,12 @@ PUBLIC_TRANSACTION = _VERSION + b"public-transaction"
 OFFER = _VERSION + b"offer"
 MEMBERS = _VERSION + b"members"
 PROPOSAL = _VERSION + b"proposal"
+VAULT_PIECE = _VERSION + b"vault-key-of-piece"
+VAULT_CONTAINER = _VERSION + b"vault-container"
+VAULT_BOX = _VERSION + b"vault-sealed-piece"
+VAULT_MARK = _VERSION + b"vault-mark-of-piece"
+VAULT_COMMITMENT = _VERSION + b"vault-commitment"
+VAULT_KEY_FILE = _VERSION + b"vault-owners-key-file"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
