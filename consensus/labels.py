@@ -59,12 +59,12 @@ PUBLIC_TRANSACTION = _VERSION + b"public-transaction"
 OFFER = _VERSION + b"offer"
 MEMBERS = _VERSION + b"members"
 PROPOSAL = _VERSION + b"proposal"
-VAULT_PIECE = _VERSION + b"vault-key-of-piece"
-VAULT_CONTAINER = _VERSION + b"vault-container"
-VAULT_BOX = _VERSION + b"vault-sealed-piece"
-VAULT_MARK = _VERSION + b"vault-mark-of-piece"
-VAULT_COMMITMENT = _VERSION + b"vault-commitment"
-VAULT_KEY_FILE = _VERSION + b"vault-owners-key-file"
+VAULT_PIECE = _VERSION + b"piece-of-key"
+CONTAINER = _VERSION + b"container"
+CONTAINER_BOX = _VERSION + b"sealed-piece"
+CONTAINER_MARK = _VERSION + b"mark-of-piece"
+CONTAINER_COMMITMENT = _VERSION + b"commitment-to-piece"
+DATA_KEY_FILE = _VERSION + b"file-of-data-key"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

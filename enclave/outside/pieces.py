@@ -27,7 +27,7 @@ from strongroom.enclave.formats.size_classes import WRITE_SET_BYTES_MIN, pad_wri
 from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, SequenceBox, digest
 from strongroom.enclave.text import is_name
 
-PIECES_MAX = 16_384
+CONTAINER_PIECES_MAX = 16_384
 PIECE_BYTES_MAX = 16 * 1024 * 1024
 """Plaintext of one piece; whoever opens it holds it whole."""
 BOX_BYTES_MAX = PIECE_BYTES_MAX * 5 // 4 + TAG_SIZE
@@ -120,13 +120,13 @@ class Header:
         key, pieces = self.key, self.pieces
         rows = tuple((piece.size, piece.mark, piece.commitment) for piece in pieces)
         return codec.encode(
-            (labels.VAULT_CONTAINER, self.chain, key.owner, key.name, key.version, self.salt, rows)
+            (labels.CONTAINER, self.chain, key.owner, key.name, key.version, self.salt, rows)
         )
 
     @cached_property
     def digest(self) -> Digest:
         """What stands for the whole container: on the ledger, and in every box."""
-        return labels.labelled_digest(labels.VAULT_CONTAINER, self.encoded)
+        return labels.labelled_digest(labels.CONTAINER, self.encoded)
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
@@ -143,7 +143,7 @@ class Header:
                 *(bytes, bytes, bytes, str, int, bytes, tuple),
                 name="header",
             )
-            if label != labels.VAULT_CONTAINER:
+            if label != labels.CONTAINER:
                 raise NotCanonical("not of this form or version")
             if not rows:
                 raise NotCanonical("no piece")
@@ -151,7 +151,9 @@ class Header:
                 chain=ChainId(codec.sized(chain, DIGEST_SIZE, name="chain")),
                 key=KeyVersion(owner=owner, name=name, version=version),
                 salt=codec.sized(salt, SALT_SIZE, name="salt"),
-                pieces=tuple(map(_piece, codec.listed(rows, name="pieces", count_max=PIECES_MAX))),
+                pieces=tuple(
+                    map(_piece, codec.listed(rows, name="pieces", count_max=CONTAINER_PIECES_MAX))
+                ),
             )
         except NotCanonical as fault:
             raise NotAContainer(
@@ -184,10 +186,10 @@ def frame_header(header: Header) -> bytes:
         PieceTooLarge: more pieces than a header holds.
     """
     if (
-        not 1 <= len(header.pieces) <= PIECES_MAX
+        not 1 <= len(header.pieces) <= CONTAINER_PIECES_MAX
         or len(header.encoded) > CONTAINER_HEADER_BYTES_MAX
     ):
-        raise PieceTooLarge(f"a container has 1 to {PIECES_MAX} pieces")
+        raise PieceTooLarge(f"a container has 1 to {CONTAINER_PIECES_MAX} pieces")
     return len(header.encoded).to_bytes(LENGTH_SIZE, "big") + header.encoded
 
 
@@ -303,16 +305,16 @@ def _piece(row: object) -> Piece:
 
 def _box(header: Header, key: Secret) -> SequenceBox:
     """Its key is good for this header alone, so that its one box may have number 0."""
-    return SequenceBox(key.derive(labels.VAULT_BOX, header.digest))
+    return SequenceBox(key.derive(labels.CONTAINER_BOX, header.digest))
 
 
 def _aad(header: Header, index: int) -> bytes:
-    return labels.VAULT_BOX + b"\x00" + header.digest + index.to_bytes(8, "big")
+    return labels.CONTAINER_BOX + b"\x00" + header.digest + index.to_bytes(8, "big")
 
 
 def _mark(key: Secret, salt: bytes) -> bytes:
-    return key.derive(labels.VAULT_MARK, salt).reveal()[:_MARK_SIZE]
+    return key.derive(labels.CONTAINER_MARK, salt).reveal()[:_MARK_SIZE]
 
 
 def _commit(key: Secret, salt: bytes, plaintext: bytes) -> bytes:
-    return key.derive(labels.VAULT_COMMITMENT, salt + digest(plaintext)).reveal()
+    return key.derive(labels.CONTAINER_COMMITMENT, salt + digest(plaintext)).reveal()

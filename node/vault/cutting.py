@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.enclave.outside.pieces import PIECE_BYTES_MAX, PIECES_MAX
+from strongroom.enclave.outside.pieces import CONTAINER_PIECES_MAX, PIECE_BYTES_MAX
 
 LAYERS = "layers"
 """The word for `cut_layers`."""
@@ -40,8 +40,10 @@ def cut(path: Path, how: str) -> list[int]:
         sizes = cut_layers(path) if how == LAYERS else cut_evenly(size, _number(how))
     except OSError as error:
         raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
-    if len(sizes) > PIECES_MAX:
-        raise CannotCut(f"{len(sizes)} pieces, at most {PIECES_MAX}: cut it in fewer, --pieces N")
+    if len(sizes) > CONTAINER_PIECES_MAX:
+        raise CannotCut(
+            f"{len(sizes)} pieces, at most {CONTAINER_PIECES_MAX}: cut it in fewer, --pieces N"
+        )
     if max(sizes) > PIECE_BYTES_MAX:
         raise CannotCut(
             f"a piece of {max(sizes)} bytes, at most {PIECE_BYTES_MAX}: cut it in more, --pieces N"
@@ -89,6 +91,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= PIECES_MAX:
-        raise CannotCut(f"--pieces {text}: write {LAYERS}, or a number from 1 to {PIECES_MAX}")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= CONTAINER_PIECES_MAX:
+        raise CannotCut(
+            f"--pieces {text}: write {LAYERS}, or a number from 1 to {CONTAINER_PIECES_MAX}"
+        )
     return int(text)

@@ -125,4 +125,4 @@ class DataKeyFolder:
 
     def _aad(self, key: KeyVersion) -> bytes:
         named = codec.encode((key.owner, key.name, key.version))
-        return labels.bound(labels.VAULT_KEY_FILE, self.chain, named)
+        return labels.bound(labels.DATA_KEY_FILE, self.chain, named)

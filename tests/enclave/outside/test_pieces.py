@@ -188,7 +188,7 @@ def test_bounds_are_kept_before_memory_is_taken() -> None:
     with pytest.raises(PieceTooLarge):
         frame_header(replace(header, pieces=()))
     with pytest.raises(PieceTooLarge):
-        frame_header(replace(header, pieces=header.pieces[:1] * (pieces.PIECES_MAX + 1)))
+        frame_header(replace(header, pieces=header.pieces[:1] * (pieces.CONTAINER_PIECES_MAX + 1)))
     for size in (0, 10, pieces.BOX_BYTES_MAX + 1):
         odd = replace(header, pieces=(replace(header.pieces[0], size=size),))
         with pytest.raises(NotAContainer, match="bounds"):
@@ -200,7 +200,7 @@ def test_bounds_are_kept_before_memory_is_taken() -> None:
 def test_a_header_of_the_most_pieces_fits_its_bound() -> None:
     header, _ = sealed()
     largest = replace(header.pieces[0], size=pieces.BOX_BYTES_MAX)
-    most = replace(header, pieces=(largest,) * pieces.PIECES_MAX)
+    most = replace(header, pieces=(largest,) * pieces.CONTAINER_PIECES_MAX)
     assert Header.decode(most.encoded).pieces == most.pieces
     assert len(frame_header(most)) <= pieces.CONTAINER_HEADER_BYTES_MAX
 
@@ -240,6 +240,6 @@ def test_T52_golden_bytes_of_a_container() -> None:
     assert boxes[1][-16:].hex() == GOLDEN_TAG
 
 
-GOLDEN_KEY = "90fc127f0bb7db2bffaac0005adf42f888cb53983df252f0159ee0d6f2e8e5d8"
-GOLDEN_HEADER = "98add8493be33a145f1393241f90b14ae02c3b601e71c59c67d51128107ef8b8"
-GOLDEN_TAG = "b6e72ac827ef3887d4fdeb3f5a5e565a"
+GOLDEN_KEY = "9d66feb56c1b7a78ac634ed95f5bb5b3b51c593a8b2eecdb0b29542fa93c03d1"
+GOLDEN_HEADER = "007d427c23eb901dc8a769a2dc2c03ac55195259bf437f03d643b0c4246d5284"
+GOLDEN_TAG = "139b9e89e380e76bdb684d1cc6b9f73f"

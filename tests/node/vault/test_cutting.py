@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.enclave.outside.pieces import PIECE_BYTES_MAX, PIECES_MAX
+from strongroom.enclave.outside.pieces import CONTAINER_PIECES_MAX, PIECE_BYTES_MAX
 from strongroom.node.vault.cutting import CannotCut, cut, cut_evenly
 
 
@@ -46,7 +46,9 @@ def test_even_pieces_are_the_whole_and_equal_within_a_byte(size: int, count: int
     assert max(sizes) - min(sizes) <= 1
 
 
-@pytest.mark.parametrize("how", ["", "0", "-1", "1.5", "all", "²", str(PIECES_MAX + 1), "9" * 99])
+@pytest.mark.parametrize(
+    "how", ["", "0", "-1", "1.5", "all", "²", str(CONTAINER_PIECES_MAX + 1), "9" * 99]
+)
 def test_another_word_than_a_number_or_layers_is_refused(tmp_path: Path, how: str) -> None:
     (tmp_path / "f").write_bytes(bytes(100))
     with pytest.raises(CannotCut, match="write layers, or a number"):
