@@ -59,6 +59,14 @@ PUBLIC_TRANSACTION = _VERSION + b"public-transaction"
 OFFER = _VERSION + b"offer"
 MEMBERS = _VERSION + b"members"
 PROPOSAL = _VERSION + b"proposal"
+VAULT_BOX = _VERSION + b"vault-box"
+VAULT_SECRET = _VERSION + b"made-in-vault"
+VAULT_PIECE = _VERSION + b"piece-of-key"
+VAULT_LEASE = _VERSION + b"lease"
+VAULT_UNIT = _VERSION + b"unit"
+VAULT_RELEASE = _VERSION + b"half-released"
+VAULT_CHANGE = _VERSION + b"change-of-key"
+VAULT_RECORDS = _VERSION + b"records-of-key"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
