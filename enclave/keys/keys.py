@@ -41,7 +41,8 @@ class EpochSecrets:
         epoch: the epoch.
         generation: counts replacements of an epoch's secret; 0 for the first.
         input: opens what clients seal (session openings, queries), the boxes of sessions and those
-            of the vault; dies with the epoch. None once it is erased, and in an enclave that was never given it.
+            of the vault; dies with the epoch. None once it is erased, and in an enclave that was
+            never given it.
         ledger: opens write sets and snapshots; kept as long as the ledger must be readable.
         write_set_box: boxes write sets, under the ledger secret.
         snapshot_box: boxes chunks of snapshots, under the ledger secret.

@@ -178,7 +178,7 @@ class Duties:
         return True
 
     def _take_grace(self, governance: Governance, grace: bytes) -> None:
-        """A joiner gets the ending epoch's input secret, for its grace and for the vault's boxes, and
+        """A joiner gets the ending epoch's input secret, for its grace and the vault's boxes, and
         checks it against that epoch's key."""
         ring, ending = self._keystore.keyring, governance.epoch
         if len(grace) != SECRET_SIZE or ring.opens(ending):

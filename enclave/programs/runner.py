@@ -11,7 +11,7 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
-from strongroom.consensus.types import Epoch, Height, Milliseconds
+from strongroom.consensus.types import FIRST_EPOCH, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.formats.envelope import read_call
@@ -123,7 +123,7 @@ class Runner:
         """Height and block time that programs see."""
         return self._context.height, self._context.time_ms
 
-    def at(self, height: Height, time_ms: Milliseconds, epoch: Epoch = Epoch(0)) -> None:
+    def at(self, height: Height, time_ms: Milliseconds, epoch: Epoch = FIRST_EPOCH) -> None:
         """Programs see this height, block time and epoch from now on."""
         context = self._context
         context.height, context.time_ms, context.epoch = height, time_ms, epoch
@@ -181,11 +181,7 @@ class Runner:
             steps = STEPS_MAX
         meter.left = steps
         try:
-            try:
-                ok, value = True, self._perform(self._transactions, call)
-            except RecordedRefusal as refused:
-                ok, value = False, _told(_cut(refused.code, refused.message))
-                context.claimed, context.once = None, False
+            ok, value = self._decide(call)
             if context.claimed is None:
                 blind, claim = None, b""
             else:
@@ -239,6 +235,14 @@ class Runner:
             return False, (failed.code, failed.message)
         finally:
             self.state.roll_back()
+
+    def _decide(self, call: bytes) -> tuple[bool, Any]:
+        """(True, value), or (False, (code, message)) of a refusal whose record is to stand."""
+        try:
+            return True, self._perform(self._transactions, call)
+        except RecordedRefusal as refused:
+            self._context.claimed, self._context.once = None, False
+            return False, _told(_cut(refused.code, refused.message))
 
     def _perform(self, operations: _Operations, call: bytes) -> Any:
         program, measurement, name, arguments = read_call(call)
