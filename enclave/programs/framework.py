@@ -67,6 +67,7 @@ class Context:
     """What an operation sees of the world: who asks, when, and its program's state."""
 
     __slots__ = (
+        "_meter",
         "_recorded",
         "attestation",
         "claimed",
@@ -90,6 +91,7 @@ class Context:
     ) -> None:
         self.map: MapOf = cast(MapOf, state.maps.__getitem__)
         """One of the program's maps. No method around it: a payment asks nine times."""
+        self._meter = state.meter
         self.roles = roles
         """(program, role, identity): who may do what, by the word of governance (for the
         runner)."""
@@ -129,6 +131,14 @@ class Context:
                 "claim", f"one claim of at most {_CLAIM_BYTES_MAX} bytes per transaction"
             )
         self.claimed = data
+
+    def spend(self, steps: int) -> None:
+        """Use up steps for work that no access to state stands for; one is a microsecond (T11).
+
+        Raises:
+            BudgetExceeded: there are not as many left.
+        """
+        self._meter.take(steps)
 
     def give_once(self) -> None:
         """The answer holds key material: the ledger keeps its digest alone, and nobody is told it a
