@@ -67,6 +67,9 @@ VAULT_UNIT = _VERSION + b"unit"
 VAULT_RELEASE = _VERSION + b"half-released"
 VAULT_CHANGE = _VERSION + b"change-of-key"
 VAULT_RECORDS = _VERSION + b"records-of-key"
+ROOM_EVIDENCE = _VERSION + b"room-evidence"
+ROOM_CLAIMS = _VERSION + b"room-claims"
+ROOM_DEPLOYMENT = _VERSION + b"room-deployment"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
