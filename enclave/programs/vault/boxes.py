@@ -1,5 +1,5 @@
-"""Secrets of keys in replicated state: boxes under an epoch's input secret, carried on while they may
-be released (VAULT §2; P10, T52).
+"""Secrets of keys in replicated state: boxes under an epoch's input secret, carried on while they
+may be released (VAULT §2; P10, T52).
 
 Replicated state can be revoked and not forgotten, for write sets and snapshots keep it under the
 ledger secret. So a secret stands in state only as a box under a key that dies with its epoch. The
@@ -36,9 +36,8 @@ def put_secret(context: Context, number: int, version: int, secret: bytes) -> No
     Raises:
         ProgramError: ``full``: as many are kept as can be carried.
     """
-    if context.map(BOXES).get((number, version)) is None:
-        if count(context, "boxes", 1) > BOXES_MAX:
-            raise ProgramError("full", f"{BOXES_MAX} secrets are kept: destroy some first")
+    if not has_secret(context, number, version) and count(context, "boxes", 1) > BOXES_MAX:
+        raise ProgramError("full", f"{BOXES_MAX} secrets are kept: destroy some first")
     _seal(context, number, version, secret)
 
 

@@ -1,7 +1,7 @@
 """How keys, versions, leases and rooms lie in the state.
 
-Owns the program object, its maps, and rows as named tuples. Knows no rule: who may do what is in the
-files of the operations. Secrets stand in BOXES alone.
+Owns the program object, its maps, and rows as named tuples. Knows no rule: who may do what is in
+the files of the operations. Secrets stand in BOXES alone.
 """
 
 from typing import NamedTuple
@@ -38,7 +38,9 @@ LIVE = vault.map("live", key=(int, bytes), value=bytes)
 """(key number, chip) → the newest lease there."""
 ROOMS = vault.map("rooms", key=(bytes, str), value=(int, bytes, int))
 """(chip, room) → Room."""
-FREEZES = vault.map("freezes", key=(int, str, bytes), value=(int, int, bytes, int, bytes, int, bytes))
+FREEZES = vault.map(
+    "freezes", key=(int, str, bytes), value=(int, int, bytes, int, bytes, int, bytes)
+)
 """(key number, room, chip) → Freeze."""
 EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, bytes, int, str))
 """(key number, is it a refusal?, its number modulo what is kept) → Event."""
