@@ -8,7 +8,7 @@ decided by the heads of a quorum (T05), not here.
 
 from dataclasses import dataclass
 
-from strongroom.consensus import codec, labels
+from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest, Epoch, Height
 from strongroom.enclave.keys.identity import Identity

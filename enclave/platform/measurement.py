@@ -28,8 +28,8 @@ UNMEASURED = (
     "strongroom.enclave.room",
 )
 """Folders of these packages that an enclave never loads: the replica, which runs in the host, what
-clients, operators and auditors use, and rooms, which are measured apart. A new timer in the pacemaker is no new enclave. An enclave
-that loads one of these does not start."""
+clients, operators and auditors use, and rooms, which are measured apart. A new timer in the
+pacemaker is no new enclave. An enclave that loads one of these does not start."""
 LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontainers")
 """Top-level modules of the installed distributions that our code imports: every .py and .so
 below."""
@@ -96,9 +96,7 @@ def measure(programs: Iterable[str], *, from_source: bool = False) -> Measuremen
         OperatorFault: a package is missing, or a loaded module comes from a file that is not
             measured.
     """
-    found = {
-        path: file for name in (*PACKAGES, *LIBRARIES) for path, file in located(name)
-    }
+    found = {path: file for name in (*PACKAGES, *LIBRARIES) for path, file in located(name)}
     check_loaded(found.values(), from_source=from_source)
     return Measurement(
         files=tuple(measured_file(path, found[path]) for path in sorted(found)),

@@ -33,7 +33,6 @@ _CONSENSUS = (
     "labels",
     "messages",
     "quorum",
-    "safety",
     "statements",
     "types",
     "validators",

@@ -87,6 +87,7 @@ class Task:
     def step(self) -> None:
         """One turn, until it waits again or ends."""
         self._ready, self._waits = False, None
+        self._turns.current = self
         error, self._interruption = self._interruption, None
         try:
             waits = self._coroutine.throw(error) if error else self._coroutine.send(None)
@@ -111,6 +112,8 @@ class Turns:
     def __init__(self) -> None:
         self.ready: deque[Task] = deque()
         self.tasks: set[Task] = set()
+        self.current: Task | None = None
+        """Whose turn it is, or was last."""
         self._times: list[tuple[float, int, Waiting[None]]] = []
         self._order = count()
 
@@ -173,8 +176,6 @@ class Lock:
 
     async def __aexit__(self, *_: object) -> None:
         self._held = False
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if waiting.task is not None:
-                waiting.set(None)
-                break
+        waiting, self._waiting = self._waiting, deque()
+        for one in waiting:  # all of them: one may have been interrupted meanwhile
+            one.set(None)

@@ -46,6 +46,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "attest": _mount_group("attest", "attest_app"),
     "trust": _mount_trust,
     "bench": _mount_bench,
+    "room": _mount_group("room", "room_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""
