@@ -6,6 +6,7 @@ node/vault/watching.py. Answers are sealed queries, the word of a quorum's state
 """
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -183,7 +184,7 @@ async def _watch(
         ends = None if seconds is None else loop.time() + seconds
         while True:
             for news in await watch.look():
-                emit(news.to_json(), caller.as_json, lambda one=news: vault_tables.show_news(one))
+                emit(news.to_json(), caller.as_json, partial(vault_tables.show_news, news))
             if ends is not None and loop.time() + every > ends:
                 return
             await asyncio.sleep(every)

@@ -120,9 +120,8 @@ def show_lease(lease: dict[str, Any]) -> None:
     )
     bounds = lease["bounds"]
     say("if the key is revoked now:")
-    say(
-        f"  the ledger gives {bounds['pieces_after_revocation']} further pieces, from the next block"
-    )
+    pieces = bounds["pieces_after_revocation"]
+    say(f"  the ledger gives {pieces} further pieces, from the next block")
     say(f"  an honest room that is connected stops within {_seconds(bounds['connected_ms'])}")
     say(f"  one that is cut off, within {_seconds(bounds['cut_off_ms'])},")
     say(f"  and after {bounds['units']} more units at most")

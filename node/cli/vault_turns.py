@@ -1,5 +1,5 @@
-"""`strongroom vault suspend | resume | revoke | destroy | confirm | approve | resolve | end`: one word
-of an owner, an approver or a room's operator.
+"""`strongroom vault suspend | resume | revoke | destroy | confirm | approve | resolve | end`: one
+word of an owner or an approver.
 
 Owns options and words of these commands.
 """

@@ -14,7 +14,7 @@ NEXT = {
     "policy": "`strongroom vault policy explain FILE --evidence E` prints each condition",
     "not-this-hardware": "run on a chip that the policy names, or have the owner name this one",
     "machine-busy": "end the other job on this machine, or wait until its lease is over",
-    "clone": "two starts of one room were seen: the owner keeps one, `vault resolve KEY --keep BOOT`",
+    "clone": "two starts of one room were seen: its owner keeps one, `strongroom vault resolve`",
     "outside-window": "ask within the key's window; `strongroom vault show KEY` prints it",
     "quantity": "all licensed units are reserved or made: the owner licenses more, `vault change`",
     "lapsed": "the lease is over and what it reserved is lost: ask for a new one",

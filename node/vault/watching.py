@@ -55,6 +55,9 @@ class _Seen:
     totals: dict[bool, int] = field(default_factory=dict)
     """By kind (refusals or not): number of the newest record that was told."""
     states: dict[bytes, str] = field(default_factory=dict)
+    """Of the newest leases."""
+    before: int = 0
+    """Number of the lease before these."""
 
 
 class Watch:
@@ -109,7 +112,8 @@ class Watch:
         return page
 
     async def _leases(self, key: Account, seen: _Seen) -> list[News]:
-        newest = await newest_leases(self._ask, key)
+        newest = await newest_leases(self._ask, key, seen.before)
+        seen.before = newest[0]["number"] - 1 if newest else seen.before
         states = {lease["lease"]: lease["state"] for lease in newest}
         news = [
             News(key[1], 0, state, lease=lease)
@@ -120,17 +124,21 @@ class Watch:
         return news
 
 
-async def newest_leases(ask: Ask, key: Account) -> list[dict[str, Any]]:
-    """The newest leases of a key, at most LEASES_WATCHED_MAX, in order."""
-    found: list[dict[str, Any]] = []
-    total = (await ask("vault.key", key=key))["leases"]
-    found = await ask(
-        "vault.leases",
-        key=key,
-        after=max(0, total - LEASES_WATCHED_MAX),
-        limit=LEASES_WATCHED_MAX,
-    )
-    return found
+async def newest_leases(ask: Ask, key: Account, after: int = 0) -> list[dict[str, Any]]:
+    """The newest leases of a key, at most LEASES_WATCHED_MAX, in order of their numbers.
+
+    Args:
+        ask: how the ledger is asked.
+        key: which.
+        after: leases up to this number are not wanted.
+    """
+    newest: list[dict[str, Any]] = []
+    while True:
+        page = await ask("vault.leases", key=key, after=after, limit=LEASES_WATCHED_MAX)
+        newest = (newest + page)[-LEASES_WATCHED_MAX:]
+        if len(page) < LEASES_WATCHED_MAX:
+            return newest
+        after = page[-1]["number"]
 
 
 def _news(key: str, record: dict[str, Any], refused: bool) -> News:
