@@ -65,6 +65,16 @@ CONTAINER_BOX = _VERSION + b"sealed-piece"
 CONTAINER_MARK = _VERSION + b"mark-of-piece"
 CONTAINER_COMMITMENT = _VERSION + b"commitment-to-piece"
 DATA_KEY_FILE = _VERSION + b"file-of-data-key"
+VAULT_BOX = _VERSION + b"vault-box"
+VAULT_SECRET = _VERSION + b"made-in-vault"
+VAULT_LEASE = _VERSION + b"lease"
+VAULT_UNIT = _VERSION + b"unit"
+VAULT_RELEASE = _VERSION + b"half-released"
+VAULT_CHANGE = _VERSION + b"change-of-key"
+VAULT_RECORDS = _VERSION + b"records-of-key"
+ROOM_EVIDENCE = _VERSION + b"room-evidence"
+ROOM_CLAIMS = _VERSION + b"room-claims"
+ROOM_DEPLOYMENT = _VERSION + b"room-deployment"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
