@@ -115,7 +115,6 @@ def rotate(
             "vault.rotate",
             key=named.base,
             secret=sealed.secret.reveal(),
-            digest=bytes(sealed.header.digest),
             old_until_ms=int(time() * 1000) + overlap if overlap else 0,
         )
         return done, job.facts(sealed)
