@@ -75,12 +75,6 @@ VAULT_RECORDS = _VERSION + b"records-of-key"
 ROOM_EVIDENCE = _VERSION + b"room-evidence"
 ROOM_CLAIMS = _VERSION + b"room-claims"
 ROOM_DEPLOYMENT = _VERSION + b"room-deployment"
-VAULT_PIECE = _VERSION + b"piece-of-key"
-CONTAINER = _VERSION + b"container"
-CONTAINER_BOX = _VERSION + b"sealed-piece"
-CONTAINER_MARK = _VERSION + b"mark-of-piece"
-CONTAINER_COMMITMENT = _VERSION + b"commitment-to-piece"
-DATA_KEY_FILE = _VERSION + b"file-of-data-key"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
