@@ -33,8 +33,6 @@ policy_app = typer.Typer(
     no_args_is_help=True,
     help="Release policies: what a room must show before it is given a key (offline).",
 )
-vault_app = typer.Typer(name="vault", no_args_is_help=True, help="Keys that only rooms may use.")
-vault_app.add_typer(policy_app)
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A release policy (JSON); - reads standard input.")
