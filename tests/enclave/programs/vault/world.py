@@ -198,6 +198,8 @@ class VaultChain(Chain):
 
     def _asked(self, room: Room, key: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self.of(room.who)  # before the evidence: it takes a block
+        if self._later_ms:
+            self.commit()
         return {"key": key, "purpose": "print", "evidence": self.shown(room)} | arguments
 
     def both(self, *told: tuple[str, str, dict[str, Any]]) -> list[Result]:
