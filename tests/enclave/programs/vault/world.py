@@ -24,7 +24,8 @@ from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.primitives import HybridKey, Secret
 
 PRINTER = bytes(range(100, 148))
-K = bytes(range(32))
+K = sha256(b"data key of the toy").digest()
+"""No part of anything else here."""
 OWNER = "maker"
 
 
