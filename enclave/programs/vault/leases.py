@@ -91,7 +91,7 @@ def ask(
         seen.chip,
         seen.room,
         seen.boot,
-        int(context.time_ms),
+        context.time_ms,
         slot,
         seen.made_ms,
         seen.claims,
@@ -147,7 +147,7 @@ def beat(
     held = held._replace(
         until_ms=_until(context, terms, standing, factor),
         beat=number,
-        beat_ms=int(context.time_ms),
+        beat_ms=context.time_ms,
         reserved=held.reserved + reserve,
         used=used,
         pieces=max(held.pieces, piece + 1),
@@ -185,14 +185,18 @@ def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str
     _account(context, holder.key, found, 0, used - held.used)
     context.map(LEASES).put(lease, tuple(held._replace(used=used, reported=unit)))
     record(context, holder.key, "use", lease=lease, amount=unit, why=digest.hex())
-    place = (found.owner, found.name, holder.version, lease, unit, digest, int(context.time_ms))
+    place = (found.owner, found.name, holder.version, lease, unit, digest, context.time_ms)
     context.claim(codec.encode((labels.VAULT_UNIT, *place)))
     return {"unit": unit, "left": held.reserved - used}
 
 
 @vault.transaction
 def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
-    """End a lease: what it reserved and did not use comes back."""
+    """End a lease: what it reserved and did not use comes back to the key. Its key's owner may end
+    it too: then nothing comes back, for who knows what was made."""
+    closed = _end_by_owner(context, lease)
+    if closed is not None:
+        return closed
     held, holder = _held(context, lease)
     _check_used(held, used)
     try:
@@ -202,7 +206,7 @@ def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
     returned = held.reserved - used
     found = key_of(context, holder.key)
     _account(context, holder.key, found, -returned, used - held.used)
-    ended = held._replace(state="ended", used=used, reserved=used, until_ms=int(context.time_ms))
+    ended = held._replace(state="ended", used=used, reserved=used, until_ms=context.time_ms)
     context.map(LEASES).put(lease, tuple(ended))
     record(context, holder.key, "end", lease=lease, amount=returned)
     return {"returned": returned}
@@ -230,7 +234,7 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     record(context, holder.key, "release", lease=lease, why=digest.hex())
-    place = (key.owner, key.name, holder.version, lease, digest, int(context.time_ms))
+    place = (key.owner, key.name, holder.version, lease, digest, context.time_ms)
     context.claim(codec.encode((labels.VAULT_RELEASE, *place)))
     return {"until_ms": held.until_ms}
 
@@ -295,7 +299,22 @@ def _held(context: Context, lease: bytes) -> tuple[Lease, Holder]:
     return found
 
 
+def _end_by_owner(context: Context, lease: bytes) -> dict[str, Any] | None:
+    """The owner's word that one lease is over; None when it is not the owner who says so."""
+    found = lease_of(context, lease)
+    if found is None or key_of(context, found[1].key).owner != context.identity:
+        return None
+    held, holder = found
+    if held.state not in ("open", "frozen"):
+        raise ProgramError("lapsed", "the lease is over already")
+    context.map(LEASES).put(lease, tuple(held._replace(state="revoked")))
+    record(context, holder.key, "end", lease=lease, why="by the owner")
+    return {"returned": 0}
+
+
 def _check_open(held: Lease) -> None:
+    if held.state == "revoked":
+        raise ProgramError("revoked", "the key's owner ended this lease: ask the owner")
     if held.state == "frozen":
         raise ProgramError("clone", "the lease is frozen: the key's owner says which boot stays")
 

@@ -20,6 +20,7 @@ def test_T53_a_copied_disk_freezes_both_until_the_owner_says_which(chain: VaultC
     beat = beats(chain, room, chain.lease(room, key)["lease"])
     assert beat(piece=1).ok
     assert chain.denied(clone, key) == "clone"
+    assert chain.look(OWNER, "leases", key="/toy")[0]["state"] == "frozen", "before it beats"
     assert beat(piece=2).code == "clone"
     chain.wait(60_000)
     assert (chain.denied(room, key), chain.denied(clone, key)) == ("clone", "clone")

@@ -213,6 +213,19 @@ def test_a_lease_is_of_one_session(chain: VaultChain) -> None:
     assert chain.refused(room.who, "beat", lease=lease, number=2, used=0) == "number"
 
 
+def test_an_owner_ends_one_lease_and_nothing_of_it_comes_back(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(quantity=9, allotment=3)
+    lease = chain.lease(room, key)["lease"]
+    beat = beats(chain, room, lease)
+    assert chain.must(OWNER, "end", lease=lease, used=0) == {"returned": 0}
+    assert beat().code == "revoked"
+    assert chain.look(OWNER, "lease", lease=lease)["state"] == "revoked"
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 3
+    assert chain.refused(OWNER, "end", lease=lease, used=0) == "lapsed"
+    assert chain.refused(room.who, "end", lease=lease, used=0) == "lapsed"
+    assert chain.lease(room, key)["allotment"] == 3
+
+
 def test_what_is_seen_of_a_lease_are_its_bounds(chain: VaultChain) -> None:
     room, key = Room(), chain.key(pieces=4, allotment=2)
     lease = chain.lease(room, key)["lease"]
