@@ -26,15 +26,16 @@ __all__ = ["Line", "PolicyRefused", "ReleasePolicy"]
 
 POLICY_BYTES_MAX = 8 * 1024
 """Of the text, in UTF-8; the canonical one is never longer."""
-DEPTH_MAX = 8
+POLICY_DEPTH_MAX = 8
 """allOf and anyOf within one another, below an authority; its own is the first."""
-CONDITIONS_MAX = 128
+POLICY_CONDITIONS_MAX = 128
 VERSION = "1.0.0"
 AUTHORITY = "strongroom"
 """Who vouches for the claims: the ledger, which judges evidence by itself."""
 
 _T = TypeVar("_T")
-_POLICIES_KEPT_MAX = 256
+_POLICIES_KEPT_MAX = 1024
+"""Parsed, by their text: 3 KB each as a rule, at most 50 KB. A verdict does not hang on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,10 @@ def _steps(policy: _Open) -> tuple[Condition | Group, ...]:
             steps.append(read_condition(member, path))
         else:
             open_groups.append(_open(member, path, None, "allOf", "anyOf"))
-        if len(open_groups) > 1 + DEPTH_MAX or conditions > CONDITIONS_MAX:
-            bounds = f"{DEPTH_MAX} lists within one another, {CONDITIONS_MAX} conditions"
+        if len(open_groups) > 1 + POLICY_DEPTH_MAX or conditions > POLICY_CONDITIONS_MAX:
+            bounds = (
+                f"{POLICY_DEPTH_MAX} lists within one another, {POLICY_CONDITIONS_MAX} conditions"
+            )
             raise PolicyRefused(path, f"more than a policy may have: {bounds}")
     return tuple(steps)
 
