@@ -23,6 +23,7 @@ from strongroom.enclave.programs.vault.standing import (
     check_key,
     check_region,
     check_window,
+    is_same_room,
     left_of,
     see_again,
     see_evidence,
@@ -69,7 +70,7 @@ def ask(
         if room not in ("", seen.room):
             raise ProgramError("evidence", "the evidence is another room's than the call names")
         _check_machine(context, number, seen)
-        see(context, number, seen.chip, seen.room, seen.boot, seen.identity)
+        see(context, number, seen)
         check_window(context, terms)
         left = left_of(terms, found)
         if left == 0:
@@ -95,6 +96,7 @@ def ask(
         slot,
         seen.made_ms,
         seen.claims,
+        context.believed,
     )
     context.map(LEASES).put(lease, tuple(made))
     context.map(HOLDERS).put(lease, tuple(holder))
@@ -155,7 +157,9 @@ def beat(
     _account(context, holder.key, found, reserve, used - was)
     context.map(LEASES).put(lease, tuple(held))
     if evidence:
-        renewed = holder._replace(evidence_ms=seen.made_ms, claims=seen.claims)
+        renewed = holder._replace(
+            evidence_ms=seen.made_ms, claims=seen.claims, believed=context.believed
+        )
         context.map(HOLDERS).put(lease, tuple(renewed))
     record(context, holder.key, "beat", lease=lease, amount=reserve)
     return {
@@ -279,7 +283,7 @@ def _go_on(
         )
         if (seen.chip, seen.room, seen.boot) != (holder.chip, holder.room, holder.boot):
             raise ProgramError("evidence", "another chip, room or boot than asked: ask anew")
-        see(context, holder.key, holder.chip, holder.room, holder.boot, holder.identity)
+        see(context, holder.key, seen)
         _check_open(held)
         check_window(context, terms)
         left = left_of(terms, found)
@@ -339,12 +343,11 @@ def _check_machine(context: Context, number: int, seen: Seen) -> None:
     held, holder = found
     if held.state != "open" or held.until_ms < context.time_ms:
         return
-    if (seen.room, seen.identity) != (holder.room, holder.identity) and (
-        seen.room == holder.room and seen.boot <= holder.boot
-    ):
-        return
-    if seen.room == holder.room and seen.boot > holder.boot:
-        see(context, number, seen.chip, seen.room, seen.boot, seen.identity)
+    if is_same_room(seen, holder):
+        if seen.boot > holder.boot:
+            see(context, number, seen)
+        elif seen.identity != holder.identity:
+            return
     raise ProgramError("machine-busy", f"this machine has a lease until {held.until_ms} ms: wait")
 
 
