@@ -11,6 +11,7 @@ is raised in the program, wherever it waits: let it pass, and the room ends with
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -182,6 +183,7 @@ class Room:
         )
         keeper.on_end = self._interrupt
         self._keepers.append(keeper)
+        self._turns.spawn(keeper.watch())
         self._turns.spawn(keeper.keep())
         self.tell("lease", id=keeper.id, key=key, asked=asked.id, units=keeper.reserved)
         return Lease(keeper, self._host)
@@ -209,8 +211,15 @@ class Room:
         """Say something in the open: whoever runs the room may read it. Never a secret."""
         self._host.tell(what, **fields)
 
+    async def leave(self) -> None:
+        """The program is over: end what it left open, so that this machine may ask again. What was
+        reserved and not reported counts as used."""
+        for keeper in self._keepers:
+            with suppress(ClientFault):  # over before, or nobody answers: it lapses by itself
+                await keeper.end(give_back=False)
+
     def close(self) -> None:
-        """The program is over: wipe what is left."""
+        """Wipe whatever is left."""
         for keeper in self._keepers:
             keeper.on_end = _nobody
             keeper.finish(LeaseEnded("ended", "the room ends"))
