@@ -65,8 +65,8 @@ def work(
 
     async def life() -> None:
         await host.save(boot.sealed())
-        await ledger.connect(CONNECT_SECONDS)
         room.tell("started", boot=boot.number, session=boot.identity.id)
+        await ledger.connect(CONNECT_SECONDS)
         await run(room)
 
     room.task = task = turns.spawn(life())
@@ -79,6 +79,8 @@ def work(
             task.interrupt(Stopped("the host asked the room to end"))
 
     code, text = _outcome(turns, task, look)
+    room.task = turns.spawn(room.leave())
+    turns.run(room.task, look)
     room.close()
     door.send(ToHost.ENDED, not code, code, text)
     return ENDED_REFUSED if code else ENDED_WELL
