@@ -59,6 +59,13 @@ PUBLIC_TRANSACTION = _VERSION + b"public-transaction"
 OFFER = _VERSION + b"offer"
 MEMBERS = _VERSION + b"members"
 PROPOSAL = _VERSION + b"proposal"
+CUSTODIAN_HALF = _VERSION + b"half-of-custodian"
+CUSTODIAN_POINT = _VERSION + b"point-of-half"
+CUSTODIAN_ANSWER = _VERSION + b"answer-of-custodian"
+CUSTODIAN_JOURNAL = _VERSION + b"journal-of-custodian"
+SPLIT_KEY = _VERSION + b"split-key"
+VAULT_LEASE = _VERSION + b"lease-of-vault"
+VAULT_RELEASE = _VERSION + b"release-of-custodian"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
