@@ -64,8 +64,8 @@ CUSTODIAN_POINT = _VERSION + b"point-of-half"
 CUSTODIAN_ANSWER = _VERSION + b"answer-of-custodian"
 CUSTODIAN_JOURNAL = _VERSION + b"journal-of-custodian"
 SPLIT_KEY = _VERSION + b"split-key"
-VAULT_LEASE = _VERSION + b"lease-of-vault"
-VAULT_RELEASE = _VERSION + b"release-of-custodian"
+VAULT_LEASE = _VERSION + b"lease"
+VAULT_RELEASE = _VERSION + b"half-released"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

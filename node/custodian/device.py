@@ -224,6 +224,7 @@ class Device:
         what = (self._module, self._token, self._serial, self._pin.reveal())
         ok, *answer = await child.ask((Ask.OPEN.value, what), self._start)
         if not ok:
+            await self._drop()
             raise await self._refused(*answer)
         self._proven = True
         self.facts = TokenFacts.from_wire(answer[0])
