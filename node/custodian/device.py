@@ -43,7 +43,7 @@ WAITING_MAX = 32
 """Requests that wait for the one before; the next is refused."""
 _END_SECONDS = 2.0
 PROCESS = (sys.executable, "-B", "-m", "strongroom.node.custodian.token_process")
-_STALE = frozenset({"no-token", "device", "no-module"})
+_STALE = frozenset({"no-token", "no-key", "device", "no-module"})
 """After these the next request gets a fresh child."""
 _NEVER_AGAIN = frozenset({"pin", "pin-locked"})
 

@@ -50,6 +50,10 @@ class TokenProblem(Exception):
         self.code, self.words = code, words
 
 
+class _Absent(TokenProblem):
+    """The key is not there: destroyed, or the module remembers a token that went and came back."""
+
+
 class TokenSession:
     """One module, one token, one login."""
 
@@ -85,7 +89,7 @@ class TokenSession:
             raise TokenProblem("device", "not open")
         try:
             return act(*arguments)
-        except _GONE:
+        except (_Absent, *_GONE):
             if ask is Ask.CREATE:
                 raise TokenProblem(
                     "device",
@@ -222,7 +226,7 @@ class TokenSession:
         """Exactly one object of this class, id and label."""
         found = self._objects(form, id, label)
         if not found:
-            raise TokenProblem(
+            raise _Absent(
                 "no-key",
                 f"no {form} key {label!r} with id {id.hex()} in the token: it was destroyed, "
                 "renamed or never made",

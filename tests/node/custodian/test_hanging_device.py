@@ -318,8 +318,9 @@ async def test_a_refusal_that_is_none_of_the_devices_fault_keeps_its_process(
         deadline=HANG_SECONDS,
         start_deadline=HANG_SECONDS,
     ) as device:
+        await device.create(Form.HMAC, ID, LABEL)
         child = device._child
         with pytest.raises(TokenFault) as raised:
-            await device.half(Form.HMAC, ID, LABEL, b"data")
-        assert raised.value.code == "no-key"
+            await device.create(Form.HMAC, ID, LABEL)
+        assert raised.value.code == "exists"
         assert device._child is child
