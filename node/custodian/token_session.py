@@ -89,7 +89,7 @@ class TokenSession:
             raise TokenProblem("device", "not open")
         try:
             return act(*arguments)
-        except (_Absent, *_GONE):
+        except _LOOKED_AT_ANEW:
             if ask is Ask.CREATE:
                 raise TokenProblem(
                     "device",
@@ -406,3 +406,4 @@ else:
         errors.TemplateInconsistent,
         errors.KeyTypeInconsistent,
     )
+_LOOKED_AT_ANEW: tuple[type[Exception], ...] = (_Absent, *_GONE)

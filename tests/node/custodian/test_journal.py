@@ -135,8 +135,17 @@ def test_an_entry_is_durable_before_append_returns(
 ) -> None:
     order: list[str] = []
     write, sync = os.write, os.fsync
-    monkeypatch.setattr(os, "write", lambda *a: (order.append("write"), write(*a))[1])
-    monkeypatch.setattr(os, "fsync", lambda *a: (order.append("sync"), sync(*a))[1])
+
+    def noted_write(descriptor: int, data: bytes) -> int:
+        order.append("write")
+        return write(descriptor, data)
+
+    def noted_sync(descriptor: int) -> None:
+        order.append("sync")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "write", noted_write)
+    monkeypatch.setattr(os, "fsync", noted_sync)
     with Journal.open(tmp_path) as journal:
         order.clear()
         journal.append("given", time_ms=1)
