@@ -66,6 +66,15 @@ CUSTODIAN_JOURNAL = _VERSION + b"journal-of-custodian"
 SPLIT_KEY = _VERSION + b"split-key"
 VAULT_LEASE = _VERSION + b"lease"
 VAULT_RELEASE = _VERSION + b"half-released"
+ROOM_EVIDENCE = _VERSION + b"room-evidence"
+ROOM_CLAIMS = _VERSION + b"room-claims"
+ROOM_DEPLOYMENT = _VERSION + b"room-deployment"
+VAULT_PIECE = _VERSION + b"piece-of-key"
+CONTAINER = _VERSION + b"container"
+CONTAINER_BOX = _VERSION + b"sealed-piece"
+CONTAINER_MARK = _VERSION + b"mark-of-piece"
+CONTAINER_COMMITMENT = _VERSION + b"commitment-to-piece"
+DATA_KEY_FILE = _VERSION + b"file-of-data-key"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

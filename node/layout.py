@@ -6,6 +6,7 @@ this table.
     DIR/service.json · ca.pem · genesis.bin              what clients and nodes read
     DIR/credential                                       what clients show at a door, mode 0600
     DIR/keys/NAME.json, NAME.seen                        identities, newest height seen
+    DIR/keys/NAME.vault/KEY@VERSION.json                 data keys of that identity, mode 0600
     DIR/platform/                                        the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
     DIR/nK/tls.key · tls.crt                             its connection key, nothing more
@@ -152,6 +153,10 @@ class ClusterLayout:
     def seen(self, name: str) -> Path:
         """The newest height in an answer to this identity."""
         return self.keys / f"{name}.seen"
+
+    def vault(self, name: str) -> Path:
+        """The data keys that one identity keeps of its vault."""
+        return self.keys / f"{name}.vault"
 
     def node(self, name: str) -> NodeLayout:
         """One node's folder, whether it exists or not."""

@@ -217,7 +217,11 @@ def _load(der: bytes, name: str) -> x509.Certificate:
         certificate = _parse(der)
     except PARSER_ERRORS as error:
         refuse(Reason.CERTIFICATE_FORM, f"{name}: {type(error).__name__}")
-    if certificate.version is not x509.Version.v3 or certificate.public_bytes(Encoding.DER) != der:
+    if (
+        certificate.version is not x509.Version.v3
+        or certificate.public_bytes(Encoding.DER) != der
+        or _unused_bits(der, certificate)
+    ):
         refuse(Reason.CERTIFICATE_FORM, f"{name}: not one DER encoding of an X.509 v3 certificate")
     scheme = certificate.signature_algorithm_parameters
     if (
@@ -233,6 +237,12 @@ def _load(der: bytes, name: str) -> x509.Certificate:
             f"{name}: not RSASSA-PSS with SHA-384, MGF1-SHA-384, salt {PSS_SALT_SIZE}",
         )
     return certificate
+
+
+def _unused_bits(der: bytes, certificate: x509.Certificate) -> int:
+    """How many bits its signature's BIT STRING calls unused, which the parser lets pass where they
+    are zero: the octet before the signature, which ends the certificate (X.690 §8.6.2)."""
+    return der[-len(certificate.signature) - 1]
 
 
 def _parse(der: bytes) -> x509.Certificate:

@@ -2,16 +2,14 @@
 passphrase.
 
 Owns the file's form and who is meant by a NAME or `id:HEX`. The plain file is as good as its disk;
-the sealed one is AES-256-GCM under scrypt (RFC 7914, N = 2^15, r = 8, p = 1: about 0.1 s and 32 MiB
-a guess).
+how the other is sealed stands in passphrases.py.
 """
 
 import json
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import scrypt, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +17,24 @@ from strongroom.consensus import labels
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.outside.client_sessions import Identity
-from strongroom.enclave.primitives import (
-    SECRET_SIZE,
-    DoesNotOpen,
-    Secret,
-    SequenceBox,
-    random_bytes,
+from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret
+from strongroom.node.client.passphrases import (
+    PASSPHRASE_VARIABLE as PASSPHRASE_VARIABLE,
+)
+from strongroom.node.client.passphrases import (
+    Ask as Ask,
+)
+from strongroom.node.client.passphrases import (
+    check_sealed_form,
+    open_secret,
+    passphrase_of,
+    seal_secret,
 )
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ID_PREFIX = "id:"
-PASSPHRASE_VARIABLE = "STRONGROOM_PASSPHRASE"  # noqa: S105 (its name, not its value)
 _ID = re.compile(r"id:[0-9a-f]{64}")
-_SALT_SIZE = 16
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**15, 8, 1
-_SCRYPT_MEMORY_MAX = 64 * 1024 * 1024
 _FILE_BYTES_MAX = 4096
-
-Ask = Callable[[str], str]
-"""Gets a passphrase from the user; the argument is the identity's name."""
 
 
 class NoSuchIdentity(ClientFault):
@@ -77,7 +74,7 @@ class KeyFolder:
         identity = Identity.from_seed(seed)
         document: dict[str, Any] = {"name": name, "public": identity.public.hex()}
         document |= (
-            _sealed(seed, name, identity.public, passphrase)
+            {"scrypt": seal_secret(seed, _aad(name, identity.public), passphrase)}
             if passphrase
             else {"seed": seed.reveal().hex()}
         )
@@ -114,7 +111,7 @@ class KeyFolder:
         if "seed" in document:
             identity = Identity.from_seed(_secret(document["seed"], path))
         else:
-            identity = _opened(document, path, _passphrase(name, ask))
+            identity = _opened(document, path, passphrase_of(name, ask))
         if identity.public.hex() != document["public"]:
             raise OperatorFault(
                 f"{path} is damaged: its seed does not give its public key; restore it from a copy"
@@ -181,7 +178,7 @@ class KeyFolder:
             ) from None
         except OSError as error:
             raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise OperatorFault(
                 f"{path} is damaged: not a key file; restore it from a copy"
             ) from None
@@ -191,8 +188,8 @@ class KeyFolder:
 def _check_form(document: Any) -> None:
     if len(bytes.fromhex(document["public"])) != SECRET_SIZE:
         raise ValueError
-    if "seed" not in document and not {"n", "r", "p", "salt", "box"} <= document["scrypt"].keys():
-        raise ValueError
+    if "seed" not in document:
+        check_sealed_form(document["scrypt"])
 
 
 def _secret(text: Any, path: Path) -> Secret:
@@ -204,47 +201,14 @@ def _secret(text: Any, path: Path) -> Secret:
         ) from None
 
 
-def _passphrase(name: str, ask: Ask | None) -> str:
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE) or (ask(name) if ask is not None else "")
-    if not passphrase:
-        raise OperatorFault(f"identity {name!r} takes a passphrase: set {PASSPHRASE_VARIABLE}")
-    return passphrase
-
-
-def _box(passphrase: str, salt: bytes, n: int, r: int, p: int) -> SequenceBox:
-    key = scrypt(
-        passphrase.encode(), salt=salt, n=n, r=r, p=p, maxmem=_SCRYPT_MEMORY_MAX, dklen=SECRET_SIZE
-    )
-    return SequenceBox(Secret(key))
-
-
 def _aad(name: str, public: bytes) -> bytes:
     return labels.IDENTITY + b"\x00" + public + name.encode()
 
 
-def _sealed(seed: Secret, name: str, public: bytes, passphrase: str) -> dict[str, Any]:
-    """A fresh salt makes a fresh key, so that its one box may have number 0."""
-    salt = random_bytes(_SALT_SIZE)
-    box = _box(passphrase, salt, _SCRYPT_N, _SCRYPT_R, _SCRYPT_P).seal(
-        0, seed.reveal(), _aad(name, public)
-    )
-    return {
-        "scrypt": {
-            "n": _SCRYPT_N,
-            "r": _SCRYPT_R,
-            "p": _SCRYPT_P,
-            "salt": salt.hex(),
-            "box": box.hex(),
-        },
-    }
-
-
 def _opened(document: dict[str, Any], path: Path, passphrase: str) -> Identity:
-    sealed = document["scrypt"]
     try:
-        box = _box(passphrase, bytes.fromhex(sealed["salt"]), sealed["n"], sealed["r"], sealed["p"])
         aad = _aad(document["name"], bytes.fromhex(document["public"]))
-        return Identity.from_seed(Secret(box.open(0, bytes.fromhex(sealed["box"]), aad)))
+        return Identity.from_seed(open_secret(document["scrypt"], aad, passphrase))
     except DoesNotOpen:
         raise OperatorFault(f"the passphrase does not open {path}") from None
     except (ValueError, TypeError, KeyError):

@@ -328,3 +328,15 @@ def test_T31_a_certificate_that_the_library_parses_by_halves_is_a_refusal(
     made = odd(oid, bytes.fromhex(value))
     for shown in ((made, ask, ark), (vek, made, ark), (vek, ask, made)):
         assert refused(*shown) in (Reason.CERTIFICATE_FORM, Reason.CERTIFICATE_ALGORITHM)
+
+
+def test_a_signature_has_whole_octets_only() -> None:
+    """T31: a BIT STRING that calls its last, zero bits unused is the same signature to the parser,
+    and would be a second encoding of one certificate."""
+    while (vek := manufacturer().make_chip().endorsements.vek)[-1] % 4 != 0:
+        pass
+    signature = x509.load_der_x509_certificate(vek).signature
+    at = len(vek) - len(signature) - 1
+    other = vek[:at] + b"\x02" + vek[at + 1 :]
+    assert x509.load_der_x509_certificate(other).signature == signature
+    assert refused(other, *own()[1:]) == Reason.CERTIFICATE_FORM

@@ -1,0 +1,214 @@
+"""What a room says of itself and brings along: its session, its seal key, its boot, its operator.
+
+Owns the bytes of a room's claims, of its evidence and of its operator's statement. Nothing in them
+is believed yet: room_evidence.py judges. Each of the three has a label of its own, so that what a
+node made proves no room, and what a room made no node.
+"""
+
+from dataclasses import dataclass
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.types import (
+    DIGEST_SIZE,
+    KEY_SIZE,
+    NONCE_SIZE,
+    SIGNATURE_SIZE,
+    ChainId,
+    Digest,
+    Height,
+    PublicKey,
+    Signature,
+)
+from strongroom.enclave.attestation.claims import CLAIMS_BYTES_MAX, checked_name
+from strongroom.enclave.attestation.deployment import Deployment
+from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX, SEV_SNP
+from strongroom.enclave.attestation.report import REPORT_DATA_SIZE
+from strongroom.enclave.primitives import SigningKey, check_hybrid
+
+ROOM_PROFILE = "strongroom-room-1"
+"""Which claims these are, in which order: the first field of their bytes."""
+
+
+def room_report_data(claims: bytes) -> bytes:
+    """The 64 bytes of REPORT_DATA for a room's encoded claims: SHA-256 under the rooms' label, then
+    32 zero bytes."""
+    return labels.labelled_digest(labels.ROOM_CLAIMS, claims).ljust(REPORT_DATA_SIZE, b"\x00")
+
+
+def room_host_data(statement: bytes) -> Digest:
+    """The 32 bytes of HOST_DATA under which a room is launched: SHA-256 of its operator's
+    statement, under the rooms' label."""
+    return labels.labelled_digest(labels.ROOM_DEPLOYMENT, statement)
+
+
+def room_deployment_bytes(statement: bytes, chain: ChainId) -> bytes:
+    """What a room's operator signs: one statement for one chain."""
+    return labels.bound(labels.ROOM_DEPLOYMENT, chain, statement)
+
+
+def sign_room_deployment(deployment: Deployment, chain: ChainId, key: SigningKey) -> Signature:
+    """The operator's word that this room, chip, code and region are his."""
+    return key.sign(room_deployment_bytes(deployment.encode(), chain))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomClaims:
+    """One room's claims, at one boot, over one recent block."""
+
+    chain: ChainId
+    room: str
+    """Its name, of its operator's choice."""
+    program: str
+    """Name of the measured program that it runs."""
+    session_key: PublicKey
+    """Ed25519; signs its openings on the ledger, and never leaves it."""
+    seal_key: bytes
+    """X-Wing public key, 1216 bytes: what is sealed to it opens in this boot of this room alone."""
+    boot: int
+    """Counts the starts of this room on this chip from 1."""
+    nonce: bytes
+    """Digest of the block at `height`, 32 bytes, or a custodian's own challenge: the evidence is
+    not older than it."""
+    height: Height
+    region: str
+    """Where it runs, by the word of its operator."""
+    operator: str
+    """The name that its operator gives himself; a governed one if the service holds `operator_key`
+    under it."""
+    operator_key: PublicKey
+    """Ed25519; signed the deployment statement."""
+
+    def __post_init__(self) -> None:
+        for key, size, name in (
+            (self.chain, DIGEST_SIZE, "chain"),
+            (self.session_key, KEY_SIZE, "session key"),
+            (self.nonce, NONCE_SIZE, "nonce"),
+            (self.operator_key, KEY_SIZE, "operator's key"),
+        ):
+            codec.sized(key, size, name=name)
+        for value, name in (
+            (self.room, "room"),
+            (self.program, "program"),
+            (self.region, "region"),
+            (self.operator, "operator"),
+        ):
+            checked_name(value, name=name)
+        check_hybrid(self.seal_key)
+        if self.boot < 1:
+            raise NotCanonical("boot: counts from 1")
+
+    @property
+    def report_data(self) -> bytes:
+        """The 64 bytes of REPORT_DATA that commit to these claims."""
+        return room_report_data(self.encode())
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return codec.encode(
+            (
+                ROOM_PROFILE,
+                self.chain,
+                self.room,
+                self.program,
+                self.session_key,
+                self.seal_key,
+                self.boot,
+                self.nonce,
+                self.height,
+                self.region,
+                self.operator,
+                self.operator_key,
+            )
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "RoomClaims":
+        """Read canonical bytes.
+
+        Raises:
+            NotCanonical: not the encoding of a room's claims.
+        """
+        shape = (str, bytes, str, str, bytes, bytes, int, bytes, int, str, str, bytes)
+        value = codec.decode(data, size_max=CLAIMS_BYTES_MAX)
+        profile, chain, room, program, session, seal, boot, nonce, height, region, operator, key = (
+            codec.fields(value, *shape, name="room's claims")
+        )
+        if profile != ROOM_PROFILE:
+            raise NotCanonical(f"room's claims: expected profile {ROOM_PROFILE}")
+        return cls(
+            chain=ChainId(chain),
+            room=room,
+            program=program,
+            session_key=PublicKey(session),
+            seal_key=seal,
+            boot=codec.unsigned(boot, name="boot"),
+            nonce=nonce,
+            height=Height(codec.unsigned(height, name="height")),
+            region=region,
+            operator=operator,
+            operator_key=PublicKey(key),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEvidence:
+    """A report, the certificates of the chip that signed it, and the two documents that it commits
+    to. Nothing in it is believed yet."""
+
+    report: bytes
+    vek: bytes
+    """Certificate of the key that signed the report (VCEK), DER."""
+    ask: bytes
+    """Certificate of the intermediate, DER."""
+    ark: bytes
+    """Certificate of the root, DER."""
+    claims: bytes
+    """The encoding of RoomClaims; its digest is the report's REPORT_DATA."""
+    deployment: bytes
+    """The encoding of a Deployment; its digest is the report's HOST_DATA."""
+    operator_signature: Signature
+    """By the claims' `operator_key`, over chain and deployment."""
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return codec.encode(
+            (
+                labels.ROOM_EVIDENCE,
+                SEV_SNP,
+                self.report,
+                self.vek,
+                self.ask,
+                self.ark,
+                self.claims,
+                self.deployment,
+                self.operator_signature,
+            )
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "RoomEvidence":
+        """Read canonical bytes.
+
+        Raises:
+            NotCanonical: not the encoding of a room's evidence, or of a kind that this code does
+                not judge.
+        """
+        value = codec.decode(data, size_max=EVIDENCE_BYTES_MAX)
+        shape = (bytes, str, bytes, bytes, bytes, bytes, bytes, bytes, bytes)
+        label, kind, report, vek, ask, ark, claims, deployment, signature = codec.fields(
+            value, *shape, name="room's evidence"
+        )
+        if label != labels.ROOM_EVIDENCE or kind != SEV_SNP:
+            raise NotCanonical(f"room's evidence: expected kind {SEV_SNP}")
+        return cls(
+            report=report,
+            vek=vek,
+            ask=ask,
+            ark=ark,
+            claims=claims,
+            deployment=deployment,
+            operator_signature=Signature(
+                codec.sized(signature, SIGNATURE_SIZE, name="operator's signature")
+            ),
+        )
