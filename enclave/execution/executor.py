@@ -23,7 +23,7 @@ from strongroom.consensus.errors import (
 )
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.report import measurement_digest
-from strongroom.enclave.contained import OF_THIS_PROCESS
+from strongroom.enclave.contained import OF_THIS_PROCESS, KeysNeeded
 from strongroom.enclave.execution.public_work import PublicWork
 from strongroom.enclave.execution.queries import OutcomeWanted as OutcomeWanted
 from strongroom.enclave.execution.queries import Queries
@@ -41,7 +41,7 @@ from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
-from strongroom.enclave.programs.framework import Program
+from strongroom.enclave.programs.framework import Program, Surroundings
 from strongroom.enclave.programs.runner import OPENED, Runner
 from strongroom.enclave.proofs.block_data import ordered_lanes
 from strongroom.enclave.proofs.finality import EpochUnknown, FinalRun
@@ -71,7 +71,7 @@ class _Answers:
     leaves: list[bytes] = field(default_factory=list)
     claims: list[tuple[int, bytes]] = field(default_factory=list)
     plaintexts: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict)
-    """By identity: (position, result)."""
+    """By identity: (position, result, or what is kept of it)."""
 
     def refuse(self, id: bytes, code: int) -> None:
         """A refusal that follows from public bytes: no result."""
@@ -101,7 +101,15 @@ class Executor:
         self._history = merkle.Frontier()
         self._roots: dict[Height, Digest] = {}
         self._blocks: dict[Height, Digest] = {}
-        self._runner = Runner(_active(programs, genesis))
+        self._runner = Runner(
+            _active(programs, genesis),
+            Surroundings(
+                chain=genesis.chain,
+                block=self._recent,
+                vault_box=lambda epoch: keyring.of(epoch).vault_box,
+                vault_secret=lambda epoch: keyring.of(epoch).vault_secret,
+            ),
+        )
         self.governance = Governance(self._runner.state, genesis.chain)
         self.governance.found(genesis)
         self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
@@ -141,9 +149,10 @@ class Executor:
 
     @property
     def open_epochs(self) -> tuple[Epoch, ...]:
-        """Epochs whose input secrets the next block may need, ascending: the current one, and one
-        in its grace."""
-        return self._tables.open_at(self._header.time_ms)
+        """Epochs whose input secrets the next block may need, ascending: the current one, one in
+        its grace, and one that has just ended when its boxes are to be carried on."""
+        opened = {*self._tables.open_at(self._header.time_ms), *self._carried}
+        return tuple(sorted(opened))
 
     @property
     def can_execute(self) -> bool:
@@ -163,6 +172,9 @@ class Executor:
             raise PeerFault(f"data of {len(data)} blocks for a run of {len(run.headers)}")
         if run.headers:
             self._tables.check_opens(run.headers[0].time_ms)
+            for epoch in self._carried:
+                if not self._keyring.opens(epoch):
+                    raise KeysNeeded(epoch)
         members = len(self.governance.current.validators)
         parent, lanes = self._header, []
         for header, batches in zip(run.headers, data, strict=True):
@@ -245,7 +257,7 @@ class Executor:
         self, envelope: bytes, outcome: bytes | None = None, *, fresh: FreshPoint | None = None
     ) -> bytes | OutcomeWanted:
         """Answer a sealed query on the newest executed state; see Queries.answer."""
-        self._runner.at(self._header.height, self._header.time_ms)
+        self._runner.at(self._header.height, self._header.time_ms, self._header.epoch)
         return self._queries.answer(envelope, self._header, self.root, outcome, fresh)
 
     def _execute(self, header: Header, lanes: Sequence[Sequence[bytes]]) -> Outcome:
@@ -254,11 +266,15 @@ class Executor:
         if terminal:
             self._check_wish(header)
         self._begin(header)
-        self._runner.at(header.height, header.time_ms)
+        self._runner.at(header.height, header.time_ms, header.epoch)
+        for epoch in self._carried:
+            self._runner.begin_epoch(epoch)
         answers = self._answer_all(lanes)
         self.governance.end_block(header)
         if terminal:
+            compromised = self.governance.ends_compromised
             self.governance.end_epoch(header)
+            self._runner.end_epoch(compromised=compromised)
         root = outcome_root(len(answers.ids), merkle.root_of(answers.leaves))
         write_set = WriteSet(
             self._runner.state.take_changes(),
@@ -291,6 +307,18 @@ class Executor:
             self._turn(header)
         self._advance(header, outcome.history_leaf)
         return outcome
+
+    @property
+    def _carried(self) -> tuple[Epoch, ...]:
+        """The epoch that the newest executed block ended, while programs' boxes are still under its
+        input secret: the next block is the first of its epoch and boxes them anew."""
+        ended = self._header.epoch
+        return (ended,) if ended != self.governance.epoch and self._runner.keeps else ()
+
+    def _recent(self, height: Height) -> tuple[Digest, Milliseconds] | None:
+        """What programs may know of a recent block."""
+        block = self._blocks.get(height)
+        return None if block is None else (block, self.governance.block_ms_at(height))
 
     def _check_wish(self, terminal: Header) -> None:
         wish = self.governance.wish
@@ -328,7 +356,9 @@ class Executor:
         running = (node.measurement for node in governance.nodes() if node.node_key in keys)
         members = frozenset(digest(key) for key in governance.members.values())
         roles, limits = governance.roles, governance.limits
-        self._runner.heed(frozenset(map(measurement_digest, running)), roles, members, limits)
+        self._runner.heed(
+            frozenset(map(measurement_digest, running)), roles, members, limits, governance.policy
+        )
         self._admission.heed(members, roles, limits)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
@@ -373,9 +403,11 @@ class Executor:
             try:
                 identity, keys, sequence, call = opened(envelope, id)
                 if call is None:
-                    plaintext, claim = OPENED, b""
+                    plaintext, claim, kept = OPENED, b"", OPENED
                 else:
-                    plaintext, claim = run(call, identity, id, keys.blinding, len(envelope))
+                    plaintext, claim, kept = run(
+                        call, identity, id, keys.blinding, len(envelope), position
+                    )
                 sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
             except Refused as refused:
                 answers.refuse(id, refused.code)
@@ -395,9 +427,9 @@ class Executor:
             if claim:
                 answers.claims.append((position, claim))
             if identity in plaintexts:
-                plaintexts[identity].append((position, plaintext))
+                plaintexts[identity].append((position, kept))
             else:
-                plaintexts[identity] = [(position, plaintext)]
+                plaintexts[identity] = [(position, kept)]
 
     def _run_public(
         self, fields: tuple[bytes, bytes, bytes], size: int, work: PublicWork

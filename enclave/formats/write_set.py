@@ -31,7 +31,8 @@ class WriteSet:
     windows_before: tuple[Any, ...]
     """Windows of sessions of the epoch before, in its grace."""
     results: tuple[Any, ...]
-    """(identity, ((position, result plaintext) …)) for every identity that was answered."""
+    """(identity, ((position, result plaintext) …)) for every identity that was answered; of what is
+    given once, its digest (programs/runner.py)."""
 
     def result_of(self, position: int) -> tuple[bytes, bytes] | None:
         """(identity, result plaintext) of the transaction executed at a position of the block."""

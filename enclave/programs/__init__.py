@@ -9,9 +9,10 @@ from strongroom.enclave.programs.records import records
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault, Resolve
 from strongroom.enclave.programs.system import system
+from strongroom.enclave.programs.vault import vault
 
 PROGRAMS: Mapping[str, Program] = {
-    program.name: program for program in (payments, records, roster, system)
+    program.name: program for program in (payments, records, roster, system, vault)
 }
 PROGRAM_NAMES = tuple(sorted(PROGRAMS))
 

@@ -12,9 +12,12 @@ through ordered maps. Running them safely is in runner.py.
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
-from strongroom.consensus.types import Digest, Height, Milliseconds
+from strongroom.consensus import labels
+from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds
+from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.primitives import DeterministicBox, Secret
 from strongroom.enclave.programs.schema import ArgumentFault, Kind, Resolve, kind_of
 from strongroom.enclave.programs.state import K, MapSchema, OrderedMap, State, V
 
@@ -23,6 +26,8 @@ NO_ROOM = "no room"
 """Code of a call for which its block had no changes or steps left: nothing was changed, it may be
 sealed anew. Sealed as any other, so that hosts learn nothing."""
 _CLAIM_BYTES_MAX = 64 * 1024
+KEEPERS = frozenset({"vault"})
+"""Programs that may keep secrets in boxes of the epoch, and make some."""
 _Readers = tuple[tuple[str, Callable[[Any, Resolve], Any]], ...]
 
 
@@ -35,6 +40,23 @@ class ProgramError(Exception):
         self.code, self.message = code, message
 
 
+class RecordedRefusal(ProgramError):
+    """A program refuses, and what it has written stands: the record of the refusal, and what is
+    frozen with it. Raised by code that has written nothing else."""
+
+
+class Surroundings(NamedTuple):
+    """What the executor lends to all programs: the same on every replica at one height."""
+
+    chain: ChainId
+    block: Callable[[Height], tuple[Digest, Milliseconds] | None]
+    """Digest and block time of a recent executed height."""
+    vault_box: Callable[[Epoch], DeterministicBox]
+    """Raises KeysNeeded when the input secret of the epoch is not here."""
+    vault_secret: Callable[[Epoch], Secret]
+    """The same."""
+
+
 class MapOf(Protocol):
     """A map by its schema."""
 
@@ -45,15 +67,22 @@ class Context:
     """What an operation sees of the world: who asks, when, and its program's state."""
 
     __slots__ = (
+        "_meter",
         "_recorded",
+        "attestation",
         "claimed",
+        "countries",
+        "epoch",
         "height",
         "identity",
         "limits",
         "map",
         "members",
+        "once",
+        "position",
         "program",
         "roles",
+        "surroundings",
         "time_ms",
     )
 
@@ -62,6 +91,7 @@ class Context:
     ) -> None:
         self.map: MapOf = cast(MapOf, state.maps.__getitem__)
         """One of the program's maps. No method around it: a payment asks nine times."""
+        self._meter = state.meter
         self.roles = roles
         """(program, role, identity): who may do what, by the word of governance (for the
         runner)."""
@@ -77,7 +107,17 @@ class Context:
         """Of the block that is executed; of the newest executed one for a query."""
         self.time_ms = Milliseconds(0)
         """Its block time."""
+        self.epoch = Epoch(0)
+        """Its epoch."""
+        self.position = 0
+        """Of the transaction in it."""
+        self.attestation: Policy | None = None
+        """What members demand of enclaves: whose evidence is believed."""
+        self.countries: Mapping[str, str] = {}
+        """Region → country, by the word of governance."""
+        self.surroundings: Surroundings | None = None
         self.claimed: bytes | None = None
+        self.once = False
 
     def has_role(self, role: str) -> bool:
         """Does the caller have this role of the program?"""
@@ -92,6 +132,53 @@ class Context:
             )
         self.claimed = data
 
+    def spend(self, steps: int) -> None:
+        """Use up steps for work that no access to state stands for; one is a microsecond (T11).
+
+        Raises:
+            BudgetExceeded: there are not as many left.
+        """
+        self._meter.take(steps)
+
+    def give_once(self) -> None:
+        """The answer holds key material: the ledger keeps its digest alone, and nobody is told it a
+        second time (T52)."""
+        self.once = True
+
+    @property
+    def chain(self) -> ChainId:
+        """The service's."""
+        return self._lent().chain
+
+    def block(self, height: int) -> tuple[Digest, Milliseconds] | None:
+        """(digest, block time) of a recent executed height; None for any other."""
+        return self._lent().block(Height(height))
+
+    def secret(self, label: bytes) -> bytes:
+        """32 bytes that nobody outside can know: of the block's epoch, height, position and label.
+
+        The same on every replica. For programs that keep secrets, in transactions: box it at once.
+        """
+        place = self.height.to_bytes(8, "big") + self.position.to_bytes(4, "big")
+        root = self._kept().vault_secret(self.epoch)
+        return root.derive(labels.VAULT_SECRET, place + label).reveal()
+
+    def box(self, epoch: Epoch | None = None) -> DeterministicBox:
+        """Boxes secrets in state for the block's epoch: what it holds dies with the epoch's input
+        secret unless the next epoch's first block carries it on. For programs that keep secrets, in
+        transactions."""
+        return self._kept().vault_box(self.epoch if epoch is None else epoch)
+
+    def _kept(self) -> Surroundings:
+        if self.program not in KEEPERS or self._recorded is not None:
+            raise TypeError(f"{self.program} keeps no secrets here")
+        return self._lent()
+
+    def _lent(self) -> Surroundings:
+        if self.surroundings is None:
+            raise TypeError("a context outside execution")
+        return self.surroundings
+
     def recorded(self, id: bytes) -> Any:
         """The recorded result of an earlier transaction, for queries of the system program."""
         if self._recorded is None:
@@ -102,6 +189,7 @@ class Context:
         """Turn to the next caller (for the runner)."""
         self.identity = identity
         self.claimed = None
+        self.once = False
         self._recorded = recorded
 
 
@@ -211,8 +299,21 @@ class Operation:
         return ArgumentFault(f"{wrong}: {self.usage}")
 
 
+class Turn(NamedTuple):
+    """What a program that keeps secrets does when an epoch ends."""
+
+    boxes: MapSchema[Any, Any]
+    """Where its boxes stand; while there are none, nobody needs the ended epoch's input secret."""
+    ends: Callable[[Context, bool], None]
+    """At the end of the terminal block: was the epoch's secret believed to be known to others?"""
+    begins: Callable[[Context, Epoch], None]
+    """Before the transactions of the next epoch's first block: carry on the boxes of this epoch."""
+
+
 class Program:
     """A named set of transactions, queries and maps."""
+
+    turn: Turn | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -11,17 +11,22 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical
-from strongroom.consensus.types import Height, Milliseconds
+from strongroom.consensus.types import FIRST_EPOCH, Epoch, Height, Milliseconds
+from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.formats.envelope import read_call
 from strongroom.enclave.formats.outcome import claim_digest
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, RESULT_SIZES
+from strongroom.enclave.primitives import digest
 from strongroom.enclave.programs.framework import (
     NO_ROOM,
     Context,
     Operation,
     Program,
     ProgramError,
+    RecordedRefusal,
+    Surroundings,
+    Turn,
 )
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
@@ -53,6 +58,8 @@ _CUT = "…"
 _INTERNAL = ProgramError("internal", "the program failed; nothing was changed")
 OPENED = codec.encode_value((True, None, None))
 """The result of an opening that carries no call."""
+_TURN_STEPS = 1 << 40
+"""Of a program at the turn of an epoch: its boxes are counted when they are made."""
 _Operations = dict[tuple[str, str], Operation]
 
 
@@ -67,7 +74,9 @@ class OutcomeNeeded(Exception):
 class Runner:
     """All programs, their state, and what is known of callers."""
 
-    def __init__(self, programs: Mapping[str, Program]) -> None:
+    def __init__(
+        self, programs: Mapping[str, Program], surroundings: Surroundings | None = None
+    ) -> None:
         programs = {roster.name: roster} | dict(programs)
         self.state = State([schema for program in programs.values() for schema in program.maps])
         self._measurements: frozenset[bytes] = frozenset()
@@ -75,6 +84,10 @@ class Runner:
         self._steps = STEPS_SHARED_MAX
         """What is left of both to the block at hand."""
         self._context = Context(self.state)
+        self._context.surroundings = surroundings
+        self._turns: list[tuple[str, Turn]] = [
+            (program.name, program.turn) for program in programs.values() if program.turn
+        ]
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
@@ -92,25 +105,57 @@ class Runner:
         roles: frozenset[tuple[str, str, bytes]],
         members: frozenset[bytes],
         limits: Mapping[str, int],
+        attestation: Policy | None = None,
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
-        Members are identities; limits are governance's, by name.
+        Members are identities; limits are governance's, by name; `attestation` is what it demands
+        of enclaves.
         """
         self._measurements = measurements
         context = self._context
         context.roles, context.members, context.limits = roles, members, limits
+        context.attestation = attestation
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:
         """Height and block time that programs see."""
         return self._context.height, self._context.time_ms
 
-    def at(self, height: Height, time_ms: Milliseconds) -> None:
-        """Programs see this height and block time from now on."""
-        self._context.height, self._context.time_ms = height, time_ms
+    def at(self, height: Height, time_ms: Milliseconds, epoch: Epoch = FIRST_EPOCH) -> None:
+        """Programs see this height, block time and epoch from now on."""
+        context = self._context
+        context.height, context.time_ms, context.epoch = height, time_ms, epoch
         self._shared, self._steps = WRITES_SHARED_MAX, STEPS_SHARED_MAX
+
+    @property
+    def keeps(self) -> bool:
+        """Are there boxes in the state, to be carried into the next epoch?"""
+        return any(self.state.maps[turn.boxes].count for _, turn in self._turns)
+
+    def end_epoch(self, *, compromised: bool) -> None:
+        """At the end of a terminal block; what it changes stands in the block's write set."""
+        for name, turn in self._turns:
+            self._turn_to(name)
+            turn.ends(self._context, compromised)
+            self.state.commit()
+
+    def begin_epoch(self, before: Epoch) -> None:
+        """Before the transactions of an epoch's first block; the same.
+
+        Raises:
+            KeysNeeded: the input secret of the epoch before, or of this one, is not here.
+        """
+        for name, turn in self._turns:
+            self._turn_to(name)
+            turn.begins(self._context, before)
+            self.state.commit()
+
+    def _turn_to(self, program: str) -> None:
+        self._context.enter(b"")
+        self._context.program, self._context.position = program, 0
+        self.state.meter.left = _TURN_STEPS
 
     def run(
         self,
@@ -119,27 +164,30 @@ class Runner:
         id: bytes,
         blinding: Callable[[bytes], bytes],
         envelope_bytes: int,
-    ) -> tuple[bytes, bytes]:
-        """Execute one transaction: (plaintext of its result, claim digest or nothing).
+        position: int = 0,
+    ) -> tuple[bytes, bytes, bytes]:
+        """Execute one transaction: (plaintext of its result, claim digest or nothing, what the
+        ledger keeps of the plaintext).
 
         The result is (True, value, blinding or nil) or (False, (code, message), nil), to be padded
-        and sealed.
+        and sealed. Of what is given once, (nil, its SHA-256, nil) is kept.
         """
         context, state = self._context, self.state
         context.enter(identity)
+        context.position = position
         meter, own_steps = state.meter, envelope_bytes // STEP_BYTES
         steps = own_steps + self._steps
         if steps > STEPS_MAX:
             steps = STEPS_MAX
         meter.left = steps
         try:
-            value = self._perform(self._transactions, call)
+            ok, value = self._decide(call)
             if context.claimed is None:
                 blind, claim = None, b""
             else:
                 blind = blinding(id)
                 claim = claim_digest(blind, context.claimed)
-            plaintext = codec.encode_value((True, value, blind))
+            plaintext = codec.encode_value((ok, value, blind))
             if len(plaintext) >= RESULT_SIZES[-1]:
                 raise ProgramError(
                     "result too large", f"{len(plaintext)} bytes, at most {RESULT_SIZES[-1] - 1}"
@@ -154,13 +202,15 @@ class Runner:
             state.roll_back()
             if type(error) is BudgetExceeded and steps < STEPS_MAX:
                 error = NoRoom()
-            failed = _as_program_error(error)
-            return codec.encode_value((False, (failed.code, failed.message), None)), b""
+            failed = codec.encode_value((False, _told(_as_program_error(error)), None))
+            return failed, b"", failed
         finally:
             over = steps - meter.left - own_steps
             if over > 0:
                 self._steps = max(0, self._steps - over)
-        return plaintext, claim
+        if context.once:
+            return plaintext, claim, codec.encode_value((None, digest(plaintext), None))
+        return plaintext, claim, plaintext
 
     def ask(
         self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any]
@@ -186,6 +236,14 @@ class Runner:
         finally:
             self.state.roll_back()
 
+    def _decide(self, call: bytes) -> tuple[bool, Any]:
+        """(True, value), or (False, (code, message)) of a refusal whose record is to stand."""
+        try:
+            return True, self._perform(self._transactions, call)
+        except RecordedRefusal as refused:
+            self._context.claimed, self._context.once = None, False
+            return False, _told(_cut(refused.code, refused.message))
+
     def _perform(self, operations: _Operations, call: bytes) -> Any:
         program, measurement, name, arguments = read_call(call)
         if program not in self._programs:
@@ -201,6 +259,10 @@ class Runner:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
         self._context.program = program
         return operation.function(self._context, **operation.bind(arguments))
+
+
+def _told(error: ProgramError) -> tuple[str, str]:
+    return error.code, error.message
 
 
 def _as_program_error(error: Exception) -> ProgramError:

@@ -223,6 +223,11 @@ class OrderedMap(Generic[K, V]):
         """Everything, in ascending order of key."""
         return ((key, self._data[key]) for key in self._ordered())
 
+    @property
+    def count(self) -> int:
+        """How many items there are; for the executor, at nobody's cost."""
+        return len(self._data)
+
     def copy(self) -> dict[K, V]:
         """Everything, in no order: a shallow copy, for values cannot change. 10 ns per item."""
         return self._data.copy()

@@ -16,7 +16,8 @@ class Recorded(NamedTuple):
     identity: bytes
     """Who sent it."""
     plaintext: bytes
-    """(ok, value or (code, message), blinding or nil), as it was sealed."""
+    """(ok, value or (code, message), blinding or nil), as it was sealed; (nil, its SHA-256, nil)
+    when it was given once."""
 
 
 @system.query
@@ -31,6 +32,8 @@ def result(context: Context, *, id: bytes) -> dict[str, Any]:
     if recorded.identity != context.identity:
         raise ProgramError("not the sender", "only its sender may ask for a transaction's result")
     ok, value, blinding = codec.decode_value(recorded.plaintext)
+    if ok is None:
+        raise ProgramError("given once", "its answer held key material: it is not told again")
     answer = {"height": recorded.height, "index": recorded.position, "ok": ok}
     answer |= {"result": value} if ok else {"error": {"code": value[0], "message": value[1]}}
     return answer | {"blinding": blinding}

@@ -368,6 +368,8 @@ def test_T08_whatever_an_error_says_its_result_is_of_the_smallest_size(
 
     runner = Runner({"p": program})
     runner.heed(frozenset({b"m"}), frozenset(), frozenset(), {})
-    plaintext, _ = runner.run(Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"", 256)
+    plaintext, _, _ = runner.run(
+        Call("p", b"m", "shout", ()).encode(), b"", b"", lambda _: b"", 256
+    )
     assert codec.decode_value(plaintext)[1] == list(seen)
     assert len(pad(plaintext, RESULT_SIZES)) == RESULT_SIZES[0]

@@ -1,0 +1,153 @@
+"""One room, started twice (T53): seen by its boots and sessions, frozen, and told apart by owners.
+
+A room counts its starts in what it has sealed to its chip, and makes a session key at each. So a
+boot with another session, or a boot below one that was seen, is a second one of it: from a copied
+disk, an older disk, or run beside the first. Then neither gets anything of any key, until the key's
+owner says which boot stays. Owners decide for their own keys alone.
+"""
+
+from typing import Any
+
+from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
+from strongroom.enclave.programs.schema import Account, Identity
+from strongroom.enclave.programs.vault.events import record
+from strongroom.enclave.programs.vault.keys import own
+from strongroom.enclave.programs.vault.tables import (
+    FREEZES,
+    LEASES,
+    LIVE,
+    ROOMS,
+    Freeze,
+    Room,
+    lease_of,
+    vault,
+)
+
+NOTHING = Room(0, b"", 0)
+NEVER = Freeze(0, 0, b"", 0, b"", 0, b"")
+_FROZEN = ProgramError("clone", "two of this room ran at once: the key's owner says which stays")
+
+
+def see(context: Context, number: int, chip: bytes, room: str, boot: int, identity: bytes) -> None:
+    """A room shows itself to a key: note its newest boot.
+
+    Raises:
+        ProgramError: ``clone``: there are two of it, which is noted, and the lease that the room
+            has on this key is frozen; or there were, and the owner has not said which stays.
+    """
+    known = _room(context, chip, room)
+    second = boot < known.boot or (
+        boot == known.boot and known.identity != b"" and known.identity != identity
+    )
+    if second:
+        _freeze(context, number, chip, room, (boot, identity))
+        raise _FROZEN
+    frozen = _frozen_for(context, number, chip, room)
+    if known.clones > frozen.acknowledged:
+        _freeze_lease(context, number, chip)
+        if frozen.boot == 0:
+            _note(context, number, chip, room, frozen, (boot, identity))
+        raise _FROZEN
+    if (boot, identity) != (known.boot, known.identity):
+        context.map(ROOMS).put((chip, room), tuple(Room(boot, identity, known.clones)))
+
+
+@vault.transaction
+def resolve(
+    context: Context, *, key: Account, room: str, keep: int, session: Identity | None = None
+) -> dict[str, Any]:
+    """Say which boot of a room stays, for a key of the caller's; of two with one boot, by its
+    session, or neither and a later boot."""
+    number, _ = own(context, key)
+    resolved = []
+    for (_, _, chip), row in context.map(FREEZES).scan(prefix=(number, room)):
+        frozen, known = Freeze(*row), _room(context, chip, room)
+        if known.clones <= frozen.acknowledged:
+            continue
+        if keep < max(1, min(frozen.boot, frozen.other_boot)):
+            raise ProgramError("keep", "no boot that was seen, nor a later one")
+        seen = [
+            identity
+            for boot, identity in (
+                (frozen.boot, frozen.identity),
+                (frozen.other_boot, frozen.other_identity),
+            )
+            if boot == keep
+        ]
+        if session is None and len(seen) > 1:
+            raise ProgramError("keep", f"two have boot {keep}: name a session, or a later boot")
+        if session is not None and session not in seen:
+            raise ProgramError("keep", f"that session did not show itself with boot {keep}")
+        kept = session or (seen[0] if seen else b"")
+        context.map(ROOMS).put((chip, room), tuple(Room(keep, kept, known.clones)))
+        frozen = NEVER._replace(acknowledged=known.clones, keep=keep, keep_identity=kept)
+        context.map(FREEZES).put((number, room, chip), tuple(frozen))
+        resolved.append({"chip": chip.hex(), "keep": keep})
+    if not resolved:
+        raise ProgramError("clone", "no such room is frozen for this key")
+    record(context, number, "resolve", amount=keep, why=room)
+    return {"resolved": resolved}
+
+
+def frozen_rooms(context: Context, number: int) -> list[dict[str, Any]]:
+    """Rooms of which two want this key."""
+    rows = context.map(FREEZES).scan(prefix=(number,))
+    return [
+        {
+            "room": room,
+            "chip": chip.hex(),
+            "boots": [
+                {"boot": boot, "session": digest_text(identity)}
+                for boot, identity in (
+                    (frozen.boot, frozen.identity),
+                    (frozen.other_boot, frozen.other_identity),
+                )
+                if boot
+            ],
+        }
+        for (_, room, chip), frozen in ((place, Freeze(*row)) for place, row in rows)
+        if _room(context, chip, room).clones > frozen.acknowledged
+    ]
+
+
+def _room(context: Context, chip: bytes, room: str) -> Room:
+    row = context.map(ROOMS).get((chip, room))
+    return NOTHING if row is None else Room(*row)
+
+
+def _frozen_for(context: Context, number: int, chip: bytes, room: str) -> Freeze:
+    row = context.map(FREEZES).get((number, room, chip))
+    return NEVER if row is None else Freeze(*row)
+
+
+def _freeze(
+    context: Context, number: int, chip: bytes, room: str, second: tuple[int, bytes]
+) -> None:
+    """A second one shows itself, beside the one that is known."""
+    known = _room(context, chip, room)
+    frozen = _frozen_for(context, number, chip, room)
+    if known.clones <= frozen.acknowledged:
+        known = known._replace(clones=known.clones + 1)
+        context.map(ROOMS).put((chip, room), tuple(known))
+    _freeze_lease(context, number, chip)
+    frozen = frozen._replace(boot=known.boot, identity=known.identity)
+    _note(context, number, chip, room, frozen, second)
+
+
+def _note(
+    context: Context,
+    number: int,
+    chip: bytes,
+    room: str,
+    frozen: Freeze,
+    second: tuple[int, bytes],
+) -> None:
+    noted = frozen._replace(other_boot=second[0], other_identity=second[1])
+    context.map(FREEZES).put((number, room, chip), tuple(noted))
+
+
+def _freeze_lease(context: Context, number: int, chip: bytes) -> None:
+    lease = context.map(LIVE).get((number, chip))
+    found = None if lease is None else lease_of(context, lease)
+    if lease is not None and found is not None and found[0].state == "open":
+        context.map(LEASES).put(lease, tuple(found[0]._replace(state="frozen")))

@@ -1,0 +1,142 @@
+"""May a room have a key, now? The refusals, in their order (VAULT §3).
+
+Owns that order, for asking and for every beat alike: no-key, suspended, revoked, not-approved,
+evidence, simulated, policy, not-this-hardware, machine-busy, clone, outside-window, quantity,
+lapsed, region. Of several that apply the first is told. Time is that of the block.
+"""
+
+from typing import NamedTuple
+
+from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.vault.judging import (
+    Shown,
+    check_age,
+    decode_claims,
+    failing,
+    judge_evidence,
+)
+from strongroom.enclave.programs.vault.tables import Holder, Key, Version, version_of
+from strongroom.enclave.programs.vault.terms import Terms
+
+EVIDENCE_STEPS = 1_500
+"""What judging evidence costs, in steps: its signatures."""
+POLICY_STEPS_BYTES = 8
+"""A step for so many bytes of policy: should it have to be read again."""
+
+
+class Seen(NamedTuple):
+    """A room, as its newest evidence showed it."""
+
+    identity: bytes
+    chip: bytes
+    room: str
+    boot: int
+    made_ms: int
+    claims: bytes
+    failed: tuple[str, str] | None
+    """(code, line) of the first condition of the policy that does not hold, if that is told behind
+    other refusals."""
+
+
+def check_key(context: Context, number: int, key: Key, version: int) -> Version:
+    """The version, if its key stands.
+
+    Raises:
+        ProgramError: no-key, suspended, revoked or not-approved.
+    """
+    found = version_of(context, number, version)
+    if found is None:
+        raise ProgramError("no-key", "there is no such version, or it has no secret yet: put it")
+    if key.state == "suspended":
+        raise ProgramError("suspended", "its owner has suspended the key: ask its owner")
+    if found.exposed and found.state in ("active", "old"):
+        raise ProgramError("suspended", "exposed by a compromise: its owner rotates or confirms it")
+    if key.state in ("revoked", "destroyed") or found.state in ("revoked", "destroyed"):
+        raise ProgramError("revoked", "the key was revoked for good: ask its owner for another")
+    if found.until_ms and found.until_ms < context.time_ms:
+        raise ProgramError("revoked", "this version was open until its date: ask for the newest")
+    if not key.approved:
+        raise ProgramError("not-approved", "its approvers have not consented: vault approve")
+    return found
+
+
+def see_evidence(context: Context, terms: Terms, evidence: bytes) -> Seen:
+    """Judge evidence that a room sends now.
+
+    Raises:
+        ProgramError: evidence, simulated, policy or not-this-hardware.
+    """
+    policy = context.attestation
+    if policy is None:
+        raise TypeError("no policy of governance is here")
+    context.spend(EVIDENCE_STEPS)
+    shown = judge_evidence(
+        evidence,
+        chain=context.chain,
+        policy=policy,
+        countries=context.countries,
+        blocks=context.block,
+        now_ms=context.time_ms,
+    )
+    if shown.identity != context.identity:
+        raise ProgramError("evidence", "made for another session key than asks: make your own")
+    if shown.simulated and not policy.allow_simulated:
+        raise ProgramError("simulated", "this service takes genuine silicon alone")
+    return _judged(context, terms, shown, shown.encode_claims())
+
+
+def see_again(context: Context, terms: Terms, holder: Holder) -> Seen:
+    """Judge what a room's newest evidence showed, under the terms of now.
+
+    Raises:
+        ProgramError: the same.
+    """
+    claims = decode_claims(holder.claims)
+    shown = Shown(
+        holder.identity,
+        holder.chip,
+        holder.room,
+        holder.boot,
+        holder.evidence_ms,
+        bool(claims.get("simulated")),
+        claims,
+    )
+    return _judged(context, terms, shown, holder.claims)
+
+
+def check_window(context: Context, terms: Terms) -> None:
+    """Check that the key may be used at this time.
+
+    Raises:
+        ProgramError: ``outside-window``.
+    """
+    if context.time_ms < terms.window_from_ms:
+        raise ProgramError("outside-window", f"from {terms.window_from_ms} ms on: ask again then")
+    if terms.window_until_ms and context.time_ms > terms.window_until_ms:
+        raise ProgramError(
+            "outside-window", f"over since {terms.window_until_ms} ms: ask its owner"
+        )
+
+
+def check_region(seen: Seen) -> None:
+    """Tell what the policy says of the room's region.
+
+    Raises:
+        ProgramError: ``region``.
+    """
+    if seen.failed is not None:
+        raise ProgramError(*seen.failed)
+
+
+def left_of(terms: Terms, key: Key) -> int | None:
+    """Units that may be reserved still; None: no limit."""
+    return max(0, terms.quantity - key.reserved) if terms.quantity else None
+
+
+def _judged(context: Context, terms: Terms, shown: Shown, claims: bytes) -> Seen:
+    check_age(shown.made_ms, context.time_ms)
+    context.spend(len(terms.policy) // POLICY_STEPS_BYTES)
+    failed = failing(terms.release, shown.claims, context.time_ms - shown.made_ms)
+    if failed is not None and failed[0] != "region":
+        raise ProgramError(*failed)
+    return Seen(shown.identity, shown.chip, shown.room, shown.boot, shown.made_ms, claims, failed)

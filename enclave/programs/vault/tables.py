@@ -1,0 +1,201 @@
+"""How keys, versions, leases and rooms lie in the state.
+
+Owns the program object, its maps, and rows as named tuples. Knows no rule: who may do what is in
+the files of the operations. Secrets stand in BOXES alone.
+"""
+
+from typing import NamedTuple
+
+from strongroom.enclave.programs.framework import Context, Program
+
+vault = Program("vault")
+
+NUMBERS = vault.map("numbers", key=(bytes, str), value=int)
+"""(owner, name) → key number, from 1."""
+KEYS = vault.map("keys", key=int, value=(bytes, str, str, int, int, int, int, bool))
+"""Key number → Key."""
+TERMS = vault.map("terms", key=int, value=(int, bytes))
+"""Key number → (serial of its terms, Terms encoded)."""
+PENDING = vault.map("pending", key=int, value=(bytes, int, bytes, bytes, int))
+"""Key number → Pending: the one change that waits."""
+CHANGES = vault.map("changes", key=bytes, value=int)
+"""Id of the change that waits → key number."""
+VERSIONS = vault.map("versions", key=(int, int), value=(str, bool, int, bytes, bytes))
+"""(key number, version) → Version."""
+BOXES = vault.map("boxes", key=(int, int), value=(int, bytes))
+"""(key number, version) → (epoch, box of its secret): of what may be released still, no other."""
+TOTALS = vault.map("totals", key=str, value=int)
+"""`keys` and `boxes` → how many."""
+LEASES = vault.map("leases", key=bytes, value=(str, int, int, int, int, int, int, int))
+"""Lease → Lease: what every beat changes."""
+HOLDERS = vault.map(
+    "holders", key=bytes, value=(int, int, bytes, bytes, str, int, int, int, int, bytes)
+)
+"""Lease → Holder: who has it, and what its newest evidence showed."""
+SLOTS = vault.map("slots", key=(int, int), value=bytes)
+"""(key number, lease's number modulo LEASES_KEPT) → lease."""
+LIVE = vault.map("live", key=(int, bytes), value=bytes)
+"""(key number, chip) → the newest lease there."""
+ROOMS = vault.map("rooms", key=(bytes, str), value=(int, bytes, int))
+"""(chip, room) → Room."""
+FREEZES = vault.map(
+    "freezes", key=(int, str, bytes), value=(int, int, bytes, int, bytes, int, bytes)
+)
+"""(key number, room, chip) → Freeze."""
+EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, bytes, int, str))
+"""(key number, is it a refusal?, its number modulo what is kept) → Event."""
+LOGS = vault.map("logs", key=(int, bool), value=(int, bytes))
+"""(key number, of refusals?) → (number of events, digest of the chain over them)."""
+
+LEASES_KEPT = 4096
+"""Of one key, the newest; what is older has ended long ago."""
+
+
+class Key(NamedTuple):
+    """A key, whatever its versions."""
+
+    owner: bytes
+    name: str
+    state: str
+    """draft, active, suspended, revoked or destroyed."""
+    version: int
+    """The newest."""
+    reserved: int
+    """Units that leases reserved and did not give back, those used included."""
+    used: int
+    """Units whose use was reported, one by one."""
+    leases: int
+    """How many there have been."""
+    approved: bool
+    """Its first terms have their approvers' consent."""
+
+
+class Version(NamedTuple):
+    """One secret of a key."""
+
+    state: str
+    """active, old, revoked or destroyed."""
+    exposed: bool
+    """It lived in an epoch whose secret others are believed to know."""
+    until_ms: int
+    """Block time until which an old one may be opened; 0: no end."""
+    wrapped: bytes
+    digest: bytes
+    """Of the container that is sealed under it, as its owner says."""
+
+
+class Pending(NamedTuple):
+    """A change that waits for its approvers or its time; or the terms of a new key."""
+
+    id: bytes
+    serial: int
+    """Of the terms that it was made for: void once these have changed."""
+    terms: bytes
+    approvals: bytes
+    """Identities, 32 bytes each, in the order of their consent."""
+    ready_ms: int
+    """From which block time it is in force; 0 while consent is missing."""
+
+
+class Lease(NamedTuple):
+    """What a room may do, as it stands after its newest beat."""
+
+    state: str
+    """open, ended, revoked or frozen; an open one whose time is over has lapsed."""
+    until_ms: int
+    beat: int
+    """Number of the newest beat, 0 at first."""
+    beat_ms: int
+    reserved: int
+    used: int
+    reported: int
+    """Units reported one by one, each with a receipt."""
+    pieces: int
+    """How many pieces' keys were given: those below this number."""
+
+
+class Holder(NamedTuple):
+    """Who holds a lease, and what was shown last."""
+
+    key: int
+    version: int
+    identity: bytes
+    """Of the room's session."""
+    chip: bytes
+    """SHA-256 of the chip's id."""
+    room: str
+    boot: int
+    opened_ms: int
+    slot: int
+    evidence_ms: int
+    """Block time of the block that the newest evidence answers."""
+    claims: bytes
+    """What it showed, encoded (judging.py)."""
+
+
+class Room(NamedTuple):
+    """The newest start of a room on a chip."""
+
+    boot: int
+    identity: bytes
+    """Nothing when an owner keeps a boot that has not been seen yet."""
+    clones: int
+    """How often two of it were seen at once."""
+
+
+class Freeze(NamedTuple):
+    """Two of a room that want one key."""
+
+    acknowledged: int
+    """Up to which of Room.clones the owner has said which of them stays."""
+    keep: int
+    keep_identity: bytes
+    boot: int
+    identity: bytes
+    other_boot: int
+    other_identity: bytes
+
+
+class Event(NamedTuple):
+    """One record of a key."""
+
+    number: int
+    height: int
+    time_ms: int
+    what: str
+    lease: bytes
+    amount: int
+    detail: str
+
+
+def key_of(context: Context, number: int) -> Key:
+    """A key that is known to stand."""
+    row = context.map(KEYS).get(number)
+    if row is None:
+        raise KeyError(number)
+    return Key(*row)
+
+
+def version_of(context: Context, number: int, version: int) -> Version | None:
+    """One of its versions."""
+    row = context.map(VERSIONS).get((number, version))
+    return None if row is None else Version(*row)
+
+
+def pending_of(context: Context, number: int) -> Pending | None:
+    """What waits."""
+    row = context.map(PENDING).get(number)
+    return None if row is None else Pending(*row)
+
+
+def lease_of(context: Context, lease: bytes) -> tuple[Lease, Holder] | None:
+    """A lease and who holds it."""
+    row, holder = context.map(LEASES).get(lease), context.map(HOLDERS).get(lease)
+    return None if row is None or holder is None else (Lease(*row), Holder(*holder))
+
+
+def count(context: Context, total: str, more: int) -> int:
+    """Add to a total; what it is now."""
+    now = (context.map(TOTALS).get(total) or 0) + more
+    context.map(TOTALS).put(total, now)
+    return now

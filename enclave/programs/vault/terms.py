@@ -1,0 +1,169 @@
+"""The terms of a key: its policy and its typed fields, and which change of them is a tightening.
+
+Owns their bounds, their bytes, and the comparison (T51): whatever is not shown to be tighter or the
+same is a loosening. Pure: knows no state.
+"""
+
+from typing import Any, NamedTuple
+
+from strongroom.consensus import codec
+from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.enclave.attestation.release_condition import Condition
+from strongroom.enclave.attestation.release_policy import PolicyRefused, ReleasePolicy
+from strongroom.enclave.programs.framework import ProgramError
+
+CUSTODIES = ("ledger", "split", "hsm")
+APPROVERS_MAX = 16
+UNITS_MAX = 2**53
+PIECES_MAX = 1_000_000
+HEARTBEAT_MS = (100, 3_600_000)
+LEASE_MS_MAX = 24 * 3_600_000
+DELAY_MS_MAX = 30 * 24 * 3_600_000
+TIME_MS_MAX = 2**53
+
+
+class Terms(NamedTuple):
+    """Under which a key is released."""
+
+    policy: str
+    """The one canonical text (ReleasePolicy.encode)."""
+    custody: str
+    custodian: bytes
+    """Identity; nothing for `ledger`."""
+    approvers: tuple[bytes, ...]
+    """Ascending."""
+    threshold: int
+    quantity: int
+    """Units in all; 0: no limit."""
+    window_from_ms: int
+    window_until_ms: int
+    """0: open."""
+    heartbeat_ms: int
+    lease_ms: int
+    allotment: int
+    """Units that one lease may hold reserved and unused."""
+    pieces: int
+    """Of the container; 0: the key is given whole."""
+    delay_ms: int
+    """How long a loosening waits once it is approved."""
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return codec.encode(tuple(self))
+
+    @property
+    def release(self) -> ReleasePolicy:
+        """The policy, parsed."""
+        return ReleasePolicy.parse(self.policy)
+
+
+def read_terms(data: bytes) -> Terms:
+    """Terms that stand in the state."""
+    value: Any = codec.decode(data)
+    return Terms(*value)
+
+
+def checked(terms: Terms, owner: bytes) -> Terms:
+    """Terms with their policy in its one canonical text and approvers in order.
+
+    Raises:
+        ProgramError: a field is out of its bounds, or the policy is none: ``policy`` or ``terms``.
+    """
+    try:
+        policy = ReleasePolicy.parse(terms.policy)
+    except PolicyRefused as refused:
+        raise ProgramError("policy", f"{refused.where}: {refused.why}") from None
+    approvers = tuple(sorted(terms.approvers))
+    if terms.custody not in CUSTODIES:
+        _refuse("custody is ledger, split or hsm")
+    if (terms.custody == "ledger") == bool(terms.custodian):
+        _refuse("split and hsm name a custodian, ledger has none")
+    if len(set(approvers)) != len(approvers) or len(approvers) > APPROVERS_MAX:
+        _refuse(f"at most {APPROVERS_MAX} approvers, each once")
+    if owner in approvers:
+        _refuse("the owner is no approver: name others")
+    if not bool(approvers) <= terms.threshold <= len(approvers):
+        _refuse("threshold is 1 to the number of approvers, 0 without any")
+    bounds = (
+        ("quantity", terms.quantity, 0, UNITS_MAX),
+        ("window_from_ms", terms.window_from_ms, 0, TIME_MS_MAX),
+        ("window_until_ms", terms.window_until_ms, 0, TIME_MS_MAX),
+        ("heartbeat_ms", terms.heartbeat_ms, *HEARTBEAT_MS),
+        ("lease_ms", terms.lease_ms, terms.heartbeat_ms, LEASE_MS_MAX),
+        ("allotment", terms.allotment, 1, UNITS_MAX),
+        ("pieces", terms.pieces, 0, PIECES_MAX),
+        ("delay_ms", terms.delay_ms, 0, DELAY_MS_MAX),
+    )
+    for name, value, least, most in bounds:
+        if not least <= value <= most:
+            _refuse(f"{name} is {least} to {most}")
+    if terms.window_until_ms and terms.window_until_ms <= terms.window_from_ms:
+        _refuse("the window ends before it begins")
+    return terms._replace(policy=policy.encode().decode(), approvers=approvers)
+
+
+def loosened(old: Terms, new: Terms) -> tuple[str, ...]:
+    """Names of the fields in which `new` allows something that `old` does not; a field of which
+    that cannot be told counts as one."""
+    tighter = {
+        "policy": narrows(old.release, new.release),
+        "custodian": new.custodian == old.custodian,
+        "approvers": _consent_kept(old, new),
+        "quantity": old.quantity == 0 or 0 < new.quantity <= old.quantity,
+        "window_from_ms": new.window_from_ms >= old.window_from_ms,
+        "window_until_ms": old.window_until_ms == 0
+        or 0 < new.window_until_ms <= old.window_until_ms,
+        "heartbeat_ms": new.heartbeat_ms <= old.heartbeat_ms,
+        "lease_ms": new.lease_ms <= old.lease_ms,
+        "allotment": new.allotment <= old.allotment,
+        "delay_ms": new.delay_ms >= old.delay_ms,
+        "custody": new.custody == old.custody,
+        "pieces": new.pieces == old.pieces,
+    }
+    return tuple(name for name, holds in tighter.items() if not holds)
+
+
+def narrows(old: ReleasePolicy, new: ReleasePolicy) -> bool:
+    """Is it plain from the two texts that `new` releases nothing that `old` does not?
+
+    It is when each authority of `new` demands all that one of `old` does, condition by condition or
+    list by list, and maybe more. Whatever is tighter for another reason is taken for a loosening.
+    """
+    known = _demands(old)
+    return all(any(one <= asked for one in known) for asked in _demands(new))
+
+
+def _demands(policy: ReleasePolicy) -> tuple[frozenset[str], ...]:
+    """Of each authority: the texts of all that must hold. An `anyOf` is one demand; an `allOf`
+    within an `allOf` is what its members are."""
+    stack: list[tuple[str, frozenset[str]]] = []
+    for step in policy.steps:
+        if isinstance(step, Condition):
+            stack.append((step.text, frozenset({step.text})))
+            continue
+        members = stack[-step.members :]
+        del stack[-step.members :]
+        if not stack and step is policy.steps[-1]:
+            return tuple(demands for _, demands in members)
+        text = f"{step.name}[{','.join(text for text, _ in members)}]"
+        if step.name == "allOf":
+            stack.append((text, frozenset[str]().union(*(one for _, one in members))))
+        else:
+            stack.append((text, frozenset({text})))
+    return ()
+
+
+def _consent_kept(old: Terms, new: Terms) -> bool:
+    """Whoever could not consent before cannot now, and no fewer must."""
+    if not old.threshold:
+        return True
+    return set(new.approvers) <= set(old.approvers) and new.threshold >= old.threshold
+
+
+def approvals(joined: bytes) -> tuple[bytes, ...]:
+    """Identities from their joined bytes."""
+    return tuple(joined[at : at + DIGEST_SIZE] for at in range(0, len(joined), DIGEST_SIZE))
+
+
+def _refuse(why: str) -> None:
+    raise ProgramError("terms", why)
