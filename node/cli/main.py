@@ -45,6 +45,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "explorer": _mount_group("explorer", "explorer_app"),
     "gov": _mount_group("gov", "gov_app"),
     "attest": _mount_group("attest", "attest_app"),
+    "vault": _mount_group("vault_policy", "vault_app"),
     "trust": _mount_trust,
     "bench": _mount_bench,
 }
