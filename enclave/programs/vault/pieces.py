@@ -9,6 +9,6 @@ from strongroom.enclave.primitives import Secret
 
 
 def piece_key(key: bytes, owner: bytes, name: str, version: int, piece: int) -> bytes:
-    """HKDF-SHA256 of the data key (32 bytes) with label, owner, name, version and piece (from 0)."""
+    """HKDF-SHA256 of the data key (32 bytes), with owner, name, version and piece, from 0."""
     info = codec.encode((owner, name, version, piece))
     return Secret(key).derive(labels.VAULT_PIECE, info).reveal()

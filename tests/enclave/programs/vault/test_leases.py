@@ -1,0 +1,272 @@
+"""Leases: what a room gets, in which order it is refused, how units and pieces are counted."""
+
+import pytest
+from tests.enclave.chain import person
+from tests.enclave.programs.vault.world import (
+    IN_WEST,
+    OWNER,
+    POLICY,
+    PRINTER,
+    PRINTERS,
+    K,
+    Room,
+    VaultChain,
+    beats,
+    policy_of,
+)
+
+from strongroom.consensus.types import ChainId
+from strongroom.enclave.programs.vault.pieces import piece_key
+
+
+@pytest.fixture
+def chain() -> VaultChain:
+    return VaultChain()
+
+
+def test_a_room_of_the_right_code_gets_the_key_and_another_does_not(chain: VaultChain) -> None:
+    key = chain.key()
+    answer = chain.lease(Room(), key)
+    assert answer["half"] == K
+    assert (answer["piece"], answer["heartbeat_ms"]) == (0, 10_000)
+    assert answer["until_ms"] == chain.now + 30_000
+    modified = Room(measurement=bytes(48), who="modified")
+    assert chain.denied(modified, key) == "policy"
+    assert chain.why(modified, key).startswith("measurement equals ")
+
+
+def test_pieces_come_in_order_one_a_beat_and_never_the_whole_key(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(pieces=3)
+    answer = chain.lease(room, key)
+    owner = person(OWNER).id
+    assert answer["half"] == piece_key(K, owner, "toy", 1, 0)
+    beat = beats(chain, room, answer["lease"])
+    assert beat(piece=2).code == "piece"
+    assert beat(piece=1).value["piece_key"] == piece_key(K, owner, "toy", 1, 1)
+    assert beat(piece=1).value["piece_key"] == piece_key(K, owner, "toy", 1, 1)
+    assert beat(piece=2).value["piece_key"] == piece_key(K, owner, "toy", 1, 2)
+    assert beat(piece=3).code == "piece"
+    assert beat(piece=-1).value["piece_key"] == b""
+
+
+def test_T52_after_a_revocation_no_further_piece_from_the_next_transaction_on(
+    chain: VaultChain,
+) -> None:
+    room, key = Room(), chain.key(pieces=12)
+    beat = beats(chain, room, chain.lease(room, key)["lease"])
+    for piece in range(1, 7):
+        assert beat(piece=piece).value["piece_key"]
+    chain.must(OWNER, "revoke", key="/toy")
+    refused = beat(piece=7)
+    assert (refused.code, refused.value) == ("revoked", None)
+    chain.wait(1)
+    assert chain.denied(room, key) == "revoked"
+
+
+# --- units ----------------------------------------------------------------------------------------
+
+
+def test_T54_units_are_reserved_before_they_are_made_and_never_more_than_there_are(
+    chain: VaultChain,
+) -> None:
+    room, key = Room(), chain.key(quantity=5, allotment=2)
+    answer = chain.lease(room, key)
+    assert answer["allotment"] == 2
+    beat = beats(chain, room, answer["lease"])
+    assert beat(reserve=1).code == "allotment"
+    assert beat(used=2, reserve=2).value["allotment"] == 2
+    assert beat(used=4, reserve=2).code == "quantity"
+    assert beat(used=4, reserve=1).value["allotment"] == 1
+    assert beat(used=6).code == "used"
+    assert beat(used=5, reserve=1).code == "quantity"
+    shown = chain.look(OWNER, "key", key="/toy")
+    assert (shown["reserved"], shown["used"]) == (5, 4)
+
+
+def test_T54_a_sixth_part_is_refused_and_each_of_five_has_a_receipt(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(quantity=5)
+    lease = chain.lease(room, key)["lease"]
+    beat = beats(chain, room, lease)
+    for part in range(1, 6):
+        used = chain.must(room.who, "use", lease=lease, unit=part, digest=bytes(32))
+        assert used == {"unit": part, "left": 0}
+        result = beat(used=part, reserve=1)
+        assert result.ok == (part < 5)
+    assert result.code == "quantity"
+    assert chain.refused(room.who, "use", lease=lease, unit=6, digest=bytes(32)) == "quantity"
+    assert chain.refused(room.who, "use", lease=lease, unit=5, digest=bytes(32)) == "unit"
+
+
+def test_T54_unused_units_come_back_by_end_alone(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(quantity=6, allotment=3)
+    lease = chain.lease(room, key)["lease"]
+    assert chain.must(room.who, "end", lease=lease, used=1) == {"returned": 2}
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 1
+    assert chain.refused(room.who, "end", lease=lease, used=1) == "lapsed"
+    crashed = chain.lease(room, key)["lease"]
+    chain.wait(30_001)
+    assert chain.refused(room.who, "end", lease=crashed, used=0) == "lapsed"
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 4, "a crash loses what it reserved"
+    assert chain.lease(room, key)["allotment"] == 2
+
+
+def test_T54_a_lease_lapses_by_block_time_and_nothing_is_reserved_after(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(quantity=9, allotment=3, pieces=3)
+    lease = chain.lease(room, key)["lease"]
+    beat = beats(chain, room, lease)
+    chain.wait(29_980)
+    assert beat(used=1, reserve=1).ok
+    chain.wait(30_000)
+    assert beat(used=2, reserve=1, piece=1).code == "lapsed"
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 4
+    chain.must(OWNER, "revoke", key="/toy")
+    assert beat(used=2, reserve=1, piece=1).code == "revoked"
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 4
+
+
+def test_an_idle_lease_lasts_longer_and_a_working_one_does_not(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(allotment=1, pieces=2)
+    beat = beats(chain, room, chain.lease(room, key)["lease"])
+    assert beat(used=0).value["until_ms"] == chain.now + 30_000
+    idle = beat(used=1).value
+    assert (idle["until_ms"], idle["heartbeat_ms"]) == (chain.now + 180_000, 60_000)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+def test_the_first_refusal_that_applies_is_told(chain: VaultChain) -> None:
+    """Everything is wrong at once; what is told first is put right, one by one."""
+    room = Room(measurement=bytes(48), region="eu-south")
+    busy = Room(chip=room.chip, name="hall-8", who="other")
+    chip = {"claim": "ueid", "equals": Room().chip.chip_id.hex()}
+    key = chain.key(
+        policy=policy_of(PRINTERS),
+        approvers=["id:" + person("boss").id.hex()],
+        threshold=1,
+        quantity=1,
+    )
+    assert chain.denied(room, f"{chain.owner}/none") == "no-key"
+    assert chain.denied(room, f"{key}@2") == "no-key"
+    assert chain.denied(room, key) == "not-approved"
+    change = chain.look(OWNER, "key", key="/toy")["pending"]["change"]
+    assert chain.must("boss", "approve", change=change)["state"] == "in force"
+    assert chain.denied(room, key, evidence=b"x") == "evidence"
+    assert chain.denied(room, key) == "policy"
+    room.measurement = PRINTER
+    chain.must(OWNER, "change", key="/toy", policy=policy_of(PRINTERS, chip, IN_WEST))
+    assert chain.denied(room, key) == "not-this-hardware"
+    chain.must(OWNER, "revoke", key="/toy")
+    key = chain.key("second", policy=policy_of(PRINTERS, IN_WEST), quantity=1, lease_ms=20_000)
+    held = chain.lease(busy, key)
+    assert chain.denied(room, key) == "machine-busy"
+    chain.must(busy.who, "end", lease=held["lease"], used=1)
+    chain.must(OWNER, "change", key="/second", window_from_ms=chain.now + 10_000)
+    assert chain.denied(room, key) == "outside-window"
+    chain.wait(10_000)
+    assert chain.denied(room, key) == "quantity"
+    key = chain.key("third", policy=policy_of(PRINTERS, IN_WEST))
+    assert chain.denied(room, key) == "region"
+    chain.must(OWNER, "suspend", key="/third")
+    assert chain.denied(room, key) == "suspended"
+    chain.must(OWNER, "resume", key="/third")
+    assert chain.denied(room, key) == "region"
+    refusals = chain.look(OWNER, "records", key="/third", refusals=True)
+    assert [one["what"] for one in refusals["records"]] == ["region", "suspended", "region"]
+
+
+def test_T50_evidence_of_another_session_chain_or_time_is_refused(chain: VaultChain) -> None:
+    room, key = Room(), chain.key()
+    chain.of(room.who)
+    early = chain.tip
+    assert chain.denied(Room(chip=room.chip, who="thief"), key, evidence=chain.shown(room)) == (
+        "evidence"
+    )
+    assert (
+        chain.denied(room, key, evidence=chain.shown(room, chain=ChainId(bytes(32)))) == "evidence"
+    )
+    assert chain.denied(room, key, room="another") == "evidence"
+    stale = chain.shown(room, over=early)
+    chain.wait(600_001)
+    assert "10 minutes" in chain.why(room, key, evidence=stale)
+    assert chain.lease(room, key)["half"] == K
+
+
+def test_T50_evidence_grows_old_behind_an_open_lease(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(lease_ms=400_000, heartbeat_ms=400_000)
+    beat = beats(chain, room, chain.lease(room, key)["lease"])
+    chain.wait(390_000)
+    assert beat().ok
+    chain.wait(390_000)
+    assert beat().code == "evidence"
+    assert beat(evidence=chain.shown(room)).ok
+    assert beat(evidence=chain.shown(room.again(region="eu-north"))).ok
+    assert beat(evidence=chain.shown(room.again(boot=2))).code == "evidence"
+
+
+def test_a_lease_is_of_one_session(chain: VaultChain) -> None:
+    room, key = Room(), chain.key()
+    lease = chain.lease(room, key)["lease"]
+    assert chain.refused("thief", "beat", lease=lease, number=1, used=0) == "lapsed"
+    assert chain.refused("thief", "end", lease=lease, used=0) == "lapsed"
+    assert chain.refused("thief", "use", lease=lease, unit=1, digest=bytes(32)) == "lapsed"
+    assert chain.refused(room.who, "beat", lease=lease, number=2, used=0) == "number"
+
+
+def test_what_is_seen_of_a_lease_are_its_bounds(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(pieces=4, allotment=2)
+    lease = chain.lease(room, key)["lease"]
+    shown = chain.look(OWNER, "lease", lease=lease)
+    assert shown["state"] == "open"
+    assert shown["bounds"] == {
+        "pieces_after_revocation": 0,
+        "connected_ms": 10_000,
+        "cut_off_ms": 30_000,
+        "units": 2,
+    }
+    assert chain.look(room.who, "lease", lease=lease) == shown
+    assert chain.look(OWNER, "leases", key="/toy") == [{"number": 1} | shown]
+    assert chain.refusal("thief", "vault.lease", lease=lease) == "no-key"
+    chain.wait(10_001)
+    chain.commit()
+    assert chain.look(OWNER, "lease", lease=lease)["state"] == "late"
+    chain.wait(20_000)
+    chain.commit()
+    lapsed = chain.look(OWNER, "lease", lease=lease)
+    assert (lapsed["state"], lapsed["bounds"]["cut_off_ms"]) == ("lapsed", 0)
+
+
+def test_every_ask_beat_use_and_end_is_recorded_in_a_chain(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(pieces=2)
+    lease = chain.lease(room, key)["lease"]
+    assert beats(chain, room, lease)(piece=1).ok
+    chain.must(room.who, "use", lease=lease, unit=1, digest=bytes(32))
+    chain.must(room.who, "end", lease=lease, used=1)
+    shown = chain.look(OWNER, "records", key="/toy")
+    assert [one["what"] for one in shown["records"]] == ["new", "put", "ask", "beat", "use", "end"]
+    assert shown["total"] == 6
+    assert [
+        one["number"] for one in chain.look(OWNER, "records", key="/toy", after=4)["records"]
+    ] == [
+        5,
+        6,
+    ]
+    assert chain.refusal("thief", "vault.records", key=key) == "no-key"
+
+
+def test_custodians_record_their_releases_and_nobody_else(chain: VaultChain) -> None:
+    room = Room()
+    custodian = "id:" + person("hsm").id.hex()
+    key = chain.key("cut", custody="split", custodian=custodian, policy=POLICY)
+    answer = chain.lease(room, key)
+    assert (answer["half"], answer["custody"]) == (K, "split")
+    lease = answer["lease"]
+    assert chain.refused("thief", "release", lease=lease, digest=bytes(32)) == "not-the-custodian"
+    assert chain.must("hsm", "release", lease=lease, digest=bytes(32)) == {
+        "until_ms": answer["until_ms"]
+    }
+    chain.must(OWNER, "suspend", key="/cut")
+    assert chain.refused("hsm", "release", lease=lease, digest=bytes(32)) == "suspended"
+    chain.must(OWNER, "resume", key="/cut")
+    chain.wait(40_000)
+    assert chain.refused("hsm", "release", lease=lease, digest=bytes(32)) == "lapsed"
