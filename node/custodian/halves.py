@@ -49,6 +49,15 @@ class HalfKey:
         Raises:
             TokenFault: the device is away or cannot, or its key is another than at `init`.
         """
+        await self.known()
+        return await self._function(half_input(key, piece))
+
+    async def known(self) -> None:
+        """Check that the device is there, with the key that `init` made.
+
+        Raises:
+            TokenFault: as `half`.
+        """
         if self._check and not compare_digest(await self.check_value(), self._check):
             raise TokenFault(
                 "other-key",
@@ -57,7 +66,6 @@ class HalfKey:
                 "`strongroom custodian init` in a new folder",
                 customer=self._device.customer,
             )
-        return await self._function(half_input(key, piece))
 
     async def check_value(self) -> bytes:
         """What tells this key from every other one, and nothing of any half: CHECK_SIZE bytes.
