@@ -100,7 +100,7 @@ def init(
         listen=_address(listen),
         environment=_variables(variables or []),
     )
-    pin = _pin(pin_file, pin_fd, customer)
+    pin = pin_of(pin_file, pin_fd, customer)
     settings, made = run(_with(settings, pin, lambda device: _make(settings, device, form)))
     path = save_settings(settings)
     document = {
@@ -139,7 +139,7 @@ def check(
     Example: strongroom custodian check --dir custodian --pin-file pin
     """
     settings = load_settings(folder)
-    pin = _pin(pin_file, pin_fd, settings.customer)
+    pin = pin_of(pin_file, pin_fd, settings.customer)
     document = run(_with(settings, pin, lambda device: _checked(settings, device)))
 
     def human() -> None:
@@ -250,7 +250,9 @@ def open_device(settings: Settings, pin: Pin) -> Device:
     )
 
 
-def _pin(file: Path | None, descriptor: int | None, customer: str) -> Pin:
+def pin_of(file: Path | None, descriptor: int | None, customer: str) -> Pin:
+    """The PIN, from where the options say; the prompt where there is a terminal."""
+
     def ask() -> str:
         text: str = typer.prompt(f"PIN of {customer}'s HSM", hide_input=True, err=True)
         return text

@@ -40,7 +40,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "cluster": _mount_group("cluster", "cluster_app"),
     "node": _mount_group("node", "node_app"),
     "keys": _mount_group("keys", "keys_app"),
-    "custodian": _mount_group("custodian", "custodian_app"),
+    "custodian": _mount_group("custodian_service", "custodian_app"),
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
     "gov": _mount_group("gov", "gov_app"),
