@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.hang import HANG_SECONDS
-from tests.node.custodian.softhsm import MODULE, PIN, SoftHsm, needs_softhsm, pin, softhsm
+from tests.node.custodian.softhsm import MODULE, PIN, SoftHsm, needs_softhsm, softhsm
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header
@@ -38,11 +38,7 @@ from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
 from strongroom.node.cluster.plan import BRINGER
-from strongroom.node.custodian.device import Device
-from strongroom.node.custodian.halves import HalfKey
 from strongroom.node.custodian.journal import read_journal
-from strongroom.node.custodian.settings import load_settings
-from strongroom.node.custodian.wrapping import put_split
 from strongroom.node.layout import ClusterLayout
 
 pytestmark = [pytest.mark.processes, needs_softhsm]
@@ -192,20 +188,6 @@ class Plant:
             assert PIN.encode() not in out + err
             assert process.returncode == 0, err.decode()
 
-    @asynccontextmanager
-    async def halves(self) -> AsyncIterator[HalfKey]:
-        """The owner at the HSM, as the custodian uses it."""
-        settings = load_settings(self.custodian)
-        async with Device(
-            customer=settings.customer,
-            module=settings.module,
-            token=settings.token,
-            serial=settings.serial,
-            pin=pin(),
-            environment=settings.environment,
-        ) as device:
-            yield HalfKey(device, form=settings.form, id=settings.key_id, label=settings.key_label)
-
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Plant]:
@@ -240,7 +222,6 @@ async def half(
 
 
 async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Plant) -> None:
-    data_key = Secret(sha256(b"the design's key").digest())
     async with (
         Client.connect(plant.data, "maker") as maker,
         Client.connect(plant.data, "acme") as acme,
@@ -257,8 +238,10 @@ async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Pl
             lease_ms=600_000,
             heartbeat_ms=300_000,
         )
-        async with plant.halves() as halves:
-            await put_split(maker, halves, name="design", data_key=data_key)
+        plant.shell(
+            *("custodian", "put", "design", "--owner", "maker", "--dir", str(plant.custodian)),
+            *("--pin-file", str(plant.pin)),
+        )
         async with Client.connect(plant.data, room.identity) as inside, plant.running() as door:
             plant.shell("custodian", "announce", door, "--dir", str(plant.custodian))
             shown = await inside.query("vault.custodian", identity=f"id:{acme.identity.id.hex()}")
@@ -274,7 +257,8 @@ async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Pl
             )
             ledger, wrapped = Secret(lease.result["half"]), lease.result["wrapped"]
             opened = unwrap(wrapped, key, ledger=ledger, customer=customer)
-            assert opened.reveal() == data_key.reveal()
+            kept = plant.data / "keys" / "maker.vault" / "design@1.json"
+            assert opened.reveal().hex() == json.loads(kept.read_text())["secret"]
             with pytest.raises(DoesNotOpen):
                 unwrap(wrapped, key, ledger=ledger, customer=Secret(bytes(32)))
 
@@ -304,14 +288,20 @@ async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Pl
             await maker.call("vault.revoke", key="design")
             status, said, _ = await half(door, room, owner, lease)
             assert (status, _code(said)) == (403, "not-live")
-        shown = await acme.query("vault.lease", lease=lease.result["lease"])
-        assert shown.value["state"] == "revoked"
+        stands = await acme.query("vault.lease", lease=lease.result["lease"])
+        assert stands.value["state"] == "revoked"
         with pytest.raises(ProgramFailed):
             await acme.call("vault.release", lease=lease.result["lease"], digest=bytes(32))
-    said = plant.shell("custodian", "journal", "--dir", str(plant.custodian)).stdout
+    printed = plant.shell("custodian", "journal", "--dir", str(plant.custodian)).stdout
     whats = [entry.what for entry in read_journal(plant.custodian)]
-    assert whats == ["opened", "asked", "given", "refused", "paused", "asked", "given", "refused"]
-    assert f"{len(whats)} entries" in said
+    given, suspended, away, revoked = (
+        ["asked", "given"],
+        ["asked", "refused"],
+        ["paused"],
+        ["refused"],
+    )
+    assert whats == ["opened", *given, *suspended, *away, *given, *revoked]
+    assert f"{len(whats)} entries" in printed
 
 
 def _code(said: object) -> str:
