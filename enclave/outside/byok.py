@@ -26,7 +26,7 @@ from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret
 SCHEMA = "1.0.0"
 ALGORITHM = "dir"
 ENCRYPTION = "CKM_RSA_AES_KEY_WRAP"
-FILE_BYTES_MAX = 16 * 1024
+BYOK_BYTES_MAX = 16 * 1024
 TEXT_CHARS_MAX = 512
 """Of `kid` and `generator`."""
 EXCHANGE_BITS: Final = (2048, 3072, 4096)
@@ -137,8 +137,8 @@ class ExchangeKey:
 
 
 def _load(data: bytes) -> Any:
-    if len(data) > FILE_BYTES_MAX:
-        raise NotByok(f"longer than {FILE_BYTES_MAX} bytes: not a key transfer blob")
+    if len(data) > BYOK_BYTES_MAX:
+        raise NotByok(f"longer than {BYOK_BYTES_MAX} bytes: not a key transfer blob")
     try:
         return json.loads(
             data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant

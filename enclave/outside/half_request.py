@@ -10,14 +10,13 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, NONCE_SIZE
 from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX
-from strongroom.enclave.outside.split_key import PIECE_MAX, KeyName
+from strongroom.enclave.outside.split_key import KEY_PIECES_MAX, KeyName
 from strongroom.enclave.primitives import HybridKey, Secret, hybrid_seal
 
 VERSION = 1
 CLAIM_BYTES_MAX = 4 * 1024
 LEASE_SIZE = 16
 REQUEST_BYTES_MAX = EVIDENCE_BYTES_MAX + CLAIM_BYTES_MAX + 4096
-ANSWER_BYTES_MAX = 8 * 1024
 WHOLE = -1
 """In place of a piece's number: the half of the whole key."""
 
@@ -68,7 +67,7 @@ class HalfRequest:
         )
         if version != VERSION:
             raise NotCanonical(f"a request of version {version}, this custodian reads {VERSION}")
-        if len(claim) > CLAIM_BYTES_MAX or not WHOLE <= piece <= PIECE_MAX:
+        if len(claim) > CLAIM_BYTES_MAX or not WHOLE <= piece <= KEY_PIECES_MAX:
             raise NotCanonical("request for a half: claim or piece out of range")
         return cls(
             nonce=codec.sized(nonce, NONCE_SIZE, name="nonce"),

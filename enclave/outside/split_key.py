@@ -23,9 +23,9 @@ from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret
 
 WRAPPED_SIZE = SECRET_SIZE + 8
 """Bytes of a wrapped data key: AES-KWP adds one block of 8 to 32 bytes."""
-VERSION_MAX = 2**32 - 1
-PIECE_MAX = 2**32 - 1
-NAME_BYTES_MAX = 64
+KEY_VERSIONS_MAX = 2**32 - 1
+KEY_PIECES_MAX = 2**32 - 1
+KEY_NAME_BYTES_MAX = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +42,10 @@ class KeyName:
     def __post_init__(self) -> None:
         codec.sized(self.chain, DIGEST_SIZE, name="chain")
         codec.sized(self.owner, DIGEST_SIZE, name="owner")
-        if not 0 < len(self.name.encode()) <= NAME_BYTES_MAX:
-            raise ValueError(f"a key's name has 1 to {NAME_BYTES_MAX} bytes")
-        if not 0 < self.version <= VERSION_MAX:
-            raise ValueError(f"a key's version is from 1 to {VERSION_MAX}")
+        if not 0 < len(self.name.encode()) <= KEY_NAME_BYTES_MAX:
+            raise ValueError(f"a key's name has 1 to {KEY_NAME_BYTES_MAX} bytes")
+        if not 0 < self.version <= KEY_VERSIONS_MAX:
+            raise ValueError(f"a key's version is from 1 to {KEY_VERSIONS_MAX}")
 
     def encode(self) -> bytes:
         """Canonical bytes."""
@@ -62,8 +62,8 @@ def half_input(key: KeyName, piece: int | None = None) -> bytes:
         key: which key.
         piece: of a key that is given in pieces; None for the whole.
     """
-    if piece is not None and not 0 <= piece <= PIECE_MAX:
-        raise ValueError(f"a piece is from 0 to {PIECE_MAX}")
+    if piece is not None and not 0 <= piece <= KEY_PIECES_MAX:
+        raise ValueError(f"a piece is from 0 to {KEY_PIECES_MAX}")
     return labels.CUSTODIAN_HALF + b"\x00" + codec.encode((key.encode(), piece))
 
 

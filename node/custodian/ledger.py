@@ -8,6 +8,7 @@ given.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
@@ -31,7 +32,7 @@ from strongroom.node.client.client import Client
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.custodian.releasing import Moment, Released, Standing
 
-TURNS_MAX = 3
+EPOCH_TURNS_MAX = 3
 """Times that an epoch may end while heads are gathered."""
 ID_PREFIX = "id:"
 
@@ -74,7 +75,7 @@ class ServiceLedger:
             NoQuorum: too few heads are good.
             NotTrusted: what is shown are no heads, or epochs that do not follow.
         """
-        for _ in range(TURNS_MAX):
+        for _ in range(EPOCH_TURNS_MAX):
             nonce = self._fresh_nonce(NONCE_SIZE)
             shown = await self._client.request("service_heads", nonce=nonce)
             try:
@@ -103,10 +104,14 @@ class ServiceLedger:
         return Standing(state=state, until_ms=until_ms, session=identity)
 
     async def policy(self) -> Policy:
-        """The roots of genesis, and what was revoked since by the word of a node, which can only
-        narrow."""
-        governed = self._client.epoch.genesis.constitution.policy
-        return widened(governed, await self._client.request("service_policy"))
+        """That of genesis, and what was revoked since by the word of a node, which can only narrow.
+
+        An operator who was allowed later counts as ungoverned here: the node that names him could
+        name anybody.
+        """
+        genesis = self._client.epoch.genesis.constitution.policy
+        now = widened(genesis, await self._client.request("service_policy"))
+        return replace(genesis, revoked=now.revoked)
 
     async def release(self, statement: LeaseStatement, digest: bytes) -> Released:
         """Have it recorded that a half goes to this lease, and verify that it is.

@@ -19,7 +19,7 @@ from strongroom.node.custodian.token_words import KEY_ID_SIZE, Form
 from strongroom.node.toml_reader import TableReader, line_numbers
 
 FILE = "custodian.toml"
-FILE_BYTES_MAX = 64 * 1024
+SETTINGS_BYTES_MAX = 64 * 1024
 PER_MINUTE = 60
 PER_MINUTE_MAX = 100_000
 ENVIRONMENT_MAX = 16
@@ -69,9 +69,9 @@ def load_settings(folder: Path) -> Settings:
     path = folder / FILE
     try:
         with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-        if len(data) > FILE_BYTES_MAX:
-            raise ConfigInvalid(path, (f"longer than {FILE_BYTES_MAX} bytes",))
+            data = file.read(SETTINGS_BYTES_MAX + 1)
+        if len(data) > SETTINGS_BYTES_MAX:
+            raise ConfigInvalid(path, (f"longer than {SETTINGS_BYTES_MAX} bytes",))
         text = data.decode("utf-8")
         table = tomllib.loads(text)
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.node.custodian.token_words import (
-    DATA_BYTES_MAX,
+    HALF_INPUT_BYTES_MAX,
     HALF_SIZE,
     KEY_ID_SIZE,
     Ask,
@@ -192,7 +192,9 @@ class TokenSession:
                 "`strongroom custodian init`",
             )
         if Form(form) is Form.HMAC:
-            half = key.sign(codec_bytes(data, DATA_BYTES_MAX), mechanism=Mechanism.SHA256_HMAC)
+            half = key.sign(
+                codec_bytes(data, HALF_INPUT_BYTES_MAX), mechanism=Mechanism.SHA256_HMAC
+            )
         else:
             half = self._shared(key, data)
         if type(half) is not bytes or len(half) != HALF_SIZE:

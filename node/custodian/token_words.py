@@ -9,11 +9,11 @@ from enum import StrEnum
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 
-FRAME_BYTES_MAX = 64 * 1024
+TOKEN_FRAME_BYTES_MAX = 64 * 1024
 LENGTH_BYTES = 4
 HALF_SIZE = 32
 KEY_ID_SIZE = 16
-DATA_BYTES_MAX = 1024
+HALF_INPUT_BYTES_MAX = 1024
 
 
 class Form(StrEnum):
@@ -145,6 +145,6 @@ def length_of(prefix: bytes) -> int:
         NotCanonical: longer than a frame may be.
     """
     length = int.from_bytes(prefix, "big")
-    if length > FRAME_BYTES_MAX:
-        raise NotCanonical(f"a frame of {length} bytes: at most {FRAME_BYTES_MAX}")
+    if length > TOKEN_FRAME_BYTES_MAX:
+        raise NotCanonical(f"a frame of {length} bytes: at most {TOKEN_FRAME_BYTES_MAX}")
     return length

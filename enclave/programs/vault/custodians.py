@@ -13,7 +13,7 @@ from strongroom.enclave.programs.vault.tables import vault
 from strongroom.enclave.text import is_line
 
 ENDPOINT_MAX = 256
-LIMIT_MAX = 500
+CUSTODIANS_SHOWN_MAX = 500
 ANNOUNCED_BYTES = 512
 """What an announcement counts, the first time."""
 CUSTODIANS = vault.map("custodians", key=bytes, value=(str, int))
@@ -47,8 +47,8 @@ def custodians(
     context: Context, *, after: Identity | None = None, limit: int = 100
 ) -> list[dict[str, Any]]:
     """All that announced themselves, in order of identity."""
-    if not 1 <= limit <= LIMIT_MAX:
-        raise ProgramError("limit", f"limit is 1 to {LIMIT_MAX}")
+    if not 1 <= limit <= CUSTODIANS_SHOWN_MAX:
+        raise ProgramError("limit", f"limit is 1 to {CUSTODIANS_SHOWN_MAX}")
     found = context.map(CUSTODIANS).scan(after=after, limit=limit)
     return [
         {"custodian": digest_text(identity), "endpoint": endpoint, "since_ms": since_ms}

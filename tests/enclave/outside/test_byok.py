@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.outside.byok import (
-    FILE_BYTES_MAX,
+    BYOK_BYTES_MAX,
     ExchangeKey,
     NotByok,
     TransferBlob,
@@ -99,7 +99,7 @@ def test_every_field_is_checked_and_named(
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[]", b"\xff\xfe", b'{"header": NaN}', b"[" * 5000, b" " * (FILE_BYTES_MAX + 1)],
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"header": NaN}', b"[" * 5000, b" " * (BYOK_BYTES_MAX + 1)],
 )
 def test_what_is_no_json_object_is_refused(data: bytes) -> None:
     with pytest.raises(NotByok):
