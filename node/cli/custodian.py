@@ -14,10 +14,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.common import ask_passphrase
+from strongroom.node.client.client import Client
 from strongroom.node.config import Address
 from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.halves import HalfKey
-from strongroom.node.custodian.journal import JournalEntry, read_journal
 from strongroom.node.custodian.pin import Pin, read_pin
 from strongroom.node.custodian.settings import Settings, load_settings, save_settings
 from strongroom.node.custodian.token_words import KEY_ID_SIZE, Form, KeyFacts
@@ -40,7 +41,6 @@ PinDescriptorOption = Annotated[
     int | None,
     typer.Option("--pin-fd", metavar="N", help="The HSM's PIN, from an open descriptor."),
 ]
-ENTRIES_SHOWN = 50
 _T = TypeVar("_T")
 
 
@@ -158,36 +158,6 @@ def check(
         raise typer.Exit(int(ExitCode.NO))
 
 
-@custodian_app.command()
-@guarded
-def journal(
-    folder: FolderOption = DEFAULT_DIR,
-    after: Annotated[int, typer.Option("--after", min=0, help="Show entries after this one.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = ENTRIES_SHOWN,
-    as_json: JsonOption = False,
-) -> None:
-    """Verify the whole journal, and show it.
-
-    Example: strongroom custodian journal --after 100 --json
-    """
-    shown: list[JournalEntry] = []
-    total, head = 0, ""
-    entries = read_journal(folder)
-    for entry in entries:
-        total, head = entry.entry, entry.digest.hex()
-        if entry.entry > after and len(shown) < limit:
-            shown.append(entry)
-
-    def human() -> None:
-        for entry in shown:
-            facts = "  ".join(f"{name}={value}" for name, value in entry.facts.items())
-            say(f"{entry.entry:>6}  {entry.time_ms}  {entry.what:<9}  {facts}")
-        say(f"{total} entries, each follows the one before; head {head or 'none'}")
-
-    document = {"ok": True, "entries": total, "head": head, "shown": [_entry(e) for e in shown]}
-    emit(document, as_json, human)
-
-
 # --- inside ---------------------------------------------------------------------------------------
 
 
@@ -250,6 +220,26 @@ def open_device(settings: Settings, pin: Pin) -> Device:
     )
 
 
+def client_of(settings: Settings, timeout: float, *, one_shot: bool = False) -> Client:
+    """A client of the custodian's identity, not entered yet.
+
+    Raises:
+        OperatorFault: the settings name no service, or its files are not as they must be.
+    """
+    if settings.service is None:
+        raise OperatorFault(
+            f"{settings.folder}/custodian.toml names no service: add "
+            '`service = "PATH/service.json"`, the file that the operator gave you'
+        )
+    return Client.connect(
+        settings.service,
+        settings.identity,
+        passphrase=ask_passphrase,
+        timeout=timeout,
+        one_shot=one_shot,
+    )
+
+
 def pin_of(file: Path | None, descriptor: int | None, customer: str) -> Pin:
     """The PIN, from where the options say; the prompt where there is a terminal."""
 
@@ -292,13 +282,3 @@ def _key_document(facts: KeyFacts) -> dict[str, Any]:
 def _words(facts: KeyFacts) -> str:
     stays = "never leaves the token" if facts.stays_inside else "MAY LEAVE THE TOKEN"
     return f"{stays}; {'made inside it' if facts.local else 'brought in from outside'}"
-
-
-def _entry(entry: JournalEntry) -> dict[str, Any]:
-    return {
-        "entry": entry.entry,
-        "time_ms": entry.time_ms,
-        "what": entry.what,
-        "facts": dict(entry.facts),
-        "digest": entry.digest.hex(),
-    }

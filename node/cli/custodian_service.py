@@ -13,17 +13,17 @@ import typer
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.attestation.release_policy import POLICY_BYTES_MAX, ReleasePolicy
-from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption, ask_passphrase
+from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption
 from strongroom.node.cli.custodian import (
     DEFAULT_DIR,
     FolderOption,
     PinDescriptorOption,
     PinFileOption,
+    client_of,
     custodian_app,
     open_device,
     pin_of,
 )
-from strongroom.node.client.client import Client
 from strongroom.node.config import Address
 from strongroom.node.custodian.halves import HalfKey
 from strongroom.node.custodian.journal import Journal
@@ -98,7 +98,7 @@ async def serve(
         OperatorFault: the HSM, its key or the journal is not as it must be.
     """
     with Journal.open(settings.folder) as journal:
-        async with _client(settings, timeout) as client, open_device(settings, pin) as device:
+        async with client_of(settings, timeout) as client, open_device(settings, pin) as device:
             halves = HalfKey(
                 device,
                 form=settings.form,
@@ -152,24 +152,9 @@ async def _until_told(service: CustodianService) -> None:
 
 
 async def _announce(settings: Settings, endpoint: str, timeout: float) -> dict[str, Any]:
-    async with _client(settings, timeout, one_shot=True) as client:
+    async with client_of(settings, timeout, one_shot=True) as client:
         done = await client.call("vault.announce", endpoint=endpoint)
         return {"ok": True, "id": done.id.hex(), "height": done.height, **done.result}
-
-
-def _client(settings: Settings, timeout: float, *, one_shot: bool = False) -> Client:
-    if settings.service is None:
-        raise OperatorFault(
-            f"{settings.folder}/custodian.toml names no service: add "
-            '`service = "PATH/service.json"`, the file that the operator gave you'
-        )
-    return Client.connect(
-        settings.service,
-        settings.identity,
-        passphrase=ask_passphrase,
-        timeout=timeout,
-        one_shot=one_shot,
-    )
 
 
 def _address(listen: str, settings: Settings) -> Address:

@@ -292,6 +292,16 @@ async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Pl
         assert stands.value["state"] == "revoked"
         with pytest.raises(ProgramFailed):
             await acme.call("vault.release", lease=lease.result["lease"], digest=bytes(32))
+    same = ("custodian", "journal", "--compare", "--dir", str(plant.custodian))
+    assert "2 releases on the ledger, 0 of them without" in plant.shell(*same).stdout
+    file, whole = plant.custodian / "journal", (plant.custodian / "journal").read_bytes()
+    file.write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
+    head = plant.custodian / "journal.head"
+    known = head.read_bytes()
+    head.unlink()
+    assert "MISSING" in plant.shell(*same, fails=1).stdout, "both were cut: the ledger knows"
+    file.write_bytes(whole)
+    head.write_bytes(known)
     printed = plant.shell("custodian", "journal", "--dir", str(plant.custodian)).stdout
     whats = [entry.what for entry in read_journal(plant.custodian)]
     given, suspended, away, revoked = (

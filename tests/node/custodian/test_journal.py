@@ -133,15 +133,15 @@ def test_an_entry_that_was_written_when_the_head_was_not_stands(folder: Path) ->
 def test_an_entry_is_durable_before_append_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order: list[str] = []
+    order: list[tuple[str, int]] = []
     write, sync = os.write, os.fsync
 
     def noted_write(descriptor: int, data: bytes) -> int:
-        order.append("write")
+        order.append(("write", descriptor))
         return write(descriptor, data)
 
     def noted_sync(descriptor: int) -> None:
-        order.append("sync")
+        order.append(("sync", descriptor))
         sync(descriptor)
 
     monkeypatch.setattr(os, "write", noted_write)
@@ -149,7 +149,25 @@ def test_an_entry_is_durable_before_append_returns(
     with Journal.open(tmp_path) as journal:
         order.clear()
         journal.append("given", time_ms=1)
-    assert order[:2] == ["write", "sync"]
+    (first, file), (second, synced) = order[:2]
+    assert (first, second) == ("write", "sync")
+    assert file == synced, "the journal itself, not its head"
+
+
+def test_an_entry_has_one_way_of_being_written(folder: Path) -> None:
+    """Upper case, blanks and another order of fields would hide that somebody wrote."""
+    content = lines(folder)
+    document = json.loads(content[2])
+    for changed in (
+        content[2].replace(b'"entry":3', b'"entry": 3'),
+        content[2].replace(document["digest"].encode(), document["digest"].upper().encode()),
+        json.dumps(dict(reversed(document.items())), separators=(",", ":")).encode() + b"\n",
+        content[2].replace(b'"what":"given"', b'"what":"\\u0067iven"'),
+    ):
+        assert changed != content[2]
+        rewrite(folder, [*content[:2], changed, *content[3:]])
+        with pytest.raises(JournalDamaged, match="entry 3 was changed"):
+            verify_journal(folder)
 
 
 def test_a_disk_that_takes_nothing_ends_the_journal(
