@@ -26,9 +26,9 @@ __all__ = ["Line", "PolicyRefused", "ReleasePolicy"]
 
 POLICY_BYTES_MAX = 8 * 1024
 """Of the text, in UTF-8; the canonical one is never longer."""
-DEPTH_MAX = 8
+POLICY_DEPTH_MAX = 8
 """allOf and anyOf within one another, below an authority; its own is the first."""
-CONDITIONS_MAX = 128
+POLICY_CONDITIONS_MAX = 128
 VERSION = "1.0.0"
 AUTHORITY = "strongroom"
 """Who vouches for the claims: the ledger, which judges evidence by itself."""
@@ -153,8 +153,10 @@ def _steps(policy: _Open) -> tuple[Condition | Group, ...]:
             steps.append(read_condition(member, path))
         else:
             open_groups.append(_open(member, path, None, "allOf", "anyOf"))
-        if len(open_groups) > 1 + DEPTH_MAX or conditions > CONDITIONS_MAX:
-            bounds = f"{DEPTH_MAX} lists within one another, {CONDITIONS_MAX} conditions"
+        if len(open_groups) > 1 + POLICY_DEPTH_MAX or conditions > POLICY_CONDITIONS_MAX:
+            bounds = (
+                f"{POLICY_DEPTH_MAX} lists within one another, {POLICY_CONDITIONS_MAX} conditions"
+            )
             raise PolicyRefused(path, f"more than a policy may have: {bounds}")
     return tuple(steps)
 

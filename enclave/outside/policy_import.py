@@ -16,7 +16,7 @@ from strongroom.enclave.attestation.release_policy import AUTHORITY, VERSION, Re
 from strongroom.enclave.attestation.strict_json import Json, NotStrictJson, read_json
 from strongroom.enclave.outside.policy_advice import HEX_BYTES
 
-FILE_BYTES_MAX = 64 * 1024
+AZURE_BYTES_MAX = 64 * 1024
 """Of a file to import; what comes out is bound like every policy."""
 KIND = "snp"
 """The one kind of authority whose claims have a table: attestation of SEV-SNP guests."""
@@ -235,8 +235,8 @@ def _unwrapped(text: bytes) -> Json:
 
 
 def _read(text: bytes) -> Json:
-    if len(text) > FILE_BYTES_MAX:
-        raise PolicyRefused("its text", f"more than {FILE_BYTES_MAX} bytes")
+    if len(text) > AZURE_BYTES_MAX:
+        raise PolicyRefused("its text", f"more than {AZURE_BYTES_MAX} bytes")
     try:
         return read_json(text.decode("utf-8-sig"))
     except UnicodeError:

@@ -167,6 +167,19 @@ class Trust:
                 )
         return enclave
 
+    async def freshen(self, node: Asked) -> FreshPoint:
+        """The newest block that a quorum of the newest known epoch vouches for, over a new nonce.
+
+        Raises:
+            NotTrusted: no node was admitted yet (``epochs``), or these are no heads.
+            NoQuorum: fewer than q good heads.
+            EpochUnknown: a newer epoch began: `admit` comes first.
+        """
+        if self._epochs is None:
+            raise NotTrusted("epochs", "no node was admitted yet")
+        nonce = random_bytes(NONCE_SIZE)
+        return check_fresh(await node.ask("service_heads", nonce=nonce), self._epochs, nonce=nonce)
+
     def _check_genesis(self, info: Any) -> VerifiedGenesis:
         data = _field(info, "genesis", bytes, "pin")
         if sha256(data).digest() != self._chain:

@@ -41,7 +41,7 @@ def new(
 
     Example: strongroom keys new dave --passphrase
     """
-    text = (os.environ.get(PASSPHRASE_VARIABLE) or _ask_twice()) if passphrase else ""
+    text = new_passphrase() if passphrase else ""
     made = _folder(directory).new(name, passphrase=text)
     _bring(directory, made)
     emit(_document(made), as_json, lambda: _show(made))
@@ -109,8 +109,11 @@ def _bring(directory: Path, made: IdentityFile) -> None:
         )
 
 
-def _ask_twice() -> str:
-    text: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True)
+def new_passphrase() -> str:
+    """A passphrase for a new file: from STRONGROOM_PASSPHRASE, or asked for twice."""
+    text: str = os.environ.get(PASSPHRASE_VARIABLE) or typer.prompt(
+        "passphrase", hide_input=True, confirmation_prompt=True, err=True
+    )
     return text
 
 

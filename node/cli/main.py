@@ -51,9 +51,10 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "explorer": _mount_group("explorer", "explorer_app"),
     "gov": _mount_group("gov", "gov_app"),
     "attest": _mount_group("attest", "attest_app"),
-    "vault": _mount_group("vault_policy", "vault_app"),
+    "vault": _mount_group("vault", "vault_app"),
     "trust": _mount_trust,
     "bench": _mount_bench,
+    "room": _mount_group("room", "room_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

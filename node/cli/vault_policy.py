@@ -24,8 +24,7 @@ from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
 
-FILE_BYTES_MAX = 64 * 1024
-"""Of any file that these commands read."""
+CLAIMS_FILE_BYTES_MAX = 64 * 1024
 TYPE_NAMES = {bool: "true or false", int: "a whole number", str: "a text"}
 MARKS = {"holds": "+", "does not hold": "-", "missing": "?"}
 
@@ -34,8 +33,6 @@ policy_app = typer.Typer(
     no_args_is_help=True,
     help="Release policies: what a room must show before it is given a key (offline).",
 )
-vault_app = typer.Typer(name="vault", no_args_is_help=True, help="Keys that only rooms may use.")
-vault_app.add_typer(policy_app)
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A release policy (JSON); - reads standard input.")
@@ -90,7 +87,7 @@ def explain(
     Example: strongroom vault policy explain policy.json --claims claims.json
     """
     policy = ReleasePolicy.parse(_read(file, POLICY_BYTES_MAX))
-    _tell(policy, read_claims(_read(claims, FILE_BYTES_MAX)), as_json)
+    _tell(policy, read_claims(_read(claims, CLAIMS_FILE_BYTES_MAX)), as_json)
 
 
 @policy_app.command()
@@ -150,7 +147,7 @@ def import_policy(
 
     Example: strongroom vault policy import azure.json --authority https://my.attest.azure.net=snp
     """
-    from strongroom.enclave.outside.policy_import import import_azure
+    from strongroom.enclave.outside.policy_import import AZURE_BYTES_MAX, import_azure
 
     authorities = dict(_authority(one) for one in authority or [])
     replacements = {}
@@ -161,7 +158,7 @@ def import_policy(
             raise ClientFault(f'--instead {claim}: give a condition, {{"claim": …, "equals": …}}')
         replacements[claim] = condition
     policy = import_azure(
-        _read(file, FILE_BYTES_MAX), authorities=authorities, instead=replacements
+        _read(file, AZURE_BYTES_MAX), authorities=authorities, instead=replacements
     )
     document = json.loads(policy.encode())
     emit(

@@ -24,8 +24,9 @@ PLANT: list[dict[str, Any]] = [
     {"claim": "snp.committed.microcode", "greaterOrEquals": 211},
     {"claim": "evidence-age-ms", "lessOrEquals": 600_000},
 ]
+OF_TYPE: dict[type, Claim] = {bool: False, int: 211, str: "eu-north"}
 CLAIMS: dict[str, Claim] = {
-    **{name: {bool: False, int: 211, str: "eu-north"}[kind] for name, kind in VOCABULARY.items()},
+    **{name: OF_TYPE[kind] for name, kind in VOCABULARY.items()},
     "measurement": "5a" * 48,
     "ueid": "c2" * 64,
 }

@@ -116,9 +116,12 @@ def spoilt(dice: random.Random, value: dict[str, Any]) -> dict[str, Any]:
 
     collect(copy)
     place = dice.choice(places)
-    other = dice.choice([True, False, 1, -1, "1", "a", [], {}, None, 1.5, [1], ["a"], 2**63])
+    other: Any = dice.choice([True, False, 1, -1, "1", "a", [], {}, None, 1.5, [1], ["a"], 2**63])
     if isinstance(place, list):
-        dice.choice([place.clear, place.pop, lambda: place.append(other)])()
+        if dice.random() < 0.5:
+            place.append(other)
+        else:
+            del place[dice.randint(0, 1) :]
         return copy
     key = dice.choice(list(place) or ["x"])
     match dice.randrange(4):

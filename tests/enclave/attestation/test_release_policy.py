@@ -24,17 +24,17 @@ from strongroom.enclave.attestation import (
 )
 from strongroom.enclave.attestation.release_condition import OPERATORS, ORDER, Verdict
 from strongroom.enclave.attestation.release_policy import (
-    CONDITIONS_MAX,
-    DEPTH_MAX,
     POLICY_BYTES_MAX,
+    POLICY_CONDITIONS_MAX,
+    POLICY_DEPTH_MAX,
     PolicyRefused,
     ReleasePolicy,
 )
 from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
-from strongroom.enclave.attestation.vocabulary import VOCABULARY
+from strongroom.enclave.attestation.vocabulary import VOCABULARY, Claim
 from strongroom.enclave.text import is_line
 
-HERE = {"region": "eu-north", "bootcount": 7, "simulated": False}
+HERE: dict[str, Claim] = {"region": "eu-north", "bootcount": 7, "simulated": False}
 HOLDS = {"claim": "region", "equals": "eu-north"}
 
 
@@ -102,17 +102,15 @@ def test_text_is_compared_by_its_characters_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-@pytest.mark.parametrize("kind", [bool, int, str])
-def test_a_missing_claim_is_false_under_every_operator(operator: str, kind: type) -> None:
-    if operator in ORDER and kind is not int:
-        pytest.skip("only whole numbers have an order")
-    name, value, other = of(kind)
-    for literal in (value, other):
-        policy = parsed({"claim": name, operator: literal_for(operator, literal)})
-        failure = policy.first_failure({})
-        assert failure is not None
-        assert failure.endswith(": is missing")
-        assert policy.explain({})[0].verdict is Verdict.MISSING
+def test_a_missing_claim_is_false_under_every_operator(operator: str) -> None:
+    for kind in [int] if operator in ORDER else [bool, int, str]:
+        name, *values = of(kind)
+        for literal in values:
+            policy = parsed({"claim": name, operator: literal_for(operator, literal)})
+            failure = policy.first_failure({})
+            assert failure is not None
+            assert failure.endswith(": is missing")
+            assert policy.explain({})[0].verdict is Verdict.MISSING
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -351,15 +349,15 @@ def nested(depth: int) -> str:
 
 
 def test_lists_may_stand_eight_deep_and_no_deeper() -> None:
-    assert ReleasePolicy.parse(nested(DEPTH_MAX)).first_failure(HERE) is None
-    for depth in (DEPTH_MAX + 1, DEPTH_MAX + 2, 20, 100, 300):
+    assert ReleasePolicy.parse(nested(POLICY_DEPTH_MAX)).first_failure(HERE) is None
+    for depth in (POLICY_DEPTH_MAX + 1, POLICY_DEPTH_MAX + 2, 20, 100, 300):
         refused(nested(depth))
 
 
 def test_a_policy_has_at_most_128_conditions() -> None:
     short = {"claim": "grc.basis", "less": 1}
-    assert len(parsed(*[short] * CONDITIONS_MAX).conditions) == CONDITIONS_MAX
-    refused(whole(*[short] * (CONDITIONS_MAX + 1)))
+    assert len(parsed(*[short] * POLICY_CONDITIONS_MAX).conditions) == POLICY_CONDITIONS_MAX
+    refused(whole(*[short] * (POLICY_CONDITIONS_MAX + 1)))
     refused(whole(*[{"anyOf": [short] * 43}] * 3))
     two = json.loads(whole(*[short] * 64))
     two["anyOf"].append({"authority": "strongroom", "allOf": [short] * 65})

@@ -9,15 +9,16 @@ import pytest
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.outside import pieces
 from strongroom.enclave.outside.pieces import (
     CutShort,
+    Header,
     KeyVersion,
     NotAContainer,
     PieceChanged,
     WrongKey,
 )
 from strongroom.enclave.primitives import Secret
-from strongroom.node.vault import containers
 from strongroom.node.vault.containers import open_container, open_file, seal_file
 from strongroom.node.vault.cutting import cut_evenly
 
@@ -110,13 +111,13 @@ def test_a_source_that_changes_between_both_readings_leaves_no_container(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: bytes
 ) -> None:
     """Else the header would commit to one text, and hold another."""
-    sizes, honest = cut_evenly(plain.stat().st_size, 4), containers.frame_header
+    sizes, honest = cut_evenly(plain.stat().st_size, 4), pieces.frame_header
 
-    def changed_meanwhile(header: containers.Header) -> bytes:
+    def changed_meanwhile(header: Header) -> bytes:
         plain.write_bytes(change)
         return honest(header)
 
-    monkeypatch.setattr(containers, "frame_header", changed_meanwhile)
+    monkeypatch.setattr("strongroom.node.vault.containers.frame_header", changed_meanwhile)
     with pytest.raises((PieceChanged, CutShort)):
         seal(plain, tmp_path / "out", sizes)
     assert sorted(os.listdir(tmp_path)) == ["bear.gcode"]

@@ -1,0 +1,177 @@
+"""How a command of the vault asks and acts: one client, one transaction at most, its fate told.
+
+Owns the path from a command to the program and back, and how a refusal is shown with its next step.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from strongroom.node.cli.common import ask_passphrase, existing_directory
+from strongroom.node.cli.fate import Fate, fate_told, show_settled
+from strongroom.node.cli.ledger import remember_height, seen_height
+from strongroom.node.client.errors import ProgramFailed, TransactionRefused
+from strongroom.node.terminal.commands import fail, run, run_submission
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit, note, say
+from strongroom.node.vault.names import NamedKey, read_key
+from strongroom.node.vault.refusals import next_step
+
+if TYPE_CHECKING:
+    from strongroom.node.client.calls.calls import Done
+    from strongroom.node.client.client import Client
+
+_T = TypeVar("_T")
+AsOption = Annotated[
+    str, typer.Option("--as", metavar="NAME", help="Identity of the folder's keys/.")
+]
+KeyArgument = Annotated[
+    str, typer.Argument(metavar="KEY", help="NAME, NAME@VERSION or OWNER/NAME@VERSION.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who runs a command, and where."""
+
+    identity: str
+    directory: Path
+    timeout: float
+    as_json: bool
+
+    def key(self, text: str) -> NamedKey:
+        """A key by its text; names are those of the folder's keys/."""
+        from strongroom.node.client.identities import KeyFolder
+        from strongroom.node.layout import ClusterLayout
+
+        existing_directory(self.directory)
+        return read_key(text, KeyFolder(ClusterLayout(self.directory).keys).resolve)
+
+    def client(self, fate: Fate | None = None, *, one_shot: bool = True) -> "Client":
+        """This caller's way to the service."""
+        from strongroom.node.client.client import Client
+
+        return Client.connect(
+            self.directory,
+            self.identity,
+            passphrase=ask_passphrase,
+            timeout=self.timeout,
+            on_waiting=note,
+            on_sealed=None if fate is None else fate.sealed,
+            one_shot=one_shot,
+        )
+
+
+Act = Callable[["Client"], Awaitable[tuple["Done", dict[str, Any]]]]
+"""What a command does: its transaction, and facts beside the result."""
+
+
+def transact(caller: Caller, act: Act, human: Callable[[dict[str, Any]], None]) -> None:
+    """Run a command's one transaction, and show what it came to.
+
+    Raises:
+        typer.Exit: it was refused (status 1), or its fate is open.
+    """
+    existing_directory(caller.directory)
+    fate = Fate(caller.identity)
+    with fate_told(fate, caller.as_json):
+        try:
+            run_submission(_transacted(caller, act, fate, human))
+        except ProgramFailed as fault:
+            _refused(caller, fate, fault, fault.code, fault.message)
+        except TransactionRefused as fault:
+            _refused(caller, fate, fault, "refused", fault.reason)
+
+
+def call(
+    caller: Caller,
+    name: str,
+    arguments: dict[str, Any],
+    human: Callable[[dict[str, Any]], None],
+) -> None:
+    """`transact` of a command that only calls."""
+
+    async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
+        return await client.call(name, **arguments), {}
+
+    transact(caller, act, human)
+
+
+def ask(caller: Caller, name: str, arguments: dict[str, Any]) -> Any:
+    """One sealed query; a refusal ends the command with status 1."""
+    existing_directory(caller.directory)
+    return answered(caller, _asked(caller, name, arguments))
+
+
+def answered(caller: Caller, questions: Coroutine[Any, Any, _T]) -> _T:
+    """Run what only asks.
+
+    Raises:
+        typer.Exit: the program refused (status 1).
+    """
+    try:
+        return run(questions)
+    except ProgramFailed as fault:
+        error = {"code": fault.code, "message": fault.message, "next": next_step(fault.code)}
+        if caller.as_json:
+            emit({"ok": False, "error": error}, as_json=True)
+        fail(_words(fault.code, fault.message), ExitCode.NO)
+
+
+async def _transacted(
+    caller: Caller, act: Act, fate: Fate, human: Callable[[dict[str, Any]], None]
+) -> None:
+    async with caller.client(fate) as client:
+        done, facts = await act(client)
+        document = {
+            "id": done.id.hex(),
+            "height": done.height,
+            "index": done.index,
+            "ok": True,
+            "result": done.result,
+            **facts,
+        }
+        fate.settled(document)
+        show_settled(fate, caller.as_json, lambda: human(document))
+
+
+async def _asked(caller: Caller, name: str, arguments: dict[str, Any]) -> Any:
+    async with caller.client() as client:
+        client.height = seen_height(caller.directory, caller.identity)
+        answer = await client.query(name, **arguments)
+        remember_height(caller.directory, caller.identity, answer.height)
+        return answer.value
+
+
+def _refused(
+    caller: Caller,
+    fate: Fate,
+    fault: ProgramFailed | TransactionRefused,
+    code: str,
+    message: str,
+) -> NoReturn:
+    error = {"code": code, "message": message, "next": next_step(code)}
+    if fault.id is None:
+        if caller.as_json:
+            emit({"ok": False, "error": error}, as_json=True)
+        fail(_words(code, message), ExitCode.NO)
+    place = {"id": fault.id.hex(), "height": fault.height, "index": fault.index}
+    fate.settled({**place, "ok": False, "error": error}, ExitCode.NO)
+    if caller.as_json:
+        show_settled(fate, caller.as_json, None)
+    words = f"{_words(code, message)} (transaction {fault.id.hex()}, height {fault.height})"
+    fail(words, ExitCode.NO)
+
+
+def _words(code: str, message: str) -> str:
+    text = f"{code}: {message}" if message else code
+    step = next_step(code)
+    return f"{text}; next: {step}" if step else text
+
+
+def show_result(document: dict[str, Any], what: str) -> None:
+    """A transaction's answer in a line, and where it stands."""
+    say(f"{what}, by transaction {document['id']} at height {document['height']}")

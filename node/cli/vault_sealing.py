@@ -1,0 +1,186 @@
+"""`strongroom vault put | rotate`: a file is sealed, its data key kept, and the ledger told.
+
+Owns options and words of these commands; the order of the steps stands in node/vault/sealing.py.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from strongroom.consensus.errors import ClientFault
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    TIMEOUT_SECONDS,
+    DirectoryOption,
+    TimeoutOption,
+    ask_passphrase,
+)
+from strongroom.node.cli.keys import new_passphrase
+from strongroom.node.cli.vault_calls import AsOption, Caller, KeyArgument, show_result, transact
+from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.terminal.printing import say
+from strongroom.node.vault.names import NamedKey, read_duration
+
+if TYPE_CHECKING:
+    from strongroom.node.client.calls.calls import Done
+    from strongroom.node.client.client import Client
+    from strongroom.node.vault.sealing import Sealed
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="What is sealed.")]
+PiecesOption = Annotated[
+    str, typer.Option("--pieces", metavar="layers|N", help="Where the file is cut.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", help="The container; FILE.sealed.")
+]
+PassphraseOption = Annotated[
+    bool, typer.Option("--passphrase", help="Seal the data key's file with a passphrase.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount these commands."""
+    for command in (put, rotate):
+        app.command()(command)
+
+
+@guarded
+def put(
+    key: KeyArgument,
+    file: FileArgument,
+    identity: AsOption,
+    pieces: PiecesOption = "layers",
+    out: OutOption = None,
+    passphrase: PassphraseOption = False,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Seal a file under a new data key and give that to the ledger; the key becomes active.
+
+    The data key stays with you too, in keys/. The same command may be given again after a failure.
+
+    Example: strongroom vault put bear bear.gcode --pieces layers --as maker
+    """
+    caller = Caller(identity, directory, timeout, as_json)
+    named = caller.key(key)
+
+    job = _Job(caller, named, file, out, pieces, passphrase)
+
+    async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
+        sealed = await job.seal(client, 1)
+        done = await client.call(
+            "vault.put",
+            key=named.base,
+            secret=sealed.secret.reveal(),
+            digest=bytes(sealed.header.digest),
+        )
+        return done, job.facts(sealed)
+
+    transact(caller, act, lambda document: _show(key, document))
+
+
+@guarded
+def rotate(
+    key: KeyArgument,
+    file: FileArgument,
+    identity: AsOption,
+    old_for: Annotated[
+        str,
+        typer.Option("--old-for", metavar="DURATION", help="How long the old one opens; 0: not."),
+    ] = "0",
+    pieces: PiecesOption = "layers",
+    out: OutOption = None,
+    passphrase: PassphraseOption = False,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a key its next version, with a new data key and a new container.
+
+    Example: strongroom vault rotate bear bear.gcode --old-for 2h --out bear-2.sealed --as maker
+    """
+    caller = Caller(identity, directory, timeout, as_json)
+    named, overlap = caller.key(key), read_duration(old_for)
+
+    job = _Job(caller, named, file, out, pieces, passphrase)
+
+    async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
+        from time import time
+
+        sealed = await job.seal(client)
+        done = await client.call(
+            "vault.rotate",
+            key=named.base,
+            secret=sealed.secret.reveal(),
+            old_until_ms=int(time() * 1000) + overlap if overlap else 0,
+        )
+        return done, job.facts(sealed)
+
+    transact(caller, act, lambda document: _show(key, document))
+
+
+# --- inside ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One file under one version of one key."""
+
+    caller: Caller
+    key: NamedKey
+    file: Path
+    out: Path | None
+    pieces: str
+    passphrase: bool
+
+    @property
+    def target(self) -> Path:
+        """Where the container goes."""
+        return self.file.with_name(self.file.name + ".sealed") if self.out is None else self.out
+
+    async def seal(self, client: "Client", version: int | None = None) -> "Sealed":
+        """Seal the file under the first version, or under the next one.
+
+        Raises:
+            ClientFault: the key's terms do not fit.
+        """
+        from strongroom.node.layout import ClusterLayout
+        from strongroom.node.vault.key_files import DataKeyFolder
+        from strongroom.node.vault.sealing import Plan, seal
+
+        known = (await client.query("vault.key", key=self.key.base)).value
+        terms = known["terms"]
+        if terms["custody"] != "ledger":
+            raise ClientFault(
+                f"the key's custody is {terms['custody']}: its custodian makes half of its secret, "
+                "see `strongroom custodian --help`"
+            )
+        own = self.key.at(client.identity.id, version or known["version"] + 1)
+        kept = ClusterLayout(self.caller.directory).vault(self.caller.identity)
+        plan = Plan(
+            source=self.file,
+            target=self.target,
+            pieces=self.pieces,
+            passphrase=new_passphrase() if self.passphrase else "",
+            ask=ask_passphrase,
+        )
+        return seal(plan, DataKeyFolder(kept, client.service.chain), own, terms["pieces"])
+
+    def facts(self, sealed: "Sealed") -> dict[str, Any]:
+        """What the answer says beside the ledger's."""
+        return {
+            "container": str(self.target),
+            "digest": sealed.header.digest.hex(),
+            "pieces": len(sealed.header.pieces),
+            "key_file": str(sealed.key_file),
+        }
+
+
+def _show(key: str, document: dict[str, Any]) -> None:
+    result = document["result"]
+    show_result(document, f"{key} has version {result['version']} and is {result['state']}")
+    say(f"container  {document['container']} ({document['pieces']} pieces): may go anywhere")
+    say(f"data key   {document['key_file']}: keep it, and a copy; whoever has it needs no lease")

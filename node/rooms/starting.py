@@ -1,0 +1,148 @@
+"""From a command line's words to a running room: which program, which measurement, whose word.
+
+Owns the operator's statement over a room, which is made at each start from what is measured there
+and then.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import strongroom.enclave.room.programs
+from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault, StrongroomError
+from strongroom.consensus.types import Signature
+from strongroom.enclave.attestation.deployment import Deployment
+from strongroom.enclave.attestation.room_claims import sign_room_deployment
+from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.outside.manufacturer import Manufacturer
+from strongroom.enclave.platform.chip import SimulatedChip
+from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.room.measurement import ProgramSource, measure_room
+from strongroom.node.client.client import Client
+from strongroom.node.client.trust.service import Service, load_service
+from strongroom.node.rooms.process import Ended, OnEvent, RoomProcess, Start
+from strongroom.node.rooms.relay import Relay
+
+VOUCH_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A room as its operator wants it."""
+
+    name: str
+    program: Path
+    chip: Path
+    state: Path
+    """Folder in which its sealed state is kept."""
+    region: str
+    operator: str
+    files: Mapping[str, Path]
+    parameters: Mapping[str, str]
+
+
+def program_file(text: str) -> Path:
+    """The file of a program that comes along, by its name, or one of the user's own, by its path.
+
+    Raises:
+        OperatorFault: there is none.
+    """
+    path = Path(text)
+    if not path.suffix and path.name == text:
+        folder = Path(next(iter(strongroom.enclave.room.programs.__path__)))
+        path = folder / f"{text}.py"
+    if not path.is_file():
+        raise OperatorFault(f"no program {text}: name `printer`, or a .py file of your own")
+    return path
+
+
+def measured(program: Path) -> Measurement:
+    """The measurement of a room that runs this program, here."""
+    return measure_room(ProgramSource.read(program))
+
+
+def make_chip(manufacturer: Path, folder: Path) -> SimulatedChip:
+    """A new simulated chip in a folder, of a simulated manufacturer's.
+
+    Raises:
+        OperatorFault: there is one already, or no manufacturer.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise OperatorFault(f"{folder} is not empty: name a new folder for a new chip")
+    chip = Manufacturer.load(manufacturer).make_chip()
+    chip.save(folder)
+    return chip
+
+
+def sign(wanted: Wanted, service: Service, operator: Identity) -> Signature:
+    """The operator's word: this room, on this chip, with this code, in this region.
+
+    Raises:
+        ClientFault: a name is none.
+    """
+    chip = SimulatedChip.load(wanted.chip)
+    try:
+        statement = Deployment(
+            name=wanted.name,
+            operator=wanted.operator,
+            chip_id=chip.chip_id,
+            measurement=measured(wanted.program).digest,
+            region=wanted.region,
+        )
+    except NotCanonical as error:
+        raise ClientFault(f"no room's words: {error}") from None
+    return sign_room_deployment(statement, service.chain, operator.key)
+
+
+async def run_room(wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent) -> Ended:
+    """Run a room until it ends; cancelled, it is killed, which leaves nothing of what it held.
+
+    Args:
+        wanted: the room.
+        where: the service's folder, or its service.json.
+        operator: whose key signs for the room, and whose word admits its session.
+        on_event: told what the room says in the open.
+
+    Raises:
+        OperatorFault: it does not start.
+    """
+    service = load_service(where)
+    start = Start(
+        pin=service.pin,
+        room=wanted.name,
+        region=wanted.region,
+        operator=wanted.operator,
+        operator_key=operator.public,
+        signature=sign(wanted, service, operator),
+        parameters=wanted.parameters,
+    )
+    words: set[asyncio.Task[None]] = set()
+
+    def heard(what: str, fields: dict[str, Any]) -> None:
+        on_event(what, fields)
+        if what == "started":
+            words.add(asyncio.create_task(vouch(where, operator, fields.get("session"), on_event)))
+
+    async with Relay(service, wanted.state, wanted.files) as relay:
+        room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start)
+        try:
+            return await room.until_ended()
+        finally:
+            await room.kill()
+            for word in words:
+                word.cancel()
+            await asyncio.gather(*words, return_exceptions=True)
+
+
+async def vouch(where: Path, operator: Identity, session: object, on_event: OnEvent) -> None:
+    """Have the room's session admitted by its operator's word; without it, only a service that is
+    open to all lets it in."""
+    if type(session) is not bytes:
+        return
+    try:
+        async with Client.connect(where, operator, timeout=VOUCH_SECONDS, one_shot=True) as client:
+            await client.call("roster.vouch", room=f"id:{session.hex()}")
+    except StrongroomError as fault:
+        on_event("not-vouched", {"why": str(fault)})

@@ -1,0 +1,91 @@
+"""Seal a file and give its key to the ledger: what an owner does with a new key, and with a new
+version of one.
+
+Owns the order of these steps, so that whatever stops them loses no key: the data key is durable
+before the container is written, and the container before the ledger hears of either.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import ChainId
+from strongroom.enclave.outside.pieces import Header, KeyVersion
+from strongroom.enclave.primitives import Secret
+from strongroom.node.client.passphrases import Ask
+from strongroom.node.vault.containers import open_container, seal_file
+from strongroom.node.vault.cutting import CannotCut, cut
+from strongroom.node.vault.key_files import DataKeyFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be sealed, and where it goes."""
+
+    source: Path
+    target: Path
+    pieces: str
+    """`layers`, or a number."""
+    passphrase: str = ""
+    """Of the data key's file; nothing: in the clear."""
+    ask: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the ledger is told, and where the rest lies."""
+
+    secret: Secret
+    header: Header
+    key_file: Path
+
+
+def seal(plan: Plan, folder: DataKeyFolder, key: KeyVersion, pieces: int) -> Sealed:
+    """Make or find the data key, and seal the file under it.
+
+    A container that an attempt before left whole is taken as it is, if it is of this very key and
+    opens with it; so the same command may be given again.
+
+    Args:
+        plan: what, and where to.
+        folder: where the owner keeps data keys.
+        key: which version of which key.
+        pieces: how many the key's terms demand; 0: any number.
+
+    Raises:
+        ClientFault: the file cannot be cut so, or into as many pieces as the terms demand.
+        OperatorFault: a file exists and is another, or cannot be read or written.
+    """
+    sizes = cut(plan.source, plan.pieces)
+    if pieces and len(sizes) != pieces:
+        raise CannotCut(
+            f"{plan.source} makes {len(sizes)} pieces and the key is of {pieces}: make the key "
+            f"with --pieces {len(sizes)}, or cut the file with --pieces {pieces}"
+        )
+    secret = folder.load_or_fresh(key, passphrase=plan.passphrase, ask=plan.ask)
+    path = folder.path(key)
+    if plan.target.exists():
+        return Sealed(
+            secret, _left_before(plan.target, folder.chain, key, secret, len(sizes)), path
+        )
+    header = seal_file(
+        plan.source, plan.target, secret=secret, chain=folder.chain, key=key, sizes=sizes
+    )
+    return Sealed(secret, header, path)
+
+
+def _left_before(path: Path, chain: ChainId, key: KeyVersion, secret: Secret, count: int) -> Header:
+    try:
+        with open_container(path) as container:
+            header = container.header
+            header.check(chain, key)
+            for index in range(len(header.pieces)):
+                container.piece(index, key.piece_key(secret, index))
+        if len(header.pieces) == count:
+            return header
+        reason = f"it has {len(header.pieces)} pieces"
+    except ClientFault as fault:
+        reason = str(fault)
+    raise ClientFault(
+        f"{path} exists and is not this file under this key ({reason}): name another with --out"
+    )
