@@ -5,6 +5,8 @@ evidence, simulated, policy, not-this-hardware, machine-busy, clone, outside-win
 lapsed, region. Of several that apply the first is told. Time is that of the block.
 """
 
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 from strongroom.enclave.programs.framework import Context, ProgramError
@@ -29,6 +31,8 @@ class Seen(NamedTuple):
 
     identity: bytes
     chip: bytes
+    machine: bytes
+    """SHA-256 over chip and operator."""
     room: str
     boot: int
     made_ms: int
@@ -91,6 +95,8 @@ def see_again(context: Context, terms: Terms, holder: Holder) -> Seen:
     Raises:
         ProgramError: the same.
     """
+    if holder.believed != context.believed:
+        raise ProgramError("evidence", "members' policy has changed: send fresh evidence")
     claims = decode_claims(holder.claims)
     shown = Shown(
         holder.identity,
@@ -133,10 +139,31 @@ def left_of(terms: Terms, key: Key) -> int | None:
     return max(0, terms.quantity - key.reserved) if terms.quantity else None
 
 
+def is_same_room(seen: Seen, holder: Holder) -> bool:
+    """Is it the room that holds a lease, or another start of it?"""
+    if seen.room != holder.room:
+        return False
+    return seen.machine == _machine(holder.chip, decode_claims(holder.claims))
+
+
+def _machine(chip: bytes, claims: Mapping[str, bool | int | str]) -> bytes:
+    """A chip in the hands of one operator: SHA-256 over both."""
+    return sha256(chip + str(claims["operator"]).encode()).digest()
+
+
 def _judged(context: Context, terms: Terms, shown: Shown, claims: bytes) -> Seen:
     check_age(shown.made_ms, context.time_ms)
     context.spend(len(terms.policy) // POLICY_STEPS_BYTES)
     failed = failing(terms.release, shown.claims, context.time_ms - shown.made_ms)
     if failed is not None and failed[0] != "region":
         raise ProgramError(*failed)
-    return Seen(shown.identity, shown.chip, shown.room, shown.boot, shown.made_ms, claims, failed)
+    return Seen(
+        shown.identity,
+        shown.chip,
+        _machine(shown.chip, shown.claims),
+        shown.room,
+        shown.boot,
+        shown.made_ms,
+        claims,
+        failed,
+    )
