@@ -32,6 +32,12 @@ def _mount_trust(app: typer.Typer) -> None:
     import_module("strongroom.node.cli.trust").register(app)
 
 
+def _mount_custodian(app: typer.Typer) -> None:
+    for module in ("custodian_service", "custodian_wrap", "custodian_journal"):
+        import_module(f"strongroom.node.cli.{module}")
+    _mount_group("custodian", "custodian_app")(app)
+
+
 def _mount_bench(app: typer.Typer) -> None:
     import_module("strongroom.node.bench.command").register(app)
 
@@ -40,6 +46,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "cluster": _mount_group("cluster", "cluster_app"),
     "node": _mount_group("node", "node_app"),
     "keys": _mount_group("keys", "keys_app"),
+    "custodian": _mount_custodian,
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
     "gov": _mount_group("gov", "gov_app"),

@@ -1,0 +1,284 @@
+"""`strongroom custodian …`: the customer's own process beside an HSM.
+
+Owns options and words of these commands. The device: node/custodian/device.py; what a room must
+show for a half: node/custodian/releasing.py.
+"""
+
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.common import ask_passphrase
+from strongroom.node.client.client import Client
+from strongroom.node.config import Address
+from strongroom.node.custodian.device import Device
+from strongroom.node.custodian.halves import HalfKey
+from strongroom.node.custodian.pin import Pin, read_pin
+from strongroom.node.custodian.settings import Settings, load_settings, save_settings
+from strongroom.node.custodian.token_words import KEY_ID_SIZE, Form, KeyFacts
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.printing import emit, note, say
+
+custodian_app = typer.Typer(
+    name="custodian",
+    no_args_is_help=True,
+    help="The customer's process beside an HSM: halves of split keys for rooms with live leases.",
+)
+DEFAULT_DIR = Path("custodian")
+FolderOption = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The custodian's folder.")]
+PinFileOption = Annotated[
+    Path | None,
+    typer.Option("--pin-file", metavar="FILE", help="The HSM's PIN, in a file of mode 0600."),
+]
+PinDescriptorOption = Annotated[
+    int | None,
+    typer.Option("--pin-fd", metavar="N", help="The HSM's PIN, from an open descriptor."),
+]
+_T = TypeVar("_T")
+
+
+@custodian_app.command()
+@guarded
+def init(
+    customer: Annotated[str, typer.Option("--customer", metavar="NAME", help="Whose HSM it is.")],
+    module: Annotated[
+        Path, typer.Option("--module", metavar="FILE", help="The vendor's PKCS#11 module.")
+    ],
+    token: Annotated[str, typer.Option("--token", metavar="LABEL", help="The token's label.")],
+    folder: FolderOption = DEFAULT_DIR,
+    serial: Annotated[
+        str, typer.Option("--serial", help="Its serial number, where two have one label.")
+    ] = "",
+    form: Annotated[
+        Form | None,
+        typer.Option("--form", help="How halves are made; by default as the token can."),
+    ] = None,
+    label: Annotated[str, typer.Option("--label", help="The key's label.")] = "strongroom",
+    service: Annotated[
+        Path | None, typer.Option("--service", metavar="FILE", help="The service.json.")
+    ] = None,
+    identity: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="The custodian's identity.")
+    ] = "custodian",
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where rooms ask.")
+    ] = "",
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="A variable that the module wants."),
+    ] = None,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key inside the HSM that never leaves it, and the custodian's folder.
+
+    Example: strongroom custodian init --customer "Acme Toys" --module
+    /usr/lib/softhsm/libsofthsm2.so --token acme --pin-file pin
+    """
+    if (folder / "custodian.toml").exists():
+        raise OperatorFault(f"{folder}/custodian.toml exists: name another folder with --dir")
+    settings = Settings(
+        folder=folder,
+        customer=customer,
+        module=str(module),
+        token=token,
+        serial=serial,
+        form=form or Form.HMAC,
+        key_label=label,
+        key_id=secrets.token_bytes(KEY_ID_SIZE),
+        check=b"",
+        service=service,
+        identity=identity,
+        listen=_address(listen),
+        environment=_variables(variables or []),
+    )
+    pin = pin_of(pin_file, pin_fd, customer)
+    settings, made = run(_with(settings, pin, lambda device: _make(settings, device, form)))
+    path = save_settings(settings)
+    document = {
+        "ok": True,
+        "settings": str(path),
+        "customer": customer,
+        "token": settings.token,
+        "serial": settings.serial,
+        "form": settings.form.value,
+        "key_label": label,
+        "key_id": settings.key_id.hex(),
+        "check": settings.check.hex(),
+        "key": _key_document(made),
+    }
+
+    def human() -> None:
+        say(f"made        {settings.form.value} key {label!r}, id {settings.key_id.hex()}")
+        say(f"in token    {settings.token} (serial number {settings.serial})")
+        say(f"the key     {_words(made)}")
+        say(f"settings    {path}")
+        note("next: `strongroom custodian check`, then `announce` and `run`")
+
+    emit(document, as_json, human)
+
+
+@custodian_app.command()
+@guarded
+def check(
+    folder: FolderOption = DEFAULT_DIR,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the HSM can do, and whether its key is the one that `init` made.
+
+    Example: strongroom custodian check --dir custodian --pin-file pin
+    """
+    settings = load_settings(folder)
+    pin = pin_of(pin_file, pin_fd, settings.customer)
+    document = run(_with(settings, pin, lambda device: _checked(settings, device)))
+
+    def human() -> None:
+        for name, value in document["token"].items():
+            say(f"{name:<14}{value}")
+        say()
+        for row in document["can"]:
+            lacks = f"no: lacks {', '.join(row['lacks'])}" if row["lacks"] else "yes"
+            say(f"{row['what']:<34}{lacks}")
+        say()
+        say(f"key           {document['key_words']}")
+        say(f"is ours       {'yes' if document['same_key'] else 'NO: another key than at init'}")
+
+    emit(document, as_json, human)
+    if not document["ok"]:
+        raise typer.Exit(int(ExitCode.NO))
+
+
+# --- inside ---------------------------------------------------------------------------------------
+
+
+async def _make(
+    settings: Settings, device: Device, wanted: Form | None
+) -> tuple[Settings, KeyFacts]:
+    """The key in the token, and the settings that know it again."""
+    table = {what: can for what, can, _ in await device.probe()}
+    form = wanted or (Form.HMAC if table["half by HMAC"] else Form.ECDH)
+    if not table[f"half by {form.name}"]:
+        fail(
+            f"{settings.customer}: the token {settings.token!r} cannot make halves by {form.name}: "
+            "it has not the mechanisms; see `strongroom custodian check`",
+            ExitCode.USAGE,
+        )
+    made = await device.create(form, settings.key_id, settings.key_label)
+    key = HalfKey(device, form=form, id=settings.key_id, label=settings.key_label)
+    serial = device.facts.serial if device.facts is not None else settings.serial
+    return replace(settings, form=form, check=await key.check_value(), serial=serial), made
+
+
+async def _checked(settings: Settings, device: Device) -> dict[str, Any]:
+    facts = device.facts
+    probed = await device.probe()
+    key = HalfKey(device, form=settings.form, id=settings.key_id, label=settings.key_label)
+    shown = await device.show(settings.form, settings.key_id, settings.key_label)
+    same = shown.stays_inside and await key.check_value() == settings.check
+    return {
+        "ok": same and shown.stays_inside,
+        "customer": settings.customer,
+        "token": {
+            "label": facts.label if facts else "",
+            "serial": facts.serial if facts else "",
+            "manufacturer": facts.manufacturer if facts else "",
+            "model": facts.model if facts else "",
+            "firmware": facts.firmware if facts else "",
+            "library": facts.library if facts else "",
+        },
+        "can": [{"what": what, "can": can, "lacks": list(lacks)} for what, can, lacks in probed],
+        "key": _key_document(shown),
+        "key_words": _words(shown),
+        "same_key": same,
+    }
+
+
+async def _with(settings: Settings, pin: Pin, act: Callable[[Device], Awaitable[_T]]) -> _T:
+    async with open_device(settings, pin) as device:
+        return await act(device)
+
+
+def open_device(settings: Settings, pin: Pin) -> Device:
+    """The device of these settings, not started yet."""
+    return Device(
+        customer=settings.customer,
+        module=settings.module,
+        token=settings.token,
+        serial=settings.serial,
+        pin=pin,
+        environment=settings.environment,
+    )
+
+
+def client_of(settings: Settings, timeout: float, *, one_shot: bool = False) -> Client:
+    """A client of the custodian's identity, not entered yet.
+
+    Raises:
+        OperatorFault: the settings name no service, or its files are not as they must be.
+    """
+    if settings.service is None:
+        raise OperatorFault(
+            f"{settings.folder}/custodian.toml names no service: add "
+            '`service = "PATH/service.json"`, the file that the operator gave you'
+        )
+    return Client.connect(
+        settings.service,
+        settings.identity,
+        passphrase=ask_passphrase,
+        timeout=timeout,
+        one_shot=one_shot,
+    )
+
+
+def pin_of(file: Path | None, descriptor: int | None, customer: str) -> Pin:
+    """The PIN, from where the options say; the prompt where there is a terminal."""
+
+    def ask() -> str:
+        text: str = typer.prompt(f"PIN of {customer}'s HSM", hide_input=True, err=True)
+        return text
+
+    return read_pin(
+        file=file, descriptor=descriptor, ask=ask if sys.stdin and sys.stdin.isatty() else None
+    )
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return Address.parse(text) if text else None
+    except ValueError as fault:
+        raise OperatorFault(f"--listen: {fault}") from None
+
+
+def _variables(given: list[str]) -> dict[str, str]:
+    read = {}
+    for one in given:
+        name, separator, value = one.partition("=")
+        if not separator:
+            raise OperatorFault("--env: expected NAME=VALUE")
+        read[name] = value
+    return read
+
+
+def _key_document(facts: KeyFacts) -> dict[str, Any]:
+    return {
+        "kind": facts.kind,
+        "sensitive": facts.sensitive,
+        "extractable": facts.extractable,
+        "never_extractable": facts.never_extractable,
+        "local": facts.local,
+    }
+
+
+def _words(facts: KeyFacts) -> str:
+    stays = "never leaves the token" if facts.stays_inside else "MAY LEAVE THE TOKEN"
+    return f"{stays}; {'made inside it' if facts.local else 'brought in from outside'}"

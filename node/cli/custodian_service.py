@@ -1,0 +1,192 @@
+"""`strongroom custodian announce|run`: where rooms ask, and the process that answers them.
+
+Owns options and words of these commands. What a room must show: node/custodian/releasing.py.
+"""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.attestation.release_policy import POLICY_BYTES_MAX, ReleasePolicy
+from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption
+from strongroom.node.cli.custodian import (
+    DEFAULT_DIR,
+    FolderOption,
+    PinDescriptorOption,
+    PinFileOption,
+    client_of,
+    custodian_app,
+    open_device,
+    pin_of,
+)
+from strongroom.node.config import Address
+from strongroom.node.custodian.halves import HalfKey
+from strongroom.node.custodian.journal import Journal
+from strongroom.node.custodian.ledger import ServiceLedger
+from strongroom.node.custodian.pin import Pin
+from strongroom.node.custodian.releasing import Releaser
+from strongroom.node.custodian.service import CustodianService
+from strongroom.node.custodian.settings import Settings, load_settings
+from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.printing import emit, note, say
+
+
+@custodian_app.command()
+@guarded
+def announce(
+    endpoint: Annotated[
+        str, typer.Argument(metavar="URL", help="http(s)://HOST:PORT; '' for nowhere.")
+    ],
+    folder: FolderOption = DEFAULT_DIR,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    as_json: JsonOption = False,
+) -> None:
+    """Say on the ledger where rooms ask this custodian.
+
+    Example: strongroom custodian announce http://custodian.acme.example:7443
+    """
+    settings = load_settings(folder)
+    document = run(_announce(settings, endpoint, timeout))
+    emit(document, as_json, lambda: _show_announced(document))
+
+
+@custodian_app.command("run")
+@guarded
+def run_(
+    folder: FolderOption = DEFAULT_DIR,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Instead of the settings'.")
+    ] = "",
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer rooms until Ctrl-C: a half for each live lease, on record first.
+
+    Example: strongroom custodian run --dir custodian --pin-file pin
+    """
+    settings = load_settings(folder)
+    address = _address(listen, settings)
+    policy = read_policy(settings.policy)
+    pin = pin_of(pin_file, pin_fd, settings.customer)
+
+    def ready(bound: Address) -> None:
+        document = {"ok": True, "listening": f"http://{bound}", "customer": settings.customer}
+        emit(document, as_json, lambda: say(f"{settings.customer}: rooms ask http://{bound}"))
+
+    run(serve(settings, address, policy, pin, timeout=timeout, ready=ready))
+
+
+async def serve(
+    settings: Settings,
+    address: Address,
+    policy: ReleasePolicy | None,
+    pin: Pin,
+    *,
+    timeout: float,
+    ready: Any,
+) -> None:
+    """Answer rooms until SIGTERM or SIGINT; nothing is begun before ledger, HSM and journal hold.
+
+    Raises:
+        OperatorFault: the HSM, its key or the journal is not as it must be.
+    """
+    with Journal.open(settings.folder) as journal:
+        async with client_of(settings, timeout) as client, open_device(settings, pin) as device:
+            halves = HalfKey(
+                device,
+                form=settings.form,
+                id=settings.key_id,
+                label=settings.key_label,
+                check=settings.check,
+            )
+            await halves.known()
+            ledger = ServiceLedger(client)
+            releaser = Releaser(
+                customer=settings.customer,
+                ledger=ledger,
+                halves=halves,
+                journal=journal,
+                policy=policy,
+                per_minute=settings.per_minute,
+            )
+            service = CustodianService(releaser, device)
+            bound = await service.start(address.host, address.port)
+            journal.append(
+                "opened",
+                time_ms=time.time_ns() // 1_000_000,
+                customer=settings.customer,
+                identity=client.identity.id.hex(),
+                chain=client.service.chain.hex(),
+            )
+            ready(bound)
+            try:
+                await _until_told(service)
+            finally:
+                await service.close()
+
+
+async def _until_told(service: CustodianService) -> None:
+    """Until SIGTERM, SIGINT, or the journal takes nothing more."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    running = asyncio.ensure_future(service.run())
+    waiting = asyncio.ensure_future(told.wait())
+    try:
+        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+    finally:
+        for task in (running, waiting):
+            task.cancel()
+        await asyncio.gather(running, waiting, return_exceptions=True)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _announce(settings: Settings, endpoint: str, timeout: float) -> dict[str, Any]:
+    async with client_of(settings, timeout, one_shot=True) as client:
+        done = await client.call("vault.announce", endpoint=endpoint)
+        return {"ok": True, "id": done.id.hex(), "height": done.height, **done.result}
+
+
+def _address(listen: str, settings: Settings) -> Address:
+    if listen:
+        try:
+            return Address.parse(listen)
+        except ValueError as fault:
+            raise OperatorFault(f"--listen: {fault}") from None
+    if settings.listen is None:
+        raise OperatorFault(
+            "nowhere to listen: name it with --listen, or in custodian.toml, as in "
+            '`listen = "127.0.0.1:7443"`'
+        )
+    return settings.listen
+
+
+def read_policy(path: Path | None) -> ReleasePolicy | None:
+    """The customer's own release policy.
+
+    Raises:
+        OperatorFault: it cannot be read.
+        PolicyRefused: it is none.
+    """
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return ReleasePolicy.parse(file.read(POLICY_BYTES_MAX + 1))
+    except OSError as error:
+        raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
+
+
+def _show_announced(document: dict[str, Any]) -> None:
+    say(f"{document['custodian']} answers at {document['endpoint'] or 'no place for now'}")
+    note("next: `strongroom custodian run`; owners name this identity in `vault new --custodian`")

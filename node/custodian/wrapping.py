@@ -1,0 +1,88 @@
+"""The owner's side of a split key: K wrapped under both halves, and the ledger's half put there.
+
+Owns that L is drawn here, goes to the vault and nowhere else, and that C comes from the customer's
+own HSM. K stays with its owner; what is stored is L in a vault box, and the wrapped key.
+"""
+
+from typing import Any, Protocol
+
+from strongroom.enclave.outside.split_key import KeyName, wrap
+from strongroom.enclave.primitives import Secret
+from strongroom.node.client.client import Client
+
+
+class Halves(Protocol):
+    """The keyed function in the HSM."""
+
+    async def half(self, key: KeyName, piece: int | None = None) -> Secret:
+        """Raises TokenFault."""
+
+
+async def put_split(
+    client: Client, halves: Halves, *, name: str, data_key: Secret, digest: bytes = b""
+) -> dict[str, Any]:
+    """Give a new key of the client's identity its first version.
+
+    Args:
+        client: of the key's owner.
+        halves: of the custodian that the key names.
+        name: the key's.
+        data_key: K.
+        digest: of the container that is sealed under it; nothing if there is none yet.
+
+    Raises:
+        TokenFault: the HSM gives no half.
+        ProgramFailed: the vault does not take it.
+    """
+    ledger, wrapped = await _wrapped(client, halves, name, 1, data_key)
+    done = await client.call(
+        "vault.put", key=name, secret=ledger.reveal(), wrapped=wrapped, digest=digest
+    )
+    return dict(done.result)
+
+
+async def rotate_split(
+    client: Client,
+    halves: Halves,
+    *,
+    name: str,
+    version: int,
+    data_key: Secret,
+    old_until_ms: int,
+) -> dict[str, Any]:
+    """Give a key its next version.
+
+    Args:
+        client: of the key's owner.
+        halves: of the custodian that the key names.
+        name: the key's.
+        version: the one that is made: its newest and one.
+        data_key: K of that version.
+        old_until_ms: block time until which the one before may be opened still; 0: no longer.
+
+    Raises:
+        TokenFault: the HSM gives no half.
+        ProgramFailed: the vault does not take it.
+        ValueError: another version was made meanwhile; its wrapped key does not open: rotate again.
+    """
+    ledger, wrapped = await _wrapped(client, halves, name, version, data_key)
+    done = await client.call(
+        "vault.rotate",
+        key=name,
+        secret=ledger.reveal(),
+        wrapped=wrapped,
+        old_until_ms=old_until_ms,
+    )
+    if done.result.get("version") != version:
+        raise ValueError(f"version {done.result.get('version')} was made, not {version}")
+    return dict(done.result)
+
+
+async def _wrapped(
+    client: Client, halves: Halves, name: str, version: int, data_key: Secret
+) -> tuple[Secret, bytes]:
+    """(L, wrapped K)."""
+    key = KeyName(chain=client.service.chain, owner=client.identity.id, name=name, version=version)
+    ledger = Secret.fresh()
+    customer = await halves.half(key)
+    return ledger, wrap(data_key, key, ledger=ledger, customer=customer)
