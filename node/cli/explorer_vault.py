@@ -1,5 +1,5 @@
-"""`strongroom explorer keys | leases | custodians`: the vault, as an owner, an approver, a custodian
-or an auditor may see it.
+"""`strongroom explorer keys | leases | custodians`: the vault, as an owner, an approver, a
+custodian or an auditor may see it.
 
 Owns options and JSON of these commands. Answers are sealed queries; who may read a key, the program
 says. What acts is `strongroom vault`.
@@ -82,7 +82,7 @@ def custodians(
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Custodians whom an owner's keys name, the keys that hang on each, and what each released last.
+    """Custodians whom an owner's keys name, the keys that hang on each, and its newest release.
 
     Example: strongroom explorer custodians maker --as auditor
     """
