@@ -8,75 +8,23 @@ decided by the heads of a quorum (T05), not here.
 
 from dataclasses import dataclass
 
-from strongroom.consensus import codec, labels
+from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest, Epoch, Height
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.keys import GENERATION_MAX, EpochSecrets, NodeKeys
-from strongroom.enclave.primitives import (
-    SECRET_SIZE,
-    DoesNotOpen,
-    Secret,
-    SequenceBox,
-    random_bytes,
-)
+from strongroom.enclave.platform.sealed_files import SEALED_BYTES_MAX as SEALED_BYTES_MAX
+from strongroom.enclave.platform.sealed_files import seal as seal
+from strongroom.enclave.platform.sealed_files import unseal as unseal
+from strongroom.enclave.primitives import SECRET_SIZE, Secret
 
-FORMAT_VERSION = 1
-"""Of the sealed file."""
 STATE_VERSION = 2
 """Of the state in it."""
-SEALING_SALT_SIZE = 32
-SEALED_BYTES_MAX = 1024 * 1024
 EPOCHS_MAX = 4096
 """Epochs whose keys or secrets one state holds."""
 CANDIDATES_MAX = 256
 """Opened offers for the next epoch that have not won yet: one per member at most."""
 STATE_PURPOSE = b"enclave-state"
-
-
-def seal(secret: Secret, purpose: bytes, data: bytes) -> bytes:
-    """Seal bytes under a fresh key: HKDF of the platform's secret, the purpose and 32 random bytes
-    that are sent along."""
-    salt = random_bytes(SEALING_SALT_SIZE)
-    box = SequenceBox(_key(secret, purpose, salt)).seal(
-        0, data, labels.SEALED_STATE + b"\x00" + purpose
-    )
-    return codec.encode((FORMAT_VERSION, salt, box))
-
-
-def unseal(secret: Secret, purpose: bytes, sealed: bytes) -> bytes:
-    """Open what `seal` sealed.
-
-    Raises:
-        OperatorFault: damaged, or sealed by another chip, another measurement, or for another
-            purpose.
-    """
-    try:
-        version, salt, box = codec.fields(
-            codec.decode(sealed, size_max=SEALED_BYTES_MAX), int, bytes, bytes, name="sealed file"
-        )
-        codec.sized(salt, SEALING_SALT_SIZE, name="salt")
-    except NotCanonical as error:
-        raise OperatorFault(
-            f"the sealed file is damaged ({error}): restore it, or let the node join anew"
-        ) from None
-    if version != FORMAT_VERSION:
-        raise OperatorFault(
-            f"the sealed file has version {version}, this enclave reads {FORMAT_VERSION}"
-        )
-    try:
-        return SequenceBox(_key(secret, purpose, salt)).open(
-            0, box, labels.SEALED_STATE + b"\x00" + purpose
-        )
-    except DoesNotOpen:
-        raise OperatorFault(
-            "sealed by another platform or another measurement, or damaged: start the enclave with "
-            "the chip and the code that sealed it, or let the node join anew"
-        ) from None
-
-
-def _key(secret: Secret, purpose: bytes, salt: bytes) -> Secret:
-    return secret.derive(labels.SEALED_STATE, purpose + b"\x00" + salt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -22,10 +22,14 @@ from strongroom.consensus.errors import OperatorFault
 OWN = "strongroom"
 PACKAGES = ("strongroom.consensus", "strongroom.enclave")
 """Our own code: every .py below, but for what no enclave loads."""
-UNMEASURED = ("strongroom.consensus.replica", "strongroom.enclave.outside")
-"""Folders of these packages that an enclave never loads: the replica, which runs in the host, and
-what clients, operators and auditors use. A new timer in the pacemaker is no new enclave. An enclave
-that loads one of these does not start."""
+UNMEASURED = (
+    "strongroom.consensus.replica",
+    "strongroom.enclave.outside",
+    "strongroom.enclave.room",
+)
+"""Folders of these packages that an enclave never loads: the replica, which runs in the host, what
+clients, operators and auditors use, and rooms, which are measured apart. A new timer in the
+pacemaker is no new enclave. An enclave that loads one of these does not start."""
 LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontainers")
 """Top-level modules of the installed distributions that our code imports: every .py and .so
 below."""
@@ -92,15 +96,27 @@ def measure(programs: Iterable[str], *, from_source: bool = False) -> Measuremen
         OperatorFault: a package is missing, or a loaded module comes from a file that is not
             measured.
     """
-    located = {
-        path: file for name in (*PACKAGES, *LIBRARIES) for path, file in _files(name, _find(name))
-    }
-    check_loaded(located.values(), from_source=from_source)
+    found = {path: file for name in (*PACKAGES, *LIBRARIES) for path, file in located(name)}
+    check_loaded(found.values(), from_source=from_source)
     return Measurement(
-        files=tuple(_measured(path, located[path]) for path in sorted(located)),
-        python=f"{platform.python_implementation()} {platform.python_version()}",
+        files=tuple(measured_file(path, found[path]) for path in sorted(found)),
+        python=interpreter(),
         programs=tuple(sorted(programs)),
     )
+
+
+def interpreter() -> str:
+    """Implementation and version of this interpreter."""
+    return f"{platform.python_implementation()} {platform.python_version()}"
+
+
+def located(name: str) -> Sequence[tuple[str, Path]]:
+    """(relative path, file) of everything that counts of a package or module.
+
+    Raises:
+        OperatorFault: it is not installed.
+    """
+    return _files(name, _find(name))
 
 
 def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
@@ -173,6 +189,11 @@ def _files(name: str, root: Path) -> Sequence[tuple[str, Path]]:
     return found
 
 
-def _measured(path: str, file: Path) -> MeasuredFile:
-    content = file.read_bytes()
+def measured_file(path: str, file: Path) -> MeasuredFile:
+    """A file of today, under its relative path."""
+    return measured_bytes(path, file.read_bytes())
+
+
+def measured_bytes(path: str, content: bytes) -> MeasuredFile:
+    """Bytes that count as the file of this relative path."""
     return MeasuredFile(path, sha256(content).digest(), len(content))

@@ -1,7 +1,7 @@
 """`strongroom attest show | verify`: what a running node's evidence says, and whether it holds
 against a pin.
 
-Owns options, words, JSON and exit codes; the checks are the client's (node/client/trust/trust.py).
+Owns options, words, JSON and exit codes; the checks are the client's (enclave/outside/trust.py).
 """
 
 from pathlib import Path

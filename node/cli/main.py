@@ -47,6 +47,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "vault": _mount_group("vault", "vault_app"),
     "trust": _mount_trust,
     "bench": _mount_bench,
+    "room": _mount_group("room", "room_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

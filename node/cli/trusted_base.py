@@ -5,7 +5,6 @@ Owns the counting. What is measured, and how it becomes one digest, stands in
 enclave/platform/measurement.py.
 """
 
-import ast
 import importlib.util
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from strongroom.enclave.platform.measurement import (
     measure,
 )
 from strongroom.enclave.programs import PROGRAM_NAMES
+from strongroom.node.source_lines import code_lines
 
 _LOADED = (
     "import sys, strongroom.enclave.__main__ as m; "
@@ -108,7 +108,7 @@ def _own_file(file: MeasuredFile, loaded: frozenset[str]) -> OwnFile:
     module = file.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     lines = source.splitlines()
     return OwnFile(
-        file.path, file.size, len(lines), _code_lines(source), file.sha256.hex(), module in loaded
+        file.path, file.size, len(lines), code_lines(source), file.sha256.hex(), module in loaded
     )
 
 
@@ -118,25 +118,6 @@ def _folder_of(package: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise OperatorFault(f"{package} is not installed: install strongroom again")
     return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _code_lines(source: str) -> int:
-    """Lines on which something stands that Python executes."""
-    tree = ast.parse(source)
-    docstrings: set[int] = set()
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        ):
-            docstrings.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    lines = enumerate(source.splitlines(), start=1)
-    return sum(
-        1
-        for number, line in lines
-        if number not in docstrings and line.strip() and line.strip()[0] != "#"
-    )
 
 
 def _loaded_modules() -> frozenset[str]:

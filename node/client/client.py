@@ -21,6 +21,7 @@ from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
+from strongroom.enclave.outside.trust import TrustedEpoch
 from strongroom.node.client.calls.blocks import follow_blocks
 from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.replies import NUMBER_MAX
@@ -32,7 +33,6 @@ from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.identities import Ask
 from strongroom.node.client.names import Bound, Names
 from strongroom.node.client.trust.service import Service, load_service
-from strongroom.node.client.trust.trust import TrustedEpoch
 
 TIMEOUT_SECONDS = 60.0
 CALLS_AHEAD_MAX = 4096

@@ -15,6 +15,9 @@ ClientFault
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import TransactionId
+from strongroom.enclave.outside.distrust import Behind as Behind
+from strongroom.enclave.outside.distrust import NoQuorum as NoQuorum
+from strongroom.enclave.outside.distrust import NotTrusted as NotTrusted
 
 
 class Unreachable(ClientFault):
@@ -35,36 +38,6 @@ class Disconnected(Unreachable):
 
 class Returning(Disconnected):
     """A connection that the client ends itself, to go back to its own node."""
-
-
-class NoQuorum(ClientFault):
-    """Fewer than a quorum of members answered for what is newest.
-
-    Attributes:
-        answered, members, needed: how many answered, of how many, and how many it takes.
-    """
-
-    def __init__(self, detail: str, *, answered: int, members: int, needed: int) -> None:
-        super().__init__(f"no quorum ({answered} of {members} answer, {needed} needed): {detail}")
-        self.answered, self.members, self.needed = answered, members, needed
-
-
-class Behind(ClientFault):
-    """A node that is in an older epoch than the newest known one: it answers again when it has
-    caught up."""
-
-
-class NotTrusted(ClientFault):
-    """A node shows or answers something that does not verify; it is left for another.
-
-    Attributes:
-        reason: stable code: ``pin``, ``genesis``, ``epochs``, ``evidence``, ``tls-key``,
-            ``membership``, ``epoch-key``, ``heads`` or ``answer``.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"not trusted ({reason}): {detail}")
-        self.reason = reason
 
 
 class ProgramFailed(ClientFault):

@@ -1,6 +1,6 @@
 """One running node, looked at by somebody who holds nothing but the service's pin.
 
-Owns finding the node among the endpoints; what is checked stands in node/client/trust/trust.py, and
+Owns finding the node among the endpoints; what is checked stands in enclave/outside/trust.py, and
 is what every client checks before its first seal: genesis, epochs, fresh evidence over a nonce of
 ours, the TLS key of this very connection, a quorum for what is newest.
 """
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import aiohttp
 
 from strongroom.enclave.attestation.verifier import VerifiedEnclave
+from strongroom.enclave.outside.trust import Trust, TrustedEpoch
 from strongroom.node import tls
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, Unreachable
 from strongroom.node.client.trust.service import Service
-from strongroom.node.client.trust.trust import Trust, TrustedEpoch
 
 EXAMINE_SECONDS_MAX = 15.0
 

@@ -2,7 +2,7 @@
 service's genesis.
 
 The judging is the enclave's (enclave/attestation/verifier.py: steps and reasons stand there); a
-live node is judged by the client (node/client/trust/trust.py), which also checks that it sits at
+live node is judged by the client (enclave/outside/trust.py), which also checks that it sits at
 the other end of the connection.
 """
 

@@ -13,8 +13,8 @@ import structlog
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import Head
 from strongroom.consensus.types import Height
+from strongroom.enclave.outside.epochs_shown import Ask, follow_epochs
 from strongroom.node.client.errors import NotTrusted
-from strongroom.node.client.trust.epochs import Ask, follow_epochs
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.enclave_client.replies import Freshness
 from strongroom.node.host.resources import Resources

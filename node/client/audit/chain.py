@@ -16,10 +16,10 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain, check_final
 from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, ReceiptInvalid
 from strongroom.consensus.statements import Certificate
+from strongroom.enclave.outside.epochs_shown import follow_epochs
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.node.client.errors import NotTrusted
-from strongroom.node.client.trust.epochs import follow_epochs
 from strongroom.node.faults import NotFound
 
 HEADERS_AT_ONCE = 100

@@ -9,7 +9,7 @@ from typing import Any
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.outside.receipt import Receipt
-from strongroom.node.client.trust.trust import TrustedEpoch
+from strongroom.enclave.outside.trust import TrustedEpoch
 
 
 @dataclass(slots=True)

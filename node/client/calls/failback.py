@@ -10,11 +10,11 @@ import random
 from contextlib import suppress
 
 from strongroom.consensus.errors import StrongroomError
+from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.in_flight import Pipeline
 from strongroom.node.client.calls.lifetime import fenced
 from strongroom.node.client.calls.nodes import Nodes
 from strongroom.node.client.errors import Returning
-from strongroom.node.client.trust.trust import Trust
 
 EPOCH_SECONDS = 5.0
 """Between two looks at the node's epoch: well below half of a grace (60 s by default)."""

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 
 from strongroom.consensus.errors import AttestationError, StrongroomError
+from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.errors import Disconnected, NoQuorum, NotTrusted, Returning, Unreachable
-from strongroom.node.client.trust.trust import Trust
 from strongroom.node.faults import Overloaded
 
 REST_SECONDS_MIN = 0.1

@@ -23,6 +23,7 @@ from typing import Any
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.outside.trust import Trust
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.calls.calls import Entry, Opened
 from strongroom.node.client.calls.in_flight import Pipeline
@@ -35,7 +36,6 @@ from strongroom.node.client.errors import (
     TransactionRefused,
     Unreachable,
 )
-from strongroom.node.client.trust.trust import Trust
 from strongroom.node.faults import WrongChainOrEpoch
 
 RETRIES_MAX = 6

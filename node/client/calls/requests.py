@@ -23,6 +23,7 @@ from strongroom.enclave.outside.client_sessions import (
 )
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import VerifiedReceipt, check_result, verify_receipt
+from strongroom.enclave.outside.trust import Trust, TrustedEpoch
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.calls.connection import Connection
@@ -31,7 +32,6 @@ from strongroom.node.client.calls.nodes import Nodes, retry_seconds
 from strongroom.node.client.calls.replies import number_in
 from strongroom.node.client.calls.waiting import receipt_once_there
 from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
-from strongroom.node.client.trust.trust import Trust, TrustedEpoch
 from strongroom.node.faults import (
     NotFound,
     NotReady,

@@ -11,6 +11,7 @@ from typing import TypeVar
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
+from strongroom.enclave.outside.trust import Trust
 from strongroom.node import tls
 from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.failback import fail_back, follow
@@ -24,7 +25,6 @@ from strongroom.node.client.calls.sealing import OnSealed, Sealer
 from strongroom.node.client.calls.waiting import OnWaiting, tell_while, watch
 from strongroom.node.client.errors import Unreachable
 from strongroom.node.client.trust.service import Service
-from strongroom.node.client.trust.trust import Trust
 
 _T = TypeVar("_T")
 

@@ -14,10 +14,10 @@ from time import monotonic
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.formats.envelope import Call, transaction_id
 from strongroom.enclave.outside.client_sessions import ClientSession, Identity
+from strongroom.enclave.outside.trust import Trust
 from strongroom.enclave.sessions.sessions import WINDOW
 from strongroom.node.client.calls.calls import Entry, Opened
 from strongroom.node.client.errors import NotTrusted
-from strongroom.node.client.trust.trust import Trust
 
 OnSealed = Callable[[TransactionId], None]
 """Told the id of an envelope before it leaves."""

@@ -14,7 +14,8 @@ from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.node.cli.main import make_app
 from strongroom.node.cli.parties import PARTIES
 from strongroom.node.cli.promises import HEAP, PROMISES
-from strongroom.node.cli.trusted_base import TrustedBase, _code_lines, trusted_base
+from strongroom.node.cli.trusted_base import TrustedBase, trusted_base
+from strongroom.node.source_lines import code_lines
 from strongroom.node.vault.refusals import NEXT
 
 ROOT = Path(__file__).parents[3]
@@ -94,7 +95,7 @@ def test_words_comments_and_blanks_are_no_lines_of_code() -> None:
         "x = 1  # counted\n\n\ndef f() -> str:\n",
     )
     source = words + code + '    """Words."""\n    return "text"\n'
-    assert _code_lines(source) == 3
+    assert code_lines(source) == 3
 
 
 def test_the_page_says_simulated_first_and_what_lies_on_the_heap() -> None:

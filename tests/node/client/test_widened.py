@@ -8,7 +8,7 @@ from tests.enclave.fixtures import key_named, make_applicants, make_policy
 from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.policy import Floors
 from strongroom.enclave.attestation.report import Product, Tcb
-from strongroom.node.client.trust.trust import widened
+from strongroom.enclave.outside.trust import widened
 
 LOW, HIGH = Tcb(0, 0, 0, 0), Tcb(3, 0, 8, 115)
 

@@ -13,10 +13,10 @@ from tests.enclave.succession import Succession, after_epochs
 from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.types import Epoch, PublicKey
+from strongroom.enclave.outside.epochs_shown import follow_epochs
 from strongroom.enclave.proofs.genesis import epoch_chain
 from strongroom.node.api.public_state import epoch_documents
 from strongroom.node.client.errors import NotTrusted
-from strongroom.node.client.trust.epochs import follow_epochs
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.membership import acquaintance
 from strongroom.node.membership.acquaintance import Acquaintance

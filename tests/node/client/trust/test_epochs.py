@@ -19,9 +19,9 @@ from strongroom.consensus.types import Digest, Epoch
 from strongroom.enclave.formats.envelope import OPENING, read_envelope, transaction_id
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.outside.receipts import verify_receipt
+from strongroom.enclave.outside.trust import grace_in
 from strongroom.node.client import Client, Done
 from strongroom.node.client.calls import failback, sealing
-from strongroom.node.client.trust.trust import grace_in
 from strongroom.node.faults import NotReady, WrongChainOrEpoch
 from strongroom.node.ledger.place import Place
 

@@ -14,7 +14,7 @@ from strongroom.consensus.epochs import ENTRIES_MAX, PUBLIC_KEY_SIZE, EpochChain
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.validators import EpochDescription
-from strongroom.node.client.errors import NotTrusted
+from strongroom.enclave.outside.distrust import NotTrusted
 
 EPOCHS_MAX = 100_000
 """Epochs that one client follows."""

@@ -22,12 +22,12 @@ from strongroom.consensus.validators import VALIDATORS_MAX, EpochDescription
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.reasons import Reason
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
+from strongroom.enclave.outside.distrust import Behind, NoQuorum, NotTrusted
+from strongroom.enclave.outside.epochs_shown import follow_epochs
 from strongroom.enclave.primitives import random_bytes, verify
 from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.enclave.proofs.heads import FreshPoint, check_heads
-from strongroom.node.client.errors import Behind, NoQuorum, NotTrusted
-from strongroom.node.client.trust.epochs import follow_epochs
 
 TURNS_MAX = 3
 """Times that an epoch may end while one node is being admitted."""
@@ -52,7 +52,12 @@ class Asked(Protocol):
     """The node at the other end of a connection."""
 
     @property
-    def tls_digest(self) -> bytes: ...
+    def tls_digest(self) -> bytes | None:
+        """SHA-256 of the SubjectPublicKeyInfo of the TLS key at that end; None where somebody else
+        ends the connection and hands the bytes on, as a room's host does: what is sealed needs no
+        tunnel."""
+        ...
+
     async def ask(self, method: str, **params: Any) -> Any: ...
 
 
@@ -162,6 +167,19 @@ class Trust:
                 )
         return enclave
 
+    async def freshen(self, node: Asked) -> FreshPoint:
+        """The newest block that a quorum of the newest known epoch vouches for, over a new nonce.
+
+        Raises:
+            NotTrusted: no node was admitted yet (``epochs``), or these are no heads.
+            NoQuorum: fewer than q good heads.
+            EpochUnknown: a newer epoch began: `admit` comes first.
+        """
+        if self._epochs is None:
+            raise NotTrusted("epochs", "no node was admitted yet")
+        nonce = random_bytes(NONCE_SIZE)
+        return check_fresh(await node.ask("service_heads", nonce=nonce), self._epochs, nonce=nonce)
+
     def _check_genesis(self, info: Any) -> VerifiedGenesis:
         data = _field(info, "genesis", bytes, "pin")
         if sha256(data).digest() != self._chain:
@@ -211,7 +229,7 @@ def grace_in(status: Any) -> Milliseconds:
 
 
 def check_node(
-    shown: Any, policy: Policy, epochs: EpochChain, *, nonce: bytes, tls_digest: bytes
+    shown: Any, policy: Policy, epochs: EpochChain, *, nonce: bytes, tls_digest: bytes | None
 ) -> VerifiedEnclave:
     """Check a node's evidence over `nonce`, and that it is this node, in this epoch, at this end of
     this connection.
@@ -231,7 +249,7 @@ def check_node(
     except NotCanonical as error:
         raise NotTrusted("evidence", str(error)) from None
     claims = enclave.claims
-    if claims.tls_key != tls_digest:
+    if tls_digest is not None and claims.tls_key != tls_digest:
         raise NotTrusted(
             "tls-key", f"the connection ends at another key than that of node {claims.node}"
         )

@@ -1,0 +1,1 @@
+"""Rooms: attested workers outside the validators. What a room is stands in README.md."""

@@ -1,0 +1,223 @@
+"""A lease, as an honest room keeps it: beats by themselves, pieces in order, units reserved before
+they are made; and at the first refusal, or when silence outlasts it, nothing is left (VAULT §3).
+
+Owns the keys that a lease gave, and their end. The room's clock is the monotonic one, set against
+block time at the ask: what was sent before a block cannot have been sent later than it, so that a
+lease ends here no later than it does on the ledger.
+"""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from strongroom.consensus.errors import ClientFault, NotCanonical
+from strongroom.enclave.outside.pieces import KeyVersion
+from strongroom.enclave.primitives import SECRET_SIZE, Secret
+from strongroom.enclave.room.ledger import CallRefused, Executed, Ledger, Refused, Silent
+from strongroom.enclave.room.turns import Lock, Turns
+
+VAULT = "vault"
+ASK_SECONDS = 30.0
+BEAT_SHARE = 0.5
+"""Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
+WATCH_SECONDS = 0.1
+_GOES_ON = frozenset(("quantity", "allotment", "unit", "digest"))
+"""Refusals of a wish that leave the lease as it was; any other one ends it."""
+EVIDENCE_SECONDS = 300.0
+"""Fresh evidence goes with the beat after so long; what is older than 600 s of block time is
+refused."""
+
+
+class LeaseEnded(ClientFault):
+    """A lease is over, and its keys are erased: nothing more opens.
+
+    Attributes:
+        code: of the refusal, as docs/rooms.md lists them; ``silence`` when no answer came in time.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class HeldKey:
+    """One key that can be wiped: the only copy that the room keeps of it."""
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self, data: bytes) -> None:
+        if type(data) is not bytes or len(data) != SECRET_SIZE:
+            raise NotCanonical("the ledger gave no key")
+        self._bytes = bytearray(data)
+
+    def secret(self) -> Secret:
+        """A view of it, which goes blank with it."""
+        return Secret(memoryview(self._bytes))
+
+    def wipe(self) -> None:
+        """Zeros, in place."""
+        self._bytes[:] = bytes(len(self._bytes))
+
+    def __repr__(self) -> str:
+        return "HeldKey(…)"
+
+
+class LeaseKeeper:
+    """One live lease: its state on the ledger, as far as the room was told, and its keys."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        turns: Turns,
+        evidence: Callable[[], Any],
+        key: KeyVersion,
+        asked: Executed,
+        *,
+        sent: float,
+        opened_ms: int,
+    ) -> None:
+        told = asked.value
+        self.id: bytes = told["lease"]
+        self.key, self.receipt_id = key, asked.id
+        self.pieces: int = told["pieces"]
+        self.custody: str = told["custody"]
+        self.wrapped: bytes = told["wrapped"]
+        self.used = self.reported = 0
+        self.reserved: int = told["allotment"]
+        self.over: LeaseEnded | None = None
+        self.on_end: Callable[[LeaseEnded], None] = lambda _: None
+        self._ledger, self._turns, self._evidence = ledger, turns, evidence
+        self._held = {0: HeldKey(told["half"])}
+        self._number = 0
+        self._origin = sent - opened_ms / 1000
+        """Monotonic clock of block time 0, or earlier."""
+        self._until = self._origin + told["until_ms"] / 1000
+        self._heartbeat = told["heartbeat_ms"] / 1000
+        self._beaten = self._shown = sent
+        self._one = Lock()
+
+    def check(self) -> None:
+        """Is it live, by the room's own clock?
+
+        Raises:
+            LeaseEnded: it is not.
+        """
+        if self.over is None and monotonic() >= self._until:
+            self.finish(LeaseEnded("silence", "no answer came while the lease lasted: erased"))
+        if self.over is not None:
+            raise self.over
+
+    def finish(self, why: LeaseEnded) -> None:
+        """Wipe every key, and tell whoever works with them."""
+        if self.over is None:
+            self.over = why
+            for held in self._held.values():
+                held.wipe()
+            self._held.clear()
+            self.on_end(why)
+
+    async def piece_key(self, index: int) -> Secret:
+        """Key of one piece, asked of the ledger when it was not yet given: in order, one per beat.
+
+        Raises:
+            LeaseEnded: the lease is over, or ends over this.
+        """
+        self.check()
+        if self.custody == "ledger" and not self.pieces:
+            return self.key.piece_key(self._held[0].secret(), index)
+        while index not in self._held:
+            if self.custody != "ledger" or not 0 <= index < self.pieces:
+                raise ClientFault(f"this lease gives {self.pieces} pieces, and no piece {index}")
+            await self.beat(piece=len(self._held))
+        self.check()
+        return self._held[index].secret()
+
+    async def beat(self, *, reserve: int = 0, piece: int = -1) -> None:
+        """Beat now.
+
+        Raises:
+            Refused: the wish is refused, and the lease goes on.
+            LeaseEnded: refused, or no answer in the lease's time.
+        """
+        async with self._one:
+            self.check()
+            if piece in self._held:
+                return  # another task's beat brought it
+            sent = monotonic()
+            evidence = b""
+            try:
+                if sent - self._shown > EVIDENCE_SECONDS:
+                    evidence = await self._evidence()
+                told = await self._call(
+                    "beat", self.id, self._number + 1, self.used, reserve, piece, evidence
+                )
+                if piece >= 0:
+                    self._held[piece] = HeldKey(told["piece_key"])
+                self._until = max(self._until, self._origin + told["until_ms"] / 1000)
+                self._heartbeat = told["heartbeat_ms"] / 1000
+                self.reserved = self.used + told["allotment"]
+            except (KeyError, TypeError, NotCanonical):
+                self.finish(LeaseEnded("answer", "the ledger's answer cannot be read"))
+            self.check()
+            self._number += 1
+            self._beaten = sent
+            self._shown = sent if evidence else self._shown
+
+    async def use(self, unit: int, digest: bytes) -> Executed:
+        """Report one unit.
+
+        Raises:
+            LeaseEnded: refused, or no answer in time.
+        """
+        async with self._one:
+            self.check()
+            executed = await self._executed("use", self.id, unit, digest)
+            self.reported, self.used = unit, max(self.used, unit)
+            return executed
+
+    async def end(self) -> int:
+        """End it; how many reserved units came back. Keys are wiped whatever the answer."""
+        async with self._one:
+            self.check()
+            self.on_end = lambda _: None
+            try:
+                told = await self._call("end", self.id, self.used)
+            finally:
+                self.finish(LeaseEnded("ended", "the program ended this lease"))
+            return int(told["returned"])
+
+    async def keep(self) -> None:
+        """Beat whenever it is time, and watch the clock, until the lease is over."""
+        while self.over is None:
+            try:
+                self.check()
+                if monotonic() - self._beaten >= self._heartbeat * BEAT_SHARE:
+                    await self.beat()
+            except LeaseEnded:
+                return
+            except ClientFault as fault:
+                self.finish(LeaseEnded("beat", str(fault)))
+            await self._turns.pause(WATCH_SECONDS)
+
+    async def _call(self, operation: str, *arguments: Any) -> dict[str, Any]:
+        told = (await self._executed(operation, *arguments)).value
+        if type(told) is not dict:
+            raise NotCanonical("the ledger's answer is no map")
+        return told
+
+    async def _executed(self, operation: str, *arguments: Any) -> Executed:
+        try:
+            return await self._ledger.call(VAULT, operation, *arguments, until=self._until)
+        except Refused as refused:
+            if refused.code in _GOES_ON:
+                raise
+            ended = LeaseEnded(refused.code, refused.message)
+        except CallRefused as refused:
+            ended = LeaseEnded(refused.reason, str(refused))
+        except Silent as silent:
+            ended = LeaseEnded("silence", str(silent))
+        self.finish(ended)
+        raise ended
+
+    def __repr__(self) -> str:
+        return f"LeaseKeeper({self.id.hex()})"

@@ -1,0 +1,211 @@
+"""The measurement of a room: which code is this? SHA-384 over the files that a room loads, and the
+one program that it runs (T24, T50).
+
+Owns the list of those files, which no validator's measurement contains, and the check that nothing
+else was loaded. Counted as platform/measurement.py counts: relative path, SHA-256, interpreter.
+"""
+
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from strongroom.consensus.errors import NotCanonical, OperatorFault
+from strongroom.enclave.attestation.claims import checked_name
+from strongroom.enclave.platform.measurement import (
+    OWN,
+    Measurement,
+    interpreter,
+    located,
+    measured_bytes,
+    measured_file,
+)
+
+_CONSENSUS = (
+    "",
+    "blocks",
+    "codec",
+    "epochs",
+    "errors",
+    "host_messages",
+    "labels",
+    "messages",
+    "quorum",
+    "statements",
+    "types",
+    "validators",
+)
+_ENCLAVE = (
+    "",
+    "attestation",
+    "attestation.certificates",
+    "attestation.claims",
+    "attestation.deployment",
+    "attestation.evidence",
+    "attestation.policy",
+    "attestation.reasons",
+    "attestation.report",
+    "attestation.room_claims",
+    "attestation.silicon",
+    "attestation.verifier",
+    "formats",
+    "formats.envelope",
+    "formats.session_keys",
+    "formats.size_classes",
+    "outside",
+    "outside.client_sessions",
+    "outside.distrust",
+    "outside.epochs_shown",
+    "outside.pieces",
+    "outside.trust",
+    "platform",
+    "platform.chip",
+    "platform.files",
+    "platform.issuing",
+    "platform.measurement",
+    "platform.sealed_files",
+    "primitives",
+    "proofs",
+    "proofs.constitution",
+    "proofs.finality",
+    "proofs.genesis",
+    "proofs.heads",
+    "room",
+    "room.boots",
+    "room.door",
+    "room.host",
+    "room.leases",
+    "room.ledger",
+    "room.loading",
+    "room.measurement",
+    "room.sdk",
+    "room.turns",
+    "sandbox",
+    "sandbox.entering",
+    "sandbox.kernel",
+    "sandbox.landlock",
+    "sandbox.seccomp",
+    "sandbox.secret_memory",
+    "text",
+)
+MODULES = (
+    *(f"{OWN}.consensus.{name}".rstrip(".") for name in _CONSENSUS),
+    *(f"{OWN}.enclave.{name}".rstrip(".") for name in _ENCLAVE),
+    f"{OWN}.enclave.room.__main__",
+)
+"""All of ours that a room loads, and nothing that it does not."""
+LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack")
+PROGRAM = "program"
+"""Folder of the program's file, as it is measured."""
+PROGRAM_BYTES_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSource:
+    """A program's file, read once: what is measured is what runs."""
+
+    name: str
+    """Of the file, without its ending: the room claims it as `swname`."""
+    source: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> "ProgramSource":
+        """Read it.
+
+        Raises:
+            OperatorFault: it cannot be read, is too long, or its name cannot be claimed.
+        """
+        try:
+            with path.open("rb") as file:
+                source = file.read(PROGRAM_BYTES_MAX + 1)
+        except OSError as error:
+            raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
+        try:
+            name = checked_name(path.stem, name="program")
+        except NotCanonical as error:
+            raise OperatorFault(f"rename {path}: {error}") from None
+        if path.suffix != ".py" or len(source) > PROGRAM_BYTES_MAX:
+            raise OperatorFault(
+                f"{path} is no room's program: one .py file of at most {PROGRAM_BYTES_MAX} bytes"
+            )
+        return cls(name, source)
+
+
+def measure_room(program: ProgramSource, *, from_source: bool = False) -> Measurement:
+    """Measure a room that runs this program.
+
+    Args:
+        program: its file.
+        from_source: this process is a room: refuse every module of ours that is not on the list,
+            and modules that may have come from cached bytecode.
+
+    Raises:
+        OperatorFault: a file is missing, or a loaded module comes from elsewhere.
+    """
+    files = {path: file for name in MODULES for path, file in (_module(name),)}
+    files |= {path: file for name in LIBRARIES for path, file in located(name)}
+    if from_source:
+        _check_ours(files.values())
+    measured = [measured_file(path, file) for path, file in files.items()]
+    measured.append(measured_bytes(f"{PROGRAM}/{program.name}.py", program.source))
+    return Measurement(
+        files=tuple(sorted(measured, key=lambda one: one.path)),
+        python=interpreter(),
+        programs=(f"room:{program.name}",),
+    )
+
+
+def check_brought(names: Iterable[str]) -> None:
+    """Check the modules that a program's file brought with it: the standard library's, and what is
+    measured anyway.
+
+    Raises:
+        OperatorFault: one is neither.
+    """
+    libraries = {str(file) for name in LIBRARIES for _, file in located(name)}
+    paths = sysconfig.get_paths()
+    standard = tuple(f"{Path(paths[name])}/" for name in ("stdlib", "platstdlib"))
+    elsewhere = tuple(f"{Path(paths[name])}/" for name in ("purelib", "platlib"))
+    for name in sorted(names):
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        origin = getattr(spec, "origin", None)
+        if origin in (None, "built-in", "frozen") or name in MODULES or origin in libraries:
+            continue
+        if origin.startswith(standard) and not origin.startswith(elsewhere):
+            continue
+        raise OperatorFault(
+            f"the program loads {name} from {origin}, which is not measured: a room's program "
+            "imports strongroom.enclave.room.sdk and the standard library"
+        )
+
+
+def _module(name: str) -> tuple[str, Path]:
+    """(relative path, file) of one module of ours, found without loading it."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise OperatorFault(f"{name} is not installed: install strongroom again")
+    inner = name.replace(".", "/") + ("/__init__" if spec.submodule_search_locations else "")
+    return f"{inner}.py", Path(spec.origin)
+
+
+def _check_ours(files: Iterable[Path]) -> None:
+    measured = {str(file) for file in files}
+    for name, module in sorted(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if name.split(".")[0] not in (OWN, *LIBRARIES) or spec is None or spec.origin is None:
+            continue
+        if spec.origin not in measured:
+            raise OperatorFault(
+                f"module {name} was loaded from {spec.origin}, which is not measured in a room: "
+                "remove that file, or its import"
+            )
+        if spec.cached is not None and Path(spec.cached).exists():
+            raise OperatorFault(
+                f"module {name} may have come from bytecode in {spec.cached}, which is not "
+                "measured: start the room with `strongroom room run`"
+            )

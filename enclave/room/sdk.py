@@ -1,0 +1,237 @@
+"""What a room's program works with: open a key, get pieces, reserve, report a unit, end.
+
+    async def program(room: Room) -> None:
+        lease = await room.open(room.parameters["key"], "print")
+        design = await room.container(room.parameters["container"])
+        layer = await lease.open_piece(design, 0)
+
+Beats run by themselves, as long as the program awaits something at least every few seconds
+(`room.rest()`). When a lease is refused or silence outlasts it, its keys are wiped and `LeaseEnded`
+is raised in the program, wherever it waits: let it pass, and the room ends with all it holds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import Header as BlockHeader
+from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import ChainId
+from strongroom.enclave.outside.pieces import LENGTH_SIZE, Header, KeyVersion, header_size
+from strongroom.enclave.outside.pieces import open_piece as open_box
+from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.boots import Boot
+from strongroom.enclave.room.host import Host, HostFailed
+from strongroom.enclave.room.leases import ASK_SECONDS, VAULT, LeaseKeeper
+from strongroom.enclave.room.leases import LeaseEnded as LeaseEnded
+from strongroom.enclave.room.ledger import Ledger
+from strongroom.enclave.room.ledger import Refused as Refused
+from strongroom.enclave.room.turns import Task, Turns
+
+_ID = "id:"
+LEASES_MAX = 16
+
+
+class Stopped(ClientFault):
+    """The host asks the room to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A sealed file among those that the host offers; its header was checked against the chain."""
+
+    file: str
+    header: Header
+
+    @property
+    def pieces(self) -> int:
+        """How many."""
+        return len(self.header.pieces)
+
+
+class Lease:
+    """A key that may be used for now."""
+
+    def __init__(self, keeper: LeaseKeeper, host: Host) -> None:
+        self._keeper, self._host = keeper, host
+
+    @property
+    def left(self) -> int:
+        """Units that are reserved and not yet used."""
+        return self._keeper.reserved - self._keeper.used
+
+    async def piece(self, index: int) -> Secret:
+        """Key of one piece; it goes blank when the lease is over.
+
+        Raises:
+            LeaseEnded: the ledger refuses, or is silent: nothing more opens.
+        """
+        return await self._keeper.piece_key(index)
+
+    async def open_piece(self, container: Container, index: int) -> bytes:
+        """Plaintext of one piece of a container under this key.
+
+        Raises:
+            LeaseEnded: as of `piece`.
+            ClientFault: the container is another key's, or was changed.
+        """
+        header = container.header
+        header.check(header.chain, self._keeper.key)
+        box = await self._host.read(
+            container.file, header.offsets[index], header.pieces[index].size
+        )
+        return open_box(header, index, await self.piece(index), box)
+
+    async def reserve(self, units: int) -> int:
+        """Reserve units before they are made; how many are reserved and unused now.
+
+        Raises:
+            Refused: ``quantity`` or ``allotment``; the lease goes on without them.
+            LeaseEnded: it is over.
+        """
+        await self._keeper.beat(reserve=units)
+        return self.left
+
+    async def report(self, unit: int, digest: bytes) -> None:
+        """Report one unit that was made, in order from 1: its receipt shows it to anyone, offline.
+
+        Raises:
+            Refused: it was not reserved.
+            LeaseEnded: the lease is over.
+        """
+        keeper = self._keeper
+        done = await keeper.use(unit, digest)
+        claim = b""
+        try:
+            shown = await self._host.ask("ledger_header", height=done.height)
+            time_ms = BlockHeader.decode(shown["header"]).time_ms
+            key = (keeper.key.owner, keeper.key.name, keeper.key.version)
+            claim = codec.encode((labels.VAULT_UNIT, *key, keeper.id, unit, digest, int(time_ms)))
+        except (ClientFault, KeyError, TypeError):
+            pass  # the unit stands; only the words to show with its receipt are missing
+        self._host.tell("unit", unit=unit, id=done.id, claim=claim, blinding=done.blinding)
+
+    async def end(self) -> int:
+        """End the lease; how many reserved units came back.
+
+        Raises:
+            LeaseEnded: it was over before.
+        """
+        return await self._keeper.end()
+
+
+class Room:
+    """One start of a room, as its program sees it."""
+
+    def __init__(
+        self,
+        name: str,
+        chain: ChainId,
+        parameters: Mapping[str, str],
+        *,
+        boot: Boot,
+        host: Host,
+        ledger: Ledger,
+        turns: Turns,
+    ) -> None:
+        self.name = name
+        self.parameters = parameters
+        """What the host was started with, unchecked: which key, which file, how many."""
+        self._chain, self._boot, self._host = chain, boot, host
+        self._ledger, self._turns = ledger, turns
+        self._keepers: list[LeaseKeeper] = []
+        self.task: Task | None = None
+        """The program's."""
+
+    async def open(self, key: str, purpose: str) -> Lease:
+        """Ask for a key, with fresh evidence of this room.
+
+        Args:
+            key: ``id:HEX/name`` or ``id:HEX/name@version``.
+            purpose: one line, for the key's records.
+
+        Raises:
+            Refused: the first condition that does not hold, with the next step.
+            Silent: no answer in time.
+        """
+        owner, label = _read_key(key)
+        if len(self._keepers) >= LEASES_MAX:
+            raise ClientFault(f"a room opens {LEASES_MAX} leases in one life: start it anew")
+        evidence = await self.evidence()
+        until = monotonic() + ASK_SECONDS
+        sent = monotonic()
+        asked = await self._ledger.call(
+            VAULT, "ask", (owner, label), purpose, evidence, self.name, until=until
+        )
+        told = await self._ledger.query(
+            VAULT, "lease", asked.value["lease"], at_least=asked.height, until=until
+        )
+        version = KeyVersion(
+            owner=owner, name=label.partition("@")[0], version=asked.value["version"]
+        )
+        keeper = LeaseKeeper(
+            self._ledger,
+            self._turns,
+            self.evidence,
+            version,
+            asked,
+            sent=sent,
+            opened_ms=told["opened_ms"],
+        )
+        keeper.on_end = self._interrupt
+        self._keepers.append(keeper)
+        self._turns.spawn(keeper.keep())
+        self.tell("lease", id=keeper.id, key=key, asked=asked.id, units=keeper.reserved)
+        return Lease(keeper, self._host)
+
+    async def container(self, file: str) -> Container:
+        """One of the host's files, as a sealed container of this chain.
+
+        Raises:
+            ClientFault: there is none, or it is no container of this chain.
+        """
+        size = header_size(await self._host.read(file, 0, LENGTH_SIZE))
+        header = Header.decode(await self._host.read(file, LENGTH_SIZE, size))
+        header.check(self._chain, header.key)
+        return Container(file, header)
+
+    async def evidence(self) -> bytes:
+        """Fresh evidence of this room, over the newest block that a quorum vouches for."""
+        return self._boot.evidence(*await self._ledger.newest(ASK_SECONDS))
+
+    async def rest(self, seconds: float = 0.0) -> None:
+        """Let beats have their turn; for work that awaits nothing else for long."""
+        await self._turns.pause(seconds)
+
+    def tell(self, what: str, **fields: str | int | bytes) -> None:
+        """Say something in the open: whoever runs the room may read it. Never a secret."""
+        self._host.tell(what, **fields)
+
+    def close(self) -> None:
+        """The program is over: wipe what is left."""
+        for keeper in self._keepers:
+            keeper.on_end = _nobody
+            keeper.finish(LeaseEnded("ended", "the room ends"))
+
+    def _interrupt(self, why: LeaseEnded) -> None:
+        self.tell("lease-ended", code=why.code, why=why.message[:200])
+        if self.task is not None and self._turns.current is not self.task:
+            self.task.interrupt(why)
+
+
+_nobody: Callable[[Any], None] = lambda _: None  # noqa: E731
+
+
+def _read_key(key: str) -> tuple[bytes, str]:
+    """(owner's identity, name or name@version)."""
+    owner, slash, label = key.partition("/")
+    try:
+        if not owner.startswith(_ID) or not slash or not label:
+            raise ValueError
+        return bytes.fromhex(owner.removeprefix(_ID)), label
+    except ValueError:
+        raise HostFailed(
+            0, f"write the key as id:HEX/name or id:HEX/name@version, not {key}"
+        ) from None

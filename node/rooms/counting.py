@@ -1,0 +1,98 @@
+"""The trusted base of a room, as numbers: its measured files with their lines and digests.
+
+Owns the counting. What is measured stands in enclave/room/measurement.py.
+"""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.platform.measurement import OWN, Measurement
+from strongroom.enclave.room.measurement import PROGRAM, ProgramSource, measure_room
+from strongroom.node.rooms.starting import program_file
+from strongroom.node.source_lines import code_lines
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFile:
+    """A measured file of ours, or the program's."""
+
+    path: str
+    sha256: str
+    lines: int
+    code_lines: int
+    """Neither empty, nor a comment, nor part of a docstring."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomBase:
+    """Everything that a room's measurement covers."""
+
+    measurement: Measurement
+    own: tuple[RoomFile, ...]
+
+    @property
+    def lines(self) -> int:
+        """Of all own files."""
+        return sum(file.lines for file in self.own)
+
+    @property
+    def code_lines(self) -> int:
+        """Of all own files."""
+        return sum(file.code_lines for file in self.own)
+
+    @property
+    def library_files(self) -> int:
+        """How many measured files are libraries'."""
+        return len(self.measurement.files) - len(self.own)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "measurement": self.measurement.digest.hex(),
+            "python": self.measurement.python,
+            "programs": list(self.measurement.programs),
+            "lines": self.lines,
+            "code_lines": self.code_lines,
+            "library_files": self.library_files,
+            "files": [
+                {
+                    "path": file.path,
+                    "sha256": file.sha256,
+                    "lines": file.lines,
+                    "code_lines": file.code_lines,
+                }
+                for file in self.own
+            ],
+        }
+
+
+def room_base(program: str) -> RoomBase:
+    """Measure a room with this program, as it is installed here, and count it.
+
+    Raises:
+        OperatorFault: it cannot be measured.
+    """
+    path = program_file(program)
+    measurement = measure_room(ProgramSource.read(path))
+    own = []
+    for file in measurement.files:
+        first, _, rest = file.path.partition("/")
+        if first not in (OWN, PROGRAM):
+            continue
+        source = (path if first == PROGRAM else _root(rest.partition("/")[0]) / rest).read_text()
+        own.append(
+            RoomFile(file.path, file.sha256.hex(), len(source.splitlines()), code_lines(source))
+        )
+    return RoomBase(measurement, tuple(own))
+
+
+def _root(package: str) -> Path:
+    """Folder above one of our packages."""
+    spec = importlib.util.find_spec(f"{OWN}.{package}")
+    found = spec.submodule_search_locations if spec is not None else None
+    if not found:
+        raise OperatorFault(f"{OWN}.{package} is not installed: install strongroom again")
+    return Path(next(iter(found))).parent

@@ -1,0 +1,199 @@
+"""A room's process and the door to it, from its start to its end.
+
+Owns the life of that process and who answers its questions (relay.py). What it says in the open is
+handed on as events.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from strongroom.consensus import codec
+from strongroom.consensus.errors import NotCanonical, OperatorFault, StrongroomError
+from strongroom.consensus.types import PublicKey, Signature
+from strongroom.enclave.room.door import FRAME_BYTES_MAX, ToHost, ToRoom
+from strongroom.node.framing import FrameProtocol
+from strongroom.node.rooms.relay import Relay, failure
+
+QUESTIONS_MAX = 256
+_STOP_SECONDS = 5.0
+
+OnEvent = Callable[[str, dict[str, Any]], None]
+"""Told what a room says in the open: what, and its fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """With what a room is started."""
+
+    pin: str
+    room: str
+    region: str
+    operator: str
+    operator_key: PublicKey
+    signature: Signature
+    """Of the operator, over chain and deployment: this room, chip, code and region."""
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a room ended."""
+
+    ok: bool
+    code: str
+    """Of the refusal that ended it; empty when its program ended by itself."""
+    text: str
+
+
+class RoomProcess:
+    """One room, alive from `launch` until it ends or is stopped."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, relay: Relay, on_event: OnEvent
+    ) -> None:
+        self._process, self._relay, self._on_event = process, relay, on_event
+        self._frames = FrameProtocol(
+            self._on_frame, self._on_close, frame_bytes_max=FRAME_BYTES_MAX
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Future[Ended | None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def launch(
+        cls, chip: Path, program: Path, relay: Relay, on_event: OnEvent, start: Start
+    ) -> "RoomProcess":
+        """Start `python -m strongroom.enclave.room` on a chip, and tell it what it is.
+
+        Raises:
+            OperatorFault: it cannot be started.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with ExitStack() as stack:
+            stack.enter_context(theirs)
+            nowhere = chip.resolve() / "no-bytecode"
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-B", "-X", f"pycache_prefix={nowhere}"),
+                *("-m", "strongroom.enclave.room"),
+                *("--socket", str(theirs.fileno()), "--host", str(os.getpid())),
+                *("--chip", str(chip.resolve()), "--program", str(program.resolve())),
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                env={},
+            )
+        ours.setblocking(False)
+        room = cls(process, relay, on_event)
+        await asyncio.get_running_loop().create_unix_connection(lambda: room._frames, sock=ours)
+        room._send(ToRoom.START, _start_wire(start, relay.sealed_state()))
+        return room
+
+    @property
+    def pid(self) -> int:
+        """Of the room."""
+        return self._process.pid
+
+    async def until_ended(self) -> Ended:
+        """Wait for its end.
+
+        Raises:
+            OperatorFault: it did not start, or ended without a word; says what it said before.
+        """
+        complaint = b""
+        if self._process.stderr is not None:
+            complaint = await self._process.stderr.read()
+        status = await self._process.wait()
+        ended = await self._ended
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if ended is None:
+            words = complaint.decode("utf-8", "replace").strip().splitlines()
+            raise OperatorFault(
+                words[-1] if words else f"the room ended without a word (status {status})"
+            )
+        return ended
+
+    def stop(self) -> None:
+        """Ask it to end: it erases what it holds."""
+        if not self._ended.done():
+            self._send(ToRoom.STOP)
+
+    async def kill(self) -> None:
+        """End it now, if it is still there; whoever waits for its end is told."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    def _send(self, *frame: Any) -> None:
+        if self._frames.connected:
+            self._frames.send(msgpack.packb(frame))
+
+    def _on_frame(self, frame: bytes) -> None:
+        try:
+            self._take(codec.decode(frame, size_max=FRAME_BYTES_MAX))
+        except NotCanonical:
+            self._frames.transport.abort()
+
+    def _take(self, frame: Any) -> None:
+        match frame:
+            case (ToHost.TELL, str(what), tuple(fields)):
+                if what == "other-node":
+                    self._begin(self._relay.other_node())
+                self._on_event(what, dict(fields))
+            case (ToHost.ENDED, bool(ok), str(code), str(text)):
+                if not self._ended.done():
+                    self._ended.set_result(Ended(ok, code, text))
+            case (ToHost.ASK, int(number), str(method), tuple(params)):
+                self._begin(self._answer(number, self._relay.ask(method, dict(params))))
+            case (ToHost.READ, int(number), str(file), int(offset), int(size)):
+                self._begin(self._answer(number, _now(self._relay.read, file, offset, size)))
+            case (ToHost.SAVE, int(number), bytes(sealed)):
+                self._begin(self._answer(number, _now(self._relay.save, sealed)))
+            case _:
+                raise NotCanonical("no frame of a room")
+
+    def _begin(self, work: Any) -> None:
+        if len(self._tasks) >= QUESTIONS_MAX:
+            work.close()
+            self._frames.transport.abort()
+            return
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, number: int, work: Any) -> None:
+        try:
+            self._send(ToRoom.ANSWER, number, True, await work)
+        except StrongroomError as fault:
+            self._send(ToRoom.ANSWER, number, False, failure(fault))
+
+    def _on_close(self, _error: Exception | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+
+def _start_wire(start: Start, sealed: bytes) -> dict[str, Any]:
+    return {
+        "pin": start.pin,
+        "room": start.room,
+        "region": start.region,
+        "operator": start.operator,
+        "operator_key": start.operator_key,
+        "signature": start.signature,
+        "parameters": dict(start.parameters),
+        "sealed": sealed,
+    }
+
+
+async def _now(work: Callable[..., Any], *arguments: Any) -> Any:
+    return work(*arguments)
