@@ -17,6 +17,12 @@ USERS = roster.map("users", key=bytes, value=bytes)
 """Identity → identity of the member that brought it, or nothing when the members voted for it."""
 BROUGHT = roster.map("brought", key=bytes, value=int)
 """Member's identity → how many users it brought that stand in USERS."""
+ROOMS = roster.map("rooms", key=(bytes, int), value=bytes)
+"""(user's identity, place below ROOMS_MAX) → identity of a room that it vouched for."""
+VOUCHED = roster.map("vouched", key=bytes, value=(bytes, int))
+"""Room's identity → (identity of the user that vouched for it, number of that word)."""
+WORDS = roster.map("words", key=bytes, value=int)
+"""User's identity → how often it vouched."""
 USAGE = roster.map("usage", key=bytes, value=(int, int))
 """Identity → (entries, bytes) that its transactions added to the state of programs."""
 
@@ -24,6 +30,8 @@ BY_VOTE = b""
 USERS_MAX = 1 << 20
 """On the roster, by vote and brought."""
 MANY_MAX = 1_000
+ROOMS_MAX = 16
+"""Rooms that one user may have admitted at a time; the next takes the place of the oldest."""
 TOTAL = b""
 """Key in BROUGHT: how many stand in USERS."""
 
@@ -65,11 +73,39 @@ def dismiss(context: Context, *, users: list[Identity]) -> dict[str, Any]:
     for user in users:
         if table.get(user) != context.identity:
             raise ProgramError("not yours", "you may take back only users whom you brought")
+        gone = 1 + _forget_rooms(context, user)
         table.delete(user)
-        brought, total = max(0, brought - 1), max(0, total - 1)
+        brought, total = max(0, brought - gone), max(0, total - gone)
     counts.put(context.identity, brought)
     counts.put(TOTAL, total)
     return {"users": brought}
+
+
+@roster.transaction
+def vouch(context: Context, *, room: Identity) -> dict[str, Any]:
+    """Admit a room's session, which is a new identity at each start, by the word that admits the
+    caller, and for as long. The oldest of 16 rooms makes place for it."""
+    table, own = context.map(USERS), context.identity
+    word = own if own in context.members else table.get(own)
+    if word is None or (word != BY_VOTE and word not in context.members):
+        raise ProgramError("not a user", "only a member or a user on the roster vouches for rooms")
+    if context.map(VOUCHED).get(own) is not None:
+        raise ProgramError("not a user", "a room vouches for no room: let its operator do it")
+    if table.get(room) is not None or room in context.members:
+        return {"rooms": min(context.map(WORDS).get(own) or 0, ROOMS_MAX)}
+    number = context.map(WORDS).get(own) or 0
+    place = (own, number % ROOMS_MAX)
+    oldest = context.map(ROOMS).get(place)
+    if oldest is None:
+        _count_one_more(context, word)
+    else:
+        table.delete(oldest)
+        context.map(VOUCHED).delete(oldest)
+    table.put(room, word)
+    context.map(ROOMS).put(place, room)
+    context.map(VOUCHED).put(room, (own, number))
+    context.map(WORDS).put(own, number + 1)
+    return {"rooms": min(number + 1, ROOMS_MAX)}
 
 
 @roster.query
@@ -126,6 +162,33 @@ def quota_of(context: Context) -> tuple[int, int]:
     """(entries, bytes) that the caller may add."""
     kind = "member" if context.identity in context.members else "user"
     return context.limits[f"entries_per_{kind}"], context.limits[f"bytes_per_{kind}"]
+
+
+def _count_one_more(context: Context, word: bytes) -> None:
+    """Count a room among the users that stand, and among those of the member whose word admits
+    it."""
+    counts = context.map(BROUGHT)
+    total = (counts.get(TOTAL) or 0) + 1
+    brought = (counts.get(word) or 0) + 1 if word else 0
+    if brought > context.limits["users_per_member"] or total > USERS_MAX:
+        raise ProgramError("quota", "the member who brought you may bring no more: ask for more")
+    counts.put(TOTAL, total)
+    if word:
+        counts.put(word, brought)
+
+
+def _forget_rooms(context: Context, user: bytes) -> int:
+    """Nobody vouches for these rooms any more; how many they were."""
+    rooms, gone = context.map(ROOMS), 0
+    for place in range(min(context.map(WORDS).get(user) or 0, ROOMS_MAX)):
+        room = rooms.get((user, place))
+        if room is not None:
+            context.map(USERS).delete(room)
+            context.map(VOUCHED).delete(room)
+            rooms.delete((user, place))
+            gone += 1
+    context.map(WORDS).delete(user)
+    return gone
 
 
 def _check_member(context: Context, users: list[Identity]) -> None:

@@ -65,8 +65,8 @@ def work(
 
     async def life() -> None:
         await host.save(boot.sealed())
-        await ledger.connect(CONNECT_SECONDS)
         room.tell("started", boot=boot.number, session=boot.identity.id)
+        await ledger.connect(CONNECT_SECONDS)
         await run(room)
 
     room.task = task = turns.spawn(life())

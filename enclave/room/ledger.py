@@ -35,7 +35,10 @@ T = TypeVar("T")
 RETRY_SECONDS = 0.2
 REFUSED, WRONG_EPOCH = -32002, -32006
 """Of JSON-RPC: ordered and refused in public; meant for another chain or epoch."""
-_DUPLICATE, _NO_ROOM = "duplicate", "no room"
+_DUPLICATE = "duplicate"
+_COMES_IN_TIME = frozenset(("no room", "not admitted"))
+"""Others filled its block; or the word for this room's session is on its way (`roster.vouch`): the
+same call again."""
 _SEALED_ANEW = frozenset(("outside the window", "unknown session", "does not open", "wrong epoch"))
 _FAULTS = (HostFailed, NotTrusted, NoQuorum, Behind, AttestationError, PeerFault, DoesNotOpen)
 """A host, or the node that it asks, does not help: another one may."""
@@ -237,12 +240,16 @@ class _Sending:
         try:
             shown = await ledger._host.ask("ledger_submit", envelope=envelope, wait="commit")
         except HostFailed as fault:
+            if fault.reason in _COMES_IN_TIME:
+                ledger._forget_session()
+                self._sealed = None
+                raise
             if fault.code == WRONG_EPOCH or fault.reason in _SEALED_ANEW:
                 ledger._forget_session()
                 self._sealed = None
                 await ledger._admit()
                 return None
-            if fault.code != REFUSED or fault.reason == _NO_ROOM or not fault.reason:
+            if fault.code != REFUSED or not fault.reason:
                 raise
             if fault.reason != _DUPLICATE:
                 raise CallRefused(fault.reason, str(fault)) from None

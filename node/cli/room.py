@@ -141,7 +141,7 @@ def run_(
         else:
             note(f"{what}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
 
-    ended = run(run_room(wanted, known, signer, on_event))
+    ended = run(run_room(wanted, service, signer, on_event))
     if not ended.ok:
         fail(f"{ended.code}: {ended.text}", ExitCode.NO)
     emit({"ok": True, "room": name}, as_json, lambda: say(f"room {name}: {ended.text}"))

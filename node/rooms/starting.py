@@ -4,12 +4,14 @@ Owns the operator's statement over a room, which is made at each start from what
 and then.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import strongroom.enclave.room.programs
-from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
+from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault, StrongroomError
 from strongroom.consensus.types import Signature
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.room_claims import sign_room_deployment
@@ -18,9 +20,12 @@ from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import Measurement
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
-from strongroom.node.client.trust.service import Service
+from strongroom.node.client.client import Client
+from strongroom.node.client.trust.service import Service, load_service
 from strongroom.node.rooms.process import Ended, OnEvent, RoomProcess, Start
 from strongroom.node.rooms.relay import Relay
+
+VOUCH_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +96,19 @@ def sign(wanted: Wanted, service: Service, operator: Identity) -> Signature:
     return sign_room_deployment(statement, service.chain, operator.key)
 
 
-async def run_room(
-    wanted: Wanted, service: Service, operator: Identity, on_event: OnEvent
-) -> Ended:
-    """Run a room until it ends; cancelled, it is told to stop, and killed if it does not.
+async def run_room(wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent) -> Ended:
+    """Run a room until it ends; cancelled, it is killed, which leaves nothing of what it held.
+
+    Args:
+        wanted: the room.
+        where: the service's folder, or its service.json.
+        operator: whose key signs for the room, and whose word admits its session.
+        on_event: told what the room says in the open.
 
     Raises:
         OperatorFault: it does not start.
     """
+    service = load_service(where)
     start = Start(
         pin=service.pin,
         room=wanted.name,
@@ -108,9 +118,31 @@ async def run_room(
         signature=sign(wanted, service, operator),
         parameters=wanted.parameters,
     )
+    words: set[asyncio.Task[None]] = set()
+
+    def heard(what: str, fields: dict[str, Any]) -> None:
+        on_event(what, fields)
+        if what == "started":
+            words.add(asyncio.create_task(vouch(where, operator, fields.get("session"), on_event)))
+
     async with Relay(service, wanted.state, wanted.files) as relay:
-        room = await RoomProcess.launch(wanted.chip, wanted.program, relay, on_event, start)
+        room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start)
         try:
             return await room.until_ended()
         finally:
             await room.kill()
+            for word in words:
+                word.cancel()
+            await asyncio.gather(*words, return_exceptions=True)
+
+
+async def vouch(where: Path, operator: Identity, session: object, on_event: OnEvent) -> None:
+    """Have the room's session admitted by its operator's word; without it, only a service that is
+    open to all lets it in."""
+    if type(session) is not bytes:
+        return
+    try:
+        async with Client.connect(where, operator, timeout=VOUCH_SECONDS, one_shot=True) as client:
+            await client.call("roster.vouch", room=f"id:{session.hex()}")
+    except StrongroomError as fault:
+        on_event("not-vouched", {"why": str(fault)})
