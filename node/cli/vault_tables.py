@@ -128,6 +128,25 @@ def show_lease(lease: dict[str, Any]) -> None:
     say(f"  a broken room keeps the {lease['pieces_given']} pieces that it has")
 
 
+def show_custodians(custodians: Sequence[dict[str, Any]]) -> None:
+    """A row per key that hangs on a custodian."""
+    if not custodians:
+        note("no key that you may read names a custodian: the ledger holds their secrets")
+        return
+    rows = [
+        [
+            one["custodian"],
+            f"{key['key']}@{key['version']}",
+            key["state"],
+            key["custody"],
+            "-" if one["released_ms"] is None else time_text(one["released_ms"]),
+        ]
+        for one in custodians
+        for key in one["keys"]
+    ]
+    table(("custodian", "key", "state", "custody", "released last"), rows)
+
+
 def show_records(document: dict[str, Any]) -> None:
     """A row per record."""
     rows = [

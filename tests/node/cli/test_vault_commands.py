@@ -320,6 +320,33 @@ async def test_a_lease_that_falls_silent_is_told_though_no_record_says_so(tmp_pa
                 assert await watch.look() == []
 
 
+async def test_the_explorer_shows_keys_leases_and_custodians_to_those_who_may_read(
+    tmp_path: Path,
+) -> None:
+    async with maker(tmp_path) as run:
+        await run.key("--approver", "bob")
+        await run.json(
+            *("vault", "new", "owl", "--policy", str(tmp_path / "policy.json")),
+            *("--custody", "split", "--custodian", "member1", "--as", "alice"),
+        )
+        waits = (await run.json("vault", "show", "bear", "--as", "alice"))["pending"]["change"]
+        await run.json("vault", "approve", waits, "--as", "bob")
+        lease = (await run.ask())["lease"].hex()
+        listed = await run.json("explorer", "keys", "--as", "alice")
+        assert [one["key"] for one in listed] == ["bear", "owl"]
+        (shown,) = await run.json("explorer", "keys", "alice", "--as", "bob")
+        assert shown["key"] == "bear"
+        assert await run.json("explorer", "keys", "alice", "--as", "member2") == []
+        (one,) = await run.json("explorer", "leases", "alice", "--as", "bob")
+        assert one["lease"] == lease
+        (custodian,) = await run.json("explorer", "custodians", "alice", "--as", "member1")
+        assert [one["key"] for one in custodian["keys"]] == ["owl"]
+        assert custodian["released_ms"] is None
+        assert "owl@1" in (await run("explorer", "custodians", "--as", "alice")).stdout
+        result = await run("vault", "put", "owl", str(run.design), "--as", "alice")
+        assert (result.exit_code, "custody is split" in result.stderr) == (2, True)
+
+
 async def test_rotating_seals_anew_and_the_old_one_opens_for_a_while(tmp_path: Path) -> None:
     async with maker(tmp_path) as run:
         await run.key("--pieces", "3")
