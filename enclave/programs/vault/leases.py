@@ -306,9 +306,11 @@ def _held(context: Context, lease: bytes) -> tuple[Lease, Holder]:
 def _end_by_owner(context: Context, lease: bytes) -> dict[str, Any] | None:
     """The owner's word that one lease is over; None when it is not the owner who says so."""
     found = lease_of(context, lease)
-    if found is None or key_of(context, found[1].key).owner != context.identity:
+    if found is None or found[1].identity == context.identity:
         return None
     held, holder = found
+    if key_of(context, holder.key).owner != context.identity:
+        return None
     if held.state not in ("open", "frozen"):
         raise ProgramError("lapsed", "the lease is over already")
     context.map(LEASES).put(lease, tuple(held._replace(state="revoked")))

@@ -230,6 +230,13 @@ def test_an_owner_ends_one_lease_and_nothing_of_it_comes_back(chain: VaultChain)
     assert chain.lease(room, key)["allotment"] == 3
 
 
+def test_an_owner_that_is_the_room_too_ends_its_lease_as_a_room(chain: VaultChain) -> None:
+    chain.key(allotment=3, quantity=9)
+    room = Room(who=OWNER)
+    lease = chain.lease(room, "/toy")["lease"]
+    assert chain.must(OWNER, "end", lease=lease, used=1) == {"returned": 2}
+
+
 def test_what_is_seen_of_a_lease_are_its_bounds(chain: VaultChain) -> None:
     room, key = Room(), chain.key(pieces=4, allotment=2)
     lease = chain.lease(room, key)["lease"]
