@@ -104,7 +104,7 @@ def test_a_room_that_loads_what_is_not_measured_does_not_start(copy: Path, modul
 
 def test_a_program_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
     for name, data in (
-        ("a b.py", b""),
+        ("a b.txt", b""),
         ("program.txt", b""),
         ("big.py", b"#" * (PROGRAM_BYTES_MAX + 1)),
     ):
