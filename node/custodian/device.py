@@ -106,7 +106,11 @@ class Device:
         Raises:
             TokenFault: it cannot be.
         """
-        await self._request(Ask.PING, ())
+        try:
+            await self._request(Ask.PING, ())
+        except BaseException:
+            await self._drop()
+            raise
         return self
 
     async def __aexit__(
