@@ -88,7 +88,7 @@ def init(
     settings = Settings(
         folder=folder,
         customer=customer,
-        module=str(module),
+        module=str(module.resolve() if module.exists() else module),
         token=token,
         serial=serial,
         form=form or Form.HMAC,

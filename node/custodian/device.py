@@ -81,7 +81,7 @@ class Device:
             serial: its serial number, where two tokens have one label.
             pin: of the token's user.
             environment: variables that the module wants, beside those of this process.
-            process: command of the child, to which a descriptor's number is added.
+            process: command of the child; its descriptor and our process id are added.
             deadline: seconds for one request.
             start_deadline: seconds for a start and a login.
         """
@@ -106,7 +106,11 @@ class Device:
         Raises:
             TokenFault: it cannot be.
         """
-        await self._request(Ask.PING, ())
+        try:
+            await self._request(Ask.PING, ())
+        except BaseException:
+            await self._drop()
+            raise
         return self
 
     async def __aexit__(
@@ -282,12 +286,13 @@ class _Child:
             environment.pop(PASSPHRASE_VARIABLE, None)
             try:
                 process = subprocess.Popen(  # noqa: S603 (our own interpreter)
-                    (*command, str(theirs.fileno())),
+                    (*command, str(theirs.fileno()), str(os.getpid())),
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     env=environment,
+                    start_new_session=True,  # a terminal's Ctrl-C is for the custodian
                 )
             except BaseException:
                 ours.close()

@@ -1,6 +1,6 @@
 """The child process that holds the device: one thread, one request at a time, one pipe.
 
-    python -B -m strongroom.node.custodian.token_process DESCRIPTOR
+    python -B -m strongroom.node.custodian.token_process DESCRIPTOR PARENT
 
 PKCS#11 is loaded here and nowhere else: `python-pkcs11` initialises a module without asking it to
 lock and lets other threads run meanwhile, so a second thread could corrupt it; and a module may
@@ -8,7 +8,9 @@ hang or crash, which then costs this process alone. What goes wrong is answered 
 of our own, never by a traceback, for the PIN could stand in one.
 """
 
+import os
 import resource
+import signal
 import socket
 import sys
 
@@ -21,10 +23,22 @@ from strongroom.node.custodian.token_words import LENGTH_BYTES, Ask, frame, leng
 def main() -> None:
     """Serve until the other end closes."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the PIN
+    _end_with(int(sys.argv[2]))
     with socket.socket(fileno=int(sys.argv[1])) as pipe:
         session = TokenSession()
         while (request := _receive(pipe)) is not None:
             pipe.sendall(frame(_answer(session, request)))
+
+
+def _end_with(parent: int) -> None:
+    """Die with the custodian, also while a module hangs (Linux; elsewhere at the next request)."""
+    if sys.platform == "linux":
+        from strongroom.enclave.sandbox import kernel
+
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nobody of this user reads its memory
+        if os.getppid() != parent:
+            sys.exit(1)
 
 
 def _answer(session: TokenSession, request: bytes) -> codec.Wire:

@@ -191,6 +191,10 @@ class TokenSession:
                 f"the key {label!r} may leave the token: make one that cannot with "
                 "`strongroom custodian init`",
             )
+        if not _said(key, Attribute.SIGN if Form(form) is Form.HMAC else Attribute.DERIVE, False):
+            raise TokenProblem(
+                "cannot", f"the key {label!r} is disabled in the HSM: enable it there to go on"
+            )
         if Form(form) is Form.HMAC:
             half = key.sign(
                 codec_bytes(data, HALF_INPUT_BYTES_MAX), mechanism=Mechanism.SHA256_HMAC
@@ -343,20 +347,20 @@ def _facts(library: Any, token: Any) -> TokenFacts:
 
 def _key_facts(key: Any) -> KeyFacts:
     """An attribute that a token does not tell counts as the worse one."""
-
-    def said(attribute: Any, otherwise: bool) -> bool:
-        try:
-            return bool(key[attribute])
-        except errors.AttributeTypeInvalid:
-            return otherwise
-
     return KeyFacts(
         kind=getattr(key.key_type, "name", str(key.key_type)),
-        sensitive=said(Attribute.SENSITIVE, False),
-        extractable=said(Attribute.EXTRACTABLE, True),
-        never_extractable=said(Attribute.NEVER_EXTRACTABLE, False),
-        local=said(Attribute.LOCAL, False),
+        sensitive=_said(key, Attribute.SENSITIVE, False),
+        extractable=_said(key, Attribute.EXTRACTABLE, True),
+        never_extractable=_said(key, Attribute.NEVER_EXTRACTABLE, False),
+        local=_said(key, Attribute.LOCAL, False),
     )
+
+
+def _said(key: Any, attribute: Any, otherwise: bool) -> bool:
+    try:
+        return bool(key[attribute])
+    except errors.AttributeTypeInvalid:
+        return otherwise
 
 
 def codec_bytes(data: object, size_max: int) -> bytes:

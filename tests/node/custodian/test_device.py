@@ -197,6 +197,23 @@ async def test_t56_a_destroyed_key_pauses_and_a_new_one_is_not_taken_for_it(
         assert raised.value.code == "other-key"
 
 
+async def test_t56_a_key_that_was_disabled_in_the_hsm_pauses_until_it_is_enabled(
+    hsm: SoftHsm,
+) -> None:
+    """Paused: the key is there and may not be used for now."""
+    async with device(hsm) as one:
+        _with_token(hsm, lambda session: _make(session, ID, LABEL, usable=False))
+        key = HalfKey(one, form=Form.HMAC, id=ID, label=LABEL)
+        with pytest.raises(TokenFault, match=r"^Acme Toys: .*disabled") as raised:
+            await key.half(KEY)
+        assert raised.value.code == "cannot"
+        _with_token(hsm, lambda session: _allow(session, True))
+        await key.half(KEY)
+        _with_token(hsm, lambda session: _allow(session, False))
+        with pytest.raises(TokenFault, match="disabled"):
+            await key.half(KEY)
+
+
 async def test_a_probe_says_what_the_token_can_do_and_what_it_lacks(hsm: SoftHsm) -> None:
     async with device(hsm) as one:
         table = {what: (can, lacks) for what, can, lacks in await one.probe()}
@@ -229,7 +246,7 @@ def _elsewhere(hsm, act) -> None:  # type: ignore[no-untyped-def]
         act(session)
 
 
-def _make(session, id: bytes, label: str, *, extractable: bool = False) -> None:  # type: ignore[no-untyped-def]
+def _make(session, id, label, *, extractable=False, usable=True) -> None:  # type: ignore[no-untyped-def]
     from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag
 
     session.generate_key(
@@ -240,8 +257,20 @@ def _make(session, id: bytes, label: str, *, extractable: bool = False) -> None:
         store=True,
         capabilities=MechanismFlag.SIGN,
         mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
-        template={Attribute.EXTRACTABLE: extractable, Attribute.SENSITIVE: not extractable},
+        template={
+            Attribute.EXTRACTABLE: extractable,
+            Attribute.SENSITIVE: not extractable,
+            Attribute.SIGN: usable,
+            Attribute.MODIFIABLE: True,
+        },
     )
+
+
+def _allow(session, usable: bool) -> None:  # type: ignore[no-untyped-def]
+    from pkcs11 import Attribute
+
+    (key,) = list(session.get_objects({Attribute.LABEL: LABEL}))
+    key[Attribute.SIGN] = usable
 
 
 def _destroy(session) -> None:  # type: ignore[no-untyped-def]

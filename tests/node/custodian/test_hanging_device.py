@@ -1,8 +1,11 @@
 """A device that hangs, crashes or lies: its process is killed, its customer pauses (T56)."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,7 +45,11 @@ while True:
     if mood == "wrong pin":
         pipe.sendall(frame((False, "pin", "the PIN is wrong")))
         continue
-    result = facts.to_wire() if ask == "open" else arguments[3].ljust(32, b"\\0") if ask == "half" else True
+    result = True
+    if ask == "open":
+        result = facts.to_wire()
+    elif ask == "half":
+        result = arguments[3].ljust(32, b"\\0")
     pipe.sendall(frame((True, result)))
 """
 """A device of our own making: its moods are files, so that every kind of trouble is at hand where
@@ -297,8 +304,9 @@ async def test_what_a_module_prints_goes_nowhere(
         child = device._child
         assert child is not None
         pid = child._process.pid
-        for what in ("cmdline", "environ"):
-            assert PIN.encode() not in Path(f"/proc/{pid}/{what}").read_bytes()
+        assert PIN.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        with suppress(PermissionError):  # only root may look
+            assert PIN.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
     printed = capfd.readouterr()
     assert PIN not in printed.out + printed.err
     assert PIN not in repr(vars(device)) + repr(device)
@@ -323,3 +331,59 @@ async def test_a_refusal_that_is_none_of_the_devices_fault_keeps_its_process(
             await device.create(Form.HMAC, ID, LABEL)
         assert raised.value.code == "exists"
         assert device._child is child
+
+
+HUNG_PARENT = """
+import asyncio, sys
+from strongroom.node.custodian.device import Device
+from strongroom.node.custodian.pin import Pin
+from strongroom.node.custodian.token_words import Form
+
+async def main():
+    module, trap, softhsm, inner = sys.argv[1:]
+    environment = {"STRONGROOM_TRAP": trap, "STRONGROOM_TRAP_MODULE": inner}
+    environment["SOFTHSM2_CONF"] = softhsm
+    pin = Pin(sys.stdin.readline().strip())
+    device = Device(customer="A", module=module, token="acme", pin=pin,
+        environment=environment, deadline=3600.0, start_deadline=3600.0)
+    async with device:
+        print(device._child._process.pid, flush=True)
+        await device.half(Form.HMAC, bytes(range(16)), "strongroom", b"data")
+
+asyncio.run(main())
+"""
+
+
+@needs_softhsm
+@needs_compiler
+async def test_a_killed_custodian_leaves_no_hung_process_behind(
+    hsm: SoftHsm, trap_module: str, tmp_path: Path
+) -> None:
+    """kill -9 while the module hangs in C: nobody is left who could kill it."""
+    trap = tmp_path / "trap"
+    async with trapped(hsm, trap_module, trap) as device:
+        await device.create(Form.HMAC, ID, LABEL)
+    trap.write_text("hang sign")
+    configuration = hsm.environment["SOFTHSM2_CONF"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HUNG_PARENT, trap_module, str(trap), configuration, MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        parent.stdin.write(PIN + "\n")
+        parent.stdin.flush()
+        child = int(parent.stdout.readline())
+        assert os.getsid(child) == child, "a terminal's Ctrl-C is not for it"
+        parent.send_signal(signal.SIGKILL)
+    await so(lambda: not _runs(child), "its device's process ends with it")
+
+
+def _runs(pid: int) -> bool:
+    """Not ended, nor waiting for init to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -360,7 +360,7 @@ def test_a_statement_is_read_from_what_the_vault_claims() -> None:
     from strongroom.enclave.programs.vault.terms import Terms
 
     key = Key(b"o" * 32, "design", "active", 2, 0, 0, 0, True)
-    holder = Holder(1, 2, b"s" * 32, b"c" * 32, "hall-7", 3, 0, 0, 0, b"")
+    holder = Holder(1, 2, b"s" * 32, b"c" * 32, "hall-7", 3, 0, 0, 0, b"", b"")
     terms = Terms(**_terms())
     read = LeaseStatement.decode(lease_claim(key, 2, LEASE, holder, 99, terms))
     assert (read.owner, read.name, read.version, read.lease) == (b"o" * 32, "design", 2, LEASE)
