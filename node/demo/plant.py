@@ -1,10 +1,11 @@
 """A toy maker's design is printed at an outside plant whose administrators are hostile.
 
 Owns the order of the story and what must hold at each step. Every verdict is read from a running
-cluster, real rooms and real captures; what a step does is in plant_maker.py,
-plant_floor.py and plant_captures.py.
+cluster, real rooms and real captures; what a step does is in plant_maker.py, plant_floor.py
+and plant_captures.py.
 """
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -40,6 +41,7 @@ async def tell_plant(stage: Stage, teller: Teller, report: Path | None) -> dict[
         async with _story(cluster, lines) as story:
             try:
                 await _play(story, lines, teller)
+                lines.complete = True
             finally:
                 lines.write()
         teller.step("Done")
@@ -100,15 +102,14 @@ async def _play(story: Story, lines: Report, teller: Teller) -> None:
 
 
 async def _print_first(story: Story, lines: Report) -> None:
-    room = await story.floor.room("bear", parts=FIRST_JOB, seconds=0.2)
+    room = await story.floor.room("bear", parts=FIRST_JOB, seconds=0.1)
     await room.until(lambda event: event.get("event") == "layer", "a layer")
     await story.captures.search_running(room)
     ended = await room.ended()
     lines.check(bool(ended.get("ok")), f"{FIRST_JOB} parts are printed: {code_of(ended) or 'ok'}")
     units = room.of("unit")
     lines.check(len(units) == FIRST_JOB, f"{len(units)} units were reported, one by one")
-    for unit in units:
-        await story.floor.check_unit(unit)
+    await asyncio.gather(*(story.floor.check_unit(unit) for unit in units))
 
 
 async def _carry_away(story: Story, lines: Report) -> None:
@@ -148,7 +149,7 @@ async def _clone(story: Story, lines: Report) -> None:
 
 
 async def _revoke(story: Story, lines: Report) -> None:
-    room: RunningRoom = await story.floor.room("owl", parts=1, seconds=1.0)
+    room: RunningRoom = await story.floor.room("owl", parts=1, seconds=0.7)
     await room.until(
         lambda event: event.get("event") == "layer" and event["layer"] == REVOKED_AFTER,
         f"layer {REVOKED_AFTER}",

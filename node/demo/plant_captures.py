@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import time
+from typing import Any
 
 from strongroom.node.demo.loopback import LoopbackCapture
 from strongroom.node.demo.plant_rooms import RunningRoom
@@ -57,6 +58,12 @@ class Captures:
                 break
         name = "memory of the plant's host process"
         await asyncio.to_thread(self._search.memory, name, PLANT, host.pid, self._scene.room)
+        node = self._scene.cluster.nodes[0]
+        served = node.host()
+        if served is not None:
+            info: Any = await asyncio.to_thread(node.ask, "service_info")
+            name, control = f"memory of {node.name}'s host process", str(info["name"])
+            await asyncio.to_thread(self._search.memory, name, "its host", served.pid, control)
 
     def show_places(self) -> None:
         """Search what lies on disks and what passed, and say of each place who sees what."""

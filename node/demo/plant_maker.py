@@ -6,6 +6,7 @@ Owns what the maker does, by commands where a shell user would.
 import asyncio
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from strongroom.node.terminal.teller import StoryFails
 WATCHED = ("ask", "use", "end", "quantity", "policy", "not-this-hardware", "clone", "revoked")
 """What must be told of the story by `vault leases --watch`."""
 
+WATCH_SECONDS_MAX = 30.0
+
 
 class Maker:
     """The owner of the design."""
@@ -29,6 +32,9 @@ class Maker:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._watch: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._told: list[str] = []
+        self._news = asyncio.Event()
         self._chip = ""
 
     @property
@@ -47,17 +53,19 @@ class Maker:
         )
         self._chip = chip.chip_id.hex()
         self._policy().write_text(json.dumps(self._conditions()))
-        for key in KEYS:
-            terms = ("--pieces", str(LAYERS), "--quantity", str(quantity), "--heartbeat", "2s")
-            await self._must("vault", "new", key, "--policy", str(self._policy()), *terms)
-            sealed = ("--out", str(self._container(key)))
-            done = await self._must("vault", "put", key, str(design.path), *sealed)
-            state = done["result"]["state"]
-            self._scene.lines.check(
-                done["pieces"] == LAYERS and state == "active",
-                f"{key}: {done['pieces']} pieces sealed, the key is {state}",
-            )
+        await asyncio.gather(*(self._make_key(key, quantity, design) for key in KEYS))
         return design
+
+    async def _make_key(self, key: str, quantity: int, design: Design) -> None:
+        terms = ("--pieces", str(LAYERS), "--quantity", str(quantity), "--heartbeat", "2s")
+        await self._must("vault", "new", key, "--policy", str(self._policy()), *terms)
+        sealed = ("--out", str(self._container(key)))
+        done = await self._must("vault", "put", key, str(design.path), *sealed)
+        state = done["result"]["state"]
+        self._scene.lines.check(
+            done["pieces"] == LAYERS and state == "active",
+            f"{key}: {done['pieces']} pieces sealed, the key is {state}",
+        )
 
     async def show_conditions(self) -> None:
         """A dry run of the policy over what the plant's room will show."""
@@ -104,24 +112,34 @@ class Maker:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
+        self._reading = asyncio.create_task(self._read(self._watch))
 
-    async def end_watch(self) -> str:
-        """End the watch; what it told."""
+    async def _read(self, watch: asyncio.subprocess.Process) -> None:
+        assert watch.stdout is not None
+        async for line in watch.stdout:
+            self._told.append(json.loads(line)["what"])
+            self._news.set()
+
+    async def end_watch(self) -> None:
+        """End the watch."""
         watch, self._watch = self._watch, None
-        if watch is None:
-            return ""
-        if watch.returncode is None:
-            watch.terminate()
-        output, _ = await watch.communicate()
-        return output.decode()
+        if watch is not None:
+            if watch.returncode is None:
+                watch.terminate()
+            await watch.wait()
+        if self._reading is not None:
+            await self._reading
 
     async def show_watch(self) -> None:
-        """What `vault leases --watch` told meanwhile."""
-        await asyncio.sleep(1.0)
-        told = [json.loads(line) for line in (await self.end_watch()).splitlines()]
-        whats = [one["what"] for one in told]
+        """What `vault leases --watch` told meanwhile; it is given time for the last of it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_SECONDS_MAX):
+                while not set(WATCHED) <= set(self._told):
+                    self._news.clear()
+                    await self._news.wait()
+        await self.end_watch()
         for what in WATCHED:
-            count = whats.count(what)
+            count = self._told.count(what)
             self._scene.lines.check(count > 0, f"the maker's watch told of {what}: {count} times")
 
     def _conditions(self) -> dict[str, Any]:

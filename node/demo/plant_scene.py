@@ -28,6 +28,8 @@ class Report:
     path: Path | None
     lines: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    complete: bool = False
+    """The story went on to its end."""
 
     def check(self, holds: bool, words: str) -> None:
         """Say it, and keep it; the story goes on."""
@@ -43,7 +45,12 @@ class Report:
     def document(self) -> dict[str, Any]:
         """All of it."""
         seconds = round(self.teller.seconds, 1)
-        return {"ok": not self.broken, "seconds": seconds, "lines": self.lines, **self.facts}
+        return {
+            "ok": self.complete and not self.broken,
+            "seconds": seconds,
+            "lines": self.lines,
+            **self.facts,
+        }
 
     def write(self) -> None:
         """To the file that was asked for."""
