@@ -1,16 +1,27 @@
 """A toy maker's design is printed at an outside plant whose administrators are hostile.
 
 Owns the order of the story and what must hold at each step. Every verdict is read from a running
-cluster, real rooms and real captures; what a step does is in plant_stage.py.
+cluster, real rooms and real captures; what a step does is in plant_maker.py, plant_floor.py
+and plant_captures.py.
 """
 
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
+from strongroom.node.demo.plant_captures import Captures
 from strongroom.node.demo.plant_design import LAYERS
+from strongroom.node.demo.plant_floor import Floor
+from strongroom.node.demo.plant_maker import Maker
 from strongroom.node.demo.plant_rooms import RunningRoom, code_of, run_command
-from strongroom.node.demo.plant_stage import Plant, Report
+from strongroom.node.demo.plant_scene import Report, Scene
 from strongroom.node.terminal.teller import StoryFails, Teller
 
 LICENSED, FIRST_JOB = 5, 3
@@ -27,9 +38,10 @@ async def tell_plant(stage: Stage, teller: Teller, report: Path | None) -> dict[
     lines = Report(teller, report)
     teller.step(f"Found a service and start {stage.nodes} nodes")
     async with running_cluster(stage, teller, fund=False) as cluster:
-        async with Plant.open(cluster, lines) as plant:
+        async with _story(cluster, lines) as story:
             try:
-                await _play(plant, lines, teller)
+                await _play(story, lines, teller)
+                lines.complete = True
             finally:
                 lines.write()
         teller.step("Done")
@@ -39,48 +51,75 @@ async def tell_plant(stage: Stage, teller: Teller, report: Path | None) -> dict[
     return lines.document
 
 
-async def _play(plant: Plant, lines: Report, teller: Teller) -> None:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Who takes part."""
+
+    maker: Maker
+    floor: Floor
+    captures: Captures
+
+
+@asynccontextmanager
+async def _story(cluster: Cluster, lines: Report) -> AsyncIterator[Story]:
+    """Everything in a folder that is gone at the end, with all processes."""
+    folder = Path(tempfile.mkdtemp(prefix="strongroom-plant-"))
+    try:
+        scene = Scene(cluster, folder, lines)
+        story = Story(Maker(scene), Floor(scene), Captures(scene))
+        try:
+            yield story
+        finally:
+            story.captures.stop()
+            for room in story.floor.rooms:
+                await room.stop()
+            await story.maker.end_watch()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _play(story: Story, lines: Report, teller: Teller) -> None:
     teller.step("The maker seals a design of twelve layers under a key for five parts")
-    await plant.make_keys(LICENSED)
+    design = await story.maker.make_keys(LICENSED)
+    story.captures.look_for(design.mark)
+    story.floor.move_in()
+    await story.maker.start_watch()
     teller.step("The plant's chip and program, judged condition by condition")
-    await plant.show_conditions()
-    teller.step(
-        f"The plant prints {FIRST_JOB} of {LICENSED} parts; meanwhile its machine is searched"
-    )
-    await _print_first(plant, lines)
+    await story.maker.show_conditions()
+    teller.step(f"The plant prints {FIRST_JOB} of {LICENSED} parts, and its machine is searched")
+    await _print_first(story, lines)
     teller.step("The container is copied: to an ordinary machine, to another chip, to other code")
-    await _carry_away(plant, lines)
+    await _carry_away(story, lines)
     teller.step(f"Parts {FIRST_JOB + 1} and {LICENSED} are printed; part {LICENSED + 1} is refused")
-    await _exhaust(plant, lines)
+    await _exhaust(story, lines)
     teller.step("The plant copies its machine's disk and starts the room twice")
-    await _clone(plant, lines)
+    await _clone(story, lines)
     teller.step(f"The maker revokes between layer {REVOKED_AFTER} and {REVOKED_AFTER + 1}")
-    await _revoke(plant, lines)
+    await _revoke(story, lines)
     teller.step("What the maker saw of it all, and who saw the design")
-    await plant.show_watch()
-    plant.show_places()
+    await story.maker.show_watch()
+    story.captures.show_places()
 
 
-async def _print_first(plant: Plant, lines: Report) -> None:
-    room = await plant.room("bear", parts=FIRST_JOB, seconds=0.2)
+async def _print_first(story: Story, lines: Report) -> None:
+    room = await story.floor.room("bear", parts=FIRST_JOB, seconds=0.1)
     await room.until(lambda event: event.get("event") == "layer", "a layer")
-    await plant.search_running(room)
+    await story.captures.search_running(room)
     ended = await room.ended()
     lines.check(bool(ended.get("ok")), f"{FIRST_JOB} parts are printed: {code_of(ended) or 'ok'}")
     units = room.of("unit")
     lines.check(len(units) == FIRST_JOB, f"{len(units)} units were reported, one by one")
-    for unit in units:
-        await plant.check_unit(unit)
+    await asyncio.gather(*(story.floor.check_unit(unit) for unit in units))
 
 
-async def _carry_away(plant: Plant, lines: Report) -> None:
-    code = await plant.ask_without_platform()
+async def _carry_away(story: Story, lines: Report) -> None:
+    code = await story.floor.ask_without_platform()
     lines.check(code == "evidence", f"a machine without a platform gets no key: {code}")
-    lines.check(plant.opens_nothing(), "without a key the copied container opens nowhere")
-    other, changed = await plant.other_machine(), plant.changed_program()
+    lines.check(story.floor.opens_nothing(), "without a key the copied container opens nowhere")
+    other, changed = await story.floor.other_machine(), story.floor.changed_program()
     rooms = [
-        await plant.room("bear", machine=other),
-        await plant.room("bear", program=str(changed)),
+        await story.floor.room("bear", machine=other),
+        await story.floor.room("bear", program=str(changed)),
     ]
     on_other, by_changed = [await room.ended() for room in rooms]
     code = code_of(on_other)
@@ -90,32 +129,32 @@ async def _carry_away(plant: Plant, lines: Report) -> None:
     lines.check(named, f"a changed program on the right chip: {words[:72]}…")
 
 
-async def _exhaust(plant: Plant, lines: Report) -> None:
-    room = await plant.room("bear", parts=LICENSED - FIRST_JOB + 1)
+async def _exhaust(story: Story, lines: Report) -> None:
+    room = await story.floor.room("bear", parts=LICENSED - FIRST_JOB + 1)
     ended = await room.ended()
     made = len(room.of("unit"))
     lines.check(made == LICENSED - FIRST_JOB, f"{made} more parts, {LICENSED} in all")
     lines.check(code_of(ended) == "quantity", f"part {LICENSED + 1}: {code_of(ended)}")
 
 
-async def _clone(plant: Plant, lines: Report) -> None:
-    copied = plant.copy_machine()
-    first = await plant.room("owl", parts=5, seconds=1.0)
+async def _clone(story: Story, lines: Report) -> None:
+    copied = story.floor.copy_machine()
+    first = await story.floor.room("owl", parts=5, seconds=1.0)
     await first.until(lambda event: event.get("event") == "layer", "a layer")
-    second = await plant.room("owl", machine=copied, parts=1)
+    second = await story.floor.room("owl", machine=copied, parts=1)
     codes = [code_of(await room.ended()) for room in (second, first)]
     lines.check(codes == ["clone", "clone"], f"copied disk and original are frozen: {codes}")
-    kept = await plant.resolve("owl")
+    kept = await story.maker.resolve("owl")
     lines.check(kept, "the maker says that neither stays, but a later start")
 
 
-async def _revoke(plant: Plant, lines: Report) -> None:
-    room: RunningRoom = await plant.room("owl", parts=1, seconds=1.0)
+async def _revoke(story: Story, lines: Report) -> None:
+    room: RunningRoom = await story.floor.room("owl", parts=1, seconds=0.7)
     await room.until(
         lambda event: event.get("event") == "layer" and event["layer"] == REVOKED_AFTER,
         f"layer {REVOKED_AFTER}",
     )
-    seconds = await plant.revoke("owl")
+    seconds = await story.maker.revoke("owl")
     ended = await room.ended()
     done = max(event["layer"] for event in room.of("layer"))
     lines.check(code_of(ended) == "revoked", f"the room is told: {code_of(ended)}")
@@ -123,10 +162,10 @@ async def _revoke(plant: Plant, lines: Report) -> None:
         done == REVOKED_AFTER, f"{done} of {LAYERS} layers are printed, and no part is reported"
     )
     lines.check(not room.of("unit"), f"the revocation was final within {seconds:.2f} s")
-    status, leases = await run_command("vault", "leases", "owl", *plant.as_maker)
+    status, leases = await run_command("vault", "leases", "owl", *story.maker.options)
     given = leases[-1]["pieces_given"] if status == 0 and leases else -1
     lines.check(given == REVOKED_AFTER, f"the ledger gave the keys of {given} pieces")
-    opened = plant.pieces_opened_with_given_keys("owl", given)
+    opened = story.floor.pieces_opened_with_given_keys("owl", given)
     lines.check(
         opened == list(range(given)),
         f"with all that the room ever received, layers {opened} open, and layer "

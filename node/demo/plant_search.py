@@ -64,8 +64,8 @@ class Place:
 class Search:
     """All places, for the same texts."""
 
-    texts: Sequence[str]
-    """The design's mark, and its data keys in hex."""
+    texts: Sequence[str | bytes]
+    """The design's mark, and its data keys, raw and in hex."""
     places: list[Place] = field(default_factory=list)
 
     def files(self, name: str, who: str, folder: Path, control: str | None) -> None:

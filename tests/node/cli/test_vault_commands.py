@@ -303,6 +303,23 @@ async def test_what_happens_is_told_a_line_each_and_nothing_twice(tmp_path: Path
         assert "REFUSED quantity" in text[3]
 
 
+async def test_a_key_that_is_made_while_one_watches_is_watched_from_its_beginning(
+    tmp_path: Path,
+) -> None:
+    async with maker(tmp_path) as run, Client.connect(tmp_path, "alice") as client:
+
+        async def asked(name: str, **arguments: Any) -> Any:
+            return (await client.query(name, **arguments)).value
+
+        watch = Watch(asked, [])
+        assert await watch.look() == []
+        await run.key()
+        watch.follow([(b"", "bear")])
+        assert [one.what for one in await watch.look()] == ["new", "put"]
+        watch.follow([(b"", "bear")])
+        assert await watch.look() == []
+
+
 async def test_a_lease_that_falls_silent_is_told_though_no_record_says_so(tmp_path: Path) -> None:
     async with maker(tmp_path) as run:
         await run.key("--lease", "30s", "--heartbeat", "10s")
