@@ -77,6 +77,9 @@ UNREADABLE: _Ranges = (
 """What may not stand in a line that somebody reads. Everything else may, known to Unicode today or
 not."""
 
+KEY_NAME_MAX = 64
+"""Characters of a vault key's name."""
+
 _ASCENDING = tuple(sorted(LETTERS))
 _ASCII_SHOWN = bytes(range(0x20, 0x7F))
 

@@ -25,7 +25,7 @@ from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest
 from strongroom.enclave.formats.size_classes import WRITE_SET_BYTES_MIN, pad_write_set, unpad
 from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, SequenceBox, digest
-from strongroom.enclave.text import is_name
+from strongroom.enclave.text import KEY_NAME_MAX, is_name
 
 CONTAINER_PIECES_MAX = 16_384
 PIECE_BYTES_MAX = 16 * 1024 * 1024
@@ -33,8 +33,6 @@ PIECE_BYTES_MAX = 16 * 1024 * 1024
 BOX_BYTES_MAX = PIECE_BYTES_MAX * 5 // 4 + TAG_SIZE
 """The piece, padded, and its tag."""
 CONTAINER_HEADER_BYTES_MAX = 1024 * 1024
-KEY_NAME_MAX = 64
-"""Characters of a key's name."""
 LENGTH_SIZE = 4
 """Of the number before the header, big-endian."""
 SALT_SIZE = 16

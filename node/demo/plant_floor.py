@@ -81,9 +81,11 @@ class Floor:
         return copied
 
     def changed_program(self) -> Path:
-        """The printer's program, changed so that it reports one part of two."""
-        path = self._scene.plant / "printer_changed.py"
-        path.write_text(program_file("printer").read_text() + "\n\nPARTS_REPORTED = 0.5\n")
+        """The printer's program with one line more: whatever it says, it is other code."""
+        original = program_file("printer")
+        path = self._scene.plant / "changed" / original.name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(original.read_text() + "\n\nPARTS_REPORTED = 0.5\n")
         return path
 
     async def ask_without_platform(self) -> str:

@@ -30,9 +30,8 @@ from strongroom.enclave.programs.vault.tables import (
     version_of,
 )
 from strongroom.enclave.programs.vault.terms import Terms, checked
-from strongroom.enclave.text import is_name
+from strongroom.enclave.text import KEY_NAME_MAX, is_name
 
-KEY_NAME_MAX = 64
 WRAPPED_KEY_BYTES_MAX = 64
 VERSIONS_MAX = 1_000
 """Of a key: one transaction stops them all."""
