@@ -20,6 +20,7 @@ from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.enclave.programs.vault.standing import (
     Seen,
+    check_custodian,
     check_key,
     check_region,
     check_window,
@@ -78,6 +79,7 @@ def ask(
                 "quantity", f"all {terms.quantity} units are reserved: ask its owner"
             )
         check_region(seen)
+        check_custodian(context, terms)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     charge(context, LEASE_ENTRIES, LEASE_BYTES)
@@ -291,6 +293,7 @@ def _go_on(
             raise ProgramError("quantity", f"{left} of {terms.quantity} units are left to reserve")
         _check_time(context, held)
         check_region(seen)
+        check_custodian(context, terms)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     return standing, seen

@@ -289,6 +289,12 @@ def test_custodians_record_their_releases_and_nobody_else(chain: VaultChain) -> 
     assert chain.must("hsm", "release", lease=lease, digest=bytes(32)) == {
         "until_ms": answer["until_ms"]
     }
+    beat = beats(chain, room, lease)
+    chain.must("hsm", "announce", endpoint="http://127.0.0.1:7443")
+    assert beat().ok
+    chain.must("hsm", "announce", endpoint="")
+    assert beat().code == "custodian-away"
+    assert chain.denied(Room(who="second"), key) == "custodian-away"
     chain.must(OWNER, "suspend", key="/cut")
     assert chain.refused("hsm", "release", lease=lease, digest=bytes(32)) == "suspended"
     chain.must(OWNER, "resume", key="/cut")
