@@ -10,6 +10,7 @@ others run on the same chip under the same name is none of it.
 from typing import Any
 
 from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
+from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account, Identity
 from strongroom.enclave.programs.vault.events import record
 from strongroom.enclave.programs.vault.keys import own
@@ -25,6 +26,9 @@ from strongroom.enclave.programs.vault.tables import (
     vault,
 )
 
+SIGHT = (1, 256)
+"""(entries, bytes) that a room counts which was never seen, or never frozen for a key: for who
+shows it, whatever else is refused."""
 NOTHING = Room(0, b"", 0)
 NEVER = Freeze(0, 0, b"", 0, b"", 0, b"")
 _FROZEN = ProgramError("clone", "two of this room ran at once: the key's owner says which stays")
@@ -47,9 +51,13 @@ def see(context: Context, number: int, seen: Seen) -> None:
     frozen = _frozen_for(context, number, seen)
     if known.clones > frozen.acknowledged:
         _freeze_lease(context, number, seen)
+        if frozen == NEVER:
+            charge(context, *SIGHT)
         if frozen.boot == 0:
             _note(context, number, seen, frozen)
         raise _FROZEN
+    if known == NOTHING:
+        charge(context, *SIGHT)
     if started != (known.boot, known.identity):
         room = Room(*started, known.clones)
         context.map(ROOMS).put((seen.machine, seen.room), tuple(room))
@@ -131,6 +139,8 @@ def _freeze(context: Context, number: int, seen: Seen) -> None:
         known = known._replace(clones=known.clones + 1)
         context.map(ROOMS).put((seen.machine, seen.room), tuple(known))
     _freeze_lease(context, number, seen)
+    if frozen == NEVER:
+        charge(context, *SIGHT)
     _note(context, number, seen, frozen._replace(boot=known.boot, identity=known.identity))
 
 

@@ -20,6 +20,7 @@ from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.enclave.programs.vault.standing import (
     Seen,
+    check_custodian,
     check_key,
     check_region,
     check_window,
@@ -78,6 +79,7 @@ def ask(
                 "quantity", f"all {terms.quantity} units are reserved: ask its owner"
             )
         check_region(seen)
+        check_custodian(context, terms)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     charge(context, LEASE_ENTRIES, LEASE_BYTES)
@@ -291,6 +293,7 @@ def _go_on(
             raise ProgramError("quantity", f"{left} of {terms.quantity} units are left to reserve")
         _check_time(context, held)
         check_region(seen)
+        check_custodian(context, terms)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     return standing, seen
@@ -306,9 +309,11 @@ def _held(context: Context, lease: bytes) -> tuple[Lease, Holder]:
 def _end_by_owner(context: Context, lease: bytes) -> dict[str, Any] | None:
     """The owner's word that one lease is over; None when it is not the owner who says so."""
     found = lease_of(context, lease)
-    if found is None or key_of(context, found[1].key).owner != context.identity:
+    if found is None or found[1].identity == context.identity:
         return None
     held, holder = found
+    if key_of(context, holder.key).owner != context.identity:
+        return None
     if held.state not in ("open", "frozen"):
         raise ProgramError("lapsed", "the lease is over already")
     context.map(LEASES).put(lease, tuple(held._replace(state="revoked")))

@@ -2,7 +2,7 @@
 
 Owns that order, for asking and for every beat alike: no-key, suspended, revoked, not-approved,
 evidence, simulated, policy, not-this-hardware, machine-busy, clone, outside-window, quantity,
-lapsed, region. Of several that apply the first is told. Time is that of the block.
+lapsed, region, custodian-away. Of several that apply the first is told. Time is that of the block.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.vault.custodians import CUSTODIANS
 from strongroom.enclave.programs.vault.judging import (
     Shown,
     check_age,
@@ -132,6 +133,18 @@ def check_region(seen: Seen) -> None:
     """
     if seen.failed is not None:
         raise ProgramError(*seen.failed)
+
+
+def check_custodian(context: Context, terms: Terms) -> None:
+    """Check that the key's custodian has not said that it is away. Whether it answers, a room finds
+    out; one that never announced itself may be known to it otherwise.
+
+    Raises:
+        ProgramError: ``custodian-away``.
+    """
+    said = context.map(CUSTODIANS).get(terms.custodian) if terms.custodian else None
+    if said is not None and not said[0]:
+        raise ProgramError("custodian-away", "the key's custodian is away: ask it, then again")
 
 
 def left_of(terms: Terms, key: Key) -> int | None:

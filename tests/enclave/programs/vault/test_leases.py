@@ -230,6 +230,13 @@ def test_an_owner_ends_one_lease_and_nothing_of_it_comes_back(chain: VaultChain)
     assert chain.lease(room, key)["allotment"] == 3
 
 
+def test_an_owner_that_is_the_room_too_ends_its_lease_as_a_room(chain: VaultChain) -> None:
+    chain.key(allotment=3, quantity=9)
+    room = Room(who=OWNER)
+    lease = chain.lease(room, "/toy")["lease"]
+    assert chain.must(OWNER, "end", lease=lease, used=1) == {"returned": 2}
+
+
 def test_what_is_seen_of_a_lease_are_its_bounds(chain: VaultChain) -> None:
     room, key = Room(), chain.key(pieces=4, allotment=2)
     lease = chain.lease(room, key)["lease"]
@@ -282,6 +289,12 @@ def test_custodians_record_their_releases_and_nobody_else(chain: VaultChain) -> 
     assert chain.must("hsm", "release", lease=lease, digest=bytes(32)) == {
         "until_ms": answer["until_ms"]
     }
+    beat = beats(chain, room, lease)
+    chain.must("hsm", "announce", endpoint="http://127.0.0.1:7443")
+    assert beat().ok
+    chain.must("hsm", "announce", endpoint="")
+    assert beat().code == "custodian-away"
+    assert chain.denied(Room(who="second"), key) == "custodian-away"
     chain.must(OWNER, "suspend", key="/cut")
     assert chain.refused("hsm", "release", lease=lease, digest=bytes(32)) == "suspended"
     chain.must(OWNER, "resume", key="/cut")
