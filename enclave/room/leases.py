@@ -22,6 +22,8 @@ ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
 WATCH_SECONDS = 0.1
+ENDED = "ended"
+"""Code of a lease that its own program ended."""
 _GOES_ON = frozenset(("quantity", "allotment", "unit", "digest"))
 """Refusals of a wish that leave the lease as it was; any other one ends it."""
 EVIDENCE_SECONDS = 300.0
@@ -183,12 +185,11 @@ class LeaseKeeper:
         """
         async with self._one:
             self.check()
-            self.on_end = lambda _: None
             used = self.used if give_back else self.reserved
             try:
                 told = await self._call("end", self.id, used)
             finally:
-                self.finish(LeaseEnded("ended", "the program ended this lease"))
+                self.finish(LeaseEnded(ENDED, "the program ended this lease"))
             return int(told["returned"])
 
     async def keep(self) -> None:
