@@ -21,7 +21,8 @@ from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
-from strongroom.node.vault.containers import open_container
+from strongroom.node.vault.containers import open_container, seal_file
+from strongroom.node.vault.cutting import cut
 from strongroom.node.vault.watching import Watch
 
 LAYERS = 3
@@ -140,7 +141,40 @@ async def test_put_may_be_given_again_and_takes_what_it_left(tmp_path: Path) -> 
         assert (tmp_path / "keys" / "alice.vault" / "bear@1.json").read_bytes() == key
 
 
-async def test_a_container_of_something_else_is_not_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["another key", "another file", "more pieces", "fewer pieces"])
+async def test_a_container_of_another_key_or_file_is_not_taken_for_this_one(
+    tmp_path: Path, change: str
+) -> None:
+    """Else the ledger would release keys of something that the owner does not mean."""
+    async with maker(tmp_path) as run:
+        await run.key()
+        out, policy = str(tmp_path / "bear.gcode.sealed"), str(tmp_path / "policy.json")
+        await run.json("vault", "new", "owl", "--policy", policy, "--as", "alice")
+        if change != "another key":
+            kept = tmp_path / "keys" / "alice.vault"
+            document = json.loads((kept / "bear@1.json").read_text()) | {"key": "owl@1"}
+            (kept / "owl@1.json").write_text(json.dumps(document))
+            (kept / "owl@1.json").chmod(0o600)
+            whole = run.design.read_text()
+            secret = Secret(bytes.fromhex(document["secret"]))
+            (tmp_path / "bear.gcode.sealed").unlink()
+            chain, owner = run.service.orderer.chain.genesis.chain, Identity(key_named("alice")).id
+            owl = KeyVersion(owner=owner, name="owl", version=1)
+            sizes = cut(run.design, "layers")
+            seal_file(run.design, Path(out), secret=secret, chain=chain, key=owl, sizes=sizes)
+            texts = {
+                "another file": whole.replace("X1", "X8"),
+                "more pieces": whole + ";LAYER:9\n",
+                "fewer pieces": whole.partition(";LAYER:2")[0],
+            }
+            run.design.write_text(texts[change])
+        result = await run("vault", "put", "owl", str(run.design), "--out", out, "--as", "alice")
+        assert result.exit_code == 2
+        assert "is not this file under this key" in result.stderr
+        assert (await run.json("vault", "show", "owl", "--as", "alice"))["state"] == "draft"
+
+
+async def test_a_file_that_is_no_container_is_not_taken(tmp_path: Path) -> None:
     async with maker(tmp_path) as run:
         policy = tmp_path / "policy.json"
         policy.write_text(POLICY)
