@@ -20,9 +20,11 @@ from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.enclave.programs.vault.standing import (
     Seen,
+    check_custodian,
     check_key,
     check_region,
     check_window,
+    is_same_room,
     left_of,
     see_again,
     see_evidence,
@@ -69,7 +71,7 @@ def ask(
         if room not in ("", seen.room):
             raise ProgramError("evidence", "the evidence is another room's than the call names")
         _check_machine(context, number, seen)
-        see(context, number, seen.chip, seen.room, seen.boot, seen.identity)
+        see(context, number, seen)
         check_window(context, terms)
         left = left_of(terms, found)
         if left == 0:
@@ -77,6 +79,7 @@ def ask(
                 "quantity", f"all {terms.quantity} units are reserved: ask its owner"
             )
         check_region(seen)
+        check_custodian(context, terms)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     charge(context, LEASE_ENTRIES, LEASE_BYTES)
@@ -91,10 +94,11 @@ def ask(
         seen.chip,
         seen.room,
         seen.boot,
-        int(context.time_ms),
+        context.time_ms,
         slot,
         seen.made_ms,
         seen.claims,
+        context.believed,
     )
     context.map(LEASES).put(lease, tuple(made))
     context.map(HOLDERS).put(lease, tuple(holder))
@@ -147,7 +151,7 @@ def beat(
     held = held._replace(
         until_ms=_until(context, terms, standing, factor),
         beat=number,
-        beat_ms=int(context.time_ms),
+        beat_ms=context.time_ms,
         reserved=held.reserved + reserve,
         used=used,
         pieces=max(held.pieces, piece + 1),
@@ -155,7 +159,9 @@ def beat(
     _account(context, holder.key, found, reserve, used - was)
     context.map(LEASES).put(lease, tuple(held))
     if evidence:
-        renewed = holder._replace(evidence_ms=seen.made_ms, claims=seen.claims)
+        renewed = holder._replace(
+            evidence_ms=seen.made_ms, claims=seen.claims, believed=context.believed
+        )
         context.map(HOLDERS).put(lease, tuple(renewed))
     record(context, holder.key, "beat", lease=lease, amount=reserve)
     return {
@@ -185,14 +191,18 @@ def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str
     _account(context, holder.key, found, 0, used - held.used)
     context.map(LEASES).put(lease, tuple(held._replace(used=used, reported=unit)))
     record(context, holder.key, "use", lease=lease, amount=unit, why=digest.hex())
-    place = (found.owner, found.name, holder.version, lease, unit, digest, int(context.time_ms))
+    place = (found.owner, found.name, holder.version, lease, unit, digest, context.time_ms)
     context.claim(codec.encode((labels.VAULT_UNIT, *place)))
     return {"unit": unit, "left": held.reserved - used}
 
 
 @vault.transaction
 def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
-    """End a lease: what it reserved and did not use comes back."""
+    """End a lease: what it reserved and did not use comes back to the key. Its key's owner may end
+    it too: then nothing comes back, for who knows what was made."""
+    closed = _end_by_owner(context, lease)
+    if closed is not None:
+        return closed
     held, holder = _held(context, lease)
     _check_used(held, used)
     try:
@@ -202,7 +212,7 @@ def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
     returned = held.reserved - used
     found = key_of(context, holder.key)
     _account(context, holder.key, found, -returned, used - held.used)
-    ended = held._replace(state="ended", used=used, reserved=used, until_ms=int(context.time_ms))
+    ended = held._replace(state="ended", used=used, reserved=used, until_ms=context.time_ms)
     context.map(LEASES).put(lease, tuple(ended))
     record(context, holder.key, "end", lease=lease, amount=returned)
     return {"returned": returned}
@@ -230,7 +240,7 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     record(context, holder.key, "release", lease=lease, why=digest.hex())
-    place = (key.owner, key.name, holder.version, lease, digest, int(context.time_ms))
+    place = (key.owner, key.name, holder.version, lease, digest, context.time_ms)
     context.claim(codec.encode((labels.VAULT_RELEASE, *place)))
     return {"until_ms": held.until_ms}
 
@@ -275,7 +285,7 @@ def _go_on(
         )
         if (seen.chip, seen.room, seen.boot) != (holder.chip, holder.room, holder.boot):
             raise ProgramError("evidence", "another chip, room or boot than asked: ask anew")
-        see(context, holder.key, holder.chip, holder.room, holder.boot, holder.identity)
+        see(context, holder.key, seen)
         _check_open(held)
         check_window(context, terms)
         left = left_of(terms, found)
@@ -283,6 +293,7 @@ def _go_on(
             raise ProgramError("quantity", f"{left} of {terms.quantity} units are left to reserve")
         _check_time(context, held)
         check_region(seen)
+        check_custodian(context, terms)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     return standing, seen
@@ -295,7 +306,24 @@ def _held(context: Context, lease: bytes) -> tuple[Lease, Holder]:
     return found
 
 
+def _end_by_owner(context: Context, lease: bytes) -> dict[str, Any] | None:
+    """The owner's word that one lease is over; None when it is not the owner who says so."""
+    found = lease_of(context, lease)
+    if found is None or found[1].identity == context.identity:
+        return None
+    held, holder = found
+    if key_of(context, holder.key).owner != context.identity:
+        return None
+    if held.state not in ("open", "frozen"):
+        raise ProgramError("lapsed", "the lease is over already")
+    context.map(LEASES).put(lease, tuple(held._replace(state="revoked")))
+    record(context, holder.key, "end", lease=lease, why="by the owner")
+    return {"returned": 0}
+
+
 def _check_open(held: Lease) -> None:
+    if held.state == "revoked":
+        raise ProgramError("revoked", "the key's owner ended this lease: ask the owner")
     if held.state == "frozen":
         raise ProgramError("clone", "the lease is frozen: the key's owner says which boot stays")
 
@@ -320,12 +348,11 @@ def _check_machine(context: Context, number: int, seen: Seen) -> None:
     held, holder = found
     if held.state != "open" or held.until_ms < context.time_ms:
         return
-    if (seen.room, seen.identity) != (holder.room, holder.identity) and (
-        seen.room == holder.room and seen.boot <= holder.boot
-    ):
-        return
-    if seen.room == holder.room and seen.boot > holder.boot:
-        see(context, number, seen.chip, seen.room, seen.boot, seen.identity)
+    if is_same_room(seen, holder):
+        if seen.boot > holder.boot:
+            see(context, number, seen)
+        elif seen.identity != holder.identity:
+            return
     raise ProgramError("machine-busy", f"this machine has a lease until {held.until_ms} ms: wait")
 
 

@@ -298,6 +298,24 @@ def test_keys_that_lived_in_a_compromised_epoch_are_exposed_until_their_owner_ac
     assert world.ask(Room(who="fifth"), "two").value["half"] == KEPT
 
 
+def test_T50_when_members_believe_others_an_open_lease_shows_fresh_evidence(
+    world: VaultWorld,
+) -> None:
+    """A chip key that they revoked goes on nowhere by what it showed before."""
+    filled(world, "toy", K)
+    room = Room()
+    session = world.session(room.who)
+    key = f"id:{_identity(OWNER)}/toy"
+    shown = world.shown(room)
+    lease = world.granted(session, "vault.ask", key=key, purpose="print", evidence=shown)["lease"]
+    assert world.tell(session, "vault.beat", lease=lease, number=1, used=0).ok
+    world.govern("revoke_key", key=bytes(32))
+    assert world.tell(session, "vault.beat", lease=lease, number=2, used=0).code == "evidence"
+    shown = world.shown(room)
+    assert world.tell(session, "vault.beat", lease=lease, number=2, used=0, evidence=shown).ok
+    assert world.tell(session, "vault.beat", lease=lease, number=3, used=0).ok
+
+
 # --- given once -----------------------------------------------------------------------------------
 
 

@@ -18,6 +18,8 @@ from tests.enclave.programs.vault.world import (
 )
 
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
+from strongroom.enclave.programs.runner import STEPS_MAX
+from strongroom.enclave.programs.vault.standing import EVIDENCE_STEPS
 from strongroom.enclave.programs.vault.terms import Terms, loosened, narrows
 
 BOSS, CHIEF = ("id:" + person(name).id.hex() for name in ("boss", "chief"))
@@ -332,5 +334,31 @@ def test_what_the_vault_adds_is_counted(chain: VaultChain) -> None:
     key = chain.key()
     assert chain.ask(OWNER, "roster.standing")["entries"] == 10
     room = Room()
+    lease = chain.lease(room, key)["lease"]
+    assert chain.ask(room.who, "roster.standing")["entries"] == 4
+    chain.must(room.who, "end", lease=lease, used=0)
     chain.lease(room, key)
-    assert chain.ask(room.who, "roster.standing")["entries"] == 3
+    assert chain.ask(room.who, "roster.standing")["entries"] == 7, "the room was seen before"
+
+
+def test_T11_who_shows_ever_other_rooms_pays_for_each_though_it_gets_nothing(
+    chain: VaultChain,
+) -> None:
+    key = chain.key(quantity=1)
+    chain.lease(Room(), key)
+    for at in range(3):
+        assert chain.denied(Room(name=f"room-{at}", who="many"), key) == "quantity"
+    assert chain.ask("many", "roster.standing")["entries"] == 3
+    clone = Room(name="room-9", who="many")
+    assert chain.denied(clone, key) == "quantity"
+    assert chain.denied(clone.again(who="clone"), key) == "clone"
+    assert chain.denied(clone.again(who="clone"), key) == "clone"
+    assert chain.ask("clone", "roster.standing")["entries"] == 1
+
+
+def test_T11_an_ask_uses_up_the_steps_of_its_signatures(chain: VaultChain) -> None:
+    room, key = Room(), chain.key()
+    for ask in (lambda: chain.lease(room, key), lambda: chain.denied(room, key)):
+        ask()
+        used = STEPS_MAX - chain.executor._runner.state.meter.left
+        assert EVIDENCE_STEPS < used < 2 * EVIDENCE_STEPS

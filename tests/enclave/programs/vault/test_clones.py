@@ -20,6 +20,7 @@ def test_T53_a_copied_disk_freezes_both_until_the_owner_says_which(chain: VaultC
     beat = beats(chain, room, chain.lease(room, key)["lease"])
     assert beat(piece=1).ok
     assert chain.denied(clone, key) == "clone"
+    assert chain.look(OWNER, "leases", key="/toy")[0]["state"] == "frozen", "before it beats"
     assert beat(piece=2).code == "clone"
     chain.wait(60_000)
     assert (chain.denied(room, key), chain.denied(clone, key)) == ("clone", "clone")
@@ -89,6 +90,20 @@ def test_T53_a_clone_that_asks_for_another_key_is_seen_all_the_same(chain: Vault
     chain.must(OWNER, "resolve", key="/first", room=ROOM, keep=1, session=kept)
     assert chain.lease(room, first)
     assert chain.denied(room, second) == "clone"
+
+
+def test_T53_another_operators_guest_of_the_same_name_on_the_chip_is_no_clone(
+    chain: VaultChain,
+) -> None:
+    """Who rents a part of the same machine can freeze nobody's room."""
+    key, mine = chain.key(), chain.key("other")
+    room = Room(boot=3)
+    beat = beats(chain, room, chain.lease(room, key)["lease"])
+    neighbour = room.again(operator="neighbour", who="neighbour", boot=99)
+    assert chain.lease(neighbour, mine)
+    assert chain.denied(neighbour.again(boot=98, who="second neighbour"), key) == "machine-busy"
+    assert chain.denied(neighbour.again(boot=99, who="second neighbour"), mine) == "clone"
+    assert beat().ok
 
 
 def test_T53_one_live_lease_per_key_and_chip(chain: VaultChain) -> None:
