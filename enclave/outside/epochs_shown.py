@@ -16,7 +16,7 @@ from strongroom.consensus.statements import Certificate
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.outside.distrust import NotTrusted
 
-EPOCHS_MAX = 100_000
+FOLLOWED_EPOCHS_MAX = 100_000
 """Epochs that one client follows."""
 
 Ask = Callable[..., Awaitable[Any]]
@@ -40,8 +40,8 @@ async def follow_epochs(ask: Ask, epochs: EpochChain) -> bool:
             raise NotTrusted("epochs", f"expected a list of at most {ENTRIES_MAX} epochs")
         for document in shown:
             extend(epochs, document)
-        if epochs.newest.epoch > EPOCHS_MAX:
-            raise NotTrusted("epochs", f"more than {EPOCHS_MAX} epochs")
+        if epochs.newest.epoch > FOLLOWED_EPOCHS_MAX:
+            raise NotTrusted("epochs", f"more than {FOLLOWED_EPOCHS_MAX} epochs")
         if epochs.newest.epoch < following:
             return epochs.newest.epoch > began
 

@@ -29,7 +29,7 @@ from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.enclave.proofs.heads import FreshPoint, check_heads
 
-TURNS_MAX = 3
+ADMISSION_TURNS_MAX = 3
 """Times that an epoch may end while one node is being admitted."""
 GRACE_MS_MAX = 3_600_000
 """A node that says more is not believed."""
@@ -117,7 +117,7 @@ class Trust:
         if self._genesis is None or self._epochs is None:
             self._genesis = self._check_genesis(await node.ask("service_info"))
             self._epochs = epoch_chain(self._genesis)
-        for _ in range(TURNS_MAX):
+        for _ in range(ADMISSION_TURNS_MAX):
             await follow_epochs(node.ask, self._epochs)
             try:
                 return await self._admit(node, self._genesis, self._epochs)

@@ -79,6 +79,8 @@ def work(
             task.interrupt(Stopped("the host asked the room to end"))
 
     code, text = _outcome(turns, task, look)
+    room.task = turns.spawn(room.leave())
+    turns.run(room.task, look)
     room.close()
     door.send(ToHost.ENDED, not code, code, text)
     return ENDED_REFUSED if code else ENDED_WELL

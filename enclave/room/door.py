@@ -16,7 +16,7 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 
-FRAME_BYTES_MAX = 32 * 1024 * 1024
+ROOM_FRAME_BYTES_MAX = 32 * 1024 * 1024
 LENGTH_BYTES = 4
 PATIENCE_MS = 100
 """How long the socket is waited for at a time; deadlines are seen to so often."""
@@ -90,8 +90,8 @@ class Door:
             DoorClosed: the host takes nothing any more.
         """
         data = codec.encode(frame)
-        if len(data) > FRAME_BYTES_MAX:
-            raise NotCanonical(f"{len(data)} bytes, a frame has at most {FRAME_BYTES_MAX}")
+        if len(data) > ROOM_FRAME_BYTES_MAX:
+            raise NotCanonical(f"{len(data)} bytes, a frame has at most {ROOM_FRAME_BYTES_MAX}")
         try:
             self._socket.sendall(len(data).to_bytes(LENGTH_BYTES, "big") + data)
         except OSError:
@@ -102,7 +102,7 @@ class Door:
         if len(buffer) < LENGTH_BYTES:
             return None
         size = int.from_bytes(buffer[:LENGTH_BYTES], "big")
-        if size > FRAME_BYTES_MAX:
+        if size > ROOM_FRAME_BYTES_MAX:
             raise DoorClosed
         if len(buffer) < LENGTH_BYTES + size:
             return None

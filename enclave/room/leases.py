@@ -7,6 +7,7 @@ lease ends here no later than it does on the ledger.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -21,6 +22,8 @@ ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
 WATCH_SECONDS = 0.1
+ENDED = "ended"
+"""Code of a lease that its own program ended."""
 _GOES_ON = frozenset(("quantity", "allotment", "unit", "digest"))
 """Refusals of a wish that leave the lease as it was; any other one ends it."""
 EVIDENCE_SECONDS = 300.0
@@ -175,28 +178,37 @@ class LeaseKeeper:
             self.reported, self.used = unit, max(self.used, unit)
             return executed
 
-    async def end(self) -> int:
-        """End it; how many reserved units came back. Keys are wiped whatever the answer."""
+    async def end(self, *, give_back: bool = True) -> int:
+        """End it; how many reserved units came back. Keys are wiped whatever the answer.
+
+        Without `give_back` what was reserved counts as used: nobody knows how far the program came.
+        """
         async with self._one:
             self.check()
-            self.on_end = lambda _: None
+            used = self.used if give_back else self.reserved
             try:
-                told = await self._call("end", self.id, self.used)
+                told = await self._call("end", self.id, used)
             finally:
-                self.finish(LeaseEnded("ended", "the program ended this lease"))
+                self.finish(LeaseEnded(ENDED, "the program ended this lease"))
             return int(told["returned"])
 
     async def keep(self) -> None:
-        """Beat whenever it is time, and watch the clock, until the lease is over."""
+        """Beat whenever it is time, until the lease is over."""
         while self.over is None:
             try:
-                self.check()
                 if monotonic() - self._beaten >= self._heartbeat * BEAT_SHARE:
                     await self.beat()
             except LeaseEnded:
                 return
             except ClientFault as fault:
                 self.finish(LeaseEnded("beat", str(fault)))
+            await self._turns.pause(WATCH_SECONDS)
+
+    async def watch(self) -> None:
+        """Look at the clock until the lease is over: also while a beat has no answer yet."""
+        while self.over is None:
+            with suppress(LeaseEnded):
+                self.check()
             await self._turns.pause(WATCH_SECONDS)
 
     async def _call(self, operation: str, *arguments: Any) -> dict[str, Any]:

@@ -10,10 +10,10 @@ Beats run by themselves, as long as the program awaits something at least every 
 is raised in the program, wherever it waits: let it pass, and the room ends with all it holds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header as BlockHeader
@@ -24,7 +24,7 @@ from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.boots import Boot
 from strongroom.enclave.room.host import Host, HostFailed
-from strongroom.enclave.room.leases import ASK_SECONDS, VAULT, LeaseKeeper
+from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, VAULT, LeaseKeeper
 from strongroom.enclave.room.leases import LeaseEnded as LeaseEnded
 from strongroom.enclave.room.ledger import Ledger
 from strongroom.enclave.room.ledger import Refused as Refused
@@ -182,6 +182,7 @@ class Room:
         )
         keeper.on_end = self._interrupt
         self._keepers.append(keeper)
+        self._turns.spawn(keeper.watch())
         self._turns.spawn(keeper.keep())
         self.tell("lease", id=keeper.id, key=key, asked=asked.id, units=keeper.reserved)
         return Lease(keeper, self._host)
@@ -209,19 +210,26 @@ class Room:
         """Say something in the open: whoever runs the room may read it. Never a secret."""
         self._host.tell(what, **fields)
 
-    def close(self) -> None:
-        """The program is over: wipe what is left."""
+    async def leave(self) -> None:
+        """The program is over: end what it left open, so that this machine may ask again. What was
+        reserved and not reported counts as used."""
         for keeper in self._keepers:
-            keeper.on_end = _nobody
-            keeper.finish(LeaseEnded("ended", "the room ends"))
+            if keeper.over is not None:
+                continue
+            with suppress(ClientFault):  # over before, or nobody answers: it lapses by itself
+                await keeper.end(give_back=False)
+
+    def close(self) -> None:
+        """Wipe whatever is left."""
+        for keeper in self._keepers:
+            keeper.finish(LeaseEnded(ENDED, "the room ends"))
 
     def _interrupt(self, why: LeaseEnded) -> None:
+        if why.code == ENDED:
+            return
         self.tell("lease-ended", code=why.code, why=why.message[:200])
         if self.task is not None and self._turns.current is not self.task:
             self.task.interrupt(why)
-
-
-_nobody: Callable[[Any], None] = lambda _: None  # noqa: E731
 
 
 def _read_key(key: str) -> tuple[bytes, str]:

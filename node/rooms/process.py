@@ -19,7 +19,7 @@ import msgpack
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault, StrongroomError
 from strongroom.consensus.types import PublicKey, Signature
-from strongroom.enclave.room.door import FRAME_BYTES_MAX, ToHost, ToRoom
+from strongroom.enclave.room.door import ROOM_FRAME_BYTES_MAX, ToHost, ToRoom
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rooms.relay import Relay, failure
 
@@ -62,7 +62,7 @@ class RoomProcess:
     ) -> None:
         self._process, self._relay, self._on_event = process, relay, on_event
         self._frames = FrameProtocol(
-            self._on_frame, self._on_close, frame_bytes_max=FRAME_BYTES_MAX
+            self._on_frame, self._on_close, frame_bytes_max=ROOM_FRAME_BYTES_MAX
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[Ended | None] = asyncio.get_running_loop().create_future()
@@ -140,7 +140,7 @@ class RoomProcess:
 
     def _on_frame(self, frame: bytes) -> None:
         try:
-            self._take(codec.decode(frame, size_max=FRAME_BYTES_MAX))
+            self._take(codec.decode(frame, size_max=ROOM_FRAME_BYTES_MAX))
         except NotCanonical:
             self._frames.transport.abort()
 

@@ -52,7 +52,6 @@ def test_no_module_of_a_node_copies_a_bound_that_is_defined_below_it() -> None:
 
 
 TWO_THINGS = {
-    "TURNS_MAX": "questions that are sealed anew; nodes that are admitted anew",
     "SURVEY_SECONDS_MAX": "a client under way; an audit, which has no client",
 }
 """Bounds of one name and value in a node that are not of one thing."""

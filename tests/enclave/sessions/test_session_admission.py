@@ -16,6 +16,7 @@ from strongroom.enclave.governance.public import (
     sign_public,
 )
 from strongroom.enclave.programs import PROGRAM_NAMES
+from strongroom.enclave.programs.roster import ROOMS_MAX
 
 LIMITS = {"open_admission": 0, "activation_delay_ms": 0}
 
@@ -208,3 +209,47 @@ def test_every_replica_decides_alike_whether_it_executes_or_applies() -> None:
         for one in (executing, applying)
     ]
     assert [codes(outcome) for outcome in found] == [["too many sessions"]] * 2
+
+
+# --- rooms: a new identity at each start ----------------------------------------------------------
+
+
+def test_a_user_vouches_for_rooms_and_the_oldest_makes_place() -> None:
+    chain = closed()
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
+    plant = chain.session("plant")
+    for number in range(ROOMS_MAX):
+        assert chain.do(plant, "roster.vouch", room=id_of(f"room{number}")).ok
+    assert opening_of(chain, "room0") == opening_of(chain, f"room{ROOMS_MAX - 1}") == "executed"
+    again = chain.do(plant, "roster.vouch", room=id_of("room0"))
+    assert again.value == {"rooms": ROOMS_MAX}, "a repetition takes nobody's place"
+    chain.do(plant, "roster.vouch", room=id_of("one more"))
+    assert opening_of(chain, "one more") == "executed"
+    assert opening_of(chain, "room0") == "not admitted"
+    assert opening_of(chain, "room1") == "executed"
+
+
+def test_only_whom_a_member_or_the_vote_admits_vouches_and_no_room_for_rooms() -> None:
+    chain = closed()
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
+    assert chain.once("member1", "roster.vouch", room=id_of("own")).ok
+    assert chain.once("plant", "roster.vouch", room=id_of("room")).ok
+    refused = chain.once("room", "roster.vouch", room=id_of("other"))
+    assert refused.code == "not a user"
+    assert opening_of(chain, "other") == "not admitted"
+    chain = Chain(make_cluster_genesis(4, programs=PROGRAM_NAMES))
+    assert chain.once("stranger", "roster.vouch", room=id_of("room")).code == "not a user"
+
+
+def test_who_is_dismissed_takes_his_rooms_along_and_all_count_for_who_brought_him() -> None:
+    chain = closed(users_per_member=3)
+    member = chain.session("member0")
+    assert chain.do(member, "roster.bring", users=[id_of("plant")]).value == {"users": 1}
+    plant = chain.session("plant")
+    for number in range(2):
+        assert chain.do(plant, "roster.vouch", room=id_of(f"room{number}")).ok
+    assert chain.do(plant, "roster.vouch", room=id_of("room2")).code == "quota"
+    assert chain.do(member, "roster.bring", users=[id_of("alice")]).code == "quota"
+    assert chain.do(member, "roster.dismiss", users=[id_of("plant")]).value == {"users": 0}
+    assert [opening_of(chain, one) for one in ("room0", "room1")] == ["not admitted"] * 2
+    assert chain.do(member, "roster.bring", users=[id_of("alice")]).value == {"users": 1}

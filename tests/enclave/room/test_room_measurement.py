@@ -1,0 +1,129 @@
+"""A room's measurement: its own list, the same everywhere, and no validator's (T24, T50)."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.hang import HANG_SECONDS
+
+import strongroom.consensus
+import strongroom.enclave
+from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.platform.measurement import measure
+from strongroom.enclave.programs import PROGRAM_NAMES
+from strongroom.enclave.room.measurement import PROGRAM_BYTES_MAX, ProgramSource, measure_room
+from strongroom.node.rooms.starting import program_file
+
+PRINTER = program_file("printer")
+SHOW = """
+import sys
+from pathlib import Path
+import strongroom.enclave.room.__main__ as room
+room.load_what_is_loaded_late()
+source = room.ProgramSource.read(Path(sys.argv[1]))
+room.load_program(source)
+measurement = room.measure_room(source, from_source=True)
+print(measurement.digest.hex())
+print(*(file.path for file in measurement.files if file.path.startswith("strongroom/")))
+modules = [module for name, module in sys.modules.items() if name.startswith("strongroom.")]
+print(*(module.__file__ for module in modules if module.__file__))
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of our source, as a folder for PYTHONPATH."""
+    for package in (strongroom.consensus, strongroom.enclave):
+        name = package.__name__.split(".")[1]
+        shutil.copytree(
+            Path(package.__path__[0]),
+            tmp_path / "strongroom" / name,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    return tmp_path
+
+
+def shown(source: Path, program: Path = PRINTER, *, before: str = "") -> list[str]:
+    """What an interpreter that is started like a room's prints: digest, measured, loaded."""
+    command = [sys.executable, "-B", "-X", f"pycache_prefix={source / 'none'}"]
+    done = subprocess.run(
+        [*command, "-c", before + SHOW, str(program)],
+        env={"PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    return (done.stdout or done.stderr).strip().splitlines()
+
+
+def test_what_is_measured_of_ours_is_what_a_room_loads_and_nothing_else(copy: Path) -> None:
+    """T24: neither more nor less, or a validator's change would change every room."""
+    _, measured, loaded = shown(copy)
+    assert set(measured.split()) == {file.removeprefix(f"{copy}/") for file in loaded.split()}
+    assert "strongroom/enclave/room/leases.py" in measured.split()
+
+
+def test_a_copy_has_the_same_measurement_wherever_it_is_installed(copy: Path) -> None:
+    here = measure_room(ProgramSource.read(PRINTER)).digest.hex()
+    assert shown(copy)[0] == here
+    elsewhere = copy / "printer.py"
+    shutil.copy(PRINTER, elsewhere)
+    assert shown(copy, elsewhere)[0] == here
+
+
+@pytest.mark.parametrize("file", ["enclave/room/leases.py", "enclave/outside/trust.py"])
+def test_one_changed_byte_of_what_a_room_loads_changes_it(copy: Path, file: str) -> None:
+    before = shown(copy)[0]
+    with (copy / "strongroom" / file).open("a") as source:
+        source.write("#")
+    assert shown(copy)[0] != before
+
+
+def test_a_changed_program_or_name_changes_it_and_no_validators(copy: Path) -> None:
+    """T50: the modified printer is another room; members need not allow anything anew."""
+    changed, renamed = copy / "printer.py", copy / "plotter.py"
+    changed.write_text(PRINTER.read_text() + "#")
+    shutil.copy(PRINTER, renamed)
+    digests = {
+        measure_room(ProgramSource.read(path)).digest for path in (PRINTER, changed, renamed)
+    }
+    assert len(digests) == 3
+    assert measure(PROGRAM_NAMES).digest not in digests
+    core = {file.path for file in measure(PROGRAM_NAMES).files}
+    assert not any(path.startswith("strongroom/enclave/room/") for path in core)
+
+
+@pytest.mark.parametrize("module", ["enclave.member.member", "enclave.programs.payments"])
+def test_a_room_that_loads_what_is_not_measured_does_not_start(copy: Path, module: str) -> None:
+    """T24: no validator's secrets in a room."""
+    assert "not measured in a room" in shown(copy, before=f"import strongroom.{module}\n")[-1]
+
+
+def test_a_program_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
+    for name, data in (
+        ("a b.txt", b""),
+        ("program.txt", b""),
+        ("big.py", b"#" * (PROGRAM_BYTES_MAX + 1)),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(OperatorFault):
+            ProgramSource.read(tmp_path / name)
+    with pytest.raises(OperatorFault, match="cannot read"):
+        ProgramSource.read(tmp_path / "nowhere.py")
+    with pytest.raises(OperatorFault, match="no program"):
+        program_file("nothing")
+
+
+def test_the_engraver_of_the_page_is_a_program_that_a_room_takes(
+    tmp_path: Path, copy: Path
+) -> None:
+    """docs/rooms.md: what a plant's engineer reads there runs."""
+    page = (Path(__file__).parents[3] / "docs" / "rooms.md").read_text()
+    source = page.split("```python\n")[1].split("```")[0]
+    assert len(source.splitlines()) <= 60
+    engraver = tmp_path / "engraver.py"
+    engraver.write_text(source)
+    assert len(shown(copy, engraver)) == 3
