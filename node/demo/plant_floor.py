@@ -82,7 +82,7 @@ class Floor:
 
     def changed_program(self) -> Path:
         """The printer's program, changed so that it reports one part of two."""
-        path = self._scene.plant / "printer_changed.py"
+        path = (self._scene.plant / "printer").with_suffix(".py")
         path.write_text(program_file("printer").read_text() + "\n\nPARTS_REPORTED = 0.5\n")
         return path
 

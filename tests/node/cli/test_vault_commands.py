@@ -392,10 +392,25 @@ async def test_the_explorer_shows_keys_leases_and_custodians_to_those_who_may_re
         assert one["lease"] == lease
         (custodian,) = await run.json("explorer", "custodians", "alice", "--as", "member1")
         assert [one["key"] for one in custodian["keys"]] == ["owl"]
+        assert custodian["endpoint"] is None
+        where = "https://127.0.0.1:8443"
+        await run.json("call", "vault.announce", f"endpoint={where}", "--as", "member1")
+        (told,) = await run.json("explorer", "custodians", "--as", "member2")
+        assert (told["endpoint"], told["keys"]) == (where, [])
         assert custodian["released_ms"] is None
         assert "owl@1" in (await run("explorer", "custodians", "--as", "alice")).stdout
         result = await run("vault", "put", "owl", str(run.design), "--as", "alice")
         assert (result.exit_code, "custody is split" in result.stderr) == (2, True)
+
+
+async def test_its_owner_ends_a_lease_and_the_room_gets_no_further_piece(tmp_path: Path) -> None:
+    async with maker(tmp_path) as run:
+        await run.key("--pieces", "3")
+        lease = (await run.ask())["lease"]
+        await run.json("vault", "end", lease.hex(), "--as", "bob", code=1)
+        await run.json("vault", "end", lease.hex(), "--as", "alice")
+        with pytest.raises(ProgramFailed):
+            await run.act(ROOM, "beat", lease=lease, number=1, used=0, piece=1)
 
 
 async def test_rotating_seals_anew_and_the_old_one_opens_for_a_while(tmp_path: Path) -> None:
@@ -415,6 +430,8 @@ async def test_rotating_seals_anew_and_the_old_one_opens_for_a_while(tmp_path: P
             "alice",
         )
         assert document["result"]["version"] == 2
+        shown = await run.json("vault", "show", "bear", "--as", "alice")
+        assert shown["versions"][1]["digest"] == document["digest"]
         assert sorted(os.listdir(tmp_path / "keys" / "alice.vault")) == [
             "bear@1.json",
             "bear@2.json",
