@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.enclave.chain import person
+from tests.enclave.chain import founded, person
 from tests.node.rooms.world import CANARY, LAYERS, K, World, world
-from tests.waiting import so
+from tests.waiting import seen, so
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.outside.client_sessions import Identity
@@ -131,6 +131,27 @@ async def test_a_revoked_job_is_not_finished(
         assert lease["pieces_given"] == len(room.said("layer")) < LAYERS
 
 
+async def test_a_program_that_asks_for_nothing_is_stopped_by_the_next_beat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T51, T52: beats run by themselves, and what they are refused wipes and stops."""
+    async with world(tmp_path, monkeypatch) as plant:
+        key = await plant.key("bear", heartbeat_ms=400, lease_ms=60_000)
+        async with plant.room(key, seconds="600") as room:
+            await so(lambda: room.said("layer"), "one layer is printed")
+
+            async def beats() -> int:
+                (lease,) = await plant.look("leases", key=key)
+                return int(lease["beat"])
+
+            await seen(beats, lambda beat: beat >= 3)
+            await plant.act("alice", "revoke", key="/bear")
+            ended = await room.end()
+        assert (ended.ok, ended.code) == (False, "revoked")
+        assert [one["code"] for one in room.said("lease-ended")] == ["revoked"]
+        assert len(room.said("layer")) == 1
+
+
 async def test_silence_beyond_the_lease_wipes_and_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,9 +178,8 @@ def other_result(method: str, answer: Any) -> Any:
 
 
 def other_genesis(method: str, answer: Any) -> Any:
-    if method == "service_info":
-        return {**answer, "genesis": answer["genesis"][:-1] + bytes((answer["genesis"][-1] ^ 1,))}
-    return answer
+    """A genuine one, of another service."""
+    return {**answer, "genesis": founded().genesis} if method == "service_info" else answer
 
 
 def no_heads(method: str, answer: Any) -> Any:
@@ -179,12 +199,12 @@ def old_heads() -> Callable[[str, Any], Any]:
 
 
 @pytest.mark.parametrize(
-    ("lie", "sealed"),
+    ("lie", "sealed", "why"),
     [
-        (other_result, True),
-        (other_genesis, False),
-        (no_heads, False),
-        (old_heads(), False),
+        (other_result, True, "does not open"),
+        (other_genesis, False, "(pin)"),
+        (no_heads, False, "no quorum"),
+        (old_heads(), False, "another nonce"),
     ],
     ids=["another result", "another genesis", "too few heads", "old heads"],
 )
@@ -193,6 +213,7 @@ async def test_nothing_rests_on_what_a_host_says(
     monkeypatch: pytest.MonkeyPatch,
     lie: Callable[[str, Any], Any],
     sealed: bool,
+    why: str,
 ) -> None:
     """T15, T05: a room checks pin, epochs, heads and answers itself; before that it seals
     nothing."""
@@ -204,6 +225,7 @@ async def test_nothing_rests_on_what_a_host_says(
             assert not room.said("lease")
             assert not room.said("layer")
             assert ("ledger_submit" in room.relay.asked) is sealed
+            assert all(why in one["why"] for one in room.said("other-node"))
 
 
 async def test_an_honest_node_is_enough_after_a_lying_one(
