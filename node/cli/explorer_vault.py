@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from strongroom.node.client.client import Client
 
 KEYS_SHOWN_MAX = 500
-RECORDS_AT_ONCE = 500
+RECORDS_AT_ONCE = CUSTODIANS_ASKED_MAX = 500
 OwnerArgument = Annotated[
     str | None,
     typer.Argument(metavar="[OWNER]", help="Whose keys: NAME or id:HEX; your own without."),
@@ -82,7 +82,7 @@ def custodians(
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Custodians whom an owner's keys name, the keys that hang on each, and its newest release.
+    """Custodians that announced themselves or that an owner's keys name, and what hangs on each.
 
     Example: strongroom explorer custodians maker --as auditor
     """
@@ -123,21 +123,28 @@ async def _leases(client: "Client", owner: str | None) -> list[dict[str, Any]]:
 
 
 async def _custodians(client: "Client", owner: str | None) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    nothing: dict[str, Any] = {"endpoint": None, "since_ms": None, "released_ms": None}
+    found = {one["custodian"]: nothing | one | {"keys": []} for one in await _announced(client)}
     for listed in await _keys(client, owner):
         if listed["custody"] == "ledger":
             continue
         key = (await client.query("vault.key", key=_account(listed))).value
-        one = found.setdefault(
-            key["terms"]["custodian"],
-            {"custodian": key["terms"]["custodian"], "keys": [], "released_ms": None},
-        )
+        named = key["terms"]["custodian"]
+        one = found.setdefault(named, nothing | {"custodian": named, "keys": []})
         one["keys"].append(
             {name: listed[name] for name in ("key", "owner", "version", "state", "custody")}
         )
         released = await _released_ms(client, _account(listed))
         one["released_ms"] = max(filter(None, (one["released_ms"], released)), default=None)
     return list(found.values())
+
+
+async def _announced(client: "Client") -> list[dict[str, Any]]:
+    """What custodians say of themselves; the first ones, in order of identity."""
+    found: list[dict[str, Any]] = (
+        await client.query("vault.custodians", limit=CUSTODIANS_ASKED_MAX)
+    ).value
+    return found
 
 
 async def _released_ms(client: "Client", key: tuple[bytes, str]) -> int | None:

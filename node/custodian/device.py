@@ -7,30 +7,21 @@ is told to the token and how is token_session.py; what a half is for is halves.p
 """
 
 import asyncio
-import os
-import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from strongroom.consensus import codec
-from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.primitives import Secret
-from strongroom.node.client.identities import PASSPHRASE_VARIABLE
 from strongroom.node.custodian.errors import TokenFault
 from strongroom.node.custodian.pin import Pin
+from strongroom.node.custodian.token_child import Crashed, Hung, TokenChild
 from strongroom.node.custodian.token_words import (
     HALF_SIZE,
-    LENGTH_BYTES,
     Ask,
     Form,
     KeyFacts,
     TokenFacts,
-    frame,
-    length_of,
 )
 
 DEADLINE_SECONDS = 5.0
@@ -41,19 +32,10 @@ REST_SECONDS = 30.0
 """After two hangs in a row everything is refused at once for so long."""
 WAITING_MAX = 32
 """Requests that wait for the one before; the next is refused."""
-_END_SECONDS = 2.0
 PROCESS = (sys.executable, "-B", "-m", "strongroom.node.custodian.token_process")
 _STALE = frozenset({"no-token", "no-key", "device", "no-module"})
 """After these the next request gets a fresh child."""
 _NEVER_AGAIN = frozenset({"pin", "pin-locked"})
-
-
-class _Hung(Exception):
-    """No answer in time."""
-
-
-class _Crashed(Exception):
-    """The child ended, or said what is no answer."""
 
 
 class Device:
@@ -89,7 +71,7 @@ class Device:
         self._module, self._token, self._serial, self._pin = module, token, serial, pin
         self._process, self._deadline, self._start = tuple(process), deadline, start_deadline
         self._environment = dict(environment or {})
-        self._child: _Child | None = None
+        self._child: TokenChild | None = None
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._proven = False
@@ -190,7 +172,7 @@ class Device:
         for attempt in (1, 2):
             try:
                 return await self._asked(ask, arguments)
-            except _Hung:
+            except Hung:
                 await self._drop()
                 self._check_pin_is_known()
                 if attempt == 2 or not again:
@@ -200,7 +182,7 @@ class Device:
                         f"the HSM did not answer within {self._deadline:g} s; its process was "
                         "killed: look after the device, its keys pause meanwhile",
                     ) from None
-            except _Crashed:
+            except Crashed:
                 await self._drop()
                 self._check_pin_is_known()
                 raise self._fault(
@@ -222,9 +204,9 @@ class Device:
             return answer[0]
         raise await self._refused(*answer)
 
-    async def _open(self) -> "_Child":
+    async def _open(self) -> "TokenChild":
         """A child that is logged in."""
-        self._child = child = await _Child.start(self._process, self._environment)
+        self._child = child = await TokenChild.start(self._process, self._environment)
         what = (self._module, self._token, self._serial, self._pin.reveal())
         ok, *answer = await child.ask((Ask.OPEN.value, what), self._start)
         if not ok:
@@ -264,68 +246,3 @@ class Device:
 
     def _fault(self, code: str, words: str) -> TokenFault:
         return TokenFault(code, words, customer=self.customer)
-
-
-class _Child:
-    """The process and its pipe."""
-
-    def __init__(
-        self,
-        process: "subprocess.Popen[bytes]",
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self._process, self._reader, self._writer = process, reader, writer
-
-    @classmethod
-    async def start(cls, command: Sequence[str], more: Mapping[str, str]) -> "_Child":
-        """Start it. What a vendor's module prints goes nowhere: it could hold the PIN."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            environment = {**os.environ, **more}
-            environment.pop(PASSPHRASE_VARIABLE, None)
-            try:
-                process = subprocess.Popen(  # noqa: S603 (our own interpreter)
-                    (*command, str(theirs.fileno()), str(os.getpid())),
-                    pass_fds=(theirs.fileno(),),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    env=environment,
-                    start_new_session=True,  # a terminal's Ctrl-C is for the custodian
-                )
-            except BaseException:
-                ours.close()
-                raise
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
-        return cls(process, reader, writer)
-
-    async def ask(self, request: codec.Wire, seconds: float) -> tuple[Any, ...]:
-        """One request and its answer.
-
-        Raises:
-            _Hung: none in time.
-            _Crashed: the process ended, or said what is no answer.
-        """
-        try:
-            async with asyncio.timeout(seconds):
-                self._writer.write(frame(request))
-                await self._writer.drain()
-                size = length_of(await self._reader.readexactly(LENGTH_BYTES))
-                answer = codec.decode(await self._reader.readexactly(size))
-        except TimeoutError:
-            raise _Hung from None
-        except (OSError, EOFError, NotCanonical):
-            raise _Crashed from None
-        if type(answer) is not tuple or len(answer) not in (2, 3) or type(answer[0]) is not bool:
-            raise _Crashed
-        return answer
-
-    async def end(self) -> None:
-        """Kill it. One that the kernel holds back is not waited for."""
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
-        self._process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            await asyncio.to_thread(self._process.wait, _END_SECONDS)

@@ -30,7 +30,7 @@ from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.proofs.genesis import epoch_chain
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import NotTrusted
-from strongroom.node.custodian.releasing import Moment, Released, Standing
+from strongroom.node.custodian.sources import Moment, Released, Standing
 
 EPOCH_TURNS_MAX = 3
 """Times that an epoch may end while heads are gathered."""

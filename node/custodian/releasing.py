@@ -15,13 +15,9 @@ sentence, and names the customer where its device is the reason.
 """
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from hmac import compare_digest
-from hmac import digest as hmac_digest
-from typing import Protocol
 
 from strongroom.consensus.errors import (
     AttestationError,
@@ -29,8 +25,7 @@ from strongroom.consensus.errors import (
     NotCanonical,
     ReceiptInvalid,
 )
-from strongroom.consensus.types import NONCE_SIZE, ChainId, Height, Milliseconds, TransactionId
-from strongroom.enclave.attestation.policy import Policy
+from strongroom.consensus.types import TransactionId
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom, judge_room
 from strongroom.enclave.outside.half_request import (
@@ -40,72 +35,14 @@ from strongroom.enclave.outside.half_request import (
     seal_half,
 )
 from strongroom.enclave.outside.split_key import KeyName
-from strongroom.enclave.primitives import Secret, random_bytes
 from strongroom.node.client.errors import ProgramFailed
+from strongroom.node.custodian.challenges import Challenges
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
 from strongroom.node.custodian.journal import Journal
+from strongroom.node.custodian.sources import Halves, Ledger, Moment
 
-CHALLENGE_SECONDS = 60.0
-ANSWERED_MAX = 4096
-"""Challenges that are remembered as used, until they are too old anyway; the next is refused."""
 SPLIT = "split"
 LIVE = frozenset({"open", "late"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """A lease as the newest state has it."""
-
-    state: str
-    until_ms: int
-    session: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """What a quorum vouched for as newest, over a nonce of ours."""
-
-    height: Height
-    time_ms: Milliseconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
-    """A release that stands on the ledger, by a receipt that was verified."""
-
-    id: TransactionId
-    height: Height
-
-
-class Ledger(Protocol):
-    """What is asked of the service; everything is verified against the pin by who implements it."""
-
-    @property
-    def chain(self) -> ChainId: ...
-    async def lease(self, id: TransactionId, claim: bytes, blinding: bytes) -> LeaseStatement:
-        """Raises ReceiptInvalid: no receipt, or another claim."""
-
-    async def newest(self) -> Moment:
-        """Raises NoQuorum, NotTrusted."""
-
-    async def standing(self, lease: bytes, moment: Moment) -> Standing:
-        """Raises ProgramFailed: no such lease, or its key has another custodian."""
-
-    async def policy(self) -> Policy:
-        """Roots and revocations that count."""
-
-    async def release(self, statement: LeaseStatement, digest: bytes) -> Released:
-        """Raises ProgramFailed: the lease is not live; ReceiptInvalid."""
-
-
-class Halves(Protocol):
-    """The keyed function in the HSM."""
-
-    async def known(self) -> None:
-        """Raises TokenFault: the device is away, or its key another."""
-
-    async def half(self, key: KeyName, piece: int | None = None) -> Secret:
-        """Raises TokenFault."""
 
 
 class Releaser:
@@ -141,22 +78,12 @@ class Releaser:
         self._journal, self._policy = journal, policy
         self._countries = dict(countries or {})
         self._per_minute, self._clock, self._wall_ms = per_minute, clock, wall_ms
-        self._challenge_key = random_bytes(32)
-        self._answered: OrderedDict[bytes, float] = OrderedDict()
-        """Challenges that were used, and when they were too old anyway."""
+        self._challenges = Challenges(clock)
         self._given: deque[float] = deque()
 
     def challenge(self) -> bytes:
-        """A fresh nonce; good for one request within CHALLENGE_SECONDS.
-
-        It says itself when it was made, under a key of this process: whoever asks for many takes
-        nobody's place.
-        """
-        made = int(self._clock() * 1000).to_bytes(8, "big") + random_bytes(8)
-        return made + self._tag(made)
-
-    def _tag(self, made: bytes) -> bytes:
-        return hmac_digest(self._challenge_key, made, "sha256")[: NONCE_SIZE // 2]
+        """A fresh nonce; good for one request within a minute."""
+        return self._challenges.fresh()
 
     async def answer(self, data: bytes) -> bytes:
         """The sealed half for a request's bytes.
@@ -182,19 +109,7 @@ class Releaser:
             request = HalfRequest.decode(data)
         except NotCanonical as error:
             raise HalfRefused("form", f"not a request for a half: {error}") from None
-        nonce, now = request.nonce, self._clock()
-        until = int.from_bytes(nonce[:8], "big") / 1000 + CHALLENGE_SECONDS
-        ours = compare_digest(self._tag(nonce[: NONCE_SIZE // 2]), nonce[NONCE_SIZE // 2 :])
-        while self._answered and next(iter(self._answered.values())) < now:
-            self._answered.popitem(last=False)
-        if not ours or until < now or nonce in self._answered:
-            raise HalfRefused(
-                "form",
-                "the challenge is not ours, too old, or was answered already: ask for another",
-            )
-        if len(self._answered) >= ANSWERED_MAX:
-            raise HalfRefused("busy", f"{ANSWERED_MAX} requests in a minute: ask again later")
-        self._answered[nonce] = now + CHALLENGE_SECONDS
+        self._challenges.use(request.nonce)
         return request
 
     async def _lease(self, request: HalfRequest) -> LeaseStatement:

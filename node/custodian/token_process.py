@@ -16,7 +16,8 @@ import sys
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
-from strongroom.node.custodian.token_session import TokenProblem, TokenSession
+from strongroom.node.custodian.token_objects import TokenProblem
+from strongroom.node.custodian.token_session import TokenSession
 from strongroom.node.custodian.token_words import LENGTH_BYTES, Ask, frame, length_of
 
 

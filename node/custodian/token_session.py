@@ -1,22 +1,34 @@
 """PKCS#11, for the child process alone: module, token, login, one key, its keyed function.
 
-Owns every call of `python-pkcs11`, the attribute templates, and when the library is initialised
-anew: once, and only after an error that says that the session is gone. It knows neither keys of the
-ledger nor leases. A PIN that was refused is never tried again from here.
+Owns what is asked of `python-pkcs11`, and when the library is initialised anew: once, and only
+after an error that says that the session is gone. It knows neither keys of the ledger nor leases;
+how tokens fail, and what they tell of keys, is token_objects.py. A PIN that was refused is never
+tried again from here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.node.custodian.token_objects import (
+    LOOKED_AT_ANEW,
+    KeyAbsent,
+    TokenProblem,
+    bounded,
+    kept,
+    key_facts,
+    problem_of,
+    said,
+    token_facts,
+    told,
+    uses,
+)
 from strongroom.node.custodian.token_words import (
     HALF_INPUT_BYTES_MAX,
     HALF_SIZE,
     KEY_ID_SIZE,
     Ask,
     Form,
-    KeyFacts,
-    TokenFacts,
 )
 
 try:
@@ -40,18 +52,6 @@ PROBED = (
     ("export as .byok in two steps", "RSA_PKCS_OAEP", "AES_KEY_WRAP_PAD", "AES_KEY_GEN"),
 )
 """What a custodian may need, and the mechanisms that it takes. The first or the second must be."""
-
-
-class TokenProblem(Exception):
-    """A code and words that may be shown: never a PIN, nor a module's own text."""
-
-    def __init__(self, code: str, words: str) -> None:
-        super().__init__(words)
-        self.code, self.words = code, words
-
-
-class _Absent(TokenProblem):
-    """The key is not there: destroyed, or the module remembers a token that went and came back."""
 
 
 class TokenSession:
@@ -84,22 +84,22 @@ class TokenSession:
             )
         act = self._acts[ask]
         if ask is Ask.OPEN:
-            return _told(act, arguments)
+            return told(act, arguments)
         if self._session is None or self._opened is None:
             raise TokenProblem("device", "not open")
         try:
             return act(*arguments)
-        except _LOOKED_AT_ANEW:
+        except LOOKED_AT_ANEW:
             if ask is Ask.CREATE:
                 raise TokenProblem(
                     "device",
                     "the session ended while a key was being made: look with `strongroom custodian "
                     "check` whether it is there",
                 ) from None
-            _told(self._reinitialize, ())
-            return _told(act, arguments)
+            told(self._reinitialize, ())
+            return told(act, arguments)
         except Exception as error:
-            raise _problem(error) from None
+            raise problem_of(error) from None
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class TokenSession:
                 f"the token {label!r} has locked its PIN: its security officer unlocks it",
             ) from None
         self._opened = (module, label, token.serial.decode("ascii", "replace"), pin)
-        return _facts(self._library, token).to_wire()
+        return token_facts(self._library, token).to_wire()
 
     def _token(self, label: str, serial: str) -> Any:
         """The one token of this label, and of this serial number where one is named."""
@@ -181,24 +181,22 @@ class TokenSession:
         )
 
     def _show(self, form: str, id: bytes, label: str) -> codec.Wire:
-        return _key_facts(self._key(Form(form), id, label)).to_wire()
+        return key_facts(self._key(Form(form), id, label)).to_wire()
 
     def _half(self, form: str, id: bytes, label: str, data: bytes) -> codec.Wire:
         key = self._key(Form(form), id, label)
-        if not _key_facts(key).stays_inside:
+        if not key_facts(key).stays_inside:
             raise TokenProblem(
                 "weak-key",
                 f"the key {label!r} may leave the token: make one that cannot with "
                 "`strongroom custodian init`",
             )
-        if not _said(key, Attribute.SIGN if Form(form) is Form.HMAC else Attribute.DERIVE, False):
+        if not said(key, Attribute.SIGN if Form(form) is Form.HMAC else Attribute.DERIVE, False):
             raise TokenProblem(
                 "cannot", f"the key {label!r} is disabled in the HSM: enable it there to go on"
             )
         if Form(form) is Form.HMAC:
-            half = key.sign(
-                codec_bytes(data, HALF_INPUT_BYTES_MAX), mechanism=Mechanism.SHA256_HMAC
-            )
+            half = key.sign(bounded(data, HALF_INPUT_BYTES_MAX), mechanism=Mechanism.SHA256_HMAC)
         else:
             half = self._shared(key, data)
         if type(half) is not bytes or len(half) != HALF_SIZE:
@@ -232,7 +230,7 @@ class TokenSession:
         """Exactly one object of this class, id and label."""
         found = self._objects(form, id, label)
         if not found:
-            raise _Absent(
+            raise KeyAbsent(
                 "no-key",
                 f"no {form} key {label!r} with id {id.hex()} in the token: it was destroyed, "
                 "renamed or never made",
@@ -266,7 +264,7 @@ class TokenSession:
             raise TokenProblem("exists", f"a key {label!r} with id {id.hex()} exists already")
         make = self._create_hmac if Form(form) is Form.HMAC else self._create_ecdh
         make(id, label)
-        facts = _key_facts(self._key(Form(form), id, label))
+        facts = key_facts(self._key(Form(form), id, label))
         if not facts.stays_inside:
             raise TokenProblem(
                 "weak-key", f"the token made {label!r} as a key that may leave it: remove it there"
@@ -280,12 +278,12 @@ class TokenSession:
             mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
             capabilities=MechanismFlag.SIGN,
             store=True,
-            template=_kept(id, label)
+            template=kept(id, label)
             | {
                 Attribute.CLASS: ObjectClass.SECRET_KEY,
                 Attribute.KEY_TYPE: KeyType.GENERIC_SECRET,
                 Attribute.VALUE_LEN: HALF_SIZE,
-                **_uses(Attribute.SIGN),
+                **uses(Attribute.SIGN),
             },
         )
 
@@ -300,116 +298,5 @@ class TokenSession:
             store=True,
             id=id,
             label=label,
-            private_template=_kept(id, label) | _uses(Attribute.DERIVE, secret=False),
+            private_template=kept(id, label) | uses(Attribute.DERIVE, secret=False),
         )
-
-
-def _told(act: Callable[..., Any], arguments: Iterable[Any]) -> Any:
-    try:
-        return act(*arguments)
-    except Exception as error:
-        raise _problem(error) from None
-
-
-def _kept(id: bytes, label: str) -> dict[Any, Any]:
-    return {
-        Attribute.ID: id,
-        Attribute.LABEL: label,
-        Attribute.TOKEN: True,
-        Attribute.PRIVATE: True,
-        Attribute.SENSITIVE: True,
-        Attribute.EXTRACTABLE: False,
-        Attribute.MODIFIABLE: False,
-    }
-
-
-def _uses(only: Any, *, secret: bool = True) -> dict[Any, Any]:
-    """The one thing that the key may be used for, all others written as forbidden."""
-    uses = [Attribute.DECRYPT, Attribute.SIGN, Attribute.UNWRAP, Attribute.DERIVE]
-    if secret:
-        uses += [Attribute.ENCRYPT, Attribute.VERIFY, Attribute.WRAP]
-    return {use: use is only for use in uses}
-
-
-def _facts(library: Any, token: Any) -> TokenFacts:
-    def version(pair: tuple[int, int]) -> str:
-        return f"{pair[0]}.{pair[1]}"
-
-    return TokenFacts(
-        label=token.label,
-        serial=token.serial.decode("ascii", "replace"),
-        manufacturer=token.manufacturer_id,
-        model=token.model,
-        firmware=version(token.firmware_version),
-        library=f"{library.library_description} {version(library.library_version)}",
-    )
-
-
-def _key_facts(key: Any) -> KeyFacts:
-    """An attribute that a token does not tell counts as the worse one."""
-    return KeyFacts(
-        kind=getattr(key.key_type, "name", str(key.key_type)),
-        sensitive=_said(key, Attribute.SENSITIVE, False),
-        extractable=_said(key, Attribute.EXTRACTABLE, True),
-        never_extractable=_said(key, Attribute.NEVER_EXTRACTABLE, False),
-        local=_said(key, Attribute.LOCAL, False),
-    )
-
-
-def _said(key: Any, attribute: Any, otherwise: bool) -> bool:
-    try:
-        return bool(key[attribute])
-    except errors.AttributeTypeInvalid:
-        return otherwise
-
-
-def codec_bytes(data: object, size_max: int) -> bytes:
-    """Bytes of bounded length, or a problem."""
-    if type(data) is not bytes or not 0 < len(data) <= size_max:
-        raise TokenProblem("device", f"expected 1 to {size_max} bytes")
-    return data
-
-
-def _problem(error: Exception) -> TokenProblem:
-    """What is told of an error: its name, and ours for what can be done; no text of a module."""
-    if isinstance(error, TokenProblem):
-        return error
-    name = type(error).__name__
-    if isinstance(error, _AWAY):
-        return TokenProblem(
-            "no-token", f"the token is gone ({name}): is the HSM on, and connected?"
-        )
-    if isinstance(error, _CANNOT):
-        return TokenProblem(
-            "cannot", f"the token does not do this ({name}): see `strongroom custodian check`"
-        )
-    if isinstance(error, errors.PKCS11Error):
-        return TokenProblem("device", f"the token failed ({name})")
-    return TokenProblem("device", f"an unforeseen {name} of the device's module")
-
-
-if pkcs11 is None:
-    _GONE: tuple[type[Exception], ...] = ()
-    _AWAY: tuple[type[Exception], ...] = ()
-    _CANNOT: tuple[type[Exception], ...] = ()
-else:
-    _AWAY = (errors.DeviceRemoved, errors.TokenNotPresent, errors.SlotIDInvalid, errors.NoSuchToken)
-    _GONE = (
-        *_AWAY,
-        errors.SessionHandleInvalid,
-        errors.SessionClosed,
-        errors.UserNotLoggedIn,
-        errors.DeviceError,
-        errors.GeneralError,
-        errors.FunctionFailed,
-        errors.KeyHandleInvalid,
-        errors.ObjectHandleInvalid,
-    )
-    _CANNOT = (
-        errors.MechanismInvalid,
-        errors.MechanismParamInvalid,
-        errors.FunctionNotSupported,
-        errors.TemplateInconsistent,
-        errors.KeyTypeInconsistent,
-    )
-_LOOKED_AT_ANEW: tuple[type[Exception], ...] = (_Absent, *_GONE)

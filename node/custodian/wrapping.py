@@ -4,18 +4,12 @@ Owns that L is drawn here, goes to the vault and nowhere else, and that C comes 
 own HSM. K stays with its owner; what is stored is L in a vault box, and the wrapped key.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 from strongroom.enclave.outside.split_key import KeyName, wrap
 from strongroom.enclave.primitives import Secret
 from strongroom.node.client.client import Client
-
-
-class Halves(Protocol):
-    """The keyed function in the HSM."""
-
-    async def half(self, key: KeyName, piece: int | None = None) -> Secret:
-        """Raises TokenFault."""
+from strongroom.node.custodian.sources import Halves
 
 
 async def put_split(

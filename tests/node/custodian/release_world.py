@@ -22,7 +22,8 @@ from strongroom.enclave.outside.split_key import KeyName
 from strongroom.enclave.primitives import Secret
 from strongroom.node.custodian.errors import TokenFault
 from strongroom.node.custodian.journal import Journal, JournalEntry, read_journal
-from strongroom.node.custodian.releasing import Moment, Released, Releaser, Standing
+from strongroom.node.custodian.releasing import Releaser
+from strongroom.node.custodian.sources import Moment, Released, Standing
 
 OWNER, LEASE = b"o" * 32, b"l" * 16
 ASK = TransactionId(Digest(b"t" * 32))

@@ -376,6 +376,7 @@ async def test_a_killed_custodian_leaves_no_hung_process_behind(
         parent.stdin.write(PIN + "\n")
         parent.stdin.flush()
         child = int(parent.stdout.readline())
+        await so(trap.with_name("trap.hung").exists, "it hangs in C")
         assert os.getsid(child) == child, "a terminal's Ctrl-C is not for it"
         parent.send_signal(signal.SIGKILL)
     await so(lambda: not _runs(child), "its device's process ends with it")

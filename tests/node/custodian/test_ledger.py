@@ -22,7 +22,7 @@ from strongroom.enclave.proofs.genesis import pin_of
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import NoQuorum, NotTrusted, ProgramFailed
 from strongroom.node.custodian.ledger import ServiceLedger
-from strongroom.node.custodian.releasing import Moment
+from strongroom.node.custodian.sources import Moment
 
 CUSTODIAN = "acme"
 

@@ -24,9 +24,10 @@ from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.outside.half_request import HalfRequest, LeaseStatement, open_half
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.errors import NoQuorum, ProgramFailed, Unreachable
-from strongroom.node.custodian import releasing
+from strongroom.node.custodian import challenges
+from strongroom.node.custodian.challenges import CHALLENGE_SECONDS
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
-from strongroom.node.custodian.releasing import CHALLENGE_SECONDS, Standing
+from strongroom.node.custodian.sources import Standing
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ async def test_t55_a_challenge_of_another_process_or_with_another_time_is_refuse
 async def test_requests_in_a_minute_are_bounded(
     world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(releasing, "ANSWERED_MAX", 2)
+    monkeypatch.setattr(challenges, "ANSWERED_MAX", 2)
     for _ in range(2):
         await world.ask()
     assert (await refused(world)).code == "busy"

@@ -1,7 +1,7 @@
 /* A PKCS#11 module that passes everything on to a real one, but for what a file tells it to do.
    STRONGROOM_TRAP_MODULE: the real one. STRONGROOM_TRAP: a file whose first word is "hang", "crash"
-   or "gone" and whose second is "sign" or "login"; read at every such call. At a login it prints
-   the PIN, as a careless vendor's module might. */
+   or "gone" and whose second is "sign" or "login"; read at every such call. Who hangs says so in a
+   file beside it, FILE.hung. At a login it prints the PIN, as a careless vendor's module might. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,13 @@ static ulong_t trap(const char *call) {
   if (fscanf(file, "%15s %15s", what, where) != 2) what[0] = 0;
   fclose(file);
   if (strcmp(where, call)) return 0;
-  if (!strcmp(what, "hang")) for (;;) pause();
+  if (!strcmp(what, "hang")) {
+    char sprung[4096];
+    snprintf(sprung, sizeof sprung, "%s.hung", path);
+    file = fopen(sprung, "w");
+    if (file) fclose(file);
+    for (;;) pause();
+  }
   if (!strcmp(what, "crash")) abort();
   if (!strcmp(what, "gone")) { unlink(path); return 0x30; /* CKR_DEVICE_ERROR, once */ }
   return 0;
