@@ -137,7 +137,7 @@ def run_(
     def on_event(what: str, fields: dict[str, Any]) -> None:
         shown = {key: _shown(value) for key, value in fields.items()}
         if as_json:
-            print(json.dumps({"event": what, **shown}), flush=True)
+            say(json.dumps({"event": what, **shown}))
         else:
             note(f"{what}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
 
