@@ -34,7 +34,8 @@ AUTHORITY = "strongroom"
 """Who vouches for the claims: the ledger, which judges evidence by itself."""
 
 _T = TypeVar("_T")
-_POLICIES_KEPT_MAX = 256
+_POLICIES_KEPT_MAX = 1024
+"""Parsed, by their text: 3 KB each as a rule, at most 50 KB. A verdict does not hang on it."""
 
 
 @dataclass(frozen=True, slots=True)

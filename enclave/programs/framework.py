@@ -70,6 +70,7 @@ class Context:
         "_meter",
         "_recorded",
         "attestation",
+        "believed",
         "claimed",
         "countries",
         "epoch",
@@ -113,6 +114,8 @@ class Context:
         """Of the transaction in it."""
         self.attestation: Policy | None = None
         """What members demand of enclaves: whose evidence is believed."""
+        self.believed = b""
+        """SHA-256 over that: evidence judged under another is to be judged anew."""
         self.countries: Mapping[str, str] = {}
         """Region → country, by the word of governance."""
         self.surroundings: Surroundings | None = None

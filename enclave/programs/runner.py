@@ -116,6 +116,9 @@ class Runner:
         self._measurements = measurements
         context = self._context
         context.roles, context.members, context.limits = roles, members, limits
+        if attestation is not None and attestation != context.attestation:
+            whose = (attestation.roots, attestation.revoked, attestation.operators)
+            context.believed = digest(codec.encode((*whose, attestation.allow_simulated)))
         context.attestation = attestation
 
     @property

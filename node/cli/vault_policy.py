@@ -6,26 +6,32 @@ of no cluster: every command works on files alone.
 
 import json
 import sys
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from strongroom.consensus.errors import ClientFault
+from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX
 from strongroom.enclave.attestation.release_policy import (
     POLICY_BYTES_MAX,
     Line,
     PolicyRefused,
     ReleasePolicy,
 )
-from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
-from strongroom.enclave.attestation.vocabulary import VOCABULARY, Claim
+from strongroom.enclave.attestation.vocabulary import Claim
+from strongroom.node.cli.vault_policy_claims import (
+    NOT_JUDGED,
+    claims_of_evidence,
+    json_of,
+    read_claims,
+)
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
 
 CLAIMS_FILE_BYTES_MAX = 64 * 1024
-TYPE_NAMES = {bool: "true or false", int: "a whole number", str: "a text"}
 MARKS = {"holds": "+", "does not hold": "-", "missing": "?"}
 
 policy_app = typer.Typer(
@@ -74,20 +80,53 @@ def check(file: FileArgument, as_json: JsonOption = False) -> None:
 def explain(
     file: FileArgument,
     claims: Annotated[
-        Path,
+        Path | None,
         typer.Option("--claims", metavar="FILE", help="A JSON object: claim → value."),
-    ],
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option("--evidence", metavar="FILE", help="A room's evidence, its bytes."),
+    ] = None,
+    operator: Annotated[
+        str | None,
+        typer.Option("--operator", help="With --evidence: the operator's governed name."),
+    ] = None,
+    country: Annotated[
+        str, typer.Option("--country", help="With --evidence: country of the room's region.")
+    ] = "",
+    age_ms: Annotated[
+        int, typer.Option("--age-ms", min=0, help="With --evidence: claim evidence-age-ms.")
+    ] = 0,
+    time_ms: Annotated[
+        int | None,
+        typer.Option(
+            "--time-ms", min=0, help="With --evidence: when certificates must be valid (now)."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge claims by a policy as a dry run, and print each condition: + holds, - does not,
-    ? the claim is missing.
+    """Judge claims, or a room's evidence, by a policy as a dry run, and print each condition:
+    + holds, - does not, ? the claim is missing.
 
     Exit 0: a room with these claims would be given the key. Exit 1: it would not.
 
     Example: strongroom vault policy explain policy.json --claims claims.json
     """
     policy = ReleasePolicy.parse(_read(file, POLICY_BYTES_MAX))
-    _tell(policy, read_claims(_read(claims, CLAIMS_FILE_BYTES_MAX)), as_json)
+    if claims is not None and evidence is None:
+        _tell(policy, read_claims(_read(claims, CLAIMS_FILE_BYTES_MAX)), as_json)
+    elif evidence is not None and claims is None:
+        shown = claims_of_evidence(
+            _read(evidence, EVIDENCE_BYTES_MAX),
+            time_ms=time.time_ns() // 1_000_000 if time_ms is None else time_ms,
+            age_ms=age_ms,
+            operator=operator,
+            country=country,
+        )
+        note(f"note: {NOT_JUDGED}")
+        _tell(policy, shown, as_json)
+    else:
+        raise ClientFault("give the claims: either --claims FILE or --evidence FILE")
 
 
 @policy_app.command()
@@ -153,7 +192,7 @@ def import_policy(
     replacements = {}
     for one in instead or []:
         claim, text = _pair(one, "--instead CLAIM=CONDITION")
-        condition = _json(text.encode("utf-8", "replace"), f"--instead {claim}")
+        condition = json_of(text.encode("utf-8", "replace"), f"--instead {claim}")
         if not isinstance(condition, dict):
             raise ClientFault(f'--instead {claim}: give a condition, {{"claim": …, "equals": …}}')
         replacements[claim] = condition
@@ -167,28 +206,6 @@ def import_policy(
         lambda: say(json.dumps(document, ensure_ascii=False, indent=2)),
     )
     note(f"{_size(policy)}; look at it before you use it: `strongroom vault policy check`")
-
-
-def read_claims(text: bytes) -> dict[str, Claim]:
-    """Claims from a JSON object.
-
-    Raises:
-        ClientFault: it is none, or has a name or type that is not of the vocabulary.
-    """
-    value = _json(text, "claims")
-    if not isinstance(value, dict):
-        raise ClientFault("claims: expected a JSON object: claim → value")
-    claims: dict[str, Claim] = {}
-    for name, claim in value.items():
-        kind = VOCABULARY.get(name)
-        if kind is None:
-            raise ClientFault(
-                f"claims: {name} is none of the vocabulary; it knows {', '.join(VOCABULARY)}"
-            )
-        if type(claim) is not kind or not isinstance(claim, bool | int | str):
-            raise ClientFault(f"claims: {name} is {TYPE_NAMES[kind]}")
-        claims[name] = claim
-    return claims
 
 
 def _tell(policy: ReleasePolicy, claims: dict[str, Claim], as_json: bool) -> None:
@@ -256,14 +273,6 @@ def _pair(text: str, form: str) -> tuple[str, str]:
     if not name or not equals or not value:
         raise ClientFault(f"expected {form}")
     return name, value
-
-
-def _json(text: bytes, name: str) -> Any:
-    try:
-        return read_json(text.decode("utf-8"))
-    except (UnicodeError, NotStrictJson) as error:
-        said = str(error) if isinstance(error, NotStrictJson) else "not UTF-8"
-        raise ClientFault(f"{name}: no JSON of claims and conditions: {said}") from None
 
 
 def _read(path: Path, most: int) -> bytes:

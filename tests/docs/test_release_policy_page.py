@@ -14,7 +14,7 @@ from strongroom.enclave.attestation.release_policy import PolicyRefused, Release
 from strongroom.enclave.attestation.vocabulary import VOCABULARY
 from strongroom.enclave.outside.policy_import import BECOMES, RENAMED
 from strongroom.node.cli.main import make_app
-from strongroom.node.cli.vault_policy import TYPE_NAMES, read_claims
+from strongroom.node.cli.vault_policy_claims import TYPE_NAMES, read_claims
 
 PAGE = (Path(__file__).parents[2] / "docs/release-policy.md").read_text()
 POLICY, CLAIMS = re.findall(r"```json\n(.*?)```", PAGE, re.S)

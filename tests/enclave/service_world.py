@@ -375,7 +375,7 @@ class World:
         """Of the current epoch."""
         return self.entries[-1].public_key if self.entries else self.cluster.verified.public_key
 
-    def call(self, name: str, **arguments: object) -> Call:
+    def call(self, name: str, /, **arguments: object) -> Call:
         """A call of a program for this measurement."""
         program, operation = name.split(".")
         bound = bind_arguments(program, operation, arguments, resolve)

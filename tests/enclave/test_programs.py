@@ -41,7 +41,7 @@ def parse(operation: str, **texts: str) -> tuple[Any, ...]:
 
 
 def test_the_programs_of_this_service() -> None:
-    assert PROGRAM_NAMES == ("payments", "records", "roster", "system")
+    assert PROGRAM_NAMES == ("payments", "records", "roster", "system", "vault")
     assert split_name("payments.transfer") == ("payments", "transfer")
     for name in ("payments", "payments.", ".transfer", ""):
         with pytest.raises(ArgumentFault):
@@ -247,6 +247,10 @@ def test_how_deep_the_stack_is_never_becomes_a_result() -> None:
         chain.once("alice", "probe.half", name="n", how="recursion")
 
 
+NESTED_BYTES_MAX = 100_000
+"""Of a call's arguments: an envelope takes no more of them."""
+
+
 class NestedCall(Call):
     """A call whose every argument is one sequence within another, `depth` times: also of depths
     that no encoder makes."""
@@ -263,7 +267,8 @@ def nested_calls(measurement: bytes, depth: int) -> Iterator[NestedCall]:
     for program in PROGRAMS.values():
         for operation in (*program.transactions.values(), *program.queries.values()):
             count = len(inspect.signature(operation.function).parameters) - 1
-            yield NestedCall(program.name, measurement, operation.name, (depth, count))
+            fits = min(depth, NESTED_BYTES_MAX // max(1, count))
+            yield NestedCall(program.name, measurement, operation.name, (fits, count))
 
 
 @contextmanager

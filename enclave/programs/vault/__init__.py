@@ -1,6 +1,14 @@
 """Vault: keys that attested rooms use, and only while their owner agrees (VAULT §2, §3)."""
 
-from strongroom.enclave.programs.vault import boxes, changes, clones, keys, leases, views
+from strongroom.enclave.programs.vault import (
+    boxes,
+    changes,
+    clones,
+    custodians,
+    keys,
+    leases,
+    views,
+)
 from strongroom.enclave.programs.vault.tables import vault
 
-__all__ = ["boxes", "changes", "clones", "keys", "leases", "vault", "views"]
+__all__ = ["boxes", "changes", "clones", "custodians", "keys", "leases", "vault", "views"]

@@ -105,7 +105,7 @@ def _box(context: Context, number: int, version: int) -> tuple[int, bytes]:
 def _seal(context: Context, number: int, version: int, secret: bytes) -> None:
     aad = _aad(context, number, version, context.epoch)
     box = context.box().seal(_place(number, version), secret, aad)
-    context.map(BOXES).put((number, version), (int(context.epoch), box))
+    context.map(BOXES).put((number, version), (context.epoch, box))
 
 
 def _open(context: Context, number: int, version: int, epoch: int, box: bytes) -> bytes:
@@ -126,7 +126,7 @@ def _aad(context: Context, number: int, version: int, epoch: int) -> bytes:
     return labels.bound(
         labels.VAULT_BOX,
         context.chain,
-        codec.encode((int(epoch), number, key.owner, key.name, version)),
+        codec.encode((epoch, number, key.owner, key.name, version)),
     )
 
 

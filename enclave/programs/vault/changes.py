@@ -115,7 +115,7 @@ def approve(context: Context, *, change: bytes) -> dict[str, Any]:
     if missing <= 0 and not found.approved:
         _approved(context, number, found)
         _forget(context, number)
-        return {"missing": 0, "state": "in force", "ready_ms": int(context.time_ms)}
+        return {"missing": 0, "state": "in force", "ready_ms": context.time_ms}
     if missing <= 0:
         waits = waits._replace(ready_ms=max(1, context.time_ms + terms.delay_ms))
     _wait(context, number, waits)

@@ -3,15 +3,18 @@
 A room counts its starts in what it has sealed to its chip, and makes a session key at each. So a
 boot with another session, or a boot below one that was seen, is a second one of it: from a copied
 disk, an older disk, or run beside the first. Then neither gets anything of any key, until the key's
-owner says which boot stays. Owners decide for their own keys alone.
+owner says which boot stays. Owners decide for their own keys alone. A room is one operator's: what
+others run on the same chip under the same name is none of it.
 """
 
 from typing import Any
 
 from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
+from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account, Identity
 from strongroom.enclave.programs.vault.events import record
 from strongroom.enclave.programs.vault.keys import own
+from strongroom.enclave.programs.vault.standing import Seen, is_same_room
 from strongroom.enclave.programs.vault.tables import (
     FREEZES,
     LEASES,
@@ -23,33 +26,41 @@ from strongroom.enclave.programs.vault.tables import (
     vault,
 )
 
+SIGHT = (1, 256)
+"""(entries, bytes) that a room counts which was never seen, or never frozen for a key: for who
+shows it, whatever else is refused."""
 NOTHING = Room(0, b"", 0)
 NEVER = Freeze(0, 0, b"", 0, b"", 0, b"")
 _FROZEN = ProgramError("clone", "two of this room ran at once: the key's owner says which stays")
 
 
-def see(context: Context, number: int, chip: bytes, room: str, boot: int, identity: bytes) -> None:
+def see(context: Context, number: int, seen: Seen) -> None:
     """A room shows itself to a key: note its newest boot.
 
     Raises:
         ProgramError: ``clone``: there are two of it, which is noted, and the lease that the room
             has on this key is frozen; or there were, and the owner has not said which stays.
     """
-    known = _room(context, chip, room)
-    second = boot < known.boot or (
-        boot == known.boot and known.identity != b"" and known.identity != identity
+    known, started = _room(context, seen.machine, seen.room), (seen.boot, seen.identity)
+    second = seen.boot < known.boot or (
+        seen.boot == known.boot and known.identity != b"" and known.identity != seen.identity
     )
     if second:
-        _freeze(context, number, chip, room, (boot, identity))
+        _freeze(context, number, seen)
         raise _FROZEN
-    frozen = _frozen_for(context, number, chip, room)
+    frozen = _frozen_for(context, number, seen)
     if known.clones > frozen.acknowledged:
-        _freeze_lease(context, number, chip)
+        _freeze_lease(context, number, seen)
+        if frozen == NEVER:
+            charge(context, *SIGHT)
         if frozen.boot == 0:
-            _note(context, number, chip, room, frozen, (boot, identity))
+            _note(context, number, seen, frozen)
         raise _FROZEN
-    if (boot, identity) != (known.boot, known.identity):
-        context.map(ROOMS).put((chip, room), tuple(Room(boot, identity, known.clones)))
+    if known == NOTHING:
+        charge(context, *SIGHT)
+    if started != (known.boot, known.identity):
+        room = Room(*started, known.clones)
+        context.map(ROOMS).put((seen.machine, seen.room), tuple(room))
 
 
 @vault.transaction
@@ -60,8 +71,8 @@ def resolve(
     session, or neither and a later boot."""
     number, _ = own(context, key)
     resolved = []
-    for (_, _, chip), row in context.map(FREEZES).scan(prefix=(number, room)):
-        frozen, known = Freeze(*row), _room(context, chip, room)
+    for (_, _, machine), row in context.map(FREEZES).scan(prefix=(number, room)):
+        frozen, known = Freeze(*row), _room(context, machine, room)
         if known.clones <= frozen.acknowledged:
             continue
         if keep < max(1, min(frozen.boot, frozen.other_boot)):
@@ -79,10 +90,10 @@ def resolve(
         if session is not None and session not in seen:
             raise ProgramError("keep", f"that session did not show itself with boot {keep}")
         kept = session or (seen[0] if seen else b"")
-        context.map(ROOMS).put((chip, room), tuple(Room(keep, kept, known.clones)))
+        context.map(ROOMS).put((machine, room), tuple(Room(keep, kept, known.clones)))
         frozen = NEVER._replace(acknowledged=known.clones, keep=keep, keep_identity=kept)
-        context.map(FREEZES).put((number, room, chip), tuple(frozen))
-        resolved.append({"chip": chip.hex(), "keep": keep})
+        context.map(FREEZES).put((number, room, machine), tuple(frozen))
+        resolved.append({"machine": machine.hex(), "keep": keep})
     if not resolved:
         raise ProgramError("clone", "no such room is frozen for this key")
     record(context, number, "resolve", amount=keep, why=room)
@@ -95,7 +106,7 @@ def frozen_rooms(context: Context, number: int) -> list[dict[str, Any]]:
     return [
         {
             "room": room,
-            "chip": chip.hex(),
+            "machine": machine.hex(),
             "boots": [
                 {"boot": boot, "session": digest_text(identity)}
                 for boot, identity in (
@@ -105,49 +116,44 @@ def frozen_rooms(context: Context, number: int) -> list[dict[str, Any]]:
                 if boot
             ],
         }
-        for (_, room, chip), frozen in ((place, Freeze(*row)) for place, row in rows)
-        if _room(context, chip, room).clones > frozen.acknowledged
+        for (_, room, machine), frozen in ((place, Freeze(*row)) for place, row in rows)
+        if _room(context, machine, room).clones > frozen.acknowledged
     ]
 
 
-def _room(context: Context, chip: bytes, room: str) -> Room:
-    row = context.map(ROOMS).get((chip, room))
+def _room(context: Context, machine: bytes, room: str) -> Room:
+    row = context.map(ROOMS).get((machine, room))
     return NOTHING if row is None else Room(*row)
 
 
-def _frozen_for(context: Context, number: int, chip: bytes, room: str) -> Freeze:
-    row = context.map(FREEZES).get((number, room, chip))
+def _frozen_for(context: Context, number: int, seen: Seen) -> Freeze:
+    row = context.map(FREEZES).get((number, seen.room, seen.machine))
     return NEVER if row is None else Freeze(*row)
 
 
-def _freeze(
-    context: Context, number: int, chip: bytes, room: str, second: tuple[int, bytes]
-) -> None:
+def _freeze(context: Context, number: int, seen: Seen) -> None:
     """A second one shows itself, beside the one that is known."""
-    known = _room(context, chip, room)
-    frozen = _frozen_for(context, number, chip, room)
+    known = _room(context, seen.machine, seen.room)
+    frozen = _frozen_for(context, number, seen)
     if known.clones <= frozen.acknowledged:
         known = known._replace(clones=known.clones + 1)
-        context.map(ROOMS).put((chip, room), tuple(known))
-    _freeze_lease(context, number, chip)
-    frozen = frozen._replace(boot=known.boot, identity=known.identity)
-    _note(context, number, chip, room, frozen, second)
+        context.map(ROOMS).put((seen.machine, seen.room), tuple(known))
+    _freeze_lease(context, number, seen)
+    if frozen == NEVER:
+        charge(context, *SIGHT)
+    _note(context, number, seen, frozen._replace(boot=known.boot, identity=known.identity))
 
 
-def _note(
-    context: Context,
-    number: int,
-    chip: bytes,
-    room: str,
-    frozen: Freeze,
-    second: tuple[int, bytes],
-) -> None:
-    noted = frozen._replace(other_boot=second[0], other_identity=second[1])
-    context.map(FREEZES).put((number, room, chip), tuple(noted))
+def _note(context: Context, number: int, seen: Seen, frozen: Freeze) -> None:
+    noted = frozen._replace(other_boot=seen.boot, other_identity=seen.identity)
+    context.map(FREEZES).put((number, seen.room, seen.machine), tuple(noted))
 
 
-def _freeze_lease(context: Context, number: int, chip: bytes) -> None:
-    lease = context.map(LIVE).get((number, chip))
+def _freeze_lease(context: Context, number: int, seen: Seen) -> None:
+    lease = context.map(LIVE).get((number, seen.chip))
     found = None if lease is None else lease_of(context, lease)
-    if lease is not None and found is not None and found[0].state == "open":
-        context.map(LEASES).put(lease, tuple(found[0]._replace(state="frozen")))
+    if lease is None or found is None or found[0].state != "open":
+        return
+    held, holder = found
+    if is_same_room(seen, holder):
+        context.map(LEASES).put(lease, tuple(held._replace(state="frozen")))

@@ -57,7 +57,7 @@ def _add(
 ) -> None:
     total, head = head_of(context, number, refused)
     total += 1
-    event = Event(total, int(context.height), int(context.time_ms), what, lease, amount, detail)
+    event = Event(total, context.height, context.time_ms, what, lease, amount, detail)
     most = REFUSALS_KEPT if refused else EVENTS_KEPT
     context.map(EVENTS).put((number, refused, total % most), tuple(event))
     chained = labels.labelled_digest(labels.VAULT_RECORDS, head + codec.encode(tuple(event)))

@@ -32,8 +32,8 @@ from strongroom.enclave.programs.vault.tables import (
 from strongroom.enclave.programs.vault.terms import Terms, checked
 from strongroom.enclave.text import is_name
 
-NAME_MAX = 64
-WRAPPED_BYTES_MAX = 64
+NAMED_KEY_MAX = 64
+WRAPPED_KEY_BYTES_MAX = 64
 VERSIONS_MAX = 1_000
 """Of a key: one transaction stops them all."""
 KEY_ENTRIES, KEY_BYTES = 8, 96 * 1024
@@ -62,8 +62,8 @@ def new(
     delay_ms: int = 0,
 ) -> dict[str, Any]:
     """Make a key of the caller's: its terms, without a secret yet."""
-    if not 1 <= len(name) <= NAME_MAX or not is_name(name) or "/" in name or "@" in name:
-        raise ProgramError("name", f"a name has 1 to {NAME_MAX} letters, neither / nor @")
+    if not 1 <= len(name) <= NAMED_KEY_MAX or not is_name(name) or "/" in name or "@" in name:
+        raise ProgramError("name", f"a name has 1 to {NAMED_KEY_MAX} letters, neither / nor @")
     owner = context.identity
     if context.map(NUMBERS).get((owner, name)) is not None:
         raise ProgramError("taken", "you have a key of this name: rotate it, or name another")
@@ -121,14 +121,20 @@ def put(
 
 @vault.transaction
 def rotate(
-    context: Context, *, key: Account, secret: bytes, wrapped: bytes = b"", old_until_ms: int
+    context: Context,
+    *,
+    key: Account,
+    secret: bytes,
+    wrapped: bytes = b"",
+    digest: bytes = b"",
+    old_until_ms: int,
 ) -> dict[str, Any]:
     """Give a key its next version; until `old_until_ms` of block time the one before may be opened
     still."""
     number, found = own(context, key)
     if found.state not in ("active", "suspended"):
         raise ProgramError("rotate", f"the key is {found.state}: only a filled one is rotated")
-    _check_secret(context, number, secret, wrapped, b"")
+    _check_secret(context, number, secret, wrapped, digest)
     if not 0 <= old_until_ms < 2**53:
         raise ProgramError("old_until_ms", "block time in milliseconds; 0: the old one ends now")
     if found.version >= VERSIONS_MAX:
@@ -142,7 +148,7 @@ def rotate(
             drop_secret(context, number, found.version)
     version = found.version + 1
     _write(context, number, found._replace(version=version))
-    _fill(context, number, version, secret, wrapped, b"")
+    _fill(context, number, version, secret, wrapped, digest)
     record(context, number, "rotate", amount=version)
     return {"version": version, "state": found.state}
 
@@ -273,9 +279,10 @@ def _check_secret(
     size = 0 if settled(context, number)[1].custody == "hsm" else SECRET_SIZE
     if len(secret) != size:
         raise ProgramError("secret", f"the secret of this key has {size} bytes")
-    if len(wrapped) > WRAPPED_BYTES_MAX or len(digest) not in (0, DIGEST_SIZE):
+    if len(wrapped) > WRAPPED_KEY_BYTES_MAX or len(digest) not in (0, DIGEST_SIZE):
         raise ProgramError(
-            "wrapped", f"wrapped: at most {WRAPPED_BYTES_MAX} bytes; digest: none or {DIGEST_SIZE}"
+            "wrapped",
+            f"wrapped: at most {WRAPPED_KEY_BYTES_MAX} bytes; digest: none or {DIGEST_SIZE}",
         )
 
 

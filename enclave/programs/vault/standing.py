@@ -2,12 +2,15 @@
 
 Owns that order, for asking and for every beat alike: no-key, suspended, revoked, not-approved,
 evidence, simulated, policy, not-this-hardware, machine-busy, clone, outside-window, quantity,
-lapsed, region. Of several that apply the first is told. Time is that of the block.
+lapsed, region, custodian-away. Of several that apply the first is told. Time is that of the block.
 """
 
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.vault.custodians import CUSTODIANS
 from strongroom.enclave.programs.vault.judging import (
     Shown,
     check_age,
@@ -29,6 +32,8 @@ class Seen(NamedTuple):
 
     identity: bytes
     chip: bytes
+    machine: bytes
+    """SHA-256 over chip and operator."""
     room: str
     boot: int
     made_ms: int
@@ -91,6 +96,8 @@ def see_again(context: Context, terms: Terms, holder: Holder) -> Seen:
     Raises:
         ProgramError: the same.
     """
+    if holder.believed != context.believed:
+        raise ProgramError("evidence", "members' policy has changed: send fresh evidence")
     claims = decode_claims(holder.claims)
     shown = Shown(
         holder.identity,
@@ -128,9 +135,33 @@ def check_region(seen: Seen) -> None:
         raise ProgramError(*seen.failed)
 
 
+def check_custodian(context: Context, terms: Terms) -> None:
+    """Check that the key's custodian has not said that it is away. Whether it answers, a room finds
+    out; one that never announced itself may be known to it otherwise.
+
+    Raises:
+        ProgramError: ``custodian-away``.
+    """
+    said = context.map(CUSTODIANS).get(terms.custodian) if terms.custodian else None
+    if said is not None and not said[0]:
+        raise ProgramError("custodian-away", "the key's custodian is away: ask it, then again")
+
+
 def left_of(terms: Terms, key: Key) -> int | None:
     """Units that may be reserved still; None: no limit."""
     return max(0, terms.quantity - key.reserved) if terms.quantity else None
+
+
+def is_same_room(seen: Seen, holder: Holder) -> bool:
+    """Is it the room that holds a lease, or another start of it?"""
+    if seen.room != holder.room:
+        return False
+    return seen.machine == _machine(holder.chip, decode_claims(holder.claims))
+
+
+def _machine(chip: bytes, claims: Mapping[str, bool | int | str]) -> bytes:
+    """A chip in the hands of one operator: SHA-256 over both."""
+    return sha256(chip + str(claims["operator"]).encode()).digest()
 
 
 def _judged(context: Context, terms: Terms, shown: Shown, claims: bytes) -> Seen:
@@ -139,4 +170,13 @@ def _judged(context: Context, terms: Terms, shown: Shown, claims: bytes) -> Seen
     failed = failing(terms.release, shown.claims, context.time_ms - shown.made_ms)
     if failed is not None and failed[0] != "region":
         raise ProgramError(*failed)
-    return Seen(shown.identity, shown.chip, shown.room, shown.boot, shown.made_ms, claims, failed)
+    return Seen(
+        shown.identity,
+        shown.chip,
+        _machine(shown.chip, shown.claims),
+        shown.room,
+        shown.boot,
+        shown.made_ms,
+        claims,
+        failed,
+    )

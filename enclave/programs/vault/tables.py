@@ -29,7 +29,7 @@ TOTALS = vault.map("totals", key=str, value=int)
 LEASES = vault.map("leases", key=bytes, value=(str, int, int, int, int, int, int, int))
 """Lease → Lease: what every beat changes."""
 HOLDERS = vault.map(
-    "holders", key=bytes, value=(int, int, bytes, bytes, str, int, int, int, int, bytes)
+    "holders", key=bytes, value=(int, int, bytes, bytes, str, int, int, int, int, bytes, bytes)
 )
 """Lease → Holder: who has it, and what its newest evidence showed."""
 SLOTS = vault.map("slots", key=(int, int), value=bytes)
@@ -37,11 +37,11 @@ SLOTS = vault.map("slots", key=(int, int), value=bytes)
 LIVE = vault.map("live", key=(int, bytes), value=bytes)
 """(key number, chip) → the newest lease there."""
 ROOMS = vault.map("rooms", key=(bytes, str), value=(int, bytes, int))
-"""(chip, room) → Room."""
+"""(machine, room) → Room."""
 FREEZES = vault.map(
     "freezes", key=(int, str, bytes), value=(int, int, bytes, int, bytes, int, bytes)
 )
-"""(key number, room, chip) → Freeze."""
+"""(key number, room, machine) → Freeze."""
 EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, bytes, int, str))
 """(key number, is it a refusal?, its number modulo what is kept) → Event."""
 LOGS = vault.map("logs", key=(int, bool), value=(int, bytes))
@@ -131,10 +131,13 @@ class Holder(NamedTuple):
     """Block time of the block that the newest evidence answers."""
     claims: bytes
     """What it showed, encoded (judging.py)."""
+    believed: bytes = b""
+    """What members believed then (Context.believed)."""
 
 
 class Room(NamedTuple):
-    """The newest start of a room on a chip."""
+    """The newest start of a room on a machine: a chip in the hands of one operator, for others may
+    have guests on the same chip, and name them alike."""
 
     boot: int
     identity: bytes

@@ -26,7 +26,7 @@ from strongroom.enclave.programs.vault.tables import (
 )
 from strongroom.enclave.programs.vault.terms import Terms, approvals, read_terms
 
-MANY_MAX = 500
+LISTED_MAX = 500
 VERSIONS_SHOWN = 100
 
 
@@ -173,8 +173,8 @@ def _check_reader(context: Context, key: Key, terms: Terms) -> None:
 
 
 def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MANY_MAX:
-        raise ProgramError("limit", f"limit is 1 to {MANY_MAX}")
+    if not 1 <= limit <= LISTED_MAX:
+        raise ProgramError("limit", f"limit is 1 to {LISTED_MAX}")
 
 
 def _state(context: Context, number: int, key: Key) -> str:

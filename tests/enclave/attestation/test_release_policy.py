@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.enclave.attestation import policies
 from tests.enclave.test_execution_calls import Reader
+from tests.enclave.test_interpreters import interpreters
 
 from strongroom.enclave.attestation import (
     release_condition,
@@ -30,10 +31,11 @@ from strongroom.enclave.attestation.release_policy import (
     PolicyRefused,
     ReleasePolicy,
 )
-from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
+from strongroom.enclave.attestation.strict_json import BRACKETS_MAX, NotStrictJson, read_json
 from strongroom.enclave.attestation.vocabulary import VOCABULARY, Claim
 from strongroom.enclave.text import is_line
 
+ROOT = Path(__file__).parents[3]
 HERE: dict[str, Claim] = {"region": "eu-north", "bootcount": 7, "simulated": False}
 HOLDS = {"claim": "region", "equals": "eu-north"}
 
@@ -371,6 +373,39 @@ def test_brackets_without_end_are_refused(bracket: str) -> None:
         refused(whole(HOLDS).replace('"eu-north"', bracket * count))
 
 
+NOT_JSON = [
+    "[1,]", "[,1]", "[,]", "[1 2]", "[1", "[", "]", "1]", "[1}", '{"a":1]', '{"a":1,}', '{"a":}',
+    '{"a"}', '{"a",1}', '{"a" 1}', '{"a"::1}', '{1:1}', "{,}", '{"a":1', '{"a":1 "b":2}', "1 2",
+    "1,2", "[]]", "[] []", ":", ",", '"a":1', '["a":1]', "{true:1}", "[1]x", "'a'", "[1]//",
+    "{a:1}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOT_JSON)
+def test_what_json_does_not_take_is_not_read(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
+    with pytest.raises(NotStrictJson):
+        read_json(text)
+
+
+def test_a_text_that_ends_early_or_goes_on_is_refused_wherever_it_does() -> None:
+    text = whole(HOLDS, {"anyOf": [{"claim": "bootcount", "in": [1, 2]}]})
+    ReleasePolicy.parse(text)
+    for end in range(len(text)):
+        refused(text[:end])
+    for more in ("}", "]", ",", "1", '"', "{}", ":"):
+        refused(text + more)
+
+
+def test_brackets_are_counted() -> None:
+    assert read_json("[" * BRACKETS_MAX + "]" * BRACKETS_MAX)
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        deep = BRACKETS_MAX + 1
+        with pytest.raises(NotStrictJson, match="brackets"):
+            read_json(opening * deep + "1" + closing * deep)
+
+
 # The same everywhere
 
 PROBE = """
@@ -406,24 +441,35 @@ print(sha256(str(judged).encode()).hexdigest(), len(judged))
 """
 
 
+def probed(interpreter: str, *flags: str, seed: int, limit: int) -> str:
+    """Digest of what 300 policies and some bombs come to, in a process of its own."""
+    path = os.pathsep.join((str(ROOT / ".src"), str(ROOT)))
+    ran = subprocess.run(
+        [interpreter, *flags, "-c", PROBE, str(limit)],
+        env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": path},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout
+
+
 def test_verdicts_are_the_same_under_any_hash_seed_recursion_limit_and_optimisation() -> None:
-    answers = set()
-    for seed, limit, flags in (
-        ("0", 1000, ()),
-        ("1", 100, ()),
-        ("4242", 1_000_000, ()),
-        ("7", 100, ("-OO",)),
-    ):
-        ran = subprocess.run(
-            [sys.executable, *flags, "-c", PROBE, str(limit)],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        answers.add(ran.stdout)
-    assert len(answers) == 1, answers
+    assert len({
+        probed(sys.executable, seed=0, limit=1000),
+        probed(sys.executable, seed=1, limit=100),
+        probed(sys.executable, seed=4242, limit=1_000_000),
+        probed(sys.executable, "-OO", seed=7, limit=100),
+    }) == 1  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_verdicts_are_the_same_under_other_interpreters(version: str) -> None:
+    found = interpreters(version)
+    if not found:
+        pytest.skip(f"Python {version} is not here")
+    assert probed(found[0], seed=5, limit=100) == probed(sys.executable, seed=6, limit=1000)
 
 
 @pytest.mark.parametrize("module", [release_policy, release_condition, strict_json, vocabulary])

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.enclave.attestation.rooms import ROOM_MEASUREMENT, room_bench, swap_room
+from tests.enclave.fixtures import CREATED_MS
 from typer.testing import CliRunner, Result
 
 from strongroom.node.cli.main import make_app
@@ -146,3 +148,52 @@ def test_options_of_another_form_are_refused(folder: Path, option: tuple[str, st
     done = shell("import", folder / "policy.json", *option)
     assert done.exit_code == 2
     assert option[0] in done.stderr
+
+
+def test_explain_judges_a_rooms_evidence_as_a_replica_would(folder: Path) -> None:
+    bench = room_bench()
+    (folder / "evidence").write_bytes(bench.evidence())
+    conditions = [
+        {"claim": "measurement", "equals": ROOM_MEASUREMENT.hex()},
+        {"claim": "ueid", "equals": bench.chip.chip_id.hex()},
+        {"claim": "room", "equals": "hall-7"},
+        {"claim": "operator", "equals": "plant"},
+        {"claim": "grc.jurisdiction-country", "in": ["NO"]},
+        {"claim": "evidence-age-ms", "less": 9},
+    ]
+    (folder / "room.json").write_text(json.dumps(policy(*conditions)))
+    words = ["explain", folder / "room.json", "--evidence", folder / "evidence"]
+    at = ["--time-ms", CREATED_MS]
+    good = shell(*words, *at, "--operator", "plant", "--country", "NO", "--age-ms", 8)
+    assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "released")
+    assert "a running service compares" in good.stderr
+    foreign = shell(*words, *at, "--country", "NO")
+    assert foreign.exit_code == 1
+    assert "refused: operator equals plant: is key:" in foreign.stdout
+    genuine = policy(*conditions[:1], {"claim": "simulated", "equals": False})
+    (folder / "room.json").write_text(json.dumps(genuine))
+    simulated = shell(*words, *at)
+    assert simulated.exit_code == 1
+    assert simulated.stdout.endswith("refused: simulated equals false: is true\n")
+
+
+def test_explain_refuses_evidence_that_no_policy_could_save(folder: Path) -> None:
+    evidence = room_bench().evidence()
+    words = ["explain", folder / "policy.json", "--evidence", folder / "evidence"]
+    changed = swap_room(evidence, operator_signature=bytes(64))
+    for bad, says in ((changed, "operator-signature"), (evidence[:-1], ""), (b"", "")):
+        (folder / "evidence").write_bytes(bad)
+        done = shell(*words, "--time-ms", CREATED_MS)
+        assert done.exit_code != 0
+        assert done.stdout == ""
+        assert says in done.stderr
+    (folder / "evidence").write_bytes(evidence)
+    assert "certificate-not-yet-valid" in shell(*words, "--time-ms", 0).stderr
+
+
+def test_explain_wants_claims_or_evidence_and_not_both(folder: Path) -> None:
+    both = ("--claims", folder / "claims.json", "--evidence", folder / "claims.json")
+    for options in ((), both):
+        done = shell("explain", folder / "policy.json", *options)
+        assert done.exit_code == 2
+        assert "--claims FILE or --evidence FILE" in done.stderr

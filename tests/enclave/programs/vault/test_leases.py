@@ -77,7 +77,7 @@ def test_T54_units_are_reserved_before_they_are_made_and_never_more_than_there_a
     assert beat(used=2, reserve=2).value["allotment"] == 2
     assert beat(used=4, reserve=2).code == "quantity"
     assert beat(used=4, reserve=1).value["allotment"] == 1
-    assert beat(used=6).code == "used"
+    assert (beat(used=6).code, beat(used=3).code) == ("used", "used")
     assert beat(used=5, reserve=1).code == "quantity"
     shown = chain.look(OWNER, "key", key="/toy")
     assert (shown["reserved"], shown["used"]) == (5, 4)
@@ -103,11 +103,15 @@ def test_T54_unused_units_come_back_by_end_alone(chain: VaultChain) -> None:
     assert chain.must(room.who, "end", lease=lease, used=1) == {"returned": 2}
     assert chain.look(OWNER, "key", key="/toy")["reserved"] == 1
     assert chain.refused(room.who, "end", lease=lease, used=1) == "lapsed"
+    twice = chain.lease(room, key)["lease"]
+    said = (room.who, "end", {"lease": twice, "used": 1})
+    first, second = chain.both(said, said)
+    assert (first.value, second.code) == ({"returned": 2}, "lapsed")
     crashed = chain.lease(room, key)["lease"]
     chain.wait(30_001)
     assert chain.refused(room.who, "end", lease=crashed, used=0) == "lapsed"
-    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 4, "a crash loses what it reserved"
-    assert chain.lease(room, key)["allotment"] == 2
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 5, "a crash loses what it reserved"
+    assert chain.lease(room, key)["allotment"] == 1
 
 
 def test_T54_a_lease_lapses_by_block_time_and_nothing_is_reserved_after(chain: VaultChain) -> None:
@@ -213,6 +217,26 @@ def test_a_lease_is_of_one_session(chain: VaultChain) -> None:
     assert chain.refused(room.who, "beat", lease=lease, number=2, used=0) == "number"
 
 
+def test_an_owner_ends_one_lease_and_nothing_of_it_comes_back(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(quantity=9, allotment=3)
+    lease = chain.lease(room, key)["lease"]
+    beat = beats(chain, room, lease)
+    assert chain.must(OWNER, "end", lease=lease, used=0) == {"returned": 0}
+    assert beat().code == "revoked"
+    assert chain.look(OWNER, "lease", lease=lease)["state"] == "revoked"
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 3
+    assert chain.refused(OWNER, "end", lease=lease, used=0) == "lapsed"
+    assert chain.refused(room.who, "end", lease=lease, used=0) == "lapsed"
+    assert chain.lease(room, key)["allotment"] == 3
+
+
+def test_an_owner_that_is_the_room_too_ends_its_lease_as_a_room(chain: VaultChain) -> None:
+    chain.key(allotment=3, quantity=9)
+    room = Room(who=OWNER)
+    lease = chain.lease(room, "/toy")["lease"]
+    assert chain.must(OWNER, "end", lease=lease, used=1) == {"returned": 2}
+
+
 def test_what_is_seen_of_a_lease_are_its_bounds(chain: VaultChain) -> None:
     room, key = Room(), chain.key(pieces=4, allotment=2)
     lease = chain.lease(room, key)["lease"]
@@ -265,6 +289,12 @@ def test_custodians_record_their_releases_and_nobody_else(chain: VaultChain) -> 
     assert chain.must("hsm", "release", lease=lease, digest=bytes(32)) == {
         "until_ms": answer["until_ms"]
     }
+    beat = beats(chain, room, lease)
+    chain.must("hsm", "announce", endpoint="http://127.0.0.1:7443")
+    assert beat().ok
+    chain.must("hsm", "announce", endpoint="")
+    assert beat().code == "custodian-away"
+    assert chain.denied(Room(who="second"), key) == "custodian-away"
     chain.must(OWNER, "suspend", key="/cut")
     assert chain.refused("hsm", "release", lease=lease, digest=bytes(32)) == "suspended"
     chain.must(OWNER, "resume", key="/cut")

@@ -24,7 +24,8 @@ from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.primitives import HybridKey, Secret
 
 PRINTER = bytes(range(100, 148))
-K = bytes(range(32))
+K = sha256(b"data key of the toy").digest()
+"""No part of anything else here."""
 OWNER = "maker"
 
 
@@ -198,6 +199,8 @@ class VaultChain(Chain):
 
     def _asked(self, room: Room, key: str, arguments: dict[str, Any]) -> dict[str, Any]:
         self.of(room.who)  # before the evidence: it takes a block
+        if self._later_ms:
+            self.commit()
         return {"key": key, "purpose": "print", "evidence": self.shown(room)} | arguments
 
     def both(self, *told: tuple[str, str, dict[str, Any]]) -> list[Result]:
