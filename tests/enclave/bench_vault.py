@@ -20,7 +20,7 @@ from tests.enclave.programs.vault.world import IN_WEST, PRINTERS, Room, VaultCha
 
 from strongroom.consensus.types import Height
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
-from strongroom.enclave.programs.vault import leases as leases_
+from strongroom.enclave.programs.vault import asking as asking_
 from strongroom.enclave.programs.vault import standing, vault
 from strongroom.enclave.programs.vault.boxes import begins
 from strongroom.enclave.programs.vault.judging import decode_claims, failing, judge_evidence
@@ -42,8 +42,8 @@ def measure() -> str:
     judged_again = _timed(lambda: [_judge(chain, one) for one in evidence]) / ROOMS
     with (
         _within(standing, "judge_evidence") as judged,
-        _within(leases_, "see_evidence") as seen,
-        _within(leases_, "ask") as own,
+        _within(asking_, "see_evidence") as seen,
+        _within(asking_, "ask") as own,
     ):
         asking, asked, leases = _ask(chain, key, rooms, evidence)
     beating, wrote = _beat(chain, rooms, leases)

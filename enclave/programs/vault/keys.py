@@ -32,7 +32,7 @@ from strongroom.enclave.programs.vault.tables import (
 from strongroom.enclave.programs.vault.terms import Terms, checked
 from strongroom.enclave.text import is_name
 
-KEY_NAME_MAX = 64
+NAMED_KEY_MAX = 64
 WRAPPED_KEY_BYTES_MAX = 64
 VERSIONS_MAX = 1_000
 """Of a key: one transaction stops them all."""
@@ -62,8 +62,8 @@ def new(
     delay_ms: int = 0,
 ) -> dict[str, Any]:
     """Make a key of the caller's: its terms, without a secret yet."""
-    if not 1 <= len(name) <= KEY_NAME_MAX or not is_name(name) or "/" in name or "@" in name:
-        raise ProgramError("name", f"a name has 1 to {KEY_NAME_MAX} letters, neither / nor @")
+    if not 1 <= len(name) <= NAMED_KEY_MAX or not is_name(name) or "/" in name or "@" in name:
+        raise ProgramError("name", f"a name has 1 to {NAMED_KEY_MAX} letters, neither / nor @")
     owner = context.identity
     if context.map(NUMBERS).get((owner, name)) is not None:
         raise ProgramError("taken", "you have a key of this name: rotate it, or name another")

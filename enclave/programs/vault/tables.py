@@ -131,7 +131,7 @@ class Holder(NamedTuple):
     """Block time of the block that the newest evidence answers."""
     claims: bytes
     """What it showed, encoded (judging.py)."""
-    believed: bytes
+    believed: bytes = b""
     """What members believed then (Context.believed)."""
 
 

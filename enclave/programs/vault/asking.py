@@ -1,0 +1,191 @@
+"""A room asks for a key, and has a lease (VAULT §3; T50, T52, T53).
+
+Owns what a lease gives at first, and where it stands; what goes on with it is in leases.py. Key
+material leaves in answers that are given once, and piece by piece where the container has pieces.
+A refusal leaves its record, what it freezes, and no more.
+"""
+
+from typing import Any
+
+from strongroom.consensus import codec, labels
+from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.roster import charge
+from strongroom.enclave.programs.schema import Account
+from strongroom.enclave.programs.vault.boxes import open_secret
+from strongroom.enclave.programs.vault.changes import settled
+from strongroom.enclave.programs.vault.clones import see
+from strongroom.enclave.programs.vault.events import record, refusal
+from strongroom.enclave.programs.vault.keys import find
+from strongroom.enclave.programs.vault.pieces import piece_key
+from strongroom.enclave.programs.vault.standing import (
+    Seen,
+    check_custodian,
+    check_key,
+    check_region,
+    check_window,
+    is_same_room,
+    left_of,
+    see_evidence,
+)
+from strongroom.enclave.programs.vault.tables import (
+    HOLDERS,
+    KEYS,
+    LEASES,
+    LEASES_KEPT,
+    LIVE,
+    SLOTS,
+    Holder,
+    Key,
+    Lease,
+    Version,
+    key_of,
+    lease_of,
+    vault,
+)
+from strongroom.enclave.programs.vault.terms import Terms
+from strongroom.enclave.text import is_line
+
+PURPOSE_MAX = 64
+LEASE_ENTRIES, LEASE_BYTES = 3, 2048
+"""What a lease counts, for the room that asks."""
+
+
+@vault.transaction
+def ask(
+    context: Context, *, key: Account, purpose: str, evidence: bytes, room: str = ""
+) -> dict[str, Any]:
+    """Ask for a key as the room that the evidence shows: a lease, and what it opens with first."""
+    if len(purpose) > PURPOSE_MAX or not is_line(purpose):
+        raise ProgramError("purpose", f"a purpose is a line of at most {PURPOSE_MAX} characters")
+    number, named = find(context, key)
+    found = key_of(context, number)
+    version = named or found.version
+    _, terms = settled(context, number)
+    try:
+        standing = check_key(context, number, found, version)
+        seen = see_evidence(context, terms, evidence)
+        if room not in ("", seen.room):
+            raise ProgramError("evidence", "the evidence is another room's than the call names")
+        _check_machine(context, number, seen)
+        see(context, number, seen)
+        check_window(context, terms)
+        left = left_of(terms, found)
+        if left == 0:
+            raise ProgramError(
+                "quantity", f"all {terms.quantity} units are reserved: ask its owner"
+            )
+        check_region(seen)
+        check_custodian(context, terms)
+    except ProgramError as refused:
+        raise refusal(context, number, refused.code, refused.message) from None
+    charge(context, LEASE_ENTRIES, LEASE_BYTES)
+    reserved = terms.allotment if left is None else min(terms.allotment, left)
+    lease = context.secret(b"lease")[:16]
+    until_ms = until_of(context, terms, standing, 1)
+    made = Lease("open", until_ms, 0, context.time_ms, reserved, 0, 0, 1)
+    slot = _slot(context, number, found.leases + 1, lease)
+    holder = Holder(
+        number,
+        version,
+        seen.identity,
+        seen.chip,
+        seen.room,
+        seen.boot,
+        context.time_ms,
+        slot,
+        seen.made_ms,
+        seen.claims,
+        context.believed,
+    )
+    context.map(LEASES).put(lease, tuple(made))
+    context.map(HOLDERS).put(lease, tuple(holder))
+    context.map(LIVE).put((number, seen.chip), lease)
+    found = found._replace(leases=found.leases + 1, reserved=found.reserved + reserved)
+    context.map(KEYS).put(number, tuple(found))
+    record(context, number, "ask", lease=lease, amount=reserved, why=purpose)
+    context.claim(lease_claim(found, version, lease, holder, made.until_ms, terms))
+    context.give_once()
+    return {
+        "lease": lease,
+        "version": version,
+        "until_ms": made.until_ms,
+        "heartbeat_ms": terms.heartbeat_ms,
+        "allotment": reserved,
+        "half": _first(context, number, found, version, terms),
+        "piece": 0,
+        "pieces": terms.pieces,
+        "custody": terms.custody,
+        "wrapped": standing.wrapped,
+    }
+
+
+def lease_claim(
+    key: Key, version: int, lease: bytes, holder: Holder, until_ms: int, terms: Terms
+) -> bytes:
+    """What the receipt of an ask can reveal: to a custodian, who has which lease until when."""
+    room = (holder.identity, holder.chip, holder.room, holder.boot)
+    return codec.encode(
+        (
+            labels.VAULT_LEASE,
+            key.owner,
+            key.name,
+            version,
+            lease,
+            *room,
+            until_ms,
+            terms.pieces,
+            terms.custody,
+        )
+    )
+
+
+def _check_machine(context: Context, number: int, seen: Seen) -> None:
+    """One live lease per key and chip. A second one of the same boot is no busy machine: clones.py
+    sees to it."""
+    lease = context.map(LIVE).get((number, seen.chip))
+    found = None if lease is None else lease_of(context, lease)
+    if found is None:
+        return
+    held, holder = found
+    if held.state != "open" or held.until_ms < context.time_ms:
+        return
+    if is_same_room(seen, holder):
+        if seen.boot > holder.boot:
+            see(context, number, seen)
+        elif seen.identity != holder.identity:
+            return
+    raise ProgramError("machine-busy", f"this machine has a lease until {held.until_ms} ms: wait")
+
+
+def until_of(context: Context, terms: Terms, standing: Version, factor: int) -> int:
+    """Until which block time a lease lasts that is granted or beats now."""
+    ends = [context.time_ms + terms.lease_ms * factor]
+    ends += [end for end in (terms.window_until_ms, standing.until_ms) if end]
+    return min(ends)
+
+
+def _slot(context: Context, number: int, count: int, lease: bytes) -> int:
+    """A place among the key's leases; the one that stood there has ended long ago."""
+    slot = count % LEASES_KEPT
+    old = context.map(SLOTS).get((number, slot))
+    found = None if old is None else lease_of(context, old)
+    if old is not None and found is not None:
+        held, holder = found
+        if held.state == "open" and held.until_ms >= context.time_ms:
+            raise ProgramError("machine-busy", f"{LEASES_KEPT} leases of the key are open: wait")
+        if context.map(LIVE).get((number, holder.chip)) == old:
+            context.map(LIVE).delete((number, holder.chip))
+        context.map(LEASES).delete(old)
+        context.map(HOLDERS).delete(old)
+    context.map(SLOTS).put((number, slot), lease)
+    return slot
+
+
+def _first(context: Context, number: int, found: Key, version: int, terms: Terms) -> bytes:
+    """What a room opens with first: the key of piece 0, the whole key, L, or nothing."""
+    if terms.custody == "hsm":
+        return b""
+    secret = open_secret(context, number, version)
+    if terms.custody == "ledger" and terms.pieces:
+        return piece_key(secret, found.owner, found.name, version, 0)
+    return secret
