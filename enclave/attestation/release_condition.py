@@ -17,6 +17,7 @@ from strongroom.enclave.text import is_line
 
 _SHOWN_MAX = 140
 """Characters of a text or list that a line shows: a chip id's 128, and some."""
+_CONTAINERS = (dict, list)
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", str: "a text"}
 ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "less": lt,
@@ -133,7 +134,7 @@ def _literal(value: Json, claim: str, operator: str, where: str) -> Claim | tupl
     kind = VOCABULARY[claim]
     literals = value if operator == "in" and isinstance(value, list) else [value]
     fitting = tuple(
-        one for one in literals if isinstance(one, bool | int | str) and type(one) is kind
+        one for one in literals if type(one) is kind and not isinstance(one, _CONTAINERS)
     )
     if (operator == "in") is not isinstance(value, list) or len(fitting) < max(len(literals), 1):
         many = "a list, not empty, of values, each " if operator == "in" else ""

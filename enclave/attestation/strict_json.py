@@ -7,7 +7,6 @@ and hash seed, in time linear in the text. Knows nothing of what is written in i
 """
 
 from collections.abc import Iterator
-from enum import Enum, auto
 from typing import NoReturn
 
 from strongroom.consensus.errors import ClientFault
@@ -24,9 +23,13 @@ _HEX_DIGITS = {digit: value for value, digit in enumerate("0123456789abcdef")}
 _HEX_DIGITS |= {digit: value for value, digit in enumerate("ABCDEF", 10)}
 _INTEGER_DIGITS_MAX = 19
 _BLANKS, _MARKS = " \t\n\r", "{}[]:,"
+_BEGINS = ("", "{", "[")
+"""Marks of a value: none of a text or word."""
 _ENDS_WORD = frozenset(_BLANKS + _MARKS + '"')
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _WORDS = {"true": True, "false": False}
+_VALUE, _NAME, _COLON, _END_OR_COMMA = range(4)
+"""What may stand next. Integers of this module: the reader asks at every token."""
 
 
 class NotStrictJson(ClientFault):
@@ -40,15 +43,6 @@ class NotStrictJson(ClientFault):
     def __init__(self, at: int, why: str) -> None:
         super().__init__(f"character {at}: {why}")
         self.at, self.why = at, why
-
-
-class _Next(Enum):
-    """What may stand next."""
-
-    VALUE = auto()
-    NAME = auto()
-    COLON = auto()
-    END_OR_COMMA = auto()
 
 
 def read_json(text: str) -> Json:
@@ -69,26 +63,26 @@ class _Reader:
         self._open: list[dict[str, Json] | list[Json]] = [self._values]
         self._names = [""]
         """Of each open container, the name whose value comes."""
-        self._next = _Next.VALUE
+        self._next = _VALUE
         self._just_opened = False
 
     def read(self, text: str) -> Json:
         for at, mark, value in _tokens(text):
-            if mark in ("}", "]"):
-                self._close(at, mark)
-            elif mark == ":" and self._next is _Next.COLON:
-                self._next = _Next.VALUE
-            elif mark == "," and self._next is _Next.END_OR_COMMA and len(self._open) > 1:
-                self._next = _Next.NAME if type(self._open[-1]) is dict else _Next.VALUE
-            elif mark in ("", "{", "[") and self._next is _Next.VALUE:
+            if mark == "," and self._next == _END_OR_COMMA and len(self._open) > 1:
+                self._next = _NAME if type(self._open[-1]) is dict else _VALUE
+            elif mark in _BEGINS and self._next == _VALUE:
                 self._put(at, mark, value)
                 continue
-            elif mark == "" and type(value) is str and self._next is _Next.NAME:
+            elif mark == "" and type(value) is str and self._next == _NAME:
                 self._name(at, value)
+            elif mark == ":" and self._next == _COLON:
+                self._next = _VALUE
+            elif mark in ("}", "]"):
+                self._close(at, mark)
             else:
                 _refuse(at, "this does not belong here")
             self._just_opened = False
-        if self._next is not _Next.END_OR_COMMA or len(self._open) > 1:
+        if self._next != _END_OR_COMMA or len(self._open) > 1:
             _refuse(len(text), "the text ends too early")
         return self._values[0]
 
@@ -96,7 +90,7 @@ class _Reader:
         if name in self._open[-1]:
             _refuse(at, "a name stands twice in one object")
         self._names[-1] = name
-        self._next = _Next.COLON
+        self._next = _COLON
 
     def _put(self, at: int, mark: str, value: Json) -> None:
         if mark:
@@ -106,22 +100,26 @@ class _Reader:
             around[self._names[-1]] = value
         else:
             around.append(value)
-        self._next, self._just_opened = _Next.END_OR_COMMA, bool(mark)
+        self._next, self._just_opened = _END_OR_COMMA, bool(mark)
+        if mark:
+            self._go_into(at, value)
+
+    def _go_into(self, at: int, value: Json) -> None:
+        if len(self._open) > BRACKETS_MAX:
+            _refuse(at, f"more than {BRACKETS_MAX} brackets within one another")
         if isinstance(value, dict | list):
-            if len(self._open) > BRACKETS_MAX:
-                _refuse(at, f"more than {BRACKETS_MAX} brackets within one another")
             self._open.append(value)
             self._names.append("")
-            self._next = _Next.NAME if mark == "{" else _Next.VALUE
+            self._next = _NAME if isinstance(value, dict) else _VALUE
 
     def _close(self, at: int, mark: str) -> None:
-        may = self._just_opened or self._next is _Next.END_OR_COMMA
+        may = self._just_opened or self._next == _END_OR_COMMA
         kind = dict if mark == "}" else list
         if not may or len(self._open) == 1 or type(self._open[-1]) is not kind:
             _refuse(at, "a bracket closes what is not open")
         self._open.pop()
         self._names.pop()
-        self._next = _Next.END_OR_COMMA
+        self._next = _END_OR_COMMA
 
 
 def _tokens(text: str) -> Iterator[tuple[int, str, Json]]:
@@ -194,7 +192,7 @@ def _word(word: str, at: int) -> int:
     if word in _WORDS:
         return _WORDS[word]
     digits = word[1:] if word[0] == "-" else word
-    if not digits or any(digit not in _DIGITS for digit in digits):
+    if not digits or digits.strip(_DIGITS):
         _refuse(at, "expected true, false, a text or a whole number without fraction or exponent")
     if len(digits) > 1 and digits[0] == "0":
         _refuse(at, "a number begins with 0")

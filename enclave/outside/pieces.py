@@ -33,7 +33,7 @@ PIECE_BYTES_MAX = 16 * 1024 * 1024
 BOX_BYTES_MAX = PIECE_BYTES_MAX * 5 // 4 + TAG_SIZE
 """The piece, padded, and its tag."""
 CONTAINER_HEADER_BYTES_MAX = 1024 * 1024
-KEY_NAME_MAX = 64
+CONTAINER_KEY_NAME_MAX = 64
 """Characters of a key's name."""
 LENGTH_SIZE = 4
 """Of the number before the header, big-endian."""
@@ -80,8 +80,8 @@ class KeyVersion:
     def __post_init__(self) -> None:
         """Raises NotCanonical: it names no key."""
         codec.sized(self.owner, DIGEST_SIZE, name="owner")
-        if not 1 <= len(self.name) <= KEY_NAME_MAX or not is_name(self.name):
-            raise NotCanonical(f"a key's name has 1 to {KEY_NAME_MAX} characters")
+        if not 1 <= len(self.name) <= CONTAINER_KEY_NAME_MAX or not is_name(self.name):
+            raise NotCanonical(f"a key's name has 1 to {CONTAINER_KEY_NAME_MAX} characters")
         if {"/", "@"} & set(self.name):
             raise NotCanonical("a key's name has neither / nor @")
         if codec.unsigned(self.version, name="version", value_max=_VERSION_MAX) < 1:

@@ -3,6 +3,7 @@ replay.py."""
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cluster.plan import DEFAULT_NODES
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
+from strongroom.node.demo.plant import tell_plant
 from strongroom.node.demo.replay import opening_balances, replay
 from strongroom.node.demo.story import tell
 from strongroom.node.demo.table import (
@@ -29,6 +31,13 @@ from strongroom.node.terminal.teller import StoryFails, Teller
 
 app = typer.Typer(add_completion=False)
 DATA = "Replay of real payments"
+
+
+class Scenario(StrEnum):
+    """What is shown."""
+
+    PAYMENTS = "payments"
+    PLANT = "plant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,13 @@ def demo(
         ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running.")] = False,
+    scenario: Annotated[
+        Scenario, typer.Option("--scenario", help="The main job, or a design printed at a plant.")
+    ] = Scenario.PAYMENTS,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write each line that must hold (plant)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the main job on real nodes, step by step; with --input, replay real payments and check
@@ -97,13 +113,17 @@ def demo(
 
     Example: ./scripts/demo
 
+    Example: ./scripts/demo --scenario plant --report plant.json
+
     Example: ./scripts/demo --input payments.csv.gz --from-column payer --to-column payee --scale 2
     --limit 10000
     """
     teller = Teller(to_stderr=as_json)
     stage = Stage(nodes, base_port, directory, keep)
     try:
-        if file is None:
+        if scenario is Scenario.PLANT:
+            facts = run(_with_signals(tell_plant(stage, teller, _writable(report))))
+        elif file is None:
             facts = run(_with_signals(tell(stage, teller)))
         else:
             teller.step(f"Read {file}")

@@ -2,8 +2,9 @@
 identity may open.
 
 Owns options and JSON of these commands; how they look as tables is in explorer_tables.py, and what
-governance and epochs show in explorer_public.py. Documents are those of the JSON-RPC methods; the
-word of one node, except for `verify`, which checks the chain against the pin.
+governance and epochs show in explorer_public.py, the vault in explorer_vault.py. Documents are
+those of the JSON-RPC methods; the word of one node, except for `verify`, which checks the chain
+against the pin.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
+from strongroom.node.cli import explorer_public, explorer_vault
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
@@ -19,7 +21,6 @@ from strongroom.node.cli.common import (
     existing_directory,
     read_id,
 )
-from strongroom.node.cli.explorer_public import register
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
@@ -285,4 +286,5 @@ def _height_or_hash(text: str) -> int | str:
     return text
 
 
-register(explorer_app)
+explorer_public.register(explorer_app)
+explorer_vault.register(explorer_app)

@@ -1,7 +1,8 @@
 """`strongroom trust`: what is promised, what each promise rests on, what shows it, what is left,
 what must be trusted.
 
-Owns the options, the page and the document. Words stand in promises.py, numbers in trusted_base.py.
+Owns the options, the page and the document. Words stand in promises.py and parties.py, numbers in
+trusted_base.py.
 """
 
 from collections.abc import Sequence
@@ -77,6 +78,7 @@ def _service(layout: ClusterLayout, base: "TrustedBase") -> dict[str, Any] | Non
 def _document(
     base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None
 ) -> dict[str, Any]:
+    from strongroom.node.cli.parties import PARTIES
     from strongroom.node.cli.promises import HEAP, PROMISES
 
     own = {file.path: file for file in base.own}
@@ -86,6 +88,7 @@ def _document(
         "service": service,
         "promises": [asdict(promise) for promise in PROMISES],
         "not_promised": list(NOT_PROMISED),
+        "parties": [asdict(party) for party in PARTIES],
         "walls": [asdict(wall) for wall in walls],
         "heap": HEAP,
         "trusted_base": {
@@ -133,6 +136,7 @@ def _page(
     _heading("Not promised")
     for words in NOT_PROMISED:
         _paragraph(f"- {words}", indent=2)
+    _show_parties()
     _heading("Walls that an enclave started here has")
     for wall in walls:
         _field(f"{'' if wall.stands else 'NO '}{wall.name}", wall.summary)
@@ -141,6 +145,17 @@ def _page(
     _heading("The code that must be trusted")
     _show_files(base, files=files)
     _show_sum(base, service)
+
+
+def _show_parties() -> None:
+    from strongroom.node.cli.parties import PARTIES
+
+    _heading("Who must be trusted for what, where keys lie in the vault")
+    for party in PARTIES:
+        _paragraph(party.name, indent=2)
+        _field("  sees", party.sees)
+        _field("  can", party.can)
+        _field("  cannot", party.cannot)
 
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:

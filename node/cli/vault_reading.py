@@ -183,6 +183,8 @@ async def _watch(
         loop = asyncio.get_running_loop()
         ends = None if seconds is None else loop.time() + seconds
         while True:
+            if key is None:
+                watch.follow(await _keys(client, None))
             for news in await watch.look():
                 emit(news.to_json(), caller.as_json, partial(vault_tables.show_news, news))
             if ends is not None and loop.time() + every > ends:

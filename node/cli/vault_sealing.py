@@ -115,6 +115,7 @@ def rotate(
             "vault.rotate",
             key=named.base,
             secret=sealed.secret.reveal(),
+            digest=bytes(sealed.header.digest),
             old_until_ms=int(time() * 1000) + overlap if overlap else 0,
         )
         return done, job.facts(sealed)
@@ -155,8 +156,8 @@ class _Job:
         terms = known["terms"]
         if terms["custody"] != "ledger":
             raise ClientFault(
-                f"the key's custody is {terms['custody']}: its custodian makes half of its secret, "
-                "see `strongroom custodian --help`"
+                f"the key's custody is {terms['custody']}: its secret is made beside its HSM, by "
+                "`strongroom custodian put`"
             )
         own = self.key.at(client.identity.id, version or known["version"] + 1)
         kept = ClusterLayout(self.caller.directory).vault(self.caller.identity)

@@ -128,6 +128,22 @@ def show_lease(lease: dict[str, Any]) -> None:
     say(f"  a broken room keeps the {lease['pieces_given']} pieces that it has")
 
 
+def show_custodians(custodians: Sequence[dict[str, Any]]) -> None:
+    """A row per custodian, and one more for each further key that hangs on it."""
+    if not custodians:
+        note("no custodian has announced itself, and no key that you may read names one")
+        return
+    rows = []
+    for one in custodians:
+        away = "away" if one["endpoint"] == "" else "not announced"
+        released = "-" if one["released_ms"] is None else time_text(one["released_ms"])
+        for key in one["keys"] or [None]:
+            name = "-" if key is None else f"{key['key']}@{key['version']}"
+            state = "-" if key is None else f"{key['state']}, {key['custody']}"
+            rows.append([one["custodian"], one["endpoint"] or away, name, state, released])
+    table(("custodian", "asked at", "key", "state", "released last"), rows)
+
+
 def show_records(document: dict[str, Any]) -> None:
     """A row per record."""
     rows = [

@@ -153,21 +153,18 @@ def resolve(
 def end(
     lease: Annotated[str, typer.Argument(metavar="LEASE", help="Its id, 32 hex digits.")],
     identity: AsOption,
-    used: Annotated[int, typer.Option("--used", min=0, help="Units that were made.")] = 0,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """End a lease; units that it reserved and did not use come back.
+    """End a lease of a key of yours: nothing comes back, for only its room knows what it made.
 
-    Example: strongroom vault end 5f3a09c2d41b7e6688aa01b2c3d4e5f6 --used 3 --as maker
+    Example: strongroom vault end 5f3a09c2d41b7e6688aa01b2c3d4e5f6 --as maker
     """
     caller = Caller(identity, directory, timeout, as_json)
 
-    def human(document: dict[str, Any]) -> None:
-        show_result(document, f"ended; {document['result']['returned']} units came back")
-
-    call(caller, "vault.end", {"lease": read_lease(lease), "used": used}, human)
+    arguments = {"lease": read_lease(lease), "used": 0}
+    call(caller, "vault.end", arguments, lambda one: show_result(one, f"lease {lease} is ended"))
 
 
 def _turn(what: str, key: str, caller: Caller) -> None:

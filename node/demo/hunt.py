@@ -37,18 +37,18 @@ class Hunt:
     """Holes of sparse files and pages without content do not count."""
     places: int
     """Files, or mapped ranges of memory."""
-    found: dict[str, tuple[str, ...]]
+    found: dict[str | bytes, tuple[str, ...]]
     """By text: place and form of each find."""
 
 
-def forms_of(text: str) -> dict[str, bytes]:
-    """The byte strings that give a text away, by name: raw, hex in both cases, base64 in its three
-    alignments.
+def forms_of(text: str | bytes) -> dict[str, bytes]:
+    """The byte strings that give a text, or secret bytes, away, by name: raw, hex in both cases,
+    base64 in its three alignments.
 
     Raises:
         ValueError: too short to be told from chance.
     """
-    raw = text.encode()
+    raw = text.encode() if isinstance(text, str) else text
     if len(raw) < _TEXT_BYTES_MIN:
         raise ValueError(f"a text to hunt has at least {_TEXT_BYTES_MIN} bytes")
     forms = {"raw": raw, "hex": raw.hex().encode(), "HEX": raw.hex().upper().encode()}
@@ -60,7 +60,7 @@ def forms_of(text: str) -> dict[str, bytes]:
     return forms
 
 
-def hunt_files(directory: Path, texts: Iterable[str]) -> Hunt:
+def hunt_files(directory: Path, texts: Iterable[str | bytes]) -> Hunt:
     """Search every file under a folder for some texts at once, also in files longer than memory.
 
     Raises:
@@ -80,7 +80,7 @@ def hunt_files(directory: Path, texts: Iterable[str]) -> Hunt:
     return search.result()
 
 
-def hunt_memory(pid: int, texts: Iterable[str], *, searched: Path | None = None) -> Hunt:
+def hunt_memory(pid: int, texts: Iterable[str | bytes], *, searched: Path | None = None) -> Hunt:
     """Search everything that a process has mapped readable, through /proc/PID/mem
     (proc_pid_mem(5)).
 
@@ -112,9 +112,9 @@ def hunt_memory(pid: int, texts: Iterable[str], *, searched: Path | None = None)
 class _Search:
     """Texts that are looked for in one place after the other."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[str | bytes]) -> None:
         self.size, self.places = 0, 0
-        self._found: dict[str, list[str]] = {text: [] for text in texts}
+        self._found: dict[str | bytes, list[str]] = {text: [] for text in texts}
         self._needles = [
             (text, form, needle) for text in self._found for form, needle in forms_of(text).items()
         ]
@@ -122,7 +122,7 @@ class _Search:
 
     def look(self, place: str, chunks: Iterable[bytes]) -> None:
         """Look through one place; what lies across two chunks is found too."""
-        tail, finds = b"", dict[tuple[str, str], None]()
+        tail, finds = b"", dict[tuple[str | bytes, str], None]()
         for chunk in chunks:
             self.size += len(chunk)
             window = tail + chunk

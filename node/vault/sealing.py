@@ -10,7 +10,7 @@ from pathlib import Path
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import ChainId
-from strongroom.enclave.outside.pieces import Header, KeyVersion
+from strongroom.enclave.outside.pieces import Header, KeyVersion, PieceChanged
 from strongroom.enclave.primitives import Secret
 from strongroom.node.client.passphrases import Ask
 from strongroom.node.vault.containers import open_container, seal_file
@@ -43,8 +43,8 @@ class Sealed:
 def seal(plan: Plan, folder: DataKeyFolder, key: KeyVersion, pieces: int) -> Sealed:
     """Make or find the data key, and seal the file under it.
 
-    A container that an attempt before left whole is taken as it is, if it is of this very key and
-    opens with it; so the same command may be given again.
+    A container that an attempt before left whole is taken as it is, if it holds this very file
+    under this very key; so the same command may be given again.
 
     Args:
         plan: what, and where to.
@@ -65,27 +65,29 @@ def seal(plan: Plan, folder: DataKeyFolder, key: KeyVersion, pieces: int) -> Sea
     secret = folder.load_or_fresh(key, passphrase=plan.passphrase, ask=plan.ask)
     path = folder.path(key)
     if plan.target.exists():
-        return Sealed(
-            secret, _left_before(plan.target, folder.chain, key, secret, len(sizes)), path
-        )
+        header = _left_before(plan, folder.chain, key, secret, sizes)
+        return Sealed(secret, header, path)
     header = seal_file(
         plan.source, plan.target, secret=secret, chain=folder.chain, key=key, sizes=sizes
     )
     return Sealed(secret, header, path)
 
 
-def _left_before(path: Path, chain: ChainId, key: KeyVersion, secret: Secret, count: int) -> Header:
+def _left_before(
+    plan: Plan, chain: ChainId, key: KeyVersion, secret: Secret, sizes: list[int]
+) -> Header:
     try:
-        with open_container(path) as container:
+        with open_container(plan.target) as container, plan.source.open("rb") as file:
             header = container.header
             header.check(chain, key)
-            for index in range(len(header.pieces)):
-                container.piece(index, key.piece_key(secret, index))
-        if len(header.pieces) == count:
-            return header
-        reason = f"it has {len(header.pieces)} pieces"
+            if len(header.pieces) != len(sizes):
+                raise PieceChanged(f"it has {len(header.pieces)} pieces")
+            for index, size in enumerate(sizes):
+                if container.piece(index, key.piece_key(secret, index)) != file.read(size):
+                    raise PieceChanged(f"its piece {index} is not the file's")
     except ClientFault as fault:
-        reason = str(fault)
-    raise ClientFault(
-        f"{path} exists and is not this file under this key ({reason}): name another with --out"
-    )
+        raise ClientFault(
+            f"{plan.target} exists and is not this file under this key ({fault}): name another "
+            "with --out"
+        ) from None
+    return header

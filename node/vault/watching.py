@@ -14,6 +14,8 @@ TURNS_MAX = 10
 LEASES_WATCHED_MAX = 100
 """Of one key, the newest."""
 KEYS_WATCHED_MAX = 64
+_ALL = 2**32
+"""More records than any key has."""
 _SILENT = ("late", "lapsed", "frozen")
 """States that come without a record: by time, or by what another room did."""
 
@@ -52,6 +54,8 @@ class News:
 class _Seen:
     """What was told of one key."""
 
+    last: int
+    """How many records from before are told at first."""
     totals: dict[bool, int] = field(default_factory=dict)
     """By kind (refusals or not): number of the newest record that was told."""
     states: dict[bytes, str] = field(default_factory=dict)
@@ -71,8 +75,14 @@ class Watch:
             keys: which; the first KEYS_WATCHED_MAX of them.
             last: how many records from before are told at first, of each kind.
         """
-        self._ask, self._last = ask, last
-        self._seen = {key: _Seen() for key in keys[:KEYS_WATCHED_MAX]}
+        self._ask = ask
+        self._seen = {key: _Seen(last) for key in keys[:KEYS_WATCHED_MAX]}
+
+    def follow(self, keys: Sequence[Account]) -> None:
+        """Watch these too; of one that is new, all that is kept is told."""
+        for key in keys:
+            if key not in self._seen and len(self._seen) < KEYS_WATCHED_MAX:
+                self._seen[key] = _Seen(_ALL)
 
     async def look(self) -> list[News]:
         """What is new since the last look, in the order of block time.
@@ -93,7 +103,7 @@ class Watch:
         for _ in range(TURNS_MAX):
             if refused not in seen.totals:
                 known = await self._page(key, 2**53, refused)
-                seen.totals[refused] = max(0, known["total"] - self._last)
+                seen.totals[refused] = max(0, known["total"] - seen.last)
             page = await self._page(key, seen.totals[refused], refused)
             for record in page["records"]:
                 missed = record["number"] - seen.totals[refused] - 1

@@ -42,6 +42,7 @@ ROWS = {
     "six conditions of a plant": policy_of(*PLANT),
     "128 conditions": policy_of(*[{"claim": "grc.basis", "less": 999}] * 128),
     "8 KiB, one list of texts": policy_of({"claim": "region", "in": ["x"] * 2000 + ["eu-north"]}),
+    "8 KiB, one list of numbers": policy_of({"claim": "bootcount", "in": [1] * 4045 + [211]}),
     "8 KiB, all escapes": policy_of({"claim": "region", "notEquals": "é" * 1345}),
 }
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 READMES = [
     ROOT / "README.md",
     *(ROOT / package / "README.md" for package in ("consensus", "enclave", "node")),
+    ROOT / "docs" / "vault.md",
 ]
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _KNOWN_PROGRAMS = {

@@ -15,6 +15,7 @@ from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.attestation.vocabulary import VOCABULARY, Claim
 from strongroom.enclave.outside.policy_advice import advise
 from strongroom.enclave.outside.policy_diff import newly_released
+from strongroom.enclave.programs.vault.terms import narrows
 
 
 def policy(*conditions: Any, kind: str = "allOf") -> ReleasePolicy:
@@ -111,6 +112,52 @@ def test_it_finds_an_example_exactly_when_all_claims_tried_have_one() -> None:
         assert old.first_failure(found) is not None
     assert found_any > 10
     assert none > 5
+
+
+NAMES = ["region", "bootcount", "simulated"]
+
+
+def authority(dice: random.Random) -> dict[str, Any]:
+    return {"authority": "strongroom", **policies.conditions(dice, NAMES, 3)}
+
+
+def lists_within(value: Any) -> list[list[Any]]:
+    """Each allOf and anyOf of a part of a policy."""
+    if isinstance(value, list):
+        return [one for member in value for one in lists_within(member)]
+    own = [value[name] for name in ("allOf", "anyOf") if name in value]
+    return own + [one for members in own for one in lists_within(members)]
+
+
+def changed(dice: random.Random, authorities: list[Any]) -> list[Any]:
+    """Authorities of which conditions were added and left out, or one authority."""
+    copy: list[Any] = json.loads(json.dumps(authorities))
+    for _ in range(dice.randint(1, 3)):
+        place = dice.choice([copy, *lists_within(copy), *lists_within(copy)])
+        if dice.random() < 0.5:
+            place.append(authority(dice) if place is copy else policies.condition(dice, NAMES))
+        elif len(place) > 1:
+            place.pop(dice.randrange(len(place)))
+    return copy
+
+
+def test_what_the_vault_takes_for_a_tightening_releases_nothing_new() -> None:
+    """T51: a tightening asks nobody and waits for nothing, so it must be one."""
+    tighter = other = 0
+    for seed in range(400):
+        dice = random.Random(seed)
+        before = [authority(dice) for _ in range(dice.randint(1, 2))]
+        old, new = (
+            ReleasePolicy.parse(json.dumps({"version": "1.0.0", "anyOf": authorities}))
+            for authorities in (before, changed(dice, before))
+        )
+        if not narrows(old, new):
+            other += 1
+            continue
+        tighter += 1
+        assert newly_released(old, new) is None, (seed, old.encode(), new.encode())
+    assert tighter > 60
+    assert other > 60
 
 
 def test_policies_of_the_greatest_size_are_compared() -> None:

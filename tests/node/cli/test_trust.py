@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.node.cli.main import make_app
+from strongroom.node.cli.parties import PARTIES
 from strongroom.node.cli.promises import HEAP, PROMISES
 from strongroom.node.cli.trusted_base import TrustedBase, trusted_base
 from strongroom.node.source_lines import code_lines
+from strongroom.node.vault.refusals import NEXT
 
 ROOT = Path(__file__).parents[3]
 EVIDENCE = sorted({evidence for promise in PROMISES for evidence in promise.evidence})
@@ -112,3 +114,24 @@ def test_a_service_admits_this_code_or_another(tmp_path: Path, same: bool) -> No
     (tmp_path / "genesis.bin").write_bytes(make_cluster_genesis(1, measurement=measurement).genesis)
     assert json.loads(said("--json", "--dir", str(tmp_path)))["service"]["admits_this_code"] is same
     assert ("does NOT admit this code" in said("--dir", str(tmp_path))) is not same
+
+
+def test_the_page_of_the_vault_and_trust_name_the_same_parties_and_refusals() -> None:
+    page = (ROOT / "docs" / "vault.md").read_text()
+    rows = [f"| {party.name} | {party.sees} | {party.can} | {party.cannot} |" for party in PARTIES]
+    table = page.partition("## Who must be trusted for what")[2]
+    assert [line for line in table.splitlines() if line.startswith("| ")][1:] == rows
+    refusals = page.partition("## Refusals")[2].partition("\n## ")[0]
+    shown = re.findall(r"^\| `([a-z-]+)` \| .+ \| (.+) \|$", refusals, re.MULTILINE)
+    assert shown == list(NEXT.items())
+
+
+def test_the_page_says_who_must_be_trusted_for_what(tmp_path: Path) -> None:
+    text = " ".join(said("--dir", str(tmp_path)).split())
+    for party in PARTIES:
+        assert all(
+            " ".join(words.split()) in text
+            for words in (party.name, party.sees, party.can, party.cannot)
+        )
+    document = json.loads(said("--json", "--dir", str(tmp_path)))
+    assert [party["name"] for party in document["parties"]] == [party.name for party in PARTIES]

@@ -21,7 +21,8 @@ from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
-from strongroom.node.vault.containers import open_container
+from strongroom.node.vault.containers import open_container, seal_file
+from strongroom.node.vault.cutting import cut
 from strongroom.node.vault.watching import Watch
 
 LAYERS = 3
@@ -140,7 +141,40 @@ async def test_put_may_be_given_again_and_takes_what_it_left(tmp_path: Path) -> 
         assert (tmp_path / "keys" / "alice.vault" / "bear@1.json").read_bytes() == key
 
 
-async def test_a_container_of_something_else_is_not_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["another key", "another file", "more pieces", "fewer pieces"])
+async def test_a_container_of_another_key_or_file_is_not_taken_for_this_one(
+    tmp_path: Path, change: str
+) -> None:
+    """Else the ledger would release keys of something that the owner does not mean."""
+    async with maker(tmp_path) as run:
+        await run.key()
+        out, policy = str(tmp_path / "bear.gcode.sealed"), str(tmp_path / "policy.json")
+        await run.json("vault", "new", "owl", "--policy", policy, "--as", "alice")
+        if change != "another key":
+            kept = tmp_path / "keys" / "alice.vault"
+            document = json.loads((kept / "bear@1.json").read_text()) | {"key": "owl@1"}
+            (kept / "owl@1.json").write_text(json.dumps(document))
+            (kept / "owl@1.json").chmod(0o600)
+            whole = run.design.read_text()
+            secret = Secret(bytes.fromhex(document["secret"]))
+            (tmp_path / "bear.gcode.sealed").unlink()
+            chain, owner = run.service.orderer.chain.genesis.chain, Identity(key_named("alice")).id
+            owl = KeyVersion(owner=owner, name="owl", version=1)
+            sizes = cut(run.design, "layers")
+            seal_file(run.design, Path(out), secret=secret, chain=chain, key=owl, sizes=sizes)
+            texts = {
+                "another file": whole.replace("X1", "X8"),
+                "more pieces": whole + ";LAYER:9\n",
+                "fewer pieces": whole.partition(";LAYER:2")[0],
+            }
+            run.design.write_text(texts[change])
+        result = await run("vault", "put", "owl", str(run.design), "--out", out, "--as", "alice")
+        assert result.exit_code == 2
+        assert "is not this file under this key" in result.stderr
+        assert (await run.json("vault", "show", "owl", "--as", "alice"))["state"] == "draft"
+
+
+async def test_a_file_that_is_no_container_is_not_taken(tmp_path: Path) -> None:
     async with maker(tmp_path) as run:
         policy = tmp_path / "policy.json"
         policy.write_text(POLICY)
@@ -303,6 +337,23 @@ async def test_what_happens_is_told_a_line_each_and_nothing_twice(tmp_path: Path
         assert "REFUSED quantity" in text[3]
 
 
+async def test_a_key_that_is_made_while_one_watches_is_watched_from_its_beginning(
+    tmp_path: Path,
+) -> None:
+    async with maker(tmp_path) as run, Client.connect(tmp_path, "alice") as client:
+
+        async def asked(name: str, **arguments: Any) -> Any:
+            return (await client.query(name, **arguments)).value
+
+        watch = Watch(asked, [])
+        assert await watch.look() == []
+        await run.key()
+        watch.follow([(b"", "bear")])
+        assert [one.what for one in await watch.look()] == ["new", "put"]
+        watch.follow([(b"", "bear")])
+        assert await watch.look() == []
+
+
 async def test_a_lease_that_falls_silent_is_told_though_no_record_says_so(tmp_path: Path) -> None:
     async with maker(tmp_path) as run:
         await run.key("--lease", "30s", "--heartbeat", "10s")
@@ -318,6 +369,48 @@ async def test_a_lease_that_falls_silent_is_told_though_no_record_says_so(tmp_pa
                 run.service.orderer.pass_time(wait_ms)
                 assert [(one.what, one.lease) for one in await watch.look()] == [(state, lease)]
                 assert await watch.look() == []
+
+
+async def test_the_explorer_shows_keys_leases_and_custodians_to_those_who_may_read(
+    tmp_path: Path,
+) -> None:
+    async with maker(tmp_path) as run:
+        await run.key("--approver", "bob")
+        await run.json(
+            *("vault", "new", "owl", "--policy", str(tmp_path / "policy.json")),
+            *("--custody", "split", "--custodian", "member1", "--as", "alice"),
+        )
+        waits = (await run.json("vault", "show", "bear", "--as", "alice"))["pending"]["change"]
+        await run.json("vault", "approve", waits, "--as", "bob")
+        lease = (await run.ask())["lease"].hex()
+        listed = await run.json("explorer", "keys", "--as", "alice")
+        assert [one["key"] for one in listed] == ["bear", "owl"]
+        (shown,) = await run.json("explorer", "keys", "alice", "--as", "bob")
+        assert shown["key"] == "bear"
+        assert await run.json("explorer", "keys", "alice", "--as", "member2") == []
+        (one,) = await run.json("explorer", "leases", "alice", "--as", "bob")
+        assert one["lease"] == lease
+        (custodian,) = await run.json("explorer", "custodians", "alice", "--as", "member1")
+        assert [one["key"] for one in custodian["keys"]] == ["owl"]
+        assert custodian["endpoint"] is None
+        where = "https://127.0.0.1:8443"
+        await run.json("call", "vault.announce", f"endpoint={where}", "--as", "member1")
+        (told,) = await run.json("explorer", "custodians", "--as", "member2")
+        assert (told["endpoint"], told["keys"]) == (where, [])
+        assert custodian["released_ms"] is None
+        assert "owl@1" in (await run("explorer", "custodians", "--as", "alice")).stdout
+        result = await run("vault", "put", "owl", str(run.design), "--as", "alice")
+        assert (result.exit_code, "custody is split" in result.stderr) == (2, True)
+
+
+async def test_its_owner_ends_a_lease_and_the_room_gets_no_further_piece(tmp_path: Path) -> None:
+    async with maker(tmp_path) as run:
+        await run.key("--pieces", "3")
+        lease = (await run.ask())["lease"]
+        await run.json("vault", "end", lease.hex(), "--as", "bob", code=1)
+        await run.json("vault", "end", lease.hex(), "--as", "alice")
+        with pytest.raises(ProgramFailed):
+            await run.act(ROOM, "beat", lease=lease, number=1, used=0, piece=1)
 
 
 async def test_rotating_seals_anew_and_the_old_one_opens_for_a_while(tmp_path: Path) -> None:
@@ -337,6 +430,8 @@ async def test_rotating_seals_anew_and_the_old_one_opens_for_a_while(tmp_path: P
             "alice",
         )
         assert document["result"]["version"] == 2
+        shown = await run.json("vault", "show", "bear", "--as", "alice")
+        assert shown["versions"][1]["digest"] == document["digest"]
         assert sorted(os.listdir(tmp_path / "keys" / "alice.vault")) == [
             "bear@1.json",
             "bear@2.json",

@@ -1,0 +1,166 @@
+"""`strongroom explorer keys | leases | custodians`: the vault, as an owner, an approver, a
+custodian or an auditor may see it.
+
+Owns options and JSON of these commands. Answers are sealed queries; who may read a key, the program
+says. What acts is `strongroom vault`.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    TIMEOUT_SECONDS,
+    DirectoryOption,
+    TimeoutOption,
+)
+from strongroom.node.cli.vault_calls import AsOption, Caller, answered
+from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.terminal.printing import emit
+
+if TYPE_CHECKING:
+    from strongroom.node.client.client import Client
+
+KEYS_SHOWN_MAX = 500
+RECORDS_AT_ONCE = CUSTODIANS_ASKED_MAX = 500
+OwnerArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[OWNER]", help="Whose keys: NAME or id:HEX; your own without."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount these commands."""
+    for command in (keys, leases, custodians):
+        app.command()(command)
+
+
+@guarded
+def keys(
+    identity: AsOption,
+    owner: OwnerArgument = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Keys of an owner that you may read: state, custody, units, leases.
+
+    Example: strongroom explorer keys maker --as auditor
+    """
+    from strongroom.node.cli import vault_tables
+
+    caller = Caller(identity, directory, timeout, as_json)
+    found = answered(caller, _with_client(caller, owner, _keys))
+    emit(found, as_json, lambda: vault_tables.show_keys(found))
+
+
+@guarded
+def leases(
+    identity: AsOption,
+    owner: OwnerArgument = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """The newest leases of each key of an owner.
+
+    Example: strongroom explorer leases maker --as auditor
+    """
+    from strongroom.node.cli import vault_tables
+
+    caller = Caller(identity, directory, timeout, as_json)
+    found = answered(caller, _with_client(caller, owner, _leases))
+    emit(found, as_json, lambda: vault_tables.show_leases(found))
+
+
+@guarded
+def custodians(
+    identity: AsOption,
+    owner: OwnerArgument = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Custodians that announced themselves or that an owner's keys name, and what hangs on each.
+
+    Example: strongroom explorer custodians maker --as auditor
+    """
+    from strongroom.node.cli import vault_tables
+
+    caller = Caller(identity, directory, timeout, as_json)
+    found = answered(caller, _with_client(caller, owner, _custodians))
+    emit(found, as_json, lambda: vault_tables.show_custodians(found))
+
+
+async def _with_client(caller: Caller, owner: str | None, read: Any) -> list[dict[str, Any]]:
+    from strongroom.node.cli.common import existing_directory
+
+    existing_directory(caller.directory)
+    async with caller.client(one_shot=False) as client:
+        found: list[dict[str, Any]] = await read(client, owner)
+        return found
+
+
+async def _keys(client: "Client", owner: str | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (
+        await client.query("vault.keys", owner=owner, limit=KEYS_SHOWN_MAX)
+    ).value
+    return found
+
+
+async def _leases(client: "Client", owner: str | None) -> list[dict[str, Any]]:
+    from strongroom.node.vault.watching import newest_leases
+
+    async def ask(name: str, **arguments: Any) -> Any:
+        return (await client.query(name, **arguments)).value
+
+    return [
+        lease
+        for key in await _keys(client, owner)
+        for lease in await newest_leases(ask, _account(key))
+    ]
+
+
+async def _custodians(client: "Client", owner: str | None) -> list[dict[str, Any]]:
+    nothing: dict[str, Any] = {"endpoint": None, "since_ms": None, "released_ms": None}
+    found = {one["custodian"]: nothing | one | {"keys": []} for one in await _announced(client)}
+    for listed in await _keys(client, owner):
+        if listed["custody"] == "ledger":
+            continue
+        key = (await client.query("vault.key", key=_account(listed))).value
+        named = key["terms"]["custodian"]
+        one = found.setdefault(named, nothing | {"custodian": named, "keys": []})
+        one["keys"].append(
+            {name: listed[name] for name in ("key", "owner", "version", "state", "custody")}
+        )
+        released = await _released_ms(client, _account(listed))
+        one["released_ms"] = max(filter(None, (one["released_ms"], released)), default=None)
+    return list(found.values())
+
+
+async def _announced(client: "Client") -> list[dict[str, Any]]:
+    """What custodians say of themselves; the first ones, in order of identity."""
+    found: list[dict[str, Any]] = (
+        await client.query("vault.custodians", limit=CUSTODIANS_ASKED_MAX)
+    ).value
+    return found
+
+
+async def _released_ms(client: "Client", key: tuple[bytes, str]) -> int | None:
+    """When the key's custodian last recorded a release, among the records that are kept."""
+    newest: int | None = None
+    after = 0
+    while True:
+        page = (
+            await client.query("vault.records", key=key, after=after, limit=RECORDS_AT_ONCE)
+        ).value
+        for record in page["records"]:
+            after = record["number"]
+            newest = record["time_ms"] if record["what"] == "release" else newest
+        if len(page["records"]) < RECORDS_AT_ONCE:
+            return newest
+
+
+def _account(key: dict[str, Any]) -> tuple[bytes, str]:
+    return bytes.fromhex(key["owner"].removeprefix("id:")), key["key"]
