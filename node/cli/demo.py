@@ -118,6 +118,10 @@ def demo(
     Example: ./scripts/demo --input payments.csv.gz --from-column payer --to-column payee --scale 2
     --limit 10000
     """
+    if scenario is Scenario.PLANT and file is not None:
+        fail("--input replays payments: leave it out, or --scenario plant", ExitCode.USAGE)
+    if scenario is not Scenario.PLANT and report is not None:
+        fail("--report is of --scenario plant: add it", ExitCode.USAGE)
     teller = Teller(to_stderr=as_json)
     stage = Stage(nodes, base_port, directory, keep)
     try:

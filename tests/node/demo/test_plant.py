@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from strongroom.node.cli.demo import app
 from strongroom.node.demo.loopback import payload_of
 from strongroom.node.demo.plant_design import LAYERS, write_design
 from strongroom.node.demo.plant_search import NOT_SEARCHED, Place, Search
@@ -75,6 +77,22 @@ def test_a_key_and_the_mark_are_found_in_every_form(tmp_path: Path, form: str) -
     assert place.found
     assert place.control
     assert not place.holds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scenario", "plant", "--input", "payments.csv"], "leave it out"),
+        (["--report", "plant.json"], "add it"),
+        (["--scenario", "mars"], "Invalid value"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_before_anything_starts(
+    arguments: list[str], words: str
+) -> None:
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
 
 
 @pytest.mark.processes
