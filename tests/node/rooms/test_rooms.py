@@ -349,3 +349,19 @@ async def test_a_bug_of_a_program_ends_the_room_and_says_only_its_kind(
         assert ended.text == "the program raised ValueError"
         (lease,) = await plant.look("leases", key=f"id:{person('alice').id.hex()}/bear")
         assert (lease["state"], lease["used"], lease["reserved"]) == ("ended", 1, 1)
+
+
+@pytest.mark.parametrize("grace_ms", [0, 60_000], ids=["without grace", "with grace"])
+async def test_a_lease_outlives_the_epoch_in_which_it_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace_ms: int
+) -> None:
+    """T53, P10: the room follows the succession itself, and goes on in a session of the new
+    epoch."""
+    async with world(tmp_path, monkeypatch) as plant:
+        key = await plant.key("bear", lease_ms=60_000)
+        async with plant.room(key, seconds="0.3") as room:
+            await so(lambda: room.said("layer"), "one layer is printed")
+            plant.service.orderer.turn(grace_ms=grace_ms)
+            ended = await room.end()
+        assert ended.ok, ended.text
+        assert len(room.said("layer")) == LAYERS
