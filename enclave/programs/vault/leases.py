@@ -13,7 +13,7 @@ from strongroom.enclave.programs.vault.asking import lease_claim as lease_claim
 from strongroom.enclave.programs.vault.asking import until_of
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
-from strongroom.enclave.programs.vault.clones import see
+from strongroom.enclave.programs.vault.clones import check_stays, see
 from strongroom.enclave.programs.vault.events import record, refusal
 from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.enclave.programs.vault.standing import (
@@ -156,7 +156,7 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
     try:
         check_key(context, holder.key, key, holder.version)
         _check_open(held)
-        see_again(context, terms, holder)
+        check_stays(context, holder.key, see_again(context, terms, holder))
         check_window(context, terms)
         _check_time(context, held)
     except ProgramError as refused:

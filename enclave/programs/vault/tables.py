@@ -39,7 +39,9 @@ LIVE = vault.map("live", key=(int, bytes), value=bytes)
 ROOMS = vault.map("rooms", key=(bytes, str), value=(int, bytes, int))
 """(machine, room) → Room."""
 FREEZES = vault.map(
-    "freezes", key=(int, str, bytes), value=(int, int, bytes, int, bytes, int, bytes)
+    "freezes",
+    key=(int, str, bytes),
+    value=(int, int, bytes, int, bytes, int, bytes, int, bytes),
 )
 """(key number, room, machine) → Freeze."""
 EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, bytes, int, str))
@@ -141,22 +143,28 @@ class Room(NamedTuple):
 
     boot: int
     identity: bytes
-    """Nothing when an owner keeps a boot that has not been seen yet."""
     clones: int
     """How often two of it were seen at once."""
 
 
 class Freeze(NamedTuple):
-    """Two of a room that want one key."""
+    """Two of a room that want one key, and its owner's word on them: of no weight for other
+    owners' keys."""
 
     acknowledged: int
     """Up to which of Room.clones the owner has said which of them stays."""
     keep: int
+    """The boot that stays; 0: the owner has said nothing yet."""
     keep_identity: bytes
+    """Nothing while it has not been seen."""
     boot: int
     identity: bytes
     other_boot: int
     other_identity: bytes
+    bar: int
+    """A later boot than this is a restart of the one that stays."""
+    dismissed: bytes
+    """Sessions that the owner ruled out, 32 bytes each, the newest last."""
 
 
 class Event(NamedTuple):
