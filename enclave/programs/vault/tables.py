@@ -12,7 +12,7 @@ vault = Program("vault")
 
 NUMBERS = vault.map("numbers", key=(bytes, str), value=int)
 """(owner, name) → key number, from 1."""
-KEYS = vault.map("keys", key=int, value=(bytes, str, str, int, int, int, int, bool))
+KEYS = vault.map("keys", key=int, value=(bytes, str, str, int, int, int, int, bool, int))
 """Key number → Key."""
 TERMS = vault.map("terms", key=int, value=(int, bytes))
 """Key number → (serial of its terms, Terms encoded)."""
@@ -33,7 +33,7 @@ HOLDERS = vault.map(
 )
 """Lease → Holder: who has it, and what its newest evidence showed."""
 SLOTS = vault.map("slots", key=(int, int), value=bytes)
-"""(key number, lease's number modulo LEASES_KEPT) → lease."""
+"""(key number, place modulo LEASES_KEPT) → lease."""
 LIVE = vault.map("live", key=(int, bytes), value=bytes)
 """(key number, chip) → the newest lease there."""
 ROOMS = vault.map("rooms", key=(bytes, str), value=(int, bytes, int))
@@ -50,7 +50,7 @@ LOGS = vault.map("logs", key=(int, bool), value=(int, bytes))
 """(key number, of refusals?) → (number of events, digest of the chain over them)."""
 
 LEASES_KEPT = 4096
-"""Of one key, the newest; what is older has ended long ago."""
+"""Of one key: all that are open, and the newest of those that are over."""
 
 
 class Key(NamedTuple):
@@ -70,6 +70,8 @@ class Key(NamedTuple):
     """How many there have been."""
     approved: bool
     """Its first terms have their approvers' consent."""
+    place: int = 0
+    """Of the newest lease, counted on past places that open ones keep."""
 
 
 class Version(NamedTuple):

@@ -16,6 +16,7 @@ from tests.enclave.programs.vault.world import (
 )
 
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.programs.vault import asking, views
 from strongroom.enclave.programs.vault.pieces import piece_key
 
 
@@ -134,6 +135,51 @@ def test_an_idle_lease_lasts_longer_and_a_working_one_does_not(chain: VaultChain
     assert beat(used=0).value["until_ms"] == chain.now + 30_000
     idle = beat(used=1).value
     assert (idle["until_ms"], idle["heartbeat_ms"]) == (chain.now + 180_000, 60_000)
+
+
+@pytest.mark.parametrize("tried", [1, 3])
+def test_a_long_lease_keeps_its_place_and_locks_nobody_out(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch, tried: int
+) -> None:
+    """Few places, so that they go round soon; in the walk past open ones an ask may find none."""
+    monkeypatch.setattr(asking, "LEASES_KEPT", 4)
+    monkeypatch.setattr(asking, "PLACES_TRIED", tried)
+    monkeypatch.setattr(views, "LEASES_KEPT", 4)
+    key = chain.key(lease_ms=300_000, heartbeat_ms=100_000)
+    honest = [Room(name=f"honest-{at}", who=f"honest {at}") for at in range(2)]
+    kept = [beats(chain, one, chain.lease(one, key)["lease"]) for one in honest]
+    granted, refused = 0, 0
+    for at in range(12):
+        busy = Room(name="busy", who=f"busy {at % 2}")
+        result = chain.tell(busy.who, "ask", **chain._asked(busy, key, {}))
+        if result.ok:
+            granted += 1
+            chain.must(busy.who, "end", lease=result.value["lease"], used=0)
+        else:
+            assert result.code == "machine-busy"
+            refused += 1
+        assert all(beat().ok for beat in kept)
+    assert (granted, refused) == ((12, 0) if tried == 3 else (6, 6))
+    shown = chain.look(OWNER, "leases", key="/toy")
+    assert [one["room"] for one in shown if one["state"] == "open"] == ["honest-0", "honest-1"]
+    assert len(shown) == 4
+    refusals = chain.look(OWNER, "records", key="/toy", refusals=True)
+    assert refusals["total"] == refused, "each has its record"
+    assert chain.look(OWNER, "keys")[0]["leases"] == 2 + granted
+
+
+def test_when_all_places_are_open_the_next_is_refused_until_one_is_over(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "LEASES_KEPT", 2)
+    key = chain.key()
+    first, second, third = (Room(name=name, who=name) for name in ("one", "two", "three"))
+    lease = chain.lease(first, key)["lease"]
+    chain.lease(second, key)
+    assert chain.denied(third, key) == "machine-busy"
+    assert chain.look(OWNER, "records", key="/toy", refusals=True)["total"] == 1
+    chain.must(first.who, "end", lease=lease, used=0)
+    assert chain.lease(third, key)["half"] == K
 
 
 # --- refusals -------------------------------------------------------------------------------------
