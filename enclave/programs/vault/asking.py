@@ -103,9 +103,7 @@ def ask(
     context.map(LEASES).put(lease, tuple(made))
     context.map(HOLDERS).put(lease, tuple(holder))
     context.map(LIVE).put((number, seen.chip), lease)
-    found = found._replace(
-        leases=found.leases + 1, reserved=found.reserved + reserved, place=place
-    )
+    found = found._replace(leases=found.leases + 1, reserved=found.reserved + reserved, place=place)
     context.map(KEYS).put(number, tuple(found))
     record(context, number, "ask", lease=lease, amount=reserved, why=purpose)
     context.claim(lease_claim(found, version, lease, holder, made.until_ms, terms))

@@ -26,6 +26,8 @@ BOXES = vault.map("boxes", key=(int, int), value=(int, bytes))
 """(key number, version) → (epoch, box of its secret): of what may be released still, no other."""
 TOTALS = vault.map("totals", key=str, value=int)
 """`keys` and `boxes` → how many."""
+SHARES = vault.map("shares", key=bytes, value=int)
+"""Owner → how many boxes of its keys stand."""
 LEASES = vault.map("leases", key=bytes, value=(str, int, int, int, int, int, int, int))
 """Lease → Lease: what every beat changes."""
 HOLDERS = vault.map(

@@ -1,0 +1,53 @@
+"""Nobody takes what is there for all: places for secrets, numbers, pages."""
+
+import pytest
+from tests.enclave.programs.vault.world import OWNER, POLICY, K, Room, VaultChain
+
+from strongroom.enclave.programs.vault import boxes
+from strongroom.enclave.programs.vault.tables import BOXES, SHARES, TOTALS
+
+
+@pytest.fixture
+def chain() -> VaultChain:
+    return VaultChain()
+
+
+def test_one_owner_keeps_its_share_of_secrets_and_leaves_the_rest_to_others(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boxes, "SHARE_MAX", 3)
+    for name in ("a", "b", "c", "d"):
+        chain.must("mallory", "new", name=name, policy=POLICY)
+    for name in ("a", "b", "c"):
+        chain.must("mallory", "put", key=f"/{name}", secret=bytes(32))
+    told = {"secret": bytes(32), "old_until_ms": 2**50}
+    assert chain.refused("mallory", "put", key="/d", secret=bytes(32)) == "full"
+    assert chain.refused("mallory", "rotate", key="/a", **told) == "full"
+    assert chain.lease(Room(), chain.key("toy"))["half"] == K
+    chain.must("mallory", "rotate", key="/a", **(told | {"old_until_ms": 0}))
+    chain.must("mallory", "destroy", key="/b")
+    chain.must("mallory", "put", key="/d", secret=bytes(32))
+    maps = chain.executor._runner.state.maps
+    assert sorted(maps[SHARES].copy().values()) == [1, 3]
+    assert maps[TOTALS].copy()["boxes"] == len(maps[BOXES].copy()) == 4
+    for name in ("a", "c", "d"):
+        chain.must("mallory", "destroy", key=f"/{name}")
+    assert list(maps[SHARES].copy().values()) == [1]
+
+
+def test_few_old_versions_of_a_key_are_open_beside_the_newest(chain: VaultChain) -> None:
+    chain.key("toy")
+    told = {"key": "/toy", "secret": bytes(32)}
+    for _ in range(boxes.OLD_MAX - 1):
+        chain.must(OWNER, "rotate", old_until_ms=2**50, **told)
+    chain.must(OWNER, "rotate", old_until_ms=chain.now + 10_000, **told)
+    assert chain.refused(OWNER, "rotate", old_until_ms=2**50, **told) == "full"
+    chain.must(OWNER, "rotate", old_until_ms=0, **told)
+    assert chain.refused(OWNER, "rotate", old_until_ms=2**50, **told) == "full"
+    chain.wait(10_001)
+    chain.must(OWNER, "rotate", old_until_ms=2**50, **told)
+    assert chain.refused(OWNER, "rotate", old_until_ms=2**50, **told) == "full"
+    chain.must(OWNER, "revoke", key="/toy@1")
+    chain.must(OWNER, "rotate", old_until_ms=2**50, **told)
+    held = chain.executor._runner.state.maps[BOXES].copy()
+    assert len(held) == boxes.OLD_MAX + 1
