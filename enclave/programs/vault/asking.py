@@ -74,7 +74,7 @@ def ask(
         left = left_of(terms, found)
         if left == 0:
             raise ProgramError(
-                "quantity", f"all {terms.quantity} units are reserved: ask its owner"
+                "quantity", f"all {found.reserved} units are reserved: ask its owner"
             )
         check_region(seen)
         check_custodian(context, terms)
@@ -82,7 +82,7 @@ def ask(
         charge(context, LEASE_ENTRIES, LEASE_BYTES)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
-    reserved = terms.allotment if left is None else min(terms.allotment, left)
+    reserved = min(terms.allotment, left)
     lease = context.secret(b"lease")[:16]
     until_ms = until_of(context, terms, standing, 1)
     made = Lease("open", until_ms, 0, context.time_ms, reserved, 0, 0, 1)

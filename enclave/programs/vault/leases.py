@@ -97,9 +97,16 @@ def beat(
 
 @vault.transaction
 def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str, Any]:
-    """Report one unit that was made: its receipt shows it to anyone."""
+    """Report one unit that was made: its receipt shows it to anyone. Once a key is stopped there is
+    none; `end` counts what was made."""
     held, holder = _held(context, lease)
-    _check_time(context, held)
+    found = key_of(context, holder.key)
+    try:
+        check_key(context, holder.key, found, holder.version)
+        _check_open(held)
+        _check_time(context, held)
+    except ProgramError as refused:
+        raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     if len(digest) != DIGEST_SIZE:
         raise ProgramError("digest", f"a digest has {DIGEST_SIZE} bytes")
     if unit != held.reported + 1:
@@ -109,7 +116,6 @@ def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str
             "quantity", f"{held.reserved} units are reserved: reserve before you make"
         )
     used = max(held.used, unit)
-    found = key_of(context, holder.key)
     _account(context, holder.key, found, 0, used - held.used)
     context.map(LEASES).put(lease, tuple(held._replace(used=used, reported=unit)))
     record(context, holder.key, "use", lease=lease, amount=unit, why=digest.hex())
@@ -191,8 +197,8 @@ def _go_on(
         _check_open(held)
         check_window(context, terms)
         left = left_of(terms, found)
-        if left is not None and reserve > left:
-            raise ProgramError("quantity", f"{left} of {terms.quantity} units are left to reserve")
+        if reserve > left:
+            raise ProgramError("quantity", f"{left} units are left to reserve: ask its owner")
         _check_time(context, held)
         check_region(seen)
         check_custodian(context, terms)

@@ -108,7 +108,7 @@ def leases(
 ) -> list[dict[str, Any]]:
     """Leases of a key that are kept, in order of place, those after place `after`, with their
     bounds. Who keeps its lease long moves on to a newer place with it."""
-    _check_limit(limit)
+    _check_page(after, limit)
     number, _ = find(context, key)
     one, (_, terms) = key_of(context, number), settled(context, number)
     _check_reader(context, one, terms)
@@ -140,7 +140,7 @@ def records(
 ) -> dict[str, Any]:
     """What happened to a key, in order, or what was refused: the newest that are kept, and the
     digest of the chain over all."""
-    _check_limit(limit)
+    _check_page(after, limit)
     number, _ = find(context, key)
     one, (_, terms) = key_of(context, number), settled(context, number)
     _check_reader(context, one, terms)
@@ -171,6 +171,12 @@ def _may_read(context: Context, key: Key, terms: Terms) -> bool:
 def _check_reader(context: Context, key: Key, terms: Terms) -> None:
     if not _may_read(context, key, terms):
         raise ProgramError("no-key", "the key is another's: its owner, approvers, auditors read it")
+
+
+def _check_page(after: int, limit: int) -> None:
+    _check_limit(limit)
+    if after < 0:
+        raise ProgramError("after", "after is a number that was listed, or 0: from the first on")
 
 
 def _check_limit(limit: int) -> None:

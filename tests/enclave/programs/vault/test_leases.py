@@ -98,6 +98,23 @@ def test_T54_a_sixth_part_is_refused_and_each_of_five_has_a_receipt(chain: Vault
     assert chain.refused(room.who, "use", lease=lease, unit=5, digest=bytes(32)) == "unit"
 
 
+@pytest.mark.parametrize(("stop", "code"), [("suspend", "suspended"), ("revoke", "revoked")])
+def test_T54_a_key_that_was_stopped_gives_no_unit_a_receipt(
+    chain: VaultChain, stop: str, code: str
+) -> None:
+    """What was made by then is counted by `end`."""
+    room, key = Room(), chain.key(quantity=5, allotment=3)
+    lease = chain.lease(room, key)["lease"]
+    chain.must(room.who, "use", lease=lease, unit=1, digest=bytes(32))
+    chain.must(OWNER, stop, key="/toy")
+    assert chain.refused(room.who, "use", lease=lease, unit=2, digest=bytes(32)) == code
+    refusals = chain.look(OWNER, "records", key="/toy", refusals=True)["records"]
+    assert [(one["what"], one["lease"]) for one in refusals] == [(code, lease)]
+    assert chain.must(room.who, "end", lease=lease, used=2) == {"returned": 1}
+    shown = chain.look(OWNER, "key", key="/toy")
+    assert (shown["reserved"], shown["used"]) == (2, 2)
+
+
 def test_T54_unused_units_come_back_by_end_alone(chain: VaultChain) -> None:
     room, key = Room(), chain.key(quantity=6, allotment=3)
     lease = chain.lease(room, key)["lease"]

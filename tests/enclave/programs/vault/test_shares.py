@@ -1,9 +1,9 @@
 """Nobody takes what is there for all: places for secrets, numbers, pages."""
 
 import pytest
-from tests.enclave.programs.vault.world import OWNER, POLICY, K, Room, VaultChain
+from tests.enclave.programs.vault.world import OWNER, POLICY, K, Room, VaultChain, beats
 
-from strongroom.enclave.programs.vault import boxes
+from strongroom.enclave.programs.vault import boxes, standing
 from strongroom.enclave.programs.vault.tables import BOXES, SHARES, TOTALS
 
 
@@ -51,3 +51,28 @@ def test_few_old_versions_of_a_key_are_open_beside_the_newest(chain: VaultChain)
     chain.must(OWNER, "rotate", old_until_ms=2**50, **told)
     held = chain.executor._runner.state.maps[BOXES].copy()
     assert len(held) == boxes.OLD_MAX + 1
+
+
+def test_a_key_without_a_limit_has_one_and_says_quantity(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the sum would leave 64 bits, and every ask be `internal` for ever."""
+    told = {"name": "much", "policy": POLICY, "allotment": 1_000_001}
+    assert chain.refused(OWNER, "new", **told) == "terms"
+    monkeypatch.setattr(standing, "UNITS_MAX", 2_500_000)
+    key = chain.key("toy", allotment=1_000_000)
+    rooms = [Room(name=f"hall-{at}", who=f"hall {at}") for at in range(3)]
+    granted = [chain.lease(room, key) for room in rooms]
+    assert [one["allotment"] for one in granted] == [1_000_000, 1_000_000, 500_000]
+    assert chain.denied(Room(name="fourth", who="fourth"), key) == "quantity"
+    assert beats(chain, rooms[0], granted[0]["lease"])(used=1, reserve=1).code == "quantity"
+    chain.must(rooms[0].who, "end", lease=granted[0]["lease"], used=0)
+    assert chain.lease(rooms[0], key)["allotment"] == 1_000_000
+
+
+@pytest.mark.parametrize("view", ["leases", "records"])
+def test_pages_begin_at_a_number_that_can_be(chain: VaultChain, view: str) -> None:
+    key = chain.key("toy")
+    chain.lease(Room(), key)
+    assert chain.look(OWNER, view, key="/toy", after=0)
+    assert chain.refusal(OWNER, f"vault.{view}", key="/toy", after=-1) == "after"
