@@ -64,9 +64,11 @@ def beat(
     _, terms = settled(context, holder.key)
     outstanding = held.reserved - used + reserve
     if reserve < 0 or (reserve and outstanding > terms.allotment):
-        raise ProgramError("allotment", f"at most {terms.allotment} units may be reserved unused")
+        why = f"at most {terms.allotment} units may be reserved unused"
+        raise refusal(context, holder.key, "allotment", why, lease=lease)
     if not -1 <= piece <= held.pieces or piece >= max(terms.pieces, 1):
-        raise ProgramError("piece", f"pieces come in order: {held.pieces} is next")
+        why = f"pieces come in order: {held.pieces} is next"
+        raise refusal(context, holder.key, "piece", why, lease=lease)
     standing, seen = _go_on(context, lease, held, holder, found, terms, reserve, evidence)
     was, idle = held.used, outstanding == 0 and piece < 0
     factor = IDLE_FACTOR if idle else 1
@@ -112,9 +114,8 @@ def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str
     if unit != held.reported + 1:
         raise ProgramError("unit", f"units are reported in order, each once: {held.reported + 1}")
     if unit > held.reserved:
-        raise ProgramError(
-            "quantity", f"{held.reserved} units are reserved: reserve before you make"
-        )
+        why = f"{held.reserved} units are reserved: reserve before you make"
+        raise refusal(context, holder.key, "quantity", why, lease=lease)
     used = max(held.used, unit)
     _account(context, holder.key, found, 0, used - held.used)
     context.map(LEASES).put(lease, tuple(held._replace(used=used, reported=unit)))

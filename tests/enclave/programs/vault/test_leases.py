@@ -98,6 +98,22 @@ def test_T54_a_sixth_part_is_refused_and_each_of_five_has_a_receipt(chain: Vault
     assert chain.refused(room.who, "use", lease=lease, unit=5, digest=bytes(32)) == "unit"
 
 
+def test_T54_who_reaches_for_more_than_it_may_have_leaves_a_record(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(quantity=5, allotment=2, pieces=3)
+    lease = chain.lease(room, key)["lease"]
+    beat = beats(chain, room, lease)
+    assert beat(reserve=1).code == "allotment"
+    assert beat(piece=2).code == "piece"
+    for unit in (1, 2):
+        chain.must(room.who, "use", lease=lease, unit=unit, digest=bytes(32))
+    assert chain.refused(room.who, "use", lease=lease, unit=3, digest=bytes(32)) == "quantity"
+    refusals = chain.look(OWNER, "records", key="/toy", refusals=True)["records"]
+    assert [one["what"] for one in refusals] == ["allotment", "piece", "quantity"]
+    assert {one["lease"] for one in refusals} == {lease}
+    held = chain.look(OWNER, "lease", lease=lease)
+    assert (held["reserved"], held["used"], held["pieces_given"], held["beat"]) == (2, 2, 1, 0)
+
+
 @pytest.mark.parametrize(("stop", "code"), [("suspend", "suspended"), ("revoke", "revoked")])
 def test_T54_a_key_that_was_stopped_gives_no_unit_a_receipt(
     chain: VaultChain, stop: str, code: str
