@@ -89,18 +89,26 @@ def resolve(
     context: Context, *, key: Account, room: str, keep: int, session: Identity | None = None
 ) -> dict[str, Any]:
     """Say which boot of a room stays, for a key of the caller's; of two with one boot, by its
-    session, or neither and a later boot."""
+    session, or neither and a later boot. Where it is frozen; else, where one that was ruled out has
+    shown itself since. A machine of that room's name which the word does not fit is passed over."""
     number, _ = own(context, key)
-    resolved = []
-    for (_, _, machine), row in context.map(FREEZES).scan(prefix=(number, room)):
-        frozen, known = Freeze(*row), _room(context, machine, room)
-        if known.clones <= frozen.acknowledged and not frozen.other_boot:
+    resolved: list[dict[str, Any]] = []
+    misfit = ProgramError("clone", "no such room is frozen for this key")
+    rows = [
+        (machine, Freeze(*row), _room(context, machine, room))
+        for (_, _, machine), row in context.map(FREEZES).scan(prefix=(number, room))
+    ]
+    waiting = [one for one in rows if one[2].clones > one[1].acknowledged]
+    for machine, frozen, known in waiting or [one for one in rows if one[1].other_boot]:
+        try:
+            decided = _decided(known, frozen, keep, session)
+        except ProgramError as refused:
+            misfit = refused
             continue
-        frozen = _decided(known, frozen, keep, session)
-        context.map(FREEZES).put((number, room, machine), tuple(frozen))
+        context.map(FREEZES).put((number, room, machine), tuple(decided))
         resolved.append({"machine": machine.hex(), "keep": keep})
     if not resolved:
-        raise ProgramError("clone", "no such room is frozen for this key")
+        raise misfit
     record(context, number, "resolve", amount=keep, why=room)
     return {"resolved": resolved}
 

@@ -175,6 +175,25 @@ def test_T53_an_owner_who_kept_the_wrong_one_says_so_and_its_lease_is_over(
     assert chain.denied(old, key) == "clone", "its boot is higher, and was ruled out"
 
 
+def test_T53_a_room_of_that_name_elsewhere_does_not_hold_up_the_owners_word(
+    chain: VaultChain,
+) -> None:
+    """Another plant starts its own room of this name twice, with boots that fit no word."""
+    key = chain.key()
+    good, far = Room(boot=2), Room(boot=900, operator="neighbour", who="far")
+    for one in (good, far):
+        chain.lease(one, key)
+        assert chain.denied(one.again(who=f"copy of {one.who}"), key) == "clone"
+    kept = "id:" + person(good.who).id.hex()
+    told = {"key": "/toy", "room": ROOM, "keep": 2}
+    assert len(chain.must(OWNER, "resolve", session=kept, **told)["resolved"]) == 1
+    assert chain.lease(good, key)
+    assert chain.denied(far, key) == "clone"
+    assert [one["boots"][0]["boot"] for one in chain.look(OWNER, "key", key="/toy")["frozen"]] == [
+        900
+    ]
+
+
 def test_T53_one_live_lease_per_key_and_chip(chain: VaultChain) -> None:
     key, room = chain.key(), Room()
     other = Room(chip=room.chip, name="hall-8", who="hall 8")
