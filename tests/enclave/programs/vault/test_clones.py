@@ -151,6 +151,45 @@ def test_T53_another_owner_freezes_nobodys_room_by_a_word(chain: VaultChain) -> 
         assert beat().ok
     assert chain.denied(old, key) == "clone"
     assert beat().ok, "the owner's word stands, however often the other asks"
+    again = good.again(boot=3, who="good again")
+    chain.wait(40_000)
+    assert chain.lease(again, key)
+    chain.must("second owner", "resolve", key="/mine", room=ROOM, keep=2**50)
+    fourth = good.again(boot=4, who="fourth")
+    assert chain.denied(fourth, mine) == "clone", "a start that nobody has seen yet"
+    assert chain.look(OWNER, "key", key="/toy")["frozen"] == []
+
+
+def test_T53_the_one_that_stays_is_a_clone_beside_its_own_restart(chain: VaultChain) -> None:
+    """The restart shows itself to another owner's key alone."""
+    key, mine = chain.key(), owned(chain, "second owner")
+    good, old = Room(boot=2), Room(boot=1, who="old disk")
+    old.chip = good.chip
+    chain.lease(good, key)
+    assert (chain.denied(old, key), chain.denied(old, mine)) == ("clone", "clone")
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=2)
+    chain.must("second owner", "resolve", key="/mine", room=ROOM, keep=2)
+    chain.wait(40_000)
+    beat = beats(chain, good, chain.lease(good, key)["lease"])
+    assert chain.lease(good.again(boot=3, who="restart"), mine)
+    assert beat().code == "clone"
+
+
+def test_T53_a_word_on_a_frozen_machine_leaves_what_was_settled_elsewhere(
+    chain: VaultChain,
+) -> None:
+    key = chain.key()
+    good, far = Room(boot=2), Room(boot=2, operator="neighbour", who="far")
+    copy = good.again(who="copy")
+    chain.lease(good, key)
+    assert chain.denied(copy, key) == "clone"
+    kept = "id:" + person(good.who).id.hex()
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=2, session=kept)
+    assert chain.denied(copy, key) == "clone"
+    chain.lease(far, key)
+    assert chain.denied(far.again(who="copy of far"), key) == "clone"
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=3)
+    assert chain.lease(good, key)
 
 
 def test_T53_an_owner_who_kept_the_wrong_one_says_so_and_its_lease_is_over(
