@@ -1,10 +1,12 @@
 """Nobody takes what is there for all: places for secrets, numbers, pages."""
 
 import pytest
+from tests.enclave.chain import person
 from tests.enclave.programs.vault.world import OWNER, POLICY, K, Room, VaultChain, beats
 
-from strongroom.enclave.programs.vault import boxes, standing
-from strongroom.enclave.programs.vault.tables import BOXES, SHARES, TOTALS
+from strongroom.enclave.programs.roster import USAGE
+from strongroom.enclave.programs.vault import boxes, clones, standing
+from strongroom.enclave.programs.vault.tables import BOXES, FREEZES, ROOMS, SHARES, TOTALS
 
 
 @pytest.fixture
@@ -76,3 +78,17 @@ def test_pages_begin_at_a_number_that_can_be(chain: VaultChain, view: str) -> No
     chain.lease(Room(), key)
     assert chain.look(OWNER, view, key="/toy", after=0)
     assert chain.refusal(OWNER, f"vault.{view}", key="/toy", after=-1) == "after"
+
+
+def test_rows_that_refused_asks_leave_are_charged_to_who_asks(chain: VaultChain) -> None:
+    key = chain.key("toy", window_from_ms=2**52)
+    room = Room(boot=2)
+    for at in range(3):
+        assert chain.denied(room.again(name=f"hall-{at}"), key) == "outside-window"
+    assert chain.denied(room.again(name="hall-0", who="copy"), key) == "clone"
+    maps = chain.executor._runner.state.maps
+    assert (len(maps[ROOMS].copy()), len(maps[FREEZES].copy())) == (3, 1)
+    entries, size = clones.SIGHT
+    usage = maps[USAGE].copy()
+    assert usage[person(room.who).id] == (3 * entries, 3 * size)
+    assert usage[person("copy").id] == (entries, size)
