@@ -48,6 +48,8 @@ from strongroom.enclave.text import is_line
 PURPOSE_MAX = 64
 LEASE_ENTRIES, LEASE_BYTES = 3, 2048
 """What a lease counts, for the room that asks."""
+PLACES_TRIED = 256
+"""By one ask: four accesses to state each, where an open lease keeps it."""
 
 
 @vault.transaction
@@ -72,18 +74,19 @@ def ask(
         left = left_of(terms, found)
         if left == 0:
             raise ProgramError(
-                "quantity", f"all {terms.quantity} units are reserved: ask its owner"
+                "quantity", f"all {found.reserved} units are reserved: ask its owner"
             )
         check_region(seen)
         check_custodian(context, terms)
+        place = _free_place(context, number, found)
+        charge(context, LEASE_ENTRIES, LEASE_BYTES)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
-    charge(context, LEASE_ENTRIES, LEASE_BYTES)
-    reserved = terms.allotment if left is None else min(terms.allotment, left)
+    reserved = min(terms.allotment, left)
     lease = context.secret(b"lease")[:16]
     until_ms = until_of(context, terms, standing, 1)
     made = Lease("open", until_ms, 0, context.time_ms, reserved, 0, 0, 1)
-    slot = _slot(context, number, found.leases + 1, lease)
+    slot = _take_place(context, number, place, lease)
     holder = Holder(
         number,
         version,
@@ -100,7 +103,7 @@ def ask(
     context.map(LEASES).put(lease, tuple(made))
     context.map(HOLDERS).put(lease, tuple(holder))
     context.map(LIVE).put((number, seen.chip), lease)
-    found = found._replace(leases=found.leases + 1, reserved=found.reserved + reserved)
+    found = found._replace(leases=found.leases + 1, reserved=found.reserved + reserved, place=place)
     context.map(KEYS).put(number, tuple(found))
     record(context, number, "ask", lease=lease, amount=reserved, why=purpose)
     context.claim(lease_claim(found, version, lease, holder, made.until_ms, terms))
@@ -164,17 +167,31 @@ def until_of(context: Context, terms: Terms, standing: Version, factor: int) -> 
     return min(ends)
 
 
-def _slot(context: Context, number: int, count: int, lease: bytes) -> int:
-    """A place among the key's leases; the one that stood there has ended long ago."""
-    slot = count % LEASES_KEPT
+def _free_place(context: Context, number: int, found: Key) -> int:
+    """The next place among the key's leases that no open one keeps.
+
+    Raises:
+        ProgramError: ``machine-busy``: so many in a row are kept. The next ask looks further on.
+    """
+    for place in range(found.place + 1, found.place + 1 + PLACES_TRIED):
+        old = context.map(SLOTS).get((number, place % LEASES_KEPT))
+        held = None if old is None else lease_of(context, old)
+        if held is None or held[0].state != "open" or held[0].until_ms < context.time_ms:
+            return place
+    passed = found._replace(place=found.place + PLACES_TRIED)
+    context.map(KEYS).put(number, tuple(passed))
+    raise ProgramError("machine-busy", "too many leases of the key are open: ask again")
+
+
+def _take_place(context: Context, number: int, place: int, lease: bytes) -> int:
+    """A lease stands where one stood that is over; the slot."""
+    slot = place % LEASES_KEPT
     old = context.map(SLOTS).get((number, slot))
     found = None if old is None else lease_of(context, old)
     if old is not None and found is not None:
-        held, holder = found
-        if held.state == "open" and held.until_ms >= context.time_ms:
-            raise ProgramError("machine-busy", f"{LEASES_KEPT} leases of the key are open: wait")
-        if context.map(LIVE).get((number, holder.chip)) == old:
-            context.map(LIVE).delete((number, holder.chip))
+        chip = found[1].chip
+        if context.map(LIVE).get((number, chip)) == old:
+            context.map(LIVE).delete((number, chip))
         context.map(LEASES).delete(old)
         context.map(HOLDERS).delete(old)
     context.map(SLOTS).put((number, slot), lease)

@@ -17,6 +17,7 @@ from strongroom.enclave.programs.framework import Context, ProgramError, Turn
 from strongroom.enclave.programs.state import SCAN_MAX
 from strongroom.enclave.programs.vault.tables import (
     BOXES,
+    SHARES,
     VERSIONS,
     Version,
     count,
@@ -27,6 +28,10 @@ from strongroom.enclave.programs.vault.tables import (
 
 BOXES_MAX = 8192
 """Of all keys: what the first block of an epoch carries on."""
+SHARE_MAX = 256
+"""Of those, in keys of one owner: nobody takes the places of all."""
+OLD_MAX = 8
+"""Old versions of one key whose secrets are carried on beside the newest."""
 RELEASABLE = ("active", "old")
 
 
@@ -34,10 +39,13 @@ def put_secret(context: Context, number: int, version: int, secret: bytes) -> No
     """Box a secret for the block's epoch.
 
     Raises:
-        ProgramError: ``full``: as many are kept as can be carried.
+        ProgramError: ``full``: as many are kept as can be carried, of its owner or of all.
     """
-    if not has_secret(context, number, version) and count(context, "boxes", 1) > BOXES_MAX:
-        raise ProgramError("full", f"{BOXES_MAX} secrets are kept: destroy some first")
+    if not has_secret(context, number, version):
+        if _share(context, number, 1) > SHARE_MAX:
+            raise ProgramError("full", f"an owner keeps {SHARE_MAX} secrets: destroy some first")
+        if count(context, "boxes", 1) > BOXES_MAX:
+            raise ProgramError("full", f"{BOXES_MAX} secrets are kept here: ask members")
     _seal(context, number, version, secret)
 
 
@@ -56,6 +64,26 @@ def drop_secret(context: Context, number: int, version: int) -> None:
     if has_secret(context, number, version):
         context.map(BOXES).delete((number, version))
         count(context, "boxes", -1)
+        _share(context, number, -1)
+
+
+def make_place(context: Context, number: int) -> None:
+    """Before a key is rotated: leave old secrets behind that are out of date.
+
+    Raises:
+        ProgramError: ``full``: too many are open still.
+    """
+    standing = 0
+    for (_, version), _ in context.map(BOXES).scan(prefix=(number,), limit=SCAN_MAX):
+        found = version_of(context, number, version)
+        if found is None or not is_kept(context, number, found):
+            drop_secret(context, number, version)
+        elif found.state == "old":
+            standing += 1
+    if standing > OLD_MAX:
+        raise ProgramError(
+            "full", f"{OLD_MAX} old versions are open still: revoke one of them (NAME@VERSION)"
+        )
 
 
 def ends(context: Context, compromised: bool) -> None:
@@ -86,6 +114,17 @@ def is_kept(context: Context, number: int, version: Version) -> bool:
     if version.state not in RELEASABLE or key_of(context, number).state in ("revoked", "destroyed"):
         return False
     return version.until_ms == 0 or context.time_ms <= version.until_ms
+
+
+def _share(context: Context, number: int, more: int) -> int:
+    """Add to how many secrets the owner of a key keeps; how many they are now."""
+    owner = key_of(context, number).owner
+    now = (context.map(SHARES).get(owner) or 0) + more
+    if now:
+        context.map(SHARES).put(owner, now)
+    else:
+        context.map(SHARES).delete(owner)
+    return now
 
 
 def _all(context: Context) -> list[tuple[int, int]]:

@@ -3,12 +3,14 @@
 A room counts its starts in what it has sealed to its chip, and makes a session key at each. So a
 boot with another session, or a boot below one that was seen, is a second one of it: from a copied
 disk, an older disk, or run beside the first. Then neither gets anything of any key, until the key's
-owner says which boot stays. Owners decide for their own keys alone. A room is one operator's: what
-others run on the same chip under the same name is none of it.
+owner says which boot stays. Owners decide for their own keys alone: ROOMS holds what was seen, and
+FREEZES, key by key, what its owner said. A room is one operator's: what others run on the same chip
+under the same name is none of it.
 """
 
 from typing import Any
 
+from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account, Identity
@@ -29,9 +31,12 @@ from strongroom.enclave.programs.vault.tables import (
 SIGHT = (1, 256)
 """(entries, bytes) that a room counts which was never seen, or never frozen for a key: for who
 shows it, whatever else is refused."""
+DISMISSED_BYTES = 8 * DIGEST_SIZE
+"""Of sessions that an owner ruled out: the newest are remembered."""
 NOTHING = Room(0, b"", 0)
-NEVER = Freeze(0, 0, b"", 0, b"", 0, b"")
+NEVER = Freeze(0, 0, b"", 0, b"", 0, b"", 0, b"")
 _FROZEN = ProgramError("clone", "two of this room ran at once: the key's owner says which stays")
+_DISMISSED = ProgramError("clone", "the key's owner keeps another start of this room: ask it")
 
 
 def see(context: Context, number: int, seen: Seen) -> None:
@@ -39,28 +44,44 @@ def see(context: Context, number: int, seen: Seen) -> None:
 
     Raises:
         ProgramError: ``clone``: there are two of it, which is noted, and the lease that the room
-            has on this key is frozen; or there were, and the owner has not said which stays.
+            has on this key is frozen; or there were, and the owner has not said which stays, or
+            keeps another.
     """
-    known, started = _room(context, seen.machine, seen.room), (seen.boot, seen.identity)
-    second = seen.boot < known.boot or (
-        seen.boot == known.boot and known.identity != b"" and known.identity != seen.identity
-    )
-    if second:
+    known, frozen = _room(context, seen.machine, seen.room), _frozen_for(context, number, seen)
+    what = _verdict(known, frozen, seen)
+    if what == "second":
         _freeze(context, number, seen)
         raise _FROZEN
-    frozen = _frozen_for(context, number, seen)
-    if known.clones > frozen.acknowledged:
+    if what == "frozen":
         _freeze_lease(context, number, seen)
         if frozen == NEVER:
             charge(context, *SIGHT)
         if frozen.boot == 0:
             _note(context, number, seen, frozen)
         raise _FROZEN
+    if what == "dismissed":
+        _note(context, number, seen, frozen)
+        raise _DISMISSED
     if known == NOTHING:
         charge(context, *SIGHT)
-    if started != (known.boot, known.identity):
-        room = Room(*started, known.clones)
+    if seen.boot > known.boot:
+        room = Room(seen.boot, seen.identity, known.clones)
         context.map(ROOMS).put((seen.machine, seen.room), tuple(room))
+    if frozen.keep and (seen.boot, seen.identity) != (frozen.keep, frozen.keep_identity):
+        bar = max(frozen.bar, seen.boot)
+        frozen = frozen._replace(keep=seen.boot, keep_identity=seen.identity, bar=bar)
+        context.map(FREEZES).put((number, seen.room, seen.machine), tuple(frozen))
+
+
+def check_stays(context: Context, number: int, seen: Seen) -> None:
+    """Check that a room which a key knows may go on, as far as is known by now.
+
+    Raises:
+        ProgramError: ``clone``.
+    """
+    known, frozen = _room(context, seen.machine, seen.room), _frozen_for(context, number, seen)
+    if _verdict(known, frozen, seen) != "stays":
+        raise _FROZEN
 
 
 @vault.transaction
@@ -68,34 +89,26 @@ def resolve(
     context: Context, *, key: Account, room: str, keep: int, session: Identity | None = None
 ) -> dict[str, Any]:
     """Say which boot of a room stays, for a key of the caller's; of two with one boot, by its
-    session, or neither and a later boot."""
+    session, or neither and a later boot. Where it is frozen; else, where one that was ruled out has
+    shown itself since. A machine of that room's name which the word does not fit is passed over."""
     number, _ = own(context, key)
-    resolved = []
-    for (_, _, machine), row in context.map(FREEZES).scan(prefix=(number, room)):
-        frozen, known = Freeze(*row), _room(context, machine, room)
-        if known.clones <= frozen.acknowledged:
+    resolved: list[dict[str, Any]] = []
+    misfit = ProgramError("clone", "no such room is frozen for this key")
+    rows = [
+        (machine, Freeze(*row), _room(context, machine, room))
+        for (_, _, machine), row in context.map(FREEZES).scan(prefix=(number, room))
+    ]
+    waiting = [one for one in rows if one[2].clones > one[1].acknowledged]
+    for machine, frozen, known in waiting or [one for one in rows if one[1].other_boot]:
+        try:
+            decided = _decided(known, frozen, keep, session)
+        except ProgramError as refused:
+            misfit = refused
             continue
-        if keep < max(1, min(frozen.boot, frozen.other_boot)):
-            raise ProgramError("keep", "no boot that was seen, nor a later one")
-        seen = [
-            identity
-            for boot, identity in (
-                (frozen.boot, frozen.identity),
-                (frozen.other_boot, frozen.other_identity),
-            )
-            if boot == keep
-        ]
-        if session is None and len(seen) > 1:
-            raise ProgramError("keep", f"two have boot {keep}: name a session, or a later boot")
-        if session is not None and session not in seen:
-            raise ProgramError("keep", f"that session did not show itself with boot {keep}")
-        kept = session or (seen[0] if seen else b"")
-        context.map(ROOMS).put((machine, room), tuple(Room(keep, kept, known.clones)))
-        frozen = NEVER._replace(acknowledged=known.clones, keep=keep, keep_identity=kept)
-        context.map(FREEZES).put((number, room, machine), tuple(frozen))
+        context.map(FREEZES).put((number, room, machine), tuple(decided))
         resolved.append({"machine": machine.hex(), "keep": keep})
     if not resolved:
-        raise ProgramError("clone", "no such room is frozen for this key")
+        raise misfit
     record(context, number, "resolve", amount=keep, why=room)
     return {"resolved": resolved}
 
@@ -119,6 +132,67 @@ def frozen_rooms(context: Context, number: int) -> list[dict[str, Any]]:
         for (_, room, machine), frozen in ((place, Freeze(*row)) for place, row in rows)
         if _room(context, machine, room).clones > frozen.acknowledged
     ]
+
+
+def _verdict(known: Room, frozen: Freeze, seen: Seen) -> str:
+    """What a room that shows itself is to a key: it stays, is a second one, is frozen until the
+    owner says which stays, or is dismissed by that word.
+
+    What was seen counts for all keys; what an owner said, for the key alone.
+    """
+    second = seen.boot < known.boot or (
+        seen.boot == known.boot and known.identity != b"" and known.identity != seen.identity
+    )
+    said = frozen.keep > 0 and known.clones <= frozen.acknowledged
+    if said:
+        later = known.boot > frozen.bar  # a later start was seen since the owner's word
+        if not later and (seen.boot, seen.identity) == (frozen.keep, frozen.keep_identity):
+            return "stays"
+        if seen.identity in _identities(frozen.dismissed):
+            return "dismissed"
+        if second:
+            return "second"
+        return "stays" if seen.boot > frozen.bar else "dismissed"
+    if second:
+        return "second"
+    return "frozen" if known.clones > frozen.acknowledged else "stays"
+
+
+def _decided(known: Room, frozen: Freeze, keep: int, session: bytes | None) -> Freeze:
+    """What stands after the owner's word.
+
+    Raises:
+        ProgramError: ``keep``.
+    """
+    shown = {
+        (frozen.boot, frozen.identity),
+        (frozen.other_boot, frozen.other_identity),
+        (frozen.keep, frozen.keep_identity),
+        (known.boot, known.identity),
+    }
+    shown = {(boot, identity) for boot, identity in shown if boot and identity}
+    staying = {identity for boot, identity in shown if boot == keep}
+    if not staying and keep <= known.boot:
+        raise ProgramError("keep", "no boot that was seen, nor a later one")
+    if session is None and len(staying) > 1:
+        raise ProgramError("keep", f"two have boot {keep}: name a session, or a later boot")
+    if session is not None and session not in staying:
+        raise ProgramError("keep", f"that session did not show itself with boot {keep}")
+    kept = session or b"".join(staying)
+    ruled_out = dict.fromkeys(_identities(frozen.dismissed))
+    ruled_out |= dict.fromkeys(sorted(identity for _, identity in shown))
+    ruled_out.pop(kept, None)
+    return NEVER._replace(
+        acknowledged=known.clones,
+        keep=keep,
+        keep_identity=kept,
+        bar=max([known.boot, *(boot for boot, _ in shown)]) if kept else keep - 1,
+        dismissed=b"".join(ruled_out)[-DISMISSED_BYTES:],
+    )
+
+
+def _identities(joined: bytes) -> tuple[bytes, ...]:
+    return tuple(joined[at : at + DIGEST_SIZE] for at in range(0, len(joined), DIGEST_SIZE))
 
 
 def _room(context: Context, machine: bytes, room: str) -> Room:

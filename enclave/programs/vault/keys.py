@@ -14,7 +14,13 @@ from strongroom.enclave.primitives import SECRET_SIZE
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account, Identity
-from strongroom.enclave.programs.vault.boxes import drop_secret, has_secret, is_kept, put_secret
+from strongroom.enclave.programs.vault.boxes import (
+    drop_secret,
+    has_secret,
+    is_kept,
+    make_place,
+    put_secret,
+)
 from strongroom.enclave.programs.vault.changes import begin_approval, settled
 from strongroom.enclave.programs.vault.events import record
 from strongroom.enclave.programs.vault.tables import (
@@ -145,6 +151,7 @@ def rotate(
         context.map(VERSIONS).put((number, found.version), tuple(kept))
         if not is_kept(context, number, kept):
             drop_secret(context, number, found.version)
+    make_place(context, number)
     version = found.version + 1
     _write(context, number, found._replace(version=version))
     _fill(context, number, version, secret, wrapped, digest)

@@ -13,7 +13,7 @@ from strongroom.enclave.programs.vault.asking import lease_claim as lease_claim
 from strongroom.enclave.programs.vault.asking import until_of
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
-from strongroom.enclave.programs.vault.clones import see
+from strongroom.enclave.programs.vault.clones import check_stays, see
 from strongroom.enclave.programs.vault.events import record, refusal
 from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.enclave.programs.vault.standing import (
@@ -64,9 +64,11 @@ def beat(
     _, terms = settled(context, holder.key)
     outstanding = held.reserved - used + reserve
     if reserve < 0 or (reserve and outstanding > terms.allotment):
-        raise ProgramError("allotment", f"at most {terms.allotment} units may be reserved unused")
+        why = f"at most {terms.allotment} units may be reserved unused"
+        raise refusal(context, holder.key, "allotment", why, lease=lease)
     if not -1 <= piece <= held.pieces or piece >= max(terms.pieces, 1):
-        raise ProgramError("piece", f"pieces come in order: {held.pieces} is next")
+        why = f"pieces come in order: {held.pieces} is next"
+        raise refusal(context, holder.key, "piece", why, lease=lease)
     standing, seen = _go_on(context, lease, held, holder, found, terms, reserve, evidence)
     was, idle = held.used, outstanding == 0 and piece < 0
     factor = IDLE_FACTOR if idle else 1
@@ -97,19 +99,24 @@ def beat(
 
 @vault.transaction
 def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str, Any]:
-    """Report one unit that was made: its receipt shows it to anyone."""
+    """Report one unit that was made: its receipt shows it to anyone. Once a key is stopped there is
+    none; `end` counts what was made."""
     held, holder = _held(context, lease)
-    _check_time(context, held)
+    found = key_of(context, holder.key)
+    try:
+        check_key(context, holder.key, found, holder.version)
+        _check_open(held)
+        _check_time(context, held)
+    except ProgramError as refused:
+        raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     if len(digest) != DIGEST_SIZE:
         raise ProgramError("digest", f"a digest has {DIGEST_SIZE} bytes")
     if unit != held.reported + 1:
         raise ProgramError("unit", f"units are reported in order, each once: {held.reported + 1}")
     if unit > held.reserved:
-        raise ProgramError(
-            "quantity", f"{held.reserved} units are reserved: reserve before you make"
-        )
+        why = f"{held.reserved} units are reserved: reserve before you make"
+        raise refusal(context, holder.key, "quantity", why, lease=lease)
     used = max(held.used, unit)
-    found = key_of(context, holder.key)
     _account(context, holder.key, found, 0, used - held.used)
     context.map(LEASES).put(lease, tuple(held._replace(used=used, reported=unit)))
     record(context, holder.key, "use", lease=lease, amount=unit, why=digest.hex())
@@ -156,7 +163,7 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
     try:
         check_key(context, holder.key, key, holder.version)
         _check_open(held)
-        see_again(context, terms, holder)
+        check_stays(context, holder.key, see_again(context, terms, holder))
         check_window(context, terms)
         _check_time(context, held)
     except ProgramError as refused:
@@ -191,8 +198,8 @@ def _go_on(
         _check_open(held)
         check_window(context, terms)
         left = left_of(terms, found)
-        if left is not None and reserve > left:
-            raise ProgramError("quantity", f"{left} of {terms.quantity} units are left to reserve")
+        if reserve > left:
+            raise ProgramError("quantity", f"{left} units are left to reserve: ask its owner")
         _check_time(context, held)
         check_region(seen)
         check_custodian(context, terms)

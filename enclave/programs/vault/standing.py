@@ -19,7 +19,7 @@ from strongroom.enclave.programs.vault.judging import (
     judge_evidence,
 )
 from strongroom.enclave.programs.vault.tables import Holder, Key, Version, version_of
-from strongroom.enclave.programs.vault.terms import Terms
+from strongroom.enclave.programs.vault.terms import UNITS_MAX, Terms
 
 EVIDENCE_STEPS = 1_500
 """What judging evidence costs, in steps: its signatures."""
@@ -147,9 +147,9 @@ def check_custodian(context: Context, terms: Terms) -> None:
         raise ProgramError("custodian-away", "the key's custodian is away: ask it, then again")
 
 
-def left_of(terms: Terms, key: Key) -> int | None:
-    """Units that may be reserved still; None: no limit."""
-    return max(0, terms.quantity - key.reserved) if terms.quantity else None
+def left_of(terms: Terms, key: Key) -> int:
+    """Units that may be reserved still."""
+    return max(0, (terms.quantity or UNITS_MAX) - key.reserved)
 
 
 def is_same_room(seen: Seen, holder: Holder) -> bool:

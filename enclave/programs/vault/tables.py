@@ -12,7 +12,7 @@ vault = Program("vault")
 
 NUMBERS = vault.map("numbers", key=(bytes, str), value=int)
 """(owner, name) → key number, from 1."""
-KEYS = vault.map("keys", key=int, value=(bytes, str, str, int, int, int, int, bool))
+KEYS = vault.map("keys", key=int, value=(bytes, str, str, int, int, int, int, bool, int))
 """Key number → Key."""
 TERMS = vault.map("terms", key=int, value=(int, bytes))
 """Key number → (serial of its terms, Terms encoded)."""
@@ -26,6 +26,8 @@ BOXES = vault.map("boxes", key=(int, int), value=(int, bytes))
 """(key number, version) → (epoch, box of its secret): of what may be released still, no other."""
 TOTALS = vault.map("totals", key=str, value=int)
 """`keys` and `boxes` → how many."""
+SHARES = vault.map("shares", key=bytes, value=int)
+"""Owner → how many boxes of its keys stand."""
 LEASES = vault.map("leases", key=bytes, value=(str, int, int, int, int, int, int, int))
 """Lease → Lease: what every beat changes."""
 HOLDERS = vault.map(
@@ -33,13 +35,15 @@ HOLDERS = vault.map(
 )
 """Lease → Holder: who has it, and what its newest evidence showed."""
 SLOTS = vault.map("slots", key=(int, int), value=bytes)
-"""(key number, lease's number modulo LEASES_KEPT) → lease."""
+"""(key number, place modulo LEASES_KEPT) → lease."""
 LIVE = vault.map("live", key=(int, bytes), value=bytes)
 """(key number, chip) → the newest lease there."""
 ROOMS = vault.map("rooms", key=(bytes, str), value=(int, bytes, int))
 """(machine, room) → Room."""
 FREEZES = vault.map(
-    "freezes", key=(int, str, bytes), value=(int, int, bytes, int, bytes, int, bytes)
+    "freezes",
+    key=(int, str, bytes),
+    value=(int, int, bytes, int, bytes, int, bytes, int, bytes),
 )
 """(key number, room, machine) → Freeze."""
 EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, bytes, int, str))
@@ -48,7 +52,7 @@ LOGS = vault.map("logs", key=(int, bool), value=(int, bytes))
 """(key number, of refusals?) → (number of events, digest of the chain over them)."""
 
 LEASES_KEPT = 4096
-"""Of one key, the newest; what is older has ended long ago."""
+"""Of one key: all that are open, and the newest of those that are over."""
 
 
 class Key(NamedTuple):
@@ -68,6 +72,8 @@ class Key(NamedTuple):
     """How many there have been."""
     approved: bool
     """Its first terms have their approvers' consent."""
+    place: int = 0
+    """Of the newest lease, counted on past places that open ones keep."""
 
 
 class Version(NamedTuple):
@@ -141,22 +147,28 @@ class Room(NamedTuple):
 
     boot: int
     identity: bytes
-    """Nothing when an owner keeps a boot that has not been seen yet."""
     clones: int
     """How often two of it were seen at once."""
 
 
 class Freeze(NamedTuple):
-    """Two of a room that want one key."""
+    """Two of a room that want one key, and its owner's word on them: of no weight for other
+    owners' keys."""
 
     acknowledged: int
     """Up to which of Room.clones the owner has said which of them stays."""
     keep: int
+    """The boot that stays; 0: the owner has said nothing yet."""
     keep_identity: bytes
+    """Nothing while it has not been seen."""
     boot: int
     identity: bytes
     other_boot: int
     other_identity: bytes
+    bar: int
+    """A later boot than this is a restart of the one that stays."""
+    dismissed: bytes
+    """Sessions that the owner ruled out, 32 bytes each, the newest last."""
 
 
 class Event(NamedTuple):

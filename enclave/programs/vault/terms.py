@@ -15,6 +15,8 @@ from strongroom.enclave.programs.framework import ProgramError
 CUSTODIES = ("ledger", "split", "hsm")
 APPROVERS_MAX = 16
 UNITS_MAX = 2**53
+"""Of a key in all, also of one without a limit."""
+ALLOTMENT_MAX = 1_000_000
 PIECES_MAX = 1_000_000
 HEARTBEAT_MS = (100, 3_600_000)
 LEASE_MS_MAX = 24 * 3_600_000
@@ -34,7 +36,7 @@ class Terms(NamedTuple):
     """Ascending."""
     threshold: int
     quantity: int
-    """Units in all; 0: no limit."""
+    """Units in all; 0: no limit but UNITS_MAX."""
     window_from_ms: int
     window_until_ms: int
     """0: open."""
@@ -90,7 +92,7 @@ def checked(terms: Terms, owner: bytes) -> Terms:
         ("window_until_ms", terms.window_until_ms, 0, TIME_MS_MAX),
         ("heartbeat_ms", terms.heartbeat_ms, *HEARTBEAT_MS),
         ("lease_ms", terms.lease_ms, terms.heartbeat_ms, LEASE_MS_MAX),
-        ("allotment", terms.allotment, 1, UNITS_MAX),
+        ("allotment", terms.allotment, 1, ALLOTMENT_MAX),
         ("pieces", terms.pieces, 0, PIECES_MAX),
         ("delay_ms", terms.delay_ms, 0, DELAY_MS_MAX),
     )

@@ -106,14 +106,15 @@ def key(context: Context, *, key: Account) -> dict[str, Any]:
 def leases(
     context: Context, *, key: Account, after: int = 0, limit: int = 100
 ) -> list[dict[str, Any]]:
-    """Leases of a key that are kept, in order, those after number `after`, with their bounds."""
-    _check_limit(limit)
+    """Leases of a key that are kept, in order of place, those after place `after`, with their
+    bounds. Who keeps its lease long moves on to a newer place with it."""
+    _check_page(after, limit)
     number, _ = find(context, key)
     one, (_, terms) = key_of(context, number), settled(context, number)
     _check_reader(context, one, terms)
-    first = max(after, one.leases - LEASES_KEPT) + 1
+    first = max(after, one.place - LEASES_KEPT) + 1
     shown = []
-    for at in range(first, min(first + limit - 1, one.leases) + 1):
+    for at in range(first, min(first + limit - 1, one.place) + 1):
         id = context.map(SLOTS).get((number, at % LEASES_KEPT))
         found = None if id is None else lease_of(context, id)
         if id is not None and found is not None:
@@ -139,7 +140,7 @@ def records(
 ) -> dict[str, Any]:
     """What happened to a key, in order, or what was refused: the newest that are kept, and the
     digest of the chain over all."""
-    _check_limit(limit)
+    _check_page(after, limit)
     number, _ = find(context, key)
     one, (_, terms) = key_of(context, number), settled(context, number)
     _check_reader(context, one, terms)
@@ -170,6 +171,12 @@ def _may_read(context: Context, key: Key, terms: Terms) -> bool:
 def _check_reader(context: Context, key: Key, terms: Terms) -> None:
     if not _may_read(context, key, terms):
         raise ProgramError("no-key", "the key is another's: its owner, approvers, auditors read it")
+
+
+def _check_page(after: int, limit: int) -> None:
+    _check_limit(limit)
+    if after < 0:
+        raise ProgramError("after", "after is a number that was listed, or 0: from the first on")
 
 
 def _check_limit(limit: int) -> None:

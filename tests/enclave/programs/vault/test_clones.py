@@ -3,7 +3,15 @@
 import pytest
 from tests.enclave.chain import person
 from tests.enclave.fixtures import manufacturer
-from tests.enclave.programs.vault.world import OWNER, Room, VaultChain, beats, policy_of
+from tests.enclave.programs.vault.world import (
+    OWNER,
+    POLICY,
+    K,
+    Room,
+    VaultChain,
+    beats,
+    policy_of,
+)
 
 ROOM = "hall-7"
 
@@ -104,6 +112,125 @@ def test_T53_another_operators_guest_of_the_same_name_on_the_chip_is_no_clone(
     assert chain.denied(neighbour.again(boot=98, who="second neighbour"), key) == "machine-busy"
     assert chain.denied(neighbour.again(boot=99, who="second neighbour"), mine) == "clone"
     assert beat().ok
+
+
+def owned(chain: VaultChain, who: str) -> str:
+    """A key of somebody else's, which the same rooms use."""
+    chain.must(who, "new", name="mine", policy=POLICY)
+    chain.must(who, "put", key="/mine", secret=bytes(32))
+    return f"id:{person(who).id.hex()}/mine"
+
+
+def test_T53_another_owner_does_not_overrule_which_boot_stays(chain: VaultChain) -> None:
+    key, mine = chain.key(), owned(chain, "second owner")
+    good, old = Room(boot=2), Room(boot=1, who="old disk")
+    old.chip = good.chip
+    chain.lease(good, key)
+    assert (chain.denied(old, key), chain.denied(old, mine)) == ("clone", "clone")
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=2)
+    chain.must("second owner", "resolve", key="/mine", room=ROOM, keep=1)
+    chain.wait(40_000)
+    assert chain.denied(old, key) == "clone", "ruled out by the owner of this key"
+    assert chain.lease(good, key)["half"] == K
+    assert chain.lease(old, mine), "his own key he may release to it"
+
+
+def test_T53_another_owner_freezes_nobodys_room_by_a_word(chain: VaultChain) -> None:
+    """He keeps a boot that never comes, again and again; the good room asks for his key too."""
+    key, mine = chain.key(), owned(chain, "second owner")
+    good, old = Room(boot=2), Room(boot=1, who="old disk")
+    old.chip = good.chip
+    chain.lease(good, key)
+    assert (chain.denied(old, key), chain.denied(old, mine)) == ("clone", "clone")
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=2)
+    chain.wait(40_000)
+    beat = beats(chain, good, chain.lease(good, key)["lease"])
+    for _ in range(3):
+        chain.must("second owner", "resolve", key="/mine", room=ROOM, keep=2**50)
+        assert chain.denied(good, mine) == "clone"
+        assert beat().ok
+    assert chain.denied(old, key) == "clone"
+    assert beat().ok, "the owner's word stands, however often the other asks"
+    again = good.again(boot=3, who="good again")
+    chain.wait(40_000)
+    assert chain.lease(again, key)
+    chain.must("second owner", "resolve", key="/mine", room=ROOM, keep=2**50)
+    fourth = good.again(boot=4, who="fourth")
+    assert chain.denied(fourth, mine) == "clone", "a start that nobody has seen yet"
+    assert chain.look(OWNER, "key", key="/toy")["frozen"] == []
+
+
+def test_T53_the_one_that_stays_is_a_clone_beside_its_own_restart(chain: VaultChain) -> None:
+    """The restart shows itself to another owner's key alone."""
+    key, mine = chain.key(), owned(chain, "second owner")
+    good, old = Room(boot=2), Room(boot=1, who="old disk")
+    old.chip = good.chip
+    chain.lease(good, key)
+    assert (chain.denied(old, key), chain.denied(old, mine)) == ("clone", "clone")
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=2)
+    chain.must("second owner", "resolve", key="/mine", room=ROOM, keep=2)
+    chain.wait(40_000)
+    beat = beats(chain, good, chain.lease(good, key)["lease"])
+    assert chain.lease(good.again(boot=3, who="restart"), mine)
+    assert beat().code == "clone"
+
+
+def test_T53_a_word_on_a_frozen_machine_leaves_what_was_settled_elsewhere(
+    chain: VaultChain,
+) -> None:
+    key = chain.key()
+    good, far = Room(boot=2), Room(boot=2, operator="neighbour", who="far")
+    copy = good.again(who="copy")
+    chain.lease(good, key)
+    assert chain.denied(copy, key) == "clone"
+    kept = "id:" + person(good.who).id.hex()
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=2, session=kept)
+    assert chain.denied(copy, key) == "clone"
+    chain.lease(far, key)
+    assert chain.denied(far.again(who="copy of far"), key) == "clone"
+    chain.must(OWNER, "resolve", key="/toy", room=ROOM, keep=3)
+    assert chain.lease(good, key)
+
+
+def test_T53_an_owner_who_kept_the_wrong_one_says_so_and_its_lease_is_over(
+    chain: VaultChain,
+) -> None:
+    custodian = "id:" + person("hsm").id.hex()
+    key = chain.key("cut", custody="split", custodian=custodian)
+    good, old = Room(boot=2), Room(boot=3, who="copy")
+    old.chip = good.chip
+    chain.lease(good, key)
+    assert chain.denied(old, key) == "machine-busy"
+    chain.wait(40_000)
+    assert chain.denied(good, key) == "clone"
+    chain.must(OWNER, "resolve", key="/cut", room=ROOM, keep=3)
+    lease = chain.lease(old, key)["lease"]
+    assert chain.denied(good, key) == "clone"
+    chain.must(OWNER, "resolve", key="/cut", room=ROOM, keep=2)
+    assert chain.refused("hsm", "release", lease=lease, digest=bytes(32)) == "clone"
+    assert beats(chain, old, lease)().code == "clone"
+    chain.wait(40_000)
+    assert chain.lease(good, key)
+    assert chain.denied(old, key) == "clone", "its boot is higher, and was ruled out"
+
+
+def test_T53_a_room_of_that_name_elsewhere_does_not_hold_up_the_owners_word(
+    chain: VaultChain,
+) -> None:
+    """Another plant starts its own room of this name twice, with boots that fit no word."""
+    key = chain.key()
+    good, far = Room(boot=2), Room(boot=900, operator="neighbour", who="far")
+    for one in (good, far):
+        chain.lease(one, key)
+        assert chain.denied(one.again(who=f"copy of {one.who}"), key) == "clone"
+    kept = "id:" + person(good.who).id.hex()
+    told = {"key": "/toy", "room": ROOM, "keep": 2}
+    assert len(chain.must(OWNER, "resolve", session=kept, **told)["resolved"]) == 1
+    assert chain.lease(good, key)
+    assert chain.denied(far, key) == "clone"
+    assert [one["boots"][0]["boot"] for one in chain.look(OWNER, "key", key="/toy")["frozen"]] == [
+        900
+    ]
 
 
 def test_T53_one_live_lease_per_key_and_chip(chain: VaultChain) -> None:

@@ -16,6 +16,7 @@ from tests.enclave.programs.vault.world import (
 )
 
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.programs.vault import asking, views
 from strongroom.enclave.programs.vault.pieces import piece_key
 
 
@@ -97,6 +98,39 @@ def test_T54_a_sixth_part_is_refused_and_each_of_five_has_a_receipt(chain: Vault
     assert chain.refused(room.who, "use", lease=lease, unit=5, digest=bytes(32)) == "unit"
 
 
+def test_T54_who_reaches_for_more_than_it_may_have_leaves_a_record(chain: VaultChain) -> None:
+    room, key = Room(), chain.key(quantity=5, allotment=2, pieces=3)
+    lease = chain.lease(room, key)["lease"]
+    beat = beats(chain, room, lease)
+    assert beat(reserve=1).code == "allotment"
+    assert beat(piece=2).code == "piece"
+    for unit in (1, 2):
+        chain.must(room.who, "use", lease=lease, unit=unit, digest=bytes(32))
+    assert chain.refused(room.who, "use", lease=lease, unit=3, digest=bytes(32)) == "quantity"
+    refusals = chain.look(OWNER, "records", key="/toy", refusals=True)["records"]
+    assert [one["what"] for one in refusals] == ["allotment", "piece", "quantity"]
+    assert {one["lease"] for one in refusals} == {lease}
+    held = chain.look(OWNER, "lease", lease=lease)
+    assert (held["reserved"], held["used"], held["pieces_given"], held["beat"]) == (2, 2, 1, 0)
+
+
+@pytest.mark.parametrize(("stop", "code"), [("suspend", "suspended"), ("revoke", "revoked")])
+def test_T54_a_key_that_was_stopped_gives_no_unit_a_receipt(
+    chain: VaultChain, stop: str, code: str
+) -> None:
+    """What was made by then is counted by `end`."""
+    room, key = Room(), chain.key(quantity=5, allotment=3)
+    lease = chain.lease(room, key)["lease"]
+    chain.must(room.who, "use", lease=lease, unit=1, digest=bytes(32))
+    chain.must(OWNER, stop, key="/toy")
+    assert chain.refused(room.who, "use", lease=lease, unit=2, digest=bytes(32)) == code
+    refusals = chain.look(OWNER, "records", key="/toy", refusals=True)["records"]
+    assert [(one["what"], one["lease"]) for one in refusals] == [(code, lease)]
+    assert chain.must(room.who, "end", lease=lease, used=2) == {"returned": 1}
+    shown = chain.look(OWNER, "key", key="/toy")
+    assert (shown["reserved"], shown["used"]) == (2, 2)
+
+
 def test_T54_unused_units_come_back_by_end_alone(chain: VaultChain) -> None:
     room, key = Room(), chain.key(quantity=6, allotment=3)
     lease = chain.lease(room, key)["lease"]
@@ -134,6 +168,51 @@ def test_an_idle_lease_lasts_longer_and_a_working_one_does_not(chain: VaultChain
     assert beat(used=0).value["until_ms"] == chain.now + 30_000
     idle = beat(used=1).value
     assert (idle["until_ms"], idle["heartbeat_ms"]) == (chain.now + 180_000, 60_000)
+
+
+@pytest.mark.parametrize("tried", [1, 3])
+def test_a_long_lease_keeps_its_place_and_locks_nobody_out(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch, tried: int
+) -> None:
+    """Few places, so that they go round soon; in the walk past open ones an ask may find none."""
+    monkeypatch.setattr(asking, "LEASES_KEPT", 4)
+    monkeypatch.setattr(asking, "PLACES_TRIED", tried)
+    monkeypatch.setattr(views, "LEASES_KEPT", 4)
+    key = chain.key(lease_ms=300_000, heartbeat_ms=100_000)
+    honest = [Room(name=f"honest-{at}", who=f"honest {at}") for at in range(2)]
+    kept = [beats(chain, one, chain.lease(one, key)["lease"]) for one in honest]
+    granted, refused = 0, 0
+    for at in range(12):
+        busy = Room(name="busy", who=f"busy {at % 2}")
+        result = chain.tell(busy.who, "ask", **chain._asked(busy, key, {}))
+        if result.ok:
+            granted += 1
+            chain.must(busy.who, "end", lease=result.value["lease"], used=0)
+        else:
+            assert result.code == "machine-busy"
+            refused += 1
+        assert all(beat().ok for beat in kept)
+    assert (granted, refused) == ((12, 0) if tried == 3 else (6, 6))
+    shown = chain.look(OWNER, "leases", key="/toy")
+    assert [one["room"] for one in shown if one["state"] == "open"] == ["honest-0", "honest-1"]
+    assert len(shown) == 4
+    refusals = chain.look(OWNER, "records", key="/toy", refusals=True)
+    assert refusals["total"] == refused, "each has its record"
+    assert chain.look(OWNER, "keys")[0]["leases"] == 2 + granted
+
+
+def test_when_all_places_are_open_the_next_is_refused_until_one_is_over(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "LEASES_KEPT", 2)
+    key = chain.key()
+    first, second, third = (Room(name=name, who=name) for name in ("one", "two", "three"))
+    lease = chain.lease(first, key)["lease"]
+    chain.lease(second, key)
+    assert chain.denied(third, key) == "machine-busy"
+    assert chain.look(OWNER, "records", key="/toy", refusals=True)["total"] == 1
+    chain.must(first.who, "end", lease=lease, used=0)
+    assert chain.lease(third, key)["half"] == K
 
 
 # --- refusals -------------------------------------------------------------------------------------
