@@ -8,6 +8,7 @@ from tests.enclave.chain import Chain, codes, person
 from tests.enclave.fixtures import make_cluster_genesis
 
 from strongroom.consensus import codec
+from strongroom.consensus.types import Epoch
 from strongroom.enclave.governance.public import (
     BALLOT,
     PROPOSE,
@@ -17,7 +18,7 @@ from strongroom.enclave.governance.public import (
 )
 from strongroom.enclave.governance.rules import LIMITS as GOVERNED
 from strongroom.enclave.programs import PROGRAM_NAMES
-from strongroom.enclave.programs.framework import Context
+from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.roster import ROOMS_MAX, WORDS_MAX, vouch
 from strongroom.enclave.programs.schema import Identity
 
@@ -253,6 +254,16 @@ def vouching(**limits: int) -> Chain:
     return chain
 
 
+def context_of(chain: Chain, who: str) -> Context:
+    """What a program of this chain would be given, with steps enough."""
+    context = Context(chain.executor._runner.state)
+    context.limits = {name: one.default for name, one in GOVERNED.items()} | LIMITS
+    context.members = frozenset({person("member0").id})
+    context.enter(person(who).id)
+    context._meter.left = 1_000_000
+    return context
+
+
 def turn(chain: Chain, who: str) -> None:
     """As many words as the ring has places."""
     session = chain.session(who)
@@ -275,6 +286,24 @@ def test_a_room_goes_with_who_vouched_for_it_whoever_shows_him_out() -> None:
     chain.once("member3", "roster.vouch", room=id_of("own"))
     decide(chain, "remove_member", (("name", "member3"),))
     assert [opening_of(chain, one) for one in ("room", "own")] == ["not admitted"] * 2
+
+
+def test_every_replica_decides_alike_about_rooms_whether_it_executes_or_applies() -> None:
+    chain = vouching(entries_per_user=ROOMS_MAX + 1)
+    turn(chain, "plant")
+    decide(chain, "remove_users", (("users", (person("plant3").id,)),))
+    found = [opening_of(chain, one) for one in ("room", "plant3", "plant4")]
+    assert found == ["not admitted"] * 2 + ["executed"]
+    executing, applying = chain.new_executor(1), chain.new_executor(2)
+    for made, outcome in zip(chain.blocks, chain.outcomes, strict=True):
+        (again,) = executing.execute(chain.run_of(made, parent=executing.header), [made.batches])
+        assert again.encode() == outcome.encode()
+        applying.apply(made.header, outcome)
+    assert executing.state_digest() == applying.state_digest() == chain.executor.state_digest()
+    made = chain.make({0: [[chain.open(one)[1] for one in ("plant3", "plant4", "room")]]})
+    for one in (executing, applying):
+        (late,) = one.execute(chain.run_of(made, parent=one.header), [made.batches])
+        assert codes(late) == ["not admitted", "executed", "not admitted"]
 
 
 def test_the_word_of_who_is_no_more_than_a_room_by_now_admits_nobody() -> None:
@@ -364,13 +393,21 @@ def test_T11_a_word_costs_few_steps_however_many_rooms_there_are() -> None:
     chain = closed()
     chain.once("member0", "roster.bring", users=[id_of("plant")])
     turn(chain, "plant")
-    context, spent = Context(chain.executor._runner.state), 1_000
-    context.limits = {name: one.default for name, one in GOVERNED.items()} | LIMITS
-    context.members = frozenset({person("member0").id})
-    context.enter(person("plant").id)
-    context._meter.left = spent
+    context = context_of(chain, "plant")
+    before = context._meter.left
     assert vouch(context, room=Identity(person("room").id)) == {"rooms": ROOMS_MAX}
-    assert spent - context._meter.left <= 24
+    assert before - context._meter.left <= 24
+
+
+def test_words_are_counted_anew_in_each_epoch() -> None:
+    chain = closed()
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
+    context = context_of(chain, "plant")
+    for number in range(2 * WORDS_MAX):
+        context.epoch = Epoch(number // WORDS_MAX)
+        vouch(context, room=Identity(person(f"room{number}").id))
+    with pytest.raises(ProgramError, match="in an epoch"):
+        vouch(context, room=Identity(person("more").id))
 
 
 def test_who_is_admitted_otherwise_by_now_pays_for_himself() -> None:
