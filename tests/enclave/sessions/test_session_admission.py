@@ -371,6 +371,20 @@ def test_whom_a_vote_or_a_member_admits_is_out_of_the_ring_for_good(by_vote: boo
     assert opening_of(chain, "room") == "not admitted"
 
 
+@pytest.mark.parametrize("by_vote", [True, False])
+def test_who_was_taken_out_of_the_ring_does_not_fall_back_into_it(by_vote: bool) -> None:
+    chain = vouching()
+    if by_vote:
+        decide(chain, "add_users", (("users", (person("room").id,)),))
+        decide(chain, "remove_users", (("users", (person("room").id,)),))
+    else:
+        chain.once("member1", "roster.bring", users=[id_of("room")])
+        chain.once("member1", "roster.dismiss", users=[id_of("room")])
+    assert opening_of(chain, "room") == "not admitted"
+    assert chain.once("member2", "roster.vouch", room=id_of("room")).ok, "no word is in the way"
+    assert opening_of(chain, "room") == "executed"
+
+
 def test_to_vouch_for_who_is_admitted_changes_nothing() -> None:
     chain = Chain(
         make_cluster_genesis(
