@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 
 from strongroom.enclave.governance.tables import Tables
-from strongroom.enclave.programs.roster import BROUGHT, BY_VOTE, TOTAL, USERS, USERS_MAX
+from strongroom.enclave.programs.roster import (
+    BROUGHT,
+    BY_VOTE,
+    ROOMS,
+    TOTAL,
+    USERS,
+    USERS_MAX,
+    VOUCHED,
+)
 
 
 def add_users(tables: Tables, users: Sequence[bytes]) -> None:
-    """Admit these; whom a member brought stays when that member goes. A full roster takes no
-    further one."""
+    """Admit these; whom a member brought stays when that member goes, and whom a user vouched for
+    needs that word no more. A full roster takes no further one."""
     total = tables.maps.get(BROUGHT, TOTAL) or 0
     for user in users:
         bringer = tables.maps.get(USERS, user)
@@ -19,14 +27,18 @@ def add_users(tables: Tables, users: Sequence[bytes]) -> None:
         elif bringer != BY_VOTE:
             _forget(tables, bringer)
         tables.maps.put(USERS, user, BY_VOTE)
+        tables.maps.delete(VOUCHED, user)
     tables.maps.put(BROUGHT, TOTAL, total)
 
 
 def remove_users(tables: Tables, users: Sequence[bytes]) -> None:
-    """Take these off, whoever brought them: they open no further session, and a member may bring
-    them again."""
+    """Take these off, whoever brought or vouched for them: they open no further session, nor do the
+    rooms that they vouched for. A member may bring them again."""
     total = tables.maps.get(BROUGHT, TOTAL) or 0
     for user in users:
+        place = tables.maps.get(VOUCHED, user)
+        if place is not None and tables.maps.get(ROOMS, place) == user:
+            tables.maps.put(ROOMS, place, b"")  # the link stays: open sessions are charged by it
         bringer = tables.maps.get(USERS, user)
         if bringer is None:
             continue

@@ -3,13 +3,17 @@
 Always active. Members may always speak, and so may who has a role; others are users, admitted by
 the members' vote (governance's `add_users`) or brought by one member within its own quota, in a
 sealed call, so that no host learns whom. A user that a member brought is admitted as long as that
-member is one. Nothing here admits: enclave/sessions/session_admission.py reads it.
+member is one. A member or user vouches for sessions of its rooms: they are admitted as long as it
+is, charged to it, and never among the users. Nothing here admits:
+enclave/sessions/session_admission.py reads it.
 """
 
+from collections.abc import Set
 from typing import Any
 
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
 from strongroom.enclave.programs.schema import Identity
+from strongroom.enclave.programs.state import OrderedMap
 
 roster = Program("roster")
 
@@ -18,11 +22,12 @@ USERS = roster.map("users", key=bytes, value=bytes)
 BROUGHT = roster.map("brought", key=bytes, value=int)
 """Member's identity → how many users it brought that stand in USERS."""
 ROOMS = roster.map("rooms", key=(bytes, int), value=bytes)
-"""(user's identity, place below ROOMS_MAX) → identity of a room that it vouched for."""
+"""(user's identity, place below ROOMS_MAX) → identity of the room that it vouched for there."""
 VOUCHED = roster.map("vouched", key=bytes, value=(bytes, int))
-"""Room's identity → (identity of the user that vouched for it, number of that word)."""
-WORDS = roster.map("words", key=bytes, value=int)
-"""User's identity → how often it vouched."""
+"""Room's identity → (identity of the user that vouched for it, place). Admits while the room stands
+at that place of ROOMS; stays when it does not, for its sessions go on and are charged."""
+WORDS = roster.map("words", key=bytes, value=(int, int, int))
+"""User's identity → (how often it vouched, epoch of its last word, words in that epoch)."""
 USAGE = roster.map("usage", key=bytes, value=(int, int))
 """Identity → (entries, bytes) that its transactions added to the state of programs."""
 
@@ -32,6 +37,12 @@ USERS_MAX = 1 << 20
 MANY_MAX = 1_000
 ROOMS_MAX = 16
 """Rooms that one user may have admitted at a time; the next takes the place of the oldest."""
+WORDS_MAX = 240
+"""Rooms that one user may vouch for in an epoch: with those before it, 256 identities."""
+ROOMS_SHARE = ROOMS_MAX + WORDS_MAX
+"""A room may open one in so many of the sessions that an identity may."""
+WORD_BYTES = 256
+"""Charged for a word, besides an entry: what it takes up in VOUCHED, ROOMS and WORDS."""
 TOTAL = b""
 """Key in BROUGHT: how many stand in USERS."""
 
@@ -46,6 +57,7 @@ def bring(context: Context, *, users: list[Identity]) -> dict[str, Any]:
     brought, total = counts.get(own) or 0, counts.get(TOTAL) or 0
     for user in users:
         bringer = table.get(user)
+        context.map(VOUCHED).delete(user)
         if bringer is not None and (bringer == BY_VOTE or bringer in context.members):
             continue
         if bringer is None:
@@ -73,9 +85,8 @@ def dismiss(context: Context, *, users: list[Identity]) -> dict[str, Any]:
     for user in users:
         if table.get(user) != context.identity:
             raise ProgramError("not yours", "you may take back only users whom you brought")
-        gone = 1 + _forget_rooms(context, user)
         table.delete(user)
-        brought, total = max(0, brought - gone), max(0, total - gone)
+        brought, total = max(0, brought - 1), max(0, total - 1)
     counts.put(context.identity, brought)
     counts.put(TOTAL, total)
     return {"users": brought}
@@ -83,36 +94,41 @@ def dismiss(context: Context, *, users: list[Identity]) -> dict[str, Any]:
 
 @roster.transaction
 def vouch(context: Context, *, room: Identity) -> dict[str, Any]:
-    """Admit a room's session, which is a new identity at each start, by the word that admits the
-    caller, and for as long. The oldest of 16 rooms makes place for it."""
-    table, own = context.map(USERS), context.identity
-    word = own if own in context.members else table.get(own)
-    if word is None or (word != BY_VOTE and word not in context.members):
-        raise ProgramError("not a user", "only a member or a user on the roster vouches for rooms")
-    if context.map(VOUCHED).get(own) is not None:
-        raise ProgramError("not a user", "a room vouches for no room: let its operator do it")
-    if table.get(room) is not None or room in context.members:
-        return {"rooms": min(context.map(WORDS).get(own) or 0, ROOMS_MAX)}
-    number = context.map(WORDS).get(own) or 0
-    place = (own, number % ROOMS_MAX)
-    oldest = context.map(ROOMS).get(place)
-    if oldest is None:
-        _count_one_more(context, word)
-    else:
-        table.delete(oldest)
-        context.map(VOUCHED).delete(oldest)
-    table.put(room, word)
-    context.map(ROOMS).put(place, room)
-    context.map(VOUCHED).put(room, (own, number))
-    context.map(WORDS).put(own, number + 1)
-    return {"rooms": min(number + 1, ROOMS_MAX)}
+    """Admit a room's session, which is a new identity at each start, as long as the caller is on
+    the roster, and at its cost. The oldest of 16 rooms makes place for it; who is admitted already
+    stays as he is."""
+    own, table, members = context.identity, context.map(USERS), context.members
+    if not on_roster(table, members, own):
+        raise ProgramError(
+            "not a user", "a member or a user on the roster vouches for rooms, and no room does"
+        )
+    said, epoch, lately = context.map(WORDS).get(own) or (0, 0, 0)
+    vouched, rooms = context.map(VOUCHED), context.map(ROOMS)
+    if _needs_no_word(context, room) or voucher_of(vouched, rooms, room) == own:
+        return {"rooms": min(said, ROOMS_MAX)}
+    link = vouched.get(room)
+    if link is not None and link[0] != own and on_roster(table, members, link[0]):
+        raise ProgramError("not yours", "another user vouched for this room: start it anew")
+    lately = lately + 1 if epoch == context.epoch else 1
+    if lately > WORDS_MAX:
+        raise ProgramError(
+            "quota", f"you may vouch for {WORDS_MAX} rooms in an epoch: await the next one"
+        )
+    charge(context, 1, WORD_BYTES)
+    place = said % ROOMS_MAX
+    rooms.put((own, place), room)
+    vouched.put(room, (own, place))
+    context.map(WORDS).put(own, (said + 1, context.epoch, lately))
+    return {"rooms": min(said + 1, ROOMS_MAX)}
 
 
 @roster.query
 def standing(context: Context) -> dict[str, Any]:
-    """The caller's own standing: what its transactions added to the state, and what they may."""
-    entries, size = context.map(USAGE).get(context.identity) or (0, 0)
-    entries_max, bytes_max = quota_of(context)
+    """The caller's own standing: what its transactions added to the state, and what they may; of a
+    room, that of who vouched for it."""
+    payer = payer_of(context)
+    entries, size = context.map(USAGE).get(payer) or (0, 0)
+    entries_max, bytes_max = quota_of(context, payer)
     return {
         "member": context.identity in context.members,
         "entries": entries,
@@ -138,15 +154,15 @@ def users(context: Context, *, after: str = "", limit: int = 100) -> list[str]:
 
 
 def charge(context: Context, entries: int, size: int) -> None:
-    """Count what the caller adds to the state for good.
+    """Count what the caller adds to the state for good; of a room, for who vouched for it.
 
     Raises:
         ProgramError: ``quota``: it would be more than it may.
     """
-    usage = context.map(USAGE)
-    had = usage.get(context.identity) or (0, 0)
+    usage, payer = context.map(USAGE), payer_of(context)
+    had = usage.get(payer) or (0, 0)
     now = (had[0] + entries, had[1] + size)
-    entries_max, bytes_max = quota_of(context)
+    entries_max, bytes_max = quota_of(context, payer)
     if now[0] > entries_max:
         raise ProgramError(
             "quota", f"you may add {entries_max} entries to the state: ask members for more"
@@ -155,40 +171,49 @@ def charge(context: Context, entries: int, size: int) -> None:
         raise ProgramError(
             "quota", f"you may add {bytes_max} bytes to the state: ask members for more"
         )
-    usage.put(context.identity, now)
+    usage.put(payer, now)
 
 
-def quota_of(context: Context) -> tuple[int, int]:
-    """(entries, bytes) that the caller may add."""
-    kind = "member" if context.identity in context.members else "user"
+def quota_of(context: Context, payer: bytes) -> tuple[int, int]:
+    """(entries, bytes) that this identity may add."""
+    kind = "member" if payer in context.members else "user"
     return context.limits[f"entries_per_{kind}"], context.limits[f"bytes_per_{kind}"]
 
 
-def _count_one_more(context: Context, word: bytes) -> None:
-    """Count a room among the users that stand, and among those of the member whose word admits
-    it."""
-    counts = context.map(BROUGHT)
-    total = (counts.get(TOTAL) or 0) + 1
-    brought = (counts.get(word) or 0) + 1 if word else 0
-    if brought > context.limits["users_per_member"] or total > USERS_MAX:
-        raise ProgramError("quota", "the member who brought you may bring no more: ask for more")
-    counts.put(TOTAL, total)
-    if word:
-        counts.put(word, brought)
+def payer_of(context: Context) -> bytes:
+    """Who is charged for the caller: who vouched for it when nothing else admits it, also when
+    that word admits it no longer; else itself."""
+    identity = context.identity
+    link = context.map(VOUCHED).get(identity)
+    return identity if link is None or _needs_no_word(context, identity) else link[0]
 
 
-def _forget_rooms(context: Context, user: bytes) -> int:
-    """Nobody vouches for these rooms any more; how many they were."""
-    rooms, gone = context.map(ROOMS), 0
-    for place in range(min(context.map(WORDS).get(user) or 0, ROOMS_MAX)):
-        room = rooms.get((user, place))
-        if room is not None:
-            context.map(USERS).delete(room)
-            context.map(VOUCHED).delete(room)
-            rooms.delete((user, place))
-            gone += 1
-    context.map(WORDS).delete(user)
-    return gone
+def on_roster(users: OrderedMap[bytes, bytes], members: Set[bytes], identity: bytes) -> bool:
+    """Is this a member, or a user by vote or by the word of one who is still a member?"""
+    if identity in members:
+        return True
+    word = users.get(identity)
+    return word is not None and (word == BY_VOTE or word in members)
+
+
+def voucher_of(
+    vouched: OrderedMap[bytes, tuple[bytes, int]],
+    rooms: OrderedMap[tuple[bytes, int], bytes],
+    room: bytes,
+) -> bytes | None:
+    """Who vouches for this room now, on the roster or not."""
+    link = vouched.get(room)
+    return link[0] if link is not None and rooms.get(link) == room else None
+
+
+def _needs_no_word(context: Context, identity: bytes) -> bool:
+    """Is it admitted without anybody's vouching?"""
+    context.spend(len(context.roles) // 16)
+    return (
+        bool(context.limits["open_admission"])
+        or any(identity == holder for _, _, holder in context.roles)
+        or on_roster(context.map(USERS), context.members, identity)
+    )
 
 
 def _check_member(context: Context, users: list[Identity]) -> None:

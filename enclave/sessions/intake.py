@@ -140,9 +140,10 @@ class Intake:
         if not verify(opening.public, opening.signature, statement) or sessions.knows(signed):
             raise Refused(Code.DOES_NOT_OPEN)
         identity = Digest(sha256(opening.public).digest())
-        if not self._admission.admits(identity):
+        sessions_max = self._admission.sessions_of(identity)
+        if not sessions_max:
             raise Refused(Code.NOT_ADMITTED)
-        if sessions.opened_by(identity) >= self._admission.sessions_max:
+        if sessions.opened_by(identity) >= sessions_max:
             # In public: a reply sealed with keys of a session that stands nowhere could be asked
             # for again, and then be another plaintext under the same nonce.
             raise Refused(Code.TOO_MANY_SESSIONS)

@@ -1,5 +1,5 @@
-"""Who may open a session (DESIGN §4): members, who has a role, and users on the roster; anyone
-where it is open.
+"""Who may open a session (DESIGN §4), and how many: members, who has a role, users on the roster,
+and rooms while who vouched for them is on it; anyone where it is open.
 
 Owns the decision, from governance's rules and the state; every replica decides alike at one height.
 How users come onto the roster is programs/roster.py's and governance's.
@@ -7,7 +7,14 @@ How users come onto the roster is programs/roster.py's and governance's.
 
 from collections.abc import Mapping
 
-from strongroom.enclave.programs.roster import BY_VOTE, USERS
+from strongroom.enclave.programs.roster import (
+    ROOMS,
+    ROOMS_SHARE,
+    USERS,
+    VOUCHED,
+    on_roster,
+    voucher_of,
+)
 from strongroom.enclave.programs.state import State
 
 
@@ -16,11 +23,11 @@ class SessionAdmission:
 
     def __init__(self, state: State) -> None:
         self._state, self._users = state, state.maps[USERS]
+        self._vouched, self._rooms = state.maps[VOUCHED], state.maps[ROOMS]
         self._open = False
         self._members: frozenset[bytes] = frozenset()
         self._holders: frozenset[bytes] = frozenset()
-        self.sessions_max = 0
-        """Sessions that one identity may open in an epoch."""
+        self._sessions_max = 0
 
     def heed(
         self,
@@ -32,12 +39,19 @@ class SessionAdmission:
         self._members = members
         self._holders = frozenset(identity for _, _, identity in roles)
         self._open = bool(limits["open_admission"])
-        self.sessions_max = limits["sessions_per_identity"]
+        self._sessions_max = limits["sessions_per_identity"]
 
-    def admits(self, identity: bytes) -> bool:
-        """May this identity open a session now?"""
-        if self._open or identity in self._members or identity in self._holders:
-            return True
-        self._state.meter.left = 1  # read between transactions, at nobody's cost
-        bringer = self._users.get(identity)
-        return bringer is not None and (bringer == BY_VOTE or bringer in self._members)
+    def sessions_of(self, identity: bytes) -> int:
+        """How many sessions this identity may open in an epoch; 0 when it is not admitted now.
+
+        All rooms that one user may vouch for in an epoch share what one identity may open.
+        """
+        if self._open or identity in self._holders:
+            return self._sessions_max
+        self._state.meter.left = 4  # read between transactions, at nobody's cost
+        if on_roster(self._users, self._members, identity):
+            return self._sessions_max
+        voucher = voucher_of(self._vouched, self._rooms, identity)
+        if voucher is None or not on_roster(self._users, self._members, voucher):
+            return 0
+        return max(1, self._sessions_max // ROOMS_SHARE)

@@ -8,6 +8,7 @@ from tests.enclave.chain import Chain, codes, person
 from tests.enclave.fixtures import make_cluster_genesis
 
 from strongroom.consensus import codec
+from strongroom.consensus.types import Epoch
 from strongroom.enclave.governance.public import (
     BALLOT,
     PROPOSE,
@@ -15,8 +16,11 @@ from strongroom.enclave.governance.public import (
     proposal_id,
     sign_public,
 )
+from strongroom.enclave.governance.rules import LIMITS as GOVERNED
 from strongroom.enclave.programs import PROGRAM_NAMES
-from strongroom.enclave.programs.roster import ROOMS_MAX
+from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.roster import ROOMS_MAX, WORDS_MAX, vouch
+from strongroom.enclave.programs.schema import Identity
 
 LIMITS = {"open_admission": 0, "activation_delay_ms": 0}
 
@@ -241,15 +245,187 @@ def test_only_whom_a_member_or_the_vote_admits_vouches_and_no_room_for_rooms() -
     assert chain.once("stranger", "roster.vouch", room=id_of("room")).code == "not a user"
 
 
-def test_who_is_dismissed_takes_his_rooms_along_and_all_count_for_who_brought_him() -> None:
-    chain = closed(users_per_member=3)
-    member = chain.session("member0")
-    assert chain.do(member, "roster.bring", users=[id_of("plant")]).value == {"users": 1}
+def vouching(**limits: int) -> Chain:
+    """A service in which member0 brought the plant, which vouched for a room."""
+    chain = closed(**limits)
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
+    assert chain.once("plant", "roster.vouch", room=id_of("room")).ok
+    assert opening_of(chain, "room") == "executed"
+    return chain
+
+
+def context_of(chain: Chain, who: str) -> Context:
+    """What a program of this chain would be given, with steps enough."""
+    context = Context(chain.executor._runner.state)
+    context.limits = {name: one.default for name, one in GOVERNED.items()} | LIMITS
+    context.members = frozenset({person("member0").id})
+    context.enter(person(who).id)
+    context._meter.left = 1_000_000
+    return context
+
+
+def turn(chain: Chain, who: str) -> None:
+    """As many words as the ring has places."""
+    session = chain.session(who)
+    for number in range(ROOMS_MAX):
+        assert chain.do(session, "roster.vouch", room=id_of(f"{who}{number}")).ok
+
+
+def test_a_room_goes_with_who_vouched_for_it_whoever_shows_him_out() -> None:
+    chain = vouching()
+    assert chain.once("member0", "roster.dismiss", users=[id_of("plant")]).value == {"users": 0}
+    assert opening_of(chain, "room") == "not admitted"
+    chain = vouching()
+    decide(chain, "add_users", (("users", (person("plant").id,)),))
+    assert opening_of(chain, "room") == "executed"
+    decide(chain, "remove_users", (("users", (person("plant").id,)),))
+    assert opening_of(chain, "room") == "not admitted"
+    chain = closed()
+    chain.once("member3", "roster.bring", users=[id_of("plant")])
+    chain.once("plant", "roster.vouch", room=id_of("room"))
+    chain.once("member3", "roster.vouch", room=id_of("own"))
+    decide(chain, "remove_member", (("name", "member3"),))
+    assert [opening_of(chain, one) for one in ("room", "own")] == ["not admitted"] * 2
+
+
+def test_every_replica_decides_alike_about_rooms_whether_it_executes_or_applies() -> None:
+    chain = vouching(entries_per_user=ROOMS_MAX + 1)
+    turn(chain, "plant")
+    decide(chain, "remove_users", (("users", (person("plant3").id,)),))
+    found = [opening_of(chain, one) for one in ("room", "plant3", "plant4")]
+    assert found == ["not admitted"] * 2 + ["executed"]
+    executing, applying = chain.new_executor(1), chain.new_executor(2)
+    for made, outcome in zip(chain.blocks, chain.outcomes, strict=True):
+        (again,) = executing.execute(chain.run_of(made, parent=executing.header), [made.batches])
+        assert again.encode() == outcome.encode()
+        applying.apply(made.header, outcome)
+    assert executing.state_digest() == applying.state_digest() == chain.executor.state_digest()
+    made = chain.make({0: [[chain.open(one)[1] for one in ("plant3", "plant4", "room")]]})
+    for one in (executing, applying):
+        (late,) = one.execute(chain.run_of(made, parent=one.header), [made.batches])
+        assert codes(late) == ["not admitted", "executed", "not admitted"]
+
+
+def test_the_word_of_who_is_no_more_than_a_room_by_now_admits_nobody() -> None:
+    chain = vouching()
+    chain.once("member0", "roster.dismiss", users=[id_of("plant")])
+    chain.once("member1", "roster.vouch", room=id_of("plant"))
+    assert opening_of(chain, "plant") == "executed"
+    assert opening_of(chain, "room") == "not admitted"
+    assert chain.once("plant", "roster.vouch", room=id_of("other")).code == "not a user"
+
+
+def test_a_room_voted_out_is_out_until_somebody_vouches_anew() -> None:
+    chain = vouching()
+    decide(chain, "remove_users", (("users", (person("room").id,)),))
+    assert opening_of(chain, "room") == "not admitted"
+    assert opening_of(chain, "plant") == "executed"
+
+
+def test_what_a_room_adds_is_charged_to_who_vouched_also_when_the_ring_has_turned() -> None:
+    chain = closed(entries_per_user=ROOMS_MAX + 4)
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
+    chain.once("plant", "roster.vouch", room=id_of("room"))
+    session = chain.session("room")
+    assert chain.do(session, "payments.open", account="a").ok
+    assert chain.ask("plant", "roster.standing")["entries"] == 2, "the word, and the account"
+    turn(chain, "plant")
+    assert opening_of(chain, "room") == "not admitted"
+    assert chain.do(session, "payments.open", account="b").ok
+    assert chain.do(chain.session("plant1"), "payments.open", account="c").ok
+    assert chain.do(session, "payments.open", account="d").code == "quota"
+    assert chain.once("plant2", "payments.open", account="d").code == "quota"
+    assert chain.once("plant", "roster.vouch", room=id_of("more")).code == "quota"
+    assert chain.ask("room", "roster.standing")["entries"] == ROOMS_MAX + 4
+
+
+def test_the_rooms_of_one_user_open_no_more_sessions_together_than_one_identity_may() -> None:
+    chain = closed(sessions_per_identity=2 * (WORDS_MAX + ROOMS_MAX))
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
     plant = chain.session("plant")
-    for number in range(2):
+    for number in range(WORDS_MAX):
         assert chain.do(plant, "roster.vouch", room=id_of(f"room{number}")).ok
-    assert chain.do(plant, "roster.vouch", room=id_of("room2")).code == "quota"
-    assert chain.do(member, "roster.bring", users=[id_of("alice")]).code == "quota"
-    assert chain.do(member, "roster.dismiss", users=[id_of("plant")]).value == {"users": 0}
-    assert [opening_of(chain, one) for one in ("room0", "room1")] == ["not admitted"] * 2
-    assert chain.do(member, "roster.bring", users=[id_of("alice")]).value == {"users": 1}
+    assert chain.do(plant, "roster.vouch", room=id_of("more")).code == "quota"
+    last = f"room{WORDS_MAX - 1}"
+    assert [opening_of(chain, last) for _ in range(3)] == ["executed"] * 2 + ["too many sessions"]
+
+
+@pytest.mark.parametrize("by_vote", [True, False])
+def test_whom_a_vote_or_a_member_admits_is_out_of_the_ring_for_good(by_vote: bool) -> None:
+    chain = vouching(entries_per_user=ROOMS_MAX + 1)
+    if by_vote:
+        decide(chain, "add_users", (("users", (person("room").id,)),))
+    else:
+        assert chain.once("member1", "roster.bring", users=[id_of("room")]).value == {"users": 1}
+    turn(chain, "plant")
+    assert chain.ask("plant", "roster.standing")["entries"] == ROOMS_MAX + 1
+    assert opening_of(chain, "room") == "executed"
+    assert chain.once("room", "payments.open", account="a").ok, "he has a quota of his own"
+    chain.once("member0", "roster.dismiss", users=[id_of("plant")])
+    assert opening_of(chain, "room") == "executed"
+    assert chain.once("room", "roster.vouch", room=id_of("his")).ok
+    if by_vote:
+        decide(chain, "remove_users", (("users", (person("room").id,)),))
+    else:
+        assert chain.once("member1", "roster.dismiss", users=[id_of("room")]).value == {"users": 0}
+    assert opening_of(chain, "room") == "not admitted"
+
+
+@pytest.mark.parametrize("by_vote", [True, False])
+def test_who_was_taken_out_of_the_ring_does_not_fall_back_into_it(by_vote: bool) -> None:
+    chain = vouching()
+    if by_vote:
+        decide(chain, "add_users", (("users", (person("room").id,)),))
+        decide(chain, "remove_users", (("users", (person("room").id,)),))
+    else:
+        chain.once("member1", "roster.bring", users=[id_of("room")])
+        chain.once("member1", "roster.dismiss", users=[id_of("room")])
+    assert opening_of(chain, "room") == "not admitted"
+    assert chain.once("member2", "roster.vouch", room=id_of("room")).ok, "no word is in the way"
+    assert opening_of(chain, "room") == "executed"
+
+
+def test_to_vouch_for_who_is_admitted_changes_nothing() -> None:
+    chain = Chain(
+        make_cluster_genesis(
+            4, programs=PROGRAM_NAMES, limits=LIMITS, auditor=person("auditor").public
+        )
+    )
+    chain.once("member0", "roster.bring", users=[id_of("plant"), id_of("alice"), id_of("bob")])
+    assert chain.once("bob", "roster.vouch", room=id_of("room")).ok
+    for who in ("member1", "alice", "auditor", "plant"):
+        assert chain.once("plant", "roster.vouch", room=id_of(who)).value == {"rooms": 0}
+    assert chain.once("plant", "roster.vouch", room=id_of("room")).code == "not yours"
+    assert chain.ask("plant", "roster.standing")["entries"] == 0
+    chain.once("member0", "roster.dismiss", users=[id_of("alice"), id_of("bob")])
+    assert [opening_of(chain, who) for who in ("alice", "room")] == ["not admitted"] * 2
+    assert chain.once("plant", "roster.vouch", room=id_of("room")).value == {"rooms": 1}
+    assert opening_of(chain, "room") == "executed"
+
+
+def test_T11_a_word_costs_few_steps_however_many_rooms_there_are() -> None:
+    chain = closed()
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
+    turn(chain, "plant")
+    context = context_of(chain, "plant")
+    before = context._meter.left
+    assert vouch(context, room=Identity(person("room").id)) == {"rooms": ROOMS_MAX}
+    assert before - context._meter.left <= 24
+
+
+def test_words_are_counted_anew_in_each_epoch() -> None:
+    chain = closed()
+    chain.once("member0", "roster.bring", users=[id_of("plant")])
+    context = context_of(chain, "plant")
+    for number in range(2 * WORDS_MAX):
+        context.epoch = Epoch(number // WORDS_MAX)
+        vouch(context, room=Identity(person(f"room{number}").id))
+    with pytest.raises(ProgramError, match="in an epoch"):
+        vouch(context, room=Identity(person("more").id))
+
+
+def test_who_is_admitted_otherwise_by_now_pays_for_himself() -> None:
+    chain = vouching(entries_per_user=1)
+    assert chain.once("room", "payments.open", account="a").code == "quota"
+    decide(chain, "set_limit", (("name", "open_admission"), ("value", 1)))
+    assert chain.once("room", "payments.open", account="a").ok
