@@ -1,7 +1,7 @@
 """What policies cost replicas is metered, before they are read, and by their length alone (T11).
 
-A step is a microsecond. Reading takes up to 0.6 µs a byte on a quiet machine and twice that on a
-busy one: no test here takes the time, all count steps.
+A step is a microsecond. Reading and judging take up to 0.6 µs a byte, on a busy machine twice
+that: no test here takes the time, all count steps.
 """
 
 from collections.abc import Callable, Iterator
