@@ -19,6 +19,7 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 Json = dict[str, "Json"] | list["Json"] | str | int
 
 _DIGITS = "0123456789"
+_DIGIT = {digit: value for value, digit in enumerate(_DIGITS)}
 _HEX_DIGITS = {digit: value for value, digit in enumerate("0123456789abcdef")}
 _HEX_DIGITS |= {digit: value for value, digit in enumerate("ABCDEF", 10)}
 _INTEGER_DIGITS_MAX = 19
@@ -27,7 +28,8 @@ _BEGINS = ("", "{", "[")
 """Marks of a value: none of a text or word."""
 _ENDS_WORD = frozenset(_BLANKS + _MARKS + '"')
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_WORDS = {"true": True, "false": False}
+_WORDS: dict[str, int] = {"true": True, "false": False} | _DIGIT
+"""Words that need no reading."""
 _VALUE, _NAME, _COLON, _END_OR_COMMA = range(4)
 """What may stand next. Integers of this module: the reader asks at every token."""
 
@@ -70,7 +72,7 @@ class _Reader:
         for at, mark, value in _tokens(text):
             if mark == "," and self._next == _END_OR_COMMA and len(self._open) > 1:
                 self._next = _NAME if type(self._open[-1]) is dict else _VALUE
-            elif mark in _BEGINS and self._next == _VALUE:
+            elif self._next == _VALUE and mark in _BEGINS:
                 self._put(at, mark, value)
                 continue
             elif mark == "" and type(value) is str and self._next == _NAME:
@@ -96,11 +98,11 @@ class _Reader:
         if mark:
             value = {} if mark == "{" else []
         around = self._open[-1]
-        if isinstance(around, dict):
-            around[self._names[-1]] = value
-        else:
+        if isinstance(around, list):
             around.append(value)
-        self._next, self._just_opened = _END_OR_COMMA, bool(mark)
+        else:
+            around[self._names[-1]] = value
+        self._next, self._just_opened = _END_OR_COMMA, mark != ""
         if mark:
             self._go_into(at, value)
 
@@ -124,21 +126,22 @@ class _Reader:
 
 def _tokens(text: str) -> Iterator[tuple[int, str, Json]]:
     """(where, mark or "", value) of each mark, text and word."""
-    at = 0
-    while at < len(text):
+    at, end = 0, len(text)
+    while at < end:
         char, began = text[at], at
-        if char in _BLANKS:
-            at += 1
-        elif char in _MARKS:
+        if char in _MARKS:
             at += 1
             yield began, char, 0
+        elif char in _BLANKS:
+            at += 1
         elif char == '"':
             value, at = _text(text, at + 1)
             if not is_line(value):
                 _refuse(began, "a character that no line may hold")
             yield began, "", value
         else:
-            while at < len(text) and text[at] not in _ENDS_WORD:
+            at += 1
+            while at < end and text[at] not in _ENDS_WORD:
                 at += 1
             yield began, "", _word(text[began:at], began)
 
@@ -198,7 +201,7 @@ def _word(word: str, at: int) -> int:
         _refuse(at, "a number begins with 0")
     number = 0
     for digit in digits[: _INTEGER_DIGITS_MAX + 1]:
-        number = number * 10 + _DIGITS.index(digit)
+        number = number * 10 + _DIGIT[digit]
     number = -number if word[0] == "-" else number
     if not INTEGER_MIN <= number <= INTEGER_MAX:
         _refuse(at, "a number beyond 64 bits")

@@ -1,10 +1,15 @@
-"""A room's process: measure, load the chip and the one program, raise the walls, then work until
-the program ends or the host closes the door.
+"""A room's process: measure, bind the chip to that, run the one program's file, raise the walls,
+then work until the program ends or the host closes the door.
 
     python -m strongroom.enclave.room --socket FD --chip DIR --program FILE --host PID
 
 Owns how a room begins and ends. Behind the walls it has one socket, read with patience, and says
 nothing anywhere else; a traceback would tell what it must not (T10).
+
+Measured and bound before any of the program's code runs, and from the bytes that run, so that no
+program says which one it is. What this cannot stop while the chip is SIMULATED: the program shares
+this process, and its memory, with the chip's key; one that searches for the key, or reads its file
+before the walls stand, signs what it likes. Silicon keeps its key where no guest reads.
 """
 
 import argparse
@@ -18,9 +23,8 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import InvariantBroken, NotCanonical, StrongroomError
 from strongroom.consensus.types import KEY_SIZE, SIGNATURE_SIZE, PublicKey, Signature
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
 from strongroom.enclave.proofs.genesis import chain_of
-from strongroom.enclave.room.boots import Boot, Place
+from strongroom.enclave.room.boots import Boot, BoundChip, Place, bind_chip
 from strongroom.enclave.room.door import Door, DoorClosed, ToHost, ToRoom
 from strongroom.enclave.room.host import Host
 from strongroom.enclave.room.ledger import Ledger
@@ -40,9 +44,20 @@ CONNECT_SECONDS = 60.0
 PARAMETERS_MAX = 64
 
 
-def work(
-    door: Door, chip: SimulatedChip, measurement: Measurement, source: ProgramSource, run: Program
-) -> int:
+def load_measured(program: Path, chip: Path) -> tuple[ProgramSource, BoundChip, Program]:
+    """Read a program's file once, measure it, bind the chip to that digest, and only then run it.
+
+    Raises:
+        OperatorFault: the program, the chip or a file of ours is not as it must be.
+    """
+    source = ProgramSource.read(program)
+    load_what_is_loaded_late()
+    measurement = measure_room(source, from_source=True)
+    bound = bind_chip(SimulatedChip.load(chip), measurement.digest)
+    return source, bound, load_program(source)
+
+
+def work(door: Door, chip: BoundChip, program: str, run: Program) -> int:
     """One life of a room, from START to ENDED; its exit status.
 
     Raises:
@@ -53,8 +68,8 @@ def work(
         start = door.receive()
     host, turns = Host(door), Turns()
     try:
-        place, pin, sealed, parameters = _read_start(start, source.name)
-        boot = Boot(place, chip, measurement.digest, sealed)
+        place, pin, sealed, parameters = _read_start(start, program)
+        boot = Boot(place, chip, sealed)
     except (StrongroomError, KeyError, TypeError) as fault:
         door.send(ToHost.ENDED, False, "start", str(fault))
         return NOT_STARTED
@@ -148,11 +163,7 @@ def main() -> NoReturn:
     parser.add_argument("--host", type=int, required=True, help="pid of the host")
     arguments = parser.parse_args()
     try:
-        source = ProgramSource.read(arguments.program)
-        load_what_is_loaded_late()
-        run = load_program(source)
-        chip = SimulatedChip.load(arguments.chip)
-        measurement = measure_room(source, from_source=True)
+        source, chip, run = load_measured(arguments.program, arguments.chip)
         end = socket.socket(fileno=arguments.socket)
         door = Door(end)
         enter_sandbox(end.fileno(), host_pid=arguments.host)
@@ -160,7 +171,7 @@ def main() -> NoReturn:
         os.write(STANDARD_ERROR, f"the room does not start: {fault}\n".encode())
         os._exit(NOT_STARTED)
     try:
-        status = work(door, chip, measurement, source, run)
+        status = work(door, chip, source.name, run)
     except DoorClosed:
         os._exit(DOOR_CLOSED)
     except BaseException:

@@ -6,6 +6,7 @@ or one from an old disk, shows on the ledger, where equal or lower boots of anot
 frozen (T53).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from strongroom.consensus import codec
@@ -20,7 +21,7 @@ from strongroom.enclave.attestation.room_claims import (
     room_host_data,
 )
 from strongroom.enclave.outside.client_sessions import Identity
-from strongroom.enclave.platform.chip import SimulatedChip
+from strongroom.enclave.platform.chip import Endorsements, SimulatedChip
 from strongroom.enclave.platform.sealed_files import seal, unseal
 from strongroom.enclave.primitives import HybridKey, Secret, verify
 
@@ -43,26 +44,48 @@ class Place:
     operator_signature: Signature
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class BoundChip:
+    """A chip as one room has it: it attests that room's measurement, whatever it is asked to."""
+
+    chip_id: bytes
+    endorsements: Endorsements
+    measurement: bytes
+    """48 bytes."""
+    attest: Callable[[bytes, bytes], bytes]
+    """Report over (report data, host data)."""
+    secret: Secret
+    """Under which the counter is sealed."""
+
+
+def bind_chip(chip: SimulatedChip, measurement: bytes) -> BoundChip:
+    """Bind a chip to a measurement, before any code of the program runs: what that code does to our
+    modules later changes neither the digest nor which function signs it."""
+    sign = chip.attest
+
+    def attest(report_data: bytes, host_data: bytes) -> bytes:
+        return sign(report_data, measurement=measurement, host_data=host_data)
+
+    secret = chip.sealing_secret(ANY_CODE)
+    return BoundChip(chip.chip_id, chip.endorsements, measurement, attest, secret)
+
+
 class Boot:
     """One start of a room."""
 
-    def __init__(
-        self, place: Place, chip: SimulatedChip, measurement: bytes, sealed: bytes
-    ) -> None:
+    def __init__(self, place: Place, chip: BoundChip, sealed: bytes) -> None:
         """Count one start more.
 
         Args:
             place: which room.
-            chip: that it runs on.
-            measurement: of its code, 48 bytes.
+            chip: that it runs on, bound to its code.
             sealed: what `sealed` gave at the start before; nothing at the first.
 
         Raises:
             OperatorFault: the state is another room's, another chip's or damaged, or the operator
                 did not sign for this room.
         """
-        self._chip, self._place, self._measurement = chip, place, measurement
-        self._secret = chip.sealing_secret(ANY_CODE)
+        self._chip, self._place = chip, place
         self.identity = Identity.fresh()
         self.seal_key = HybridKey(Secret.fresh())
         self.number = 1 + (self._read(sealed) if sealed else 0)
@@ -70,7 +93,7 @@ class Boot:
             name=place.room,
             operator=place.operator,
             chip_id=chip.chip_id,
-            measurement=measurement,
+            measurement=chip.measurement,
             region=place.region,
         ).encode()
         signed = room_deployment_bytes(self._deployment, place.chain)
@@ -83,7 +106,9 @@ class Boot:
     def sealed(self) -> bytes:
         """The counter as it stands now, for the next start."""
         place = self._place
-        return seal(self._secret, PURPOSE, codec.encode((place.chain, place.room, self.number)))
+        return seal(
+            self._chip.secret, PURPOSE, codec.encode((place.chain, place.room, self.number))
+        )
 
     def evidence(self, height: Height, nonce: Digest) -> bytes:
         """Evidence over the block at a height, or over another's challenge; encoded."""
@@ -101,11 +126,7 @@ class Boot:
             operator=place.operator,
             operator_key=place.operator_key,
         )
-        report = self._chip.attest(
-            claims.report_data,
-            measurement=self._measurement,
-            host_data=room_host_data(self._deployment),
-        )
+        report = self._chip.attest(claims.report_data, room_host_data(self._deployment))
         return RoomEvidence(
             report=report,
             vek=own.vek,
@@ -117,7 +138,7 @@ class Boot:
         ).encode()
 
     def _read(self, sealed: bytes) -> int:
-        data = unseal(self._secret, PURPOSE, sealed)
+        data = unseal(self._chip.secret, PURPOSE, sealed)
         try:
             chain, room, number = codec.fields(
                 codec.decode(data), bytes, str, int, name="boots of a room"

@@ -29,8 +29,11 @@ from strongroom.enclave.programs.vault.tables import (
 from strongroom.enclave.programs.vault.terms import (
     Terms,
     approvals,
+    canonical,
     checked,
     loosened,
+    policy_steps,
+    read_policy,
     read_terms,
 )
 
@@ -55,7 +58,6 @@ def change(
     """Change a key's terms. What only tightens them is in force from now on; all else waits."""
     number, found = _own(context, key)
     asked: dict[str, Any] = {
-        "policy": policy,
         "quantity": quantity,
         "window_from_ms": window_from_ms,
         "window_until_ms": window_until_ms,
@@ -68,12 +70,16 @@ def change(
         "custodian": custodian,
     }
     serial, old = settled(context, number)
-    context.spend((len(old.policy) + len(policy or "")) // 4)
     given = {name: value for name, value in asked.items() if value is not None}
+    release = None
+    if policy is not None:
+        context.spend(policy_steps(old.policy))
+        release = read_policy(context, policy)
+        given["policy"] = canonical(release)
     terms = checked(old._replace(**given), found.owner)
     if terms == old:
         raise ProgramError("change", "the terms are these already")
-    looser = loosened(old, terms)
+    looser = loosened(old, terms, release)
     if found.state == "draft" and not found.approved:
         _enter(context, number, serial, terms)
         id = begin_approval(context, number, terms) if terms.threshold else b""

@@ -35,7 +35,7 @@ from strongroom.enclave.programs.vault.tables import (
     vault,
     version_of,
 )
-from strongroom.enclave.programs.vault.terms import Terms, checked
+from strongroom.enclave.programs.vault.terms import Terms, canonical, checked, read_policy
 from strongroom.enclave.text import KEY_NAME_MAX, is_name
 
 WRAPPED_KEY_BYTES_MAX = 64
@@ -74,7 +74,7 @@ def new(
         raise ProgramError("taken", "you have a key of this name: rotate it, or name another")
     terms = checked(
         Terms(
-            policy=policy,
+            policy=canonical(read_policy(context, policy)),
             custody=custody,
             custodian=custodian or b"",
             approvers=tuple(approvers),
@@ -90,7 +90,6 @@ def new(
         ),
         owner,
     )
-    context.spend(len(policy) // 4)
     charge(context, KEY_ENTRIES, KEY_BYTES + len(terms.policy))
     number = count(context, "keys", 1)
     context.map(NUMBERS).put((owner, name), number)

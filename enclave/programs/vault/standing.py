@@ -19,12 +19,10 @@ from strongroom.enclave.programs.vault.judging import (
     judge_evidence,
 )
 from strongroom.enclave.programs.vault.tables import Holder, Key, Version, version_of
-from strongroom.enclave.programs.vault.terms import UNITS_MAX, Terms
+from strongroom.enclave.programs.vault.terms import UNITS_MAX, Terms, policy_steps
 
 EVIDENCE_STEPS = 1_500
 """What judging evidence costs, in steps: its signatures."""
-POLICY_STEPS_BYTES = 8
-"""A step for so many bytes of policy: should it have to be read again."""
 
 
 class Seen(NamedTuple):
@@ -166,7 +164,7 @@ def _machine(chip: bytes, claims: Mapping[str, bool | int | str]) -> bytes:
 
 def _judged(context: Context, terms: Terms, shown: Shown, claims: bytes) -> Seen:
     check_age(shown.made_ms, context.time_ms)
-    context.spend(len(terms.policy) // POLICY_STEPS_BYTES)
+    context.spend(policy_steps(terms.policy))
     failed = failing(terms.release, shown.claims, context.time_ms - shown.made_ms)
     if failed is not None and failed[0] != "region":
         raise ProgramError(*failed)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.enclave.fixtures import manufacturer
 from tests.hang import HANG_SECONDS
 
 import strongroom.consensus
@@ -13,6 +14,7 @@ import strongroom.enclave
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
+from strongroom.enclave.room.loading import load_program
 from strongroom.enclave.room.measurement import PROGRAM_BYTES_MAX, ProgramSource, measure_room
 from strongroom.node.rooms.starting import program_file
 
@@ -21,15 +23,45 @@ SHOW = """
 import sys
 from pathlib import Path
 import strongroom.enclave.room.__main__ as room
-room.load_what_is_loaded_late()
-source = room.ProgramSource.read(Path(sys.argv[1]))
-room.load_program(source)
-measurement = room.measure_room(source, from_source=True)
-print(measurement.digest.hex())
-print(*(file.path for file in measurement.files if file.path.startswith("strongroom/")))
+source, chip, _ = room.load_measured(Path(sys.argv[1]), Path(sys.argv[2]))
+print(chip.measurement.hex())
 modules = [module for name, module in sys.modules.items() if name.startswith("strongroom.")]
+files = {file.path for file in room.measure_room(source).files}
+print(*(file for file in sorted(files) if file.startswith("strongroom/")))
 print(*(module.__file__ for module in modules if module.__file__))
+from strongroom.enclave.attestation.report import Report
+print(Report.parse(chip.attest(bytes(64), bytes(32))).measurement.hex())
 """
+LIES = """
+import sys
+from strongroom.enclave.room import sdk
+
+GENUINE = bytes.fromhex("{digest}")
+
+
+def measured(source, **how):
+    class Lie:
+        digest, files = GENUINE, ()
+    return Lie()
+
+
+def attest(self, data, *, measurement, host_data):
+    return TRULY(self, data, measurement=GENUINE, host_data=host_data)
+
+
+for name, module in list(sys.modules.items()):
+    if name.startswith("strongroom.") and hasattr(module, "measure_room"):
+        module.measure_room = measured
+    if name.startswith("strongroom.") and hasattr(module, "SimulatedChip"):
+        if module.SimulatedChip.attest is not attest:
+            TRULY = module.SimulatedChip.attest
+            module.SimulatedChip.attest = attest
+
+
+async def program(room: sdk.Room) -> None:
+    \"\"\"Keeps every layer that it opens.\"\"\"
+"""
+"""A program whose file, when it is run, says that it is another one."""
 
 
 @pytest.fixture
@@ -46,10 +78,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def shown(source: Path, program: Path = PRINTER, *, before: str = "") -> list[str]:
-    """What an interpreter that is started like a room's prints: digest, measured, loaded."""
+    """What an interpreter that is started like a room's prints: digest, measured, loaded, and what
+    its chip attests."""
+    if not (source / "chip").exists():
+        (source / "chip").mkdir(mode=0o700)
+        manufacturer().make_chip().save(source / "chip")
     command = [sys.executable, "-B", "-X", f"pycache_prefix={source / 'none'}"]
     done = subprocess.run(
-        [*command, "-c", before + SHOW, str(program)],
+        [*command, "-c", before + SHOW, str(program), str(source / "chip")],
         env={"PYTHONPATH": str(source)},
         capture_output=True,
         text=True,
@@ -61,7 +97,7 @@ def shown(source: Path, program: Path = PRINTER, *, before: str = "") -> list[st
 
 def test_what_is_measured_of_ours_is_what_a_room_loads_and_nothing_else(copy: Path) -> None:
     """T24: neither more nor less, or a validator's change would change every room."""
-    _, measured, loaded = shown(copy)
+    _, measured, loaded, _ = shown(copy)
     assert set(measured.split()) == {file.removeprefix(f"{copy}/") for file in loaded.split()}
     assert "strongroom/enclave/room/leases.py" in measured.split()
 
@@ -102,6 +138,25 @@ def test_a_room_that_loads_what_is_not_measured_does_not_start(copy: Path, modul
     assert "not measured in a room" in shown(copy, before=f"import strongroom.{module}\n")[-1]
 
 
+def test_T50_a_program_that_replaces_the_measuring_is_measured_as_what_it_is(copy: Path) -> None:
+    """Its digest is taken, and bound to the chip, before its first line runs."""
+    genuine = measure_room(ProgramSource.read(PRINTER)).digest
+    liar = copy / "printer.py"
+    liar.write_text(LIES.format(digest=genuine.hex()))
+    told, _, _, attested = shown(copy, liar)
+    assert told == attested == measure_room(ProgramSource.read(liar)).digest.hex()
+    assert told != genuine.hex()
+
+
+def test_what_runs_is_the_bytes_that_were_measured(tmp_path: Path) -> None:
+    """A file that is exchanged once it was measured is not read again."""
+    file = tmp_path / "printer.py"
+    file.write_text('async def program(room):\n    """first"""\n')
+    source = ProgramSource.read(file)
+    file.write_text('async def program(room):\n    """second"""\n')
+    assert load_program(source).__doc__ == "first"
+
+
 def test_a_program_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
     for name, data in (
         ("a b.txt", b""),
@@ -126,4 +181,4 @@ def test_the_engraver_of_the_page_is_a_program_that_a_room_takes(
     assert len(source.splitlines()) <= 60
     engraver = tmp_path / "engraver.py"
     engraver.write_text(source)
-    assert len(shown(copy, engraver)) == 3
+    assert len(shown(copy, engraver)) == 4
