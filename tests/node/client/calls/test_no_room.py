@@ -13,7 +13,7 @@ from tests.node.client.calls.test_pipeline import ALICE, FUNDS, balance, funded,
 from tests.node.client.ledger import FakeNode, Service
 
 from strongroom.consensus import codec
-from strongroom.consensus.types import Height, Milliseconds, TransactionId
+from strongroom.consensus.types import Epoch, Height, Milliseconds, TransactionId
 from strongroom.enclave.formats.envelope import CALL, read_envelope, transaction_id
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
 from strongroom.enclave.programs.runner import STEPS_MAX, Runner
@@ -50,8 +50,8 @@ def crowd(monkeypatch: pytest.MonkeyPatch, is_full: Callable[[], bool]) -> None:
     """Blocks have no room for a program, as long as it is so."""
     begin = Runner.at
 
-    def at(self: Runner, height: Height, time_ms: Milliseconds) -> None:
-        begin(self, height, time_ms)
+    def at(self: Runner, height: Height, time_ms: Milliseconds, epoch: Epoch) -> None:
+        begin(self, height, time_ms, epoch)
         if is_full():
             self._steps = -STEPS_MAX  # nor for what its own bytes bring
 

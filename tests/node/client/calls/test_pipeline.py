@@ -13,7 +13,7 @@ from tests.hang import HANG_SECONDS
 from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.consensus.types import Height, Milliseconds
+from strongroom.consensus.types import Epoch, Height, Milliseconds
 from strongroom.enclave.formats.envelope import CALL, OPENING, read_envelope, transaction_id
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.outside.client_sessions import Identity
@@ -368,8 +368,10 @@ async def test_a_call_for_which_its_block_has_no_room_is_sealed_anew_a_bounded_n
 
     async with funded(tmp_path) as (service, client):
 
-        def in_a_full_block(self: Runner, height: Height, time_ms: Milliseconds) -> None:
-            begin(self, height, time_ms)
+        def in_a_full_block(
+            self: Runner, height: Height, time_ms: Milliseconds, epoch: Epoch
+        ) -> None:
+            begin(self, height, time_ms, epoch)
             if len(service.nodes[0].submitted) <= full:
                 self._steps = 0
 
