@@ -57,7 +57,7 @@ class Floor:
         """Start a room at the plant."""
         room = await RunningRoom.start(
             machine or Machine(self._scene.hall),
-            service=self._scene.plant / "service.json",
+            service=ClusterLayout(self._scene.plant).service,
             container=self._scene.plant / f"{key}.sealed",
             key=self._scene.key(key),
             name=self._scene.room,
@@ -92,7 +92,7 @@ class Floor:
         """What an ordinary machine can do: ask, with the plant's own name and no evidence."""
         try:
             async with Client.connect(
-                self._scene.plant / "service.json", PLANT, one_shot=True
+                ClusterLayout(self._scene.plant).service, PLANT, one_shot=True
             ) as client:
                 await client.call(
                     "vault.ask", key=self._scene.key("bear"), purpose="print", evidence=b""
