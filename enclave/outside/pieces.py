@@ -23,6 +23,7 @@ from itertools import accumulate, pairwise
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest
+from strongroom.enclave.formats.piece_keys import piece_key
 from strongroom.enclave.formats.size_classes import WRITE_SET_BYTES_MIN, pad_write_set, unpad
 from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, SequenceBox, digest
 from strongroom.enclave.text import KEY_NAME_MAX, is_name
@@ -87,8 +88,7 @@ class KeyVersion:
 
     def piece_key(self, secret: Secret, index: int) -> Secret:
         """Key of one piece, from K."""
-        context = codec.encode((self.owner, self.name, self.version, index))
-        return secret.derive(labels.VAULT_PIECE, context)
+        return piece_key(secret, self.owner, self.name, self.version, index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ _ENCLAVE = (
     "attestation.verifier",
     "formats",
     "formats.envelope",
+    "formats.piece_keys",
     "formats.session_keys",
     "formats.size_classes",
     "outside",

@@ -8,6 +8,8 @@ A refusal leaves its record, what it freezes, and no more.
 from typing import Any
 
 from strongroom.consensus import codec, labels
+from strongroom.enclave.formats.piece_keys import piece_key
+from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account
@@ -16,7 +18,6 @@ from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import see
 from strongroom.enclave.programs.vault.events import record, refusal
 from strongroom.enclave.programs.vault.keys import find
-from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.enclave.programs.vault.standing import (
     Seen,
     check_custodian,
@@ -204,5 +205,5 @@ def _first(context: Context, number: int, found: Key, version: int, terms: Terms
         return b""
     secret = open_secret(context, number, version)
     if terms.custody == "ledger" and terms.pieces:
-        return piece_key(secret, found.owner, found.name, version, 0)
+        return piece_key(Secret(secret), found.owner, found.name, version, 0).reveal()
     return secret

@@ -8,6 +8,8 @@ from typing import Any
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.enclave.formats.piece_keys import piece_key
+from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.vault.asking import lease_claim as lease_claim
 from strongroom.enclave.programs.vault.asking import until_of
@@ -15,7 +17,6 @@ from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import check_stays, see
 from strongroom.enclave.programs.vault.events import record, refusal
-from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.enclave.programs.vault.standing import (
     Seen,
     check_custodian,
@@ -258,4 +259,4 @@ def _piece(context: Context, holder: Holder, found: Key, terms: Terms, piece: in
         return b""
     context.give_once()
     secret = open_secret(context, holder.key, holder.version)
-    return piece_key(secret, found.owner, found.name, holder.version, piece)
+    return piece_key(Secret(secret), found.owner, found.name, holder.version, piece).reveal()

@@ -14,10 +14,10 @@ from tests.node.client import ledger
 from tests.node.client.test_commands import Shell, expired, shell
 from tests.node.client.turning import TurningChain
 
+from strongroom.enclave.formats.piece_keys import piece_key
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.programs.vault.pieces import piece_key
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
@@ -105,7 +105,7 @@ def test_the_ledger_and_the_owner_derive_one_key_of_a_piece() -> None:
     key = KeyVersion(owner=b"o" * 32, name="bear", version=3)
     for index in (0, 1, 127, 128, 70_000):
         own = key.piece_key(Secret(b"k" * 32), index).reveal()
-        assert own == piece_key(b"k" * 32, b"o" * 32, "bear", 3, index)
+        assert own == piece_key(Secret(b"k" * 32), b"o" * 32, "bear", 3, index).reveal()
 
 
 async def test_the_design_stands_in_no_file_but_the_makers_own(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from tests.enclave.programs.vault.world import (
 )
 
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.formats.piece_keys import piece_key
+from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.vault import asking, views
-from strongroom.enclave.programs.vault.pieces import piece_key
 
 
 @pytest.fixture
@@ -40,12 +41,12 @@ def test_pieces_come_in_order_one_a_beat_and_never_the_whole_key(chain: VaultCha
     room, key = Room(), chain.key(pieces=3)
     answer = chain.lease(room, key)
     owner = person(OWNER).id
-    assert answer["half"] == piece_key(K, owner, "toy", 1, 0)
+    assert answer["half"] == piece_key(Secret(K), owner, "toy", 1, 0).reveal()
     beat = beats(chain, room, answer["lease"])
     assert beat(piece=2).code == "piece"
-    assert beat(piece=1).value["piece_key"] == piece_key(K, owner, "toy", 1, 1)
-    assert beat(piece=1).value["piece_key"] == piece_key(K, owner, "toy", 1, 1)
-    assert beat(piece=2).value["piece_key"] == piece_key(K, owner, "toy", 1, 2)
+    assert beat(piece=1).value["piece_key"] == piece_key(Secret(K), owner, "toy", 1, 1).reveal()
+    assert beat(piece=1).value["piece_key"] == piece_key(Secret(K), owner, "toy", 1, 1).reveal()
+    assert beat(piece=2).value["piece_key"] == piece_key(Secret(K), owner, "toy", 1, 2).reveal()
     assert beat(piece=3).code == "piece"
     assert beat(piece=-1).value["piece_key"] == b""
 
