@@ -1,7 +1,12 @@
 """Evidence: everything that a verifier needs to judge an enclave, in one byte string. Nothing in it
-is believed yet."""
+is believed yet.
+
+Owns that form, which nodes' enclaves and rooms share under labels of their own: what one made is
+not the other's (T50).
+"""
 
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
@@ -13,9 +18,13 @@ SEV_SNP = "sev-snp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class SevSnpEvidence:
     """A report, the certificates of the chip that signed it, and the two documents that it commits
     to."""
+
+    LABEL: ClassVar[bytes]
+    NAME: ClassVar[str]
+    """How a refusal calls it."""
 
     report: bytes
     vek: bytes
@@ -23,9 +32,9 @@ class Evidence:
     ask: bytes
     """Certificate of the intermediate, DER."""
     ark: bytes
-    """Certificate of the root, DER: worth what the policy's pin of its key makes it."""
+    """Certificate of the root, DER: worth what the verifier's pin of its key makes it."""
     claims: bytes
-    """The encoding of Claims; its digest is the report's REPORT_DATA."""
+    """The encoding of claims; its digest is the report's REPORT_DATA."""
     deployment: bytes
     """The encoding of a Deployment; its digest is the report's HOST_DATA."""
     operator_signature: Signature
@@ -35,7 +44,7 @@ class Evidence:
         """Canonical bytes."""
         return codec.encode(
             (
-                labels.EVIDENCE,
+                self.LABEL,
                 SEV_SNP,
                 self.report,
                 self.vek,
@@ -48,19 +57,20 @@ class Evidence:
         )
 
     @classmethod
-    def decode(cls, data: bytes) -> "Evidence":
+    def decode(cls, data: bytes) -> Self:
         """Read canonical bytes.
 
         Raises:
-            NotCanonical: not the encoding of evidence, or of a kind that this code does not judge.
+            NotCanonical: not the encoding of this evidence, or of a kind that this code does not
+                judge.
         """
         value = codec.decode(data, size_max=EVIDENCE_BYTES_MAX)
         shape = (bytes, str, bytes, bytes, bytes, bytes, bytes, bytes, bytes)
         label, kind, report, vek, ask, ark, claims, deployment, signature = codec.fields(
-            value, *shape, name="evidence"
+            value, *shape, name=cls.NAME
         )
-        if label != labels.EVIDENCE or kind != SEV_SNP:
-            raise NotCanonical(f"evidence: expected kind {SEV_SNP}")
+        if label != cls.LABEL or kind != SEV_SNP:
+            raise NotCanonical(f"{cls.NAME}: expected kind {SEV_SNP}")
         return cls(
             report=report,
             vek=vek,
@@ -72,3 +82,11 @@ class Evidence:
                 codec.sized(signature, SIGNATURE_SIZE, name="operator's signature")
             ),
         )
+
+
+class Evidence(SevSnpEvidence):
+    """A node's enclave's; `claims` are Claims."""
+
+    __slots__ = ()
+    LABEL = labels.EVIDENCE
+    NAME = "evidence"

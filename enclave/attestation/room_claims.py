@@ -13,7 +13,6 @@ from strongroom.consensus.types import (
     DIGEST_SIZE,
     KEY_SIZE,
     NONCE_SIZE,
-    SIGNATURE_SIZE,
     ChainId,
     Digest,
     Height,
@@ -22,7 +21,7 @@ from strongroom.consensus.types import (
 )
 from strongroom.enclave.attestation.claims import CLAIMS_BYTES_MAX, checked_name
 from strongroom.enclave.attestation.deployment import Deployment
-from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX, SEV_SNP
+from strongroom.enclave.attestation.evidence import SevSnpEvidence
 from strongroom.enclave.attestation.report import REPORT_DATA_SIZE
 from strongroom.enclave.primitives import SigningKey, check_hybrid
 
@@ -151,64 +150,9 @@ class RoomClaims:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomEvidence:
-    """A report, the certificates of the chip that signed it, and the two documents that it commits
-    to. Nothing in it is believed yet."""
+class RoomEvidence(SevSnpEvidence):
+    """A room's; `claims` are RoomClaims, whose `operator_key` signs chain and deployment."""
 
-    report: bytes
-    vek: bytes
-    """Certificate of the key that signed the report (VCEK), DER."""
-    ask: bytes
-    """Certificate of the intermediate, DER."""
-    ark: bytes
-    """Certificate of the root, DER."""
-    claims: bytes
-    """The encoding of RoomClaims; its digest is the report's REPORT_DATA."""
-    deployment: bytes
-    """The encoding of a Deployment; its digest is the report's HOST_DATA."""
-    operator_signature: Signature
-    """By the claims' `operator_key`, over chain and deployment."""
-
-    def encode(self) -> bytes:
-        """Canonical bytes."""
-        return codec.encode(
-            (
-                labels.ROOM_EVIDENCE,
-                SEV_SNP,
-                self.report,
-                self.vek,
-                self.ask,
-                self.ark,
-                self.claims,
-                self.deployment,
-                self.operator_signature,
-            )
-        )
-
-    @classmethod
-    def decode(cls, data: bytes) -> "RoomEvidence":
-        """Read canonical bytes.
-
-        Raises:
-            NotCanonical: not the encoding of a room's evidence, or of a kind that this code does
-                not judge.
-        """
-        value = codec.decode(data, size_max=EVIDENCE_BYTES_MAX)
-        shape = (bytes, str, bytes, bytes, bytes, bytes, bytes, bytes, bytes)
-        label, kind, report, vek, ask, ark, claims, deployment, signature = codec.fields(
-            value, *shape, name="room's evidence"
-        )
-        if label != labels.ROOM_EVIDENCE or kind != SEV_SNP:
-            raise NotCanonical(f"room's evidence: expected kind {SEV_SNP}")
-        return cls(
-            report=report,
-            vek=vek,
-            ask=ask,
-            ark=ark,
-            claims=claims,
-            deployment=deployment,
-            operator_signature=Signature(
-                codec.sized(signature, SIGNATURE_SIZE, name="operator's signature")
-            ),
-        )
+    __slots__ = ()
+    LABEL = labels.ROOM_EVIDENCE
+    NAME = "room's evidence"
