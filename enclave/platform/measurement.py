@@ -11,8 +11,9 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256, sha384
 from pathlib import Path
 
@@ -34,6 +35,7 @@ LIBRARIES = ("_cffi_backend", "cffi", "cryptography", "msgpack", "sortedcontaine
 """Top-level modules of the installed distributions that our code imports: every .py and .so
 below."""
 SUFFIXES = (".py", ".so")
+_UNCACHED = "start the enclave with -B and -X pycache_prefix set to a folder that does not exist"
 _UNMEASURED_PATHS = frozenset(name.replace(".", "/") for name in UNMEASURED)
 AGREEING = ("CPython 3.11", "CPython 3.12", "CPython 3.13")
 """Interpreters under which the same blocks came to the same bytes, which
@@ -97,7 +99,12 @@ def measure(programs: Iterable[str], *, from_source: bool = False) -> Measuremen
             measured.
     """
     found = {path: file for name in (*PACKAGES, *LIBRARIES) for path, file in located(name)}
-    check_loaded(found.values(), from_source=from_source)
+    check_loaded(
+        found.values(),
+        # A host may load modules of ours beside the measured ones; an enclave may not.
+        partial(_is_measured_name, strict=from_source),
+        uncached=_UNCACHED if from_source else None,
+    )
     return Measurement(
         files=tuple(measured_file(path, found[path]) for path in sorted(found)),
         python=interpreter(),
@@ -119,19 +126,28 @@ def located(name: str) -> Sequence[tuple[str, Path]]:
     return _files(name, _find(name))
 
 
-def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
-    """Check that every loaded module under a measured name was loaded from one of these files
-    (T24).
+def check_loaded(
+    files: Iterable[Path],
+    counts: Callable[[str], bool],
+    *,
+    uncached: str | None = None,
+    where: str = "",
+) -> None:
+    """Check that every loaded module whose name counts was loaded from one of these files (T24).
 
-    With `from_source` every module of ours counts, also those that a host may load beside the
-    measured ones.
+    Args:
+        files: what is measured.
+        counts: by a module's name.
+        uncached: how to start so that no cached bytecode is read, for the refusal of what may have
+            come from some; None: it is taken.
+        where: in what a module is not measured, for the error.
 
     Raises:
-        OperatorFault: one was not.
+        OperatorFault: one was not, or may have come from cached bytecode.
     """
     measured = {str(file) for file in files}
     for name, module in sorted(sys.modules.items()):
-        if not _is_measured_name(name, strict=from_source):
+        if not counts(name):
             continue
         spec = getattr(module, "__spec__", None)
         if spec is None or spec.origin is None:
@@ -139,13 +155,12 @@ def check_loaded(files: Iterable[Path], *, from_source: bool = False) -> None:
         if spec.origin not in measured:
             raise OperatorFault(
                 f"module {name} was loaded from {spec.origin}, which is "
-                "not measured: remove that file, or its import"
+                f"not measured{where}: remove that file, or its import"
             )
-        if from_source and spec.cached is not None and Path(spec.cached).exists():
+        if uncached is not None and spec.cached is not None and Path(spec.cached).exists():
             raise OperatorFault(
                 f"module {name} may have come from bytecode in {spec.cached}, which is not "
-                "measured: start the enclave with -B and -X pycache_prefix set to a folder that "
-                "does not exist"
+                f"measured: {uncached}"
             )
 
 

@@ -17,6 +17,7 @@ from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.platform.measurement import (
     OWN,
     Measurement,
+    check_loaded,
     interpreter,
     located,
     measured_bytes,
@@ -148,7 +149,12 @@ def measure_room(program: ProgramSource, *, from_source: bool = False) -> Measur
     files = {path: file for name in MODULES for path, file in (_module(name),)}
     files |= {path: file for name in LIBRARIES for path, file in located(name)}
     if from_source:
-        _check_ours(files.values())
+        check_loaded(
+            files.values(),
+            lambda name: name.split(".")[0] in (OWN, *LIBRARIES),
+            uncached="start the room with `strongroom room run`",
+            where=" in a room",
+        )
     measured = [measured_file(path, file) for path, file in files.items()]
     measured.append(measured_bytes(f"{PROGRAM}/{program.name}.py", program.source))
     return Measurement(
@@ -192,21 +198,3 @@ def _module(name: str) -> tuple[str, Path]:
         raise OperatorFault(f"{name} is not installed: install strongroom again")
     inner = name.replace(".", "/") + ("/__init__" if spec.submodule_search_locations else "")
     return f"{inner}.py", Path(spec.origin)
-
-
-def _check_ours(files: Iterable[Path]) -> None:
-    measured = {str(file) for file in files}
-    for name, module in sorted(sys.modules.items()):
-        spec = getattr(module, "__spec__", None)
-        if name.split(".")[0] not in (OWN, *LIBRARIES) or spec is None or spec.origin is None:
-            continue
-        if spec.origin not in measured:
-            raise OperatorFault(
-                f"module {name} was loaded from {spec.origin}, which is not measured in a room: "
-                "remove that file, or its import"
-            )
-        if spec.cached is not None and Path(spec.cached).exists():
-            raise OperatorFault(
-                f"module {name} may have come from bytecode in {spec.cached}, which is not "
-                "measured: start the room with `strongroom room run`"
-            )
