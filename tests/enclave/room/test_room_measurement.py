@@ -77,15 +77,17 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def shown(source: Path, program: Path = PRINTER, *, before: str = "") -> list[str]:
+def shown(
+    source: Path, program: Path = PRINTER, *, before: str = "", cached: bool = False
+) -> list[str]:
     """What an interpreter that is started like a room's prints: digest, measured, loaded, and what
-    its chip attests."""
+    its chip attests. With `cached` it may use bytecode, as a room's may not."""
     if not (source / "chip").exists():
         (source / "chip").mkdir(mode=0o700)
         manufacturer().make_chip().save(source / "chip")
-    command = [sys.executable, "-B", "-X", f"pycache_prefix={source / 'none'}"]
+    flags = () if cached else ("-B", "-X", f"pycache_prefix={source / 'none'}")
     done = subprocess.run(
-        [*command, "-c", before + SHOW, str(program), str(source / "chip")],
+        [sys.executable, *flags, "-c", before + SHOW, str(program), str(source / "chip")],
         env={"PYTHONPATH": str(source)},
         capture_output=True,
         text=True,
@@ -136,6 +138,13 @@ def test_a_changed_program_or_name_changes_it_and_no_validators(copy: Path) -> N
 def test_a_room_that_loads_what_is_not_measured_does_not_start(copy: Path, module: str) -> None:
     """T24: no validator's secrets in a room."""
     assert "not measured in a room" in shown(copy, before=f"import strongroom.{module}\n")[-1]
+
+
+def test_cached_bytecode_is_refused_in_a_room_too(copy: Path) -> None:
+    """T24: a cached file with the right time stamp runs instead of the measured source."""
+    plain = shown(copy)[0]
+    assert "bytecode" in shown(copy, cached=True)[-1]
+    assert shown(copy)[0] == plain
 
 
 def test_T50_a_program_that_replaces_the_measuring_is_measured_as_what_it_is(copy: Path) -> None:
