@@ -182,7 +182,7 @@ async def _make(
 async def _checked(settings: Settings, device: Device) -> dict[str, Any]:
     facts = device.facts
     probed = await device.probe()
-    key = HalfKey(device, form=settings.form, id=settings.key_id, label=settings.key_label)
+    key = half_key(settings, device)
     shown = await device.show(settings.form, settings.key_id, settings.key_label)
     same = shown.stays_inside and await key.check_value() == settings.check
     return {
@@ -220,19 +220,39 @@ def open_device(settings: Settings, pin: Pin) -> Device:
     )
 
 
-def client_of(settings: Settings, timeout: float, *, one_shot: bool = False) -> Client:
-    """A client of the custodian's identity, not entered yet.
+def half_key(settings: Settings, device: Device) -> HalfKey:
+    """The key that `init` made in it."""
+    return HalfKey(
+        device,
+        form=settings.form,
+        id=settings.key_id,
+        label=settings.key_label,
+        check=settings.check,
+    )
+
+
+def service_file(settings: Settings) -> Path:
+    """The service's, as the settings name it.
 
     Raises:
-        OperatorFault: the settings name no service, or its files are not as they must be.
+        OperatorFault: they name none.
     """
     if settings.service is None:
         raise OperatorFault(
             f"{settings.folder}/custodian.toml names no service: add "
             '`service = "PATH/service.json"`, the file that the operator gave you'
         )
+    return settings.service
+
+
+def client_of(settings: Settings, timeout: float, *, one_shot: bool = False) -> Client:
+    """A client of the custodian's identity, not entered yet.
+
+    Raises:
+        OperatorFault: the settings name no service, or its files are not as they must be.
+    """
     return Client.connect(
-        settings.service,
+        service_file(settings),
         settings.identity,
         passphrase=ask_passphrase,
         timeout=timeout,

@@ -21,11 +21,11 @@ from strongroom.node.cli.custodian import (
     PinFileOption,
     client_of,
     custodian_app,
+    half_key,
     open_device,
     pin_of,
 )
 from strongroom.node.config import Address
-from strongroom.node.custodian.halves import HalfKey
 from strongroom.node.custodian.journal import Journal
 from strongroom.node.custodian.ledger import ServiceLedger
 from strongroom.node.custodian.pin import Pin
@@ -99,13 +99,7 @@ async def serve(
     """
     with Journal.open(settings.folder) as journal:
         async with client_of(settings, timeout) as client, open_device(settings, pin) as device:
-            halves = HalfKey(
-                device,
-                form=settings.form,
-                id=settings.key_id,
-                label=settings.key_label,
-                check=settings.check,
-            )
+            halves = half_key(settings, device)
             await halves.known()
             ledger = ServiceLedger(client)
             releaser = Releaser(

@@ -3,12 +3,13 @@
 Owns options and words of this command; what is wrapped: node/custodian/wrapping.py.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from strongroom.consensus.errors import ClientFault, OperatorFault
+from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption, ask_passphrase
 from strongroom.node.cli.custodian import (
@@ -17,11 +18,12 @@ from strongroom.node.cli.custodian import (
     PinDescriptorOption,
     PinFileOption,
     custodian_app,
+    half_key,
     open_device,
     pin_of,
+    service_file,
 )
 from strongroom.node.client.client import Client
-from strongroom.node.custodian.halves import HalfKey
 from strongroom.node.custodian.pin import Pin
 from strongroom.node.custodian.settings import Settings, load_settings
 from strongroom.node.custodian.wrapping import put_split, rotate_split
@@ -60,11 +62,10 @@ def put(
     Example: strongroom custodian put design --owner maker --pin-file pin
     """
     settings = load_settings(folder)
-    if settings.service is None:
-        raise OperatorFault(f'{folder}/custodian.toml names no service: add `service = "…"`')
+    service = service_file(settings)
     pin = pin_of(pin_file, pin_fd, settings.customer)
     asked = _Asked(name, owner, _digest(digest), rotate, old_until_ms, timeout)
-    document = run(_put(settings, pin, asked))
+    document = run(_put(settings, service, pin, asked))
 
     def human() -> None:
         say(f"{name}@{document['version']} is {document['state']}: both halves open it, none alone")
@@ -73,31 +74,26 @@ def put(
     emit(document, as_json, human)
 
 
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """The options of one call."""
 
-    def __init__(
-        self, name: str, owner: str, digest: bytes, rotate: bool, old_until_ms: int, timeout: float
-    ) -> None:
-        self.name, self.owner, self.digest = name, owner, digest
-        self.rotate, self.old_until_ms, self.timeout = rotate, old_until_ms, timeout
+    name: str
+    owner: str
+    digest: bytes
+    rotate: bool
+    old_until_ms: int
+    timeout: float
 
 
-async def _put(settings: Settings, pin: Pin, asked: _Asked) -> dict[str, Any]:
-    service = settings.service or Path()
+async def _put(settings: Settings, service: Path, pin: Pin, asked: _Asked) -> dict[str, Any]:
     async with (
         Client.connect(
             service, asked.owner, passphrase=ask_passphrase, timeout=asked.timeout
         ) as client,
         open_device(settings, pin) as device,
     ):
-        halves = HalfKey(
-            device,
-            form=settings.form,
-            id=settings.key_id,
-            label=settings.key_label,
-            check=settings.check,
-        )
+        halves = half_key(settings, device)
         shown = (await client.query("vault.key", key=asked.name)).value
         version = shown["version"] + 1 if asked.rotate else 1
         named = KeyVersion(owner=bytes(client.identity.id), name=asked.name, version=version)

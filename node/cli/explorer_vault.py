@@ -5,6 +5,7 @@ Owns options and JSON of these commands. Answers are sealed queries; who may rea
 says. What acts is `strongroom vault`.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,8 +15,9 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    existing_directory,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, answered
+from strongroom.node.cli.vault_calls import AsOption, Caller, answered, asking
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit
 
@@ -48,11 +50,9 @@ def keys(
 
     Example: strongroom explorer keys maker --as auditor
     """
-    from strongroom.node.cli import vault_tables
+    from strongroom.node.cli.vault_tables import show_keys
 
-    caller = Caller(identity, directory, timeout, as_json)
-    found = answered(caller, _with_client(caller, owner, _keys))
-    emit(found, as_json, lambda: vault_tables.show_keys(found))
+    _show(Caller(identity, directory, timeout, as_json), owner, _keys, show_keys)
 
 
 @guarded
@@ -67,11 +67,9 @@ def leases(
 
     Example: strongroom explorer leases maker --as auditor
     """
-    from strongroom.node.cli import vault_tables
+    from strongroom.node.cli.vault_tables import show_leases
 
-    caller = Caller(identity, directory, timeout, as_json)
-    found = answered(caller, _with_client(caller, owner, _leases))
-    emit(found, as_json, lambda: vault_tables.show_leases(found))
+    _show(Caller(identity, directory, timeout, as_json), owner, _leases, show_leases)
 
 
 @guarded
@@ -86,20 +84,24 @@ def custodians(
 
     Example: strongroom explorer custodians maker --as auditor
     """
-    from strongroom.node.cli import vault_tables
+    from strongroom.node.cli.vault_tables import show_custodians
 
-    caller = Caller(identity, directory, timeout, as_json)
-    found = answered(caller, _with_client(caller, owner, _custodians))
-    emit(found, as_json, lambda: vault_tables.show_custodians(found))
+    _show(Caller(identity, directory, timeout, as_json), owner, _custodians, show_custodians)
 
 
-async def _with_client(caller: Caller, owner: str | None, read: Any) -> list[dict[str, Any]]:
-    from strongroom.node.cli.common import existing_directory
+def _show(
+    caller: Caller,
+    owner: str | None,
+    read: Callable[["Client", str | None], Awaitable[list[dict[str, Any]]]],
+    show: Callable[[list[dict[str, Any]]], None],
+) -> None:
+    async def found_here() -> list[dict[str, Any]]:
+        async with caller.client(one_shot=False) as client:
+            return await read(client, owner)
 
     existing_directory(caller.directory)
-    async with caller.client(one_shot=False) as client:
-        found: list[dict[str, Any]] = await read(client, owner)
-        return found
+    found = answered(caller, found_here())
+    emit(found, caller.as_json, lambda: show(found))
 
 
 async def _keys(client: "Client", owner: str | None) -> list[dict[str, Any]]:
@@ -112,13 +114,10 @@ async def _keys(client: "Client", owner: str | None) -> list[dict[str, Any]]:
 async def _leases(client: "Client", owner: str | None) -> list[dict[str, Any]]:
     from strongroom.node.vault.watching import newest_leases
 
-    async def ask(name: str, **arguments: Any) -> Any:
-        return (await client.query(name, **arguments)).value
-
     return [
         lease
         for key in await _keys(client, owner)
-        for lease in await newest_leases(ask, _account(key))
+        for lease in await newest_leases(asking(client), _account(key))
     ]
 
 

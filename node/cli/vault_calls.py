@@ -115,10 +115,7 @@ def answered(caller: Caller, questions: Coroutine[Any, Any, _T]) -> _T:
     try:
         return run(questions)
     except ProgramFailed as fault:
-        error = {"code": fault.code, "message": fault.message, "next": next_step(fault.code)}
-        if caller.as_json:
-            emit({"ok": False, "error": error}, as_json=True)
-        fail(_words(fault.code, fault.message), ExitCode.NO)
+        _fail(caller, fault.code, fault.message)
 
 
 async def _transacted(
@@ -153,23 +150,40 @@ def _refused(
     code: str,
     message: str,
 ) -> NoReturn:
-    error = {"code": code, "message": message, "next": next_step(code)}
     if fault.id is None:
-        if caller.as_json:
-            emit({"ok": False, "error": error}, as_json=True)
-        fail(_words(code, message), ExitCode.NO)
+        _fail(caller, code, message)
     place = {"id": fault.id.hex(), "height": fault.height, "index": fault.index}
-    fate.settled({**place, "ok": False, "error": error}, ExitCode.NO)
+    fate.settled({**place, "ok": False, "error": _error(code, message)}, ExitCode.NO)
     if caller.as_json:
         show_settled(fate, caller.as_json, None)
     words = f"{_words(code, message)} (transaction {fault.id.hex()}, height {fault.height})"
     fail(words, ExitCode.NO)
 
 
+def _fail(caller: Caller, code: str, message: str) -> NoReturn:
+    """The program's refusal of what stands in no block."""
+    if caller.as_json:
+        emit({"ok": False, "error": _error(code, message)}, as_json=True)
+    fail(_words(code, message), ExitCode.NO)
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message, "next": next_step(code)}
+
+
 def _words(code: str, message: str) -> str:
     text = f"{code}: {message}" if message else code
     step = next_step(code)
     return f"{text}; next: {step}" if step else text
+
+
+def asking(client: "Client") -> Any:
+    """A client's query that gives the value alone, for node/vault/watching.py."""
+
+    async def asked(name: str, **arguments: Any) -> Any:
+        return (await client.query(name, **arguments)).value
+
+    return asked
 
 
 def show_result(document: dict[str, Any], what: str) -> None:

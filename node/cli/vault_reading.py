@@ -18,7 +18,7 @@ from strongroom.node.cli.common import (
     TimeoutOption,
     existing_directory,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, KeyArgument, answered, ask
+from strongroom.node.cli.vault_calls import AsOption, Caller, KeyArgument, answered, ask, asking
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit
 from strongroom.node.vault.names import read_duration, read_lease
@@ -165,7 +165,7 @@ async def _leases(caller: Caller, key: tuple[bytes, str] | None) -> list[dict[st
 
     async with caller.client() as client:
         wanted = await _keys(client, key)
-        return [one for own in wanted for one in await newest_leases(_asking(client), own)]
+        return [one for own in wanted for one in await newest_leases(asking(client), own)]
 
 
 async def _watch(
@@ -179,7 +179,7 @@ async def _watch(
     from strongroom.node.vault.watching import Watch
 
     async with caller.client(one_shot=False) as client:
-        watch = Watch(_asking(client), await _keys(client, key), last=last)
+        watch = Watch(asking(client), await _keys(client, key), last=last)
         loop = asyncio.get_running_loop()
         ends = None if seconds is None else loop.time() + seconds
         while True:
@@ -198,10 +198,3 @@ async def _keys(client: "Client", key: tuple[bytes, str] | None) -> list[tuple[b
         return [key]
     found = (await client.query("vault.keys", limit=PAGE)).value
     return [(b"", one["key"]) for one in found]
-
-
-def _asking(client: "Client") -> Any:
-    async def asked(name: str, **arguments: Any) -> Any:
-        return (await client.query(name, **arguments)).value
-
-    return asked
