@@ -1,6 +1,25 @@
-"""How many lines of a file Python executes: what a reader of the trusted base has to read."""
+"""Where our own source stands, and how many lines of a file Python executes: what a reader of the
+trusted base has to read."""
 
 import ast
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+from strongroom.consensus.errors import OperatorFault
+
+
+@cache
+def folder_of(package: str) -> Path:
+    """Of a package, without loading it.
+
+    Raises:
+        OperatorFault: it is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise OperatorFault(f"{package} is not installed: install strongroom again")
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def code_lines(source: str) -> int:

@@ -5,13 +5,10 @@ Owns the counting. What is measured, and how it becomes one digest, stands in
 enclave/platform/measurement.py.
 """
 
-import importlib.util
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import packages_distributions, version
-from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.platform.measurement import (
@@ -22,7 +19,7 @@ from strongroom.enclave.platform.measurement import (
     measure,
 )
 from strongroom.enclave.programs import PROGRAM_NAMES
-from strongroom.node.source_lines import code_lines
+from strongroom.node.source_lines import code_lines, folder_of
 
 _LOADED = (
     "import sys, strongroom.enclave.__main__ as m; "
@@ -103,21 +100,13 @@ def _own_file(file: MeasuredFile, loaded: frozenset[str]) -> OwnFile:
     package = _package_of(file)
     assert package is not None
     source = (
-        _folder_of(package) / file.path.removeprefix(package.replace(".", "/") + "/")
+        folder_of(package) / file.path.removeprefix(package.replace(".", "/") + "/")
     ).read_text()
     module = file.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     lines = source.splitlines()
     return OwnFile(
         file.path, file.size, len(lines), code_lines(source), file.sha256.hex(), module in loaded
     )
-
-
-@cache
-def _folder_of(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise OperatorFault(f"{package} is not installed: install strongroom again")
-    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def _loaded_modules() -> frozenset[str]:

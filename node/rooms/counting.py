@@ -3,16 +3,13 @@
 Owns the counting. What is measured stands in enclave/room/measurement.py.
 """
 
-import importlib.util
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.platform.measurement import OWN, Measurement
 from strongroom.enclave.room.measurement import PROGRAM, ProgramSource, measure_room
 from strongroom.node.rooms.starting import program_file
-from strongroom.node.source_lines import code_lines
+from strongroom.node.source_lines import code_lines, folder_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +54,7 @@ class RoomBase:
             "lines": self.lines,
             "code_lines": self.code_lines,
             "library_files": self.library_files,
-            "files": [
-                {
-                    "path": file.path,
-                    "sha256": file.sha256,
-                    "lines": file.lines,
-                    "code_lines": file.code_lines,
-                }
-                for file in self.own
-            ],
+            "files": [asdict(file) for file in self.own],
         }
 
 
@@ -82,17 +71,9 @@ def room_base(program: str) -> RoomBase:
         first, _, rest = file.path.partition("/")
         if first not in (OWN, PROGRAM):
             continue
-        source = (path if first == PROGRAM else _root(rest.partition("/")[0]) / rest).read_text()
+        package, _, inner = rest.partition("/")
+        source = (path if first == PROGRAM else folder_of(f"{OWN}.{package}") / inner).read_text()
         own.append(
             RoomFile(file.path, file.sha256.hex(), len(source.splitlines()), code_lines(source))
         )
     return RoomBase(measurement, tuple(own))
-
-
-def _root(package: str) -> Path:
-    """Folder above one of our packages."""
-    spec = importlib.util.find_spec(f"{OWN}.{package}")
-    found = spec.submodule_search_locations if spec is not None else None
-    if not found:
-        raise OperatorFault(f"{OWN}.{package} is not installed: install strongroom again")
-    return Path(next(iter(found))).parent
