@@ -6,7 +6,6 @@ SHA-256 of the certificate's SubjectPublicKeyInfo, which an enclave named in its
 any certificate and then compares that digest.
 """
 
-import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.certificates import PARSER_ERRORS
+from strongroom.node.machine.durable_files import write_new
 
 _LIFETIME = timedelta(days=3652)
 """Ten years: the certificate is an envelope for a key, and the claims decide whether the key
@@ -96,13 +96,11 @@ def write_identity(identity: TlsIdentity, *, certificate: Path, key: Path) -> No
         CertificateInvalid: the key file exists.
     """
     try:
-        descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(key, identity.key)
     except FileExistsError:
         raise CertificateInvalid(
             f"{key} exists: it is named in the node's claims, so it is never replaced"
         ) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(identity.key)
     certificate.write_bytes(identity.certificate)
 
 

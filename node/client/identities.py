@@ -6,7 +6,6 @@ how the other is sealed stands in passphrases.py.
 """
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -30,6 +29,7 @@ from strongroom.node.client.passphrases import (
     passphrase_of,
     seal_secret,
 )
+from strongroom.node.machine.durable_files import write_new
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ID_PREFIX = "id:"
@@ -80,17 +80,13 @@ class KeyFolder:
         )
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            write_new(path, (json.dumps(document, indent=1) + "\n").encode())
         except FileExistsError:
             raise OperatorFault(
                 f"{path} exists: choose another name, or use it with --as {name}"
             ) from None
         except OSError as error:
             raise OperatorFault(f"cannot write {path}: {error.strerror}") from None
-        with os.fdopen(descriptor, "w") as file:
-            file.write(json.dumps(document, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         return IdentityFile(name, identity.public, bool(passphrase))
 
     def load(self, name: str, ask: Ask | None = None) -> Identity:

@@ -16,6 +16,7 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.node.config import Address, ConfigInvalid
 from strongroom.node.custodian.halves import CHECK_SIZE
 from strongroom.node.custodian.token_words import KEY_ID_SIZE, Form
+from strongroom.node.machine.durable_files import write_new
 from strongroom.node.toml_reader import TableReader, line_numbers
 
 FILE = "custodian.toml"
@@ -154,17 +155,13 @@ def save_settings(settings: Settings) -> Path:
     path = settings.folder / FILE
     try:
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(path, _toml(settings).encode())
     except FileExistsError:
         raise OperatorFault(
             f"{path} exists: a custodian has one key; name another folder with --dir"
         ) from None
     except OSError as error:
         raise OperatorFault(f"cannot write {path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_toml(settings))
-        file.flush()
-        os.fsync(file.fileno())
     return path
 
 

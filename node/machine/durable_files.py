@@ -66,6 +66,21 @@ def make_directory(directory: Path, mode: int = 0o700) -> None:
     fsync_directory(directory.parent)
 
 
+def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Make a file that may not be there yet; it is durable on return.
+
+    Raises:
+        FileExistsError: it is there, and untouched.
+        OSError: the disk refused.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fsync_directory(path.parent)
+
+
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace a file whole: after a crash it holds the old bytes or the new ones, never a mixture,
     never nothing.

@@ -17,7 +17,7 @@ from strongroom.consensus.types import ChainId
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.primitives import DoesNotOpen, Secret
 from strongroom.node.client.passphrases import Ask, open_secret, passphrase_of, seal_secret
-from strongroom.node.machine.durable_files import fsync_directory, make_directory
+from strongroom.node.machine.durable_files import make_directory, write_new
 
 _FILE_BYTES_MAX = 4096
 
@@ -57,12 +57,7 @@ class DataKeyFolder:
         path = self.path(key)
         try:
             make_directory(self.directory)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(json.dumps(document, indent=1) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fsync_directory(self.directory)
+            write_new(path, (json.dumps(document, indent=1) + "\n").encode())
         except FileExistsError:
             raise OperatorFault(
                 f"{path} exists and may be the only key of a sealed file: keep it; rotate to a new "
