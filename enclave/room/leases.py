@@ -29,6 +29,8 @@ _GOES_ON = frozenset(("quantity", "allotment", "unit", "digest"))
 EVIDENCE_SECONDS = 300.0
 """Fresh evidence goes with the beat after so long; what is older than 600 s of block time is
 refused."""
+EVIDENCE = "evidence"
+"""Code of a beat that is refused for want of it."""
 
 
 class LeaseEnded(ClientFault):
@@ -147,13 +149,8 @@ class LeaseKeeper:
             if piece in self._held:
                 return  # another task's beat brought it
             sent = monotonic()
-            evidence = b""
             try:
-                if sent - self._shown > EVIDENCE_SECONDS:
-                    evidence = await self._evidence()
-                told = await self._call(
-                    "beat", self.id, self._number + 1, self.used, reserve, piece, evidence
-                )
+                told, shown = await self._beat(reserve, piece, sent - self._shown)
                 if piece >= 0:
                     self._held[piece] = HeldKey(told["piece_key"])
                 self._until = max(self._until, self._origin + told["until_ms"] / 1000)
@@ -164,7 +161,7 @@ class LeaseKeeper:
             self.check()
             self._number += 1
             self._beaten = sent
-            self._shown = sent if evidence else self._shown
+            self._shown = sent if shown else self._shown
 
     async def use(self, unit: int, digest: bytes) -> Executed:
         """Report one unit.
@@ -211,25 +208,52 @@ class LeaseKeeper:
                 self.check()
             await self._turns.pause(WATCH_SECONDS)
 
-    async def _call(self, operation: str, *arguments: Any) -> dict[str, Any]:
-        told = (await self._executed(operation, *arguments)).value
+    async def _beat(self, reserve: int, piece: int, age: float) -> tuple[dict[str, Any], bool]:
+        """(answer, was evidence shown?) of one beat: with fresh evidence when the newest is so old,
+        or when the ledger demands it, because members believe others than they did."""
+        arguments = self.id, self._number + 1, self.used, reserve, piece
+        if age <= EVIDENCE_SECONDS:
+            try:
+                asked = _GOES_ON | {EVIDENCE}
+                return await self._call("beat", *arguments, b"", goes_on=asked), False
+            except Refused as refused:
+                if refused.code != EVIDENCE:
+                    raise
+        try:
+            evidence = await self._evidence()
+        except Silent as silent:
+            raise self._silence(silent) from None
+        return await self._call("beat", *arguments, evidence), True
+
+    async def _call(
+        self, operation: str, *arguments: Any, goes_on: frozenset[str] = _GOES_ON
+    ) -> dict[str, Any]:
+        told = (await self._executed(operation, *arguments, goes_on=goes_on)).value
         if type(told) is not dict:
             raise NotCanonical("the ledger's answer is no map")
         return told
 
-    async def _executed(self, operation: str, *arguments: Any) -> Executed:
+    async def _executed(
+        self, operation: str, *arguments: Any, goes_on: frozenset[str] = _GOES_ON
+    ) -> Executed:
         try:
             return await self._ledger.call(VAULT, operation, *arguments, until=self._until)
         except Refused as refused:
-            if refused.code in _GOES_ON:
+            if refused.code in goes_on:
                 raise
             ended = LeaseEnded(refused.code, refused.message)
         except CallRefused as refused:
             ended = LeaseEnded(refused.reason, str(refused))
         except Silent as silent:
-            ended = LeaseEnded("silence", str(silent))
+            raise self._silence(silent) from None
         self.finish(ended)
         raise ended
+
+    def _silence(self, silent: Silent) -> LeaseEnded:
+        """Nobody answered while the lease lasted."""
+        ended = LeaseEnded("silence", str(silent))
+        self.finish(ended)
+        return ended
 
     def __repr__(self) -> str:
         return f"LeaseKeeper({self.id.hex()})"

@@ -36,6 +36,8 @@ RETRY_SECONDS = 0.2
 REFUSED, WRONG_EPOCH = -32002, -32006
 """Of JSON-RPC: ordered and refused in public; meant for another chain or epoch."""
 _DUPLICATE = "duplicate"
+FINAL = "final"
+"""Status of a transaction that the asked node has executed."""
 _COMES_IN_TIME = frozenset(("no room", "not admitted"))
 """Others filled its block; or the word for this room's session is on its way (`roster.vouch`): the
 same call again."""
@@ -254,6 +256,8 @@ class _Sending:
             if fault.reason != _DUPLICATE:
                 raise CallRefused(fault.reason, str(fault)) from None
             shown = await ledger._host.ask("ledger_transaction", id=id)
+            if type(shown) is dict and shown.get("status") != FINAL:
+                raise HostFailed(0, "this node has not executed it yet") from None
             if type(shown) is dict and not shown.get("result"):
                 raise CallRefused(
                     "given once", "it was executed, and its answer is not told again: ask anew"

@@ -3,6 +3,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.node.rooms.world import CANARY, LAYERS, K, World, world
 from tests.waiting import seen, so
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.types import Digest
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.outside.receipts import verify_claim, verify_receipt
@@ -365,3 +367,21 @@ async def test_a_lease_outlives_the_epoch_in_which_it_was_asked(
             ended = await room.end()
         assert ended.ok, ended.text
         assert len(room.said("layer")) == LAYERS
+
+
+async def test_a_lease_goes_on_when_members_change_whom_they_believe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T50: the ledger demands fresh evidence of an open lease, and the room shows it."""
+    async with world(tmp_path, monkeypatch) as plant:
+        key = await plant.key("bear", lease_ms=60_000)
+        async with plant.room(key, seconds="0.3") as room:
+            await so(lambda: room.said("layer"), "one layer is printed")
+            governance: Any = plant.service.orderer.chain.governance
+            governance.policy = replace(governance.policy, revoked=(Digest(bytes(32)),))
+            plant.service.orderer.chain.executor._apply_governance()
+            ended = await room.end()
+        assert ended.ok, ended.text
+        assert len(room.said("layer")) == LAYERS
+        shown = await plant.look("records", key=key, refusals=True)
+        assert [one["what"] for one in shown["records"]] == ["evidence"]
