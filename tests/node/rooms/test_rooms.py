@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import founded, person
-from tests.node.rooms.world import CANARY, LAYERS, K, World, world
+from tests.node.rooms.world import CANARY, LAYERS, K, Tapped, World, world
 from tests.waiting import seen, so
 
-from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import Digest
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.pieces import KeyVersion
@@ -241,6 +241,73 @@ async def test_an_honest_node_is_enough_after_a_lying_one(
             room.relay.lie = lambda _method, answer: answer
             ended = await room.end()
         assert ended.ok, ended.text
+
+
+class Muddler:
+    """A host that keeps every envelope and every answer, and muddles them."""
+
+    def __init__(self, relay: Tapped) -> None:
+        self.ask, self.envelopes, self.answers = relay.carry, list[bytes](), list[Any]()
+        relay.carry = getattr(self, type(self).__name__.lower())
+
+    async def sent(self, method: str, params: dict[str, Any]) -> Any:
+        answer = await self.ask(method, params)
+        if method == "ledger_submit":
+            self.envelopes.append(params["envelope"])
+            self.answers.append(answer)
+        return answer
+
+
+class Doubles(Muddler):
+    """Whatever was submitted is submitted again, newest first, before each call and after it."""
+
+    async def doubles(self, method: str, params: dict[str, Any]) -> Any:
+        if method == "ledger_submit":
+            for envelope in self.envelopes[::-1]:
+                await self.ask(method, {**params, "envelope": envelope})
+        await self.sent(method, params)
+        return await self.ask(method, params)
+
+
+class Drops(Muddler):
+    """Every second answer is lost, though the call was executed."""
+
+    async def drops(self, method: str, params: dict[str, Any]) -> Any:
+        answer = await self.sent(method, params)
+        if method == "ledger_submit" and len(self.answers) % 2:
+            raise ClientFault("lost")
+        return answer
+
+
+class Old(Muddler):
+    """Before each answer comes the one of the call before."""
+
+    async def old(self, method: str, params: dict[str, Any]) -> Any:
+        if method != "ledger_submit" or params["envelope"] in self.envelopes or not self.answers:
+            return await self.sent(method, params)
+        before = self.answers[-1]
+        await self.sent(method, params)
+        return before
+
+
+@pytest.mark.parametrize("host", [Doubles, Drops, Old])
+async def test_a_host_that_muddles_what_it_carries_gains_nothing_and_no_unit_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: type[Muddler]
+) -> None:
+    """T54, T07: each call counts once, and each answer is of its call."""
+    async with world(tmp_path, monkeypatch) as plant:
+        key = await plant.key("bear", quantity=2, lease_ms=60_000)
+        async with plant.room(key, parts="2") as room:
+            host(room.relay)
+            ended = await room.end()
+        assert ended.ok, ended.text
+        assert [unit["unit"] for unit in room.said("unit")] == [1, 2]
+        (lease,) = await plant.look("leases", key=key)
+        assert (lease["state"], lease["used"], lease["reserved"]) == ("ended", 2, 2)
+        assert lease["pieces_given"] == LAYERS
+        records = (await plant.look("records", key=key))["records"]
+        assert [one["what"] for one in records].count("ask") == 1
+        assert [one["amount"] for one in records if one["what"] == "use"] == [1, 2]
 
 
 # --- boots ----------------------------------------------------------------------------------------

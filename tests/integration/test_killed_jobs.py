@@ -1,0 +1,109 @@
+"""kill -9 at every step of a plant's job: nothing is released twice, nothing is lost but what a
+lease had reserved, and whoever is refused is told why in words (T52, T53, T54)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tests.integration.killed_job import (
+    LAYERS,
+    PARTS,
+    Job,
+    Strike,
+    kill_all,
+    kill_enclave,
+    kill_host,
+    kill_leader,
+    kill_room,
+    running_job,
+)
+
+from strongroom.node.demo.plant_rooms import Event
+
+pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
+
+STEPS = {
+    "the room is started": lambda one: one.get("event") == "started",
+    "it has a lease": lambda one: one.get("event") == "lease",
+    "a layer is printed": lambda one: one.get("event") == "layer",
+    "the last layer": lambda one: one.get("event") == "layer" and one["layer"] == LAYERS,
+    "a unit is reported": lambda one: one.get("event") == "unit",
+    "the last unit": lambda one: one.get("event") == "unit" and one["unit"] == PARTS,
+}
+SOON = (0.1, 0.25, 0.5)
+"""Seconds after its start: evidence is made, and the ask is under way."""
+STRIKES = [kill_room, kill_host, kill_leader, kill_enclave, kill_all]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def job(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Job]:
+    async with running_job(tmp_path_factory.mktemp("job")) as made:
+        await made.must(*made.new("design"))
+        await made.must(*made.put("design"))
+        yield made
+
+
+async def hurt(job: Job, strike: Strike, step: str, later: float = 0.0) -> None:
+    """A job that is struck at a step, then done again from its start if it was not done."""
+    room = await job.room("design")
+
+    def reached(event: Event) -> bool:
+        return bool(STEPS[step](event)) or "ok" in event
+
+    await room.until(reached, step)
+    await asyncio.sleep(later)
+    await strike(job, room)
+    if await job.over(room):
+        await job.again("design")
+    await job.check("design")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("strike", STRIKES)
+async def test_whatever_is_killed_at_a_step_the_job_is_done_by_starting_again(
+    job: Job, strike: Strike, step: str
+) -> None:
+    await hurt(job, strike, step)
+
+
+@pytest.mark.parametrize("later", SOON)
+@pytest.mark.parametrize("strike", STRIKES)
+async def test_whatever_is_killed_while_a_room_asks_the_job_is_done_by_starting_again(
+    job: Job, strike: Strike, later: float
+) -> None:
+    await hurt(job, strike, "the room is started", later)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.5, 0.7, 0.9, 1.1, 1.3])
+async def test_a_maker_whose_command_is_killed_gives_it_again(job: Job, seconds: float) -> None:
+    """Whatever had happened by then: the key file, the container, the ledger's word."""
+    key = f"killed-{int(seconds * 10)}"
+    await job.killed_after(seconds, *job.new(key))
+    worked, document = await job.told(*job.new(key))
+    assert worked or "taken" in str(document)
+    await job.killed_after(seconds, *job.put(key))
+    worked, document = await job.told(*job.put(key))
+    assert worked, document
+    shown = await job.must("vault", "show", key, *job.as_maker)
+    assert shown["state"] == "active"
+    assert await job.over(await job.room(key, parts=1, seconds=0.0)) == ""
+    await job.check(key)
+
+
+@pytest.mark.parametrize("strike", [kill_leader, kill_all])
+async def test_a_revocation_that_was_acknowledged_stands_whatever_is_killed(
+    job: Job, strike: Strike
+) -> None:
+    key = f"revoked-{strike.__name__.replace('_', '-')}"
+    await job.must(*job.new(key))
+    await job.must(*job.put(key))
+    room = await job.room(key, parts=1, seconds=1.0)
+    await room.until(STEPS["a layer is printed"], "a layer")
+    await job.must("vault", "revoke", key, *job.as_maker)
+    await strike(job, room)
+    assert await job.over(room) in ("revoked", "silence")
+    assert await job.over(await job.room(key)) == "revoked"
+    shown = await job.must("vault", "leases", key, *job.as_maker)
+    assert shown[-1]["pieces_given"] < LAYERS
+    await job.check(key)
