@@ -19,7 +19,7 @@ from strongroom.node.client.client import Client
 from strongroom.node.config import Address
 from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.halves import HalfKey
-from strongroom.node.custodian.pin import Pin, read_pin
+from strongroom.node.custodian.pin import Pin, keep_from_others, read_pin
 from strongroom.node.custodian.settings import Settings, load_settings, save_settings
 from strongroom.node.custodian.token_words import KEY_ID_SIZE, Form, KeyFacts
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
@@ -261,7 +261,9 @@ def client_of(settings: Settings, timeout: float, *, one_shot: bool = False) -> 
 
 
 def pin_of(file: Path | None, descriptor: int | None, customer: str) -> Pin:
-    """The PIN, from where the options say; the prompt where there is a terminal."""
+    """The PIN, from where the options say; the prompt where there is a terminal. From here on this
+    process leaves no core file."""
+    keep_from_others()
 
     def ask() -> str:
         text: str = typer.prompt(f"PIN of {customer}'s HSM", hide_input=True, err=True)

@@ -1,10 +1,13 @@
 """The HSM's PIN: from a file, a descriptor or a prompt, never from an argument or a variable.
 
-Owns where it is read, and that nothing prints it. How often it may be tried: device.py.
+Owns where it is read, that nothing prints it, and that whoever holds it leaves no core file. How
+often it may be tried: device.py.
 """
 
 import os
+import resource
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +38,16 @@ class Pin:
 
     def __reduce__(self) -> str:
         raise TypeError("a PIN is not pickled")
+
+
+def keep_from_others() -> None:
+    """Before a process holds a PIN or a half: none of its memory goes into a core file, and no
+    other process of this user reads it (Linux)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        from strongroom.enclave.sandbox import kernel
+
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
 
 
 def read_pin(

@@ -9,13 +9,13 @@ of our own, never by a traceback, for the PIN could stand in one.
 """
 
 import os
-import resource
 import signal
 import socket
 import sys
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
+from strongroom.node.custodian.pin import keep_from_others
 from strongroom.node.custodian.token_objects import TokenProblem
 from strongroom.node.custodian.token_session import TokenSession
 from strongroom.node.custodian.token_words import LENGTH_BYTES, Ask, frame, length_of
@@ -23,7 +23,7 @@ from strongroom.node.custodian.token_words import LENGTH_BYTES, Ask, frame, leng
 
 def main() -> None:
     """Serve until the other end closes."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the PIN
+    keep_from_others()
     _end_with(int(sys.argv[2]))
     with socket.socket(fileno=int(sys.argv[1])) as pipe:
         session = TokenSession()
@@ -37,7 +37,6 @@ def _end_with(parent: int) -> None:
         from strongroom.enclave.sandbox import kernel
 
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nobody of this user reads its memory
         if os.getppid() != parent:
             sys.exit(1)
 
