@@ -89,6 +89,13 @@ class Job:
     def as_maker(self) -> tuple[str, ...]:
         return ("--as", MAKER, "--dir", str(self.cluster.layout.directory))
 
+    async def key(self, name: str) -> str:
+        """A key with its design sealed, made once."""
+        if not self.container(name).exists():
+            await self.must(*self.new(name))
+            await self.must(*self.put(name))
+        return name
+
     async def told(self, *command: str) -> tuple[bool, Any]:
         """(did it work?, its document) of a command; what it says is kept."""
         status, document = await run_command(*command)
@@ -185,11 +192,10 @@ class Job:
             async with Client.connect(where, MAKER, first_endpoint=index) as client:
                 shown = {
                     "key": (await client.query("vault.key", key=key)).value,
-                    "leases": (await client.query("vault.leases", key=key)).value,
+                    "leases": await _pages(client, "leases", key=key),
+                    "records": await _pages(client, "records", key=key),
+                    "refusals": await _pages(client, "records", key=key, refusals=True),
                 }
-                for refusals in (False, True):
-                    records = await client.query("vault.records", key=key, refusals=refusals)
-                    shown[f"records {refusals}"] = records.value
                 height = max(height, client.height)
             for lease in shown["leases"]:  # these pass with time
                 for name in ("state", "bounds"):
@@ -211,8 +217,7 @@ class Job:
         assert boots == sorted(boots)
         for before, after in pairwise(leases):
             assert before["until_ms"] <= after["opened_ms"], "two leases of one machine at once"
-        given = shown["records False"]["records"]
-        assert len([one for one in given if one["what"] == "ask"]) == len(leases)
+        assert [one["what"] for one in shown["records"]].count("ask") == len(leases)
         told = {lease for lease, _ in self.units}
         for one in leases:
             if one["lease"].hex() in told:
@@ -230,6 +235,18 @@ class Job:
                 verify_claim(
                     verified, bytes.fromhex(unit["claim"]), bytes.fromhex(unit["blinding"])
                 )
+
+
+async def _pages(client: Client, view: str, **asked: Any) -> list[dict[str, Any]]:
+    """All that a view shows, page by page."""
+    rows: list[dict[str, Any]] = []
+    while True:
+        after = rows[-1]["number"] if rows else 0
+        answer = (await client.query(f"vault.{view}", after=after, **asked)).value
+        page = answer if view == "leases" else answer["records"]
+        if not page:
+            return rows
+        rows += page
 
 
 @asynccontextmanager

@@ -39,14 +39,13 @@ STRIKES = [kill_room, kill_host, kill_leader, kill_enclave, kill_all]
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def job(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Job]:
     async with running_job(tmp_path_factory.mktemp("job")) as made:
-        await made.must(*made.new("design"))
-        await made.must(*made.put("design"))
         yield made
 
 
 async def hurt(job: Job, strike: Strike, step: str, later: float = 0.0) -> None:
     """A job that is struck at a step, then done again from its start if it was not done."""
-    room = await job.room("design")
+    key = await job.key(strike.__name__.replace("_", "-"))
+    room = await job.room(key)
 
     def reached(event: Event) -> bool:
         return bool(STEPS[step](event)) or "ok" in event
@@ -55,8 +54,8 @@ async def hurt(job: Job, strike: Strike, step: str, later: float = 0.0) -> None:
     await asyncio.sleep(later)
     await strike(job, room)
     if await job.over(room):
-        await job.again("design")
-    await job.check("design")
+        await job.again(key)
+    await job.check(key)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -95,9 +94,7 @@ async def test_a_maker_whose_command_is_killed_gives_it_again(job: Job, seconds:
 async def test_a_revocation_that_was_acknowledged_stands_whatever_is_killed(
     job: Job, strike: Strike
 ) -> None:
-    key = f"revoked-{strike.__name__.replace('_', '-')}"
-    await job.must(*job.new(key))
-    await job.must(*job.put(key))
+    key = await job.key(f"revoked-{strike.__name__.replace('_', '-')}")
     room = await job.room(key, parts=1, seconds=1.0)
     await room.until(STEPS["a layer is printed"], "a layer")
     await job.must("vault", "revoke", key, *job.as_maker)
