@@ -65,8 +65,9 @@ class Caller:
         )
 
 
-Act = Callable[["Client"], Awaitable[tuple["Done", dict[str, Any]]]]
-"""What a command does: its transaction, and facts beside the result."""
+Act = Callable[["Client"], Awaitable[tuple["Done | None", dict[str, Any]]]]
+"""What a command does: its transaction, and facts beside the result; None when the ledger has what
+an attempt before gave it: then the facts have the result too."""
 
 
 def transact(caller: Caller, act: Act, human: Callable[[dict[str, Any]], None]) -> None:
@@ -123,6 +124,10 @@ async def _transacted(
 ) -> None:
     async with caller.client(fate) as client:
         done, facts = await act(client)
+        if done is None:
+            document = {"ok": True, **facts}
+            emit(document, caller.as_json, lambda: human(document))
+            return
         document = {
             "id": done.id.hex(),
             "height": done.height,
@@ -188,4 +193,7 @@ def asking(client: "Client") -> Any:
 
 def show_result(document: dict[str, Any], what: str) -> None:
     """A transaction's answer in a line, and where it stands."""
+    if "id" not in document:
+        say(f"{what}, by an attempt before this one")
+        return
     say(f"{what}, by transaction {document['id']} at height {document['height']}")

@@ -39,6 +39,9 @@ PassphraseOption = Annotated[
     bool, typer.Option("--passphrase", help="Seal the data key's file with a passphrase.")
 ]
 
+_STANDS = frozenset(("draft", "active", "suspended", "exposed"))
+"""States in which what was put is there still."""
+
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
@@ -69,8 +72,11 @@ def put(
 
     job = _Job(caller, named, file, out, pieces, passphrase)
 
-    async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
+    async def act(client: "Client") -> tuple["Done | None", dict[str, Any]]:
         sealed = await job.seal(client, 1)
+        given = await job.given(client, sealed)
+        if given is not None:
+            return None, {"result": given, **job.facts(sealed)}
         done = await client.call(
             "vault.put",
             key=named.base,
@@ -169,6 +175,15 @@ class _Job:
             ask=ask_passphrase,
         )
         return seal(plan, DataKeyFolder(kept, client.service.chain), own, terms["pieces"])
+
+    async def given(self, client: "Client", sealed: "Sealed") -> dict[str, Any] | None:
+        """What `put` answered to an attempt before: the ledger has this very container; or None."""
+        known = (await client.query("vault.key", key=self.key.base)).value
+        digest = bytes(sealed.header.digest)
+        has = any(one["version"] == 1 and one["digest"] == digest for one in known["versions"])
+        return (
+            {"version": 1, "state": known["state"]} if has and known["state"] in _STANDS else None
+        )
 
     def facts(self, sealed: "Sealed") -> dict[str, Any]:
         """What the answer says beside the ledger's."""

@@ -118,9 +118,7 @@ class RoomProcess:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if ended is None:
             words = complaint.decode("utf-8", "replace").strip().splitlines()
-            raise OperatorFault(
-                words[-1] if words else f"the room ended without a word (status {status})"
-            )
+            raise OperatorFault(words[-1] if words else _without_a_word(status))
         return ended
 
     def stop(self) -> None:
@@ -180,6 +178,14 @@ class RoomProcess:
     def _on_close(self, _error: Exception | None) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
+
+
+def _without_a_word(status: int) -> str:
+    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+    return (
+        f"the room {how}, without a word: start it again; until the lease that it had is over, its "
+        "machine is busy, and what that lease reserved stays counted"
+    )
 
 
 def _start_wire(start: Start, sealed: bytes) -> dict[str, Any]:

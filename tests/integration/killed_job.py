@@ -20,7 +20,9 @@ from typing import Any
 from tests.hang import HANG_SECONDS
 from tests.waiting import seen
 
+from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.outside.receipts import verify_claim, verify_receipt
+from strongroom.enclave.primitives import Secret
 from strongroom.node.client import Client
 from strongroom.node.client.bringing import bring
 from strongroom.node.client.identities import KeyFolder
@@ -33,10 +35,11 @@ from strongroom.node.rooms.starting import make_chip, measured, program_file
 
 LAYERS, PARTS, LIMIT = 3, 2, 500
 HEARTBEAT, LEASE = "1s", "4s"
-MAKER, PLANT = "maker", "plant"
+MAKER, PLANT, ROOM = "maker", "plant", "hall-7-of-the-plant"
 SENTENCE = re.compile(r"^[a-zA-Z-]+: .*[a-z]{2}.* .*[a-z]{2}")
 """What people are told: a code, and words."""
-DESIGN = "".join(f";LAYER:{n}\nG1 X1 Y{n} E{n}.5\n" for n in range(LAYERS))
+MARK = "wall-of-the-makers-bear"
+DESIGN = "".join(f";LAYER:{n} {MARK}\nG1 X1 Y{n} E{n}.5\n" for n in range(LAYERS))
 
 Strike = Callable[["Job", RunningRoom], Awaitable[None]]
 
@@ -49,6 +52,8 @@ class Job:
         self.machine = Machine(folder / "hall")
         self.words: list[str] = []
         """All that anybody was told."""
+        self.outputs: list[str] = []
+        """All that commands answered."""
         self.units: dict[tuple[str, int], Event] = {}
         """By lease and number, as rooms told them."""
         self.owner = ""
@@ -96,9 +101,21 @@ class Job:
             await self.must(*self.put(name))
         return name
 
+    def secrets_of(self, key: str) -> tuple[list[str | bytes], set[str]]:
+        """(what nobody but the maker and the room may see, where in the folder it belongs)."""
+        kept = self.cluster.layout.vault(MAKER) / f"{key}@1.json"
+        data_key = bytes.fromhex(json.loads(kept.read_text())["secret"])
+        version = KeyVersion(
+            owner=bytes.fromhex(self.owner.removeprefix("id:")), name=key, version=1
+        )
+        pieces = [version.piece_key(Secret(data_key), n).reveal() for n in range(LAYERS)]
+        places = {str(kept.relative_to(self.folder)), "design.gcode"}
+        return [MARK, data_key, *pieces], places
+
     async def told(self, *command: str) -> tuple[bool, Any]:
         """(did it work?, its document) of a command; what it says is kept."""
         status, document = await run_command(*command)
+        self.outputs.append(str(document))
         if status:
             self.words.append(str(document["error"]["message"]))
         return not status, document
@@ -132,7 +149,7 @@ class Job:
             service=self.cluster.layout.service,
             container=self.container(key),
             key=f"{self.owner}/{key}",
-            name="hall-7",
+            name=ROOM,
             parts=parts,
             seconds=seconds,
         )

@@ -2,13 +2,17 @@
 lease had reserved, and whoever is refused is told why in words (T52, T53, T54)."""
 
 import asyncio
+import os
+import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.integration.killed_job import (
     LAYERS,
     PARTS,
+    ROOM,
     Job,
     Strike,
     kill_all,
@@ -19,6 +23,7 @@ from tests.integration.killed_job import (
     running_job,
 )
 
+from strongroom.node.demo.hunt import forms_of, hunt_files, hunt_memory
 from strongroom.node.demo.plant_rooms import Event
 
 pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
@@ -104,3 +109,56 @@ async def test_a_revocation_that_was_acknowledged_stands_whatever_is_killed(
     shown = await job.must("vault", "leases", key, *job.as_maker)
     assert shown[-1]["pieces_given"] < LAYERS
     await job.check(key)
+
+
+async def test_T10_no_secret_of_a_job_is_left_anywhere_while_it_runs_and_after_all_were_killed(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The design, its data key, the keys of its pieces, the passphrase of the maker's key file: in
+    files, logs, temporary files, answers and errors of commands, and in the memory of hosts. Each
+    search finds something that must be there."""
+    passphrase = f"the-makers-passphrase-{secrets.token_hex(8)}"
+    temporary = job.folder / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("STRONGROOM_PASSPHRASE", passphrase)
+    key = "canary"
+    await job.must(*job.new(key))
+    await job.must(*job.put(key))
+    await job.must(*job.new("sealed"))
+    await job.must(*job.put("sealed"), "--passphrase")
+    monkeypatch.delenv("STRONGROOM_PASSPHRASE")
+    never, own = job.secrets_of(key)
+    never.append(passphrase)
+    room = await job.room(key, seconds=5.0)
+    await room.until(STEPS["a layer is printed"], "a layer")
+    host, inside = room.host, room.inside
+    assert host is not None
+    assert inside is not None
+    found = hunt_memory(host.pid, [*never, ROOM]).found
+    assert found.pop(ROOM), "the search is not blind"
+    assert not any(found.values()), found
+    for node in job.cluster.nodes:
+        info: Any = await asyncio.to_thread(node.ask, "service_info")
+        served, control = node.host(), str(info["name"])
+        assert served is not None
+        found = hunt_memory(served.pid, [*never, control]).found
+        assert found.pop(control)
+        assert not any(found.values()), found
+    if os.geteuid() == 0:
+        found = hunt_memory(inside.pid, never).found
+        assert any(found.values()), "the room itself holds what it works with"
+    for strike in (kill_room, kill_all):
+        await strike(job, room)
+    assert await job.over(room)
+    await job.again(key)
+    outputs = "\n".join([*job.words, *job.outputs, *(str(event) for event in room.events)])
+    control = job.owner.removeprefix("id:")
+    assert control in outputs
+    for text in never:
+        assert not any(form.decode("latin-1") in outputs for form in forms_of(text).values())
+    hunted = hunt_files(job.folder, [*never, control])
+    assert hunted.found.pop(control)
+    places = {place.rpartition(" (")[0] for where in hunted.found.values() for place in where}
+    assert places == own
+    assert not list(temporary.iterdir())

@@ -141,6 +141,23 @@ async def test_put_may_be_given_again_and_takes_what_it_left(tmp_path: Path) -> 
         assert (tmp_path / "keys" / "alice.vault" / "bear@1.json").read_bytes() == key
 
 
+async def test_put_given_again_after_its_answer_was_lost_says_what_stands(tmp_path: Path) -> None:
+    """The ledger had taken it: nothing is sent again, and nothing is refused."""
+    async with maker(tmp_path) as run:
+        await run.key()
+        height = run.service.orderer.height
+        put = ("vault", "put", "bear", str(run.design), "--as", "alice")
+        document = await run.json(*put)
+        assert (document["ok"], document["result"]) == (True, {"version": 1, "state": "active"})
+        assert "by an attempt before this one" in (await run(*put)).stdout
+        assert run.service.orderer.height == height
+        other = (*put, "--out", str(tmp_path / "other.sealed"))
+        refused = await run.json(*other, code=1)
+        assert refused["error"]["code"] == "put", "another container, of another digest"
+        await run.json("vault", "revoke", "bear", "--yes", "--as", "alice")
+        assert (await run.json(*put, code=1))["error"]["code"] == "put"
+
+
 @pytest.mark.parametrize("change", ["another key", "another file", "more pieces", "fewer pieces"])
 async def test_a_container_of_another_key_or_file_is_not_taken_for_this_one(
     tmp_path: Path, change: str
