@@ -1,7 +1,9 @@
 """Rooms as processes of their own, behind their walls: a plant whose host may do what it likes
 (T50, T53, T54)."""
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -360,6 +362,43 @@ async def test_an_operator_who_did_not_sign_starts_no_room(
             ended = await room.end()
         assert ended.code == "start"
         assert "did not sign" in ended.text
+
+
+@pytest.mark.parametrize(
+    ("asks", "used", "given"),
+    [("ledger_query", 0, 1), ("ledger_header", 1, LAYERS)],
+    ids=["its lease is granted", "its first unit is reported"],
+)
+async def test_a_room_that_is_killed_is_started_again_and_loses_what_it_had_reserved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asks: str, used: int, given: int
+) -> None:
+    """T53, T54: kill -9. Each of its sentences says how it goes on; all steps and processes:
+    tests/integration/test_killed_jobs.py."""
+    async with world(tmp_path, monkeypatch) as plant:
+        key = await plant.key("bear", quantity=3)
+        async with plant.room(key, parts="2") as first:
+
+            def killing(method: str, answer: Any) -> Any:
+                if method == asks:
+                    os.kill(first.process.pid, signal.SIGKILL)
+                return answer
+
+            first.relay.lie = killing
+            with pytest.raises(OperatorFault, match=r"killed by signal 9.*start it again"):
+                await first.end()
+        async with plant.room(key) as second:
+            ended = await second.end()
+        assert (ended.ok, ended.code, ended.text[-4:]) == (False, "machine-busy", "wait")
+        plant.service.orderer.pass_time(600_000)
+        async with plant.room(key) as third:
+            ended = await third.end()
+        assert ended.ok, ended.text
+        lost, done = await plant.look("leases", key=key)
+        assert (lost["state"], lost["used"]) == ("lapsed", used)
+        assert (lost["reserved"], lost["pieces_given"]) == (1, given)
+        assert (done["state"], done["used"], done["boot"]) == ("ended", 1, 3)
+        shown = await plant.look("key", key=key)
+        assert (shown["reserved"], shown["used"]) == (2, used + 1)
 
 
 # --- programs -------------------------------------------------------------------------------------
