@@ -13,11 +13,19 @@ from strongroom.consensus.types import Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.outside.client_sessions import ClientSession, Result
-from strongroom.enclave.programs.vault.tables import BOXES, FREEZES, LEASES, LOGS, VERSIONS
+from strongroom.enclave.programs.vault.tables import (
+    BOXES,
+    FREEZES,
+    LEASES,
+    LOGS,
+    VERSIONS,
+    Lease,
+)
 
 SNAPSHOT = 8
 """Blocks between two snapshots."""
 PIECES = 4
+GRACE_OVER_MS = 61_000
 TURN_BLOCKS = 3
 """From the vote on a succession until its last block."""
 
@@ -285,4 +293,29 @@ def test_a_joiner_that_begins_from_a_snapshot_carries_boxes_and_goes_on_with_the
         for key in ("/toy", "/other"):
             service.granted(OWNER, "confirm", key=key)
     service.go_on(room, lease)
+    service.alike()
+
+
+@pytest.mark.parametrize("compromised", [False, True], ids=["rotated", "compromised"])
+def test_T52_a_beat_that_a_host_held_back_over_an_epochs_end_brings_no_piece_twice(
+    service: Service, compromised: bool
+) -> None:
+    """In the grace it counts, once; without one, or behind it, it is of another epoch."""
+    room = Room()
+    lease = service.live(room)
+    session = service.of(room.who)
+    beats = [
+        session.seal_call(service.call("vault.beat", lease=lease, number=2, used=1, piece=2))
+        for _ in range(2)
+    ]
+    service.rotate(compromised=compromised)
+    held, again = (envelope for _, envelope in beats)
+    codes = [list(service.commit(held).codes) for _ in range(2)]
+    assert codes == ([[5], [5]] if compromised else [[0], [1]])
+    executor = service.nodes["n0"].core.learner._executor
+    given = Lease(*executor._runner.state.maps[LEASES].copy()[lease]).pieces
+    assert given == (2 if compromised else 3)
+    service.commit(after_ms=GRACE_OVER_MS)
+    assert list(service.commit(again).codes) == [5]
+    assert Lease(*executor._runner.state.maps[LEASES].copy()[lease]).pieces == given
     service.alike()
