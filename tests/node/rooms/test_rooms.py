@@ -23,6 +23,7 @@ from strongroom.enclave.platform.sealed_files import unseal
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.boots import ANY_CODE, PURPOSE
 from strongroom.node.client.client import Client
+from strongroom.node.faults import Refused as RefusedInPublic
 
 pytestmark = pytest.mark.processes
 SLOW = {"seconds": "0.2"}
@@ -292,7 +293,24 @@ class Old(Muddler):
         return before
 
 
-@pytest.mark.parametrize("host", [Doubles, Drops, Old])
+class Late(Muddler):
+    """Every call is said to be a duplicate, by a node that has not executed it yet when it is asked
+    for it first."""
+
+    asked = 0
+
+    async def late(self, method: str, params: dict[str, Any]) -> Any:
+        if method == "ledger_submit":
+            await self.sent(method, params)
+            raise RefusedInPublic("said before", reason="duplicate")
+        if method == "ledger_transaction":
+            self.asked += 1
+            if self.asked % 2:
+                return {"id": params["id"], "status": "pending"}
+        return await self.ask(method, params)
+
+
+@pytest.mark.parametrize("host", [Doubles, Drops, Old, Late])
 async def test_a_host_that_muddles_what_it_carries_gains_nothing_and_no_unit_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: type[Muddler]
 ) -> None:
