@@ -67,17 +67,15 @@ def make_directory(directory: Path, mode: int = 0o700) -> None:
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Make a file that may not be there yet; it is durable on return.
+    """Make a file that may not be there yet: it stands whole and durable, or not at all, so that
+    whoever was killed may do the same again.
 
     Raises:
         FileExistsError: it is there, and untouched.
         OSError: the disk refused.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    with _draft(path, data, mode) as draft:
+        os.link(draft, path)
     fsync_directory(path.parent)
 
 
@@ -88,20 +86,25 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
     Raises:
         OSError: the disk refused; the old file stands and the temporary one is gone.
     """
-    descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-    )
+    with _draft(path, data, mode) as draft:
+        draft.replace(path)
+    fsync_directory(path.parent)
+
+
+@contextmanager
+def _draft(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """The bytes, durable in a file beside the place where they go; it is gone afterwards."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    draft = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    fsync_directory(path.parent)
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def write_out(path: Path, data: bytes) -> None:

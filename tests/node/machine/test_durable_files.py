@@ -2,12 +2,20 @@
 
 import os
 import random
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tests.hang import HANG_SECONDS
 from tests.node.ledger.disk import Disk
 
-from strongroom.node.machine.durable_files import make_directory, write_atomic
+from strongroom.node.machine.durable_files import (
+    make_directory,
+    write_atomic,
+    write_new,
+)
 
 
 def test_a_replaced_file_is_old_or_new_at_every_step_and_new_in_the_end(
@@ -55,6 +63,29 @@ def test_a_failed_replacement_leaves_the_old_file_and_no_other(
         with pytest.raises(OSError, match="the disk refuses"):
             write_atomic(tmp_path / "key", b"new")
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {"key": b"old"}
+
+
+@pytest.mark.parametrize("step", ["fdopen", "fchmod", "fsync", "link"])
+def test_a_new_file_stands_whole_or_not_at_all_whenever_its_writer_is_killed(
+    tmp_path: Path, step: str
+) -> None:
+    """kill -9: who writes the key of a sealed file may do it again."""
+    writer = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from strongroom.node.machine.durable_files import write_new\n"
+        f"os.{step} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_new(Path(sys.argv[1]), b'the only key')\n"
+    )
+    path = tmp_path / "key"
+    done = subprocess.run([sys.executable, "-c", writer, str(path)], timeout=HANG_SECONDS)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+    write_new(path, b"the only key")
+    assert path.read_bytes() == b"the only key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        write_new(path, b"another")
+    assert path.read_bytes() == b"the only key"
 
 
 def test_a_new_directory_survives_a_power_loss_with_its_parents(
