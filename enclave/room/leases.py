@@ -21,6 +21,9 @@ VAULT = "vault"
 ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
+BEATS_TOGETHER = 10
+"""Moments between two beats, by block time, the same for all rooms; each lease has one of them. So
+a thousand rooms make a block now and then, not a thousand blocks."""
 WATCH_SECONDS = 0.1
 ENDED = "ended"
 """Code of a lease that its own program ended."""
@@ -29,6 +32,21 @@ _GOES_ON = frozenset(("quantity", "allotment", "unit", "digest"))
 EVIDENCE_SECONDS = 300.0
 """Fresh evidence goes with the beat after so long; what is older than 600 s of block time is
 refused."""
+
+
+def next_beat(lease: bytes, beaten: float, heartbeat: float, origin: float) -> float:
+    """When a room beats next, by its monotonic clock: at its lease's moment, at most BEAT_SHARE of
+    the heartbeat after the newest beat was sent, and never before it.
+
+    Args:
+        lease: which one.
+        beaten: when the newest was sent.
+        heartbeat: seconds.
+        origin: monotonic clock of block time 0, or earlier.
+    """
+    between = heartbeat * BEAT_SHARE
+    first = origin + lease[0] % BEATS_TOGETHER / BEATS_TOGETHER * between
+    return first + (beaten + between - first) // between * between
 
 
 class LeaseEnded(ClientFault):
@@ -195,14 +213,17 @@ class LeaseKeeper:
     async def keep(self) -> None:
         """Beat whenever it is time, until the lease is over."""
         while self.over is None:
+            due = next_beat(self.id, self._beaten, self._heartbeat, self._origin)
+            wait = due - monotonic()
+            if wait > 0:
+                await self._turns.pause(min(wait, WATCH_SECONDS))
+                continue
             try:
-                if monotonic() - self._beaten >= self._heartbeat * BEAT_SHARE:
-                    await self.beat()
+                await self.beat()
             except LeaseEnded:
                 return
             except ClientFault as fault:
                 self.finish(LeaseEnded("beat", str(fault)))
-            await self._turns.pause(WATCH_SECONDS)
 
     async def watch(self) -> None:
         """Look at the clock until the lease is over: also while a beat has no answer yet."""
