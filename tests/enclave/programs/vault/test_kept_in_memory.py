@@ -1,5 +1,5 @@
-"""What a replica keeps parsed, of terms and claims, decides nothing: one that has read nothing before
-comes to the same, and what changes is read anew."""
+"""What a replica keeps parsed, of terms and claims, decides nothing: without it, it comes to the
+same, and what changes is read anew."""
 
 import pytest
 from tests.enclave.programs.vault.world import (
