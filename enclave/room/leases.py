@@ -8,7 +8,7 @@ lease ends here no later than it does on the ledger.
 
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
@@ -22,8 +22,8 @@ ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
 BEATS_TOGETHER = 10
-"""Moments between two beats, by block time, the same for all rooms; each lease has one of them. So
-a thousand rooms make a block now and then, not a thousand blocks."""
+"""Moments between two beats, the same for all rooms; each lease has one of them. So a thousand
+rooms make a block now and then, not a thousand blocks."""
 WATCH_SECONDS = 0.1
 ENDED = "ended"
 """Code of a lease that its own program ended."""
@@ -42,7 +42,8 @@ def next_beat(lease: bytes, beaten: float, heartbeat: float, origin: float) -> f
         lease: which one.
         beaten: when the newest was sent.
         heartbeat: seconds.
-        origin: monotonic clock of block time 0, or earlier.
+        origin: monotonic clock of 1970, by the host's clock: it may lie, and move its own beats
+            alone, for what is said here of the newest holds whatever it says.
     """
     between = heartbeat * BEAT_SHARE
     first = origin + lease[0] % BEATS_TOGETHER / BEATS_TOGETHER * between
@@ -213,8 +214,8 @@ class LeaseKeeper:
     async def keep(self) -> None:
         """Beat whenever it is time, until the lease is over."""
         while self.over is None:
-            due = next_beat(self.id, self._beaten, self._heartbeat, self._origin)
-            wait = due - monotonic()
+            now = monotonic()
+            wait = next_beat(self.id, self._beaten, self._heartbeat, now - time()) - now
             if wait > 0:
                 await self._turns.pause(min(wait, WATCH_SECONDS))
                 continue

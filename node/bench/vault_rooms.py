@@ -55,8 +55,6 @@ class SessionRoom:
     client: Client
     lease: bytes = b""
     number: int = 0
-    origin: float = 0.0
-    """Monotonic clock of block time 0, or earlier: as a room knows it."""
     heartbeat: float = 0.0
     beaten: float = 0.0
 
@@ -67,17 +65,17 @@ class SessionRoom:
         done = await self.client.call("vault.ask", key=key, purpose="bench", evidence=evidence)
         told: dict[str, Any] = done.result
         self.lease, self.number = told["lease"], 0
-        self.origin = sent - (told["until_ms"] - lease_of(told["heartbeat_ms"])) / 1000
         self.heartbeat, self.beaten = told["heartbeat_ms"] / 1000, sent
         return told
 
     async def beat_until_over(self, beats: Beats) -> None:
         """Beat whenever a room would, until the window closes."""
         while True:
-            due = next_beat(self.lease, self.beaten, self.heartbeat, self.origin)
+            now = time.monotonic()
+            due = next_beat(self.lease, self.beaten, self.heartbeat, now - time.time())
             if due >= beats.end:
                 return
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.sleep(max(0.0, due - now))
             await self._beat(due, beats)
 
     async def _beat(self, due: float, beats: Beats) -> None:

@@ -8,18 +8,18 @@ import pytest
 from strongroom.enclave.room.leases import BEAT_SHARE, BEATS_TOGETHER, next_beat
 
 NEAR = 1e-5
-"""Seconds: block time since 1970 leaves a float so much."""
+"""Seconds: time since 1970 leaves a float so much."""
 
 
 def some(count: int) -> list[tuple[bytes, float, float, float]]:
-    """Leases, when they beat last, their heartbeats, and where block time 0 lies."""
+    """Leases, when they beat last, their heartbeats, and where their clocks say that 1970 was."""
     chance = random.Random(10)
     return [
         (
             chance.randbytes(16),
             chance.uniform(0, 1e6),
             chance.choice([0.1, 1.0, 10.0, 60.0, 3600.0]),
-            -1.8e9 + chance.uniform(0, 1e6),
+            chance.choice([-1.8e9, 0.0, 1e9]) + chance.uniform(0, 1e6),
         )
         for _ in range(count)
     ]
