@@ -103,10 +103,10 @@ async def measure_vault(load: VaultLoad, teller: Teller) -> Document:
             root, chain = Manufacturer.load(platform).root_digest, client.service.chain
             judging = measure_judging(boots[:JUDGED], chain, root, policy)
             say("from the ask to the first piece, on a quiet cluster")
-            first = await connect(boots[load.rooms :], where, load.nodes, stack)
+            first = await connect(boots[load.rooms :], client, load.nodes, stack)
             key = f"id:{owner.id.hex()}/{{}}".format
             pieces = {
-                "session": await _first_pieces(first, key(FIRST_KEY)),
+                "session": await _first_pieces(first, client, key(FIRST_KEY)),
                 "room": await first_pieces(plant, key(FIRST_KEY), load.first_pieces),
             }
             say("measuring a revocation with three real rooms")
@@ -117,8 +117,8 @@ async def measure_vault(load: VaultLoad, teller: Teller) -> Document:
             await asyncio.sleep(quiet)
             at_rest = _percent(before, read(cluster), quiet)
             say(f"{load.rooms} rooms ask, and beat every {load.beat_seconds:g} s")
-            rooms = await connect(boots[: load.rooms], where, load.nodes, stack)
-            beating = await _beat(cluster, rooms, key(KEY), load)
+            rooms = await connect(boots[: load.rooms], client, load.nodes, stack)
+            beating = await _beat(cluster, rooms, client, key(KEY), load)
             agreement = await agree(cluster)
     return {
         "operation": "vault",
@@ -148,21 +148,23 @@ async def _make_key(owner: Client, name: str, policy: str, beat_seconds: float) 
     await owner.call("vault.put", key=f"/{name}", secret=random_bytes(32))
 
 
-async def _first_pieces(rooms: list[SessionRoom], key: str) -> Document:
+async def _first_pieces(rooms: list[SessionRoom], client: Client, key: str) -> Document:
     """Each of these sessions asks once, one after the other: evidence, ask, first piece."""
     took = []
     for room in rooms:
         began = time.monotonic()
-        await room.ask(key, *await newest_block(room.client))
+        await room.ask(key, *await newest_block(client))
         took.append((time.monotonic() - began) * 1000)
     return {"p50": round(median(took), 1), "max": round(max(took), 1), "leases": len(took)}
 
 
-async def _beat(cluster: Cluster, rooms: list[SessionRoom], key: str, load: VaultLoad) -> Document:
+async def _beat(
+    cluster: Cluster, rooms: list[SessionRoom], client: Client, key: str, load: VaultLoad
+) -> Document:
     """All rooms ask and beat; readings over the measured window, which begins when each has beaten
     at its moment."""
     beats, opened = Beats(), asyncio.get_running_loop().create_future()
-    beating = asyncio.create_task(beat_all(rooms, key, beats, opened))
+    beating = asyncio.create_task(beat_all(rooms, client, key, beats, opened))
     try:
         await asyncio.wait((beating, opened), return_when=asyncio.FIRST_COMPLETED)
         if beating.done():
