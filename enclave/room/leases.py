@@ -21,7 +21,7 @@ VAULT = "vault"
 ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
-BEATS_TOGETHER = 10
+BEATS_TOGETHER = 4
 """Moments between two beats, the same for all rooms; each lease has one of them. So a thousand
 rooms make a block now and then, not a thousand blocks."""
 WATCH_SECONDS = 0.1
