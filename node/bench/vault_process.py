@@ -32,7 +32,7 @@ PIECES, PAUSE_SECONDS = 1_000_000, 0.02
 HEARTBEAT_MS = 2_000
 WORKED_SECONDS = 1.5
 """Rooms hold their leases for so long before the revocation."""
-WAIT_SECONDS_MAX = 60.0
+ROOM_SILENT_SECONDS_MAX = 60.0
 SEEN_LATE_MS = round(WATCH_SECONDS * 1000) + PATIENCE_MS
 """A room that waits looks at its lease's clock, and its socket, so often; who asks for a piece is
 refused at once."""
@@ -76,7 +76,7 @@ class Watched:
             OperatorFault: it ends, or time is over, without.
         """
         try:
-            async with asyncio.timeout(WAIT_SECONDS_MAX):
+            async with asyncio.timeout(ROOM_SILENT_SECONDS_MAX):
                 while not (found := self.of(what)):
                     if self.over:
                         break
