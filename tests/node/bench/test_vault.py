@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+import typer
 
-from strongroom.node.bench.vault import vault_lines
+from strongroom.node.bench.command import ROOMS_PER_NODE_MAX, _vault
+from strongroom.node.bench.vault import VaultLoad, vault_lines
 from strongroom.node.bench.vault_process import SEEN_LATE_MS, holds
 from strongroom.node.bench.vault_rooms import heartbeat_of, lease_of
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.teller import Teller
 
 REVOKED: dict[str, Any] = {
     "final_ms": 40.0,
@@ -75,3 +79,10 @@ def test_each_aim_has_its_row_and_the_last_line_says_whether_all_held() -> None:
 def test_a_room_that_beats_early_beats_as_often_as_is_said() -> None:
     assert heartbeat_of(10.0) == 20_000
     assert lease_of(20_000) == 60_000
+
+
+def test_more_rooms_than_the_nodes_take_connections_are_refused_before_a_cluster_is_made() -> None:
+    load = VaultLoad(nodes=2, rooms=2 * ROOMS_PER_NODE_MAX + 1)
+    with pytest.raises(typer.Exit) as refused:
+        _vault(load, None, Teller(to_stderr=True), as_json=True)
+    assert refused.value.exit_code == ExitCode.USAGE
