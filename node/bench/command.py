@@ -11,12 +11,16 @@ from strongroom.node.bench.profile import sampler
 from strongroom.node.bench.report import Document, lines_of, summary_of
 from strongroom.node.bench.run import OUTSTANDING_MAX, Load, measure
 from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
+from strongroom.node.bench.vault import VaultLoad, measure_vault, vault_lines
 from strongroom.node.bench.work import CONTENTS_MAX, PAYMENT_SIZES, Payments, Records, Work
 from strongroom.node.machine.interrupts import cancelled_by_signals
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.teller import Teller
 
+VAULT = "vault"
+ROOMS_PER_NODE_MAX = 400
+"""Well below the connections that a node takes from one address."""
 SECONDS = 10.0
 """Measured, unless said otherwise."""
 
@@ -36,7 +40,7 @@ def bench(
         str, typer.Option(metavar="R|max", help="Payments a second in all (open loop), or max.")
     ] = "max",
     seconds: Annotated[
-        float | None, typer.Option(min=1.0, help="Measured time; 10 by default.")
+        float | None, typer.Option(min=1.0, help="Measured time; 10 by default, vault 30.")
     ] = None,
     warmup: Annotated[
         float, typer.Option(min=0.0, help="Load before it is measured, in seconds.")
@@ -47,7 +51,13 @@ def bench(
             help="Payments: size class of the envelopes, 256 or 512. Records: bytes of an entry."
         ),
     ] = PAYMENT_SIZES[0],
-    program: Annotated[str, typer.Option(help="What is called: payments or records.")] = "payments",
+    program: Annotated[
+        str, typer.Option(help="What is called: payments, records, or vault for its rows.")
+    ] = "payments",
+    rooms: Annotated[int, typer.Option(min=1, help="Vault: sessions of rooms that beat.")] = 1000,
+    beat: Annotated[
+        float, typer.Option(min=0.1, help="Vault: seconds between two beats of a room.")
+    ] = 10.0,
     processes: Annotated[int, typer.Option(min=1, max=16, help="Load processes.")] = 1,
     outstanding: Annotated[
         int, typer.Option(min=1, max=OUTSTANDING_MAX, help="Per client, in a closed loop.")
@@ -88,6 +98,8 @@ def bench(
         return
     if flames is not None:
         sampler()
+    if program == VAULT:
+        _vault(VaultLoad(nodes=nodes, rooms=rooms, beat_seconds=beat), seconds, teller, as_json)
     load = Load(
         nodes=nodes,
         clients=clients,
@@ -108,6 +120,22 @@ def bench(
     raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
 
 
+def _vault(load: VaultLoad, seconds: float | None, teller: Teller, as_json: bool) -> None:
+    if load.rooms > ROOMS_PER_NODE_MAX * load.nodes:
+        fail(
+            f"--rooms {load.rooms}: at most {ROOMS_PER_NODE_MAX} for each of --nodes {load.nodes}",
+            ExitCode.USAGE,
+        )
+    report = run(_vault_measured(replace(load, seconds=seconds or load.seconds), teller))
+    typer.echo(json.dumps(report) if as_json else "\n".join(vault_lines(report)))
+    raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
+
+
+async def _vault_measured(load: VaultLoad, teller: Teller) -> Document:
+    with cancelled_by_signals():
+        return await measure_vault(load, teller)
+
+
 def _work(program: str, size: int) -> Work:
     if program == "payments":
         if size not in PAYMENT_SIZES:
@@ -118,7 +146,7 @@ def _work(program: str, size: int) -> Work:
             )
         return Payments(size)
     if program != "records":
-        fail(f"--program {program}: payments and records are what there is", ExitCode.USAGE)
+        fail(f"--program {program}: payments, records and vault are what there is", ExitCode.USAGE)
     if not 1 <= size <= CONTENTS_MAX:
         fail(f"--size {size}: records of 1 to {CONTENTS_MAX} bytes are measured", ExitCode.USAGE)
     return Records(size)

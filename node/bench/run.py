@@ -109,7 +109,7 @@ async def measure(
             )
             say("checking that all replicas agree and that everything adds up")
             answered = sum(result["answered"] for result in window.results)
-            agreement = await _agree(cluster) and await work.adds_up(directory, clients, answered)
+            agreement = await agree(cluster) and await work.adds_up(directory, clients, answered)
         report = make_report(
             window.results,
             window.before,
@@ -146,14 +146,14 @@ async def _drive(
     try:
         await asyncio.sleep(begin - time.monotonic())
         async with disturb(cluster) as facts:
-            before, first = read(cluster), await _newest_height(cluster)
+            before, first = read(cluster), await newest_height(cluster)
             drawing = (
                 None if flames is None else profile.draw(cluster.nodes[0], flames, load.seconds)
             )
             drawn, memory = await asyncio.gather(
                 drawing or _nothing(), _watch_memory(cluster, begin, load.seconds)
             )
-            after, last = read(cluster), await _newest_height(cluster)
+            after, last = read(cluster), await newest_height(cluster)
             outputs = [await task for task in tasks]
     finally:
         for worker in workers:
@@ -219,11 +219,12 @@ async def _statuses(cluster: Cluster) -> list[dict[str, object]]:
     return [answer for answer in answers if answer is not None]
 
 
-async def _newest_height(cluster: Cluster) -> int:
+async def newest_height(cluster: Cluster) -> int:
+    """Height up to which some running replica executed."""
     return max((int(str(status["executed"])) for status in await _statuses(cluster)), default=0)
 
 
-async def _agree(cluster: Cluster) -> bool:
+async def agree(cluster: Cluster) -> bool:
     """Every running replica executed to one height and has one history root there."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:

@@ -31,3 +31,19 @@ def test_a_short_run_agrees_and_adds_up(options: list[str]) -> None:
     assert report["agreement"] is True
     assert report["faults"] == {}
     assert report["latency_ms"]["p50"] > 0
+
+
+def test_the_vaults_rows_are_all_there_and_nothing_is_given_after_a_revocation() -> None:
+    command = [sys.executable, "-m", "strongroom.node.bench.command", "--json"]
+    few = ["--program", "vault", "--nodes", "1", "--rooms", "3", "--beat", "1", "--seconds", "2"]
+    ended = subprocess.run(
+        [*command, *few], capture_output=True, text=True, timeout=2 * HANG_SECONDS
+    )
+    assert ended.returncode in (0, 1), ended.stderr[-2000:]  # 1: too slow for a bound of time
+    report = json.loads(ended.stdout)
+    assert report["revocation"]["pieces_after"] == 0
+    assert report["beats"]["faults"] == {}
+    assert report["beats"]["count"] > 0
+    assert report["beats"]["ledger_bytes"] > 0
+    assert all(kind["leases"] == 3 for kind in report["first_piece_ms"].values())
+    assert min(report["ask_us"].values()) > 0

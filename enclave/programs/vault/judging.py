@@ -6,7 +6,9 @@ functions as every replica does.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from strongroom.consensus import codec
@@ -19,6 +21,8 @@ from strongroom.enclave.programs.framework import ProgramError
 
 EVIDENCE_AGE_MS_MAX = 600_000
 """Of block time, between the block that evidence answers and the one that uses it."""
+_CLAIMS_KEPT_MAX = 4096
+"""Read, by their bytes: 3 KB each. Every beat judges them anew, under the terms of now."""
 AGE = "evidence-age-ms"
 Blocks = Callable[[int], tuple[Digest, Milliseconds] | None]
 """Digest and block time of a recent height."""
@@ -53,9 +57,10 @@ class Shown:
         return codec.encode(tuple(sorted(self.claims.items())))
 
 
-def decode_claims(data: bytes) -> dict[str, Any]:
-    """Claims that stand in the state."""
-    return dict(codec.decode(data))
+@lru_cache(maxsize=_CLAIMS_KEPT_MAX)
+def decode_claims(data: bytes) -> Mapping[str, Any]:
+    """Claims that stand in the state: what these bytes say, whoever reads them and whenever."""
+    return MappingProxyType(dict(codec.decode(data)))
 
 
 def judge_evidence(

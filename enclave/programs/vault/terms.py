@@ -4,6 +4,7 @@ Owns their bounds, their bytes, and the comparison (T51): whatever is not shown 
 same is a loosening; and what reading a policy costs (T11). Knows no state.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from strongroom.consensus import codec
@@ -29,6 +30,9 @@ TIME_MS_MAX = 2**53
 POLICY_STEPS, POLICY_STEPS_BYTES = 6, 5
 """Steps for so many bytes of policy that is read, or judged: at most 0.4 µs a byte to read (a list
 of numbers or empty texts) and 0.2 to write and judge; twice as much on a busy machine."""
+
+_TERMS_KEPT_MAX = 256
+"""Read, by their bytes: 10 KB each at most."""
 
 
 class Terms(NamedTuple):
@@ -66,8 +70,9 @@ class Terms(NamedTuple):
         return ReleasePolicy.parse(self.policy)
 
 
+@lru_cache(maxsize=_TERMS_KEPT_MAX)
 def read_terms(data: bytes) -> Terms:
-    """Terms that stand in the state."""
+    """Terms that stand in the state: what these bytes say, whoever reads them and whenever."""
     value: Any = codec.decode(data)
     return Terms(*value)
 
