@@ -24,6 +24,7 @@ from strongroom.enclave.programs.vault.standing import (
     check_region,
     check_window,
     left_of,
+    place_of,
     see_again,
     see_evidence,
 )
@@ -171,7 +172,8 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     record(context, holder.key, "release", lease=lease, why=digest.hex())
     place = (key.owner, key.name, holder.version, lease, digest, context.time_ms)
-    context.claim(codec.encode((labels.VAULT_RELEASE, *place)))
+    where = place_of(holder)
+    context.claim(codec.encode((labels.VAULT_RELEASE, *place, *where)))
     return {"until_ms": held.until_ms}
 
 

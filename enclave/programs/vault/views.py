@@ -11,6 +11,7 @@ from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import frozen_rooms
 from strongroom.enclave.programs.vault.events import head_of, kept
 from strongroom.enclave.programs.vault.keys import find
+from strongroom.enclave.programs.vault.standing import place_of
 from strongroom.enclave.programs.vault.tables import (
     LEASES_KEPT,
     NUMBERS,
@@ -207,6 +208,7 @@ def _described(
     elif state == "open" and now > held.beat_ms + terms.heartbeat_ms:
         state = "late"
     live = state in ("open", "late", "revoked")
+    region, country = place_of(holder)
     return {
         "lease": id,
         "key": key.name,
@@ -216,6 +218,8 @@ def _described(
         "room": holder.room,
         "boot": holder.boot,
         "chip": holder.chip.hex(),
+        "region": region,
+        "country": country,
         "session": digest_text(holder.identity),
         "opened_ms": holder.opened_ms,
         "until_ms": held.until_ms,
