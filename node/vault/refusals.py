@@ -20,7 +20,7 @@ NEXT = {
     "outside-window": "ask within the key's window; `strongroom vault show KEY` prints it",
     "quantity": "all licensed units are reserved or made: the owner licenses more, `vault change`",
     "lapsed": "the lease is over and what it reserved is lost: ask for a new one",
-    "region": "run where the key's policy allows it; `strongroom explorer regions` has the countries",
+    "region": "run where the policy allows it; `strongroom explorer regions` has the countries",
     "custodian-away": "ask the named customer: its custodian or its HSM does not answer",
 }
 """Code → the next step."""
