@@ -12,7 +12,9 @@ vault = Program("vault")
 
 NUMBERS = vault.map("numbers", key=(bytes, str), value=int)
 """(owner, name) → key number, from 1."""
-KEYS = vault.map("keys", key=int, value=(bytes, str, str, int, int, int, int, bool, int))
+KEYS = vault.map(
+    "keys", key=int, value=(bytes, str, str, int, int, int, int, bool, int, bytes, bytes)
+)
 """Key number → Key."""
 TERMS = vault.map("terms", key=int, value=(int, bytes))
 """Key number → (serial of its terms, Terms encoded)."""
@@ -27,7 +29,9 @@ BOXES = vault.map("boxes", key=(int, int), value=(int, bytes))
 TOTALS = vault.map("totals", key=str, value=int)
 """`keys` and `boxes` → how many."""
 SHARES = vault.map("shares", key=bytes, value=int)
-"""Owner → how many boxes of its keys stand."""
+"""Payer → how many boxes of its keys stand."""
+GROUPS = vault.map("groups", key=bytes, value=int)
+"""Group (shares.py) → the same."""
 LEASES = vault.map("leases", key=bytes, value=(str, int, int, int, int, int, int, int))
 """Lease → Lease: what every beat changes."""
 HOLDERS = vault.map(
@@ -74,6 +78,9 @@ class Key(NamedTuple):
     """Its first terms have their approvers' consent."""
     place: int = 0
     """Of the newest lease, counted on past places that open ones keep."""
+    payer: bytes = b""
+    group: bytes = b""
+    """Whose share its secrets count in (shares.py), as it was when the key was made."""
 
 
 class Version(NamedTuple):
