@@ -16,7 +16,7 @@ from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import see
-from strongroom.enclave.programs.vault.events import record, refusal
+from strongroom.enclave.programs.vault.events import mistake, record, refusal
 from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.standing import (
     Seen,
@@ -58,9 +58,10 @@ def ask(
     context: Context, *, key: Account, purpose: str, evidence: bytes, room: str = ""
 ) -> dict[str, Any]:
     """Ask for a key as the room that the evidence shows: a lease, and what it opens with first."""
-    if len(purpose) > PURPOSE_MAX or not is_line(purpose):
-        raise ProgramError("purpose", f"a purpose is a line of at most {PURPOSE_MAX} characters")
     number, named = find(context, key)
+    if len(purpose) > PURPOSE_MAX or not is_line(purpose):
+        why = f"a purpose is a line of at most {PURPOSE_MAX} characters"
+        raise mistake(context, number, "purpose", why)
     found = key_of(context, number)
     version = named or found.version
     _, terms = settled(context, number)

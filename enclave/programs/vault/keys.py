@@ -42,7 +42,7 @@ from strongroom.enclave.text import KEY_NAME_MAX, is_name
 WRAPPED_KEY_BYTES_MAX = 64
 VERSIONS_MAX = 1_000
 """Of a key: one transaction stops them all."""
-KEY_ENTRIES, KEY_BYTES = 8, 96 * 1024
+KEY_ENTRIES, KEY_BYTES = 8, 160 * 1024
 """What a key counts: its records are the most of it."""
 VERSION_ENTRIES, VERSION_BYTES = 2, 1024
 _OVER = {"revoked": "revoked", "destroyed": "destroyed"}

@@ -50,10 +50,13 @@ FREEZES = vault.map(
     value=(int, int, bytes, int, bytes, int, bytes, int, bytes),
 )
 """(key number, room, machine) → Freeze."""
-EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, bytes, int, str))
-"""(key number, is it a refusal?, its number modulo what is kept) → Event."""
-LOGS = vault.map("logs", key=(int, bool), value=(int, bytes))
-"""(key number, of refusals?) → (number of events, digest of the chain over them)."""
+EVENTS = vault.map(
+    "events", key=(int, int, int), value=(int, int, int, str, bytes, int, str, bytes)
+)
+"""(key number, ring, place in it) → Event; rings and logs: events.py."""
+LOGS = vault.map("logs", key=(int, int), value=(int, bytes))
+"""(key number, log) → (number of events, digest of the chain over them); (key number, ring + 5) →
+(how many have stood in that ring of what stands, nothing)."""
 
 LEASES_KEPT = 4096
 """Of one key: all that are open, and the newest of those that are over."""
@@ -188,6 +191,8 @@ class Event(NamedTuple):
     lease: bytes
     amount: int
     detail: str
+    who: bytes
+    """Of a refusal: who is charged for the caller."""
 
 
 def key_of(context: Context, number: int) -> Key:

@@ -9,7 +9,7 @@ from strongroom.enclave.programs.framework import Context, ProgramError, digest_
 from strongroom.enclave.programs.schema import Account, Identity
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import frozen_rooms
-from strongroom.enclave.programs.vault.events import head_of, kept
+from strongroom.enclave.programs.vault.events import MISTAKES, REFUSED, WORK, head_of, kept
 from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.standing import place_of
 from strongroom.enclave.programs.vault.tables import (
@@ -137,15 +137,22 @@ def lease(context: Context, *, lease: bytes) -> dict[str, Any]:
 
 @vault.query
 def records(
-    context: Context, *, key: Account, after: int = 0, limit: int = 100, refusals: bool = False
+    context: Context,
+    *,
+    key: Account,
+    after: int = 0,
+    limit: int = 100,
+    refusals: bool = False,
+    mistakes: bool = False,
 ) -> dict[str, Any]:
-    """What happened to a key, in order, or what was refused: the newest that are kept, and the
-    digest of the chain over all."""
+    """What happened to a key, in order, or what was refused, or which calls were wrong in
+    themselves: the newest that are kept, and the digest of the chain over all."""
     _check_page(after, limit)
     number, _ = find(context, key)
     one, (_, terms) = key_of(context, number), settled(context, number)
     _check_reader(context, one, terms)
-    total, head = head_of(context, number, refusals)
+    log = MISTAKES if mistakes else REFUSED if refusals else WORK
+    total, head = head_of(context, number, log)
     return {
         "total": total,
         "head": head,
@@ -158,8 +165,9 @@ def records(
                 "lease": event.lease,
                 "amount": event.amount,
                 "detail": event.detail,
+                "who": digest_text(event.who) if event.who else "",
             }
-            for event in kept(context, number, refusals, after, limit)
+            for event in kept(context, number, log, after, limit)
         ],
     }
 
