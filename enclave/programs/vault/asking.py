@@ -48,7 +48,8 @@ from strongroom.enclave.text import is_line
 
 PURPOSE_MAX = 64
 LEASE_ENTRIES, LEASE_BYTES = 3, 2048
-"""What a lease counts, for the room that asks."""
+"""What a lease counts, for the room that asks, while the key's places are not all taken: from then
+on it takes an old one's, and adds nothing."""
 PLACES_TRIED = 256
 """By one ask: four accesses to state each, where an open lease keeps it."""
 
@@ -81,7 +82,8 @@ def ask(
         check_region(seen)
         check_custodian(context, terms)
         place = _free_place(context, number, found)
-        charge(context, LEASE_ENTRIES, LEASE_BYTES)
+        if context.map(SLOTS).get((number, place % LEASES_KEPT)) is None:
+            charge(context, LEASE_ENTRIES, LEASE_BYTES)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     reserved = min(terms.allotment, left)

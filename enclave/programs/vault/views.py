@@ -29,6 +29,8 @@ from strongroom.enclave.programs.vault.terms import Terms, approvals, read_terms
 
 LISTED_MAX = 500
 VERSIONS_SHOWN = 100
+FROZEN_SHOWN = 100
+"""With a key; all of them: `frozen`."""
 
 
 @vault.query
@@ -91,7 +93,7 @@ def key(context: Context, *, key: Account) -> dict[str, Any]:
         "reserved": one.reserved,
         "used": one.used,
         "approved": one.approved,
-        "frozen": frozen_rooms(context, number),
+        "frozen": frozen_rooms(context, number, FROZEN_SHOWN)[0],
         "pending": None
         if waits is None or waits.serial != serial
         else {
@@ -101,6 +103,26 @@ def key(context: Context, *, key: Account) -> dict[str, Any]:
             "terms": _terms(read_terms(waits.terms)),
         },
     }
+
+
+@vault.query
+def frozen(
+    context: Context,
+    *,
+    key: Account,
+    room: str = "",
+    machine: Identity | None = None,
+    limit: int = 100,
+) -> dict[str, Any]:
+    """Rooms of which two want a key, in order of name and machine, those after these; where to go
+    on, which is nothing at the end. What is settled is left out, so that a page may be short."""
+    _check_limit(limit)
+    number, _ = find(context, key)
+    one, (_, terms) = key_of(context, number), settled(context, number)
+    _check_reader(context, one, terms)
+    shown, onwards = frozen_rooms(context, number, limit, (room, machine or b""))
+    last, place = onwards or ("", None)
+    return {"frozen": shown, "room": last, "machine": digest_text(place) if place else None}
 
 
 @vault.query

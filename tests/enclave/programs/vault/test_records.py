@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import person
-from tests.enclave.programs.vault.world import OWNER, Room, VaultChain, beats
+from tests.enclave.programs.vault.world import OWNER, Room, VaultChain, beats, brought, limited
 
 from strongroom.enclave.programs.vault import events
 
@@ -81,9 +81,25 @@ def test_who_is_refused_all_the_time_pushes_out_his_own_refusals_alone(
     kept = listed(chain, **which)
     assert (len(kept), kept[0]["who"]) == (16, who("thief")), "only many push out the oldest"
     assert [one["number"] for one in kept] == list(range(20, 36))
+    wrong("one more")
+    assert [one["number"] for one in listed(chain, **which)] == list(range(21, 37))
     page = chain.look(OWNER, "records", key="/toy", after=33, limit=1, **which)
     assert [one["number"] for one in page["records"]] == [34]
-    assert page["total"] == 35
+    assert page["total"] == 36
+
+
+def test_rooms_share_the_place_on_record_of_who_vouched_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(events.KEPT, events.REFUSED, 16)
+    chain = limited(open_admission=0)
+    brought(chain, "member0", OWNER, "thief")
+    key, room = chain.key("toy"), Room()
+    for at in range(5):
+        assert chain.do(chain.of("thief"), "roster.vouch", room=who(f"room {at}")).ok
+        chain.denied(room.again(who=f"room {at}"), key, evidence=b"junk")
+    kept = listed(chain, refusals=True)
+    assert [(one["number"], one["who"]) for one in kept] == [(4, who("thief")), (5, who("thief"))]
 
 
 def test_a_room_that_never_stops_beating_pushes_out_neither_asks_nor_its_owners_acts(

@@ -1,18 +1,30 @@
 """Nobody takes what is there for all: places for secrets, numbers, pages."""
 
+from typing import Any
+
 import pytest
 from tests.enclave.chain import person
-from tests.enclave.fixtures import make_cluster_genesis
-from tests.enclave.programs.vault.world import OWNER, POLICY, K, Room, VaultChain, beats
+from tests.enclave.programs.vault.world import (
+    OWNER,
+    POLICY,
+    K,
+    Room,
+    VaultChain,
+    beats,
+    brought,
+    limited,
+)
 
 from strongroom.enclave.programs.roster import USAGE
-from strongroom.enclave.programs.vault import boxes, clones, shares, standing
+from strongroom.enclave.programs.vault import asking, boxes, clones, shares, standing, views
 from strongroom.enclave.programs.vault.tables import (
     BOXES,
     FREEZES,
     GROUPS,
+    LEASES,
     ROOMS,
     SHARES,
+    SLOTS,
     TOTALS,
 )
 
@@ -20,17 +32,6 @@ from strongroom.enclave.programs.vault.tables import (
 @pytest.fixture
 def chain() -> VaultChain:
     return VaultChain()
-
-
-def limited(**limits: int) -> VaultChain:
-    """A service where only members and whom they brought may call, under these limits."""
-    programs = ("payments", "records", "system", "vault")
-    return VaultChain(make_cluster_genesis(4, programs=programs, limits=limits))
-
-
-def brought(chain: VaultChain, member: str, *users: str) -> None:
-    names = [f"id:{person(user).id.hex()}" for user in users]
-    assert chain.do(chain.of(member), "roster.bring", users=names).ok
 
 
 def takes_all(chain: VaultChain, who: str, most: int = 50) -> int:
@@ -170,3 +171,50 @@ def test_rows_that_refused_asks_leave_are_charged_to_who_asks(chain: VaultChain)
     usage = maps[USAGE].copy()
     assert usage[person(room.who).id] == (3 * entries, 3 * size)
     assert usage[person("copy").id] == (entries, size)
+
+
+def test_an_owner_reads_its_key_and_frees_a_room_among_many_that_others_have_frozen(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may ask may start his own rooms twice, under the honest one's name."""
+    monkeypatch.setattr(views, "FROZEN_SHOWN", 2)
+    key = chain.key("toy")
+    honest = Room(boot=2)
+    rooms = [Room(boot=2, operator=f"thief-{at}", who=f"thief {at}") for at in range(5)]
+    for room in (honest, *rooms):
+        chain.lease(room, key)
+        assert chain.denied(room.again(who=f"copy of {room.who}"), key) == "clone"
+    assert len(chain.look(OWNER, "key", key="/toy")["frozen"]) == 2
+    found: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"room": "", "machine": None}
+    while page["room"] or not found:
+        behind = {"room": page["room"], "machine": page["machine"]}
+        page = chain.look(OWNER, "frozen", key="/toy", limit=2, **behind)
+        found += page["frozen"]
+    assert len({one["machine"] for one in found}) == len(found) == 6
+    session = f"id:{person(honest.who).id.hex()}"
+    (mine,) = [
+        one["machine"] for one in found if any(boot["session"] == session for boot in one["boots"])
+    ]
+    told = {"key": "/toy", "room": honest.name, "keep": 3, "machine": f"id:{mine}"}
+    assert chain.must(OWNER, "resolve", **told)["resolved"] == [{"machine": mine, "keep": 3}]
+    assert chain.lease(honest.again(boot=3, who="restarted"), key)
+    assert chain.denied(rooms[0].again(boot=3, who="thief again"), key) == "clone"
+    assert chain.refused(OWNER, "resolve", **(told | {"room": "no such"})) == "clone"
+
+
+def test_who_takes_an_old_leases_place_adds_nothing_and_pays_nothing(
+    chain: VaultChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a room that asks every minute has used up its user's quota in three weeks, for good."""
+    monkeypatch.setattr(asking, "LEASES_KEPT", 3)
+    key, room = chain.key("toy"), Room()
+    for _ in range(8):
+        chain.must(room.who, "end", lease=chain.lease(room, key)["lease"], used=0)
+    maps = chain.executor._runner.state.maps
+    entries, size = clones.SIGHT
+    assert maps[USAGE].copy()[person(room.who).id] == (
+        3 * asking.LEASE_ENTRIES + entries,
+        3 * asking.LEASE_BYTES + size,
+    )
+    assert len(maps[LEASES].copy()) == len(maps[SLOTS].copy()) == 3
