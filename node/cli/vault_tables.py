@@ -67,10 +67,12 @@ def show_key(key: dict[str, Any]) -> None:
         for one in key["versions"]
     ]
     table(("version", "state", "opens until", "container"), rows)
+    rooms = [room["room"] for room in key["frozen"]]
     for room in key["frozen"]:
         boots = " and ".join(f"boot {one['boot']} ({one['session']})" for one in room["boots"])
         say(f"frozen: {boots} of room {room['room']}; say which is yours with")
-        say(f"  strongroom vault resolve {key['key']} --room {room['room']} --keep BOOT")
+        only = f" --machine {room['machine']}" if rooms.count(room["room"]) > 1 else ""
+        say(f"  strongroom vault resolve {key['key']} --room {room['room']} --keep BOOT{only}")
     waits = key["pending"]
     if waits is not None:
         when = f"in force from {time_text(waits['ready_ms'])}" if waits["ready_ms"] else "waits"
