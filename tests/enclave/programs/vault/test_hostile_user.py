@@ -37,12 +37,12 @@ def takes_all(chain: VaultChain, key: str) -> None:
     else:
         pytest.fail("nothing stops him")
     chain.must(THIEF, "announce", endpoint="http://127.0.0.1:1")
-    for at in range(4):
+    for at in range(8):
         mine = vouched(chain, THIEF, Room(boot=2, operator=f"o{at}", who=f"his {at}"))
         chain.tell(mine.who, "ask", **chain._asked(mine, key, {}))
         copy = vouched(chain, THIEF, mine.again(who=f"copy {at}"))
         chain.tell(copy.who, "ask", **chain._asked(copy, key, {}))
-        for _ in range(6):
+        for _ in range(2):
             chain.denied(copy, key, evidence=b"junk")
             chain.denied(copy, key, purpose="\n")
             chain.refused(copy.who, "put", key="/x", secret=bytes(32))
@@ -51,7 +51,7 @@ def takes_all(chain: VaultChain, key: str) -> None:
 def test_one_who_takes_all_he_can_get_stops_nobody_elses_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for ring, kept in ((events.REFUSED, 16), (events.MISTAKES, 16)):
+    for ring, kept in ((events.REFUSED, 8), (events.MISTAKES, 8)):
         monkeypatch.setitem(events.KEPT, ring, kept)
     monkeypatch.setattr(asking, "LEASES_KEPT", 6)
     chain = limited(open_admission=0, secrets_per_member=16)
