@@ -27,7 +27,9 @@ _TERMS = (
     "threshold",
     "approvers",
 )
-_RECORD = ("number", "height", "time", "what", "lease", "amount", "detail")
+_RECORD = ("number", "height", "time", "what", "lease", "amount", "refused to", "detail")
+_WHO_SHOWN = 19
+"""Characters of an identity, `id:` too."""
 
 
 def show_keys(keys: Sequence[dict[str, Any]]) -> None:
@@ -156,6 +158,7 @@ def show_records(document: dict[str, Any]) -> None:
             one["what"],
             one["lease"].hex() or "-",
             str(one["amount"]),
+            one["who"][:_WHO_SHOWN] or "-",
             one["detail"],
         ]
         for one in document["records"]
