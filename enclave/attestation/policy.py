@@ -93,6 +93,8 @@ class Policy:
     revoked: tuple[Digest, ...] = ()
     """SHA-256 of the SubjectPublicKeyInfo of keys that are no longer believed: roots, intermediates
     or chips (T28)."""
+    countries: tuple[tuple[str, str], ...] = ()
+    """(region, country): where regions lie, each once. Also of regions where no node may stand."""
 
     def __post_init__(self) -> None:
         lists: tuple[tuple[Any, str], ...] = (
@@ -103,6 +105,7 @@ class Policy:
             (tuple(name for name, _ in self.operators), "operators"),
             (self.regions, "regions"),
             (self.revoked, "revoked keys"),
+            (tuple(region for region, _ in self.countries), "countries"),
         )
         for entries, name in lists:
             if len(entries) > POLICY_ENTRIES_MAX or list(entries) != sorted(set(entries)):
@@ -123,6 +126,7 @@ class Policy:
         regions: Iterable[str],
         max_age_ms: Milliseconds,
         revoked: Iterable[Digest] = (),
+        countries: Iterable[tuple[str, str]] = (),
     ) -> Self:
         """A policy from lists in any order, doubles allowed."""
         return cls(
@@ -135,6 +139,7 @@ class Policy:
             regions=tuple(sorted(set(regions))),
             max_age_ms=max_age_ms,
             revoked=tuple(sorted(set(revoked))),
+            countries=tuple(sorted(set(countries))),
         )
 
     def operator_key(self, operator: str) -> PublicKey | None:
@@ -155,8 +160,9 @@ class Policy:
             refuse(Reason.TOO_OLD, f"{now_ms - made_ms} ms old, at most {self.max_age_ms} ms count")
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec."""
-        return (
+        """Fields for the codec. Countries stand there only when there are some: what was written
+        before there were any keeps its bytes, and its digest."""
+        fields = (
             self.measurements,
             self.roots,
             self.allow_simulated,
@@ -167,6 +173,7 @@ class Policy:
             self.max_age_ms,
             self.revoked,
         )
+        return (*fields, self.countries) if self.countries else fields
 
     @classmethod
     def from_wire(cls, value: object) -> "Policy":
@@ -175,10 +182,12 @@ class Policy:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        shape = (tuple, tuple, bool, tuple, tuple, tuple, tuple, int, tuple)
-        measurements, roots, simulated, floors, chips, operators, regions, age, revoked = (
-            codec.fields(value, *shape, name="policy")
-        )
+        shape: tuple[type, ...] = (tuple, tuple, bool, tuple, tuple, tuple, tuple, int, tuple)
+        placed = type(value) is tuple and len(value) > len(shape)
+        read = codec.fields(value, *shape, *((tuple,) if placed else ()), name="policy")
+        measurements, roots, simulated, floors, chips, operators, regions, age, revoked = read[:9]
+        if placed and not read[9]:
+            raise NotCanonical("policy: an empty list of countries is left out")
         return cls(
             measurements=_read(
                 measurements,
@@ -195,6 +204,7 @@ class Policy:
             revoked=_read(
                 revoked, "revoked keys", lambda one: Digest(_sized(one, DIGEST_SIZE, "revoked key"))
             ),
+            countries=_read(read[9], "countries", _region_in_country) if placed else (),
         )
 
     def encode(self) -> bytes:
@@ -229,6 +239,19 @@ def named_key(value: object, *, name: str) -> tuple[str, PublicKey]:
     """
     owner, key = named_bytes(value, KEY_SIZE, name=name)
     return owner, PublicKey(key)
+
+
+def is_country(value: object) -> bool:
+    """Is this a country's code, two capital letters (ISO 3166-1 alpha-2)? Which ones there are is
+    not looked at: members name them."""
+    return type(value) is str and len(value) == 2 and all("A" <= one <= "Z" for one in value)
+
+
+def _region_in_country(value: object) -> tuple[str, str]:
+    region, country = codec.fields(value, str, str, name="country")
+    if not is_country(country):
+        raise NotCanonical("policy: a country is two capital letters")
+    return checked_name(region, name="region"), country
 
 
 def _sized(value: object, size: int, name: str) -> bytes:

@@ -185,6 +185,16 @@ def _forbid_operator(rules: Rules, values: Mapping[str, Any]) -> Rules:
     )
 
 
+def _set_country(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    countries = dict(rules.policy.countries) | {values["region"]: values["country"]}
+    return _policy(rules, countries=countries.items())
+
+
+def _remove_country(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    kept = (one for one in rules.policy.countries if one[0] != values["region"])
+    return _policy(rules, countries=kept)
+
+
 def _set_floors(rules: Rules, values: Mapping[str, Any]) -> Rules:
     product = Product(values["product"])
     floors = Floors(
@@ -258,6 +268,10 @@ CHANGES: Mapping[str, Change] = {
         takes={"region": kinds.NAME}, apply=_listed("regions", "region"), loosens=True
     ),
     "forbid_region": Change(takes={"region": kinds.NAME}, apply=_unlisted("regions", "region")),
+    "set_country": Change(
+        takes={"region": kinds.NAME, "country": kinds.COUNTRY}, apply=_set_country, loosens=True
+    ),
+    "remove_country": Change(takes={"region": kinds.NAME}, apply=_remove_country),
     "set_floors": Change(
         takes=_FLOORS, apply=_set_floors, loosens=True, effect=Effect.ATTEST_AGAIN
     ),

@@ -129,10 +129,13 @@ class LeaseStatement:
         )
 
 
-def release_claim(statement: LeaseStatement, digest: bytes, time_ms: int) -> bytes:
-    """What a `vault.release` of this lease claims."""
+def release_claim(
+    statement: LeaseStatement, digest: bytes, time_ms: int, region: str, country: str
+) -> bytes:
+    """What a `vault.release` of this lease claims: to a room in this region, which lies in this
+    country by the members' table."""
     place = (statement.owner, statement.name, statement.version, statement.lease)
-    return codec.encode((labels.VAULT_RELEASE, *place, digest, time_ms))
+    return codec.encode((labels.VAULT_RELEASE, *place, digest, time_ms, region, country))
 
 
 def seal_half(

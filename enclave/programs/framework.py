@@ -117,7 +117,7 @@ class Context:
         self.believed = b""
         """SHA-256 over that: evidence judged under another is to be judged anew."""
         self.countries: Mapping[str, str] = {}
-        """Region → country, by the word of governance."""
+        """Region → country, as members say it is."""
         self.surroundings: Surroundings | None = None
         self.claimed: bytes | None = None
         self.once = False

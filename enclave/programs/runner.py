@@ -118,7 +118,9 @@ class Runner:
         context.roles, context.members, context.limits = roles, members, limits
         if attestation is not None and attestation != context.attestation:
             whose = (attestation.roots, attestation.revoked, attestation.operators)
-            context.believed = digest(codec.encode((*whose, attestation.allow_simulated)))
+            where = (attestation.allow_simulated, attestation.countries)
+            context.believed = digest(codec.encode((*whose, *where)))
+            context.countries = dict(attestation.countries)
         context.attestation = attestation
 
     @property

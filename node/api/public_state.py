@@ -33,6 +33,7 @@ def policy_document(policy: Policy) -> Document:
         "roots": list(policy.roots),
         "allow_simulated": policy.allow_simulated,
         "regions": list(policy.regions),
+        "countries": [{"region": region, "country": one} for region, one in policy.countries],
         "max_age_ms": policy.max_age_ms,
         "operators": [{"name": name, "key": key} for name, key in policy.operators],
         "chips": [{"operator": operator, "chip": chip} for operator, chip in policy.chips],

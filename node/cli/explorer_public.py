@@ -1,5 +1,5 @@
-"""`strongroom explorer nodes | members | proposals | epochs`: who takes part, who governs, and
-since when.
+"""`strongroom explorer nodes | members | proposals | epochs | regions`: who takes part, who
+governs, since when, and where.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
@@ -17,7 +17,7 @@ from strongroom.node.terminal.printing import emit
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (nodes, members, proposals, epochs):
+    for command in (nodes, members, proposals, epochs, regions):
         app.command()(command)
 
 
@@ -68,6 +68,41 @@ def epochs(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
     found = run(_epochs(existing_directory(directory)))
     emit(found, as_json, lambda: governance_tables.show_epochs(found))
+
+
+@guarded
+def regions(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Regions that members know: in which country each lies, whether nodes may stand there, which
+    do. No silicon says where it stands: an operator names his region (basis 2, an endorsement).
+
+    Example: strongroom explorer regions
+    """
+    from strongroom.node.cli import governance_tables
+
+    found = run(_regions(existing_directory(directory)))
+    emit(found, as_json, lambda: governance_tables.show_regions(found))
+
+
+async def _regions(directory: Path) -> list[dict[str, Any]]:
+    from strongroom.enclave.attestation.room_evidence import ENDORSED
+    from strongroom.node.client.audit.reader import Reader
+    from strongroom.node.client.trust.service import load_service
+
+    async with Reader(load_service(directory)) as reader:
+        policy = await reader.ask("service_policy")
+        nodes = await reader.ask("service_nodes")
+    countries = {one["region"]: one["country"] for one in policy["countries"]}
+    standing = [one for one in nodes if one["status"] != "removed"]
+    return [
+        {
+            "region": region,
+            "country": countries.get(region),
+            "basis": ENDORSED if region in countries else None,
+            "nodes_allowed": region in policy["regions"],
+            "nodes": sorted(one["name"] for one in standing if one["region"] == region),
+        }
+        for region in sorted({*countries, *policy["regions"]})
+    ]
 
 
 async def _epochs(directory: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How epochs, members, nodes and proposals look in a terminal."""
+"""How epochs, members, nodes, regions and proposals look in a terminal."""
 
 import json
 from collections.abc import Sequence
@@ -55,6 +55,21 @@ def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
         "endpoint",
     )
     table(names, [[_seen(node, name) for name in names] for node in nodes])
+
+
+def show_regions(regions: Sequence[dict[str, Any]]) -> None:
+    """A row per region."""
+    rows = [
+        [
+            one["region"],
+            or_dash(one["country"]),
+            "-" if one["basis"] is None else f"{one['basis']}: its operator's word",
+            "allowed" if one["nodes_allowed"] else "not allowed",
+            ", ".join(one["nodes"]) or "-",
+        ]
+        for one in regions
+    ]
+    table(("region", "country", "basis", "nodes", "here now"), rows)
 
 
 def show_proposals(proposals: Sequence[dict[str, Any]]) -> None:

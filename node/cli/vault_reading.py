@@ -106,18 +106,23 @@ def records(
     identity: AsOption,
     after: Annotated[int, typer.Option("--after", min=0, help="Records behind this number.")] = 0,
     refusals: Annotated[bool, typer.Option("--refusals", help="What was refused.")] = False,
+    mistakes: Annotated[
+        bool, typer.Option("--mistakes", help="Which calls were wrong in themselves.")
+    ] = False,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happened to a key, or what was refused, with the digest of the chain over it all.
+    """Show what happened to a key, what was refused, or which calls were wrong in themselves, with
+    the digest of the chain over it all.
 
     Example: strongroom vault records bear --refusals --as maker
     """
     from strongroom.node.cli import vault_tables
 
     caller = Caller(identity, directory, timeout, as_json)
-    arguments = {"key": caller.key(key).base, "after": after, "limit": PAGE, "refusals": refusals}
+    arguments = {"key": caller.key(key).base, "after": after, "limit": PAGE}
+    arguments |= {"refusals": refusals, "mistakes": mistakes}
     document = ask(caller, "vault.records", arguments)
     emit(document, as_json, lambda: vault_tables.show_records(document))
 

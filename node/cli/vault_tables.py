@@ -27,7 +27,9 @@ _TERMS = (
     "threshold",
     "approvers",
 )
-_RECORD = ("number", "height", "time", "what", "lease", "amount", "detail")
+_RECORD = ("number", "height", "time", "what", "lease", "amount", "refused to", "detail")
+_WHO_SHOWN = 19
+"""Characters of an identity, `id:` too."""
 
 
 def show_keys(keys: Sequence[dict[str, Any]]) -> None:
@@ -67,10 +69,12 @@ def show_key(key: dict[str, Any]) -> None:
         for one in key["versions"]
     ]
     table(("version", "state", "opens until", "container"), rows)
+    rooms = [room["room"] for room in key["frozen"]]
     for room in key["frozen"]:
         boots = " and ".join(f"boot {one['boot']} ({one['session']})" for one in room["boots"])
         say(f"frozen: {boots} of room {room['room']}; say which is yours with")
-        say(f"  strongroom vault resolve {key['key']} --room {room['room']} --keep BOOT")
+        only = f" --machine {room['machine']}" if rooms.count(room["room"]) > 1 else ""
+        say(f"  strongroom vault resolve {key['key']} --room {room['room']} --keep BOOT{only}")
     waits = key["pending"]
     if waits is not None:
         when = f"in force from {time_text(waits['ready_ms'])}" if waits["ready_ms"] else "waits"
@@ -154,6 +158,7 @@ def show_records(document: dict[str, Any]) -> None:
             one["what"],
             one["lease"].hex() or "-",
             str(one["amount"]),
+            one["who"][:_WHO_SHOWN] or "-",
             one["detail"],
         ]
         for one in document["records"]

@@ -136,6 +136,13 @@ def resolve(
     keep: Annotated[int, typer.Option("--keep", min=1, metavar="BOOT", help="Which start stays.")],
     room: Annotated[str, typer.Option("--room", metavar="NAME", help="Which room.")],
     identity: AsOption,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="ID", help="Of two with one boot: which.")
+    ] = None,
+    machine: Annotated[
+        str | None,
+        typer.Option("--machine", metavar="HEX", help="Of several with such a room: which."),
+    ] = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
@@ -145,7 +152,11 @@ def resolve(
     Example: strongroom vault resolve bear --room printer --keep 4 --as maker
     """
     caller = Caller(identity, directory, timeout, as_json)
-    arguments = {"key": caller.key(key).base, "room": room, "keep": keep}
+    arguments: dict[str, Any] = {"key": caller.key(key).base, "room": room, "keep": keep}
+    named = {"session": session, "machine": machine}
+    for name, digest in named.items():
+        if digest is not None:
+            arguments[name] = f"id:{digest.removeprefix('id:')}"
     call(caller, "vault.resolve", arguments, lambda one: show_result(one, f"boot {keep} stays"))
 
 

@@ -31,8 +31,8 @@ from strongroom.node.layout import ClusterLayout
 from strongroom.node.membership.ceremony import FoundService, NodeSpec, found
 from strongroom.node.organisations import DoorPolicy, Organisation
 
-_REGIONS = ("zurich", "frankfurt", "paris", "dublin")
-"""Made-up places of the local nodes; node i stands in the (i mod 4)th."""
+_REGIONS = {"zurich": "CH", "frankfurt": "DE", "paris": "FR", "dublin": "IE"}
+"""Made-up places of the local nodes, with their countries; node i stands in the (i mod 4)th."""
 
 
 async def create(directory: Path, plan: Plan, *, say: Say) -> Cluster:
@@ -72,10 +72,11 @@ async def create(directory: Path, plan: Plan, *, say: Say) -> Cluster:
 async def _make(
     layout: ClusterLayout, final: Path, plan: Plan, numbers: list[int], say: Say
 ) -> None:
+    regions = tuple(_REGIONS)
     specs = [
         NodeSpec(
             name=f"n{index}",
-            region=_REGIONS[index % len(_REGIONS)],
+            region=regions[index % len(regions)],
             operator=f"operator{index}",
             rpc_port=numbers[index],
             peer_port=numbers[plan.nodes + index],
@@ -111,6 +112,7 @@ async def _make(
         ],
         service_name=plan.service_name,
         limits=plan.limits,
+        countries=tuple(_REGIONS.items()),
     )
     write_service(layout.service, _service(founded, specs, final))
 

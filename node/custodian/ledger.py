@@ -96,12 +96,15 @@ class ServiceLedger:
         try:
             value = shown.value
             state, until_ms, session = value["state"], value["until_ms"], value["session"]
-            if type(state) is not str or type(until_ms) is not int:
+            region, country = value["region"], value["country"]
+            if {str} != {*map(type, (state, region, country))} or type(until_ms) is not int:
                 raise TypeError
             identity = bytes.fromhex(session.removeprefix(ID_PREFIX))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise NotCanonical("vault.lease: not the form of a lease") from None
-        return Standing(state=state, until_ms=until_ms, session=identity)
+        return Standing(
+            state=state, until_ms=until_ms, session=identity, region=region, country=country
+        )
 
     async def policy(self) -> Policy:
         """That of genesis, and what was revoked since by the word of a node, which can only narrow.
@@ -113,11 +116,14 @@ class ServiceLedger:
         now = widened(genesis, await self._client.request("service_policy"))
         return replace(genesis, revoked=now.revoked)
 
-    async def release(self, statement: LeaseStatement, digest: bytes) -> Released:
+    async def release(
+        self, statement: LeaseStatement, digest: bytes, standing: Standing
+    ) -> Released:
         """Have it recorded that a half goes to this lease, and verify that it is.
 
         The digest is that of a journal's entry which holds a random challenge, so that no earlier
-        receipt can stand for this one.
+        receipt can stand for this one. The country by which the customer's own policy was judged
+        stands in the claim too: one enclave told it, a quorum says the same.
 
         Raises:
             ProgramFailed: the lease is not live, or the key is not in this custody.
@@ -126,7 +132,8 @@ class ServiceLedger:
         """
         done = await self._client.call("vault.release", lease=statement.lease, digest=digest)
         verified = self._verified(await done.receipt(), done.id)
-        claim = release_claim(statement, digest, await self._time_of(done.height))
+        place = (standing.region, standing.country)
+        claim = release_claim(statement, digest, await self._time_of(done.height), *place)
         verify_claim(verified, claim, done.blinding or b"")
         return Released(id=done.id, height=verified.height)
 

@@ -16,7 +16,7 @@ sentence, and names the customer where its device is the reason.
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import sha256
 
 from strongroom.consensus.errors import (
@@ -39,7 +39,7 @@ from strongroom.node.client.errors import ProgramFailed
 from strongroom.node.custodian.challenges import Challenges
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
 from strongroom.node.custodian.journal import Journal
-from strongroom.node.custodian.sources import Halves, Ledger, Moment
+from strongroom.node.custodian.sources import Halves, Ledger, Moment, Standing
 
 SPLIT = "split"
 LIVE = frozenset({"open", "late"})
@@ -56,7 +56,6 @@ class Releaser:
         halves: Halves,
         journal: Journal,
         policy: ReleasePolicy | None,
-        countries: Mapping[str, str] | None = None,
         per_minute: int,
         clock: Callable[[], float] = time.monotonic,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -69,14 +68,12 @@ class Releaser:
             halves: the HSM.
             journal: open, and this process's alone.
             policy: the customer's own, beside that of each key; None: none.
-            countries: region → country, for that policy.
             per_minute: halves in a minute, at most.
             clock: seconds that only go forward.
             wall_ms: for the journal.
         """
         self.customer, self._ledger, self._halves = customer, ledger, halves
         self._journal, self._policy = journal, policy
-        self._countries = dict(countries or {})
         self._per_minute, self._clock, self._wall_ms = per_minute, clock, wall_ms
         self._challenges = Challenges(clock)
         self._given: deque[float] = deque()
@@ -132,11 +129,11 @@ class Releaser:
 
     async def _judged(self, request: HalfRequest, statement: LeaseStatement) -> bytes:
         try:
-            moment = await self._live(statement)
-            room = await self._room(request, statement, moment)
+            moment, standing = await self._live(statement)
+            room = await self._room(request, statement, moment, standing)
             self._rate()
             await self._halves.known()
-            return await self._given_to(room, request, statement, moment)
+            return await self._given_to(room, request, statement, moment, standing)
         except HalfRefused:
             raise
         except TokenFault as fault:
@@ -151,7 +148,7 @@ class Releaser:
         except ClientFault as error:
             raise HalfRefused("ledger", f"the ledger does not answer: {error}") from None
 
-    async def _live(self, statement: LeaseStatement) -> Moment:
+    async def _live(self, statement: LeaseStatement) -> tuple[Moment, Standing]:
         """Step 3."""
         moment = await self._ledger.newest()
         standing = await self._ledger.standing(statement.lease, moment)
@@ -163,10 +160,10 @@ class Releaser:
             )
         if standing.session != statement.session:
             raise HalfRefused("lease", "the lease is another session's than its receipt says")
-        return moment
+        return moment, standing
 
     async def _room(
-        self, request: HalfRequest, statement: LeaseStatement, moment: Moment
+        self, request: HalfRequest, statement: LeaseStatement, moment: Moment, standing: Standing
     ) -> VerifiedRoom:
         """Step 4, and the customer's own policy."""
         policy = await self._ledger.policy()
@@ -192,20 +189,18 @@ class Releaser:
             )
         if (claims.room, claims.boot) != (statement.room, statement.boot):
             raise HalfRefused("evidence", "another room or boot than the one that holds the lease")
+        if claims.region != standing.region:
+            raise HalfRefused("evidence", "another region than that of the evidence on the ledger")
         if room.simulated and not policy.allow_simulated:
             raise HalfRefused("evidence", "the room's chip is simulated, this service takes none")
-        self._own_policy(room, room.operator_among(policy.operators))
+        self._own_policy(room, room.operator_among(policy.operators), standing.country)
         return room
 
-    def _own_policy(self, room: VerifiedRoom, operator: str) -> None:
+    def _own_policy(self, room: VerifiedRoom, operator: str, country: str) -> None:
         """Step 5: evidence that answers our own challenge has no age."""
         if self._policy is None:
             return
-        claims = room.release_claims(
-            age_ms=0,
-            operator=operator,
-            country=self._countries.get(room.claims.region, ""),
-        )
+        claims = room.release_claims(age_ms=0, operator=operator, country=country)
         failed = self._policy.first_failure(claims)
         if failed is not None:
             raise HalfRefused("policy", f"{self.customer}'s own policy does not hold: {failed}")
@@ -227,6 +222,7 @@ class Releaser:
         request: HalfRequest,
         statement: LeaseStatement,
         moment: Moment,
+        standing: Standing,
     ) -> bytes:
         """Steps 7 and 8."""
         asked = self._write(
@@ -237,7 +233,7 @@ class Releaser:
             height=int(moment.height),
             piece=request.piece,
         )
-        released = await self._ledger.release(statement, asked)
+        released = await self._ledger.release(statement, asked, standing)
         key = KeyName(
             chain=self._ledger.chain,
             owner=statement.owner,

@@ -20,6 +20,9 @@ class Standing:
     state: str
     until_ms: int
     session: bytes
+    region: str
+    country: str
+    """Of that region by the members' table, where the room's operator is theirs; else nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +58,11 @@ class Ledger(Protocol):
     async def policy(self) -> Policy:
         """Roots and revocations that count."""
 
-    async def release(self, statement: LeaseStatement, digest: bytes) -> Released:
-        """Raises ProgramFailed: the lease is not live; ReceiptInvalid."""
+    async def release(
+        self, statement: LeaseStatement, digest: bytes, standing: Standing
+    ) -> Released:
+        """Raises ProgramFailed: the lease is not live; ReceiptInvalid: also when a quorum says
+        another region or country than `standing`."""
 
 
 class Halves(Protocol):

@@ -71,9 +71,10 @@ async def found(
     roles: Sequence[tuple[str, str, Digest]],
     service_name: str,
     limits: Sequence[tuple[str, int]] = (),
+    countries: Sequence[tuple[str, str]] = (),
 ) -> FoundService:
     """Found a service of these nodes under `directory`, where each node's TLS certificate lies
-    already.
+    already; `countries` says where regions lie.
 
     Raises:
         OperatorFault: a file, key or process is not as it must be.
@@ -96,6 +97,7 @@ async def found(
             operators=[(name, key.public) for name, key in operators.items()],
             regions=[spec.region for spec in nodes],
             max_age_ms=EVIDENCE_AGE_MAX_MS,
+            countries=countries,
         )
         constitution = Constitution(
             name=service_name,

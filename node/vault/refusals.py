@@ -2,6 +2,8 @@
 (VAULT §3).
 
 Owns these words alone. The first refusal that applies is the one that is answered, in this order.
+`no-one-in-region` is none of them: a key's own rule is about the room that asks, which `region`
+answers; it is for rules by which others must stand somewhere.
 """
 
 NEXT = {
@@ -18,8 +20,7 @@ NEXT = {
     "outside-window": "ask within the key's window; `strongroom vault show KEY` prints it",
     "quantity": "all licensed units are reserved or made: the owner licenses more, `vault change`",
     "lapsed": "the lease is over and what it reserved is lost: ask for a new one",
-    "region": "run where the key's policy allows it",
-    "no-one-in-region": "nobody who may answer stands in an allowed region: no wider rule is tried",
+    "region": "run where the policy allows it; `strongroom explorer regions` has the countries",
     "custodian-away": "ask the named customer: its custodian or its HSM does not answer",
 }
 """Code → the next step."""

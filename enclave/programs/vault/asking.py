@@ -16,7 +16,7 @@ from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import see
-from strongroom.enclave.programs.vault.events import record, refusal
+from strongroom.enclave.programs.vault.events import mistake, record, refusal
 from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.standing import (
     Seen,
@@ -48,7 +48,8 @@ from strongroom.enclave.text import is_line
 
 PURPOSE_MAX = 64
 LEASE_ENTRIES, LEASE_BYTES = 3, 2048
-"""What a lease counts, for the room that asks."""
+"""What a lease counts, for the room that asks, while the key's places are not all taken: from then
+on it takes an old one's, and adds nothing."""
 PLACES_TRIED = 256
 """By one ask: four accesses to state each, where an open lease keeps it."""
 
@@ -58,9 +59,10 @@ def ask(
     context: Context, *, key: Account, purpose: str, evidence: bytes, room: str = ""
 ) -> dict[str, Any]:
     """Ask for a key as the room that the evidence shows: a lease, and what it opens with first."""
-    if len(purpose) > PURPOSE_MAX or not is_line(purpose):
-        raise ProgramError("purpose", f"a purpose is a line of at most {PURPOSE_MAX} characters")
     number, named = find(context, key)
+    if len(purpose) > PURPOSE_MAX or not is_line(purpose):
+        why = f"a purpose is a line of at most {PURPOSE_MAX} characters"
+        raise mistake(context, number, "purpose", why)
     found = key_of(context, number)
     version = named or found.version
     _, terms = settled(context, number)
@@ -80,7 +82,8 @@ def ask(
         check_region(seen)
         check_custodian(context, terms)
         place = _free_place(context, number, found)
-        charge(context, LEASE_ENTRIES, LEASE_BYTES)
+        if context.map(SLOTS).get((number, place % LEASES_KEPT)) is None:
+            charge(context, LEASE_ENTRIES, LEASE_BYTES)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     reserved = min(terms.allotment, left)

@@ -15,21 +15,16 @@ from strongroom.consensus.types import Epoch
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.enclave.programs.framework import Context, ProgramError, Turn
 from strongroom.enclave.programs.state import SCAN_MAX
+from strongroom.enclave.programs.vault.shares import give_back, take
 from strongroom.enclave.programs.vault.tables import (
     BOXES,
-    SHARES,
     VERSIONS,
     Version,
-    count,
     key_of,
     vault,
     version_of,
 )
 
-BOXES_MAX = 8192
-"""Of all keys: what the first block of an epoch carries on."""
-SHARE_MAX = 256
-"""Of those, in keys of one owner: nobody takes the places of all."""
 OLD_MAX = 8
 """Old versions of one key whose secrets are carried on beside the newest."""
 RELEASABLE = ("active", "old")
@@ -39,13 +34,10 @@ def put_secret(context: Context, number: int, version: int, secret: bytes) -> No
     """Box a secret for the block's epoch.
 
     Raises:
-        ProgramError: ``full``: as many are kept as can be carried, of its owner or of all.
+        ProgramError: ``full``: as many are kept as may be (shares.py).
     """
     if not has_secret(context, number, version):
-        if _share(context, number, 1) > SHARE_MAX:
-            raise ProgramError("full", f"an owner keeps {SHARE_MAX} secrets: destroy some first")
-        if count(context, "boxes", 1) > BOXES_MAX:
-            raise ProgramError("full", f"{BOXES_MAX} secrets are kept here: ask members")
+        take(context, number)
     _seal(context, number, version, secret)
 
 
@@ -63,8 +55,7 @@ def drop_secret(context: Context, number: int, version: int) -> None:
     """Leave a secret behind: it is in no later state, and opens with this epoch's secret alone."""
     if has_secret(context, number, version):
         context.map(BOXES).delete((number, version))
-        count(context, "boxes", -1)
-        _share(context, number, -1)
+        give_back(context, number)
 
 
 def make_place(context: Context, number: int) -> None:
@@ -114,17 +105,6 @@ def is_kept(context: Context, number: int, version: Version) -> bool:
     if version.state not in RELEASABLE or key_of(context, number).state in ("revoked", "destroyed"):
         return False
     return version.until_ms == 0 or context.time_ms <= version.until_ms
-
-
-def _share(context: Context, number: int, more: int) -> int:
-    """Add to how many secrets the owner of a key keeps; how many they are now."""
-    owner = key_of(context, number).owner
-    now = (context.map(SHARES).get(owner) or 0) + more
-    if now:
-        context.map(SHARES).put(owner, now)
-    else:
-        context.map(SHARES).delete(owner)
-    return now
 
 
 def _all(context: Context) -> list[tuple[int, int]]:

@@ -86,37 +86,49 @@ def check_stays(context: Context, number: int, seen: Seen) -> None:
 
 @vault.transaction
 def resolve(
-    context: Context, *, key: Account, room: str, keep: int, session: Identity | None = None
+    context: Context,
+    *,
+    key: Account,
+    room: str,
+    keep: int,
+    session: Identity | None = None,
+    machine: Identity | None = None,
 ) -> dict[str, Any]:
     """Say which boot of a room stays, for a key of the caller's; of two with one boot, by its
     session, or neither and a later boot. Where it is frozen; else, where one that was ruled out has
-    shown itself since. A machine of that room's name which the word does not fit is passed over."""
+    shown itself since. A machine of that room's name which the word does not fit is passed over;
+    with `machine` it is for that one alone, however many others bear the name."""
     number, _ = own(context, key)
     resolved: list[dict[str, Any]] = []
     misfit = ProgramError("clone", "no such room is frozen for this key")
-    rows = [
-        (machine, Freeze(*row), _room(context, machine, room))
-        for (_, _, machine), row in context.map(FREEZES).scan(prefix=(number, room))
-    ]
+    if machine is None:
+        found = context.map(FREEZES).scan(prefix=(number, room))
+    else:
+        row = context.map(FREEZES).get((number, room, machine))
+        found = [] if row is None else [((number, room, machine), row)]
+    rows = [(place[2], Freeze(*row), _room(context, place[2], room)) for place, row in found]
     waiting = [one for one in rows if one[2].clones > one[1].acknowledged]
-    for machine, frozen, known in waiting or [one for one in rows if one[1].other_boot]:
+    for one, frozen, known in waiting or [one for one in rows if one[1].other_boot]:
         try:
             decided = _decided(known, frozen, keep, session)
         except ProgramError as refused:
             misfit = refused
             continue
-        context.map(FREEZES).put((number, room, machine), tuple(decided))
-        resolved.append({"machine": machine.hex(), "keep": keep})
+        context.map(FREEZES).put((number, room, one), tuple(decided))
+        resolved.append({"machine": one.hex(), "keep": keep})
     if not resolved:
         raise misfit
     record(context, number, "resolve", amount=keep, why=room)
     return {"resolved": resolved}
 
 
-def frozen_rooms(context: Context, number: int) -> list[dict[str, Any]]:
-    """Rooms of which two want this key."""
-    rows = context.map(FREEZES).scan(prefix=(number,))
-    return [
+def frozen_rooms(
+    context: Context, number: int, limit: int, after: tuple[str, bytes] = ("", b"")
+) -> tuple[list[dict[str, Any]], tuple[str, bytes] | None]:
+    """Rooms of which two want this key, in order of (name, machine), those after `after`: as far as
+    `limit` rows go, settled ones too; and from where to go on, if there may be more."""
+    rows = context.map(FREEZES).scan(prefix=(number,), after=(number, *after), limit=limit)
+    shown = [
         {
             "room": room,
             "machine": machine.hex(),
@@ -132,6 +144,7 @@ def frozen_rooms(context: Context, number: int) -> list[dict[str, Any]]:
         for (_, room, machine), frozen in ((place, Freeze(*row)) for place, row in rows)
         if _room(context, machine, room).clones > frozen.acknowledged
     ]
+    return shown, rows[-1][0][1:] if len(rows) == limit else None
 
 
 def _verdict(known: Room, frozen: Freeze, seen: Seen) -> str:

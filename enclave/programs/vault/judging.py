@@ -24,13 +24,14 @@ EVIDENCE_AGE_MS_MAX = 600_000
 _CLAIMS_KEPT_MAX = 4096
 """Read, by their bytes: 3 KB each. Every beat judges them anew, under the terms of now."""
 AGE = "evidence-age-ms"
+COUNTRY = "grc.jurisdiction-country"
 Blocks = Callable[[int], tuple[Digest, Milliseconds] | None]
 """Digest and block time of a recent height."""
 _CODES = {
     "simulated": "simulated",
     "ueid": "not-this-hardware",
     "region": "region",
-    "grc.jurisdiction-country": "region",
+    COUNTRY: "region",
     "grc.basis": "region",
 }
 """Code of a refusal by the claim that failed, where it has one of its own."""
@@ -100,10 +101,11 @@ def judge_evidence(
     claims, answered = room.claims, blocks(room.claims.height)
     if answered is None:
         raise ProgramError("evidence", "not over a recent block: make fresh evidence")
+    operator = room.operator_among(policy.operators)
     released = room.release_claims(
         age_ms=0,
-        operator=room.operator_among(policy.operators),
-        country=countries.get(claims.region, ""),
+        operator=operator,
+        country=country_of(claims.region, operator, policy, countries),
     )
     del released[AGE]
     return Shown(
@@ -115,6 +117,12 @@ def judge_evidence(
         simulated=room.simulated,
         claims=released,
     )
+
+
+def country_of(region: str, operator: str, policy: Policy, countries: Mapping[str, str]) -> str:
+    """In which country a room stands by the word of its operator, and nothing when the members do
+    not know the operator or the region: anybody could name himself one, and any region (T50)."""
+    return countries.get(region, "") if policy.operator_key(operator) else ""
 
 
 def check_age(made_ms: int, now_ms: int) -> None:

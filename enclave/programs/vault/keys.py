@@ -23,6 +23,7 @@ from strongroom.enclave.programs.vault.boxes import (
 )
 from strongroom.enclave.programs.vault.changes import begin_approval, settled
 from strongroom.enclave.programs.vault.events import record
+from strongroom.enclave.programs.vault.shares import who_keeps
 from strongroom.enclave.programs.vault.tables import (
     KEYS,
     NUMBERS,
@@ -41,7 +42,7 @@ from strongroom.enclave.text import KEY_NAME_MAX, is_name
 WRAPPED_KEY_BYTES_MAX = 64
 VERSIONS_MAX = 1_000
 """Of a key: one transaction stops them all."""
-KEY_ENTRIES, KEY_BYTES = 8, 96 * 1024
+KEY_ENTRIES, KEY_BYTES = 8, 160 * 1024
 """What a key counts: its records are the most of it."""
 VERSION_ENTRIES, VERSION_BYTES = 2, 1024
 _OVER = {"revoked": "revoked", "destroyed": "destroyed"}
@@ -93,7 +94,8 @@ def new(
     charge(context, KEY_ENTRIES, KEY_BYTES + len(terms.policy))
     number = count(context, "keys", 1)
     context.map(NUMBERS).put((owner, name), number)
-    _write(context, number, Key(owner, name, "draft", 1, 0, 0, 0, not terms.threshold))
+    made = Key(owner, name, "draft", 1, 0, 0, 0, not terms.threshold, 0, *who_keeps(context))
+    _write(context, number, made)
     context.map(TERMS).put(number, (1, terms.encode()))
     record(context, number, "new")
     change = begin_approval(context, number, terms) if terms.threshold else b""

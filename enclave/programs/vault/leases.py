@@ -16,7 +16,7 @@ from strongroom.enclave.programs.vault.asking import until_of
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import check_stays, see
-from strongroom.enclave.programs.vault.events import record, refusal
+from strongroom.enclave.programs.vault.events import mistake, record, refusal
 from strongroom.enclave.programs.vault.standing import (
     Seen,
     check_custodian,
@@ -24,6 +24,7 @@ from strongroom.enclave.programs.vault.standing import (
     check_region,
     check_window,
     left_of,
+    place_of,
     see_again,
     see_evidence,
 )
@@ -59,8 +60,8 @@ def beat(
     """Go on with a lease: say what was used, reserve more, get the next piece."""
     held, holder = _held(context, lease)
     if number != held.beat + 1:
-        raise ProgramError("number", f"beat {held.beat + 1} is next")
-    _check_used(held, used)
+        raise mistake(context, holder.key, "number", f"beat {held.beat + 1} is next", lease=lease)
+    _check_used(context, lease, held, holder, used)
     found = key_of(context, holder.key)
     _, terms = settled(context, holder.key)
     outstanding = held.reserved - used + reserve
@@ -110,10 +111,10 @@ def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str
         _check_time(context, held)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
-    if len(digest) != DIGEST_SIZE:
-        raise ProgramError("digest", f"a digest has {DIGEST_SIZE} bytes")
+    _check_digest(context, lease, holder, digest)
     if unit != held.reported + 1:
-        raise ProgramError("unit", f"units are reported in order, each once: {held.reported + 1}")
+        why = f"units are reported in order, each once: {held.reported + 1}"
+        raise mistake(context, holder.key, "unit", why, lease=lease)
     if unit > held.reserved:
         why = f"{held.reserved} units are reserved: reserve before you make"
         raise refusal(context, holder.key, "quantity", why, lease=lease)
@@ -134,7 +135,7 @@ def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
     if closed is not None:
         return closed
     held, holder = _held(context, lease)
-    _check_used(held, used)
+    _check_used(context, lease, held, holder, used)
     try:
         _check_time(context, held)
     except ProgramError as refused:
@@ -157,9 +158,9 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
     held, holder = found
     _, terms = settled(context, holder.key)
     if not terms.custodian or terms.custodian != context.identity:
-        raise ProgramError("not-the-custodian", "only the key's custodian records its releases")
-    if len(digest) != DIGEST_SIZE:
-        raise ProgramError("digest", f"a digest has {DIGEST_SIZE} bytes")
+        why = "only the key's custodian records its releases"
+        raise mistake(context, holder.key, "not-the-custodian", why, lease=lease)
+    _check_digest(context, lease, holder, digest)
     key = key_of(context, holder.key)
     try:
         check_key(context, holder.key, key, holder.version)
@@ -171,7 +172,8 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     record(context, holder.key, "release", lease=lease, why=digest.hex())
     place = (key.owner, key.name, holder.version, lease, digest, context.time_ms)
-    context.claim(codec.encode((labels.VAULT_RELEASE, *place)))
+    where = place_of(holder)
+    context.claim(codec.encode((labels.VAULT_RELEASE, *place, *where)))
     return {"until_ms": held.until_ms}
 
 
@@ -210,9 +212,11 @@ def _go_on(
 
 
 def _held(context: Context, lease: bytes) -> tuple[Lease, Holder]:
-    found = lease_of(context, lease)
-    if found is None or found[1].identity != context.identity:
-        raise ProgramError("lapsed", "no such lease of this session: ask anew")
+    found, why = lease_of(context, lease), "no such lease of this session: ask anew"
+    if found is None:
+        raise ProgramError("lapsed", why)
+    if found[1].identity != context.identity:
+        raise mistake(context, found[1].key, "lapsed", why, lease=lease)
     return found
 
 
@@ -243,9 +247,16 @@ def _check_time(context: Context, held: Lease) -> None:
         raise ProgramError("lapsed", "the lease is over, and what it reserved is lost: ask anew")
 
 
-def _check_used(held: Lease, used: int) -> None:
+def _check_used(context: Context, lease: bytes, held: Lease, holder: Holder, used: int) -> None:
     if not held.used <= used <= min(held.reserved, UNITS_MAX):
-        raise ProgramError("used", f"from {held.used} to the {held.reserved} reserved units")
+        why = f"from {held.used} to the {held.reserved} reserved units"
+        raise mistake(context, holder.key, "used", why, lease=lease)
+
+
+def _check_digest(context: Context, lease: bytes, holder: Holder, digest: bytes) -> None:
+    if len(digest) != DIGEST_SIZE:
+        why = f"a digest has {DIGEST_SIZE} bytes"
+        raise mistake(context, holder.key, "digest", why, lease=lease)
 
 
 def _account(context: Context, number: int, found: Key, reserved: int, used: int) -> None:

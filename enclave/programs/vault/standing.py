@@ -12,6 +12,7 @@ from typing import NamedTuple
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.vault.custodians import CUSTODIANS
 from strongroom.enclave.programs.vault.judging import (
+    COUNTRY,
     Shown,
     check_age,
     decode_claims,
@@ -148,6 +149,13 @@ def check_custodian(context: Context, terms: Terms) -> None:
 def left_of(terms: Terms, key: Key) -> int:
     """Units that may be reserved still."""
     return max(0, (terms.quantity or UNITS_MAX) - key.reserved)
+
+
+def place_of(holder: Holder) -> tuple[str, str]:
+    """(region, country) of a room by its newest evidence, as it was judged then; the country is
+    nothing where the members do not say."""
+    claims = decode_claims(holder.claims)
+    return str(claims["region"]), str(claims.get(COUNTRY, ""))
 
 
 def is_same_room(seen: Seen, holder: Holder) -> bool:

@@ -12,7 +12,9 @@ vault = Program("vault")
 
 NUMBERS = vault.map("numbers", key=(bytes, str), value=int)
 """(owner, name) → key number, from 1."""
-KEYS = vault.map("keys", key=int, value=(bytes, str, str, int, int, int, int, bool, int))
+KEYS = vault.map(
+    "keys", key=int, value=(bytes, str, str, int, int, int, int, bool, int, bytes, bytes)
+)
 """Key number → Key."""
 TERMS = vault.map("terms", key=int, value=(int, bytes))
 """Key number → (serial of its terms, Terms encoded)."""
@@ -27,7 +29,9 @@ BOXES = vault.map("boxes", key=(int, int), value=(int, bytes))
 TOTALS = vault.map("totals", key=str, value=int)
 """`keys` and `boxes` → how many."""
 SHARES = vault.map("shares", key=bytes, value=int)
-"""Owner → how many boxes of its keys stand."""
+"""Payer → how many boxes of its keys stand."""
+GROUPS = vault.map("groups", key=bytes, value=int)
+"""Group (shares.py) → the same."""
 LEASES = vault.map("leases", key=bytes, value=(str, int, int, int, int, int, int, int))
 """Lease → Lease: what every beat changes."""
 HOLDERS = vault.map(
@@ -46,10 +50,13 @@ FREEZES = vault.map(
     value=(int, int, bytes, int, bytes, int, bytes, int, bytes),
 )
 """(key number, room, machine) → Freeze."""
-EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, bytes, int, str))
-"""(key number, is it a refusal?, its number modulo what is kept) → Event."""
-LOGS = vault.map("logs", key=(int, bool), value=(int, bytes))
-"""(key number, of refusals?) → (number of events, digest of the chain over them)."""
+EVENTS = vault.map(
+    "events", key=(int, int, int), value=(int, int, int, str, bytes, int, str, bytes)
+)
+"""(key number, ring, place in it) → Event; rings and logs: events.py."""
+LOGS = vault.map("logs", key=(int, int), value=(int, bytes))
+"""(key number, log) → (number of events, digest of the chain over them); (key number, ring + 5) →
+(how many have stood in that ring of what stands, nothing)."""
 
 LEASES_KEPT = 4096
 """Of one key: all that are open, and the newest of those that are over."""
@@ -74,6 +81,9 @@ class Key(NamedTuple):
     """Its first terms have their approvers' consent."""
     place: int = 0
     """Of the newest lease, counted on past places that open ones keep."""
+    payer: bytes = b""
+    group: bytes = b""
+    """Whose share its secrets count in (shares.py), as it was when the key was made."""
 
 
 class Version(NamedTuple):
@@ -181,6 +191,8 @@ class Event(NamedTuple):
     lease: bytes
     amount: int
     detail: str
+    who: bytes
+    """Of a refusal: who is charged for the caller."""
 
 
 def key_of(context: Context, number: int) -> Key:

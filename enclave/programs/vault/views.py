@@ -9,8 +9,9 @@ from strongroom.enclave.programs.framework import Context, ProgramError, digest_
 from strongroom.enclave.programs.schema import Account, Identity
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import frozen_rooms
-from strongroom.enclave.programs.vault.events import head_of, kept
+from strongroom.enclave.programs.vault.events import MISTAKES, REFUSED, WORK, head_of, kept
 from strongroom.enclave.programs.vault.keys import find
+from strongroom.enclave.programs.vault.standing import place_of
 from strongroom.enclave.programs.vault.tables import (
     LEASES_KEPT,
     NUMBERS,
@@ -28,6 +29,8 @@ from strongroom.enclave.programs.vault.terms import Terms, approvals, read_terms
 
 LISTED_MAX = 500
 VERSIONS_SHOWN = 100
+FROZEN_SHOWN = 100
+"""With a key; all of them: `frozen`."""
 
 
 @vault.query
@@ -90,7 +93,7 @@ def key(context: Context, *, key: Account) -> dict[str, Any]:
         "reserved": one.reserved,
         "used": one.used,
         "approved": one.approved,
-        "frozen": frozen_rooms(context, number),
+        "frozen": frozen_rooms(context, number, FROZEN_SHOWN)[0],
         "pending": None
         if waits is None or waits.serial != serial
         else {
@@ -100,6 +103,26 @@ def key(context: Context, *, key: Account) -> dict[str, Any]:
             "terms": _terms(read_terms(waits.terms)),
         },
     }
+
+
+@vault.query
+def frozen(
+    context: Context,
+    *,
+    key: Account,
+    room: str = "",
+    machine: Identity | None = None,
+    limit: int = 100,
+) -> dict[str, Any]:
+    """Rooms of which two want a key, in order of name and machine, those after these; where to go
+    on, which is nothing at the end. What is settled is left out, so that a page may be short."""
+    _check_limit(limit)
+    number, _ = find(context, key)
+    one, (_, terms) = key_of(context, number), settled(context, number)
+    _check_reader(context, one, terms)
+    shown, onwards = frozen_rooms(context, number, limit, (room, machine or b""))
+    last, place = onwards or ("", None)
+    return {"frozen": shown, "room": last, "machine": digest_text(place) if place else None}
 
 
 @vault.query
@@ -136,15 +159,22 @@ def lease(context: Context, *, lease: bytes) -> dict[str, Any]:
 
 @vault.query
 def records(
-    context: Context, *, key: Account, after: int = 0, limit: int = 100, refusals: bool = False
+    context: Context,
+    *,
+    key: Account,
+    after: int = 0,
+    limit: int = 100,
+    refusals: bool = False,
+    mistakes: bool = False,
 ) -> dict[str, Any]:
-    """What happened to a key, in order, or what was refused: the newest that are kept, and the
-    digest of the chain over all."""
+    """What happened to a key, in order, or what was refused, or which calls were wrong in
+    themselves: the newest that are kept, and the digest of the chain over all."""
     _check_page(after, limit)
     number, _ = find(context, key)
     one, (_, terms) = key_of(context, number), settled(context, number)
     _check_reader(context, one, terms)
-    total, head = head_of(context, number, refusals)
+    log = MISTAKES if mistakes else REFUSED if refusals else WORK
+    total, head = head_of(context, number, log)
     return {
         "total": total,
         "head": head,
@@ -157,8 +187,9 @@ def records(
                 "lease": event.lease,
                 "amount": event.amount,
                 "detail": event.detail,
+                "who": digest_text(event.who) if event.who else "",
             }
-            for event in kept(context, number, refusals, after, limit)
+            for event in kept(context, number, log, after, limit)
         ],
     }
 
@@ -207,6 +238,7 @@ def _described(
     elif state == "open" and now > held.beat_ms + terms.heartbeat_ms:
         state = "late"
     live = state in ("open", "late", "revoked")
+    region, country = place_of(holder)
     return {
         "lease": id,
         "key": key.name,
@@ -216,6 +248,8 @@ def _described(
         "room": holder.room,
         "boot": holder.boot,
         "chip": holder.chip.hex(),
+        "region": region,
+        "country": country,
         "session": digest_text(holder.identity),
         "opened_ms": holder.opened_ms,
         "until_ms": held.until_ms,

@@ -64,6 +64,7 @@ POLICY = Policy.of(
     max_age_ms=Milliseconds(60_000),
     revoked=[Digest(b"\x0c" * 32)],
 )
+PLACED = replace(POLICY, countries=(("eu", "DE"), ("north", "NO")))
 CONSTITUTION = Constitution(
     name="golden",
     salt=b"\x0d" * 32,
@@ -85,6 +86,18 @@ def test_the_bytes_of_a_deployment_are_these() -> None:
 
 def test_the_bytes_of_a_policy_are_these() -> None:
     assert POLICY.encode().hex() == POLICY_HEX
+
+
+def test_a_policy_with_countries_is_that_policy_and_one_field_more() -> None:
+    """What was founded before there were countries keeps its bytes."""
+    plain, placed = codec.decode(POLICY.encode()), codec.decode(PLACED.encode())
+    assert placed == (*plain, (("eu", "DE"), ("north", "NO")))
+    assert Policy.decode(PLACED.encode()) == PLACED
+    for wrong in ((), (("eu", "de"),), (("eu", "D"),), (("e u", "DE"),), (("eu", "DE", "FR"),)):
+        with pytest.raises(NotCanonical):
+            Policy.from_wire((*plain, wrong))
+    with pytest.raises(NotCanonical):
+        Policy.from_wire((*placed, ()))
 
 
 def test_the_bytes_of_claims_are_these() -> None:
@@ -183,6 +196,8 @@ def test_claims_that_are_not_whole_do_not_exist(change: dict[str, Any]) -> None:
         (CONSTITUTION, {"members": (("b", b"\x01" * 32), ("a", b"\x02" * 32))}),
         (CONSTITUTION, {"members": (("a", b"\x01" * 32), ("b", b"\x01" * 32))}),
         (CONSTITUTION, {"programs": ("system", "payments")}),
+        (POLICY, {"countries": (("north", "NO"), ("eu", "DE"))}),
+        (POLICY, {"countries": (("eu", "DE"), ("eu", "FR"))}),
         (CONSTITUTION, {"limits": (("a", 1), ("a", 2))}),
         (CONSTITUTION, {"roles": (("p", "r", b"\x02" * 32), ("p", "r", b"\x01" * 32))}),
         (CONSTITUTION, {"salt": bytes(31)}),

@@ -46,6 +46,10 @@ def test_each_change_does_what_it_says() -> None:
         == key
     )
     assert "asia" in after("allow_region", region="asia").policy.regions
+    oslo = after("set_country", region="oslo", country="SE")
+    assert oslo.policy.countries == (("oslo", "SE"),), "also of a region where no node may stand"
+    oslo = after("set_country", oslo, region="oslo", country="NO")
+    assert oslo.policy.countries == (("oslo", "NO"),)
     (floors,) = after("set_floors", **FLOORS).policy.floors
     assert floors.launch.bootloader == 11
     assert after("revoke_key", key=bytes(32)).policy.revoked == (bytes(32),)
@@ -65,6 +69,9 @@ def test_what_one_change_brings_its_opposite_takes_away() -> None:
         ("grant", "revoke", ROLE),
     ):
         assert after(forbid, after(allow, **arguments), **arguments) == rules()
+    placed = after("set_country", region="oslo", country="NO")
+    assert after("remove_country", placed, region="oslo") == rules()
+    assert refusal("remove_country", region="oslo") == "no-change"
     more = after("allow_operator", operator="new", key=bytes(32))
     more = after("allow_chip", more, operator="new", chip=chip)
     assert after("forbid_operator", more, operator="new") == rules()
@@ -78,6 +85,7 @@ def test_those_that_loosen_wait() -> None:
         "allow_chip",
         "allow_operator",
         "allow_region",
+        "set_country",
         "set_floors",
         "set_max_age",
         "add_member",
@@ -132,6 +140,12 @@ def test_a_chip_is_of_an_operator_that_is_known() -> None:
         ("set_limit", {"name": "grace_ms", "value": True}),
         ("set_limit", {"name": "no-such-limit", "value": 1}),
         ("set_limit", {"name": "refresh_interval_ms", "value": 0}),
+        *(
+            ("set_country", {"region": "oslo", "country": country})
+            for country in ("", "N", "no", "NOR", "N1", "NÖ", 47, b"NO")
+        ),
+        ("set_country", {"region": "with space", "country": "NO"}),
+        ("remove_country", {"region": ""}),
         ("set_floors", FLOORS | {"product": "Pentium"}),
         ("set_floors", FLOORS | {"launch": (256, 0, 0, 0, 0)}),
         ("remove_member", {"name": "member1", "more": 1}),

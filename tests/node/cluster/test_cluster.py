@@ -88,7 +88,8 @@ async def test_a_ceremony_that_fails_leaves_no_half_made_folder(
 ) -> None:
     seen: list[list[str]] = []
 
-    async def fails(directory: Path, **_: Any) -> None:
+    async def fails(directory: Path, **how: Any) -> None:
+        assert {spec.region for spec in how["nodes"]} <= dict(how["countries"]).keys()
         seen.append(sorted(path.name for path in directory.iterdir()))
         assert not (tmp_path / "new").exists()
         raise OperatorFault("the ceremony fails")

@@ -61,6 +61,9 @@ class StandInLedger:
     refusal: dict[str, Exception] = field(default_factory=dict)
     chain = CHAIN
     policy_: Policy | None = None
+    room_region: str = "eu-west"
+    country: str = ""
+    released_to: list[Standing] = field(default_factory=list)
     recorded: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(digest, the journal's file when it was recorded)."""
 
@@ -86,14 +89,19 @@ class StandInLedger:
             state="open",
             until_ms=CREATED_MS + 30_000,
             session=sha256(self.room.session.public).digest(),
+            region=self.room_region,
+            country=self.country,
         )
 
     async def policy(self) -> Policy:
         self._asked("policy")
         return self.policy_ or make_cluster_genesis().verified.constitution.policy
 
-    async def release(self, statement: LeaseStatement, digest: bytes) -> Released:
+    async def release(
+        self, statement: LeaseStatement, digest: bytes, standing: Standing
+    ) -> Released:
         self._asked("release")
+        self.released_to.append(standing)
         self.recorded.append((digest, (self.journal / "journal").read_bytes()))
         return Released(id=TransactionId(Digest(b"r" * 32)), height=Height(21))
 

@@ -22,9 +22,11 @@ from strongroom.enclave.proofs.genesis import pin_of
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import NoQuorum, NotTrusted, ProgramFailed
 from strongroom.node.custodian.ledger import ServiceLedger
-from strongroom.node.custodian.sources import Moment
+from strongroom.node.custodian.sources import Moment, Standing
 
 CUSTODIAN = "acme"
+STANDING = Standing(state="open", until_ms=0, session=b"", region="eu-west", country="")
+"""What is told of the lease; the release claims its place."""
 
 
 @dataclass
@@ -229,6 +231,7 @@ async def test_a_lease_stands_as_the_vault_says(service: Service) -> None:
     standing = await service.ledger.standing(lease, moment)
     assert standing.state == "open"
     assert standing.session == person(service.room.who).id
+    assert (standing.region, standing.country) == ("eu-west", "")
     service.chain.must(OWNER, "revoke", key="/toy")
     assert (await service.ledger.standing(lease, moment)).state == "revoked"
 
@@ -260,7 +263,7 @@ async def test_t55_a_nodes_word_can_revoke_and_not_allow(service: Service) -> No
 async def test_a_release_is_on_the_ledger_by_its_receipt(service: Service) -> None:
     statement = await service.ledger.lease(service.ask.id, service.claim(), service.blinding)
     digest = sha256(b"an entry of the journal").digest()
-    released = await service.ledger.release(statement, digest)
+    released = await service.ledger.release(statement, digest, STANDING)
     records = service.chain.look(OWNER, "records", key="/toy")["records"]
     assert records[-1]["what"] == "release"
     assert records[-1]["detail"] == digest.hex()
@@ -275,18 +278,27 @@ async def test_t55_an_older_release_does_not_stand_for_this_one(service: Service
     )
     service.client.shown["vault.release"] = lambda _told: old
     with pytest.raises(ReceiptInvalid, match="did not make this claim"):
-        await service.ledger.release(statement, sha256(b"new").digest())
+        await service.ledger.release(statement, sha256(b"new").digest(), STANDING)
 
 
 async def test_t55_a_release_of_a_revoked_or_suspended_key_is_refused(service: Service) -> None:
     statement = await service.ledger.lease(service.ask.id, service.claim(), service.blinding)
     service.chain.must(OWNER, "suspend", key="/toy")
     with pytest.raises(ProgramFailed, match="suspended"):
-        await service.ledger.release(statement, bytes(32))
+        await service.ledger.release(statement, bytes(32), STANDING)
     service.chain.must(OWNER, "resume", key="/toy")
     service.chain.must(OWNER, "revoke", key="/toy")
     with pytest.raises(ProgramFailed, match="revoked"):
-        await service.ledger.release(statement, bytes(32))
+        await service.ledger.release(statement, bytes(32), STANDING)
+
+
+@pytest.mark.parametrize("told", [{"country": "NO"}, {"region": "oslo"}])
+async def test_t55_a_place_that_one_enclave_alone_tells_gives_no_release(
+    service: Service, told: dict[str, Any]
+) -> None:
+    statement = await service.ledger.lease(service.ask.id, service.claim(), service.blinding)
+    with pytest.raises(ReceiptInvalid, match="did not make this claim"):
+        await service.ledger.release(statement, bytes(32), replace(STANDING, **told))
 
 
 async def test_a_false_header_gives_no_release(service: Service) -> None:
@@ -295,10 +307,10 @@ async def test_a_false_header_gives_no_release(service: Service) -> None:
     early = service.chain.blocks[0].header.encoded
     service.client.shown["ledger_block"] = lambda _answer: {"header": early}
     with pytest.raises(ReceiptInvalid):
-        await service.ledger.release(statement, bytes(32))
+        await service.ledger.release(statement, bytes(32), STANDING)
     service.client.shown["ledger_block"] = lambda _answer: []
     with pytest.raises((NotCanonical, NotTrusted)):
-        await service.ledger.release(statement, bytes(32))
+        await service.ledger.release(statement, bytes(32), STANDING)
 
 
 # --- announcements --------------------------------------------------------------------------------

@@ -172,6 +172,8 @@ async def test_t55_a_lease_that_is_not_live_gets_nothing(world: ReleaseWorld, st
         state=state,
         until_ms=CREATED_MS + 30_000,
         session=sha256(world.room.session.public).digest(),
+        region="eu-west",
+        country="",
     )
     assert (await refused(world)).code == "not-live"
     assert "release" not in world.ledger.events
@@ -185,6 +187,8 @@ async def test_t55_a_lease_whose_time_is_over_by_the_quorums_clock_gets_nothing(
         state="open",
         until_ms=CREATED_MS - 1,
         session=sha256(world.room.session.public).digest(),
+        region="eu-west",
+        country="",
     )
     fault = await refused(world)
     assert fault.code == "not-live"
@@ -192,7 +196,9 @@ async def test_t55_a_lease_whose_time_is_over_by_the_quorums_clock_gets_nothing(
 
 
 async def test_t55_a_lease_of_another_session_gets_nothing(world: ReleaseWorld) -> None:
-    world.ledger.standing_ = Standing(state="open", until_ms=CREATED_MS + 1, session=bytes(32))
+    world.ledger.standing_ = Standing(
+        state="open", until_ms=CREATED_MS + 1, session=bytes(32), region="eu-west", country=""
+    )
     assert (await refused(world)).code == "lease"
 
 
@@ -307,6 +313,35 @@ async def test_the_customers_own_policy_is_asked_beside_the_keys(world: ReleaseW
     assert fault.code == "policy"
     assert "region equals eu-north" in str(fault)
     assert world.ledger.events.count("release") == 1
+
+
+def country_policy(country: str) -> ReleasePolicy:
+    return ReleasePolicy.parse(
+        '{"version": "1.0.0", "anyOf": [{"authority": "strongroom", "allOf": '
+        f'[{{"claim": "grc.jurisdiction-country", "equals": "{country}"}}]}}]}}'
+    )
+
+
+async def test_t55_the_customers_policy_knows_the_country_that_the_ledger_claims_then(
+    world: ReleaseWorld,
+) -> None:
+    """One enclave tells it; what the release claims, by a quorum, is compared with that very
+    word."""
+    world.make(policy=country_policy("NO"))
+    assert (await refused(world)).code == "policy"
+    world.ledger.country = "SE"
+    assert (await refused(world)).code == "policy"
+    assert "release" not in world.ledger.events
+    world.ledger.country = "NO"
+    await world.ask()
+    assert [(one.region, one.country) for one in world.ledger.released_to] == [("eu-west", "NO")]
+
+
+async def test_t55_a_country_is_of_the_region_that_this_evidence_shows(world: ReleaseWorld) -> None:
+    """The ledger judged another deployment statement of the same session."""
+    world.ledger.room_region, world.ledger.country = "oslo", "NO"
+    fault = await refused(world)
+    assert (fault.code, "another region" in str(fault)) == ("evidence", True)
 
 
 async def test_halves_in_a_minute_are_bounded(world: ReleaseWorld) -> None:

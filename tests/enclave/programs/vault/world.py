@@ -218,6 +218,18 @@ class VaultChain(Chain):
         ]
 
 
+def limited(**limits: int) -> VaultChain:
+    """A service where only members and whom they brought may call, under these limits."""
+    programs = ("payments", "records", "system", "vault")
+    return VaultChain(make_cluster_genesis(4, programs=programs, limits=limits))
+
+
+def brought(chain: VaultChain, member: str, *users: str) -> None:
+    """A member brings users."""
+    names = [f"id:{person(user).id.hex()}" for user in users]
+    assert chain.do(chain.of(member), "roster.bring", users=names).ok
+
+
 Beat = Callable[..., Any]
 
 
