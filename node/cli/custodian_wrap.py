@@ -54,6 +54,10 @@ def put(
     ] = "",
     pieces: PiecesOption = "layers",
     out: OutOption = None,
+    for_import: Annotated[
+        bool,
+        typer.Option("--for-import", help="A data key that nobody keeps: a room will import one."),
+    ] = False,
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Make the next version of a key that has one.")
     ] = False,
@@ -81,14 +85,19 @@ def put(
     plan = None
     if file is not None and target is not None:
         plan = Plan(source=file, target=target, pieces=pieces, ask=ask_passphrase)
-    asked = _Asked(name, owner, _digest(digest), plan, rotate, old_until_ms, timeout)
+    if for_import and plan is not None:
+        raise ClientFault("--for-import seals nothing: its data key is not kept")
+    asked = _Asked(name, owner, _digest(digest), plan, for_import, rotate, old_until_ms, timeout)
     document = run(_put(settings, service, pin, asked))
 
     def human() -> None:
         say(f"{name}@{document['version']} is {document['state']}: both halves open it, none alone")
         if plan is not None:
             say(f"container  {plan.target} ({document['pieces']} pieces): may go anywhere")
-        note(f"its data key stays in {document['data_key']}")
+        if for_import:
+            note("nobody has its data key: let a room import one (docs/custodian.md, part 7)")
+        else:
+            note(f"its data key stays in {document['data_key']}")
 
     emit(document, as_json, human)
 
@@ -101,6 +110,7 @@ class _Asked:
     owner: str
     digest: bytes
     plan: Plan | None
+    for_import: bool
     rotate: bool
     old_until_ms: int
     timeout: float
@@ -125,7 +135,9 @@ async def _put(settings: Settings, service: Path, pin: Pin, asked: _Asked) -> di
         keys = DataKeyFolder(ClusterLayout(service.parent).vault(asked.owner), client.service.chain)
         facts: dict[str, Any] = {}
         digest = asked.digest
-        if asked.plan is None:
+        if asked.for_import:
+            data_key = Secret.fresh()
+        elif asked.plan is None:
             data_key = keys.load_or_fresh(named, ask=ask_passphrase)
         else:
             data_key, header = await _sealed(
@@ -151,7 +163,8 @@ async def _put(settings: Settings, service: Path, pin: Pin, asked: _Asked) -> di
             done = await put_split(
                 client, halves, name=asked.name, data_key=data_key, digest=digest
             )
-    return {"ok": True, "key": asked.name, **done, **facts, "data_key": str(keys.path(named))}
+    kept = "" if asked.for_import else str(keys.path(named))
+    return {"ok": True, "key": asked.name, **done, **facts, "data_key": kept}
 
 
 async def _sealed(

@@ -2,7 +2,7 @@
 service in this process, with a keyed function in software in place of an HSM."""
 
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -59,10 +59,20 @@ class Custody:
     def __init__(self, world: World, halves: SoftHalves, service: CustodianService) -> None:
         self.world, self.halves, self.service = world, halves, service
 
-    async def key(self, name: str, secret: Secret, *, pieces: int = 0, **terms: Any) -> str:
-        """A split key for the world's program, its design sealed; how rooms name it."""
+    async def key(
+        self,
+        name: str,
+        secret: Secret,
+        *,
+        pieces: int = 0,
+        programs: Sequence[Path] = (),
+        **terms: Any,
+    ) -> str:
+        """A split key for the world's program, or for these, its design sealed; how rooms name
+        it."""
         plant = self.world
-        code = {"claim": "measurement", "equals": measured(plant.program).digest.hex()}
+        codes = [measured(one).digest.hex() for one in programs or (plant.program,)]
+        code = {"claim": "measurement", "in": codes}
         await plant.act(
             "alice",
             "new",
