@@ -2,7 +2,7 @@
 may lie."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,7 @@ from strongroom.enclave.primitives import Secret
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
+from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import Ended, RoomProcess, Start
 from strongroom.node.rooms.relay import Relay
 from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
@@ -89,6 +90,8 @@ class World:
         self.own = manufacturer().make_chip()
         self.own.save(self.chip)
         self.program = program_file("printer")
+        self.custodians: Custodians | None = None
+        """The way to them, of rooms that are started from now on."""
 
     async def act(self, who: str, operation: str, **arguments: Any) -> Done:
         async with Client.connect(self.directory, who, one_shot=True) as client:
@@ -127,6 +130,7 @@ class World:
         region: str = "eu-west",
         name: str = "hall-7",
         operator: Identity = PLANT,
+        files: Mapping[str, Path] | None = None,
         **parameters: str,
     ) -> AsyncIterator[Started]:
         """A room that runs the program on the plant's chip."""
@@ -138,7 +142,7 @@ class World:
             state=self.directory / state,
             region=region,
             operator="plant",
-            files={"design": self.directory / f"{label}.sealed"},
+            files=files or {"design": self.directory / f"{label}.sealed"},
             parameters={"key": key, "container": "design", **parameters},
         )
         service = load_service(self.directory)
@@ -152,7 +156,7 @@ class World:
             parameters=wanted.parameters,
         )
         events: list[tuple[str, dict[str, Any]]] = []
-        relay = Tapped(service, wanted.state, wanted.files)
+        relay = Tapped(service, wanted.state, wanted.files, self.custodians)
         async with relay:
             process = await RoomProcess.launch(
                 wanted.chip,
