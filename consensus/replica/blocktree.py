@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from strongroom.consensus.blocks import Anchor, Header, initial_cut
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.leaders import leader_order
 from strongroom.consensus.messages import Propose
 from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.replica.lanes import Cut, Lanes
@@ -25,7 +26,7 @@ from strongroom.consensus.replica.validity import (
     header_flaw,
 )
 from strongroom.consensus.types import ChainId, Digest, Height, Lane, View
-from strongroom.consensus.validators import EpochDescription, leader_order
+from strongroom.consensus.validators import EpochDescription
 
 
 @dataclass(slots=True)

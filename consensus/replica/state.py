@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from strongroom.consensus.blocks import BatchHeader, Header
+from strongroom.consensus.batches import BatchHeader
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
+from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
 from strongroom.consensus.replica.events import (
@@ -44,7 +46,7 @@ from strongroom.consensus.types import (
     SignerIndex,
     View,
 )
-from strongroom.consensus.validators import EpochDescription, Verify, leader_of
+from strongroom.consensus.validators import EpochDescription, Verify
 
 GAPS_MAX = 4
 """A leader waits `min_gap` for each batch of the block below, up to this many: the busier, the

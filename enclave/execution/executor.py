@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import (
     InvariantBroken,

@@ -9,10 +9,12 @@ nothing of each other's conditions.
 from collections.abc import Sequence
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
 from strongroom.enclave.execution.executor import Executor

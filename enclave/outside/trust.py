@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from strongroom.consensus import codec
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, invariant
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.consensus.types import NONCE_SIZE, ChainId, Digest, Epoch, Milliseconds
 from strongroom.consensus.validators import VALIDATORS_MAX, EpochDescription
 from strongroom.enclave.attestation.policy import Floors, Policy

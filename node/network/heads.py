@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.host_messages import EpochRequest
-from strongroom.consensus.messages import Head, HeadBody, HeadRequest, encode_message
+from strongroom.consensus.messages import HeadRequest, encode_message
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.primitives import verify

@@ -11,7 +11,7 @@ from tests.enclave.proofs.test_heads import head_by
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.messages import HeadBody
+from strongroom.consensus.heads import HeadBody
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Epoch, Height
 from strongroom.enclave.execution.executor import OutcomeWanted

@@ -19,7 +19,7 @@ from tests.enclave.fixtures import (
 )
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, View
 from strongroom.enclave.attestation.deployment import Deployment

@@ -23,7 +23,7 @@ from tests.hang import HANG_SECONDS
 from tests.node.client.turning import DEFAULT_GRACE_MS, TurningChain
 
 from strongroom.consensus import codec
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch, Height, TransactionId
 from strongroom.enclave.attestation.claims import Claims
