@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from strongroom.consensus.blocks import Anchor, Header, initial_cut
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.leaders import leader_order
 from strongroom.consensus.messages import Propose
 from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.replica.lanes import Cut, Lanes
+from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.replica.proposals import check_proposal
 from strongroom.consensus.replica.validity import (
     Bad,

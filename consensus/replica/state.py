@@ -13,7 +13,6 @@ from typing import assert_never
 from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
-from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
 from strongroom.consensus.replica.events import (
@@ -26,6 +25,7 @@ from strongroom.consensus.replica.events import (
     Record,
 )
 from strongroom.consensus.replica.lanes import Cut, Lanes
+from strongroom.consensus.replica.leaders import leader_of
 from strongroom.consensus.replica.missing import Missing
 from strongroom.consensus.replica.pacemaker import Pacemaker
 from strongroom.consensus.replica.proofs import Proofs

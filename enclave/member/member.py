@@ -35,7 +35,7 @@ from strongroom.enclave.member.peers import judge_peer
 from strongroom.enclave.member.stage import Need
 from strongroom.enclave.member.voting import VotingGuards
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.primitives import Secret, verify
 from strongroom.enclave.proofs.finality import check_run
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain

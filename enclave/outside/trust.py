@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from strongroom.consensus import codec
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import EpochChain, EpochUnknown
 from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, invariant
 from strongroom.consensus.heads import Head
 from strongroom.consensus.types import NONCE_SIZE, ChainId, Digest, Epoch, Milliseconds
@@ -25,7 +25,6 @@ from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evid
 from strongroom.enclave.outside.distrust import Behind, NoQuorum, NotTrusted
 from strongroom.enclave.outside.epochs_shown import follow_epochs
 from strongroom.enclave.primitives import random_bytes, verify
-from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.enclave.proofs.heads import FreshPoint, check_heads
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
+from strongroom.consensus.epochs import EpochUnknown
 from strongroom.consensus.errors import AttestationError, ClientFault, NotCanonical, PeerFault
 from strongroom.consensus.types import Digest, Height, TransactionId
 from strongroom.enclave.formats.envelope import Call, Query, transaction_id
@@ -27,7 +28,6 @@ from strongroom.enclave.outside.client_sessions import (
 from strongroom.enclave.outside.distrust import Behind, NoQuorum, NotTrusted
 from strongroom.enclave.outside.trust import Trust, TrustedEpoch
 from strongroom.enclave.primitives import DoesNotOpen
-from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.room.host import Host, HostFailed
 from strongroom.enclave.room.turns import Lock, Turns
 

@@ -17,7 +17,7 @@ from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, say
 
 if TYPE_CHECKING:
-    from strongroom.enclave.sandbox.entering import Wall
+    from strongroom.enclave.sandbox.walls import Wall
     from strongroom.node.cli.trusted_base import TrustedBase
 
 SIMULATED = (
@@ -56,7 +56,7 @@ def trust(
 
     Example: strongroom trust --json
     """
-    from strongroom.enclave.sandbox.entering import survey
+    from strongroom.enclave.sandbox.walls import survey
     from strongroom.node.cli.trusted_base import trusted_base
 
     base, walls = trusted_base(), survey()
@@ -195,7 +195,7 @@ def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
 
 
 def _interpreters_in_words(base: "TrustedBase") -> str:
-    from strongroom.enclave.platform.measurement import AGREEING
+    from strongroom.enclave.platform.measuring import AGREEING
 
     compared = ", ".join(AGREEING)
     if base.measurement.agrees:

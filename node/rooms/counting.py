@@ -6,7 +6,7 @@ Owns the counting. What is measured stands in enclave/room/measurement.py.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from strongroom.enclave.platform.measurement import OWN, Measurement
+from strongroom.enclave.platform.measuring import OWN, Measurement
 from strongroom.enclave.room.measurement import PROGRAM, ProgramSource, measure_room
 from strongroom.node.rooms.starting import program_file
 from strongroom.node.source_lines import code_lines, folder_of

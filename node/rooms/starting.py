@@ -18,7 +18,7 @@ from strongroom.enclave.attestation.room_claims import sign_room_deployment
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import Service, load_service

@@ -16,7 +16,6 @@ from tests.simulation.keys import FakeKeyring
 from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Anchor, Header, LaneTip, genesis_header, initial_cut
 from strongroom.consensus.justifications import Justification
-from strongroom.consensus.leaders import leader_order
 from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
 from strongroom.consensus.replica.events import (
     BatchHeld,
@@ -31,6 +30,7 @@ from strongroom.consensus.replica.events import (
     Work,
 )
 from strongroom.consensus.replica.lanes import Cut
+from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (

@@ -29,7 +29,7 @@ from strongroom.enclave.member.freshness import NotFresh, StaleHeads
 from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
 from strongroom.enclave.member.member import ActiveEnclave
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 
 MEASURED = Measurement(files=(), python="test", programs=("payments", "system"))
 

@@ -31,14 +31,9 @@ from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.execution.executor import Executor, OutcomeWanted
 from strongroom.enclave.execution.queries import BelowDemanded, QueryRefused
-from strongroom.enclave.formats.envelope import (
-    OPENING,
-    SESSION_QUERY,
-    Query,
-    read_envelope,
-    transaction_id,
-)
+from strongroom.enclave.formats.envelope import OPENING, SESSION_QUERY, Query, transaction_id
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.node import tls
