@@ -1,23 +1,29 @@
 """A lease, as an honest room keeps it: beats by themselves, pieces in order, units reserved before
 they are made; and at the first refusal, or when silence outlasts it, nothing is left (VAULT §3).
 
-Owns the keys that a lease gave, and their end. The room's clock is the monotonic one, set against
-block time at the ask: what was sent before a block cannot have been sent later than it, so that a
-lease ends here no later than it does on the ledger.
+Owns the keys that a lease gave, and their end. The room's clock (Turns.now) is set against block
+time at the ask: what was sent before a block cannot have been sent later than it, so that a lease
+ends here no later than it does on the ledger.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.primitives import SECRET_SIZE, Secret
-from strongroom.enclave.room.ledger import CallRefused, Executed, Ledger, Refused, Silent
+from strongroom.enclave.room.asking import VAULT
+from strongroom.enclave.room.ledger import (
+    AnswerLost,
+    CallRefused,
+    Executed,
+    Ledger,
+    Refused,
+    Silent,
+)
 from strongroom.enclave.room.turns import Lock, Turns
 
-VAULT = "vault"
 ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
@@ -26,6 +32,8 @@ ENDED = "ended"
 """Code of a lease that its own program ended."""
 _GOES_ON = frozenset(("quantity", "allotment", "unit", "digest"))
 """Refusals of a wish that leave the lease as it was; any other one ends it."""
+ANSWERS_LOST_MAX = 3
+"""Of one beat: who loses more is a host that lies."""
 EVIDENCE_SECONDS = 300.0
 """Fresh evidence goes with the beat after so long; what is older than 600 s of block time is
 refused."""
@@ -93,11 +101,15 @@ class LeaseKeeper:
         self._held = {0: HeldKey(told["half"])}
         self._number = 0
         self._origin = sent - opened_ms / 1000
-        """Monotonic clock of block time 0, or earlier."""
+        """This room's clock at block time 0, or earlier."""
         self._until = self._origin + told["until_ms"] / 1000
         self._heartbeat = told["heartbeat_ms"] / 1000
         self._beaten = self._shown = sent
         self._one = Lock()
+
+    def is_of(self, owner: bytes, label: str) -> bool:
+        """Is it a lease of the key that these words name, of whatever version?"""
+        return (self.key.owner, self.key.name) == (owner, label.partition("@")[0])
 
     def check(self) -> None:
         """Is it live, by the room's own clock?
@@ -105,7 +117,7 @@ class LeaseKeeper:
         Raises:
             LeaseEnded: it is not.
         """
-        if self.over is None and monotonic() >= self._until:
+        if self.over is None and self._turns.now() >= self._until:
             self.finish(LeaseEnded("silence", "no answer came while the lease lasted: erased"))
         if self.over is not None:
             raise self.over
@@ -146,14 +158,12 @@ class LeaseKeeper:
             self.check()
             if piece in self._held:
                 return  # another task's beat brought it
-            sent = monotonic()
+            sent = self._turns.now()
             evidence = b""
             try:
                 if sent - self._shown > EVIDENCE_SECONDS:
                     evidence = await self._evidence()
-                told = await self._call(
-                    "beat", self.id, self._number + 1, self.used, reserve, piece, evidence
-                )
+                told = await self._beat_until_told(reserve, piece, evidence)
                 if piece >= 0:
                     self._held[piece] = HeldKey(told["piece_key"])
                 self._until = max(self._until, self._origin + told["until_ms"] / 1000)
@@ -196,7 +206,7 @@ class LeaseKeeper:
         """Beat whenever it is time, until the lease is over."""
         while self.over is None:
             try:
-                if monotonic() - self._beaten >= self._heartbeat * BEAT_SHARE:
+                if self._turns.now() - self._beaten >= self._heartbeat * BEAT_SHARE:
                     await self.beat()
             except LeaseEnded:
                 return
@@ -210,6 +220,20 @@ class LeaseKeeper:
             with suppress(LeaseEnded):
                 self.check()
             await self._turns.pause(WATCH_SECONDS)
+
+    async def _beat_until_told(self, reserve: int, piece: int, evidence: bytes) -> dict[str, Any]:
+        """One beat. One whose answer was lost counts on the ledger: the next one asks for the same
+        piece, and reserves nothing twice."""
+        for _ in range(ANSWERS_LOST_MAX):
+            try:
+                return await self._call(
+                    "beat", self.id, self._number + 1, self.used, reserve, piece, evidence
+                )
+            except AnswerLost:
+                self._number, reserve = self._number + 1, 0
+        ended = LeaseEnded("given once", "the answers of its beats are lost again and again")
+        self.finish(ended)
+        raise ended
 
     async def _call(self, operation: str, *arguments: Any) -> dict[str, Any]:
         told = (await self._executed(operation, *arguments)).value
@@ -225,6 +249,8 @@ class LeaseKeeper:
                 raise
             ended = LeaseEnded(refused.code, refused.message)
         except CallRefused as refused:
+            if operation == "beat" and isinstance(refused, AnswerLost):
+                raise
             ended = LeaseEnded(refused.reason, str(refused))
         except Silent as silent:
             ended = LeaseEnded("silence", str(silent))

@@ -74,6 +74,7 @@ _ENCLAVE = (
     "proofs.genesis",
     "proofs.heads",
     "room",
+    "room.asking",
     "room.boots",
     "room.door",
     "room.host",

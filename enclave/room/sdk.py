@@ -13,7 +13,6 @@ is raised in the program, wherever it waits: let it pass, and the room ends with
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header as BlockHeader
@@ -22,15 +21,15 @@ from strongroom.consensus.types import ChainId
 from strongroom.enclave.outside.pieces import LENGTH_SIZE, Header, KeyVersion, header_size
 from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.asking import VAULT, ask, read_key
 from strongroom.enclave.room.boots import Boot
-from strongroom.enclave.room.host import Host, HostFailed
-from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, VAULT, LeaseKeeper
+from strongroom.enclave.room.host import Host
+from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LeaseKeeper
 from strongroom.enclave.room.leases import LeaseEnded as LeaseEnded
 from strongroom.enclave.room.ledger import Ledger
 from strongroom.enclave.room.ledger import Refused as Refused
 from strongroom.enclave.room.turns import Task, Turns
 
-_ID = "id:"
 LEASES_MAX = 16
 
 
@@ -156,14 +155,21 @@ class Room:
             Refused: the first condition that does not hold, with the next step.
             Silent: no answer in time.
         """
-        owner, label = _read_key(key)
+        owner, label = read_key(key)
         if len(self._keepers) >= LEASES_MAX:
             raise ClientFault(f"a room opens {LEASES_MAX} leases in one life: start it anew")
         evidence = await self.evidence()
-        until = monotonic() + ASK_SECONDS
-        sent = monotonic()
-        asked = await self._ledger.call(
-            VAULT, "ask", (owner, label), purpose, evidence, self.name, until=until
+        until = self._turns.now() + ASK_SECONDS
+        asked, sent = await ask(
+            self._ledger,
+            self._turns,
+            (owner, label),
+            *(purpose, evidence, self.name),
+            chip=self._boot.chip_digest,
+            holds=any(
+                keeper.over is None and keeper.is_of(owner, label) for keeper in self._keepers
+            ),
+            until=until,
         )
         told = await self._ledger.query(
             VAULT, "lease", asked.value["lease"], at_least=asked.height, until=until
@@ -230,16 +236,3 @@ class Room:
         self.tell("lease-ended", code=why.code, why=why.message[:200])
         if self.task is not None and self._turns.current is not self.task:
             self.task.interrupt(why)
-
-
-def _read_key(key: str) -> tuple[bytes, str]:
-    """(owner's identity, name or name@version)."""
-    owner, slash, label = key.partition("/")
-    try:
-        if not owner.startswith(_ID) or not slash or not label:
-            raise ValueError
-        return bytes.fromhex(owner.removeprefix(_ID)), label
-    except ValueError:
-        raise HostFailed(
-            0, f"write the key as id:HEX/name or id:HEX/name@version, not {key}"
-        ) from None
