@@ -14,7 +14,7 @@ VAULT = "vault"
 ASKED_AGAIN_MAX = 3
 """Answers lost in a row; who loses more is a host that lies."""
 _ID = "id:"
-_BUSY = "machine-busy"
+BUSY = "machine-busy"
 _NOTHING_LOST = frozenset(("lapsed", "used"))
 """Another session's, over, or received."""
 
@@ -70,7 +70,7 @@ async def ask(
         except AnswerLost:
             await _abandon(ledger, key, chip, until)
         except Refused as refused:
-            if refused.code != _BUSY or holds or not await _abandon(ledger, key, chip, until):
+            if refused.code != BUSY or holds or not await _abandon(ledger, key, chip, until):
                 raise
     raise AnswerLost
 

@@ -21,7 +21,7 @@ from strongroom.consensus.types import ChainId
 from strongroom.enclave.outside.pieces import LENGTH_SIZE, Header, KeyVersion, header_size
 from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.room.asking import VAULT, ask, read_key
+from strongroom.enclave.room.asking import BUSY, VAULT, ask, read_key
 from strongroom.enclave.room.boots import Boot
 from strongroom.enclave.room.host import Host
 from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LeaseKeeper
@@ -33,8 +33,15 @@ from strongroom.enclave.room.turns import Task, Turns
 LEASES_MAX = 16
 
 
+STOPPED = "stopped"
+"""Code with which a room ends whose host asked for it."""
+BUSY_SECONDS = 2.0
+"""Between two asks for a key whose machine is busy."""
+
+
 class Stopped(ClientFault):
-    """The host asks the room to end."""
+    """The host asks the room to end: raised once, wherever the program waits. One that lets it pass
+    has its leases ended, with everything reserved counted as used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +151,29 @@ class Room:
         self.task: Task | None = None
         """The program's."""
 
-    async def open(self, key: str, purpose: str) -> Lease:
+    async def open(self, key: str, purpose: str, *, patience: float = 0.0) -> Lease:
         """Ask for a key, with fresh evidence of this room.
 
         Args:
             key: ``id:HEX/name`` or ``id:HEX/name@version``.
             purpose: one line, for the key's records.
+            patience: seconds to ask again for while this machine is busy: after a crash, until the
+                lease of the start before has lapsed.
 
         Raises:
             Refused: the first condition that does not hold, with the next step.
             Silent: no answer in time.
         """
+        until = self._turns.now() + patience
+        while True:
+            try:
+                return await self._open(key, purpose)
+            except Refused as refused:
+                if refused.code != BUSY or self._turns.now() + BUSY_SECONDS > until:
+                    raise
+            await self.rest(BUSY_SECONDS)
+
+    async def _open(self, key: str, purpose: str) -> Lease:
         owner, label = read_key(key)
         if len(self._keepers) >= LEASES_MAX:
             raise ClientFault(f"a room opens {LEASES_MAX} leases in one life: start it anew")
