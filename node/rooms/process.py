@@ -124,7 +124,7 @@ class RoomProcess:
             )
         return ended
 
-    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+    async def stop(self, seconds: float) -> None:
         """Ask it to end: it ends its leases and erases what it holds. Killed when it has not ended
         by then."""
         if not self._ended.done():

@@ -134,7 +134,7 @@ async def run_room(
         async def stopping() -> None:
             await stop.wait()
             on_event("stopping", {"seconds": int(STOP_SECONDS)})
-            await room.stop()
+            await room.stop(STOP_SECONDS)
 
         words.add(asyncio.create_task(stopping()))
         try:

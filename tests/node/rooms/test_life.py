@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.node.rooms.world import World, world
+from tests.node.rooms.world import PLANT, World, world
 from tests.waiting import so
 
 from strongroom.node.client.errors import Disconnected
 from strongroom.node.faults import Refused
+from strongroom.node.rooms import starting
+from strongroom.node.rooms.process import STOP_SECONDS
 
 pytestmark = pytest.mark.processes
 ORDERLY = """
@@ -27,6 +29,19 @@ async def program(room):
     except Stopped:
         room.tell("back", units=await lease.end())
         raise
+"""
+
+STUBBORN = """
+from strongroom.enclave.room.sdk import Stopped
+
+async def program(room):
+    lease = await room.open(room.parameters["key"], "print")
+    room.tell("waits")
+    while True:
+        try:
+            await room.rest(600)
+        except Stopped:
+            room.tell("goes-on")
 """
 
 
@@ -43,7 +58,7 @@ async def test_a_room_that_is_stopped_ends_its_lease_and_the_next_start_asks_at_
         key = await plant.key("bear", quantity=2, lease_ms=600_000)
         async with plant.room(key, seconds="600") as room:
             await so(lambda: room.said("layer"), "one layer is printed")
-            await room.process.stop()
+            await room.process.stop(STOP_SECONDS)
             ended = await room.end()
         assert (ended.ok, ended.code) == (False, "stopped")
         (lease,) = await plant.look("leases", key=key)
@@ -60,11 +75,33 @@ async def test_a_program_may_end_its_lease_in_order_when_it_is_stopped(
         key = await plant.key("bear", quantity=1)
         async with plant.room(key) as room:
             await so(lambda: room.said("waits"), "the program waits")
-            await room.process.stop()
+            await room.process.stop(STOP_SECONDS)
             assert (await room.end()).code == "stopped"
         assert room.said("back") == [{"units": 1}]
         (lease,) = await plant.look("leases", key=key)
         assert (lease["state"], lease["used"], lease["reserved"]) == ("ended", 0, 0)
+
+
+async def test_a_program_that_does_not_stop_is_killed_and_leaves_its_lease_to_lapse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "STOP_SECONDS", 1.0)
+    async with world(tmp_path, monkeypatch) as plant:
+        use(plant, STUBBORN)
+        key = await plant.key("bear")
+        events: list[str] = []
+        stop = asyncio.Event()
+
+        def hear(what: str, _fields: dict[str, Any]) -> None:
+            events.append(what)
+            if what == "waits":
+                stop.set()
+
+        ended = await starting.run_room(plant.wanted(key), tmp_path, PLANT, hear, stop)
+        assert (ended.ok, ended.code) == (False, "killed")
+        assert events.count("goes-on") == 1, "it is told once"
+        (lease,) = await plant.look("leases", key=key)
+        assert (lease["state"], lease["reserved"]) == ("open", 1)
 
 
 async def test_a_room_that_crashed_starts_again_and_waits_for_its_own_lease(
