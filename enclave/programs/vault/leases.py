@@ -42,10 +42,7 @@ from strongroom.enclave.programs.vault.tables import (
     lease_of,
     vault,
 )
-from strongroom.enclave.programs.vault.terms import UNITS_MAX, Terms
-
-IDLE_FACTOR = 6
-"""A lease that holds no unit reserved and wants no piece beats, and lasts, so much longer."""
+from strongroom.enclave.programs.vault.terms import IDLE_FACTOR, UNITS_MAX, Terms
 
 
 @vault.transaction
