@@ -24,6 +24,18 @@ ENTRIES_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of the entries that one answer holds; whoever needs more asks again."""
 
 
+class EpochUnknown(PeerFault):
+    """Something is of an epoch whose beginning has not been shown: EPOCHS first.
+
+    Attributes:
+        epoch: the one.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"epoch {epoch} is not known here yet: show how it was opened (EPOCHS)")
+        self.epoch = epoch
+
+
 @dataclass(frozen=True, slots=True)
 class EpochEntry:
     """What opens epoch e+1. Existing says nothing of its truth: see `EpochChain.extend`."""

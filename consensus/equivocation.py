@@ -7,7 +7,7 @@ never signs both. What follows for the member is governance's business.
 from dataclasses import dataclass
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import BatchHeader
+from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.statements import Kind, Vote
 from strongroom.consensus.types import SIGNATURE_SIZE, ChainId, Signature, SignerIndex

@@ -1,7 +1,7 @@
 """What hosts say to each other beside the replicas: epochs, keys, outcomes, snapshots, transactions
 (PROTOCOL §3).
 
-Owns their shapes, tags and bounds; messages.py is the way to bytes and back. A replica sees none of
+Owns their shapes and tags; messages.py is the way to bytes and back. A replica sees none of
 these.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.consensus.bounds import ENVELOPE_BYTES_MAX, EVIDENCE_BYTES_MAX
 from strongroom.consensus.epochs import ENTRIES_MAX, EpochEntry
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import NONCE_SIZE, Epoch, Height
@@ -21,10 +22,6 @@ EPOCH_REQ, EPOCH, SNAP_REQ, SNAP, OUTCOME_REQ, OUTCOMES, SUBMIT, KEYS_CHALLENGE,
 """First field of a message."""
 OUTCOMES_MAX = 64
 """Outcomes of one OUTCOMES message."""
-ENVELOPE_BYTES_MAX = 128 * 1024
-"""Bytes of one submitted transaction."""
-EVIDENCE_BYTES_MAX = 32 * 1024
-"""Bytes of the attestation evidence with which secrets are asked for."""
 WRAPPED_BYTES_MAX = 64 * 1024
 """Bytes of secrets, wrapped to a key of their asker."""
 CHUNK_BYTES_MAX = 1024 * 1024

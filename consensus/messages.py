@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, Header
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.heads import Head
 from strongroom.consensus.host_messages import HOST_READERS, HostMessage, host_to_wire
-from strongroom.consensus.statements import Certificate, Justification, Vote
+from strongroom.consensus.justifications import Justification
+from strongroom.consensus.statements import Certificate, Vote
 from strongroom.consensus.types import (
     DIGEST_SIZE,
     SIGNATURE_SIZE,
@@ -19,7 +22,6 @@ from strongroom.consensus.types import (
     Digest,
     Epoch,
     Height,
-    PublicKey,
     Sequence,
     Signature,
     View,
@@ -80,83 +82,6 @@ class HeadRequest:
     """Asks for a Head over this nonce."""
 
     nonce: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HeadBody:
-    """What a member knows to be newest, over somebody's nonce (PROTOCOL §3, HEAD)."""
-
-    nonce: bytes
-    epoch: Epoch
-    header: Header
-    """The newest final header."""
-    certificate: Certificate | None
-    """FINALIZE for it; None only for genesis."""
-    notarized: Certificate | None
-    """The newest NOTARIZE certificate above it."""
-    votes: tuple[Vote, ...]
-    """The newest votes of the asker that the answerer holds, one per kind."""
-
-    def signed_bytes(self, chain: ChainId) -> bytes:
-        """What the answerer's node key signs."""
-        return labels.bound(labels.HEAD, chain, codec.encode(self.to_wire()))
-
-    def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec."""
-        return (
-            self.nonce,
-            self.epoch,
-            self.header.encoded,
-            None if self.certificate is None else self.certificate.to_wire(),
-            None if self.notarized is None else self.notarized.to_wire(),
-            tuple(vote.to_wire() for vote in self.votes),
-        )
-
-    @classmethod
-    def from_wire(cls, value: object) -> "HeadBody":
-        """Read fields of the codec.
-
-        Raises:
-            NotCanonical: a field is not what it must be.
-        """
-        if type(value) is not tuple or len(value) != 6:
-            raise NotCanonical("head: expected 6 fields")
-        nonce, epoch, header, certificate, notarized, votes = value
-        return cls(
-            codec.sized(nonce, NONCE_SIZE, name="nonce"),
-            Epoch(codec.unsigned(epoch, name="epoch")),
-            _header(header),
-            None if certificate is None else Certificate.from_wire(certificate),
-            None if notarized is None else Certificate.from_wire(notarized),
-            tuple(Vote.from_wire(vote) for vote in codec.listed(votes, name="votes", count_max=3)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A HeadBody signed by a member's node key."""
-
-    body: HeadBody
-    node_key: PublicKey
-    signature: Signature
-
-    def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec."""
-        return (self.body.to_wire(), self.node_key, self.signature)
-
-    @classmethod
-    def from_wire(cls, value: object) -> "Head":
-        """Read fields of the codec.
-
-        Raises:
-            NotCanonical: a field is not what it must be.
-        """
-        body, node_key, signature = codec.fields(value, tuple, bytes, bytes, name="head")
-        return cls(
-            HeadBody.from_wire(body),
-            PublicKey(codec.sized(node_key, 32, name="node key")),
-            Signature(codec.sized(signature, SIGNATURE_SIZE, name="signature")),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,16 +304,10 @@ def certified_statement(data: bytes) -> tuple[int, int, int, bytes] | None:
     return kind, epoch, view, digest
 
 
-def _header(data: object) -> Header:
-    if type(data) is not bytes:
-        raise NotCanonical("header: expected bytes")
-    return Header.decode(data)
-
-
 def _propose(rest: tuple[Any, ...]) -> Propose:
     header, view, justification, vote = codec.fields(rest, bytes, int, tuple, tuple, name="propose")
     return Propose(
-        _header(header),
+        Header.from_wire(header),
         View(codec.unsigned(view, name="view")),
         Justification.from_wire(justification),
         Vote.from_wire(vote),
@@ -437,7 +356,7 @@ def _digests(rest: tuple[Any, ...]) -> tuple[Digest, ...]:
 
 def _block(rest: tuple[Any, ...]) -> BlockMessage:
     (header,) = codec.fields(rest, bytes, name="block")
-    return BlockMessage(_header(header))
+    return BlockMessage(Header.from_wire(header))
 
 
 def _range_request(rest: tuple[Any, ...]) -> RangeRequest:
@@ -451,7 +370,7 @@ def _range(rest: tuple[Any, ...]) -> Range:
     for block in codec.listed(blocks, name="blocks", count_max=RANGE_BLOCKS_MAX):
         header, batches = codec.fields(block, bytes, tuple, name="block of a range")
         listed = codec.listed(batches, name="batches", count_max=BLOCK_BATCHES_MAX)
-        read.append((_header(header), tuple(Batch.from_wire(batch) for batch in listed)))
+        read.append((Header.from_wire(header), tuple(Batch.from_wire(batch) for batch in listed)))
     if not read:
         raise NotCanonical("range: expected at least one block")
     return Range(tuple(read), Certificate.from_wire(certificate))

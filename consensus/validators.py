@@ -1,13 +1,12 @@
-"""Who votes in an epoch, in which order, and who leads (PROTOCOL §1, §7)."""
+"""Who votes in an epoch, and in which order (PROTOCOL §1)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.quorum import Quorum
-from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, PublicKey, SignerIndex, View
+from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, PublicKey, SignerIndex
 
 VALIDATORS_MAX = 256
 
@@ -89,22 +88,3 @@ class EpochDescription:
             validators=tuple(validators),
             public_key_digest=Digest(codec.sized(digest, 32, name="public key digest")),
         )
-
-
-def leader_order(anchor: Digest, members: int) -> tuple[SignerIndex, ...]:
-    """The epoch's order of leaders: Fisher-Yates, seeded by SHA-256 over the anchor's digest
-    (PROTOCOL §7).
-
-    Draw i takes eight bytes of SHA-256(anchor ‖ u32 i) modulo i+1; the bias is below members /
-    2^64.
-    """
-    order = list(range(members))
-    for i in range(members - 1, 0, -1):
-        draw = int.from_bytes(sha256(anchor + i.to_bytes(4, "big")).digest()[:8], "big") % (i + 1)
-        order[i], order[draw] = order[draw], order[i]
-    return tuple(SignerIndex(index) for index in order)
-
-
-def leader_of(order: tuple[SignerIndex, ...], view: View) -> SignerIndex:
-    """The leader of a view (views count from 1)."""
-    return order[(view - 1) % len(order)]

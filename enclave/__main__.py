@@ -24,11 +24,8 @@ from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
-from strongroom.enclave.sandbox.entering import (
-    STANDARD_ERROR,
-    enter_sandbox,
-    load_what_is_loaded_late,
-)
+from strongroom.enclave.sandbox.entering import STANDARD_ERROR, load_what_is_loaded_late
+from strongroom.enclave.sandbox.walls import raise_walls
 
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 """Allocations, then collections, until the next generation is looked at; 0.5 to 1.5 µs less per
@@ -64,7 +61,7 @@ def main() -> NoReturn:
         measurement = measure(PROGRAM_NAMES, from_source=True)
         door = socket.socket(fileno=arguments.socket)
         door.setblocking(True)
-        walls = enter_sandbox(door.fileno(), host_pid=arguments.host)
+        walls = raise_walls(door.fileno(), host_pid=arguments.host)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the enclave does not start: {fault}\n".encode())
         os._exit(Ending.NOT_STARTED)

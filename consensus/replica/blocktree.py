@@ -13,6 +13,7 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Propose
 from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.replica.lanes import Cut, Lanes
+from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.replica.proposals import check_proposal
 from strongroom.consensus.replica.validity import (
     Bad,
@@ -25,7 +26,7 @@ from strongroom.consensus.replica.validity import (
     header_flaw,
 )
 from strongroom.consensus.types import ChainId, Digest, Height, Lane, View
-from strongroom.consensus.validators import EpochDescription, leader_order
+from strongroom.consensus.validators import EpochDescription
 
 
 @dataclass(slots=True)

@@ -12,7 +12,9 @@ fields:
 
 from dataclasses import dataclass, field
 
-from strongroom.consensus.blocks import BatchHeader, Header
+from strongroom.consensus.batches import BatchHeader
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import (
     BlockMessage,
     CertificateMessage,
@@ -23,7 +25,7 @@ from strongroom.consensus.messages import (
     Status,
     VoteMessage,
 )
-from strongroom.consensus.statements import Certificate, Justification, Statement, Vote
+from strongroom.consensus.statements import Certificate, Statement, Vote
 from strongroom.consensus.types import Digest, Height, Lane, Milliseconds, SignerIndex
 
 

@@ -9,13 +9,8 @@ from collections.abc import Iterator
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
-from strongroom.consensus.blocks import (
-    BLOCK_BATCHES_MAX,
-    BLOCK_BYTES_MAX,
-    BatchHeader,
-    LaneTip,
-    initial_cut,
-)
+from strongroom.consensus.batches import BatchHeader
+from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, LaneTip, initial_cut
 from strongroom.consensus.replica.events import LaneFork
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence
 

@@ -6,7 +6,8 @@ prove more than f liars: `contradiction` names them. Knows nothing of blocks but
 
 from collections.abc import Callable
 
-from strongroom.consensus.statements import NULLS_MAX, Certificate, Justification, Kind
+from strongroom.consensus.justifications import NULLS_MAX, Justification
+from strongroom.consensus.statements import Certificate, Kind
 from strongroom.consensus.types import Digest, View
 
 ANSWER_VIEWS_MAX = 64

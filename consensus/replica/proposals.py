@@ -8,6 +8,7 @@ from strongroom.consensus.blocks import Anchor, Header
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Propose
 from strongroom.consensus.replica.lanes import Cut
+from strongroom.consensus.replica.leaders import leader_of
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import (
     ChainId,
@@ -18,7 +19,6 @@ from strongroom.consensus.types import (
     SignerIndex,
     View,
 )
-from strongroom.consensus.validators import leader_of
 
 CLOCK_SKEW_MAX = 500
 """Milliseconds by which a block's time may be ahead of a voter's clock (R6): it leads the clocks of

@@ -7,7 +7,8 @@ replica then goes through R2 and R8 as with any certificate.
 
 from collections.abc import Sequence as Items
 
-from strongroom.consensus.blocks import Batch, Header, LaneTip
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header, LaneTip
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Range
 from strongroom.consensus.replica.events import FinalRange

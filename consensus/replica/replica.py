@@ -11,6 +11,7 @@ from typing import assert_never
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault, invariant
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import (
     BlockMessage,
     CertificateMessage,
@@ -49,7 +50,7 @@ from strongroom.consensus.replica.relay import Relay
 from strongroom.consensus.replica.state import GAPS_MAX, ReplicaConfig, ReplicaState
 from strongroom.consensus.replica.tally import VIEWS_AHEAD_MAX, VIEWS_BEHIND_MAX, Count
 from strongroom.consensus.replica.validity import Bad, Ok
-from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, SignerIndex, View
 
 __all__ = ["Replica", "ReplicaConfig"]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from strongroom.consensus.blocks import BatchHeader, Header
+from strongroom.consensus.batches import BatchHeader
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
@@ -24,6 +25,7 @@ from strongroom.consensus.replica.events import (
     Record,
 )
 from strongroom.consensus.replica.lanes import Cut, Lanes
+from strongroom.consensus.replica.leaders import leader_of
 from strongroom.consensus.replica.missing import Missing
 from strongroom.consensus.replica.pacemaker import Pacemaker
 from strongroom.consensus.replica.proofs import Proofs
@@ -44,7 +46,7 @@ from strongroom.consensus.types import (
     SignerIndex,
     View,
 )
-from strongroom.consensus.validators import EpochDescription, Verify, leader_of
+from strongroom.consensus.validators import EpochDescription, Verify
 
 GAPS_MAX = 4
 """A leader waits `min_gap` for each batch of the block below, up to this many: the busier, the

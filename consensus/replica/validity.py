@@ -11,8 +11,8 @@ from enum import StrEnum
 from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, Header
 from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.replica.lanes import Cut, Walk
+from strongroom.consensus.replica.leaders import leader_of
 from strongroom.consensus.types import Digest, Height, Lane, SignerIndex, View
-from strongroom.consensus.validators import leader_of
 
 LAG_BLOCKS_MAX = 8
 """Blocks with batches above the anchor from which on a block may order no new ones

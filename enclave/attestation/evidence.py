@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from strongroom.consensus import codec, labels
+from strongroom.consensus.bounds import EVIDENCE_BYTES_MAX as EVIDENCE_BYTES_MAX
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.host_messages import EVIDENCE_BYTES_MAX as EVIDENCE_BYTES_MAX
 from strongroom.consensus.types import SIGNATURE_SIZE, Signature
 
 SEV_SNP = "sev-snp"

@@ -15,10 +15,12 @@ from operator import attrgetter
 from typing import Any
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, Header
 from strongroom.consensus.epochs import ENTRIES_MAX, EpochEntry
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, NONCE_SIZE, SIGNATURE_SIZE
 from strongroom.consensus.validators import VALIDATORS_MAX

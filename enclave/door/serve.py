@@ -7,6 +7,7 @@ table of requests.py.
 import socket
 from typing import Any
 
+from strongroom.consensus.epochs import EpochUnknown
 from strongroom.consensus.errors import (
     AttestationError,
     ClientFault,
@@ -35,7 +36,6 @@ from strongroom.enclave.member.member import Superseded
 from strongroom.enclave.member.stage import Stage
 from strongroom.enclave.member.voting import Silenced
 from strongroom.enclave.primitives import DoesNotOpen
-from strongroom.enclave.proofs.finality import EpochUnknown
 
 KINDS: dict[type[StrongroomError], RefusalKind] = {
     OperatorFault: RefusalKind.OPERATOR_FAULT,

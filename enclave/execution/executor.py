@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.blocks import Batch, Header
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain, EpochUnknown
 from strongroom.consensus.errors import (
     InvariantBroken,
     NotCanonical,
@@ -44,7 +45,7 @@ from strongroom.enclave.programs import PROGRAMS
 from strongroom.enclave.programs.framework import Program, Surroundings
 from strongroom.enclave.programs.runner import OPENED, Runner
 from strongroom.enclave.proofs.block_data import ordered_lanes
-from strongroom.enclave.proofs.finality import EpochUnknown, FinalRun
+from strongroom.enclave.proofs.finality import FinalRun
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.enclave.proofs.heads import FreshPoint
 from strongroom.enclave.sessions.intake import Intake, Public, Refused

@@ -21,13 +21,11 @@ from strongroom.enclave.formats.envelope import (
     QUERY,
     SESSION_QUERY,
     VERSION,
-    SignedQuery,
     query_statement,
-    read_envelope,
-    read_query,
     transaction_id,
 )
 from strongroom.enclave.formats.outcome import Code, Outcome
+from strongroom.enclave.formats.reading import read_envelope, read_query, read_signed_query
 from strongroom.enclave.formats.session_keys import SESSION_SALT_SIZE, answer_box
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, pad, unpad
 from strongroom.enclave.formats.write_set import WriteSetBox
@@ -167,7 +165,7 @@ class Queries:
     def _open_alone(self, envelope: bytes, message: bytes) -> _Asked:
         info = labels.bound(labels.QUERY, self._chain, envelope[: -len(message)])
         secrets = self._keyring.of(self._epoch)
-        signed = SignedQuery.decode(unpad(secrets.hybrid.open(message, info)))
+        signed = read_signed_query(unpad(secrets.hybrid.open(message, info)))
         statement = query_statement(
             self._chain, secrets.epoch, secrets.public_key_digest, signed.secret, signed.query
         )

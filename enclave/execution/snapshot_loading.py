@@ -8,7 +8,7 @@ root over all of them is the one named. What is refused leaves the enclave as it
 from collections.abc import Sequence
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import EpochChain, EpochUnknown, check_final
 from strongroom.consensus.errors import ClientFault, NotCanonical, PeerFault, ReceiptInvalid
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import NO_DIGEST, ChainId, Digest
@@ -24,7 +24,6 @@ from strongroom.enclave.formats.snapshot import (
 )
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, verify
-from strongroom.enclave.proofs.finality import EpochUnknown, check_final
 
 
 class LoadRefused(ClientFault):

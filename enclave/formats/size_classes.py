@@ -6,8 +6,8 @@ on every disk, grow by quarters of one, and are never shorter than the envelopes
 nor than 1 KiB.
 """
 
+from strongroom.consensus.bounds import ENVELOPE_BYTES_MAX as ENVELOPE_BYTES_MAX
 from strongroom.consensus.errors import ClientFault, NotCanonical
-from strongroom.consensus.host_messages import ENVELOPE_BYTES_MAX as ENVELOPE_BYTES_MAX
 from strongroom.enclave.primitives import HYBRID_OVERHEAD, TAG_SIZE
 
 _KIB = 1024

@@ -16,7 +16,7 @@ from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.keys.sealing import SealedState, seal_state
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.consensus.types import Height
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.primitives import random_bytes, verify

@@ -17,11 +17,11 @@ from strongroom.enclave.member.handover import seal_hand_over, unseal_hand_over
 from strongroom.enclave.member.member import ActiveEnclave
 from strongroom.enclave.member.stage import Stage
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.primitives import random_bytes
 from strongroom.enclave.proofs.genesis import Constitution, VerifiedGenesis, verify_genesis
-from strongroom.enclave.sandbox.entering import Wall
 from strongroom.enclave.sandbox.secret_memory import at_rest
+from strongroom.enclave.sandbox.walls import Wall
 
 
 class OutOfOrder(ClientFault):

@@ -9,10 +9,12 @@ nothing of each other's conditions.
 from collections.abc import Sequence
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
 from strongroom.enclave.execution.executor import Executor
@@ -33,7 +35,7 @@ from strongroom.enclave.member.peers import judge_peer
 from strongroom.enclave.member.stage import Need
 from strongroom.enclave.member.voting import VotingGuards
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.primitives import Secret, verify
 from strongroom.enclave.proofs.finality import check_run
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain

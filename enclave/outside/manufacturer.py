@@ -14,9 +14,10 @@ from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.policy import SIMULATED_TCB
 from strongroom.enclave.attestation.report import CHIP_ID_SIZE, Tcb
+from strongroom.enclave.outside.issuing import IssuerKey
 from strongroom.enclave.platform.chip import Endorsements, Firmware, SimulatedChip
+from strongroom.enclave.platform.chip_key import ChipKey
 from strongroom.enclave.platform.files import read_secret_file, write_secret_file
-from strongroom.enclave.platform.issuing import ChipKey, IssuerKey
 from strongroom.enclave.primitives import Secret, random_bytes
 
 MANUFACTURER_FILE = "simulated-manufacturer"

@@ -15,16 +15,15 @@ knows. Plaintext is padded by quarters of a power of two, and never shorter than
 """
 
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, ChainId, Digest
 from strongroom.enclave.formats.piece_keys import piece_key
-from strongroom.enclave.formats.size_classes import WRITE_SET_BYTES_MIN, pad_write_set, unpad
+from strongroom.enclave.formats.size_classes import WRITE_SET_BYTES_MIN, unpad
 from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, SequenceBox, digest
 from strongroom.enclave.text import KEY_NAME_MAX, is_name
 
@@ -60,10 +59,6 @@ class WrongKey(ClientFault):
 class PieceChanged(ClientFault):
     """The key is right and the box does not open: it was changed, moved, or stood under another
     header."""
-
-
-class PieceTooLarge(ClientFault):
-    """More bytes in a piece, or more pieces, than a container takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,20 +172,6 @@ class Header:
             )
 
 
-def frame_header(header: Header) -> bytes:
-    """The first bytes of the container: length and header.
-
-    Raises:
-        PieceTooLarge: more pieces than a header holds.
-    """
-    if (
-        not 1 <= len(header.pieces) <= CONTAINER_PIECES_MAX
-        or len(header.encoded) > CONTAINER_HEADER_BYTES_MAX
-    ):
-        raise PieceTooLarge(f"a container has 1 to {CONTAINER_PIECES_MAX} pieces")
-    return len(header.encoded).to_bytes(LENGTH_SIZE, "big") + header.encoded
-
-
 def header_size(data: bytes) -> int:
     """Bytes of the header, from the first LENGTH_SIZE bytes of a container.
 
@@ -206,31 +187,6 @@ def header_size(data: bytes) -> int:
     return size
 
 
-def promise_piece(key: Secret, salt: bytes, plaintext: bytes) -> Piece:
-    """What the header will say of a piece; `key` is the piece's.
-
-    Raises:
-        PieceTooLarge: the plaintext is longer than PIECE_BYTES_MAX.
-    """
-    if len(plaintext) > PIECE_BYTES_MAX:
-        raise PieceTooLarge(
-            f"a piece has at most {PIECE_BYTES_MAX} bytes, got {len(plaintext)}: cut smaller ones"
-        )
-    size = len(pad_write_set(plaintext)) + TAG_SIZE
-    return Piece(size=size, mark=_mark(key, salt), commitment=_commit(key, salt, plaintext))
-
-
-def seal_piece(header: Header, index: int, key: Secret, plaintext: bytes) -> bytes:
-    """A piece's box.
-
-    Raises:
-        PieceChanged: it is not the plaintext that the header commits to.
-    """
-    if promise_piece(key, header.salt, plaintext) != header.pieces[index]:
-        raise PieceChanged(f"piece {index} changed while it was sealed: seal the file again")
-    return _box(header, key).seal(0, pad_write_set(plaintext), _aad(header, index))
-
-
 def open_piece(header: Header, index: int, key: Secret, box: bytes) -> bytes:
     """A piece's plaintext.
 
@@ -243,51 +199,21 @@ def open_piece(header: Header, index: int, key: Secret, box: bytes) -> bytes:
     if not 0 <= index < len(header.pieces):
         raise NotAContainer(f"the container has {len(header.pieces)} pieces, and no piece {index}")
     piece = header.pieces[index]
-    if not hmac.compare_digest(_mark(key, header.salt), piece.mark):
+    if not hmac.compare_digest(mark_of(key, header.salt), piece.mark):
         raise WrongKey(f"this key does not open piece {index}: it is another piece's or version's")
     if len(box) != piece.size:
         raise CutShort(f"piece {index} has {piece.size} bytes, got {len(box)}: get it again")
     try:
-        plaintext = unpad(_box(header, key).open(0, box, _aad(header, index)))
+        plaintext = unpad(box_of(header, key).open(0, box, aad_of(header, index)))
     except (DoesNotOpen, NotCanonical):
         raise PieceChanged(
             f"piece {index} is not what was sealed: get the container again"
         ) from None
-    if not hmac.compare_digest(_commit(key, header.salt, plaintext), piece.commitment):
+    if not hmac.compare_digest(commitment_of(key, header.salt, plaintext), piece.commitment):
         raise PieceChanged(
             f"piece {index} is not what its header commits to: refuse this container"
         )
     return plaintext
-
-
-def split_container(data: bytes) -> tuple[Header, Sequence[bytes]]:
-    """A container that is at hand whole: its header and boxes.
-
-    Raises:
-        NotAContainer, CutShort: it is none, or not exactly one.
-    """
-    ends = LENGTH_SIZE + header_size(data)
-    if len(data) < ends:
-        raise CutShort("the container ends within its header: get it again")
-    header = Header.decode(data[LENGTH_SIZE:ends])
-    check_length(header, len(data))
-    offsets = header.offsets
-    return header, [data[at:end] for at, end in pairwise(offsets)]
-
-
-def check_length(header: Header, length: int) -> None:
-    """Is a container of so many bytes exactly what its header says?
-
-    Raises:
-        CutShort: it is shorter.
-        NotAContainer: something stands behind it.
-    """
-    if length < header.offsets[-1]:
-        raise CutShort(
-            f"the container has {length} of {header.offsets[-1]} bytes: it was cut, get it again"
-        )
-    if length > header.offsets[-1]:
-        raise NotAContainer(f"{length - header.offsets[-1]} bytes stand behind the last piece")
 
 
 def _piece(row: object) -> Piece:
@@ -301,18 +227,21 @@ def _piece(row: object) -> Piece:
     )
 
 
-def _box(header: Header, key: Secret) -> SequenceBox:
-    """Its key is good for this header alone, so that its one box may have number 0."""
+def box_of(header: Header, key: Secret) -> SequenceBox:
+    """The box of one piece: its key is good for this header alone, so that its number may be 0."""
     return SequenceBox(key.derive(labels.CONTAINER_BOX, header.digest))
 
 
-def _aad(header: Header, index: int) -> bytes:
+def aad_of(header: Header, index: int) -> bytes:
+    """What a box is bound to: its header and its place."""
     return labels.CONTAINER_BOX + b"\x00" + header.digest + index.to_bytes(8, "big")
 
 
-def _mark(key: Secret, salt: bytes) -> bytes:
+def mark_of(key: Secret, salt: bytes) -> bytes:
+    """What tells a piece's key from any other, in its header."""
     return key.derive(labels.CONTAINER_MARK, salt).reveal()[:_MARK_SIZE]
 
 
-def _commit(key: Secret, salt: bytes, plaintext: bytes) -> bytes:
+def commitment_of(key: Secret, salt: bytes, plaintext: bytes) -> bytes:
+    """What a header says of a piece's plaintext, under the piece's key."""
     return key.derive(labels.CONTAINER_COMMITMENT, salt + digest(plaintext)).reveal()

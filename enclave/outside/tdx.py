@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.consensus import codec
 from strongroom.enclave.attestation.report import MEASUREMENT_SIZE, REPORT_DATA_SIZE
+from strongroom.enclave.outside.issuing import NOT_AFTER, NOT_BEFORE
 from strongroom.enclave.outside.tdx_form import (
     CURRENT_LEVELS,
     MODULE_SVN,
@@ -41,7 +42,6 @@ from strongroom.enclave.outside.tdx_form import (
     subject,
     tcb_info,
 )
-from strongroom.enclave.platform.issuing import NOT_AFTER, NOT_BEFORE
 
 SEPT_VE_DISABLE = 1 << 28
 """TD_ATTRIBUTES of such a domain: not debuggable, not migratable."""

@@ -14,18 +14,17 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from strongroom.consensus import codec
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import EpochChain, EpochUnknown
 from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, invariant
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.consensus.types import NONCE_SIZE, ChainId, Digest, Epoch, Milliseconds
 from strongroom.consensus.validators import VALIDATORS_MAX, EpochDescription
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.reasons import Reason
-from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
+from strongroom.enclave.attestation.verifier import GOVERNED, VerifiedEnclave, verify_evidence
 from strongroom.enclave.outside.distrust import Behind, NoQuorum, NotTrusted
 from strongroom.enclave.outside.epochs_shown import follow_epochs
 from strongroom.enclave.primitives import random_bytes, verify
-from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.enclave.proofs.heads import FreshPoint, check_heads
 
@@ -33,17 +32,9 @@ ADMISSION_TURNS_MAX = 3
 """Times that an epoch may end while one node is being admitted."""
 GRACE_MS_MAX = 3_600_000
 """A node that says more is not believed."""
-GOVERNED = frozenset(
-    {
-        Reason.PRODUCT,
-        Reason.MEASUREMENT,
-        Reason.REGION,
-        Reason.OPERATOR_UNKNOWN,
-        Reason.OPERATOR_SIGNATURE,
-        Reason.CHIP_UNKNOWN,
-    }
-)
-"""What members may have allowed since genesis."""
+ALLOWED_SINCE = GOVERNED - {Reason.TCB_FLOOR}
+"""What members may have allowed since genesis, and a client takes on a node's word; firmware stays
+as at genesis."""
 
 _ONLY_HERE = object()
 
@@ -138,7 +129,7 @@ class Trust:
                 shown, genesis.constitution.policy, epochs, nonce=nonce, tls_digest=node.tls_digest
             )
         except AttestationError as error:
-            if error.reason not in GOVERNED:
+            if error.reason not in ALLOWED_SINCE:
                 raise
             policy = widened(genesis.constitution.policy, await node.ask("service_policy"))
             enclave = check_node(shown, policy, epochs, nonce=nonce, tls_digest=node.tls_digest)

@@ -28,8 +28,8 @@ from strongroom.enclave.attestation.report import (
     Product,
     Tcb,
 )
+from strongroom.enclave.platform.chip_key import ChipKey
 from strongroom.enclave.platform.files import read_secret_file, write_secret_file
-from strongroom.enclave.platform.issuing import ChipKey
 from strongroom.enclave.primitives import SECRET_SIZE, Secret
 
 CHIP_FILE = "simulated-chip"

@@ -14,8 +14,8 @@ from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import FIRST_EPOCH, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.formats.envelope import read_call
 from strongroom.enclave.formats.outcome import claim_digest
+from strongroom.enclave.formats.reading import read_call
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, RESULT_SIZES
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.programs.framework import (

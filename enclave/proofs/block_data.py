@@ -8,14 +8,8 @@ recomputed from payloads.
 from collections.abc import Sequence
 from hashlib import sha256
 
-from strongroom.consensus.blocks import (
-    Batch,
-    BatchHeader,
-    Header,
-    LaneTip,
-    decode_payload,
-    initial_cut,
-)
+from strongroom.consensus.batches import Batch, BatchHeader, decode_payload
+from strongroom.consensus.blocks import Header, LaneTip, initial_cut
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import Digest
 

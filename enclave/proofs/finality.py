@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain
-from strongroom.consensus.epochs import check_final as check_final
+from strongroom.consensus.epochs import EpochChain, EpochUnknown, check_final
 from strongroom.consensus.errors import InvariantBroken, PeerFault
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import ChainId
@@ -37,18 +36,6 @@ class FinalRun:
     def last(self) -> Header:
         """The newest header, which the certificate is of."""
         return self.headers[-1]
-
-
-class EpochUnknown(PeerFault):
-    """Something is of an epoch whose beginning has not been shown: EPOCHS first.
-
-    Attributes:
-        epoch: the one.
-    """
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__(f"epoch {epoch} is not known here yet: show how it was opened (EPOCHS)")
-        self.epoch = epoch
 
 
 def check_run(

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import EpochChain, EpochUnknown, check_final
 from strongroom.consensus.errors import InvariantBroken, PeerFault
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.consensus.statements import Certificate, Kind
 from strongroom.consensus.types import Digest, Epoch, Height, SignerIndex, View
 from strongroom.consensus.validators import VALIDATORS_MAX, Verify
-from strongroom.enclave.proofs.finality import EpochUnknown, check_final
 
 _CHECKED: Final = object()
 

@@ -30,7 +30,7 @@ from strongroom.enclave.room.host import Host
 from strongroom.enclave.room.ledger import Ledger
 from strongroom.enclave.room.loading import Program, load_program
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
-from strongroom.enclave.room.sdk import LeaseEnded, Refused, Room, Stopped
+from strongroom.enclave.room.sdk import STOPPED, LeaseEnded, Refused, Room, Stopped
 from strongroom.enclave.room.turns import Task, Turns
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
@@ -85,13 +85,15 @@ def work(door: Door, chip: BoundChip, program: str, run: Program) -> int:
         await run(room)
 
     room.task = task = turns.spawn(life())
+    told: list[bool] = []
 
     def look() -> None:
         frame = door.receive()
         if frame is not None:
             host.take(frame)
-        if host.stopping:
-            task.interrupt(Stopped("the host asked the room to end"))
+        if host.stopping and not told:  # once: what the program then ends in order, it ends
+            told.append(True)
+            task.interrupt(Stopped("its host asked it to end"))
 
     code, text = _outcome(turns, task, look)
     room.task = turns.spawn(room.leave())
@@ -113,6 +115,8 @@ def _outcome(turns: Turns, task: Task, look: Callable[[], None]) -> tuple[str, s
         raise
     except (LeaseEnded, Refused) as fault:
         return fault.code, fault.message
+    except Stopped as asked:
+        return STOPPED, str(asked)
     except StrongroomError as fault:
         return type(fault).__name__, str(fault)
     except Exception as bug:

@@ -23,7 +23,7 @@ from strongroom.enclave.attestation.room_claims import (
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.platform.chip import Endorsements, SimulatedChip
 from strongroom.enclave.platform.sealed_files import seal, unseal
-from strongroom.enclave.primitives import HybridKey, Secret, verify
+from strongroom.enclave.primitives import HybridKey, Secret, digest, verify
 
 PURPOSE = b"boots-of-room"
 ANY_CODE = bytes(MEASUREMENT_SIZE)
@@ -109,9 +109,9 @@ class Boot:
         return self._place
 
     @property
-    def chip_id(self) -> bytes:
-        """Of the chip that it runs on."""
-        return self._chip.chip_id
+    def chip_digest(self) -> bytes:
+        """By which the ledger knows this machine: SHA-256 of the chip's id."""
+        return digest(self._chip.chip_id)
 
     def sealed(self) -> bytes:
         """The counter as it stands now, for the next start."""

@@ -11,8 +11,6 @@ all. `OPENED_BY` says what holds a key of which custody.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
-from time import monotonic
 from typing import Final
 
 from strongroom.consensus.errors import ClientFault
@@ -67,7 +65,7 @@ class Custodian:
             version=key.version,
             lease=keeper.id,
             session=bytes(boot.identity.id),
-            chip=sha256(boot.chip_id).digest(),
+            chip=bytes(boot.chip_digest),
             room=boot.place.room,
             boot=boot.number,
             until_ms=told["until_ms"],
@@ -118,12 +116,12 @@ class Custodian:
         Raises:
             Refused, LeaseEnded: as `half`.
         """
-        began = monotonic()
+        began = self._turns.now()
         while True:
             try:
                 return await self._once(request, opened)
             except Refused as refused:
-                if monotonic() - began >= AGAIN_SECONDS.get(refused.code, 0.0):
+                if self._turns.now() - began >= AGAIN_SECONDS.get(refused.code, 0.0):
                     raise
             await self._turns.pause(PAUSE_SECONDS)
 
@@ -148,7 +146,7 @@ class Custodian:
         self._keeper.check()
         try:
             waiting = self._host.begin(method, custodian=self._identity, **params)
-            self._turns.expire(waiting, monotonic() + ANSWER_SECONDS)
+            self._turns.expire(waiting, self._turns.now() + ANSWER_SECONDS)
             answer = await waiting
         except HostFailed as fault:
             code = fault.reason if fault.reason in FOR_GOOD | AGAIN_SECONDS.keys() else AWAY

@@ -1,23 +1,30 @@
 """A lease, as an honest room keeps it: beats by themselves, pieces in order, units reserved before
 they are made; and at the first refusal, or when silence outlasts it, nothing is left (VAULT §3).
 
-Owns the keys that a lease gave, and their end. The room's clock is the monotonic one, set against
-block time at the ask: what was sent before a block cannot have been sent later than it, so that a
-lease ends here no later than it does on the ledger.
+Owns the keys that a lease gave, and their end. The room's clock (Turns.now) is set against block
+time at the ask: what was sent before a block cannot have been sent later than it, so that a lease
+ends here no later than it does on the ledger.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic, time
+from time import time
 from typing import Any, Protocol
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.primitives import SECRET_SIZE, Secret
-from strongroom.enclave.room.ledger import CallRefused, Executed, Ledger, Refused, Silent
+from strongroom.enclave.room.asking import VAULT
+from strongroom.enclave.room.ledger import (
+    AnswerLost,
+    CallRefused,
+    Executed,
+    Ledger,
+    Refused,
+    Silent,
+)
 from strongroom.enclave.room.turns import Lock, Turns
 
-VAULT = "vault"
 LEDGER = "ledger"
 """Custody of a key that the ledger gives alone; for any other one: halves.py."""
 ASK_SECONDS = 30.0
@@ -31,6 +38,8 @@ ENDED = "ended"
 """Code of a lease that its own program ended."""
 _GOES_ON = frozenset(("quantity", "allotment", "unit", "digest"))
 """Refusals of a wish that leave the lease as it was; any other one ends it."""
+ANSWERS_LOST_MAX = 3
+"""Of one beat: who loses more is a host that lies."""
 EVIDENCE_SECONDS = 300.0
 """Fresh evidence goes with the beat after so long; what is older than 600 s of block time is
 refused."""
@@ -39,14 +48,14 @@ EVIDENCE = "evidence"
 
 
 def next_beat(lease: bytes, beaten: float, heartbeat: float, origin: float) -> float:
-    """When a room beats next, by its monotonic clock: at its lease's moment, at most BEAT_SHARE of
+    """When a room beats next, by its own clock: at its lease's moment, at most BEAT_SHARE of
     the heartbeat after the newest beat was sent, and never before it.
 
     Args:
         lease: which one.
         beaten: when the newest was sent.
         heartbeat: seconds.
-        origin: monotonic clock of 1970, by the host's clock: it may lie, and move its own beats
+        origin: that clock in 1970, by the host's clock: it may lie, and move its own beats
             alone, for what is said here of the newest holds whatever it says.
     """
     between = heartbeat * BEAT_SHARE
@@ -135,11 +144,15 @@ class LeaseKeeper:
         self._held = {0: HeldKey(told["half"])} if self.custody == LEDGER else {}
         self._number = 0
         self._origin = sent - opened_ms / 1000
-        """Monotonic clock of block time 0, or earlier."""
+        """This room's clock at block time 0, or earlier."""
         self._until = self._origin + told["until_ms"] / 1000
         self._heartbeat = told["heartbeat_ms"] / 1000
         self._beaten = self._shown = sent
         self._one = Lock()
+
+    def is_of(self, owner: bytes, label: str) -> bool:
+        """Is it a lease of the key that these words name, of whatever version?"""
+        return (self.key.owner, self.key.name) == (owner, label.partition("@")[0])
 
     def check(self) -> None:
         """Is it live, by the room's own clock?
@@ -147,7 +160,7 @@ class LeaseKeeper:
         Raises:
             LeaseEnded: it is not.
         """
-        if self.over is None and monotonic() >= self._until:
+        if self.over is None and self._turns.now() >= self._until:
             self.finish(LeaseEnded("silence", "no answer came while the lease lasted: erased"))
         if self.over is not None:
             raise self.over
@@ -204,7 +217,7 @@ class LeaseKeeper:
             self.check()
             if piece in self._held:
                 return  # another task's beat brought it
-            sent = monotonic()
+            sent = self._turns.now()
             try:
                 told, shown = await self._beat(reserve, piece, sent - self._shown)
                 if piece >= 0 and self.custody == LEDGER:
@@ -248,7 +261,7 @@ class LeaseKeeper:
     async def keep(self) -> None:
         """Beat whenever it is time, until the lease is over."""
         while self.over is None:
-            now = monotonic()
+            now = self._turns.now()
             wait = next_beat(self.id, self._beaten, self._heartbeat, now - time()) - now
             if wait > 0:
                 await self._turns.pause(min(wait, WATCH_SECONDS))
@@ -269,20 +282,34 @@ class LeaseKeeper:
 
     async def _beat(self, reserve: int, piece: int, age: float) -> tuple[dict[str, Any], bool]:
         """(answer, was evidence shown?) of one beat: with fresh evidence when the newest is so old,
-        or when the ledger demands it, because members believe others than they did."""
-        arguments = self.id, self._number + 1, self.used, reserve, piece
-        if age <= EVIDENCE_SECONDS:
+        or when the ledger demands it, because members believe others than they did.
+
+        One whose answer was lost counts on the ledger: the next one asks for the same piece, and
+        reserves nothing twice.
+        """
+        shown = age > EVIDENCE_SECONDS
+        evidence, lost = await self._fresh() if shown else b"", 0
+        while lost < ANSWERS_LOST_MAX:
+            arguments = self.id, self._number + 1, self.used, reserve, piece, evidence
+            goes_on = _GOES_ON if shown else _GOES_ON | {EVIDENCE}
             try:
-                asked = _GOES_ON | {EVIDENCE}
-                return await self._call("beat", *arguments, b"", goes_on=asked), False
+                return await self._call("beat", *arguments, goes_on=goes_on), shown
+            except AnswerLost:
+                self._number, reserve, lost = self._number + 1, 0, lost + 1
             except Refused as refused:
-                if refused.code != EVIDENCE:
+                if refused.code != EVIDENCE or shown:
                     raise
+                evidence, shown = await self._fresh(), True
+        ended = LeaseEnded("given once", "the answers of its beats are lost again and again")
+        self.finish(ended)
+        raise ended
+
+    async def _fresh(self) -> bytes:
         try:
-            evidence = await self._evidence()
+            evidence: bytes = await self._evidence()
         except Silent as silent:
             raise self._silence(silent) from None
-        return await self._call("beat", *arguments, evidence), True
+        return evidence
 
     async def _call(
         self, operation: str, *arguments: Any, goes_on: frozenset[str] = _GOES_ON
@@ -302,6 +329,8 @@ class LeaseKeeper:
                 raise
             ended = LeaseEnded(refused.code, refused.message)
         except CallRefused as refused:
+            if operation == "beat" and isinstance(refused, AnswerLost):
+                raise
             ended = LeaseEnded(refused.reason, str(refused))
         except Silent as silent:
             raise self._silence(silent) from None

@@ -11,9 +11,9 @@ unit, or by the one lease per key and chip.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, TypeVar
 
+from strongroom.consensus.epochs import EpochUnknown
 from strongroom.consensus.errors import AttestationError, ClientFault, NotCanonical, PeerFault
 from strongroom.consensus.types import Digest, Height, TransactionId
 from strongroom.enclave.formats.envelope import Call, Query, transaction_id
@@ -27,7 +27,6 @@ from strongroom.enclave.outside.client_sessions import (
 from strongroom.enclave.outside.distrust import Behind, NoQuorum, NotTrusted
 from strongroom.enclave.outside.trust import Trust, TrustedEpoch
 from strongroom.enclave.primitives import DoesNotOpen
-from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.room.host import Host, HostFailed
 from strongroom.enclave.room.turns import Lock, Turns
 
@@ -60,6 +59,13 @@ class CallRefused(ClientFault):
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(f"{reason}: {text}")
         self.reason = reason
+
+
+class AnswerLost(CallRefused):
+    """It was executed, and what it answered is given once and was lost on its way."""
+
+    def __init__(self) -> None:
+        super().__init__("given once", "it was executed, and its answer is not told again")
 
 
 class Refused(ClientFault):
@@ -103,7 +109,7 @@ class Ledger:
         Raises:
             Silent: nothing that verifies answered in time; says why.
         """
-        await self._until(monotonic() + seconds, self._admit)
+        await self._until(self._turns.now() + seconds, self._admit)
 
     async def newest(self, seconds: float) -> tuple[Height, Digest]:
         """Height and digest of the newest block that a quorum vouches for, over a nonce of ours.
@@ -111,7 +117,7 @@ class Ledger:
         Raises:
             Silent: no quorum in time.
         """
-        return await self._until(monotonic() + seconds, self._newest)
+        return await self._until(self._turns.now() + seconds, self._newest)
 
     async def call(self, program: str, operation: str, *arguments: Any, until: float) -> Executed:
         """One transaction.
@@ -120,7 +126,7 @@ class Ledger:
             program: its name.
             operation: of that program.
             arguments: all of them, in the order of its schema.
-            until: clock of `time.monotonic`, when to give up.
+            until: by the clock of `Turns.now`, when to give up.
 
         Raises:
             Refused: the program says no.
@@ -186,7 +192,7 @@ class Ledger:
             await self._other_node(until, why)
 
     async def _other_node(self, until: float, why: Exception) -> None:
-        if monotonic() + RETRY_SECONDS > until:
+        if self._turns.now() + RETRY_SECONDS > until:
             raise Silent(f"no answer that verifies: {why}") from None
         self._host.tell("other-node", why=str(why)[:200])
         await self._turns.pause(RETRY_SECONDS)
@@ -225,7 +231,7 @@ class _Sending:
                 continue
             if executed is not None:
                 return executed
-            if monotonic() > until:
+            if ledger._turns.now() > until:
                 raise Silent("refused again and again before its program ran")
 
     async def _attempt(self) -> Executed | None:
@@ -259,9 +265,7 @@ class _Sending:
             if type(shown) is dict and shown.get("status") != FINAL:
                 raise HostFailed(0, "this node has not executed it yet") from None
             if type(shown) is dict and not shown.get("result"):
-                raise CallRefused(
-                    "given once", "it was executed, and its answer is not told again: ask anew"
-                ) from None
+                raise AnswerLost from None
         return _opened(shown, session, sequence, id)
 
 

@@ -2,7 +2,7 @@
 one program that it runs (T24, T50).
 
 Owns the list of those files, which no validator's measurement contains, and the check that nothing
-else was loaded. Counted as platform/measurement.py counts: relative path, SHA-256, interpreter.
+else was loaded. Counted as platform/measuring.py counts: relative path, SHA-256, interpreter.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.enclave.attestation.claims import checked_name
-from strongroom.enclave.platform.measurement import (
+from strongroom.enclave.platform.measuring import (
     OWN,
     Measurement,
     check_loaded,
@@ -27,12 +27,12 @@ from strongroom.enclave.platform.measurement import (
 _CONSENSUS = (
     "",
     "blocks",
+    "bounds",
     "codec",
     "epochs",
     "errors",
-    "host_messages",
+    "heads",
     "labels",
-    "messages",
     "quorum",
     "statements",
     "types",
@@ -66,17 +66,17 @@ _ENCLAVE = (
     "outside.trust",
     "platform",
     "platform.chip",
+    "platform.chip_key",
     "platform.files",
-    "platform.issuing",
-    "platform.measurement",
+    "platform.measuring",
     "platform.sealed_files",
     "primitives",
     "proofs",
     "proofs.constitution",
-    "proofs.finality",
     "proofs.genesis",
     "proofs.heads",
     "room",
+    "room.asking",
     "room.boots",
     "room.door",
     "room.halves",
@@ -92,7 +92,6 @@ _ENCLAVE = (
     "sandbox.kernel",
     "sandbox.landlock",
     "sandbox.seccomp",
-    "sandbox.secret_memory",
     "text",
 )
 MODULES = (

@@ -13,7 +13,6 @@ is raised in the program, wherever it waits: let it pass, and the room ends with
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, TypeVar
 
 from strongroom.consensus import codec, labels
@@ -24,22 +23,29 @@ from strongroom.enclave.attestation.room_claims import room_statement
 from strongroom.enclave.outside.pieces import LENGTH_SIZE, Header, KeyVersion, header_size
 from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.asking import BUSY, VAULT, ask, read_key
 from strongroom.enclave.room.boots import Boot
 from strongroom.enclave.room.halves import SplitKey, opened_by
-from strongroom.enclave.room.host import Host, HostFailed
-from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LEDGER, VAULT, LeaseKeeper, Opened
+from strongroom.enclave.room.host import Host
+from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LEDGER, LeaseKeeper, Opened
 from strongroom.enclave.room.leases import LeaseEnded as LeaseEnded
 from strongroom.enclave.room.ledger import Executed, Ledger
 from strongroom.enclave.room.ledger import Refused as Refused
 from strongroom.enclave.room.turns import Task, Turns
 
 T = TypeVar("T")
-_ID = "id:"
 LEASES_MAX = 16
 
 
+STOPPED = "stopped"
+"""Code with which a room ends whose host asked for it."""
+BUSY_SECONDS = 2.0
+"""Between two asks for a key whose machine is busy."""
+
+
 class Stopped(ClientFault):
-    """The host asks the room to end."""
+    """The host asks the room to end: raised once, wherever the program waits. One that lets it pass
+    has its leases ended, with everything reserved counted as used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +166,28 @@ class Room:
         self.task: Task | None = None
         """The program's."""
 
-    async def open(self, key: str, purpose: str) -> Lease:
+    async def open(self, key: str, purpose: str, *, patience: float = 0.0) -> Lease:
         """Ask for a key, with fresh evidence of this room.
 
         Args:
             key: ``id:HEX/name`` or ``id:HEX/name@version``.
             purpose: one line, for the key's records.
+            patience: seconds to ask again for while this machine is busy: after a crash, until the
+                lease of the start before has lapsed.
 
         Raises:
             Refused: the first condition that does not hold, with the next step.
             Silent: no answer in time.
         """
-        keeper, asked = await self._ask(key, purpose)
+        until = self._turns.now() + patience
+        while True:
+            try:
+                keeper, asked = await self._ask(key, purpose)
+                break
+            except Refused as refused:
+                if refused.code != BUSY or self._turns.now() + BUSY_SECONDS > until:
+                    raise
+            await self.rest(BUSY_SECONDS)
         await self._ended_unless(keeper, self._open(keeper, asked))
         return Lease(keeper, self._host)
 
@@ -193,14 +209,21 @@ class Room:
 
     async def _ask(self, key: str, purpose: str) -> tuple[LeaseKeeper, Executed]:
         """A lease, nothing opened yet."""
-        owner, label = _read_key(key)
+        owner, label = read_key(key)
         if len(self._keepers) >= LEASES_MAX:
             raise ClientFault(f"a room opens {LEASES_MAX} leases in one life: start it anew")
         evidence = await self.evidence()
-        until = monotonic() + ASK_SECONDS
-        sent = monotonic()
-        asked = await self._ledger.call(
-            VAULT, "ask", (owner, label), purpose, evidence, self.name, until=until
+        until = self._turns.now() + ASK_SECONDS
+        asked, sent = await ask(
+            self._ledger,
+            self._turns,
+            (owner, label),
+            *(purpose, evidence, self.name),
+            chip=self._boot.chip_digest,
+            holds=any(
+                keeper.over is None and keeper.is_of(owner, label) for keeper in self._keepers
+            ),
+            until=until,
         )
         told = await self._ledger.query(
             VAULT, "lease", asked.value["lease"], at_least=asked.height, until=until
@@ -310,16 +333,3 @@ class Room:
         self.tell("lease-ended", code=why.code, why=why.message[:200])
         if self.task is not None and self._turns.current is not self.task:
             self.task.interrupt(why)
-
-
-def _read_key(key: str) -> tuple[bytes, str]:
-    """(owner's identity, name or name@version)."""
-    owner, slash, label = key.partition("/")
-    try:
-        if not owner.startswith(_ID) or not slash or not label:
-            raise ValueError
-        return bytes.fromhex(owner.removeprefix(_ID)), label
-    except ValueError:
-        raise HostFailed(
-            0, f"write the key as id:HEX/name or id:HEX/name@version, not {key}"
-        ) from None

@@ -2,19 +2,27 @@
 one socket that is read with patience.
 
 Owns whose turn it is, and the clock. Knows nothing of what is waited for.
+
+The clock goes on while the machine is suspended (CLOCK_BOOTTIME): a lease must not outlast the
+ledger's by the time that a lid was closed.
 """
 
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from itertools import count
-from time import monotonic
+from time import CLOCK_BOOTTIME, clock_gettime
 from typing import Any, Generic, TypeVar, cast
 
 from strongroom.consensus.errors import ClientFault, invariant
 
 T = TypeVar("T")
 TASKS_MAX = 64
+
+
+def since_start() -> float:
+    """Seconds since this machine started, those in suspension among them."""
+    return clock_gettime(CLOCK_BOOTTIME)
 
 
 class Waiting(Generic[T]):
@@ -109,7 +117,9 @@ class Task:
 class Turns:
     """All tasks of a room, and the times at which some go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = since_start) -> None:
+        self.now = clock
+        """Seconds; never goes back."""
         self.ready: deque[Task] = deque()
         self.tasks: set[Task] = set()
         self.current: Task | None = None
@@ -134,11 +144,11 @@ class Turns:
     async def pause(self, seconds: float) -> None:
         """Let others have their turns for so long; 0: once."""
         waiting: Waiting[None] = Waiting()
-        heapq.heappush(self._times, (monotonic() + seconds, next(self._order), waiting))
+        heapq.heappush(self._times, (self.now() + seconds, next(self._order), waiting))
         await waiting
 
     def expire(self, waiting: Waiting[Any], until: float) -> None:
-        """Whoever waits for this waits until then, on the monotonic clock, and gets None."""
+        """Whoever waits for this waits until then, by `now`, and gets None."""
         heapq.heappush(self._times, (until, next(self._order), waiting))
 
     def run(self, main: Task, look: Callable[[], None]) -> Any:
@@ -159,7 +169,7 @@ class Turns:
         return main.ended.outcome()
 
     def _pass_time(self) -> None:
-        now = monotonic()
+        now = self.now()
         while self._times and self._times[0][0] <= now:
             heapq.heappop(self._times)[2].set(None)
 

@@ -1,10 +1,10 @@
-"""The walls of the enclave process, as far as a simulation has them; raised before the first secret
-exists.
+"""The walls of an enclave's or a room's process, as far as a simulation has them; raised before the
+first secret exists.
 
-Owns what the operating system lets this process do, the order in which that is given up, and the
-words about it. Each wall stands or the process does not start; what this kernel or this user cannot
-have is said, never passed over (Wall). Real TEEs add memory encryption; a root user of this machine
-can defeat everything here, and the README says so.
+Owns what the operating system lets this process do, and the order in which that is given up. Each
+wall stands or the process does not start; what this kernel or this user cannot have is said, never
+passed over (Raised; in words: walls.py). Real TEEs add memory encryption; a root user of this
+machine can defeat everything here, and the README says so.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.sandbox import kernel, landlock, seccomp, secret_memory
+from strongroom.enclave.sandbox import kernel, landlock, seccomp
 
 DESCRIPTORS_MAX = 65536
 MEMORY_BYTES_MAX = 16 * 1024**3
@@ -37,12 +37,13 @@ ENCODINGS_LOADED_LATE = ("utf_16_be", "utf_32_be")
 
 
 @dataclass(frozen=True, slots=True)
-class Wall:
-    """One wall: does it stand here, and how."""
+class Raised:
+    """Which walls stand that not every machine or user can have."""
 
-    name: str
-    stands: bool
-    summary: str
+    own_user: bool
+    """Its own user: it was started as root."""
+    files_version: int
+    """Of Landlock; 0 without."""
 
 
 def load_what_is_loaded_late() -> None:
@@ -54,7 +55,7 @@ def load_what_is_loaded_late() -> None:
         codecs.lookup(encoding)
 
 
-def enter_sandbox(door: int, *, host_pid: int) -> tuple[Wall, ...]:
+def enter_sandbox(door: int, *, host_pid: int) -> Raised:
     """Keep one socket, die with the host, leave no image, and let the kernel refuse all that an
     enclave never does.
 
@@ -73,7 +74,6 @@ def enter_sandbox(door: int, *, host_pid: int) -> tuple[Wall, ...]:
         with_root = os.geteuid() == 0
         if not files_version and with_root:
             _enter_empty_root()
-        seeds = _home_of_seeds(settle=True)
         if with_root:
             _become_nobody()
         _limit(door)
@@ -96,57 +96,7 @@ def enter_sandbox(door: int, *, host_pid: int) -> tuple[Wall, ...]:
         raise OperatorFault(
             f"a wall of the enclave does not rise on this kernel: {refusal}"
         ) from None
-    return (*_described(own_user=with_root, files_version=files_version), seeds)
-
-
-def survey() -> tuple[Wall, ...]:
-    """The walls that an enclave started by this user on this machine would have; raises none."""
-    try:
-        seccomp.check_available()
-    except (OSError, OperatorFault) as refusal:
-        return (Wall("system calls", False, f"no enclave starts here: {refusal}"),)
-    described = _described(own_user=os.geteuid() == 0, files_version=landlock.version())
-    return (*described, _home_of_seeds(settle=False))
-
-
-def _described(*, own_user: bool, files_version: int) -> tuple[Wall, ...]:
-    allowed = ", ".join((*seccomp.ALLOWED, *seccomp.MEMORY_WITHOUT_CODE))
-    if files_version:
-        files = Wall("files", True, f"none: Landlock version {files_version} refuses every access")
-    elif own_user:
-        files = Wall("files", True, "none: an empty root; this kernel has no Landlock")
-    else:
-        files = Wall(
-            "files",
-            False,
-            "this kernel has no Landlock: the filter of system calls alone keeps files away",
-        )
-    user = (
-        "its own (65532), without any capability"
-        if own_user
-        else "the host's: it was not started as root"
-    )
-    return (
-        Wall(
-            "system calls",
-            True,
-            f"{allowed}; any other one ends the process; no memory becomes executable",
-        ),
-        files,
-        Wall("user", own_user, user),
-        Wall("descriptors", True, "one: the socket to its host; it says nothing anywhere else"),
-        Wall(
-            "image",
-            True,
-            "not dumpable, no core, no tracer without privilege; nothing is loaded any more",
-        ),
-        Wall(
-            "limits",
-            True,
-            f"{MEMORY_BYTES_MAX >> 30} GiB of memory, no process, no file, no further descriptor",
-        ),
-        Wall("life", True, "ends with its host; gains no privilege"),
-    )
+    return Raised(own_user=with_root, files_version=files_version)
 
 
 # --- one function a wall --------------------------------------------------------------------------
@@ -185,25 +135,6 @@ def _close_all_but(*kept: int) -> None:
         os.closerange(start, descriptor)
         start = descriptor + 1
     os.closerange(start, DESCRIPTORS_MAX)
-
-
-def _home_of_seeds(*, settle: bool) -> Wall:
-    """Secret memory for seeds, where the kernel has it and lets this user lock that much."""
-    try:
-        memory = secret_memory.SecretMemory.map()
-    except OSError as refusal:
-        return Wall(
-            "seeds",
-            False,
-            f"on the heap like everything else: no secret memory here ({refusal.strerror})",
-        )
-    if settle:
-        secret_memory.settle(memory)
-    return Wall(
-        "seeds",
-        True,
-        "rest in secret memory, which no process and not the kernel's own map reaches",
-    )
 
 
 def _enter_empty_root() -> None:

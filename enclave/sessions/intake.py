@@ -12,15 +12,9 @@ from typing import Any
 from strongroom.consensus import labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import ChainId, Digest, Epoch
-from strongroom.enclave.formats.envelope import (
-    CALL,
-    OPENING,
-    PUBLIC,
-    Opening,
-    opening_statement,
-    read_envelope,
-)
+from strongroom.enclave.formats.envelope import CALL, OPENING, PUBLIC, opening_statement
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.reading import read_envelope, read_opening
 from strongroom.enclave.formats.session_keys import SessionKeys
 from strongroom.enclave.formats.size_classes import unpad
 from strongroom.enclave.keys.keyring import Keyring
@@ -125,7 +119,7 @@ class Intake:
             raise Refused(Code.SESSIONS_FULL)
         info = labels.bound(labels.SESSION_OPENING, self._chain, envelope[: -len(message)])
         try:
-            opening = Opening.decode(unpad(secrets.hybrid.open(message, info)))
+            opening = read_opening(unpad(secrets.hybrid.open(message, info)))
         except (DoesNotOpen, NotCanonical):
             raise Refused(Code.DOES_NOT_OPEN) from None
         statement = opening_statement(

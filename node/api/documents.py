@@ -15,6 +15,7 @@ from strongroom.consensus.statements import Certificate
 from strongroom.enclave.formats import envelope as envelopes
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import CODE_MAX, Code, Outcome
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.receipts import build_receipt
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.rpc.backend import Blob, Document
@@ -31,7 +32,7 @@ def envelope_document(envelope: bytes) -> Document:
     """What anyone can see of one envelope: its header, its size, and that the rest is sealed."""
     document: Document = {"size": len(envelope), "sealed": Blob(envelope)}
     try:
-        fields = envelopes.read_envelope(envelope)
+        fields = read_envelope(envelope)
     except NotCanonical:
         return {**document, "kind": "malformed"}
     kind = fields[1]

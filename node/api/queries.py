@@ -8,16 +8,11 @@ import asyncio
 from collections.abc import Callable
 
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.door.refusals import RefusalKind
 from strongroom.node.api.sources import Sources, asking_enclave
-from strongroom.node.enclave_client.refusals import (
-    BelowDemanded,
-    HeadsNeeded,
-    NotFresh,
-    Refusal,
-)
+from strongroom.node.enclave_client.refusals import BelowDemanded, HeadsNeeded, NotFresh, Refusal
 from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
 from strongroom.node.rpc.backend import Blob, Document
 

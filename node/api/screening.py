@@ -14,8 +14,9 @@ from typing import Any
 
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import ChainId
-from strongroom.enclave.formats.envelope import CALL, OPENING, PUBLIC, read_envelope
+from strongroom.enclave.formats.envelope import CALL, OPENING, PUBLIC
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance.public import Unsigned, read_public
 from strongroom.node.faults import Overloaded, Refused, RpcFault, WrongChainOrEpoch
 from strongroom.node.rpc.jsonrpc import InvalidParams

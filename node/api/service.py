@@ -8,7 +8,7 @@ from asyncio import Future
 from collections.abc import Callable
 
 from strongroom.consensus import codec
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.node.api import metrics

@@ -86,7 +86,7 @@ def _examine(directory: Path, node: str, pin: str | None) -> "Examined":
 
 
 def _document(examined: "Examined") -> dict[str, Any]:
-    from strongroom.enclave.attestation.verifier import describe
+    from strongroom.enclave.outside.verdicts import describe
 
     enclave, claims = examined.enclave, examined.enclave.claims
     return {

@@ -4,9 +4,12 @@ Owns options, words, JSON and exit codes. The process and its relay: node/rooms;
 enclave/room.
 """
 
-from collections.abc import Sequence
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +23,11 @@ from strongroom.node.cli.common import (
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, emit_event, note, say
+
+if TYPE_CHECKING:
+    from strongroom.node.rooms.process import Ended
+
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 room_app = typer.Typer(
     name="room",
@@ -112,11 +120,12 @@ def run_(
     as_json: JsonOption = False,
 ) -> None:
     """Run a room until its program ends or a lease is refused; with --json one document a line for
-    each event.
+    each event. SIGTERM and Ctrl-C end it in order: leases ended, keys wiped, exit status 0.
 
     Example: strongroom room run printer --name hall-7 --chip ./chip --region eu-west --as plant \
 --file design.sealed=./design.sealed --set container=design.sealed --set key=id:HEX/design
     """
+    from strongroom.enclave.room.sdk import STOPPED
     from strongroom.node.client.trust.service import load_service
     from strongroom.node.rooms.starting import Wanted, program_file, run_room
 
@@ -140,10 +149,24 @@ def run_(
         else:
             note(f"{what}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
 
-    ended = run(run_room(wanted, service, signer, on_event))
-    if not ended.ok:
+    ended = run(_until_told(partial(run_room, wanted, service, signer, on_event)))
+    stopped = ended.code == STOPPED
+    if not ended.ok and not stopped:
         fail(f"{ended.code}: {ended.text}", ExitCode.NO)
-    emit({"ok": True, "room": name}, as_json, lambda: say(f"room {name}: {ended.text}"))
+    document = {"ok": True, "room": name, "stopped": stopped}
+    emit(document, as_json, lambda: say(f"room {name}: {ended.text}"))
+
+
+async def _until_told(life: "Callable[[asyncio.Event], Awaitable[Ended]]") -> "Ended":
+    """A room's life, with a word to end it on SIGTERM, SIGINT or SIGHUP."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in _STOPS:
+        loop.add_signal_handler(number, told.set)
+    try:
+        return await life(told)
+    finally:
+        for number in _STOPS:
+            loop.remove_signal_handler(number)
 
 
 def _pairs(texts: Sequence[str], option: str) -> list[tuple[str, str]]:

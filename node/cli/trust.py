@@ -17,8 +17,9 @@ from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, say
 
 if TYPE_CHECKING:
-    from strongroom.enclave.sandbox.entering import Wall
+    from strongroom.enclave.sandbox.walls import Wall
     from strongroom.node.cli.trusted_base import TrustedBase
+    from strongroom.node.rooms.counting import RoomBase
 
 SIMULATED = (
     "The platform is SIMULATED: evidence has the real form and is really verified, but the silicon "
@@ -33,6 +34,8 @@ NOT_PROMISED = (
     "with a copied sealed/ folder and a later break of that same "
     "chip: the epochs that were live in it",
 )
+ROOM_PROGRAM = "printer"
+"""Whose room is counted; `room measure` counts any other."""
 _WIDTH = 100
 _DIGITS_SHOWN = 16
 
@@ -56,12 +59,19 @@ def trust(
 
     Example: strongroom trust --json
     """
-    from strongroom.enclave.sandbox.entering import survey
+    from strongroom.enclave.sandbox.walls import survey
     from strongroom.node.cli.trusted_base import trusted_base
+    from strongroom.node.rooms.counting import room_base
 
-    base, walls = trusted_base(), survey()
+    base, walls, room = trusted_base(), survey(), room_base(ROOM_PROGRAM)
     service = _service(ClusterLayout(directory), base)
-    emit(_document(base, walls, service), as_json, lambda: _page(base, walls, service, files=files))
+    document = _document(base, walls, service) | {"room": _room_document(base, room)}
+
+    def human() -> None:
+        _page(base, walls, service, files=files)
+        _show_room(base, room)
+
+    emit(document, as_json, human)
 
 
 def _service(layout: ClusterLayout, base: "TrustedBase") -> dict[str, Any] | None:
@@ -73,6 +83,12 @@ def _service(layout: ClusterLayout, base: "TrustedBase") -> dict[str, Any] | Non
     genesis = verify_genesis(layout.genesis.read_bytes())
     allowed = base.measurement.digest in genesis.constitution.policy.measurements
     return {"pin": genesis.pin, "admits_this_code": allowed, "simulated": genesis.simulated}
+
+
+def _room_document(base: "TrustedBase", room: "RoomBase") -> dict[str, Any]:
+    """A room's base, beside the core's."""
+    core = {file.path for file in base.own}
+    return room.document() | {"code_lines_beside_the_core": room.code_lines_beside(core)}
 
 
 def _document(
@@ -194,8 +210,20 @@ def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
         say(f"  {service['pin']} {verdict}")
 
 
+def _show_room(base: "TrustedBase", room: "RoomBase") -> None:
+    """A room's base: what its measurement covers, whoever runs it."""
+    _heading(
+        f"Trusted base of a room that runs {ROOM_PROGRAM}: {room.code_lines:,} lines of code in "
+        f"{len(room.own)} files, {room.code_lines_beside({file.path for file in base.own}):,} of "
+        "them in files that no validator loads"
+    )
+    for name, files, lines in room.parts:
+        say(f"  {lines:>6} lines in {files:>2} files: {name}")
+    say(f"  measurement {room.measurement.digest.hex()}")
+
+
 def _interpreters_in_words(base: "TrustedBase") -> str:
-    from strongroom.enclave.platform.measurement import AGREEING
+    from strongroom.enclave.platform.measuring import AGREEING
 
     compared = ", ".join(AGREEING)
     if base.measurement.agrees:

@@ -11,13 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.platform.measurement import (
-    LIBRARIES,
-    PACKAGES,
-    MeasuredFile,
-    Measurement,
-    measure,
-)
+from strongroom.enclave.platform.measurement import LIBRARIES, PACKAGES, measure
+from strongroom.enclave.platform.measuring import MeasuredFile, Measurement
 from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.node.source_lines import code_lines, folder_of
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import EpochChain, EpochUnknown
 from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.consensus.types import NONCE_SIZE, ChainId, Milliseconds, TransactionId
 from strongroom.enclave.attestation.policy import Policy
@@ -26,7 +26,6 @@ from strongroom.enclave.outside.receipts import (
 )
 from strongroom.enclave.outside.trust import check_fresh, widened
 from strongroom.enclave.primitives import random_bytes
-from strongroom.enclave.proofs.finality import EpochUnknown
 from strongroom.enclave.proofs.genesis import epoch_chain
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import NotTrusted

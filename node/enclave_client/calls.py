@@ -9,9 +9,11 @@ import asyncio
 from pathlib import Path
 
 from strongroom.consensus import labels
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
-from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Signature, View
 from strongroom.enclave.door.requests import Op

@@ -10,7 +10,8 @@ from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.attestation.certificates import read_chain
 from strongroom.enclave.attestation.evidence import Evidence
-from strongroom.enclave.attestation.verifier import describe, verify_evidence
+from strongroom.enclave.attestation.verifier import verify_evidence
+from strongroom.enclave.outside.verdicts import describe
 from strongroom.enclave.proofs.genesis import chain_of, verify_genesis
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.pieces import Piece

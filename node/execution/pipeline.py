@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken, invariant
 from strongroom.consensus.replica.events import Commit, Executed, FinalRecord
 from strongroom.consensus.statements import Certificate

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from strongroom.consensus.blocks import decode_payload
+from strongroom.consensus.batches import decode_payload
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
 from strongroom.enclave.governance.document import Document

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.consensus.types import Height
 from strongroom.enclave.outside.epochs_shown import Ask, follow_epochs
 from strongroom.node.client.errors import NotTrusted

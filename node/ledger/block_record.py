@@ -11,7 +11,8 @@ from typing import Any
 import msgpack
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.blocks import HEADER_BYTES_MAX, Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import HEADER_BYTES_MAX, Header
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.statements import Certificate
 from strongroom.enclave.proofs.block_data import envelopes_of

@@ -7,7 +7,8 @@ Reads; sends, signs and decides nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height

@@ -6,7 +6,7 @@ which knows only their headers, what they mean.
 
 from collections.abc import Iterable
 
-from strongroom.consensus.blocks import Batch
+from strongroom.consensus.batches import Batch
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.types import Digest, Lane
 

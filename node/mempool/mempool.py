@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Protocol
 
-from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX
+from strongroom.consensus.batches import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.proofs.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX
 from strongroom.node.config import Limits

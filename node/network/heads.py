@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import EpochChain, check_final
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.host_messages import EpochRequest
-from strongroom.consensus.messages import Head, HeadBody, HeadRequest, encode_message
+from strongroom.consensus.messages import HeadRequest, encode_message
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.primitives import verify
-from strongroom.enclave.proofs.finality import check_final
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.network.links import Links
 

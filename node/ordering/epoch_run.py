@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from strongroom.consensus.blocks import Batch
+from strongroom.consensus.batches import Batch
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import InvariantBroken, PeerFault
 from strongroom.consensus.messages import (

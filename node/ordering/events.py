@@ -6,7 +6,7 @@ are node keys here.
 
 from dataclasses import dataclass
 
-from strongroom.consensus.blocks import Batch
+from strongroom.consensus.batches import Batch
 from strongroom.consensus.host_messages import EpochMessage, EpochRequest
 from strongroom.consensus.messages import (
     BatchMessage,
@@ -22,12 +22,7 @@ from strongroom.consensus.messages import (
     Status,
     VoteMessage,
 )
-from strongroom.consensus.replica.events import (
-    Executed,
-    FinalRecord,
-    Tick,
-    Work,
-)
+from strongroom.consensus.replica.events import Executed, FinalRecord, Tick, Work
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, PublicKey
 

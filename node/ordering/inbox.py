@@ -11,14 +11,9 @@ from collections.abc import Callable
 import structlog
 
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.heads import Head
 from strongroom.consensus.host_messages import HostMessage, OutcomeRequest
-from strongroom.consensus.messages import (
-    Head,
-    HeadRequest,
-    Message,
-    certified_statement,
-    decode_message,
-)
+from strongroom.consensus.messages import HeadRequest, Message, certified_statement, decode_message
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links

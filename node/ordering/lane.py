@@ -7,7 +7,8 @@ are batched again in the next one, and the replay window makes doubles harmless.
 from collections import deque
 from hashlib import sha256
 
-from strongroom.consensus.blocks import Batch, BatchHeader, LaneTip, decode_payload, encode_payload
+from strongroom.consensus.batches import Batch, BatchHeader, decode_payload, encode_payload
+from strongroom.consensus.blocks import LaneTip
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence, Signature, SignerIndex
 from strongroom.node.mempool.batch_pool import BatchPool
 

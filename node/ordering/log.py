@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Batch, decode_payload
+from strongroom.consensus.batches import Batch, decode_payload
 from strongroom.consensus.replica.events import FinalRecord, Record
 from strongroom.consensus.replica.records import decode_record, encode_record
 from strongroom.consensus.replica.state import ReplicaState

@@ -5,7 +5,8 @@ Owns what stands in them. Signing is the enclave's.
 """
 
 from strongroom.consensus.epochs import EpochEntry
-from strongroom.consensus.messages import HeadBody, StatusBody
+from strongroom.consensus.heads import HeadBody
+from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.ordering.epoch_run import EpochRun
 

@@ -11,13 +11,9 @@ from dataclasses import replace
 
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.heads import HeadBody
 from strongroom.consensus.host_messages import EpochMessage
-from strongroom.consensus.messages import (
-    CertificateMessage,
-    HeadBody,
-    Status,
-    StatusBody,
-)
+from strongroom.consensus.messages import CertificateMessage, Status, StatusBody
 from strongroom.consensus.replica.events import (
     Cast,
     Executed,

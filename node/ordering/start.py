@@ -10,7 +10,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import OperatorFault, PeerFault
 from strongroom.consensus.replica.events import Executed, FinalRecord, Record

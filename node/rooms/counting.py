@@ -3,13 +3,34 @@
 Owns the counting. What is measured stands in enclave/room/measurement.py.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from strongroom.enclave.platform.measurement import OWN, Measurement
+from strongroom.enclave.platform.measuring import OWN, Measurement
 from strongroom.enclave.room.measurement import PROGRAM, ProgramSource, measure_room
 from strongroom.node.rooms.starting import program_file
 from strongroom.node.source_lines import code_lines, folder_of
+
+PARTS = (
+    ("the program", (f"{PROGRAM}/",)),
+    ("the room itself: SDK, leases, the way to the ledger", (f"{OWN}/enclave/room/",)),
+    ("what silicon does on real machines: chip, measuring", (f"{OWN}/enclave/platform/",)),
+    ("the walls of its process", (f"{OWN}/enclave/sandbox/",)),
+    ("judging evidence of nodes, making its own", (f"{OWN}/enclave/attestation/",)),
+    (
+        "checking pin, epochs and heads",
+        (
+            f"{OWN}/consensus/",
+            f"{OWN}/enclave/proofs/",
+            f"{OWN}/enclave/outside/trust",
+            f"{OWN}/enclave/outside/distrust",
+            f"{OWN}/enclave/outside/epochs",
+        ),
+    ),
+    ("sealing calls, opening pieces", (f"{OWN}/enclave/",)),
+)
+"""What a room's files are for: a file is of the first part one of whose paths it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,20 @@ class RoomBase:
         return sum(file.code_lines for file in self.own)
 
     @property
+    def parts(self) -> tuple[tuple[str, int, int], ...]:
+        """(name, files, lines of code) of each of PARTS."""
+        counted = {name: [0, 0] for name, _ in PARTS}
+        for file in self.own:
+            name = next(name for name, paths in PARTS if file.path.startswith(paths))
+            counted[name][0] += 1
+            counted[name][1] += file.code_lines
+        return tuple((name, files, lines) for name, (files, lines) in counted.items())
+
+    def code_lines_beside(self, others: Collection[str]) -> int:
+        """Lines of code in files that are none of `others`, by path."""
+        return sum(file.code_lines for file in self.own if file.path not in others)
+
+    @property
     def library_files(self) -> int:
         """How many measured files are libraries'."""
         return len(self.measurement.files) - len(self.own)
@@ -54,6 +89,10 @@ class RoomBase:
             "lines": self.lines,
             "code_lines": self.code_lines,
             "library_files": self.library_files,
+            "parts": [
+                {"part": name, "files": files, "code_lines": lines}
+                for name, files, lines in self.parts
+            ],
             "files": [asdict(file) for file in self.own],
         }
 

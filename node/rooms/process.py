@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from strongroom.node.framing import FrameProtocol
 from strongroom.node.rooms.relay import Relay, failure
 
 QUESTIONS_MAX = 256
-_STOP_SECONDS = 5.0
+STOP_SECONDS = 10.0
+"""For a room that was asked to end, to end its leases; then it is killed, and they lapse."""
 
 OnEvent = Callable[[str, dict[str, Any]], None]
 """Told what a room says in the open: what, and its fields."""
@@ -121,10 +122,15 @@ class RoomProcess:
             raise OperatorFault(words[-1] if words else _without_a_word(status))
         return ended
 
-    def stop(self) -> None:
-        """Ask it to end: it erases what it holds."""
+    async def stop(self, seconds: float) -> None:
+        """Ask it to end: it ends its leases and erases what it holds. Killed when it has not ended
+        by then."""
         if not self._ended.done():
             self._send(ToRoom.STOP)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        await self.kill()
 
     async def kill(self) -> None:
         """End it now, if it is still there; whoever waits for its end is told."""

@@ -19,12 +19,12 @@ from strongroom.enclave.attestation.room_claims import sign_room_deployment
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import Service, load_service
 from strongroom.node.rooms.custodians import Custodians
-from strongroom.node.rooms.process import Ended, OnEvent, RoomProcess, Start
+from strongroom.node.rooms.process import STOP_SECONDS, Ended, OnEvent, RoomProcess, Start
 from strongroom.node.rooms.relay import Relay
 
 VOUCH_SECONDS = 30.0
@@ -98,7 +98,9 @@ def sign(wanted: Wanted, service: Service, operator: Identity) -> Signature:
     return sign_room_deployment(statement, service.chain, operator.key)
 
 
-async def run_room(wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent) -> Ended:
+async def run_room(
+    wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent, stop: asyncio.Event
+) -> Ended:
     """Run a room until it ends; cancelled, it is killed, which leaves nothing of what it held.
 
     Args:
@@ -106,6 +108,7 @@ async def run_room(wanted: Wanted, where: Path, operator: Identity, on_event: On
         where: the service's folder, or its service.json.
         operator: whose key signs for the room, and whose word admits its session.
         on_event: told what the room says in the open.
+        stop: when it is set, the room is asked to end.
 
     Raises:
         OperatorFault: it does not start.
@@ -132,8 +135,19 @@ async def run_room(wanted: Wanted, where: Path, operator: Identity, on_event: On
         Relay(service, wanted.state, wanted.files, custodians) as relay,
     ):
         room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start)
+
+        async def stopping() -> None:
+            await stop.wait()
+            on_event("stopping", {"seconds": int(STOP_SECONDS)})
+            await room.stop(STOP_SECONDS)
+
+        words.add(asyncio.create_task(stopping()))
         try:
             return await room.until_ended()
+        except OperatorFault:
+            if not stop.is_set():
+                raise
+            return Ended(False, "killed", f"not ended in {STOP_SECONDS:g} s: its leases lapse")
         finally:
             await room.kill()
             for word in words:

@@ -7,7 +7,8 @@ judge.
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
-from strongroom.enclave.formats.envelope import PUBLIC, read_envelope
+from strongroom.enclave.formats.envelope import PUBLIC
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.jsonrpc import InvalidParams

@@ -14,6 +14,12 @@ from typing import BinaryIO
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.outside.piece_sealing import (
+    check_length,
+    frame_header,
+    promise_piece,
+    seal_piece,
+)
 from strongroom.enclave.outside.pieces import (
     LENGTH_SIZE,
     SALT_SIZE,
@@ -22,12 +28,8 @@ from strongroom.enclave.outside.pieces import (
     KeyVersion,
     NotAContainer,
     PieceChanged,
-    check_length,
-    frame_header,
     header_size,
     open_piece,
-    promise_piece,
-    seal_piece,
 )
 from strongroom.enclave.primitives import Secret, random_bytes
 from strongroom.node.machine.durable_files import fsync_directory

@@ -19,7 +19,7 @@ from scripts.fault_matrix.watch import Door, Watch
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, PeerFault, StrongroomError
-from strongroom.consensus.messages import Head
+from strongroom.consensus.heads import Head
 from strongroom.enclave.formats.merkle import check_consistency
 from strongroom.enclave.primitives import random_bytes
 from strongroom.node.client import Client

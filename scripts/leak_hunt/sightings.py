@@ -15,8 +15,9 @@ from scripts.leak_hunt.frames import FrameLine, read_frames
 from scripts.leak_hunt.twin import capture_of
 
 from strongroom.consensus.errors import NotCanonical
-from strongroom.enclave.formats.envelope import PUBLIC, read_envelope
+from strongroom.enclave.formats.envelope import PUBLIC
 from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock

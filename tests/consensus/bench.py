@@ -6,14 +6,9 @@ from hashlib import sha256
 
 from tests.simulation.keys import FakeKeyring
 
-from strongroom.consensus.blocks import (
-    Anchor,
-    BatchHeader,
-    Header,
-    LaneTip,
-    genesis_header,
-    initial_cut,
-)
+from strongroom.consensus.batches import BatchHeader
+from strongroom.consensus.blocks import Anchor, Header, LaneTip, genesis_header, initial_cut
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import CertificateMessage, Propose, VoteMessage
 from strongroom.consensus.replica.events import (
     BatchHeld,
@@ -24,9 +19,10 @@ from strongroom.consensus.replica.events import (
     Received,
     Tick,
 )
+from strongroom.consensus.replica.leaders import leader_of, leader_order
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
     ChainId,
@@ -39,7 +35,7 @@ from strongroom.consensus.types import (
     SignerIndex,
     View,
 )
-from strongroom.consensus.validators import EpochDescription, Validator, leader_of, leader_order
+from strongroom.consensus.validators import EpochDescription, Validator
 
 START_MS = 1_700_000_000_000
 N, X, F = Kind.NOTARIZE, Kind.NULLIFY, Kind.FINALIZE

@@ -2,9 +2,11 @@
 
 from hashlib import sha256
 
-from strongroom.consensus.blocks import Anchor, Batch, BatchHeader, Header, LaneTip, encode_payload
+from strongroom.consensus.batches import Batch, BatchHeader, encode_payload
+from strongroom.consensus.blocks import Anchor, Header, LaneTip
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.equivocation import BatchEvidence, Proof, VoteEvidence, encode_evidence
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.host_messages import (
     EpochMessage,
     EpochRequest,
@@ -18,6 +20,7 @@ from strongroom.consensus.host_messages import (
     SnapshotRequest,
     Submit,
 )
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import (
     BatchMessage,
     BatchRequest,
@@ -25,8 +28,6 @@ from strongroom.consensus.messages import (
     BlockRequest,
     CertificateMessage,
     CertificateRequest,
-    Head,
-    HeadBody,
     HeadRequest,
     Justify,
     Message,
@@ -46,7 +47,7 @@ from strongroom.consensus.replica.events import (
     Record,
 )
 from strongroom.consensus.replica.records import encode_record
-from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
     ChainId,

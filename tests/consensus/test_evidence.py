@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.consensus.bench import Cluster, F, N, X
 
-from strongroom.consensus.blocks import BatchHeader
+from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.equivocation import (
     PROOF_BYTES_MAX,
     BatchEvidence,

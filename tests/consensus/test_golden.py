@@ -11,9 +11,9 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.equivocation import decode_evidence
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.messages import decode_message
+from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.replica.records import RESERVED_KINDS, RecordKind, decode_record
 from strongroom.consensus.types import Digest
-from strongroom.consensus.validators import leader_order
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 

@@ -5,14 +5,13 @@ import pytest
 from tests.consensus.samples import EPOCH_ENTRY, MESSAGES
 
 from strongroom.consensus import codec
+from strongroom.consensus.bounds import ENVELOPE_BYTES_MAX, EVIDENCE_BYTES_MAX
 from strongroom.consensus.epochs import ENTRIES_MAX, PUBLIC_KEY_SIZE
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.host_messages import (
     CHUNK_BYTES_MAX,
     CHUNKS_MAX,
-    ENVELOPE_BYTES_MAX,
     EPOCH,
-    EVIDENCE_BYTES_MAX,
     KEYS_CHALLENGE,
     KEYS_REQ,
     OUTCOMES,

@@ -8,9 +8,9 @@ from tests.consensus.test_rules import follower, leader, messages, others, with_
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import CertificateMessage, Justify, VoteMessage
 from strongroom.consensus.replica.events import Received
+from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.statements import Certificate, Kind
 from strongroom.consensus.types import Digest, Epoch, Milliseconds, SignerIndex, View
-from strongroom.consensus.validators import leader_order
 
 A, B = Digest(b"a" * 32), Digest(b"b" * 32)
 

@@ -7,6 +7,7 @@ from tests.consensus.bench import Bench, Cluster, F, N, X
 
 from strongroom.consensus.blocks import Header, LaneTip
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import (
     BlockMessage,
     CertificateMessage,
@@ -29,7 +30,7 @@ from strongroom.consensus.replica.events import (
 )
 from strongroom.consensus.replica.replica import SPREAD_DELTAS
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.statements import Justification, Kind
+from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import (
     NO_DIGEST,
     Digest,

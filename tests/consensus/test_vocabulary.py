@@ -6,16 +6,11 @@ from hypothesis import strategies as st
 from tests.consensus.samples import BATCH_HEADER, MESSAGES, RECORDS, VOTE, certificate
 
 from strongroom.consensus import labels
-from strongroom.consensus.blocks import (
-    Anchor,
-    BatchHeader,
-    Header,
-    LaneTip,
-    decode_payload,
-    encode_payload,
-)
+from strongroom.consensus.batches import BatchHeader, decode_payload, encode_payload
+from strongroom.consensus.blocks import Anchor, Header, LaneTip
 from strongroom.consensus.codec import DEPTH_MAX, Wire, decode, decode_fields, encode, fields
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import (
     CertificateMessage,
     CertificateRequest,
@@ -27,7 +22,7 @@ from strongroom.consensus.messages import (
 )
 from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.replica.records import RecordKind, decode_record, encode_record
-from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Signature, SignerIndex, View
 
 u64 = st.integers(0, 2**64 - 1)

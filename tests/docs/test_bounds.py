@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import strongroom.consensus.types
-from strongroom.consensus.host_messages import ENVELOPE_BYTES_MAX
+from strongroom.consensus.bounds import ENVELOPE_BYTES_MAX
 from strongroom.enclave.formats.size_classes import CALL_ENVELOPES, OPENING_ENVELOPES
 
 ROOT = Path(strongroom.consensus.types.__file__).resolve().parents[1]

@@ -10,15 +10,8 @@ from typing import Any
 from tests.enclave.fixtures import FoundedCluster, key_named, make_cluster_genesis
 from tests.enclave.probe import probe
 
-from strongroom.consensus.blocks import (
-    Anchor,
-    Batch,
-    BatchHeader,
-    Header,
-    LaneTip,
-    encode_payload,
-    initial_cut,
-)
+from strongroom.consensus.batches import Batch, BatchHeader, encode_payload
+from strongroom.consensus.blocks import Anchor, Header, LaneTip, initial_cut
 from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import (
     Digest,

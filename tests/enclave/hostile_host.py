@@ -16,7 +16,8 @@ from tests.enclave.fixtures import FoundedCluster, make_cluster_genesis
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Height, Sequence, View
 from strongroom.enclave.door.refusals import Refusal, RefusalKind

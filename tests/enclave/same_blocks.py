@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.statements import Certificate
 from strongroom.enclave.execution.executor import Executor
 from strongroom.enclave.keys.keyring import Keyring

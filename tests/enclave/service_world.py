@@ -19,9 +19,10 @@ from tests.enclave.fixtures import (
 from tests.enclave.hostile_host import Measured
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Anchor, Batch, Header, LaneTip, encode_payload, initial_cut
+from strongroom.consensus.batches import Batch, encode_payload
+from strongroom.consensus.blocks import Anchor, Header, LaneTip, initial_cut
 from strongroom.consensus.epochs import EpochEntry
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import (
     ChainId,

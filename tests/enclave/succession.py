@@ -11,15 +11,8 @@ from hashlib import sha256
 from tests.enclave.chain import founded
 from tests.enclave.fixtures import FoundedCluster, key_named
 
-from strongroom.consensus.blocks import (
-    Anchor,
-    Batch,
-    BatchHeader,
-    Header,
-    LaneTip,
-    encode_payload,
-    initial_cut,
-)
+from strongroom.consensus.batches import Batch, BatchHeader, encode_payload
+from strongroom.consensus.blocks import Anchor, Header, LaneTip, initial_cut
 from strongroom.consensus.codec import encode
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.statements import Certificate, Kind, Statement

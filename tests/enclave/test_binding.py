@@ -6,13 +6,8 @@ from tests.enclave.fixtures import make_cluster_genesis
 
 from strongroom.consensus import labels
 from strongroom.consensus.types import ChainId, Epoch
-from strongroom.enclave.formats.envelope import (
-    Opening,
-    Query,
-    head_of,
-    opening_statement,
-    read_envelope,
-)
+from strongroom.enclave.formats.envelope import Opening, Query, head_of, opening_statement
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.formats.size_classes import OPENING_SIZES, pad
 from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.primitives import HYBRID_OVERHEAD, Secret, hybrid_seal

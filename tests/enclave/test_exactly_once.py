@@ -4,7 +4,8 @@ import pytest
 from tests.enclave.chain import Chain, codes, funded, pay
 
 from strongroom.consensus import labels
-from strongroom.enclave.formats.envelope import read_envelope, transaction_id
+from strongroom.enclave.formats.envelope import transaction_id
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.formats.size_classes import OPENING_SIZES, pad, unpad
 from strongroom.enclave.primitives import hybrid_seal
 from strongroom.enclave.sessions.sessions import WINDOW

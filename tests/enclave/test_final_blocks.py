@@ -7,7 +7,8 @@ import pytest
 from tests.enclave.chain import EPOCH, Chain, codes, funded, make_batch, pay, replace_header
 from tests.enclave.fixtures import make_cluster_genesis
 
-from strongroom.consensus.blocks import Anchor, Batch, LaneTip, initial_cut
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Anchor, LaneTip, initial_cut
 from strongroom.consensus.errors import InvariantBroken, PeerFault
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Sequence, View

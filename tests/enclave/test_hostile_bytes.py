@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from tests.enclave.chain import EPOCH, Chain, Made, codes, funded, make_batch, pay, replace_header
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import (
-    BATCH_ENVELOPES_MAX,
-    BLOCK_BATCHES_MAX,
-    BLOCK_BYTES_MAX,
-    LaneTip,
-    initial_cut,
-)
+from strongroom.consensus.batches import BATCH_ENVELOPES_MAX
+from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, LaneTip, initial_cut
 from strongroom.consensus.types import Sequence
 from strongroom.enclave.formats.envelope import head_of, transaction_id
 from strongroom.enclave.formats.outcome import Outcome

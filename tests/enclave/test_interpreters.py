@@ -31,7 +31,7 @@ from strongroom.enclave.formats.envelope import Call
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance import public
 from strongroom.enclave.keys.sealing import SealedState
-from strongroom.enclave.platform.measurement import AGREEING
+from strongroom.enclave.platform.measuring import AGREEING
 
 ROOT = Path(__file__).parents[2]
 CHILD = ROOT / "tests" / "enclave" / "same_blocks.py"

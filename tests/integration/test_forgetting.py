@@ -12,7 +12,7 @@ from tests.waiting import so
 
 from strongroom.consensus import labels
 from strongroom.consensus.types import Epoch
-from strongroom.enclave.formats.envelope import read_envelope
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.keys.keys import _HYBRID, _SESSIONS, EpochSecrets, ServiceSecret
 from strongroom.enclave.keys.sealing import SealedState, unseal_state
 from strongroom.enclave.outside.client_sessions import ClientSession, Identity

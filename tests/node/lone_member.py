@@ -14,7 +14,7 @@ from tests.enclave.chain import EPOCH, Chain, Made
 from tests.enclave.fixtures import REGION, identity_of, key_named, make_constitution, manufacturer
 
 from strongroom.consensus.blocks import Anchor, Header
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import Digest, Height, Milliseconds, SignerIndex
 from strongroom.enclave.attestation.deployment import Deployment

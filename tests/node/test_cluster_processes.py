@@ -16,7 +16,7 @@ import pytest
 from tests.hang import HANG_SECONDS
 from tests.waiting import seen
 
-from strongroom.enclave.sandbox.entering import survey
+from strongroom.enclave.sandbox.walls import survey
 from strongroom.node.cluster.cluster import open_cluster
 from strongroom.node.machine.processes import ProcessId
 

@@ -50,7 +50,7 @@ from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.member.stage import Need
 from strongroom.enclave.outside.client_sessions import ClientSession, seal_query
-from strongroom.enclave.sandbox.entering import survey
+from strongroom.enclave.sandbox.walls import survey
 from strongroom.enclave.sessions.sessions import WINDOW
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.process import EnclaveConnection, EnclaveGone

@@ -32,12 +32,15 @@ from itertools import combinations
 from tests.proof.copies import clone, observe
 from tests.simulation.world import World
 
-from strongroom.consensus.blocks import BatchHeader, Header, encode_payload, initial_cut
+from strongroom.consensus.batches import BatchHeader, encode_payload
+from strongroom.consensus.blocks import Header, initial_cut
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
 from strongroom.consensus.replica.events import BatchHeld, Event, Now, Output, Received, Tick
+from strongroom.consensus.replica.leaders import leader_of, leader_order
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
-from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
     Digest,
@@ -47,7 +50,6 @@ from strongroom.consensus.types import (
     SignerIndex,
     View,
 )
-from strongroom.consensus.validators import leader_of, leader_order
 
 MEMBERS = 4
 START = Now(1_000.0, Milliseconds(1_700_000_001_000))

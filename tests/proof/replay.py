@@ -13,14 +13,9 @@ from typing import Any
 
 from tests.simulation.keys import FakeKeyring
 
-from strongroom.consensus.blocks import (
-    Anchor,
-    BatchHeader,
-    Header,
-    LaneTip,
-    genesis_header,
-    initial_cut,
-)
+from strongroom.consensus.batches import BatchHeader
+from strongroom.consensus.blocks import Anchor, Header, LaneTip, genesis_header, initial_cut
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
 from strongroom.consensus.replica.events import (
     BatchHeld,
@@ -35,8 +30,9 @@ from strongroom.consensus.replica.events import (
     Work,
 )
 from strongroom.consensus.replica.lanes import Cut
+from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
-from strongroom.consensus.statements import Certificate, Justification, Kind, Statement, Vote
+from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (
     NO_DIGEST,
     ChainId,
@@ -49,7 +45,7 @@ from strongroom.consensus.types import (
     SignerIndex,
     View,
 )
-from strongroom.consensus.validators import EpochDescription, Validator, leader_order
+from strongroom.consensus.validators import EpochDescription, Validator
 
 MEMBERS = 4
 START = 1_000.0

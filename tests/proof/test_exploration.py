@@ -7,8 +7,9 @@ import pytest
 from tests.proof.exploration import Exploration, Scope, Unsafe
 
 from strongroom.consensus import safety
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.quorum import Quorum
-from strongroom.consensus.statements import Justification, Kind
+from strongroom.consensus.statements import Kind
 
 CI_STATES = 5_000
 PLANTED_STATES = 40_000

@@ -10,7 +10,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Range
 from strongroom.consensus.replica.events import CastRecord, Commit, FinalRecord

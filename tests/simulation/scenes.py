@@ -7,10 +7,10 @@ from random import Random
 from tests.simulation.network import Network
 from tests.simulation.world import LiarFactory, World
 
+from strongroom.consensus.replica.leaders import leader_of, leader_order
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import SignerIndex
-from strongroom.consensus.validators import leader_of, leader_order
 
 DELTA = 0.01
 """δ: the one-way delay of every message in these scenes, in seconds."""

@@ -16,7 +16,7 @@ from tests.simulation.realm import GOVERN
 from tests.simulation.scenes import QUICK, Scene
 from tests.simulation.world import LiarFactory
 
-from strongroom.consensus.blocks import decode_payload
+from strongroom.consensus.batches import decode_payload
 from strongroom.consensus.messages import (
     BatchMessage,
     CertificateMessage,

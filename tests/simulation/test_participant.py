@@ -8,7 +8,7 @@ import pytest
 from tests.simulation.actors.honest import LANE_BYTES_MAX
 from tests.simulation.scenes import Scene
 
-from strongroom.consensus.blocks import Batch, BatchHeader, encode_payload
+from strongroom.consensus.batches import Batch, BatchHeader, encode_payload
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import EpochMessage
 from strongroom.consensus.messages import BatchMessage, CertificateRequest, RangeRequest

@@ -33,7 +33,8 @@ from tests.simulation.network import Network
 from tests.simulation.realm import Realm, State
 from tests.simulation.transcript import describe
 
-from strongroom.consensus.blocks import Batch, Header, genesis_header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header, genesis_header
 from strongroom.consensus.messages import Message, Propose, Range
 from strongroom.consensus.replica.events import Commit, Linked, Now, Received, Tick, Unlinked
 from strongroom.consensus.replica.replica import Replica

@@ -11,12 +11,14 @@ from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.piece_keys import piece_key
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.programs.vault.asking import lease_claim as lease_claim
 from strongroom.enclave.programs.vault.asking import until_of
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import check_stays, see
 from strongroom.enclave.programs.vault.events import mistake, record, refusal
+from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.standing import (
     Seen,
     check_custodian,
@@ -32,6 +34,7 @@ from strongroom.enclave.programs.vault.tables import (
     HOLDERS,
     KEYS,
     LEASES,
+    LIVE,
     Holder,
     Key,
     Lease,
@@ -40,10 +43,7 @@ from strongroom.enclave.programs.vault.tables import (
     lease_of,
     vault,
 )
-from strongroom.enclave.programs.vault.terms import UNITS_MAX, Terms
-
-IDLE_FACTOR = 6
-"""A lease that holds no unit reserved and wants no piece beats, and lasts, so much longer."""
+from strongroom.enclave.programs.vault.terms import IDLE_FACTOR, UNITS_MAX, Terms
 
 
 @vault.transaction
@@ -140,13 +140,25 @@ def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
         _check_time(context, held)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
-    returned = held.reserved - used
-    found = key_of(context, holder.key)
-    _account(context, holder.key, found, -returned, used - held.used)
-    ended = held._replace(state="ended", used=used, reserved=used, until_ms=context.time_ms)
-    context.map(LEASES).put(lease, tuple(ended))
-    record(context, holder.key, "end", lease=lease, amount=returned)
-    return {"returned": returned}
+    return _close(context, lease, held, holder, used, "end")
+
+
+@vault.transaction
+def abandon(context: Context, *, key: Account, chip: bytes) -> dict[str, Any]:
+    """End the lease that this session has of a key on a chip and never received: an answer is given
+    once, and this one was lost on its way. Nothing of it was used; its room may ask again."""
+    number, _ = find(context, key)
+    lease = context.map(LIVE).get((number, chip)) or b""
+    held, holder = _held(context, lease)
+    if (held.beat, held.used, held.reported) != (0, 0, 0):
+        raise ProgramError("used", "the lease arrived: it beat or reported units; end it")
+    try:
+        check_key(context, number, key_of(context, number), holder.version)
+        _check_open(held)
+        _check_time(context, held)
+    except ProgramError as refused:
+        raise refusal(context, number, refused.code, refused.message, lease=lease) from None
+    return _close(context, lease, held, holder, 0, "abandon")
 
 
 @vault.transaction
@@ -209,6 +221,18 @@ def _go_on(
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     return standing, seen
+
+
+def _close(
+    context: Context, lease: bytes, held: Lease, holder: Holder, used: int, what: str
+) -> dict[str, Any]:
+    """A lease is over, by its room's word: what it did not use comes back to its key."""
+    returned = held.reserved - used
+    _account(context, holder.key, key_of(context, holder.key), -returned, used - held.used)
+    ended = held._replace(state="ended", used=used, reserved=used, until_ms=context.time_ms)
+    context.map(LEASES).put(lease, tuple(ended))
+    record(context, holder.key, what, lease=lease, amount=returned)
+    return {"returned": returned}
 
 
 def _held(context: Context, lease: bytes) -> tuple[Lease, Holder]:

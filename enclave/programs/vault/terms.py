@@ -19,6 +19,8 @@ from strongroom.enclave.programs.framework import Context, ProgramError
 
 CUSTODIES = ("ledger", "split", "hsm")
 APPROVERS_MAX = 16
+IDLE_FACTOR = 6
+"""A lease that holds no unit reserved and wants no piece beats, and lasts, so much longer."""
 UNITS_MAX = 2**53
 """Of a key in all, also of one without a limit."""
 ALLOTMENT_MAX = 1_000_000

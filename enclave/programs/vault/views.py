@@ -25,7 +25,7 @@ from strongroom.enclave.programs.vault.tables import (
     vault,
     version_of,
 )
-from strongroom.enclave.programs.vault.terms import Terms, approvals, read_terms
+from strongroom.enclave.programs.vault.terms import IDLE_FACTOR, Terms, approvals, read_terms
 
 LISTED_MAX = 500
 VERSIONS_SHOWN = 100
@@ -231,11 +231,12 @@ def _described(
     context: Context, id: bytes, held: Lease, holder: Holder, key: Key, terms: Terms
 ) -> dict[str, Any]:
     state, now = held.state, context.time_ms
+    heartbeat_ms = _heartbeat_ms(held, terms)
     if state == "open" and held.until_ms < now:
         state = "lapsed"
     elif state == "open" and key.state in ("revoked", "destroyed"):
         state = "revoked"
-    elif state == "open" and now > held.beat_ms + terms.heartbeat_ms:
+    elif state == "open" and now > held.beat_ms + heartbeat_ms:
         state = "late"
     live = state in ("open", "late", "revoked")
     region, country = place_of(holder)
@@ -262,8 +263,16 @@ def _described(
         "pieces_given": held.pieces,
         "bounds": {
             "pieces_after_revocation": 0,
-            "connected_ms": terms.heartbeat_ms if live else 0,
+            "connected_ms": max(0, min(heartbeat_ms, held.until_ms - now)) if live else 0,
             "cut_off_ms": max(0, held.until_ms - now) if live else 0,
             "units": held.reserved - held.used if live else 0,
         },
     }
+
+
+def _heartbeat_ms(held: Lease, terms: Terms) -> int:
+    """How long its room may leave until its next beat: longer when the newest one left nothing to
+    do. Where that cannot be told any more (its time was cut by a window), the longer."""
+    worked = held.beat == 0 or held.reserved > held.used
+    idle = not worked and held.until_ms != held.beat_ms + terms.lease_ms
+    return terms.heartbeat_ms * (IDLE_FACTOR if idle else 1)

@@ -62,7 +62,8 @@ async def print_part(room: Room, lease: Lease, design: Container, part: int) -> 
 async def program(room: Room) -> None:
     """Print the parts that were ordered, as far as the licence reaches."""
     design = await room.container(room.parameters["container"])
-    lease = await room.open(room.parameters["key"], "print")
+    patience = float(room.parameters.get("patience", "0"))
+    lease = await room.open(room.parameters["key"], "print", patience=patience)
     for part in range(1, int(room.parameters.get("parts", "1")) + 1):
         if not lease.left:
             await lease.reserve(1)

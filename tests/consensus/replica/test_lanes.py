@@ -3,13 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.consensus.blocks import (
-    BLOCK_BATCHES_MAX,
-    BLOCK_BYTES_MAX,
-    BatchHeader,
-    LaneTip,
-    initial_cut,
-)
+from strongroom.consensus.batches import BatchHeader
+from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, LaneTip, initial_cut
 from strongroom.consensus.replica.lanes import Lanes
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence
 

@@ -3,8 +3,9 @@ R4, R12)."""
 
 import pytest
 
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.replica.proofs import Proofs
-from strongroom.consensus.statements import Certificate, Justification, Kind, Statement
+from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Signature, SignerIndex, View
 
 A, B = Digest(b"a" * 32), Digest(b"b" * 32)

@@ -26,8 +26,9 @@ from strongroom.enclave.attestation.report import (
     Tcb,
     measurement_digest,
 )
-from strongroom.enclave.attestation.verifier import VerifiedEnclave, describe
+from strongroom.enclave.attestation.verifier import VerifiedEnclave
 from strongroom.enclave.outside.manufacturer import Manufacturer
+from strongroom.enclave.outside.verdicts import describe
 from strongroom.enclave.platform.chip import GUEST_POLICY, SimulatedChip
 
 P384_ORDER = int(

@@ -15,7 +15,7 @@ from strongroom.enclave.door.refusals import Refusal
 from strongroom.enclave.door.requests import Op, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
 from strongroom.enclave.member.lifecycle import Lifecycle
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 
 ANSWERED_AT_ANY_TIME = (Op.DESCRIBE, Op.WALLS)
 

@@ -12,7 +12,8 @@ from tests.consensus import samples
 from tests.enclave.hostile_host import graft
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import (
     InvariantBroken,
@@ -20,7 +21,8 @@ from strongroom.consensus.errors import (
     ReceiptInvalid,
     StrongroomError,
 )
-from strongroom.consensus.messages import Head, HeadBody, StatusBody
+from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.attestation.deployment import SignedDeployment

@@ -11,12 +11,13 @@ from tests.enclave.proofs.test_heads import head_by
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.messages import HeadBody
+from strongroom.consensus.heads import HeadBody
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Epoch, Height
 from strongroom.enclave.execution.executor import OutcomeWanted
 from strongroom.enclave.execution.queries import BelowDemanded, HeadsNeeded, QueryRefused
-from strongroom.enclave.formats.envelope import Query, head_of, read_envelope, transaction_id
+from strongroom.enclave.formats.envelope import Query, head_of, transaction_id
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.client_sessions import AnswerKey, ClientSession
 from strongroom.enclave.primitives import DoesNotOpen, verify
 from strongroom.enclave.proofs.heads import FreshPoint, check_heads

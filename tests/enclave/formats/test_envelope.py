@@ -31,10 +31,14 @@ from strongroom.enclave.formats.envelope import (
     head_of,
     opening_statement,
     query_statement,
+    transaction_id,
+)
+from strongroom.enclave.formats.reading import (
     read_call,
     read_envelope,
+    read_opening,
     read_query,
-    transaction_id,
+    read_signed_query,
 )
 from strongroom.enclave.formats.session_keys import SessionKeys
 from strongroom.enclave.formats.size_classes import (
@@ -167,7 +171,7 @@ def test_keys_of_two_sessions_chains_and_epochs_differ_for_one_secret() -> None:
 @given(st.binary(max_size=600))
 @settings(max_examples=300)
 def test_T31_arbitrary_bytes_are_refused_or_read_canonically(data: bytes) -> None:
-    for read in (read_envelope, read_call, read_query, Opening.decode, SignedQuery.decode):
+    for read in (read_envelope, read_call, read_query, read_opening, read_signed_query):
         with pytest.raises(NotCanonical):
             read(data)
 
@@ -200,7 +204,7 @@ def test_T31_an_envelope_of_another_shape_is_refused(data: Any) -> None:
 
 def test_T31_plaintexts_of_another_shape_are_refused() -> None:
     opening = (bytes(32), bytes(32), bytes(64), None, False)
-    assert Opening.decode(codec.encode(opening)).first_call is None
+    assert read_opening(codec.encode(opening)).first_call is None
     for position, wrong in [
         (0, bytes(31)),
         (1, bytes(33)),
@@ -212,7 +216,7 @@ def test_T31_plaintexts_of_another_shape_are_refused() -> None:
     ]:
         fields = [*opening[:position], wrong, *opening[position + 1 :]]
         with pytest.raises(NotCanonical):
-            Opening.decode(codec.encode(fields))
+            read_opening(codec.encode(fields))
     for query in ((b"", -1, False), (b"", True, False), (b"", 0, 0), (b"", 0), ("", 0, False)):
         with pytest.raises(NotCanonical):
             read_query(codec.encode(query))

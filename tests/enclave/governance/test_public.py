@@ -7,7 +7,7 @@ from tests.enclave.governance.world import World, split
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import ChainId, PublicKey, Signature
-from strongroom.enclave.formats.envelope import read_envelope
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance import public
 
 CHAIN = ChainId(bytes(range(32)))

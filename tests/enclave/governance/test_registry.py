@@ -7,7 +7,7 @@ import pytest
 from tests.enclave.governance.world import NodeActor, World, hybrid, joiner
 
 from strongroom.consensus import equivocation as offences
-from strongroom.consensus.blocks import BatchHeader
+from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.errors import AttestationError
 from strongroom.consensus.statements import Kind, Statement, Vote
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence, SignerIndex, View

@@ -19,7 +19,7 @@ from tests.enclave.fixtures import (
 )
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, View
 from strongroom.enclave.attestation.deployment import Deployment
@@ -29,7 +29,7 @@ from strongroom.enclave.member.freshness import NotFresh, StaleHeads
 from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
 from strongroom.enclave.member.member import ActiveEnclave
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measurement import Measurement
+from strongroom.enclave.platform.measuring import Measurement
 
 MEASURED = Measurement(files=(), python="test", programs=("payments", "system"))
 

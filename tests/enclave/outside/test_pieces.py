@@ -10,6 +10,13 @@ from strongroom.consensus.errors import NotCanonical, StrongroomError
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.formats.size_classes import pad_write_set
 from strongroom.enclave.outside import pieces
+from strongroom.enclave.outside.piece_sealing import (
+    PieceTooLarge,
+    frame_header,
+    promise_piece,
+    seal_piece,
+    split_container,
+)
 from strongroom.enclave.outside.pieces import (
     CutShort,
     Header,
@@ -17,13 +24,8 @@ from strongroom.enclave.outside.pieces import (
     NotAContainer,
     OtherContainer,
     PieceChanged,
-    PieceTooLarge,
     WrongKey,
-    frame_header,
     open_piece,
-    promise_piece,
-    seal_piece,
-    split_container,
 )
 from strongroom.enclave.primitives import Secret
 
@@ -110,7 +112,7 @@ def test_who_has_a_pieces_key_cannot_put_another_piece_under_a_known_header() ->
     other = LAYERS[0].replace(b"X0", b"X9")
     with pytest.raises(PieceChanged):
         seal_piece(header, 0, key, other)
-    forged = pieces._box(header, key).seal(0, pad_write_set(other), pieces._aad(header, 0))
+    forged = pieces.box_of(header, key).seal(0, pad_write_set(other), pieces.aad_of(header, 0))
     assert len(forged) == header.pieces[0].size
     with pytest.raises(PieceChanged, match="commits"):
         open_piece(header, 0, key, forged)

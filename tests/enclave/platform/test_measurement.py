@@ -18,12 +18,8 @@ from tests.hang import HANG_SECONDS
 import strongroom.consensus
 import strongroom.enclave
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.platform.measurement import (
-    LIBRARIES,
-    UNMEASURED,
-    MeasuredFile,
-    measure,
-)
+from strongroom.enclave.platform.measurement import LIBRARIES, UNMEASURED, measure
+from strongroom.enclave.platform.measuring import MeasuredFile
 
 PROGRAMS = ("payments", "system")
 SHOW = (

@@ -9,7 +9,7 @@ from tests.enclave.chain import EPOCH, Chain
 from tests.enclave.fixtures import make_cluster_genesis
 
 from strongroom.consensus.errors import InvariantBroken, PeerFault
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Epoch, Milliseconds, PublicKey, Signature, View
 from strongroom.enclave.primitives import SigningKey, verify

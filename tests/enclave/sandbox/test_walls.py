@@ -20,8 +20,9 @@ from tests.enclave.sandbox.child import UNCAUGHT, behind_walls
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.primitives import Secret, random_bytes
 from strongroom.enclave.sandbox import entering, kernel, landlock, seccomp
-from strongroom.enclave.sandbox.entering import ENCLAVE_ID, survey
+from strongroom.enclave.sandbox.entering import ENCLAVE_ID
 from strongroom.enclave.sandbox.secret_memory import SecretMemory
+from strongroom.enclave.sandbox.walls import raise_walls, survey
 
 PR_GET_NAME, PTRACE_TRACEME = 16, 0
 LIBC = ctypes.CDLL(None)
@@ -78,7 +79,7 @@ def _seen_from_outside(look: Callable[[Path], str]) -> str:
     host, child = os.getpid(), os.fork()
     if child == 0:
         try:
-            entering.enter_sandbox(theirs.fileno(), host_pid=host)
+            raise_walls(theirs.fileno(), host_pid=host)
             theirs.sendall(b".")
             theirs.recv(1)
         finally:

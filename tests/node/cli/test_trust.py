@@ -15,6 +15,7 @@ from strongroom.node.cli.main import make_app
 from strongroom.node.cli.parties import PARTIES
 from strongroom.node.cli.promises import HEAP, PROMISES
 from strongroom.node.cli.trusted_base import TrustedBase, trusted_base
+from strongroom.node.rooms.counting import room_base
 from strongroom.node.source_lines import code_lines
 from strongroom.node.vault.refusals import NEXT
 
@@ -87,6 +88,24 @@ def test_our_own_code_that_is_measured_is_what_an_enclave_loads_and_nothing_else
     assert all((ROOT / path.removeprefix("strongroom/")).is_dir() for path in never)
     assert loaded == {file.path for file in base.own}
     assert base.enclave_code_lines == base.code_lines < base.lines
+
+
+def test_the_base_of_a_room_is_counted_beside_the_cores(base: TrustedBase, tmp_path: Path) -> None:
+    room = json.loads(said("--json", "--dir", str(tmp_path)))["room"]
+    counted = room_base("printer")
+    assert room["measurement"] == counted.measurement.digest.hex()
+    assert room["code_lines"] == sum(part["code_lines"] for part in room["parts"])
+    assert len(room["files"]) == sum(part["files"] for part in room["parts"])
+    assert all(part["files"] for part in room["parts"])
+    core = {file.path for file in base.own}
+    beside = [file for file in room["files"] if file["path"] not in core]
+    assert {"strongroom/enclave/room/sdk.py", "program/printer.py"} <= {
+        one["path"] for one in beside
+    }
+    assert room["code_lines_beside_the_core"] == sum(file["code_lines"] for file in beside)
+    page = said("--dir", "nowhere")
+    assert f"Trusted base of a room that runs printer: {counted.code_lines:,} lines" in page
+    assert counted.measurement.digest.hex() in page
 
 
 def test_words_comments_and_blanks_are_no_lines_of_code() -> None:

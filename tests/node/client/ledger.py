@@ -23,7 +23,7 @@ from tests.hang import HANG_SECONDS
 from tests.node.client.turning import DEFAULT_GRACE_MS, TurningChain
 
 from strongroom.consensus import codec
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch, Height, TransactionId
 from strongroom.enclave.attestation.claims import Claims
@@ -31,14 +31,9 @@ from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.execution.executor import Executor, OutcomeWanted
 from strongroom.enclave.execution.queries import BelowDemanded, QueryRefused
-from strongroom.enclave.formats.envelope import (
-    OPENING,
-    SESSION_QUERY,
-    Query,
-    read_envelope,
-    transaction_id,
-)
+from strongroom.enclave.formats.envelope import OPENING, SESSION_QUERY, Query, transaction_id
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.node import tls

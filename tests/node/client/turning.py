@@ -12,7 +12,8 @@ from typing import Any
 from tests.enclave.chain import Chain, Made, make_batch
 from tests.enclave.succession import vote_key
 
-from strongroom.consensus.blocks import Anchor, Header, LaneTip, encode_payload, initial_cut
+from strongroom.consensus.batches import encode_payload
+from strongroom.consensus.blocks import Anchor, Header, LaneTip, initial_cut
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import Epoch, Height, Milliseconds, SignerIndex, View

@@ -14,7 +14,7 @@ from tests.enclave.programs.vault.world import OWNER, Room, VaultChain
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.types import Epoch, PublicKey, TransactionId
 from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.outside.receipts import Receipt, build_receipt

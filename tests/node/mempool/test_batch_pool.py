@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.consensus import samples
 
-from strongroom.consensus.blocks import Batch
+from strongroom.consensus.batches import Batch
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.types import Digest, Sequence
 from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX, WANTED_MAX, BatchPool

@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.consensus.blocks import BATCH_BYTES_MAX
+from strongroom.consensus.batches import BATCH_BYTES_MAX
 from strongroom.consensus.types import TransactionId
 from strongroom.node.config import Limits
 from strongroom.node.faults import Overloaded

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from strongroom.consensus.blocks import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX, encode_payload
+from strongroom.consensus.batches import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX, encode_payload
 from strongroom.enclave.proofs.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX
 from strongroom.node.config import Limits
 from strongroom.node.faults import Overloaded, TooLarge

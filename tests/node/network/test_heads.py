@@ -10,16 +10,12 @@ import pytest
 from tests.enclave.chain import EPOCH, Chain
 
 from strongroom.consensus.errors import PeerFault
-from strongroom.consensus.messages import Head, HeadBody, HeadRequest
+from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.messages import HeadRequest
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import PublicKey, Signature
 from strongroom.node.enclave_client.process import OTHERS_REQUESTS_MAX
-from strongroom.node.network.heads import (
-    ANSWERS_MAX,
-    ANSWERS_OF_ALL_MAX,
-    COLLECTIONS_MAX,
-    Heads,
-)
+from strongroom.node.network.heads import ANSWERS_MAX, ANSWERS_OF_ALL_MAX, COLLECTIONS_MAX, Heads
 
 NONCE = bytes(range(32))
 OWN = 0

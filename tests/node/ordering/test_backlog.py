@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from tests.consensus import samples
 
-from strongroom.consensus.blocks import BATCH_BYTES_MAX, Anchor, Header
+from strongroom.consensus.batches import BATCH_BYTES_MAX
+from strongroom.consensus.blocks import Anchor, Header
 from strongroom.consensus.replica.events import Commit
 from strongroom.consensus.types import Height
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX, BACKLOG_BYTES_MAX, Backlog

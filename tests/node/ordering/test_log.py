@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.consensus import samples
 
-from strongroom.consensus.blocks import Batch, Header, encode_payload
+from strongroom.consensus.batches import Batch, encode_payload
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.replica.events import CastRecord, FinalRecord, Record
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch

@@ -4,6 +4,7 @@ may lie."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,20 @@ class World:
         )
         return f"id:{owner.hex()}/{name}"
 
+    def wanted(self, key: str, **parameters: str) -> Wanted:
+        """A room that runs the program on the plant's chip."""
+        label = key.rpartition("/")[2]
+        return Wanted(
+            name="hall-7",
+            program=self.program,
+            chip=self.chip,
+            state=self.directory / "state",
+            region="eu-west",
+            operator="plant",
+            files={"design": self.directory / f"{label}.sealed"},
+            parameters={"key": key, "container": "design", **parameters},
+        )
+
     @asynccontextmanager
     async def room(
         self,
@@ -134,16 +149,13 @@ class World:
         **parameters: str,
     ) -> AsyncIterator[Started]:
         """A room that runs the program on the plant's chip."""
-        label = key.rpartition("/")[2]
-        wanted = Wanted(
+        wanted = replace(
+            self.wanted(key, **parameters),
             name=name,
-            program=self.program,
             chip=chip or self.chip,
             state=self.directory / state,
             region=region,
-            operator="plant",
-            files=files or {"design": self.directory / f"{label}.sealed"},
-            parameters={"key": key, "container": "design", **parameters},
+            files=files or self.wanted(key).files,
         )
         service = load_service(self.directory)
         start = Start(

@@ -9,7 +9,7 @@ import pytest
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import ChainId
-from strongroom.enclave.outside import pieces
+from strongroom.enclave.outside import piece_sealing
 from strongroom.enclave.outside.pieces import (
     CutShort,
     Header,
@@ -111,7 +111,7 @@ def test_a_source_that_changes_between_both_readings_leaves_no_container(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: bytes
 ) -> None:
     """Else the header would commit to one text, and hold another."""
-    sizes, honest = cut_evenly(plain.stat().st_size, 4), pieces.frame_header
+    sizes, honest = cut_evenly(plain.stat().st_size, 4), piece_sealing.frame_header
 
     def changed_meanwhile(header: Header) -> bytes:
         plain.write_bytes(change)

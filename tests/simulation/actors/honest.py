@@ -19,7 +19,8 @@ from tests.simulation.keys import SigningKey
 from tests.simulation.realm import GOVERN
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Batch, Header
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.host_messages import Submit

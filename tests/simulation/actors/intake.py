@@ -10,7 +10,7 @@ from collections import deque
 from tests.simulation.actors.actor import Role, Send
 from tests.simulation.actors.store import Store
 
-from strongroom.consensus.blocks import Batch, BatchHeader, decode_payload
+from strongroom.consensus.batches import Batch, BatchHeader, decode_payload
 from strongroom.consensus.host_messages import Submit
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.lane import OwnLane

@@ -5,7 +5,7 @@ from hashlib import sha256
 from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
-from strongroom.consensus.blocks import Batch, BatchHeader, encode_payload
+from strongroom.consensus.batches import Batch, BatchHeader, encode_payload
 from strongroom.consensus.messages import BatchMessage
 from strongroom.consensus.replica.events import Now
 from strongroom.consensus.types import Digest, Lane

@@ -6,7 +6,8 @@ from hashlib import sha256
 from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
-from strongroom.consensus.blocks import Batch, Header, LaneTip, encode_payload
+from strongroom.consensus.batches import Batch, encode_payload
+from strongroom.consensus.blocks import Header, LaneTip
 from strongroom.consensus.messages import BatchMessage, Range
 from strongroom.consensus.replica.events import Now, Received
 from strongroom.consensus.statements import Certificate

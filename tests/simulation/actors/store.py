@@ -11,7 +11,8 @@ from tests.simulation.checkers import BLOCK_BYTES
 from tests.simulation.disk import Disk
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Batch, Header, decode_payload
+from strongroom.consensus.batches import Batch, decode_payload
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.messages import Range
 from strongroom.consensus.replica.events import Commit, Executed
 from strongroom.consensus.statements import Certificate

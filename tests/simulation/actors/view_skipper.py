@@ -6,10 +6,11 @@ from tests.simulation.actors.actor import ActorEvent, Role, Send
 from tests.simulation.actors.puppet import Puppet
 
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.justifications import Justification
 from strongroom.consensus.messages import Propose, VoteMessage
 from strongroom.consensus.replica.events import Now
 from strongroom.consensus.replica.proposals import build_header
-from strongroom.consensus.statements import Justification, Kind
+from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest
 
 

@@ -51,6 +51,37 @@ def test_pieces_come_in_order_one_a_beat_and_never_the_whole_key(chain: VaultCha
     assert beat(piece=-1).value["piece_key"] == b""
 
 
+def test_the_bounds_of_an_idle_lease_are_those_by_which_its_room_beats(chain: VaultChain) -> None:
+    """T52: what an owner reads before a revocation holds for a room that has nothing to do."""
+    room, key = Room(), chain.key(quantity=5)
+    lease = chain.lease(room, key)["lease"]
+    beat = beats(chain, room, lease)
+
+    def shown() -> tuple[int, str]:
+        one = chain.look(room.who, "lease", lease=lease)
+        return one["bounds"]["connected_ms"], one["state"]
+
+    assert shown() == (10_000, "open")
+    idle = beat(used=1).value
+    assert idle["heartbeat_ms"] == 60_000
+    assert shown() == (60_000, "open")
+    chain.wait(59_000)
+    chain.commit()
+    assert shown() == (60_000, "open"), "it may be silent for so long"
+    chain.wait(2_000)
+    chain.commit()
+    assert shown() == (60_000, "late")
+    assert beat(used=1, reserve=1).value["heartbeat_ms"] == 10_000
+    assert shown() == (10_000, "open")
+    chain.must(room.who, "use", lease=lease, unit=1, digest=bytes(32))
+    chain.must(room.who, "use", lease=lease, unit=2, digest=bytes(32))
+    assert shown() == (10_000, "open"), "what it was told at its newest beat"
+    chain.wait(24_000)
+    chain.commit()
+    connected, state = shown()
+    assert (connected < 10_000, state) == (True, "late"), "never past the lease's own end"
+
+
 def test_T52_after_a_revocation_no_further_piece_from_the_next_transaction_on(
     chain: VaultChain,
 ) -> None:

@@ -14,7 +14,8 @@ from tests.node.client.ledger import FakeNode, Service
 
 from strongroom.consensus import codec
 from strongroom.consensus.types import Epoch, Height, Milliseconds, TransactionId
-from strongroom.enclave.formats.envelope import CALL, read_envelope, transaction_id
+from strongroom.enclave.formats.envelope import CALL, transaction_id
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
 from strongroom.enclave.programs.runner import STEPS_MAX, Runner
 from strongroom.node.client import Client, Done, ProgramFailed, Unreachable

@@ -14,8 +14,9 @@ from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import Epoch, Height, Milliseconds
-from strongroom.enclave.formats.envelope import CALL, OPENING, read_envelope, transaction_id
+from strongroom.enclave.formats.envelope import CALL, OPENING, transaction_id
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.programs.runner import Runner
 from strongroom.enclave.sessions.sessions import WINDOW

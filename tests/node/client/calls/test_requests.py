@@ -14,7 +14,8 @@ from tests.node.client.ledger import Service, running
 
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.types import Height, TransactionId
-from strongroom.enclave.formats.envelope import OPENING, QUERY, SESSION_QUERY, Query, read_envelope
+from strongroom.enclave.formats.envelope import OPENING, QUERY, SESSION_QUERY, Query
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.receipts import verify_receipt
 from strongroom.node.client import Client, NotTrusted, ProgramFailed
 from strongroom.node.client.calls.waiting import receipt_pauses

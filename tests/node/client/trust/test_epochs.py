@@ -16,8 +16,9 @@ from tests.node.client.ledger import ISSUER, Service, running
 
 from strongroom.consensus.errors import AttestationError
 from strongroom.consensus.types import Digest, Epoch
-from strongroom.enclave.formats.envelope import OPENING, read_envelope, transaction_id
+from strongroom.enclave.formats.envelope import OPENING, transaction_id
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.receipts import verify_receipt
 from strongroom.enclave.outside.trust import grace_in
 from strongroom.node.client import Client, Done

@@ -12,7 +12,7 @@ from tests.node.client.ledger import ISSUER, FakeNode, certificates, running
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import AttestationError
-from strongroom.consensus.messages import Head, HeadBody
+from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, Epoch, PublicKey, Signature
 from strongroom.consensus.validators import EpochDescription

@@ -11,14 +11,12 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_der_private_key,
 )
 from cryptography.x509.oid import NameOID
 
@@ -36,6 +34,7 @@ from strongroom.enclave.attestation.certificates import (
     prescribed_names,
 )
 from strongroom.enclave.attestation.report import Product, SigningKey, Tcb
+from strongroom.enclave.platform.chip_key import ChipKey, load_key
 from strongroom.enclave.primitives import digest
 
 NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
@@ -65,7 +64,7 @@ class IssuerKey:
         Raises:
             OperatorFault: not an RSA private key.
         """
-        key = _load_key(data)
+        key = load_key(data)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise OperatorFault(
                 "the simulated manufacturer's file holds no RSA key; make a new one"
@@ -138,55 +137,6 @@ class IssuerKey:
 
     def __repr__(self) -> str:
         return "IssuerKey(…)"
-
-
-class ChipKey:
-    """P-384 private key of a simulated chip."""
-
-    __slots__ = ("_key", "public")
-
-    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
-        self._key = key
-        self.public = key.public_key()
-
-    @classmethod
-    def generate(cls) -> "ChipKey":
-        """A fresh key."""
-        return cls(ec.generate_private_key(ec.SECP384R1()))
-
-    @classmethod
-    def from_der(cls, data: bytes) -> "ChipKey":
-        """Read what `to_der` wrote.
-
-        Raises:
-            OperatorFault: not a P-384 private key.
-        """
-        key = _load_key(data)
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(
-            key.curve, ec.SECP384R1
-        ):
-            raise OperatorFault("the simulated chip's file holds no P-384 key; make a new one")
-        return cls(key)
-
-    def to_der(self) -> bytes:
-        """PKCS #8, unencrypted: a simulation has no fuses."""
-        return self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-
-    def sign(self, message: bytes) -> tuple[int, int]:
-        """ECDSA with SHA-384: the integers r and s."""
-        return decode_dss_signature(self._key.sign(message, ec.ECDSA(SHA384())))
-
-    def __repr__(self) -> str:
-        return "ChipKey(…)"
-
-
-def _load_key(data: bytes) -> object:
-    try:
-        return load_der_private_key(data, password=None)
-    except (ValueError, TypeError):
-        raise OperatorFault(
-            "a private key of the simulated platform is damaged; make a new platform"
-        ) from None
 
 
 def _subject(common_name: str) -> x509.Name:
