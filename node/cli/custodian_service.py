@@ -32,6 +32,7 @@ from strongroom.node.custodian.pin import Pin
 from strongroom.node.custodian.releasing import Releaser
 from strongroom.node.custodian.service import CustodianService
 from strongroom.node.custodian.settings import Settings, load_settings
+from strongroom.node.custodian.token_keys import TokenKeys
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
 
@@ -106,6 +107,7 @@ async def serve(
                 customer=settings.customer,
                 ledger=ledger,
                 halves=halves,
+                keys=TokenKeys(device),
                 journal=journal,
                 policy=policy,
                 per_minute=settings.per_minute,

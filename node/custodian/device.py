@@ -141,6 +141,36 @@ class Device:
         made = await self._request(Ask.CREATE, (form.value, id, label), again=False)
         return KeyFacts.from_wire(made)
 
+    async def make_data_key(self, id: bytes, label: str) -> KeyFacts:
+        """Make the key of one version of custody `hsm`. Not asked twice when the device hangs.
+
+        Raises:
+            TokenFault: there is one already, or the token cannot.
+        """
+        made = await self._request(Ask.MAKE_DATA_KEY, (id, label), again=False)
+        return KeyFacts.from_wire(made)
+
+    async def show_data_key(self, id: bytes, label: str) -> KeyFacts:
+        """What the token says of that key.
+
+        Raises:
+            TokenFault: there is none, more than one, or one that may leave the token.
+        """
+        return KeyFacts.from_wire(await self._request(Ask.SHOW_DATA_KEY, (id, label)))
+
+    async def hand_over(
+        self, id: bytes, label: str, *, data: bytes, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        """(the token's point, what it wrapped) for the holder of a point.
+
+        Raises:
+            TokenFault: the token cannot, or there is not exactly one such key that stays inside.
+        """
+        given = await self._request(Ask.HAND_OVER, (id, label, data, point, context))
+        if type(given) is not tuple or [type(one) for one in given] != [bytes, bytes]:
+            raise self._fault("device", "the device answered with something that is no key")
+        return given[0], given[1]
+
     async def ping(self) -> None:
         """Keep the session alive.
 

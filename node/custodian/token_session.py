@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.node.custodian import token_handover
 from strongroom.node.custodian.token_objects import (
     LOOKED_AT_ANEW,
     KeyAbsent,
@@ -27,6 +28,7 @@ from strongroom.node.custodian.token_words import (
     HALF_INPUT_BYTES_MAX,
     HALF_SIZE,
     KEY_ID_SIZE,
+    POINT_SIZE,
     Ask,
     Form,
 )
@@ -39,19 +41,23 @@ try:
 except ImportError:
     pkcs11 = None  # type: ignore[assignment]
 
-POINT_SIZE = 65
-"""An uncompressed point of P-256 (SEC 1 §2.3.3)."""
 PROBED = (
     ("half by HMAC", "SHA256_HMAC", "GENERIC_SECRET_KEY_GEN"),
     ("half by ECDH", "ECDH1_DERIVE", "EC_KEY_PAIR_GEN"),
-    ("hand a key to a room (AES-KWP)", "AES_KEY_WRAP_PAD", "ECDH1_DERIVE"),
     (
-        "export as .byok",
-        "RSA_AES_KEY_WRAP",
+        "hand a key to a room (custody hsm)",
+        "AES_KEY_GEN",
+        "AES_CBC_ENCRYPT_DATA",
+        "EC_KEY_PAIR_GEN",
+        "ECDH1_DERIVE",
+        "AES_KEY_WRAP_PAD",
     ),
+    ("export as .byok", "RSA_AES_KEY_WRAP"),
     ("export as .byok in two steps", "RSA_PKCS_OAEP", "AES_KEY_WRAP_PAD", "AES_KEY_GEN"),
 )
 """What a custodian may need, and the mechanisms that it takes. The first or the second must be."""
+_ONCE = frozenset({Ask.CREATE, Ask.MAKE_DATA_KEY})
+"""What makes something in the token is not asked twice."""
 
 
 class TokenSession:
@@ -69,6 +75,9 @@ class TokenSession:
             Ask.SHOW: self._show,
             Ask.HALF: self._half,
             Ask.CREATE: self._create,
+            Ask.MAKE_DATA_KEY: self._with_session(token_handover.make_data_key),
+            Ask.SHOW_DATA_KEY: self._with_session(token_handover.show_data_key),
+            Ask.HAND_OVER: self._with_session(token_handover.hand_over),
         }
 
     def do(self, ask: Ask, arguments: tuple[Any, ...]) -> codec.Wire:
@@ -90,7 +99,7 @@ class TokenSession:
         try:
             return act(*arguments)
         except LOOKED_AT_ANEW:
-            if ask is Ask.CREATE:
+            if ask in _ONCE:
                 raise TokenProblem(
                     "device",
                     "the session ended while a key was being made: look with `strongroom custodian "
@@ -100,6 +109,10 @@ class TokenSession:
             return told(act, arguments)
         except Exception as error:
             raise problem_of(error) from None
+
+    def _with_session(self, act: Callable[..., codec.Wire]) -> Callable[..., codec.Wire]:
+        """An act on whichever session is open when it is asked for."""
+        return lambda *arguments: act(self._session, *arguments)
 
     # --- opening ----------------------------------------------------------------------------------
 

@@ -9,6 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.enclave.attestation.rooms import CHAIN, RoomBench, make_room, room_bench
 from tests.enclave.fixtures import CREATED_MS, make_cluster_genesis
 
@@ -19,6 +22,7 @@ from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.outside.half_request import HalfRequest, LeaseStatement, open_half
 from strongroom.enclave.outside.split_key import KeyName
+from strongroom.enclave.outside.token_key import cbc, key_input
 from strongroom.enclave.primitives import Secret
 from strongroom.node.custodian.errors import TokenFault
 from strongroom.node.custodian.journal import Journal, JournalEntry, read_journal
@@ -116,6 +120,36 @@ class KnownHalf:
         return HALF if piece is None else HALF.derive(b"piece", bytes([piece]))
 
 
+@dataclass
+class KnownToken:
+    """What a token does with a key, without a token: the same computation."""
+
+    events: list[str]
+    fault: TokenFault | None = None
+    root: bytes = bytes(range(100, 132))
+
+    async def known(self, key: KeyName) -> None:
+        self.events.append("key known")
+        assert key == KEY
+        if self.fault is not None:
+            raise self.fault
+
+    def data_key(self, key: KeyName, piece: int) -> bytes:
+        return cbc(self.root, key_input(key, piece))
+
+    async def hand_over(
+        self, key: KeyName, piece: int, *, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        self.events.append("hand over")
+        own = ec.generate_private_key(ec.SECP256R1())
+        shown = own.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        shared = own.exchange(
+            ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        )
+        wrapping = cbc(shared, sha256(context + shown).digest())
+        return shown, aes_key_wrap_with_padding(wrapping, self.data_key(key, piece))
+
+
 class ReleaseWorld:
     """One room, one lease, one custodian."""
 
@@ -124,6 +158,7 @@ class ReleaseWorld:
         self.folder = folder
         self.ledger = StandInLedger(self.room, claim_of(self.room, **claimed), folder)
         self.halves = KnownHalf(self.ledger.events)
+        self.token = KnownToken(self.ledger.events)
         self.now = 1000.0
         self.journal = Journal.open(folder)
         self.releaser = self.make()
@@ -135,6 +170,7 @@ class ReleaseWorld:
             customer="Acme Toys",
             ledger=self.ledger,
             halves=self.halves,
+            keys=self.token,
             journal=self.journal,
             policy=policy,
             per_minute=per_minute,
