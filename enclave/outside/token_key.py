@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.types import ChainId
+from strongroom.consensus.types import SIGNATURE_SIZE, ChainId
 from strongroom.enclave.outside.half_request import (
     REQUEST_BYTES_MAX,
     WHOLE,
@@ -42,9 +42,8 @@ from strongroom.enclave.primitives import (
     verify,
 )
 
-TOKEN_POINT_SIZE = 65
+POINT_SIZE = 65
 """An uncompressed point of P-256 (SEC 1 §2.3.3)."""
-SIGNATURE_SIZE = 64
 TOKEN_REQUEST_BYTES_MAX = REQUEST_BYTES_MAX + 512
 _VERSION = 1
 _ZERO_IV = bytes(16)
@@ -185,7 +184,7 @@ def open_token_key(
         DoesNotOpen: for another room, key, lease, challenge or piece, or it was changed.
     """
     opened = own.open(sealed, labels.bound(labels.TOKEN_ANSWER, chain, context))
-    return handover.open(opened[:TOKEN_POINT_SIZE], opened[TOKEN_POINT_SIZE:], context)
+    return handover.open(opened[:POINT_SIZE], opened[POINT_SIZE:], context)
 
 
 def cbc(key: bytes, data: bytes) -> bytes:
@@ -195,7 +194,7 @@ def cbc(key: bytes, data: bytes) -> bytes:
 
 
 def _point(data: bytes) -> ec.EllipticCurvePublicKey:
-    if len(data) != TOKEN_POINT_SIZE:
+    if len(data) != POINT_SIZE:
         raise ValueError("a point of another size")
     return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), data)
 

@@ -76,6 +76,8 @@ class Device:
         self._waiting = 0
         self._proven = False
         """The PIN was right once."""
+        self._trying = False
+        """A child has the PIN, and has not said yet whether it is right."""
         self._spent: TokenFault | None = None
         """Why nothing is tried any more."""
         self._rests_until = 0.0
@@ -209,8 +211,8 @@ class Device:
                     self._rests_until = clock() + REST_SECONDS
                     raise self._fault(
                         "hang",
-                        f"the HSM did not answer within {self._deadline:g} s; its process was "
-                        "killed: look after the device, its keys pause meanwhile",
+                        "the HSM did not answer in time; its process was killed: look after the "
+                        "device, its keys pause meanwhile",
                     ) from None
             except Crashed:
                 await self._drop()
@@ -235,16 +237,28 @@ class Device:
         raise await self._refused(*answer)
 
     async def _open(self) -> "TokenChild":
-        """A child that is logged in."""
-        self._child = child = await TokenChild.start(self._process, self._environment)
-        what = (self._module, self._token, self._serial, self._pin.reveal())
-        ok, *answer = await child.ask((Ask.OPEN.value, what), self._start)
-        if not ok:
-            await self._drop()
-            raise await self._refused(*answer)
+        """A child that is logged in. The PIN goes to it once its module has found the token."""
+        self._check_pin_is_known()
+        try:
+            self._child = child = await TokenChild.start(self._process, self._environment)
+        except OSError as error:
+            words = f"the device's process cannot be started ({error.strerror}): ask again later"
+            raise self._fault("device", words) from None
+        facts = await self._begun(child, Ask.LOAD, self._module, self._token, self._serial)
+        self._trying = True
+        await self._begun(child, Ask.OPEN, self._pin.reveal())
         self._proven = True
-        self.facts = TokenFacts.from_wire(answer[0])
+        self.facts = TokenFacts.from_wire(facts)
         return child
+
+    async def _begun(self, child: TokenChild, ask: Ask, *arguments: str) -> Any:
+        ok, *answer = await child.ask((ask.value, arguments), self._start)
+        if ask is Ask.OPEN:
+            self._trying = False
+        if ok:
+            return answer[0]
+        await self._drop()
+        raise await self._refused(*answer)
 
     async def _refused(self, code: Any = "device", words: Any = "") -> TokenFault:
         fault = self._fault(str(code), str(words))
@@ -260,7 +274,8 @@ class Device:
         Raises:
             TokenFault: so it is; nothing is tried again by itself.
         """
-        if not self._proven:
+        trying, self._trying = self._trying, False
+        if trying and not self._proven:
             self._spent = self._fault(
                 "device",
                 "the HSM failed while the PIN was being tried for the first time, which may have "

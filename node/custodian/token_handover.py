@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from strongroom.consensus import codec
-from strongroom.enclave.outside.token_key import wrapping_input
+from strongroom.enclave.outside.split_key import WRAPPED_SIZE
+from strongroom.enclave.outside.token_key import POINT_SIZE, wrapping_input
 from strongroom.node.custodian.token_objects import (
     KeyAbsent,
     TokenProblem,
@@ -18,12 +19,7 @@ from strongroom.node.custodian.token_objects import (
     said,
     uses,
 )
-from strongroom.node.custodian.token_words import (
-    DATA_INPUT_SIZE,
-    KEY_ID_SIZE,
-    POINT_SIZE,
-    WRAPPED_SIZE,
-)
+from strongroom.node.custodian.token_words import DATA_INPUT_SIZE, KEY_ID_SIZE
 
 try:
     from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass

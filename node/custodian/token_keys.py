@@ -3,11 +3,11 @@
 Owns the names of these objects. What they wrap is never seen here: the answer opens in one room.
 """
 
-from strongroom.enclave.outside.split_key import KeyName
+from strongroom.enclave.outside.split_key import WRAPPED_SIZE, KeyName
 from strongroom.enclave.outside.token_key import is_point, key_id, key_input
 from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.errors import TokenFault
-from strongroom.node.custodian.token_words import WRAPPED_SIZE, KeyFacts
+from strongroom.node.custodian.token_words import KeyFacts
 
 
 class TokenKeys:

@@ -15,10 +15,6 @@ HALF_SIZE = 32
 KEY_ID_SIZE = 16
 HALF_INPUT_BYTES_MAX = 1024
 DATA_INPUT_SIZE = 32
-POINT_SIZE = 65
-"""An uncompressed point of P-256 (SEC 1 §2.3.3)."""
-WRAPPED_SIZE = 40
-"""32 bytes under AES-KWP (RFC 5649)."""
 
 
 class Form(StrEnum):
@@ -33,8 +29,10 @@ class Form(StrEnum):
 class Ask(StrEnum):
     """What the process is asked for."""
 
+    LOAD = "load"
+    """Load the module, find the token."""
     OPEN = "open"
-    """Load the module, find the token, log in."""
+    """Log in."""
     PING = "ping"
     """Is the session alive?"""
     PROBE = "probe"
