@@ -98,6 +98,13 @@ class LeaseStatement:
     pieces: int
     custody: str
 
+    def encode(self) -> bytes:
+        """The claim: the vault's own bytes (asking.py, `lease_claim`)."""
+        key = (self.owner, self.name, self.version, self.lease)
+        holder = (self.session, self.chip, self.room, self.boot)
+        terms = (self.until_ms, self.pieces, self.custody)
+        return codec.encode((labels.VAULT_LEASE, *key, *holder, *terms))
+
     @classmethod
     def decode(cls, claim: bytes) -> "LeaseStatement":
         """Read a claim.

@@ -4,7 +4,8 @@ Owns which key is meant (`KeyName`), what the customer's HSM is asked over (`hal
 K is wrapped under both halves. It knows no HSM, ledger, lease or file. No core enclave loads it:
 rooms and owners do.
 
-K = AES-KWP-unwrap(HKDF-SHA256(L ‖ C), wrapped), AES-KWP of RFC 5649, HKDF of RFC 5869.
+K = AES-KWP-unwrap(HKDF-SHA256(L ‖ C), wrapped), AES-KWP of RFC 5649, HKDF of RFC 5869. Where a key
+is given in pieces, piece i opens with HKDF-SHA256(K_i ‖ C_i): a half of its own for each.
 """
 
 from dataclasses import dataclass
@@ -91,6 +92,14 @@ def unwrap(wrapped: bytes, key: KeyName, *, ledger: Secret, customer: Secret) ->
     if len(data_key) != SECRET_SIZE:
         raise DoesNotOpen(words)
     return Secret(data_key)
+
+
+def piece_under_half(piece_key: Secret, key: KeyName, piece: int, customer: Secret) -> Secret:
+    """Key of one piece of a split key that is given in pieces: HKDF(K_i ‖ C_i), so that K alone
+    opens none."""
+    info = labels.SPLIT_PIECE + b"\x00" + codec.encode((key.encode(), piece))
+    hkdf = HKDF(algorithm=SHA256(), length=SECRET_SIZE, salt=None, info=info)
+    return Secret(hkdf.derive(piece_key.reveal() + customer.reveal()))
 
 
 def _wrapping(key: KeyName, ledger: Secret, customer: Secret) -> bytes:

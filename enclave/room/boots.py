@@ -103,6 +103,16 @@ class Boot:
                 "chain or code is another one; start it with the operator's key"
             )
 
+    @property
+    def place(self) -> Place:
+        """Which room this is."""
+        return self._place
+
+    @property
+    def chip_id(self) -> bytes:
+        """Of the chip that it runs on."""
+        return self._chip.chip_id
+
     def sealed(self) -> bytes:
         """The counter as it stands now, for the next start."""
         place = self._place

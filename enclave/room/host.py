@@ -48,6 +48,14 @@ class Host:
         """
         return await self._question(ToHost.ASK, method, tuple(sorted(params.items())))
 
+    def begin(self, method: str, **params: Any) -> Waiting[Any]:
+        """As `ask`, for whoever does not wait for ever: what is to be waited for.
+
+        Raises:
+            HostFailed: too many questions have no answer.
+        """
+        return self._put(ToHost.ASK, method, tuple(sorted(params.items())))
+
     async def read(self, file: str, offset: int, size: int) -> bytes:
         """Bytes of one of the files that the host offers; fewer where it ends.
 
@@ -86,12 +94,16 @@ class Host:
                 raise DoorClosed
 
     async def _question(self, kind: ToHost, *arguments: Any) -> Any:
+        return await self._put(kind, *arguments)
+
+    def _put(self, kind: ToHost, *arguments: Any) -> Waiting[Any]:
         if len(self._asked) >= ASKED_MAX:
             raise HostFailed(0, f"{ASKED_MAX} questions have no answer yet")
         self._next += 1
-        waiting = self._asked[self._next] = Waiting()
+        waiting: Waiting[Any] = Waiting()
+        self._asked[self._next] = waiting
         self._door.send(kind, self._next, *arguments)
-        return await waiting
+        return waiting
 
 
 def _failure(value: Any) -> HostFailed:

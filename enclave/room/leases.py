@@ -9,7 +9,7 @@ lease ends here no later than it does on the ledger.
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.enclave.outside.pieces import KeyVersion
@@ -18,6 +18,8 @@ from strongroom.enclave.room.ledger import CallRefused, Executed, Ledger, Refuse
 from strongroom.enclave.room.turns import Lock, Turns
 
 VAULT = "vault"
+LEDGER = "ledger"
+"""Custody of a key that the ledger gives alone; for any other one: halves.py."""
 ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
@@ -41,6 +43,19 @@ class LeaseEnded(ClientFault):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code, self.message = code, message
+
+
+class Opened(Protocol):
+    """A key that the ledger does not give alone, in one lease (halves.py)."""
+
+    async def open(self) -> None:
+        """Get what opens it; raises Refused."""
+
+    async def piece_key(self, index: int) -> Secret:
+        """Key of one piece; raises Refused, LeaseEnded."""
+
+    def wipe(self) -> None:
+        """Erase all of it."""
 
 
 class HeldKey:
@@ -84,13 +99,16 @@ class LeaseKeeper:
         self.key, self.receipt_id = key, asked.id
         self.pieces: int = told["pieces"]
         self.custody: str = told["custody"]
-        self.wrapped: bytes = told["wrapped"]
+        self.digest: bytes = told["digest"]
+        """Of the container that the ledger knows under this version; nothing: of none."""
         self.used = self.reported = 0
         self.reserved: int = told["allotment"]
         self.over: LeaseEnded | None = None
         self.on_end: Callable[[LeaseEnded], None] = lambda _: None
         self._ledger, self._turns, self._evidence = ledger, turns, evidence
-        self._held = {0: HeldKey(told["half"])}
+        self.opened: Opened | None = None
+        """What holds the key, where the custody is not the ledger's alone."""
+        self._held = {0: HeldKey(told["half"])} if self.custody == LEDGER else {}
         self._number = 0
         self._origin = sent - opened_ms / 1000
         """Monotonic clock of block time 0, or earlier."""
@@ -117,6 +135,8 @@ class LeaseKeeper:
             for held in self._held.values():
                 held.wipe()
             self._held.clear()
+            if self.opened is not None:
+                self.opened.wipe()
             self.on_end(why)
 
     async def piece_key(self, index: int) -> Secret:
@@ -126,10 +146,12 @@ class LeaseKeeper:
             LeaseEnded: the lease is over, or ends over this.
         """
         self.check()
-        if self.custody == "ledger" and not self.pieces:
+        if self.opened is not None:
+            return await self.opened.piece_key(index)
+        if self.custody == LEDGER and not self.pieces:
             return self.key.piece_key(self._held[0].secret(), index)
         while index not in self._held:
-            if self.custody != "ledger" or not 0 <= index < self.pieces:
+            if self.custody != LEDGER or not 0 <= index < self.pieces:
                 raise ClientFault(f"this lease gives {self.pieces} pieces, and no piece {index}")
             await self.beat(piece=len(self._held))
         self.check()
@@ -154,7 +176,7 @@ class LeaseKeeper:
                 told = await self._call(
                     "beat", self.id, self._number + 1, self.used, reserve, piece, evidence
                 )
-                if piece >= 0:
+                if piece >= 0 and self.custody == LEDGER:
                     self._held[piece] = HeldKey(told["piece_key"])
                 self._until = max(self._until, self._origin + told["until_ms"] / 1000)
                 self._heartbeat = told["heartbeat_ms"] / 1000

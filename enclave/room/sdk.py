@@ -24,10 +24,11 @@ from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.boots import Boot
 from strongroom.enclave.room.host import Host, HostFailed
-from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, VAULT, LeaseKeeper
+from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LEDGER, VAULT, LeaseKeeper
 from strongroom.enclave.room.leases import LeaseEnded as LeaseEnded
-from strongroom.enclave.room.ledger import Ledger
+from strongroom.enclave.room.ledger import Executed, Ledger
 from strongroom.enclave.room.ledger import Refused as Refused
+from strongroom.enclave.room.opening import opened_by
 from strongroom.enclave.room.turns import Task, Turns
 
 _ID = "id:"
@@ -75,10 +76,12 @@ class Lease:
 
         Raises:
             LeaseEnded: as of `piece`.
-            ClientFault: the container is another key's, or was changed.
+            ClientFault: the container is another key's, not the one that the ledger knows under
+                this key, or was changed.
+            Refused: the key's custodian is away; the lease goes on.
         """
         header = container.header
-        header.check(header.chain, self._keeper.key)
+        header.check(header.chain, self._keeper.key, self._keeper.digest)
         box = await self._host.read(
             container.file, header.offsets[index], header.pieces[index].size
         )
@@ -185,6 +188,7 @@ class Room:
         self._turns.spawn(keeper.watch())
         self._turns.spawn(keeper.keep())
         self.tell("lease", id=keeper.id, key=key, asked=asked.id, units=keeper.reserved)
+        await self._open(keeper, asked)
         return Lease(keeper, self._host)
 
     async def container(self, file: str) -> Container:
@@ -223,6 +227,20 @@ class Room:
         """Wipe whatever is left."""
         for keeper in self._keepers:
             keeper.finish(LeaseEnded(ENDED, "the room ends"))
+
+    async def _open(self, keeper: LeaseKeeper, asked: Executed) -> None:
+        """Have a lease's key opened where the ledger alone does not; no lease is left without."""
+        if keeper.custody == LEDGER:
+            return
+        try:
+            keeper.opened = opened_by(
+                keeper, asked, boot=self._boot, host=self._host, turns=self._turns
+            )
+            await keeper.opened.open()
+        except Refused:
+            with suppress(ClientFault):  # nobody answers: it lapses by itself
+                await keeper.end()
+            raise
 
     def _interrupt(self, why: LeaseEnded) -> None:
         if why.code == ENDED:

@@ -114,7 +114,7 @@ class Turns:
         self.tasks: set[Task] = set()
         self.current: Task | None = None
         """Whose turn it is, or was last."""
-        self._times: list[tuple[float, int, Waiting[None]]] = []
+        self._times: list[tuple[float, int, Waiting[Any]]] = []
         self._order = count()
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> Task:
@@ -136,6 +136,10 @@ class Turns:
         waiting: Waiting[None] = Waiting()
         heapq.heappush(self._times, (monotonic() + seconds, next(self._order), waiting))
         await waiting
+
+    def expire(self, waiting: Waiting[Any], until: float) -> None:
+        """Whoever waits for this waits until then, on the monotonic clock, and gets None."""
+        heapq.heappush(self._times, (until, next(self._order), waiting))
 
     def run(self, main: Task, look: Callable[[], None]) -> Any:
         """Give turns until `main` ends; what it gives, or raises.

@@ -149,7 +149,7 @@ async def _until_told(service: CustodianService) -> None:
 
 async def _announce(settings: Settings, endpoint: str, timeout: float) -> dict[str, Any]:
     async with client_of(settings, timeout, one_shot=True) as client:
-        done = await client.call("vault.announce", endpoint=endpoint)
+        done = await client.call("vault.announce", endpoint=endpoint, customer=settings.customer)
         return {"ok": True, "id": done.id.hex(), "height": done.height, **done.result}
 
 

@@ -122,7 +122,12 @@ async def _leases(client: "Client", owner: str | None) -> list[dict[str, Any]]:
 
 
 async def _custodians(client: "Client", owner: str | None) -> list[dict[str, Any]]:
-    nothing: dict[str, Any] = {"endpoint": None, "since_ms": None, "released_ms": None}
+    nothing: dict[str, Any] = {
+        "endpoint": None,
+        "customer": "",
+        "since_ms": None,
+        "released_ms": None,
+    }
     found = {one["custodian"]: nothing | one | {"keys": []} for one in await _announced(client)}
     for listed in await _keys(client, owner):
         if listed["custody"] == "ledger":

@@ -140,8 +140,9 @@ def show_custodians(custodians: Sequence[dict[str, Any]]) -> None:
         for key in one["keys"] or [None]:
             name = "-" if key is None else f"{key['key']}@{key['version']}"
             state = "-" if key is None else f"{key['state']}, {key['custody']}"
-            rows.append([one["custodian"], one["endpoint"] or away, name, state, released])
-    table(("custodian", "asked at", "key", "state", "released last"), rows)
+            whose = one["customer"] or "-"
+            rows.append([one["custodian"], whose, one["endpoint"] or away, name, state, released])
+    table(("custodian", "customer", "asked at", "key", "state", "released last"), rows)
 
 
 def show_records(document: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """What a host does for a room: carry questions to a node, hand out bytes of files, keep the sealed
 state.
 
-Owns the connection to the nodes, one at a time; checks nothing of what it carries, because the room
-does. Every answer is bounded.
+Owns the connection to the nodes, one at a time (to custodians: custodians.py); checks nothing of
+what it carries, because the room does. Every answer is bounded.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from strongroom.node.client.errors import Disconnected
 from strongroom.node.client.http import close_session, open_session
 from strongroom.node.client.trust.service import Service
 from strongroom.node.faults import RpcFault
+from strongroom.node.rooms.custodians import PATHS, Custodians
 
 ANSWER_SECONDS_MAX = 15.0
 READ_BYTES_MAX = 24 * 1024 * 1024
@@ -38,14 +39,21 @@ METHODS = frozenset(
         "ledger_query",
     }
 )
-"""All that a room asks for; its host carries nothing else."""
+"""All that a room asks a node for; beside that its host carries what custodians.py does."""
 
 
 class Relay:
     """One room's way out, from `open` to `close`."""
 
-    def __init__(self, service: Service, state: Path, files: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        state: Path,
+        files: Mapping[str, Path],
+        custodians: Custodians | None = None,
+    ) -> None:
         self._service, self._state, self._files = service, state, files
+        self._custodians = custodians
         self._http: aiohttp.ClientSession | None = None
         self._context = tls.client_context(service.ca)
         self._connection: Connection | None = None
@@ -71,7 +79,10 @@ class Relay:
         Raises:
             RpcFault: it refuses.
             ClientFault: none answers, or no room asks for that.
+            CustodianSaid: a custodian was asked, and gives nothing.
         """
+        if method in PATHS and self._custodians is not None:
+            return await self._custodians.ask(method, params)
         if method not in METHODS:
             raise ClientFault(f"a room asks for no {method}")
         connection = await self._connected()

@@ -7,6 +7,7 @@ and then.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from strongroom.enclave.platform.measurement import Measurement
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import Service, load_service
+from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import Ended, OnEvent, RoomProcess, Start
 from strongroom.node.rooms.relay import Relay
 
@@ -125,7 +127,10 @@ async def run_room(wanted: Wanted, where: Path, operator: Identity, on_event: On
         if what == "started":
             words.add(asyncio.create_task(vouch(where, operator, fields.get("session"), on_event)))
 
-    async with Relay(service, wanted.state, wanted.files) as relay:
+    async with (
+        Custodians(partial(announced, where, operator)) as custodians,
+        Relay(service, wanted.state, wanted.files, custodians) as relay,
+    ):
         room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start)
         try:
             return await room.until_ended()
@@ -134,6 +139,17 @@ async def run_room(wanted: Wanted, where: Path, operator: Identity, on_event: On
             for word in words:
                 word.cancel()
             await asyncio.gather(*words, return_exceptions=True)
+
+
+async def announced(where: Path, asker: Identity, custodian: bytes) -> str:
+    """The address that a custodian announced on the ledger; empty: nowhere for now.
+
+    Raises:
+        ClientFault: none is known, or nobody answers.
+    """
+    async with Client.connect(where, asker, timeout=VOUCH_SECONDS, one_shot=True) as client:
+        shown = await client.query("vault.custodian", identity=f"id:{custodian.hex()}")
+        return str(shown.value["endpoint"])
 
 
 async def vouch(where: Path, operator: Identity, session: object, on_event: OnEvent) -> None:

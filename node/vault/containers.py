@@ -57,10 +57,23 @@ def seal_file(
         PieceTooLarge: more or larger pieces than a container takes.
         PieceChanged, CutShort: the file changed while it was read.
     """
+    keys = [key.piece_key(secret, index) for index in range(len(sizes))]
+    return seal_pieces(source, target, keys=keys, chain=chain, key=key, sizes=sizes)
+
+
+def seal_pieces(
+    source: Path,
+    target: Path,
+    *,
+    keys: Sequence[Secret],
+    chain: ChainId,
+    key: KeyVersion,
+    sizes: Sequence[int],
+) -> Header:
+    """Seal a file, each piece under a key that is at hand; otherwise as `seal_file`."""
     if target.exists():
         raise OperatorFault(f"{target} exists: name another file with --out, or move it away")
     salt = random_bytes(SALT_SIZE)
-    keys = [key.piece_key(secret, index) for index in range(len(sizes))]
     with _faults(source), source.open("rb") as file:
         promised = tuple(
             promise_piece(own, salt, _exactly(file, size, source))

@@ -5,6 +5,7 @@ Owns the order of these steps, so that whatever stops them loses no key: the dat
 before the container is written, and the container before the ledger hears of either.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from strongroom.consensus.types import ChainId
 from strongroom.enclave.outside.pieces import Header, KeyVersion, PieceChanged
 from strongroom.enclave.primitives import Secret
 from strongroom.node.client.passphrases import Ask
-from strongroom.node.vault.containers import open_container, seal_file
+from strongroom.node.vault.containers import open_container, seal_pieces
 from strongroom.node.vault.cutting import CannotCut, cut
 from strongroom.node.vault.key_files import DataKeyFolder
 
@@ -56,25 +57,55 @@ def seal(plan: Plan, folder: DataKeyFolder, key: KeyVersion, pieces: int) -> Sea
         ClientFault: the file cannot be cut so, or into as many pieces as the terms demand.
         OperatorFault: a file exists and is another, or cannot be read or written.
     """
+    cut_so = prepare(plan, folder, key, pieces)
+    keys = [key.piece_key(cut_so.secret, index) for index in range(len(cut_so.sizes))]
+    return write(plan, folder, key, cut_so, keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that may be sealed: where it is cut, under which data key."""
+
+    sizes: list[int]
+    secret: Secret
+
+
+def prepare(plan: Plan, folder: DataKeyFolder, key: KeyVersion, pieces: int) -> Prepared:
+    """Cut the file, and make or find the data key; arguments and errors as of `seal`."""
+    sizes = cut_for(plan, pieces)
+    return Prepared(sizes, folder.load_or_fresh(key, passphrase=plan.passphrase, ask=plan.ask))
+
+
+def cut_for(plan: Plan, pieces: int) -> list[int]:
+    """Where the file is cut, if that is as the key's terms demand; errors as of `seal`."""
     sizes = cut(plan.source, plan.pieces)
     if pieces and len(sizes) != pieces:
         raise CannotCut(
             f"{plan.source} makes {len(sizes)} pieces and the key is of {pieces}: make the key "
             f"with --pieces {len(sizes)}, or cut the file with --pieces {pieces}"
         )
-    secret = folder.load_or_fresh(key, passphrase=plan.passphrase, ask=plan.ask)
-    path = folder.path(key)
+    return sizes
+
+
+def write(
+    plan: Plan, folder: DataKeyFolder, key: KeyVersion, prepared: Prepared, keys: Sequence[Secret]
+) -> Sealed:
+    """Seal the file, each piece under its key; what an attempt before left whole is taken."""
+    header = write_container(plan, folder.chain, key, prepared.sizes, keys)
+    return Sealed(prepared.secret, header, folder.path(key))
+
+
+def write_container(
+    plan: Plan, chain: ChainId, key: KeyVersion, sizes: list[int], keys: Sequence[Secret]
+) -> Header:
+    """Seal the file under keys that are at hand; what an attempt before left whole is taken."""
     if plan.target.exists():
-        header = _left_before(plan, folder.chain, key, secret, sizes)
-        return Sealed(secret, header, path)
-    header = seal_file(
-        plan.source, plan.target, secret=secret, chain=folder.chain, key=key, sizes=sizes
-    )
-    return Sealed(secret, header, path)
+        return _left_before(plan, chain, key, keys, sizes)
+    return seal_pieces(plan.source, plan.target, keys=keys, chain=chain, key=key, sizes=sizes)
 
 
 def _left_before(
-    plan: Plan, chain: ChainId, key: KeyVersion, secret: Secret, sizes: list[int]
+    plan: Plan, chain: ChainId, key: KeyVersion, keys: Sequence[Secret], sizes: list[int]
 ) -> Header:
     try:
         with open_container(plan.target) as container, plan.source.open("rb") as file:
@@ -83,7 +114,7 @@ def _left_before(
             if len(header.pieces) != len(sizes):
                 raise PieceChanged(f"it has {len(header.pieces)} pieces")
             for index, size in enumerate(sizes):
-                if container.piece(index, key.piece_key(secret, index)) != file.read(size):
+                if container.piece(index, keys[index]) != file.read(size):
                     raise PieceChanged(f"its piece {index} is not the file's")
     except ClientFault as fault:
         raise ClientFault(

@@ -16,6 +16,7 @@ from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import see
+from strongroom.enclave.programs.vault.custodians import customer_of
 from strongroom.enclave.programs.vault.events import record, refusal
 from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.standing import (
@@ -120,6 +121,9 @@ def ask(
         "pieces": terms.pieces,
         "custody": terms.custody,
         "wrapped": standing.wrapped,
+        "digest": standing.digest,
+        "custodian": terms.custodian,
+        "customer": customer_of(context, terms.custodian) if terms.custodian else "",
     }
 
 

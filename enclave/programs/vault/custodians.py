@@ -13,24 +13,32 @@ from strongroom.enclave.programs.vault.tables import vault
 from strongroom.enclave.text import is_line
 
 ENDPOINT_MAX = 256
+CUSTOMER_MAX = 64
 CUSTODIANS_SHOWN_MAX = 500
 ANNOUNCED_BYTES = 512
 """What an announcement counts, the first time."""
-CUSTODIANS = vault.map("custodians", key=bytes, value=(str, int))
-"""Identity → (endpoint, block time)."""
+CUSTODIANS = vault.map("custodians", key=bytes, value=(str, int, str))
+"""Identity → (endpoint, block time, customer's name)."""
 
 
 @vault.transaction
-def announce(context: Context, *, endpoint: str) -> dict[str, Any]:
-    """Say, as a custodian, where rooms ask for halves; an empty endpoint: nowhere for now."""
+def announce(context: Context, *, endpoint: str, customer: str = "") -> dict[str, Any]:
+    """Say, as a custodian, where rooms ask for halves, and whose it is; an empty endpoint: nowhere
+    for now."""
     if len(endpoint) > ENDPOINT_MAX or not is_line(endpoint):
         raise ProgramError("endpoint", f"a line of at most {ENDPOINT_MAX} characters")
     if endpoint and not endpoint.startswith(("http://", "https://")):
         raise ProgramError("endpoint", "expected http://HOST:PORT or https://HOST:PORT")
+    if len(customer) > CUSTOMER_MAX or not is_line(customer):
+        raise ProgramError("customer", f"a line of at most {CUSTOMER_MAX} characters")
     if context.map(CUSTODIANS).get(context.identity) is None:
         charge(context, 1, ANNOUNCED_BYTES)
-    context.map(CUSTODIANS).put(context.identity, (endpoint, context.time_ms))
-    return {"custodian": digest_text(context.identity), "endpoint": endpoint}
+    context.map(CUSTODIANS).put(context.identity, (endpoint, context.time_ms, customer))
+    return {
+        "custodian": digest_text(context.identity),
+        "endpoint": endpoint,
+        "customer": customer,
+    }
 
 
 @vault.query
@@ -39,7 +47,7 @@ def custodian(context: Context, *, identity: Identity) -> dict[str, Any]:
     found = context.map(CUSTODIANS).get(identity)
     if found is None:
         raise ProgramError("custodian-away", "that custodian has not announced itself: tell it to")
-    return {"custodian": digest_text(identity), "endpoint": found[0], "since_ms": found[1]}
+    return _shown(identity, *found)
 
 
 @vault.query
@@ -50,7 +58,19 @@ def custodians(
     if not 1 <= limit <= CUSTODIANS_SHOWN_MAX:
         raise ProgramError("limit", f"limit is 1 to {CUSTODIANS_SHOWN_MAX}")
     found = context.map(CUSTODIANS).scan(after=after, limit=limit)
-    return [
-        {"custodian": digest_text(identity), "endpoint": endpoint, "since_ms": since_ms}
-        for identity, (endpoint, since_ms) in found
-    ]
+    return [_shown(identity, *said) for identity, said in found]
+
+
+def customer_of(context: Context, identity: bytes) -> str:
+    """Whose custodian it is, by its own word; nothing when it never said."""
+    said = context.map(CUSTODIANS).get(identity)
+    return "" if said is None else str(said[2])
+
+
+def _shown(identity: bytes, endpoint: str, since_ms: int, customer: str) -> dict[str, Any]:
+    return {
+        "custodian": digest_text(identity),
+        "endpoint": endpoint,
+        "customer": customer,
+        "since_ms": since_ms,
+    }

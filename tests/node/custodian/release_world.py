@@ -120,17 +120,15 @@ class KnownHalf:
         return HALF if piece is None else HALF.derive(b"piece", bytes([piece]))
 
 
-@dataclass
-class KnownToken:
-    """What a token does with a key, without a token: the same computation."""
+class SoftToken:
+    """What a token does with keys, without a token: the same computation."""
 
-    events: list[str]
-    fault: TokenFault | None = None
-    root: bytes = bytes(range(100, 132))
+    def __init__(self, root: bytes = bytes(range(100, 132))) -> None:
+        self.root = root
+        self.pieces: list[int] = []
+        self.fault: TokenFault | None = None
 
     async def known(self, key: KeyName) -> None:
-        self.events.append("key known")
-        assert key == KEY
         if self.fault is not None:
             raise self.fault
 
@@ -140,7 +138,8 @@ class KnownToken:
     async def hand_over(
         self, key: KeyName, piece: int, *, point: bytes, context: bytes
     ) -> tuple[bytes, bytes]:
-        self.events.append("hand over")
+        await self.known(key)
+        self.pieces.append(piece)
         own = ec.generate_private_key(ec.SECP256R1())
         shown = own.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         shared = own.exchange(
@@ -148,6 +147,26 @@ class KnownToken:
         )
         wrapping = cbc(shared, sha256(context + shown).digest())
         return shown, aes_key_wrap_with_padding(wrapping, self.data_key(key, piece))
+
+
+class KnownToken(SoftToken):
+    """One that tells what it was asked."""
+
+    def __init__(self, events: list[str]) -> None:
+        super().__init__()
+        self.events = events
+
+    async def known(self, key: KeyName) -> None:
+        if "hand over" not in self.events[-1:]:
+            self.events.append("key known")
+        assert key == KEY
+        await super().known(key)
+
+    async def hand_over(
+        self, key: KeyName, piece: int, *, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        self.events.append("hand over")
+        return await super().hand_over(key, piece, point=point, context=context)
 
 
 class ReleaseWorld:

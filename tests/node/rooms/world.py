@@ -22,6 +22,7 @@ from strongroom.enclave.primitives import Secret
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
+from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import Ended, RoomProcess, Start
 from strongroom.node.rooms.relay import Relay
 from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
@@ -88,6 +89,8 @@ class World:
         self.own = manufacturer().make_chip()
         self.own.save(self.chip)
         self.program = program_file("printer")
+        self.custodians: Custodians | None = None
+        """The way to them, of rooms that are started from now on."""
 
     async def act(self, who: str, operation: str, **arguments: Any) -> Done:
         async with Client.connect(self.directory, who, one_shot=True) as client:
@@ -151,7 +154,7 @@ class World:
             parameters=wanted.parameters,
         )
         events: list[tuple[str, dict[str, Any]]] = []
-        relay = Tapped(service, wanted.state, wanted.files)
+        relay = Tapped(service, wanted.state, wanted.files, self.custodians)
         async with relay:
             process = await RoomProcess.launch(
                 wanted.chip,
