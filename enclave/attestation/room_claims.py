@@ -41,6 +41,12 @@ def room_host_data(statement: bytes) -> Digest:
     return labels.labelled_digest(labels.ROOM_DEPLOYMENT, statement)
 
 
+def room_statement(chain: ChainId, said: bytes) -> bytes:
+    """What a room's session signs when its program says something that others must be able to
+    check: beside the room's evidence, which names the session's key."""
+    return labels.bound(labels.ROOM_STATEMENT, chain, said)
+
+
 def room_deployment_bytes(statement: bytes, chain: ChainId) -> bytes:
     """What a room's operator signs: one statement for one chain."""
     return labels.bound(labels.ROOM_DEPLOYMENT, chain, statement)

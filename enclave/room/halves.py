@@ -23,7 +23,7 @@ from strongroom.enclave.outside.half_request import (
     LeaseStatement,
     open_half,
 )
-from strongroom.enclave.outside.split_key import KeyName, piece_under_half, unwrap
+from strongroom.enclave.outside.split_key import KeyName, piece_under_half, unwrap, wrap
 from strongroom.enclave.primitives import DoesNotOpen, Secret
 from strongroom.enclave.room.boots import Boot
 from strongroom.enclave.room.host import Host, HostFailed
@@ -220,19 +220,20 @@ class SplitKey:
             LeaseEnded: the lease is over meanwhile.
         """
         customer = await self._custodian.half()
-        if self._ledger is None:
-            raise LeaseEnded("lapsed", "the lease was over before its key was open")
-        try:
-            key = unwrap(
-                self._wrapped,
-                self._custodian.key,
-                ledger=self._ledger.secret(),
-                customer=customer,
-            )
-        except DoesNotOpen as fault:
-            raise self._custodian.refused(NOT_A_HALF, str(fault)) from None
-        self._whole = HeldKey(key.reveal())
-        self._ledger.wipe()
+        self._whole = HeldKey(self._unwrapped(customer).reveal())
+        self._half_of_ledger().wipe()
+
+    async def rewrap(self, data_key: Secret) -> bytes:
+        """Another key wrapped under both halves, once they are seen to be this key's: whoever gives
+        it to the ledger learns neither.
+
+        Raises:
+            Refused, LeaseEnded: as `open`.
+        """
+        customer = await self._custodian.half()
+        self._unwrapped(customer)
+        ledger = self._half_of_ledger().secret()
+        return wrap(data_key, self._custodian.key, ledger=ledger, customer=customer)
 
     async def piece_key(self, index: int) -> Secret:
         """Key of one piece; the ledger counts it before the custodian gives its half.
@@ -250,7 +251,17 @@ class SplitKey:
         self._keeper.check()
         if pieces:
             return self._given[index].secret()
-        return self._of_whole(index)
+        return self._keeper.key.piece_key(self.whole(), index)
+
+    def whole(self) -> Secret:
+        """K, a view that goes blank with the lease.
+
+        Raises:
+            LeaseEnded: it is not open.
+        """
+        if self._whole is None:
+            raise LeaseEnded("lapsed", "the key is not open")
+        return self._whole.secret()
 
     def wipe(self) -> None:
         """Zeros, in place."""
@@ -260,15 +271,24 @@ class SplitKey:
         self._ledger = self._whole = None
         self._given.clear()
 
-    def _of_whole(self, index: int) -> Secret:
-        if self._whole is None:
-            raise LeaseEnded("lapsed", "the key is not open")
-        return self._keeper.key.piece_key(self._whole.secret(), index)
+    def _half_of_ledger(self) -> HeldKey:
+        if self._ledger is None:
+            raise LeaseEnded("lapsed", "the lease was over before its key was open")
+        return self._ledger
+
+    def _unwrapped(self, customer: Secret) -> Secret:
+        """K."""
+        ledger = self._half_of_ledger().secret()
+        try:
+            return unwrap(self._wrapped, self._custodian.key, ledger=ledger, customer=customer)
+        except DoesNotOpen as fault:
+            raise self._custodian.refused(NOT_A_HALF, str(fault)) from None
 
     async def _next(self, index: int) -> HeldKey:
         customer = await self._custodian.for_piece(index, self._custodian.half)
-        key = self._custodian.key
-        return HeldKey(piece_under_half(self._of_whole(index), key, index, customer).reveal())
+        own = self._keeper.key.piece_key(self.whole(), index)
+        made = piece_under_half(own, self._custodian.key, index, customer)
+        return HeldKey(made.reveal())
 
     def __repr__(self) -> str:
         return "SplitKey(…)"

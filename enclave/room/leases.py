@@ -54,6 +54,9 @@ class Opened(Protocol):
     async def piece_key(self, index: int) -> Secret:
         """Key of one piece; raises Refused, LeaseEnded."""
 
+    def whole(self) -> Secret:
+        """The data key; raises LeaseEnded."""
+
     def wipe(self) -> None:
         """Erase all of it."""
 
@@ -156,6 +159,18 @@ class LeaseKeeper:
             await self.beat(piece=len(self._held))
         self.check()
         return self._held[index].secret()
+
+    def whole_key(self) -> Secret:
+        """The data key, of a key that is given whole.
+
+        Raises:
+            LeaseEnded: the lease is over.
+            ClientFault: it is given in pieces.
+        """
+        self.check()
+        if self.pieces:
+            raise ClientFault(f"this key is given in {self.pieces} pieces, never whole")
+        return self._held[0].secret() if self.opened is None else self.opened.whole()
 
     async def beat(self, *, reserve: int = 0, piece: int = -1) -> None:
         """Beat now.

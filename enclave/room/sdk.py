@@ -10,27 +10,31 @@ Beats run by themselves, as long as the program awaits something at least every 
 is raised in the program, wherever it waits: let it pass, and the room ends with all it holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any, TypeVar
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header as BlockHeader
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.attestation.room_claims import room_statement
 from strongroom.enclave.outside.pieces import LENGTH_SIZE, Header, KeyVersion, header_size
 from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.boots import Boot
+from strongroom.enclave.room.halves import SplitKey
 from strongroom.enclave.room.host import Host, HostFailed
-from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LEDGER, VAULT, LeaseKeeper
+from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LEDGER, VAULT, LeaseKeeper, Opened
 from strongroom.enclave.room.leases import LeaseEnded as LeaseEnded
 from strongroom.enclave.room.ledger import Executed, Ledger
 from strongroom.enclave.room.ledger import Refused as Refused
 from strongroom.enclave.room.opening import opened_by
 from strongroom.enclave.room.turns import Task, Turns
 
+T = TypeVar("T")
 _ID = "id:"
 LEASES_MAX = 16
 
@@ -70,6 +74,15 @@ class Lease:
             LeaseEnded: the ledger refuses, or is silent: nothing more opens.
         """
         return await self._keeper.piece_key(index)
+
+    async def data_key(self) -> Secret:
+        """The data key itself, of a key that is given whole; it goes blank with the lease.
+
+        Raises:
+            LeaseEnded: the lease is over.
+            ClientFault: the key is given in pieces.
+        """
+        return self._keeper.whole_key()
 
     async def open_piece(self, container: Container, index: int) -> bytes:
         """Plaintext of one piece of a container under this key.
@@ -159,6 +172,28 @@ class Room:
             Refused: the first condition that does not hold, with the next step.
             Silent: no answer in time.
         """
+        keeper, asked = await self._ask(key, purpose)
+        await self._ended_unless(keeper, self._open(keeper, asked))
+        return Lease(keeper, self._host)
+
+    async def rewrap(self, key: str, purpose: str, data_key: Secret) -> tuple[int, bytes]:
+        """Wrap another data key under both halves of a split key, for the key's owner to put in
+        place of the one that it has; needs a lease of its own, which is ended.
+
+        Returns:
+            The version of the key, and the wrapped key: no secret, it opens in rooms alone.
+
+        Raises:
+            Refused: as `open`; ``custody``: it is no split key.
+            Silent: no answer in time.
+        """
+        keeper, asked = await self._ask(key, purpose)
+        wrapped = await self._ended_unless(keeper, self._rewrapped(keeper, asked, data_key))
+        await keeper.end()
+        return keeper.key.version, wrapped
+
+    async def _ask(self, key: str, purpose: str) -> tuple[LeaseKeeper, Executed]:
+        """A lease, nothing opened yet."""
         owner, label = _read_key(key)
         if len(self._keepers) >= LEASES_MAX:
             raise ClientFault(f"a room opens {LEASES_MAX} leases in one life: start it anew")
@@ -188,8 +223,7 @@ class Room:
         self._turns.spawn(keeper.watch())
         self._turns.spawn(keeper.keep())
         self.tell("lease", id=keeper.id, key=key, asked=asked.id, units=keeper.reserved)
-        await self._open(keeper, asked)
-        return Lease(keeper, self._host)
+        return keeper, asked
 
     async def container(self, file: str) -> Container:
         """One of the host's files, as a sealed container of this chain.
@@ -201,6 +235,22 @@ class Room:
         header = Header.decode(await self._host.read(file, LENGTH_SIZE, size))
         header.check(self._chain, header.key)
         return Container(file, header)
+
+    async def file(self, file: str, size_max: int) -> bytes:
+        """One of the host's files as it is, unchecked.
+
+        Raises:
+            ClientFault: there is none (yet), or it has more bytes.
+        """
+        data = await self._host.read(file, 0, size_max + 1)
+        if len(data) > size_max:
+            raise ClientFault(f"{file} has more than {size_max} bytes")
+        return data
+
+    def sign(self, said: bytes) -> bytes:
+        """The session's signature (ROOM_STATEMENT): with `evidence`, it shows to whoever checks
+        that this room said so."""
+        return bytes(self._boot.identity.key.sign(room_statement(self._chain, said)))
 
     async def evidence(self) -> bytes:
         """Fresh evidence of this room, over the newest block that a quorum vouches for."""
@@ -229,14 +279,27 @@ class Room:
             keeper.finish(LeaseEnded(ENDED, "the room ends"))
 
     async def _open(self, keeper: LeaseKeeper, asked: Executed) -> None:
-        """Have a lease's key opened where the ledger alone does not; no lease is left without."""
-        if keeper.custody == LEDGER:
-            return
+        """Have a lease's key opened where the ledger alone does not."""
+        if keeper.custody != LEDGER:
+            await self._customers(keeper, asked).open()
+
+    async def _rewrapped(self, keeper: LeaseKeeper, asked: Executed, data_key: Secret) -> bytes:
+        held = self._customers(keeper, asked)
+        if not isinstance(held, SplitKey):
+            raise Refused("custody", "only a split key's data key is wrapped anew")
+        return await held.rewrap(data_key)
+
+    def _customers(self, keeper: LeaseKeeper, asked: Executed) -> Opened:
+        """What holds a key that the ledger alone does not open."""
+        keeper.opened = opened_by(
+            keeper, asked, boot=self._boot, host=self._host, turns=self._turns
+        )
+        return keeper.opened
+
+    async def _ended_unless(self, keeper: LeaseKeeper, opening: Coroutine[Any, Any, T]) -> T:
+        """No lease is left whose key does not open: what it reserved comes back."""
         try:
-            keeper.opened = opened_by(
-                keeper, asked, boot=self._boot, host=self._host, turns=self._turns
-            )
-            await keeper.opened.open()
+            return await opening
         except Refused:
             with suppress(ClientFault):  # nobody answers: it lapses by itself
                 await keeper.end()

@@ -1,19 +1,15 @@
 """`strongroom custodian put`: an owner's key, wrapped under both halves or made inside the HSM.
 
-Owns options and words of this command; what is wrapped: node/custodian/wrapping.py; what is made in
-the token: node/custodian/handing.py.
+Owns options and words of this command; what it does of each custody: custodian_versions.py.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.outside.pieces import Header, KeyVersion
-from strongroom.enclave.outside.split_key import KeyName
-from strongroom.enclave.primitives import Secret
+from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption, ask_passphrase
 from strongroom.node.cli.custodian import (
     DEFAULT_DIR,
@@ -26,22 +22,19 @@ from strongroom.node.cli.custodian import (
     pin_of,
     service_file,
 )
+from strongroom.node.cli.custodian_versions import Asked, Making
 from strongroom.node.cli.vault_sealing import OutOption, PiecesOption
 from strongroom.node.client.client import Client
 from strongroom.node.custodian.answers import HSM
-from strongroom.node.custodian.halves import HalfKey
-from strongroom.node.custodian.handing import put_handed, rotate_handed, sealing_keys
 from strongroom.node.custodian.pin import Pin
 from strongroom.node.custodian.settings import Settings, load_settings
 from strongroom.node.custodian.token_keys import TokenKeys
-from strongroom.node.custodian.wrapping import piece_keys, put_split, rotate_split
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
-from strongroom.node.vault.key_files import DataKeyFolder
-from strongroom.node.vault.sealing import Plan, cut_for, prepare, write, write_container
+from strongroom.node.vault.sealing import Plan
 
-DIGEST_HEX, LEDGER = 64, "ledger"
+DIGEST_HEX = 64
 
 
 @custodian_app.command()
@@ -59,6 +52,10 @@ def put(
     ] = "",
     pieces: PiecesOption = "layers",
     out: OutOption = None,
+    for_import: Annotated[
+        bool,
+        typer.Option("--for-import", help="A data key that nobody keeps: a room will import one."),
+    ] = False,
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Make the next version of a key that has one.")
     ] = False,
@@ -90,36 +87,27 @@ def put(
     plan = None
     if file is not None and target is not None:
         plan = Plan(source=file, target=target, pieces=pieces, ask=ask_passphrase)
-    asked = _Asked(name, owner, _digest(digest), plan, rotate, old_until_ms, timeout)
+    if for_import and plan is not None:
+        raise ClientFault("--for-import seals nothing: its data key is not kept")
+    asked = Asked(name, owner, _digest(digest), plan, for_import, rotate, old_until_ms, timeout)
     document = run(_put(settings, service, pin, asked))
 
     def human() -> None:
         opened = "both halves open it, none alone"
         if document["custody"] == HSM:
-            opened = "it stands in the HSM alone"
+            opened = "its key stands in the HSM alone"
         say(f"{name}@{document['version']} is {document['state']}: {opened}")
         if plan is not None:
             say(f"container  {plan.target} ({document['pieces']} pieces): may go anywhere")
-        if "data_key" in document:
+        if for_import:
+            note("nobody has its data key: let a room import one (docs/custodian.md, part 7)")
+        elif document["data_key"]:
             note(f"its data key stays in {document['data_key']}")
 
     emit(document, as_json, human)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The options of one call."""
-
-    name: str
-    owner: str
-    digest: bytes
-    plan: Plan | None
-    rotate: bool
-    old_until_ms: int
-    timeout: float
-
-
-async def _put(settings: Settings, service: Path, pin: Pin, asked: _Asked) -> dict[str, Any]:
+async def _put(settings: Settings, service: Path, pin: Pin, asked: Asked) -> dict[str, Any]:
     async with (
         Client.connect(
             service, asked.owner, passphrase=ask_passphrase, timeout=asked.timeout
@@ -128,117 +116,16 @@ async def _put(settings: Settings, service: Path, pin: Pin, asked: _Asked) -> di
     ):
         shown = (await client.query("vault.key", key=asked.name)).value
         custody = shown["terms"]["custody"]
-        if custody == LEDGER:
-            raise ClientFault(
-                f"the key's custody is ledger: no HSM has a part in it; give it its secret with "
-                f"`strongroom vault {'rotate' if asked.rotate else 'put'} {asked.name} FILE`"
-            )
+        asked.check(custody)
         version = shown["version"] + 1 if asked.rotate else 1
         named = KeyVersion(owner=bytes(client.identity.id), name=asked.name, version=version)
-        job = _Job(asked, client, named, shown["terms"]["pieces"], settings.customer)
+        making = Making(asked, client, named, shown["terms"]["pieces"], settings.customer)
         if custody == HSM:
-            done = await job.hand(TokenKeys(device))
+            done = await making.in_token(TokenKeys(device))
         else:
             keys = ClusterLayout(service.parent).vault(asked.owner)
-            done = await job.wrap(half_key(settings, device), keys)
+            done = await making.under_halves(half_key(settings, device), keys)
     return {"ok": True, "key": asked.name, "custody": custody, **done}
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One version of one key, at its HSM."""
-
-    asked: _Asked
-    client: Client
-    named: KeyVersion
-    pieces: int
-    """Of its terms."""
-    customer: str
-
-    async def hand(self, tokens: TokenKeys) -> dict[str, Any]:
-        """Custody hsm."""
-        asked, named, chain = self.asked, self.named, self.client.service.chain
-        key = KeyName(chain=chain, owner=named.owner, name=named.name, version=named.version)
-        await tokens.make(key)
-        facts: dict[str, Any] = {}
-        digest = asked.digest
-        if asked.plan is not None:
-            sizes = cut_for(asked.plan, self.pieces)
-            own = await sealing_keys(
-                tokens,
-                chain=chain,
-                key=named,
-                count=len(sizes),
-                in_pieces=bool(self.pieces),
-                customer=self.customer,
-            )
-            header = write_container(asked.plan, chain, named, sizes, own)
-            digest, facts = bytes(header.digest), _facts(asked.plan, header)
-        if asked.rotate:
-            done = await rotate_handed(
-                self.client,
-                name=named.name,
-                version=named.version,
-                old_until_ms=asked.old_until_ms,
-                digest=digest,
-            )
-        else:
-            done = await put_handed(self.client, name=named.name, digest=digest)
-        return {**done, **facts}
-
-    async def wrap(self, halves: HalfKey, folder: Path) -> dict[str, Any]:
-        """Custody split."""
-        asked, named = self.asked, self.named
-        keys = DataKeyFolder(folder, self.client.service.chain)
-        facts: dict[str, Any] = {"data_key": str(keys.path(named))}
-        digest = asked.digest
-        if asked.plan is None:
-            data_key = keys.load_or_fresh(named, ask=ask_passphrase)
-        else:
-            data_key, header = await _sealed(asked.plan, keys, named, halves, self.pieces)
-            digest = bytes(header.digest)
-            facts |= _facts(asked.plan, header)
-        if asked.rotate:
-            done = await rotate_split(
-                self.client,
-                halves,
-                name=named.name,
-                version=named.version,
-                data_key=data_key,
-                old_until_ms=asked.old_until_ms,
-                digest=digest,
-            )
-        else:
-            done = await put_split(
-                self.client, halves, name=named.name, data_key=data_key, digest=digest
-            )
-        return {**done, **facts}
-
-
-def _facts(plan: Plan, header: Header) -> dict[str, Any]:
-    """What the answer says of a container."""
-    return {
-        "container": str(plan.target),
-        "digest": header.digest.hex(),
-        "pieces": len(header.pieces),
-    }
-
-
-async def _sealed(
-    plan: Plan, keys: DataKeyFolder, key: KeyVersion, halves: HalfKey, pieces: int
-) -> tuple[Secret, Header]:
-    """The file in its container; (K, header)."""
-    prepared = prepare(plan, keys, key, pieces)
-    own = await piece_keys(
-        prepared.secret,
-        halves,
-        chain=keys.chain,
-        key=key,
-        count=len(prepared.sizes),
-        in_pieces=bool(pieces),
-    )
-    sealed = write(plan, keys, key, prepared, own)
-    return sealed.secret, sealed.header
 
 
 def _digest(text: str) -> bytes:

@@ -33,7 +33,7 @@ def _mount_trust(app: typer.Typer) -> None:
 
 
 def _mount_custodian(app: typer.Typer) -> None:
-    for module in ("custodian_service", "custodian_wrap", "custodian_journal"):
+    for module in ("custodian_service", "custodian_wrap", "custodian_import", "custodian_journal"):
         import_module(f"strongroom.node.cli.{module}")
     _mount_group("custodian", "custodian_app")(app)
 

@@ -7,8 +7,19 @@ from strongroom.enclave.programs.vault import (
     custodians,
     keys,
     leases,
+    rewrapping,
     views,
 )
 from strongroom.enclave.programs.vault.tables import vault
 
-__all__ = ["boxes", "changes", "clones", "custodians", "keys", "leases", "vault", "views"]
+__all__ = [
+    "boxes",
+    "changes",
+    "clones",
+    "custodians",
+    "keys",
+    "leases",
+    "rewrapping",
+    "vault",
+    "views",
+]

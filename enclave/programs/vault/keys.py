@@ -284,6 +284,15 @@ def _check_secret(
     size = 0 if settled(context, number)[1].custody == "hsm" else SECRET_SIZE
     if len(secret) != size:
         raise ProgramError("secret", f"the secret of this key has {size} bytes")
+    check_beside(wrapped, digest)
+
+
+def check_beside(wrapped: bytes, digest: bytes) -> None:
+    """Check what stands beside a secret.
+
+    Raises:
+        ProgramError: ``wrapped``.
+    """
     if len(wrapped) > WRAPPED_KEY_BYTES_MAX or len(digest) not in (0, DIGEST_SIZE):
         raise ProgramError(
             "wrapped",

@@ -174,7 +174,8 @@ class Bench:
         )
 
     def open(self) -> SplitKey:
-        self.run(self.room._open(self.keeper, self.asked))
+        room, keeper = self.room, self.keeper
+        self.run(room._ended_unless(keeper, room._open(keeper, self.asked)))
         return self.opened
 
     @property
@@ -366,5 +367,5 @@ def test_one_that_refuses_in_the_middle_ends_the_lease(lie: str) -> None:
 def test_a_custody_that_this_code_does_not_know_is_refused() -> None:
     bench = Bench(custody="oracle")
     with pytest.raises(Refused, match="custody"):
-        bench.run(bench.room._open(bench.keeper, bench.asked))
+        bench.open()
     assert bench.ledger.calls == [("end", LEASE, 0)]

@@ -2,7 +2,7 @@
 service in this process, with a keyed function in software in place of an HSM."""
 
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -100,10 +100,20 @@ class Custody:
         version = KeyVersion(owner=owner, name=name, version=1)
         return f"id:{owner.hex()}/{name}", version, source, cut_layers(source)
 
-    async def key(self, name: str, secret: Secret, *, pieces: int = 0, **terms: Any) -> str:
-        """A split key for the world's program, its design sealed; how rooms name it."""
+    async def key(
+        self,
+        name: str,
+        secret: Secret,
+        *,
+        pieces: int = 0,
+        programs: Sequence[Path] = (),
+        **terms: Any,
+    ) -> str:
+        """A split key for the world's program, or for these, its design sealed; how rooms name
+        it."""
         plant = self.world
-        code = {"claim": "measurement", "equals": measured(plant.program).digest.hex()}
+        codes = [measured(one).digest.hex() for one in programs or (plant.program,)]
+        code = {"claim": "measurement", "in": codes}
         await plant.act(
             "alice",
             "new",

@@ -1,6 +1,7 @@
 """A room's process opens split keys by itself: with both halves, while its lease lives (T55)."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.node.rooms.custody_world import CUSTOMER, custody
@@ -52,7 +53,7 @@ async def test_t52_a_revoked_split_job_gets_no_further_half(
     """In pieces, the custodian gives one half for each, and none after the revocation."""
     async with custody(tmp_path, monkeypatch) as customer:
         plant = customer.world
-        terms = {"pieces": LAYERS, "heartbeat_ms": 30_000, "lease_ms": 60_000}
+        terms: dict[str, Any] = {"pieces": LAYERS, "heartbeat_ms": 30_000, "lease_ms": 60_000}
         key = await customer.key("bear", Secret.fresh(), **terms)
         del customer.halves.pieces[:]
         async with plant.room(key, parts="1") as room:

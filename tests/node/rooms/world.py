@@ -2,7 +2,7 @@
 may lie."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -129,6 +129,7 @@ class World:
         region: str = "eu-west",
         name: str = "hall-7",
         operator: Identity = PLANT,
+        files: Mapping[str, Path] | None = None,
         **parameters: str,
     ) -> AsyncIterator[Started]:
         """A room that runs the program on the plant's chip."""
@@ -140,7 +141,7 @@ class World:
             state=self.directory / state,
             region=region,
             operator="plant",
-            files={"design": self.directory / f"{label}.sealed"},
+            files=files or {"design": self.directory / f"{label}.sealed"},
             parameters={"key": key, "container": "design", **parameters},
         )
         service = load_service(self.directory)

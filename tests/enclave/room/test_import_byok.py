@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.outside.byok import (
+from strongroom.enclave.primitives import DoesNotOpen
+from strongroom.enclave.room.programs.import_byok import (
     BYOK_BYTES_MAX,
     ExchangeKey,
     NotByok,
     TransferBlob,
 )
-from strongroom.enclave.primitives import DoesNotOpen
 
 KID = "https://contoso.vault.example/keys/exchange/664f5aa2797a4075b8e36ca4500636d8"
 TARGET = bytes(range(32))
@@ -35,6 +35,7 @@ def vendors_tool(
     target: bytes = TARGET,
     *,
     wrapping: bytes | None = None,
+    kid: str = KID,
     hash_: hashes.HashAlgorithm = SHA1,
     **changes: Any,
 ) -> bytes:
@@ -46,7 +47,7 @@ def vendors_tool(
     ciphertext = public.encrypt(wrapping, oaep) + aes_key_wrap_with_padding(wrapping, target)
     document: dict[str, Any] = {
         "schema_version": "1.0.0",
-        "header": {"kid": KID, "alg": "dir", "enc": "CKM_RSA_AES_KEY_WRAP"},
+        "header": {"kid": kid, "alg": "dir", "enc": "CKM_RSA_AES_KEY_WRAP"},
         "ciphertext": urlsafe_b64encode(ciphertext).decode().rstrip("="),
         "generator": "BYOK tool 1.2; source HSM model 7, firmware 3",
     }

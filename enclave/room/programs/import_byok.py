@@ -1,19 +1,22 @@
-"""`.byok` files: a key transfer blob as HSM vendors' tools for Azure Key Vault write it, read
-strictly, and opened with the exchange key that a room made for it.
+"""The import of a key from an HSM: a `.byok` file, as vendors' tools write it for Azure Key Vault,
+is opened here with an exchange key that this room makes for it, and wrapped anew at once under both
+halves of a split key. What leaves is the exchange key's public part, signed by this room, and the
+wrapped key, which opens in rooms alone (VAULT §4).
 
-Owns the form (Microsoft, "Bring your own key specification", schema 1.0.0): a JSON object with
-`schema_version`, `header` {`kid`, `alg`: "dir", `enc`: "CKM_RSA_AES_KEY_WRAP"}, `ciphertext` in
-base64url and `generator`. The ciphertext is PKCS#11's CKM_RSA_AES_KEY_WRAP: RSA-OAEP (SHA-1, MGF1
-with SHA-1, no label) of an AES-256 key, then the target key under AES-KWP (RFC 5649). Only octet
-keys of 32 bytes are taken; what is imported is re-wrapped to a split key at once.
+    --set key=id:HEX/payroll  --file blob=./payroll.byok  [--set kid=URL --set minutes=30]
 
-`ExchangeKey` belongs in a room and nowhere else: whoever holds it can open what was sent.
+Owns the file's form (Microsoft, "Bring your own key specification", schema 1.0.0): a JSON object
+with `schema_version`, `header` {`kid`, `alg`: "dir", `enc`: "CKM_RSA_AES_KEY_WRAP"}, `ciphertext`
+in base64url and `generator`. The ciphertext is PKCS#11's CKM_RSA_AES_KEY_WRAP: RSA-OAEP (SHA-1,
+MGF1 with SHA-1, no label) of an AES-256 key, then the target key under AES-KWP (RFC 5649). Only
+octet keys of 32 bytes are taken.
 """
 
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,11 +25,17 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret
+from strongroom.enclave.room.sdk import Refused, Room
 
 SCHEMA = "1.0.0"
 ALGORITHM = "dir"
 ENCRYPTION = "CKM_RSA_AES_KEY_WRAP"
 BYOK_BYTES_MAX = 16 * 1024
+KID, FILE, MINUTES = "strongroom-import", "blob", 30
+TRIES_MAX = 8
+"""Different files that one exchange key is tried on: whoever wants to learn from refusals gets no
+more."""
+LOOK_SECONDS = 0.5
 TEXT_CHARS_MAX = 512
 """Of `kid` and `generator`."""
 EXCHANGE_BITS: Final = (2048, 3072, 4096)
@@ -134,6 +143,47 @@ class ExchangeKey:
 
     def __repr__(self) -> str:
         return f"ExchangeKey(kid={self.kid!r})"
+
+
+async def program(room: Room) -> None:
+    """Make an exchange key, wait for the file that was made for it, wrap what is in it anew."""
+    words = room.parameters
+    exchange = ExchangeKey.generate(words.get("kid", KID))
+    room.tell(
+        "exchange-key",
+        kid=exchange.kid,
+        pem=exchange.public_pem,
+        evidence=await room.evidence(),
+        signature=room.sign(exchange.public_pem),
+    )
+    imported = await opened_file(room, exchange, float(words.get("minutes", MINUTES)) * 60)
+    version, wrapped = await room.rewrap(words["key"], "import", imported)
+    room.tell("imported", key=f"{words['key'].partition('@')[0]}@{version}", wrapped=wrapped)
+
+
+async def opened_file(room: Room, exchange: ExchangeKey, seconds: float) -> Secret:
+    """The key in the host's file, once there is one that opens.
+
+    Raises:
+        Refused: ``byok``: none came in time, or too many did not open.
+    """
+    began, tried, waits = monotonic(), list[bytes](), ""
+    while monotonic() - began < seconds and len(tried) < TRIES_MAX:
+        await room.rest(LOOK_SECONDS)
+        try:
+            data = await room.file(FILE, BYOK_BYTES_MAX)
+        except ClientFault as fault:  # it is not there yet
+            if str(fault) != waits:
+                room.tell("waiting", why=(waits := str(fault)))
+            continue
+        if data in tried:
+            continue
+        tried.append(data)
+        try:
+            return exchange.open(TransferBlob.decode(data))
+        except (NotByok, DoesNotOpen) as fault:
+            room.tell("not-taken", why=str(fault))
+    raise Refused("byok", f"no file that opens came in {seconds:g} s or {TRIES_MAX} tries")
 
 
 def _load(data: bytes) -> Any:
