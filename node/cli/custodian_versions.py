@@ -36,23 +36,40 @@ class Asked:
     old_until_ms: int
     timeout: float
 
-    def check(self, custody: str) -> None:
-        """Can this command do it for a key of this custody?
+    def check(self, known: dict[str, Any], custodian: str) -> None:
+        """Can this command do it, for this key, at this HSM?
+
+        Args:
+            known: what the ledger says of the key.
+            custodian: identity of the one whose HSM it is, as ``id:HEX``.
 
         Raises:
             ClientFault: no, and what can.
         """
+        custody, state = known["terms"]["custody"], known["state"]
+        verb = "rotate" if self.rotate else "put"
         if custody not in (SPLIT, HSM):
-            verb = "rotate" if self.rotate else "put"
             raise ClientFault(
                 f"the key's custody is {custody}: no HSM has a part in it; give it its secret with "
                 f"`strongroom vault {verb} {self.name} FILE --as {self.owner}`"
+            )
+        if known["terms"]["custodian"] != custodian:
+            raise ClientFault(
+                f"the key's custodian is {known['terms']['custodian']}, and this folder's is "
+                f"{custodian}: run the command beside that one's HSM (--dir), or name this one: "
+                f"`strongroom vault change {self.name} --custodian {custodian} --as {self.owner}`"
             )
         if custody == HSM and self.for_import:
             raise ClientFault(
                 "the key's custody is hsm: its key is made in the HSM, and none is imported; leave "
                 "out --for-import, or make a key with `strongroom vault new --custody split`"
             )
+        if not self.rotate and state != "draft":
+            raise ClientFault(
+                f"the key is {state}: it has its secret; give it the next version with --rotate"
+            )
+        if self.rotate and state == "draft":
+            raise ClientFault("the key has no version yet: leave out --rotate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from strongroom.node.cli.custodian import (
 from strongroom.node.cli.custodian_versions import Asked, Making
 from strongroom.node.cli.vault_sealing import OutOption, PiecesOption
 from strongroom.node.client.client import Client
+from strongroom.node.client.identities import KeyFolder
 from strongroom.node.custodian.answers import HSM
 from strongroom.node.custodian.pin import Pin
 from strongroom.node.custodian.settings import Settings, load_settings
@@ -115,8 +116,8 @@ async def _put(settings: Settings, service: Path, pin: Pin, asked: Asked) -> dic
         open_device(settings, pin) as device,
     ):
         shown = (await client.query("vault.key", key=asked.name)).value
+        asked.check(shown, _custodian(settings, service))
         custody = shown["terms"]["custody"]
-        asked.check(custody)
         version = shown["version"] + 1 if asked.rotate else 1
         named = KeyVersion(owner=bytes(client.identity.id), name=asked.name, version=version)
         making = Making(asked, client, named, shown["terms"]["pieces"], settings.customer)
@@ -126,6 +127,12 @@ async def _put(settings: Settings, service: Path, pin: Pin, asked: Asked) -> dic
             keys = ClusterLayout(service.parent).vault(asked.owner)
             done = await making.under_halves(half_key(settings, device), keys)
     return {"ok": True, "key": asked.name, "custody": custody, **done}
+
+
+def _custodian(settings: Settings, service: Path) -> str:
+    """Whose HSM it is, as ``id:HEX``; for this no passphrase is needed."""
+    own = KeyFolder(ClusterLayout(service.parent).keys).show(settings.identity)
+    return f"id:{own.id.hex()}"
 
 
 def _digest(text: str) -> bytes:

@@ -9,7 +9,8 @@
 6. that the HSM is there, with the key of `init`, or that of this version
 7. the journal says what is about to be given; its head goes onto the ledger as the release, and
    its receipt shows that a quorum executed it: the lease was live then
-8. the half or the key, the journal again, and the answer, sealed to the room
+8. the half or the key, while the word of step 3 still counts; the journal again, and the answer,
+   sealed to the room
 
 Owns this order. The ledger is asked in ledger.py; what is given, and how the HSM is asked for it,
 is in answers.py. A refusal has a code and a
@@ -48,8 +49,16 @@ from strongroom.node.custodian.room_shown import holder_of
 from strongroom.node.custodian.sources import Halves, HandedOver, Ledger, Moment
 
 LIVE = frozenset({"open", "late"})
+GIVE_SECONDS = 30.0
+"""From the quorum's word that a lease is live to the answer: a custodian that was stopped meanwhile
+(SIGSTOP, a machine that slept) gives nothing on that word."""
 PROVE_SECONDS = 15.0
 """For the receipt of a lease to come; a transaction that nobody knows takes no longer."""
+
+
+def seconds_also_asleep() -> float:
+    """A clock that only goes forward, and counts the time in which the machine slept (Linux)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Releaser:
@@ -66,7 +75,7 @@ class Releaser:
         policy: ReleasePolicy | None,
         countries: Mapping[str, str] | None = None,
         per_minute: int,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = seconds_also_asleep,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Put it together.
@@ -164,7 +173,7 @@ class Releaser:
             version=statement.version,
         )
         try:
-            moment = await self._live(statement)
+            moment, until = await self._live(statement)
             policy = await self._ledger.policy()
             room = holder_of(statement, asked.shown, moment, policy, key.chain)
             asked.check_room(room, key.chain)
@@ -172,7 +181,7 @@ class Releaser:
             self._own_policy(room, room.operator_among(policy.operators))
             self._rate()
             await asked.known(key)
-            return await self._given_to(room, asked, key, statement, moment)
+            return await self._given_to(room, asked, key, statement, moment, until)
         except HalfRefused:
             raise
         except TokenFault as fault:
@@ -187,8 +196,9 @@ class Releaser:
         except ClientFault as error:
             raise HalfRefused("ledger", f"the ledger does not answer: {error}") from None
 
-    async def _live(self, statement: LeaseStatement) -> Moment:
-        """Step 3."""
+    async def _live(self, statement: LeaseStatement) -> tuple[Moment, float]:
+        """Step 3; and until when, by our clock, something may be given on that word."""
+        began = self._clock()
         moment = await self._ledger.newest()
         standing = await self._ledger.standing(statement.lease, moment)
         if standing.state not in LIVE or standing.until_ms < moment.time_ms:
@@ -199,7 +209,8 @@ class Releaser:
             )
         if standing.session != statement.session:
             raise HalfRefused("lease", "the lease is another session's than its receipt says")
-        return moment
+        left = (standing.until_ms - moment.time_ms) / 1000
+        return moment, began + min(left, GIVE_SECONDS)
 
     def _own_policy(self, room: VerifiedRoom, operator: str) -> None:
         """Step 5: evidence that answers our own challenge has no age."""
@@ -233,6 +244,7 @@ class Releaser:
         key: KeyName,
         statement: LeaseStatement,
         moment: Moment,
+        until: float,
     ) -> bytes:
         """Steps 7 and 8."""
         facts: dict[str, str | int] = {
@@ -249,6 +261,12 @@ class Releaser:
         )
         released = await self._ledger.release(statement, written)
         sealed = await asked.make(key, statement.lease, room)
+        if self._clock() > until:
+            raise HalfRefused(
+                "not-live",
+                "it took longer than the lease was known to be live (was the custodian stopped?): "
+                "ask again",
+            )
         self._write(
             "given",
             statement,

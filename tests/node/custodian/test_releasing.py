@@ -29,6 +29,7 @@ from strongroom.node.custodian import challenges, releasing
 from strongroom.node.custodian.challenges import CHALLENGE_SECONDS
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
 from strongroom.node.custodian.places import UNPROVEN_OF_ADDRESS_MAX
+from strongroom.node.custodian.releasing import GIVE_SECONDS
 from strongroom.node.custodian.sources import Standing
 
 
@@ -268,6 +269,33 @@ async def test_t55_a_lease_whose_time_is_over_by_the_quorums_clock_gets_nothing(
 async def test_t55_a_lease_of_another_session_gets_nothing(world: ReleaseWorld) -> None:
     world.ledger.standing_ = Standing(state="open", until_ms=CREATED_MS + 1, session=bytes(32))
     assert (await refused(world)).code == "lease"
+
+
+@pytest.mark.parametrize("stopped", ["release", "half", "newest"])
+@pytest.mark.parametrize(
+    ("left_ms", "seconds"), [(2_000, 2.1), (3_600_000, GIVE_SECONDS + 0.1), (0, 0.1)]
+)
+async def test_t55_a_custodian_that_was_stopped_gives_nothing_on_an_old_word(
+    world: ReleaseWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped: str,
+    left_ms: int,
+    seconds: float,
+) -> None:
+    """SIGSTOP, or a machine that slept: what was live then may be revoked by now."""
+    session = sha256(world.room.session.public).digest()
+    world.ledger.standing_ = Standing(state="open", until_ms=CREATED_MS + left_ms, session=session)
+    place = world.halves if stopped == "half" else world.ledger
+    goes_on = getattr(place, stopped)
+
+    async def slept(*arguments: Any) -> Any:
+        world.now += seconds
+        return await goes_on(*arguments)
+
+    monkeypatch.setattr(place, stopped, slept)
+    fault = await refused(world)
+    assert (fault.code, "was the custodian stopped?" in str(fault)) == ("not-live", True)
+    assert [entry.what for entry in world.entries()] == ["asked", "refused"]
 
 
 async def test_t55_without_a_quorum_nothing_is_given(world: ReleaseWorld) -> None:
