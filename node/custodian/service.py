@@ -4,12 +4,13 @@
     POST /v1/half        a HalfRequest; answers the sealed half, or a refusal in JSON
     POST /v1/key         a TokenKeyRequest; answers the sealed key of custody `hsm`, or a refusal
 
-Nothing that passes here opens anything: a half, and a key, is sealed to the room. What a request
-shows (which room has which key) goes in the clear; put TLS before it where that matters. Owns the
+Nothing that passes here opens anything: a half, and a key, is sealed to the room. TLS, under the
+certificate that the ledger names beside the address, hides which room has which key. Owns the
 listening, the keep-alive of the HSM, and what ends the process.
 """
 
 import asyncio
+import ssl
 
 from aiohttp import web
 
@@ -42,8 +43,10 @@ class CustodianService:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> Address:
-        """Listen; where (port 0: any that is free).
+    async def start(
+        self, host: str, port: int, *, context: ssl.SSLContext | None = None
+    ) -> Address:
+        """Listen; where (port 0: any that is free). Without a context: in the clear.
 
         Raises:
             OperatorFault: the address is taken.
@@ -54,7 +57,7 @@ class CustodianService:
         app.router.add_post("/v1/key", self._key)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
+        site = web.TCPSite(self._runner, host, port, ssl_context=context)
         try:
             await site.start()
         except OSError as error:
