@@ -4,7 +4,6 @@ Owns options, words, JSON and exit codes. The process and its relay: node/rooms;
 enclave/room.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +19,7 @@ from strongroom.node.cli.common import (
 )
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
-from strongroom.node.terminal.printing import emit, note, say
+from strongroom.node.terminal.printing import emit, emit_event, note, say
 
 room_app = typer.Typer(
     name="room",
@@ -137,7 +136,7 @@ def run_(
     def on_event(what: str, fields: dict[str, Any]) -> None:
         shown = {key: _shown(value) for key, value in fields.items()}
         if as_json:
-            say(json.dumps({"event": what, **shown}))
+            emit_event({"event": what, **shown})
         else:
             note(f"{what}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
 

@@ -53,6 +53,11 @@ def emit(document: object, as_json: bool, human: Callable[[], None] | None = Non
     current().emitted = True
 
 
+def emit_event(document: object) -> None:
+    """Print a line of JSON that is no answer yet: what happens while the command runs, whole."""
+    typer.echo(_json_text(document))
+
+
 def _json_text(document: object) -> str:
     """One line of JSON; all ASCII where standard output has no character for some of it."""
     text = escaped_json(json.dumps(document, ensure_ascii=False, default=_plain))
