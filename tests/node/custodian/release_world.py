@@ -140,6 +140,12 @@ class SoftToken:
     ) -> tuple[bytes, bytes]:
         await self.known(key)
         self.pieces.append(piece)
+        return self.wrapped(key, piece, point, context)
+
+    def wrapped(
+        self, key: KeyName, piece: int, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        """What the token answers."""
         own = ec.generate_private_key(ec.SECP256R1())
         shown = own.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         shared = own.exchange(
