@@ -186,7 +186,6 @@ class Custodian:
         except HostFailed as fault:
             code = fault.reason if fault.reason in FOR_GOOD | AGAIN_SECONDS.keys() else AWAY
             raise self.refused(code, str(fault)) from None
-        self._keeper.check()
         if answer is None:
             raise self.refused(AWAY, f"no answer in {ANSWER_SECONDS:g} s")
         if type(answer) is not bytes:

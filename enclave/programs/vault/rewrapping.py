@@ -29,7 +29,7 @@ def rewrap(
         raise ProgramError("wrapped", "the wrapped key is missing: give what the room said")
     version = version_named(context, key) or found.version
     known = version_of(context, number, version)
-    if known is None or known.state != "active" or found.state not in ("active", "suspended"):
+    if known is None or known.state != "active":
         raise ProgramError("rewrap", "the key's newest version takes it, while the key stands")
     context.map(VERSIONS).put(
         (number, version), tuple(known._replace(wrapped=wrapped, digest=digest))

@@ -25,7 +25,7 @@ from strongroom.enclave.outside.half_request import (
     seal_half,
 )
 from strongroom.enclave.outside.pieces import KeyVersion
-from strongroom.enclave.outside.split_key import KeyName, half_input, piece_under_half, wrap
+from strongroom.enclave.outside.split_key import KeyName, half_input, piece_under_half, unwrap, wrap
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room import halves
 from strongroom.enclave.room.boots import Boot, Place, bind_chip
@@ -319,6 +319,23 @@ def test_a_half_that_comes_when_the_lease_is_over_opens_nothing() -> None:
     with pytest.raises(LeaseEnded, match="revoked"):
         bench.open()
     assert (bench.opened._ledger, bench.opened._whole) == (None, None)
+
+
+def test_what_a_room_imported_is_wrapped_under_both_halves_once_they_are_seen_to_be_these() -> None:
+    bench = Bench()
+    keeper, room, imported = bench.keeper, bench.room, Secret(b"i" * 32)
+    made = bench.run(room._ended_unless(keeper, room._rewrapped(keeper, bench.asked, imported)))
+    again = unwrap(made, KEY, ledger=L, customer=half_of(KEY))
+    assert again.reveal() == imported.reveal()
+    assert bench.opened._whole is None, "its former key is not kept"
+
+    bench = Bench()
+    keeper, room = bench.keeper, bench.room
+    bench.host.lie = sealed_otherwise(half=OTHER)(bench)
+    with pytest.raises(Refused, match=CUSTOMER) as raised:
+        bench.run(room._ended_unless(keeper, room._rewrapped(keeper, bench.asked, imported)))
+    assert raised.value.code == "half"
+    assert bench.ledger.calls == [("end", LEASE, 0)]
 
 
 def test_in_pieces_each_opens_with_a_half_of_its_own_behind_a_beat() -> None:

@@ -112,6 +112,14 @@ async def test_silence_has_an_end(place: Place, monkeypatch: pytest.MonkeyPatch)
     code, words = await said(place)
     assert (code, "no answer in 0.2 s" in words) == ("custodian-away", True)
 
+    async def nobody(_identity: bytes) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(place, "where", nobody)
+    code, words = await said(place)
+    assert (code, "no answer in 0.2 s" in words) == ("custodian-away", True)
+
 
 @pytest.mark.parametrize(
     "params",
@@ -125,7 +133,7 @@ async def test_silence_has_an_end(place: Place, monkeypatch: pytest.MonkeyPatch)
 async def test_what_no_room_asks_is_not_carried(place: Place, params: dict[str, Any]) -> None:
     with pytest.raises(ClientFault):
         await ask(place, **params)
-    assert place.asked == []
+    assert (place.asked, place.looked_up) == ([], 0)
 
 
 async def test_an_address_is_looked_up_again_when_it_does_not_answer(place: Place) -> None:
