@@ -13,6 +13,7 @@ from tests.node.rooms.custody_world import CUSTODIAN, Custody, custody
 from tests.node.rooms.world import Started
 from tests.waiting import so
 
+from strongroom.consensus.types import ChainId, Digest
 from strongroom.enclave.primitives import Secret
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
@@ -133,6 +134,8 @@ async def test_an_exchange_key_that_is_no_rooms_is_refused(
             ):
                 with pytest.raises(NotTheRooms):
                     await checked(customer, false)
+            with pytest.raises(NotTheRooms, match="does not hold"):
+                await checked(customer, shown, chain=ChainId(Digest(b"c" * 32)))
             with pytest.raises(NotTheRooms, match="other code"):
                 await checked(
                     customer, shown, measurements=[measured(program_file("printer")).digest]
