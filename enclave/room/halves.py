@@ -2,14 +2,14 @@
 
 Owns what a room shows a custodian and makes of its answer. Its host carries the bytes, and finds
 out from the ledger where they go; what comes back opens for this lease, key and challenge or not at
-all. `OPENED_BY` says what holds a key of which custody.
+all. Custody `hsm` is in handed_over.py; opening.py says what holds a key of which custody.
 
     split   K = AES-KWP under HKDF(L ‖ C). L comes with the lease, C from the customer's HSM. Of a
             key in pieces, piece i opens with C_i too, which the custodian gives while the lease is
             live: who kept K, L and C opens no further piece after a revocation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -25,7 +25,7 @@ from strongroom.enclave.outside.split_key import KeyName, piece_under_half, unwr
 from strongroom.enclave.primitives import DoesNotOpen, Secret
 from strongroom.enclave.room.boots import Boot
 from strongroom.enclave.room.host import Host, HostFailed
-from strongroom.enclave.room.leases import HeldKey, LeaseEnded, LeaseKeeper, Opened
+from strongroom.enclave.room.leases import HeldKey, LeaseEnded, LeaseKeeper
 from strongroom.enclave.room.ledger import Executed, Refused
 from strongroom.enclave.room.turns import Lock, Turns
 from strongroom.enclave.text import is_line
@@ -51,7 +51,7 @@ class Custodian:
     ) -> None:
         told = asked.value
         self._keeper, self._asked = keeper, asked
-        self._boot, self._host, self._turns = boot, host, turns
+        self.boot, self._host, self._turns = boot, host, turns
         self._identity: bytes = told["custodian"]
         self.customer = str(told["customer"]) or f"id:{self._identity.hex()}"
         """Whose custodian it is, as it says on the ledger."""
@@ -73,6 +73,17 @@ class Custodian:
             custody=keeper.custody,
         )
 
+    def shown(self, nonce: bytes, piece: int) -> HalfRequest:
+        """What the room shows over a challenge."""
+        return HalfRequest(
+            nonce=nonce,
+            transaction=self._asked.id,
+            claim=self.lease.encode(),
+            blinding=self._asked.blinding,
+            evidence=self.boot.evidence(Height(0), Digest(nonce)),
+            piece=piece,
+        )
+
     async def half(self, piece: int = WHOLE) -> Secret:
         """C, of the whole key or of one piece.
 
@@ -83,18 +94,11 @@ class Custodian:
         """
 
         def request(nonce: bytes) -> bytes:
-            return HalfRequest(
-                nonce=nonce,
-                transaction=self._asked.id,
-                claim=self.lease.encode(),
-                blinding=self._asked.blinding,
-                evidence=self._boot.evidence(Height(0), Digest(nonce)),
-                piece=piece,
-            ).encode()
+            return self.shown(nonce, piece).encode()
 
         def opened(sealed: bytes, nonce: bytes) -> Secret:
             return open_half(
-                self._boot.seal_key,
+                self.boot.seal_key,
                 sealed,
                 key=self.key,
                 lease=self.lease.lease,
@@ -102,14 +106,18 @@ class Custodian:
                 piece=piece,
             )
 
-        return await self.ask(request, opened)
+        return await self.ask("custodian_half", request, opened)
 
     async def ask(
-        self, request: Callable[[bytes], bytes], opened: Callable[[bytes, bytes], Secret]
+        self,
+        method: str,
+        request: Callable[[bytes], bytes],
+        opened: Callable[[bytes, bytes], Secret],
     ) -> Secret:
         """Ask until it gives, refuses for good, or was away for too long.
 
         Args:
+            method: what the host carries.
             request: its bytes, for a challenge.
             opened: the secret in an answer to that challenge; raises DoesNotOpen, ValueError.
 
@@ -119,19 +127,44 @@ class Custodian:
         began = self._turns.now()
         while True:
             try:
-                return await self._once(request, opened)
+                return await self._once(method, request, opened)
             except Refused as refused:
                 if self._turns.now() - began >= AGAIN_SECONDS.get(refused.code, 0.0):
                     raise
             await self._turns.pause(PAUSE_SECONDS)
 
+    async def for_piece(self, index: int, get: Callable[[int], Awaitable[Secret]]) -> Secret:
+        """What opens one piece, once the ledger has counted it.
+
+        Args:
+            index: of the next one.
+            get: asks the custodian for it.
+
+        Raises:
+            Refused: ``custodian-away``, ``busy``, ``ledger`` or ``rate``: the lease goes on.
+            LeaseEnded: it is over.
+        """
+        if index:  # the ask gave the first one
+            await self._keeper.beat(piece=index)
+        try:
+            return await get(index)
+        except Refused as refused:
+            if refused.code in AGAIN_SECONDS:
+                raise
+            with suppress(ClientFault):  # nobody answers: it lapses by itself
+                await self._keeper.end(give_back=False)
+            raise LeaseEnded(refused.code, refused.message) from None
+
     async def _once(
-        self, request: Callable[[bytes], bytes], opened: Callable[[bytes, bytes], Secret]
+        self,
+        method: str,
+        request: Callable[[bytes], bytes],
+        opened: Callable[[bytes, bytes], Secret],
     ) -> Secret:
         nonce = await self._carried("custodian_challenge")
         if len(nonce) != DIGEST_SIZE:
             raise self.refused(NOT_A_HALF, "what came is no challenge")
-        sealed = await self._carried("custodian_half", request=request(nonce))
+        sealed = await self._carried(method, request=request(nonce))
         try:
             secret = opened(sealed, nonce)
         except (DoesNotOpen, ValueError):
@@ -249,40 +282,10 @@ class SplitKey:
             raise self._custodian.refused(NOT_A_HALF, str(fault)) from None
 
     async def _next(self, index: int) -> HeldKey:
-        if index:  # the ask gave the first one
-            await self._keeper.beat(piece=index)
-        try:
-            customer = await self._custodian.half(index)
-        except Refused as refused:
-            if refused.code in AGAIN_SECONDS:
-                raise
-            with suppress(ClientFault):  # nobody answers: it lapses by itself
-                await self._keeper.end(give_back=False)
-            raise LeaseEnded(refused.code, refused.message) from None
+        customer = await self._custodian.for_piece(index, self._custodian.half)
         own = self._keeper.key.piece_key(self.whole(), index)
         made = piece_under_half(own, self._custodian.key, index, customer)
         return HeldKey(made.reveal())
 
     def __repr__(self) -> str:
         return "SplitKey(…)"
-
-
-OPENED_BY: Final[Mapping[str, Callable[[Custodian, LeaseKeeper, Executed], Opened]]] = {
-    "split": SplitKey
-}
-"""Custody → what holds such a key in a lease. `ledger` is not among them: leases.py holds it."""
-
-
-def opened_by(
-    keeper: LeaseKeeper, asked: Executed, *, boot: Boot, host: Host, turns: Turns
-) -> Opened:
-    """What holds the key of a new lease, nothing opened yet.
-
-    Raises:
-        Refused: ``custody``: this room's code opens no such key.
-    """
-    make = OPENED_BY.get(keeper.custody)
-    if make is None:
-        raise Refused("custody", f"this room opens no keys of custody {keeper.custody}")
-    custodian = Custodian(keeper, asked, boot=boot, host=host, turns=turns)
-    return make(custodian, keeper, asked)

@@ -25,12 +25,13 @@ from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.asking import BUSY, VAULT, ask, read_key
 from strongroom.enclave.room.boots import Boot
-from strongroom.enclave.room.halves import SplitKey, opened_by
+from strongroom.enclave.room.halves import SplitKey
 from strongroom.enclave.room.host import Host
 from strongroom.enclave.room.leases import ASK_SECONDS, ENDED, LEDGER, LeaseKeeper, Opened
 from strongroom.enclave.room.leases import LeaseEnded as LeaseEnded
 from strongroom.enclave.room.ledger import Executed, Ledger
 from strongroom.enclave.room.ledger import Refused as Refused
+from strongroom.enclave.room.opening import opened_by
 from strongroom.enclave.room.turns import Task, Turns
 
 T = TypeVar("T")

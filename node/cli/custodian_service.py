@@ -26,12 +26,14 @@ from strongroom.node.cli.custodian import (
     pin_of,
 )
 from strongroom.node.config import Address
+from strongroom.node.custodian.door_key import DoorKey, read_address
 from strongroom.node.custodian.journal import Journal
 from strongroom.node.custodian.ledger import ServiceLedger
 from strongroom.node.custodian.pin import Pin
 from strongroom.node.custodian.releasing import Releaser
 from strongroom.node.custodian.service import CustodianService
 from strongroom.node.custodian.settings import Settings, load_settings
+from strongroom.node.custodian.token_keys import TokenKeys
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
 
@@ -40,17 +42,21 @@ from strongroom.node.terminal.printing import emit, note, say
 @guarded
 def announce(
     endpoint: Annotated[
-        str, typer.Argument(metavar="URL", help="http(s)://HOST:PORT; '' for nowhere.")
+        str, typer.Argument(metavar="URL", help="https://HOST:PORT; '' for nowhere.")
     ],
     folder: FolderOption = DEFAULT_DIR,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Say on the ledger where rooms ask this custodian.
+    """Say on the ledger where rooms ask this custodian, and under which certificate.
 
-    Example: strongroom custodian announce http://custodian.acme.example:7443
+    Behind a proxy with a certificate of its own, put #sha256=HEX of that one at the end of the URL.
+
+    Example: strongroom custodian announce https://custodian.acme.example:7443
     """
     settings = load_settings(folder)
+    endpoint = DoorKey.load_or_make(folder).pinned(endpoint)
+    read_address(endpoint)
     document = run(_announce(settings, endpoint, timeout))
     emit(document, as_json, lambda: _show_announced(document))
 
@@ -62,6 +68,9 @@ def run_(
     listen: Annotated[
         str, typer.Option("--listen", metavar="HOST:PORT", help="Instead of the settings'.")
     ] = "",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="HTTP without TLS, for a proxy that has its own.")
+    ] = False,
     pin_file: PinFileOption = None,
     pin_fd: PinDescriptorOption = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
@@ -75,12 +84,14 @@ def run_(
     address = _address(listen, settings)
     policy = read_policy(settings.policy)
     pin = pin_of(pin_file, pin_fd, settings.customer)
+    door = None if plain else DoorKey.load_or_make(folder)
 
     def ready(bound: Address) -> None:
-        document = {"ok": True, "listening": f"http://{bound}", "customer": settings.customer}
-        emit(document, as_json, lambda: say(f"{settings.customer}: rooms ask http://{bound}"))
+        url = f"http://{bound}" if door is None else door.pinned(f"https://{bound}")
+        document = {"ok": True, "listening": url, "customer": settings.customer}
+        emit(document, as_json, lambda: say(f"{settings.customer}: rooms ask {url}"))
 
-    run(serve(settings, address, policy, pin, timeout=timeout, ready=ready))
+    run(serve(settings, address, policy, pin, door=door, timeout=timeout, ready=ready))
 
 
 async def serve(
@@ -89,6 +100,7 @@ async def serve(
     policy: ReleasePolicy | None,
     pin: Pin,
     *,
+    door: DoorKey | None,
     timeout: float,
     ready: Any,
 ) -> None:
@@ -106,12 +118,14 @@ async def serve(
                 customer=settings.customer,
                 ledger=ledger,
                 halves=halves,
+                keys=TokenKeys(device),
                 journal=journal,
                 policy=policy,
                 per_minute=settings.per_minute,
             )
             service = CustodianService(releaser, device)
-            bound = await service.start(address.host, address.port)
+            context = None if door is None else door.context()
+            bound = await service.start(address.host, address.port, context=context)
             journal.append(
                 "opened",
                 time_ms=time.time_ns() // 1_000_000,

@@ -1,17 +1,15 @@
-"""`strongroom custodian put`: an owner's key, wrapped under its HSM's half and the ledger's.
+"""`strongroom custodian put`: an owner's key, wrapped under both halves or made inside the HSM.
 
-Owns options and words of this command; what is wrapped: node/custodian/wrapping.py.
+Owns options and words of this command; what it does of each custody: custodian_versions.py.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.outside.pieces import Header, KeyVersion
-from strongroom.enclave.primitives import Secret
+from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption, ask_passphrase
 from strongroom.node.cli.custodian import (
     DEFAULT_DIR,
@@ -24,25 +22,26 @@ from strongroom.node.cli.custodian import (
     pin_of,
     service_file,
 )
+from strongroom.node.cli.custodian_versions import Asked, Making
 from strongroom.node.cli.vault_sealing import OutOption, PiecesOption
 from strongroom.node.client.client import Client
-from strongroom.node.custodian.halves import HalfKey
+from strongroom.node.client.identities import KeyFolder
+from strongroom.node.custodian.answers import HSM
 from strongroom.node.custodian.pin import Pin
 from strongroom.node.custodian.settings import Settings, load_settings
-from strongroom.node.custodian.wrapping import piece_keys, put_split, rotate_split
+from strongroom.node.custodian.token_keys import TokenKeys
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
-from strongroom.node.vault.key_files import DataKeyFolder
-from strongroom.node.vault.sealing import Plan, prepare, write
+from strongroom.node.vault.sealing import Plan
 
-DIGEST_HEX, SPLIT = 64, "split"
+DIGEST_HEX = 64
 
 
 @custodian_app.command()
 @guarded
 def put(
-    name: Annotated[str, typer.Argument(metavar="KEY", help="Its name, of custody split.")],
+    name: Annotated[str, typer.Argument(metavar="KEY", help="Its name, of custody split or hsm.")],
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="What is sealed under it, if anything.")
     ] = None,
@@ -69,10 +68,14 @@ def put(
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Wrap a data key under the HSM's half and a fresh one, which goes to the vault; seal a file.
+    """Give a key of custody split or hsm its secret, beside its HSM, and seal a file under it.
 
-    The data key stays with its owner, in keys/OWNER.vault; it is made when there is none yet. The
-    pieces of a key that is given in pieces are sealed under a half of the HSM each.
+    split: a data key is wrapped under the HSM's half and a fresh one, which goes to the vault. It
+    stays with its owner, in keys/OWNER.vault; it is made when there is none yet. The pieces of a
+    key that is given in pieces are sealed under a half of the HSM each.
+
+    hsm: the key is made inside the HSM and never leaves it; what is derived from it in there seals
+    the file, and is kept nowhere.
 
     Example: strongroom custodian put design bear.gcode --owner maker --pin-file pin
     """
@@ -87,101 +90,49 @@ def put(
         plan = Plan(source=file, target=target, pieces=pieces, ask=ask_passphrase)
     if for_import and plan is not None:
         raise ClientFault("--for-import seals nothing: its data key is not kept")
-    asked = _Asked(name, owner, _digest(digest), plan, for_import, rotate, old_until_ms, timeout)
+    asked = Asked(name, owner, _digest(digest), plan, for_import, rotate, old_until_ms, timeout)
     document = run(_put(settings, service, pin, asked))
 
     def human() -> None:
-        say(f"{name}@{document['version']} is {document['state']}: both halves open it, none alone")
+        opened = "both halves open it, none alone"
+        if document["custody"] == HSM:
+            opened = "its key stands in the HSM alone"
+        say(f"{name}@{document['version']} is {document['state']}: {opened}")
         if plan is not None:
             say(f"container  {plan.target} ({document['pieces']} pieces): may go anywhere")
         if for_import:
             note("nobody has its data key: let a room import one (docs/custodian.md, part 7)")
-        else:
+        elif document["data_key"]:
             note(f"its data key stays in {document['data_key']}")
 
     emit(document, as_json, human)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The options of one call."""
-
-    name: str
-    owner: str
-    digest: bytes
-    plan: Plan | None
-    for_import: bool
-    rotate: bool
-    old_until_ms: int
-    timeout: float
-
-
-async def _put(settings: Settings, service: Path, pin: Pin, asked: _Asked) -> dict[str, Any]:
+async def _put(settings: Settings, service: Path, pin: Pin, asked: Asked) -> dict[str, Any]:
     async with (
         Client.connect(
             service, asked.owner, passphrase=ask_passphrase, timeout=asked.timeout
         ) as client,
         open_device(settings, pin) as device,
     ):
-        halves = half_key(settings, device)
         shown = (await client.query("vault.key", key=asked.name)).value
+        asked.check(shown, _custodian(settings, service))
         custody = shown["terms"]["custody"]
-        if custody != SPLIT:
-            raise ClientFault(
-                f"the key's custody is {custody}: make one with `vault new --custody split`"
-            )
         version = shown["version"] + 1 if asked.rotate else 1
         named = KeyVersion(owner=bytes(client.identity.id), name=asked.name, version=version)
-        keys = DataKeyFolder(ClusterLayout(service.parent).vault(asked.owner), client.service.chain)
-        facts: dict[str, Any] = {}
-        digest = asked.digest
-        if asked.for_import:
-            data_key = Secret.fresh()
-        elif asked.plan is None:
-            data_key = keys.load_or_fresh(named, ask=ask_passphrase)
+        making = Making(asked, client, named, shown["terms"]["pieces"], settings.customer)
+        if custody == HSM:
+            done = await making.in_token(TokenKeys(device))
         else:
-            data_key, header = await _sealed(
-                asked.plan, keys, named, halves, shown["terms"]["pieces"]
-            )
-            digest = bytes(header.digest)
-            facts = {
-                "container": str(asked.plan.target),
-                "digest": header.digest.hex(),
-                "pieces": len(header.pieces),
-            }
-        if asked.rotate:
-            done = await rotate_split(
-                client,
-                halves,
-                name=asked.name,
-                version=version,
-                data_key=data_key,
-                old_until_ms=asked.old_until_ms,
-                digest=digest,
-            )
-        else:
-            done = await put_split(
-                client, halves, name=asked.name, data_key=data_key, digest=digest
-            )
-    kept = "" if asked.for_import else str(keys.path(named))
-    return {"ok": True, "key": asked.name, **done, **facts, "data_key": kept}
+            keys = ClusterLayout(service.parent).vault(asked.owner)
+            done = await making.under_halves(half_key(settings, device), keys)
+    return {"ok": True, "key": asked.name, "custody": custody, **done}
 
 
-async def _sealed(
-    plan: Plan, keys: DataKeyFolder, key: KeyVersion, halves: HalfKey, pieces: int
-) -> tuple[Secret, Header]:
-    """The file in its container; (K, header)."""
-    prepared = prepare(plan, keys, key, pieces)
-    own = await piece_keys(
-        prepared.secret,
-        halves,
-        chain=keys.chain,
-        key=key,
-        count=len(prepared.sizes),
-        in_pieces=bool(pieces),
-    )
-    sealed = write(plan, keys, key, prepared, own)
-    return sealed.secret, sealed.header
+def _custodian(settings: Settings, service: Path) -> str:
+    """Whose HSM it is, as ``id:HEX``; for this no passphrase is needed."""
+    own = KeyFolder(ClusterLayout(service.parent).keys).show(settings.identity)
+    return f"id:{own.id.hex()}"
 
 
 def _digest(text: str) -> bytes:

@@ -161,9 +161,11 @@ class _Job:
         known = (await client.query("vault.key", key=self.key.base)).value
         terms = known["terms"]
         if terms["custody"] != "ledger":
+            rotate = " --rotate" if version is None else ""
             raise ClientFault(
-                f"the key's custody is {terms['custody']}: its secret is made beside its HSM, by "
-                "`strongroom custodian put`"
+                f"the key's custody is {terms['custody']}: its secret is made beside its HSM; run "
+                f"`strongroom custodian put {self.key.name} {self.file} --owner "
+                f"{self.caller.identity}{rotate}` there"
             )
         own = self.key.at(client.identity.id, version or known["version"] + 1)
         kept = ClusterLayout(self.caller.directory).vault(self.caller.identity)

@@ -76,6 +76,8 @@ class Device:
         self._waiting = 0
         self._proven = False
         """The PIN was right once."""
+        self._trying = False
+        """A child has the PIN, and has not said yet whether it is right."""
         self._spent: TokenFault | None = None
         """Why nothing is tried any more."""
         self._rests_until = 0.0
@@ -141,6 +143,36 @@ class Device:
         made = await self._request(Ask.CREATE, (form.value, id, label), again=False)
         return KeyFacts.from_wire(made)
 
+    async def make_data_key(self, id: bytes, label: str) -> KeyFacts:
+        """Make the key of one version of custody `hsm`. Not asked twice when the device hangs.
+
+        Raises:
+            TokenFault: there is one already, or the token cannot.
+        """
+        made = await self._request(Ask.MAKE_DATA_KEY, (id, label), again=False)
+        return KeyFacts.from_wire(made)
+
+    async def show_data_key(self, id: bytes, label: str) -> KeyFacts:
+        """What the token says of that key.
+
+        Raises:
+            TokenFault: there is none, more than one, or one that may leave the token.
+        """
+        return KeyFacts.from_wire(await self._request(Ask.SHOW_DATA_KEY, (id, label)))
+
+    async def hand_over(
+        self, id: bytes, label: str, *, data: bytes, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        """(the token's point, what it wrapped) for the holder of a point.
+
+        Raises:
+            TokenFault: the token cannot, or there is not exactly one such key that stays inside.
+        """
+        given = await self._request(Ask.HAND_OVER, (id, label, data, point, context))
+        if type(given) is not tuple or [type(one) for one in given] != [bytes, bytes]:
+            raise self._fault("device", "the device answered with something that is no key")
+        return given[0], given[1]
+
     async def ping(self) -> None:
         """Keep the session alive.
 
@@ -179,8 +211,8 @@ class Device:
                     self._rests_until = clock() + REST_SECONDS
                     raise self._fault(
                         "hang",
-                        f"the HSM did not answer within {self._deadline:g} s; its process was "
-                        "killed: look after the device, its keys pause meanwhile",
+                        "the HSM did not answer in time; its process was killed: look after the "
+                        "device, its keys pause meanwhile",
                     ) from None
             except Crashed:
                 await self._drop()
@@ -205,16 +237,28 @@ class Device:
         raise await self._refused(*answer)
 
     async def _open(self) -> "TokenChild":
-        """A child that is logged in."""
-        self._child = child = await TokenChild.start(self._process, self._environment)
-        what = (self._module, self._token, self._serial, self._pin.reveal())
-        ok, *answer = await child.ask((Ask.OPEN.value, what), self._start)
-        if not ok:
-            await self._drop()
-            raise await self._refused(*answer)
+        """A child that is logged in. The PIN goes to it once its module has found the token."""
+        self._check_pin_is_known()
+        try:
+            self._child = child = await TokenChild.start(self._process, self._environment)
+        except OSError as error:
+            words = f"the device's process cannot be started ({error.strerror}): ask again later"
+            raise self._fault("device", words) from None
+        facts = await self._begun(child, Ask.LOAD, self._module, self._token, self._serial)
+        self._trying = True
+        await self._begun(child, Ask.OPEN, self._pin.reveal())
         self._proven = True
-        self.facts = TokenFacts.from_wire(answer[0])
+        self.facts = TokenFacts.from_wire(facts)
         return child
+
+    async def _begun(self, child: TokenChild, ask: Ask, *arguments: str) -> Any:
+        ok, *answer = await child.ask((ask.value, arguments), self._start)
+        if ask is Ask.OPEN:
+            self._trying = False
+        if ok:
+            return answer[0]
+        await self._drop()
+        raise await self._refused(*answer)
 
     async def _refused(self, code: Any = "device", words: Any = "") -> TokenFault:
         fault = self._fault(str(code), str(words))
@@ -230,7 +274,8 @@ class Device:
         Raises:
             TokenFault: so it is; nothing is tried again by itself.
         """
-        if not self._proven:
+        trying, self._trying = self._trying, False
+        if trying and not self._proven:
             self._spent = self._fault(
                 "device",
                 "the HSM failed while the PIN was being tried for the first time, which may have "

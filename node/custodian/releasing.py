@@ -1,19 +1,23 @@
-"""Whether a room gets a half: what it must show, in which order (VAULT §4; T55).
+"""Whether a room gets a half, or a key: what it must show, in which order (VAULT §4; T55).
 
 1. the request's form, and a challenge of ours that nobody has answered yet
 2. the receipt of the lease, against the pin, and what its transaction claimed
 3. that the lease is live, at a height that a quorum of heads vouches for over a nonce of ours
-4. the room's evidence, over our challenge: this session, chip, room and boot
+4. the room's evidence, over our challenge: this session, chip, room and boot; now the challenge
+   is used up
 5. the customer's own policy, and the rate
-6. that the HSM is there, with the key of `init`
+6. that the HSM is there, with the key of `init`, or that of this version
 7. the journal says what is about to be given; its head goes onto the ledger as the release, and
    its receipt shows that a quorum executed it: the lease was live then
-8. the half, the journal again, and the answer, sealed to the room
+8. the half or the key, while the word of step 3 still counts; the journal again, and the answer,
+   sealed to the room
 
-Owns this order. The ledger is asked in ledger.py; the HSM in halves.py. A refusal has a code and a
+Owns this order. The ledger is asked in ledger.py; what is given, and how the HSM is asked for it,
+is in answers.py. A refusal has a code and a
 sentence, and names the customer where its device is the reason.
 """
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
@@ -27,22 +31,34 @@ from strongroom.consensus.errors import (
 )
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
-from strongroom.enclave.attestation.room_evidence import VerifiedRoom, judge_room
-from strongroom.enclave.outside.half_request import (
-    WHOLE,
-    HalfRequest,
-    LeaseStatement,
-    seal_half,
-)
+from strongroom.enclave.attestation.room_evidence import VerifiedRoom
+from strongroom.enclave.outside.half_request import LeaseStatement
 from strongroom.enclave.outside.split_key import KeyName
 from strongroom.node.client.errors import ProgramFailed
+from strongroom.node.custodian.answers import HSM, SPLIT, Asked, HalfAsked, KeyAsked
 from strongroom.node.custodian.challenges import Challenges
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
 from strongroom.node.custodian.journal import Journal
-from strongroom.node.custodian.sources import Halves, Ledger, Moment, Standing
+from strongroom.node.custodian.places import (
+    PROVEN_MAX,
+    UNPROVEN_MAX,
+    UNPROVEN_OF_ADDRESS_MAX,
+    Places,
+)
+from strongroom.node.custodian.room_shown import holder_of
+from strongroom.node.custodian.sources import Halves, HandedOver, Ledger, Moment, Standing
 
-SPLIT = "split"
 LIVE = frozenset({"open", "late"})
+GIVE_SECONDS = 30.0
+"""From the quorum's word that a lease is live to the answer: a custodian that was stopped meanwhile
+(SIGSTOP, a machine that slept) gives nothing on that word."""
+PROVE_SECONDS = 15.0
+"""For the receipt of a lease to come; a transaction that nobody knows takes no longer."""
+
+
+def seconds_also_asleep() -> float:
+    """A clock that only goes forward, and counts the time in which the machine slept (Linux)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Releaser:
@@ -54,10 +70,11 @@ class Releaser:
         customer: str,
         ledger: Ledger,
         halves: Halves,
+        keys: HandedOver,
         journal: Journal,
         policy: ReleasePolicy | None,
         per_minute: int,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = seconds_also_asleep,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Put it together.
@@ -65,75 +82,104 @@ class Releaser:
         Args:
             customer: whose keys; named when its device is the reason of a refusal.
             ledger: the service.
-            halves: the HSM.
+            halves: of custody `split`, in the HSM.
+            keys: of custody `hsm`, in the HSM.
             journal: open, and this process's alone.
             policy: the customer's own, beside that of each key; None: none.
-            per_minute: halves in a minute, at most.
+            per_minute: halves and keys in a minute, at most.
             clock: seconds that only go forward.
             wall_ms: for the journal.
         """
-        self.customer, self._ledger, self._halves = customer, ledger, halves
+        self.customer, self._ledger = customer, ledger
+        self._halves, self._keys = halves, keys
         self._journal, self._policy = journal, policy
         self._per_minute, self._clock, self._wall_ms = per_minute, clock, wall_ms
         self._challenges = Challenges(clock)
+        self._unproven = Places(UNPROVEN_MAX, UNPROVEN_OF_ADDRESS_MAX)
+        self._proven = Places(PROVEN_MAX, PROVEN_MAX)
         self._given: deque[float] = deque()
 
     def challenge(self) -> bytes:
         """A fresh nonce; good for one request within a minute."""
         return self._challenges.fresh()
 
-    async def answer(self, data: bytes) -> bytes:
-        """The sealed half for a request's bytes.
+    async def answer(self, data: bytes, *, custody: str = SPLIT, address: str = "") -> bytes:
+        """The sealed half, or key, for a request's bytes.
+
+        Args:
+            data: a `HalfRequest` (split) or a `TokenKeyRequest` (hsm).
+            custody: which of them.
+            address: who sent it.
 
         Raises:
             HalfRefused: with a code and a sentence; on record, once the lease is proven.
             OperatorFault: the journal takes nothing more: end the process.
         """
-        request = self._request(data)
-        statement = await self._lease(request)
+        asked: Asked
         try:
-            return await self._judged(request, statement)
-        except HalfRefused as refused:
-            what = "paused" if refused.code == "custodian-away" else "refused"
-            self._write(what, statement, code=refused.code, why=str(refused)[:512])
-            raise
+            asked = KeyAsked(data, self._keys) if custody == HSM else HalfAsked(data, self._halves)
+        except NotCanonical as error:
+            raise HalfRefused("form", f"not a request for a half or key: {error}") from None
+        with self._challenges.under_way(asked.shown.nonce):
+            with self._unproven.one(address):
+                statement = await self._lease(asked)
+            with self._proven.one(""):
+                return await self._answered(asked, statement)
 
     # --- the steps --------------------------------------------------------------------------------
 
-    def _request(self, data: bytes) -> HalfRequest:
-        """Step 1. A challenge is used up whatever becomes of the request."""
-        try:
-            request = HalfRequest.decode(data)
-        except NotCanonical as error:
-            raise HalfRefused("form", f"not a request for a half: {error}") from None
-        self._challenges.use(request.nonce)
-        return request
-
-    async def _lease(self, request: HalfRequest) -> LeaseStatement:
+    async def _lease(self, asked: Asked) -> LeaseStatement:
         """Step 2."""
+        shown = asked.shown
         try:
-            statement = await self._ledger.lease(
-                TransactionId(request.transaction), request.claim, request.blinding
-            )
+            async with asyncio.timeout(PROVE_SECONDS):
+                statement = await self._ledger.lease(
+                    TransactionId(shown.transaction), shown.claim, shown.blinding
+                )
+        except TimeoutError:
+            raise HalfRefused("ledger", "the ledger shows no receipt of the lease yet") from None
         except (ReceiptInvalid, NotCanonical) as error:
             raise HalfRefused(
                 "receipt", f"the lease is not proven against the pin: {error}"
             ) from None
         except ClientFault as error:
             raise HalfRefused("ledger", f"the ledger does not answer: {error}") from None
-        if statement.custody != SPLIT:
-            raise HalfRefused("lease", f"the key's custody is {statement.custody}: it has no half")
-        if request.piece != WHOLE and request.piece >= statement.pieces:
-            raise HalfRefused("lease", f"the key has {statement.pieces} pieces")
+        if statement.custody != asked.custody:
+            raise HalfRefused(
+                "lease",
+                f"the key's custody is {statement.custody}, and this asks for one of "
+                f"{asked.custody}",
+            )
+        asked.check_piece(statement.pieces)
         return statement
 
-    async def _judged(self, request: HalfRequest, statement: LeaseStatement) -> bytes:
+    async def _answered(self, asked: Asked, statement: LeaseStatement) -> bytes:
+        """The steps from 3 on; what is refused in them is on record."""
         try:
-            moment, standing = await self._live(statement)
-            room = await self._room(request, statement, moment, standing)
+            return await self._judged(asked, statement)
+        except HalfRefused as refused:
+            what = "paused" if refused.code == "custodian-away" else "refused"
+            self._write(what, statement, code=refused.code, why=str(refused)[:512])
+            raise
+
+    async def _judged(self, asked: Asked, statement: LeaseStatement) -> bytes:
+        key = KeyName(
+            chain=self._ledger.chain,
+            owner=statement.owner,
+            name=statement.name,
+            version=statement.version,
+        )
+        try:
+            moment, standing, until = await self._live(statement)
+            policy = await self._ledger.policy()
+            room = holder_of(statement, asked.shown, moment, standing, policy, key.chain)
+            asked.check_room(room, key.chain)
+            self._challenges.answer(asked.shown.nonce)
+            self._own_policy(room, room.operator_among(policy.operators), standing.country)
             self._rate()
-            await self._halves.known()
-            return await self._given_to(room, request, statement, moment, standing)
+            await asked.known(key)
+            given = moment, standing, until
+            return await self._given_to(room, asked, key, statement, *given)
         except HalfRefused:
             raise
         except TokenFault as fault:
@@ -148,8 +194,9 @@ class Releaser:
         except ClientFault as error:
             raise HalfRefused("ledger", f"the ledger does not answer: {error}") from None
 
-    async def _live(self, statement: LeaseStatement) -> tuple[Moment, Standing]:
-        """Step 3."""
+    async def _live(self, statement: LeaseStatement) -> tuple[Moment, Standing, float]:
+        """Step 3; and until when, by our clock, something may be given on that word."""
+        began = self._clock()
         moment = await self._ledger.newest()
         standing = await self._ledger.standing(statement.lease, moment)
         if standing.state not in LIVE or standing.until_ms < moment.time_ms:
@@ -160,41 +207,8 @@ class Releaser:
             )
         if standing.session != statement.session:
             raise HalfRefused("lease", "the lease is another session's than its receipt says")
-        return moment, standing
-
-    async def _room(
-        self, request: HalfRequest, statement: LeaseStatement, moment: Moment, standing: Standing
-    ) -> VerifiedRoom:
-        """Step 4, and the customer's own policy."""
-        policy = await self._ledger.policy()
-        nonce = request.nonce
-        try:
-            room = judge_room(
-                request.evidence,
-                chain=self._ledger.chain,
-                roots=policy.roots,
-                revoked=policy.revoked,
-                time_ms=moment.time_ms,
-                digest_of=lambda _height: nonce,  # type: ignore[arg-type,return-value]
-            )
-        except NotCanonical as error:
-            raise HalfRefused("evidence", f"not a room's evidence: {error}") from None
-        except AttestationError as error:
-            raise HalfRefused("evidence", f"the room's evidence does not hold: {error}") from None
-        claims = room.claims
-        shown = (sha256(claims.session_key).digest(), sha256(room.chip_id).digest())
-        if shown != (statement.session, statement.chip):
-            raise HalfRefused(
-                "evidence", "another session or chip than the one that holds the lease"
-            )
-        if (claims.room, claims.boot) != (statement.room, statement.boot):
-            raise HalfRefused("evidence", "another room or boot than the one that holds the lease")
-        if claims.region != standing.region:
-            raise HalfRefused("evidence", "another region than that of the evidence on the ledger")
-        if room.simulated and not policy.allow_simulated:
-            raise HalfRefused("evidence", "the room's chip is simulated, this service takes none")
-        self._own_policy(room, room.operator_among(policy.operators), standing.country)
-        return room
+        left = (standing.until_ms - moment.time_ms) / 1000
+        return moment, standing, began + min(left, GIVE_SECONDS)
 
     def _own_policy(self, room: VerifiedRoom, operator: str, country: str) -> None:
         """Step 5: evidence that answers our own challenge has no age."""
@@ -212,50 +226,48 @@ class Releaser:
         if len(self._given) >= self._per_minute:
             wait = self._given[0] + 60.0 - now
             raise HalfRefused(
-                "rate", f"{self._per_minute} halves were given in a minute: wait {wait:.0f} s"
+                "rate",
+                f"{self._per_minute} halves and keys were given in a minute: wait {wait:.0f} s",
             )
         self._given.append(now)
 
     async def _given_to(
         self,
         room: VerifiedRoom,
-        request: HalfRequest,
+        asked: Asked,
+        key: KeyName,
         statement: LeaseStatement,
         moment: Moment,
         standing: Standing,
+        until: float,
     ) -> bytes:
         """Steps 7 and 8."""
-        asked = self._write(
+        facts: dict[str, str | int] = {
+            "nonce": asked.shown.nonce.hex(),
+            "custody": asked.custody,
+            "piece": asked.shown.piece,
+        }
+        written = self._write(
             "asked",
             statement,
-            nonce=request.nonce.hex(),
+            **facts,
             seal_key=sha256(room.claims.seal_key).hexdigest(),
             height=int(moment.height),
-            piece=request.piece,
         )
-        released = await self._ledger.release(statement, asked, standing)
-        key = KeyName(
-            chain=self._ledger.chain,
-            owner=statement.owner,
-            name=statement.name,
-            version=statement.version,
-        )
-        half = await self._halves.half(key, None if request.piece == WHOLE else request.piece)
-        sealed = seal_half(
-            room.claims.seal_key,
-            half,
-            key=key,
-            lease=statement.lease,
-            nonce=request.nonce,
-            piece=request.piece,
-        )
+        released = await self._ledger.release(statement, written, standing)
+        sealed = await asked.make(key, statement.lease, room)
+        if self._clock() > until:
+            raise HalfRefused(
+                "not-live",
+                "it took longer than the lease was known to be live (was the custodian stopped?): "
+                "ask again",
+            )
         self._write(
             "given",
             statement,
-            nonce=request.nonce.hex(),
+            **facts,
             release=released.id.hex(),
             height=int(released.height),
-            piece=request.piece,
         )
         return sealed
 

@@ -1,27 +1,32 @@
-"""The custodian's door: two requests of rooms, over HTTP, with bounds.
+"""The custodian's door: three requests of rooms, over HTTP, with bounds.
 
     GET  /v1/challenge   32 bytes
     POST /v1/half        a HalfRequest; answers the sealed half, or a refusal in JSON
+    POST /v1/key         a TokenKeyRequest; answers the sealed key of custody `hsm`, or a refusal
 
-Nothing that passes here opens anything: a half is sealed to the room. What a request shows (which
-room has which key) goes in the clear; put TLS before it where that matters. Owns the listening, the
-keep-alive of the HSM, and what ends the process.
+Nothing that passes here opens anything: a half, and a key, is sealed to the room. TLS, under the
+certificate that the ledger names beside the address, hides which room has which key. Owns the
+listening, the keep-alive of the HSM, and what ends the process.
 """
 
 import asyncio
+import ssl
 
 from aiohttp import web
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.outside.half_request import REQUEST_BYTES_MAX
+from strongroom.enclave.outside.token_key import TOKEN_REQUEST_BYTES_MAX
 from strongroom.node.config import Address
+from strongroom.node.custodian.answers import HSM, SPLIT
 from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
+from strongroom.node.custodian.places import Places
 from strongroom.node.custodian.releasing import Releaser
 from strongroom.node.terminal.printing import note
 
-AT_ONCE_MAX = 32
-"""Requests for halves under way; the next gets `busy`."""
+ARRIVING_MAX = 256
+"""Requests whose body is still arriving; the next gets `busy`. How many are judged: places.py."""
+ARRIVING_OF_ADDRESS_MAX = 16
 BODY_SECONDS = 10.0
 """For a request's body to arrive."""
 KEEP_ALIVE_SECONDS = 30.0
@@ -34,22 +39,25 @@ class CustodianService:
 
     def __init__(self, releaser: Releaser, device: Device) -> None:
         self._releaser, self._device = releaser, device
-        self._at_once = 0
+        self._arriving = Places(ARRIVING_MAX, ARRIVING_OF_ADDRESS_MAX)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> Address:
-        """Listen; where (port 0: any that is free).
+    async def start(
+        self, host: str, port: int, *, context: ssl.SSLContext | None = None
+    ) -> Address:
+        """Listen; where (port 0: any that is free). Without a context: in the clear.
 
         Raises:
             OperatorFault: the address is taken.
         """
-        app = web.Application(client_max_size=REQUEST_BYTES_MAX)
+        app = web.Application(client_max_size=TOKEN_REQUEST_BYTES_MAX)
         app.router.add_get("/v1/challenge", self._challenge)
         app.router.add_post("/v1/half", self._half)
+        app.router.add_post("/v1/key", self._key)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
+        site = web.TCPSite(self._runner, host, port, ssl_context=context)
         try:
             await site.start()
         except OSError as error:
@@ -82,13 +90,20 @@ class CustodianService:
         )
 
     async def _half(self, request: web.Request) -> web.Response:
-        if self._at_once >= AT_ONCE_MAX or self._ended.done():
-            return _refusal(HalfRefused("busy", "too many requests at once: ask again later"))
-        self._at_once += 1
+        return await self._answer(request, SPLIT)
+
+    async def _key(self, request: web.Request) -> web.Response:
+        return await self._answer(request, HSM)
+
+    async def _answer(self, request: web.Request, custody: str) -> web.Response:
+        if self._ended.done():
+            return _refusal(HalfRefused("busy", "the custodian ends: ask again later"))
+        address = request.remote or ""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                data = await request.read()
-            sealed = await self._releaser.answer(data)
+            with self._arriving.one(address):
+                async with asyncio.timeout(BODY_SECONDS):
+                    data = await request.read()
+            sealed = await self._releaser.answer(data, custody=custody, address=address)
         except HalfRefused as refused:
             return _refusal(refused)
         except TimeoutError:
@@ -96,8 +111,6 @@ class CustodianService:
         except OperatorFault as fault:
             self._end(fault)
             return _refusal(HalfRefused("custodian-away", f"{self._releaser.customer}: it ended"))
-        finally:
-            self._at_once -= 1
         return web.Response(body=sealed, content_type="application/octet-stream")
 
     def _end(self, fault: OperatorFault) -> None:

@@ -1,6 +1,6 @@
-"""What a releaser asks: the service, and the HSM. Two protocols, and what they answer with.
+"""What a releaser asks: the service, and the HSM. Three protocols, and what they answer with.
 
-Knows no rule: those are in releasing.py. The real ones: ledger.py, halves.py.
+Knows no rule: those are in releasing.py. The real ones: ledger.py, halves.py, token_keys.py.
 """
 
 from dataclasses import dataclass
@@ -72,4 +72,16 @@ class Halves(Protocol):
         """Raises TokenFault: the device is away, or its key another."""
 
     async def half(self, key: KeyName, piece: int | None = None) -> Secret:
+        """Raises TokenFault."""
+
+
+class HandedOver(Protocol):
+    """Keys that the HSM hands over inside itself."""
+
+    async def known(self, key: KeyName) -> object:
+        """Raises TokenFault: the device is away, or the key not as it must be."""
+
+    async def hand_over(
+        self, key: KeyName, piece: int, *, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
         """Raises TokenFault."""

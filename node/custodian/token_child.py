@@ -5,6 +5,7 @@ Owns the process and its pipe. When it is killed, and what is tried again, is de
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -84,10 +85,12 @@ class TokenChild:
         return answer
 
     async def end(self) -> None:
-        """Kill it. One that the kernel holds back is not waited for."""
+        """Kill it, and what its module started. One that the kernel holds back is not waited
+        for."""
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
-        self._process.kill()
+        with suppress(OSError):  # its group is its own, and its number nobody else's till `wait`
+            os.killpg(self._process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             await asyncio.to_thread(self._process.wait, _END_SECONDS)

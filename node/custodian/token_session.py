@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.enclave.outside.token_key import POINT_SIZE
+from strongroom.node.custodian import token_handover
 from strongroom.node.custodian.token_objects import (
     LOOKED_AT_ANEW,
     KeyAbsent,
@@ -39,19 +41,23 @@ try:
 except ImportError:
     pkcs11 = None  # type: ignore[assignment]
 
-POINT_SIZE = 65
-"""An uncompressed point of P-256 (SEC 1 §2.3.3)."""
 PROBED = (
     ("half by HMAC", "SHA256_HMAC", "GENERIC_SECRET_KEY_GEN"),
     ("half by ECDH", "ECDH1_DERIVE", "EC_KEY_PAIR_GEN"),
-    ("hand a key to a room (AES-KWP)", "AES_KEY_WRAP_PAD", "ECDH1_DERIVE"),
     (
-        "export as .byok",
-        "RSA_AES_KEY_WRAP",
+        "hand a key to a room (custody hsm)",
+        "AES_KEY_GEN",
+        "AES_CBC_ENCRYPT_DATA",
+        "EC_KEY_PAIR_GEN",
+        "ECDH1_DERIVE",
+        "AES_KEY_WRAP_PAD",
     ),
+    ("export as .byok", "RSA_AES_KEY_WRAP"),
     ("export as .byok in two steps", "RSA_PKCS_OAEP", "AES_KEY_WRAP_PAD", "AES_KEY_GEN"),
 )
 """What a custodian may need, and the mechanisms that it takes. The first or the second must be."""
+_ONCE = frozenset({Ask.CREATE, Ask.MAKE_DATA_KEY})
+"""What makes something in the token is not asked twice."""
 
 
 class TokenSession:
@@ -60,15 +66,21 @@ class TokenSession:
     def __init__(self) -> None:
         self._library: Any = None
         self._session: Any = None
-        self._opened: tuple[str, str, str, str] | None = None
-        """Module, label, serial, PIN: of a login that succeeded."""
+        self._named = ("", "")
+        """Label and serial number of the token that was found."""
+        self._pin: str | None = None
+        """Of a login that succeeded."""
         self._acts: dict[Ask, Callable[..., codec.Wire]] = {
+            Ask.LOAD: self._load,
             Ask.OPEN: self._open,
             Ask.PING: self._ping,
             Ask.PROBE: self._probe,
             Ask.SHOW: self._show,
             Ask.HALF: self._half,
             Ask.CREATE: self._create,
+            Ask.MAKE_DATA_KEY: self._with_session(token_handover.make_data_key),
+            Ask.SHOW_DATA_KEY: self._with_session(token_handover.show_data_key),
+            Ask.HAND_OVER: self._with_session(token_handover.hand_over),
         }
 
     def do(self, ask: Ask, arguments: tuple[Any, ...]) -> codec.Wire:
@@ -83,14 +95,14 @@ class TokenSession:
                 "no-module", "python-pkcs11 is not installed: `pip install strongroom[hsm]`"
             )
         act = self._acts[ask]
-        if ask is Ask.OPEN:
+        if ask in (Ask.LOAD, Ask.OPEN):
             return told(act, arguments)
-        if self._session is None or self._opened is None:
+        if self._session is None or self._pin is None:
             raise TokenProblem("device", "not open")
         try:
             return act(*arguments)
         except LOOKED_AT_ANEW:
-            if ask is Ask.CREATE:
+            if ask in _ONCE:
                 raise TokenProblem(
                     "device",
                     "the session ended while a key was being made: look with `strongroom custodian "
@@ -101,9 +113,13 @@ class TokenSession:
         except Exception as error:
             raise problem_of(error) from None
 
+    def _with_session(self, act: Callable[..., codec.Wire]) -> Callable[..., codec.Wire]:
+        """An act on whichever session is open when it is asked for."""
+        return lambda *arguments: act(self._session, *arguments)
+
     # --- opening ----------------------------------------------------------------------------------
 
-    def _open(self, module: str, label: str, serial: str, pin: str) -> codec.Wire:
+    def _load(self, module: str, label: str, serial: str) -> codec.Wire:
         try:
             self._library = pkcs11.lib(module)
         except (errors.PKCS11Error, OSError):
@@ -113,8 +129,15 @@ class TokenSession:
         token = self._token(label, serial)
         if not token.flags & TokenFlag.TOKEN_INITIALIZED:
             raise TokenProblem("no-token", f"the token {label!r} is not initialised")
+        self._named = (label, token.serial.decode("ascii", "replace"))
+        return token_facts(self._library, token).to_wire()
+
+    def _open(self, pin: str) -> codec.Wire:
+        if self._library is None:
+            raise TokenProblem("device", "no module is loaded")
+        label, serial = self._named
         try:
-            self._session = token.open(rw=True, user_pin=pin)
+            self._session = self._token(label, serial).open(rw=True, user_pin=pin)
         except (errors.PinIncorrect, errors.PinInvalid, errors.PinLenRange):
             raise TokenProblem("pin", self._tries_left(label, serial)) from None
         except errors.PinLocked:
@@ -122,8 +145,8 @@ class TokenSession:
                 "pin-locked",
                 f"the token {label!r} has locked its PIN: its security officer unlocks it",
             ) from None
-        self._opened = (module, label, token.serial.decode("ascii", "replace"), pin)
-        return token_facts(self._library, token).to_wire()
+        self._pin = pin
+        return True
 
     def _token(self, label: str, serial: str) -> Any:
         """The one token of this label, and of this serial number where one is named."""
@@ -159,17 +182,15 @@ class TokenSession:
 
     def _reinitialize(self) -> None:
         """The library from the beginning, and a login with the PIN that was right before."""
-        module, label, serial, pin = self._opened or ("", "", "", "")
-        self._session = self._opened = None
+        pin, self._session, self._pin = self._pin or "", None, None
         self._library.reinitialize()
-        self._open(module, label, serial, pin)
+        self._open(pin)
 
     # --- asking -----------------------------------------------------------------------------------
 
     def _ping(self) -> codec.Wire:
         """A question that goes to the token: networks forget silent sessions."""
-        _, label, serial, _ = self._opened or ("", "", "", "")
-        self._token(label, serial)
+        self._token(*self._named)
         self._session.generate_random(8)
         return True
 

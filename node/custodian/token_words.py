@@ -14,6 +14,7 @@ LENGTH_BYTES = 4
 HALF_SIZE = 32
 KEY_ID_SIZE = 16
 HALF_INPUT_BYTES_MAX = 1024
+DATA_INPUT_SIZE = 32
 
 
 class Form(StrEnum):
@@ -28,8 +29,10 @@ class Form(StrEnum):
 class Ask(StrEnum):
     """What the process is asked for."""
 
+    LOAD = "load"
+    """Load the module, find the token."""
     OPEN = "open"
-    """Load the module, find the token, log in."""
+    """Log in."""
     PING = "ping"
     """Is the session alive?"""
     PROBE = "probe"
@@ -40,6 +43,12 @@ class Ask(StrEnum):
     """The keyed function of some bytes (HMAC), or of a point (ECDH)."""
     CREATE = "create"
     """Make the key, inside the token, for ever."""
+    MAKE_DATA_KEY = "make-data-key"
+    """Make the key of one version of custody `hsm`, inside the token."""
+    SHOW_DATA_KEY = "show-data-key"
+    """Attributes of that key."""
+    HAND_OVER = "hand-over"
+    """Wrap what is derived from it for the holder of a point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,17 @@ import aiohttp
 
 from strongroom.consensus.errors import ClientFault, StrongroomError
 from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.enclave.outside.half_request import REQUEST_BYTES_MAX
+from strongroom.enclave.outside.token_key import TOKEN_REQUEST_BYTES_MAX
 from strongroom.enclave.room.host import TEXT_MAX
 from strongroom.node.client.http import close_session, open_session
+from strongroom.node.custodian.door_key import read_address
 from strongroom.node.faults import RpcFault
 
-PATHS: Final = {"custodian_challenge": "/v1/challenge", "custodian_half": "/v1/half"}
+PATHS: Final = {
+    "custodian_challenge": "/v1/challenge",
+    "custodian_half": "/v1/half",
+    "custodian_key": "/v1/key",
+}
 """What a room asks its custodian → where."""
 AT_ONCE_MAX = 8
 CARRY_SECONDS = 20.0
@@ -69,8 +74,10 @@ class Custodians:
         identity, request = params.get("custodian"), params.get("request")
         if type(identity) is not bytes or len(identity) != DIGEST_SIZE:
             raise ClientFault("no custodian is named")
-        if request is not None and (type(request) is not bytes or len(request) > REQUEST_BYTES_MAX):
-            raise ClientFault(f"a request has at most {REQUEST_BYTES_MAX} bytes")
+        if request is not None and (
+            type(request) is not bytes or len(request) > TOKEN_REQUEST_BYTES_MAX
+        ):
+            raise ClientFault(f"a request has at most {TOKEN_REQUEST_BYTES_MAX} bytes")
         try:
             async with asyncio.timeout(CARRY_SECONDS), self._at_once:
                 return await self._carried(PATHS[method], identity, request)
@@ -86,13 +93,21 @@ class Custodians:
     async def _carried(self, path: str, identity: bytes, request: bytes | None) -> bytes:
         if self._http is None:
             raise ClientFault("the way to custodians is closed")
-        url = (await self._endpoint(identity)).rstrip("/") + path
+        url, certificate = _read(await self._endpoint(identity))
         verb = "GET" if request is None else "POST"
-        async with self._http.request(verb, url, data=request, allow_redirects=False) as answer:
-            body = await _bounded(answer.content)
-            if answer.status == 200:
-                return body
-            raise _refusal(answer.status, body)
+        only = True if certificate is None else aiohttp.Fingerprint(certificate)
+        try:
+            async with self._http.request(
+                verb, url.rstrip("/") + path, data=request, ssl=only, allow_redirects=False
+            ) as answer:
+                body = await _bounded(answer.content)
+                if answer.status == 200:
+                    return body
+                raise _refusal(answer.status, body)
+        except aiohttp.ServerFingerprintMismatch:
+            raise CustodianSaid(
+                AWAY, "what answers at its address has not the certificate that the ledger names"
+            ) from None
 
     async def _endpoint(self, identity: bytes) -> str:
         """Where the ledger says that it answers."""
@@ -109,6 +124,13 @@ class Custodians:
             raise CustodianSaid(AWAY, "it said on the ledger that it answers nowhere for now")
         self._known[identity] = monotonic(), endpoint
         return endpoint
+
+
+def _read(address: str) -> tuple[str, bytes | None]:
+    try:
+        return read_address(address)
+    except ClientFault as fault:
+        raise CustodianSaid(AWAY, str(fault)) from None
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:

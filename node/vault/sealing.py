@@ -72,27 +72,36 @@ class Prepared:
 
 def prepare(plan: Plan, folder: DataKeyFolder, key: KeyVersion, pieces: int) -> Prepared:
     """Cut the file, and make or find the data key; arguments and errors as of `seal`."""
+    sizes = cut_for(plan, pieces)
+    return Prepared(sizes, folder.load_or_fresh(key, passphrase=plan.passphrase, ask=plan.ask))
+
+
+def cut_for(plan: Plan, pieces: int) -> list[int]:
+    """Where the file is cut, if that is as the key's terms demand; errors as of `seal`."""
     sizes = cut(plan.source, plan.pieces)
     if pieces and len(sizes) != pieces:
         raise CannotCut(
             f"{plan.source} makes {len(sizes)} pieces and the key is of {pieces}: make the key "
             f"with --pieces {len(sizes)}, or cut the file with --pieces {pieces}"
         )
-    return Prepared(sizes, folder.load_or_fresh(key, passphrase=plan.passphrase, ask=plan.ask))
+    return sizes
 
 
 def write(
     plan: Plan, folder: DataKeyFolder, key: KeyVersion, prepared: Prepared, keys: Sequence[Secret]
 ) -> Sealed:
     """Seal the file, each piece under its key; what an attempt before left whole is taken."""
-    path, sizes = folder.path(key), prepared.sizes
+    header = write_container(plan, folder.chain, key, prepared.sizes, keys)
+    return Sealed(prepared.secret, header, folder.path(key))
+
+
+def write_container(
+    plan: Plan, chain: ChainId, key: KeyVersion, sizes: list[int], keys: Sequence[Secret]
+) -> Header:
+    """Seal the file under keys that are at hand; what an attempt before left whole is taken."""
     if plan.target.exists():
-        header = _left_before(plan, folder.chain, key, keys, sizes)
-        return Sealed(prepared.secret, header, path)
-    header = seal_pieces(
-        plan.source, plan.target, keys=keys, chain=folder.chain, key=key, sizes=sizes
-    )
-    return Sealed(prepared.secret, header, path)
+        return _left_before(plan, chain, key, keys, sizes)
+    return seal_pieces(plan.source, plan.target, keys=keys, chain=chain, key=key, sizes=sizes)
 
 
 def _left_before(

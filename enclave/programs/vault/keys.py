@@ -283,9 +283,12 @@ def _versions(key: Account, found: Key) -> range:
 def _check_secret(
     context: Context, number: int, secret: bytes, wrapped: bytes, digest: bytes
 ) -> None:
-    size = 0 if settled(context, number)[1].custody == "hsm" else SECRET_SIZE
+    custody = settled(context, number)[1].custody
+    size = 0 if custody == "hsm" else SECRET_SIZE
     if len(secret) != size:
-        raise ProgramError("secret", f"the secret of this key has {size} bytes")
+        where = "`vault put`" if custody == "ledger" else "`custodian put`, beside its HSM"
+        why = f"the secret of a key of custody {custody} has {size} bytes: {where} makes it"
+        raise ProgramError("secret", why)
     check_beside(wrapped, digest)
 
 

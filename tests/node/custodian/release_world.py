@@ -9,6 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.enclave.attestation.rooms import CHAIN, RoomBench, make_room, room_bench
 from tests.enclave.fixtures import CREATED_MS, make_cluster_genesis
 
@@ -19,6 +22,7 @@ from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.outside.half_request import HalfRequest, LeaseStatement, open_half
 from strongroom.enclave.outside.split_key import KeyName
+from strongroom.enclave.outside.token_key import cbc, key_input
 from strongroom.enclave.primitives import Secret
 from strongroom.node.custodian.errors import TokenFault
 from strongroom.node.custodian.journal import Journal, JournalEntry, read_journal
@@ -124,6 +128,61 @@ class KnownHalf:
         return HALF if piece is None else HALF.derive(b"piece", bytes([piece]))
 
 
+class SoftToken:
+    """What a token does with keys, without a token: the same computation."""
+
+    def __init__(self, root: bytes = bytes(range(100, 132))) -> None:
+        self.root = root
+        self.pieces: list[int] = []
+        self.fault: TokenFault | None = None
+
+    async def known(self, key: KeyName) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+    def data_key(self, key: KeyName, piece: int) -> bytes:
+        return cbc(self.root, key_input(key, piece))
+
+    async def hand_over(
+        self, key: KeyName, piece: int, *, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        await self.known(key)
+        self.pieces.append(piece)
+        return self.wrapped(key, piece, point, context)
+
+    def wrapped(
+        self, key: KeyName, piece: int, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        """What the token answers."""
+        own = ec.generate_private_key(ec.SECP256R1())
+        shown = own.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        shared = own.exchange(
+            ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        )
+        wrapping = cbc(shared, sha256(context + shown).digest())
+        return shown, aes_key_wrap_with_padding(wrapping, self.data_key(key, piece))
+
+
+class KnownToken(SoftToken):
+    """One that tells what it was asked."""
+
+    def __init__(self, events: list[str]) -> None:
+        super().__init__()
+        self.events = events
+
+    async def known(self, key: KeyName) -> None:
+        if "hand over" not in self.events[-1:]:
+            self.events.append("key known")
+        assert key == KEY
+        await super().known(key)
+
+    async def hand_over(
+        self, key: KeyName, piece: int, *, point: bytes, context: bytes
+    ) -> tuple[bytes, bytes]:
+        self.events.append("hand over")
+        return await super().hand_over(key, piece, point=point, context=context)
+
+
 class ReleaseWorld:
     """One room, one lease, one custodian."""
 
@@ -132,6 +191,7 @@ class ReleaseWorld:
         self.folder = folder
         self.ledger = StandInLedger(self.room, claim_of(self.room, **claimed), folder)
         self.halves = KnownHalf(self.ledger.events)
+        self.token = KnownToken(self.ledger.events)
         self.now = 1000.0
         self.journal = Journal.open(folder)
         self.releaser = self.make()
@@ -143,6 +203,7 @@ class ReleaseWorld:
             customer="Acme Toys",
             ledger=self.ledger,
             halves=self.halves,
+            keys=self.token,
             journal=self.journal,
             policy=policy,
             per_minute=per_minute,

@@ -29,15 +29,24 @@ from strongroom.enclave.attestation.room_claims import (
     sign_room_deployment,
 )
 from strongroom.enclave.outside.client_sessions import Identity
-from strongroom.enclave.outside.half_request import HalfRequest, open_half
+from strongroom.enclave.outside.half_request import WHOLE, HalfRequest, open_half
 from strongroom.enclave.outside.manufacturer import Manufacturer
+from strongroom.enclave.outside.piece_sealing import split_container
+from strongroom.enclave.outside.pieces import open_piece
 from strongroom.enclave.outside.split_key import KeyName, unwrap
+from strongroom.enclave.outside.token_key import (
+    HandoverKey,
+    TokenKeyRequest,
+    handover_context,
+    open_token_key,
+)
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, SigningKey
 from strongroom.node.client.bringing import bring
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
 from strongroom.node.cluster.plan import BRINGER
+from strongroom.node.custodian.door_key import read_address
 from strongroom.node.custodian.journal import read_journal
 from strongroom.node.layout import ClusterLayout
 
@@ -102,25 +111,25 @@ class Room:
             operator_signature=sign_room_deployment(stated, self.chain, self.operator),
         ).encode()
 
-    async def ask(self, client: Client, owner: bytes) -> Done:
+    async def ask(self, client: Client, owner: bytes, name: str = "design") -> Done:
         """A lease."""
         height = client.height
         block = await client.request("ledger_block", height=height)
         digest: Digest = Header.decode(block["header"]).digest
         return await client.call(
             "vault.ask",
-            key=f"id:{owner.hex()}/design",
+            key=f"id:{owner.hex()}/{name}",
             purpose="print",
             evidence=self.evidence(digest, height),
         )
 
-    def claim(self, owner: bytes, lease: dict[str, Any]) -> bytes:
+    def claim(self, owner: bytes, lease: dict[str, Any], name: str = "design") -> bytes:
         """What the ask claimed: the room knows all of it."""
         return codec.encode(
             (
                 labels.VAULT_LEASE,
                 owner,
-                "design",
+                name,
                 lease["version"],
                 lease["lease"],
                 bytes(self.identity.id),
@@ -203,20 +212,36 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
 
 
 async def half(
-    door: str, room: Room, owner: bytes, lease: Done
+    door: str,
+    room: Room,
+    owner: bytes,
+    lease: Done,
+    *,
+    name: str = "design",
+    handover: HandoverKey | None = None,
+    piece: int = WHOLE,
 ) -> tuple[int, bytes | dict[str, Any], bytes]:
     """(status, answer, challenge): what the room's host carries."""
+    url, certificate = read_address(door)
+    only = aiohttp.Fingerprint(certificate or b"")
     async with aiohttp.ClientSession() as http:
-        async with http.get(f"{door}/v1/challenge") as answer:
+        async with http.get(f"{url}/v1/challenge", ssl=only) as answer:
             nonce = await answer.read()
         request = HalfRequest(
             nonce=nonce,
             transaction=lease.id,
-            claim=room.claim(owner, lease.result),
+            claim=room.claim(owner, lease.result, name),
             blinding=lease.blinding or b"",
             evidence=room.evidence(nonce),
+            piece=piece,
         )
-        async with http.post(f"{door}/v1/half", data=request.encode()) as answer:
+        data = request.encode()
+        if handover is not None:
+            data = TokenKeyRequest.signed(
+                request, handover.point, chain=room.chain, session=room.session
+            ).encode()
+        path = "half" if handover is None else "key"
+        async with http.post(f"{url}/v1/{path}", data=data, ssl=only) as answer:
             body = await answer.read()
             return answer.status, body if answer.status == 200 else json.loads(body), nonce
 
@@ -281,6 +306,8 @@ async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Pl
             status, _, _ = await half(door, room, owner, lease)
             assert status == 200
 
+            await _handed_over(plant, maker, acme, inside, room, door)
+
             stranger = Room(plant.data, maker.service.chain)
             status, said, _ = await half(door, stranger, owner, lease)
             assert (status, _code(said)) == (403, "receipt")
@@ -293,7 +320,7 @@ async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Pl
         with pytest.raises(ProgramFailed):
             await acme.call("vault.release", lease=lease.result["lease"], digest=bytes(32))
     same = ("custodian", "journal", "--compare", "--dir", str(plant.custodian))
-    assert "2 releases on the ledger, 0 of them without" in plant.shell(*same).stdout
+    assert "4 releases on the ledger, 0 of them without" in plant.shell(*same).stdout
     file, whole = plant.custodian / "journal", (plant.custodian / "journal").read_bytes()
     file.write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
     head = plant.custodian / "journal.head"
@@ -310,8 +337,49 @@ async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Pl
         ["paused"],
         ["refused"],
     )
-    assert whats == ["opened", *given, *suspended, *away, *given, *revoked]
+    handed = [*given, *given]
+    assert whats == ["opened", *given, *suspended, *away, *given, *handed, *revoked]
     assert f"{len(whats)} entries" in printed
+
+
+async def _handed_over(
+    plant: Plant, maker: Client, acme: Client, inside: Client, room: Room, door: str
+) -> None:
+    """A key of custody hsm, made and sealed with at the HSM: it opens the container in the room."""
+    owner, policy = bytes(maker.identity.id), {"policy": POLICY, "custody": "hsm", "pieces": 2}
+    await maker.call("vault.new", name="inner", custodian=f"id:{acme.identity.id.hex()}", **policy)
+    (plant.folder / "bear.txt").write_text("first half second half")
+    put = ("custodian", "put", "inner", "bear.txt", "--pieces", "2", "--owner", "maker")
+    at = ("--dir", str(plant.custodian), "--pin-file", str(plant.pin))
+    refused = plant.shell(*("vault", "put", "inner", "bear.txt", "--as", "maker"), fails=2)
+    assert "`strongroom custodian put inner bear.txt --owner maker`" in refused.stderr
+    assert "its key stands in the HSM alone" in plant.shell(*put, *at).stdout
+    assert not list((plant.data / "keys" / "maker.vault").glob("inner*")), "nobody keeps it"
+    lease = await room.ask(inside, owner, "inner")
+    assert lease.result["half"] == b""
+    header, boxes = split_container((plant.folder / "bear.txt.sealed").read_bytes())
+    handover = HandoverKey()
+    status, whole, _ = await half(door, room, owner, lease, name="inner", handover=handover)
+    assert (status, _code(whole)) == (403, "lease"), "it is given in pieces"
+    plain = b""
+    key = KeyName(chain=maker.service.chain, owner=owner, name="inner", version=1)
+    for piece, box in enumerate(boxes):
+        own = await _piece(door, room, key, lease, piece)
+        plain += open_piece(header, piece, own, box)
+    assert plain == b"first half second half"
+
+
+async def _piece(door: str, room: Room, key: KeyName, lease: Done, piece: int) -> Secret:
+    handover = HandoverKey()
+    status, sealed, nonce = await half(
+        door, room, key.owner, lease, name=key.name, handover=handover, piece=piece
+    )
+    assert status == 200, sealed
+    assert isinstance(sealed, bytes)
+    context = handover_context(
+        key, lease=lease.result["lease"], nonce=nonce, piece=piece, point=handover.point
+    )
+    return open_token_key(room.seal, handover, sealed, context=context, chain=key.chain)
 
 
 def _code(said: object) -> str:

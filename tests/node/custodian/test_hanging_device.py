@@ -13,9 +13,10 @@ from tests.hang import HANG_SECONDS
 from tests.node.custodian.softhsm import MODULE, PIN, SoftHsm, needs_softhsm, pin, softhsm
 from tests.waiting import so
 
+from strongroom.enclave.outside.token_key import HandoverKey
 from strongroom.node.custodian.device import PROCESS, REST_SECONDS, WAITING_MAX, Device
 from strongroom.node.custodian.errors import TokenFault
-from strongroom.node.custodian.token_words import Form
+from strongroom.node.custodian.token_words import Ask, Form
 
 ID, LABEL = bytes(range(16)), "strongroom"
 needs_compiler = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -46,7 +47,7 @@ while True:
         pipe.sendall(frame((False, "pin", "the PIN is wrong")))
         continue
     result = True
-    if ask == "open":
+    if ask == "load":
         result = facts.to_wire()
     elif ask == "half":
         result = arguments[3].ljust(32, b"\\0")
@@ -91,6 +92,8 @@ def stand_in(tmp_path: Path) -> StandIn:
     return StandIn(tmp_path)
 
 
+SLOW = 3.0
+"""For what hangs at its start: an interpreter has to be up before, whatever the machine does."""
 SOON = 0.2
 """A deadline for what never answers; what does answer is asked with HANG_SECONDS."""
 
@@ -153,10 +156,17 @@ async def test_t56_a_crash_is_a_refusal_and_the_next_request_starts_anew(
         assert len(stand_in.starts) == 2
 
 
-@pytest.mark.parametrize("mood", ["crash", "noise", "wrong pin"])
+@pytest.mark.parametrize("mood", ["crash", "noise", "wrong pin", "hang"])
 async def test_t56_a_pin_that_never_was_right_is_tried_once(stand_in: StandIn, mood: str) -> None:
     stand_in.mood("open", mood)
     device = stand_in.device()
+    begun = device._begun
+
+    async def soon(child, ask, *arguments):  # type: ignore[no-untyped-def]
+        device._start = SOON if (ask, mood) == (Ask.OPEN, "hang") else HANG_SECONDS
+        return await begun(child, ask, *arguments)
+
+    device._begun = soon  # type: ignore[method-assign]
     for _ in range(3):
         with pytest.raises(TokenFault):
             await device.ping()
@@ -164,6 +174,54 @@ async def test_t56_a_pin_that_never_was_right_is_tried_once(stand_in: StandIn, m
     with pytest.raises(TokenFault):
         await device.ping()
     assert len(stand_in.starts) == 1
+    await _all_ended(stand_in)
+
+
+@pytest.mark.parametrize("mood", ["crash", "hang once"])
+async def test_t56_what_fails_before_it_has_the_pin_uses_up_no_try(
+    stand_in: StandIn, mood: str
+) -> None:
+    """A module that hangs or crashes while it is loaded: the device is tried again."""
+    stand_in.mood("load", mood)
+    device = stand_in.device()
+    if mood == "crash":
+        with pytest.raises(TokenFault) as raised:
+            await device.ping()
+        assert raised.value.code == "crash"
+        stand_in.mood("load", "")
+    device._start = SLOW if mood != "crash" else HANG_SECONDS
+    await device.ping()
+    assert len(stand_in.starts) == 2
+    await device.__aexit__(None, None, None)
+    await _all_ended(stand_in)
+
+
+async def test_t56_a_login_that_nobody_awaits_any_more_is_not_tried_again(
+    stand_in: StandIn,
+) -> None:
+    import asyncio
+
+    stand_in.mood("open", "hang")
+    device = stand_in.device()
+    task = asyncio.ensure_future(device.ping())
+    while not device._trying:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    stand_in.mood("open", "")
+    with pytest.raises(TokenFault, match="used up a try"):
+        await device.ping()
+    assert len(stand_in.starts) <= 1
+    await _all_ended(stand_in)
+
+
+async def test_a_process_that_cannot_be_started_is_a_refusal(stand_in: StandIn) -> None:
+    device = stand_in.device()
+    device._process = (str(stand_in.folder / "no such program"),)
+    with pytest.raises(TokenFault, match="cannot be started") as raised:
+        await device.ping()
+    assert raised.value.code == "device"
 
 
 async def test_t56_a_pin_that_was_changed_meanwhile_is_tried_once_more_and_no_further(
@@ -277,6 +335,63 @@ async def test_t56_a_module_that_hangs_or_crashes_in_c_costs_its_process_alone(
         assert (await device.half(Form.HMAC, ID, LABEL, b"data")).reveal() == before
 
 
+BEGINNING = ("initialize", "slots", "open", "login")
+ASKING = ("find", "attribute", "signinit", "sign", "pair", "derive", "wrap", "destroy")
+IN_SUITE = {("crash", "initialize"), ("hang", "derive"), ("child", "wrap")}
+
+
+@needs_softhsm
+@needs_compiler
+@pytest.mark.parametrize(
+    ("what", "call"),
+    [
+        pytest.param(
+            what,
+            call,
+            marks=[] if (what, call) in IN_SUITE else [pytest.mark.long],
+        )
+        for call in (*BEGINNING, *ASKING)
+        for what in ("crash", "hang", "child")
+    ],
+)
+async def test_t56_wherever_a_module_fails_there_is_a_refusal_and_no_process_left(
+    hsm: SoftHsm, trap_module: str, tmp_path: Path, what: str, call: str
+) -> None:
+    """Also what the module started itself is gone; and the device answers again after it."""
+    trap = tmp_path / "trap"
+    async with trapped(hsm, trap_module, trap) as device:
+        await device.create(Form.HMAC, ID, LABEL)
+        await device.make_data_key(ID, "data")
+
+        async def ask() -> None:
+            if call in ("signinit", "sign"):
+                await device.half(Form.HMAC, ID, LABEL, b"data")
+                return
+            point = HandoverKey().point
+            await device.hand_over(ID, "data", data=bytes(32), point=point, context=bytes(32))
+
+        await ask()
+        if call in BEGINNING:
+            await device._drop()  # the next request begins anew
+            trap.write_text(f"{what} {call}")
+            device._start = HANG_SECONDS if what == "crash" else SLOW
+        else:
+            trap.write_text(f"{what} {call}")
+            device._deadline = HANG_SECONDS if what == "crash" else SOON
+        with pytest.raises(TokenFault, match=r"^Acme Toys: ") as raised:
+            await ask()
+        assert raised.value.code == ("crash" if what == "crash" else "hang")
+        assert device._child is None
+        if what != "crash":
+            said = trap.with_name("trap.hung")  # none where a slow machine did not come so far
+            left = int(said.read_text()) if said.exists() else 0
+            await so(lambda: not left or not _runs(left), "no process of the module is left")
+        trap.unlink()
+        device._rests_until, device._deadline = 0.0, HANG_SECONDS
+        device._start = HANG_SECONDS
+        await ask()
+
+
 @needs_softhsm
 @needs_compiler
 async def test_a_session_that_is_gone_is_opened_anew_once(
@@ -337,7 +452,7 @@ HUNG_PARENT = """
 import asyncio, sys
 from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.pin import Pin
-from strongroom.node.custodian.token_words import Form
+from strongroom.node.custodian.token_words import Ask, Form
 
 async def main():
     module, trap, softhsm, inner = sys.argv[1:]

@@ -1,5 +1,6 @@
 """What a room must show for a half, in which order, and what stands on record (T55, T56)."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -24,9 +25,11 @@ from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.outside.half_request import HalfRequest, LeaseStatement, open_half
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.errors import NoQuorum, ProgramFailed, Unreachable
-from strongroom.node.custodian import challenges
+from strongroom.node.custodian import challenges, releasing
 from strongroom.node.custodian.challenges import CHALLENGE_SECONDS
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
+from strongroom.node.custodian.places import UNPROVEN_OF_ADDRESS_MAX
+from strongroom.node.custodian.releasing import GIVE_SECONDS
 from strongroom.node.custodian.sources import Standing
 
 
@@ -98,10 +101,82 @@ async def test_t55_a_replayed_request_is_refused(world: ReleaseWorld) -> None:
     assert world.ledger.events.count("release") == 1
 
 
-async def test_t55_a_challenge_is_used_up_by_a_refused_request(world: ReleaseWorld) -> None:
+async def test_t55_a_challenge_is_used_up_by_evidence_that_holds_alone(
+    world: ReleaseWorld,
+) -> None:
+    """Without proof nothing is used up, of nobody; a refusal that comes after it uses it up."""
     request = world.request()
-    await refused(world, replace(request, claim=b"other"))
+    assert (await refused(world, replace(request, claim=b"other"))).code == "receipt"
+    assert (await refused(world, replace(request, evidence=b"other"))).code == "evidence"
+    world.halves.fault = TokenFault("no-token", "no token", customer="Acme Toys")
+    assert (await refused(world, request)).code == "custodian-away"
+    world.halves.fault = None
     assert (await refused(world, request)).code == "form"
+
+
+async def test_t55_one_challenge_is_judged_once_at_a_time(
+    world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, goes_on = world.request(), asyncio.Event()
+    newest = world.ledger.newest
+
+    async def slow() -> Any:
+        await goes_on.wait()
+        return await newest()
+
+    monkeypatch.setattr(world.ledger, "newest", slow)
+    first = asyncio.ensure_future(world.ask(request))
+    while "lease" not in world.ledger.events:
+        await asyncio.sleep(0)
+    assert (await refused(world, request)).code == "form"
+    goes_on.set()
+    await first
+    assert world.ledger.events.count("release") == 1
+
+
+async def test_t55_requests_that_prove_nothing_take_no_place_of_those_that_do(
+    world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither among the challenges that are remembered, nor at once, while the ledger looks for
+    receipts that do not exist."""
+    monkeypatch.setattr(challenges, "ANSWERED_MAX", 1)
+    for _ in range(5):
+        assert (await refused(world, world.request(claim=b"other"))).code == "receipt"
+        assert (await refused(world, world.request(evidence=b"other"))).code == "evidence"
+    lease, waits = world.ledger.lease, asyncio.Event()
+
+    async def looks(id: Any, claim: bytes, blinding: bytes) -> LeaseStatement:
+        if claim == b"nobody's":
+            await waits.wait()
+        return await lease(id, claim, blinding)
+
+    monkeypatch.setattr(world.ledger, "lease", looks)
+
+    def bogus() -> Any:
+        data = world.request(claim=b"nobody's").encode()
+        return asyncio.ensure_future(world.releaser.answer(data, address="192.0.2.1"))
+
+    flood = [bogus() for _ in range(UNPROVEN_OF_ADDRESS_MAX * 2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    busy = [one.exception() for one in flood if one.done()]
+    assert [type(one) for one in busy] == [HalfRefused] * UNPROVEN_OF_ADDRESS_MAX
+    assert (await world.ask()).reveal() == HALF.reveal()
+    waits.set()
+    await asyncio.gather(*flood, return_exceptions=True)
+    assert (await refused(world)).code == "busy", "one place is all that there is"
+
+
+async def test_a_receipt_that_does_not_come_is_not_waited_for_for_ever(
+    world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> LeaseStatement:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(releasing, "PROVE_SECONDS", 0.0)
+    monkeypatch.setattr(world.ledger, "lease", never)
+    assert (await refused(world)).code == "ledger"
 
 
 async def test_t55_a_challenge_of_nobody_or_an_old_one_is_refused(world: ReleaseWorld) -> None:
@@ -200,6 +275,35 @@ async def test_t55_a_lease_of_another_session_gets_nothing(world: ReleaseWorld) 
         state="open", until_ms=CREATED_MS + 1, session=bytes(32), region="eu-west", country=""
     )
     assert (await refused(world)).code == "lease"
+
+
+@pytest.mark.parametrize("stopped", ["release", "half", "newest"])
+@pytest.mark.parametrize(
+    ("left_ms", "seconds"), [(2_000, 2.1), (3_600_000, GIVE_SECONDS + 0.1), (0, 0.1)]
+)
+async def test_t55_a_custodian_that_was_stopped_gives_nothing_on_an_old_word(
+    world: ReleaseWorld,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped: str,
+    left_ms: int,
+    seconds: float,
+) -> None:
+    """SIGSTOP, or a machine that slept: what was live then may be revoked by now."""
+    session = sha256(world.room.session.public).digest()
+    world.ledger.standing_ = Standing(
+        state="open", until_ms=CREATED_MS + left_ms, session=session, region="eu-west", country=""
+    )
+    place = world.halves if stopped == "half" else world.ledger
+    goes_on = getattr(place, stopped)
+
+    async def slept(*arguments: Any) -> Any:
+        world.now += seconds
+        return await goes_on(*arguments)
+
+    monkeypatch.setattr(place, stopped, slept)
+    fault = await refused(world)
+    assert (fault.code, "was the custodian stopped?" in str(fault)) == ("not-live", True)
+    assert [entry.what for entry in world.entries()] == ["asked", "refused"]
 
 
 async def test_t55_without_a_quorum_nothing_is_given(world: ReleaseWorld) -> None:

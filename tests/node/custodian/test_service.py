@@ -12,10 +12,12 @@ import pytest
 from tests.node.custodian.release_world import HALF, KEY, LEASE, ReleaseWorld
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.outside.half_request import REQUEST_BYTES_MAX, open_half
+from strongroom.enclave.outside.half_request import open_half
+from strongroom.enclave.outside.token_key import TOKEN_REQUEST_BYTES_MAX
 from strongroom.node.custodian import service as service_module
 from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.errors import TokenFault
+from strongroom.node.custodian.places import Places
 from strongroom.node.custodian.service import CustodianService
 
 
@@ -82,13 +84,13 @@ async def test_what_is_no_request_is_refused(door: Door, data: bytes) -> None:
 
 
 async def test_a_body_is_bounded(door: Door) -> None:
-    status, _ = await door.ask("/v1/half", bytes(REQUEST_BYTES_MAX + 1))
+    status, _ = await door.ask("/v1/half", bytes(TOKEN_REQUEST_BYTES_MAX + 1))
     assert status == 413
     assert door.world.ledger.events == []
 
 
 async def test_requests_at_once_are_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_module, "AT_ONCE_MAX", 1)
+    monkeypatch.setattr(door.world.releaser, "_proven", Places(1, 1))
     goes_on = asyncio.Event()
     newest = door.world.ledger.newest
 
@@ -104,6 +106,30 @@ async def test_requests_at_once_are_bounded(door: Door, monkeypatch: pytest.Monk
     assert (status, json.loads(body)["code"]) == (503, "busy")
     goes_on.set()
     assert (await first)[0] == 200
+
+
+async def test_bodies_that_do_not_arrive_keep_nobody_out_for_long(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one address so many may be arriving; each has its time."""
+    monkeypatch.setattr(door.service, "_arriving", Places(1, 1))
+    monkeypatch.setattr(service_module, "BODY_SECONDS", 0.2)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"some"
+        await asyncio.Event().wait()
+
+    async with aiohttp.ClientSession() as other:
+        stuck = asyncio.ensure_future(other.post(f"{door.url}/v1/half", data=slow()))
+        while not door.service._arriving._held:
+            await asyncio.sleep(0.01)
+        status, body, _ = await door.half()
+        assert (status, json.loads(body)["code"]) == (503, "busy")
+        while door.service._arriving._held:
+            await asyncio.sleep(0.01)
+        assert (await door.half())[0] == 200
+        stuck.cancel()
+        await asyncio.gather(stuck, return_exceptions=True)
 
 
 async def test_t55_a_journal_that_takes_nothing_ends_the_process(

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from tests.enclave.chain import person
 from tests.enclave.programs.vault.world import policy_of
+from tests.node.custodian.release_world import SoftToken
 from tests.node.rooms.world import DESIGN, World, world
 
 from strongroom.enclave.outside.client_sessions import Identity
@@ -19,6 +20,7 @@ from strongroom.enclave.primitives import Secret
 from strongroom.node.client.client import Client
 from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.errors import TokenFault
+from strongroom.node.custodian.handing import put_handed, sealing_keys
 from strongroom.node.custodian.journal import Journal
 from strongroom.node.custodian.ledger import ServiceLedger
 from strongroom.node.custodian.releasing import Releaser
@@ -58,6 +60,45 @@ class Custody:
 
     def __init__(self, world: World, halves: SoftHalves, service: CustodianService) -> None:
         self.world, self.halves, self.service = world, halves, service
+        self.tokens = SoftToken()
+
+    async def hsm_key(self, name: str, *, pieces: int = 0, **terms: Any) -> str:
+        """A key of custody hsm for the world's program, its design sealed; how rooms name it."""
+        owner, version, source, sizes = await self._new(name, "hsm", pieces, terms)
+        async with Client.connect(self.world.directory, "alice") as client:
+            chain = client.service.chain
+            keys = await sealing_keys(
+                self.tokens,
+                chain=chain,
+                key=version,
+                count=len(sizes),
+                in_pieces=bool(pieces),
+                customer=CUSTOMER,
+            )
+            target = source.with_suffix(".sealed")
+            header = seal_pieces(source, target, keys=keys, chain=chain, key=version, sizes=sizes)
+            await put_handed(client, name=name, digest=bytes(header.digest))
+        return owner
+
+    async def _new(
+        self, name: str, custody: str, pieces: int, terms: dict[str, Any]
+    ) -> tuple[str, KeyVersion, Path, list[int]]:
+        plant, owner = self.world, bytes(person("alice").id)
+        code = {"claim": "measurement", "equals": measured(plant.program).digest.hex()}
+        await plant.act(
+            "alice",
+            "new",
+            name=name,
+            policy=policy_of(code),
+            custody=custody,
+            custodian=f"id:{person(CUSTODIAN).id.hex()}",
+            pieces=pieces,
+            **terms,
+        )
+        source = plant.directory / f"{name}.gcode"
+        source.write_text(DESIGN)
+        version = KeyVersion(owner=owner, name=name, version=1)
+        return f"id:{owner.hex()}/{name}", version, source, cut_layers(source)
 
     async def key(
         self,
@@ -126,7 +167,7 @@ async def custody(
         answering: the address that is announced, in place of the custodian's own.
     """
     async with world(directory, monkeypatch) as plant:
-        halves = SoftHalves()
+        halves, tokens = SoftHalves(), SoftToken()
         folder = directory / "custodian"
         folder.mkdir()
         with Journal.open(folder) as journal:
@@ -135,6 +176,7 @@ async def custody(
                     customer=CUSTOMER,
                     ledger=ServiceLedger(client),
                     halves=halves,
+                    keys=tokens,
                     journal=journal,
                     policy=None,
                     per_minute=600,
@@ -148,6 +190,8 @@ async def custody(
                 async with Custodians(partial(announced, directory, asker)) as way:
                     plant.custodians = way
                     try:
-                        yield Custody(plant, halves, service)
+                        made = Custody(plant, halves, service)
+                        made.tokens = tokens
+                        yield made
                     finally:
                         await service.close()

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.outside.half_request import REQUEST_BYTES_MAX
+from strongroom.enclave.outside.token_key import TOKEN_REQUEST_BYTES_MAX
 from strongroom.node.rooms import custodians as module
 from strongroom.node.rooms.custodians import ANSWER_BYTES_MAX, Custodians, CustodianSaid
 
@@ -127,7 +127,7 @@ async def test_silence_has_an_end(place: Place, monkeypatch: pytest.MonkeyPatch)
         {"custodian": b"short"},
         {"custodian": "http://127.0.0.1"},
         {"request": "text"},
-        {"request": bytes(REQUEST_BYTES_MAX + 1)},
+        {"request": bytes(TOKEN_REQUEST_BYTES_MAX + 1)},
     ],
 )
 async def test_what_no_room_asks_is_not_carried(place: Place, params: dict[str, Any]) -> None:
