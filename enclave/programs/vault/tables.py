@@ -51,6 +51,9 @@ EVENTS = vault.map("events", key=(int, bool, int), value=(int, int, int, str, by
 LOGS = vault.map("logs", key=(int, bool), value=(int, bytes))
 """(key number, of refusals?) → (number of events, digest of the chain over them)."""
 
+BOUND = vault.map("bound", key=int, value=str)
+"""Key number → the program that alone grants leases on it (bound.py)."""
+
 LEASES_KEPT = 4096
 """Of one key: all that are open, and the newest of those that are over."""
 
