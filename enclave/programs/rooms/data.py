@@ -37,6 +37,8 @@ VERSION_ENTRIES, VERSION_BYTES = 1, 256
 DATA_CHUNKS_MAX = 1 << 24
 """Of one data set: 16 TiB in chunks of 1 MiB."""
 SIZE_CLASS_MAX = 44
+SEGMENTS_MAX = 1_024
+"""Versions that extend one another, under one version of their key."""
 USES_ENDED_MAX = 500
 """Results that one withdrawal ends; more takes another."""
 
@@ -98,6 +100,8 @@ def extend(
     before = version_numbered(context, number, own.version)
     if _filled(context, own) != before.key_version:
         raise ProgramError("key", "the key was rotated since: add a version of its own")
+    if len(segments_of(context, number, own.version)) >= SEGMENTS_MAX:
+        raise ProgramError("key", "extended too often: rotate the key, add all of it anew")
     if chunks <= before.chunks:
         raise ProgramError("chunks", f"the version before has {before.chunks}: more than these")
     made = Version(root, chunks, size_class, 0, 0, before.key_version)
@@ -159,6 +163,19 @@ def data_terms(context: Context, number: int) -> DataTerms:
     if data is None:
         raise KeyError(number)
     return DataTerms.decode(data)
+
+
+def segments_of(context: Context, number: int, version: int) -> list[tuple[int, int]]:
+    """(version, chunks that it ends at) of all that a version extends, itself last: each segment is
+    a stream of its own, and the index of chunks goes on."""
+    key_version = version_numbered(context, number, version).key_version
+    segments: list[tuple[int, int]] = []
+    for at in range(version, 0, -1):
+        one = version_numbered(context, number, at)
+        if one.key_version != key_version:
+            break
+        segments.append((at, one.chunks))
+    return segments[::-1]
 
 
 def owners_in(found: Data) -> tuple[bytes, ...]:

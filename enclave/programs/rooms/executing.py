@@ -12,7 +12,7 @@ from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.clean_rooms.contract import Contract
 from strongroom.enclave.programs.framework import Context, ProgramError, RecordedRefusal
 from strongroom.enclave.programs.rooms.contracts import contract_text
-from strongroom.enclave.programs.rooms.data import DATA_CHUNKS_MAX, SIZE_CLASS_MAX
+from strongroom.enclave.programs.rooms.data import DATA_CHUNKS_MAX, SIZE_CLASS_MAX, segments_of
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.jobs import ask_next, check_inputs, forget_work, shown
 from strongroom.enclave.programs.rooms.parties import demand_open
@@ -90,7 +90,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
                 "data": data.name,
                 "version": version,
                 "root": at.root,
-                "chunks": at.chunks,
+                "segments": segments_of(context, number, version),
                 "size_class": at.size_class,
                 "lease": answer["lease"],
                 "until_ms": answer["until_ms"],

@@ -229,3 +229,17 @@ def test_only_the_newest_results_of_a_room_keep_their_keys(
     assert chain.no(REGULATOR, "open", job=jobs[0], output="case") == "revoked"
     for job in jobs[1:]:
         assert chain.ok(REGULATOR, "open", job=job, output="case")["key"]
+
+
+def test_a_worker_is_told_which_chunks_each_extension_brought(chain: RoomsChain) -> None:
+    id = chain.story()
+    more = {"name": "transfers", "root": ROOT, "size_class": 22}
+    chain.ok(BANKS[0], "extend", chunks=5, **more)
+    chain.must(BANKS[1], "rotate", key="/transfers", secret=bytes(32), old_until_ms=2**50)
+    chain.ok(BANKS[1], "add", chunks=2, **more)
+    chain.ok(BANKS[1], "extend", chunks=7, **more)
+    chain.staff("operator0", "operator1")
+    job = chain.start(id)
+    inputs = chain.take(chain.ranks(job)[0], job).value["inputs"]
+    assert [one["segments"] for one in inputs] == [[[1, 3], [2, 5]], [[2, 2], [3, 7]]]
+    assert [one["version"] for one in inputs] == [2, 3]
