@@ -1,4 +1,4 @@
-"""Sealed chunks of data sets and results: what lies outside the ledger, and what stands for it on it
+"""Sealed chunks of data sets and results: what lies outside the ledger, and what stands for it
 (ROOMS §3; T64, T67).
 
 Owns the bytes of a chunk, its name and the root over names. Whoever has the names and the root can
