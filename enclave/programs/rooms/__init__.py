@@ -7,6 +7,7 @@ from strongroom.enclave.programs.rooms import (
     jobs,
     opening,
     parties,
+    standing,
     views,
     workers,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "opening",
     "parties",
     "rooms",
+    "standing",
     "views",
     "workers",
 ]

@@ -15,6 +15,7 @@ from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.fields import name_in
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.results import end_result
+from strongroom.enclave.programs.rooms.standing import stands_for_data
 from strongroom.enclave.programs.rooms.tables import (
     DATA,
     DATA_TERMS,
@@ -33,7 +34,7 @@ from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.programs.vault import bound
 
 DATA_ENTRIES, DATA_BYTES = 4, 1024
-VERSION_ENTRIES, VERSION_BYTES = 1, 256
+VERSION_ENTRIES, VERSION_BYTES = 2, 512
 DATA_CHUNKS_MAX = 1 << 24
 """Of one data set: 16 TiB in chunks of 1 MiB."""
 SIZE_CLASS_MAX = 44
@@ -208,6 +209,7 @@ def _add(context: Context, number: int, own: Data, made: Version) -> dict[str, A
     charge(context, VERSION_ENTRIES, VERSION_BYTES)
     version = own.version + 1
     context.map(VERSIONS).put((number, version), tuple(made._replace(height=context.height)))
+    stands_for_data(context, made.root, number, version)
     context.map(DATA).put(number, tuple(own._replace(version=version)))
     return {"name": own.name, "version": version, "state": own.state}
 

@@ -17,6 +17,7 @@ from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.jobs import ask_next, check_inputs, forget_work, shown
 from strongroom.enclave.programs.rooms.parties import demand_open
 from strongroom.enclave.programs.rooms.results import fail, output_key, pinned_of, roots_of
+from strongroom.enclave.programs.rooms.standing import stands_for_result
 from strongroom.enclave.programs.rooms.tables import (
     EXECUTORS,
     JOBS,
@@ -195,6 +196,8 @@ def _decide(
         else:
             decided = found._replace(state="agreed", result=digest)
             context.map(JOBS).put(job, tuple(decided))
+            for one in entries_of(context, job, digest):
+                stands_for_result(context, one.root, job)
         record(context, found.room, decided.state, job)
         forget_work(context, job, decided)
         return decided

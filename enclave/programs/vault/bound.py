@@ -165,3 +165,8 @@ def revoke(context: Context, number: int) -> None:
     found = key_of(context, number)
     if found.state not in ("revoked", "destroyed"):
         stop(context, number, found, "revoked", "revoke")
+
+
+def stands(context: Context, number: int) -> bool:
+    """Has a key not been stopped for good?"""
+    return key_of(context, number).state not in ("revoked", "destroyed")

@@ -135,9 +135,15 @@ async def test_a_shell_user_makes_a_room_a_contract_and_a_job(tmp_path: Path) ->
         assert [one["output"] for one in found["outputs"]] == ["case"]
         events = (await run.json("rooms", "events", room, "--as", "bob"))["events"]
         assert [one["what"] for one in events][-3:] == ["taken", "reported", "agreed"]
-        for words in (("show", room), ("contracts", room), ("contract", contract)):
-            assert (await run("rooms", *words, "--as", "alice")).exit_code == 0
-        for words in (("jobs", room), ("job", job), ("events", room), ("list",)):
+        for words in (
+            ["show", room],
+            ["contracts", room],
+            ["contract", contract],
+            ["jobs", room],
+            ["job", job],
+            ["events", room],
+            ["list"],
+        ):
             assert (await run("rooms", *words, "--as", "alice")).exit_code == 0
 
 

@@ -243,3 +243,17 @@ def test_a_worker_is_told_which_chunks_each_extension_brought(chain: RoomsChain)
     inputs = chain.take(chain.ranks(job)[0], job).value["inputs"]
     assert [one["segments"] for one in inputs] == [[[1, 3], [2, 5]], [[2, 2], [3, 7]]]
     assert [one["version"] for one in inputs] == [2, 3]
+
+
+def test_T67_nodes_keep_chunks_of_what_stands_alone(chain: RoomsChain) -> None:
+    id, other = chain.story(), bytes([7]) * 32
+    chain.staff("operator0", "operator1")
+    job = chain.start(id)
+    roots = [ROOT, other, b"short"]
+    assert chain.see(STRANGER, "standing", roots=roots) == [True, False, False]
+    chain.finish(job, other)
+    assert chain.see(STRANGER, "standing", roots=roots) == [True, True, False]
+    withdraw(chain)
+    assert chain.see(STRANGER, "standing", roots=roots) == [True, False, False]
+    withdraw(chain, BANKS[1])
+    assert chain.see(STRANGER, "standing", roots=roots) == [False, False, False]
