@@ -1,7 +1,10 @@
 """Jobs: charged before they run, pinned, run by several operators, agreed on and opened (T60, T62,
 T65, T66)."""
 
+from typing import Any
+
 import pytest
+from tests.enclave.chain import EPOCH, person
 from tests.enclave.programs.rooms.world import (
     ANALYST,
     BANKS,
@@ -15,7 +18,10 @@ from tests.enclave.programs.rooms.world import (
     worker,
 )
 
-from strongroom.enclave.formats.clean_rooms.contract import Input
+from strongroom.consensus import codec
+from strongroom.enclave.formats.clean_rooms.contract import Input, Parameter
+from strongroom.enclave.formats.envelope import Query, transaction_id
+from strongroom.enclave.outside.client_sessions import seal_query
 from strongroom.enclave.programs.rooms.results import output_key
 
 
@@ -169,3 +175,82 @@ def test_a_worker_without_live_leases_reports_nothing(chain: RoomsChain) -> None
     assert chain.report(one, job).code == "lapsed"
     assert chain.take(one, job).ok
     assert chain.report(one, job).ok
+
+
+def test_T62_so_many_runs_of_a_version_and_of_a_contract_and_no_more(chain: RoomsChain) -> None:
+    room = chain.open_room()
+    for bank in BANKS:
+        chain.bring(bank, runs=3)
+    chain.staff("operator0", "operator1")
+    first = chain.agree(contract(room, runs=2, parameters=(Parameter("days", "int", 1, 9),)))
+    other = chain.agree(contract(room, name="other", parameters=(Parameter("days", "int", 1, 9),)))
+    days = [codec.encode((("days", at),)) for at in range(1, 4)]
+    for at in (0, 1):
+        chain.start(first, parameters=days[at])
+    assert chain.no(ANALYST, "run", contract=first, parameters=days[2]) == "budget"
+    chain.start(other, parameters=days[0])
+    assert chain.no(ANALYST, "run", contract=other, parameters=days[1]) == "budget"
+    shown = chain.see(BANKS[0], "data_set", data="/transfers")
+    assert [one["runs"] for one in shown["versions"]] == [3]
+
+
+def test_T65_whoever_is_late_takes_and_reports_nothing(chain: RoomsChain) -> None:
+    id = chain.story()
+    chain.staff("operator0", "operator1")
+    job = chain.start(id)
+    first, second = chain.ranks(job)
+    chain.wait(89_000)
+    chain.commit()
+    assert chain.take(first, job).ok
+    chain.wait(2_000)
+    chain.commit()
+    assert chain.report(first, job).code == "late"
+    assert chain.take(second, job).code == "late"
+
+
+def test_T66_keys_are_given_once_and_never_told_again(chain: RoomsChain) -> None:
+    id = chain.story()
+    chain.staff("operator0", "operator1")
+    job = chain.start(id)
+    one, other = chain.ranks(job)
+    assert recorded(chain, one.who, "take", job=job, evidence=chain.shown(one)) == "given once"
+    assert chain.report(one, job).ok
+    assert chain.take(other, job).ok
+    assert chain.report(other, job).ok
+    assert recorded(chain, REGULATOR, "open", job=job, output="case") == "given once"
+
+
+def recorded(chain: RoomsChain, name: str, operation: str, **arguments: Any) -> str:
+    """What is told of a transaction that was executed, when its sender asks for it again."""
+    session = chain.of(name)
+    _, envelope = session.seal_call(chain.call(f"rooms.{operation}", **arguments))
+    chain.commit(envelope)
+    query = Query(chain.call("system.result", id=transaction_id(envelope)))
+    key, sealed = seal_query(
+        chain.genesis.public_key, chain.genesis.chain, EPOCH, person(name), query
+    )
+    answer = chain.executor.query(sealed, chain.outcomes[-1].encode())
+    assert isinstance(answer, bytes)
+    opened = key.open(answer)
+    assert not opened.ok
+    return str(opened.code)
+
+
+def test_write_sets_give_the_same_rooms_as_execution(chain: RoomsChain) -> None:
+    """All of a job, then by execution, by write sets, and by turns."""
+    id = chain.story()
+    chain.staff("operator0", "operator1", "operator2")
+    job = chain.start(id)
+    chain.finish(job)
+    assert chain.ok(REGULATOR, "open", job=job, output="case")["key"]
+    chain.ok(BANKS[0], "withdraw_data", data="/transfers")
+    replicas = [chain.new_executor(index) for index in (1, 2, 3)]
+    for at, (made, outcome) in enumerate(zip(chain.blocks, chain.outcomes, strict=True)):
+        for index, replica in enumerate(replicas):
+            if index == 0 or (index == 2 and at % 2):
+                run = chain.run_of(made, parent=replica.header)
+                (again,) = replica.execute(run, [made.batches])
+                assert again.encode() == outcome.encode()
+            else:
+                replica.apply(made.header, outcome)
+    assert {one.state_digest() for one in replicas} == {chain.executor.state_digest()}

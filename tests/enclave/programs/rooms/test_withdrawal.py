@@ -10,6 +10,7 @@ from tests.enclave.programs.rooms.world import (
     STRANGER,
     WORKERS_ONLY,
     RoomsChain,
+    again,
     contract,
     data_terms,
     secret_of,
@@ -257,3 +258,28 @@ def test_T67_nodes_keep_chunks_of_what_stands_alone(chain: RoomsChain) -> None:
     assert chain.see(STRANGER, "standing", roots=roots) == [True, False, False]
     withdraw(chain, BANKS[1])
     assert chain.see(STRANGER, "standing", roots=roots) == [False, False, False]
+
+
+def test_T66_an_asset_opens_for_workers_that_each_owner_of_its_data_admits(
+    chain: RoomsChain,
+) -> None:
+    models = (Output("model", "model", (), 1 << 20, "", 0),)
+    id = chain.story(outputs=models)
+    room = chain.see(ANALYST, "list")[0]["room"]
+    chain.staff("operator0", "operator1")
+    job = chain.start(id)
+    chain.finish(job, entries=[["model", b"", ROOT, 1, 20]])
+    chain.ok(ANALYST, "keep", job=job, output="model", name="joint")
+    inputs = (Input("model", room, "joint", 0, 0),)
+    ready = chain.agree(contract(room, name="predict", inputs=inputs))
+    modified = [
+        again(worker(f"operator{at}"), measurement=bytes([at]) * 48, who=f"modified {at}")
+        for at in range(2)
+    ]
+    chain.wait(61_000)
+    chain.commit()
+    for one in modified:
+        chain.of(one.who)
+        chain.ok(one.who, "wait", evidence=chain.shown(one))
+    run = chain.start(ready)
+    assert {chain.take(one, run).code for one in modified} == {"policy"}
