@@ -85,6 +85,16 @@ VAULT_RECORDS = _VERSION + b"records-of-key"
 ROOM_EVIDENCE = _VERSION + b"room-evidence"
 ROOM_CLAIMS = _VERSION + b"room-claims"
 ROOM_DEPLOYMENT = _VERSION + b"room-deployment"
+CHUNK = _VERSION + b"chunk-of-data"
+CHUNKS_KEPT = _VERSION + b"chunks-kept"
+CLEAN_ROOM = _VERSION + b"clean-room"
+CONTRACT = _VERSION + b"contract"
+JOB = _VERSION + b"job"
+JOB_RANK = _VERSION + b"rank-of-executor"
+JOB_REPORT = _VERSION + b"report-of-job"
+JOB_OPENED = _VERSION + b"opened-result"
+RESULT_KEY = _VERSION + b"key-of-result"
+CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

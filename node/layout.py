@@ -13,6 +13,7 @@ this table.
     DIR/nK/chip/                                         its simulated silicon
     DIR/nK/sealed/                                       its enclave's sealed keys
     DIR/nK/ledger/ · wal/ · index/ · snapshots/          storage (DESIGN §8)
+    DIR/nK/chunks/                                       sealed chunks of data sets and results
 """
 
 import re
@@ -108,6 +109,11 @@ class NodeLayout:
     def snapshots(self) -> Path:
         """Sealed state at some heights."""
         return self.directory / "snapshots"
+
+    @property
+    def chunks(self) -> Path:
+        """Sealed chunks of data sets and results."""
+        return self.directory / "chunks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from typing import Any
 from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.programs.payments import payments
 from strongroom.enclave.programs.records import records
+from strongroom.enclave.programs.rooms import rooms
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault, Resolve
 from strongroom.enclave.programs.system import system
 from strongroom.enclave.programs.vault import vault
 
 PROGRAMS: Mapping[str, Program] = {
-    program.name: program for program in (payments, records, roster, system, vault)
+    program.name: program for program in (payments, records, rooms, roster, system, vault)
 }
 PROGRAM_NAMES = tuple(sorted(PROGRAMS))
 

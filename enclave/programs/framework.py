@@ -26,7 +26,7 @@ NO_ROOM = "no room"
 """Code of a call for which its block had no changes or steps left: nothing was changed, it may be
 sealed anew. Sealed as any other, so that hosts learn nothing."""
 _CLAIM_BYTES_MAX = 64 * 1024
-KEEPERS = frozenset({"vault"})
+KEEPERS = frozenset({"rooms", "vault"})
 """Programs that may keep secrets in boxes of the epoch, and make some."""
 _Readers = tuple[tuple[str, Callable[[Any, Resolve], Any]], ...]
 

@@ -17,6 +17,7 @@ from strongroom.node.config import NodeConfig
 from strongroom.node.machine.descriptors import divide, raise_limit
 from strongroom.node.machine.listening import Listener
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX, Links
+from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.http import make_app, make_health_app, serve
 from strongroom.node.rpc.limits import RpcLimits
@@ -37,6 +38,7 @@ class Doors:
         service: Service,
         policy: Door,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        chunks: Chunks,
     ) -> None:
         """Listen: for peers first, then for clients.
 
@@ -49,7 +51,7 @@ class Doors:
         try:
             self._peers = await self._links.listen(config.peer, context, spawn, peers_max)
             hosts = (config.name, config.rpc.host, *config.hosts)
-            app = make_app(service, bounds, policy, hosts=hosts)
+            app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
             self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]
             if config.health is not None:
                 health = make_health_app(app)

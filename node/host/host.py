@@ -28,6 +28,7 @@ from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.launch import Launched
 from strongroom.node.host import upkeep
 from strongroom.node.host.boot import Boot, begin_boot, read_file
+from strongroom.node.host.chunks import NodeChunks
 from strongroom.node.host.doors import Doors
 from strongroom.node.host.enclave_replacement import ProcessChange
 from strongroom.node.host.execution_watch import (
@@ -136,7 +137,7 @@ class Host:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                await self.doors.open(self.service, self.wiring.door, self.spawn)
+                await self.doors.open(self.service, self.wiring.door, self.spawn, self.chunks.store)
                 config = self.config
                 log.info(
                     "node.listening",
@@ -202,7 +203,9 @@ class Host:
             on_changed=self.record_processes,
             begin=self._begin,
         )
-        self.service = Service(self._sources(resources), self.participation.feed_heads)
+        sources = self._sources(resources)
+        self.service = Service(sources, self.participation.feed_heads)
+        self.chunks = NodeChunks(sources, self.participation.feed_heads)
         for batch in replayed.start.batches:
             if self.own is None or int(batch.header.lane) != int(self.own):
                 continue
@@ -290,6 +293,7 @@ class Host:
             self.spawn(work)
         self.spawn(upkeep.keep_mark(wiring, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(wiring, self.snapshots))
+        self.spawn(self.chunks.keeper.run())
         self.spawn(keep_watch(self.watch, self.state))
 
     # --- kept, told, shown ---

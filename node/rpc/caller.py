@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from strongroom.node.rpc.backend import Backend
+from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.quota import Account
@@ -33,6 +34,8 @@ class Caller:
     """None over HTTP."""
     library: Library = field(default_factory=Library)
     """Where blocks are read; one for the whole front door."""
+    chunks: Chunks | None = None
+    """The node's store of chunks, where it has one."""
     address: str = ""
     """Whence it came."""
     submitted: bytes | None = None

@@ -15,6 +15,8 @@ REASON = "credential"
 """`data.reason` of the refusal."""
 GUARDED = frozenset({"ledger_submit", "ledger_submit_many", "governance_submit", "ledger_query"})
 """Methods that always need a credential: what writes, and what makes the enclave work."""
+GUARDED_ROUTES = frozenset({"blob_put"})
+"""What is no method and needs one as well (blobs.py)."""
 ALWAYS_OPEN = frozenset({"rpc.discover"})
 ANYONE = "anyone"
 """The account of an open door."""
@@ -52,8 +54,9 @@ class Door:
         Raises:
             Refused: with the reason `credential`.
         """
+        guarded = method in GUARDED or method in GUARDED_ROUTES
         if account is not None or (
-            method not in GUARDED and (not self._policy.reading or method in ALWAYS_OPEN)
+            not guarded and (not self._policy.reading or method in ALWAYS_OPEN)
         ):
             return
         raise Refused(f"{method} {_MISSING}" if not shown else _UNKNOWN, reason=REASON)

@@ -17,6 +17,7 @@ from strongroom.node.machine.listening import Guest
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import answering, jsonrpc
 from strongroom.node.rpc.backend import Backend, Document
+from strongroom.node.rpc.blobs import BlobDoor, Chunks
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.feed import Feed
@@ -45,6 +46,7 @@ _ALWAYS_OPEN = RpcLimits(
 )
 """Of the socket of health and metrics: few connections, and none of them stays."""
 _LIBRARY = web.AppKey("library", Library)
+_CHUNKS: web.AppKey[Chunks | None] = web.AppKey("chunks")
 _FEED = web.AppKey("feed", Feed)
 _MAIN = web.AppKey("main", web.Application)
 _RETRY = {"Retry-After": "1"}
@@ -59,14 +61,17 @@ def make_app(
     door: Door | None = None,
     *,
     hosts: Iterable[str] = (),
+    chunks: Chunks | None = None,
 ) -> web.Application:
-    """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics.
+    """The application: POST /rpc, GET /ws, /openrpc.json, /health/live, /health/ready, /metrics;
+    with a store of chunks also /blob/NAME and /blobs/ROOT.
 
     Args:
         backend: the node.
         limits: bounds other than the defaults.
         door: who may submit; without one nobody may.
         hosts: names under which it is reached, beside IP addresses and `localhost`.
+        chunks: the node's store of sealed chunks.
     """
     bounds = limits or RpcLimits()
     app = web.Application(
@@ -83,6 +88,9 @@ def make_app(
     app.router.add_get("/health/live", _live)
     app.router.add_get("/health/ready", _ready)
     app.router.add_get("/metrics", _metrics)
+    app[_CHUNKS] = chunks
+    if chunks is not None:
+        BlobDoor(chunks, bounds, app[_DOOR]).mount(app)
     app.on_shutdown.append(_close_connections)
     app.on_cleanup.append(_end_feed)
     return app
@@ -183,6 +191,7 @@ def _caller(request: web.Request, subscriptions: Subscriptions | None) -> Caller
         shown=authorization is not None,
         subscriptions=subscriptions,
         library=app[_LIBRARY],
+        chunks=app[_CHUNKS],
         address=request.remote or "",
     )
 

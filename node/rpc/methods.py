@@ -12,6 +12,7 @@ from typing import Any
 
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
 from strongroom.node.faults import RpcFault, TooLarge
+from strongroom.node.rpc import blobs
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import REASON
@@ -27,6 +28,7 @@ from strongroom.node.rpc.parameters import (
     BLOBS,
     BOOLEAN,
     DIGEST,
+    DIGESTS,
     HEIGHT,
     HEIGHT_OR_HASH,
     OPTIONAL_HEIGHT,
@@ -323,6 +325,14 @@ _TABLE = (
         (Parameter("id", HEIGHT, "Subscription id."),),
         "true",
         _unsubscribe,
+    ),
+    Method(
+        "blob_missing",
+        "Which of these sealed chunks of data sets and results are not stored here; they come and "
+        "go by PUT and GET of /blob/NAME, lists of their names by /blobs/ROOT.",
+        (Parameter("names", DIGESTS, "SHA-256 of each chunk."),),
+        "list of names",
+        lambda caller, names: blobs.missing(caller.chunks, names),
     ),
     *GOVERNANCE,
     Method("rpc.discover", "This table, as an OpenRPC document.", (), "document", _discover),

@@ -15,6 +15,7 @@ from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.jsonrpc import InvalidParams
 
 HEIGHT_MAX = 2**63 - 1
+DIGESTS_MAX = 4_096
 _REQUIRED: Any = object()
 _HEX_16 = re.compile(r"[0-9a-f]{32}")
 _HEX_32 = re.compile(r"[0-9a-f]{64}")
@@ -97,6 +98,12 @@ def _digest(value: Any) -> bytes:
     raise ValueError
 
 
+def _digests(value: Any) -> list[bytes]:
+    if type(value) is not list or len(value) > DIGESTS_MAX:
+        raise ValueError
+    return [_digest(item) for item in value]
+
+
 def _blob(value: Any) -> bytes:
     if type(value) is bytes:
         return value
@@ -155,6 +162,11 @@ _HEIGHT_SCHEMA: Document = {"type": "integer", "minimum": 0, "maximum": HEIGHT_M
 _BLOB_SCHEMA: Document = {"type": "string", "contentEncoding": "base64"}
 
 DIGEST = Kind("32 bytes (64 lowercase hex digits; raw in msgpack)", _digest, _HEX_SCHEMA)
+DIGESTS = Kind(
+    f"a list of at most {DIGESTS_MAX} times 32 bytes (64 lowercase hex digits; raw in msgpack)",
+    _digests,
+    {"type": "array", "items": _HEX_SCHEMA, "maxItems": DIGESTS_MAX},
+)
 BLOB = Kind("bytes (base64; raw in msgpack)", _blob, _BLOB_SCHEMA)
 BLOBS = Kind(
     "a list of bytes (base64; raw in msgpack)", _blobs, {"type": "array", "items": _BLOB_SCHEMA}

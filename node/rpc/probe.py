@@ -55,6 +55,23 @@ def ask(
         raise NoAnswer(f"{address} did not answer {method}: {body[:200]!r}") from None
 
 
+def fetch(
+    address: Address,
+    context: ssl.SSLContext,
+    path: str,
+    *,
+    seconds: float,
+    credential: Credential | None = None,
+) -> bytes | None:
+    """What a node serves at a path; None: it has nothing there, or does not answer in time. Nothing
+    of it is believed: whoever asks knows the digest."""
+    try:
+        status, body = _exchange(address, context, "GET", path, None, seconds, credential)
+    except NoAnswer:
+        return None
+    return body if status == http.HTTPStatus.OK else None
+
+
 def _exchange(
     address: Address,
     context: ssl.SSLContext | None,

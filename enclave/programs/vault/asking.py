@@ -30,6 +30,7 @@ from strongroom.enclave.programs.vault.standing import (
     see_evidence,
 )
 from strongroom.enclave.programs.vault.tables import (
+    BOUND,
     HOLDERS,
     KEYS,
     LEASES,
@@ -64,8 +65,25 @@ def ask(
     if len(purpose) > PURPOSE_MAX or not is_line(purpose):
         why = f"a purpose is a line of at most {PURPOSE_MAX} characters"
         raise mistake(context, number, "purpose", why)
+    if context.map(BOUND).get(number) is not None:
+        why = "the key of a data set: jobs of its clean rooms open it"
+        raise refusal(context, number, "policy", why)
+    version = named or key_of(context, number).version
+    answer, claim = grant(context, number, version, purpose=purpose, evidence=evidence, room=room)
+    context.claim(claim)
+    context.give_once()
+    return answer
+
+
+def grant(
+    context: Context, number: int, version: int, *, purpose: str, evidence: bytes, room: str = ""
+) -> tuple[dict[str, Any], bytes]:
+    """Judge the caller, a room, and grant it a lease; (what it opens with, its claim).
+
+    Raises:
+        ProgramError: the first refusal that applies; it is recorded.
+    """
     found = key_of(context, number)
-    version = named or found.version
     _, terms = settled(context, number)
     try:
         standing = check_key(context, number, found, version)
@@ -88,7 +106,7 @@ def ask(
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     reserved = min(terms.allotment, left)
-    lease = context.secret(b"lease")[:16]
+    lease = context.secret(b"lease" + number.to_bytes(8, "big"))[:16]  # one job has several
     until_ms = until_of(context, terms, standing, 1)
     made = Lease("open", until_ms, 0, context.time_ms, reserved, 0, 0, 1)
     slot = _take_place(context, number, place, lease)
@@ -111,8 +129,7 @@ def ask(
     found = found._replace(leases=found.leases + 1, reserved=found.reserved + reserved, place=place)
     context.map(KEYS).put(number, tuple(found))
     record(context, number, "ask", lease=lease, amount=reserved, why=purpose)
-    context.claim(lease_claim(found, version, lease, holder, made.until_ms, terms))
-    context.give_once()
+    claim = lease_claim(found, version, lease, holder, made.until_ms, terms)
     return {
         "lease": lease,
         "version": version,
@@ -127,7 +144,7 @@ def ask(
         "digest": standing.digest,
         "custodian": terms.custodian,
         "customer": customer_of(context, terms.custodian) if terms.custodian else "",
-    }
+    }, claim
 
 
 def lease_claim(

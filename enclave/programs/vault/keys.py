@@ -246,6 +246,13 @@ def _end(context: Context, key: Account, state: str, what: str) -> dict[str, Any
     named = version_named(context, key)
     if named > found.version:
         raise ProgramError("no-key", f"the key has {found.version} versions")
+    stop(context, number, found, state, what, named)
+    return {"state": state, "version": named}
+
+
+def stop(context: Context, number: int, found: Key, state: str, what: str, named: int = 0) -> None:
+    """Stop a key for good, or one version of it: secrets are left behind. Whoever calls this has
+    checked that the caller may."""
     if not named:
         _write(context, number, found._replace(state=state))
     for version in (named,) if named else range(1, found.version + 1):
@@ -258,7 +265,6 @@ def _end(context: Context, key: Account, state: str, what: str) -> dict[str, Any
             known = known._replace(wrapped=b"", digest=b"")
         context.map(VERSIONS).put((number, version), tuple(known))
     record(context, number, what, amount=named)
-    return {"state": state, "version": named}
 
 
 def _turn(context: Context, number: int, found: Key, state: str, what: str) -> dict[str, Any]:

@@ -58,6 +58,9 @@ LOGS = vault.map("logs", key=(int, int), value=(int, bytes))
 """(key number, log) → (number of events, digest of the chain over them); (key number, ring + 5) →
 (how many have stood in that ring of what stands, nothing)."""
 
+BOUND = vault.map("bound", key=int, value=str)
+"""Key number → the program that alone grants leases on it (bound.py)."""
+
 LEASES_KEPT = 4096
 """Of one key: all that are open, and the newest of those that are over."""
 

@@ -15,6 +15,7 @@ from strongroom.node.ledger.place import Place
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import door as rpc_door
 from strongroom.node.rpc.backend import Blob, Document
+from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 
@@ -227,12 +228,16 @@ class Door:
 
 @asynccontextmanager
 async def opened(
-    limits: RpcLimits | None = None, policy: DoorPolicy = OPEN, hosts: Iterable[str] = ()
+    limits: RpcLimits | None = None,
+    policy: DoorPolicy = OPEN,
+    hosts: Iterable[str] = (),
+    chunks: Chunks | None = None,
 ) -> AsyncIterator[Door]:
     """A door on a free port, without TLS."""
     backend = FakeBackend()
     door = rpc_door.Door(policy)
-    runner = await serve(make_app(backend, limits, door, hosts=hosts), "127.0.0.1", 0, None)
+    app = make_app(backend, limits, door, hosts=hosts, chunks=chunks)
+    runner = await serve(app, "127.0.0.1", 0, None)
     try:
         async with (
             asyncio.timeout(HANG_SECONDS),

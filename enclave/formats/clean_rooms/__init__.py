@@ -1,0 +1,1 @@
+"""What the parties of a clean room agree on, as canonical bytes: terms, data terms, contracts."""

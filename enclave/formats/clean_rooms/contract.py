@@ -1,0 +1,286 @@
+"""A contract of a clean room: which data, which program, which outputs for whom, at what cost
+(ROOMS §2; T60).
+
+Owns its bytes, bounds and digest. Its id is the digest of its canonical bytes, so a contract that
+was changed after a vote is another one. Whether data terms allow it is decided where both are
+known: enclave/programs/rooms/contracts.py. Knows no state, and reads no program's text.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.types import ChainId, Digest
+from strongroom.enclave.formats.clean_rooms.data_terms import FREE
+from strongroom.enclave.formats.clean_rooms.fields import (
+    MICRO_EPSILON_MAX,
+    UNTIL_MS_MAX,
+    agreement_in,
+    identity_in,
+    name_in,
+    one_of,
+    set_in,
+    whole,
+)
+
+CONTRACT_BYTES_MAX = 64 * 1024
+STAGE_BYTES_MAX = 48 * 1024
+INPUTS_MAX = 16
+STAGES_MAX = 8
+OUTPUTS_MAX = 8
+JOB_PARAMETERS_MAX = 32
+OUTPUT_BYTES_MAX = 1 << 30
+MEMORY_MB = (64, 64 * 1024)
+DURATION_MS = (1_000, 3_600_000)
+LANGUAGES = ("library", "python", "sql")
+PROFILES = (FREE, "reviewed")
+KINDS = ("bytes", "model", "table")
+TYPES = ("bool", "int", "str")
+LIMIT = 2**53
+"""Of a parameter's bounds, either way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A data set that a contract reads, under a name of the contract's own."""
+
+    alias: str
+    owner: bytes
+    data: str
+    version: int
+    """0: the newest when a job is run."""
+    epsilon: int
+    """Millionths that each job costs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the program; each reads what those before it made."""
+
+    language: str
+    name: str
+    text: str
+    """SQL or Python; of a library program nothing, its name says it."""
+
+    @property
+    def program(self) -> str:
+        """How data terms name it: a library program by its name, a text by its digest."""
+        return self.name if self.language == "library" else sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a job makes."""
+
+    name: str
+    kind: str
+    recipients: tuple[bytes, ...]
+    bytes_max: int
+    """Of its plaintext: what approved code can carry out at most."""
+    filter_alias: str
+    """A row goes to a recipient only if it is of an account in this recipient's own data of the
+    input; nothing: all rows go to each."""
+    releases: int
+    """Consents of parties before it may be opened, job by job; 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What whoever runs it may choose."""
+
+    name: str
+    type: str
+    least: int
+    most: int
+    """Of an int itself, of a text its length; a bool has 0 and 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All that owners agree to when they approve it."""
+
+    room: bytes
+    name: str
+    purpose: str
+    profile: str
+    inputs: tuple[Input, ...]
+    stages: tuple[Stage, ...]
+    outputs: tuple[Output, ...]
+    parameters: tuple[Parameter, ...]
+    runs: int
+    memory_mb: int
+    duration_ms: int
+    """How long a worker has; a result is told at its end, so that time tells nothing."""
+    digits: int
+    """Significant digits of floats in results: what executors must agree on."""
+    executors: int
+    agreement: int
+    until_ms: int
+
+    def __post_init__(self) -> None:
+        identity_in(self.room, "room")
+        name_in(self.name, "name")
+        name_in(self.purpose, "purpose")
+        one_of(self.profile, PROFILES, "profile")
+        _names(self.inputs, "inputs", INPUTS_MAX, lambda one: one.alias)
+        _names(self.outputs, "outputs", OUTPUTS_MAX, lambda one: one.name)
+        _names(self.parameters, "parameters", JOB_PARAMETERS_MAX, lambda one: one.name)
+        if not self.inputs or not self.outputs or not 1 <= len(self.stages) <= STAGES_MAX:
+            raise NotCanonical(f"a contract has inputs, outputs and 1 to {STAGES_MAX} stages")
+        for one in self.inputs:
+            _check_input(one)
+        for stage in self.stages:
+            _check_stage(stage, self.profile)
+        for output in self.outputs:
+            _check_output(output, tuple(one.alias for one in self.inputs))
+        for parameter in self.parameters:
+            _check_parameter(parameter)
+        whole(self.runs, "runs", 1, 1_000_000)
+        whole(self.memory_mb, "memory", *MEMORY_MB)
+        whole(self.duration_ms, "duration", *DURATION_MS)
+        whole(self.digits, "digits", 1, 17)
+        agreement_in(self.executors, self.agreement)
+        whole(self.until_ms, "until", 1, UNTIL_MS_MAX)
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return codec.encode(
+            (
+                self.room,
+                self.name,
+                self.purpose,
+                self.profile,
+                tuple((i.alias, i.owner, i.data, i.version, i.epsilon) for i in self.inputs),
+                tuple((s.language, s.name, s.text) for s in self.stages),
+                tuple(
+                    (o.name, o.kind, o.recipients, o.bytes_max, o.filter_alias, o.releases)
+                    for o in self.outputs
+                ),
+                tuple((p.name, p.type, p.least, p.most) for p in self.parameters),
+                self.runs,
+                self.memory_mb,
+                self.duration_ms,
+                self.digits,
+                self.executors,
+                self.agreement,
+                self.until_ms,
+            )
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Contract":
+        """Read canonical bytes.
+
+        Raises:
+            NotCanonical: they are no contract.
+        """
+        shape = (
+            bytes,
+            str,
+            str,
+            str,
+            tuple,
+            tuple,
+            tuple,
+            tuple,
+            int,
+            int,
+            int,
+            int,
+            int,
+            int,
+            int,
+        )
+        value = codec.decode(data, size_max=CONTRACT_BYTES_MAX)
+        fields = codec.fields(value, *shape, name="contract")
+        room, name, purpose, profile, inputs, stages, outputs, parameters, *numbers = fields
+        return cls(
+            room,
+            name,
+            purpose,
+            profile,
+            tuple(Input(*_row(one, (str, bytes, str, int, int), "input")) for one in inputs),
+            tuple(Stage(*_row(one, (str, str, str), "stage")) for one in stages),
+            tuple(
+                Output(*_row(one, (str, str, tuple, int, str, int), "output")) for one in outputs
+            ),
+            tuple(Parameter(*_row(one, (str, str, int, int), "parameter")) for one in parameters),
+            *numbers,
+        )
+
+    def id(self, chain: ChainId) -> Digest:
+        """What parties vote on, and jobs name."""
+        return labels.labelled_digest(labels.CONTRACT, chain + self.encode())
+
+    def check_parameters(self, values: tuple[tuple[str, bool | int | str], ...]) -> None:
+        """Check what somebody wants to run it with: each declared one, in order, within its bounds.
+
+        Raises:
+            NotCanonical: says which one and what would be.
+        """
+        wanted = tuple(one.name for one in self.parameters)
+        if tuple(name for name, _ in values) != wanted:
+            raise NotCanonical(f"parameters: {', '.join(wanted) or 'none'}, in this order")
+        for declared, (_, value) in zip(self.parameters, values, strict=True):
+            size: int = len(value) if isinstance(value, str) else value
+            if type(value).__name__ != declared.type or not declared.least <= size <= declared.most:
+                raise NotCanonical(
+                    f"{declared.name}: {declared.type} of {declared.least} to {declared.most}"
+                )
+
+
+def parameters_in(data: bytes) -> tuple[tuple[str, bool | int | str], ...]:
+    """Read parameters of a run: pairs in ascending order of names.
+
+    Raises:
+        NotCanonical: they are none.
+    """
+    value = codec.decode(data, size_max=STAGE_BYTES_MAX)
+    pairs = codec.listed(value, name="parameters", count_max=JOB_PARAMETERS_MAX)
+    for pair in pairs:
+        if type(pair) is not tuple or len(pair) != 2 or type(pair[1]) not in (bool, int, str):
+            raise NotCanonical("parameters: (name, value) pairs")
+        name_in(pair[0], "parameter")
+    return tuple(pairs)
+
+
+def _row(value: Any, shape: tuple[type, ...], what: str) -> tuple[Any, ...]:
+    return codec.fields(value, *shape, name=what)
+
+
+def _names(items: tuple[Any, ...], what: str, count_max: int, name: Any) -> None:
+    set_in(tuple(name(one) for one in items), what, count_max, name_in)
+
+
+def _check_input(one: Input) -> None:
+    identity_in(one.owner, "owner of an input")
+    name_in(one.data, "data")
+    whole(one.version, "version", 0, 2**32 - 1)
+    whole(one.epsilon, "epsilon", 0, MICRO_EPSILON_MAX)
+
+
+def _check_stage(stage: Stage, profile: str) -> None:
+    one_of(stage.language, LANGUAGES, "language")
+    name_in(stage.name, "stage")
+    size = len(stage.text.encode())
+    if size > STAGE_BYTES_MAX or (stage.language == "library") == bool(size):
+        raise NotCanonical(f"stage: a text of at most {STAGE_BYTES_MAX} bytes; a library has none")
+    if profile == FREE and stage.language != "sql":
+        raise NotCanonical("profile: free is for SQL alone")
+
+
+def _check_output(output: Output, aliases: tuple[str, ...]) -> None:
+    one_of(output.kind, KINDS, "kind")
+    set_in(output.recipients, "recipients", 32, identity_in)
+    whole(output.bytes_max, "bytes", 1, OUTPUT_BYTES_MAX)
+    whole(output.releases, "releases", 0, 32)
+    if output.filter_alias and (output.filter_alias not in aliases or output.kind != "table"):
+        raise NotCanonical("filter: an input's alias, for a table")
+
+
+def _check_parameter(one: Parameter) -> None:
+    one_of(one.type, TYPES, "type")
+    whole(one.least, "least", -LIMIT, LIMIT)
+    whole(one.most, "most", one.least, LIMIT)

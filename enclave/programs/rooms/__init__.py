@@ -1,0 +1,27 @@
+"""Clean rooms: many owners' data, one agreed program, the result to a designated key (ROOMS §2)."""
+
+from strongroom.enclave.programs.rooms import (
+    contracts,
+    data,
+    executing,
+    jobs,
+    opening,
+    parties,
+    standing,
+    views,
+    workers,
+)
+from strongroom.enclave.programs.rooms.tables import rooms
+
+__all__ = [
+    "contracts",
+    "data",
+    "executing",
+    "jobs",
+    "opening",
+    "parties",
+    "rooms",
+    "standing",
+    "views",
+    "workers",
+]

@@ -1,0 +1,233 @@
+"""Jobs: charged before they run, for life; pinned to versions; run by executors of several
+operators (ROOMS §2; T60, T62, T65).
+
+Owns running, and what happens when executors stay away. Nothing is given back: what was charged for
+a job that failed could have told something by failing.
+
+    scheduled → agreed | failed
+"""
+
+from typing import Any
+
+from strongroom.consensus import codec, labels
+from strongroom.consensus.errors import NotCanonical
+from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
+from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.rooms.contracts import (
+    allow,
+    contract_text,
+    demand_time,
+    input_of,
+)
+from strongroom.enclave.programs.rooms.data import data_terms
+from strongroom.enclave.programs.rooms.events import record
+from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of, terms_of
+from strongroom.enclave.programs.rooms.results import Pinned, fail, make_result, pinned_of
+from strongroom.enclave.programs.rooms.tables import (
+    ATTEMPTS,
+    CONTRACTS,
+    DATA,
+    EXECUTORS,
+    JOBS,
+    ORDERS,
+    ROOMS,
+    SERIALS,
+    VERSIONS,
+    WORK,
+    Agreed,
+    Executor,
+    Job,
+    contract_of,
+    data_numbered,
+    executors_of,
+    job_of,
+    rooms,
+    version_numbered,
+)
+from strongroom.enclave.programs.rooms.workers import ranked
+from strongroom.enclave.programs.roster import charge
+
+GRACE_MS = 30_000
+"""What executors have besides the contract's duration: to take a job, and to report it."""
+JOB_ENTRIES, JOB_BYTES = 24, 8 * 1024
+
+
+@rooms.transaction
+def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, Any]:
+    """Run an approved contract on the newest or pinned versions of its inputs.
+
+    The same contract, parameters and versions again are the same job, and cost nothing; one that
+    failed may be run again, and is charged again.
+    """
+    agreed, read, given = _runnable(context, contract, parameters)
+    pinned = _pin(context, read)
+    order = codec.encode((contract, given, pinned))
+    wanted = bytes(labels.labelled_digest(labels.JOB, context.chain + order))
+    attempt = context.map(ATTEMPTS).get(wanted) or 0
+    if attempt:
+        recorded = job_numbered(wanted, attempt)
+        found = job_of(context, recorded)
+        if found.state != "failed":
+            return shown(recorded, found)
+    job = job_numbered(wanted, attempt + 1)
+    chosen = ranked(context, job, terms_of(context, read.room).regions)
+    if len(chosen) < read.executors:
+        raise ProgramError(
+            "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
+        )
+    keeps = _charge(context, contract, agreed, read, pinned)
+    charge(context, JOB_ENTRIES, JOB_BYTES + len(order))
+    room = demand_open(context, read.room)
+    serial = room.jobs + 1
+    context.map(ROOMS).put(read.room, tuple(room._replace(jobs=serial)))
+    context.map(SERIALS).put((read.room, "job", serial), job)
+    context.map(ATTEMPTS).put(wanted, attempt + 1)
+    context.map(ORDERS).put(job, (codec.encode(given), codec.encode(pinned)))
+    key = make_result(context, read.room, serial, job, keeps)
+    made = Job(
+        contract,
+        read.room,
+        "scheduled",
+        context.identity,
+        context.time_ms,
+        context.time_ms + read.duration_ms + GRACE_MS,
+        len(chosen),
+        read.executors,
+        b"",
+        key,
+        "",
+    )
+    context.map(JOBS).put(job, tuple(made))
+    for rank, (identity, worker) in enumerate(chosen):
+        row = Executor(identity, worker.operator, worker.region, b"", b"", 0, 0)
+        context.map(EXECUTORS).put((job, rank), tuple(row))
+        context.map(WORK).put((identity, job), rank)
+    record(context, read.room, "run", job, read.name)
+    return shown(job, made)
+
+
+@rooms.transaction
+def advance(context: Context, *, job: bytes) -> dict[str, Any]:
+    """Ask the next executors, when those asked have let the time pass: by a party, or by one of the
+    executors that stand by."""
+    found = job_of(context, job)
+    if context.map(WORK).get((context.identity, job)) is None:
+        party_of(context, found.room)
+    if found.state != "scheduled" or context.time_ms <= found.deadline_ms:
+        return shown(job, found)
+    read = contract_text(context, found.contract)
+    return shown(job, ask_next(context, job, found, read))
+
+
+def ask_next(context: Context, job: bytes, found: Job, read: Contract) -> Job:
+    """Ask as many more executors as might make an agreement; fail when there are none."""
+    asked = executors_of(context, job, found.asked)
+    same: dict[bytes, int] = {}
+    for one in asked:
+        if one.report:
+            same[one.report] = same.get(one.report, 0) + 1
+    missing = read.agreement - max(same.values(), default=0)
+    if found.asked + missing > found.ranks:
+        record(context, found.room, "failed", job, "no-agreement")
+        failed = fail(context, job, found, "no-agreement")
+        forget_work(context, job, failed)
+        return failed
+    more = found._replace(
+        asked=found.asked + missing,
+        deadline_ms=context.time_ms + read.duration_ms + GRACE_MS,
+    )
+    context.map(JOBS).put(job, tuple(more))
+    record(context, found.room, "next-rank", job, str(more.asked))
+    return more
+
+
+def forget_work(context: Context, job: bytes, found: Job) -> None:
+    """The job is decided: no executor waits for it."""
+    for one in executors_of(context, job, found.ranks):
+        context.map(WORK).delete((one.identity, job))
+
+
+def job_numbered(wanted: bytes, attempt: int) -> bytes:
+    """The job of the attempt so numbered, from 1."""
+    return bytes(labels.labelled_digest(labels.JOB, wanted + attempt.to_bytes(4, "big")))
+
+
+def check_inputs(context: Context, job: bytes) -> None:
+    """Check that every data set that a job reads stands still.
+
+    Raises:
+        ProgramError: ``withdrawn``.
+    """
+    for alias, number, _ in pinned_of(context, job):
+        if data_numbered(context, number).state != "active":
+            raise ProgramError("withdrawn", f"{alias}: its owner has withdrawn it")
+
+
+def shown(job: bytes, found: Job) -> dict[str, Any]:
+    """What whoever runs a job is told of it."""
+    return {
+        "job": job,
+        "state": found.state,
+        "deadline_ms": found.deadline_ms,
+        "asked": found.asked,
+        "result": found.result,
+        "why": found.why,
+    }
+
+
+def _runnable(
+    context: Context, contract: bytes, parameters: bytes
+) -> tuple[Agreed, Contract, tuple[tuple[str, bool | int | str], ...]]:
+    agreed = contract_of(context, contract)
+    demand_role(context, agreed.room, "analyst", "owner", "recipient")
+    demand_open(context, agreed.room)
+    if agreed.state != "approved":
+        raise ProgramError(
+            "not-approved", f"the contract is {agreed.state}: `strongroom rooms vote`"
+        )
+    read = contract_text(context, contract)
+    demand_time(context, read)
+    try:
+        given = parameters_in(parameters)
+        read.check_parameters(given)
+    except NotCanonical as error:
+        raise ProgramError("parameters", str(error)) from None
+    return agreed, read, given
+
+
+def _pin(context: Context, read: Contract) -> Pinned:
+    pinned = []
+    for one in read.inputs:
+        number, found = input_of(context, one)
+        version = one.version or found.version
+        if not 1 <= version <= found.version:
+            raise ProgramError("version", f"{one.alias}: there is no version {version}")
+        pinned.append((one.alias, number, version))
+    return tuple(pinned)
+
+
+def _charge(
+    context: Context, contract: bytes, agreed: Agreed, read: Contract, pinned: Pinned
+) -> tuple[tuple[int, bool], ...]:
+    """Charge contract and data sets; what the withdrawal of each means for the result.
+
+    Raises:
+        ProgramError: ``budget``, with what is used up; or as `allow`.
+    """
+    if agreed.runs >= read.runs:
+        raise ProgramError("budget", f"the contract's {read.runs} runs are used up")
+    context.map(CONTRACTS).put(contract, tuple(agreed._replace(runs=agreed.runs + 1)))
+    keeps = []
+    for one, (alias, number, version) in zip(read.inputs, pinned, strict=True):
+        terms = allow(context, read, one)
+        found, at = data_numbered(context, number), version_numbered(context, number, version)
+        if at.runs >= terms.runs:
+            raise ProgramError("budget", f"{alias}: {terms.runs} runs of this version are used up")
+        if found.epsilon + one.epsilon > terms.epsilon_life:
+            left = terms.epsilon_life - found.epsilon
+            raise ProgramError("budget", f"{alias}: {max(left, 0)} millionths are left for life")
+        context.map(VERSIONS).put((number, version), tuple(at._replace(runs=at.runs + 1)))
+        charged = found._replace(epsilon=found.epsilon + one.epsilon)
+        context.map(DATA).put(number, tuple(charged))
+        keeps.append((number, data_terms(context, number).keep))
+    return tuple(keeps)

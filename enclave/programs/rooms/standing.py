@@ -1,0 +1,52 @@
+"""Which chunks nodes keep: those of data sets and results that stand (ROOMS §3, §6; T67).
+
+Owns the answer to that, by the Merkle root over chunks' names. Any node asks it of its own enclave,
+as anybody may: whoever knows a root has seen the chunks' names, and learns one bit more.
+"""
+
+from strongroom.consensus import codec
+from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.rooms.tables import (
+    STANDING,
+    data_numbered,
+    job_of,
+    rooms,
+)
+from strongroom.enclave.programs.vault import bound
+
+ROOTS_ASKED_MAX = 64
+HOLDERS_ASKED_MAX = 100
+"""Of one root: two hold one root only where somebody copies another's."""
+
+
+@rooms.query
+def standing(context: Context, *, roots: list[bytes]) -> list[bool]:
+    """Which of these roots stand for chunks that nodes keep."""
+    if len(roots) > ROOTS_ASKED_MAX:
+        raise ProgramError("roots", f"at most {ROOTS_ASKED_MAX} at a time")
+    return [_stands(context, root) for root in roots]
+
+
+def stands_for_data(context: Context, root: bytes, number: int, version: int) -> None:
+    """These chunks are a version of a data set, as long as it is not withdrawn."""
+    context.map(STANDING).put((root, codec.encode((number, version))), True)
+
+
+def stands_for_result(context: Context, root: bytes, job: bytes) -> None:
+    """These chunks are a result, as long as its key stands."""
+    context.map(STANDING).put((root, job), True)
+
+
+def _stands(context: Context, root: bytes) -> bool:
+    if len(root) != DIGEST_SIZE:
+        return False
+    held = context.map(STANDING).scan(prefix=(root,), limit=HOLDERS_ASKED_MAX)
+    return any(_holds(context, holder) for (_, holder), _ in held)
+
+
+def _holds(context: Context, holder: bytes) -> bool:
+    if len(holder) == DIGEST_SIZE:
+        return bound.stands(context, job_of(context, holder).key)
+    number, _ = codec.decode(holder)
+    return data_numbered(context, number).state == "active"

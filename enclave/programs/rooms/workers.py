@@ -1,0 +1,129 @@
+"""Workers: attested rooms of governed operators, that wait for jobs, and who of them runs one
+(ROOMS §2; T65).
+
+Owns the list of those that wait, and the ranks of a job's executors: by a digest over job and
+worker, so that nobody chooses them, and each of another operator. Whether an owner's key opens for
+a worker, the key's own policy says when it takes the job.
+"""
+
+from typing import Any
+
+from strongroom.consensus import labels
+from strongroom.enclave.attestation.room_evidence import UNGOVERNED
+from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.rooms.tables import WORKERS, Worker, rooms
+from strongroom.enclave.programs.roster import charge
+from strongroom.enclave.programs.state import SCAN_MAX
+from strongroom.enclave.programs.vault.judging import EVIDENCE_AGE_MS_MAX, judge_evidence
+from strongroom.enclave.programs.vault.standing import EVIDENCE_STEPS
+
+WORKERS_MAX = 256
+WAITS_MS = 60_000
+"""How long a worker counts as waiting after its word."""
+WORKER_ENTRIES, WORKER_BYTES = 1, 512
+RANKS_MAX = 16
+"""Executors of one job, those that stand by included."""
+
+
+@rooms.transaction
+def wait(context: Context, *, evidence: bytes = b"") -> dict[str, Any]:
+    """Wait for jobs as the room that the evidence shows; without any, go on waiting as before.
+
+    Said anew every half minute; with fresh evidence every ten minutes.
+    """
+    found = _of_evidence(context, evidence) if evidence else _again(context)
+    waits = found._replace(until_ms=context.time_ms + WAITS_MS)
+    context.map(WORKERS).put(context.identity, tuple(waits))
+    return {"until_ms": waits.until_ms, "operator": waits.operator, "region": waits.region}
+
+
+@rooms.transaction
+def leave(context: Context) -> dict[str, Any]:
+    """Wait for no further job."""
+    if context.map(WORKERS).get(context.identity) is None:
+        raise ProgramError("not-waiting", "this session waits for no job")
+    context.map(WORKERS).delete(context.identity)
+    return {"until_ms": context.time_ms}
+
+
+def ranked(context: Context, job: bytes, regions: tuple[str, ...]) -> list[tuple[bytes, Worker]]:
+    """Who may run a job, by rank: workers that wait in these regions, one of each operator."""
+    waiting = [
+        (bytes(labels.labelled_digest(labels.JOB_RANK, job + identity)), identity, worker)
+        for identity, worker in _waiting(context)
+        if worker.region in regions
+    ]
+    chosen: list[tuple[bytes, Worker]] = []
+    operators = set()
+    for _, identity, worker in sorted(waiting):
+        if worker.operator not in operators:
+            operators.add(worker.operator)
+            chosen.append((identity, worker))
+    return chosen[:RANKS_MAX]
+
+
+def _waiting(context: Context) -> list[tuple[bytes, Worker]]:
+    rows = context.map(WORKERS).scan(limit=SCAN_MAX)
+    workers = [(identity, Worker(*row)) for identity, row in rows]
+    return [(identity, one) for identity, one in workers if one.until_ms >= context.time_ms]
+
+
+def _of_evidence(context: Context, evidence: bytes) -> Worker:
+    policy = context.attestation
+    if policy is None:
+        raise TypeError("no policy of governance is here")
+    context.spend(EVIDENCE_STEPS)
+    shown = judge_evidence(
+        evidence,
+        chain=context.chain,
+        policy=policy,
+        countries=context.countries,
+        blocks=context.block,
+        now_ms=context.time_ms,
+    )
+    if shown.identity != context.identity:
+        raise ProgramError("evidence", "made for another session key than asks: make your own")
+    if shown.simulated and not policy.allow_simulated:
+        raise ProgramError("simulated", "this service takes genuine silicon alone")
+    operator = str(shown.claims["operator"])
+    if operator.startswith(UNGOVERNED):
+        # Whoever makes keys has as many such names as he likes, and would agree with himself.
+        raise ProgramError("operator", "its operator is unknown to the service: ask members")
+    if context.map(WORKERS).get(context.identity) is None:
+        _make_place(context)
+        charge(context, WORKER_ENTRIES, WORKER_BYTES)
+    claims = shown.claims
+    return Worker(
+        operator,
+        str(claims["region"]),
+        shown.chip,
+        str(claims["measurement"]),
+        shown.made_ms,
+        0,
+    )
+
+
+def _again(context: Context) -> Worker:
+    row = context.map(WORKERS).get(context.identity)
+    if row is None:
+        raise ProgramError("evidence", "this session waits for no job: send evidence")
+    found = Worker(*row)
+    if context.time_ms - found.evidence_ms > EVIDENCE_AGE_MS_MAX:
+        raise ProgramError("evidence", "older than 10 minutes: send fresh evidence")
+    return found
+
+
+def _make_place(context: Context) -> None:
+    """Forget who has not said anything for long, when the list is full.
+
+    Raises:
+        ProgramError: ``full``.
+    """
+    rows = context.map(WORKERS).scan(limit=SCAN_MAX)
+    if len(rows) < WORKERS_MAX:
+        return
+    gone = [identity for identity, row in rows if Worker(*row).until_ms < context.time_ms]
+    if not gone:
+        raise ProgramError("full", f"{WORKERS_MAX} workers wait already: come back later")
+    for identity in gone:
+        context.map(WORKERS).delete(identity)

@@ -1,0 +1,1 @@
+"""Sealed chunks that a node keeps for data sets and results (ROOMS §3)."""

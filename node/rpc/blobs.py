@@ -1,0 +1,153 @@
+"""Sealed chunks at the front door: `PUT` and `GET /blob/NAME`, lists of names at `/blobs/ROOT`.
+
+Owns how chunks come and go over HTTP, how many at a time, and which status says what. What is kept,
+and for how long, is the store's; what a chunk holds, nobody's here.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from aiohttp import hdrs, web
+
+from strongroom.consensus.errors import ClientFault
+from strongroom.node.faults import NotFound, NotReady, Overloaded, Refused, RpcFault, TooLarge
+from strongroom.node.rpc.door import Door
+from strongroom.node.rpc.limits import RpcLimits
+
+BLOB_BYTES_MAX = 1024 * 1024 + 64
+"""A chunk and what seals it; the store takes less."""
+LIST_BYTES_MAX = 2 * 1024 * 1024
+"""65,536 names."""
+BLOBS_AT_ONCE_MAX = 32
+"""Bodies that are held in memory at a time; the next is told to come again."""
+_NAME = re.compile(r"[0-9a-f]{64}")
+_RETRY = {"Retry-After": "1"}
+_TYPE = "application/octet-stream"
+_STATUS = {NotFound: 404, Refused: 401, TooLarge: 413, Overloaded: 503, NotReady: 503}
+PUT, GET = "blob_put", "blob_get"
+
+
+class Chunks(Protocol):
+    """What the door needs of a store of chunks; its calls block."""
+
+    def missing(self, names: Sequence[bytes]) -> list[bytes]: ...
+    def get(self, name: bytes) -> bytes: ...
+    def put(self, name: bytes, sealed: bytes, now: float) -> None: ...
+    def names(self, root: bytes) -> tuple[bytes, ...]: ...
+    def put_names(self, root: bytes, names: Sequence[bytes], now: float) -> None: ...
+
+
+class BlobDoor:
+    """The routes of one node's chunks."""
+
+    def __init__(self, chunks: Chunks, limits: RpcLimits, door: Door) -> None:
+        self._chunks, self._limits, self._door = chunks, limits, door
+        self._under_way = 0
+
+    def mount(self, app: web.Application) -> None:
+        """Add the routes."""
+        app.router.add_put("/blob/{name}", self._route(PUT, self._put))
+        app.router.add_get("/blob/{name}", self._route(GET, self._get))
+        app.router.add_put("/blobs/{name}", self._route(PUT, self._put_names))
+        app.router.add_get("/blobs/{name}", self._route(GET, self._get_names))
+
+    def _route(
+        self, method: str, handler: Callable[[web.Request, bytes], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                self._check(request, method)
+                return await self._bounded(handler, request, _name_of(request))
+            except RpcFault as fault:
+                status = _STATUS.get(type(fault), 400)
+                headers = _RETRY if status == 503 else None
+                return web.Response(status=status, text=str(fault), headers=headers)
+            except ClientFault as fault:
+                return web.Response(status=422, text=str(fault))
+            except OSError:
+                text = "this node's disk takes no more: ask another node"
+                return web.Response(status=507, text=text)
+
+        return handle
+
+    def _check(self, request: web.Request, method: str) -> None:
+        authorization = request.headers.get(hdrs.AUTHORIZATION)
+        account = self._door.account_of(authorization)
+        self._door.check(method, account, shown=authorization is not None)
+        if method == PUT and account is not None:
+            account.charge(1, request.content_length or BLOB_BYTES_MAX)
+
+    async def _bounded(
+        self,
+        handler: Callable[[web.Request, bytes], Awaitable[web.Response]],
+        request: web.Request,
+        name: bytes,
+    ) -> web.Response:
+        if self._under_way >= BLOBS_AT_ONCE_MAX:
+            raise Overloaded("too many chunks come and go here: try again", retry_after_ms=1000)
+        self._under_way += 1
+        try:
+            return await handler(request, name)
+        finally:
+            self._under_way -= 1
+
+    async def _put(self, request: web.Request, name: bytes) -> web.Response:
+        sealed = await self._body(request, BLOB_BYTES_MAX)
+        await asyncio.to_thread(self._chunks.put, name, sealed, time.time())
+        return web.Response(status=204)
+
+    async def _get(self, _request: web.Request, name: bytes) -> web.Response:
+        sealed = await asyncio.to_thread(self._chunks.get, name)
+        return web.Response(body=sealed, content_type=_TYPE)
+
+    async def _put_names(self, request: web.Request, root: bytes) -> web.Response:
+        data = await self._body(request, LIST_BYTES_MAX)
+        if not data or len(data) % 32:
+            raise ClientFault("names have 32 bytes each")
+        names = [data[at : at + 32] for at in range(0, len(data), 32)]
+        await asyncio.to_thread(self._chunks.put_names, root, names, time.time())
+        return web.Response(status=204)
+
+    async def _get_names(self, _request: web.Request, root: bytes) -> web.Response:
+        names = self._chunks.names(root)
+        return web.Response(body=b"".join(names), content_type=_TYPE)
+
+    async def _body(self, request: web.Request, bytes_max: int) -> bytes:
+        """A body of at most so many bytes, that comes in time.
+
+        Raises:
+            TooLarge: it is longer.
+        """
+        if (request.content_length or 0) > bytes_max:
+            raise TooLarge(f"at most {bytes_max} bytes")
+        data = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_seconds_max):
+                async for part in request.content.iter_any():
+                    data += part
+                    if len(data) > bytes_max:
+                        raise TooLarge(f"at most {bytes_max} bytes")
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="the body did not come in time") from None
+        return bytes(data)
+
+
+def missing(chunks: Chunks | None, names: list[bytes]) -> list[bytes]:
+    """`blob_missing`: which of these chunks are not here.
+
+    Raises:
+        NotReady: this node keeps none.
+    """
+    if chunks is None:
+        raise NotReady("this node keeps no chunks: ask another node")
+    return chunks.missing(names)
+
+
+def _name_of(request: web.Request) -> bytes:
+    text = request.match_info["name"]
+    if _NAME.fullmatch(text) is None:
+        raise ClientFault("a name is 64 lowercase hex digits: SHA-256 of the chunk, or a root")
+    return bytes.fromhex(text)

@@ -1,0 +1,94 @@
+"""What a node keeps follows the ledger, and what it lacks comes from others (T67)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from strongroom.enclave.outside.chunks import chunk_name, chunks_root
+from strongroom.node.chunks.store import POOL_SECONDS, ChunkStore
+from strongroom.node.sync.chunk_keeper import REVIEW_SECONDS, ChunkKeeper
+
+CHUNKS = [bytes([at]) * 100 for at in range(3)]
+NAMES = [chunk_name(one) for one in CHUNKS]
+ROOT = bytes(chunks_root(NAMES))
+LATER = REVIEW_SECONDS + 1
+
+
+class Node:
+    """A keeper over a real store; ledger and other nodes are what a test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = ChunkStore(folder)
+        self.standing: set[bytes] | None = set()
+        self.others: dict[bytes, bytes] = {}
+        self.now = 1.0
+        self.keeper = ChunkKeeper(self.store, self.stands, self.fetch)
+
+    async def stands(self, roots: Sequence[bytes]) -> list[bool] | None:
+        return None if self.standing is None else [root in self.standing for root in roots]
+
+    async def fetch(self, name: bytes) -> bytes | None:
+        return self.others.get(name)
+
+    async def look(self, later: float = 1.0) -> None:
+        self.now += later
+        await self.keeper.look(self.now)
+
+
+def given(tmp_path: Path, *chunks: bytes) -> Node:
+    node = Node(tmp_path)
+    node.store.put_names(ROOT, NAMES, 1.0)
+    for chunk in chunks:
+        node.store.put(chunk_name(chunk), chunk, 1.0)
+    return node
+
+
+async def test_a_list_is_kept_once_the_ledger_knows_it_and_what_lacks_is_fetched(
+    tmp_path: Path,
+) -> None:
+    node = given(tmp_path, CHUNKS[0])
+    node.others = {NAMES[1]: CHUNKS[1], NAMES[2]: CHUNKS[1]}
+    await node.look()
+    assert node.store.kept_roots == []
+    node.standing = {ROOT}
+    await node.look()
+    assert node.store.kept_roots == [ROOT]
+    assert node.store.missing(NAMES) == [NAMES[2]], "another's bytes are not taken for it"
+    node.others[NAMES[2]] = CHUNKS[2]
+    await node.look()
+    assert node.store.missing(NAMES) == []
+    await node.look(2 * POOL_SECONDS)
+    assert node.store.missing(NAMES) == []
+
+
+async def test_what_stands_no_more_is_dropped_after_two_reviews(tmp_path: Path) -> None:
+    node = given(tmp_path, *CHUNKS)
+    node.standing = {ROOT}
+    await node.look()
+    node.standing = set()
+    await node.look(LATER)
+    assert node.store.kept_roots == [ROOT]
+    node.standing = {ROOT}
+    await node.look(LATER)
+    node.standing = set()
+    await node.look(LATER)
+    assert node.store.kept_roots == [ROOT], "it stood in between"
+    await node.look(LATER)
+    assert node.store.kept_roots == []
+    assert node.store.missing(NAMES) == NAMES
+
+
+async def test_a_node_that_is_behind_drops_and_keeps_nothing(tmp_path: Path) -> None:
+    node = given(tmp_path, *CHUNKS)
+    node.standing = {ROOT}
+    await node.look()
+    node.standing = None
+    for _ in range(4):
+        await node.look(LATER)
+    assert node.store.kept_roots == [ROOT]
+
+
+async def test_what_no_ledger_knows_goes_after_an_hour(tmp_path: Path) -> None:
+    node = given(tmp_path, *CHUNKS)
+    await node.look()
+    await node.look(POOL_SECONDS + 1)
+    assert (node.store.pooled_roots, node.store.missing(NAMES)) == ([], NAMES)
