@@ -1,4 +1,4 @@
-"""The ownership filter: a row of a result goes to an owner only if what it names is the owner's own.
+"""The ownership filter: an owner gets a row of a result only if what it names is the owner's own.
 
 Trusted code, applied after a program and outside of it: whatever a program wrote into its rows, an
 owner gets no row about another's account. Owns that rule alone; who is whose recipient stands in
@@ -53,7 +53,7 @@ def divide(rule: Ownership, output: Table, tables: Mapping[str, Table]) -> dict[
     owners = _owners(rule, tables)
     places: dict[str, list[int]] = {owner: [] for owner in rule.claims}
     for place, key in enumerate(_keys(output, rule.columns, "the output")):
-        owner = owners.get(key)
+        owner = owners.get(key) if key is not None else None
         if owner is not None:
             places[owner].append(place)
     return {owner: _rows(output, chosen) for owner, chosen in places.items()}
@@ -69,18 +69,20 @@ def _owners(rule: Ownership, tables: Mapping[str, Table]) -> dict[Key, str | Non
                     "ownership", f"a claim of {owner} fits neither its table nor the output"
                 )
             for key in _keys(tables[claim.alias], claim.columns, f"table {claim.alias}"):
-                if claim.codes and key[0] not in claim.codes:
+                if key is None or (claim.codes and key[0] not in claim.codes):
                     continue
                 if owners.setdefault(key, owner) != owner:
                     owners[key] = None
     return owners
 
 
-def _keys(table: Table, columns: Sequence[str], where: str) -> Iterator[Key]:
+def _keys(table: Table, columns: Sequence[str], where: str) -> Iterator[Key | None]:
+    """What each row names; None: a value is missing, so that it names nothing."""
     for name in columns:
         if name not in table.columns:
             raise ProgramRefused("ownership", f"{where} lacks the column {name}")
-    return zip(*(map(str, _listed(table.columns[name])) for name in columns), strict=True)
+    for values in zip(*(_listed(table.columns[name]) for name in columns), strict=True):
+        yield None if any(value is None for value in values) else tuple(map(str, values))
 
 
 def _listed(values: Values) -> Sequence[object]:

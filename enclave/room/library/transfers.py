@@ -181,11 +181,13 @@ def _texts(values: Values) -> Iterable[str]:
 
 
 def _bounded(values: Values, low: int, high: int, name: str) -> Integers:
+    if not len(values):
+        return np.empty(0, dtype=np.int64)
     try:
         numbers = np.asarray(values).astype(np.int64, casting="safe", copy=False)
     except (TypeError, OverflowError):
         numbers = None
-    if numbers is None or (len(numbers) and (numbers.min() < low or numbers.max() > high)):
+    if numbers is None or numbers.min() < low or numbers.max() > high:
         raise ProgramRefused("bounds", f"the column {name} must lie within {low} and {high}")
     return numbers
 

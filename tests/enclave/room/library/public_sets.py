@@ -82,9 +82,7 @@ def amlsim() -> list[Transfer]:
             int(row["time"]) * 86_400,
             round(float(row["value"]) * 100),
         )
-        for row in csv.DictReader(
-            text_lines("aml/AMLSim_20K_fanin200cycle200_transactions.csv.gz")
-        )
+        for row in csv.DictReader(text_lines("aml/AMLSim_20K_fanin200cycle200_transactions.csv.gz"))
     ]
 
 
