@@ -184,7 +184,7 @@ def _check_objects(column: Column, values: Any, where: str) -> None:
         found.discard(type(None))
     if not found <= kinds:
         raise ProgramRefused("kind", f"{where} must be {_kinds(column)}")
-    if float in found and not all(math.isfinite(one) for one in values if one is not None):
+    if not all(math.isfinite(one) for one in values if isinstance(one, float)):
         raise ProgramRefused("number", f"{where} holds a number that is not finite")
 
 
