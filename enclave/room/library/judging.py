@@ -4,13 +4,13 @@ Owns the figures and the smallest group that they are told of. Knows no kind of 
 scores (logits).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from strongroom.enclave.room.library.checking import rounded
-from strongroom.enclave.room.library.learning import Reals, Rows
+from strongroom.enclave.room.library.learning import Reals, Rows, Truths
 from strongroom.enclave.room.library.shapes import Column, Kind, Table, TableSchema
 
 DIGITS = 6
@@ -28,6 +28,26 @@ FIGURES = (
         digits=DIGITS,
     ),
     Column(name="log_loss", kinds=(Kind.REAL,), meaning="mean over tested rows", digits=DIGITS),
+)
+
+
+LEARNED = Column(name="learned", kinds=(Kind.INTEGER,), meaning="rows to learn from")
+_OWN_FIGURES = (
+    Column(
+        name="alone_right",
+        kinds=(Kind.INTEGER,),
+        meaning="told right by a model of the owner's own rows; a gap: they bear none",
+        gaps=True,
+    ),
+    Column(name="alone_auc", kinds=(Kind.REAL,), meaning="its auc", gaps=True, digits=DIGITS),
+)
+METRICS = TableSchema(
+    columns=(
+        Column(name="owner", kinds=(Kind.TEXT,), meaning="alias of a table"),
+        Column(name="learned", kinds=(Kind.INTEGER,), meaning="its rows to learn from"),
+        *FIGURES,
+        *_OWN_FIGURES,
+    )
 )
 
 
@@ -52,6 +72,33 @@ def _auc(score: Reals, label: Reals) -> float | None:
     rank = (np.cumsum(size) - (size - 1) / 2)[group]
     above = float(rank[label > 0].sum()) - positive * (positive + 1) / 2
     return rounded(above / (positive * negative), DIGITS)
+
+
+def overall(schema: TableSchema, rows: Rows, score: Reals, end: Mapping[str, Any]) -> Table:
+    """One row on all owners together; none if no row is held out."""
+    if not rows.tested.any():
+        return table_of(schema, [])
+    told = figures(score[rows.tested], rows.label[rows.tested])
+    return table_of(schema, [{"learned": int((~rows.tested).sum()), **end, **told}])
+
+
+def metrics(rows: Rows, score: Reals, alone: Callable[[Truths], Reals], at_least: int) -> Table:
+    """The joint model beside each owner's own; owners with too few tested rows are left out.
+
+    `alone` gives scores of all rows by a model that learned from the rows it is told alone.
+    """
+    told = []
+    for place, owner in enumerate(rows.owners):
+        tested, own = rows.of(place) & rows.tested, rows.of(place) & ~rows.tested
+        if int(tested.sum()) < at_least:
+            continue
+        beside: dict[str, Any] = {"alone_right": None, "alone_auc": None}
+        if len(np.unique(rows.label[own])) == 2:
+            judged = figures(alone(own)[tested], rows.label[tested])
+            beside = {"alone_right": judged["right"], "alone_auc": judged["auc"]}
+        joint = figures(score[tested], rows.label[tested])
+        told.append({"owner": owner, "learned": int(own.sum()), **joint, **beside})
+    return table_of(METRICS, told)
 
 
 CALIBRATION = TableSchema(

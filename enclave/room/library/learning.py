@@ -27,6 +27,7 @@ from strongroom.enclave.room.library.shapes import (
 )
 
 Reals = NDArray[np.float64]
+Truths = NDArray[np.bool_]
 FEATURES_MAX = 256
 CATEGORIES_MAX = 64
 _NUMBER = r"-?\d{1,12}(?:\.\d{1,6})?"
@@ -84,12 +85,12 @@ class Rows:
     """A column per feature; NaN where a value is missing."""
     label: Reals
     """1 or 0."""
-    tested: NDArray[np.bool_]
+    tested: Truths
     """Held out: no model learns from it."""
 
-    def of(self, owner: int) -> NDArray[np.bool_]:
+    def of(self, owner: int) -> Truths:
         """Which rows are of this owner."""
-        which: NDArray[np.bool_] = self.owner == owner
+        which: Truths = self.owner == owner
         return which
 
 
@@ -246,7 +247,7 @@ def _numbers(values: Values) -> Reals:
         raise ProgramRefused("bounds", "a column holds what is no number") from None
 
 
-def _tested(room: Inputs, table: Table, alias: str) -> NDArray[np.bool_]:
+def _tested(room: Inputs, table: Table, alias: str) -> Truths:
     column = room.text("held_out")
     if column:
         marks = _numbers(table.columns[column])

@@ -20,15 +20,18 @@ from strongroom.enclave.room.library.judging import (
     CALIBRATION,
     DIGITS,
     FIGURES,
+    LEARNED,
+    METRICS,
     calibration,
-    figures,
+    metrics,
+    overall,
     probability,
-    table_of,
 )
 from strongroom.enclave.room.library.learning import (
     Feature,
     Reals,
     Rows,
+    Truths,
     features_of,
     matrix,
     parameters_of,
@@ -74,26 +77,9 @@ PARAMETERS = (
         maximum=1_000_000_000,
     ),
 )
-_OWN_FIGURES = (
-    Column(
-        name="alone_right",
-        kinds=(Kind.INTEGER,),
-        meaning="told right by a model of the owner's own rows; a gap: they bear none",
-        gaps=True,
-    ),
-    Column(name="alone_auc", kinds=(Kind.REAL,), meaning="its auc", gaps=True, digits=DIGITS),
-)
-METRICS = TableSchema(
-    columns=(
-        Column(name="owner", kinds=(Kind.TEXT,), meaning="alias of a table"),
-        Column(name="learned", kinds=(Kind.INTEGER,), meaning="its rows to learn from"),
-        *FIGURES,
-        *_OWN_FIGURES,
-    )
-)
 FIT = TableSchema(
     columns=(
-        Column(name="learned", kinds=(Kind.INTEGER,), meaning="rows to learn from"),
+        LEARNED,
         Column(name="objective", kinds=(Kind.REAL,), meaning="at the end", digits=DIGITS),
         Column(name="steps", kinds=(Kind.INTEGER,), meaning="Newton's"),
         *FIGURES,
@@ -132,12 +118,15 @@ def run(room: Inputs) -> Outputs:
     joint, objective, steps = _fitted(features, missing, rows, ~rows.tested, ridge)
     data = _encode(joint)
     score = decode(data).score(rows.values)
-    fit = {"learned": int((~rows.tested).sum()), "objective": objective, "steps": steps}
-    told = [{**fit, **_judged(rows, score, rows.tested)}] if rows.tested.any() else []
+
+    def alone(own: Truths) -> Reals:
+        return _fitted(features, missing, rows, own, ridge)[0].score(rows.values)
+
+    end = {"objective": objective, "steps": steps}
     return {
         "model": Model(ModelFormat.JSON, data),
-        "fit": table_of(FIT, told),
-        "metrics": _metrics(features, missing, ridge, rows, score, at_least),
+        "fit": overall(FIT, rows, score, end),
+        "metrics": metrics(rows, score, alone, at_least),
         "calibration": calibration(rows, score, at_least),
     }
 
@@ -157,7 +146,7 @@ def predict(model: bytes, table: Table) -> list[float]:
 
 
 def _fitted(
-    features: tuple[Feature, ...], missing: str, rows: Rows, which: Any, ridge: float
+    features: tuple[Feature, ...], missing: str, rows: Rows, which: Truths, ridge: float
 ) -> tuple[Logistic, float, int]:
     """(model, its objective, steps) over these rows."""
     values, label = _expanded(features, rows.values[which]), rows.label[which]
@@ -219,34 +208,6 @@ def _expanded(features: tuple[Feature, ...], values: Reals) -> Reals:
 
 def _width(features: tuple[Feature, ...]) -> int:
     return sum(max(1, len(one.categories) - 1) for one in features)
-
-
-def _judged(rows: Rows, score: Reals, which: Any) -> dict[str, Any]:
-    return figures(score[which], rows.label[which])
-
-
-def _metrics(
-    features: tuple[Feature, ...],
-    missing: str,
-    ridge: float,
-    rows: Rows,
-    score: Reals,
-    at_least: int,
-) -> Table:
-    """The joint model beside each owner's own; owners with too few tested rows are left out."""
-    told = []
-    for place, owner in enumerate(rows.owners):
-        tested, own = rows.of(place) & rows.tested, rows.of(place) & ~rows.tested
-        if int(tested.sum()) < at_least:
-            continue
-        alone: dict[str, Any] = {"alone_right": None, "alone_auc": None}
-        if len(np.unique(rows.label[own])) == 2:
-            model, _, _ = _fitted(features, missing, rows, own, ridge)
-            judged = _judged(rows, model.score(rows.values), tested)
-            alone = {"alone_right": judged["right"], "alone_auc": judged["auc"]}
-        learned = {"owner": owner, "learned": int(own.sum())}
-        told.append({**learned, **_judged(rows, score, tested), **alone})
-    return table_of(METRICS, told)
 
 
 def _encode(model: Logistic) -> bytes:
@@ -314,4 +275,5 @@ PROGRAM = Program(
         "calibration": CALIBRATION,
     },
     run=run,
+    predict=predict,
 )

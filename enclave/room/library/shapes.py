@@ -114,6 +114,8 @@ class Inputs:
         return value
 
 
+Predict = Callable[[bytes, Table], list[float]]
+"""Score of each row by a model, whose bytes are read strictly."""
 Output = Table | Model | bytes
 Outputs = Mapping[str, Output]
 
@@ -173,6 +175,8 @@ class Program:
     """Schema of every table that it is given, from checked parameters."""
     outputs: Mapping[str, TableSchema | ModelFormat]
     run: Callable[[Inputs], Outputs]
+    predict: Predict | None = None
+    """Of a program that makes a model."""
     prepare: Callable[[], None] = lambda: None
     """Loads and calls once what it uses, before the sandbox rises."""
 

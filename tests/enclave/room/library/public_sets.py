@@ -113,3 +113,15 @@ def hospital(name: str) -> dict[str, list[float | int | None]]:
     }
     columns["num"] = [int(value) for value in columns["num"] if value is not None]
     return columns
+
+
+def office() -> dict[str, list[int]]:
+    """UCI occupancy detection, all three files: seconds of the office's own clock, and 0 or 1."""
+    found: dict[str, list[int]] = {"time": [], "occupied": []}
+    for part in ("training", "test", "test2"):
+        rows = csv.reader(text_lines(f"iot/occupancy_data{part}.txt.gz"))
+        next(rows)
+        for row in rows:
+            found["time"].append(timegm(strptime(row[1], "%Y-%m-%d %H:%M:%S")))
+            found["occupied"].append(int(row[-1]))
+    return found
