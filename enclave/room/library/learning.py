@@ -160,9 +160,10 @@ def features_of(parameters: Parameters) -> tuple[Feature, ...]:
     listed = parameters["columns"]
     assert isinstance(listed, tuple)
     features = tuple(Feature.parse(text) for text in listed)
-    names = [one.name for one in features] + [Feature.parse(str(parameters["target"])).name]
+    names = [one.name for one in features]
+    names += [Feature.parse(str(parameters["target"])).name, str(parameters["held_out"])]
     if len(set(names)) != len(names):
-        raise ProgramRefused("columns", "a column comes twice, or is the target")
+        raise ProgramRefused("columns", "a column comes twice, or is the target or held_out")
     return features
 
 

@@ -4,7 +4,7 @@ The objective is the sum of log losses over rows to learn from plus half of `rid
 squared weights (the intercept is free), on columns standardised over all owners' rows to learn
 from: mean and standard deviation (n - 1) are agreed inside, and no owner learns another's. A column
 of categories becomes one column for each but the first. Newton's steps, halved when they do not
-descend, end when the next could gain less than `GAIN_MIN` of the objective.
+descend, end with the one that could gain less than `GAIN_MIN` of the objective.
 
 The model is JSON with numbers alone; `predict` reads it strictly.
 """
@@ -178,7 +178,8 @@ def _newton(inputs: Reals, label: Reals, ridge: float) -> tuple[Reals, float, in
         except np.linalg.LinAlgError:
             break
         if float(slope @ move) / 2 <= GAIN_MIN * (1 + objective):
-            return weights, objective, step
+            weights = weights - move
+            return weights, _objective(inputs, label, penalty, weights), step
         for _ in range(HALVED_MAX):
             lower = _objective(inputs, label, penalty, weights - move)
             if lower <= objective:

@@ -1,5 +1,8 @@
 """What a program is given and gives is checked against what it declares (T63, T64)."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 pytest.importorskip("numpy", reason="the extra `rooms` is not installed")
 
 import numpy as np
+from tests.hang import HANG_SECONDS
 
 import strongroom.enclave.room.library.shapes as shapes
 from strongroom.enclave.room.library.catalogue import PROGRAMS, program
@@ -223,7 +227,52 @@ def test_each_program_is_found_by_its_name_and_declares_itself() -> None:
 
 
 def test_programs_of_models_predict() -> None:
+    pytest.importorskip("lightgbm", reason="the extra `rooms-ml` is not installed")
     makers = [name for name in PROGRAMS if name.startswith("ml.")]
     assert all(program(name).predict for name in makers)
     for name in PROGRAMS:
         program(name).prepare()
+
+
+DIGESTS = """
+from hashlib import sha256
+from random import Random
+from tests.enclave.room.library.hospitals import COLUMNS, SEED, invented
+from tests.enclave.room.library.public_sets import table_of
+from tests.enclave.room.library.test_round_trips import some_transfers
+from strongroom.enclave.room.library.catalogue import PROGRAMS, program
+from strongroom.enclave.room.library.checking import start
+from strongroom.enclave.room.library.shapes import Model, Table
+
+banks = {name: table_of(some_transfers(Random(name), 60, 7)) for name in "ab"}
+people = {name: Table.of(invented(at)) for at, name in enumerate("ab")}
+rooms = {"b": Table.of({"time": [60, 120] * 3, "occupied": [1] * 6, "zone": list("cba" * 2)})}
+learns = {"columns": COLUMNS, "target": "ill 0..4", "held_out": ""}
+for name in PROGRAMS:
+    tables = {"aml": banks, "ml": people, "occupancy": rooms}[name.partition(".")[0]]
+    outputs = start(program(name), tables, learns if tables is people else {}, SEED)
+    for output, given in sorted(outputs.items()):
+        said = given.data if isinstance(given, Model) else repr(
+            [[str(one) for one in values] for values in given.columns.values()]
+        ).encode()
+        print(name, output, sha256(said).hexdigest())
+"""
+
+
+def test_every_program_gives_the_same_under_another_hash_seed() -> None:
+    pytest.importorskip("lightgbm", reason="the extra `rooms-ml` is not installed")
+    root = Path(shapes.__file__).parents[3]
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", DIGESTS],
+            cwd=root,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=HANG_SECONDS,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert said[0] == said[1]
+    assert len(said[0].splitlines()) == 15

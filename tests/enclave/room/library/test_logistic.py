@@ -65,7 +65,7 @@ def pooled(hospitals: dict[str, Columns], held: int) -> tuple[Any, Any]:
 
 def test_the_joint_model_equals_a_plain_fit_on_pooled_rows() -> None:
     """Six digits of the objective, against a general minimiser that knows no Newton step."""
-    optimize = pytest.importorskip("scipy.optimize", reason="the extra `rooms-ml`")
+    optimize = pytest.importorskip("scipy.optimize", reason="the extra `rooms-ml` is not installed")
     values, label = pooled(TWO, 0)
     standard = (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
 
@@ -201,6 +201,11 @@ def test_chance_holds_out_rows_by_the_seed_alone() -> None:
 def test_what_is_no_column_is_refused(columns: list[str]) -> None:
     with pytest.raises(ProgramRefused, match=r"columns|parameter"):
         fit(TWO, columns=columns)
+
+
+def test_the_mark_of_held_out_rows_is_nothing_to_learn_from() -> None:
+    with pytest.raises(ProgramRefused, match="columns: a column comes twice, or is the target"):
+        fit(TWO, columns=[*COLUMNS, "held 0..1"])
 
 
 def test_only_the_bytes_that_a_fit_writes_are_a_model() -> None:
