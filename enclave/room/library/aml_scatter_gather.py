@@ -41,6 +41,9 @@ NAME = "aml.scatter_gather"
 LEGS_MAX = 100_000_000
 """Pairs of a transfer in and one out that are looked at."""
 BLOCK_LEGS_MAX = 1 << 20
+"""Legs that are worked on at once, unless one payer has more …"""
+PAYER_LEGS_MAX = 1 << 24
+"""… of which no payer may have more."""
 PATTERN_LEGS_MAX = 1_000_000
 """Legs of all patterns found."""
 PATTERN_STEPS_MAX = 20_000_000
@@ -139,18 +142,16 @@ def _legs(transfers: Transfers, seconds: int) -> Iterator[tuple[Integers, Intege
     total = np.cumsum(count)
     if len(total) and total[-1] > LEGS_MAX:
         raise ProgramRefused("steps", _TOO_DENSE)
-    payer_ends = (
-        np.append(np.flatnonzero(np.diff(transfers.source[by_payer])) + 1, len(by_payer))
-        if len(by_payer)
-        else np.empty(0, dtype=np.int64)
-    )
+    new_payer = np.diff(transfers.source[by_payer], append=-1) != 0
+    payer_ends = np.flatnonzero(new_payer) + 1
     start = 0
     while start < len(by_payer):
         done = total[start - 1] if start else 0
         fits = np.searchsorted(total, done + BLOCK_LEGS_MAX, side="right")
-        end = payer_ends[np.searchsorted(payer_ends, max(fits, start + 1), side="right") - 1]
-        if end <= start:
-            end = payer_ends[np.searchsorted(payer_ends, start, side="right")]
+        whole = payer_ends[(payer_ends > start) & (payer_ends <= fits)]
+        end = whole[-1] if len(whole) else payer_ends[payer_ends > start][0]
+        if total[end - 1] - done > PAYER_LEGS_MAX:
+            raise ProgramRefused("steps", _TOO_DENSE)
         part = slice(start, int(end))
         repeated = np.repeat(np.arange(part.start, part.stop), count[part])
         skipped = np.cumsum(count[part]) - count[part]

@@ -22,9 +22,10 @@ from tests.enclave.room.library.hospitals import (
 from tests.enclave.room.library.public_sets import needs_public_sets
 
 from strongroom.enclave.room.library import ml_logistic
-from strongroom.enclave.room.library.checking import start
+from strongroom.enclave.room.library.checking import check_parameters, start
+from strongroom.enclave.room.library.learning import read
 from strongroom.enclave.room.library.ml_logistic import predict
-from strongroom.enclave.room.library.shapes import Model, Outputs, ProgramRefused, Table
+from strongroom.enclave.room.library.shapes import Inputs, Model, Outputs, ProgramRefused, Table
 
 PARAMETERS = {"columns": COLUMNS, "target": "ill 0..4", "held_out": "held"}
 
@@ -32,6 +33,12 @@ PARAMETERS = {"columns": COLUMNS, "target": "ill 0..4", "held_out": "held"}
 def fit(hospitals: dict[str, Columns], **parameters: object) -> Outputs:
     tables = {alias: table(columns) for alias, columns in hospitals.items()}
     return start(ml_logistic.PROGRAM, tables, {**PARAMETERS, **parameters}, SEED)
+
+
+def inputs(hospitals: dict[str, Columns]) -> Inputs:
+    tables = {alias: table(columns) for alias, columns in hospitals.items()}
+    parameters = check_parameters(ml_logistic.PROGRAM, PARAMETERS)
+    return Inputs(tables=tables, parameters=parameters, seed=SEED)
 
 
 def rows_of(output: object) -> list[dict[str, Any]]:
@@ -113,6 +120,9 @@ def test_the_result_is_the_same_in_any_order_of_rows() -> None:
         for owner, columns in TWO.items()
     }
     one, other = fit(TWO), fit(turned)
+    rows, twins = read(inputs(TWO)), read(inputs(turned))
+    assert np.array_equal(rows.values, twins.values)
+    assert np.array_equal(rows.label, twins.label)
     assert model_of(one) == model_of(other)
     assert [rows_of(one[name]) for name in ("fit", "metrics", "calibration")] == [
         rows_of(other[name]) for name in ("fit", "metrics", "calibration")
@@ -145,7 +155,14 @@ def test_a_hospital_without_a_column_takes_part_where_gaps_count_as_the_mean() -
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("age", 987654), ("pain", 7), ("pressure", -987.5), ("ill", 987), ("held", 987)],
+    [
+        ("age", 987654),
+        ("pain", 7),
+        ("pain", 2.5),
+        ("pressure", -987.5),
+        ("ill", 987),
+        ("held", 987),
+    ],
 )
 def test_a_poisoned_shard_is_refused_by_its_bounds_and_no_value_is_told(
     column: str, value: float

@@ -156,6 +156,12 @@ def test_bounds_of_time_hold_to_the_second() -> None:
     assert not rings_in(search({"a": [there, at_once]}))
 
 
+def test_no_account_comes_twice_in_a_ring() -> None:
+    around = [transfer("A1", "B1", 1), transfer("B1", "C1", 2), transfer("C1", "B1", 3)]
+    home = transfer("B1", "A1", 4)
+    assert set(rings_in(search({"a": [*around, home]}))) == {(around[0], home), tuple(around[1:])}
+
+
 def test_an_alert_names_each_account_of_a_ring_once_and_no_other() -> None:
     rows = [transfer("A1", "B1", 1), transfer("B1", "C1", 2), transfer("C1", "A1", 3)]
     alerts = search({"a": [*rows, transfer("A1", "D1", 2)]})["alerts"]
@@ -168,13 +174,15 @@ def test_an_alert_names_each_account_of_a_ring_once_and_no_other() -> None:
 
 def test_a_busy_account_is_left_out_and_named() -> None:
     ring = [transfer("A1", "B1", 1), transfer("B1", "A1", 2)]
-    many = [transfer("A1", f"C{one}", 1) for one in range(4)]
-    outputs = search({"a": ring + many}, busy_above=4)
-    busy = outputs["busy"]
-    assert isinstance(busy, Table)
-    assert not rings_in(outputs)
-    assert list(busy.columns["account"]) == ["A1"]
-    assert rings_in(search({"a": ring + many}, busy_above=5))
+    out = [transfer("A1", f"C{one}", 1) for one in range(4)]
+    into = [transfer(f"C{one}", "A1", 1) for one in range(4)]
+    for many in (out, into):
+        outputs = search({"a": ring + many}, busy_above=4)
+        busy = outputs["busy"]
+        assert isinstance(busy, Table)
+        assert not rings_in(outputs)
+        assert list(busy.columns["account"]) == ["A1"]
+        assert rings_in(search({"a": ring + many}, busy_above=5))
 
 
 def test_what_is_too_dense_is_refused_and_not_searched_for_ever(

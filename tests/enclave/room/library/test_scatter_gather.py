@@ -25,8 +25,10 @@ from tests.enclave.room.library.test_round_trips import (
 )
 
 from strongroom.enclave.room.library import aml_scatter_gather
+from strongroom.enclave.room.library.aml_scatter_gather import _legs
 from strongroom.enclave.room.library.checking import start
 from strongroom.enclave.room.library.shapes import Outputs, ProgramRefused, Table
+from strongroom.enclave.room.library.transfers import pool
 
 Account = tuple[str, str]
 Patterns = dict[tuple[Account, Account], frozenset[Transfer]]
@@ -116,6 +118,23 @@ def test_small_blocks_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         assert same(search({"a": transfers}), whole)
 
 
+def test_a_block_holds_whole_payers_and_no_more_legs_than_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transfers = pool({"a": table_of(some_transfers(Random(3), 80, 8))})
+    whole = {
+        (into, out) for block in _legs(transfers, DAY) for into, out in zip(*block, strict=True)
+    }
+    monkeypatch.setattr(aml_scatter_gather, "BLOCK_LEGS_MAX", 20)
+    blocks = list(_legs(transfers, DAY))
+    payers = [{int(transfers.source[into]) for into in block[0]} for block in blocks]
+    assert {leg for block in blocks for leg in zip(*block, strict=True)} == whole
+    assert sum(map(len, payers)) == len(set().union(*payers)) > 4
+    assert all(
+        len(block[0]) <= 20 or len(of) == 1 for block, of in zip(blocks, payers, strict=True)
+    )
+
+
 def test_the_result_is_the_same_in_any_order_of_rows_and_by_any_alias() -> None:
     transfers = some_transfers(Random(4), 80, 8)
     shuffled = Random(5).sample(transfers, len(transfers))
@@ -156,6 +175,7 @@ def test_what_is_too_dense_is_refused_and_not_searched_for_ever(
     transfers = some_transfers(Random(6), 200, 8)
     for bound, rule in (
         ("LEGS_MAX", "steps"),
+        ("PAYER_LEGS_MAX", "steps"),
         ("PATTERN_STEPS_MAX", "steps"),
         ("PATTERN_LEGS_MAX", "legs"),
     ):
