@@ -80,6 +80,7 @@ VAULT_RECORDS = _VERSION + b"records-of-key"
 ROOM_EVIDENCE = _VERSION + b"room-evidence"
 ROOM_CLAIMS = _VERSION + b"room-claims"
 ROOM_DEPLOYMENT = _VERSION + b"room-deployment"
+ROOM_NOISE = _VERSION + b"noise-of-job"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
