@@ -104,6 +104,8 @@ class Expressions:
     def _constant(self, node: Node, place: str, _depth: int) -> Value:
         literal = read(node["literal"], "LITERAL", self._places, self._clause)
         value = literal_value(literal["kind"], literal["text"])
+        if value is None and literal["kind"] in ("INTEGER", "NUMERIC"):
+            raise Refused(Rule.S7, place, "a number beyond 64 bits", "write a smaller one")
         if value is None:
             raise Refused(
                 Rule.S4, place, "a literal of another kind", "write a number, a text, true or NULL"

@@ -119,9 +119,9 @@ class GroupedScope:
         value = self._argument(given, place)
         if node["distinct"] and name != "count":
             raise _not_plain(place, f"{name}(DISTINCT …)")
+        self._check_use(name, value, place)
         if name != "count" and value.type.kind not in NUMBERS:
             raise _not_plain(place, f"{name} of {value.type}")
-        self._check_use(name, value, place)
         if name == "avg":
             return self._average(value, place)
         kind = Kinds.DISTINCT if node["distinct"] else _KINDS[name]

@@ -11,11 +11,11 @@ from strongroom.enclave.room.analytics.expressions import ITEMS_MAX, Expressions
 from strongroom.enclave.room.analytics.nodes import Node, kind_of, read
 from strongroom.enclave.room.analytics.places import Places
 from strongroom.enclave.room.analytics.refusals import Refused, Rule
-from strongroom.enclave.room.analytics.values import Value, whole_number
+from strongroom.enclave.room.analytics.values import Value, literal_value, whole_number
 
 LIMIT_MAX = 10**9
 
-_MODIFIERS = dict.fromkeys(("ORDER_MODIFIER", "LIMIT_MODIFIER"))
+MODIFIERS = dict.fromkeys(("ORDER_MODIFIER", "LIMIT_MODIFIER"))
 _DESCENDS = {"ORDER_DEFAULT": False, "ASCENDING": False, "DESCENDING": True}
 _GAPS_LAST = ("ORDER_DEFAULT", "NULLS LAST")
 
@@ -35,7 +35,7 @@ def order_of(
     keys: list[tuple[Node, bool]] = []
     limits: list[Node] = []
     for modifier in modifiers:
-        kind = kind_of(modifier, "type", places, "ORDER BY", _MODIFIERS)
+        kind = kind_of(modifier, "type", places, "ORDER BY", MODIFIERS)
         read(modifier, kind, places, "ORDER BY")
         if kind == "LIMIT_MODIFIER":
             limits.append(_limit(modifier, places))
@@ -96,23 +96,15 @@ def _limit(modifier: Node, places: Places) -> Node:
         if node is None and part == "offset":
             numbers.append(0)
             continue
-        value = Expressions(_NoScope(), places, "LIMIT").read(node)
-        number = whole_number(value, 0, LIMIT_MAX)
+        number = None
+        if isinstance(node, dict) and node.get("class") == "CONSTANT":
+            literal = read(node, "CONSTANT", places, "LIMIT")["literal"]
+            read(literal, "LITERAL", places, "LIMIT")
+            value = literal_value(literal["kind"], literal["text"])
+            number = None if value is None else whole_number(value, 0, LIMIT_MAX)
         if number is None:
-            raise Refused(Rule.S11, "LIMIT", "no whole number", f"write 0 to {LIMIT_MAX}")
+            raise Refused(
+                Rule.S11, "LIMIT", "no whole number", f"write LIMIT with 0 to {LIMIT_MAX}"
+            )
         numbers.append(number)
     return emitting.limit(*numbers)
-
-
-class _NoScope:
-    """What LIMIT sees."""
-
-    def column(self, names: Sequence[str], place: str) -> Value:
-        """See `Scope`."""
-        del names
-        raise Refused(Rule.S11, place, "a column in LIMIT", "write a number")
-
-    def known(self, node: Node) -> Value | None:
-        """See `Scope`."""
-        del node
-        return None

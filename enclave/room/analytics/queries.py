@@ -17,7 +17,7 @@ from strongroom.enclave.room.analytics.expressions import (
 )
 from strongroom.enclave.room.analytics.grouping import GroupedScope, grouped
 from strongroom.enclave.room.analytics.nodes import FORMS, Node, kind_of, read, same
-from strongroom.enclave.room.analytics.ordering import order_of
+from strongroom.enclave.room.analytics.ordering import MODIFIERS, order_of
 from strongroom.enclave.room.analytics.places import Places
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, strictest
 from strongroom.enclave.room.analytics.refusals import PolicyRefused, Refused, Rule
@@ -120,24 +120,21 @@ class Reader:
             raise Refused(
                 Rule.S1, "WITH", "WITH within a query", "put all WITH before the first SELECT"
             )
-        if not outermost and node["modifiers"]:
-            self._modifiers_inside(node)
+        self._check_modifiers(node, outermost=outermost)
         if kind == "SELECT_NODE":
             return self._select(node, known, depth, outermost=outermost)
         return self._union(node, known, depth, outermost=outermost)
 
-    def _modifiers_inside(self, node: Node) -> None:
+    def _check_modifiers(self, node: Node, *, outermost: bool) -> None:
         for modifier in node["modifiers"]:
-            kind_of(
-                modifier,
-                "type",
-                self.places,
-                "ORDER BY",
-                dict.fromkeys(("ORDER_MODIFIER", "LIMIT_MODIFIER")),
-            )
-        raise Refused(
-            Rule.S11, "ORDER BY or LIMIT", "order within a query", "order the whole result alone"
-        )
+            kind_of(modifier, "type", self.places, "ORDER BY", MODIFIERS)
+            if not outermost:
+                raise Refused(
+                    Rule.S11,
+                    "ORDER BY or LIMIT",
+                    "order within a query",
+                    "order the whole result alone",
+                )
 
     def _union(
         self, node: Node, known: Mapping[str, Query], depth: int, *, outermost: bool
