@@ -32,6 +32,8 @@ class Step:
 
     release: Release
     text: str
+    unit_text: str | None
+    """Rows of keys and units, for groups that a sketch leaves open."""
     noise: NoisePlan | None
     named_keys: tuple[tuple[Key, ...], ...]
     """Under noise, the groups that show, whatever is in them; empty: those above the threshold."""
@@ -59,7 +61,8 @@ class Checked:
     @property
     def texts(self) -> tuple[str, ...]:
         """All that runs, in order."""
-        return (*(step.text for step in self.steps), self.final)
+        steps = ((step.text, step.unit_text) for step in self.steps)
+        return (*(text for step in steps for text in step if text), self.final)
 
 
 def check(
@@ -113,9 +116,11 @@ def _step(release: Release, named: Mapping[str, Sequence[tuple[Key, ...]]], pars
     if release.noise is not None and release.noise[0] in named:
         keys = named[release.noise[0]]
         _check_named(release, keys)
+    unit_rows = release.unit_rows()
     return Step(
         release=release,
         text=parser.text(release.query()),
+        unit_text=None if unit_rows is None else parser.text(unit_rows),
         noise=release.plan(named_keys=bool(keys)),
         named_keys=tuple(keys),
     )

@@ -7,25 +7,17 @@ process's (settings.py has the limit).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import combinations
 from math import isfinite
 from typing import Any
 
-import duckdb
-import numpy as np
-from numpy.typing import NDArray
-
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.room.analytics.checking import Checked, Step
+from strongroom.enclave.room.analytics.checking import Checked
+from strongroom.enclave.room.analytics.exact import release_exactly
 from strongroom.enclave.room.analytics.noising import noised
-from strongroom.enclave.room.analytics.policy import MICROS
 from strongroom.enclave.room.analytics.refusals import QueryFailed
-from strongroom.enclave.room.analytics.releases import Aggregate
 from strongroom.enclave.room.analytics.settings import connect
-from strongroom.enclave.room.analytics.suppression import shown
 from strongroom.enclave.room.analytics.tables import Given, Table, load
 from strongroom.enclave.room.analytics.types import Kind, Type
 
@@ -34,14 +26,24 @@ RESULT_BYTES_MAX = 256 * 1024 * 1024
 ENGINE_MEMORY_BYTES = 4 * 1024 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The engine within this process, one query at a time."""
+    """The engine within this process, one query at a time. Made before the sandbox rises.
 
-    memory_bytes: int = ENGINE_MEMORY_BYTES
-    rows_max: int = RESULT_ROWS_MAX
-    bytes_max: int = RESULT_BYTES_MAX
-    """Of the result's texts and numbers."""
+    Args:
+        memory_bytes: what the engine believes it may take.
+        rows_max: rows of a result.
+        bytes_max: bytes of a result's texts and numbers.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_bytes: int = ENGINE_MEMORY_BYTES,
+        rows_max: int = RESULT_ROWS_MAX,
+        bytes_max: int = RESULT_BYTES_MAX,
+    ) -> None:
+        self._engine = connect(memory_bytes)
+        self._rows_max, self._bytes_max = rows_max, bytes_max
 
     def run(
         self, tables: Mapping[str, Given], checked: Checked, secret: Secret | None = None
@@ -61,41 +63,40 @@ class Engine:
             QueryFailed: whatever the cause.
         """
         try:
-            engine = connect(self.memory_bytes)
+            self._drop_all()
             try:
-                return self._run(engine, tables, checked, secret)
+                return self._run(tables, checked, secret)
             finally:
-                engine.close()
+                self._drop_all()
         except Exception:  # The cause may hang on rows: nothing of it goes on (T63).
             raise QueryFailed from None
 
-    def _run(
-        self,
-        engine: duckdb.DuckDBPyConnection,
-        tables: Mapping[str, Given],
-        checked: Checked,
-        secret: Secret | None,
-    ) -> Table:
+    def _run(self, tables: Mapping[str, Given], checked: Checked, secret: Secret | None) -> Table:
+        engine = self._engine
         for alias, data in checked.inputs.items():
             names = [column.name for column in data.policy.columns]
             unit = f"c{names.index(data.policy.unit)}"
             load(engine, f"d_{alias}", tables[alias], data.policy, unit)
         for step in checked.steps:
             engine.execute(f"CREATE TABLE s{step.release.index} AS {step.text}")
-        for alias in checked.inputs:
-            engine.execute(f"DROP TABLE d_{alias}")
-        for step in checked.steps:
             if step.noise is None:
-                _release_exactly(engine, step)
+                release_exactly(engine, step)
+            elif secret is None:
+                raise ValueError("noise without the job's secret")
             else:
-                if secret is None:
-                    raise ValueError("noise without the job's secret")
                 noised(engine, step, step.noise, secret)
-            engine.execute(f"DROP TABLE s{step.release.index}")
-        rows = engine.execute(checked.final).fetchmany(self.rows_max + 1)
-        if len(rows) > self.rows_max:
+        self._drop_all(but=tuple(step.release.table for step in checked.steps))
+        rows = engine.execute(checked.final).fetchmany(self._rows_max + 1)
+        if len(rows) > self._rows_max:
             raise ValueError("too many rows")
         return self._table(rows, checked)
+
+    def _drop_all(self, but: Sequence[str] = ()) -> None:
+        """No table is left but these: what reads next sees nothing else."""
+        found = self._engine.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        for (name,) in found:
+            if name not in but:
+                self._engine.execute(f'DROP TABLE "{name}"')
 
     def _table(self, rows: Sequence[tuple[Any, ...]], checked: Checked) -> Table:
         columns: dict[str, list[Any]] = {}
@@ -103,74 +104,9 @@ class Engine:
         for index, (name, type_) in enumerate(zip(checked.names, checked.types, strict=True)):
             columns[name] = [_told(row[index], type_, checked.digits) for row in rows]
             size += sum(len(one) if isinstance(one, str) else 8 for one in columns[name])
-        if size > self.bytes_max:
+        if size > self._bytes_max:
             raise ValueError("too many bytes")
         return Table.of(columns)
-
-
-def _release_exactly(engine: duckdb.DuckDBPyConnection, step: Step) -> None:
-    """r of s: groups of k units, without complements, rounded."""
-    release = step.release
-    source = f"s{release.index}"
-    counts = [f"u{index}" for index in range(len(release.units))]
-    found = _arrays(engine, f"SELECT rowid, {', '.join(counts)} FROM {source}")  # noqa: S608
-    units = [found[name] for name in counts]
-    enough = np.ones(len(found["rowid"]), dtype=bool)
-    for (_, k), unit in zip(release.units, units, strict=True):
-        enough &= unit >= k
-    visible = enough
-    if not enough.all() and release.keys:
-        order, lines = _lines(engine, source, len(release.keys))
-        by = np.argsort(found["rowid"])
-        sizes = np.zeros(len(enough), dtype=np.int64)
-        for unit in units:
-            sizes += unit
-        visible = np.empty_like(enough)
-        visible[by] = shown(enough[by], sizes[by], order, lines)
-    keys = [f"g{index}" for index in range(len(release.keys))]
-    told = [_rounded(one, f"a{index}") for index, one in enumerate(release.aggregates)]
-    engine.register("kept", {"i": found["rowid"][visible]})
-    engine.execute(
-        f"CREATE TABLE {release.table} AS SELECT {', '.join([*keys, *told]) or 'u0'} "  # noqa: S608
-        f"FROM {source} WHERE rowid IN (SELECT i FROM kept)"
-    )
-    engine.unregister("kept")
-
-
-def _lines(
-    engine: duckdb.DuckDBPyConnection, source: str, keys: int
-) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-    """Place of each group among all, and its line for each proper subset of the keys."""
-    names = [f"g{index}" for index in range(keys)]
-    subsets = [some for size in range(1, keys) for some in combinations(names, size)]
-    ranks = [
-        f"dense_rank() OVER (ORDER BY {', '.join(some)}) - 1 AS l{index}"
-        for index, some in enumerate(subsets)
-    ]
-    place = f"row_number() OVER (ORDER BY {', '.join(names)}) AS place"
-    found = _arrays(
-        engine,
-        f"SELECT rowid, {', '.join([place, *ranks])} FROM {source}",  # noqa: S608
-    )
-    by = np.argsort(found["rowid"])
-    everything = np.zeros(len(by), dtype=np.int64)
-    lines = [found[f"l{index}"][by] for index in range(len(subsets))]
-    return found["place"][by], [*lines, everything]
-
-
-def _arrays(engine: duckdb.DuckDBPyConnection, text: str) -> dict[str, NDArray[np.int64]]:
-    found = engine.execute(text).fetchnumpy()
-    return {name: np.asarray(values, dtype=np.int64) for name, values in found.items()}
-
-
-def _rounded(one: Aggregate, name: str) -> str:
-    """An aggregate as a multiple of its step, halves away from zero."""
-    if one.step <= (0 if one.type.kind is Kind.REAL else 1):
-        return name
-    if one.type.kind is Kind.REAL:
-        return f"round({name} / {one.step / MICROS!r}) * {one.step / MICROS!r} AS {name}"
-    up = f"(abs({name}) + {one.step // 2}) // {one.step} * {one.step}"
-    return f"CASE WHEN {name} < 0 THEN -({up}) ELSE {up} END AS {name}"
 
 
 def _told(value: Any, type_: Type, digits: int) -> Any:

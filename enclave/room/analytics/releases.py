@@ -21,6 +21,9 @@ from strongroom.enclave.room.analytics.values import Value, as_type, real_litera
 
 KEYS_MAX = 4
 """Columns of GROUP BY over rows: complements are looked for along each subset of them."""
+SKETCHED_K_MAX = 24
+"""Up to this k a group's units are sketched first, and counted only if the sketch is not enough:
+counting distinct units of every group takes four times as long as the query itself."""
 
 
 class Kinds(Enum):
@@ -129,27 +132,38 @@ class Release:
         )
 
     def query(self) -> Node:
-        """The aggregation: keys g0 …, aggregates a0 …, and units u0 …
+        """The aggregation: keys g0 …, aggregates a0 …, and what the units are judged by.
 
-        Exact: u is the count of distinct units. Noised: one row per group and unit, u is the unit.
+        Exact: n is the count of rows; u0 … are counts of distinct units, or b0 … sketches of them.
+        Noised: one row per group and unit, u0 is the unit.
         """
         keys = [emitting.named(key.node, f"g{index}") for index, key in enumerate(self.keys)]
         made = [
             emitting.named(_call(one), f"a{index}") for index, one in enumerate(self.aggregates)
         ]
-        units = [
-            unit.node
-            if self.noise is not None
-            else emitting.call("count", unit.node, distinct=True)
-            for unit in self.source.units
-        ]
-        counted = [emitting.named(node, f"u{index}") for index, node in enumerate(units)]
         groups = [key.node for key in self.keys]
+        units = [unit.node for unit in self.source.units]
         if self.noise is not None:
+            judged = [emitting.named(units[0], "u0")]
             groups += units
+        else:
+            judged = [emitting.named(emitting.call("count_star"), "n")]
+            for index, (node, (_, k)) in enumerate(zip(units, self.units, strict=True)):
+                judged.append(_judged(node, index, k))
         return emitting.select(
-            [*keys, *made, *counted], self.source.node, where=self.where, groups=groups
+            [*keys, *made, *judged], self.source.node, where=self.where, groups=groups
         )
+
+    def unit_rows(self) -> Node | None:
+        """Keys g0 … and units u0 … of every row, to count those of groups that a sketch leaves
+        open; None if there is no sketch."""
+        if self.noise is not None or all(k > SKETCHED_K_MAX for _, k in self.units):
+            return None
+        items = [emitting.named(key.node, f"g{index}") for index, key in enumerate(self.keys)]
+        items += [
+            emitting.named(unit.node, f"u{index}") for index, unit in enumerate(self.source.units)
+        ]
+        return emitting.select(items, self.source.node, where=self.where)
 
     def _aggregate(self, kind: Kinds, value: Value | None) -> Aggregate:
         column = value.column if value is not None else None
@@ -288,6 +302,25 @@ def _call(one: Aggregate) -> Node:
         return emitting.call("count_star")
     name, distinct = CALLS[one.kind]
     return emitting.call(name, one.node, distinct=distinct)
+
+
+def _judged(unit: Node, index: int, k: int) -> Node:
+    """The exact count of a unit column, or its sketch: one of 62 bits per unit, by its hash. As
+    many bits as are set, so many units there are at least; a gap sets none."""
+    if k > SKETCHED_K_MAX:
+        return emitting.named(emitting.call("count", unit, distinct=True), f"u{index}")
+    place = emitting.call("%", emitting.call("hash", unit), emitting.integer(62), operator=True)
+    bit = emitting.call(
+        "<<",
+        emitting.cast(emitting.integer(1), "BIGINT", tries=False),
+        emitting.cast(place, "BIGINT", tries=False),
+        operator=True,
+    )
+    gap = emitting.operation("OPERATOR_IS_NULL", unit)
+    nothing = emitting.cast(emitting.null(), "BIGINT", tries=False)
+    return emitting.named(
+        emitting.call("bit_or", emitting.case([(gap, nothing)], bit)), f"b{index}"
+    )
 
 
 CALLS: Final = {

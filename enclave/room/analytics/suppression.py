@@ -24,7 +24,7 @@ def shown(
 
     Args:
         enough: has it k units of every data set?
-        sizes: its units, by which the smallest is chosen.
+        sizes: its rows, by which the smallest is chosen.
         order: its place among all, which decides between equals.
         lines: one array per set of keys that is shared.
     """

@@ -156,7 +156,7 @@ def _arrays(given: Table, policy: DataPolicy) -> tuple[dict[str, Any], list[str]
 def _array(values: Values, column: ColumnPolicy) -> NDArray[Any]:
     kind = column.type.kind
     if isinstance(values, np.ndarray) and values.dtype.kind in _ARRAY_KINDS[kind]:
-        return values.astype(_ARRAY_TYPES[kind])
+        return values.astype(_ARRAY_TYPES[kind], copy=False)
     if isinstance(values, np.ndarray) and values.dtype.kind not in "OU":
         raise NotTheSchema("an array of another type")
     read = [None if value is None else _read(value, column) for value in values]

@@ -1,7 +1,7 @@
 """A second way to the same answer: plain loops over rows, for random queries of a known shape.
 
-Knows none of the product's code. What is hidden is computed by its definition: groups below k, then,
-while some line of groups hides exactly one, the smallest of its others.
+Knows none of the product's code. What is hidden is computed by its definition: groups below k,
+then, while some line of groups hides exactly one, the smallest of its others.
 """
 
 import random
@@ -169,8 +169,9 @@ def sortable(value: Any, down: bool = False) -> tuple[bool, Any]:
 
 def shown(groups: dict[Group, list[Row]], k: int) -> set[Group]:
     """Groups that show."""
-    sizes = {group: len({row["account"] for row in rows}) for group, rows in groups.items()}
-    hidden = {group for group, size in sizes.items() if size < k}
+    units = {group: len({row["account"] for row in rows}) for group, rows in groups.items()}
+    sizes = {group: len(rows) for group, rows in groups.items()}
+    hidden = {group for group, count in units.items() if count < k}
     width = len(next(iter(groups), ()))
     again = bool(width)
     while again:
@@ -208,35 +209,23 @@ def aggregate(name: str, rows: list[Row], steps: dict[str, int]) -> Any:
     fees = [row["fee"] for row in rows if row["fee"] is not None]
     amounts = [one for one in map(cents, rows) if one is not None]
     rates = [one for one in map(clamped_rate, rows) if one is not None]
-    count = steps["count"]
-    match name.replace("pay.", ""):
-        case "count(*)":
-            return rounded(len(rows), count)
-        case "count(fee)":
-            return rounded(len(fees), count)
-        case "count(DISTINCT account)":
-            return rounded(len({row["account"] for row in rows}), count)
-        case "count(DISTINCT fee)":
-            return rounded(len(set(fees)), count)
-        case "sum(fee)":
-            return rounded(sum(fees), steps["fee"]) if fees else None
-        case "sum(amount)":
-            return rounded(sum(amounts), steps["amount"]) if amounts else None
-        case "sum(rate)":
-            return sum(rates) if rates else None
-        case "avg(amount)":
-            return average(rounded(sum(amounts), steps["amount"]), len(amounts), count, 100)
-        case "avg(fee)":
-            return average(rounded(sum(fees), steps["fee"]), len(fees), count, 1)
-        case "stddev(fee)":
-            return spread([float(fee) for fee in fees], steps["fee"])
-        case "stddev(rate)":
-            return spread(rates, 0)
-        case "sum(fee) * 2 + count(*)":
-            if not fees:
-                return None
-            return rounded(sum(fees), steps["fee"]) * 2 + rounded(len(rows), count)
-    raise AssertionError(name)
+    fee = rounded(sum(fees), steps["fee"])
+    amount = rounded(sum(amounts), steps["amount"])
+    count, many = steps["count"], rounded(len(rows), steps["count"])
+    return {
+        "count(*)": many,
+        "count(fee)": rounded(len(fees), count),
+        "count(DISTINCT account)": rounded(len({row["account"] for row in rows}), count),
+        "count(DISTINCT fee)": rounded(len(set(fees)), count),
+        "sum(fee)": fee if fees else None,
+        "sum(amount)": amount if amounts else None,
+        "sum(rate)": sum(rates) if rates else None,
+        "avg(amount)": average(amount, len(amounts), count, 100),
+        "avg(fee)": average(fee, len(fees), count, 1),
+        "stddev(fee)": spread([float(one) for one in fees], steps["fee"]),
+        "stddev(rate)": spread(rates, 0),
+        "sum(fee) * 2 + count(*)": fee * 2 + many if fees else None,
+    }[name.replace("pay.", "")]
 
 
 def average(total: int, count: int, step: int, unit: int) -> float | None:

@@ -25,11 +25,13 @@ def test_each_rule_that_reads_queries_has_its_escapes() -> None:
     assert len({sql for _, sql in ESCAPES}) == len(ESCAPES) >= 200
 
 
-@pytest.mark.parametrize(("rule", "sql"), ESCAPES)
-def test_it_is_refused_within_a_query_too(rule: str, sql: str) -> None:
-    if not sql.upper().startswith("SELECT") or ";" in sql or sql.endswith("open"):
-        pytest.skip("no query to nest")
-    if rule == "S5" and "GROUP" not in sql and "WHERE" not in sql and "(" not in sql:
-        pytest.skip("rows may be counted")
-    with pytest.raises(Refused):
-        checked(f"SELECT count(*) AS n FROM ({sql}) AS inner_query")
+def test_what_is_refused_is_refused_within_a_query_too() -> None:
+    tried = 0
+    for rule, sql in ESCAPES:
+        counts_rows = rule == "S5" and not any(one in sql for one in ("GROUP", "WHERE", "("))
+        if not sql.startswith("SELECT") or counts_rows or ";" in sql or "/*" in sql:
+            continue
+        with pytest.raises(Refused):
+            checked(f"SELECT count(*) AS n FROM ({sql}) AS inner_query")
+        tried += 1
+    assert tried > 200
