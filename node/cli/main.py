@@ -55,6 +55,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "trust": _mount_trust,
     "bench": _mount_bench,
     "room": _mount_group("room", "room_app"),
+    "rooms": _mount_group("rooms", "rooms_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

@@ -91,16 +91,15 @@ def check(
         )
     if type(digits) is not int or not 0 <= digits <= DIGITS_MAX:
         raise Refused(Rule.S12, "the contract", "digits", f"0 to {DIGITS_MAX} are taken")
+    named = named_keys or {}
+    if any(alias not in inputs or inputs[alias].policy.noise is None for alias in named):
+        raise Refused(Rule.S10, "the contract", "named keys of what has no noise", "leave them out")
     parser = parser or Parser()
     tree = parser.tree(sql)
     reader = Reader(inputs=inputs, places=Places(sql.encode("utf-8")))
     whole = reader.whole(tree)
-    named = named_keys or {}
     steps = tuple(_step(release, named, parser) for release in whole.releases)
     read = {alias for release in whole.releases for alias, _ in release.units}
-    unread = set(named) - {step.noise.alias for step in steps if step.noise is not None}
-    if unread:
-        raise Refused(Rule.S10, "the contract", "named keys of what has no noise", "leave them out")
     return Checked(
         inputs={alias: inputs[alias] for alias in sorted(read)},
         steps=steps,
