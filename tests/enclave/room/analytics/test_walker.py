@@ -175,6 +175,15 @@ def test_deep_queries_are_refused_and_not_more() -> None:
         assert "((((" not in one.final
 
 
+def test_brackets_are_counted_before_the_parser_sees_them() -> None:
+    for opened, closed in (("(", ")"), ("[", "]"), ("{", "}")):
+        with pytest.raises(Refused, match="200 open brackets"):
+            checked(f"SELECT count(*) AS n FROM {opened * 201}pay{closed * 201}")
+    checked("SELECT count(*) AS n FROM pay WHERE " + " AND ".join(["(fee > 3)"] * 300))
+    with pytest.raises(Refused, match="200 open brackets"):
+        checked(f"SELECT count(*) AS n FROM {')' * 300}{'(' * 201}")
+
+
 def test_with_queries_read_over_and_over_are_bounded() -> None:
     steps = ["w0 AS (SELECT account, bank FROM pay)"]
     for index in range(1, 12):
