@@ -16,7 +16,7 @@ from strongroom.enclave.room.analytics.settings import connect
 
 SQL_BYTES_MAX = 16 * 1024
 """Of a query's text, in UTF-8."""
-BRACKETS_MAX = 200
+SQL_BRACKETS_MAX = 200
 """Open at once, in a query's text: the engine's parser takes half a minute for 5,000."""
 EMITTED_BYTES_MAX = 1024 * 1024
 """Of a tree that is written: a WITH query stands as often as it is read."""
@@ -116,9 +116,9 @@ def _check_brackets(sql: str) -> None:
     depth = 0
     for letter in sql:
         depth += (letter in "([{") - (letter in ")]}" and depth > 0)
-        if depth > BRACKETS_MAX:
+        if depth > SQL_BRACKETS_MAX:
             raise Refused(
-                Rule.S1, "the query", f"more than {BRACKETS_MAX} open brackets", "write fewer"
+                Rule.S1, "the query", f"more than {SQL_BRACKETS_MAX} open brackets", "write fewer"
             )
 
 
