@@ -16,7 +16,7 @@ from strongroom.enclave.room.analytics.engine import Engine
 from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, DataPolicy, Noise, Use
 from strongroom.enclave.room.analytics.relations import DataSet
-from strongroom.enclave.room.analytics.tables import Table
+from strongroom.enclave.room.analytics.tables import Given, Table
 from strongroom.enclave.room.analytics.types import DATE, INTEGER, REAL, TEXT
 
 _MICROS = 10**6
@@ -70,7 +70,7 @@ def warm_up(*, memory_bytes: int) -> tuple[Parser, Engine]:
             "share": [float(index) for index in range(rows)],
         }
     )
-    given = {"a": table, "b": _arrow(rows), "c": table}
+    given: dict[str, Given] = {"a": table, "b": _arrow(rows), "c": table}
     for sql in (_EXACT, _NOISED):
         told = engine.run(given, check(inputs, sql, parser=parser), Secret(bytes(32)))
         invariant(len(told.columns) == 3, "the engine does not warm up")

@@ -169,6 +169,9 @@ ESCAPES: list[tuple[str, str]] = [
     ("S5", "WITH w AS (SELECT account, amount FROM pay) SELECT account FROM w"),
     ("S5", "SELECT account, count(*) FROM pay GROUP BY account"),
     ("S5", "SELECT note, count(*) FROM pay GROUP BY note"),
+    ("S5", "SELECT count(*) FROM pay GROUP BY account"),
+    ("S5", "SELECT count(*) FROM pay GROUP BY note"),
+    ("S5", "SELECT count(*) FROM pay GROUP BY lower(note)"),
     ("S5", "SELECT amount, count(*) FROM pay GROUP BY amount"),
     ("S5", "SELECT fee, count(*) FROM pay GROUP BY fee"),  # may be grouped by, not shown
     ("S5", "SELECT count(*) FROM pay GROUP BY fee ORDER BY fee"),
@@ -283,6 +286,16 @@ ESCAPES: list[tuple[str, str]] = [
         "S8",
         "WITH g AS (SELECT segment, count(*) AS n FROM cust GROUP BY segment) "
         "SELECT count(*) FROM again JOIN g ON again.fee = g.segment",
+    ),
+    (
+        "S8",
+        "WITH g AS (SELECT segment, count(*) AS n FROM cust GROUP BY segment) "
+        "SELECT count(*) FROM pay JOIN g ON pay.account = g.segment",
+    ),
+    (
+        "S8",
+        "WITH w AS (SELECT account + account AS x FROM pay) "
+        "SELECT count(*) FROM w JOIN cust ON w.x = cust.account",
     ),
     (
         "S8",
