@@ -199,8 +199,13 @@ def test_a_text_that_reads_as_another_tree_is_refused() -> None:
     for query in (
         emitting.select([emitting.column("a b", "c")], emitting.table("d", "")) | {"having": {}},
         emitting.select([emitting.literal("INTEGER", "1; SELECT 2")], emitting.table("d", "t")),
-        emitting.select([emitting.literal("INTEGER", "1 + 1")], emitting.table("d", "t")),
-        emitting.select([emitting.literal("BOOLEAN", "note")], emitting.table("d", "t")),
+        emitting.select([emitting.literal("NUMERIC", "5")], emitting.table("d", "t")),
+        emitting.select(
+            [{**emitting.conjunction("", [emitting.column("a")] * 2), "type": "CONJUNCTION_AND"}],
+            emitting.table("d", "t"),
+        )
+        | {"aggregate_handling": "NEW"},
+        emitting.select([emitting.column("c") | {"extra": 1}], emitting.table("d", "t")),
         emitting.select([emitting.column("c0")], emitting.table("d", "t")) | {"sample": 5},
         emitting.select([], emitting.table("d", "t")),
     ):
