@@ -95,6 +95,7 @@ JOB_REPORT = _VERSION + b"report-of-job"
 JOB_OPENED = _VERSION + b"opened-result"
 RESULT_KEY = _VERSION + b"key-of-result"
 CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
+ROOM_NOISE = _VERSION + b"noise-of-job"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
