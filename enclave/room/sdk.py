@@ -161,8 +161,9 @@ class Room:
         self.name = name
         self.parameters = parameters
         """What the host was started with, unchecked: which key, which file, how many."""
-        self._chain, self._boot, self._host = chain, boot, host
-        self._ledger, self._turns = ledger, turns
+        self.ledger, self.host, self.turns, self.boot = ledger, host, turns, boot
+        """What it is made of, for a program of ours that asks the ledger for more than a key."""
+        self._chain = chain
         self._keepers: list[LeaseKeeper] = []
         self.task: Task | None = None
         """The program's."""
@@ -180,17 +181,17 @@ class Room:
             Refused: the first condition that does not hold, with the next step.
             Silent: no answer in time.
         """
-        until = self._turns.now() + patience
+        until = self.turns.now() + patience
         while True:
             try:
                 keeper, asked = await self._ask(key, purpose)
                 break
             except Refused as refused:
-                if refused.code != BUSY or self._turns.now() + BUSY_SECONDS > until:
+                if refused.code != BUSY or self.turns.now() + BUSY_SECONDS > until:
                     raise
             await self.rest(BUSY_SECONDS)
         await self._ended_unless(keeper, self._open(keeper, asked))
-        return Lease(keeper, self._host)
+        return Lease(keeper, self.host)
 
     async def rewrap(self, key: str, purpose: str, data_key: Secret) -> tuple[int, bytes]:
         """Wrap another data key under both halves of a split key, for the key's owner to put in
@@ -214,39 +215,43 @@ class Room:
         if len(self._keepers) >= LEASES_MAX:
             raise ClientFault(f"a room opens {LEASES_MAX} leases in one life: start it anew")
         evidence = await self.evidence()
-        until = self._turns.now() + ASK_SECONDS
+        until = self.turns.now() + ASK_SECONDS
         asked, sent = await ask(
-            self._ledger,
-            self._turns,
+            self.ledger,
+            self.turns,
             (owner, label),
             *(purpose, evidence, self.name),
-            chip=self._boot.chip_digest,
+            chip=self.boot.chip_digest,
             holds=any(
                 keeper.over is None and keeper.is_of(owner, label) for keeper in self._keepers
             ),
             until=until,
         )
-        told = await self._ledger.query(
+        told = await self.ledger.query(
             VAULT, "lease", asked.value["lease"], at_least=asked.height, until=until
         )
         version = KeyVersion(
             owner=owner, name=label.partition("@")[0], version=asked.value["version"]
         )
         keeper = LeaseKeeper(
-            self._ledger,
-            self._turns,
+            self.ledger,
+            self.turns,
             self.evidence,
             version,
             asked,
             sent=sent,
             opened_ms=told["opened_ms"],
         )
-        keeper.on_end = self._interrupt
-        self._keepers.append(keeper)
-        self._turns.spawn(keeper.watch())
-        self._turns.spawn(keeper.keep())
+        self.keep(keeper)
         self.tell("lease", id=keeper.id, key=key, asked=asked.id, units=keeper.reserved)
         return keeper, asked
+
+    def keep(self, keeper: LeaseKeeper) -> None:
+        """Beat for a lease until it is over; its end interrupts the program."""
+        keeper.on_end = self._interrupt
+        self._keepers.append(keeper)
+        self.turns.spawn(keeper.watch())
+        self.turns.spawn(keeper.keep())
 
     async def container(self, file: str) -> Container:
         """One of the host's files, as a sealed container of this chain.
@@ -254,8 +259,8 @@ class Room:
         Raises:
             ClientFault: there is none, or it is no container of this chain.
         """
-        size = header_size(await self._host.read(file, 0, LENGTH_SIZE))
-        header = Header.decode(await self._host.read(file, LENGTH_SIZE, size))
+        size = header_size(await self.host.read(file, 0, LENGTH_SIZE))
+        header = Header.decode(await self.host.read(file, LENGTH_SIZE, size))
         header.check(self._chain, header.key)
         return Container(file, header)
 
@@ -265,7 +270,7 @@ class Room:
         Raises:
             ClientFault: there is none (yet), or it has more bytes.
         """
-        data = await self._host.read(file, 0, size_max + 1)
+        data = await self.host.read(file, 0, size_max + 1)
         if len(data) > size_max:
             raise ClientFault(f"{file} has more than {size_max} bytes")
         return data
@@ -273,19 +278,19 @@ class Room:
     def sign(self, said: bytes) -> bytes:
         """The session's signature (ROOM_STATEMENT): with `evidence`, it shows to whoever checks
         that this room said so."""
-        return bytes(self._boot.identity.key.sign(room_statement(self._chain, said)))
+        return bytes(self.boot.identity.key.sign(room_statement(self._chain, said)))
 
     async def evidence(self) -> bytes:
         """Fresh evidence of this room, over the newest block that a quorum vouches for."""
-        return self._boot.evidence(*await self._ledger.newest(ASK_SECONDS))
+        return self.boot.evidence(*await self.ledger.newest(ASK_SECONDS))
 
     async def rest(self, seconds: float = 0.0) -> None:
         """Let beats have their turn; for work that awaits nothing else for long."""
-        await self._turns.pause(seconds)
+        await self.turns.pause(seconds)
 
     def tell(self, what: str, **fields: str | int | bytes) -> None:
         """Say something in the open: whoever runs the room may read it. Never a secret."""
-        self._host.tell(what, **fields)
+        self.host.tell(what, **fields)
 
     async def leave(self) -> None:
         """The program is over: end what it left open, so that this machine may ask again. What was
@@ -314,9 +319,7 @@ class Room:
 
     def _customers(self, keeper: LeaseKeeper, asked: Executed) -> Opened:
         """What holds a key that the ledger alone does not open."""
-        keeper.opened = opened_by(
-            keeper, asked, boot=self._boot, host=self._host, turns=self._turns
-        )
+        keeper.opened = opened_by(keeper, asked, boot=self.boot, host=self.host, turns=self.turns)
         return keeper.opened
 
     async def _ended_unless(self, keeper: LeaseKeeper, opening: Coroutine[Any, Any, T]) -> T:
@@ -332,5 +335,5 @@ class Room:
         if why.code == ENDED:
             return
         self.tell("lease-ended", code=why.code, why=why.message[:200])
-        if self.task is not None and self._turns.current is not self.task:
+        if self.task is not None and self.turns.current is not self.task:
             self.task.interrupt(why)

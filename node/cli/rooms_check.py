@@ -23,6 +23,7 @@ MOCK_ROWS = 1000
 MOCK_ROWS_MAX = 1_000_000
 ROWS_SHOWN_MAX = 10
 
+
 def register(app: typer.Typer) -> None:
     """Mount this command."""
     app.command()(check)

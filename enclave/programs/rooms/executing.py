@@ -10,13 +10,19 @@ from typing import Any, NamedTuple
 from strongroom.consensus import codec, labels
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.clean_rooms.contract import Contract
+from strongroom.enclave.formats.clean_rooms.result_keys import output_key, result_name
 from strongroom.enclave.programs.framework import Context, ProgramError, RecordedRefusal
 from strongroom.enclave.programs.rooms.contracts import contract_text
-from strongroom.enclave.programs.rooms.data import DATA_CHUNKS_MAX, SIZE_CLASS_MAX, segments_of
+from strongroom.enclave.programs.rooms.data import (
+    DATA_CHUNKS_MAX,
+    SIZE_CLASS_MAX,
+    data_terms,
+    segments_of,
+)
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.jobs import ask_next, check_inputs, forget_work, shown
 from strongroom.enclave.programs.rooms.parties import demand_open
-from strongroom.enclave.programs.rooms.results import fail, output_key, pinned_of, roots_of
+from strongroom.enclave.programs.rooms.results import fail, pinned_of, roots_of
 from strongroom.enclave.programs.rooms.standing import stands_for_result
 from strongroom.enclave.programs.rooms.tables import (
     EXECUTORS,
@@ -81,14 +87,17 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
                 bound.give_back(context, lease)
             raise RecordedRefusal(refused.code, f"{alias}: {refused.message}") from None
         leases += answer["lease"]
-        half = answer["half"]
+        half, place = answer["half"], data.name
         if data.lineage:
             half = output_key(half, data.output, b"")
+            place = result_name(data.lineage, data.output, b"")
         inputs.append(
             {
                 "alias": alias,
                 "owner": data.owner,
                 "data": data.name,
+                "place": place,
+                "terms": data_terms(context, number).encode(),
                 "version": version,
                 "root": at.root,
                 "segments": segments_of(context, number, version),
@@ -111,6 +120,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
         "parameters": _parameters(context, job),
         "inputs": inputs,
         "result": bound.reveal(context, found.key),
+        "taken_ms": context.time_ms,
         "deadline_ms": found.deadline_ms,
     }
 

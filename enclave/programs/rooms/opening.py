@@ -11,6 +11,7 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.formats.clean_rooms.contract import Output
 from strongroom.enclave.formats.clean_rooms.data_terms import strictest
 from strongroom.enclave.formats.clean_rooms.fields import name_in
+from strongroom.enclave.formats.clean_rooms.result_keys import output_key
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.contracts import contract_text
 from strongroom.enclave.programs.rooms.data import (
@@ -22,7 +23,7 @@ from strongroom.enclave.programs.rooms.data import (
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.executing import Entry, demand_contract, entries_of
 from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of, terms_of
-from strongroom.enclave.programs.rooms.results import output_key, pinned_of, roots_of
+from strongroom.enclave.programs.rooms.results import pinned_of, roots_of
 from strongroom.enclave.programs.rooms.tables import (
     DATA,
     DATA_TERMS,

@@ -1,13 +1,11 @@
 """Keys of results: made by the ledger when a job is run, so that nobody outside has made one and
 every executor seals the same result to the same bytes (ROOMS §4; T65, T66).
 
-Owns their keeping: the newest of a room stand in the vault, older ones are left behind. One secret
-of a job gives a key for each output and recipient, and the seed of its noise: the same job answers
-with the same noise (T62).
+Owns their keeping: the newest of a room stand in the vault, older ones are left behind. What comes
+from a job's one secret: formats/clean_rooms/result_keys.py.
 """
 
-from strongroom.consensus import codec, labels
-from strongroom.enclave.primitives import Secret
+from strongroom.consensus import codec
 from strongroom.enclave.programs.framework import Context
 from strongroom.enclave.programs.rooms.tables import (
     JOBS,
@@ -73,9 +71,3 @@ def fail(context: Context, job: bytes, found: Job, why: str) -> Job:
     context.map(JOBS).put(job, tuple(failed))
     end_result(context, job)
     return failed
-
-
-def output_key(secret: bytes, output: str, recipient: bytes) -> bytes:
-    """Under which an output is sealed for a recipient; for all of them when nothing is named."""
-    place = codec.encode((output, recipient))
-    return Secret(secret).derive(labels.RESULT_KEY, place).reveal()

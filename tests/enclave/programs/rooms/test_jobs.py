@@ -20,9 +20,9 @@ from tests.enclave.programs.rooms.world import (
 
 from strongroom.consensus import codec
 from strongroom.enclave.formats.clean_rooms.contract import Input, Parameter
+from strongroom.enclave.formats.clean_rooms.result_keys import output_key
 from strongroom.enclave.formats.envelope import Query, transaction_id
 from strongroom.enclave.outside.client_sessions import seal_query
-from strongroom.enclave.programs.rooms.results import output_key
 
 
 @pytest.fixture

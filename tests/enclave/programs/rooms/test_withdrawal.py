@@ -19,8 +19,8 @@ from tests.enclave.programs.rooms.world import (
 )
 
 from strongroom.enclave.formats.clean_rooms.contract import Input, Output, Stage
+from strongroom.enclave.formats.clean_rooms.result_keys import output_key
 from strongroom.enclave.programs.rooms import results
-from strongroom.enclave.programs.rooms.results import output_key
 from strongroom.enclave.programs.vault.tables import BOXES
 
 

@@ -1,0 +1,2 @@
+"""The worker of clean rooms: a room's process that takes one job, computes it, and reports sealed
+results."""

@@ -1,0 +1,302 @@
+"""One job, computed: a contract's stages over its inputs, to the bytes of each output for each
+recipient (ROOMS §4, §5).
+
+Owns the order of stages and what each of them sees. Pure: no ledger, no key, no file. Whatever goes
+wrong is one error without a word, for a word may hang on rows (T63).
+
+An SQL stage makes a table of its own name. A library program's outputs have the names that it
+declares. In a reviewed contract a stage reads what those before it made; one that is named like an
+input takes that input's place. A `free` text reads inputs alone: nothing else has a policy.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import nanoarrow
+import numpy as np
+from nanoarrow import ipc
+
+from strongroom.enclave.formats.clean_rooms.contract import Contract, Output, Stage
+from strongroom.enclave.formats.clean_rooms.data_terms import FREE
+from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.analytics import types
+from strongroom.enclave.room.analytics.checking import DIGITS_MAX, check
+from strongroom.enclave.room.analytics.engine import RESULT_ROWS_MAX, Engine
+from strongroom.enclave.room.analytics.parser import Parser
+from strongroom.enclave.room.analytics.policy import DataPolicy
+from strongroom.enclave.room.analytics.relations import DataSet
+from strongroom.enclave.room.analytics.settings import connect
+from strongroom.enclave.room.library import catalogue
+from strongroom.enclave.room.library.checking import start
+from strongroom.enclave.room.library.ownership import Claim, Ownership, divide
+from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSchema
+from strongroom.enclave.room.worker import tables
+
+LIST_SEPARATOR = ";"
+"""Between the texts of a parameter that is a list: a contract's parameters are single values."""
+_KINDS = {
+    types.Kind.INTEGER: Kind.INTEGER,
+    types.Kind.REAL: Kind.REAL,
+    types.Kind.TRUTH: Kind.TRUTH,
+}
+"""Of an engine's column; any other one is told as text."""
+
+
+class JobFailed(Exception):
+    """A job has no result. Why, nobody is told."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Given:
+    """One input, as it comes: bytes of a segment each, and what its owner lets be done with it."""
+
+    alias: str
+    owner: bytes
+    data: str
+    columns: bytes
+    """Of its terms: canonical bytes of a DataPolicy, or nothing."""
+    segments: tuple[bytes, ...]
+
+
+@dataclass(slots=True, repr=False)
+class Made:
+    """What stages made so far."""
+
+    streams: dict[str, bytes]
+    """Inputs, and tables in their place."""
+    tables: dict[str, tuple[Table, Mapping[str, Kind]]] = field(default_factory=dict)
+    models: dict[str, bytes] = field(default_factory=dict)
+
+
+class Bench:
+    """Engine and parser of one process, made before its walls rise."""
+
+    def __init__(self, parser: Parser, engine: Engine, memory_bytes: int) -> None:
+        self._parser, self._engine = parser, engine
+        self._reviewed = connect(memory_bytes)
+
+    def run(
+        self,
+        contract: Contract,
+        parameters: Sequence[tuple[str, bool | int | str]],
+        inputs: Sequence[Given],
+        seed: bytes,
+    ) -> list[tuple[str, bytes, bytes]]:
+        """Compute a job.
+
+        Args:
+            contract: as all owners agreed to it.
+            parameters: as the ledger checked them.
+            inputs: in the contract's order.
+            seed: chance of this job, 32 bytes.
+
+        Returns:
+            (output, recipient or nothing, bytes), in the order of a report's entries.
+
+        Raises:
+            JobFailed: whatever the cause.
+        """
+        try:
+            return list(self._outputs(contract, dict(parameters), inputs, seed))
+        except Exception:  # The cause may hang on rows: nothing of it goes on (T63).
+            raise JobFailed from None
+
+    def _outputs(
+        self,
+        contract: Contract,
+        parameters: Mapping[str, Any],
+        inputs: Sequence[Given],
+        seed: bytes,
+    ) -> Iterator[tuple[str, bytes, bytes]]:
+        if [one.alias for one in inputs] != [one.alias for one in contract.inputs]:
+            raise ValueError("other inputs than the contract's")
+        own = {one.alias: tables.joined(one.segments) for one in inputs}
+        made = Made(dict(own))
+        for stage in contract.stages:
+            if stage.language == "library":
+                self._library(stage, made, contract, parameters, seed)
+            elif stage.language != "sql":
+                raise ValueError("no such language here")
+            elif contract.profile == FREE:
+                self._free(stage, made, contract, inputs, own, seed)
+            else:
+                self._reviewed_sql(stage, made, contract)
+        for output in contract.outputs:
+            for recipient, data in _told(output, made, contract, own):
+                if len(data) > output.bytes_max:
+                    raise ValueError("more bytes than the contract has")
+                yield output.name, recipient, data
+
+    def _free(
+        self,
+        stage: Stage,
+        made: Made,
+        contract: Contract,
+        inputs: Sequence[Given],
+        own: Mapping[str, bytes],
+        seed: bytes,
+    ) -> None:
+        """An analyst's text within the owners' policies; it reads inputs alone."""
+        epsilon = {one.alias: one.epsilon for one in contract.inputs}
+        sets = {
+            one.alias: DataSet(
+                identity=f"{one.owner.hex()}/{one.data}",
+                policy=DataPolicy.decode(one.columns),
+                epsilon=epsilon[one.alias],
+            )
+            for one in inputs
+        }
+        checked = check(
+            sets, stage.text, digits=min(contract.digits, DIGITS_MAX), parser=self._parser
+        )
+        _check_charged(checked.charges, epsilon)
+        found = self._engine.run(own, checked, Secret(seed))
+        kinds = {
+            name: _KINDS.get(type_.kind, Kind.TEXT)
+            for name, type_ in zip(checked.names, checked.types, strict=True)
+        }
+        made.tables[stage.name] = Table.of(found.columns), kinds
+
+    def _reviewed_sql(self, stage: Stage, made: Made, contract: Contract) -> None:
+        """Exactly the text that all owners approved, over rows as they are."""
+        engine, text = self._reviewed, stage.text
+        statements = engine.extract_statements(text)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise ValueError("not one SELECT")
+        try:
+            for name, stream in made.streams.items():
+                source = nanoarrow.Array(
+                    nanoarrow.c_array_stream(ipc.InputStream.from_readable(stream))
+                )
+                engine.register("given", source)
+                engine.execute(f'CREATE TABLE "{_quotable(name)}" AS SELECT * FROM given')  # noqa: S608
+                engine.unregister("given")
+            told = engine.execute(statements[0])
+            names = [column[0] for column in told.description]
+            written = [str(column[1]) for column in told.description]
+            rows = told.fetchmany(RESULT_ROWS_MAX + 1)
+        finally:
+            for (name,) in engine.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+                engine.execute(f'DROP TABLE "{name}"')
+        if len(rows) > RESULT_ROWS_MAX or len(set(names)) != len(names):
+            raise ValueError("too many rows, or two columns of one name")
+        kinds = {name: _engine_kind(type_) for name, type_ in zip(names, written, strict=True)}
+        columns = {
+            name: [_plain(row[at], kinds[name]) for row in rows] for at, name in enumerate(names)
+        }
+        _put(made, stage.name, Table.of(columns), kinds, contract.digits)
+
+    def _library(
+        self,
+        stage: Stage,
+        made: Made,
+        contract: Contract,
+        parameters: Mapping[str, Any],
+        seed: bytes,
+    ) -> None:
+        """A program of the library over the inputs, or what stands in their place."""
+        program = catalogue.program(stage.name)
+        lists = {one.name for one in program.parameters if one.type == list[str]}
+        declared = {one.name for one in program.parameters}
+        given = {
+            name: value.split(LIST_SEPARATOR) if name in lists and value else value
+            for name, value in parameters.items()
+            if name in declared
+        }
+        read = {alias: tables.read(made.streams[alias]) for alias in _for_programs(contract)}
+        for name, found in start(program, read, given, seed).items():
+            if isinstance(found, Model):
+                made.models[name] = found.data
+            elif isinstance(found, Table):
+                schema = program.outputs[name]
+                if not isinstance(schema, TableSchema):
+                    raise TypeError("a table that is not declared as one")
+                kinds = {column.name: column.kinds[0] for column in schema.columns}
+                made.tables[name] = found, kinds
+
+
+def _told(
+    output: Output, made: Made, contract: Contract, own: Mapping[str, bytes]
+) -> Iterator[tuple[bytes, bytes]]:
+    """(recipient, bytes) of one output."""
+    if output.kind == "model":
+        yield b"", made.models[output.name]
+        return
+    table, kinds = made.tables[output.name]
+    if output.kind != "table":
+        raise ValueError("only a cell makes bytes")
+    if not output.filter_alias:
+        yield b"", tables.write(table, kinds, contract.digits)
+        return
+    parts = _divided(output, table, contract, own)
+    for recipient in output.recipients:
+        mine = parts.get(recipient.hex(), _no_rows(table))
+        yield recipient, tables.write(mine, kinds, contract.digits)
+
+
+def _divided(
+    output: Output, table: Table, contract: Contract, own: Mapping[str, bytes]
+) -> dict[str, Table]:
+    """Rows of each owner, by the owner's hex. Whose an account is, each owner's data set says that
+    has the name of the filter's: by the columns that it and the output both have."""
+    aliases = _of_filter(output, contract)
+    read = {alias: tables.read(own[alias]) for alias in aliases}
+    shared = [name for name in table.columns if all(name in one.columns for one in read.values())]
+    claims: dict[str, tuple[Claim, ...]] = {}
+    for one in contract.inputs:
+        if one.alias in read:
+            claim = Claim(alias=one.alias, columns=tuple(shared))
+            claims[one.owner.hex()] = (*claims.get(one.owner.hex(), ()), claim)
+    return divide(Ownership(columns=tuple(shared), claims=claims), table, read)
+
+
+def _of_filter(output: Output, contract: Contract) -> list[str]:
+    """Aliases of the inputs that say whose an account is; of no filter, nothing."""
+    named = {one.data for one in contract.inputs if one.alias == output.filter_alias}
+    return [one.alias for one in contract.inputs if one.data in named]
+
+
+def _for_programs(contract: Contract) -> list[str]:
+    """Aliases that library programs read: those that only say whose an account is, they do not."""
+    kept = {alias for output in contract.outputs for alias in _of_filter(output, contract)}
+    every = [one.alias for one in contract.inputs]
+    return [alias for alias in every if alias not in kept] or every
+
+
+def _no_rows(table: Table) -> Table:
+    return Table.of({name: [] for name in table.columns})
+
+
+def _put(
+    made: Made, name: str, table: Table, kinds: Mapping[str, Kind], digits: int
+) -> None:
+    made.tables[name] = table, kinds
+    made.streams[name] = tables.write(table, kinds, digits)
+
+
+def _check_charged(charges: Mapping[str, int], epsilon: Mapping[str, int]) -> None:
+    if any(charged > epsilon[alias] for alias, charged in charges.items()):
+        raise ValueError("more than what the ledger charged")
+
+
+def _engine_kind(written: str) -> Kind:
+    if written in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT",
+                   "UINTEGER", "UBIGINT", "HUGEINT", "NUMBER"):
+        return Kind.INTEGER
+    if written in ("FLOAT", "DOUBLE"):
+        return Kind.REAL
+    if written == "BOOLEAN":
+        return Kind.TRUTH
+    return Kind.TEXT
+
+
+def _plain(value: Any, kind: Kind) -> Any:
+    return str(value) if kind is Kind.TEXT and value is not None else value
+
+
+def _quotable(name: str) -> str:
+    if '"' in name:
+        raise ValueError("a name that cannot be quoted")
+    return name
