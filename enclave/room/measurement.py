@@ -8,7 +8,7 @@ else was loaded. Counted as platform/measuring.py counts: relative path, SHA-256
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.platform.measuring import (
     OWN,
+    MeasuredFile,
     Measurement,
     check_loaded,
     interpreter,
@@ -151,21 +152,55 @@ def measure_room(program: ProgramSource, *, from_source: bool = False) -> Measur
     Raises:
         OperatorFault: a file is missing, or a loaded module comes from elsewhere.
     """
-    files = {path: file for name in MODULES for path, file in (_module(name),)}
-    files |= {path: file for name in LIBRARIES for path, file in located(name)}
+    own = measured_bytes(f"{PROGRAM}/{program.name}.py", program.source)
+    return measure(MODULES, LIBRARIES, program.name, own, from_source=from_source)
+
+
+def measure(
+    modules: Iterable[str],
+    libraries: Collection[str],
+    name: str,
+    *more: MeasuredFile,
+    from_source: bool,
+) -> Measurement:
+    """Measure a room of these modules of ours and these libraries, under the name that it claims.
+
+    Raises:
+        OperatorFault: as `measure_room`.
+    """
+    files = located_files(modules, libraries)
     if from_source:
-        check_loaded(
-            files.values(),
-            lambda name: name.split(".")[0] in (OWN, *LIBRARIES),
-            uncached="start the room with `strongroom room run`",
-            where=" in a room",
-        )
-    measured = [measured_file(path, file) for path, file in files.items()]
-    measured.append(measured_bytes(f"{PROGRAM}/{program.name}.py", program.source))
+        check_measured(files, libraries)
+    measured = [*(measured_file(path, file) for path, file in files.items()), *more]
     return Measurement(
         files=tuple(sorted(measured, key=lambda one: one.path)),
         python=interpreter(),
-        programs=(f"room:{program.name}",),
+        programs=(f"room:{name}",),
+    )
+
+
+def located_files(modules: Iterable[str], libraries: Iterable[str]) -> dict[str, Path]:
+    """Files of modules of ours and of whole libraries, by relative path.
+
+    Raises:
+        OperatorFault: one is not installed.
+    """
+    files = {path: file for name in modules for path, file in (_module(name),)}
+    return files | {path: file for name in libraries for path, file in located(name)}
+
+
+def check_measured(files: Mapping[str, Path], libraries: Collection[str]) -> None:
+    """Check that this process, a room, has loaded nothing of ours or of these libraries that is not
+    among these files, and nothing from cached bytecode.
+
+    Raises:
+        OperatorFault: it has.
+    """
+    check_loaded(
+        files.values(),
+        lambda name: name.split(".")[0] in (OWN, *libraries),
+        uncached="start the room with `strongroom room run`",
+        where=" in a room",
     )
 
 

@@ -55,9 +55,9 @@ def load_what_is_loaded_late() -> None:
         codecs.lookup(encoding)
 
 
-def enter_sandbox(door: int, *, host_pid: int) -> Raised:
-    """Keep one socket, die with the host, leave no image, and let the kernel refuse all that an
-    enclave never does.
+def enter_sandbox(door: int, *others: int, host_pid: int) -> Raised:
+    """Keep one socket (and `others`, of a worker that has a bench), die with the host, leave no
+    image, and let the kernel refuse all that an enclave never does.
 
     Everything that will ever be imported must be (`load_what_is_loaded_late`); nothing secret may
     exist yet.
@@ -68,7 +68,7 @@ def enter_sandbox(door: int, *, host_pid: int) -> Raised:
     """
     try:
         _say_nothing_and_load_nothing()
-        _close_all_but(door, STANDARD_ERROR)
+        _close_all_but(door, *others, STANDARD_ERROR)
         files_version = landlock.version()
         seccomp.check_available()
         with_root = os.geteuid() == 0
@@ -76,7 +76,7 @@ def enter_sandbox(door: int, *, host_pid: int) -> Raised:
             _enter_empty_root()
         if with_root:
             _become_nobody()
-        _limit(door)
+        _limit(max((door, *others)))
         kernel.prctl(
             kernel.PR_SET_PDEATHSIG, signal.SIGKILL
         )  # after the change of user, which clears it

@@ -20,10 +20,15 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault, StrongroomError
 from strongroom.consensus.types import PublicKey, Signature
 from strongroom.enclave.room.door import ROOM_FRAME_BYTES_MAX, ToHost, ToRoom
+from strongroom.enclave.room.worker.measurement import ENVIRONMENT
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rooms.relay import Relay, failure
 
 QUESTIONS_MAX = 256
+MEMORY, MEMORY_MB = "memory", "2048"
+"""Word with which an operator says how many MiB a worker's job may take; what it is without."""
+WORKER_FILE = "worker/__main__.py"
+"""Below enclave/room: what stands for a program where the worker runs."""
 STOP_SECONDS = 10.0
 """For a room that was asked to end, to end its leases; then it is killed, and they lapse."""
 
@@ -72,25 +77,29 @@ class RoomProcess:
     async def launch(
         cls, chip: Path, program: Path, relay: Relay, on_event: OnEvent, start: Start
     ) -> "RoomProcess":
-        """Start `python -m strongroom.enclave.room` on a chip, and tell it what it is.
+        """Start `python -m strongroom.enclave.room` on a chip, or the worker in its place, and tell
+        it what it is.
 
         Raises:
             OperatorFault: it cannot be started.
         """
+        worker = is_worker(program)
+        memory = start.parameters.get(MEMORY, MEMORY_MB)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ExitStack() as stack:
             stack.enter_context(theirs)
             nowhere = chip.resolve() / "no-bytecode"
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-B", "-X", f"pycache_prefix={nowhere}"),
-                *("-m", "strongroom.enclave.room"),
+                *("-m", "strongroom.enclave.room.worker" if worker else "strongroom.enclave.room"),
                 *("--socket", str(theirs.fileno()), "--host", str(os.getpid())),
-                *("--chip", str(chip.resolve()), "--program", str(program.resolve())),
+                *("--chip", str(chip.resolve())),
+                *(("--memory", memory) if worker else ("--program", str(program.resolve()))),
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                env={},
+                env=dict(ENVIRONMENT) if worker else {},
             )
         ours.setblocking(False)
         room = cls(process, relay, on_event)
@@ -184,6 +193,11 @@ class RoomProcess:
     def _on_close(self, _error: Exception | None) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
+
+
+def is_worker(program: Path) -> bool:
+    """Is this the worker, instead of a room's program?"""
+    return program.resolve().as_posix().endswith(f"enclave/room/{WORKER_FILE}")
 
 
 def _without_a_word(status: int) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import strongroom.enclave.room
 import strongroom.enclave.room.programs
 from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault, StrongroomError
 from strongroom.consensus.types import Signature
@@ -21,10 +22,20 @@ from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
+from strongroom.enclave.room.worker.measurement import NAME, measure_worker
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import Service, load_service
+from strongroom.node.rooms.chunks import ChunkCarrier
 from strongroom.node.rooms.custodians import Custodians
-from strongroom.node.rooms.process import STOP_SECONDS, Ended, OnEvent, RoomProcess, Start
+from strongroom.node.rooms.process import (
+    STOP_SECONDS,
+    WORKER_FILE,
+    Ended,
+    OnEvent,
+    RoomProcess,
+    Start,
+    is_worker,
+)
 from strongroom.node.rooms.relay import Relay
 
 VOUCH_SECONDS = 30.0
@@ -51,17 +62,23 @@ def program_file(text: str) -> Path:
     Raises:
         OperatorFault: there is none.
     """
+    if text == NAME:
+        return Path(next(iter(strongroom.enclave.room.__path__))) / WORKER_FILE
     path = Path(text)
     if not path.suffix and path.name == text:
         folder = Path(next(iter(strongroom.enclave.room.programs.__path__)))
         path = folder / f"{text}.py"
     if not path.is_file():
-        raise OperatorFault(f"no program {text}: name `printer`, or a .py file of your own")
+        raise OperatorFault(
+            f"no program {text}: name `printer` or `analytics`, or a .py file of your own"
+        )
     return path
 
 
 def measured(program: Path) -> Measurement:
     """The measurement of a room that runs this program, here."""
+    if is_worker(program):
+        return measure_worker()
     return measure_room(ProgramSource.read(program))
 
 
@@ -132,7 +149,8 @@ async def run_room(
 
     async with (
         Custodians(partial(announced, where, operator)) as custodians,
-        Relay(service, wanted.state, wanted.files, custodians) as relay,
+        ChunkCarrier(service) as chunks,
+        Relay(service, wanted.state, wanted.files, custodians, chunks) as relay,
     ):
         room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start)
 

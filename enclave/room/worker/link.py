@@ -1,11 +1,11 @@
-"""The one socket between a worker and its bench, and what is said over it.
+"""The worker's end of the one socket to its bench: the process, forked before the walls rose, that
+computes (ROOMS §4, §5).
 
-Owns both ends: the worker's (`Bench` of life.py is on the other side of a fork) and the bench's
-loop. The bench holds rows and no key; it ends with the worker, at once. Parts are whole chunks, so
-that no frame is long.
+Owns what is said over it. The bench holds rows and no key, and ends with the worker, at once; while
+it computes, the worker beats for its leases.
 
     to the bench:   (JOB, contract, parameters, seed, ((alias, owner, data, columns), …))
-                    (PART, alias index, segment, bytes)   (RUN,)
+                    (PART, input, segment, bytes)   (RUN,)
     to the worker:  (READY,)  (OUT, entry, output, recipient, bytes)  (DONE,)  (FAILED,)
 """
 
@@ -15,17 +15,16 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
-from strongroom.consensus import codec
-from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
+from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.turns import Turns
-from strongroom.enclave.room.worker.given import Given
 
 PART_BYTES = 1 << 20
 LOOK_MS = 1
 """How long the worker waits for its bench at a time: it has a host to listen to."""
-SENDING_MS_MAX = 60_000
-"""A bench takes what it is given; one that does not is stuck."""
+LOOK_AGAIN_SECONDS = 0.001
+READY_MS_MAX = 120_000
+"""Importing, and calling everything once, on a machine that is busy."""
 
 
 class ToBench(IntEnum):
@@ -45,14 +44,90 @@ class ToWorker(IntEnum):
     FAILED = 4
 
 
-class BenchLost(Exception):
-    """The bench has ended, or says what none says: the job has no result here."""
+class TooLate(Exception):
+    """The job's time is over: nothing is reported, and others are asked."""
 
 
 class BenchLink:
-    """The worker's end."""
+    """One bench, for one job."""
 
-    def __init__(self, end: socket.socket, turns: Turns) -> None:
-        self._door, self._turns = Door(end), turns
-        limit = struct.pack("ll", 0, LOOK_MS * 1000)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    def __init__(self, end: socket.socket) -> None:
+        self._end, self._door = end, Door(end)
+
+    def until_ready(self) -> None:
+        """Wait until it may be given a job, before the worker's own walls rise.
+
+        Raises:
+            OperatorFault: it did not start; why, it has said on standard error.
+        """
+        self._patience(READY_MS_MAX)
+        try:
+            frame = self._door.receive()
+        except DoorClosed:
+            frame = None
+        if frame != (ToWorker.READY,):
+            raise OperatorFault("the worker's bench did not start: see the line before")
+        self._patience(LOOK_MS)
+
+    def begin(
+        self,
+        contract: bytes,
+        parameters: bytes,
+        seed: bytes,
+        inputs: Sequence[tuple[str, bytes, str, bytes]],
+    ) -> None:
+        """A job; its inputs follow in order.
+
+        Args:
+            contract: its bytes.
+            parameters: as they were run with.
+            seed: chance of the job.
+            inputs: (alias, owner, data, columns) of each.
+
+        Raises:
+            DoorClosed: the bench has ended.
+        """
+        self._door.send(ToBench.JOB, contract, parameters, seed, tuple(inputs))
+
+    def part(self, index: int, segment: int, data: bytes) -> None:
+        """The next bytes of a segment; raises DoorClosed."""
+        self._door.send(ToBench.PART, index, segment, data)
+
+    async def outputs(self, turns: Turns, until: float) -> list[tuple[str, bytes, bytes]] | None:
+        """Have it compute: (output, recipient, bytes) of each; None: the job failed.
+
+        A bench that ends (out of memory, or stopped by its walls) is a program that failed.
+
+        Raises:
+            TooLate: it is not done in time.
+        """
+        made: list[tuple[str, bytes, bytearray]] = []
+        try:
+            self._door.send(ToBench.RUN)
+            while True:
+                frame = self._door.receive()
+                if turns.now() > until:
+                    raise TooLate
+                if frame is None:
+                    await turns.pause(LOOK_AGAIN_SECONDS)
+                elif frame[0] == ToWorker.OUT:
+                    _add(made, *frame[1:])
+                else:
+                    done = frame == (ToWorker.DONE,)
+                    return [(*name, bytes(data)) for *name, data in made] if done else None
+        except DoorClosed:
+            return None
+
+    def _patience(self, milliseconds: int) -> None:
+        limit = struct.pack("ll", milliseconds // 1000, milliseconds % 1000 * 1000)
+        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+
+
+def _add(made: list[tuple[str, bytes, bytearray]], entry: Any, *told: Any) -> None:
+    match entry, told:
+        case int(), [str(output), bytes(recipient), bytes(data)] if entry == len(made):
+            made.append((output, recipient, bytearray(data)))
+        case int(), [str(output), bytes(recipient), bytes(data)] if entry == len(made) - 1:
+            made[-1][2].extend(data)
+        case _:
+            raise DoorClosed

@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 import nanoarrow
-import numpy as np
 from nanoarrow import ipc
 
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Output, Stage
@@ -269,9 +268,7 @@ def _no_rows(table: Table) -> Table:
     return Table.of({name: [] for name in table.columns})
 
 
-def _put(
-    made: Made, name: str, table: Table, kinds: Mapping[str, Kind], digits: int
-) -> None:
+def _put(made: Made, name: str, table: Table, kinds: Mapping[str, Kind], digits: int) -> None:
     made.tables[name] = table, kinds
     made.streams[name] = tables.write(table, kinds, digits)
 
@@ -282,8 +279,18 @@ def _check_charged(charges: Mapping[str, int], epsilon: Mapping[str, int]) -> No
 
 
 def _engine_kind(written: str) -> Kind:
-    if written in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT",
-                   "UINTEGER", "UBIGINT", "HUGEINT", "NUMBER"):
+    if written in (
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "HUGEINT",
+        "NUMBER",
+    ):
         return Kind.INTEGER
     if written in ("FLOAT", "DOUBLE"):
         return Kind.REAL

@@ -25,7 +25,10 @@ def warm_up(*, memory_bytes: int) -> Bench:
             catalogue.program(name).prepare()
     bench = Bench(parser, engine, memory_bytes)
     for stage, columns in (
-        (Stage("sql", "case", "SELECT who, sum(share) AS s FROM a GROUP BY who ORDER BY who"), _ROWS),
+        (
+            Stage("sql", "case", "SELECT who, sum(share) AS s FROM a GROUP BY who ORDER BY who"),
+            _ROWS,
+        ),
         (Stage("library", "aml.round_trips", ""), _TRANSFERS),
         (Stage("library", "occupancy.hourly", ""), _TRANSFERS),
     ):

@@ -1,0 +1,103 @@
+"""The bench: one process that computes one job behind walls of its own, with rows and without keys.
+
+Owns its life: warm up, check what was loaded, raise the walls, take one job, answer, end. It says
+bytes of outputs, or that the job failed, and nothing else to anybody.
+"""
+
+import os
+import resource
+import socket
+import struct
+from typing import Any, NoReturn
+
+from strongroom.consensus.errors import StrongroomError
+from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
+from strongroom.enclave.room.door import Door, DoorClosed
+from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
+from strongroom.enclave.room.worker.measurement import check_worker
+from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
+from strongroom.enclave.room.worker.warming import warm_up
+from strongroom.enclave.sandbox.entering import (
+    STANDARD_ERROR,
+    enter_sandbox,
+    load_what_is_loaded_late,
+)
+
+ENGINE_SHARE = 3, 4
+"""Of the process's memory, what the engine believes it may take."""
+SENDING_MS_MAX = 600_000
+"""The worker may be busy with its host; a worker that is gone ends the bench anyway."""
+
+
+def run_bench(end: socket.socket, *, worker: int, memory_bytes: int) -> NoReturn:
+    """One bench, from its fork to its end; never returns.
+
+    Args:
+        end: its end of the socket.
+        worker: pid of the process that it was forked from.
+        memory_bytes: what it may take: beyond it, its job fails.
+    """
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
+        load_what_is_loaded_late()
+        check_worker()
+        door = Door(end)
+        limit = struct.pack("ll", SENDING_MS_MAX // 1000, 0)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        enter_sandbox(end.fileno(), host_pid=worker)
+    except StrongroomError as fault:
+        os.write(STANDARD_ERROR, f"the bench does not start: {fault}\n".encode())
+        os._exit(2)
+    except BaseException as bug:
+        os.write(STANDARD_ERROR, f"the bench does not start: {type(bug).__name__}\n".encode())
+        os._exit(4)
+    try:
+        door.send(ToWorker.READY)
+        _serve(door, bench)
+    except BaseException:
+        os._exit(4)  # whatever it was, its words could be rows
+    os._exit(0)
+
+
+def _serve(door: Door, bench: Bench) -> None:
+    """One job.
+
+    Raises:
+        DoorClosed: the worker has gone, or says what none says.
+    """
+    contract, parameters, seed, told = _expected(door, ToBench.JOB, 4)
+    segments: list[list[bytearray]] = [[] for _ in told]
+    while (frame := _received(door))[0] == ToBench.PART:
+        index, segment, data = frame[1:]
+        while len(segments[index]) <= segment:
+            segments[index].append(bytearray())
+        segments[index][segment] += data
+    inputs = []
+    for (alias, owner, data, columns), parts in zip(told, segments, strict=True):
+        inputs.append(Given(alias, owner, data, columns, tuple(bytes(part) for part in parts)))
+        parts.clear()
+    segments.clear()
+    try:
+        read = Contract.decode(contract)
+        made = bench.run(read, parameters_in(parameters), inputs, seed)
+    except (JobFailed, StrongroomError, MemoryError):
+        door.send(ToWorker.FAILED)
+        return
+    for entry, (output, recipient, data) in enumerate(made):
+        for at in range(0, max(len(data), 1), PART_BYTES):
+            door.send(ToWorker.OUT, entry, output, recipient, data[at : at + PART_BYTES])
+    door.send(ToWorker.DONE)
+
+
+def _received(door: Door) -> tuple[Any, ...]:
+    while (frame := door.receive()) is None:
+        pass
+    return frame
+
+
+def _expected(door: Door, kind: ToBench, fields: int) -> tuple[Any, ...]:
+    frame = _received(door)
+    if frame[0] != kind or len(frame) != fields + 1:
+        raise DoorClosed
+    return frame[1:]

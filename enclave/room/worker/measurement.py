@@ -1,0 +1,108 @@
+"""The measurement of a worker: a room's files, those of its engine and its library programs, and
+the libraries that they call (T24, T50).
+
+Owns that list, and the check that nothing else was loaded, in the worker and in its bench.
+"""
+
+from strongroom.enclave.platform.measuring import OWN, Measurement
+from strongroom.enclave.room import measurement as rooms
+
+NAME = "analytics"
+"""By which its operator starts it, and which it claims."""
+ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""With which a worker is started: one thread, and the same kernels on every machine that has them,
+so that executors agree. Another environment is refused."""
+_ENCLAVE = (
+    "formats.clean_rooms",
+    "formats.clean_rooms.contract",
+    "formats.clean_rooms.data_terms",
+    "formats.clean_rooms.fields",
+    "formats.clean_rooms.result_keys",
+    "formats.merkle",
+    "outside.chunks",
+)
+_ANALYTICS = (
+    "",
+    "checking",
+    "emitting",
+    "engine",
+    "exact",
+    "expressions",
+    "functions",
+    "grouping",
+    "nodes",
+    "noise",
+    "noising",
+    "ordering",
+    "parser",
+    "places",
+    "policy",
+    "queries",
+    "refusals",
+    "relations",
+    "releases",
+    "settings",
+    "suppression",
+    "tables",
+    "types",
+    "values",
+    "warming",
+)
+_LIBRARY = (
+    "",
+    "aml_round_trips",
+    "aml_scatter_gather",
+    "catalogue",
+    "checking",
+    "judging",
+    "learning",
+    "ml_logistic",
+    "occupancy_hourly",
+    "ownership",
+    "shapes",
+    "transfers",
+)
+_WORKER = (
+    "",
+    "__main__",
+    "bench",
+    "chunks",
+    "life",
+    "link",
+    "measurement",
+    "stages",
+    "tables",
+    "warming",
+)
+MODULES = (
+    *rooms.MODULES,
+    *(f"{OWN}.enclave.{name}" for name in _ENCLAVE),
+    *(f"{OWN}.enclave.room.analytics.{name}".rstrip(".") for name in _ANALYTICS),
+    *(f"{OWN}.enclave.room.library.{name}".rstrip(".") for name in _LIBRARY),
+    *(f"{OWN}.enclave.room.worker.{name}".rstrip(".") for name in _WORKER),
+)
+"""All of ours that a worker and its bench load."""
+LIBRARIES = (*rooms.LIBRARIES, "_duckdb", "duckdb", "nanoarrow", "numpy")
+
+
+def measure_worker(*, from_source: bool = False) -> Measurement:
+    """Measure a worker; `from_source`: this process is one, and what it loaded is checked.
+
+    Raises:
+        OperatorFault: a file is missing, or a loaded module comes from elsewhere.
+    """
+    return rooms.measure(MODULES, LIBRARIES, NAME, from_source=from_source)
+
+
+def check_worker() -> None:
+    """Check that everything that this process has loaded counts.
+
+    Raises:
+        OperatorFault: something does not.
+    """
+    rooms.check_measured(rooms.located_files(MODULES, LIBRARIES), LIBRARIES)

@@ -1,0 +1,239 @@
+"""Owners, an analyst, a regulator, and real workers' processes between a service in this process,
+whose nodes keep chunks."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.enclave.chain import person
+from tests.enclave.fixtures import key_named, manufacturer
+from tests.enclave.programs.rooms.world import (
+    ANALYST,
+    BANKS,
+    REGULATOR,
+    contract,
+    data_terms,
+    founded,
+    secret_of,
+    terms,
+    who,
+)
+from tests.enclave.programs.vault.world import policy_of
+from tests.node.client import ledger
+from tests.node.client.ledger import Service, running
+from tests.node.client.turning import TurningChain
+
+from strongroom.consensus import codec
+from strongroom.enclave.formats.clean_rooms.contract import Contract
+from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace, check_chunk
+from strongroom.enclave.outside.client_sessions import Identity
+from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.library.shapes import Table
+from strongroom.enclave.room.worker import tables
+from strongroom.node.chunks.store import ChunkStore
+from strongroom.node.clean_rooms.transfer import NodeDoors
+from strongroom.node.client.client import Client
+from strongroom.node.client.trust.service import load_service
+from strongroom.node.rooms.chunks import ChunkCarrier
+from strongroom.node.rooms.process import Ended, RoomProcess, Start
+from strongroom.node.rooms.relay import Relay
+from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
+
+PEOPLE = (*BANKS, ANALYST, REGULATOR)
+MEMORY = "1024"
+
+
+class RoomsChain(TurningChain):
+    """Whose genesis names the program of clean rooms."""
+
+    def __init__(self) -> None:
+        super().__init__(founded())
+
+
+class Worker:
+    """One life of a worker, and what it said."""
+
+    def __init__(self, process: RoomProcess, events: list[tuple[str, dict[str, Any]]]) -> None:
+        self.process, self.events = process, events
+
+    def said(self, what: str) -> list[dict[str, Any]]:
+        return [fields for one, fields in self.events if one == what]
+
+    async def end(self) -> Ended:
+        return await self.process.until_ended()
+
+
+class World:
+    """One service and its people."""
+
+    def __init__(self, directory: Path, service: Service, chunks: ChunkStore) -> None:
+        self.directory, self.service, self.chunks = directory, service, chunks
+        self.program = program_file("analytics")
+        for name in PEOPLE:
+            self._write_key(name)
+
+    async def act(self, name: str, operation: str, **arguments: Any) -> Any:
+        async with Client.connect(self.directory, _file(name), one_shot=True) as client:
+            return (await client.call(operation, **arguments)).value
+
+    async def look(self, operation: str, **arguments: Any) -> Any:
+        async with Client.connect(self.directory, _file(ANALYST)) as client:
+            return (await client.query(f"rooms.{operation}", **arguments)).value
+
+    async def open_room(self) -> bytes:
+        """A clean room of both banks, an analyst and a regulator, that all have joined."""
+        made = await self.act(BANKS[0], "rooms.create", terms=terms().encode())
+        room: bytes = made["room"]
+        for name in (BANKS[1], ANALYST, REGULATOR):
+            await self.act(name, "rooms.join", room=room)
+        return room
+
+    async def bring(
+        self, owner: str, name: str, segments: Sequence[Table], **changes: Any
+    ) -> None:
+        """A data set, sealed and stored, each segment as a version that extends the one before."""
+        code = {"claim": "measurement", "equals": measured(self.program).digest.hex()}
+        await self.act(owner, "vault.new", name=name, policy=policy_of(code), heartbeat_ms=2_000)
+        await self.act(owner, "vault.put", key=f"/{name}", secret=secret_of(owner + name))
+        told = data_terms(**changes).encode()
+        await self.act(owner, "rooms.publish", name=name, terms=told, key=f"/{name}")
+        service, before = load_service(self.directory), list[bytes]()
+        async with ChunkCarrier(service) as carrier:
+            assert carrier._http is not None
+            doors = NodeDoors(carrier._http, service.endpoints, carrier._ssl)
+            for version, table in enumerate(segments, 1):
+                place = DataPlace(service.chain, who(owner), name, version)
+                stream = tables.write(table, tables.kinds_of(table), 17)
+                stored = await doors.store(
+                    [stream],
+                    Secret(secret_of(owner + name)),
+                    place,
+                    first=len(before),
+                    before=tuple(before),
+                )
+                before = await doors.names(stored.root, stored.chunks)
+                await self.act(
+                    owner,
+                    "rooms.add" if version == 1 else "rooms.extend",
+                    name=name,
+                    root=stored.root,
+                    chunks=stored.chunks,
+                    size_class=stored.size_class,
+                )
+
+    async def agree(self, room: bytes, **changes: Any) -> bytes:
+        """A contract that both banks approve."""
+        made: Contract = contract(room, duration_ms=1_000, **changes)
+        told = await self.act(ANALYST, "rooms.propose", contract=made.encode())
+        if made.profile != "free":
+            for bank in BANKS:
+                await self.act(bank, "rooms.vote", contract=told["contract"], approve=True)
+        id: bytes = told["contract"]
+        return id
+
+    async def run(self, id: bytes, parameters: Mapping[str, Any] | None = None) -> bytes:
+        given = codec.encode(tuple(sorted((parameters or {}).items())))
+        job: bytes = (await self.act(ANALYST, "rooms.run", contract=id, parameters=given))["job"]
+        return job
+
+    async def open(self, name: str, job: bytes, output: str, room: bytes) -> Table:
+        """What a recipient reads."""
+        told = await self.act(name, "rooms.open", job=job, output=output)
+        recipient = f"/{who(name).hex()}" if told.get("recipient") else ""
+        names = self.chunks.names(told["root"])
+        chain = load_service(self.directory).chain
+        stream = b""
+        for own in dict.fromkeys((recipient, f"/{who(name).hex()}", "")):
+            place = DataPlace(chain, room, f"{job.hex()}/{output}{own}", 1)
+            opener = ChunkOpener(Secret(told["key"]), place)
+            try:
+                parts = []
+                for at, one in enumerate(names):
+                    sealed = self.chunks.get(one)
+                    check_chunk(sealed, one)
+                    parts.append(opener.open(sealed, last=at == len(names) - 1))
+                stream = b"".join(parts)
+                break
+            except Exception:
+                continue
+        return tables.read(stream)
+
+    @asynccontextmanager
+    async def workers(self, *operators: str) -> AsyncIterator[list[Worker]]:
+        """A worker of each operator, on a chip of its own, that waits for a job."""
+        async with AsyncExitStack() as stack:
+            made = [await stack.enter_async_context(self._worker(one)) for one in operators]
+            yield made
+
+    @asynccontextmanager
+    async def _worker(self, operator: str) -> AsyncIterator[Worker]:
+        chip = self.directory / f"chip-{operator}"
+        if not chip.exists():
+            manufacturer().make_chip().save(chip)
+        wanted = Wanted(
+            name=f"worker-{operator}",
+            program=self.program,
+            chip=chip,
+            state=self.directory / f"state-{operator}",
+            region="eu-west",
+            operator=operator,
+            files={},
+            parameters={"memory": MEMORY},
+        )
+        own, service = Identity(key_named(operator)), load_service(self.directory)
+        start = Start(
+            pin=service.pin,
+            room=wanted.name,
+            region=wanted.region,
+            operator=operator,
+            operator_key=own.public,
+            signature=sign(wanted, service, own),
+            parameters=wanted.parameters,
+        )
+        events: list[tuple[str, dict[str, Any]]] = []
+        async with (
+            ChunkCarrier(service) as chunks,
+            Relay(service, wanted.state, {}, None, chunks) as relay,
+        ):
+            process = await RoomProcess.launch(
+                chip,
+                self.program,
+                relay,
+                lambda what, fields: events.append((what, fields)),
+                start,
+            )
+            try:
+                yield Worker(process, events)
+            finally:
+                await process.kill()
+
+    def _write_key(self, name: str) -> None:
+        file = self.directory / "keys" / f"{_file(name)}.json"
+        seed = hashlib.sha256(name.encode()).hexdigest()
+        told = {"name": _file(name), "public": person(name).public.hex(), "seed": seed}
+        file.write_text(json.dumps(told))
+        file.chmod(0o600)
+
+
+def _file(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+@asynccontextmanager
+async def world(directory: Path, monkeypatch: Any) -> AsyncIterator[World]:
+    """All of it, up."""
+    chunks = ChunkStore(directory / "chunks")
+    monkeypatch.setattr(ledger, "TurningChain", RoomsChain)
+    monkeypatch.setattr(ledger, "make_app", partial(ledger.make_app, chunks=chunks))
+    async with running(directory) as service:
+        yield World(directory, service, chunks)
+
+
+async def until(condition: Any, worker: Worker) -> None:
+    while not condition():
+        await asyncio.sleep(0.05)
