@@ -77,9 +77,9 @@ class World:
         for name in PEOPLE:
             self._write_key(name)
 
-    async def act(self, name: str, operation: str, **arguments: Any) -> Any:
+    async def act(self, name: str, operation: str, /, **arguments: Any) -> Any:
         async with Client.connect(self.directory, _file(name), one_shot=True) as client:
-            return (await client.call(operation, **arguments)).value
+            return (await client.call(operation, **arguments)).result
 
     async def look(self, operation: str, **arguments: Any) -> Any:
         async with Client.connect(self.directory, _file(ANALYST)) as client:
