@@ -35,7 +35,8 @@ room_app = typer.Typer(
     help="Rooms: measured programs that open keys as long as their owner agrees.",
 )
 ProgramArgument = Annotated[
-    str, typer.Argument(metavar="PROGRAM", help="`printer`, or a .py file of your own.")
+    str,
+    typer.Argument(metavar="PROGRAM", help="`printer`, `analytics`, or a .py file of your own."),
 ]
 
 
@@ -121,13 +122,16 @@ def run_(
 ) -> None:
     """Run a room until its program ends or a lease is refused; with --json one document a line for
     each event. SIGTERM and Ctrl-C end it in order: leases ended, keys wiped, exit status 0.
+    `analytics` is the worker of clean rooms: it takes job after job until it is told to end
+    (needs the extra `rooms`; `--set memory=MB` is what a job may take).
 
     Example: strongroom room run printer --name hall-7 --chip ./chip --region eu-west --as plant \
 --file design.sealed=./design.sealed --set container=design.sealed --set key=id:HEX/design
     """
     from strongroom.enclave.room.sdk import STOPPED
     from strongroom.node.client.trust.service import load_service
-    from strongroom.node.rooms.starting import Wanted, program_file, run_room
+    from strongroom.node.rooms.process import is_worker
+    from strongroom.node.rooms.starting import Wanted, program_file, run_room, run_workers
 
     known = load_service(service)
     wanted = Wanted(
@@ -149,7 +153,8 @@ def run_(
         else:
             note(f"{what}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
 
-    ended = run(_until_told(partial(run_room, wanted, service, signer, on_event)))
+    life = run_workers if is_worker(wanted.program) else run_room
+    ended = run(_until_told(partial(life, wanted, service, signer, on_event)))
     stopped = ended.code == STOPPED
     if not ended.ok and not stopped:
         fail(f"{ended.code}: {ended.text}", ExitCode.NO)

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from strongroom.enclave.platform.measuring import OWN, Measurement
-from strongroom.enclave.room.measurement import PROGRAM, ProgramSource, measure_room
-from strongroom.node.rooms.starting import program_file
+from strongroom.enclave.room.measurement import PROGRAM
+from strongroom.node.rooms.starting import measured, program_file
 from strongroom.node.source_lines import code_lines, folder_of
 
 PARTS = (
     ("the program", (f"{PROGRAM}/",)),
+    ("the worker: one job, its chunks, its bench", (f"{OWN}/enclave/room/worker/",)),
+    ("the worker's SQL: rules, release, noise", (f"{OWN}/enclave/room/analytics/",)),
+    ("the worker's library programs", (f"{OWN}/enclave/room/library/",)),
     ("the room itself: SDK, leases, the way to the ledger", (f"{OWN}/enclave/room/",)),
     ("what silicon does on real machines: chip, measuring", (f"{OWN}/enclave/platform/",)),
     ("the walls of its process", (f"{OWN}/enclave/sandbox/",)),
@@ -104,7 +107,7 @@ def room_base(program: str) -> RoomBase:
         OperatorFault: it cannot be measured.
     """
     path = program_file(program)
-    measurement = measure_room(ProgramSource.read(path))
+    measurement = measured(path)
     own = []
     for file in measurement.files:
         first, _, rest = file.path.partition("/")

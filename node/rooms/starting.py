@@ -6,6 +6,7 @@ and then.
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,10 @@ from strongroom.node.rooms.process import (
 from strongroom.node.rooms.relay import Relay
 
 VOUCH_SECONDS = 30.0
+FRUITLESS_MAX = 5
+"""Lives of a worker in a row that ended with a refusal, and without a job."""
+PAUSE_SECONDS = 2.0
+"""After a life that was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +176,49 @@ async def run_room(
             for word in words:
                 word.cancel()
             await asyncio.gather(*words, return_exceptions=True)
+
+
+async def run_workers(
+    wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent, stop: asyncio.Event
+) -> Ended:
+    """Run a worker, life after life, until it is stopped: each takes one job.
+
+    Args:
+        wanted: the worker.
+        where: as of `run_room`.
+        operator: as of `run_room`.
+        on_event: as of `run_room`; told too how each life ended.
+        stop: as of `run_room`.
+
+    Returns:
+        How it was stopped; or how the last of FRUITLESS_MAX lives ended that took no job.
+
+    Raises:
+        OperatorFault: it does not start.
+    """
+    fruitless = 0
+    while True:
+        said: set[str] = set()
+
+        def heard(what: str, fields: dict[str, Any], said: set[str] = said) -> None:
+            said.add(what)
+            on_event(what, fields)
+
+        try:
+            ended = await run_room(wanted, where, operator, heard, stop)
+        except OperatorFault as fault:
+            if "started" not in said:
+                raise
+            ended = Ended(False, "killed", str(fault))
+        fruitless = 0 if ended.ok or "taken" in said else fruitless + 1
+        if stop.is_set() or fruitless == FRUITLESS_MAX:
+            return ended
+        on_event("life-ended", {"code": ended.code, "why": ended.text})
+        if not ended.ok:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+            if stop.is_set():
+                return Ended(True, "", "stopped between two lives")
 
 
 async def announced(where: Path, asker: Identity, custodian: bytes) -> str:

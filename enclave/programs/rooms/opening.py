@@ -67,6 +67,7 @@ def open_(context: Context, *, job: bytes, output: str) -> dict[str, Any]:
     return {
         "job": job,
         "output": output,
+        "recipient": entry.recipient,
         "kind": declared.kind,
         "root": entry.root,
         "chunks": entry.chunks,

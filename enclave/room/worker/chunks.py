@@ -81,7 +81,7 @@ class Chunks:
         Raises:
             TooLate: no host took it in time.
         """
-        sealer, names, size = ChunkSealer(key, place), [], 0
+        sealer, names, size = ChunkSealer(key, place), list[bytes](), 0
         view = memoryview(data)
         parts = (view[at : at + (1 << 20)] for at in range(0, len(view), 1 << 20))
         for part in parts:

@@ -6,11 +6,12 @@ so that time tells nothing. A lease that ends wipes its key and ends the worker,
 bench. Nothing is said of why a program failed.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from time import time
 from typing import Any
 
-from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.consensus.types import Height
 from strongroom.enclave.formats.clean_rooms.contract import Contract
 from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
@@ -69,15 +70,19 @@ class Idle:
         Raises:
             Refused, Silent: the ledger does not know this worker, or does not answer.
         """
-        while True:
-            if self._now() - self._said >= WAIT_SECONDS:
-                await self._wait()
-            for one in await self._work():
-                taken = await self._look(one)
-                if taken is not None:
-                    await self._call("leave")  # one job, one life: no further one is for this one
-                    return taken
-            await self._room.rest(POLL_SECONDS)
+        try:
+            while True:
+                if self._now() - self._said >= WAIT_SECONDS:
+                    await self._wait()
+                for one in await self._work():
+                    taken = await self._look(one)
+                    if taken is not None:
+                        return taken
+                await self._room.rest(POLL_SECONDS)
+        finally:  # one job, one life: whether it has one or was stopped, no further one is for it
+            if self._said > float("-inf"):
+                with suppress(ClientFault):  # then its word lapses by itself
+                    await self._call("leave")
 
     async def _wait(self) -> None:
         sent = self._now()

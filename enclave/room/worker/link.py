@@ -114,7 +114,9 @@ class BenchLink:
                     _add(made, *frame[1:])
                 else:
                     done = frame == (ToWorker.DONE,)
-                    return [(*name, bytes(data)) for *name, data in made] if done else None
+                    return (
+                        [(name, whose, bytes(data)) for name, whose, data in made] if done else None
+                    )
         except DoorClosed:
             return None
 

@@ -36,8 +36,12 @@ def warm_up(*, memory_bytes: int) -> Bench:
     return bench
 
 
-_ROWS = {"who": ["a", "b", None], "share": [0.5, None, 1.5], "whole": [1, 2, None]}
-_TRANSFERS = {
+_ROWS: dict[str, list[object]] = {
+    "who": ["a", "b", None],
+    "share": [0.5, None, 1.5],
+    "whole": [1, 2, None],
+}
+_TRANSFERS: dict[str, list[object]] = {
     "from_bank": ["a", "b"],
     "from_account": ["1", "2"],
     "to_bank": ["b", "a"],

@@ -68,7 +68,7 @@ class KeyBench(Bench):
         super().__init__(pieces=pieces, custody="hsm", half=b"", wrapped=b"")
         self.token = SoftToken()
         self.host = TokenHost(self.boot, self.token)
-        self.room._host = self.host  # type: ignore[assignment]
+        self.room.host = self.host  # type: ignore[assignment]
 
     @property
     def held(self) -> HandedKey:

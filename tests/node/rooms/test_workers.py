@@ -1,12 +1,15 @@
-"""Workers as processes of their own: a job from its run to its opening (ROOMS §2, §4)."""
+"""Workers as processes of their own: a job from its run to its opening, and what becomes of it when
+one of them is killed or an owner withdraws (ROOMS §2, §4, §6; T65)."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.enclave.programs.rooms.world import BANKS, REGULATOR
-from tests.node.rooms.worker_world import world
+from tests.enclave.programs.rooms.world import ANALYST, BANKS, REGULATOR, who
+from tests.node.rooms.worker_world import World, world
+from tests.waiting import so
 
-from strongroom.enclave.formats.clean_rooms.contract import Stage
+from strongroom.enclave.formats.clean_rooms.contract import Input, Output, Stage
 from strongroom.enclave.room.library.shapes import Table
 
 pytestmark = pytest.mark.processes
@@ -15,45 +18,106 @@ SQL = (
     "SELECT from_bank, count(*) AS n, sum(amount) AS s FROM "
     "(SELECT * FROM a UNION ALL SELECT * FROM b) GROUP BY from_bank ORDER BY from_bank"
 )
+OPERATORS = ("operator0", "operator1")
 
 
 def transfers(bank: str, rows: int) -> Table:
+    """A ring between both banks comes with each seven rows."""
+    other = "b" if bank == "a" else "a"
     return Table.of(
         {
             "from_bank": [bank] * rows,
             "from_account": [f"{bank}{at % 7}" for at in range(rows)],
-            "to_bank": ["b" if bank == "a" else "a"] * rows,
-            "to_account": [f"{at % 5}" for at in range(rows)],
-            "time": list(range(rows)),
+            "to_bank": [other] * rows,
+            "to_account": [f"{other}{at % 5}" for at in range(rows)],
+            "time": [at * 60 for at in range(rows)],
             "amount": [100 + at for at in range(rows)],
         }
     )
 
 
-async def test_two_operators_workers_agree_and_the_recipient_reads(
+def accounts(bank: str) -> Table:
+    return Table.of({"bank": [bank] * 7, "account": [f"{bank}{at}" for at in range(7)]})
+
+
+def listed(table: Table) -> dict[str, list[object]]:
+    return {name: list(values) for name, values in table.columns.items()}
+
+
+async def bring_transfers(here: World) -> None:
+    await here.bring(BANKS[0], "transfers", [transfers("a", 40), transfers("a", 2)])
+    await here.bring(BANKS[1], "transfers", [transfers("b", 30)])
+
+
+async def test_workers_of_two_operators_agree_and_each_recipient_reads_what_is_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with world(tmp_path, monkeypatch) as here:
         room = await here.open_room()
-        await here.bring(BANKS[0], "transfers", [transfers("a", 40), transfers("a", 2)])
-        await here.bring(BANKS[1], "transfers", [transfers("b", 30)])
+        await bring_transfers(here)
         agreed = await here.agree(room, stages=(Stage("sql", "case", SQL),))
-        async with here.workers("operator0", "operator1") as workers:
-            for one in workers:
-                while not one.said("waiting"):
-                    import asyncio
-                    print(one.events)
-                    await asyncio.sleep(0.5)
+        async with here.workers(*OPERATORS) as workers:
             job = await here.run(agreed)
-            for one in workers:
-                ended = await one.end()
-                print(one.events)
-                assert ended.ok, (ended, one.events)
-        shown = await here.look("job", job=job)
-        assert shown["state"] == "agreed"
-        table = await here.open(REGULATOR, job, "case", room)
-        assert {name: list(values) for name, values in table.columns.items()} == {
+            ends = [await one.end() for one in workers]
+        assert all(one.ok for one in ends), ends
+        assert (await here.look("job", job=job))["state"] == "agreed"
+        assert listed(await here.open(REGULATOR, job, "case", room)) == {
             "from_bank": ["a", "b"],
             "n": [42, 30],
             "s": [sum(range(100, 140)) + 201, sum(range(100, 130))],
         }
+
+        for bank, name in zip(BANKS, "ab", strict=True):
+            await here.bring(bank, "accounts", [accounts(name)])
+        inputs = {
+            f"{name}{what[0]}": Input(f"{name}{what[0]}", who(bank), what, 0, 0)
+            for bank, name in zip(BANKS, "ab", strict=True)
+            for what in ("accounts", "transfers")
+        }
+        rings = await here.agree(
+            room,
+            name="rings",
+            inputs=tuple(inputs[alias] for alias in sorted(inputs)),
+            outputs=(
+                Output("alerts", "table", tuple(sorted(map(who, BANKS))), 1 << 20, "aa", 0),
+                Output("case", "table", (who(REGULATOR),), 1 << 22, "", 0),
+            ),
+        )
+        async with here.workers(*OPERATORS) as workers:
+            job = await here.run(rings)
+            ends = [await one.end() for one in workers]
+        assert all(one.ok for one in ends), ends
+        shown = await here.look("job", job=job)
+        assert shown["state"] == "agreed", shown
+        case = await here.open(REGULATOR, job, "case", room)
+        assert set(case.columns["from_bank"]) == {"a", "b"}
+        for bank, name in zip(BANKS, "ab", strict=True):
+            alerts = await here.open(bank, job, "alerts", room)
+            assert alerts.rows
+            assert set(alerts.columns["bank"]) == {name}
+
+
+async def test_T65_a_worker_that_is_killed_leaves_its_job_to_the_next_rank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path, monkeypatch) as here:
+        room = await here.open_room()
+        await bring_transfers(here)
+        agreed = await here.agree(room, stages=(Stage("sql", "case", SQL),))
+        async with here.workers(*OPERATORS, "operator2") as workers:
+            job = await here.run(agreed)
+            shown = await here.look("job", job=job)
+            first = shown["executors"][0]["operator"]
+            killed = next(one for one in workers if one.operator == first)
+            await killed.process.kill()
+            others = [one for one in workers if one is not killed]
+            second = next(
+                one for one in others if one.operator == shown["executors"][1]["operator"]
+            )
+            await so(partial(second.said, "reported"), "the second executor reports")
+            here.service.orderer.pass_time(60_000)
+            await here.act(ANALYST, "rooms.advance", job=job)
+            ends = [await one.end() for one in others]
+        assert all(one.ok for one in ends), ends
+        assert (await here.look("job", job=job))["state"] == "agreed"
+        assert (await here.open(REGULATOR, job, "case", room)).rows == 2

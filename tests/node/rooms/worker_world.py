@@ -1,7 +1,6 @@
 """Owners, an analyst, a regulator, and real workers' processes between a service in this process,
 whose nodes keep chunks."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -27,9 +26,11 @@ from tests.enclave.programs.vault.world import policy_of
 from tests.node.client import ledger
 from tests.node.client.ledger import Service, running
 from tests.node.client.turning import TurningChain
+from tests.waiting import so
 
 from strongroom.consensus import codec
 from strongroom.enclave.formats.clean_rooms.contract import Contract
+from strongroom.enclave.formats.clean_rooms.result_keys import result_name
 from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace, check_chunk
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.primitives import Secret
@@ -43,6 +44,7 @@ from strongroom.node.rooms.chunks import ChunkCarrier
 from strongroom.node.rooms.process import Ended, RoomProcess, Start
 from strongroom.node.rooms.relay import Relay
 from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
+from strongroom.node.rpc.http import make_app
 
 PEOPLE = (*BANKS, ANALYST, REGULATOR)
 MEMORY = "1024"
@@ -58,8 +60,10 @@ class RoomsChain(TurningChain):
 class Worker:
     """One life of a worker, and what it said."""
 
-    def __init__(self, process: RoomProcess, events: list[tuple[str, dict[str, Any]]]) -> None:
-        self.process, self.events = process, events
+    def __init__(
+        self, operator: str, process: RoomProcess, events: list[tuple[str, dict[str, Any]]]
+    ) -> None:
+        self.operator, self.process, self.events = operator, process, events
 
     def said(self, what: str) -> list[dict[str, Any]]:
         return [fields for one, fields in self.events if one == what]
@@ -93,9 +97,7 @@ class World:
             await self.act(name, "rooms.join", room=room)
         return room
 
-    async def bring(
-        self, owner: str, name: str, segments: Sequence[Table], **changes: Any
-    ) -> None:
+    async def bring(self, owner: str, name: str, segments: Sequence[Table], **changes: Any) -> None:
         """A data set, sealed and stored, each segment as a version that extends the one before."""
         code = {"claim": "measurement", "equals": measured(self.program).digest.hex()}
         await self.act(owner, "vault.new", name=name, policy=policy_of(code), heartbeat_ms=2_000)
@@ -144,30 +146,23 @@ class World:
     async def open(self, name: str, job: bytes, output: str, room: bytes) -> Table:
         """What a recipient reads."""
         told = await self.act(name, "rooms.open", job=job, output=output)
-        recipient = f"/{who(name).hex()}" if told.get("recipient") else ""
-        names = self.chunks.names(told["root"])
         chain = load_service(self.directory).chain
-        stream = b""
-        for own in dict.fromkeys((recipient, f"/{who(name).hex()}", "")):
-            place = DataPlace(chain, room, f"{job.hex()}/{output}{own}", 1)
-            opener = ChunkOpener(Secret(told["key"]), place)
-            try:
-                parts = []
-                for at, one in enumerate(names):
-                    sealed = self.chunks.get(one)
-                    check_chunk(sealed, one)
-                    parts.append(opener.open(sealed, last=at == len(names) - 1))
-                stream = b"".join(parts)
-                break
-            except Exception:
-                continue
-        return tables.read(stream)
+        place = DataPlace(chain, room, result_name(job, output, told["recipient"]), 1)
+        opener, parts = ChunkOpener(Secret(told["key"]), place), []
+        names = self.chunks.names(told["root"])
+        for at, one in enumerate(names):
+            sealed = self.chunks.get(one)
+            check_chunk(sealed, one)
+            parts.append(opener.open(sealed, last=at == len(names) - 1))
+        return tables.read(b"".join(parts))
 
     @asynccontextmanager
     async def workers(self, *operators: str) -> AsyncIterator[list[Worker]]:
         """A worker of each operator, on a chip of its own, that waits for a job."""
         async with AsyncExitStack() as stack:
             made = [await stack.enter_async_context(self._worker(one)) for one in operators]
+            for one in made:
+                await so(partial(one.said, "waiting"), f"{one.operator} waits")
             yield made
 
     @asynccontextmanager
@@ -208,7 +203,7 @@ class World:
                 start,
             )
             try:
-                yield Worker(process, events)
+                yield Worker(operator, process, events)
             finally:
                 await process.kill()
 
@@ -229,11 +224,6 @@ async def world(directory: Path, monkeypatch: Any) -> AsyncIterator[World]:
     """All of it, up."""
     chunks = ChunkStore(directory / "chunks")
     monkeypatch.setattr(ledger, "TurningChain", RoomsChain)
-    monkeypatch.setattr(ledger, "make_app", partial(ledger.make_app, chunks=chunks))
+    monkeypatch.setattr(ledger, "make_app", partial(make_app, chunks=chunks))
     async with running(directory) as service:
         yield World(directory, service, chunks)
-
-
-async def until(condition: Any, worker: Worker) -> None:
-    while not condition():
-        await asyncio.sleep(0.05)
