@@ -232,19 +232,22 @@ class Releases:
                 "aggregate it once, and compute the rest of the result",
             )
         self._taken |= identities
-        data = [self.inputs[alias] for alias in aliases]
         release = Release(
             index=len(self._made),
             source=source,
             where=where,
             keys=keys,
             units=[(alias, self.inputs[alias].policy.k) for alias in aliases],
-            rounding=lcm(*(one.policy.rounding for one in data)),
+            rounding=self.rounding_of(source),
             noise=self._noise(source, aliases, place),
             place=place,
         )
         self._made.append(release)
         return release
+
+    def rounding_of(self, source: Relation) -> int:
+        """Of counts over these rows: a multiple of what each of their data sets asks for."""
+        return lcm(*(self.inputs[unit.alias].policy.rounding for unit in source.units))
 
     def made(self) -> tuple[Release, ...]:
         """All of them."""
