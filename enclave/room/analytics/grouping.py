@@ -5,7 +5,7 @@ whose table is read; over what was released they are a query like any other.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from strongroom.enclave.room.analytics import emitting
@@ -19,9 +19,15 @@ from strongroom.enclave.room.analytics.expressions import (
 )
 from strongroom.enclave.room.analytics.nodes import Node, read, same
 from strongroom.enclave.room.analytics.places import Places
-from strongroom.enclave.room.analytics.policy import Use
+from strongroom.enclave.room.analytics.policy import MICROS, ColumnPolicy, Use
 from strongroom.enclave.room.analytics.refusals import Refused, Rule
-from strongroom.enclave.room.analytics.relations import Aliases, Relation, SourceScope, plain_name
+from strongroom.enclave.room.analytics.relations import (
+    Aliases,
+    Relation,
+    SourceScope,
+    Unit,
+    plain_name,
+)
 from strongroom.enclave.room.analytics.releases import CALLS, Kinds, Release, Releases
 from strongroom.enclave.room.analytics.types import INTEGER, NUMBERS, REAL, Kind, Type
 from strongroom.enclave.room.analytics.values import Value, as_type, derived, need, origins
@@ -32,6 +38,8 @@ _KINDS: Final = {
     "stddev": Kinds.DEVIATION,
     "stddev_samp": Kinds.DEVIATION,
 }
+_WITHIN_UNIT: Final = {("count", False), ("count", True), ("sum", False)}
+"""Aggregates of one unit's rows, and whether of a real number."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,10 +51,14 @@ class GroupedScope:
     keys: Sequence[Value]
     alias: str
     release: Release | None
-    """None: what was released is grouped again."""
+    """None: what was released is grouped again, or rows by their unit."""
     source: Relation
     where: Node | None
     places: Places
+    unit: int | None = None
+    """Which key is the unit: each group is rows of one unit, and stays one row of it."""
+    rounding: int = 1
+    """Of counts of that unit's data set."""
     _local: list[tuple[Kinds, Value | None]] = field(default_factory=list)
     _aliases: Mapping[str, Value] = field(default_factory=dict)
 
@@ -79,7 +91,7 @@ class GroupedScope:
         except Refused:
             return None  # It is judged again where it stands, with its own place.
         key = self.key_of(value)
-        if key is not None:
+        if key is not None and self.unit is None:
             need(value, Use.OUTPUT, Rule.S5, self.places.of(node, "the select list"))
         return key
 
@@ -87,9 +99,10 @@ class GroupedScope:
         """The released key that a value of the rows is, if it is one."""
         for index, key in enumerate(self.keys):
             if same(key.node, value.node):
-                return Value(
-                    type=key.type, node=emitting.column(self.alias, f"g{index}"), plain=True
-                )
+                node = emitting.column(self.alias, f"g{index}")
+                if self.unit is not None:
+                    return replace(key, node=node)
+                return Value(type=key.type, node=node, plain=True)
         return None
 
     def relation(self) -> Relation:
@@ -106,7 +119,11 @@ class GroupedScope:
             where=self.where,
             groups=[key.node for key in self.keys],
         )
-        return Relation(node=emitting.derived(query, self.alias), columns=(), units=())
+        units: tuple[Unit, ...] = ()
+        if self.unit is not None:
+            of = emitting.column(self.alias, f"g{self.unit}")
+            units = (Unit(self.source.units[0].alias, of),)
+        return Relation(node=emitting.derived(query, self.alias), columns=(), units=units)
 
     def _aggregate(self, node: Node) -> Value:
         place = self.places.of(node, "the select list")
@@ -122,6 +139,13 @@ class GroupedScope:
         self._check_use(name, value, place)
         if name != "count" and value.type.kind not in NUMBERS:
             raise _not_plain(place, f"{name} of {value.type}")
+        if self.unit is not None and (name, value.type == REAL) not in _WITHIN_UNIT:
+            raise Refused(
+                Rule.S6,
+                place,
+                f"{name} of {value.type} within a unit",
+                "count, and sum whole and decimal numbers; average outside",
+            )
         if name == "avg":
             return self._average(value, place)
         kind = Kinds.DISTINCT if node["distinct"] else _KINDS[name]
@@ -138,7 +162,7 @@ class GroupedScope:
         return self.rows.column(names, place)
 
     def _check_use(self, name: str, value: Value, place: str) -> None:
-        if self.release is None:
+        if not self.source.of_rows:
             return
         if value.column is None:
             raise _not_plain(place, "an aggregate of a column that was computed")
@@ -159,7 +183,30 @@ class GroupedScope:
             index, type_ = self.release.add(kind, value, place)
         else:
             index, type_ = self._add_local(kind, value)
+        if self.unit is not None:
+            return self._of_unit(kind, value, type_, index)
         return Value(type=type_, node=emitting.column(self.alias, f"a{index}"), plain=True)
+
+    def _of_unit(self, kind: Kinds, value: Value | None, type_: Type, index: int) -> Value:
+        """An aggregate of one unit's rows: still its own, and only to be aggregated again."""
+        of = value or self.keys[self.unit or 0]
+        summed = value.column if kind is Kinds.SUM and value is not None else None
+        # Added up outside, counts are counts again: they must stay as coarse as those.
+        rounding = summed.rounding if summed is not None else _steps(self.rounding)
+        column = ColumnPolicy(
+            name=f"a{index}",
+            type=type_,
+            uses=frozenset({Use.AGGREGATE}),
+            rounding=rounding,
+        )
+        return Value(
+            type=type_,
+            node=emitting.column(self.alias, f"a{index}"),
+            uses=column.uses,
+            lineage=of.lineage,
+            column=column,
+            plain=True,
+        )
 
     def _add_local(self, kind: Kinds, value: Value | None) -> tuple[int, Type]:
         type_ = INTEGER
@@ -188,28 +235,45 @@ def grouped(
     sets = node["group_sets"]
     if len(expressions) > ITEMS_MAX or sets not in ([], [list(range(len(expressions)))]):
         raise Refused(Rule.S4, "GROUP BY", "several sets of groups", "write one GROUP BY")
-    keys = [_key(one, node["select_list"], rows, places) for one in expressions]
+    keys = [_key(one, node["select_list"], rows, places, source) for one in expressions]
     for index, key in enumerate(keys):
         if any(same(key.node, other.node) for other in keys[:index]):
             raise Refused(Rule.S5, "GROUP BY", "one key twice", "leave one out")
+    by_unit = [index for index, key in enumerate(keys) if _is_unit(key, source)]
+    releases_rows = source.of_rows and not by_unit
     return GroupedScope(
         rows=rows,
         keys=keys,
         alias=aliases.next(place),
-        release=releases.start(source, where, keys, place) if source.of_rows else None,
+        release=releases.start(source, where, keys, place) if releases_rows else None,
+        unit=by_unit[0] if by_unit else None,
+        rounding=releases.rounding_of(source),
         source=source,
         where=where,
         places=places,
     )
 
 
-def _key(node: Any, items: Sequence[Any], rows: SourceScope, places: Places) -> Value:
+def _steps(rounding: int) -> int:
+    """A rounding of counts as one of a column: 0 is exact."""
+    return rounding * MICROS if rounding > 1 else 0
+
+
+def _is_unit(value: Value, source: Relation) -> bool:
+    """Whether a key is the unit of rows that are of one data set alone."""
+    return len(source.units) == 1 and not source.joined and same(value.node, source.units[0].node)
+
+
+def _key(
+    node: Any, items: Sequence[Any], rows: SourceScope, places: Places, source: Relation
+) -> Value:
     place = places.of(node, "GROUP BY")
     node = _meant(node, items, rows, places, place)
     value = Expressions(rows, places, "GROUP BY").read(node)
     if value.literal is not None:
         raise Refused(Rule.S5, place, "a literal as a key", "leave it out")
-    need(value, Use.GROUP, Rule.S5, place)
+    if not _is_unit(value, source):
+        need(value, Use.GROUP, Rule.S5, place)
     if value.type.kind is Kind.REAL:
         raise Refused(
             Rule.S5, place, "a real number as a key", "group by a whole number or a decimal"

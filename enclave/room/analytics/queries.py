@@ -222,7 +222,9 @@ class Reader:
         if node["group_expressions"] or holds_aggregate([*items, node["having"]]):
             place = self.places.of(node["from_table"], "FROM")
             post = grouped(node, source, where, self.places, self.aliases, self.releases, place)
-            released = Relation(node=source.node, columns=(), units=())
+            released = replace(
+                source, columns=(), units=source.units if post.unit is not None else ()
+            )
             return self._selected(node, released, post, None, outermost=outermost)
         if node["having"] is not None:
             raise Refused(Rule.S6, "HAVING", "HAVING without a group", "write WHERE")

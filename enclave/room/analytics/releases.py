@@ -232,19 +232,22 @@ class Releases:
                 "aggregate it once, and compute the rest of the result",
             )
         self._taken |= identities
-        data = [self.inputs[alias] for alias in aliases]
         release = Release(
             index=len(self._made),
             source=source,
             where=where,
             keys=keys,
             units=[(alias, self.inputs[alias].policy.k) for alias in aliases],
-            rounding=lcm(*(one.policy.rounding for one in data)),
+            rounding=self.rounding_of(source),
             noise=self._noise(source, aliases, place),
             place=place,
         )
         self._made.append(release)
         return release
+
+    def rounding_of(self, source: Relation) -> int:
+        """Of counts over these rows: a multiple of what each of their data sets asks for."""
+        return lcm(*(self.inputs[unit.alias].policy.rounding for unit in source.units))
 
     def made(self) -> tuple[Release, ...]:
         """All of them."""
@@ -305,19 +308,15 @@ def _call(one: Aggregate) -> Node:
 
 
 def _judged(unit: Node, index: int, k: int) -> Node:
-    """The exact count of a unit column, or its sketch: one of 62 bits per unit, by its hash. As
+    """The exact count of a unit column, or its sketch: one of 64 bits per unit, by its hash. As
     many bits as are set, so many units there are at least; a gap sets none."""
     if k > SKETCHED_K_MAX:
         return emitting.named(emitting.call("count", unit, distinct=True), f"u{index}")
-    place = emitting.call("%", emitting.call("hash", unit), emitting.integer(62), operator=True)
-    bit = emitting.call(
-        "<<",
-        emitting.cast(emitting.integer(1), "BIGINT", tries=False),
-        emitting.cast(place, "BIGINT", tries=False),
-        operator=True,
-    )
+    place = emitting.call("&", emitting.call("hash", unit), emitting.integer(63), operator=True)
+    one = emitting.cast(emitting.integer(1), "UBIGINT", tries=False)
+    bit = emitting.call("<<", one, place, operator=True)
     gap = emitting.operation("OPERATOR_IS_NULL", unit)
-    nothing = emitting.cast(emitting.null(), "BIGINT", tries=False)
+    nothing = emitting.cast(emitting.null(), "UBIGINT", tries=False)
     return emitting.named(
         emitting.call("bit_or", emitting.case([(gap, nothing)], bit)), f"b{index}"
     )

@@ -193,7 +193,61 @@ ESCAPES: list[tuple[str, str]] = [
     ("S5", "SELECT count(*) FROM pay GROUP BY 'x'"),
     ("S5", "SELECT rate, count(*) FROM pay GROUP BY rate"),
     ("S5", "SELECT bank FROM pay UNION ALL SELECT city FROM cust GROUP BY city"),
+    (
+        "S5",
+        "WITH per AS (SELECT account, sum(fee) AS s FROM pay GROUP BY account) "
+        "SELECT s, count(*) FROM per GROUP BY s",
+    ),
+    (
+        "S5",
+        "WITH per AS (SELECT account, sum(fee) AS s FROM pay GROUP BY account) SELECT s FROM per",
+    ),
+    (
+        "S5",
+        "WITH per AS (SELECT account, count(*) AS n FROM pay GROUP BY account) "
+        "SELECT account, sum(n) AS n FROM per GROUP BY account",
+    ),
+    (
+        "S5",
+        "WITH per AS (SELECT account, note, count(*) AS n FROM pay GROUP BY account, note) "
+        "SELECT sum(n) AS n FROM per",
+    ),
+    (
+        "S5",
+        "WITH per AS (SELECT p.account, count(*) AS n FROM pay AS p JOIN cust AS c "
+        "ON p.account = c.account GROUP BY p.account) SELECT sum(n) FROM per",
+    ),
     # S6: aggregates
+    (
+        "S6",
+        "WITH per AS (SELECT account, avg(fee) AS a FROM pay GROUP BY account) "
+        "SELECT avg(a) AS a FROM per",
+    ),
+    (
+        "S6",
+        "WITH per AS (SELECT account, sum(rate) AS a FROM pay GROUP BY account) "
+        "SELECT avg(a) AS a FROM per",
+    ),
+    (
+        "S7",
+        "WITH per AS (SELECT account, sum(fee) AS s FROM pay GROUP BY account) "
+        "SELECT count(*) FROM per WHERE s > 3",
+    ),
+    (
+        "S7",
+        "WITH per AS (SELECT account, count(*) AS n FROM pay GROUP BY account HAVING count(*) > 3) "
+        "SELECT count(*) FROM per",
+    ),
+    (
+        "S7",
+        "WITH per AS (SELECT account, sum(fee) + 1 AS s FROM pay GROUP BY account) "
+        "SELECT sum(s) FROM per",
+    ),
+    (
+        "S10",
+        "WITH per AS (SELECT person, sum(cost) AS s FROM visits GROUP BY person) "
+        "SELECT sum(s) FROM per",
+    ),
     ("S6", "SELECT min(amount) FROM pay"),
     ("S6", "SELECT max(account) FROM pay"),
     ("S6", "SELECT any_value(note) FROM pay"),

@@ -29,6 +29,7 @@ def test_what_is_refused_is_refused_within_a_query_too() -> None:
     tried = 0
     for rule, sql in ESCAPES:
         counts_rows = rule == "S5" and not any(one in sql for one in ("GROUP", "WHERE", "("))
+        counts_rows |= sql.endswith("GROUP BY account")
         if not sql.startswith("SELECT") or counts_rows or ";" in sql or "/*" in sql:
             continue
         with pytest.raises(Refused):

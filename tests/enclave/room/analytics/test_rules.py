@@ -95,6 +95,48 @@ def test_a_gap_where_a_united_part_has_no_unit_is_no_unit() -> None:
         assert told.rows == 0
 
 
+PER_ACCOUNT = (
+    "WITH per AS (SELECT account AS who, bank, sum(fee) AS s, count(*) AS n FROM pay "
+    "WHERE fee > -10 GROUP BY account, bank) "
+)
+
+
+def test_rows_that_were_grouped_by_their_unit_stay_the_units() -> None:
+    rows = payments(seed=7, rows=600, accounts=30)
+    sql = (
+        f"{PER_ACCOUNT} SELECT bank, count(*) AS m, count(DISTINCT who) AS u, avg(s) AS a, "
+        "sum(n) AS t FROM per GROUP BY bank"
+    )
+    told = Engine().run({"pay": table(rows, PAY)}, checked(sql))
+    found = list(zip(*told.columns.values(), strict=True))
+    kept = [row for row in rows if row["account"] is not None and (row["fee"] or -99) > -10]
+    kept += [row for row in rows if row["account"] is not None and row["fee"] == 0]
+    assert len(found) == 5
+    for bank, many, units, mean, total in found:
+        own: dict[int, list[int]] = {}
+        for row in kept:
+            if row["bank"] == bank:
+                own.setdefault(row["account"], []).append(row["fee"])
+        sums = [sum(fees) for fees in own.values()]
+        assert (many, units, total) == (len(own), len(own), sum(map(len, own.values())))
+        assert abs(mean - sum(sums) / len(sums)) < 1e-6
+
+
+def test_k_holds_for_them_and_counts_stay_as_coarse() -> None:
+    base = payments(seed=1, rows=1)[0]
+    for units, shows in ((4, 0), (5, 1)):
+        rows = [{**base, "account": one % units, "fee": 1, "bank": "A"} for one in range(93)]
+        told = Engine().run(
+            {"pay": table(rows, PAY)}, checked(f"{PER_ACCOUNT} SELECT sum(n) AS t FROM per")
+        )
+        assert told.rows == shows
+    inputs = {**INPUTS, "pay": DataSet(identity="p", policy=replace(PAY, rounding=10))}
+    for sql in ("SELECT sum(n) AS t FROM per", "SELECT avg(n) * count(n) AS t FROM per"):
+        one = checked(f"{PER_ACCOUNT} {sql}", inputs=inputs)
+        told = Engine().run({"pay": table(rows, PAY)}, one)
+        assert list(told.columns["t"]) == [90]
+
+
 def test_refusals_hold_no_literal_of_the_query() -> None:
     for sql in (
         "SELECT count(*) FROM pay WHERE note = 'CANARY'",

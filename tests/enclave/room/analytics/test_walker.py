@@ -2,6 +2,7 @@
 
 import json
 import random
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -69,11 +70,11 @@ def mutate(tree: Any, dice: random.Random, donors: list[Any]) -> Any:
             parent = parent[step]
         action = dice.randrange(4)
         if action == 0:
-            parent[where[-1]] = dice.choice(STRANGE)
+            parent[where[-1]] = deepcopy(dice.choice(STRANGE))
         elif action == 1:
             del parent[where[-1]]
         elif action == 2 and isinstance(parent, dict):
-            parent[f"new_{dice.randrange(9)}"] = dice.choice(STRANGE)
+            parent[f"new_{dice.randrange(9)}"] = deepcopy(dice.choice(STRANGE))
         else:
             donor = dice.choice(donors)
             taken = donor
