@@ -23,6 +23,7 @@ from tests.enclave.room.library.public_sets import needs_public_sets
 
 from strongroom.enclave.room.library import ml_logistic
 from strongroom.enclave.room.library.checking import check_parameters, start
+from strongroom.enclave.room.library.judging import figures
 from strongroom.enclave.room.library.learning import read
 from strongroom.enclave.room.library.ml_logistic import predict
 from strongroom.enclave.room.library.shapes import Inputs, Model, Outputs, ProgramRefused, Table
@@ -105,6 +106,12 @@ def test_predictions_are_those_of_the_fit_and_figures_follow_from_them() -> None
             if ill[up] and not ill[down]
         ]
         assert row["auc"] == pytest.approx(sum(pairs) / len(pairs), abs=1e-6)
+
+
+def test_equal_scores_count_half() -> None:
+    score, label = np.array([0.0, 1.0, 1.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0, 0.0, 1.0])
+    assert figures(score, label)["auc"] == round((1 + 0.5 + 0.5 + 3) / 6, 6)
+    assert figures(score, np.ones(5))["auc"] is None
 
 
 def test_standardisation_is_agreed_over_all_hospitals() -> None:
