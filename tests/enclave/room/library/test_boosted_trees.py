@@ -110,6 +110,24 @@ def test_a_poisoned_shard_is_refused_by_its_bounds() -> None:
         fit({**TWO, "south": south})
 
 
+@pytest.mark.parametrize("value", [None, 50])
+def test_columns_that_tell_nothing_leave_the_share_of_the_ill(value: int | None) -> None:
+    names = ("age", "pressure")
+    dull: dict[str, Columns] = {
+        owner: {**mine, **{name: [value] * len(mine["age"]) for name in names}}
+        for owner, mine in TWO.items()
+    }
+    outputs = fit(dull, columns=["age 0..120", "pressure 0..250"], missing="keep")
+    learned = [
+        ill != 0
+        for mine in dull.values()
+        for ill, held in zip(mine["ill"], mine["held"], strict=True)
+        if not held
+    ]
+    told = predict(model_of(outputs), table(dull["north"]))
+    assert told == pytest.approx([sum(learned) / len(learned)] * len(told), abs=1e-6)
+
+
 def test_few_rows_to_learn_from_are_refused() -> None:
     with pytest.raises(ProgramRefused, match="rows: there are fewer rows to learn from than"):
         fit({"north": invented(1, rows=60)}, leaf_rows_min=50)

@@ -198,6 +198,24 @@ def test_a_table_of_too_few_rows_is_refused_and_few_tested_rows_are_not_told() -
     assert all(row["rows"] >= 10 for row in rows_of(outputs["calibration"]))
 
 
+@pytest.mark.parametrize("value", [None, 50])
+def test_columns_that_tell_nothing_leave_the_share_of_the_ill(value: int | None) -> None:
+    names = ("age", "pressure")
+    dull: dict[str, Columns] = {
+        owner: {**mine, **{name: [value] * len(mine["age"]) for name in names}}
+        for owner, mine in TWO.items()
+    }
+    outputs = fit(dull, columns=["age 0..120", "pressure 0..250"], missing="mean")
+    learned = [
+        ill != 0
+        for mine in dull.values()
+        for ill, held in zip(mine["ill"], mine["held"], strict=True)
+        if not held
+    ]
+    told = predict(model_of(outputs), table(dull["north"]))
+    assert told == pytest.approx([sum(learned) / len(learned)] * len(told), abs=1e-6)
+
+
 def test_rows_of_one_kind_teach_nothing() -> None:
     healthy: Columns = {**TWO["north"], "ill": [0] * 60}
     with pytest.raises(ProgramRefused, match="labels"):
