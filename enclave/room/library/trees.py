@@ -92,21 +92,22 @@ class Tree:
             raise ValueError
 
     def score(self, values: Reals) -> Reals:
-        """The leaf's value of each row."""
-        leaves = np.array(self.values)
-        at = np.zeros(len(values), dtype=np.int64) if self.columns else np.full(len(values), -1)
-        columns, thresholds = np.array(self.columns, dtype=np.int64), np.array(self.thresholds)
-        left, right = np.array(self.left, dtype=np.int64), np.array(self.right, dtype=np.int64)
-        gap_left = (np.array(self.decisions, dtype=np.int64) & _DEFAULT_LEFT) > 0
-        for _ in self.columns:
-            going = np.flatnonzero(at >= 0)
-            if not len(going):
-                break
-            node = at[going]
-            value = values[going, columns[node]]
-            goes_left = np.where(np.isnan(value), gap_left[node], value <= thresholds[node])
-            at[going] = np.where(goes_left, left[node], right[node])
-        found: Reals = leaves[-1 - at]
+        """The leaf's value of each row. A child comes after its parent, so one pass is enough."""
+        found = np.full(len(values), self.values[0])
+        rows = {0: np.arange(len(values))}
+        for node, (column, threshold) in enumerate(zip(self.columns, self.thresholds, strict=True)):
+            here = rows.pop(node)
+            value = values[here, column]
+            gap_left = self.decisions[node] & _DEFAULT_LEFT > 0
+            goes_left = np.where(np.isnan(value), gap_left, value <= threshold)
+            for child, part in (
+                (self.left[node], here[goes_left]),
+                (self.right[node], here[~goes_left]),
+            ):
+                if child < 0:
+                    found[part] = self.values[-1 - child]
+                else:
+                    rows[child] = part
         return found
 
 

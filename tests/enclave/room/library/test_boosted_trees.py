@@ -64,9 +64,10 @@ def test_the_model_is_the_same_in_any_order_of_rows_and_at_every_run() -> None:
 @pytest.mark.parametrize("leaf_rows_min", [2, 5, 20])
 def test_no_leaf_holds_fewer_rows_than_agreed(leaf_rows_min: int) -> None:
     """LightGBM's own bound is an estimate."""
-    model = model_of(fit(TWO, leaf_rows_min=leaf_rows_min, leaves_max=15, missing="keep"))
+    gappy = {"north": invented(1, rows=150, gaps=0.4), "south": invented(2, rows=150, gaps=0.4)}
+    model = model_of(fit(gappy, leaf_rows_min=leaf_rows_min, leaves_max=15, missing="keep"))
     booster = lightgbm.Booster(model_str=model.decode())
-    learned = np.concatenate([inputs(one)[np.array(one["held"]) == 0] for one in TWO.values()])
+    learned = np.concatenate([inputs(one)[np.array(one["held"]) == 0] for one in gappy.values()])
     leaves = booster.predict(learned, pred_leaf=True)
     for tree in range(1, leaves.shape[1]):
         assert min(Counter(leaves[:, tree].tolist()).values()) >= leaf_rows_min
@@ -89,11 +90,42 @@ def test_trees_learn_what_can_be_learned() -> None:
     assert [row["owner"] for row in rows_of(fit(TWO)["metrics"])] == ["north", "south"]
 
 
+def test_each_tree_learns_what_those_before_it_left() -> None:
+    def loss(trees: int) -> float:
+        model = model_of(fit(TWO, trees=trees, learning_thousandths=1_000))
+        told = [one for mine in TWO.values() for one in predict(model, table(mine))]
+        ill = [one != 0 for mine in TWO.values() for one in mine["ill"]]
+        return -sum(
+            float(np.log(max(p if sick else 1 - p, 1e-6)))
+            for p, sick in zip(told, ill, strict=True)
+        )
+
+    assert loss(10) < loss(3) < loss(1)
+
+
 def test_a_poisoned_shard_is_refused_by_its_bounds() -> None:
     south = {name: list(values) for name, values in TWO["south"].items()}
     south["age"][3] = 987654
     with pytest.raises(ProgramRefused, match="bounds: column age of table south"):
         fit({**TWO, "south": south})
+
+
+@pytest.mark.parametrize("value", [None, 50])
+def test_columns_that_tell_nothing_leave_the_share_of_the_ill(value: int | None) -> None:
+    names = ("age", "pressure")
+    dull: dict[str, Columns] = {
+        owner: {**mine, **{name: [value] * len(mine["age"]) for name in names}}
+        for owner, mine in TWO.items()
+    }
+    outputs = fit(dull, columns=["age 0..120", "pressure 0..250"], missing="keep")
+    learned = [
+        ill != 0
+        for mine in dull.values()
+        for ill, held in zip(mine["ill"], mine["held"], strict=True)
+        if not held
+    ]
+    told = predict(model_of(outputs), table(dull["north"]))
+    assert told == pytest.approx([sum(learned) / len(learned)] * len(told), abs=1e-6)
 
 
 def test_few_rows_to_learn_from_are_refused() -> None:
@@ -122,6 +154,21 @@ is_linear=0
 shrinkage=1
 
 """
+UNREACHED = """
+Tree=0
+num_leaves=4
+num_cat=0
+split_feature=0 1 1
+threshold=50.5 130 140
+decision_type=2 2 2
+left_child=-1 2 1
+right_child=-2 -3 -4
+leaf_value=0.5 -0.25 0.125 0.25
+is_linear=0
+shrinkage=1
+
+"""
+"""Nodes 1 and 2 are each other's."""
 FOREST = f"""tree
 version=v4
 num_class=1
@@ -159,6 +206,9 @@ def test_a_forest_written_by_hand_is_walked_as_it_says() -> None:
         ("threshold=50.5 130", "threshold=nan 130"),
         ("threshold=50.5 130", "threshold=1e999 130"),
         ("threshold=50.5 130", "threshold=50.50 130"),
+        ("threshold=50.5 130", "threshold=50.5"),
+        ("threshold=50.5 130", "threshold=1e+301 130"),
+        ("decision_type=2 2", "decision_type=2"),
         ("leaf_value=0.5 -0.25 0.125", "leaf_value=0.5 -0.25"),
         ("leaf_value=0.5", "leaf_value=5e-1"),
         ("num_leaves=3", "num_leaves=2000000000"),
@@ -175,6 +225,7 @@ def test_a_forest_written_by_hand_is_walked_as_it_says() -> None:
         ("end of trees\n", ""),
         ("tree\n", "\ufefftree\n"),
         (TREE, TREE + TREE),
+        (TREE, UNREACHED),
     ],
 )
 def test_a_hostile_text_is_no_model(old: str, new: str) -> None:

@@ -23,6 +23,7 @@ from tests.enclave.room.library.public_sets import needs_public_sets
 
 from strongroom.enclave.room.library import ml_logistic
 from strongroom.enclave.room.library.checking import check_parameters, start
+from strongroom.enclave.room.library.judging import figures
 from strongroom.enclave.room.library.learning import read
 from strongroom.enclave.room.library.ml_logistic import predict
 from strongroom.enclave.room.library.shapes import Inputs, Model, Outputs, ProgramRefused, Table
@@ -107,6 +108,12 @@ def test_predictions_are_those_of_the_fit_and_figures_follow_from_them() -> None
         assert row["auc"] == pytest.approx(sum(pairs) / len(pairs), abs=1e-6)
 
 
+def test_equal_scores_count_half() -> None:
+    score, label = np.array([0.0, 1.0, 1.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0, 0.0, 1.0])
+    assert figures(score, label)["auc"] == round((1 + 0.5 + 0.5 + 3) / 6, 6)
+    assert figures(score, np.ones(5))["auc"] is None
+
+
 def test_standardisation_is_agreed_over_all_hospitals() -> None:
     values, _ = pooled(TWO, 0)
     said = json.loads(model_of(fit(TWO)))
@@ -189,6 +196,24 @@ def test_a_table_of_too_few_rows_is_refused_and_few_tested_rows_are_not_told() -
     outputs = fit({**TWO, "tiny": invented(3, rows=12)})
     assert [row["owner"] for row in rows_of(outputs["metrics"])] == ["north", "south"]
     assert all(row["rows"] >= 10 for row in rows_of(outputs["calibration"]))
+
+
+@pytest.mark.parametrize("value", [None, 50])
+def test_columns_that_tell_nothing_leave_the_share_of_the_ill(value: int | None) -> None:
+    names = ("age", "pressure")
+    dull: dict[str, Columns] = {
+        owner: {**mine, **{name: [value] * len(mine["age"]) for name in names}}
+        for owner, mine in TWO.items()
+    }
+    outputs = fit(dull, columns=["age 0..120", "pressure 0..250"], missing="mean")
+    learned = [
+        ill != 0
+        for mine in dull.values()
+        for ill, held in zip(mine["ill"], mine["held"], strict=True)
+        if not held
+    ]
+    told = predict(model_of(outputs), table(dull["north"]))
+    assert told == pytest.approx([sum(learned) / len(learned)] * len(told), abs=1e-6)
 
 
 def test_rows_of_one_kind_teach_nothing() -> None:
