@@ -25,7 +25,7 @@ from strongroom.enclave.sandbox.entering import (
 
 ENGINE_SHARE = 3, 4
 """Of the process's memory, what the engine believes it may take."""
-SENDING_MS_MAX = 600_000
+TAKEN_MS_MAX = 600_000
 """The worker may be busy with its host; a worker that is gone ends the bench anyway."""
 
 
@@ -43,7 +43,7 @@ def run_bench(end: socket.socket, *, worker: int, memory_bytes: int) -> NoReturn
         load_what_is_loaded_late()
         check_worker()
         door = Door(end)
-        limit = struct.pack("ll", SENDING_MS_MAX // 1000, 0)
+        limit = struct.pack("ll", TAKEN_MS_MAX // 1000, 0)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         enter_sandbox(end.fileno(), host_pid=worker)
     except StrongroomError as fault:
