@@ -198,16 +198,43 @@ class Custodian:
         return Refused(code, f"{whose}{said}{next_step}")
 
 
-class SplitKey:
-    """A split key in one lease. The only copies that the room keeps of L, K and pieces are here."""
+class KeptKeys:
+    """What opens one lease's key where the ledger alone does not: the only copies that the room
+    keeps."""
 
-    def __init__(self, custodian: Custodian, keeper: LeaseKeeper, asked: Executed) -> None:
+    def __init__(self, custodian: Custodian, keeper: LeaseKeeper) -> None:
         self._custodian, self._keeper = custodian, keeper
-        self._wrapped: bytes = asked.value["wrapped"]
-        self._ledger: HeldKey | None = HeldKey(asked.value["half"])
         self._whole: HeldKey | None = None
         self._given: list[HeldKey] = []
+        """Of pieces, in their order."""
         self._one = Lock()
+
+    def whole(self) -> Secret:
+        """K, a view that goes blank with the lease.
+
+        Raises:
+            LeaseEnded: it is not open.
+        """
+        if self._whole is None:
+            raise LeaseEnded("lapsed", "the key is not open")
+        return self._whole.secret()
+
+    def wipe(self) -> None:
+        """Zeros, in place."""
+        for held in (self._whole, *self._given):
+            if held is not None:
+                held.wipe()
+        self._whole = None
+        self._given.clear()
+
+
+class SplitKey(KeptKeys):
+    """A split key in one lease: L, K and pieces."""
+
+    def __init__(self, custodian: Custodian, keeper: LeaseKeeper, asked: Executed) -> None:
+        super().__init__(custodian, keeper)
+        self._wrapped: bytes = asked.value["wrapped"]
+        self._ledger: HeldKey | None = HeldKey(asked.value["half"])
 
     async def open(self) -> None:
         """Both halves, and K from them.
@@ -250,23 +277,12 @@ class SplitKey:
             return self._given[index].secret()
         return self._keeper.key.piece_key(self.whole(), index)
 
-    def whole(self) -> Secret:
-        """K, a view that goes blank with the lease.
-
-        Raises:
-            LeaseEnded: it is not open.
-        """
-        if self._whole is None:
-            raise LeaseEnded("lapsed", "the key is not open")
-        return self._whole.secret()
-
     def wipe(self) -> None:
         """Zeros, in place."""
-        for held in (self._ledger, self._whole, *self._given):
-            if held is not None:
-                held.wipe()
-        self._ledger = self._whole = None
-        self._given.clear()
+        super().wipe()
+        if self._ledger is not None:
+            self._ledger.wipe()
+        self._ledger = None
 
     def _half_of_ledger(self) -> HeldKey:
         if self._ledger is None:

@@ -15,20 +15,16 @@ from strongroom.enclave.outside.token_key import (
     open_token_key,
 )
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.room.halves import Custodian
-from strongroom.enclave.room.leases import HeldKey, LeaseEnded, LeaseKeeper
+from strongroom.enclave.room.halves import Custodian, KeptKeys
+from strongroom.enclave.room.leases import HeldKey, LeaseKeeper
 from strongroom.enclave.room.ledger import Executed
-from strongroom.enclave.room.turns import Lock
 
 
-class HandedKey:
+class HandedKey(KeptKeys):
     """One such key in one lease."""
 
     def __init__(self, custodian: Custodian, keeper: LeaseKeeper, _asked: Executed) -> None:
-        self._custodian, self._keeper = custodian, keeper
-        self._whole: HeldKey | None = None
-        self._given: list[HeldKey] = []
-        self._one = Lock()
+        super().__init__(custodian, keeper)
 
     async def open(self) -> None:
         """The key, or that of the first piece.
@@ -60,24 +56,6 @@ class HandedKey:
                 self._given.append(HeldKey(given.reveal()))
         self._keeper.check()
         return self._given[index].secret()
-
-    def whole(self) -> Secret:
-        """The data key, a view that goes blank with the lease.
-
-        Raises:
-            LeaseEnded: it is not open.
-        """
-        if self._whole is None:
-            raise LeaseEnded("lapsed", "the key is not open")
-        return self._whole.secret()
-
-    def wipe(self) -> None:
-        """Zeros, in place."""
-        for held in (self._whole, *self._given):
-            if held is not None:
-                held.wipe()
-        self._whole = None
-        self._given.clear()
 
     async def _get(self, piece: int) -> Secret:
         """What the token hands over for one piece, or the whole."""

@@ -8,7 +8,6 @@ ends here no later than it does on the ledger.
 
 from collections.abc import Callable
 from contextlib import suppress
-from time import time
 from typing import Any, Protocol
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
@@ -262,7 +261,7 @@ class LeaseKeeper:
         """Beat whenever it is time, until the lease is over."""
         while self.over is None:
             now = self._turns.now()
-            wait = next_beat(self.id, self._beaten, self._heartbeat, now - time()) - now
+            wait = next_beat(self.id, self._beaten, self._heartbeat, now - self._turns.wall()) - now
             if wait > 0:
                 await self._turns.pause(min(wait, WATCH_SECONDS))
                 continue

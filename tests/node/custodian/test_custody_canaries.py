@@ -12,14 +12,12 @@ from pathlib import Path
 import pytest
 from tests.node.custodian import test_custody_processes as processes
 from tests.node.custodian.softhsm import PIN, needs_softhsm
-from tests.node.custodian.test_custody_processes import POLICY, Plant, Room, half
+from tests.node.custodian.test_custody_processes import Plant, design_put, half
 from tests.waiting import so
 
 from strongroom.enclave.outside.half_request import open_half
 from strongroom.enclave.outside.split_key import KeyName
-from strongroom.node.client.bringing import bring
 from strongroom.node.client.client import Client
-from strongroom.node.cluster.plan import BRINGER
 from strongroom.node.custodian.journal import read_journal
 from strongroom.node.demo.hunt import hunt_files, hunt_memory
 from strongroom.node.machine.processes import ProcessId, children_of
@@ -99,22 +97,7 @@ async def test_T55_what_a_custodian_holds_passes_on_and_never_sees(plant: Plant)
         Client.connect(plant.data, "maker") as maker,
         Client.connect(plant.data, "acme") as acme,
     ):
-        room = Room(plant.data, maker.service.chain)
-        await bring(plant.data, [bytes(room.identity.id)], member=BRINGER)
-        owner = bytes(maker.identity.id)
-        await maker.call(
-            "vault.new",
-            name="design",
-            policy=POLICY,
-            custody="split",
-            custodian=f"id:{acme.identity.id.hex()}",
-            lease_ms=600_000,
-            heartbeat_ms=300_000,
-        )
-        plant.shell(
-            *("custodian", "put", "design", "--owner", "maker", "--dir", str(plant.custodian)),
-            *("--pin-file", str(plant.pin)),
-        )
+        room, owner = await design_put(plant, maker, acme)
         kept = plant.data / "keys" / "maker.vault" / "design@1.json"
         data_key = bytes.fromhex(json.loads(kept.read_text())["secret"])
         key = KeyName(chain=maker.service.chain, owner=owner, name="design", version=1)

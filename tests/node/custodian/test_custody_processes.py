@@ -246,27 +246,32 @@ async def half(
             return answer.status, body if answer.status == 200 else json.loads(body), nonce
 
 
+async def design_put(plant: Plant, maker: Client, acme: Client) -> tuple[Room, bytes]:
+    """A split key of the maker's, put by the customer's command; (a room that may ask, owner)."""
+    room = Room(plant.data, maker.service.chain)
+    await bring(plant.data, [bytes(room.identity.id)], member=BRINGER)
+    await maker.call(
+        "vault.new",
+        name="design",
+        policy=POLICY,
+        custody="split",
+        custodian=f"id:{acme.identity.id.hex()}",
+        lease_ms=600_000,
+        heartbeat_ms=300_000,
+    )
+    plant.shell(
+        *("custodian", "put", "design", "--owner", "maker", "--dir", str(plant.custodian)),
+        *("--pin-file", str(plant.pin)),
+    )
+    return room, bytes(maker.identity.id)
+
+
 async def test_a_split_key_opens_with_both_halves_and_pauses_when_told(plant: Plant) -> None:
     async with (
         Client.connect(plant.data, "maker") as maker,
         Client.connect(plant.data, "acme") as acme,
     ):
-        room = Room(plant.data, maker.service.chain)
-        await bring(plant.data, [bytes(room.identity.id)], member=BRINGER)
-        owner = bytes(maker.identity.id)
-        await maker.call(
-            "vault.new",
-            name="design",
-            policy=POLICY,
-            custody="split",
-            custodian=f"id:{acme.identity.id.hex()}",
-            lease_ms=600_000,
-            heartbeat_ms=300_000,
-        )
-        plant.shell(
-            *("custodian", "put", "design", "--owner", "maker", "--dir", str(plant.custodian)),
-            *("--pin-file", str(plant.pin)),
-        )
+        room, owner = await design_put(plant, maker, acme)
         async with Client.connect(plant.data, room.identity) as inside, plant.running() as door:
             plant.shell("custodian", "announce", door, "--dir", str(plant.custodian))
             shown = await inside.query("vault.custodian", identity=f"id:{acme.identity.id.hex()}")
