@@ -8,7 +8,6 @@ ends here no later than it does on the ledger.
 
 from collections.abc import Callable
 from contextlib import suppress
-from time import time
 from typing import Any, Protocol
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
@@ -150,10 +149,6 @@ class LeaseKeeper:
         self._beaten = self._shown = sent
         self._one = Lock()
 
-    def is_of(self, owner: bytes, label: str) -> bool:
-        """Is it a lease of the key that these words name, of whatever version?"""
-        return (self.key.owner, self.key.name) == (owner, label.partition("@")[0])
-
     def check(self) -> None:
         """Is it live, by the room's own clock?
 
@@ -262,7 +257,7 @@ class LeaseKeeper:
         """Beat whenever it is time, until the lease is over."""
         while self.over is None:
             now = self._turns.now()
-            wait = next_beat(self.id, self._beaten, self._heartbeat, now - time()) - now
+            wait = next_beat(self.id, self._beaten, self._heartbeat, now - self._turns.wall()) - now
             if wait > 0:
                 await self._turns.pause(min(wait, WATCH_SECONDS))
                 continue

@@ -11,7 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from itertools import count
-from time import CLOCK_BOOTTIME, clock_gettime
+from time import CLOCK_BOOTTIME, clock_gettime, time
 from typing import Any, Generic, TypeVar, cast
 
 from strongroom.consensus.errors import ClientFault, invariant
@@ -117,9 +117,13 @@ class Task:
 class Turns:
     """All tasks of a room, and the times at which some go on."""
 
-    def __init__(self, clock: Callable[[], float] = since_start) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = since_start, wall: Callable[[], float] = time
+    ) -> None:
         self.now = clock
         """Seconds; never goes back."""
+        self.wall = wall
+        """Seconds since 1970 by the host's clock, which may lie."""
         self.ready: deque[Task] = deque()
         self.tasks: set[Task] = set()
         self.current: Task | None = None

@@ -74,7 +74,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.turns = Turns(self.clock)
+        self.turns = Turns(self.clock, wall=lambda: 1.8e9 + self.clock())
         self.ledger = ScriptedLedger(self.clock)
         self.shown: list[float] = []
         """When evidence was made."""
@@ -83,6 +83,9 @@ class Bench:
             "pieces": PIECES,
             "custody": "ledger",
             "wrapped": b"",
+            "digest": b"",
+            "custodian": b"",
+            "customer": "",
             "allotment": 1,
             "half": bytes(32),
             "until_ms": OPENED_MS + LEASE_MS,
