@@ -63,7 +63,7 @@ async def test_T11_a_program_that_says_it_started_gets_nobody_else_admitted(
     monkeypatch.setattr(starting, "sign", lambda *_: bytes(64))
     wanted = Wanted(
         name="hall-7",
-        program=tmp_path / "p.py",
+        program=tmp_path / "printer.py",
         chip=tmp_path,
         state=tmp_path,
         region="eu-west",
