@@ -20,7 +20,7 @@ sentence, and names the customer where its device is the reason.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 
 from strongroom.consensus.errors import (
@@ -77,6 +77,7 @@ class Releaser:
         journal: Journal,
         policy: ReleasePolicy | None,
         per_minute: int,
+        owners: Collection[bytes] = (),
         clock: Callable[[], float] = seconds_also_asleep,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -90,12 +91,15 @@ class Releaser:
             journal: open, and this process's alone.
             policy: the customer's own, beside that of each key; None: none.
             per_minute: halves and keys in a minute, at most.
+            owners: whose keys are served; nobody named: everybody's. Whoever makes a key may name
+                this custodian in it, and share its rate and its HSM.
             clock: seconds that only go forward.
             wall_ms: for the journal.
         """
         self.customer, self._ledger = customer, ledger
         self._halves, self._keys = halves, keys
         self._journal, self._policy = journal, policy
+        self._owners = frozenset(owners)
         self._per_minute, self._clock, self._wall_ms = per_minute, clock, wall_ms
         self._challenges = Challenges(clock)
         self._unproven = Places(UNPROVEN_MAX, UNPROVEN_OF_ADDRESS_MAX)
@@ -152,6 +156,12 @@ class Releaser:
             ) from None
         except ClientFault as error:
             raise HalfRefused("ledger", f"the ledger does not answer: {error}") from None
+        if self._owners and statement.owner not in self._owners:
+            raise HalfRefused(
+                "policy",
+                f"{self.customer}'s custodian serves no keys of id:{statement.owner.hex()}: its "
+                "`owners` name whose",
+            )
         if statement.custody != asked.custody:
             raise HalfRefused(
                 "lease",

@@ -14,6 +14,7 @@ from tests.node.custodian.release_world import (
     HALF,
     KEY,
     LEASE,
+    OWNER,
     ReleaseWorld,
     claim_of,
     other_room,
@@ -491,6 +492,17 @@ async def test_t55_a_country_is_of_the_region_that_this_evidence_shows(world: Re
     world.ledger.room_region, world.ledger.country = "oslo", "NO"
     fault = await refused(world)
     assert (fault.code, "another region" in str(fault)) == ("evidence", True)
+
+
+async def test_t55_keys_of_strangers_take_nothing_of_the_rate(world: ReleaseWorld) -> None:
+    """Anybody may name this custodian in a key of his own, and have a lease of it."""
+    world.make(per_minute=1, owners=[b"m" * 32])
+    for _ in range(3):
+        fault = await refused(world)
+        assert (fault.code, "serves no keys of id:" in str(fault)) == ("policy", True)
+    assert (set(world.ledger.events), world.entries()) == ({"lease"}, [])
+    world.make(per_minute=1, owners=[OWNER])
+    await world.ask()
 
 
 async def test_halves_in_a_minute_are_bounded(world: ReleaseWorld) -> None:
