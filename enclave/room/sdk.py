@@ -222,9 +222,7 @@ class Room:
             (owner, label),
             *(purpose, evidence, self.name),
             chip=self.boot.chip_digest,
-            holds=any(
-                keeper.over is None and keeper.is_of(owner, label) for keeper in self._keepers
-            ),
+            received=tuple(keeper.id for keeper in self._keepers),
             until=until,
         )
         told = await self.ledger.query(
