@@ -44,7 +44,7 @@ async def ask(
     key: tuple[bytes, str],
     *words: object,
     chip: bytes,
-    holds: bool,
+    received: tuple[bytes, ...],
     until: float,
 ) -> tuple[Executed, float]:
     """Ask for a key until the answer arrives; it, and when what it answers was sent.
@@ -55,7 +55,9 @@ async def ask(
         key: owner's identity and label.
         words: purpose, evidence and room.
         chip: SHA-256 of this machine's chip id, by which the ledger knows it.
-        holds: this room has a live lease of the key: a busy machine is no lost answer.
+        received: every lease that this start of the room has had, over or not: what it used of one
+            may not be known to the ledger, and a host that says of an answer that it was lost, or
+            is silent until a lease is over here, gets no unit of it back.
         until: when to give up.
 
     Raises:
@@ -68,21 +70,27 @@ async def ask(
         try:
             return await ledger.call(VAULT, "ask", key, *words, until=until), sent
         except AnswerLost:
-            await _abandon(ledger, key, chip, until)
+            await _abandon(ledger, key, chip, received, until)
         except Refused as refused:
-            if refused.code != BUSY or holds or not await _abandon(ledger, key, chip, until):
+            if refused.code != BUSY or not await _abandon(ledger, key, chip, received, until):
                 raise
     raise AnswerLost
 
 
-async def _abandon(ledger: Ledger, key: tuple[bytes, str], chip: bytes, until: float) -> bool:
+async def _abandon(
+    ledger: Ledger,
+    key: tuple[bytes, str],
+    chip: bytes,
+    received: tuple[bytes, ...],
+    until: float,
+) -> bool:
     """End the lease that this session never received; False: it has none that it may end so.
 
     Raises:
         Refused: suspended, revoked, frozen.
     """
     try:
-        await ledger.call(VAULT, "abandon", key, chip, until=until)
+        await ledger.call(VAULT, "abandon", key, chip, received, until=until)
     except Refused as refused:
         if refused.code not in _NOTHING_LOST:
             raise

@@ -145,13 +145,11 @@ class LeaseKeeper:
         self._origin = sent - opened_ms / 1000
         """This room's clock at block time 0, or earlier."""
         self._until = self._origin + told["until_ms"] / 1000
+        self._length = (told["until_ms"] - opened_ms) / 1000
+        """Of a lease at work, as it was granted."""
         self._heartbeat = told["heartbeat_ms"] / 1000
         self._beaten = self._shown = sent
         self._one = Lock()
-
-    def is_of(self, owner: bytes, label: str) -> bool:
-        """Is it a lease of the key that these words name, of whatever version?"""
-        return (self.key.owner, self.key.name) == (owner, label.partition("@")[0])
 
     def check(self) -> None:
         """Is it live, by the room's own clock?
@@ -216,14 +214,20 @@ class LeaseKeeper:
             self.check()
             if piece in self._held:
                 return  # another task's beat brought it
-            sent = self._turns.now()
+            sent, before = self._turns.now(), self._until
+            if piece >= 0 or self.reserved + reserve > self.used:
+                # no longer idle: counted from this beat, also when its answer never comes
+                self._until = min(before, sent + self._length)
             try:
                 told, shown = await self._beat(reserve, piece, sent - self._shown)
                 if piece >= 0 and self.custody == LEDGER:
                     self._held[piece] = HeldKey(told["piece_key"])
-                self._until = max(self._until, self._origin + told["until_ms"] / 1000)
+                self._until = self._origin + told["until_ms"] / 1000
                 self._heartbeat = told["heartbeat_ms"] / 1000
                 self.reserved = self.used + told["allotment"]
+            except Refused:
+                self._until = before
+                raise
             except (KeyError, TypeError, NotCanonical):
                 self.finish(LeaseEnded("answer", "the ledger's answer cannot be read"))
             self.check()

@@ -221,9 +221,7 @@ class Room:
             (owner, label),
             *(purpose, evidence, self.name),
             chip=self._boot.chip_digest,
-            holds=any(
-                keeper.over is None and keeper.is_of(owner, label) for keeper in self._keepers
-            ),
+            received=tuple(keeper.id for keeper in self._keepers),
             until=until,
         )
         told = await self._ledger.query(

@@ -40,6 +40,9 @@ EventsArgument = Annotated[
 @guarded
 def exchange(
     events: EventsArgument,
+    key: Annotated[
+        str, typer.Option("--key", metavar="ID/NAME", help="Into which split key of yours.")
+    ],
     folder: FolderOption = DEFAULT_DIR,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The exchange key, in PEM.")
@@ -47,9 +50,10 @@ def exchange(
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that an exchange key is an import room's own, and write it for the HSM's tool.
+    """Check that an exchange key is an import room's own, for that key of yours alone, and write it
+    for the HSM's tool.
 
-    Example: strongroom custodian exchange events.json --out exchange.pem
+    Example: strongroom custodian exchange events.json --key id:HEX/payroll --out exchange.pem
     """
     settings = load_settings(folder)
     said = read_event(events, "exchange-key")
@@ -59,7 +63,7 @@ def exchange(
         evidence=_bytes(said, "evidence"),
         signature=_bytes(said, "signature"),
     )
-    room = run(_checked(settings, shown, timeout))
+    room = run(_checked(settings, shown, key, timeout))
     try:
         out.write_bytes(shown.pem)
     except OSError as error:
@@ -67,6 +71,7 @@ def exchange(
     document = {
         "ok": True,
         "kid": shown.kid,
+        "key": key,
         "exchange_key": str(out),
         "measurement": room.measurement.hex(),
         "room": room.claims.room,
@@ -79,7 +84,7 @@ def exchange(
         chip = "a SIMULATED chip" if room.simulated else f"a {room.product.name.title()}"
         say(f"room       {room.claims.room} in {room.claims.region}, on {chip}")
         say(f"its code   {room.measurement.hex()}: the import program, as it is here")
-        say(f"its key    {out}, kid {shown.kid}")
+        say(f"its key    {out}, kid {shown.kid}, for {key} alone")
         note(
             "next: let the HSM's tool wrap a key of 32 bytes for it, and give the file to the room"
         )
@@ -139,11 +144,12 @@ def read_event(file: Path, what: str) -> dict[str, Any]:
     return found
 
 
-async def _checked(settings: Settings, shown: ShownKey, timeout: float) -> VerifiedRoom:
+async def _checked(settings: Settings, shown: ShownKey, key: str, timeout: float) -> VerifiedRoom:
     async with client_of(settings, timeout) as client:
         ledger = ServiceLedger(client)
         return check_exchange_key(
             shown,
+            key=key,
             chain=ledger.chain,
             policy=await ledger.policy(),
             time_ms=(await ledger.newest()).time_ms,

@@ -122,6 +122,7 @@ async def serve(
                 journal=journal,
                 policy=policy,
                 per_minute=settings.per_minute,
+                owners=settings.owners,
             )
             service = CustodianService(releaser, device)
             context = None if door is None else door.context()

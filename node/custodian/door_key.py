@@ -15,6 +15,7 @@ from strongroom.consensus.errors import ClientFault
 from strongroom.node import tls
 
 CERTIFICATE, KEY = "door.crt", "door.key"
+_URL = re.compile(r"https?://[^/?#@\\\s]+/?")
 _PINNED = re.compile(r"(?P<url>https://[^#]+)#sha256=(?P<digest>[0-9a-f]{64})")
 
 
@@ -73,12 +74,20 @@ class DoorKey:
 def read_address(address: str) -> tuple[str, bytes | None]:
     """(URL, digest of the one certificate that may answer there, if it names one).
 
+    A host and a port, no more: whoever announces himself a custodian would otherwise say what a
+    plant's host asks of other services within its walls.
+
     Raises:
-        ClientFault: it names one in another form.
+        ClientFault: it names one in another form, or more than where a custodian is.
     """
-    if "#" not in address:
-        return address, None
-    found = _PINNED.fullmatch(address)
-    if found is None:
-        raise ClientFault("its address names no certificate as https://HOST:PORT#sha256=HEX does")
-    return found["url"], bytes.fromhex(found["digest"])
+    url, digest = address, None
+    if "#" in address:
+        found = _PINNED.fullmatch(address)
+        if found is None:
+            raise ClientFault(
+                "its address names no certificate as https://HOST:PORT#sha256=HEX does"
+            )
+        url, digest = found["url"], bytes.fromhex(found["digest"])
+    if url and not _URL.fullmatch(url):
+        raise ClientFault("its address is not http://HOST:PORT or https://HOST:PORT, without more")
+    return url, digest

@@ -1,7 +1,8 @@
 """Is this exchange key a room's own? What a customer checks before its HSM wraps a key for it.
 
 Owns that check: evidence of a room that runs the import program as it is installed here, of this
-service, on a chip that the service believes; and that the room's session signed the exchange key.
+service, on a chip that the service believes; and that the room's session signed the exchange key,
+and that it is for the customer's own key.
 How old the evidence is does not matter: the private key lives in that one process alone.
 """
 
@@ -14,6 +15,7 @@ from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.room_claims import RoomClaims, RoomEvidence, room_statement
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom, judge_room
 from strongroom.enclave.primitives import verify
+from strongroom.enclave.room.programs.import_byok import exchange_statement
 
 
 class NotTheRooms(ClientFault):
@@ -33,6 +35,7 @@ class ShownKey:
 def check_exchange_key(
     shown: ShownKey,
     *,
+    key: str,
     chain: ChainId,
     policy: Policy,
     time_ms: Milliseconds,
@@ -42,6 +45,7 @@ def check_exchange_key(
 
     Args:
         shown: what it said.
+        key: into which key it may import alone, as the room was told it (``id:HEX/name``).
         chain: of the service.
         policy: roots, revocations, and whether a simulated chip is taken.
         time_ms: block time, for certificates.
@@ -69,8 +73,11 @@ def check_exchange_key(
             f"the room runs other code ({room.measurement.hex()}) than the import program here: "
             "compare `strongroom room measure import_byok` on both sides"
         )
-    signed = room_statement(chain, shown.pem)
-    key = PublicKey(room.claims.session_key)
-    if len(shown.signature) != 64 or not verify(key, Signature(shown.signature), signed):
-        raise NotTheRooms("the room did not sign this exchange key: somebody changed it")
+    signed = room_statement(chain, exchange_statement(shown.pem, key))
+    session = PublicKey(room.claims.session_key)
+    if len(shown.signature) != 64 or not verify(session, Signature(shown.signature), signed):
+        raise NotTheRooms(
+            f"the room did not sign this exchange key for {key}: somebody changed it, or the room "
+            "was started to import into another key"
+        )
     return room

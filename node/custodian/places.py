@@ -1,7 +1,8 @@
 """How many requests are judged at once: those that prove nothing yet apart from those that do.
 
 Owns the counting. Whoever sends many requests without the receipt of a lease takes places of his
-own address alone, and none of those whose lease is proven.
+own address alone, and none of those whose lease is proven. A host that carried its room's requests
+can show their lease again with any challenge, also when it is over: it takes no other address's.
 """
 
 from collections import Counter
@@ -16,6 +17,8 @@ UNPROVEN_OF_ADDRESS_MAX = 8
 """Of them from one address."""
 PROVEN_MAX = 32
 """Requests at once with a proven lease."""
+PROVEN_OF_ADDRESS_MAX = 8
+"""Of them from one address."""
 
 
 class Places:

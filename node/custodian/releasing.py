@@ -20,7 +20,7 @@ sentence, and names the customer where its device is the reason.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 
 from strongroom.consensus.errors import (
@@ -41,6 +41,7 @@ from strongroom.node.custodian.errors import HalfRefused, TokenFault
 from strongroom.node.custodian.journal import Journal
 from strongroom.node.custodian.places import (
     PROVEN_MAX,
+    PROVEN_OF_ADDRESS_MAX,
     UNPROVEN_MAX,
     UNPROVEN_OF_ADDRESS_MAX,
     Places,
@@ -54,6 +55,8 @@ GIVE_SECONDS = 30.0
 (SIGSTOP, a machine that slept) gives nothing on that word."""
 PROVE_SECONDS = 15.0
 """For the receipt of a lease to come; a transaction that nobody knows takes no longer."""
+REFUSED_A_MINUTE = 120
+"""Refusals that are written into the journal; the rest are counted."""
 
 
 def seconds_also_asleep() -> float:
@@ -74,6 +77,7 @@ class Releaser:
         journal: Journal,
         policy: ReleasePolicy | None,
         per_minute: int,
+        owners: Collection[bytes] = (),
         clock: Callable[[], float] = seconds_also_asleep,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -87,17 +91,24 @@ class Releaser:
             journal: open, and this process's alone.
             policy: the customer's own, beside that of each key; None: none.
             per_minute: halves and keys in a minute, at most.
+            owners: whose keys are served; nobody named: everybody's. Whoever makes a key may name
+                this custodian in it, and share its rate and its HSM.
             clock: seconds that only go forward.
             wall_ms: for the journal.
         """
         self.customer, self._ledger = customer, ledger
         self._halves, self._keys = halves, keys
         self._journal, self._policy = journal, policy
+        self._owners = frozenset(owners)
         self._per_minute, self._clock, self._wall_ms = per_minute, clock, wall_ms
         self._challenges = Challenges(clock)
         self._unproven = Places(UNPROVEN_MAX, UNPROVEN_OF_ADDRESS_MAX)
-        self._proven = Places(PROVEN_MAX, PROVEN_MAX)
+        self._proven = Places(PROVEN_MAX, PROVEN_OF_ADDRESS_MAX)
         self._given: deque[float] = deque()
+        self._refused: deque[float] = deque()
+        """When the newest refusals were written."""
+        self._unwritten = 0
+        """Refusals since the newest that was."""
 
     def challenge(self) -> bytes:
         """A fresh nonce; good for one request within a minute."""
@@ -112,7 +123,8 @@ class Releaser:
             address: who sent it.
 
         Raises:
-            HalfRefused: with a code and a sentence; on record, once the lease is proven.
+            HalfRefused: with a code and a sentence; on record, once the lease is proven, as far as
+                REFUSED_A_MINUTE goes.
             OperatorFault: the journal takes nothing more: end the process.
         """
         asked: Asked
@@ -123,7 +135,7 @@ class Releaser:
         with self._challenges.under_way(asked.shown.nonce):
             with self._unproven.one(address):
                 statement = await self._lease(asked)
-            with self._proven.one(""):
+            with self._proven.one(address):
                 return await self._answered(asked, statement)
 
     # --- the steps --------------------------------------------------------------------------------
@@ -144,6 +156,12 @@ class Releaser:
             ) from None
         except ClientFault as error:
             raise HalfRefused("ledger", f"the ledger does not answer: {error}") from None
+        if self._owners and statement.owner not in self._owners:
+            raise HalfRefused(
+                "policy",
+                f"{self.customer}'s custodian serves no keys of id:{statement.owner.hex()}: its "
+                "`owners` name whose",
+            )
         if statement.custody != asked.custody:
             raise HalfRefused(
                 "lease",
@@ -154,12 +172,11 @@ class Releaser:
         return statement
 
     async def _answered(self, asked: Asked, statement: LeaseStatement) -> bytes:
-        """The steps from 3 on; what is refused in them is on record."""
+        """The steps from 3 on; what is refused in them is on record, or counted there."""
         try:
             return await self._judged(asked, statement)
         except HalfRefused as refused:
-            what = "paused" if refused.code == "custodian-away" else "refused"
-            self._write(what, statement, code=refused.code, why=str(refused)[:512])
+            self._write_refusal(statement, refused)
             raise
 
     async def _judged(self, asked: Asked, statement: LeaseStatement) -> bytes:
@@ -270,6 +287,23 @@ class Releaser:
             height=int(released.height),
         )
         return sealed
+
+    def _write_refusal(self, statement: LeaseStatement, refused: HalfRefused) -> None:
+        """An entry, while there were not too many: who has a lease once shown may show it again as
+        often as he likes, and the disk is the custodian's. The next entry says how many have none.
+        """
+        now = self._clock()
+        while self._refused and self._refused[0] <= now - 60.0:
+            self._refused.popleft()
+        if len(self._refused) >= REFUSED_A_MINUTE:
+            self._unwritten += 1
+            return
+        self._refused.append(now)
+        facts: dict[str, str | int] = {"code": refused.code, "why": str(refused)[:512]}
+        if self._unwritten:
+            facts["unwritten"], self._unwritten = self._unwritten, 0
+        what = "paused" if refused.code == "custodian-away" else "refused"
+        self._write(what, statement, **facts)
 
     def _write(self, what: str, statement: LeaseStatement, **facts: str | int) -> bytes:
         """An entry, durable when this returns; its digest."""

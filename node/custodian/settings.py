@@ -23,6 +23,8 @@ FILE = "custodian.toml"
 SETTINGS_BYTES_MAX = 64 * 1024
 PER_MINUTE = 60
 PER_MINUTE_MAX = 100_000
+OWNERS_MAX = 1024
+_OWNER = re.compile(r"id:[0-9a-f]{64}")
 ENVIRONMENT_MAX = 16
 _CUSTOMER = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -56,6 +58,8 @@ class Settings:
     """The customer's own release policy, beside that of each key."""
     per_minute: int = PER_MINUTE
     """Halves given in a minute, at most."""
+    owners: tuple[bytes, ...] = ()
+    """Identities whose keys this custodian serves; none: everybody's that name it."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that the module wants, for example where its configuration is."""
 
@@ -114,6 +118,7 @@ def _read(folder: Path, reader: TableReader) -> Settings | None:
     per_minute = reader.positive("per_minute", PER_MINUTE)
     if per_minute > PER_MINUTE_MAX:
         reader.problem("per_minute", f"is at most {PER_MINUTE_MAX}")
+    owners = _owners(reader)
     environment = _environment(reader)
     if reader.problems or customer is None or form is None or key_id is None or check is None:
         return None
@@ -132,8 +137,20 @@ def _read(folder: Path, reader: TableReader) -> Settings | None:
         listen=address,
         policy=folder / policy if policy else None,
         per_minute=per_minute,
+        owners=owners,
         environment=environment,
     )
+
+
+def _owners(reader: TableReader) -> tuple[bytes, ...]:
+    named = reader.take("owners", list, "a list", []) or []
+    if len(named) > OWNERS_MAX:
+        reader.problem("owners", f"has at most {OWNERS_MAX} identities")
+    for one in named:
+        if type(one) is not str or _OWNER.fullmatch(one) is None:
+            reader.problem("owners", f"{one!r}: expected an identity, id:HEX")
+            return ()
+    return tuple(bytes.fromhex(one.removeprefix("id:")) for one in named)
 
 
 def _environment(reader: TableReader) -> dict[str, str]:
@@ -182,6 +199,9 @@ def _toml(settings: Settings) -> str:
     ]
     if settings.service is not None:
         lines.append(f"service = {_quoted(os.path.relpath(settings.service, settings.folder))}")
+    if settings.owners:
+        named = ", ".join(_quoted(f"id:{one.hex()}") for one in settings.owners)
+        lines.append(f"owners = [{named}]")
     if settings.listen is not None:
         lines.append(f"listen = {_quoted(str(settings.listen))}")
     if settings.policy is not None:

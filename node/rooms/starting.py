@@ -124,10 +124,14 @@ async def run_room(
         parameters=wanted.parameters,
     )
     words: set[asyncio.Task[None]] = set()
+    started: list[object] = []
+    """The session of this start: what the room says first, before its program runs, which may say
+    the like of anybody."""
 
     def heard(what: str, fields: dict[str, Any]) -> None:
         on_event(what, fields)
-        if what == "started":
+        if what == "started" and not started:
+            started.append(fields.get("session"))
             words.add(asyncio.create_task(vouch(where, operator, fields.get("session"), on_event)))
 
     async with (

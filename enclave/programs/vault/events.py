@@ -21,7 +21,7 @@ KEPT = {WORK: 512, REFUSED: 128, MISTAKES: 64, ACTS: 128, BEATS: 128}
 SHARES_KEPT = 8
 """One caller has at most one in so many places of a ring of refusals or mistakes."""
 _STANDING = (ACTS, BEATS, WORK)
-_RINGS = {"beat": BEATS} | dict.fromkeys(("ask", "use", "end", "release"), WORK)
+_RINGS = {"beat": BEATS} | dict.fromkeys(("ask", "abandon", "use", "end", "release"), WORK)
 
 
 def record(

@@ -144,13 +144,20 @@ def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
 
 
 @vault.transaction
-def abandon(context: Context, *, key: Account, chip: bytes) -> dict[str, Any]:
+def abandon(
+    context: Context,
+    *,
+    key: Account,
+    chip: bytes,
+    received: list[bytes] = (),  # type: ignore[assignment]
+) -> dict[str, Any]:
     """End the lease that this session has of a key on a chip and never received: an answer is given
-    once, and this one was lost on its way. Nothing of it was used; its room may ask again."""
+    once, and this one was lost on its way. Nothing of it was used; its room may ask again. It says
+    which leases it did receive: only its host told it that an answer was lost."""
     number, _ = find(context, key)
     lease = context.map(LIVE).get((number, chip)) or b""
     held, holder = _held(context, lease)
-    if (held.beat, held.used, held.reported) != (0, 0, 0):
+    if lease in received or (held.beat, held.used, held.reported) != (0, 0, 0):
         raise ProgramError("used", "the lease arrived: it beat or reported units; end it")
     try:
         check_key(context, number, key_of(context, number), holder.version)
@@ -177,9 +184,11 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
     try:
         check_key(context, holder.key, key, holder.version)
         _check_open(held)
-        check_stays(context, holder.key, see_again(context, terms, holder))
+        seen = see_again(context, terms, holder)
+        check_stays(context, holder.key, seen)
         check_window(context, terms)
         _check_time(context, held)
+        check_region(seen)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     record(context, holder.key, "release", lease=lease, why=digest.hex())

@@ -1,7 +1,7 @@
 """The import of a key from an HSM: a `.byok` file, as vendors' tools write it for Azure Key Vault,
 is opened here with an exchange key that this room makes for it, and wrapped anew at once under both
-halves of a split key. What leaves is the exchange key's public part, signed by this room, and the
-wrapped key, which opens in rooms alone (VAULT §4).
+halves of a split key. What leaves is the exchange key's public part, signed by this room together
+with the name of that key, and the wrapped key, which opens in rooms alone (VAULT §4).
 
     --set key=id:HEX/payroll  --file blob=./payroll.byok  [--set kid=URL --set minutes=30]
 
@@ -154,11 +154,18 @@ async def program(room: Room) -> None:
         kid=exchange.kid,
         pem=exchange.public_pem,
         evidence=await room.evidence(),
-        signature=room.sign(exchange.public_pem),
+        signature=room.sign(exchange_statement(exchange.public_pem, words["key"])),
     )
     imported = await opened_file(room, exchange, float(words.get("minutes", MINUTES)) * 60)
     version, wrapped = await room.rewrap(words["key"], "import", imported)
     room.tell("imported", key=f"{words['key'].partition('@')[0]}@{version}", wrapped=wrapped)
+
+
+def exchange_statement(pem: bytes, key: str) -> bytes:
+    """What the room signs: this exchange key, and for which key alone it imports. Without the
+    second, its host could have it wrap what a customer sends under a key of the host's own, whose
+    halves both are the host's."""
+    return pem + key.encode()
 
 
 async def opened_file(room: Room, exchange: ExchangeKey, seconds: float) -> Secret:

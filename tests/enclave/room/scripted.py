@@ -34,6 +34,8 @@ class ScriptedLedger:
         self.answer: Answer = self.honest
         self._clock = clock
         self.reserved = 1
+        self.waited = 0.0
+        """Until when the newest answer was waited for."""
 
     def ms(self) -> int:
         """Block time now: OPENED_MS when the clock said 5 s."""
@@ -56,6 +58,7 @@ class ScriptedLedger:
         """One transaction."""
         assert program == "vault"
         assert until > self._clock()
+        self.waited = until
         self.asked.append((operation, words))
         return executed(self.answer(operation, words))
 

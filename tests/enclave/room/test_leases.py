@@ -146,3 +146,44 @@ def test_a_report_or_an_end_without_an_answer_ends_the_lease(fault: Exception) -
             assert keeper.over is not None
 
         bench.run(work())
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_lease_that_a_beat_made_shorter_ends_here_as_it_does_on_the_ledger(
+    arrives: bool,
+) -> None:
+    """One that was idle works again: cut off from then on, the room keeps nothing longer than the
+    owner is told, also when its host holds the beat's answer back."""
+    bench = Bench()
+
+    def grants(operation: str, words: tuple[Any, ...]) -> Any:
+        if words[RESERVED] > 1:
+            raise Refused("allotment", "at most 1")
+        until_ms = bench.ledger.ms() + LEASE_MS * (1 if words[RESERVED] else 6)
+        if words[RESERVED] and not arrives:
+            raise Silent("its host held it back until nobody waited any more")
+        return bench.ledger.honest(operation, words) | {"until_ms": until_ms}
+
+    bench.ledger.answer = grants
+
+    async def work() -> None:
+        key = await bench.keeper.piece_key(0)
+        bench.keeper.used = bench.keeper.reserved
+        await bench.keeper.beat()
+        with pytest.raises(Refused):
+            await bench.keeper.beat(reserve=2)
+        bench.clock.seconds += LEASE_MS / 1000 + 1
+        await bench.keeper.piece_key(0)  # what was refused made it no shorter
+        if not arrives:
+            with pytest.raises(LeaseEnded):
+                await bench.keeper.beat(reserve=1)
+            assert key.reveal() == bytes(32)
+            assert bench.ledger.waited == bench.clock() + LEASE_MS / 1000
+            return
+        await bench.keeper.beat(reserve=1)
+        bench.clock.seconds += LEASE_MS / 1000 + 1
+        with pytest.raises(LeaseEnded) as caught:
+            await bench.keeper.piece_key(0)
+        assert (caught.value.code, key.reveal()) == ("silence", bytes(32))
+
+    bench.run(work())

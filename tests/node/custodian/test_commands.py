@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from tests.node.custodian.softhsm import MODULE, PIN, needs_softhsm, softhsm
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.config import ConfigInvalid
+from strongroom.node.custodian.halves import CHECK_SIZE
 from strongroom.node.custodian.journal import FILE, Journal
 from strongroom.node.custodian.pin import Pin, read_pin
-from strongroom.node.custodian.settings import load_settings
+from strongroom.node.custodian.settings import Settings, load_settings, save_settings
+from strongroom.node.custodian.token_words import KEY_ID_SIZE, Form
 
 CALL = (sys.executable, "-c", "from strongroom.node.cli.main import main; main()")
 
@@ -198,6 +201,7 @@ def test_settings_tell_every_problem_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "custodian.toml").write_text(
         'customer = "two\\nlines"\nmodule = "m"\ntoken = ""\nform = "rsa"\nkey_label = "k"\n'
         'key_id = "xyz"\ncheck = "00"\nlisten = "nowhere"\nper_minute = 0\nsurprise = 1\n'
+        'owners = ["id:00", 7]\n'
     )
     with pytest.raises(ConfigInvalid) as raised:
         load_settings(tmp_path)
@@ -210,9 +214,28 @@ def test_settings_tell_every_problem_with_its_line(tmp_path: Path) -> None:
         "check",
         "listen",
         "per_minute",
+        "owners",
         "surprise",
     ):
         assert f": {name}: " in said, name
+
+
+def test_whose_keys_are_served_stands_in_the_settings(tmp_path: Path) -> None:
+    made = Settings(
+        folder=tmp_path,
+        customer="Acme",
+        module="m",
+        token="t",
+        serial="",
+        form=Form.HMAC,
+        key_label="k",
+        key_id=bytes(KEY_ID_SIZE),
+        check=bytes(CHECK_SIZE),
+    )
+    for owners in ((), (b"o" * 32, b"p" * 32)):
+        folder = tmp_path / str(len(owners))
+        save_settings(replace(made, folder=folder, owners=owners))
+        assert load_settings(folder).owners == owners
 
 
 def test_no_settings_say_how_they_are_made(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.node.custodian.release_world import (
     HALF,
     KEY,
     LEASE,
+    OWNER,
     ReleaseWorld,
     claim_of,
     other_room,
@@ -28,9 +29,13 @@ from strongroom.node.client.errors import NoQuorum, ProgramFailed, Unreachable
 from strongroom.node.custodian import challenges, releasing
 from strongroom.node.custodian.challenges import CHALLENGE_SECONDS
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
-from strongroom.node.custodian.places import UNPROVEN_OF_ADDRESS_MAX
-from strongroom.node.custodian.releasing import GIVE_SECONDS
-from strongroom.node.custodian.sources import Standing
+from strongroom.node.custodian.places import (
+    PROVEN_MAX,
+    PROVEN_OF_ADDRESS_MAX,
+    UNPROVEN_OF_ADDRESS_MAX,
+)
+from strongroom.node.custodian.releasing import GIVE_SECONDS, REFUSED_A_MINUTE
+from strongroom.node.custodian.sources import Moment, Standing
 
 
 @pytest.fixture
@@ -165,6 +170,47 @@ async def test_t55_requests_that_prove_nothing_take_no_place_of_those_that_do(
     waits.set()
     await asyncio.gather(*flood, return_exceptions=True)
     assert (await refused(world)).code == "busy", "one place is all that there is"
+
+
+async def test_t55_a_host_that_has_a_lease_once_shown_takes_not_the_places_of_all(
+    world: ReleaseWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It carried its room's requests, so it can show the claim with any challenge, for ever."""
+    newest, waits = world.ledger.newest, asyncio.Event()
+
+    async def slow() -> Moment:
+        await waits.wait()
+        return await newest()
+
+    monkeypatch.setattr(world.ledger, "newest", slow)
+
+    def replayed() -> Any:
+        data = world.request(evidence=b"other").encode()
+        return asyncio.ensure_future(world.releaser.answer(data, address="192.0.2.1"))
+
+    flood = []
+    for _ in range(2 * PROVEN_MAX):
+        flood.append(replayed())
+        for _ in range(5):
+            await asyncio.sleep(0)
+    busy = [one.exception() for one in flood if one.done()]
+    assert [type(one) for one in busy] == [HalfRefused] * (2 * PROVEN_MAX - PROVEN_OF_ADDRESS_MAX)
+    request = world.request()
+    asked = asyncio.ensure_future(world.releaser.answer(request.encode(), address="192.0.2.2"))
+    waits.set()
+    assert await asked
+    await asyncio.gather(*flood, return_exceptions=True)
+
+
+async def test_t55_what_is_refused_again_and_again_fills_no_journal(world: ReleaseWorld) -> None:
+    for _ in range(3 * REFUSED_A_MINUTE):
+        assert (await refused(world, world.request(evidence=b"other"))).code == "evidence"
+    assert len(world.entries()) == REFUSED_A_MINUTE
+    await world.ask()
+    assert [entry.what for entry in world.entries()[-2:]] == ["asked", "given"]
+    world.now += 60.0
+    await refused(world, world.request(evidence=b"other"))
+    assert world.entries()[-1].facts["unwritten"] == 2 * REFUSED_A_MINUTE
 
 
 async def test_a_receipt_that_does_not_come_is_not_waited_for_for_ever(
@@ -446,6 +492,17 @@ async def test_t55_a_country_is_of_the_region_that_this_evidence_shows(world: Re
     world.ledger.room_region, world.ledger.country = "oslo", "NO"
     fault = await refused(world)
     assert (fault.code, "another region" in str(fault)) == ("evidence", True)
+
+
+async def test_t55_keys_of_strangers_take_nothing_of_the_rate(world: ReleaseWorld) -> None:
+    """Anybody may name this custodian in a key of his own, and have a lease of it."""
+    world.make(per_minute=1, owners=[b"m" * 32])
+    for _ in range(3):
+        fault = await refused(world)
+        assert (fault.code, "serves no keys of id:" in str(fault)) == ("policy", True)
+    assert (set(world.ledger.events), world.entries()) == ({"lease"}, [])
+    world.make(per_minute=1, owners=[OWNER])
+    await world.ask()
 
 
 async def test_halves_in_a_minute_are_bounded(world: ReleaseWorld) -> None:

@@ -65,11 +65,15 @@ class Customer(Plant):
         done = self.shell("custodian", command, *arguments, *own, fails=fails)
         return done.stdout + done.stderr
 
+    def key_named(self, key: str) -> str:
+        """As rooms name it."""
+        shown = json.loads(self.shell("vault", "show", key, "--as", "maker", "--json").stdout)
+        return f"{shown['owner']}/{key}"
+
     def room_words(self, program: str, key: str, *more: str) -> tuple[str, ...]:
-        owner = json.loads(self.shell("vault", "show", key, "--as", "maker", "--json").stdout)
         return (
             *("room", "run", program, "--name", "hall-7", "--chip", "chip"),
-            *("--region", "eu-west", "--as", "plant", "--set", f"key={owner['owner']}/{key}"),
+            *("--region", "eu-west", "--as", "plant", "--set", f"key={self.key_named(key)}"),
             *more,
         )
 
@@ -153,6 +157,7 @@ async def test_t55_a_byok_file_is_imported_by_the_commands_of_the_page(
             shown = json.loads(
                 customer.shell(
                     *("custodian", "exchange", "events.json", "--out", "x.pem", "--json"),
+                    *("--key", customer.key_named("payroll")),
                     *("--dir", str(customer.custodian)),
                 ).stdout
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.enclave.chain import person
 from tests.enclave.room.test_import_byok import vendors_tool
 from tests.node.rooms.custody_world import CUSTODIAN, Custody, custody
 from tests.node.rooms.world import Started
@@ -23,6 +24,7 @@ from strongroom.node.rooms.starting import measured, program_file
 
 pytestmark = pytest.mark.processes
 IMPORT = program_file("import_byok")
+NOBODYS = "id:" + "00" * 32 + "/none"
 LOOKER = """\"\"\"Says which key it opened.\"\"\"
 
 from hashlib import sha256
@@ -43,11 +45,12 @@ async def exchange_key(room: Started) -> ShownKey:
     return ShownKey(**said)
 
 
-async def checked(customer: Custody, shown: ShownKey, **changes: Any) -> bytes:
+async def checked(customer: Custody, shown: ShownKey, key: str = NOBODYS, **changes: Any) -> bytes:
     """The measurement of the room whose key it is."""
     async with Client.connect(customer.world.directory, CUSTODIAN) as client:
         ledger = ServiceLedger(client)
         how: dict[str, Any] = {
+            "key": key,
             "chain": ledger.chain,
             "policy": await ledger.policy(),
             "time_ms": (await ledger.newest()).time_ms,
@@ -87,7 +90,7 @@ async def test_a_byok_file_becomes_a_split_key_and_nobody_sees_it(
 
             room.process._frames._on_frame = hear
             shown = await exchange_key(room)
-            assert await checked(customer, shown) == measured(IMPORT).digest
+            assert await checked(customer, shown, key) == measured(IMPORT).digest
             put_there(blob, vendors_tool(shown.pem, target, kid="elsewhere"))
             await so(lambda: room.said("not-taken"), "another exchange key's file is refused")
             put_there(blob, vendors_tool(shown.pem, target, kid=shown.kid))
@@ -112,16 +115,17 @@ async def test_a_byok_file_becomes_a_split_key_and_nobody_sees_it(
 async def test_an_exchange_key_that_is_no_rooms_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The room's host puts a key of its own in place of the room's; another program makes one; a
-    file that does not open is tried a few times."""
+    """The room's host puts a key of its own in place of the room's, or has the room import into one
+    whose halves are its own; another program makes one; a file that does not open is tried a few
+    times."""
     async with custody(tmp_path, monkeypatch) as customer:
         plant = customer.world
         plant.program = IMPORT
         blob = tmp_path / "payroll.byok"
-        async with plant.room("id:" + "00" * 32 + "/none", files={"blob": blob}) as room:
+        async with plant.room(NOBODYS, files={"blob": blob}) as room:
             shown = await exchange_key(room)
             async with plant.room(
-                "id:" + "00" * 32 + "/none", state="b", name="hall-8", files={"blob": blob}
+                NOBODYS, state="b", name="hall-8", files={"blob": blob}
             ) as second:
                 other = await exchange_key(second)
             for false in (
@@ -134,6 +138,10 @@ async def test_an_exchange_key_that_is_no_rooms_is_refused(
             ):
                 with pytest.raises(NotTheRooms):
                     await checked(customer, false)
+            assert await checked(customer, shown) == measured(IMPORT).digest
+            for own in (f"id:{person('alice').id.hex()}/payroll", f"{NOBODYS}@1", ""):
+                with pytest.raises(NotTheRooms, match="another key"):
+                    await checked(customer, shown, own)
             with pytest.raises(NotTheRooms, match="does not hold"):
                 await checked(customer, shown, chain=ChainId(Digest(b"c" * 32)))
             with pytest.raises(NotTheRooms, match="other code"):

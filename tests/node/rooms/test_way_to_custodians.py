@@ -82,6 +82,17 @@ async def test_only_what_the_ledger_announces_is_asked(place: Place) -> None:
     assert (await said(place))[0] == "custodian-away"
 
 
+@pytest.mark.parametrize(
+    "more", ["/admin/delete?id=5&x=", "/api", "/?", "/?q=1", "//x", "#", "\\x", "@127.0.0.1:1"]
+)
+async def test_an_address_says_where_and_not_what_is_asked_there(place: Place, more: str) -> None:
+    """Anybody may announce himself, and be the custodian of a key for which a plant runs a room."""
+    place.announced[ACME] += more
+    code, words = await said(place, "custodian_half", request=b"request")
+    assert (code, place.asked) == ("custodian-away", [])
+    assert "its address" in words
+
+
 async def test_nobody_is_sent_elsewhere(place: Place) -> None:
     where = place.announced[ACME]
     place.answer = web.Response(status=307, headers={"Location": f"{where}/elsewhere"})

@@ -4,6 +4,7 @@ import pytest
 from tests.enclave.programs.vault.world import OWNER, K, Room, VaultChain, beats
 
 from strongroom.enclave.primitives import digest
+from strongroom.enclave.programs.vault.events import ACTS, KEPT
 
 
 @pytest.fixture
@@ -50,6 +51,29 @@ def test_another_session_abandons_nothing_though_it_names_key_and_chip(chain: Va
     assert chain.refused(room.who, "abandon", **own(chain, Room(), key)) == "lapsed"
     (lease,) = chain.look(OWNER, "leases", key=key)
     assert lease["state"] == "open"
+
+
+def test_T54_a_lease_that_its_room_received_gives_no_unit_back_by_its_hosts_word(
+    chain: VaultChain,
+) -> None:
+    """Nothing of it may have come through since, and all of it may have been made."""
+    room, key = Room(), chain.key(quantity=2, allotment=2)
+    lease = chain.lease(room, key)["lease"]
+    for received in ([lease], [bytes(16), lease]):
+        said = own(chain, room, key) | {"received": received}
+        assert chain.refused(room.who, "abandon", **said) == "used"
+    assert chain.look(OWNER, "key", key="/toy")["reserved"] == 2
+    said = own(chain, room, key) | {"received": [bytes(16)]}
+    assert chain.must(room.who, "abandon", **said) == {"returned": 2}
+
+
+def test_rooms_that_abandon_push_out_none_of_their_owners_acts(chain: VaultChain) -> None:
+    room, key = Room(), chain.key()
+    for _ in range(KEPT[ACTS]):
+        chain.lease(room, key)
+        chain.must(room.who, "abandon", **own(chain, room, key))
+    records = chain.look(OWNER, "records", key=key, limit=500)["records"]
+    assert [one["what"] for one in records[:2]] == ["new", "put"]
 
 
 def test_a_lease_that_arrived_is_ended_not_abandoned(chain: VaultChain) -> None:

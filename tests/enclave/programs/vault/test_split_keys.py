@@ -5,7 +5,15 @@ from hashlib import sha256
 
 import pytest
 from tests.enclave.chain import person
-from tests.enclave.programs.vault.world import OWNER, POLICY, Room, VaultChain
+from tests.enclave.programs.vault.world import (
+    IN_WEST,
+    OWNER,
+    POLICY,
+    PRINTERS,
+    Room,
+    VaultChain,
+    policy_of,
+)
 
 from strongroom.enclave.outside.half_request import LeaseStatement
 from strongroom.enclave.outside.split_key import WRAPPED_SIZE
@@ -82,3 +90,16 @@ def test_nobody_else_and_no_other_key_takes_one(chain: VaultChain) -> None:
     assert chain.refused(OWNER, "rewrap", key=f"{key}@1", wrapped=OTHER) == "rewrap", "an old one"
     chain.must(OWNER, "revoke", key=key)
     assert chain.refused(OWNER, "rewrap", key=key, wrapped=OTHER) == "rewrap"
+
+
+def test_T51_a_region_that_was_ruled_out_gets_no_half_any_more(chain: VaultChain) -> None:
+    """As its beat would be refused, so is the release for a lease that is open still."""
+    room, key = Room(), split_key(chain)
+    lease = chain.lease(room, key)["lease"]
+    chain.must(CUSTODIAN, "release", lease=lease, digest=DIGEST)
+    chain.must(OWNER, "change", key="/toy", policy=policy_of(PRINTERS, IN_WEST))
+    chain.must(CUSTODIAN, "release", lease=lease, digest=DIGEST)
+    elsewhere = {"claim": "region", "equals": "eu-east"}
+    chain.must(OWNER, "change", key="/toy", policy=policy_of(PRINTERS, IN_WEST, elsewhere))
+    assert chain.refused(CUSTODIAN, "release", lease=lease, digest=DIGEST) == "region"
+    assert chain.refused(room.who, "beat", lease=lease, number=1, used=0) == "region"
