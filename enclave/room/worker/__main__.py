@@ -32,19 +32,23 @@ from strongroom.enclave.sandbox.entering import (
 MEBIBYTE = 1 << 20
 
 
-def fork_bench(memory_bytes: int, door: int) -> socket.socket:
-    """Start the bench, which keeps nothing of its worker's; the worker's end of the way to it."""
+def fork_bench(memory_bytes: int, door: int) -> tuple[socket.socket, socket.socket]:
+    """Start the bench, which keeps nothing of its worker's; the worker's ends of the way to it, and
+    of the one that kills it when the worker is gone."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    held, watched = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     worker = os.getpid()
     if os.fork():
         theirs.close()
-        return ours
+        watched.close()
+        return ours, held
     ours.close()
+    held.close()
     os.close(door)
     # Loaded in the bench alone: the worker holds no engine.
     from strongroom.enclave.room.worker.bench import run_bench
 
-    run_bench(theirs, worker=worker, memory_bytes=memory_bytes)
+    run_bench(theirs, watched, worker=worker, memory_bytes=memory_bytes)
 
 
 def check_environment() -> None:
@@ -71,7 +75,7 @@ def main() -> NoReturn:
         check_environment()
         if not MEMORY_MB[0] <= arguments.memory <= MEMORY_MB[1]:
             raise OperatorFault(f"memory: {MEMORY_MB[0]} to {MEMORY_MB[1]} MiB")
-        bench = fork_bench(arguments.memory * MEBIBYTE, arguments.socket)
+        bench, held = fork_bench(arguments.memory * MEBIBYTE, arguments.socket)
         load_what_is_loaded_late()
         measurement = measure_worker(from_source=True)
         chip = bind_chip(SimulatedChip.load(arguments.chip), measurement.digest)
@@ -79,7 +83,7 @@ def main() -> NoReturn:
         link.until_ready()
         end = socket.socket(fileno=arguments.socket)
         door = Door(end)
-        enter_sandbox(end.fileno(), bench.fileno(), host_pid=arguments.host)
+        enter_sandbox(end.fileno(), bench.fileno(), held.fileno(), host_pid=arguments.host)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the worker does not start: {fault}\n".encode())
         os._exit(NOT_STARTED)

@@ -4,8 +4,10 @@ Owns its life: warm up, check what was loaded, raise the walls, take one job, an
 bytes of outputs, or that the job failed, and nothing else to anybody.
 """
 
+import fcntl
 import os
 import resource
+import signal
 import socket
 import struct
 from typing import Any, NoReturn
@@ -29,15 +31,30 @@ TAKEN_MS_MAX = 600_000
 """The worker may be busy with its host; a worker that is gone ends the bench anyway."""
 
 
-def run_bench(end: socket.socket, *, worker: int, memory_bytes: int) -> NoReturn:
+def die_with(watched: socket.socket) -> None:
+    """Have the kernel kill this process once the other end is closed, whatever it computes.
+
+    PR_SET_PDEATHSIG does not: a worker behind Landlock may signal nobody outside of its own domain,
+    also not by dying.
+    """
+    fcntl.fcntl(watched, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(watched, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(watched, fcntl.F_SETFL, os.O_ASYNC)
+
+
+def run_bench(
+    end: socket.socket, watched: socket.socket, *, worker: int, memory_bytes: int
+) -> NoReturn:
     """One bench, from its fork to its end; never returns.
 
     Args:
         end: its end of the socket.
+        watched: of a socket whose other end the worker alone has.
         worker: pid of the process that it was forked from.
         memory_bytes: what it may take: beyond it, its job fails.
     """
     try:
+        die_with(watched)
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
         bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
         load_what_is_loaded_late()
@@ -45,7 +62,7 @@ def run_bench(end: socket.socket, *, worker: int, memory_bytes: int) -> NoReturn
         door = Door(end)
         limit = struct.pack("ll", TAKEN_MS_MAX // 1000, 0)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        enter_sandbox(end.fileno(), host_pid=worker)
+        enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the bench does not start: {fault}\n".encode())
         os._exit(2)

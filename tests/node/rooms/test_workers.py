@@ -1,6 +1,8 @@
 """Workers as processes of their own: a job from its run to its opening, and what becomes of it when
 one of them is killed or an owner withdraws (ROOMS §2, §4, §6; T65)."""
 
+import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +21,8 @@ SQL = (
     "(SELECT * FROM a UNION ALL SELECT * FROM b) GROUP BY from_bank ORDER BY from_bank"
 )
 OPERATORS = ("operator0", "operator1")
+COMPUTES = os.sysconf("SC_CLK_TCK")
+"""Ticks of a bench that has long read its rows."""
 
 
 def transfers(bank: str, rows: int) -> Table:
@@ -121,3 +125,55 @@ async def test_T65_a_worker_that_is_killed_leaves_its_job_to_the_next_rank(
         assert all(one.ok for one in ends), ends
         assert (await here.look("job", job=job))["state"] == "agreed"
         assert (await here.open(REGULATOR, job, "case", room)).rows == 2
+
+
+async def test_T66_a_withdrawal_ends_a_job_that_computes_and_its_rows_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker beats while its bench is busy with one statement that would take hours."""
+    async with world(tmp_path, monkeypatch) as here:
+        room = await here.open_room()
+        await bring_transfers(here)
+        endless = "SELECT count(*) AS n FROM a, range(100000000) AS r, range(100000) AS s"
+        agreed = await here.agree(
+            room, stages=(Stage("sql", "case", endless),), duration_ms=3_600_000
+        )
+        async with here.workers(*OPERATORS) as workers:
+            job = await here.run(agreed)
+            for one in workers:
+                await so(partial(one.said, "taken"), "the job is taken")
+            benches = [pid for one in workers for pid in children(one.process.pid)]
+            assert len(benches) == 2
+            before = {pid: ticks(pid) for pid in benches}
+            await so(
+                lambda: all(ticks(pid) - before[pid] >= COMPUTES for pid in benches),
+                "both benches compute",
+            )
+            await here.act(BANKS[1], "rooms.withdraw_data", data="/transfers")
+            ends = [await one.end() for one in workers]
+            await so(lambda: not any(map(alive, benches)), "the benches have ended")
+        assert [(one.ok, one.code) for one in ends] == [(False, "revoked")] * 2
+        assert (await here.look("job", job=job))["state"] == "scheduled"
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(words[1]) == pid:
+                found.append(int(folder.name))
+    return found
+
+
+def ticks(pid: int) -> int:
+    """Of a processor that it has used."""
+    return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[11])
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

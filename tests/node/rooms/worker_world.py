@@ -130,7 +130,7 @@ class World:
 
     async def agree(self, room: bytes, **changes: Any) -> bytes:
         """A contract that both banks approve."""
-        made: Contract = contract(room, duration_ms=1_000, **changes)
+        made: Contract = contract(room, **({"duration_ms": 1_000} | changes))
         told = await self.act(ANALYST, "rooms.propose", contract=made.encode())
         if made.profile != "free":
             for bank in BANKS:

@@ -83,6 +83,12 @@ def test_T61_a_free_text_beyond_the_policies_has_no_result(text: str) -> None:
         run(inputs, sql(text), profile="free")
 
 
+def test_T62_a_free_job_is_one_query() -> None:
+    inputs = (given("a", A, people(0, 40), columns=policy()),)
+    with pytest.raises(JobFailed):
+        run(inputs, sql(BY_PLACE), sql(BY_PLACE, "again"), profile="free")
+
+
 def test_T61_data_without_a_policy_is_read_by_no_free_text() -> None:
     with pytest.raises(JobFailed):
         run((given("a", A, people(0, 40)),), sql(BY_PLACE), profile="free")
@@ -182,8 +188,11 @@ def test_T63_what_fails_says_nothing_and_leaves_nothing(
 
 
 def test_T64_what_is_no_table_or_was_extended_by_another_has_no_result() -> None:
-    other = stream({"who": [1], "place": ["north"]})
-    for segments in ((b"no arrow",), (people(0, 3), other), (people(0, 3)[:-40],)):
+    fewer = stream({"who": [1], "place": ["north"]})
+    other = stream({"who": [1], "place": ["north"], "cost": [1]})
+    real = stream({"who": [1], "place": ["north"], "value": [1.5]})
+    extended = [(people(0, 3), one) for one in (fewer, other, real)]
+    for segments in ((b"no arrow",), (people(0, 3)[:-40],), *extended):
         with pytest.raises(JobFailed):
             run((given("a", A, *segments),), sql("SELECT sum(value) AS n FROM a"))
 

@@ -1,4 +1,4 @@
-"""A worker's measurement: all that it and its bench load, nothing else, and no room's (T24, T50)."""
+"""A worker's measurement: all that it and its bench load, and nothing else (T24, T50)."""
 
 import os
 import subprocess
