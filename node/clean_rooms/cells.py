@@ -13,8 +13,7 @@ from strongroom.enclave.room.analytics.types import Kind, Type
 
 DECIMAL_DIGITS = 18
 _WHOLE = frozenset(
-    ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-    + ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+    f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 )
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _TYPED = {

@@ -6,12 +6,12 @@ erasing with proof in data_erasing.py.
 
 import typer
 
-from strongroom.node.cli import data_bringing, data_keeping
+from strongroom.node.cli import data_bringing, data_erasing, data_keeping
 
 data_app = typer.Typer(
     name="data",
     no_args_is_help=True,
     help="Data sets of clean rooms: rows that leave you sealed, and that jobs alone open.",
 )
-for part in (data_bringing, data_keeping):
+for part in (data_bringing, data_keeping, data_erasing):
     part.register(data_app)

@@ -1,4 +1,4 @@
-"""`strongroom data list | show | withdraw`: what one has brought, what was charged, and taking back.
+"""`strongroom data list | show | withdraw`: what one has brought, what was charged, taking back.
 
 Owns options, words and columns of these commands.
 """

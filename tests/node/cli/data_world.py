@@ -16,6 +16,7 @@ from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace
 from strongroom.enclave.primitives import Secret
 from strongroom.node.chunks.store import ChunkStore
 from strongroom.node.client.trust.service import load_service
+from strongroom.node.rpc.http import make_app
 
 DATA_TERMS = """
 runs = 5
@@ -73,7 +74,7 @@ async def owner(directory: Path, monkeypatch: Any) -> AsyncIterator[Owner]:
     """All of it, up; two files are there: pay.csv and terms.toml."""
     chunks = ChunkStore(directory / "chunks")
     monkeypatch.setattr(ledger, "TurningChain", Chain)
-    monkeypatch.setattr(ledger, "make_app", partial(ledger.make_app, chunks=chunks))
+    monkeypatch.setattr(ledger, "make_app", partial(make_app, chunks=chunks))
     async with shell(directory) as run:
         made = Owner(run.directory, run.service)
         made.chunks = chunks

@@ -9,6 +9,7 @@ import pytest
 from nanoarrow import ipc
 from tests.node.cli.data_world import CANARY, DATA_TERMS, ROWS, Owner, owner
 
+from strongroom.enclave.governance.document import EpochEntry
 from strongroom.node.clean_rooms import bringing
 from strongroom.node.clean_rooms.transfer import NodeDoors
 
@@ -75,9 +76,10 @@ async def test_killed_at_any_step_the_same_command_goes_on(
 ) -> None:
     """Nothing is sealed twice differently, nothing that is there is sent again (T64)."""
     async with owner(tmp_path, monkeypatch) as run:
-        with monkeypatch.context() as patch, pytest.raises(Killed):
+        with monkeypatch.context() as patch:
             _kill_at(patch, step, after)
-            await run.put()
+            with pytest.raises(Killed):
+                await run.put()
         key, held = key_file(run), set((tmp_path / "chunks" / "chunks").rglob("*"))
         made = await run.put()
         assert made["result"]["version"] == 1
@@ -104,11 +106,11 @@ def _kill_at(patch: pytest.MonkeyPatch, step: str, after: bool) -> None:
 
         async def sent(self: NodeDoors, *arguments: Any) -> None:
             calls.append(1)
-            if len(calls) < 3 and step == "chunk":
-                return await real(self, *arguments)
-            if after:
+            early = len(calls) < 3 and step == "chunk"
+            if early or after:
                 await real(self, *arguments)
-            raise Killed
+            if not early:
+                raise Killed
 
         patch.setattr(NodeDoors, name, sent)
         return
@@ -129,9 +131,10 @@ async def test_a_file_that_changed_after_a_kill_comes_under_another_key(
 ) -> None:
     """No index is sealed with other rows under one key (T64)."""
     async with owner(tmp_path, monkeypatch) as run:
-        with monkeypatch.context() as patch, pytest.raises(Killed):
+        with monkeypatch.context() as patch:
             _kill_at(patch, "chunk", True)
-            await run.put()
+            with pytest.raises(Killed):
+                await run.put()
         before = key_of(run, 1)
         run.write("pay.csv", ROWS.replace("0.25", "1.75"))
         await run.put()
@@ -154,10 +157,11 @@ async def test_a_batch_is_added_under_the_same_key_once(
         assert (row["account"], row["note"]) == (5, "later")
         again = await run.data("extend", more, "--name", "pay")
         assert again["steps"] == ["stands already"]
-        with monkeypatch.context() as patch, pytest.raises(Killed):
+        run.write("more.csv", "account,amount,note\n6,1.00,third\n")
+        with monkeypatch.context() as patch:
             _kill_at(patch, "rooms.extend", False)
-            run.write("more.csv", "account,amount,note\n6,1.00,third\n")
-            await run.data("extend", more, "--name", "pay")
+            with pytest.raises(Killed):
+                await run.data("extend", more, "--name", "pay")
         run.write("more.csv", "account,amount,note\n6,1.00,other\n")
         refused = await run("data", "extend", more, "--name", "pay", "--as", "alice")
         assert "began with other rows" in refused.stderr
@@ -222,3 +226,50 @@ async def test_a_withdrawn_data_set_stays_so(
             "data", "put", str(tmp_path / "pay.csv"), "--name", "pay", "--as", "alice"
         )
         assert "withdrawn for good" in ended.stderr
+
+
+async def test_erasing_says_what_is_missing_and_then_what_is_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not forgotten before the epoch's end and its grace (T66)."""
+    async with owner(tmp_path, monkeypatch) as run:
+        await run.put()
+        first = await run.data("erase", "pay", "--yes", code=1)
+        assert (first["erased"], first["epoch_ended_at"]) == (False, None)
+        assert first["votes_missing"]
+        entry = EpochEntry(1, bytes(32), bytes(32), 4, 10**6, 0, "vote")
+        for node in run.service.nodes:
+            node.doctor_state = lambda state: state._replace(epochs=(*state.epochs, entry))
+        lied = await run.data("erase", "pay", "--yes", code=1)
+        assert not lied["erased"]
+        for node in run.service.nodes:
+            node.doctor_state = lambda state: state
+        shown = await run("data", "erase", "pay", "--yes", "--as", "alice")
+        assert "strongroom gov propose rotate" in shown.stdout
+        told = ended(run, grace_ms=60_000)
+        within = await run.data("erase", "pay", "--yes", code=1)
+        assert within["epoch_ended_at"] >= within["withdrawn"]["height"]
+        told["time_ms"] = told["grace_until_ms"]
+        after = await run.data("erase", "pay", "--yes")
+        assert (after["erased"], after["epoch"]) == (True, 1)
+        assert after["withdrawn"]["height"] == first["withdrawn"]["height"]
+        shown = await run("data", "erase", "pay", "--yes", "--as", "alice")
+        assert "grace is over" in shown.stdout
+
+
+def ended(run: Owner, grace_ms: int) -> dict[str, int]:
+    """End the epoch, which nodes then tell; what they say of times may be changed."""
+    orderer = run.service.orderer
+    orderer.turn(grace_ms=grace_ms)
+    (anchor,) = (one.header.height for one in orderer.chain.blocks[-2:-1])
+    time = orderer.chain.tip.time_ms
+    said = {"time_ms": time, "grace_until_ms": time + grace_ms}
+    entry = EpochEntry(1, bytes(32), bytes(32), 4, anchor, time, "vote")
+    for node in run.service.nodes:
+        node.doctor_state = lambda state: state._replace(
+            epochs=(*state.epochs, entry),
+            epoch=1,
+            time_ms=said["time_ms"],
+            grace_until_ms=said["grace_until_ms"],
+        )
+    return said
