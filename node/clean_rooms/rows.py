@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import nanoarrow
@@ -36,7 +36,7 @@ _HEADER_CHARACTERS_MAX = 64 * 1024
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
 _SETTINGS = (
     "SET threads = 1",
-    "SET memory_limit = '512MB'",
+    "SET memory_limit = '256MB'",
     "SET temp_directory = ''",
     "SET preserve_insertion_order = true",
     "SET enable_progress_bar = false",
@@ -87,12 +87,11 @@ class RowsFile:
             RowsRefused: a line or a cell is wrong.
             OperatorFault: the file is not there any more.
         """
-        kept = _Parts()
-        engine = _engine()
+        kept, rows = _Parts(), 0
+        engine, given = self._engine()
         try:
-            source = nanoarrow.c_array_stream(engine.sql(self._query(engine)))
+            source = nanoarrow.c_array_stream(engine.sql(self._query()))
             writer = ipc.StreamWriter.from_writable(kept)
-            rows = 0
             for array in source:
                 writer.write_stream(array)
                 rows += array.length
@@ -102,11 +101,12 @@ class RowsFile:
             raise self._refusal(str(fault)) from None
         finally:
             engine.close()
+            given.close()
         if not rows:
             raise RowsRefused(f"{self.path} has no rows")
         yield kept.taken()
 
-    def _query(self, engine: duckdb.DuckDBPyConnection) -> str:
+    def _query(self) -> str:
         made = []
         for column, at in zip(self._policy.columns, self._at, strict=True):
             good, fits = cell(f"c{at}", self._written[at][1], column)
@@ -114,9 +114,9 @@ class RowsFile:
                 f"CASE WHEN c{at} IS NULL THEN NULL WHEN {fits} THEN {good} "
                 f"ELSE error('cell') END AS \"{column.name}\""
             )
-        return f"SELECT {', '.join(made)} FROM {self._source(engine)}"  # noqa: S608
+        return f"SELECT {', '.join(made)} FROM {self._source()}"  # noqa: S608
 
-    def _source(self, engine: duckdb.DuckDBPyConnection) -> str:
+    def _source(self) -> str:
         """What the engine reads, its columns named c0, c1 …; paths and names are quoted."""
         if self._form in _DELIMITERS:
             columns = ", ".join(f"c{at}: 'VARCHAR'" for at in range(len(self._written)))
@@ -125,13 +125,18 @@ class RowsFile:
                 f"delim = '{_DELIMITERS[self._form]}', quote = '\"', escape = '\"', "
                 f"compression = 'none', columns = {{{columns}}})"
             )
-        if self._form == "parquet":
-            found = f"read_parquet({_quoted(self.path)})"
-        else:
-            engine.register("given", _ArrowFile(self.path))
-            found = "given"
+        found = "given" if self._form == "arrow" else f"read_parquet({_quoted(self.path)})"
         named = ", ".join(f"c{at}" for at in range(len(self._written)))
         return f"(SELECT * FROM {found}) AS read({named})"  # noqa: S608
+
+    def _engine(self) -> "tuple[duckdb.DuckDBPyConnection, _ArrowFile]":
+        """An engine that may read the file, and what is closed after it."""
+        engine, given = duckdb.connect(":memory:"), _ArrowFile(self.path)
+        for setting in _SETTINGS:
+            engine.execute(setting)
+        if self._form == "arrow":
+            engine.register("given", given)
+        return engine, given
 
     def _columns(self) -> list[tuple[str, str]]:
         """(name, type of the engine) of each column of the file."""
@@ -142,20 +147,16 @@ class RowsFile:
             raise OperatorFault(f"cannot read {self.path}: {error.strerror}") from None
         if self._form in _DELIMITERS:
             return [(name, "VARCHAR") for name in self._header()]
-        engine = _engine()
+        engine, given = self._engine()
+        read = "given" if self._form == "arrow" else f"read_parquet({_quoted(self.path)})"
         try:
-            if self._form == "arrow":
-                engine.register("given", _ArrowFile(self.path))
-                described = engine.execute("DESCRIBE SELECT * FROM given")
-            else:
-                described = engine.execute(
-                    f"DESCRIBE SELECT * FROM read_parquet({_quoted(self.path)})"  # noqa: S608
-                )
+            described = engine.execute(f"DESCRIBE SELECT * FROM {read}")  # noqa: S608
             return [(str(row[0]), str(row[1])) for row in described.fetchall()]
         except Exception:  # Its words may hold bytes of the file (T63).
             raise RowsRefused(f"{self.path} cannot be read as {self._form}") from None
         finally:
             engine.close()
+            given.close()
 
     def _header(self) -> list[str]:
         try:
@@ -194,7 +195,7 @@ class RowsFile:
         )
 
     def _first_wrong(self) -> tuple[int, ColumnPolicy] | None:
-        engine = _engine()
+        engine, given = self._engine()
         wrong = []
         for column, at in zip(self._policy.columns, self._at, strict=True):
             _, fits = cell(f"c{at}", self._written[at][1], column)
@@ -202,10 +203,11 @@ class RowsFile:
         try:
             row = engine.execute(
                 f"SELECT n, {', '.join(wrong)} FROM (SELECT row_number() OVER () AS n, * "  # noqa: S608
-                f"FROM {self._source(engine)}) WHERE {' OR '.join(wrong)} LIMIT 1"
+                f"FROM {self._source()}) WHERE {' OR '.join(wrong)} LIMIT 1"
             ).fetchone()
         finally:
             engine.close()
+            given.close()
         if row is None:
             return None
         return row[0], self._policy.columns[list(row[1:]).index(True)]
@@ -245,20 +247,20 @@ class _ArrowFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._opened: list[BinaryIO] = []
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         file = self._path.open("rb")
+        self._opened.append(file)
         if file.read(len(_FILE_MAGIC)) != _FILE_MAGIC:
             file.seek(0)
         stream = nanoarrow.c_array_stream(ipc.InputStream.from_readable(file))
         return stream.__arrow_c_stream__(requested_schema)
 
-
-def _engine() -> duckdb.DuckDBPyConnection:
-    engine = duckdb.connect(":memory:")
-    for setting in _SETTINGS:
-        engine.execute(setting)
-    return engine
+    def close(self) -> None:
+        """Close what was opened; the engine has ended."""
+        for file in self._opened:
+            file.close()
 
 
 def _quoted(path: Path) -> str:

@@ -143,6 +143,19 @@ async def test_a_file_that_changed_after_a_kill_comes_under_another_key(
         assert str(rows_of(await run.stream(1, key_of(run, 1)))[0]["amount"]) == "1.75"
 
 
+async def test_rows_are_never_sealed_under_another_key_than_the_ledgers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with owner(tmp_path, monkeypatch) as run:
+        with monkeypatch.context() as patch:
+            _kill_at(patch, "rooms.add", False)
+            with pytest.raises(Killed):
+                await run.put()
+        (tmp_path / "keys" / "alice.vault" / "pay@1.json").unlink()
+        refused = await run.put(code=2)
+        assert "no data key" in refused["error"]["message"]
+
+
 async def test_a_batch_is_added_under_the_same_key_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
