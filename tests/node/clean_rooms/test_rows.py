@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from strongroom.enclave.outside.chunks import CONTENT_BYTES_MAX
 from strongroom.enclave.room.analytics import types
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, DataPolicy, Use
 from strongroom.enclave.room.analytics.settings import connect
@@ -164,5 +165,7 @@ def test_a_stream_that_changed_is_stopped_before_its_chunk_leaves() -> None:
     assert all(b"b" not in part for part in through)
     with pytest.raises(OtherRows):
         list(rows.again([first[0][:-1]]))
+    with pytest.raises(OtherRows, match="cut short"):
+        list(rows.again([first[0][: 2 * CONTENT_BYTES_MAX]]))
     with pytest.raises(OtherRows):
         list(rows.again([first[0], b"more" * 600_000]))

@@ -42,6 +42,7 @@ async def test_two_operators_workers_agree_and_the_recipient_reads(
             for one in workers:
                 while not one.said("waiting"):
                     import asyncio
+
                     print(one.events)
                     await asyncio.sleep(0.5)
             job = await here.run(agreed)

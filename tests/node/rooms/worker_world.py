@@ -93,9 +93,7 @@ class World:
             await self.act(name, "rooms.join", room=room)
         return room
 
-    async def bring(
-        self, owner: str, name: str, segments: Sequence[Table], **changes: Any
-    ) -> None:
+    async def bring(self, owner: str, name: str, segments: Sequence[Table], **changes: Any) -> None:
         """A data set, sealed and stored, each segment as a version that extends the one before."""
         code = {"claim": "measurement", "equals": measured(self.program).digest.hex()}
         await self.act(owner, "vault.new", name=name, policy=policy_of(code), heartbeat_ms=2_000)
