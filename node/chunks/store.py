@@ -26,7 +26,7 @@ from strongroom.enclave.outside.chunks import (
 from strongroom.node.faults import NotFound, Overloaded, TooLarge
 from strongroom.node.machine.durable_files import make_directory, write_atomic
 
-NAMES_MAX = 65_536
+CHUNK_NAMES_MAX = 65_536
 """Chunks of one data set or result: 64 GiB."""
 POOL_SECONDS = 3600.0
 POOL_BYTES_MAX = 4 << 30
@@ -166,8 +166,8 @@ class ChunkStore:
             Overloaded: too many lists wait.
             OSError: the disk refused.
         """
-        if len(names) > NAMES_MAX:
-            raise TooLarge(f"a data set has at most {NAMES_MAX} chunks: extend it, or cut it")
+        if len(names) > CHUNK_NAMES_MAX:
+            raise TooLarge(f"a data set has at most {CHUNK_NAMES_MAX} chunks: extend it, or cut it")
         check_names(names, root, len(names))
         with self._lock:
             if root in self._lists:

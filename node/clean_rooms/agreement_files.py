@@ -25,6 +25,8 @@ from strongroom.node.vault.names import read_duration, read_moment
 
 FILE_BYTES_MAX = 256 * 1024
 DURATION, UNTIL = "60s", "open"
+COLUMNS_KEY = "tables"
+"""Of data terms: the section that `rooms check` reads too."""
 NEVER_MS = 2**53
 Resolve = Callable[[str], bytes]
 """NAME or id:HEX → identity; raises ClientFault for one that it does not know."""
@@ -61,8 +63,16 @@ def read_terms(path: Path, resolve: Resolve) -> RoomTerms:
     )
 
 
-def read_data_terms(path: Path, resolve: Resolve, columns: bytes = b"") -> DataTerms:
+def read_data_terms(
+    path: Path, resolve: Resolve, columns: bytes = b"", epsilon: tuple[int, int] = (0, 0)
+) -> DataTerms:
     """What an owner lets be done with a data set.
+
+    Args:
+        path: of the file; what it says of columns, another reader reads.
+        resolve: names of people.
+        columns: canonical bytes of the columns' policy.
+        epsilon: of a job and for life, in millionths, where the file says none of its own.
 
     Raises:
         OperatorFault: the file cannot be read.
@@ -70,11 +80,14 @@ def read_data_terms(path: Path, resolve: Resolve, columns: bytes = b"") -> DataT
     """
     file = _File(path, resolve)
     take = file.reader
+    if columns:
+        take.take(COLUMNS_KEY, dict, f"a table, written [{COLUMNS_KEY}.NAME]", {})
+        take.take("digits", int, "a whole number", 0)
     return file.made(
         lambda: DataTerms(
             columns=columns,
-            epsilon_job=take.take("epsilon_job", int, "a whole number of millionths", 0),
-            epsilon_life=take.take("epsilon_life", int, "a whole number of millionths", 0),
+            epsilon_job=take.take("epsilon_job", int, "a whole number of millionths", epsilon[0]),
+            epsilon_life=take.take("epsilon_life", int, "a whole number of millionths", epsilon[1]),
             runs=take.take("runs", int, "a whole number", 0),
             recipients=file.identities("recipients"),
             programs=tuple(sorted(file.listed("programs"))),

@@ -27,10 +27,10 @@ from strongroom.enclave.outside.chunks import (
     chunks_root,
 )
 from strongroom.enclave.primitives import Secret
+from strongroom.node.rpc.blobs import LIST_BYTES_MAX
 
 CHUNKS_AT_ONCE = 16
 """Sealed and asked for together: so many MiB are held."""
-LIST_BYTES_MAX = 2 * 1024 * 1024
 TRIES = 5
 _PAUSE_SECONDS = 0.5
 Progress = Callable[[int], None]

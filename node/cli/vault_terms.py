@@ -192,7 +192,7 @@ def _terms(
 ) -> dict[str, Any]:
     """The terms that were given, as the program takes them."""
     given: dict[str, Any] = {
-        "policy": None if policy is None else _read_policy(policy),
+        "policy": None if policy is None else read_policy(policy),
         "quantity": quantity,
         "window_from_ms": None if window_from is None else read_moment(window_from),
         "window_until_ms": None if window_until is None else read_moment(window_until),
@@ -207,7 +207,13 @@ def _terms(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _read_policy(path: Path) -> str:
+def read_policy(path: Path) -> str:
+    """A release policy's text, as the program judges it.
+
+    Raises:
+        OperatorFault: it cannot be read.
+        ClientFault: it is no text, or too long.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(POLICY_FILE_BYTES_MAX + 1)

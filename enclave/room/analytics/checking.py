@@ -17,7 +17,7 @@ from strongroom.enclave.room.analytics.relations import DataSet
 from strongroom.enclave.room.analytics.releases import NoisePlan, Release
 from strongroom.enclave.room.analytics.types import Kind, Type, day, moment
 
-INPUTS_MAX = 64
+QUERY_INPUTS_MAX = 64
 DIGITS_MAX = 12
 """Of a real number in a result, behind its point."""
 KEYS_NAMED_MAX = 100_000
@@ -85,9 +85,11 @@ def check(
     Raises:
         Refused: a rule does not take it; says rule, place, remedy.
     """
-    if not 0 < len(inputs) <= INPUTS_MAX or any(NAME.fullmatch(name) is None for name in inputs):
+    if not 0 < len(inputs) <= QUERY_INPUTS_MAX or any(
+        NAME.fullmatch(name) is None for name in inputs
+    ):
         raise Refused(
-            Rule.S2, "the contract", f"not 1 to {INPUTS_MAX} plain aliases", "name its inputs"
+            Rule.S2, "the contract", f"not 1 to {QUERY_INPUTS_MAX} plain aliases", "name its inputs"
         )
     if type(digits) is not int or not 0 <= digits <= DIGITS_MAX:
         raise Refused(Rule.S12, "the contract", "digits", f"0 to {DIGITS_MAX} are taken")

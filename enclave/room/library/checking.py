@@ -26,7 +26,7 @@ from strongroom.enclave.room.library.shapes import (
     Value,
 )
 
-TABLES_MAX = 1_024
+PROGRAM_TABLES_MAX = 1_024
 ROWS_MAX = 50_000_000
 """Of all tables together."""
 LISTED_TEXT_MAX = 200
@@ -51,8 +51,8 @@ def start(
     """
     checked = check_parameters(program, parameters)
     schema = program.inputs(checked)
-    if not 0 < len(tables) <= TABLES_MAX:
-        raise ProgramRefused("tables", f"{program.name} takes 1 to {TABLES_MAX} tables")
+    if not 0 < len(tables) <= PROGRAM_TABLES_MAX:
+        raise ProgramRefused("tables", f"{program.name} takes 1 to {PROGRAM_TABLES_MAX} tables")
     if sum(table.rows for table in tables.values()) > ROWS_MAX:
         raise ProgramRefused("rows", f"{program.name} takes at most {ROWS_MAX} rows")
     if len(seed) != SEED_SIZE:
