@@ -20,9 +20,10 @@ from strongroom.enclave.outside.chunks import (
     chunks_root,
 )
 from strongroom.node import tls
-from strongroom.node.clean_rooms.transfer import LIST_BYTES_MAX, NotStored
+from strongroom.node.clean_rooms.transfer import NotStored
 from strongroom.node.client.http import close_session, open_session
 from strongroom.node.client.trust.service import Service
+from strongroom.node.rpc.blobs import LIST_BYTES_MAX
 
 CHUNK_METHODS: Final = frozenset(("chunk_names", "chunk", "put_chunk", "put_names"))
 AT_ONCE_MAX = 16
