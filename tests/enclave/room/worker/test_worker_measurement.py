@@ -61,7 +61,7 @@ def test_a_worker_is_measured_alike_and_apart_from_rooms() -> None:
     assert worker.digest == measure_worker().digest != measured(program_file("printer")).digest
     assert worker.programs == ("room:analytics",)
     paths = {file.path for file in worker.files}
-    assert {"duckdb/__init__.py", "numpy/__init__.py", "nanoarrow/ipc.py"} <= paths
+    assert {"duckdb/__init__.py", "numpy/__init__.py", "nanoarrow/__init__.py"} <= paths
 
 
 def test_a_worker_in_another_environment_does_not_start(tmp_path: Path) -> None:
