@@ -1,13 +1,14 @@
 """From two owners' CSV files to a recipient's, by commands and real workers' processes (ROOMS)."""
 
-import asyncio
 import csv
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.node.client.test_commands import Shell
 from tests.node.rooms.worker_world import world
+from tests.waiting import so
 
 from strongroom.enclave.formats.clean_rooms.contract import Stage
 
@@ -58,8 +59,7 @@ async def test_files_of_two_owners_become_a_file_of_the_recipients(
         agreed = await here.agree(room, stages=(Stage("sql", "case", SQL),))
         async with here.workers("operator0", "operator1") as workers:
             for one in workers:
-                while not one.said("waiting"):
-                    await asyncio.sleep(0.05)
+                await so(partial(one.said, "waiting"), "it waits for a job")
             told = await run.json("rooms", "run", agreed.hex(), "--as", "analyst")
             job = told["result"]["job"]
             for one in workers:
