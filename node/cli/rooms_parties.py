@@ -16,10 +16,10 @@ from strongroom.node.cli.common import (
     existing_directory,
     read_id,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, ask, call, show_result
+from strongroom.node.cli.vault_calls import AsOption, Caller, answered, ask, call, show_result
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
-from strongroom.node.terminal.printing import emit, say
+from strongroom.node.terminal.printing import emit, emit_event, say
 
 PAGE = 100
 RoomArgument = Annotated[
@@ -150,20 +150,41 @@ def events(
     room: RoomArgument,
     identity: AsOption,
     after: AfterOption = 0,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, a line for each event, until Ctrl-C.")
+    ] = False,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened in a clean room, with the digest of the chain over it all.
 
-    Example: strongroom rooms events ROOM --as regulator
+    Example: strongroom rooms events ROOM --watch --as regulator
     """
     from strongroom.node.cli.rooms_tables import show_events
 
     caller = Caller(identity, directory, timeout, as_json)
+    if watch:
+        existing_directory(directory)
+        answered(caller, _watched(caller, read_id(room), after))
     arguments = {"room": read_id(room), "after": after, "limit": PAGE}
     document = ask(caller, "rooms.events", arguments)
     emit(document, as_json, lambda: show_events(document))
+
+
+async def _watched(caller: Caller, room: bytes, after: int) -> None:
+    from strongroom.node.clean_rooms.watching import MISSED, happenings
+    from strongroom.node.cli.explorer_tables import time_text
+
+    async with caller.client() as client:
+        async for one in happenings(client, room, after):
+            if caller.as_json:
+                emit_event(one)
+            elif one["what"] == MISSED:
+                say(f"{one['number']} events went by unseen")
+            else:
+                about = f" {one['about'].hex()[:16]}" if one["about"] else ""
+                say(f"{time_text(one['time_ms'])}  {one['what']}{about}  {one['who']}")
 
 
 def resolver(caller: Caller) -> Any:

@@ -1,8 +1,10 @@
 """`strongroom rooms open | cost` on a service in this process: a result of real workers' form."""
 
+import asyncio
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,10 @@ from strongroom.enclave.outside.chunks import DataPlace
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.library.shapes import Kind, Table
 from strongroom.enclave.room.worker import tables
+from strongroom.node.clean_rooms import watching
 from strongroom.node.clean_rooms.bringing import node_doors
+from strongroom.node.clean_rooms.watching import happenings
+from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
 
 RESULT = Table.of({"bank": ["a", "b, c"], "n": [42, 30], "ok": [True, False]})
@@ -77,7 +82,7 @@ async def test_a_recipient_opens_a_result_into_a_file(
         assert tables.read(out.read_bytes()).rows == 2
         shown = await run(*words)
         assert "strongroom receipt " in shown.stdout
-        receipt = await run.json("receipt", told["id"])
+        receipt = await run.json("receipt", told["id"], "-o", str(tmp_path / "r.json"))
         assert receipt["id"] == told["id"]
 
 
@@ -122,3 +127,33 @@ async def test_a_run_has_a_price_and_owners_see_what_is_left(
         others = await run.json("rooms", "cost", contract, "--as", "bob")
         assert others["inputs"][0]["epsilon_left"] is None
         assert "its owner knows" in (await run("rooms", "cost", contract, "--as", "bob")).stdout
+
+
+async def test_events_are_told_as_they_come_each_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with owner(tmp_path, monkeypatch) as run:
+        room = bytes.fromhex(await run.opened())
+        async with Client.connect(run.directory, "bob", one_shot=True) as client:
+            news = happenings(client, room, 0, pause=0.01)
+            first = [await anext(news) for _ in range(4)]
+            assert [one["number"] for one in first] == [1, 2, 3, 4]
+            coming = asyncio.ensure_future(anext(news))
+            await run.json("rooms", "close", room.hex(), "--yes", "--as", "alice")
+            closed = await coming
+            assert (closed["number"], closed["what"]) == (5, "closed")
+
+
+async def test_watching_prints_a_line_for_each_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    async with owner(tmp_path, monkeypatch) as run:
+        room = await run.opened()
+        monkeypatch.setattr(watching, "asyncio", SimpleNamespace(sleep=stop))
+        ended = await run("rooms", "events", room, "--watch", "--as", "bob")
+        assert ended.exit_code == 130
+        lines = ended.stdout.splitlines()
+        assert (len(lines), "created" in lines[0]) == (4, True)
