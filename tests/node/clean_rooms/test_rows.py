@@ -92,6 +92,18 @@ def test_one_table_is_one_stream_in_every_form(tmp_path: Path) -> None:
     assert stream_of(tmp_path / "a.parquet", policy()) == from_csv
 
 
+def test_the_same_file_is_the_same_stream_whatever_lay_in_memory(tmp_path: Path) -> None:
+    """What lies under a gap is defined: no memory leaves, and no chunk is sealed anew (T64)."""
+    gaps = "".join(f"{at},,,,,,\n" if at % 3 else f"{at},1,2,c,1,,\n" for at in range(3_001))
+    path = written(tmp_path / "a.csv", f"{HEADER}\n{gaps}")
+    streams = set()
+    for at in range(12):
+        duckdb.sql(f"SELECT repeat('{at}', 99) FROM range(9999)").fetchall()  # Dirties memory.
+        streams.add(stream_of(path, policy()))
+    assert len(streams) == 1
+    assert len(loaded(streams.pop(), policy())) == 3_001
+
+
 def test_segments_join_in_the_worker(tmp_path: Path) -> None:
     one = stream_of(written(tmp_path / "a.csv", GOOD), policy())
     assert len(loaded(tables.joined([one, one]), policy())) == 4
