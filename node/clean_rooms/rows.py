@@ -19,6 +19,7 @@ from nanoarrow import ipc
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, DataPolicy
+from strongroom.node.clean_rooms.arrays import defined
 from strongroom.node.clean_rooms.cells import canonical_names, cell
 
 FORMS = {
@@ -93,7 +94,7 @@ class RowsFile:
             source = nanoarrow.c_array_stream(engine.sql(self._query()))
             writer = ipc.StreamWriter.from_writable(kept)
             for array in source:
-                writer.write_stream(array)
+                writer.write_stream(defined(array))
                 rows += array.length
                 yield kept.taken()
             writer.close()

@@ -1,10 +1,13 @@
 """Rows of files: what comes out is what a worker's engine reads, whatever form they came in."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import nanoarrow
 import pytest
+from nanoarrow import ipc
 
 from strongroom.enclave.outside.chunks import CONTENT_BYTES_MAX
 from strongroom.enclave.room.analytics import types
@@ -13,6 +16,7 @@ from strongroom.enclave.room.analytics.settings import connect
 from strongroom.enclave.room.analytics.tables import load
 from strongroom.enclave.room.analytics.types import Kind, Type
 from strongroom.enclave.room.worker import tables
+from strongroom.node.clean_rooms.arrays import defined
 from strongroom.node.clean_rooms.cells import canonical_names
 from strongroom.node.clean_rooms.rows import RowsFile
 from strongroom.node.clean_rooms.sealed_rows import OtherRows, Rows
@@ -90,6 +94,40 @@ def test_one_table_is_one_stream_in_every_form(tmp_path: Path) -> None:
     source = f"read_csv('{tmp_path / 'a.csv'}', all_varchar = true)"
     duckdb.sql(f"COPY (SELECT {casts} FROM {source}) TO '{target}' (FORMAT parquet)")
     assert stream_of(tmp_path / "a.parquet", policy()) == from_csv
+
+
+def batch(filling: int) -> Any:
+    """Three rows, the second without values; what lies under the gaps is `filling`."""
+    known, under = bytes([0b101 | filling & 0xF8]), bytes([filling])
+    made = {}
+    for name, type_, width in (
+        ("whole", nanoarrow.int64(), 8),
+        ("amount", nanoarrow.decimal128(18, 2), 16),
+        ("day", nanoarrow.date32(), 4),
+    ):
+        values = bytes([1]).ljust(width, b"\0") + under * width + bytes([2]).ljust(width, b"\0")
+        made[name] = nanoarrow.c_array_from_buffers(type_, 3, [known, values], 1)
+    truths = bytes([0b001 | filling & 0b11111010])
+    made["ok"] = nanoarrow.c_array_from_buffers(nanoarrow.bool_(), 3, [known, truths], 1)
+    schema = nanoarrow.struct({name: one.schema for name, one in made.items()})
+    return nanoarrow.c_array_from_buffers(schema, 3, [None], children=list(made.values()))
+
+
+def as_bytes(one: Any) -> bytes:
+    file = BytesIO()
+    with ipc.StreamWriter.from_writable(file) as writer:
+        writer.write_stream(one)
+    return file.getvalue()
+
+
+def test_what_lies_under_a_gap_is_zero_and_leaves_with_no_chunk() -> None:
+    """Equal rows are equal bytes, or a chunk sealed again would be another one (T64)."""
+    one, other = batch(0x00), batch(0xA6)
+    assert as_bytes(one) != as_bytes(other)
+    assert as_bytes(defined(one)) == as_bytes(defined(other))
+    rows = nanoarrow.Array(defined(other)).to_pylist()
+    assert rows == nanoarrow.Array(one).to_pylist()
+    assert set(rows[1].values()) == {None}
 
 
 def test_segments_join_in_the_worker(tmp_path: Path) -> None:

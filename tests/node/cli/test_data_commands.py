@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nanoarrow
@@ -12,6 +13,7 @@ from tests.node.cli.data_world import CANARY, DATA_TERMS, ROWS, Owner, owner
 from strongroom.enclave.governance.document import EpochEntry
 from strongroom.node.clean_rooms import bringing
 from strongroom.node.clean_rooms.transfer import NodeDoors
+from strongroom.node.cli.data_keeping import withdrawn
 
 
 def rows_of(stream: bytes) -> list[dict[str, Any]]:
@@ -286,3 +288,27 @@ def ended(run: Owner, grace_ms: int) -> dict[str, int]:
             grace_until_ms=said["grace_until_ms"],
         )
     return said
+
+
+async def test_a_member_proposes_the_rotation_once_and_missing_votes_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with owner(tmp_path, monkeypatch) as run:
+        await run.put()
+        first = await run.data("erase", "pay", "--yes", "--member", "member0", code=1)
+        again = await run.data("erase", "pay", "--yes", "--member", "member0", code=1)
+        assert first["proposal"] == again["proposal"] is not None
+        assert "member0" not in first["votes_missing"]
+        shown = await run("data", "erase", "pay", "--yes", "--as", "alice")
+        assert f"strongroom gov vote {first['proposal']} yes" in shown.stdout
+
+
+async def test_all_results_end_with_a_withdrawal_however_many() -> None:
+    answers = [(500, True), (500, True), (3, False)]
+
+    async def call(name: str, **_: Any) -> Any:
+        ended, left = answers.pop(0)
+        return SimpleNamespace(result={"results": ended, "left": left})
+
+    _, told = await withdrawn(SimpleNamespace(call=call), (b"", "pay"))
+    assert (told, answers) == ({"results_ended": 1003}, [])
