@@ -84,15 +84,15 @@ def _serve(door: Door, bench: Bench) -> None:
         DoorClosed: the worker has gone, or says what none says.
     """
     contract, parameters, seed, told = _expected(door, ToBench.JOB, 4)
-    segments: list[list[bytearray]] = [[] for _ in told]
+    segments: list[list[list[bytes]]] = [[] for _ in told]
     while (frame := _received(door))[0] == ToBench.PART:
         index, segment, data = frame[1:]
         while len(segments[index]) <= segment:
-            segments[index].append(bytearray())
-        segments[index][segment] += data
+            segments[index].append([])
+        segments[index][segment].append(data)
     inputs = []
     for (alias, owner, data, columns), parts in zip(told, segments, strict=True):
-        inputs.append(Given(alias, owner, data, columns, tuple(bytes(part) for part in parts)))
+        inputs.append(Given(alias, owner, data, columns, tuple(map(b"".join, parts))))
         parts.clear()
     segments.clear()
     try:

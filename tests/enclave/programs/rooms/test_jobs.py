@@ -13,6 +13,7 @@ from tests.enclave.programs.rooms.world import (
     STRANGER,
     RoomsChain,
     contract,
+    data_terms,
     secret_of,
     who,
     worker,
@@ -39,13 +40,17 @@ def test_a_job_from_its_contract_to_its_opening(chain: RoomsChain) -> None:
     assert [one["half"] for one in taken["inputs"]] == [
         secret_of(bank + "transfers") for bank in BANKS
     ]
+    assert {(one["terms"], one["place"]) for one in taken["inputs"]} == {
+        (data_terms().encode(), "transfers")
+    }
+    assert taken["taken_ms"] < taken["deadline_ms"]
     assert chain.take(third, job).code == "rank"
     assert chain.report(first, job).value["state"] == "scheduled"
     assert chain.take(second, job).value["result"] == taken["result"]
     assert chain.report(second, job).value["state"] == "agreed"
     given = chain.ok(REGULATOR, "open", job=job, output="case")
     assert given["key"] == output_key(taken["result"], "case", b"")
-    assert (given["root"], given["chunks"]) == (ROOT, 1)
+    assert (given["root"], given["chunks"], given["recipient"]) == (ROOT, 1, b"")
     assert chain.see(REGULATOR, "job", job=job)["state"] == "agreed"
 
 

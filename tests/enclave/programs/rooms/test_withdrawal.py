@@ -19,7 +19,7 @@ from tests.enclave.programs.rooms.world import (
 )
 
 from strongroom.enclave.formats.clean_rooms.contract import Input, Output, Stage
-from strongroom.enclave.formats.clean_rooms.result_keys import output_key
+from strongroom.enclave.formats.clean_rooms.result_keys import output_key, result_name
 from strongroom.enclave.programs.rooms import results
 from strongroom.enclave.programs.vault.tables import BOXES
 
@@ -144,7 +144,9 @@ def test_T66_an_asset_is_used_by_contracts_and_given_to_nobody(chain: RoomsChain
     assert state == "approved"
     run = chain.start(ready)
     taken = chain.take(chain.ranks(run)[0], run).value
-    assert [one["half"] for one in taken["inputs"]] == [output_key(secret, "model", b"")]
+    (given,) = taken["inputs"]
+    assert given["half"] == output_key(secret, "model", b"")
+    assert given["place"] == result_name(job, "model", b"")
     assert chain.ok(BANKS[1], "withdraw_data", data=f"id:{room.hex()}/joint")["state"] == (
         "withdrawn"
     )
