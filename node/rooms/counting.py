@@ -66,13 +66,13 @@ class RoomBase:
 
     @property
     def parts(self) -> tuple[tuple[str, int, int], ...]:
-        """(name, files, lines of code) of each of PARTS."""
+        """(name, files, lines of code) of each of PARTS that it has."""
         counted = {name: [0, 0] for name, _ in PARTS}
         for file in self.own:
             name = next(name for name, paths in PARTS if file.path.startswith(paths))
             counted[name][0] += 1
             counted[name][1] += file.code_lines
-        return tuple((name, files, lines) for name, (files, lines) in counted.items())
+        return tuple((name, files, lines) for name, (files, lines) in counted.items() if files)
 
     def code_lines_beside(self, others: Collection[str]) -> int:
         """Lines of code in files that are none of `others`, by path."""
