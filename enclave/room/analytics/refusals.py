@@ -8,7 +8,7 @@ error of a run says nothing at all (T61, T63).
 from enum import Enum
 from typing import Final
 
-from strongroom.consensus.errors import ClientFault, StrongroomError
+from strongroom.consensus.errors import ClientFault
 
 
 class Rule(Enum):
@@ -50,7 +50,7 @@ class PolicyRefused(ClientFault):
 FAILED: Final = "the query failed"
 
 
-class QueryFailed(StrongroomError):
+class QueryFailed(ClientFault):
     """A checked query did not end with a result. Why is not said: it may hang on rows."""
 
     def __init__(self) -> None:

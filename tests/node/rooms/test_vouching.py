@@ -58,6 +58,7 @@ async def test_T11_a_program_that_says_it_started_gets_nobody_else_admitted(
     monkeypatch.setattr(starting, "RoomProcess", SayingRoom)
     monkeypatch.setattr(starting, "Custodians", Way)
     monkeypatch.setattr(starting, "Relay", Way)
+    monkeypatch.setattr(starting, "ChunkCarrier", Way)
     monkeypatch.setattr(starting, "vouch", vouch)
     monkeypatch.setattr(starting, "load_service", lambda _: SimpleNamespace(pin="pin"))
     monkeypatch.setattr(starting, "sign", lambda *_: bytes(64))

@@ -48,6 +48,9 @@ from strongroom.node.rpc.http import make_app
 
 PEOPLE = (*BANKS, ANALYST, REGULATOR)
 MEMORY = "1024"
+DURATION_MS = 6_000
+"""Of a job that takes a fifth of a second: a worker with too little time reports nothing, however
+busy this machine is."""
 
 
 class RoomsChain(TurningChain):
@@ -100,7 +103,14 @@ class World:
     async def bring(self, owner: str, name: str, segments: Sequence[Table], **changes: Any) -> None:
         """A data set, sealed and stored, each segment as a version that extends the one before."""
         code = {"claim": "measurement", "equals": measured(self.program).digest.hex()}
-        await self.act(owner, "vault.new", name=name, policy=policy_of(code), heartbeat_ms=2_000)
+        await self.act(
+            owner,
+            "vault.new",
+            name=name,
+            policy=policy_of(code),
+            heartbeat_ms=2_000,
+            lease_ms=600_000,
+        )
         await self.act(owner, "vault.put", key=f"/{name}", secret=secret_of(owner + name))
         told = data_terms(**changes).encode()
         await self.act(owner, "rooms.publish", name=name, terms=told, key=f"/{name}")
@@ -130,7 +140,7 @@ class World:
 
     async def agree(self, room: bytes, **changes: Any) -> bytes:
         """A contract that both banks approve."""
-        made: Contract = contract(room, **({"duration_ms": 1_000} | changes))
+        made: Contract = contract(room, **({"duration_ms": DURATION_MS} | changes))
         told = await self.act(ANALYST, "rooms.propose", contract=made.encode())
         if made.profile != "free":
             for bank in BANKS:
