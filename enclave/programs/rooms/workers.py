@@ -14,8 +14,8 @@ from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.tables import WORKERS, Worker, rooms
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.state import SCAN_MAX
-from strongroom.enclave.programs.vault.judging import EVIDENCE_AGE_MS_MAX, judge_evidence
-from strongroom.enclave.programs.vault.standing import EVIDENCE_STEPS
+from strongroom.enclave.programs.vault.judging import EVIDENCE_AGE_MS_MAX
+from strongroom.enclave.programs.vault.standing import shown_by
 
 WORKERS_MAX = 256
 WAITS_MS = 60_000
@@ -69,22 +69,7 @@ def _waiting(context: Context) -> list[tuple[bytes, Worker]]:
 
 
 def _of_evidence(context: Context, evidence: bytes) -> Worker:
-    policy = context.attestation
-    if policy is None:
-        raise TypeError("no policy of governance is here")
-    context.spend(EVIDENCE_STEPS)
-    shown = judge_evidence(
-        evidence,
-        chain=context.chain,
-        policy=policy,
-        countries=context.countries,
-        blocks=context.block,
-        now_ms=context.time_ms,
-    )
-    if shown.identity != context.identity:
-        raise ProgramError("evidence", "made for another session key than asks: make your own")
-    if shown.simulated and not policy.allow_simulated:
-        raise ProgramError("simulated", "this service takes genuine silicon alone")
+    shown = shown_by(context, evidence)
     operator = str(shown.claims["operator"])
     if operator.startswith(UNGOVERNED):
         # Whoever makes keys has as many such names as he likes, and would agree with himself.

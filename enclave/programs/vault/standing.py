@@ -64,11 +64,11 @@ def check_key(context: Context, number: int, key: Key, version: int) -> Version:
     return found
 
 
-def see_evidence(context: Context, terms: Terms, evidence: bytes) -> Seen:
-    """Judge evidence that a room sends now.
+def shown_by(context: Context, evidence: bytes) -> Shown:
+    """What evidence shows that the caller sends now, of itself.
 
     Raises:
-        ProgramError: evidence, simulated, policy or not-this-hardware.
+        ProgramError: evidence or simulated.
     """
     policy = context.attestation
     if policy is None:
@@ -86,6 +86,17 @@ def see_evidence(context: Context, terms: Terms, evidence: bytes) -> Seen:
         raise ProgramError("evidence", "made for another session key than asks: make your own")
     if shown.simulated and not policy.allow_simulated:
         raise ProgramError("simulated", "this service takes genuine silicon alone")
+    check_age(shown.made_ms, context.time_ms)
+    return shown
+
+
+def see_evidence(context: Context, terms: Terms, evidence: bytes) -> Seen:
+    """Judge evidence that a room sends now.
+
+    Raises:
+        ProgramError: evidence, simulated, policy or not-this-hardware.
+    """
+    shown = shown_by(context, evidence)
     return _judged(context, terms, shown, shown.encode_claims())
 
 
