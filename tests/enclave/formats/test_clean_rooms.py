@@ -137,13 +137,13 @@ def test_ids_are_of_the_chain_and_of_every_byte() -> None:
 
 
 def test_the_strictest_terms_let_no_more_than_each() -> None:
-    one = data_terms(runs=2, epsilon_job=50, keep=True, until_ms=9)
+    one = data_terms(runs=2, epsilon_job=50, epsilon_life=90, keep=True, until_ms=9)
     other = data_terms(recipients=(who(REGULATOR),), purposes=("aml", "audit"), programs=("free",))
     both = strictest([one, other])
     assert both == DataTerms(
         columns=b"",
         epsilon_job=50,
-        epsilon_life=250,
+        epsilon_life=90,
         runs=2,
         recipients=(who(REGULATOR),),
         programs=("free",),
