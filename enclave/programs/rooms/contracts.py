@@ -167,10 +167,9 @@ def standing_of(context: Context, contract: bytes, read: Contract) -> tuple[int,
     ayes = [
         party for party in terms.identities if context.map(VOTES).get((contract, party)) is True
     ]
-    needed = set(owners_of(context, read))
-    if terms.regulator:
-        needed.add(terms.regulator)
-    others = len(set(ayes) - set(owners_of(context, read)))
+    owners = set(owners_of(context, read))
+    needed = owners | ({terms.regulator} if terms.regulator else set())
+    others = len(set(ayes) - owners)
     return len(ayes), not needed <= set(ayes) or others < terms.votes
 
 

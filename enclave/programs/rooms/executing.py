@@ -16,7 +16,6 @@ from strongroom.enclave.programs.rooms.contracts import contract_text
 from strongroom.enclave.programs.rooms.data import (
     DATA_CHUNKS_MAX,
     SIZE_CLASS_MAX,
-    data_terms,
     segments_of,
 )
 from strongroom.enclave.programs.rooms.events import record
@@ -25,6 +24,7 @@ from strongroom.enclave.programs.rooms.parties import demand_open
 from strongroom.enclave.programs.rooms.results import fail, pinned_of, roots_of
 from strongroom.enclave.programs.rooms.standing import stands_for_result
 from strongroom.enclave.programs.rooms.tables import (
+    DATA_TERMS,
     EXECUTORS,
     JOBS,
     ORDERS,
@@ -97,7 +97,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
                 "owner": data.owner,
                 "data": data.name,
                 "place": place,
-                "terms": data_terms(context, number).encode(),
+                "terms": context.map(DATA_TERMS).get(number),
                 "version": version,
                 "root": at.root,
                 "segments": segments_of(context, number, version),

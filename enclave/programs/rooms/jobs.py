@@ -12,6 +12,7 @@ from typing import Any
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
+from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.contracts import (
     allow,
@@ -19,9 +20,8 @@ from strongroom.enclave.programs.rooms.contracts import (
     demand_time,
     input_of,
 )
-from strongroom.enclave.programs.rooms.data import data_terms
 from strongroom.enclave.programs.rooms.events import record
-from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of, terms_of
+from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of
 from strongroom.enclave.programs.rooms.results import Pinned, fail, make_result, pinned_of
 from strongroom.enclave.programs.rooms.tables import (
     ATTEMPTS,
@@ -37,6 +37,7 @@ from strongroom.enclave.programs.rooms.tables import (
     Agreed,
     Executor,
     Job,
+    Room,
     contract_of,
     data_numbered,
     executors_of,
@@ -59,7 +60,7 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     The same contract, parameters and versions again are the same job, and cost nothing; one that
     failed may be run again, and is charged again.
     """
-    agreed, read, given = _runnable(context, contract, parameters)
+    room, agreed, read, given = _runnable(context, contract, parameters)
     pinned = _pin(context, read)
     order = codec.encode((contract, given, pinned))
     wanted = bytes(labels.labelled_digest(labels.JOB, context.chain + order))
@@ -70,14 +71,13 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         if found.state != "failed":
             return shown(recorded, found)
     job = job_numbered(wanted, attempt + 1)
-    chosen = ranked(context, job, terms_of(context, read.room).regions)
+    chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
     if len(chosen) < read.executors:
         raise ProgramError(
             "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
         )
     keeps = _charge(context, contract, agreed, read, pinned)
     charge(context, JOB_ENTRIES, JOB_BYTES + len(order))
-    room = demand_open(context, read.room)
     serial = room.jobs + 1
     context.map(ROOMS).put(read.room, tuple(room._replace(jobs=serial)))
     context.map(SERIALS).put((read.room, "job", serial), job)
@@ -177,10 +177,10 @@ def shown(job: bytes, found: Job) -> dict[str, Any]:
 
 def _runnable(
     context: Context, contract: bytes, parameters: bytes
-) -> tuple[Agreed, Contract, tuple[tuple[str, bool | int | str], ...]]:
+) -> tuple[Room, Agreed, Contract, tuple[tuple[str, bool | int | str], ...]]:
     agreed = contract_of(context, contract)
     demand_role(context, agreed.room, "analyst", "owner", "recipient")
-    demand_open(context, agreed.room)
+    room = demand_open(context, agreed.room)
     if agreed.state != "approved":
         raise ProgramError(
             "not-approved", f"the contract is {agreed.state}: `strongroom rooms vote`"
@@ -192,7 +192,7 @@ def _runnable(
         read.check_parameters(given)
     except NotCanonical as error:
         raise ProgramError("parameters", str(error)) from None
-    return agreed, read, given
+    return room, agreed, read, given
 
 
 def _pin(context: Context, read: Contract) -> Pinned:
@@ -229,5 +229,5 @@ def _charge(
         context.map(VERSIONS).put((number, version), tuple(at._replace(runs=at.runs + 1)))
         charged = found._replace(epsilon=found.epsilon + one.epsilon)
         context.map(DATA).put(number, tuple(charged))
-        keeps.append((number, data_terms(context, number).keep))
+        keeps.append((number, terms.keep))
     return tuple(keeps)

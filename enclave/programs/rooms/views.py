@@ -82,10 +82,9 @@ def jobs(
     context: Context, *, room: bytes, after: int = 0, limit: int = 100
 ) -> list[dict[str, Any]]:
     """Jobs of a clean room, in the order in which they were run."""
-    return [
-        shown(id, job_of(context, id)) | {"contract": job_of(context, id).contract}
-        for id in _serials(context, room, "job", after, limit)
-    ]
+    found = _serials(context, room, "job", after, limit)
+    jobs = ((id, job_of(context, id)) for id in found)
+    return [shown(id, one) | {"contract": one.contract} for id, one in jobs]
 
 
 @rooms.query
