@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.types import Epoch
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.api.node_state import NodeState
@@ -42,6 +43,10 @@ class Sources:
     batches: BatchPool
     links: Links
     heads: Heads
+
+    def epoch_key(self, epoch: Epoch) -> bytes | None:
+        """What calls of an epoch are sealed to; None: this node does not know it."""
+        return self.genesis.public_key if epoch == 0 else self.epochs.public_key(epoch)
 
 
 @contextmanager

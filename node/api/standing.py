@@ -4,22 +4,23 @@ Owns that question: a sealed query of nobody's. A node that is behind does not a
 knows may be over, or not yet there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.formats.envelope import Call, Query
 from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.enclave.primitives import DoesNotOpen
-from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.sources import Sources
 from strongroom.node.faults import RpcFault
+from strongroom.node.rpc.backend import Document
 
 
 class StandingDesk:
     """One node's questions for its own enclave."""
 
-    def __init__(self, sources: Sources, queries: QueryDesk) -> None:
-        self._sources, self._queries = sources, queries
+    def __init__(self, sources: Sources, query: Callable[[bytes], Awaitable[Document]]) -> None:
+        """`query` answers sealed queries, as the front door does."""
+        self._sources, self._query = sources, query
         self._identity = Identity.fresh()
 
     async def ask(self, roots: Sequence[bytes]) -> list[bool] | None:
@@ -30,7 +31,7 @@ class StandingDesk:
             return None
         code = {one.name: one.measurement for one in state.governance.nodes}
         epoch, measurement = state.description.epoch, code.get(sources.config.name)
-        key = sources.genesis.public_key if epoch == 0 else sources.epochs.public_key(epoch)
+        key = sources.epoch_key(epoch)
         if key is None or measurement is None:
             return None
         call = Call("rooms", measurement_digest(measurement), "standing", (tuple(roots),))
@@ -38,7 +39,7 @@ class StandingDesk:
             key, sources.genesis.chain, epoch, self._identity, Query(call)
         )
         try:
-            answer = opener.open((await self._queries.answer(envelope))["answer"])
+            answer = opener.open((await self._query(envelope))["answer"])
         except (RpcFault, DoesNotOpen):
             return None
         return list(answer.value) if answer.ok else None

@@ -4,12 +4,11 @@ Owns the composition alone.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from random import sample
 
-from strongroom.consensus.heads import Head
 from strongroom.node import tls
-from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.sources import Sources
 from strongroom.node.api.standing import StandingDesk
 from strongroom.node.chunks.store import ChunkStore
@@ -17,29 +16,37 @@ from strongroom.node.config import Address
 from strongroom.node.credentials import load_optional
 from strongroom.node.machine.durable_files import disk_faults
 from strongroom.node.rpc import probe
+from strongroom.node.rpc.backend import Document
 from strongroom.node.sync.chunk_keeper import ChunkKeeper
 
 FETCH_SECONDS = 10.0
 """What another node has for one chunk."""
 
 
+def open_chunks(folder: Path) -> ChunkStore:
+    """The store in a folder; blocks.
+
+    Raises:
+        OperatorFault: it cannot be used.
+    """
+    with disk_faults(folder):
+        return ChunkStore(folder)
+
+
 class NodeChunks:
     """A node's sealed chunks."""
 
-    def __init__(self, sources: Sources, on_heads: Callable[[list[Head]], None]) -> None:
-        """Open the store.
-
-        Raises:
-            OperatorFault: its folder cannot be used.
-        """
-        self._sources = sources
-        folder = sources.config.layout.chunks
-        with disk_faults(folder):
-            self.store = ChunkStore(folder)
+    def __init__(
+        self,
+        sources: Sources,
+        store: ChunkStore,
+        query: Callable[[bytes], Awaitable[Document]],
+    ) -> None:
+        self._sources, self.store = sources, store
+        self._context = tls.dial_context()
         path = sources.config.door.credential
         self._credential = None if path is None else load_optional(path)
-        desk = StandingDesk(sources, QueryDesk(sources, on_heads))
-        self.keeper = ChunkKeeper(self.store, desk.ask, self._fetch)
+        self.keeper = ChunkKeeper(store, StandingDesk(sources, query).ask, self._fetch)
 
     async def _fetch(self, name: bytes) -> bytes | None:
         """A chunk from any other node that has it; each is asked first now and then."""
@@ -48,7 +55,7 @@ class NodeChunks:
             found = await asyncio.to_thread(
                 probe.fetch,
                 address,
-                tls.dial_context(),
+                self._context,
                 f"/blob/{name.hex()}",
                 seconds=FETCH_SECONDS,
                 credential=self._credential,

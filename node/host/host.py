@@ -28,7 +28,7 @@ from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.launch import Launched
 from strongroom.node.host import upkeep
 from strongroom.node.host.boot import Boot, begin_boot, read_file
-from strongroom.node.host.chunks import NodeChunks
+from strongroom.node.host.chunks import NodeChunks, open_chunks
 from strongroom.node.host.doors import Doors
 from strongroom.node.host.enclave_replacement import ProcessChange
 from strongroom.node.host.execution_watch import (
@@ -105,6 +105,7 @@ class Host:
             stack.callback(self.store.close)
             self.wal = await asyncio.to_thread(WriteAheadLog.open, self.layout.wal)
             stack.callback(self.wal.close)
+            self._chunk_store = await asyncio.to_thread(open_chunks, self.layout.chunks)
             self.enclave = await EnclaveClient.over(self._launched)
             try:
                 await self._live()
@@ -205,7 +206,7 @@ class Host:
         )
         sources = self._sources(resources)
         self.service = Service(sources, self.participation.feed_heads)
-        self.chunks = NodeChunks(sources, self.participation.feed_heads)
+        self.chunks = NodeChunks(sources, self._chunk_store, self.service.query)
         for batch in replayed.start.batches:
             if self.own is None or int(batch.header.lane) != int(self.own):
                 continue

@@ -112,7 +112,7 @@ class BlobDoor:
         return web.Response(status=204)
 
     async def _get_names(self, _request: web.Request, root: bytes) -> web.Response:
-        names = self._chunks.names(root)
+        names = await asyncio.to_thread(self._chunks.names, root)
         return web.Response(body=b"".join(names), content_type=_TYPE)
 
     async def _body(self, request: web.Request, bytes_max: int) -> bytes:
@@ -135,7 +135,7 @@ class BlobDoor:
         return bytes(data)
 
 
-def missing(chunks: Chunks | None, names: list[bytes]) -> list[bytes]:
+async def missing(chunks: Chunks | None, names: list[bytes]) -> list[bytes]:
     """`blob_missing`: which of these chunks are not here.
 
     Raises:
@@ -143,7 +143,7 @@ def missing(chunks: Chunks | None, names: list[bytes]) -> list[bytes]:
     """
     if chunks is None:
         raise NotReady("this node keeps no chunks: ask another node")
-    return chunks.missing(names)
+    return await asyncio.to_thread(chunks.missing, names)
 
 
 def _name_of(request: web.Request) -> bytes:

@@ -70,7 +70,7 @@ class ChunkKeeper:
         Raises:
             OSError: the disk refused.
         """
-        for root in await self._those(self._store.pooled_roots, stand=True):
+        for root in await self._those(self._pooled, stand=True):
             if not await asyncio.to_thread(self._store.keep, root):
                 log.error("chunks.full", text="no room for more chunks: give this node more disk")
         if now - self._reviewed >= REVIEW_SECONDS:
@@ -82,15 +82,15 @@ class ChunkKeeper:
     async def _review(self) -> None:
         """Drop what does not stand in two reviews: a node that goes back a little, as after a
         restart, has not seen a withdrawal."""
-        fallen = set(await self._those(self._store.kept_roots, stand=False))
+        fallen = set(await self._those(self._kept, stand=False))
         for root in fallen & self._fallen:
             await asyncio.to_thread(self._store.drop, root)
             log.info("chunks.dropped", root=root.hex())
         self._fallen = fallen - self._fallen
 
-    async def _those(self, roots: list[bytes], *, stand: bool) -> list[bytes]:
+    async def _those(self, which: Callable[[], list[bytes]], *, stand: bool) -> list[bytes]:
         """Roots that stand, or those that do not, by an enclave that is not behind."""
-        found = []
+        roots, found = await asyncio.to_thread(which), []
         for start in range(0, len(roots), ASKED_AT_ONCE):
             asked = roots[start : start + ASKED_AT_ONCE]
             answers = await self._standing(asked)
@@ -101,12 +101,8 @@ class ChunkKeeper:
 
     async def _fill(self, now: float) -> None:
         left = FETCHED_AT_ONCE
-        for root in self._store.kept_roots:
-            try:
-                lacking = self._store.missing(self._store.names(root))
-            except NotFound:
-                continue
-            for name in lacking[:left]:
+        for root in await asyncio.to_thread(self._kept):
+            for name in (await asyncio.to_thread(self._lacking, root))[:left]:
                 left -= 1
                 sealed = await self._fetch(name)
                 if sealed is None:
@@ -117,3 +113,15 @@ class ChunkKeeper:
                     log.warning("chunks.other", text="another node gave a chunk of another name")
             if left <= 0:
                 return
+
+    def _kept(self) -> list[bytes]:
+        return self._store.kept_roots
+
+    def _pooled(self) -> list[bytes]:
+        return self._store.pooled_roots
+
+    def _lacking(self, root: bytes) -> list[bytes]:
+        try:
+            return self._store.missing(self._store.names(root))
+        except NotFound:
+            return []  # dropped meanwhile
