@@ -9,8 +9,8 @@ from pathlib import Path
 from random import sample
 
 from strongroom.node import tls
+from strongroom.node.api.kept_chunks import KeptChunksDesk
 from strongroom.node.api.sources import Sources
-from strongroom.node.api.standing import StandingDesk
 from strongroom.node.chunks.store import ChunkStore
 from strongroom.node.config import Address
 from strongroom.node.credentials import load_optional
@@ -46,7 +46,7 @@ class NodeChunks:
         self._context = tls.dial_context()
         path = sources.config.door.credential
         self._credential = None if path is None else load_optional(path)
-        self.keeper = ChunkKeeper(store, StandingDesk(sources, query).ask, self._fetch)
+        self.keeper = ChunkKeeper(store, KeptChunksDesk(sources, query).ask, self._fetch)
 
     async def _fetch(self, name: bytes) -> bytes | None:
         """A chunk from any other node that has it; each is asked first now and then."""

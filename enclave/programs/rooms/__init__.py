@@ -5,9 +5,9 @@ from strongroom.enclave.programs.rooms import (
     data,
     executing,
     jobs,
+    kept_chunks,
     opening,
     parties,
-    standing,
     views,
     workers,
 )
@@ -18,10 +18,10 @@ __all__ = [
     "data",
     "executing",
     "jobs",
+    "kept_chunks",
     "opening",
     "parties",
     "rooms",
-    "standing",
     "views",
     "workers",
 ]

@@ -88,7 +88,7 @@ def vote(context: Context, *, contract: bytes, approve: bool) -> dict[str, Any]:
     demand_time(context, read)
     context.map(VOTES).put((contract, context.identity), approve)
     record(context, agreed.room, "voted", contract, "yes" if approve else "no")
-    ayes, missing = standing_of(context, contract, read)
+    ayes, missing = consents_of(context, contract, read)
     if not missing:
         agreed = agreed._replace(state="approved")
         context.map(CONTRACTS).put(contract, tuple(agreed))
@@ -161,7 +161,7 @@ def allow(context: Context, read: Contract, one: Input) -> DataTerms:
     return terms
 
 
-def standing_of(context: Context, contract: bytes, read: Contract) -> tuple[int, bool]:
+def consents_of(context: Context, contract: bytes, read: Contract) -> tuple[int, bool]:
     """(consents so far, whether one is missing that the contract needs)."""
     terms = terms_of(context, read.room)
     ayes = [

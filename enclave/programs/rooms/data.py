@@ -14,8 +14,8 @@ from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.fields import name_in
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.rooms.kept_chunks import keep_for_data
 from strongroom.enclave.programs.rooms.results import end_result
-from strongroom.enclave.programs.rooms.standing import stands_for_data
 from strongroom.enclave.programs.rooms.tables import (
     DATA,
     DATA_TERMS,
@@ -209,7 +209,7 @@ def _add(context: Context, number: int, own: Data, made: Version) -> dict[str, A
     charge(context, VERSION_ENTRIES, VERSION_BYTES)
     version = own.version + 1
     context.map(VERSIONS).put((number, version), tuple(made._replace(height=context.height)))
-    stands_for_data(context, made.root, number, version)
+    keep_for_data(context, made.root, number, version)
     context.map(DATA).put(number, tuple(own._replace(version=version)))
     return {"name": own.name, "version": version, "state": own.state}
 

@@ -20,9 +20,9 @@ from strongroom.enclave.programs.rooms.data import (
 )
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.jobs import ask_next, check_inputs, forget_work, shown
+from strongroom.enclave.programs.rooms.kept_chunks import keep_for_result
 from strongroom.enclave.programs.rooms.parties import demand_open
 from strongroom.enclave.programs.rooms.results import fail, pinned_of, roots_of
-from strongroom.enclave.programs.rooms.standing import stands_for_result
 from strongroom.enclave.programs.rooms.tables import (
     DATA_TERMS,
     EXECUTORS,
@@ -207,7 +207,7 @@ def _decide(
             decided = found._replace(state="agreed", result=digest)
             context.map(JOBS).put(job, tuple(decided))
             for one in entries_of(context, job, digest):
-                stands_for_result(context, one.root, job)
+                keep_for_result(context, one.root, job)
         record(context, found.room, decided.state, job)
         forget_work(context, job, decided)
         return decided

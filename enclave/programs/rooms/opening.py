@@ -55,7 +55,7 @@ def open_(context: Context, *, job: bytes, output: str) -> dict[str, Any]:
     found, declared = _result(context, job, output)
     if context.identity not in declared.recipients:
         raise ProgramError("recipients", "the contract gives this output to others")
-    _demand_standing(context, job, found)
+    _demand_not_withdrawn(context, job, found)
     ayes = _releases(context, job, found, output)
     if ayes < declared.releases:
         raise ProgramError("release", f"{declared.releases} parties release it, {ayes} have")
@@ -93,7 +93,7 @@ def keep(context: Context, *, job: bytes, output: str, name: str) -> dict[str, A
     that. Its owners are all owners of the job's inputs."""
     found, declared = _result(context, job, output)
     demand_role(context, found.room, "analyst", "owner")
-    _demand_standing(context, job, found)
+    _demand_not_withdrawn(context, job, found)
     try:
         name_in(name, "name")
     except NotCanonical as error:
@@ -148,7 +148,7 @@ def _result(context: Context, job: bytes, output: str) -> tuple[Job, Output]:
     raise ProgramError("output", "its contract has no such output")
 
 
-def _demand_standing(context: Context, job: bytes, found: Job) -> None:
+def _demand_not_withdrawn(context: Context, job: bytes, found: Job) -> None:
     """Nothing is opened after a withdrawal, unless all terms of the withdrawn data let it."""
     demand_open(context, found.room)
     demand_contract(context, found.contract)

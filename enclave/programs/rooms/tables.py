@@ -53,7 +53,7 @@ RELEASES = rooms.map("releases", key=(bytes, str, bytes), value=bool)
 """(job, output, party) → consents to its opening."""
 USES = rooms.map("uses", key=(int, bytes), value=bool)
 """(data set, job whose result's key stands) → is the result kept when the data is withdrawn?"""
-STANDING = rooms.map("standing", key=(bytes, bytes), value=bool)
+KEPT_CHUNKS = rooms.map("kept_chunks", key=(bytes, bytes), value=bool)
 """(Merkle root of chunks, encoded data set and version, or a job) → True: why nodes keep them."""
 WORKERS = rooms.map("workers", key=bytes, value=(str, str, bytes, str, int, int))
 """Identity of a worker's session → Worker."""

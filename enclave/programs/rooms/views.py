@@ -8,7 +8,7 @@ from typing import Any
 
 from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
 from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
-from strongroom.enclave.programs.rooms.contracts import contract_text, owners_of, standing_of
+from strongroom.enclave.programs.rooms.contracts import consents_of, contract_text, owners_of
 from strongroom.enclave.programs.rooms.data import data_terms, find_data, owners_in
 from strongroom.enclave.programs.rooms.events import head_of, kept
 from strongroom.enclave.programs.rooms.executing import entries_of
@@ -199,7 +199,7 @@ def _joined(context: Context, party: bytes, room: bytes) -> bool:
 
 def _contract(context: Context, id: bytes) -> dict[str, Any]:
     agreed, read = contract_of(context, id), contract_text(context, id)
-    ayes, missing = standing_of(context, id, read)
+    ayes, missing = consents_of(context, id, read)
     expired = agreed.state != "withdrawn" and context.time_ms > read.until_ms
     return {
         "contract": id,

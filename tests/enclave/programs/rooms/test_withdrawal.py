@@ -253,13 +253,13 @@ def test_T67_nodes_keep_chunks_of_what_stands_alone(chain: RoomsChain) -> None:
     chain.staff("operator0", "operator1")
     job = chain.start(id)
     roots = [ROOT, other, b"short"]
-    assert chain.see(STRANGER, "standing", roots=roots) == [True, False, False]
+    assert chain.see(STRANGER, "kept", roots=roots) == [True, False, False]
     chain.finish(job, other)
-    assert chain.see(STRANGER, "standing", roots=roots) == [True, True, False]
+    assert chain.see(STRANGER, "kept", roots=roots) == [True, True, False]
     withdraw(chain)
-    assert chain.see(STRANGER, "standing", roots=roots) == [True, False, False]
+    assert chain.see(STRANGER, "kept", roots=roots) == [True, False, False]
     withdraw(chain, BANKS[1])
-    assert chain.see(STRANGER, "standing", roots=roots) == [False, False, False]
+    assert chain.see(STRANGER, "kept", roots=roots) == [False, False, False]
 
 
 def test_T66_an_asset_opens_for_workers_that_each_owner_of_its_data_admits(

@@ -8,7 +8,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.tables import (
-    STANDING,
+    KEPT_CHUNKS,
     data_numbered,
     job_of,
     rooms,
@@ -21,31 +21,31 @@ HOLDERS_ASKED_MAX = 100
 
 
 @rooms.query
-def standing(context: Context, *, roots: list[bytes]) -> list[bool]:
+def kept(context: Context, *, roots: list[bytes]) -> list[bool]:
     """Which of these roots stand for chunks that nodes keep."""
     if len(roots) > ROOTS_ASKED_MAX:
         raise ProgramError("roots", f"at most {ROOTS_ASKED_MAX} at a time")
-    return [_stands(context, root) for root in roots]
+    return [_is_kept(context, root) for root in roots]
 
 
-def stands_for_data(context: Context, root: bytes, number: int, version: int) -> None:
+def keep_for_data(context: Context, root: bytes, number: int, version: int) -> None:
     """These chunks are a version of a data set, as long as it is not withdrawn."""
-    context.map(STANDING).put((root, codec.encode((number, version))), True)
+    context.map(KEPT_CHUNKS).put((root, codec.encode((number, version))), True)
 
 
-def stands_for_result(context: Context, root: bytes, job: bytes) -> None:
+def keep_for_result(context: Context, root: bytes, job: bytes) -> None:
     """These chunks are a result, as long as its key stands."""
-    context.map(STANDING).put((root, job), True)
+    context.map(KEPT_CHUNKS).put((root, job), True)
 
 
-def _stands(context: Context, root: bytes) -> bool:
+def _is_kept(context: Context, root: bytes) -> bool:
     if len(root) != DIGEST_SIZE:
         return False
-    held = context.map(STANDING).scan(prefix=(root,), limit=HOLDERS_ASKED_MAX)
-    return any(_holds(context, holder) for (_, holder), _ in held)
+    held = context.map(KEPT_CHUNKS).scan(prefix=(root,), limit=HOLDERS_ASKED_MAX)
+    return any(_stands(context, holder) for (_, holder), _ in held)
 
 
-def _holds(context: Context, holder: bytes) -> bool:
+def _stands(context: Context, holder: bytes) -> bool:
     if len(holder) == DIGEST_SIZE:
         return bound.stands(context, job_of(context, holder).key)
     number, _ = codec.decode(holder)

@@ -15,7 +15,7 @@ from strongroom.node.faults import RpcFault
 from strongroom.node.rpc.backend import Document
 
 
-class StandingDesk:
+class KeptChunksDesk:
     """One node's questions for its own enclave."""
 
     def __init__(self, sources: Sources, query: Callable[[bytes], Awaitable[Document]]) -> None:
@@ -34,7 +34,7 @@ class StandingDesk:
         key = sources.epoch_key(epoch)
         if key is None or measurement is None:
             return None
-        call = Call("rooms", measurement_digest(measurement), "standing", (tuple(roots),))
+        call = Call("rooms", measurement_digest(measurement), "kept", (tuple(roots),))
         opener, envelope = seal_query(
             key, sources.genesis.chain, epoch, self._identity, Query(call)
         )
