@@ -209,7 +209,7 @@ def _add(context: Context, number: int, own: Data, made: Version) -> dict[str, A
     charge(context, VERSION_ENTRIES, VERSION_BYTES)
     version = own.version + 1
     context.map(VERSIONS).put((number, version), tuple(made._replace(height=context.height)))
-    keep_for_data(context, made.root, number, version)
+    keep_for_data(context, made.root, number)
     context.map(DATA).put(number, tuple(own._replace(version=version)))
     return {"name": own.name, "version": version, "state": own.state}
 

@@ -13,11 +13,10 @@ from strongroom.enclave.programs.rooms.tables import (
     job_of,
     rooms,
 )
+from strongroom.enclave.programs.state import SCAN_MAX
 from strongroom.enclave.programs.vault import bound
 
 ROOTS_ASKED_MAX = 64
-HOLDERS_ASKED_MAX = 100
-"""Of one root: two hold one root only where somebody copies another's."""
 
 
 @rooms.query
@@ -28,9 +27,9 @@ def kept(context: Context, *, roots: list[bytes]) -> list[bool]:
     return [_is_kept(context, root) for root in roots]
 
 
-def keep_for_data(context: Context, root: bytes, number: int, version: int) -> None:
+def keep_for_data(context: Context, root: bytes, number: int) -> None:
     """These chunks are a version of a data set, as long as it is not withdrawn."""
-    context.map(KEPT_CHUNKS).put((root, codec.encode((number, version))), True)
+    context.map(KEPT_CHUNKS).put((root, codec.encode(number)), True)
 
 
 def keep_for_result(context: Context, root: bytes, job: bytes) -> None:
@@ -39,14 +38,18 @@ def keep_for_result(context: Context, root: bytes, job: bytes) -> None:
 
 
 def _is_kept(context: Context, root: bytes) -> bool:
+    """For any of those that name this root, however many do: one entry is one data set or job."""
     if len(root) != DIGEST_SIZE:
         return False
-    held = context.map(KEPT_CHUNKS).scan(prefix=(root,), limit=HOLDERS_ASKED_MAX)
-    return any(_stands(context, holder) for (_, holder), _ in held)
+    after: tuple[bytes, bytes] | None = None
+    while page := context.map(KEPT_CHUNKS).scan(prefix=(root,), after=after, limit=SCAN_MAX):
+        if any(_stands(context, holder) for (_, holder), _ in page):
+            return True
+        after = page[-1][0]
+    return False
 
 
 def _stands(context: Context, holder: bytes) -> bool:
     if len(holder) == DIGEST_SIZE:
         return bound.stands(context, job_of(context, holder).key)
-    number, _ = codec.decode(holder)
-    return data_numbered(context, number).state == "active"
+    return data_numbered(context, codec.decode(holder)).state == "active"

@@ -54,7 +54,7 @@ RELEASES = rooms.map("releases", key=(bytes, str, bytes), value=bool)
 USES = rooms.map("uses", key=(int, bytes), value=bool)
 """(data set, job whose result's key stands) → is the result kept when the data is withdrawn?"""
 KEPT_CHUNKS = rooms.map("kept_chunks", key=(bytes, bytes), value=bool)
-"""(Merkle root of chunks, encoded data set and version, or a job) → True: why nodes keep them."""
+"""(Merkle root of chunks, encoded number of a data set, or a job) → True: why nodes keep them."""
 WORKERS = rooms.map("workers", key=bytes, value=(str, str, bytes, str, int, int))
 """Identity of a worker's session → Worker."""
 EVENTS = rooms.map("events", key=(bytes, int), value=(int, int, int, str, bytes, bytes, str))

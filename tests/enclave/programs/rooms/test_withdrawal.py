@@ -285,3 +285,16 @@ def test_T66_an_asset_opens_for_workers_that_each_owner_of_its_data_admits(
         chain.ok(one.who, "wait", evidence=chain.shown(one))
     run = chain.start(ready)
     assert {chain.take(one, run).code for one in modified} == {"policy"}
+
+
+def test_T67_who_names_anothers_chunks_as_his_own_takes_them_from_nobody(chain: RoomsChain) -> None:
+    """He has them named over and over before their owner does, and withdraws all of it."""
+    own = {"name": "transfers", "root": ROOT, "size_class": 22}
+    chain.bring(STRANGER)
+    for chunks in range(4, 130):
+        chain.ok(STRANGER, "extend", chunks=chunks, **own)
+    chain.bring(BANKS[0])
+    chain.ok(STRANGER, "withdraw_data", data="/transfers")
+    assert chain.see(REGULATOR, "kept", roots=[ROOT]) == [True]
+    withdraw(chain)
+    assert chain.see(REGULATOR, "kept", roots=[ROOT]) == [False]
