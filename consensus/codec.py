@@ -151,6 +151,11 @@ def listed(value: object, *, name: str, count_max: int) -> Sequence[Any]:
     return value
 
 
+def split(data: bytes, size: int) -> tuple[bytes, ...]:
+    """Parts of one size that were put one after the other; the last one is what is left."""
+    return tuple(data[at : at + size] for at in range(0, len(data), size))
+
+
 def _check_depth(value: tuple[Any, ...]) -> None:
     level = [item for item in value if type(item) is tuple]
     depth = 1

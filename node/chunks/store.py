@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from strongroom.consensus import codec
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.outside.chunks import (
     CHUNK_SEALED_BYTES_MAX,
@@ -295,7 +296,7 @@ def _names_in(path: Path) -> tuple[bytes, ...] | None:
     if root is None:
         return None
     data = path.read_bytes()
-    names = tuple(data[at : at + DIGEST_SIZE] for at in range(0, len(data), DIGEST_SIZE))
+    names = codec.split(data, DIGEST_SIZE)
     try:
         check_names(names, root, len(names))
     except ChunkChanged:

@@ -12,13 +12,14 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
+from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.enclave.outside.chunks import CHUNK_SEALED_BYTES_MAX
 from strongroom.node.faults import NotFound, NotReady, Overloaded, Refused, RpcFault, TooLarge
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.limits import RpcLimits
 
-BLOB_BYTES_MAX = 1024 * 1024 + 64
-"""A chunk and what seals it; the store takes less."""
 LIST_BYTES_MAX = 2 * 1024 * 1024
 """65,536 names."""
 BLOBS_AT_ONCE_MAX = 32
@@ -78,7 +79,7 @@ class BlobDoor:
         account = self._door.account_of(authorization)
         self._door.check(method, account, shown=authorization is not None)
         if method == PUT and account is not None:
-            account.charge(1, request.content_length or BLOB_BYTES_MAX)
+            account.charge(1, request.content_length or CHUNK_SEALED_BYTES_MAX)
 
     async def _bounded(
         self,
@@ -95,7 +96,7 @@ class BlobDoor:
             self._under_way -= 1
 
     async def _put(self, request: web.Request, name: bytes) -> web.Response:
-        sealed = await self._body(request, BLOB_BYTES_MAX)
+        sealed = await self._body(request, CHUNK_SEALED_BYTES_MAX)
         await asyncio.to_thread(self._chunks.put, name, sealed, time.time())
         return web.Response(status=204)
 
@@ -105,9 +106,9 @@ class BlobDoor:
 
     async def _put_names(self, request: web.Request, root: bytes) -> web.Response:
         data = await self._body(request, LIST_BYTES_MAX)
-        if not data or len(data) % 32:
-            raise ClientFault("names have 32 bytes each")
-        names = [data[at : at + 32] for at in range(0, len(data), 32)]
+        if not data or len(data) % DIGEST_SIZE:
+            raise ClientFault(f"names have {DIGEST_SIZE} bytes each")
+        names = codec.split(data, DIGEST_SIZE)
         await asyncio.to_thread(self._chunks.put_names, root, names, time.time())
         return web.Response(status=204)
 

@@ -9,6 +9,7 @@ the vault that jobs alone open.
 
 from typing import Any
 
+from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
@@ -181,8 +182,7 @@ def segments_of(context: Context, number: int, version: int) -> list[tuple[int, 
 
 def owners_in(found: Data) -> tuple[bytes, ...]:
     """Whose consent it takes, ascending."""
-    joined = found.owners
-    return tuple(joined[at : at + DIGEST_SIZE] for at in range(0, len(joined), DIGEST_SIZE))
+    return codec.split(found.owners, DIGEST_SIZE)
 
 
 def _own(context: Context, name: str) -> tuple[int, Data]:

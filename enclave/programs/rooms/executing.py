@@ -83,7 +83,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
                 evidence=evidence,
             )
         except ProgramError as refused:
-            for lease in _split(leases):
+            for lease in codec.split(leases, _LEASE_BYTES):
                 bound.give_back(context, lease)
             raise RecordedRefusal(refused.code, f"{alias}: {refused.message}") from None
         leases += answer["lease"]
@@ -140,7 +140,7 @@ def report(
         raise ProgramError("not-taken", "take the job first")
     if own.report:
         raise ProgramError("reported", "this worker has reported the job already")
-    leases = _split(own.leases)
+    leases = codec.split(own.leases, _LEASE_BYTES)
     if not all(bound.is_live(context, lease) for lease in leases):
         raise ProgramError("lapsed", "a lease on an input is over: take the job again")
     told = codec.encode((failed, tuple(tuple(one) for one in _checked(read, entries, failed))))
@@ -235,10 +235,6 @@ def _checked(read: Contract, entries: list[Entry], failed: bool) -> list[Entry]:
         if not 0 <= one.size_class <= SIZE_CLASS_MAX:
             raise ProgramError("entries", f"a size class of 0 to {SIZE_CLASS_MAX}")
     return entries
-
-
-def _split(leases: bytes) -> list[bytes]:
-    return [leases[start : start + _LEASE_BYTES] for start in range(0, len(leases), _LEASE_BYTES)]
 
 
 def _parameters(context: Context, job: bytes) -> bytes:

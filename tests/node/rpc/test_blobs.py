@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tests.node.rpc.fake import OPEN, Door, opened
 
-from strongroom.enclave.outside.chunks import chunk_name, chunks_root
+from strongroom.enclave.outside.chunks import CHUNK_SEALED_BYTES_MAX, chunk_name, chunks_root
 from strongroom.node.chunks.store import ChunkStore
 from strongroom.node.organisations import DoorPolicy
-from strongroom.node.rpc.blobs import BLOB_BYTES_MAX, BLOBS_AT_ONCE_MAX
+from strongroom.node.rpc.blobs import BLOBS_AT_ONCE_MAX
 
 CHUNKS = [bytes([at]) * 2_000 for at in range(3)]
 NAMES = [chunk_name(one) for one in CHUNKS]
@@ -45,7 +45,7 @@ async def test_chunks_come_and_go_by_name_and_lists_by_root(tmp_path: Path) -> N
     [
         (f"/blob/{NAMES[0].hex()}", CHUNKS[1], 422),
         (f"/blob/{NAMES[0].hex()}", b"", 422),
-        (f"/blob/{NAMES[0].hex()}", bytes(BLOB_BYTES_MAX + 1), 413),
+        (f"/blob/{NAMES[0].hex()}", bytes(CHUNK_SEALED_BYTES_MAX + 1), 413),
         ("/blob/short", CHUNKS[0], 422),
         (f"/blob/{NAMES[0].hex().upper()}", CHUNKS[0], 422),
         (f"/blobs/{ROOT}", NAMES[0], 422),
