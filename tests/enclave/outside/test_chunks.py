@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.formats.size_classes import pad_write_set
 from strongroom.enclave.outside.chunks import (
     CONTENT_BYTES_MAX,
     ChunkChanged,
@@ -16,7 +17,7 @@ from strongroom.enclave.outside.chunks import (
     chunk_name,
     chunks_root,
 )
-from strongroom.enclave.primitives import Secret
+from strongroom.enclave.primitives import Secret, SequenceBox
 
 KEY = Secret(bytes(range(32)))
 PLACE = DataPlace(ChainId(bytes(32)), bytes([1]) * 32, "transfers", 1)
@@ -80,6 +81,13 @@ def test_T64_what_was_changed_does_not_open(how: str) -> None:
         opened(changed()[how])
 
 
+def test_T64_a_chunk_that_others_follow_is_full() -> None:
+    """Whoever has the key could seal it otherwise, and hide rows from those who count chunks."""
+    short = SequenceBox(KEY).seal(0, pad_write_set(b"rows"), PLACE.aad(0, False))
+    with pytest.raises(ChunkChanged, match="cut short"):
+        ChunkOpener(KEY, PLACE).open(short, last=False)
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -102,6 +110,9 @@ def test_T64_the_root_stands_for_all_names_in_their_order() -> None:
     names = [chunk_name(one) for one in sealed(DATA)]
     root = chunks_root(names)
     check_names(names, root, 3)
+    for count in (2, 4):
+        with pytest.raises(ChunkChanged):
+            check_names(names, root, count)
     for wrong in (names[:2], names[::-1], [*names, names[2]], [bytes(32), *names[1:]]):
         with pytest.raises(ChunkChanged):
             check_names(wrong, root, 3)

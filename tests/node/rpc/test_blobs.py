@@ -63,17 +63,18 @@ async def test_what_is_no_chunk_of_that_name_is_refused_in_words(
         assert (await got(door, path))[0] in (404, 422)
 
 
-async def test_a_body_without_a_length_is_bounded_too(tmp_path: Path) -> None:
+async def test_a_body_without_a_length_is_bounded_too() -> None:
     async def endless() -> object:
         for _ in range(100):
             yield bytes(65_536)
 
-    path = f"/blob/{NAMES[0].hex()}"
+    path, slow = f"/blob/{NAMES[0].hex()}", Slow()
     async with (
-        opened(chunks=ChunkStore(tmp_path)) as door,
+        opened(chunks=slow) as door,
         door.http.put(f"{door.url}{path}", data=endless()) as reply,
     ):
         assert reply.status == 413
+    assert slow.taken == [], "it is not even gathered"
 
 
 async def test_who_may_not_submit_may_not_bring_chunks(tmp_path: Path) -> None:
@@ -94,6 +95,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.under_way, self.go = 0, asyncio.Event()
+        self.taken: list[int] = []
         self.loop = asyncio.get_running_loop()
 
     def get(self, name: bytes) -> bytes:
@@ -104,7 +106,9 @@ class Slow:
     def missing(self, names: Sequence[bytes]) -> list[bytes]:
         return list(names)
 
-    def put(self, name: bytes, sealed: bytes, now: float) -> None: ...
+    def put(self, name: bytes, sealed: bytes, now: float) -> None:
+        self.taken.append(len(sealed))
+
     def names(self, root: bytes) -> tuple[bytes, ...]:
         return ()
 
