@@ -16,10 +16,10 @@ from typing import Final
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import DIGEST_SIZE, Digest, Height
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.half_request import (
     WHOLE,
     HalfRequest,
-    LeaseStatement,
     open_half,
 )
 from strongroom.enclave.outside.split_key import KeyName, piece_under_half, unwrap, wrap

@@ -32,7 +32,7 @@ from strongroom.consensus.errors import (
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom
-from strongroom.enclave.outside.half_request import LeaseStatement
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.split_key import KeyName
 from strongroom.node.client.errors import ProgramFailed
 from strongroom.node.custodian.answers import HSM, SPLIT, Asked, HalfAsked, KeyAsked

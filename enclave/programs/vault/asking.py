@@ -7,8 +7,8 @@ A refusal leaves its record, what it freezes, and no more.
 
 from typing import Any
 
-from strongroom.consensus import codec, labels
 from strongroom.enclave.formats.piece_keys import piece_key
+from strongroom.enclave.formats.vault_claims import LEASE_SIZE, LeaseStatement
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.roster import charge
@@ -106,7 +106,7 @@ def grant(
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     reserved = min(terms.allotment, left)
-    lease = context.secret(b"lease" + number.to_bytes(8, "big"))[:16]  # one job has several
+    lease = context.secret(b"lease" + number.to_bytes(8, "big"))[:LEASE_SIZE]  # one job has several
     until_ms = until_of(context, terms, standing, 1)
     made = Lease("open", until_ms, 0, context.time_ms, reserved, 0, 0, 1)
     slot = _take_place(context, number, place, lease)
@@ -151,20 +151,19 @@ def lease_claim(
     key: Key, version: int, lease: bytes, holder: Holder, until_ms: int, terms: Terms
 ) -> bytes:
     """What the receipt of an ask can reveal: to a custodian, who has which lease until when."""
-    room = (holder.identity, holder.chip, holder.room, holder.boot)
-    return codec.encode(
-        (
-            labels.VAULT_LEASE,
-            key.owner,
-            key.name,
-            version,
-            lease,
-            *room,
-            until_ms,
-            terms.pieces,
-            terms.custody,
-        )
-    )
+    return LeaseStatement(
+        owner=key.owner,
+        name=key.name,
+        version=version,
+        lease=lease,
+        session=holder.identity,
+        chip=holder.chip,
+        room=holder.room,
+        boot=holder.boot,
+        until_ms=until_ms,
+        pieces=terms.pieces,
+        custody=terms.custody,
+    ).encode()
 
 
 def _check_machine(context: Context, number: int, seen: Seen) -> None:
