@@ -169,12 +169,11 @@ def lease_claim(
 def _check_machine(context: Context, number: int, seen: Seen) -> None:
     """One live lease per key and chip. A second one of the same boot is no busy machine: clones.py
     sees to it."""
-    lease = context.map(LIVE).get((number, seen.chip))
-    found = None if lease is None else lease_of(context, lease)
+    found = lease_of(context, context.map(LIVE).get((number, seen.chip)))
     if found is None:
         return
     held, holder = found
-    if held.state != "open" or held.until_ms < context.time_ms:
+    if not held.is_live(context.time_ms):
         return
     if is_same_room(seen, holder):
         if seen.boot > holder.boot:
@@ -198,9 +197,8 @@ def _free_place(context: Context, number: int, found: Key) -> int:
         ProgramError: ``machine-busy``: so many in a row are kept. The next ask looks further on.
     """
     for place in range(found.place + 1, found.place + 1 + PLACES_TRIED):
-        old = context.map(SLOTS).get((number, place % LEASES_KEPT))
-        held = None if old is None else lease_of(context, old)
-        if held is None or held[0].state != "open" or held[0].until_ms < context.time_ms:
+        kept = lease_of(context, context.map(SLOTS).get((number, place % LEASES_KEPT)))
+        if kept is None or not kept[0].is_live(context.time_ms):
             return place
     passed = found._replace(place=found.place + PLACES_TRIED)
     context.map(KEYS).put(number, tuple(passed))
@@ -211,7 +209,7 @@ def _take_place(context: Context, number: int, place: int, lease: bytes) -> int:
     """A lease stands where one stood that is over; the slot."""
     slot = place % LEASES_KEPT
     old = context.map(SLOTS).get((number, slot))
-    found = None if old is None else lease_of(context, old)
+    found = lease_of(context, old)
     if old is not None and found is not None:
         chip = found[1].chip
         if context.map(LIVE).get((number, chip)) == old:

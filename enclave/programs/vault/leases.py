@@ -282,7 +282,7 @@ def _check_open(held: Lease) -> None:
 
 
 def _check_time(context: Context, held: Lease) -> None:
-    if held.state != "open" or held.until_ms < context.time_ms:
+    if not held.is_live(context.time_ms):
         raise ProgramError("lapsed", "the lease is over, and what it reserved is lost: ask anew")
 
 
