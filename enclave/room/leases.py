@@ -128,7 +128,7 @@ class LeaseKeeper:
     ) -> None:
         told = asked.value
         self.id: bytes = told["lease"]
-        self.key, self.receipt_id = key, asked.id
+        self.key = key
         self.pieces: int = told["pieces"]
         self.custody: str = told["custody"]
         self.digest: bytes = told["digest"]

@@ -36,8 +36,6 @@ from strongroom.enclave.room.turns import Task, Turns
 
 T = TypeVar("T")
 LEASES_MAX = 16
-
-
 STOPPED = "stopped"
 """Code with which a room ends whose host asked for it."""
 BUSY_SECONDS = 2.0
