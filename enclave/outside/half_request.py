@@ -10,12 +10,11 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE, NONCE_SIZE
 from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX
+from strongroom.enclave.formats.vault_claims import CLAIM_BYTES_MAX
 from strongroom.enclave.outside.split_key import KEY_PIECES_MAX, KeyName
 from strongroom.enclave.primitives import HybridKey, Secret, hybrid_seal
 
 VERSION = 1
-CLAIM_BYTES_MAX = 4 * 1024
-LEASE_SIZE = 16
 REQUEST_BYTES_MAX = EVIDENCE_BYTES_MAX + CLAIM_BYTES_MAX + 4096
 WHOLE = -1
 """In place of a piece's number: the half of the whole key."""
@@ -77,72 +76,6 @@ class HalfRequest:
             evidence=evidence,
             piece=piece,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseStatement:
-    """What the claim of a `vault.ask` says: which lease of which key is whose."""
-
-    owner: bytes
-    name: str
-    version: int
-    lease: bytes
-    session: bytes
-    """SHA-256 of the room's session key."""
-    chip: bytes
-    """SHA-256 of its chip's id."""
-    room: str
-    boot: int
-    until_ms: int
-    """Block time, when the lease was opened; every beat moves it on."""
-    pieces: int
-    custody: str
-
-    def encode(self) -> bytes:
-        """The claim: the vault's own bytes (asking.py, `lease_claim`)."""
-        key = (self.owner, self.name, self.version, self.lease)
-        holder = (self.session, self.chip, self.room, self.boot)
-        terms = (self.until_ms, self.pieces, self.custody)
-        return codec.encode((labels.VAULT_LEASE, *key, *holder, *terms))
-
-    @classmethod
-    def decode(cls, claim: bytes) -> "LeaseStatement":
-        """Read a claim.
-
-        Raises:
-            NotCanonical: it is no lease's.
-        """
-        label, owner, name, version, lease, session, chip, room, boot, until, pieces, custody = (
-            codec.fields(
-                codec.decode(claim, size_max=CLAIM_BYTES_MAX),
-                *(bytes, bytes, str, int, bytes, bytes, bytes, str, int, int, int, str),
-                name="lease",
-            )
-        )
-        if label != labels.VAULT_LEASE:
-            raise NotCanonical("the claim of another operation")
-        return cls(
-            owner=codec.sized(owner, DIGEST_SIZE, name="owner"),
-            name=name,
-            version=codec.unsigned(version, name="version"),
-            lease=codec.sized(lease, LEASE_SIZE, name="lease"),
-            session=codec.sized(session, DIGEST_SIZE, name="session"),
-            chip=codec.sized(chip, DIGEST_SIZE, name="chip"),
-            room=room,
-            boot=codec.unsigned(boot, name="boot"),
-            until_ms=codec.unsigned(until, name="until"),
-            pieces=codec.unsigned(pieces, name="pieces"),
-            custody=custody,
-        )
-
-
-def release_claim(
-    statement: LeaseStatement, digest: bytes, time_ms: int, region: str, country: str
-) -> bytes:
-    """What a `vault.release` of this lease claims: to a room in this region, which lies in this
-    country by the members' table."""
-    place = (statement.owner, statement.name, statement.version, statement.lease)
-    return codec.encode((labels.VAULT_RELEASE, *place, digest, time_ms, region, country))
 
 
 def seal_half(

@@ -9,16 +9,17 @@ all. Custody `hsm` is in handed_over.py; opening.py says what holds a key of whi
             live: who kept K, L and C opens no further piece after a revocation.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import DIGEST_SIZE, Digest, Height
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.half_request import (
     WHOLE,
     HalfRequest,
-    LeaseStatement,
     open_half,
 )
 from strongroom.enclave.outside.split_key import KeyName, piece_under_half, unwrap, wrap
@@ -50,7 +51,7 @@ class Custodian:
         self, keeper: LeaseKeeper, asked: Executed, *, boot: Boot, host: Host, turns: Turns
     ) -> None:
         told = asked.value
-        self._keeper, self._asked = keeper, asked
+        self.keeper, self.asked = keeper, asked
         self.boot, self._host, self._turns = boot, host, turns
         self._identity: bytes = told["custodian"]
         self.customer = str(told["customer"]) or f"id:{self._identity.hex()}"
@@ -77,9 +78,9 @@ class Custodian:
         """What the room shows over a challenge."""
         return HalfRequest(
             nonce=nonce,
-            transaction=self._asked.id,
+            transaction=self.asked.id,
             claim=self.lease.encode(),
-            blinding=self._asked.blinding,
+            blinding=self.asked.blinding,
             evidence=self.boot.evidence(Height(0), Digest(nonce)),
             piece=piece,
         )
@@ -145,14 +146,14 @@ class Custodian:
             LeaseEnded: it is over.
         """
         if index:  # the ask gave the first one
-            await self._keeper.beat(piece=index)
+            await self.keeper.beat(piece=index)
         try:
             return await get(index)
         except Refused as refused:
             if refused.code in AGAIN_SECONDS:
                 raise
             with suppress(ClientFault):  # nobody answers: it lapses by itself
-                await self._keeper.end(give_back=False)
+                await self.keeper.end(give_back=False)
             raise LeaseEnded(refused.code, refused.message) from None
 
     async def _once(
@@ -171,12 +172,12 @@ class Custodian:
             raise self.refused(
                 NOT_A_HALF, "what came opens not for this key, lease and challenge"
             ) from None
-        self._keeper.check()  # what comes late is of no use any more
+        self.keeper.check()  # what comes late is of no use any more
         return secret
 
     async def _carried(self, method: str, **params: bytes) -> bytes:
         """What the host brings back."""
-        self._keeper.check()
+        self.keeper.check()
         try:
             waiting = self._host.begin(method, custodian=self._identity, **params)
             self._turns.expire(waiting, self._turns.now() + ANSWER_SECONDS)
@@ -198,16 +199,45 @@ class Custodian:
         return Refused(code, f"{whose}{said}{next_step}")
 
 
-class KeptKeys:
+class KeptKeys(ABC):
     """What opens one lease's key where the ledger alone does not: the only copies that the room
     keeps."""
 
-    def __init__(self, custodian: Custodian, keeper: LeaseKeeper) -> None:
-        self._custodian, self._keeper = custodian, keeper
+    def __init__(self, custodian: Custodian) -> None:
+        self._custodian, self._keeper = custodian, custodian.keeper
         self._whole: HeldKey | None = None
         self._given: list[HeldKey] = []
         """Of pieces, in their order."""
         self._one = Lock()
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Get what opens it.
+
+        Raises:
+            Refused: the custodian does not give it, or it is another's.
+            LeaseEnded: the lease is over meanwhile.
+        """
+
+    async def piece_key(self, index: int) -> Secret:
+        """Key of one piece; the ledger counts it before the custodian gives what opens it.
+
+        Raises:
+            Refused: ``custodian-away``, ``busy``, ``ledger`` or ``rate``: the lease goes on.
+            LeaseEnded: it is over.
+        """
+        pieces = self._keeper.pieces
+        if not pieces:
+            return self._keeper.key.piece_key(self.whole(), index)
+        if not 0 <= index < pieces:
+            raise ClientFault(f"this lease gives {pieces} pieces, and no piece {index}")
+        async with self._one:
+            while index >= len(self._given):
+                following = len(self._given)
+                given = await self._custodian.for_piece(following, self._piece)
+                self._given.append(HeldKey(given.reveal()))
+        self._keeper.check()
+        return self._given[index].secret()
 
     def whole(self) -> Secret:
         """K, a view that goes blank with the lease.
@@ -227,22 +257,22 @@ class KeptKeys:
         self._whole = None
         self._given.clear()
 
+    @abstractmethod
+    async def _piece(self, index: int) -> Secret:
+        """Key of one piece that the ledger has counted, by what the custodian gives for it."""
+
 
 class SplitKey(KeptKeys):
     """A split key in one lease: L, K and pieces."""
 
-    def __init__(self, custodian: Custodian, keeper: LeaseKeeper, asked: Executed) -> None:
-        super().__init__(custodian, keeper)
-        self._wrapped: bytes = asked.value["wrapped"]
-        self._ledger: HeldKey | None = HeldKey(asked.value["half"])
+    def __init__(self, custodian: Custodian) -> None:
+        super().__init__(custodian)
+        told = custodian.asked.value
+        self._wrapped: bytes = told["wrapped"]
+        self._ledger: HeldKey | None = HeldKey(told["half"])
 
     async def open(self) -> None:
-        """Both halves, and K from them.
-
-        Raises:
-            Refused: the custodian does not give its half, or it is another's.
-            LeaseEnded: the lease is over meanwhile.
-        """
+        """Both halves, and K from them."""
         customer = await self._custodian.half()
         self._whole = HeldKey(self._unwrapped(customer).reveal())
         self._half_of_ledger().wipe()
@@ -258,24 +288,6 @@ class SplitKey(KeptKeys):
         self._unwrapped(customer)
         ledger = self._half_of_ledger().secret()
         return wrap(data_key, self._custodian.key, ledger=ledger, customer=customer)
-
-    async def piece_key(self, index: int) -> Secret:
-        """Key of one piece; the ledger counts it before the custodian gives its half.
-
-        Raises:
-            Refused: ``custodian-away``, ``busy``, ``ledger`` or ``rate``: the lease goes on.
-            LeaseEnded: it is over.
-        """
-        pieces = self._keeper.pieces
-        if pieces and not 0 <= index < pieces:
-            raise ClientFault(f"this lease gives {pieces} pieces, and no piece {index}")
-        async with self._one:
-            while pieces and index >= len(self._given):
-                self._given.append(await self._next(len(self._given)))
-        self._keeper.check()
-        if pieces:
-            return self._given[index].secret()
-        return self._keeper.key.piece_key(self.whole(), index)
 
     def wipe(self) -> None:
         """Zeros, in place."""
@@ -297,11 +309,10 @@ class SplitKey(KeptKeys):
         except DoesNotOpen as fault:
             raise self._custodian.refused(NOT_A_HALF, str(fault)) from None
 
-    async def _next(self, index: int) -> HeldKey:
-        customer = await self._custodian.for_piece(index, self._custodian.half)
+    async def _piece(self, index: int) -> Secret:
+        customer = await self._custodian.half(index)
         own = self._keeper.key.piece_key(self.whole(), index)
-        made = piece_under_half(own, self._custodian.key, index, customer)
-        return HeldKey(made.reveal())
+        return piece_under_half(own, self._custodian.key, index, customer)
 
     def __repr__(self) -> str:
         return "SplitKey(…)"

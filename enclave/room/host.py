@@ -46,7 +46,7 @@ class Host:
         Raises:
             HostFailed: it refuses, or none answers.
         """
-        return await self._question(ToHost.ASK, method, tuple(sorted(params.items())))
+        return await self.begin(method, **params)
 
     def begin(self, method: str, **params: Any) -> Waiting[Any]:
         """As `ask`, for whoever does not wait for ever: what is to be waited for.
@@ -54,7 +54,7 @@ class Host:
         Raises:
             HostFailed: too many questions have no answer.
         """
-        return self._put(ToHost.ASK, method, tuple(sorted(params.items())))
+        return self._question(ToHost.ASK, method, tuple(sorted(params.items())))
 
     async def read(self, file: str, offset: int, size: int) -> bytes:
         """Bytes of one of the files that the host offers; fewer where it ends.
@@ -93,10 +93,7 @@ class Host:
             case _:
                 raise DoorClosed
 
-    async def _question(self, kind: ToHost, *arguments: Any) -> Any:
-        return await self._put(kind, *arguments)
-
-    def _put(self, kind: ToHost, *arguments: Any) -> Waiting[Any]:
+    def _question(self, kind: ToHost, *arguments: Any) -> Waiting[Any]:
         if len(self._asked) >= ASKED_MAX:
             raise HostFailed(0, f"{ASKED_MAX} questions have no answer yet")
         self._next += 1

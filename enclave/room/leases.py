@@ -25,7 +25,7 @@ from strongroom.enclave.room.ledger import (
 from strongroom.enclave.room.turns import Lock, Turns
 
 LEDGER = "ledger"
-"""Custody of a key that the ledger gives alone; for any other one: halves.py."""
+"""Custody of a key that the ledger gives alone; for any other one: opening.py."""
 ASK_SECONDS = 30.0
 BEAT_SHARE = 0.5
 """Of the heartbeat: when the next one is due, so that a slow answer is no late beat."""
@@ -75,7 +75,7 @@ class LeaseEnded(ClientFault):
 
 
 class Opened(Protocol):
-    """A key that the ledger does not give alone, in one lease (halves.py)."""
+    """A key that the ledger does not give alone, in one lease (opening.py)."""
 
     async def open(self) -> None:
         """Get what opens it; raises Refused."""
@@ -128,7 +128,7 @@ class LeaseKeeper:
     ) -> None:
         told = asked.value
         self.id: bytes = told["lease"]
-        self.key, self.receipt_id = key, asked.id
+        self.key = key
         self.pieces: int = told["pieces"]
         self.custody: str = told["custody"]
         self.digest: bytes = told["digest"]

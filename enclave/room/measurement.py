@@ -57,6 +57,7 @@ _ENCLAVE = (
     "formats.piece_keys",
     "formats.session_keys",
     "formats.size_classes",
+    "formats.vault_claims",
     "outside",
     "outside.client_sessions",
     "outside.distrust",

@@ -14,7 +14,7 @@ from strongroom.enclave.room.leases import LeaseKeeper, Opened
 from strongroom.enclave.room.ledger import Executed, Refused
 from strongroom.enclave.room.turns import Turns
 
-OPENED_BY: Final[Mapping[str, Callable[[Custodian, LeaseKeeper, Executed], Opened]]] = {
+OPENED_BY: Final[Mapping[str, Callable[[Custodian], Opened]]] = {
     "split": SplitKey,
     "hsm": HandedKey,
 }
@@ -31,5 +31,4 @@ def opened_by(
     make = OPENED_BY.get(keeper.custody)
     if make is None:
         raise Refused("custody", f"this room opens no keys of custody {keeper.custody}")
-    custodian = Custodian(keeper, asked, boot=boot, host=host, turns=turns)
-    return make(custodian, keeper, asked)
+    return make(Custodian(keeper, asked, boot=boot, host=host, turns=turns))

@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header as BlockHeader
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.attestation.room_claims import room_statement
+from strongroom.enclave.formats.vault_claims import unit_claim
 from strongroom.enclave.outside.pieces import LENGTH_SIZE, Header, KeyVersion, header_size
 from strongroom.enclave.outside.pieces import open_piece as open_box
 from strongroom.enclave.primitives import Secret
@@ -36,8 +36,6 @@ from strongroom.enclave.room.turns import Task, Turns
 
 T = TypeVar("T")
 LEASES_MAX = 16
-
-
 STOPPED = "stopped"
 """Code with which a room ends whose host asked for it."""
 BUSY_SECONDS = 2.0
@@ -129,8 +127,8 @@ class Lease:
         try:
             shown = await self._host.ask("ledger_header", height=done.height)
             time_ms = BlockHeader.decode(shown["header"]).time_ms
-            key = (keeper.key.owner, keeper.key.name, keeper.key.version)
-            claim = codec.encode((labels.VAULT_UNIT, *key, keeper.id, unit, digest, int(time_ms)))
+            place = (keeper.key.owner, keeper.key.name, keeper.key.version, keeper.id)
+            claim = unit_claim(*place, unit=unit, digest=digest, time_ms=int(time_ms))
         except (ClientFault, KeyError, TypeError):
             pass  # the unit stands; only the words to show with its receipt are missing
         self._host.tell("unit", unit=unit, id=done.id, claim=claim, blinding=done.blinding)

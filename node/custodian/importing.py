@@ -2,15 +2,15 @@
 
 Owns that check: evidence of a room that runs the import program as it is installed here, of this
 service, on a chip that the service believes; and that the room's session signed the exchange key,
-and that it is for the customer's own key.
-How old the evidence is does not matter: the private key lives in that one process alone.
+and that it is for the customer's own key. How old the evidence is does not matter: the private key
+lives in that one process alone.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from strongroom.consensus.errors import AttestationError, ClientFault, NotCanonical
-from strongroom.consensus.types import ChainId, Digest, Milliseconds, PublicKey, Signature
+from strongroom.consensus.types import SIGNATURE_SIZE, ChainId, Digest, Milliseconds, Signature
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.room_claims import RoomClaims, RoomEvidence, room_statement
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom, judge_room
@@ -74,8 +74,8 @@ def check_exchange_key(
             "compare `strongroom room measure import_byok` on both sides"
         )
     signed = room_statement(chain, exchange_statement(shown.pem, key))
-    session = PublicKey(room.claims.session_key)
-    if len(shown.signature) != 64 or not verify(session, Signature(shown.signature), signed):
+    signature = Signature(shown.signature)
+    if len(signature) != SIGNATURE_SIZE or not verify(room.claims.session_key, signature, signed):
         raise NotTheRooms(
             f"the room did not sign this exchange key for {key}: somebody changed it, or the room "
             "was started to import into another key"

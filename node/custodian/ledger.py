@@ -16,8 +16,8 @@ from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.consensus.types import NONCE_SIZE, ChainId, Milliseconds, TransactionId
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.vault_claims import LeaseStatement, release_claim
 from strongroom.enclave.outside.epochs_shown import follow_epochs
-from strongroom.enclave.outside.half_request import LeaseStatement, release_claim
 from strongroom.enclave.outside.receipts import (
     Receipt,
     VerifiedReceipt,
@@ -131,8 +131,13 @@ class ServiceLedger:
         """
         done = await self._client.call("vault.release", lease=statement.lease, digest=digest)
         verified = self._verified(await done.receipt(), done.id)
-        place = (standing.region, standing.country)
-        claim = release_claim(statement, digest, await self._time_of(done.height), *place)
+        claim = release_claim(
+            *(statement.owner, statement.name, statement.version, statement.lease),
+            digest=digest,
+            time_ms=await self._time_of(done.height),
+            region=standing.region,
+            country=standing.country,
+        )
         verify_claim(verified, claim, done.blinding or b"")
         return Released(id=done.id, height=verified.height)
 

@@ -13,8 +13,8 @@
    sealed to the room
 
 Owns this order. The ledger is asked in ledger.py; what is given, and how the HSM is asked for it,
-is in answers.py. A refusal has a code and a
-sentence, and names the customer where its device is the reason.
+is in answers.py. A refusal has a code and a sentence, and names the customer where its device is
+the reason.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from strongroom.consensus.errors import (
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom
-from strongroom.enclave.outside.half_request import LeaseStatement
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.split_key import KeyName
 from strongroom.node.client.errors import ProgramFailed
 from strongroom.node.custodian.answers import HSM, SPLIT, Asked, HalfAsked, KeyAsked
@@ -104,9 +104,8 @@ class Releaser:
         self._challenges = Challenges(clock)
         self._unproven = Places(UNPROVEN_MAX, UNPROVEN_OF_ADDRESS_MAX)
         self._proven = Places(PROVEN_MAX, PROVEN_OF_ADDRESS_MAX)
-        self._given: deque[float] = deque()
-        self._refused: deque[float] = deque()
-        """When the newest refusals were written."""
+        self._given, self._refused = deque[float](), deque[float]()
+        """When halves and keys were given, and refusals written, in the newest minute."""
         self._unwritten = 0
         """Refusals since the newest that was."""
 
@@ -195,8 +194,7 @@ class Releaser:
             self._own_policy(room, room.operator_among(policy.operators), standing.country)
             self._rate()
             await asked.known(key)
-            given = moment, standing, until
-            return await self._given_to(room, asked, key, statement, *given)
+            return await self._given_to(room, asked, key, statement, moment, standing, until)
         except HalfRefused:
             raise
         except TokenFault as fault:
@@ -238,9 +236,7 @@ class Releaser:
 
     def _rate(self) -> None:
         now = self._clock()
-        while self._given and self._given[0] <= now - 60.0:
-            self._given.popleft()
-        if len(self._given) >= self._per_minute:
+        if _in_minute(self._given, now) >= self._per_minute:
             wait = self._given[0] + 60.0 - now
             raise HalfRefused(
                 "rate",
@@ -293,9 +289,7 @@ class Releaser:
         often as he likes, and the disk is the custodian's. The next entry says how many have none.
         """
         now = self._clock()
-        while self._refused and self._refused[0] <= now - 60.0:
-            self._refused.popleft()
-        if len(self._refused) >= REFUSED_A_MINUTE:
+        if _in_minute(self._refused, now) >= REFUSED_A_MINUTE:
             self._unwritten += 1
             return
         self._refused.append(now)
@@ -319,3 +313,10 @@ class Releaser:
             **facts,
         )
         return bytes(entry.digest)
+
+
+def _in_minute(moments: deque[float], now: float) -> int:
+    """How many of these are in the newest minute; older ones are dropped."""
+    while moments and moments[0] <= now - 60.0:
+        moments.popleft()
+    return len(moments)

@@ -10,7 +10,8 @@ from strongroom.consensus.errors import AttestationError, NotCanonical
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom, judge_room
-from strongroom.enclave.outside.half_request import HalfRequest, LeaseStatement
+from strongroom.enclave.formats.vault_claims import LeaseStatement
+from strongroom.enclave.outside.half_request import HalfRequest
 from strongroom.node.custodian.errors import HalfRefused
 from strongroom.node.custodian.sources import Moment, Standing
 

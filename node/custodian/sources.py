@@ -8,7 +8,7 @@ from typing import Protocol
 
 from strongroom.consensus.types import ChainId, Height, Milliseconds, TransactionId
 from strongroom.enclave.attestation.policy import Policy
-from strongroom.enclave.outside.half_request import LeaseStatement
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.split_key import KeyName
 from strongroom.enclave.primitives import Secret
 

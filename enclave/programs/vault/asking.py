@@ -7,8 +7,8 @@ A refusal leaves its record, what it freezes, and no more.
 
 from typing import Any
 
-from strongroom.consensus import codec, labels
 from strongroom.enclave.formats.piece_keys import piece_key
+from strongroom.enclave.formats.vault_claims import LEASE_SIZE, LeaseStatement
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.roster import charge
@@ -106,7 +106,7 @@ def grant(
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message) from None
     reserved = min(terms.allotment, left)
-    lease = context.secret(b"lease" + number.to_bytes(8, "big"))[:16]  # one job has several
+    lease = context.secret(b"lease" + number.to_bytes(8, "big"))[:LEASE_SIZE]  # one job has several
     until_ms = until_of(context, terms, standing, 1)
     made = Lease("open", until_ms, 0, context.time_ms, reserved, 0, 0, 1)
     slot = _take_place(context, number, place, lease)
@@ -151,31 +151,29 @@ def lease_claim(
     key: Key, version: int, lease: bytes, holder: Holder, until_ms: int, terms: Terms
 ) -> bytes:
     """What the receipt of an ask can reveal: to a custodian, who has which lease until when."""
-    room = (holder.identity, holder.chip, holder.room, holder.boot)
-    return codec.encode(
-        (
-            labels.VAULT_LEASE,
-            key.owner,
-            key.name,
-            version,
-            lease,
-            *room,
-            until_ms,
-            terms.pieces,
-            terms.custody,
-        )
-    )
+    return LeaseStatement(
+        owner=key.owner,
+        name=key.name,
+        version=version,
+        lease=lease,
+        session=holder.identity,
+        chip=holder.chip,
+        room=holder.room,
+        boot=holder.boot,
+        until_ms=until_ms,
+        pieces=terms.pieces,
+        custody=terms.custody,
+    ).encode()
 
 
 def _check_machine(context: Context, number: int, seen: Seen) -> None:
     """One live lease per key and chip. A second one of the same boot is no busy machine: clones.py
     sees to it."""
-    lease = context.map(LIVE).get((number, seen.chip))
-    found = None if lease is None else lease_of(context, lease)
+    found = lease_of(context, context.map(LIVE).get((number, seen.chip)))
     if found is None:
         return
     held, holder = found
-    if held.state != "open" or held.until_ms < context.time_ms:
+    if not held.is_live(context.time_ms):
         return
     if is_same_room(seen, holder):
         if seen.boot > holder.boot:
@@ -199,9 +197,8 @@ def _free_place(context: Context, number: int, found: Key) -> int:
         ProgramError: ``machine-busy``: so many in a row are kept. The next ask looks further on.
     """
     for place in range(found.place + 1, found.place + 1 + PLACES_TRIED):
-        old = context.map(SLOTS).get((number, place % LEASES_KEPT))
-        held = None if old is None else lease_of(context, old)
-        if held is None or held[0].state != "open" or held[0].until_ms < context.time_ms:
+        kept = lease_of(context, context.map(SLOTS).get((number, place % LEASES_KEPT)))
+        if kept is None or not kept[0].is_live(context.time_ms):
             return place
     passed = found._replace(place=found.place + PLACES_TRIED)
     context.map(KEYS).put(number, tuple(passed))
@@ -212,7 +209,7 @@ def _take_place(context: Context, number: int, place: int, lease: bytes) -> int:
     """A lease stands where one stood that is over; the slot."""
     slot = place % LEASES_KEPT
     old = context.map(SLOTS).get((number, slot))
-    found = None if old is None else lease_of(context, old)
+    found = lease_of(context, old)
     if old is not None and found is not None:
         chip = found[1].chip
         if context.map(LIVE).get((number, chip)) == old:

@@ -159,7 +159,7 @@ def is_live(context: Context, lease: bytes) -> bool:
         check_window(context, settled(context, holder.key)[1])
     except ProgramError:
         return False
-    return held.state == "open" and held.until_ms >= context.time_ms
+    return held.is_live(context.time_ms)
 
 
 def revoke(context: Context, number: int) -> None:

@@ -238,7 +238,7 @@ def _note(context: Context, number: int, seen: Seen, frozen: Freeze) -> None:
 
 def _freeze_lease(context: Context, number: int, seen: Seen) -> None:
     lease = context.map(LIVE).get((number, seen.chip))
-    found = None if lease is None else lease_of(context, lease)
+    found = lease_of(context, lease)
     if lease is None or found is None or found[0].state != "open":
         return
     held, holder = found

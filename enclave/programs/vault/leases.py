@@ -6,13 +6,12 @@ are reserved before they are made, and come back by `end` alone: what crashes lo
 
 from typing import Any
 
-from strongroom.consensus import codec, labels
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.piece_keys import piece_key
+from strongroom.enclave.formats.vault_claims import release_claim, unit_claim
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.schema import Account
-from strongroom.enclave.programs.vault.asking import lease_claim as lease_claim
 from strongroom.enclave.programs.vault.asking import until_of
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
@@ -122,8 +121,8 @@ def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str
     _account(context, holder.key, found, 0, used - held.used)
     context.map(LEASES).put(lease, tuple(held._replace(used=used, reported=unit)))
     record(context, holder.key, "use", lease=lease, amount=unit, why=digest.hex())
-    place = (found.owner, found.name, holder.version, lease, unit, digest, context.time_ms)
-    context.claim(codec.encode((labels.VAULT_UNIT, *place)))
+    place = (found.owner, found.name, holder.version, lease)
+    context.claim(unit_claim(*place, unit=unit, digest=digest, time_ms=context.time_ms))
     return {"unit": unit, "left": held.reserved - used}
 
 
@@ -192,9 +191,16 @@ def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     record(context, holder.key, "release", lease=lease, why=digest.hex())
-    place = (key.owner, key.name, holder.version, lease, digest, context.time_ms)
-    where = place_of(holder)
-    context.claim(codec.encode((labels.VAULT_RELEASE, *place, *where)))
+    region, country = place_of(holder)
+    context.claim(
+        release_claim(
+            *(key.owner, key.name, holder.version, lease),
+            digest=digest,
+            time_ms=context.time_ms,
+            region=region,
+            country=country,
+        )
+    )
     return {"until_ms": held.until_ms}
 
 
@@ -276,7 +282,7 @@ def _check_open(held: Lease) -> None:
 
 
 def _check_time(context: Context, held: Lease) -> None:
-    if held.state != "open" or held.until_ms < context.time_ms:
+    if not held.is_live(context.time_ms):
         raise ProgramError("lapsed", "the lease is over, and what it reserved is lost: ask anew")
 
 

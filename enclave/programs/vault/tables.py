@@ -132,6 +132,10 @@ class Lease(NamedTuple):
     pieces: int
     """How many pieces' keys were given: those below this number."""
 
+    def is_live(self, time_ms: int) -> bool:
+        """Is it open, and its time not over, at this block time?"""
+        return self.state == "open" and self.until_ms >= time_ms
+
 
 class Holder(NamedTuple):
     """Who holds a lease, and what was shown last."""
@@ -218,8 +222,10 @@ def pending_of(context: Context, number: int) -> Pending | None:
     return None if row is None else Pending(*row)
 
 
-def lease_of(context: Context, lease: bytes) -> tuple[Lease, Holder] | None:
+def lease_of(context: Context, lease: bytes | None) -> tuple[Lease, Holder] | None:
     """A lease and who holds it."""
+    if lease is None:
+        return None
     row, holder = context.map(LEASES).get(lease), context.map(HOLDERS).get(lease)
     return None if row is None or holder is None else (Lease(*row), Holder(*holder))
 

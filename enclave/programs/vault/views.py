@@ -139,7 +139,7 @@ def leases(
     shown = []
     for at in range(first, min(first + limit - 1, one.place) + 1):
         id = context.map(SLOTS).get((number, at % LEASES_KEPT))
-        found = None if id is None else lease_of(context, id)
+        found = lease_of(context, id)
         if id is not None and found is not None:
             shown.append({"number": at} | _described(context, id, *found, one, terms))
     return shown

@@ -17,11 +17,11 @@ from strongroom.enclave.attestation.room_claims import (
     RoomEvidence,
     sign_room_deployment,
 )
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.half_request import (
     WHOLE,
     HalfRequest,
-    LeaseStatement,
     seal_half,
 )
 from strongroom.enclave.outside.pieces import KeyVersion

@@ -20,7 +20,8 @@ from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.types import Digest, Height, Milliseconds, TransactionId
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
-from strongroom.enclave.outside.half_request import HalfRequest, LeaseStatement, open_half
+from strongroom.enclave.formats.vault_claims import LeaseStatement
+from strongroom.enclave.outside.half_request import HalfRequest, open_half
 from strongroom.enclave.outside.split_key import KeyName
 from strongroom.enclave.outside.token_key import cbc, key_input
 from strongroom.enclave.primitives import Secret

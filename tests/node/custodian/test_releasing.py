@@ -23,7 +23,8 @@ from tests.node.custodian.release_world import (
 from strongroom.consensus.errors import OperatorFault, ReceiptInvalid
 from strongroom.consensus.types import ChainId, Digest
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
-from strongroom.enclave.outside.half_request import HalfRequest, LeaseStatement, open_half
+from strongroom.enclave.formats.vault_claims import LeaseStatement
+from strongroom.enclave.outside.half_request import HalfRequest, open_half
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.errors import NoQuorum, ProgramFailed, Unreachable
 from strongroom.node.custodian import challenges, releasing
@@ -552,7 +553,7 @@ async def test_no_half_and_no_request_key_is_in_the_journal(world: ReleaseWorld)
 
 def test_a_statement_is_read_from_what_the_vault_claims() -> None:
     """Against the vault's own encoder."""
-    from strongroom.enclave.programs.vault.leases import lease_claim
+    from strongroom.enclave.programs.vault.asking import lease_claim
     from strongroom.enclave.programs.vault.tables import Holder, Key
     from strongroom.enclave.programs.vault.terms import Terms
 

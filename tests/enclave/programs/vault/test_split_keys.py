@@ -15,7 +15,7 @@ from tests.enclave.programs.vault.world import (
     policy_of,
 )
 
-from strongroom.enclave.outside.half_request import LeaseStatement
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.split_key import WRAPPED_SIZE
 from strongroom.enclave.programs.vault.asking import lease_claim
 from strongroom.enclave.programs.vault.tables import Holder, Key
