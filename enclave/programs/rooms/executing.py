@@ -11,6 +11,7 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.clean_rooms.contract import Contract
 from strongroom.enclave.formats.clean_rooms.result_keys import output_key, result_name
+from strongroom.enclave.formats.vault_claims import LEASE_SIZE
 from strongroom.enclave.programs.framework import Context, ProgramError, RecordedRefusal
 from strongroom.enclave.programs.rooms.contracts import contract_text
 from strongroom.enclave.programs.rooms.data import (
@@ -42,7 +43,6 @@ from strongroom.enclave.programs.rooms.tables import (
 )
 from strongroom.enclave.programs.vault import bound
 
-_LEASE_BYTES = 16
 FAILED = "failed"
 """All that an executor may say of a program that did not end: which row, which text it met there,
 how far it came are nobody's business."""
@@ -83,7 +83,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
                 evidence=evidence,
             )
         except ProgramError as refused:
-            for lease in codec.split(leases, _LEASE_BYTES):
+            for lease in codec.split(leases, LEASE_SIZE):
                 bound.give_back(context, lease)
             raise RecordedRefusal(refused.code, f"{alias}: {refused.message}") from None
         leases += answer["lease"]
@@ -140,7 +140,7 @@ def report(
         raise ProgramError("not-taken", "take the job first")
     if own.report:
         raise ProgramError("reported", "this worker has reported the job already")
-    leases = codec.split(own.leases, _LEASE_BYTES)
+    leases = codec.split(own.leases, LEASE_SIZE)
     if not all(bound.is_live(context, lease) for lease in leases):
         raise ProgramError("lapsed", "a lease on an input is over: take the job again")
     told = codec.encode((failed, tuple(tuple(one) for one in _checked(read, entries, failed))))

@@ -10,6 +10,7 @@ under the same name is none of it.
 
 from typing import Any
 
+from strongroom.consensus import codec
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
 from strongroom.enclave.programs.roster import charge
@@ -161,7 +162,7 @@ def _verdict(known: Room, frozen: Freeze, seen: Seen) -> str:
         later = known.boot > frozen.bar  # a later start was seen since the owner's word
         if not later and (seen.boot, seen.identity) == (frozen.keep, frozen.keep_identity):
             return "stays"
-        if seen.identity in _identities(frozen.dismissed):
+        if seen.identity in codec.split(frozen.dismissed, DIGEST_SIZE):
             return "dismissed"
         if second:
             return "second"
@@ -192,7 +193,7 @@ def _decided(known: Room, frozen: Freeze, keep: int, session: bytes | None) -> F
     if session is not None and session not in staying:
         raise ProgramError("keep", f"that session did not show itself with boot {keep}")
     kept = session or b"".join(staying)
-    ruled_out = dict.fromkeys(_identities(frozen.dismissed))
+    ruled_out = dict.fromkeys(codec.split(frozen.dismissed, DIGEST_SIZE))
     ruled_out |= dict.fromkeys(sorted(identity for _, identity in shown))
     ruled_out.pop(kept, None)
     return NEVER._replace(
@@ -202,10 +203,6 @@ def _decided(known: Room, frozen: Freeze, keep: int, session: bytes | None) -> F
         bar=max([known.boot, *(boot for boot, _ in shown)]) if kept else keep - 1,
         dismissed=b"".join(ruled_out)[-DISMISSED_BYTES:],
     )
-
-
-def _identities(joined: bytes) -> tuple[bytes, ...]:
-    return tuple(joined[at : at + DIGEST_SIZE] for at in range(0, len(joined), DIGEST_SIZE))
 
 
 def _room(context: Context, machine: bytes, room: str) -> Room:

@@ -206,7 +206,7 @@ def _consent_kept(old: Terms, new: Terms) -> bool:
 
 def approvals(joined: bytes) -> tuple[bytes, ...]:
     """Identities from their joined bytes."""
-    return tuple(joined[at : at + DIGEST_SIZE] for at in range(0, len(joined), DIGEST_SIZE))
+    return codec.split(joined, DIGEST_SIZE)
 
 
 def _refuse(why: str) -> None:
