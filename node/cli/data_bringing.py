@@ -22,8 +22,8 @@ from strongroom.node.cli.common import (
     existing_directory,
 )
 from strongroom.node.cli.keys import new_passphrase
+from strongroom.node.cli.program_calls import AsOption, Caller, ask, show_result, transact
 from strongroom.node.cli.rooms_parties import resolver
-from strongroom.node.cli.vault_calls import AsOption, Caller, ask, show_result, transact
 from strongroom.node.cli.vault_terms import read_policy
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import note, say

@@ -21,8 +21,8 @@ from strongroom.node.cli.common import (
 )
 from strongroom.node.cli.data_bringing import KeyOption
 from strongroom.node.cli.data_keeping import DataArgument, withdrawn
+from strongroom.node.cli.program_calls import AsOption, Caller, answered
 from strongroom.node.cli.rooms_parties import YesOption, confirmed
-from strongroom.node.cli.vault_calls import AsOption, Caller, answered
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say

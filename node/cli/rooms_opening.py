@@ -17,9 +17,7 @@ from strongroom.node.cli.common import (
     TimeoutOption,
     read_id,
 )
-from strongroom.node.cli.rooms_contracts import ContractArgument
-from strongroom.node.cli.rooms_jobs import JobArgument, OutputArgument
-from strongroom.node.cli.vault_calls import (
+from strongroom.node.cli.program_calls import (
     AsOption,
     Caller,
     answered,
@@ -27,6 +25,8 @@ from strongroom.node.cli.vault_calls import (
     show_result,
     transact,
 )
+from strongroom.node.cli.rooms_contracts import ContractArgument
+from strongroom.node.cli.rooms_jobs import JobArgument, OutputArgument
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, say
 from strongroom.node.terminal.tables import facts, table

@@ -18,7 +18,7 @@ from strongroom.node.cli.common import (
     ask_passphrase,
 )
 from strongroom.node.cli.keys import new_passphrase
-from strongroom.node.cli.vault_calls import AsOption, Caller, KeyArgument, show_result, transact
+from strongroom.node.cli.program_calls import AsOption, Caller, KeyArgument, show_result, transact
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import say
 from strongroom.node.vault.names import NamedKey, read_duration

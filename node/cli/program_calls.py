@@ -1,4 +1,4 @@
-"""How a command of the vault asks and acts: one client, one transaction at most, its fate told.
+"""How a command of a program (the vault, clean rooms) asks and acts: one client, its fate told.
 
 Owns the path from a command to the program and back, and how a refusal is shown with its next step.
 """
