@@ -23,7 +23,6 @@ from strongroom.node.cli.common import (
 )
 from strongroom.node.cli.keys import new_passphrase
 from strongroom.node.cli.program_calls import AsOption, Caller, ask, show_result, transact
-from strongroom.node.cli.rooms_parties import resolver
 from strongroom.node.cli.vault_terms import read_policy
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import note, say
@@ -95,7 +94,7 @@ def put(
     if terms is None:
         columns, encoded = _columns_of(caller, name), b""
     else:
-        read, columns = read_terms_file(terms, resolver(caller))
+        read, columns = read_terms_file(terms, caller.resolve)
         encoded = read.encode()
     written = None if policy is None else read_policy(policy)
     more: dict[str, Any] = {

@@ -42,13 +42,18 @@ class Caller:
     timeout: float
     as_json: bool
 
-    def key(self, text: str) -> NamedKey:
-        """A key by its text; names are those of the folder's keys/."""
+    @property
+    def resolve(self) -> Callable[[str], bytes]:
+        """NAME or id:HEX → identity; names are those of the folder's keys/."""
         from strongroom.node.client.identities import KeyFolder
         from strongroom.node.layout import ClusterLayout
 
         existing_directory(self.directory)
-        return read_key(text, KeyFolder(ClusterLayout(self.directory).keys).resolve)
+        return KeyFolder(ClusterLayout(self.directory).keys).resolve
+
+    def key(self, text: str) -> NamedKey:
+        """A key by its text."""
+        return read_key(text, self.resolve)
 
     def client(self, fate: Fate | None = None, *, one_shot: bool = True) -> "Client":
         """This caller's way to the service."""

@@ -24,7 +24,6 @@ from strongroom.node.cli.rooms_parties import (
     RoomArgument,
     YesOption,
     confirmed,
-    resolver,
 )
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
@@ -58,7 +57,7 @@ def propose(
     caller = Caller(identity, directory, timeout, as_json)
     id = read_id(room)
     terms = RoomTerms.decode(ask(caller, "rooms.room", {"room": id})["terms"])
-    made = read_contract(file, resolver(caller), id, terms)
+    made = read_contract(file, caller.resolve, id, terms)
 
     def human(document: dict[str, Any]) -> None:
         result = document["result"]

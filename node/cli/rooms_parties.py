@@ -51,7 +51,7 @@ def create(
     from strongroom.node.clean_rooms.agreement_files import read_terms
 
     caller = Caller(identity, directory, timeout, as_json)
-    read = read_terms(terms, resolver(caller))
+    read = read_terms(terms, caller.resolve)
 
     def human(document: dict[str, Any]) -> None:
         result = document["result"]
@@ -187,15 +187,6 @@ async def _watched(caller: Caller, room: bytes, after: int) -> None:
                 say(f"{time_text(one['time_ms'])}  {one['what']}{about}  {one['who']}")
 
 
-def resolver(caller: Caller) -> Any:
-    """NAME or id:HEX → identity, by the folder's keys/."""
-    from strongroom.node.client.identities import KeyFolder
-    from strongroom.node.layout import ClusterLayout
-
-    existing_directory(caller.directory)
-    return KeyFolder(ClusterLayout(caller.directory).keys).resolve
-
-
 def confirmed(yes: bool, what: str, as_json: bool) -> None:
     """Ask before what cannot be taken back.
 
@@ -219,7 +210,7 @@ def _demand_same(caller: Caller, room: bytes, file: Path) -> None:
     from strongroom.node.clean_rooms.agreement_files import read_terms
 
     found = ask(caller, "rooms.room", {"room": room})["terms"]
-    if found != read_terms(file, resolver(caller)).encode():
+    if found != read_terms(file, caller.resolve).encode():
         fail(f"the room's terms are not those of {file}: `strongroom rooms show`", ExitCode.NO)
 
 
