@@ -16,13 +16,14 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
     ask_passphrase,
+    confirmed,
     existing_directory,
 )
 from strongroom.node.cli.data_bringing import KeyOption
 from strongroom.node.cli.data_keeping import DataArgument, withdrawn
 from strongroom.node.cli.program_calls import AsOption, Caller, answered
-from strongroom.node.cli.rooms_parties import YesOption, confirmed
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say

@@ -15,6 +15,8 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
+    confirmed,
     read_id,
 )
 from strongroom.node.cli.program_calls import AsOption, Caller, ask, call, show_result
@@ -22,8 +24,6 @@ from strongroom.node.cli.rooms_parties import (
     PAGE,
     AfterOption,
     RoomArgument,
-    YesOption,
-    confirmed,
 )
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode

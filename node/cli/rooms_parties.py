@@ -13,6 +13,8 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
+    confirmed,
     existing_directory,
     read_id,
 )
@@ -26,7 +28,6 @@ RoomArgument = Annotated[
     str, typer.Argument(metavar="ROOM", help="Its id, 64 hex digits, as `rooms list` shows it.")
 ]
 AfterOption = Annotated[int, typer.Option("--after", min=0, help="Those behind this number.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be taken back.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -185,20 +186,6 @@ async def _watched(caller: Caller, room: bytes, after: int) -> None:
             else:
                 about = f" {one['about'].hex()[:16]}" if one["about"] else ""
                 say(f"{time_text(one['time_ms'])}  {one['what']}{about}  {one['who']}")
-
-
-def confirmed(yes: bool, what: str, as_json: bool) -> None:
-    """Ask before what cannot be taken back.
-
-    Raises:
-        typer.Exit: not confirmed, or nobody is there to ask (status 2).
-    """
-    if yes:
-        return
-    if as_json:
-        fail(f"{what}? say --yes: with --json nobody is asked", ExitCode.USAGE)
-    if not typer.confirm(f"{what}?", err=True):
-        fail("nothing was done", ExitCode.NO)
 
 
 def _demand_same(caller: Caller, room: bytes, file: Path) -> None:
