@@ -4,12 +4,14 @@ asked before something that cannot be taken back.
 How a command runs, prints and ends: node/terminal.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.node.layout import DEFAULT_DIRECTORY, ClusterLayout
 from strongroom.node.terminal.commands import fail
 from strongroom.node.terminal.exits import ExitCode
@@ -76,3 +78,16 @@ def confirmed(yes: bool, what: str, as_json: bool) -> None:
         return
     if as_json or not typer.confirm(f"{what}: this cannot be taken back. Go on?", err=True):
         fail(f"not done: to {what}, say --yes", ExitCode.USAGE)
+
+
+@contextmanager
+def rooms_extra() -> Iterator[None]:
+    """Around the imports of what comes with the extra `rooms`.
+
+    Raises:
+        OperatorFault: it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None

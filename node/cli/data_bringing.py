@@ -20,6 +20,7 @@ from strongroom.node.cli.common import (
     TimeoutOption,
     ask_passphrase,
     existing_directory,
+    rooms_extra,
 )
 from strongroom.node.cli.keys import new_passphrase
 from strongroom.node.cli.program_calls import AsOption, Caller, ask, show_result, transact
@@ -133,16 +134,10 @@ def extend(
 
 
 def _libraries() -> None:
-    """Check that what reads files is installed.
-
-    Raises:
-        OperatorFault: it is not.
-    """
-    try:
+    """Check that what reads files is installed."""
+    with rooms_extra():
         import duckdb  # noqa: F401
         import nanoarrow  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None
 
 
 def _columns_of(caller: Caller, name: str) -> "DataPolicy":

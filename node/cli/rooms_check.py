@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.common import rooms_extra
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
@@ -50,15 +51,13 @@ def check(
 
     Example: strongroom rooms check query.sql --schema tables.toml
     """
-    try:
+    with rooms_extra():
         from strongroom.enclave.room.analytics.checking import check as judge
         from strongroom.enclave.room.analytics.engine import Engine
         from strongroom.enclave.room.analytics.parser import SQL_BYTES_MAX
         from strongroom.enclave.room.analytics.refusals import Refused
         from strongroom.node.rooms.mock_rows import mock_tables
         from strongroom.node.rooms.schema_file import SCHEMA_FILE_BYTES_MAX, read_schema
-    except ModuleNotFoundError as error:
-        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None
     from strongroom.enclave.primitives import Secret
 
     said = read_schema(_read(schema, SCHEMA_FILE_BYTES_MAX))

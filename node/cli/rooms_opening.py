@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.consensus.errors import ClientFault, OperatorFault
+from strongroom.consensus.errors import ClientFault
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
     read_id,
+    rooms_extra,
 )
 from strongroom.node.cli.program_calls import (
     AsOption,
@@ -66,10 +67,8 @@ def open_(
     """
     if form not in FORMS:
         raise ClientFault(f"--form {form}: one of {', '.join(FORMS)}")
-    try:
+    with rooms_extra():
         from strongroom.node.clean_rooms.result_files import written
-    except ModuleNotFoundError as error:
-        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None
     from strongroom.node.machine.durable_files import write_out
 
     caller, id = Caller(identity, directory, timeout, as_json), read_id(job)
