@@ -7,7 +7,7 @@ vault_room_program.py.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,10 @@ from strongroom.enclave.room.leases import WATCH_SECONDS
 from strongroom.node.bench.report import Document
 from strongroom.node.bench.vault_rooms import REGION, make_key
 from strongroom.node.client import Client
-from strongroom.node.client.trust.service import Service, load_service
-from strongroom.node.rooms.process import RoomProcess, Start
+from strongroom.node.client.trust.service import load_service
+from strongroom.node.rooms.process import RoomProcess
 from strongroom.node.rooms.relay import Relay
-from strongroom.node.rooms.starting import Wanted, make_chip, sign, vouch
+from strongroom.node.rooms.starting import Wanted, make_chip, start_of, vouch
 
 KEY = "revoked"
 ROOM_PROGRAM = Path(__file__).with_name("vault_room_program.py")
@@ -111,7 +111,17 @@ class Plant:
         """A room on a chip of its own, killed in the end."""
         service, chip = load_service(self.where), self.folder / name
         await asyncio.to_thread(make_chip, self.platform, chip)
-        start = self._start(name, chip, service, parameters)
+        wanted = Wanted(
+            name=name,
+            program=ROOM_PROGRAM,
+            chip=chip,
+            state=chip,
+            region=REGION,
+            operator="bench",
+            files={},
+            parameters=parameters,
+        )
+        start = start_of(wanted, service, self.operator)
         relay = CutRelay(service, chip, {})
         async with relay:
             watched, words = Watched(relay), []
@@ -131,29 +141,6 @@ class Plant:
                 for word in words:
                     word.cancel()
                 await asyncio.gather(*words, return_exceptions=True)
-
-    def _start(
-        self, name: str, chip: Path, service: Service, parameters: Mapping[str, str]
-    ) -> Start:
-        wanted = Wanted(
-            name=name,
-            program=ROOM_PROGRAM,
-            chip=chip,
-            state=chip,
-            region=REGION,
-            operator="bench",
-            files={},
-            parameters=parameters,
-        )
-        return Start(
-            pin=service.pin,
-            room=name,
-            region=REGION,
-            operator="bench",
-            operator_key=self.operator.public,
-            signature=sign(wanted, service, self.operator),
-            parameters=parameters,
-        )
 
 
 async def first_pieces(plant: Plant, key: str, leases: int) -> Document:

@@ -41,9 +41,9 @@ from strongroom.node.clean_rooms.transfer import NodeDoors
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
 from strongroom.node.rooms.chunks import ChunkCarrier
-from strongroom.node.rooms.process import Ended, RoomProcess, Start
+from strongroom.node.rooms.process import Ended, RoomProcess
 from strongroom.node.rooms.relay import Relay
-from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
+from strongroom.node.rooms.starting import Wanted, measured, program_file, start_of
 from strongroom.node.rpc.http import make_app
 
 PEOPLE = (*BANKS, ANALYST, REGULATOR)
@@ -191,15 +191,7 @@ class World:
             parameters={"memory": MEMORY},
         )
         own, service = Identity(key_named(operator)), load_service(self.directory)
-        start = Start(
-            pin=service.pin,
-            room=wanted.name,
-            region=wanted.region,
-            operator=operator,
-            operator_key=own.public,
-            signature=sign(wanted, service, own),
-            parameters=wanted.parameters,
-        )
+        start = start_of(wanted, service, own)
         events: list[tuple[str, dict[str, Any]]] = []
         async with (
             ChunkCarrier(service) as chunks,

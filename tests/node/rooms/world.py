@@ -24,9 +24,9 @@ from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
 from strongroom.node.rooms.custodians import Custodians
-from strongroom.node.rooms.process import Ended, RoomProcess, Start
+from strongroom.node.rooms.process import Ended, RoomProcess
 from strongroom.node.rooms.relay import Relay
-from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
+from strongroom.node.rooms.starting import Wanted, measured, program_file, start_of
 from strongroom.node.vault.containers import seal_file
 from strongroom.node.vault.cutting import cut_layers
 
@@ -158,15 +158,7 @@ class World:
             files=files or self.wanted(key).files,
         )
         service = load_service(self.directory)
-        start = Start(
-            pin=service.pin,
-            room=wanted.name,
-            region=wanted.region,
-            operator=wanted.operator,
-            operator_key=operator.public,
-            signature=sign(wanted, service, PLANT),
-            parameters=wanted.parameters,
-        )
+        start = replace(start_of(wanted, service, PLANT), operator_key=operator.public)
         events: list[tuple[str, dict[str, Any]]] = []
         relay = Tapped(service, wanted.state, wanted.files, self.custodians)
         async with relay:
