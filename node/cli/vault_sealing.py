@@ -73,8 +73,9 @@ def put(
     job = _Job(caller, named, file, out, pieces, passphrase)
 
     async def act(client: "Client") -> tuple["Done | None", dict[str, Any]]:
-        sealed = await job.seal(client, 1)
-        given = await job.given(client, sealed)
+        known = await job.known(client)
+        sealed = job.seal(client, known, 1)
+        given = job.given(known, sealed)
         if given is not None:
             return None, {"result": given, **job.facts(sealed)}
         done = await client.call(
@@ -116,7 +117,7 @@ def rotate(
     async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
         from time import time
 
-        sealed = await job.seal(client)
+        sealed = job.seal(client, await job.known(client))
         done = await client.call(
             "vault.rotate",
             key=named.base,
@@ -148,7 +149,12 @@ class _Job:
         """Where the container goes."""
         return self.file.with_name(self.file.name + ".sealed") if self.out is None else self.out
 
-    async def seal(self, client: "Client", version: int | None = None) -> "Sealed":
+    async def known(self, client: "Client") -> dict[str, Any]:
+        """What the ledger has of the key."""
+        known: dict[str, Any] = (await client.query("vault.key", key=self.key.base)).value
+        return known
+
+    def seal(self, client: "Client", known: dict[str, Any], version: int | None = None) -> "Sealed":
         """Seal the file under the first version, or under the next one.
 
         Raises:
@@ -158,7 +164,6 @@ class _Job:
         from strongroom.node.vault.key_files import DataKeyFolder
         from strongroom.node.vault.sealing import Plan, seal
 
-        known = (await client.query("vault.key", key=self.key.base)).value
         terms = known["terms"]
         if terms["custody"] != "ledger":
             rotate = " --rotate" if version is None else ""
@@ -178,9 +183,8 @@ class _Job:
         )
         return seal(plan, DataKeyFolder(kept, client.service.chain), own, terms["pieces"])
 
-    async def given(self, client: "Client", sealed: "Sealed") -> dict[str, Any] | None:
+    def given(self, known: dict[str, Any], sealed: "Sealed") -> dict[str, Any] | None:
         """What `put` answered to an attempt before: the ledger has this very container; or None."""
-        known = (await client.query("vault.key", key=self.key.base)).value
         digest = bytes(sealed.header.digest)
         has = any(one["version"] == 1 and one["digest"] == digest for one in known["versions"])
         return (
