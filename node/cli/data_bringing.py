@@ -7,7 +7,7 @@ node/clean_rooms/bringing.py, reading of files in node/clean_rooms/rows.py.
 
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -101,7 +101,7 @@ def put(
     more: dict[str, Any] = {
         "terms": encoded,
         "policy": (lambda: written) if written is not None else workers_policy,
-        "old_until_ms": _until(old_for),
+        "old_for_ms": read_duration(old_for),
         "passphrase": new_passphrase() if passphrase else "",
     }
     _brought(caller, _wish(file, columns, name, key, **more), bring)
@@ -218,8 +218,3 @@ def _progress(size: int) -> Callable[[int], None]:
             note(f"sealed and stored {done / 1e6:.1f} of {size / 1e6:.1f} MB")
 
     return told
-
-
-def _until(old_for: str) -> int:
-    overlap = read_duration(old_for)
-    return int(time() * 1000) + overlap if overlap else 0

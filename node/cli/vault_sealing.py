@@ -21,7 +21,7 @@ from strongroom.node.cli.keys import new_passphrase
 from strongroom.node.cli.program_calls import AsOption, Caller, KeyArgument, show_result, transact
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import say
-from strongroom.node.vault.names import NamedKey, read_duration
+from strongroom.node.vault.names import NamedKey, from_now, read_duration
 
 if TYPE_CHECKING:
     from strongroom.node.client.calls.calls import Done
@@ -115,15 +115,13 @@ def rotate(
     job = _Job(caller, named, file, out, pieces, passphrase)
 
     async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
-        from time import time
-
         sealed = job.seal(client, await job.known(client))
         done = await client.call(
             "vault.rotate",
             key=named.base,
             secret=sealed.secret.reveal(),
             digest=bytes(sealed.header.digest),
-            old_until_ms=int(time() * 1000) + overlap if overlap else 0,
+            old_until_ms=from_now(overlap),
         )
         return done, job.facts(sealed)
 
