@@ -10,7 +10,7 @@ from tests.enclave.fixtures import key_named
 from tests.enclave.programs.rooms.world import ROOT, WORKERS_ONLY, data_terms, founded, worker
 from tests.node.client import ledger
 from tests.node.client.test_commands import Shell, shell
-from tests.node.client.turning import TurningChain
+from tests.node.client.turning import founded_as
 
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node.client.client import Client
@@ -50,11 +50,7 @@ most = 31
 def _with_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service whose genesis names clean rooms."""
 
-    class Chain(TurningChain):
-        def __init__(self) -> None:
-            super().__init__(founded())
-
-    monkeypatch.setattr(ledger, "TurningChain", Chain)
+    monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
 
 
 class Bank(Shell):

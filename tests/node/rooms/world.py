@@ -14,7 +14,7 @@ from tests.enclave.fixtures import key_named, manufacturer
 from tests.enclave.programs.vault.world import founded, policy_of
 from tests.node.client import ledger
 from tests.node.client.ledger import Service, running
-from tests.node.client.turning import TurningChain
+from tests.node.client.turning import founded_as
 
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.pieces import KeyVersion
@@ -35,13 +35,6 @@ LAYERS = 4
 DESIGN = "".join(f";LAYER:{n}\n{CANARY} Z{n} E{n}.5\n" for n in range(LAYERS))
 K = sha256(b"data key").digest()
 PLANT = Identity(key_named("plant"))
-
-
-class VaultChain(TurningChain):
-    """Whose genesis names the vault; its time passes in long steps, as a quiet service's does."""
-
-    def __init__(self) -> None:
-        super().__init__(founded())
 
 
 class Tapped(Relay):
@@ -184,6 +177,6 @@ class World:
 @asynccontextmanager
 async def world(directory: Path, monkeypatch: Any) -> AsyncIterator[World]:
     """All of it, up."""
-    monkeypatch.setattr(ledger, "TurningChain", VaultChain)
+    monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
     async with running(directory) as service:
         yield World(directory, service)
