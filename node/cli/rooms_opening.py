@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from strongroom.node.client.calls.calls import Done
     from strongroom.node.client.client import Client
 
-FORMS = ("csv", "json", "arrow")
-
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
@@ -65,10 +63,10 @@ def open_(
 
     Example: strongroom rooms open JOB case --out rings.csv --as regulator
     """
+    with rooms_extra():
+        from strongroom.node.clean_rooms.result_files import FORMS, written
     if form not in FORMS:
         raise ClientFault(f"--form {form}: one of {', '.join(FORMS)}")
-    with rooms_extra():
-        from strongroom.node.clean_rooms.result_files import written
     from strongroom.node.machine.durable_files import write_out
 
     caller, id = Caller(identity, directory, timeout, as_json), read_id(job)
