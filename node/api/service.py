@@ -92,11 +92,7 @@ class Service:
         the asker's nonce."""
         sources, genesis, state = self._sources, self._sources.genesis, self._sources.state()
         description, governance, name = state.description, state.governance, sources.config.name
-        key = (
-            genesis.public_key
-            if description.epoch == 0
-            else sources.epochs.public_key(description.epoch)
-        )
+        key = sources.epoch_key(description.epoch)
         code = {one.claims.node: one.measurement for one in genesis.validators}
         if governance is not None:
             code |= {node.name: node.measurement for node in governance.nodes}

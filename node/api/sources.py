@@ -1,8 +1,8 @@
 """What the front door reads of a node, handed over once when the node is composed.
 
-Owns no logic, but what an enclave that has ended means to a caller. What changes from moment to
-moment is asked for as a `NodeState`; parts are here for what they alone know: stored blocks,
-envelopes that wait, links, heads.
+Owns no logic, but where an epoch's key stands, and what an enclave that has ended means to a
+caller. What changes from moment to moment is asked for as a `NodeState`; parts are here for what
+they alone know: stored blocks, envelopes that wait, links, heads.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.types import Epoch
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.api.node_state import NodeState
@@ -42,6 +43,10 @@ class Sources:
     batches: BatchPool
     links: Links
     heads: Heads
+
+    def epoch_key(self, epoch: Epoch) -> bytes | None:
+        """The public key of an epoch; None: not known here."""
+        return self.genesis.public_key if epoch == 0 else self.epochs.public_key(epoch)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class StandingDesk:
             return None
         code = {one.name: one.measurement for one in state.governance.nodes}
         epoch, measurement = state.description.epoch, code.get(sources.config.name)
-        key = sources.genesis.public_key if epoch == 0 else sources.epochs.public_key(epoch)
+        key = sources.epoch_key(epoch)
         if key is None or measurement is None:
             return None
         call = Call("rooms", measurement_digest(measurement), "standing", (tuple(roots),))
