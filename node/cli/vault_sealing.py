@@ -128,6 +128,11 @@ def rotate(
     transact(caller, act, lambda document: _show(key, document))
 
 
+def container_path(file: Path, out: Path | None) -> Path:
+    """Where a file's container goes: as `--out` says, or beside it."""
+    return file.with_name(file.name + ".sealed") if out is None else out
+
+
 # --- inside ---------------------------------------------------------------------------------------
 
 
@@ -145,7 +150,7 @@ class _Job:
     @property
     def target(self) -> Path:
         """Where the container goes."""
-        return self.file.with_name(self.file.name + ".sealed") if self.out is None else self.out
+        return container_path(self.file, self.out)
 
     async def known(self, client: "Client") -> dict[str, Any]:
         """What the ledger has of the key."""
