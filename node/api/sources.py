@@ -1,8 +1,8 @@
 """What the front door reads of a node, handed over once when the node is composed.
 
-Owns no logic, but what an enclave that has ended means to a caller. What changes from moment to
-moment is asked for as a `NodeState`; parts are here for what they alone know: stored blocks,
-envelopes that wait, links, heads.
+Owns no logic, but where an epoch's key stands, and what an enclave that has ended means to a
+caller. What changes from moment to moment is asked for as a `NodeState`; parts are here for what
+they alone know: stored blocks, envelopes that wait, links, heads.
 """
 
 from collections.abc import Callable, Iterator

@@ -13,11 +13,9 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
-from strongroom.enclave.primitives import random_bytes
 from strongroom.node.bench.readings import Reading, read
 from strongroom.node.bench.report import Document, percentiles
 from strongroom.node.bench.run import agree, newest_height
@@ -28,6 +26,7 @@ from strongroom.node.bench.vault_process import (
     first_pieces,
     holds,
     revocation,
+    times_of,
 )
 from strongroom.node.bench.vault_rooms import (
     REGION,
@@ -36,8 +35,8 @@ from strongroom.node.bench.vault_rooms import (
     beat_all,
     connect,
     heartbeat_of,
-    lease_of,
     make_boots,
+    make_key,
     newest_block,
 )
 from strongroom.node.client import Client
@@ -97,20 +96,21 @@ async def measure_vault(load: VaultLoad, teller: Teller) -> Document:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-")))
             plant, policy = Plant(folder, where, platform, operator), _policy(measurement)
             client = await stack.enter_async_context(Client.connect(where, owner))
-            await _make_key(client, FIRST_KEY, policy, load.beat_seconds)
-            await _make_key(client, KEY, policy, load.beat_seconds)
+            heartbeat = heartbeat_of(load.beat_seconds)
+            first_key, key = [
+                await make_key(client, name, policy, heartbeat) for name in (FIRST_KEY, KEY)
+            ]
             say("judging asks in this process")
             root, chain = Manufacturer.load(platform).root_digest, client.service.chain
             judging = measure_judging(boots[:JUDGED], chain, root, policy)
             say("from the ask to the first piece, on a quiet cluster")
             first = await connect(boots[load.rooms :], client, load.nodes, stack)
-            key = f"id:{owner.id.hex()}/{{}}".format
             pieces = {
-                "session": await _first_pieces(first, client, key(FIRST_KEY)),
-                "room": await first_pieces(plant, key(FIRST_KEY), load.first_pieces),
+                "session": await _first_pieces(first, client, first_key),
+                "room": await first_pieces(plant, first_key, load.first_pieces),
             }
             say("measuring a revocation with three real rooms")
-            revoked = await revocation(plant, client, policy, random_bytes(32))
+            revoked = await revocation(plant, client, policy)
             say("reading the cluster at rest")
             quiet = max(1.0, load.seconds / QUIET_SHARE)
             before = read(cluster)
@@ -118,7 +118,7 @@ async def measure_vault(load: VaultLoad, teller: Teller) -> Document:
             at_rest = _percent(before, read(cluster), quiet)
             say(f"{load.rooms} rooms ask, and beat every {load.beat_seconds:g} s")
             rooms = await connect(boots[: load.rooms], client, load.nodes, stack)
-            beating = await _beat(cluster, rooms, client, key(KEY), load)
+            beating = await _beat(cluster, rooms, client, key, load)
             agreement = await agree(cluster)
     return {
         "operation": "vault",
@@ -135,19 +135,6 @@ async def measure_vault(load: VaultLoad, teller: Teller) -> Document:
     }
 
 
-async def _make_key(owner: Client, name: str, policy: str, beat_seconds: float) -> None:
-    heartbeat = heartbeat_of(beat_seconds)
-    await owner.call(
-        "vault.new",
-        name=name,
-        policy=policy,
-        pieces=1,
-        heartbeat_ms=heartbeat,
-        lease_ms=lease_of(heartbeat),
-    )
-    await owner.call("vault.put", key=f"/{name}", secret=random_bytes(32))
-
-
 async def _first_pieces(rooms: list[SessionRoom], client: Client, key: str) -> Document:
     """Each of these sessions asks once, one after the other: evidence, ask, first piece."""
     took = []
@@ -155,7 +142,7 @@ async def _first_pieces(rooms: list[SessionRoom], client: Client, key: str) -> D
         began = time.monotonic()
         await room.ask(key, *await newest_block(client))
         took.append((time.monotonic() - began) * 1000)
-    return {"p50": round(median(took), 1), "max": round(max(took), 1), "leases": len(took)}
+    return times_of(took)
 
 
 async def _beat(

@@ -7,7 +7,7 @@ vault_room_program.py.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +19,14 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.room.door import PATIENCE_MS
 from strongroom.enclave.room.leases import WATCH_SECONDS
 from strongroom.node.bench.report import Document
-from strongroom.node.bench.vault_rooms import REGION, lease_of
+from strongroom.node.bench.vault_rooms import REGION, make_key
 from strongroom.node.client import Client
-from strongroom.node.client.trust.service import Service, load_service
-from strongroom.node.rooms.process import RoomProcess, Start
+from strongroom.node.client.trust.service import load_service
+from strongroom.node.rooms.process import RoomProcess
 from strongroom.node.rooms.relay import Relay
-from strongroom.node.rooms.starting import Wanted, make_chip, sign, vouch
+from strongroom.node.rooms.starting import Wanted, make_chip, start_of, vouch
 
+KEY = "revoked"
 ROOM_PROGRAM = Path(__file__).with_name("vault_room_program.py")
 PIECES, PAUSE_SECONDS = 1_000_000, 0.02
 """Of the room that takes pieces as fast as it prints; it does not come to the end of them."""
@@ -110,7 +111,17 @@ class Plant:
         """A room on a chip of its own, killed in the end."""
         service, chip = load_service(self.where), self.folder / name
         await asyncio.to_thread(make_chip, self.platform, chip)
-        start = self._start(name, chip, service, parameters)
+        wanted = Wanted(
+            name=name,
+            program=ROOM_PROGRAM,
+            chip=chip,
+            state=chip,
+            region=REGION,
+            operator="bench",
+            files={},
+            parameters=parameters,
+        )
+        start = start_of(wanted, service, self.operator)
         relay = CutRelay(service, chip, {})
         async with relay:
             watched, words = Watched(relay), []
@@ -131,52 +142,26 @@ class Plant:
                     word.cancel()
                 await asyncio.gather(*words, return_exceptions=True)
 
-    def _start(
-        self, name: str, chip: Path, service: Service, parameters: Mapping[str, str]
-    ) -> Start:
-        wanted = Wanted(
-            name=name,
-            program=ROOM_PROGRAM,
-            chip=chip,
-            state=chip,
-            region=REGION,
-            operator="bench",
-            files={},
-            parameters=parameters,
-        )
-        return Start(
-            pin=service.pin,
-            room=name,
-            region=REGION,
-            operator="bench",
-            operator_key=self.operator.public,
-            signature=sign(wanted, service, self.operator),
-            parameters=parameters,
-        )
-
 
 async def first_pieces(plant: Plant, key: str, leases: int) -> Document:
     """A room opens leases one after the other: evidence, ask, first piece; ms each."""
     async with plant.room("first", key=key, leases=str(leases)) as room:
         await room.until("ended")
-        took = sorted(fields["us"] / 1000 for _, fields in room.of("first"))
+        took = [fields["us"] / 1000 for _, fields in room.of("first")]
     if not took:
         raise OperatorFault(f"a room of the bench opened no lease: {room.events[-3:]}")
-    return {
-        "p50": round(median(took), 1),
-        "max": round(took[-1], 1),
-        "leases": len(took),
-    }
+    return times_of(took)
 
 
-async def revocation(plant: Plant, owner: Client, policy: str, secret: bytes) -> Document:
+def times_of(took: Sequence[float]) -> Document:
+    """What is told of first pieces, from the ms that each lease's took."""
+    return {"p50": round(median(took), 1), "max": round(max(took), 1), "leases": len(took)}
+
+
+async def revocation(plant: Plant, owner: Client, policy: str) -> Document:
     """Three rooms hold leases of a key: one takes pieces as fast as it can, one holds the key and
     beats, one is cut off. Then the owner revokes."""
-    name = "revoked"
-    key = f"id:{owner.identity.id.hex()}/{name}"
-    terms = {"heartbeat_ms": HEARTBEAT_MS, "lease_ms": lease_of(HEARTBEAT_MS), "pieces": PIECES}
-    await owner.call("vault.new", name=name, policy=policy, **terms)
-    await owner.call("vault.put", key=f"/{name}", secret=secret)
+    key = await make_key(owner, KEY, policy, HEARTBEAT_MS, PIECES)
     hold = {"key": key, "hold": "yes"}
     async with (
         plant.room("printing", pieces=str(PIECES), pause=str(PAUSE_SECONDS), **hold) as printing,
@@ -192,7 +177,7 @@ async def revocation(plant: Plant, owner: Client, policy: str, secret: bytes) ->
             for what, lease in leases.items()
         }
         sent = time.monotonic()
-        await owner.call("vault.revoke", key=f"/{name}")
+        await owner.call("vault.revoke", key=f"/{KEY}")
         final = time.monotonic()
         given = await _pieces_given(owner, leases["printing"])
         ended = {what: (await room.until("lease-ended"))[0] for what, room in rooms.items()}

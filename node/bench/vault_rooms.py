@@ -27,6 +27,7 @@ from strongroom.enclave.formats.envelope import Call, transaction_id
 from strongroom.enclave.outside.client_sessions import ClientSession, Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.outside.trust import TrustedEpoch
+from strongroom.enclave.primitives import random_bytes
 from strongroom.enclave.programs.vault import vault
 from strongroom.enclave.room.boots import Boot, Place, bind_chip
 from strongroom.enclave.room.leases import BEAT_SHARE, next_beat
@@ -212,6 +213,22 @@ async def beat_all(
             for room in some:
                 tasks.create_task(room.beat_until_over(beats))
         opened.set_result(None)
+
+
+async def make_key(
+    owner: Client, name: str, policy: str, heartbeat_ms: int, pieces: int = 1
+) -> str:
+    """A new key of these terms, with a secret; how rooms name it."""
+    await owner.call(
+        "vault.new",
+        name=name,
+        policy=policy,
+        pieces=pieces,
+        heartbeat_ms=heartbeat_ms,
+        lease_ms=lease_of(heartbeat_ms),
+    )
+    await owner.call("vault.put", key=f"/{name}", secret=random_bytes(32))
+    return f"id:{owner.identity.id.hex()}/{name}"
 
 
 def heartbeat_of(beat_seconds: float) -> int:

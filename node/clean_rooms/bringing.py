@@ -23,6 +23,7 @@ from strongroom.node.client.http import close_session, open_session
 from strongroom.node.client.passphrases import Ask
 from strongroom.node.client.trust.service import Service
 from strongroom.node.vault.key_files import DataKeyFolder
+from strongroom.node.vault.names import from_now
 
 if TYPE_CHECKING:
     from strongroom.node.client.calls.calls import Done
@@ -46,7 +47,8 @@ class Wish:
     """Data terms; nothing: as they stand."""
     policy: Callable[[], str]
     """Of a new key."""
-    old_until_ms: int = 0
+    old_for_ms: int = 0
+    """How long the version before opens, from its rotation on: chunks may take long before it."""
     passphrase: str = ""
     ask: Ask | None = None
     progress: Progress = lambda _: None
@@ -114,7 +116,7 @@ async def put(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought:
     if version > filled and version == 1:
         await here.call("vault.put", key=(b"", wish.key), **given)
     elif version > filled:
-        until = {"old_until_ms": wish.old_until_ms}
+        until = {"old_until_ms": from_now(wish.old_for_ms)}
         await here.call("vault.rotate", key=(b"", wish.key), **given, **until)
     await _published(here, own)
     await here.add("rooms.add", stored, stored.size_class)

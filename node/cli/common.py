@@ -1,14 +1,17 @@
-"""What commands share about a cluster: its folder, how long to wait, how an id is read.
+"""What commands share about a cluster: its folder, how long to wait, how an id is read, what is
+asked before something that cannot be taken back.
 
 How a command runs, prints and ends: node/terminal.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.node.layout import DEFAULT_DIRECTORY, ClusterLayout
 from strongroom.node.terminal.commands import fail
 from strongroom.node.terminal.exits import ExitCode
@@ -22,6 +25,8 @@ TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, help="Seconds to wait before giving up.")
 ]
 """`--timeout S`; use with `= TIMEOUT_SECONDS`."""
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be taken back.")]
+"""`--yes`; its command begins with `confirmed`."""
 TIMEOUT_SECONDS = 60.0
 DEFAULT_DIR = Path(DEFAULT_DIRECTORY)
 
@@ -61,3 +66,28 @@ def ask_passphrase(name: str) -> str:
     """Ask the user, not showing what is typed."""
     text: str = typer.prompt(f"passphrase of {name}", hide_input=True, err=True)
     return text
+
+
+def confirmed(yes: bool, what: str, as_json: bool) -> None:
+    """Ask before what cannot be taken back; a script says --yes.
+
+    Raises:
+        typer.Exit: not confirmed, or nobody is there to ask (status 2).
+    """
+    if yes:
+        return
+    if as_json or not typer.confirm(f"{what}: this cannot be taken back. Go on?", err=True):
+        fail(f"not done: to {what}, say --yes", ExitCode.USAGE)
+
+
+@contextmanager
+def rooms_extra() -> Iterator[None]:
+    """Around the imports of what comes with the extra `rooms`.
+
+    Raises:
+        OperatorFault: it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None

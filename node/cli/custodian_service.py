@@ -34,6 +34,7 @@ from strongroom.node.custodian.releasing import Releaser
 from strongroom.node.custodian.service import CustodianService
 from strongroom.node.custodian.settings import Settings, load_settings
 from strongroom.node.custodian.token_keys import TokenKeys
+from strongroom.node.machine.interrupts import told_by_signals
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
 
@@ -143,21 +144,17 @@ async def serve(
 
 async def _until_told(service: CustodianService) -> None:
     """Until SIGTERM, SIGINT, or the journal takes nothing more."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    running = asyncio.ensure_future(service.run())
-    waiting = asyncio.ensure_future(told.wait())
-    try:
-        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-    finally:
-        for task in (running, waiting):
-            task.cancel()
-        await asyncio.gather(running, waiting, return_exceptions=True)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+    with told_by_signals((signal.SIGTERM, signal.SIGINT)) as told:
+        running = asyncio.ensure_future(service.run())
+        waiting = asyncio.ensure_future(told.wait())
+        try:
+            await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+        finally:
+            for task in (running, waiting):
+                task.cancel()
+            await asyncio.gather(running, waiting, return_exceptions=True)
 
 
 async def _announce(settings: Settings, endpoint: str, timeout: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from strongroom.node.cli.custodian import (
     service_file,
 )
 from strongroom.node.cli.custodian_versions import Asked, Making
-from strongroom.node.cli.vault_sealing import OutOption, PiecesOption
+from strongroom.node.cli.vault_sealing import OutOption, PiecesOption, container_path
 from strongroom.node.client.client import Client
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.custodian.answers import HSM
@@ -84,9 +84,9 @@ def put(
     pin = pin_of(pin_file, pin_fd, settings.customer)
     if file is not None and digest:
         raise ClientFault("--digest is of a container that exists: leave it out, or FILE")
-    target = out or (file and file.with_name(file.name + ".sealed")) or None
     plan = None
-    if file is not None and target is not None:
+    if file is not None:
+        target = container_path(file, out)
         plan = Plan(source=file, target=target, pieces=pieces, ask=ask_passphrase)
     if for_import and plan is not None:
         raise ClientFault("--for-import seals nothing: its data key is not kept")

@@ -7,7 +7,7 @@ node/clean_rooms/bringing.py, reading of files in node/clean_rooms/rows.py.
 
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,10 +20,10 @@ from strongroom.node.cli.common import (
     TimeoutOption,
     ask_passphrase,
     existing_directory,
+    rooms_extra,
 )
 from strongroom.node.cli.keys import new_passphrase
-from strongroom.node.cli.rooms_parties import resolver
-from strongroom.node.cli.vault_calls import AsOption, Caller, ask, show_result, transact
+from strongroom.node.cli.program_calls import AsOption, Caller, ask, show_result, transact
 from strongroom.node.cli.vault_terms import read_policy
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import note, say
@@ -95,13 +95,13 @@ def put(
     if terms is None:
         columns, encoded = _columns_of(caller, name), b""
     else:
-        read, columns = read_terms_file(terms, resolver(caller))
+        read, columns = read_terms_file(terms, caller.resolve)
         encoded = read.encode()
     written = None if policy is None else read_policy(policy)
     more: dict[str, Any] = {
         "terms": encoded,
         "policy": (lambda: written) if written is not None else workers_policy,
-        "old_until_ms": _until(old_for),
+        "old_for_ms": read_duration(old_for),
         "passphrase": new_passphrase() if passphrase else "",
     }
     _brought(caller, _wish(file, columns, name, key, **more), bring)
@@ -134,16 +134,10 @@ def extend(
 
 
 def _libraries() -> None:
-    """Check that what reads files is installed.
-
-    Raises:
-        OperatorFault: it is not.
-    """
-    try:
+    """Check that what reads files is installed."""
+    with rooms_extra():
         import duckdb  # noqa: F401
         import nanoarrow  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None
 
 
 def _columns_of(caller: Caller, name: str) -> "DataPolicy":
@@ -224,8 +218,3 @@ def _progress(size: int) -> Callable[[int], None]:
             note(f"sealed and stored {done / 1e6:.1f} of {size / 1e6:.1f} MB")
 
     return told
-
-
-def _until(old_for: str) -> int:
-    overlap = read_duration(old_for)
-    return int(time() * 1000) + overlap if overlap else 0

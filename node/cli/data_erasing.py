@@ -16,20 +16,21 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
     ask_passphrase,
+    confirmed,
     existing_directory,
 )
 from strongroom.node.cli.data_bringing import KeyOption
 from strongroom.node.cli.data_keeping import DataArgument, withdrawn
-from strongroom.node.cli.rooms_parties import YesOption, confirmed
-from strongroom.node.cli.vault_calls import AsOption, Caller, answered
+from strongroom.node.cli.program_calls import AsOption, Caller, answered
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
 from strongroom.node.vault.names import read_duration
 
 if TYPE_CHECKING:
-    from strongroom.enclave.governance.document import Document, ProposalEntry
+    from strongroom.enclave.governance.document import Document, EpochEntry, ProposalEntry
 
 ROTATE = "rotate"
 LOOK_SECONDS = 1.0
@@ -69,7 +70,7 @@ def erase(
     until = monotonic() + read_duration(wait) / 1000
     known = answered(caller, _withdrawal(caller, named.base, key or named.name))
     state = run(_state(caller))
-    if not _ended(state, known["height"]):
+    if not _ends(state, known["height"]):
         if member and _open_rotation(state) is None:
             run(_propose(caller, member))
         state = run(_until_ended(caller, known["height"], until))
@@ -93,8 +94,8 @@ async def _withdrawal(caller: Caller, account: tuple[bytes, str], key: str) -> d
             revoked = next((one for one in page if one["what"] == "revoke"), revoked)
             after = page[-1]["number"]
         if revoked is None:
-            versions = (await client.query("vault.key", key=own)).value["state"]
-            note(f"the key {key} is {versions}, and no record says since when: name it with --key")
+            now = (await client.query("vault.key", key=own)).value["state"]
+            note(f"the key {key} is {now}, and no record says since when: name it with --key")
             raise typer.Exit(int(ExitCode.CANNOT_CHECK))
         return {
             "transaction": id,
@@ -123,7 +124,7 @@ async def _state(caller: Caller) -> "Document":
 
 async def _until_ended(caller: Caller, height: int, until: float) -> "Document":
     state = await _state(caller)
-    while not (_ended(state, height) and _grace_over(state)) and monotonic() < until:
+    while not (_ends(state, height) and _grace_over(state)) and monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)
         state = await _state(caller)
     return state
@@ -143,9 +144,9 @@ async def _propose(caller: Caller, member: str) -> None:
     note(f"proposed a rotation: {proposal} is {status}, by a receipt at height {decided.height}")
 
 
-def _ended(state: "Document", height: int) -> bool:
-    """Has an epoch ended since that block? What was revoked then is in none of its boxes."""
-    return any(one.anchor_height >= height for one in state.epochs if one.epoch)
+def _ends(state: "Document", height: int) -> "list[EpochEntry]":
+    """Epochs that began since that block: what was revoked then is in none of their boxes."""
+    return [one for one in state.epochs if one.epoch and one.anchor_height >= height]
 
 
 def _grace_over(state: "Document") -> bool:
@@ -159,8 +160,7 @@ def _open_rotation(state: "Document") -> "ProposalEntry | None":
 
 
 def _document(state: "Document", known: dict[str, Any], epoch: int) -> dict[str, Any]:
-    ended = _ended(state, known["height"])
-    ends = [one for one in state.epochs if one.epoch and one.anchor_height >= known["height"]]
+    ends = _ends(state, known["height"])
     rotation = _open_rotation(state)
     voted = {name for name, _ in rotation.ballots} if rotation else set()
     members = [name for name, _ in state.member_rules().members]
@@ -170,9 +170,9 @@ def _document(state: "Document", known: dict[str, Any], epoch: int) -> dict[str,
         "epoch": epoch,
         "epoch_end_proven": epoch > known["epoch_proven"],
         "epoch_ended_at": ends[0].anchor_height if ends else None,
-        "grace_until_ms": state.grace_until_ms if ended else None,
-        "proposal": rotation.id if rotation and not ended else None,
-        "votes_missing": [] if ended else [one for one in members if one not in voted],
+        "grace_until_ms": state.grace_until_ms if ends else None,
+        "proposal": rotation.id if rotation and not ends else None,
+        "votes_missing": [] if ends else [one for one in members if one not in voted],
     }
 
 

@@ -12,10 +12,12 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
+    confirmed,
     read_id,
 )
-from strongroom.node.cli.rooms_parties import PAGE, YesOption, confirmed
-from strongroom.node.cli.vault_calls import AsOption, Caller, ask, show_result, transact
+from strongroom.node.cli.program_calls import AsOption, Caller, ask, show_result, transact
+from strongroom.node.cli.rooms_parties import PAGE
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, note, say
 from strongroom.node.terminal.tables import facts, table

@@ -17,7 +17,7 @@ from strongroom.node.cli.common import (
     TimeoutOption,
     existing_directory,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, answered, asking
+from strongroom.node.cli.program_calls import AsOption, Caller, answered, asking
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit
 

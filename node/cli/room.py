@@ -5,7 +5,6 @@ enclave/room.
 """
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,14 +19,13 @@ from strongroom.node.cli.common import (
     ask_passphrase,
     existing_directory,
 )
+from strongroom.node.machine.interrupts import told_by_signals
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, emit_event, note, say
 
 if TYPE_CHECKING:
     from strongroom.node.rooms.process import Ended
-
-_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 room_app = typer.Typer(
     name="room",
@@ -164,14 +162,8 @@ def run_(
 
 async def _until_told(life: "Callable[[asyncio.Event], Awaitable[Ended]]") -> "Ended":
     """A room's life, with a word to end it on SIGTERM, SIGINT or SIGHUP."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for number in _STOPS:
-        loop.add_signal_handler(number, told.set)
-    try:
+    with told_by_signals() as told:
         return await life(told)
-    finally:
-        for number in _STOPS:
-            loop.remove_signal_handler(number)
 
 
 def _pairs(texts: Sequence[str], option: str) -> list[tuple[str, str]]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.common import rooms_extra
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
+from strongroom.node.terminal.tables import table
 
 if TYPE_CHECKING:
     from strongroom.enclave.room.analytics.checking import Checked
@@ -50,15 +52,13 @@ def check(
 
     Example: strongroom rooms check query.sql --schema tables.toml
     """
-    try:
+    with rooms_extra():
         from strongroom.enclave.room.analytics.checking import check as judge
         from strongroom.enclave.room.analytics.engine import Engine
         from strongroom.enclave.room.analytics.parser import SQL_BYTES_MAX
         from strongroom.enclave.room.analytics.refusals import Refused
         from strongroom.node.rooms.mock_rows import mock_tables
         from strongroom.node.rooms.schema_file import SCHEMA_FILE_BYTES_MAX, read_schema
-    except ModuleNotFoundError as error:
-        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None
     from strongroom.enclave.primitives import Secret
 
     said = read_schema(_read(schema, SCHEMA_FILE_BYTES_MAX))
@@ -115,8 +115,4 @@ def _show(checked: "Checked", answer: "Table", rows: int) -> None:
     for alias, epsilon in checked.charges.items():
         say(f"  costs ε = {epsilon / 10**6:g} of {alias}, charged before it runs")
     say(f"\nOver {rows} mock rows of each table (they mean nothing): {answer.rows} rows")
-    lines = [list(checked.names), *_first(answer)]
-    texts = [["" if part is None else str(part) for part in line] for line in lines]
-    widths = [max(len(line[index]) for line in texts) for index in range(len(checked.names))]
-    for line in texts:
-        say("  " + "  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)))
+    table(checked.names, [["" if part is None else part for part in row] for row in _first(answer)])

@@ -15,17 +15,16 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
+    confirmed,
     read_id,
 )
+from strongroom.node.cli.program_calls import AsOption, Caller, ask, call, show_result
 from strongroom.node.cli.rooms_parties import (
     PAGE,
     AfterOption,
     RoomArgument,
-    YesOption,
-    confirmed,
-    resolver,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, ask, call, show_result
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
@@ -58,7 +57,7 @@ def propose(
     caller = Caller(identity, directory, timeout, as_json)
     id = read_id(room)
     terms = RoomTerms.decode(ask(caller, "rooms.room", {"room": id})["terms"])
-    made = read_contract(file, resolver(caller), id, terms)
+    made = read_contract(file, caller.resolve, id, terms)
 
     def human(document: dict[str, Any]) -> None:
         result = document["result"]

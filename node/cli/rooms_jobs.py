@@ -16,9 +16,9 @@ from strongroom.node.cli.common import (
     TimeoutOption,
     read_id,
 )
+from strongroom.node.cli.program_calls import AsOption, Caller, ask, call, show_result
 from strongroom.node.cli.rooms_contracts import ContractArgument
 from strongroom.node.cli.rooms_parties import PAGE, AfterOption, RoomArgument
-from strongroom.node.cli.vault_calls import AsOption, Caller, ask, call, show_result
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say

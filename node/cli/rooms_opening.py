@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.consensus.errors import ClientFault, OperatorFault
+from strongroom.consensus.errors import ClientFault
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
     read_id,
+    rooms_extra,
 )
-from strongroom.node.cli.rooms_contracts import ContractArgument
-from strongroom.node.cli.rooms_jobs import JobArgument, OutputArgument
-from strongroom.node.cli.vault_calls import (
+from strongroom.node.cli.program_calls import (
     AsOption,
     Caller,
     answered,
@@ -27,6 +26,8 @@ from strongroom.node.cli.vault_calls import (
     show_result,
     transact,
 )
+from strongroom.node.cli.rooms_contracts import ContractArgument
+from strongroom.node.cli.rooms_jobs import JobArgument, OutputArgument
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, say
 from strongroom.node.terminal.tables import facts, table
@@ -34,8 +35,6 @@ from strongroom.node.terminal.tables import facts, table
 if TYPE_CHECKING:
     from strongroom.node.client.calls.calls import Done
     from strongroom.node.client.client import Client
-
-FORMS = ("csv", "json", "arrow")
 
 
 def register(app: typer.Typer) -> None:
@@ -64,12 +63,10 @@ def open_(
 
     Example: strongroom rooms open JOB case --out rings.csv --as regulator
     """
+    with rooms_extra():
+        from strongroom.node.clean_rooms.result_files import FORMS, written
     if form not in FORMS:
         raise ClientFault(f"--form {form}: one of {', '.join(FORMS)}")
-    try:
-        from strongroom.node.clean_rooms.result_files import written
-    except ModuleNotFoundError as error:
-        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None
     from strongroom.node.machine.durable_files import write_out
 
     caller, id = Caller(identity, directory, timeout, as_json), read_id(job)

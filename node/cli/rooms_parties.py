@@ -13,10 +13,12 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
+    confirmed,
     existing_directory,
     read_id,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, answered, ask, call, show_result
+from strongroom.node.cli.program_calls import AsOption, Caller, answered, ask, call, show_result
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, emit_event, say
@@ -26,7 +28,6 @@ RoomArgument = Annotated[
     str, typer.Argument(metavar="ROOM", help="Its id, 64 hex digits, as `rooms list` shows it.")
 ]
 AfterOption = Annotated[int, typer.Option("--after", min=0, help="Those behind this number.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be taken back.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +52,7 @@ def create(
     from strongroom.node.clean_rooms.agreement_files import read_terms
 
     caller = Caller(identity, directory, timeout, as_json)
-    read = read_terms(terms, resolver(caller))
+    read = read_terms(terms, caller.resolve)
 
     def human(document: dict[str, Any]) -> None:
         result = document["result"]
@@ -187,29 +188,6 @@ async def _watched(caller: Caller, room: bytes, after: int) -> None:
                 say(f"{time_text(one['time_ms'])}  {one['what']}{about}  {one['who']}")
 
 
-def resolver(caller: Caller) -> Any:
-    """NAME or id:HEX → identity, by the folder's keys/."""
-    from strongroom.node.client.identities import KeyFolder
-    from strongroom.node.layout import ClusterLayout
-
-    existing_directory(caller.directory)
-    return KeyFolder(ClusterLayout(caller.directory).keys).resolve
-
-
-def confirmed(yes: bool, what: str, as_json: bool) -> None:
-    """Ask before what cannot be taken back.
-
-    Raises:
-        typer.Exit: not confirmed, or nobody is there to ask (status 2).
-    """
-    if yes:
-        return
-    if as_json:
-        fail(f"{what}? say --yes: with --json nobody is asked", ExitCode.USAGE)
-    if not typer.confirm(f"{what}?", err=True):
-        fail("nothing was done", ExitCode.NO)
-
-
 def _demand_same(caller: Caller, room: bytes, file: Path) -> None:
     """Check that a room's terms are those of a file.
 
@@ -219,7 +197,7 @@ def _demand_same(caller: Caller, room: bytes, file: Path) -> None:
     from strongroom.node.clean_rooms.agreement_files import read_terms
 
     found = ask(caller, "rooms.room", {"room": room})["terms"]
-    if found != read_terms(file, resolver(caller)).encode():
+    if found != read_terms(file, caller.resolve).encode():
         fail(f"the room's terms are not those of {file}: `strongroom rooms show`", ExitCode.NO)
 
 

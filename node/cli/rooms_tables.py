@@ -83,26 +83,16 @@ def show_contracts(contracts: Sequence[dict[str, Any]]) -> None:
 def described(read: Contract) -> dict[str, Any]:
     """All that a contract says, for people and programs."""
     return {
-        "inputs": [one_of(one) for one in read.inputs],
-        "stages": [one_of(one) | {"program": one.program} for one in read.stages],
-        "outputs": [one_of(one) for one in read.outputs],
-        "parameters": [one_of(one) for one in read.parameters],
+        "inputs": [_fields_of(one) for one in read.inputs],
+        "stages": [_fields_of(one) | {"program": one.program} for one in read.stages],
+        "outputs": [_fields_of(one) for one in read.outputs],
+        "parameters": [_fields_of(one) for one in read.parameters],
         "memory_mb": read.memory_mb,
         "duration_ms": read.duration_ms,
         "digits": read.digits,
         "executors": read.executors,
         "agreement": read.agreement,
     }
-
-
-def one_of(part: Any) -> dict[str, Any]:
-    """A part's fields; people as id:HEX."""
-    fields = {name: getattr(part, name) for name in part.__dataclass_fields__}
-    if "owner" in fields:
-        fields["owner"] = digest_text(fields["owner"])
-    if "recipients" in fields:
-        fields["recipients"] = [digest_text(one) for one in fields["recipients"]]
-    return fields
 
 
 def show_contract(contract: dict[str, Any]) -> None:
@@ -218,3 +208,13 @@ def show_events(document: dict[str, Any]) -> None:
     ]
     table(("number", "height", "time", "what", "who", "about", "detail"), rows)
     say(f"{document['total']} events in all, chained to {document['head'].hex()}")
+
+
+def _fields_of(part: Any) -> dict[str, Any]:
+    """A part's fields; people as id:HEX."""
+    fields = {name: getattr(part, name) for name in part.__dataclass_fields__}
+    if "owner" in fields:
+        fields["owner"] = digest_text(fields["owner"])
+    if "recipients" in fields:
+        fields["recipients"] = [digest_text(one) for one in fields["recipients"]]
+    return fields

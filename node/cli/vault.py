@@ -2,7 +2,7 @@
 
 Owns the group's name. What fills, stops and changes keys is in vault_terms.py, vault_sealing.py and
 vault_turns.py; what reads, in vault_reading.py; how a call is made and a refusal shown, in
-vault_calls.py; policies, looked at offline, in vault_policy.py.
+program_calls.py; policies, looked at offline, in vault_policy.py.
 """
 
 import typer

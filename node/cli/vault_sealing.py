@@ -18,10 +18,10 @@ from strongroom.node.cli.common import (
     ask_passphrase,
 )
 from strongroom.node.cli.keys import new_passphrase
-from strongroom.node.cli.vault_calls import AsOption, Caller, KeyArgument, show_result, transact
+from strongroom.node.cli.program_calls import AsOption, Caller, KeyArgument, show_result, transact
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import say
-from strongroom.node.vault.names import NamedKey, read_duration
+from strongroom.node.vault.names import NamedKey, from_now, read_duration
 
 if TYPE_CHECKING:
     from strongroom.node.client.calls.calls import Done
@@ -73,8 +73,9 @@ def put(
     job = _Job(caller, named, file, out, pieces, passphrase)
 
     async def act(client: "Client") -> tuple["Done | None", dict[str, Any]]:
-        sealed = await job.seal(client, 1)
-        given = await job.given(client, sealed)
+        known = await job.known(client)
+        sealed = job.seal(client, known, 1)
+        given = job.given(known, sealed)
         if given is not None:
             return None, {"result": given, **job.facts(sealed)}
         done = await client.call(
@@ -114,19 +115,22 @@ def rotate(
     job = _Job(caller, named, file, out, pieces, passphrase)
 
     async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
-        from time import time
-
-        sealed = await job.seal(client)
+        sealed = job.seal(client, await job.known(client))
         done = await client.call(
             "vault.rotate",
             key=named.base,
             secret=sealed.secret.reveal(),
             digest=bytes(sealed.header.digest),
-            old_until_ms=int(time() * 1000) + overlap if overlap else 0,
+            old_until_ms=from_now(overlap),
         )
         return done, job.facts(sealed)
 
     transact(caller, act, lambda document: _show(key, document))
+
+
+def container_path(file: Path, out: Path | None) -> Path:
+    """Where a file's container goes: as `--out` says, or beside it."""
+    return file.with_name(file.name + ".sealed") if out is None else out
 
 
 # --- inside ---------------------------------------------------------------------------------------
@@ -146,9 +150,14 @@ class _Job:
     @property
     def target(self) -> Path:
         """Where the container goes."""
-        return self.file.with_name(self.file.name + ".sealed") if self.out is None else self.out
+        return container_path(self.file, self.out)
 
-    async def seal(self, client: "Client", version: int | None = None) -> "Sealed":
+    async def known(self, client: "Client") -> dict[str, Any]:
+        """What the ledger has of the key."""
+        known: dict[str, Any] = (await client.query("vault.key", key=self.key.base)).value
+        return known
+
+    def seal(self, client: "Client", known: dict[str, Any], version: int | None = None) -> "Sealed":
         """Seal the file under the first version, or under the next one.
 
         Raises:
@@ -158,7 +167,6 @@ class _Job:
         from strongroom.node.vault.key_files import DataKeyFolder
         from strongroom.node.vault.sealing import Plan, seal
 
-        known = (await client.query("vault.key", key=self.key.base)).value
         terms = known["terms"]
         if terms["custody"] != "ledger":
             rotate = " --rotate" if version is None else ""
@@ -178,9 +186,8 @@ class _Job:
         )
         return seal(plan, DataKeyFolder(kept, client.service.chain), own, terms["pieces"])
 
-    async def given(self, client: "Client", sealed: "Sealed") -> dict[str, Any] | None:
+    def given(self, known: dict[str, Any], sealed: "Sealed") -> dict[str, Any] | None:
         """What `put` answered to an attempt before: the ledger has this very container; or None."""
-        known = (await client.query("vault.key", key=self.key.base)).value
         digest = bytes(sealed.header.digest)
         has = any(one["version"] == 1 and one["digest"] == digest for one in known["versions"])
         return (

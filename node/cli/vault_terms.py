@@ -16,7 +16,7 @@ from strongroom.node.cli.common import (
     DirectoryOption,
     TimeoutOption,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, KeyArgument, call, show_result
+from strongroom.node.cli.program_calls import AsOption, Caller, KeyArgument, call, show_result
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import say

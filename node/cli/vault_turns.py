@@ -13,13 +13,12 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
+    YesOption,
+    confirmed,
 )
-from strongroom.node.cli.vault_calls import AsOption, Caller, KeyArgument, call, show_result
-from strongroom.node.terminal.commands import JsonOption, fail, guarded
-from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.cli.program_calls import AsOption, Caller, KeyArgument, call, show_result
+from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.vault.names import read_lease
-
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be taken back.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,7 +70,7 @@ def revoke(
 
     Example: strongroom vault revoke bear --yes --as maker
     """
-    _confirmed(yes, f"revoke {key} for good", as_json)
+    confirmed(yes, f"revoke {key} for good", as_json)
     _turn("revoke", key, Caller(identity, directory, timeout, as_json))
 
 
@@ -89,7 +88,7 @@ def destroy(
 
     Example: strongroom vault destroy bear@1 --yes --as maker
     """
-    _confirmed(yes, f"destroy {key} for good", as_json)
+    confirmed(yes, f"destroy {key} for good", as_json)
     _turn("destroy", key, Caller(identity, directory, timeout, as_json))
 
 
@@ -185,11 +184,3 @@ def _turn(what: str, key: str, caller: Caller) -> None:
         show_result(document, f"{key} is {document['result']['state']}")
 
     call(caller, f"vault.{what}", {"key": caller.key(key).account}, human)
-
-
-def _confirmed(yes: bool, what: str, as_json: bool) -> None:
-    """Ask before what cannot be taken back; a script says --yes."""
-    if yes:
-        return
-    if as_json or not typer.confirm(f"{what}: this cannot be taken back. Go on?", err=True):
-        fail(f"not done: to {what}, say --yes", ExitCode.USAGE)

@@ -1,16 +1,30 @@
-"""Ctrl-C and its kin as cancellation: whatever was begun is undone before the process ends.
+"""Ctrl-C and its kin as cancellation, or as a word: whatever was begun is undone before the process
+ends.
 
 Owns the signals SIGINT, SIGTERM and SIGHUP of a process that manages others. The first one cancels
-the calling task; all later ones are ignored, so that an impatient second Ctrl-C cannot break off
-the cleaning up.
+the calling task, or sets an event; all later ones are ignored, so that an impatient second Ctrl-C
+cannot break off the cleaning up.
 """
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def told_by_signals(numbers: Sequence[signal.Signals] = _SIGNALS) -> Iterator[asyncio.Event]:
+    """An event that one of these signals sets, for a body that ends by itself then."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in numbers:
+        loop.add_signal_handler(number, told.set)
+    try:
+        yield told
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 @contextmanager

@@ -120,6 +120,23 @@ def sign(wanted: Wanted, service: Service, operator: Identity) -> Signature:
     return sign_room_deployment(statement, service.chain, operator.key)
 
 
+def start_of(wanted: Wanted, service: Service, operator: Identity) -> Start:
+    """What a room is told when it starts: what its operator wants, over his signature.
+
+    Raises:
+        ClientFault: a name is none.
+    """
+    return Start(
+        pin=service.pin,
+        room=wanted.name,
+        region=wanted.region,
+        operator=wanted.operator,
+        operator_key=operator.public,
+        signature=sign(wanted, service, operator),
+        parameters=wanted.parameters,
+    )
+
+
 async def run_room(
     wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent, stop: asyncio.Event
 ) -> Ended:
@@ -136,15 +153,7 @@ async def run_room(
         OperatorFault: it does not start.
     """
     service = load_service(where)
-    start = Start(
-        pin=service.pin,
-        room=wanted.name,
-        region=wanted.region,
-        operator=wanted.operator,
-        operator_key=operator.public,
-        signature=sign(wanted, service, operator),
-        parameters=wanted.parameters,
-    )
+    start = start_of(wanted, service, operator)
     words: set[asyncio.Task[None]] = set()
     started: list[object] = []
     """The session of this start: what the room says first, before its program runs, which may say

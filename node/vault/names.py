@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.enclave.outside.pieces import KeyVersion
@@ -91,6 +92,11 @@ def read_duration(text: str) -> int:
     if not 0 <= value <= DURATION_MS_MAX:
         raise ClientFault(f"{text!r} is no duration: write it like 500ms, 30s, 10m, 2h or 7d")
     return value
+
+
+def from_now(duration_ms: int) -> int:
+    """The moment so long from now, in milliseconds since the epoch; 0 for no time at all."""
+    return int(time() * 1000) + duration_ms if duration_ms else 0
 
 
 def read_moment(text: str) -> int:

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tests.enclave.programs.vault.world import policy_of
 from tests.hang import HANG_SECONDS
 from tests.waiting import seen
 
@@ -70,9 +71,8 @@ class Job:
         await asyncio.to_thread(make_chip, layout.platform, self.machine.chip)
         (self.folder / "design.gcode").write_text(DESIGN)
         code = measured(program_file("printer")).digest.hex()
-        wanted = [{"claim": "measurement", "equals": code}]
-        policy = {"version": "1.0.0", "anyOf": [{"authority": "strongroom", "allOf": wanted}]}
-        (self.folder / "policy.json").write_text(json.dumps(policy))
+        policy = policy_of({"claim": "measurement", "equals": code})
+        (self.folder / "policy.json").write_text(policy)
 
     def new(self, key: str) -> tuple[str, ...]:
         """The command that makes a key."""

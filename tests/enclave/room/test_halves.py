@@ -27,7 +27,6 @@ from strongroom.enclave.outside.half_request import (
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.outside.split_key import KeyName, half_input, piece_under_half, unwrap, wrap
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.room import halves
 from strongroom.enclave.room.boots import Boot, Place, bind_chip
 from strongroom.enclave.room.halves import SplitKey
 from strongroom.enclave.room.host import Host, HostFailed
@@ -36,6 +35,7 @@ from strongroom.enclave.room.ledger import Executed, Ledger, Refused
 from strongroom.enclave.room.sdk import Room
 from strongroom.enclave.room.turns import Turns, Waiting
 
+pytestmark = pytest.mark.usefixtures("hurried")
 CHAIN = ChainId(Digest(b"c" * 32))
 OWNER, LEASE, ASK = b"o" * 32, b"l" * 16, TransactionId(Digest(b"t" * 32))
 KEY = KeyName(chain=CHAIN, owner=OWNER, name="design", version=1)
@@ -196,15 +196,6 @@ class Bench:
         assert self.keeper.over is not None
         assert (self.opened._ledger, self.opened._whole) == (None, None)
         return raised.value
-
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(halves, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(
-        halves, "AGAIN_SECONDS", dict.fromkeys(("custodian-away", "busy", "ledger", "rate"), 0.1)
-    )
 
 
 def test_both_halves_open_and_nothing_of_them_is_kept() -> None:

@@ -23,6 +23,7 @@ from strongroom.enclave.room.host import HostFailed
 from strongroom.enclave.room.leases import LeaseEnded
 from strongroom.enclave.room.ledger import Refused
 
+pytestmark = pytest.mark.usefixtures("hurried")
 PIECES = 3
 
 
@@ -78,15 +79,6 @@ class KeyBench(Bench):
     def begin(self) -> HandedKey:
         self.run(self.room._ended_unless(self.keeper, self.room._open(self.keeper, self.asked)))
         return self.held
-
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halves, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(halves, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(
-        halves, "AGAIN_SECONDS", dict.fromkeys(("custodian-away", "busy", "ledger", "rate"), 0.1)
-    )
 
 
 def test_the_key_is_opened_and_wiped_with_the_lease() -> None:

@@ -10,7 +10,7 @@ from tests.enclave.programs.rooms.world import founded
 from tests.node.cli.test_rooms_commands import Bank
 from tests.node.client import ledger
 from tests.node.client.test_commands import shell
-from tests.node.client.turning import TurningChain
+from tests.node.client.turning import founded_as
 
 from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace
 from strongroom.enclave.primitives import Secret
@@ -35,11 +35,6 @@ CANARY = "Ca4aryValue"
 ROWS = "Account,Amount,Note,Secret column\n" + "".join(
     f"{at},{at % 90}.25,{CANARY}-{at:06d}-{'x' * 60},never\n" for at in range(40_000)
 )
-
-
-class Chain(TurningChain):
-    def __init__(self) -> None:
-        super().__init__(founded())
 
 
 class Owner(Bank):
@@ -73,7 +68,7 @@ class Owner(Bank):
 async def owner(directory: Path, monkeypatch: Any) -> AsyncIterator[Owner]:
     """All of it, up; two files are there: pay.csv and terms.toml."""
     chunks = ChunkStore(directory / "chunks")
-    monkeypatch.setattr(ledger, "TurningChain", Chain)
+    monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
     monkeypatch.setattr(ledger, "make_app", partial(make_app, chunks=chunks))
     async with shell(directory) as run:
         made = Owner(run.directory, run.service)

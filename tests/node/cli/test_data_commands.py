@@ -1,7 +1,9 @@
 """`strongroom data …` on a service in this process: real chunks, the real program (T63, T64)."""
 
+import asyncio
 import json
 from pathlib import Path
+from time import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,6 +64,29 @@ async def test_other_rows_are_the_next_version_under_the_next_key(
         run.write("pay.csv", ROWS)
         steps = (await run.put())["steps"]
         assert [one.split()[0] for one in steps] == ["vault.rotate", "rooms.set_terms", "rooms.add"]
+
+
+async def test_how_long_the_version_before_opens_counts_from_its_rotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from the command's start: chunks may take longer than that."""
+    stored: list[float] = []
+    store = NodeDoors.store
+
+    async def slowly(self: NodeDoors, *given: Any, **named: Any) -> Any:
+        done = await store(self, *given, **named)
+        await asyncio.sleep(0.05)
+        stored.append(time())
+        return done
+
+    async with owner(tmp_path, monkeypatch) as run:
+        await run.put()
+        monkeypatch.setattr(NodeDoors, "store", slowly)
+        run.write("pay.csv", ROWS.replace("0.25", "1.75"))
+        await run.put()
+        known = await run.json("vault", "show", "pay", "--as", "alice")
+        old = next(one for one in known["versions"] if one["version"] == 1)
+        assert old["until_ms"] >= int(stored[-1] * 1000) + 3_600_000
 
 
 class Killed(BaseException):

@@ -10,7 +10,7 @@ from tests.enclave.fixtures import key_named
 from tests.enclave.programs.rooms.world import ROOT, WORKERS_ONLY, data_terms, founded, worker
 from tests.node.client import ledger
 from tests.node.client.test_commands import Shell, shell
-from tests.node.client.turning import TurningChain
+from tests.node.client.turning import founded_as
 
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node.client.client import Client
@@ -50,11 +50,7 @@ most = 31
 def _with_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service whose genesis names clean rooms."""
 
-    class Chain(TurningChain):
-        def __init__(self) -> None:
-            super().__init__(founded())
-
-    monkeypatch.setattr(ledger, "TurningChain", Chain)
+    monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
 
 
 class Bank(Shell):
@@ -119,11 +115,14 @@ async def test_a_shell_user_makes_a_room_a_contract_and_a_job(tmp_path: Path) ->
         shown = await run.json("rooms", "contract", contract, "--as", "alice")
         assert shown["stages"][0]["text"] == "select count(*) from a"
         assert shown["needs_more"]
+        days = ("--set", "days=20")
+        early = await run("rooms", "run", contract, *days, "--as", "bob")
+        assert "not-approved: the contract is proposed: `strongroom rooms vote`" in early.stderr
+        assert "strongroom vault" not in early.stderr, "the vault's refusal has another next step"
         voted = await run.json("rooms", "vote", contract, "--yes", "--as", "alice")
         assert voted["result"]["state"] == "approved"
         for operator in ("operator0", "operator1"):
             await run.work(operator, "wait")
-        days = ("--set", "days=20")
         job = (await run.json("rooms", "run", contract, *days, "--as", "bob"))["result"]["job"]
         entries = [["case", b"", ROOT, 1, 20]]
         for operator in ("operator0", "operator1"):

@@ -12,7 +12,7 @@ from tests.enclave.fixtures import key_named
 from tests.enclave.programs.vault.world import POLICY, Room, founded, policy_of
 from tests.node.client import ledger
 from tests.node.client.test_commands import Shell, expired, shell
-from tests.node.client.turning import TurningChain
+from tests.node.client.turning import founded_as
 
 from strongroom.enclave.formats.piece_keys import piece_key
 from strongroom.enclave.outside.client_sessions import Identity
@@ -63,11 +63,7 @@ class Maker(Shell):
 def _with_vault(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service whose genesis names the vault."""
 
-    class Chain(TurningChain):
-        def __init__(self) -> None:
-            super().__init__(founded())
-
-    monkeypatch.setattr(ledger, "TurningChain", Chain)
+    monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
 
 
 @asynccontextmanager

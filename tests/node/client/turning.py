@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.enclave.chain import Chain, Made, make_batch
+from tests.enclave.fixtures import FoundedCluster
 from tests.enclave.succession import vote_key
 
 from strongroom.consensus.batches import encode_payload
@@ -166,3 +167,13 @@ class TurningChain(Chain):
             EpochEntry(terminal.header, certificate, description, secrets.public_key)
         )
         return [wished, ended]
+
+
+def founded_as(cluster: FoundedCluster) -> type[TurningChain]:
+    """Such a chain of this genesis, whose programs are other ones."""
+
+    class Founded(TurningChain):
+        def __init__(self) -> None:
+            super().__init__(cluster)
+
+    return Founded

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.node.custodian import test_custody_processes as processes
 from tests.node.custodian.softhsm import PIN, needs_softhsm
-from tests.node.custodian.test_custody_processes import Plant, design_put, half
+from tests.node.custodian.test_custody_processes import Plant, design_put, half, plant_in
 from tests.waiting import so
 
 from strongroom.enclave.outside.half_request import open_half
@@ -36,15 +36,8 @@ LONG_PIN = f"{PIN}-the-pin-of-acme"
 def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
     monkeypatch.setattr(processes, "PIN", LONG_PIN)
     monkeypatch.setattr("tests.node.custodian.softhsm.PIN", LONG_PIN)
-    made = Plant(tmp_path)
-    made.shell("cluster", "up", "--detach")
-    try:
-        for name in ("maker", "acme"):
-            made.shell("keys", "new", name)
-        made.init()
+    with plant_in(tmp_path) as made:
         yield made
-    finally:
-        made.shell("cluster", "down")
 
 
 def running_of(plant: Plant) -> ProcessId:

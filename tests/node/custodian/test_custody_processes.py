@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from tests.enclave.programs.vault.world import policy_of
 from tests.hang import HANG_SECONDS
 from tests.node.custodian.softhsm import MODULE, PIN, SoftHsm, needs_softhsm, softhsm
 
@@ -53,17 +54,7 @@ from strongroom.node.layout import ClusterLayout
 pytestmark = [pytest.mark.processes, needs_softhsm]
 CALL = (sys.executable, "-c", "from strongroom.node.cli.main import main; main()")
 PRINTER = bytes(range(48))
-POLICY = json.dumps(
-    {
-        "version": "1.0.0",
-        "anyOf": [
-            {
-                "authority": "strongroom",
-                "allOf": [{"claim": "measurement", "equals": PRINTER.hex()}],
-            }
-        ],
-    }
-)
+POLICY = policy_of({"claim": "measurement", "equals": PRINTER.hex()})
 
 
 class Room:
@@ -198,9 +189,10 @@ class Plant:
             assert process.returncode == 0, err.decode()
 
 
-@pytest.fixture
-def plant(tmp_path: Path) -> Iterator[Plant]:
-    made = Plant(tmp_path)
+@contextmanager
+def plant_in(folder: Path) -> Iterator[Plant]:
+    """All of it, up."""
+    made = Plant(folder)
     made.shell("cluster", "up", "--detach")
     try:
         for name in ("maker", "acme"):
@@ -209,6 +201,12 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
         yield made
     finally:
         made.shell("cluster", "down")
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Iterator[Plant]:
+    with plant_in(tmp_path) as made:
+        yield made
 
 
 async def half(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.enclave.programs.vault.world import policy_of
 from tests.node.custodian.softhsm import needs_softhsm
 from tests.node.custodian.test_custody_processes import CALL, Plant
 from tests.node.custodian.test_device import _destroy, _make, _with_token
@@ -44,12 +45,8 @@ class Customer(Plant):
             self.shell("room", "measure", program).stdout.split()[0]
             for program in ("printer", "import_byok", str(self.looker))
         ]
-        condition = {"claim": "measurement", "in": codes}
-        policy = {
-            "version": "1.0.0",
-            "anyOf": [{"authority": "strongroom", "allOf": [condition]}],
-        }
-        (self.folder / "policy.json").write_text(json.dumps(policy))
+        policy = policy_of({"claim": "measurement", "in": codes})
+        (self.folder / "policy.json").write_text(policy)
         self.shell("room", "chip", "chip")
 
     def new(self, name: str, *options: str) -> None:

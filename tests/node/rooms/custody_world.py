@@ -64,7 +64,7 @@ class Custody:
 
     async def hsm_key(self, name: str, *, pieces: int = 0, **terms: Any) -> str:
         """A key of custody hsm for the world's program, its design sealed; how rooms name it."""
-        owner, version, source, sizes = await self._new(name, "hsm", pieces, terms)
+        version, source, sizes = await self._new(name, "hsm", pieces, terms)
         async with Client.connect(self.world.directory, "alice") as client:
             chain = client.service.chain
             keys = await sealing_keys(
@@ -78,13 +78,19 @@ class Custody:
             target = source.with_suffix(".sealed")
             header = seal_pieces(source, target, keys=keys, chain=chain, key=version, sizes=sizes)
             await put_handed(client, name=name, digest=bytes(header.digest))
-        return owner
+        return f"id:{version.owner.hex()}/{name}"
 
     async def _new(
-        self, name: str, custody: str, pieces: int, terms: dict[str, Any]
-    ) -> tuple[str, KeyVersion, Path, list[int]]:
+        self,
+        name: str,
+        custody: str,
+        pieces: int,
+        terms: dict[str, Any],
+        programs: Sequence[Path] = (),
+    ) -> tuple[KeyVersion, Path, list[int]]:
         plant, owner = self.world, bytes(person("alice").id)
-        code = {"claim": "measurement", "equals": measured(plant.program).digest.hex()}
+        codes = [measured(one).digest.hex() for one in programs or (plant.program,)]
+        code = {"claim": "measurement", "in": codes}
         await plant.act(
             "alice",
             "new",
@@ -98,7 +104,7 @@ class Custody:
         source = plant.directory / f"{name}.gcode"
         source.write_text(DESIGN)
         version = KeyVersion(owner=owner, name=name, version=1)
-        return f"id:{owner.hex()}/{name}", version, source, cut_layers(source)
+        return version, source, cut_layers(source)
 
     async def key(
         self,
@@ -111,25 +117,9 @@ class Custody:
     ) -> str:
         """A split key for the world's program, or for these, its design sealed; how rooms name
         it."""
-        plant = self.world
-        codes = [measured(one).digest.hex() for one in programs or (plant.program,)]
-        code = {"claim": "measurement", "in": codes}
-        await plant.act(
-            "alice",
-            "new",
-            name=name,
-            policy=policy_of(code),
-            custody="split",
-            custodian=f"id:{person(CUSTODIAN).id.hex()}",
-            pieces=pieces,
-            **terms,
-        )
-        source = plant.directory / f"{name}.gcode"
-        source.write_text(DESIGN)
-        async with Client.connect(plant.directory, "alice") as client:
-            chain, owner = client.service.chain, bytes(client.identity.id)
-            version = KeyVersion(owner=owner, name=name, version=1)
-            sizes = cut_layers(source)
+        version, source, sizes = await self._new(name, "split", pieces, terms, programs)
+        async with Client.connect(self.world.directory, "alice") as client:
+            chain = client.service.chain
             keys = await piece_keys(
                 secret,
                 self.halves,
@@ -138,12 +128,12 @@ class Custody:
                 count=len(sizes),
                 in_pieces=bool(pieces),
             )
-            target = plant.directory / f"{name}.sealed"
+            target = source.with_suffix(".sealed")
             header = seal_pieces(source, target, keys=keys, chain=chain, key=version, sizes=sizes)
             await put_split(
                 client, self.halves, name=name, data_key=secret, digest=bytes(header.digest)
             )
-        return f"id:{owner.hex()}/{name}"
+        return f"id:{version.owner.hex()}/{name}"
 
     def named(self, name: str) -> KeyName:
         """The first version of a key."""

@@ -25,7 +25,7 @@ from tests.enclave.programs.rooms.world import (
 from tests.enclave.programs.vault.world import policy_of
 from tests.node.client import ledger
 from tests.node.client.ledger import Service, running
-from tests.node.client.turning import TurningChain
+from tests.node.client.turning import founded_as
 from tests.waiting import so
 
 from strongroom.consensus import codec
@@ -41,9 +41,9 @@ from strongroom.node.clean_rooms.transfer import NodeDoors
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
 from strongroom.node.rooms.chunks import ChunkCarrier
-from strongroom.node.rooms.process import Ended, RoomProcess, Start
+from strongroom.node.rooms.process import Ended, RoomProcess
 from strongroom.node.rooms.relay import Relay
-from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
+from strongroom.node.rooms.starting import Wanted, measured, program_file, start_of
 from strongroom.node.rpc.http import make_app
 
 PEOPLE = (*BANKS, ANALYST, REGULATOR)
@@ -51,13 +51,6 @@ MEMORY = "1024"
 DURATION_MS = 6_000
 """Of a job that takes a fifth of a second: a worker with too little time reports nothing, however
 busy this machine is."""
-
-
-class RoomsChain(TurningChain):
-    """Whose genesis names the program of clean rooms."""
-
-    def __init__(self) -> None:
-        super().__init__(founded())
 
 
 class Worker:
@@ -191,15 +184,7 @@ class World:
             parameters={"memory": MEMORY},
         )
         own, service = Identity(key_named(operator)), load_service(self.directory)
-        start = Start(
-            pin=service.pin,
-            room=wanted.name,
-            region=wanted.region,
-            operator=operator,
-            operator_key=own.public,
-            signature=sign(wanted, service, own),
-            parameters=wanted.parameters,
-        )
+        start = start_of(wanted, service, own)
         events: list[tuple[str, dict[str, Any]]] = []
         async with (
             ChunkCarrier(service) as chunks,
@@ -233,7 +218,7 @@ def _file(name: str) -> str:
 async def world(directory: Path, monkeypatch: Any) -> AsyncIterator[World]:
     """All of it, up."""
     chunks = ChunkStore(directory / "chunks")
-    monkeypatch.setattr(ledger, "TurningChain", RoomsChain)
+    monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
     monkeypatch.setattr(ledger, "make_app", partial(make_app, chunks=chunks))
     async with running(directory) as service:
         yield World(directory, service, chunks)

@@ -14,7 +14,7 @@ from tests.enclave.fixtures import key_named, manufacturer
 from tests.enclave.programs.vault.world import founded, policy_of
 from tests.node.client import ledger
 from tests.node.client.ledger import Service, running
-from tests.node.client.turning import TurningChain
+from tests.node.client.turning import founded_as
 
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.pieces import KeyVersion
@@ -24,9 +24,9 @@ from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
 from strongroom.node.rooms.custodians import Custodians
-from strongroom.node.rooms.process import Ended, RoomProcess, Start
+from strongroom.node.rooms.process import Ended, RoomProcess
 from strongroom.node.rooms.relay import Relay
-from strongroom.node.rooms.starting import Wanted, measured, program_file, sign
+from strongroom.node.rooms.starting import Wanted, measured, program_file, start_of
 from strongroom.node.vault.containers import seal_file
 from strongroom.node.vault.cutting import cut_layers
 
@@ -35,13 +35,6 @@ LAYERS = 4
 DESIGN = "".join(f";LAYER:{n}\n{CANARY} Z{n} E{n}.5\n" for n in range(LAYERS))
 K = sha256(b"data key").digest()
 PLANT = Identity(key_named("plant"))
-
-
-class VaultChain(TurningChain):
-    """Whose genesis names the vault; its time passes in long steps, as a quiet service's does."""
-
-    def __init__(self) -> None:
-        super().__init__(founded())
 
 
 class Tapped(Relay):
@@ -158,15 +151,7 @@ class World:
             files=files or self.wanted(key).files,
         )
         service = load_service(self.directory)
-        start = Start(
-            pin=service.pin,
-            room=wanted.name,
-            region=wanted.region,
-            operator=wanted.operator,
-            operator_key=operator.public,
-            signature=sign(wanted, service, PLANT),
-            parameters=wanted.parameters,
-        )
+        start = replace(start_of(wanted, service, PLANT), operator_key=operator.public)
         events: list[tuple[str, dict[str, Any]]] = []
         relay = Tapped(service, wanted.state, wanted.files, self.custodians)
         async with relay:
@@ -192,6 +177,6 @@ class World:
 @asynccontextmanager
 async def world(directory: Path, monkeypatch: Any) -> AsyncIterator[World]:
     """All of it, up."""
-    monkeypatch.setattr(ledger, "TurningChain", VaultChain)
+    monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
     async with running(directory) as service:
         yield World(directory, service)

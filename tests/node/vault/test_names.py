@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.vault.names import (
     NamedKey,
+    from_now,
     read_duration,
     read_key,
     read_lease,
@@ -80,6 +81,11 @@ def test_moments_are_iso_8601_and_in_utc_unless_they_say_otherwise() -> None:
     for text in ("", "tomorrow", "1960-01-01", "2026-13-01"):
         with pytest.raises(ClientFault, match="is no moment"):
             read_moment(text)
+
+
+def test_a_moment_from_now_is_none_for_no_time() -> None:
+    assert from_now(0) == 0
+    assert from_now(60_000) - from_now(1) > 50_000
 
 
 def test_ids_have_32_digits() -> None:

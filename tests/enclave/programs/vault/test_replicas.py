@@ -5,6 +5,7 @@ do (T34, T40, T52)."""
 from typing import Any
 
 import pytest
+from tests.enclave.chain import person
 from tests.enclave.fixtures import make_cluster_genesis
 from tests.enclave.programs.vault.world import IN_WEST, OWNER, PRINTERS, K, Room, policy_of
 from tests.enclave.service_world import Node, World, admitted
@@ -76,7 +77,7 @@ class Service(World):
     def ask(self, room: Room, key: str) -> Result:
         self.of(room.who)  # before the evidence: it takes a block
         shown = self.shown(room)
-        named = f"{_owner()}/{key}"
+        named = f"id:{person(OWNER).id.hex()}/{key}"
         return self.tell(room.who, "ask", key=named, purpose="print", evidence=shown)
 
     def shown(self, room: Room) -> bytes:
@@ -183,12 +184,6 @@ class Service(World):
             first, *others = (executor._runner.state.maps[held].copy() for executor in executors)
             assert first, held
             assert all(other == first for other in others)
-
-
-def _owner() -> str:
-    from tests.enclave.chain import person
-
-    return f"id:{person(OWNER).id.hex()}"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How a command of the vault asks and acts: one client, one transaction at most, its fate told.
+"""How a command of a program (the vault, clean rooms) asks and acts: one client, its fate told.
 
 Owns the path from a command to the program and back, and how a refusal is shown with its next step.
 """
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from strongroom.node.client.client import Client
 
 _T = TypeVar("_T")
+VAULT = "vault"
 AsOption = Annotated[
     str, typer.Option("--as", metavar="NAME", help="Identity of the folder's keys/.")
 ]
@@ -42,13 +43,18 @@ class Caller:
     timeout: float
     as_json: bool
 
-    def key(self, text: str) -> NamedKey:
-        """A key by its text; names are those of the folder's keys/."""
+    @property
+    def resolve(self) -> Callable[[str], bytes]:
+        """NAME or id:HEX → identity; names are those of the folder's keys/."""
         from strongroom.node.client.identities import KeyFolder
         from strongroom.node.layout import ClusterLayout
 
         existing_directory(self.directory)
-        return read_key(text, KeyFolder(ClusterLayout(self.directory).keys).resolve)
+        return KeyFolder(ClusterLayout(self.directory).keys).resolve
+
+    def key(self, text: str) -> NamedKey:
+        """A key by its text."""
+        return read_key(text, self.resolve)
 
     def client(self, fate: Fate | None = None, *, one_shot: bool = True) -> "Client":
         """This caller's way to the service."""
@@ -70,8 +76,16 @@ Act = Callable[["Client"], Awaitable[tuple["Done | None", dict[str, Any]]]]
 an attempt before gave it: then the facts have the result too."""
 
 
-def transact(caller: Caller, act: Act, human: Callable[[dict[str, Any]], None]) -> None:
+def transact(
+    caller: Caller, act: Act, human: Callable[[dict[str, Any]], None], *, program: str = VAULT
+) -> None:
     """Run a command's one transaction, and show what it came to.
+
+    Args:
+        caller: who runs the command.
+        act: the transaction.
+        human: shows its document to people.
+        program: whose refusals are told; of one that is not the vault, its own words are all.
 
     Raises:
         typer.Exit: it was refused (status 1), or its fate is open.
@@ -82,9 +96,9 @@ def transact(caller: Caller, act: Act, human: Callable[[dict[str, Any]], None]) 
         try:
             run_submission(_transacted(caller, act, fate, human))
         except ProgramFailed as fault:
-            _refused(caller, fate, fault, fault.code, fault.message)
+            _refused(caller, fate, fault, _Refusal(fault.code, fault.message, program))
         except TransactionRefused as fault:
-            _refused(caller, fate, fault, "refused", fault.reason)
+            _refused(caller, fate, fault, _Refusal("refused", fault.reason, program))
 
 
 def call(
@@ -98,17 +112,17 @@ def call(
     async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
         return await client.call(name, **arguments), {}
 
-    transact(caller, act, human)
+    transact(caller, act, human, program=_program_of(name))
 
 
 def ask(caller: Caller, name: str, arguments: dict[str, Any]) -> Any:
     """One sealed query; a refusal ends the command with status 1."""
     existing_directory(caller.directory)
-    return answered(caller, _asked(caller, name, arguments))
+    return answered(caller, _asked(caller, name, arguments), program=_program_of(name))
 
 
-def answered(caller: Caller, questions: Coroutine[Any, Any, _T]) -> _T:
-    """Run what only asks.
+def answered(caller: Caller, questions: Coroutine[Any, Any, _T], *, program: str = VAULT) -> _T:
+    """Run what only asks; `program` as of `transact`.
 
     Raises:
         typer.Exit: the program refused (status 1).
@@ -116,7 +130,7 @@ def answered(caller: Caller, questions: Coroutine[Any, Any, _T]) -> _T:
     try:
         return run(questions)
     except ProgramFailed as fault:
-        _fail(caller, fault.code, fault.message)
+        _fail(caller, _Refusal(fault.code, fault.message, program))
 
 
 async def _transacted(
@@ -148,38 +162,48 @@ async def _asked(caller: Caller, name: str, arguments: dict[str, Any]) -> Any:
         return answer.value
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What a program said; the next step after it is known of the vault's (node/vault)."""
+
+    code: str
+    message: str
+    program: str
+
+    @property
+    def next(self) -> str:
+        return next_step(self.code) if self.program == VAULT else ""
+
+    def document(self) -> dict[str, Any]:
+        return {"code": self.code, "message": self.message, "next": self.next}
+
+    def words(self) -> str:
+        text = f"{self.code}: {self.message}" if self.message else self.code
+        return f"{text}; next: {self.next}" if self.next else text
+
+
+def _program_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
 def _refused(
-    caller: Caller,
-    fate: Fate,
-    fault: ProgramFailed | TransactionRefused,
-    code: str,
-    message: str,
+    caller: Caller, fate: Fate, fault: ProgramFailed | TransactionRefused, refusal: _Refusal
 ) -> NoReturn:
     if fault.id is None:
-        _fail(caller, code, message)
+        _fail(caller, refusal)
     place = {"id": fault.id.hex(), "height": fault.height, "index": fault.index}
-    fate.settled({**place, "ok": False, "error": _error(code, message)}, ExitCode.NO)
+    fate.settled({**place, "ok": False, "error": refusal.document()}, ExitCode.NO)
     if caller.as_json:
         show_settled(fate, caller.as_json, None)
-    words = f"{_words(code, message)} (transaction {fault.id.hex()}, height {fault.height})"
+    words = f"{refusal.words()} (transaction {fault.id.hex()}, height {fault.height})"
     fail(words, ExitCode.NO)
 
 
-def _fail(caller: Caller, code: str, message: str) -> NoReturn:
+def _fail(caller: Caller, refusal: _Refusal) -> NoReturn:
     """The program's refusal of what stands in no block."""
     if caller.as_json:
-        emit({"ok": False, "error": _error(code, message)}, as_json=True)
-    fail(_words(code, message), ExitCode.NO)
-
-
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"code": code, "message": message, "next": next_step(code)}
-
-
-def _words(code: str, message: str) -> str:
-    text = f"{code}: {message}" if message else code
-    step = next_step(code)
-    return f"{text}; next: {step}" if step else text
+        emit({"ok": False, "error": refusal.document()}, as_json=True)
+    fail(refusal.words(), ExitCode.NO)
 
 
 def asking(client: "Client") -> Any:
