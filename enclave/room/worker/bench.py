@@ -6,7 +6,6 @@ bytes of outputs, or that the job failed, and nothing else to anybody.
 
 import fcntl
 import os
-import resource
 import signal
 import socket
 import struct
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
+from strongroom.enclave.room.analytics.settings import limit_memory
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
 from strongroom.enclave.room.worker.measurement import check_worker
@@ -55,7 +55,7 @@ def run_bench(
     """
     try:
         die_with(watched)
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        limit_memory(memory_bytes)
         bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
         load_what_is_loaded_late()
         check_worker()
