@@ -8,7 +8,6 @@ import fcntl
 import os
 import signal
 import socket
-import struct
 from typing import Any, NoReturn
 
 from strongroom.consensus.errors import StrongroomError
@@ -60,8 +59,7 @@ def run_bench(
         load_what_is_loaded_late()
         check_worker()
         door = Door(end)
-        limit = struct.pack("ll", TAKEN_MS_MAX // 1000, 0)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        door.limit(sending_ms=TAKEN_MS_MAX)
         enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the bench does not start: {fault}\n".encode())
