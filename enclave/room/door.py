@@ -54,12 +54,17 @@ class Door:
         self._socket = door
         self._buffer = bytearray()
         door.setblocking(True)
+        self.limit(receiving_ms=PATIENCE_MS, sending_ms=SENDING_MS_MAX)
+
+    def limit(self, *, receiving_ms: int = 0, sending_ms: int = 0) -> None:
+        """For how long it waits at a time, of one way or both; 0: as before."""
         for option, milliseconds in (
-            (socket.SO_RCVTIMEO, PATIENCE_MS),
-            (socket.SO_SNDTIMEO, SENDING_MS_MAX),
+            (socket.SO_RCVTIMEO, receiving_ms),
+            (socket.SO_SNDTIMEO, sending_ms),
         ):
-            limit = struct.pack("ll", milliseconds // 1000, milliseconds % 1000 * 1000)
-            door.setsockopt(socket.SOL_SOCKET, option, limit)
+            if milliseconds:
+                limit = struct.pack("ll", milliseconds // 1000, milliseconds % 1000 * 1000)
+                self._socket.setsockopt(socket.SOL_SOCKET, option, limit)
 
     def receive(self) -> tuple[Any, ...] | None:
         """The next frame; None when patience ends first.

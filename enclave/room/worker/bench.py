@@ -6,14 +6,13 @@ bytes of outputs, or that the job failed, and nothing else to anybody.
 
 import fcntl
 import os
-import resource
 import signal
 import socket
-import struct
 from typing import Any, NoReturn
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
+from strongroom.enclave.room.analytics.settings import limit_memory
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
 from strongroom.enclave.room.worker.measurement import check_worker
@@ -55,13 +54,12 @@ def run_bench(
     """
     try:
         die_with(watched)
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+        limit_memory(memory_bytes)
         bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
         load_what_is_loaded_late()
         check_worker()
         door = Door(end)
-        limit = struct.pack("ll", TAKEN_MS_MAX // 1000, 0)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        door.limit(sending_ms=TAKEN_MS_MAX)
         enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the bench does not start: {fault}\n".encode())

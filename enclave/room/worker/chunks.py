@@ -82,11 +82,8 @@ class Chunks:
             TooLate: no host took it in time.
         """
         sealer, names, size = ChunkSealer(key, place), list[bytes](), 0
-        view = memoryview(data)
-        parts = (view[at : at + (1 << 20)] for at in range(0, len(view), 1 << 20))
-        for part in parts:
-            for sealed in sealer.feed(bytes(part)):
-                size += await self._put(sealed, names)
+        for sealed in sealer.feed(data):
+            size += await self._put(sealed, names)
         size += await self._put(sealer.finish(), names)
         root = chunks_root(names)
         await self._done("put_names", root=bytes(root), names=b"".join(names))

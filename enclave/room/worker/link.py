@@ -10,7 +10,6 @@ it computes, the worker beats for its leases.
 """
 
 import socket
-import struct
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
@@ -52,7 +51,7 @@ class BenchLink:
     """One bench, for one job."""
 
     def __init__(self, end: socket.socket) -> None:
-        self._end, self._door = end, Door(end)
+        self._door = Door(end)
 
     def until_ready(self) -> None:
         """Wait until it may be given a job, before the worker's own walls rise.
@@ -60,14 +59,14 @@ class BenchLink:
         Raises:
             OperatorFault: it did not start; why, it has said on standard error.
         """
-        self._patience(READY_MS_MAX)
+        self._door.limit(receiving_ms=READY_MS_MAX)
         try:
             frame = self._door.receive()
         except DoorClosed:
             frame = None
         if frame != (ToWorker.READY,):
             raise OperatorFault("the worker's bench did not start: see the line before")
-        self._patience(LOOK_MS)
+        self._door.limit(receiving_ms=LOOK_MS)
 
     def begin(
         self,
@@ -119,10 +118,6 @@ class BenchLink:
                     )
         except DoorClosed:
             return None
-
-    def _patience(self, milliseconds: int) -> None:
-        limit = struct.pack("ll", milliseconds // 1000, milliseconds % 1000 * 1000)
-        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 def _add(made: list[tuple[str, bytes, bytearray]], entry: Any, *told: Any) -> None:
