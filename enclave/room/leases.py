@@ -247,6 +247,16 @@ class LeaseKeeper:
             self.reported, self.used = unit, max(self.used, unit)
             return executed
 
+    async def claim(self) -> Executed:
+        """Have the ledger claim this lease alone, for its key's custodian.
+
+        Raises:
+            LeaseEnded: refused, or no answer in time.
+        """
+        async with self._one:
+            self.check()
+            return await self._executed("claim_lease", self.id)
+
     async def end(self, *, give_back: bool = True) -> int:
         """End it; how many reserved units came back. Keys are wiped whatever the answer.
 

@@ -12,7 +12,7 @@ is raised in the program, wherever it waits: let it pass, and the room ends with
 
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from strongroom.consensus.blocks import Header as BlockHeader
@@ -248,6 +248,22 @@ class Room:
         self._keepers.append(keeper)
         self.turns.spawn(keeper.watch())
         self.turns.spawn(keeper.keep())
+
+    async def open_granted(self, keeper: LeaseKeeper, granted: Mapping[str, Any]) -> None:
+        """Have the key of a lease opened that a program of the ledger granted among others, where
+        the ledger alone does not open it: its custodian is shown this lease alone.
+
+        Args:
+            keeper: of the lease.
+            granted: what the program answered of it.
+
+        Raises:
+            Refused: the custodian does not give it.
+            LeaseEnded: the lease is over.
+        """
+        claimed = await keeper.claim()
+        asked = replace(claimed, value={**granted, **claimed.value})
+        await self._ended_unless(keeper, self._open(keeper, asked))
 
     async def container(self, file: str) -> Container:
         """One of the host's files, as a sealed container of this chain.

@@ -5,7 +5,7 @@ lie at the nodes before the ledger hears of them; every step is looked for befor
 same command again goes on where it ended. Knows no terminal and no form of a file.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import aiohttp
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.outside.chunks import CHUNK_SEALED_BYTES_MAX, DataPlace
 from strongroom.enclave.outside.pieces import KeyVersion
+from strongroom.enclave.primitives import Secret
 from strongroom.node import tls
 from strongroom.node.clean_rooms.sealed_rows import Journal, Rows, Segment
 from strongroom.node.clean_rooms.transfer import NodeDoors, Progress, Stored
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from strongroom.node.client.calls.calls import Done
     from strongroom.node.client.client import Client
 
+LEDGER, HSM = "ledger", "hsm"
+"""Custodies of a key: who keeps its secret."""
 DOOR_SECONDS = 60.0
 """Without a byte from a node."""
 
@@ -51,6 +54,8 @@ class Wish:
     """How long the version before opens, from its rotation on: chunks may take long before it."""
     passphrase: str = ""
     ask: Ask | None = None
+    token: Callable[[KeyVersion], Awaitable[Secret]] | None = None
+    """Of a key of custody `hsm`: the HSM that has it hands it over."""
     progress: Progress = lambda _: None
 
 
@@ -90,13 +95,16 @@ async def put(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought:
     own = await _known(client, "rooms.data_set", "no-data", data=(b"", wish.name))
     _check(known, own, wish)
     filled, used = _versions(known), _key_version(own)
-    here = _Here(client, folder, wish)
+    here = _Here(client, folder, wish, _custody(known))
     if filled and filled == used and own is not None and here.stands(filled, own["version"]):
         return Brought(own["version"], here.key(filled), None, steps=["stands already"])
     data_version = 1 + (own["version"] if own else 0)
     segment = Segment(data_version, 0, wish.rows.digests)
-    waits = filled > used and here.journal(filled).segments() == [segment]
-    version = filled if waits else filled + 1
+    begun = here.journal(filled).segments() if filled else []
+    if here.custody != LEDGER:
+        here.check_unused(known, used, begun, segment)
+    waits = filled > used and begun == [segment]
+    version = filled if waits or here.custody != LEDGER else filled + 1
     if known is None:
         await here.call("vault.new", name=wish.key, policy=wish.policy(), pieces=0)
     journal, key = here.journal(version), here.key(version)
@@ -104,7 +112,7 @@ async def put(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought:
     if begun and begun != [segment]:
         journal.set_aside()
     if version == filled:  # The ledger has this very key: never another under its name.
-        secret = folder.load(key, wish.ask)
+        secret = await here.secret(key)
     else:
         secret = folder.load_or_fresh(key, passphrase=wish.passphrase, ask=wish.ask)
     journal.begin(segment)
@@ -135,12 +143,12 @@ async def extend(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought
     _check(known, own, wish)
     if own is None or not own["version"]:
         raise ClientFault(f"{wish.name} has no version yet: begin with `strongroom data put`")
-    version, here = _key_version(own), _Here(client, folder, wish)
+    version, here = _key_version(own), _Here(client, folder, wish, _custody(known))
     if _versions(known) != version:
         raise ClientFault("its key was rotated since: bring all rows anew with `data put`")
     before = own["versions"][-1]
     journal, key = here.journal(version), here.key(version)
-    secret = folder.load(key, wish.ask)
+    secret = await here.secret(key)
     begun = journal.segments()
     if begun and begun[-1].version == own["version"] and begun[-1].holds(wish.rows):
         return Brought(own["version"], key, None, steps=["stands already"])
@@ -169,6 +177,8 @@ class _Here:
     client: "Client"
     folder: DataKeyFolder
     wish: Wish
+    custody: str
+    """Of the key."""
     done: "Done | None" = None
     steps: list[str] = field(default_factory=list)
 
@@ -177,6 +187,37 @@ class _Here:
 
     def journal(self, version: int) -> Journal:
         return Journal(self.folder, self.key(version))
+
+    async def secret(self, key: KeyVersion) -> Secret:
+        """A data key that the ledger knows, from wherever its custody keeps it.
+
+        Raises:
+            ClientFault: it is in an HSM that was not named, or the owner's folder has it not.
+        """
+        if self.custody != HSM:
+            return self.folder.load(key, self.wish.ask)
+        if self.wish.token is None:
+            raise ClientFault(
+                f"the key {key.name} stands in an HSM alone: run this beside it, with --custodian "
+                "DIR and its PIN"
+            )
+        return await self.wish.token(key)
+
+    def check_unused(self, known: Any, used: int, begun: list[Segment], segment: Segment) -> None:
+        """Check that nothing but these rows was ever sealed under the newest version of a key that
+        only its custodian makes.
+
+        Raises:
+            ClientFault: it is another's already, or has not its secret.
+        """
+        filled, name = _versions(known), self.wish.key
+        turn = " --rotate" if filled else ""
+        make = f"`strongroom custodian put {name} --owner NAME{turn}` makes its next version"
+        if not filled:
+            raise ClientFault(f"the key {name} has no secret yet: {make}")
+        taken = any(one["version"] == filled and one["digest"] for one in known["versions"])
+        if filled == used or taken or begun not in ([], [segment]):
+            raise ClientFault(f"other data were sealed under {name}@{filled}: {make}")
 
     def stands(self, version: int, data_version: int) -> bool:
         """Are these rows all that the newest version holds?"""
@@ -223,13 +264,12 @@ def _check(known: Any, own: Any, wish: Wish) -> None:
         raise ClientFault(f"{wish.name} was withdrawn for good: bring it under another name")
     if known is None:
         return
-    if known["terms"]["custody"] != "ledger":
-        raise ClientFault(
-            f"the key {wish.key} is kept in {known['terms']['custody']} custody: its data key is "
-            "made beside its HSM; name a key that the ledger keeps, with --key"
-        )
     if known["terms"]["pieces"]:
         raise ClientFault(f"the key {wish.key} is given in pieces: name another with --key")
+
+
+def _custody(known: Any) -> str:
+    return str(known["terms"]["custody"]) if known else LEDGER
 
 
 def _versions(known: Any) -> int:

@@ -16,6 +16,14 @@ from strongroom.node.layout import DEFAULT_DIRECTORY, ClusterLayout
 from strongroom.node.terminal.commands import fail
 from strongroom.node.terminal.exits import ExitCode
 
+PinFileOption = Annotated[
+    Path | None,
+    typer.Option("--pin-file", metavar="FILE", help="The HSM's PIN, in a file of mode 0600."),
+]
+PinDescriptorOption = Annotated[
+    int | None,
+    typer.Option("--pin-fd", metavar="N", help="The HSM's PIN, from an open descriptor."),
+]
 DirectoryOption = Annotated[
     Path,
     typer.Option("--dir", envvar="STRONGROOM_DIR", metavar="DIR", help="The cluster's folder."),

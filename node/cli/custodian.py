@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import ask_passphrase
+from strongroom.node.cli.common import PinDescriptorOption, PinFileOption, ask_passphrase
 from strongroom.node.client.client import Client
 from strongroom.node.config import Address
 from strongroom.node.custodian.device import Device
@@ -33,14 +33,6 @@ custodian_app = typer.Typer(
 )
 DEFAULT_DIR = Path("custodian")
 FolderOption = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The custodian's folder.")]
-PinFileOption = Annotated[
-    Path | None,
-    typer.Option("--pin-file", metavar="FILE", help="The HSM's PIN, in a file of mode 0600."),
-]
-PinDescriptorOption = Annotated[
-    int | None,
-    typer.Option("--pin-fd", metavar="N", help="The HSM's PIN, from an open descriptor."),
-]
 _T = TypeVar("_T")
 
 

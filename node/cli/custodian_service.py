@@ -13,12 +13,15 @@ import typer
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.attestation.release_policy import POLICY_BYTES_MAX, ReleasePolicy
-from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption
+from strongroom.node.cli.common import (
+    TIMEOUT_SECONDS,
+    PinDescriptorOption,
+    PinFileOption,
+    TimeoutOption,
+)
 from strongroom.node.cli.custodian import (
     DEFAULT_DIR,
     FolderOption,
-    PinDescriptorOption,
-    PinFileOption,
     client_of,
     custodian_app,
     half_key,

@@ -10,12 +10,16 @@ import typer
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.outside.pieces import KeyVersion
-from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption, ask_passphrase
+from strongroom.node.cli.common import (
+    TIMEOUT_SECONDS,
+    PinDescriptorOption,
+    PinFileOption,
+    TimeoutOption,
+    ask_passphrase,
+)
 from strongroom.node.cli.custodian import (
     DEFAULT_DIR,
     FolderOption,
-    PinDescriptorOption,
-    PinFileOption,
     custodian_app,
     half_key,
     open_device,

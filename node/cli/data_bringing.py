@@ -5,7 +5,9 @@ Owns options and words of these commands. The order of the steps stands in
 node/clean_rooms/bringing.py, reading of files in node/clean_rooms/rows.py.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +19,8 @@ from strongroom.node.cli.common import (
     DEFAULT_DIR,
     TIMEOUT_SECONDS,
     DirectoryOption,
+    PinDescriptorOption,
+    PinFileOption,
     TimeoutOption,
     ask_passphrase,
     existing_directory,
@@ -30,6 +34,9 @@ from strongroom.node.terminal.printing import note, say
 from strongroom.node.vault.names import read_duration
 
 if TYPE_CHECKING:
+    from strongroom.consensus.types import ChainId
+    from strongroom.enclave.outside.pieces import KeyVersion
+    from strongroom.enclave.primitives import Secret
     from strongroom.enclave.room.analytics.policy import DataPolicy
     from strongroom.node.clean_rooms.bringing import Brought, Wish
     from strongroom.node.client.calls.calls import Done
@@ -42,6 +49,13 @@ FileArgument = Annotated[
 NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="Of the data set.")]
 KeyOption = Annotated[
     str, typer.Option("--key", metavar="KEY", help="Name of its vault key.", show_default="NAME")
+]
+
+CustodianOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--custodian", metavar="DIR", help="Of a key that stands in an HSM: its custodian's folder."
+    ),
 ]
 
 
@@ -77,6 +91,9 @@ def put(
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help="Seal the data key's file with a passphrase.")
     ] = False,
+    custodian: CustodianOption = None,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
@@ -104,7 +121,8 @@ def put(
         "old_for_ms": read_duration(old_for),
         "passphrase": new_passphrase() if passphrase else "",
     }
-    _brought(caller, _wish(file, columns, name, key, **more), bring)
+    token = _Token(custodian, pin_file, pin_fd)
+    _brought(caller, _wish(file, columns, name, key, **more), token, bring)
 
 
 @guarded
@@ -113,6 +131,9 @@ def extend(
     name: NameOption,
     identity: AsOption,
     key: KeyOption = "",
+    custodian: CustodianOption = None,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
@@ -127,7 +148,8 @@ def extend(
     caller = Caller(identity, directory, timeout, as_json)
     columns = _columns_of(caller, name)
     more: dict[str, Any] = {"terms": b"", "policy": str}
-    _brought(caller, _wish(file, columns, name, key, **more), bring)
+    token = _Token(custodian, pin_file, pin_fd)
+    _brought(caller, _wish(file, columns, name, key, **more), token, bring)
 
 
 # --- inside ---------------------------------------------------------------------------------------
@@ -172,15 +194,47 @@ def _wish(file: Path, columns: "DataPolicy", name: str, key: str, **more: Any) -
     )
 
 
-def _brought(caller: Caller, wish: "Wish", bring: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """The HSM that a command was told of, if any."""
+
+    folder: Path | None
+    pin_file: Path | None
+    pin_fd: int | None
+
+    @asynccontextmanager
+    async def opened(self, chain: "ChainId") -> AsyncIterator[Any]:
+        """What hands its keys over; None: none was named."""
+        if self.folder is None:
+            yield None
+            return
+        from strongroom.node.cli.custodian import open_device, pin_of
+        from strongroom.node.custodian.handing import data_key
+        from strongroom.node.custodian.settings import load_settings
+        from strongroom.node.custodian.token_keys import TokenKeys
+
+        settings = load_settings(self.folder)
+        pin = pin_of(self.pin_file, self.pin_fd, settings.customer)
+        async with open_device(settings, pin) as device:
+            keys = TokenKeys(device)
+
+            async def handed(key: "KeyVersion") -> "Secret":
+                return await data_key(keys, chain=chain, key=key, customer=settings.customer)
+
+            yield handed
+
+
+def _brought(caller: Caller, wish: "Wish", token: _Token, bring: Any) -> None:
     from strongroom.node.layout import ClusterLayout
     from strongroom.node.vault.key_files import DataKeyFolder
 
     async def act(client: "Client") -> tuple["Done | None", dict[str, Any]]:
         kept = ClusterLayout(caller.directory).vault(caller.identity)
         folder = DataKeyFolder(kept, client.service.chain)
-        brought = await bring(client, folder, wish)
-        facts = _facts(brought, wish) | {"key_file": str(folder.path(brought.key))}
+        async with token.opened(client.service.chain) as handed:
+            brought = await bring(client, folder, replace(wish, token=handed))
+        file = folder.path(brought.key)
+        facts = _facts(brought, wish) | {"key_file": str(file) if file.exists() else None}
         if brought.done is None:
             facts["result"] = {"name": wish.name, "version": brought.version, "state": "active"}
         return brought.done, facts
@@ -205,7 +259,8 @@ def _show(name: str, document: dict[str, Any]) -> None:
     if document["root"]:
         say(f"  root      {document['root']}, {document['chunks']} chunks")
     say(f"  key       {document['key']}, opened by jobs alone; `strongroom vault show` prints it")
-    say(f"  data key  {document['key_file']}: keep it, and a copy")
+    if document["key_file"]:
+        say(f"  data key  {document['key_file']}: keep it, and a copy")
 
 
 def _progress(size: int) -> Callable[[int], None]:

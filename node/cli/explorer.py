@@ -2,9 +2,9 @@
 identity may open.
 
 Owns options and JSON of these commands; how they look as tables is in explorer_tables.py, and what
-governance and epochs show in explorer_public.py, the vault in explorer_vault.py. Documents are
-those of the JSON-RPC methods; the word of one node, except for `verify`, which checks the chain
-against the pin.
+governance and epochs show in explorer_public.py, the vault in explorer_vault.py, clean rooms in
+explorer_rooms.py. Documents are those of the JSON-RPC methods; the word of one node, except for
+`verify`, which checks the chain against the pin.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
-from strongroom.node.cli import explorer_public, explorer_vault
+from strongroom.node.cli import explorer_public, explorer_rooms, explorer_vault
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
@@ -288,3 +288,4 @@ def _height_or_hash(text: str) -> int | str:
 
 explorer_public.register(explorer_app)
 explorer_vault.register(explorer_app)
+explorer_rooms.register(explorer_app)

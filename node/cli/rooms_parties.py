@@ -119,12 +119,18 @@ def list_(
     from strongroom.node.cli.rooms_tables import show_rooms
 
     caller = Caller(identity, directory, timeout, as_json)
+    found = every_room(caller)
+    emit(found, as_json, lambda: show_rooms(found))
+
+
+def every_room(caller: Caller) -> list[dict[str, Any]]:
+    """All clean rooms of which the caller is a party, page by page."""
     found: list[dict[str, Any]] = []
     while page := ask(caller, "rooms.list", {"after": found[-1]["room"] if found else b""}):
         found += page
         if len(page) < PAGE:
             break
-    emit(found, as_json, lambda: show_rooms(found))
+    return found
 
 
 @guarded

@@ -42,11 +42,21 @@ async def sealing_keys(
     Raises:
         TokenFault: the HSM hands nothing over.
     """
-    named = KeyName(chain=chain, owner=key.owner, name=key.name, version=key.version)
     if in_pieces:
+        named = _named(chain, key)
         return [await _taken(keys, named, index, customer) for index in range(count)]
-    whole = await _taken(keys, named, WHOLE, customer)
+    whole = await data_key(keys, chain=chain, key=key, customer=customer)
     return [key.piece_key(whole, index) for index in range(count)]
+
+
+async def data_key(keys: HandedOver, *, chain: ChainId, key: KeyVersion, customer: str) -> Secret:
+    """The key of a data set or a container that is given whole, from the token; arguments as of
+    `sealing_keys`.
+
+    Raises:
+        TokenFault: the HSM hands nothing over.
+    """
+    return await _taken(keys, _named(chain, key), WHOLE, customer)
 
 
 async def put_handed(client: Client, *, name: str, digest: bytes = b"") -> dict[str, Any]:
@@ -74,6 +84,10 @@ async def rotate_handed(
     if done.result.get("version") != version:
         raise ValueError(f"version {done.result.get('version')} was made, not {version}")
     return dict(done.result)
+
+
+def _named(chain: ChainId, key: KeyVersion) -> KeyName:
+    return KeyName(chain=chain, owner=key.owner, name=key.name, version=key.version)
 
 
 async def _taken(keys: HandedOver, key: KeyName, piece: int, customer: str) -> Secret:

@@ -25,6 +25,8 @@ class Row:
     first: str
     second: str
     """In short, from that place on."""
+    more: bool | None = None
+    """Of two numbers there: is the first one greater? None: they are no numbers."""
 
     @property
     def is_leak(self) -> bool:
@@ -36,11 +38,13 @@ def lasting(rows: list[Row], again: list[Row]) -> list[Row]:
     """The rows of the later run, where a difference that the earlier one did not show is put down
     to the clock.
 
-    A secret makes a difference each time; a view that timed out on a busy machine makes one now and
-    then.
+    A secret makes a difference each time, and of two counts the same twin's is the greater one; a
+    view that timed out on a busy machine makes one now and then, of either.
     """
-    before = {row.what for row in rows if row.is_leak}
-    return [replace(row, declared=row.declared or row.what not in before) for row in again]
+    before = {(row.what, row.more) for row in rows if row.is_leak}
+    return [
+        replace(row, declared=row.declared or (row.what, row.more) not in before) for row in again
+    ]
 
 
 def compare(first: Sightings, second: Sightings) -> list[Row]:
@@ -64,7 +68,9 @@ def _row(what: str, first: dict[str, Any], second: dict[str, Any], *, declared: 
     one, other = first.get(what), second.get(what)
     place, left, right = first_difference(one, other)
     differs = one != other
-    return Row(what, place, differs, declared, _short(left), _short(right))
+    counts = type(left) is int and type(right) is int
+    more = left > right if counts else None
+    return Row(what, place, differs, declared, _short(left), _short(right), more)
 
 
 def first_difference(one: Any, other: Any) -> tuple[str, Any, Any]:

@@ -107,6 +107,18 @@ def test_a_difference_that_does_not_come_back_is_put_down_to_the_clock() -> None
     assert {row.what for row in rows if row.differs} == {"a", "c"}
 
 
+def test_a_count_that_is_greater_now_here_now_there_is_put_down_to_the_clock() -> None:
+    """What a secret does, it does to the same twin."""
+    nine, eight = (
+        Sightings({"views": 9, "names": "a"}, {}),
+        Sightings({"views": 8, "names": "b"}, {}),
+    )
+    again = lasting(compare(nine, eight), compare(nine, eight))
+    assert {row.what for row in again if row.is_leak} == {"views", "names"}
+    turned = lasting(compare(nine, eight), compare(eight, nine))
+    assert {row.what for row in turned if row.is_leak} == {"names"}
+
+
 def test_a_question_that_a_client_asks_by_its_clock_is_no_leak_wherever_it_stands() -> None:
     call = [FrameLine("client", "ledger_submit_many", way, 231) for way in ("in", "out")]
     clocked = [FrameLine("client", "node_status", way, 44) for way in ("in", "out")]

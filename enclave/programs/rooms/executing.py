@@ -47,6 +47,8 @@ FAILED = "failed"
 """All that an executor may say of a program that did not end: which row, which text it met there,
 how far it came are nobody's business."""
 RESULT_ENTRIES_MAX = 256
+CUSTODY_FIELDS = ("custody", "wrapped", "custodian", "customer")
+"""Of a lease's answer: how its key opens where the ledger alone does not."""
 
 
 class Entry(NamedTuple):
@@ -106,8 +108,9 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
                 "until_ms": answer["until_ms"],
                 "heartbeat_ms": answer["heartbeat_ms"],
                 "half": half,
-                "custody": answer["custody"],
-                "wrapped": answer["wrapped"],
+                "key": answer["name"],
+                "key_version": answer["version"],
+                **{name: answer[name] for name in CUSTODY_FIELDS},
             }
         )
     taken = own._replace(leases=leases, taken_ms=context.time_ms)

@@ -7,6 +7,7 @@ from strongroom.enclave.programs.vault import (
     custodians,
     keys,
     leases,
+    releasing,
     rewrapping,
     views,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "custodians",
     "keys",
     "leases",
+    "releasing",
     "rewrapping",
     "vault",
     "views",

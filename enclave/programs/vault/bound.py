@@ -114,13 +114,14 @@ def reveal(context: Context, number: int, version: int = 1) -> bytes:
 def lease(
     context: Context, number: int, version: int, *, purpose: str, evidence: bytes
 ) -> dict[str, Any]:
-    """Grant the caller, a room, a lease on a bound key: what `vault.ask` answers.
+    """Grant the caller, a room, a lease on a bound key: what `vault.ask` answers, and the key's
+    name.
 
     Raises:
         ProgramError: as an ask's.
     """
     answer, _ = grant(context, number, version, purpose=purpose, evidence=evidence)
-    return answer
+    return answer | {"name": key_of(context, number).name}
 
 
 def judge(context: Context, number: int, evidence: bytes) -> None:

@@ -1,21 +1,22 @@
-"""Leases at work: a room beats, reports units, ends; a custodian records a release (T52, T54).
+"""Leases at work: a room beats, reports units, ends (T52, T54).
 
-Owns what goes on after `ask` (asking.py). Every beat is judged anew, under the terms of now; units
-are reserved before they are made, and come back by `end` alone: what crashes loses them.
+Owns what goes on after `ask` (asking.py); what a custodian has to do with one: releasing.py. Every
+beat is judged anew, under the terms of now; units are reserved before they are made, and come back
+by `end` alone: what crashes loses them.
 """
 
 from typing import Any
 
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.piece_keys import piece_key
-from strongroom.enclave.formats.vault_claims import release_claim, unit_claim
+from strongroom.enclave.formats.vault_claims import unit_claim
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.schema import Account
 from strongroom.enclave.programs.vault.asking import until_of
 from strongroom.enclave.programs.vault.boxes import open_secret
 from strongroom.enclave.programs.vault.changes import settled
-from strongroom.enclave.programs.vault.clones import check_stays, see
+from strongroom.enclave.programs.vault.clones import see
 from strongroom.enclave.programs.vault.events import mistake, record, refusal
 from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.standing import (
@@ -25,7 +26,6 @@ from strongroom.enclave.programs.vault.standing import (
     check_region,
     check_window,
     left_of,
-    place_of,
     see_again,
     see_evidence,
 )
@@ -57,7 +57,7 @@ def beat(
     evidence: bytes = b"",
 ) -> dict[str, Any]:
     """Go on with a lease: say what was used, reserve more, get the next piece."""
-    held, holder = _held(context, lease)
+    held, holder = held_by_caller(context, lease)
     if number != held.beat + 1:
         raise mistake(context, holder.key, "number", f"beat {held.beat + 1} is next", lease=lease)
     _check_used(context, lease, held, holder, used)
@@ -102,15 +102,15 @@ def beat(
 def use(context: Context, *, lease: bytes, unit: int, digest: bytes) -> dict[str, Any]:
     """Report one unit that was made: its receipt shows it to anyone. Once a key is stopped there is
     none; `end` counts what was made."""
-    held, holder = _held(context, lease)
+    held, holder = held_by_caller(context, lease)
     found = key_of(context, holder.key)
     try:
         check_key(context, holder.key, found, holder.version)
-        _check_open(held)
-        _check_time(context, held)
+        check_open(held)
+        check_time(context, held)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
-    _check_digest(context, lease, holder, digest)
+    check_digest(context, lease, holder, digest)
     if unit != held.reported + 1:
         why = f"units are reported in order, each once: {held.reported + 1}"
         raise mistake(context, holder.key, "unit", why, lease=lease)
@@ -133,10 +133,10 @@ def end(context: Context, *, lease: bytes, used: int) -> dict[str, Any]:
     closed = _end_by_owner(context, lease)
     if closed is not None:
         return closed
-    held, holder = _held(context, lease)
+    held, holder = held_by_caller(context, lease)
     _check_used(context, lease, held, holder, used)
     try:
-        _check_time(context, held)
+        check_time(context, held)
     except ProgramError as refused:
         raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
     return _close(context, lease, held, holder, used, "end")
@@ -155,53 +155,16 @@ def abandon(
     which leases it did receive: only its host told it that an answer was lost."""
     number, _ = find(context, key)
     lease = context.map(LIVE).get((number, chip)) or b""
-    held, holder = _held(context, lease)
+    held, holder = held_by_caller(context, lease)
     if lease in received or (held.beat, held.used, held.reported) != (0, 0, 0):
         raise ProgramError("used", "the lease arrived: it beat or reported units; end it")
     try:
         check_key(context, number, key_of(context, number), holder.version)
-        _check_open(held)
-        _check_time(context, held)
+        check_open(held)
+        check_time(context, held)
     except ProgramError as refused:
         raise refusal(context, number, refused.code, refused.message, lease=lease) from None
     return _close(context, lease, held, holder, 0, "abandon")
-
-
-@vault.transaction
-def release(context: Context, *, lease: bytes, digest: bytes) -> dict[str, Any]:
-    """Record, as the key's custodian and before it is done, that its half goes to a lease."""
-    found = lease_of(context, lease)
-    if found is None:
-        raise ProgramError("lapsed", "there is no such lease: the room asks anew")
-    held, holder = found
-    _, terms = settled(context, holder.key)
-    if not terms.custodian or terms.custodian != context.identity:
-        why = "only the key's custodian records its releases"
-        raise mistake(context, holder.key, "not-the-custodian", why, lease=lease)
-    _check_digest(context, lease, holder, digest)
-    key = key_of(context, holder.key)
-    try:
-        check_key(context, holder.key, key, holder.version)
-        _check_open(held)
-        seen = see_again(context, terms, holder)
-        check_stays(context, holder.key, seen)
-        check_window(context, terms)
-        _check_time(context, held)
-        check_region(seen)
-    except ProgramError as refused:
-        raise refusal(context, holder.key, refused.code, refused.message, lease=lease) from None
-    record(context, holder.key, "release", lease=lease, why=digest.hex())
-    region, country = place_of(holder)
-    context.claim(
-        release_claim(
-            *(key.owner, key.name, holder.version, lease),
-            digest=digest,
-            time_ms=context.time_ms,
-            region=region,
-            country=country,
-        )
-    )
-    return {"until_ms": held.until_ms}
 
 
 def _go_on(
@@ -225,12 +188,12 @@ def _go_on(
         if (seen.chip, seen.room, seen.boot) != (holder.chip, holder.room, holder.boot):
             raise ProgramError("evidence", "another chip, room or boot than asked: ask anew")
         see(context, holder.key, seen)
-        _check_open(held)
+        check_open(held)
         check_window(context, terms)
         left = left_of(terms, found)
         if reserve > left:
             raise ProgramError("quantity", f"{left} units are left to reserve: ask its owner")
-        _check_time(context, held)
+        check_time(context, held)
         check_region(seen)
         check_custodian(context, terms)
     except ProgramError as refused:
@@ -250,7 +213,12 @@ def _close(
     return {"returned": returned}
 
 
-def _held(context: Context, lease: bytes) -> tuple[Lease, Holder]:
+def held_by_caller(context: Context, lease: bytes) -> tuple[Lease, Holder]:
+    """A lease of the session that calls, over or not.
+
+    Raises:
+        ProgramError: ``lapsed``.
+    """
     found, why = lease_of(context, lease), "no such lease of this session: ask anew"
     if found is None:
         raise ProgramError("lapsed", why)
@@ -274,14 +242,24 @@ def _end_by_owner(context: Context, lease: bytes) -> dict[str, Any] | None:
     return {"returned": 0}
 
 
-def _check_open(held: Lease) -> None:
+def check_open(held: Lease) -> None:
+    """Check that nobody has stopped a lease.
+
+    Raises:
+        ProgramError: ``revoked`` or ``clone``.
+    """
     if held.state == "revoked":
         raise ProgramError("revoked", "the key's owner ended this lease: ask the owner")
     if held.state == "frozen":
         raise ProgramError("clone", "the lease is frozen: the key's owner says which boot stays")
 
 
-def _check_time(context: Context, held: Lease) -> None:
+def check_time(context: Context, held: Lease) -> None:
+    """Check that a lease has not ended.
+
+    Raises:
+        ProgramError: ``lapsed``.
+    """
     if not held.is_live(context.time_ms):
         raise ProgramError("lapsed", "the lease is over, and what it reserved is lost: ask anew")
 
@@ -292,7 +270,12 @@ def _check_used(context: Context, lease: bytes, held: Lease, holder: Holder, use
         raise mistake(context, holder.key, "used", why, lease=lease)
 
 
-def _check_digest(context: Context, lease: bytes, holder: Holder, digest: bytes) -> None:
+def check_digest(context: Context, lease: bytes, holder: Holder, digest: bytes) -> None:
+    """Check the form of what a lease's transaction records.
+
+    Raises:
+        ProgramError: ``digest``; it is recorded.
+    """
     if len(digest) != DIGEST_SIZE:
         why = f"a digest has {DIGEST_SIZE} bytes"
         raise mistake(context, holder.key, "digest", why, lease=lease)

@@ -134,6 +134,17 @@ async def test_a_shell_user_makes_a_room_a_contract_and_a_job(tmp_path: Path) ->
         assert [one["output"] for one in found["outputs"]] == ["case"]
         events = (await run.json("rooms", "events", room, "--as", "bob"))["events"]
         assert [one["what"] for one in events][-3:] == ["taken", "reported", "agreed"]
+        page = await run.json("explorer", "room", room, "--newest", "2", "--as", "alice")
+        assert [one["name"] for one in page["contracts"]] == ["count"]
+        assert [one["job"] for one in page["jobs"]] == [job]
+        assert [one["what"] for one in page["happened"]["events"]] == ["reported", "agreed"]
+        told = await run.json("explorer", "job", job, "--as", "alice")
+        assert (told["room"], told["contract"]["name"]) == (room, "count")
+        happened = [one["what"] for one in told["happened"]["events"]]
+        assert happened == ["run", "taken", "reported", "taken", "reported", "agreed"]
+        assert [one["room"] for one in await run.json("explorer", "rooms", "--as", "bob")] == [room]
+        for words in (["rooms"], ["room", room], ["job", job]):
+            assert (await run("explorer", *words, "--as", "alice")).exit_code == 0
         for words in (
             ["show", room],
             ["contracts", room],

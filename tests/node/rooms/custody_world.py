@@ -146,42 +146,53 @@ class Custody:
 
 
 @asynccontextmanager
-async def custody(
-    directory: Path, monkeypatch: Any, answering: Callable[[str], str] = lambda url: url
-) -> AsyncIterator[Custody]:
-    """All of it, up.
+async def beside(
+    directory: Path,
+    halves: SoftHalves,
+    tokens: SoftToken,
+    answering: Callable[[str], str] = lambda url: url,
+) -> AsyncIterator[tuple[CustodianService, Custodians]]:
+    """A custodian beside a service, and the way of rooms' hosts to it.
 
     Args:
         directory: of the service.
-        monkeypatch: the test's.
+        halves: what makes halves.
+        tokens: what hands keys over.
         answering: the address that is announced, in place of the custodian's own.
     """
+    folder = directory / "custodian"
+    folder.mkdir()
+    with Journal.open(folder) as journal:
+        async with Client.connect(directory, CUSTODIAN) as client:
+            releaser = Releaser(
+                customer=CUSTOMER,
+                ledger=ServiceLedger(client),
+                halves=halves,
+                keys=tokens,
+                journal=journal,
+                policy=None,
+                per_minute=600,
+            )
+            service = CustodianService(releaser, cast(Device, halves))
+            bound = await service.start("127.0.0.1", 0)
+            address = answering(f"http://{bound}")
+            await client.call("vault.announce", endpoint=address, customer=CUSTOMER)
+            async with Custodians(partial(announced, directory, Identity.fresh())) as way:
+                try:
+                    yield service, way
+                finally:
+                    await service.close()
+
+
+@asynccontextmanager
+async def custody(
+    directory: Path, monkeypatch: Any, answering: Callable[[str], str] = lambda url: url
+) -> AsyncIterator[Custody]:
+    """A plant with a custodian, up; `answering` as of `beside`."""
     async with world(directory, monkeypatch) as plant:
         halves, tokens = SoftHalves(), SoftToken()
-        folder = directory / "custodian"
-        folder.mkdir()
-        with Journal.open(folder) as journal:
-            async with Client.connect(directory, CUSTODIAN) as client:
-                releaser = Releaser(
-                    customer=CUSTOMER,
-                    ledger=ServiceLedger(client),
-                    halves=halves,
-                    keys=tokens,
-                    journal=journal,
-                    policy=None,
-                    per_minute=600,
-                )
-                service = CustodianService(releaser, cast(Device, halves))
-                bound = await service.start("127.0.0.1", 0)
-                await client.call(
-                    "vault.announce", endpoint=answering(f"http://{bound}"), customer=CUSTOMER
-                )
-                asker = Identity.fresh()
-                async with Custodians(partial(announced, directory, asker)) as way:
-                    plant.custodians = way
-                    try:
-                        made = Custody(plant, halves, service)
-                        made.tokens = tokens
-                        yield made
-                    finally:
-                        await service.close()
+        async with beside(directory, halves, tokens, answering) as (service, way):
+            plant.custodians = way
+            made = Custody(plant, halves, service)
+            made.tokens = tokens
+            yield made

@@ -41,6 +41,7 @@ from strongroom.node.clean_rooms.transfer import NodeDoors
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
 from strongroom.node.rooms.chunks import ChunkCarrier
+from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import Ended, RoomProcess
 from strongroom.node.rooms.relay import Relay
 from strongroom.node.rooms.starting import Wanted, measured, program_file, start_of
@@ -74,6 +75,7 @@ class World:
     def __init__(self, directory: Path, service: Service, chunks: ChunkStore) -> None:
         self.directory, self.service, self.chunks = directory, service, chunks
         self.program = program_file("analytics")
+        self.custodians: Custodians | None = None
         for name in PEOPLE:
             self._write_key(name)
 
@@ -95,16 +97,20 @@ class World:
 
     async def bring(self, owner: str, name: str, segments: Sequence[Table], **changes: Any) -> None:
         """A data set, sealed and stored, each segment as a version that extends the one before."""
-        code = {"claim": "measurement", "equals": measured(self.program).digest.hex()}
-        await self.act(
-            owner,
-            "vault.new",
-            name=name,
-            policy=policy_of(code),
-            heartbeat_ms=2_000,
-            lease_ms=600_000,
-        )
+        await self.key(owner, name)
         await self.act(owner, "vault.put", key=f"/{name}", secret=secret_of(owner + name))
+        await self.seal(owner, name, segments, Secret(secret_of(owner + name)), **changes)
+
+    async def key(self, owner: str, name: str, **custody: Any) -> None:
+        """A key that workers alone open; it has no secret yet."""
+        code = {"claim": "measurement", "equals": measured(self.program).digest.hex()}
+        times = {"heartbeat_ms": 2_000, "lease_ms": 600_000}
+        await self.act(owner, "vault.new", name=name, policy=policy_of(code), **times, **custody)
+
+    async def seal(
+        self, owner: str, name: str, segments: Sequence[Table], secret: Secret, **changes: Any
+    ) -> None:
+        """A data set under a key that has its secret, each segment sealed and stored."""
         told = data_terms(**changes).encode()
         await self.act(owner, "rooms.publish", name=name, terms=told, key=f"/{name}")
         service, before = load_service(self.directory), list[bytes]()
@@ -116,7 +122,7 @@ class World:
                 stream = tables.write(table, tables.kinds_of(table), 17)
                 stored = await doors.store(
                     [stream],
-                    Secret(secret_of(owner + name)),
+                    secret,
                     place,
                     first=len(before),
                     before=tuple(before),
@@ -188,7 +194,7 @@ class World:
         events: list[tuple[str, dict[str, Any]]] = []
         async with (
             ChunkCarrier(service) as chunks,
-            Relay(service, wanted.state, {}, None, chunks) as relay,
+            Relay(service, wanted.state, {}, self.custodians, chunks) as relay,
         ):
             process = await RoomProcess.launch(
                 chip,

@@ -1,6 +1,7 @@
 """Jobs: charged before they run, pinned, run by several operators, agreed on and opened (T60, T62,
 T65, T66)."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.enclave.programs.rooms.world import (
     REGULATOR,
     ROOT,
     STRANGER,
+    WORKERS_ONLY,
     RoomsChain,
     contract,
     data_terms,
@@ -23,7 +25,10 @@ from strongroom.consensus import codec
 from strongroom.enclave.formats.clean_rooms.contract import Input, Parameter
 from strongroom.enclave.formats.clean_rooms.result_keys import output_key
 from strongroom.enclave.formats.envelope import Query, transaction_id
+from strongroom.enclave.formats.outcome import claim_digest
+from strongroom.enclave.formats.vault_claims import LeaseStatement
 from strongroom.enclave.outside.client_sessions import seal_query
+from strongroom.enclave.outside.split_key import WRAPPED_SIZE
 
 
 @pytest.fixture
@@ -52,6 +57,48 @@ def test_a_job_from_its_contract_to_its_opening(chain: RoomsChain) -> None:
     assert given["key"] == output_key(taken["result"], "case", b"")
     assert (given["root"], given["chunks"], given["recipient"]) == (ROOT, 1, b"")
     assert chain.see(REGULATOR, "job", job=job)["state"] == "agreed"
+
+
+def test_T55_a_worker_is_told_what_a_customers_custodian_must_see(chain: RoomsChain) -> None:
+    """And has the ledger claim each lease alone, while it lives."""
+    custodian = person("acme").id
+    bank = BANKS[0]
+    given = {"custody": "split", "custodian": f"id:{custodian.hex()}"}
+    chain.must(bank, "new", name="split", policy=WORKERS_ONLY, **given)
+    chain.must(bank, "put", key="/split", secret=b"L" * 32, wrapped=b"w" * WRAPPED_SIZE)
+    chain.ok(bank, "publish", name="transfers", terms=data_terms().encode(), key="/split")
+    chain.ok(bank, "add", name="transfers", root=ROOT, chunks=3, size_class=22)
+    chain.bring(BANKS[1])
+    room = chain.open_room()
+    job_of = chain.agree(contract(room))
+    chain.staff("operator0", "operator1")
+    job = chain.start(job_of)
+    first, _ = chain.ranks(job)
+    one, other = chain.take(first, job).value["inputs"]
+    assert (one["key"], one["key_version"], one["custody"]) == ("split", 1, "split")
+    assert (one["half"], one["wrapped"]) == (b"L" * 32, b"w" * WRAPPED_SIZE)
+    assert (one["custodian"], other["custodian"], other["custody"]) == (custodian, b"", "ledger")
+    session = chain.of(first.who)
+    result = chain.do(session, "vault.claim_lease", lease=one["lease"])
+    stated = LeaseStatement(
+        owner=who(bank),
+        name="split",
+        version=1,
+        lease=one["lease"],
+        session=person(first.who).id,
+        chip=sha256(first.chip.chip_id).digest(),
+        room=first.name,
+        boot=first.boot,
+        until_ms=result.value["until_ms"],
+        pieces=0,
+        custody="split",
+    )
+    assert result.blinding is not None
+    claimed = chain.outcomes[-1].leaf_at(0).claim_digest
+    assert claimed == claim_digest(result.blinding, stated.encode())
+    assert chain.do(chain.of("mallory"), "vault.claim_lease", lease=one["lease"]).code == "lapsed"
+    chain.must(bank, "revoke", key="/split")
+    assert chain.do(session, "vault.claim_lease", lease=one["lease"]).code == "revoked"
 
 
 def test_T66_nobody_else_opens_a_result_and_none_before_it_is_agreed(chain: RoomsChain) -> None:

@@ -14,7 +14,7 @@ from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.result_keys import noise_seed, output_key, result_name
 from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace, chunks_root
 from strongroom.enclave.primitives import Secret
-from strongroom.enclave.room.leases import LeaseKeeper
+from strongroom.enclave.room.leases import LeaseKeeper, Opened
 from strongroom.enclave.room.ledger import Executed, Refused
 from strongroom.enclave.room.sdk import Room
 from strongroom.enclave.room.turns import Turns
@@ -67,7 +67,10 @@ class World:
         lease = {"lease": bytes(16), "until_ms": 600_000, "heartbeat_ms": 10_000}
         told = {"alias": "a", "owner": OWNER, "data": "rows", "place": "rows", "version": 2}
         told |= {"root": bytes(root), "segments": segments, "terms": terms.encode()}
-        told |= {"half": KEY.reveal(), "custody": custody, "wrapped": b"", **lease}
+        told |= {"half": KEY.reveal(), "custody": custody, "wrapped": b"w", **lease}
+        told |= {"key": "key of rows", "key_version": 7}
+        self.granted: tuple[LeaseKeeper, Any] | None = None
+        self.away: Refused | None = None
         self.contract = Contract(
             ROOM,
             "one",
@@ -94,8 +97,15 @@ class World:
         self.called.append((self.clock.now(), operation, arguments))
         return Executed(TransactionId(bytes(32)), Height(1), {"state": "agreed"}, b"")
 
+    async def open_granted(self, keeper: LeaseKeeper, granted: Any) -> None:
+        if self.away is not None:
+            raise self.away
+        keeper.opened = cast(Opened, SimpleNamespace(whole=lambda: KEY, wipe=lambda: None))
+        self.granted = keeper, granted
+
     def run(self) -> None:
         room = SimpleNamespace(
+            open_granted=self.open_granted,
             ledger=self,
             host=self.host,
             turns=self.turns,
@@ -168,8 +178,18 @@ def test_after_the_report_no_key_is_left_and_nothing_beats() -> None:
     assert not keeper._held
 
 
-def test_a_key_that_the_ledger_does_not_give_alone_is_not_opened() -> None:
+def test_T55_a_key_that_the_ledger_does_not_give_alone_is_opened_by_its_custodian() -> None:
+    """Under its own name and version, not the data set's; refused, and nothing is reported."""
     there = World(Bench(None), custody="split")
-    with pytest.raises(Refused, match="custody"):
+    there.run()
+    assert there.granted is not None
+    keeper, granted = there.granted
+    assert (keeper.key.name, keeper.key.version, granted["wrapped"]) == ("key of rows", 7, b"w")
+    assert there.bench.parts == {(0, 0): SEGMENTS[0], (0, 1): SEGMENTS[1]}
+
+    there = World(Bench(None), custody="split")
+    there.away = Refused("custodian-away", "of Acme")
+    with pytest.raises(Refused, match="Acme"):
         there.run()
     assert not there.called
+    assert not there.bench.parts
