@@ -101,6 +101,8 @@ class Door:
                 got = self._socket.recv_into(view[taken:])
             except BlockingIOError:
                 continue
+            except OSError:
+                raise DoorClosed from None
             if not got:
                 raise DoorClosed
             taken += got
@@ -141,6 +143,8 @@ class Door:
                 self._filled += got
         except BlockingIOError:
             return False
+        except OSError:
+            raise DoorClosed from None
         if not got:
             raise DoorClosed
         return True

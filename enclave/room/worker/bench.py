@@ -10,7 +10,7 @@ import signal
 import socket
 from typing import Any, NoReturn
 
-from strongroom.consensus.errors import StrongroomError
+from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
 from strongroom.enclave.room.analytics.settings import limit_memory
 from strongroom.enclave.room.door import Door, DoorClosed
@@ -59,6 +59,7 @@ def run_bench(
         bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
         load_what_is_loaded_late()
         check_worker()
+        _check_alone()
         door = Door(end)
         door.limit(sending_ms=TAKEN_MS_MAX)
         enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)
@@ -74,6 +75,17 @@ def run_bench(
     except BaseException:
         os._exit(4)  # whatever it was, its words could be rows
     os._exit(0)
+
+
+def _check_alone() -> None:
+    """Check that this process has one thread: another one would end it at a call of its own that
+    the walls do not let through, at any time.
+
+    Raises:
+        OperatorFault: a library has begun one.
+    """
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise OperatorFault("a library of the bench has begun a thread")
 
 
 def _serve(door: Door, bench: Bench) -> None:

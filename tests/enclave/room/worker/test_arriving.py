@@ -2,6 +2,7 @@
 all; and a worker that waits for its bench and for nobody alone (ROOMS §4)."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,12 +13,14 @@ pytest.importorskip("nanoarrow")
 
 from tests.enclave.room.worker.jobs import people
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.room.analytics.streams import NoStream, Stream
 from strongroom.enclave.room.door import LENGTH_BYTES, Door, DoorClosed, framed
 from strongroom.enclave.room.library.shapes import Kind, Table
 from strongroom.enclave.room.turns import Turns
 from strongroom.enclave.room.worker import tables
 from strongroom.enclave.room.worker.arriving import Arriving
+from strongroom.enclave.room.worker.bench import _check_alone
 from strongroom.enclave.room.worker.link import PART_BYTES, BenchLink, ToBench, TooLate
 
 RUN = framed(ToBench.RUN)
@@ -160,6 +163,18 @@ def test_a_bench_that_takes_nothing_in_time_is_late() -> None:
             turns.run(turns.spawn(give()), lambda: None)
 
 
+def test_T63_a_bench_with_a_thread_of_some_library_does_not_start() -> None:
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with pytest.raises(OperatorFault, match="thread"):
+            _check_alone()
+    finally:
+        over.set()
+        other.join()
+
+
 def frames(*said: bytes) -> list[Any]:
     """What a door makes of bytes as they come."""
     ours, theirs = socket.socketpair()
@@ -180,6 +195,18 @@ def test_frames_of_any_length_come_in_any_pieces(size: int) -> None:
     both = one + two
     for at in (1, LENGTH_BYTES, LENGTH_BYTES + 1, len(one) - 1, len(one), len(one) + 2):
         assert frames(both[:at], both[at:]) == [(1, bytes(size)), (2, b"after")]
+
+
+@pytest.mark.parametrize(
+    "look", [lambda door: door.receive(), lambda door: door.receive_into(memoryview(bytearray(1)))]
+)
+def test_who_ends_without_reading_has_gone(look: Any) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"unread")
+        ours.close()  # the kernel resets the connection
+        with pytest.raises(DoorClosed):
+            look(Door(theirs))
 
 
 def test_T67_a_frame_that_is_too_long_is_none() -> None:
