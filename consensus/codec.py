@@ -90,7 +90,7 @@ def decode_fields(data: bytes, shapes: Set[tuple[type, ...]], *, name: str) -> t
     return value
 
 
-def decode_value(data: bytes) -> Any:
+def decode_value(data: bytes | bytearray) -> Any:
     """Decode a program's result; maps become dicts and sequences lists.
 
     Raises:

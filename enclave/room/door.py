@@ -53,6 +53,9 @@ class Door:
     def __init__(self, door: socket.socket) -> None:
         self._socket = door
         self._buffer = bytearray()
+        self._long: bytearray | None = None
+        """A frame of more than one read, filled in its own memory: a chunk is copied once."""
+        self._filled = 0
         door.setblocking(True)
         self.limit(receiving_ms=PATIENCE_MS, sending_ms=SENDING_MS_MAX)
 
@@ -73,13 +76,8 @@ class Door:
             DoorClosed: the stream ends, or what comes is no frame.
         """
         while (frame := self._cut()) is None:
-            try:
-                data = self._socket.recv(_READ_BYTES)
-            except BlockingIOError:
+            if not self._read():
                 return None
-            if not data:
-                raise DoorClosed
-            self._buffer += data
         try:
             value = codec.decode_value(frame)
         except NotCanonical:
@@ -88,29 +86,101 @@ class Door:
             raise DoorClosed
         return tuple(value)
 
+    def receive_into(self, view: memoryview) -> None:
+        """Bytes that follow a frame without one of their own, until the view is full; of somebody
+        who is believed to send them.
+
+        Raises:
+            DoorClosed: the stream ends before.
+        """
+        taken = min(len(view), len(self._buffer))
+        view[:taken] = self._buffer[:taken]
+        del self._buffer[:taken]
+        while taken < len(view):
+            try:
+                got = self._socket.recv_into(view[taken:])
+            except BlockingIOError:
+                continue
+            except OSError:
+                raise DoorClosed from None
+            if not got:
+                raise DoorClosed
+            taken += got
+
     def send(self, *frame: Any) -> None:
         """Say something.
 
         Raises:
             DoorClosed: the host takes nothing any more.
         """
-        data = codec.encode(frame)
-        if len(data) > ROOM_FRAME_BYTES_MAX:
-            raise NotCanonical(f"{len(data)} bytes, a frame has at most {ROOM_FRAME_BYTES_MAX}")
         try:
-            self._socket.sendall(len(data).to_bytes(LENGTH_BYTES, "big") + data)
+            self._socket.sendall(framed(*frame))
         except OSError:
             raise DoorClosed from None
 
-    def _cut(self) -> bytes | None:
+    def send_some(self, data: memoryview) -> int:
+        """Of these bytes as many as the other end takes before patience ends: how many.
+
+        Raises:
+            DoorClosed: it takes nothing any more.
+        """
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            raise DoorClosed from None
+
+    def _read(self) -> bool:
+        """Read once; False: patience ended first."""
+        try:
+            if self._long is None:
+                data = self._socket.recv(_READ_BYTES)
+                self._buffer += data
+                got = len(data)
+            else:
+                got = self._socket.recv_into(memoryview(self._long)[self._filled :])
+                self._filled += got
+        except BlockingIOError:
+            return False
+        except OSError:
+            raise DoorClosed from None
+        if not got:
+            raise DoorClosed
+        return True
+
+    def _cut(self) -> bytes | bytearray | None:
+        """The frame that is whole, out of what was read."""
+        if self._long is not None:
+            if self._filled < len(self._long):
+                return None
+            whole, self._long = self._long, None
+            return whole
         buffer = self._buffer
         if len(buffer) < LENGTH_BYTES:
             return None
         size = int.from_bytes(buffer[:LENGTH_BYTES], "big")
         if size > ROOM_FRAME_BYTES_MAX:
             raise DoorClosed
-        if len(buffer) < LENGTH_BYTES + size:
+        there = len(buffer) - LENGTH_BYTES
+        if there < size:
+            if size > _READ_BYTES:
+                self._long, self._filled = bytearray(size), there
+                self._long[:there] = buffer[LENGTH_BYTES:]
+                buffer.clear()
             return None
         frame = bytes(buffer[LENGTH_BYTES : LENGTH_BYTES + size])
         del buffer[: LENGTH_BYTES + size]
         return frame
+
+
+def framed(*frame: Any) -> bytes:
+    """A frame's bytes.
+
+    Raises:
+        NotCanonical: they are more than a frame has.
+    """
+    data = codec.encode(frame)
+    if len(data) > ROOM_FRAME_BYTES_MAX:
+        raise NotCanonical(f"{len(data)} bytes, a frame has at most {ROOM_FRAME_BYTES_MAX}")
+    return len(data).to_bytes(LENGTH_BYTES, "big") + data

@@ -18,12 +18,16 @@ from strongroom.enclave.room.analytics.exact import release_exactly
 from strongroom.enclave.room.analytics.noising import noised
 from strongroom.enclave.room.analytics.refusals import QueryFailed
 from strongroom.enclave.room.analytics.settings import connect
-from strongroom.enclave.room.analytics.tables import Given, Table, load
+from strongroom.enclave.room.analytics.tables import SOURCE, Given, Table, load
 from strongroom.enclave.room.analytics.types import Kind, Type
 
 RESULT_ROWS_MAX = 1_000_000
 RESULT_BYTES_MAX = 256 * 1024 * 1024
 ENGINE_MEMORY_BYTES = 4 * 1024 * 1024 * 1024
+_STANDING = {
+    "table": "SELECT table_name FROM duckdb_tables()",
+    "view": "SELECT view_name FROM duckdb_views() WHERE NOT internal",
+}
 
 
 class Engine:
@@ -76,7 +80,10 @@ class Engine:
         for alias, data in checked.inputs.items():
             names = [column.name for column in data.policy.columns]
             unit = f"c{names.index(data.policy.unit)}"
-            load(engine, f"d_{alias}", tables[alias], data.policy, unit)
+            table = f"d_{alias}"
+            # Each mention counts, wherever it stands: once too often costs a copy, no more.
+            once = sum(step.text.count(table) for step in checked.steps) == 1
+            load(engine, table, tables[alias], data.policy, unit, once=once)
         for step in checked.steps:
             engine.execute(f"CREATE TABLE s{step.release.index} AS {step.text}")
             if step.noise is None:
@@ -92,11 +99,14 @@ class Engine:
         return self._table(rows, checked)
 
     def _drop_all(self, but: Sequence[str] = ()) -> None:
-        """No table is left but these: what reads next sees nothing else."""
-        found = self._engine.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        for (name,) in found:
-            if name not in but:
-                self._engine.execute(f'DROP TABLE "{name}"')
+        """No table and no view is left but these: what reads next sees nothing else."""
+        for kind in ("view", "table"):
+            found = self._engine.execute(_STANDING[kind]).fetchall()
+            for (name,) in found:
+                if name.startswith(SOURCE):
+                    self._engine.unregister(name)
+                elif name not in but:
+                    self._engine.execute(f'DROP {kind} "{name}"')
 
     def _table(self, rows: Sequence[tuple[Any, ...]], checked: Checked) -> Table:
         columns: dict[str, list[Any]] = {}

@@ -9,8 +9,10 @@ import resource
 
 import duckdb
 
+THREADS: dict[str, str | bool | int | float | list[str]] = {"threads": "1", "async_threads": "0"}
+"""From the start: a thread that was begun may be there when the sandbox rises, and makes system
+calls of its own at any time (a pool of memory, its end)."""
 SETTINGS = (
-    "SET threads = 1",
     "SET memory_limit = '{memory}B'",
     "SET temp_directory = ''",
     "SET max_temp_directory_size = '0B'",
@@ -37,7 +39,7 @@ def connect(memory_bytes: int) -> duckdb.DuckDBPyConnection:
     Args:
         memory_bytes: what the engine believes it may take; `limit_memory` makes it so.
     """
-    connection = duckdb.connect(":memory:")
+    connection = duckdb.connect(":memory:", config=THREADS)
     for setting in SETTINGS:
         connection.execute(setting.format(memory=max(memory_bytes, MEMORY_BYTES_MIN)))
     return connection

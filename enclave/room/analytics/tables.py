@@ -12,12 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
-import nanoarrow
 import numpy as np
-from nanoarrow import ipc
 from numpy.typing import NDArray
 
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, DataPolicy
+from strongroom.enclave.room.analytics.streams import Stream, shape
 from strongroom.enclave.room.analytics.types import (
     INTEGER_MAX,
     INTEGER_MIN,
@@ -59,7 +58,7 @@ class Table:
         return f"Table({', '.join(self.columns)})"
 
 
-Given = Table | bytes
+Given = Table | bytes | Stream
 """A table, or an Arrow IPC stream."""
 
 ARROW_FORMATS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -72,45 +71,52 @@ ARROW_FORMATS: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 """Of the Arrow C data interface; a decimal is `d:PRECISION,SCALE` of its own scale."""
 DECIMAL_PRECISION_MAX = 18
-_ENGINE_SOURCE = "given"
+SOURCE = "given_"
+"""Before a table's name: what the engine reads its rows from."""
 
 
 def load(
-    engine: duckdb.DuckDBPyConnection, table: str, given: Given, policy: DataPolicy, unit: str
+    engine: duckdb.DuckDBPyConnection,
+    table: str,
+    given: Given,
+    policy: DataPolicy,
+    unit: str,
+    *,
+    once: bool = False,
 ) -> None:
     """Make a table of the engine with columns c0, c1 …; rows of no unit stay out.
 
     Args:
         engine: a connection of `settings.connect`.
-        table: its name.
+        table: its name; what it reads from has the same name behind SOURCE.
         given: what it holds.
         policy: what it should be.
         unit: name of the unit column in the engine.
+        once: it is read once, or little more: then it is a view of what was given, and no row is
+            copied.
 
     Raises:
         NotTheSchema: it is something else.
         duckdb.Error, Exception: the bytes are no Arrow stream, or do not fit in memory.
     """
-    if isinstance(given, bytes):
-        source: Any = nanoarrow.Array(
-            nanoarrow.c_array_stream(ipc.InputStream.from_readable(given))
-        )
-        columns = _arrow_columns(source, policy)
-    else:
+    source: Any
+    if isinstance(given, Table):
         source, columns = _arrays(given, policy)
-    engine.register(_ENGINE_SOURCE, source)
-    try:
-        # Names and types are ours or were matched with the policy's; none is a row's.
-        engine.execute(
-            f"CREATE TABLE {table} AS SELECT * FROM "  # noqa: S608
-            f"(SELECT {', '.join(columns)} FROM {_ENGINE_SOURCE}) AS read WHERE {unit} IS NOT NULL"
-        )
-    finally:
-        engine.unregister(_ENGINE_SOURCE)
+    else:
+        source = given if isinstance(given, Stream) else Stream.of(given)
+        columns = _arrow_columns(source, policy)
+    engine.register(SOURCE + table, source)
+    # Names and types are ours or were matched with the policy's; none is a row's.
+    engine.execute(
+        f"CREATE TEMP {'VIEW' if once else 'TABLE'} {table} AS SELECT * FROM "  # noqa: S608
+        f"(SELECT {', '.join(columns)} FROM {SOURCE + table}) AS read WHERE {unit} IS NOT NULL"
+    )
+    if not once:
+        engine.unregister(SOURCE + table)
 
 
-def _arrow_columns(source: nanoarrow.Array, policy: DataPolicy) -> list[str]:
-    fields = [(field.name, nanoarrow.c_schema(field).format) for field in source.schema.fields]
+def _arrow_columns(source: Stream, policy: DataPolicy) -> list[str]:
+    fields = shape(source.batches().get_schema())
     if [name for name, _ in fields] != [column.name for column in policy.columns]:
         raise NotTheSchema("other columns")
     made = []

@@ -30,12 +30,15 @@ from strongroom.enclave.sandbox.entering import (
 )
 
 MEBIBYTE = 1 << 20
+UNDER_WAY_BYTES = 2 * MEBIBYTE
+"""Between worker and bench, so that both work at a time; a kernel may allow less."""
 
 
 def fork_bench(memory_bytes: int, door: int) -> tuple[socket.socket, socket.socket]:
     """Start the bench, which keeps nothing of its worker's; the worker's ends of the way to it, and
     of the one that kills it when the worker is gone."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY_BYTES)
     held, watched = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     worker = os.getpid()
     if os.fork():

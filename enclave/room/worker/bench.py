@@ -10,10 +10,11 @@ import signal
 import socket
 from typing import Any, NoReturn
 
-from strongroom.consensus.errors import StrongroomError
+from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
 from strongroom.enclave.room.analytics.settings import limit_memory
 from strongroom.enclave.room.door import Door, DoorClosed
+from strongroom.enclave.room.worker.arriving import Arriving
 from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
 from strongroom.enclave.room.worker.measurement import check_worker
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
@@ -58,6 +59,7 @@ def run_bench(
         bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
         load_what_is_loaded_late()
         check_worker()
+        _check_alone()
         door = Door(end)
         door.limit(sending_ms=TAKEN_MS_MAX)
         enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)
@@ -75,6 +77,17 @@ def run_bench(
     os._exit(0)
 
 
+def _check_alone() -> None:
+    """Check that this process has one thread: another one would end it at a call of its own that
+    the walls do not let through, at any time.
+
+    Raises:
+        OperatorFault: a library has begun one.
+    """
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise OperatorFault("a library of the bench has begun a thread")
+
+
 def _serve(door: Door, bench: Bench) -> None:
     """One job.
 
@@ -82,21 +95,19 @@ def _serve(door: Door, bench: Bench) -> None:
         DoorClosed: the worker has gone, or says what none says.
     """
     contract, parameters, seed, told = _expected(door, ToBench.JOB, 4)
-    segments: list[list[list[bytes]]] = [[] for _ in told]
-    while (frame := _received(door))[0] == ToBench.PART:
-        index, segment, data = frame[1:]
-        while len(segments[index]) <= segment:
-            segments[index].append([])
-        segments[index][segment].append(data)
-    inputs = []
-    for (alias, owner, data, columns), parts in zip(told, segments, strict=True):
-        inputs.append(Given(alias, owner, data, columns, tuple(map(b"".join, parts))))
-        parts.clear()
-    segments.clear()
+    arriving = Arriving(door, [one[-1] for one in told])
+    inputs = [
+        Given(alias, owner, data, columns, arriving.rows(index))
+        for index, (alias, owner, data, columns, _) in enumerate(told)
+    ]
+    made = None
     try:
         read = Contract.decode(contract)
         made = bench.run(read, parameters_in(parameters), inputs, seed)
     except (JobFailed, StrongroomError, MemoryError):
+        pass
+    arriving.end()
+    if made is None:
         door.send(ToWorker.FAILED)
         return
     for entry, (output, recipient, data) in enumerate(made):
@@ -105,14 +116,9 @@ def _serve(door: Door, bench: Bench) -> None:
     door.send(ToWorker.DONE)
 
 
-def _received(door: Door) -> tuple[Any, ...]:
+def _expected(door: Door, kind: ToBench, fields: int) -> tuple[Any, ...]:
     while (frame := door.receive()) is None:
         pass
-    return frame
-
-
-def _expected(door: Door, kind: ToBench, fields: int) -> tuple[Any, ...]:
-    frame = _received(door)
     if frame[0] != kind or len(frame) != fields + 1:
         raise DoorClosed
     return frame[1:]

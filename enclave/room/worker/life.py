@@ -164,24 +164,23 @@ class Job:
         told, room = self._told, self._room
         chunks = Chunks(room.host, room.turns, self._until)
         columns = [DataTerms.decode(one["terms"]).columns for one in self._inputs]
+        job = told["contract"], told["parameters"], noise_seed(told["result"])
+        inputs = [
+            (one["alias"], one["owner"], one["data"], said, _chunks(one["segments"]))
+            for one, said in zip(self._inputs, columns, strict=True)
+        ]
+        gone = False
         try:
-            self._link.begin(
-                told["contract"],
-                told["parameters"],
-                noise_seed(told["result"]),
-                [
-                    (one["alias"], one["owner"], one["data"], said)
-                    for one, said in zip(self._inputs, columns, strict=True)
-                ],
-            )
-            for index in range(len(self._inputs)):
-                await self._give(index, chunks)
-        except DoorClosed:  # the bench had no room for the rows
-            return None
-        return await self._link.outputs(room.turns, self._until)
+            await self._link.begin(room.turns, self._until, job, inputs)
+        except DoorClosed:
+            gone = True
+        for index in range(len(self._inputs)):
+            gone = await self._give(index, chunks, gone)
+        return None if gone else await self._link.outputs(room.turns, self._until)
 
-    async def _give(self, index: int, chunks: Chunks) -> None:
-        """Every row of one input, to the bench."""
+    async def _give(self, index: int, chunks: Chunks, gone: bool) -> bool:
+        """Every row of one input, to the bench; is it gone? It may have had no memory for them; the
+        host sees every chunk asked for all the same."""
         one, keeper = self._inputs[index], self._keepers[index]
         if keeper.custody != LEDGER:
             await self._room.open_granted(keeper, one)
@@ -192,8 +191,13 @@ class Job:
             place = DataPlace(self._room.boot.place.chain, one["owner"], one["place"], version)
             parts = chunks.read(names[start:end], keeper.whole_key(), place, start)
             async for part in parts:
-                self._link.part(index, at, part)
+                try:
+                    if not gone:
+                        await self._link.part(self._room.turns, self._until, (index, at), part)
+                except DoorClosed:
+                    gone = True
             start = end
+        return gone
 
     async def _until_told(self) -> None:
         """Wait until the job's duration is over, beating meanwhile."""
@@ -237,3 +241,9 @@ class Job:
         )
         room.keep(keeper)
         return keeper
+
+
+def _chunks(segments: list[tuple[int, int]]) -> tuple[int, ...]:
+    """How many chunks each segment has."""
+    ends = [end for _, end in segments]
+    return tuple(end - start for start, end in zip([0, *ends], ends, strict=False))

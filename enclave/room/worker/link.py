@@ -2,10 +2,11 @@
 computes (ROOMS §4, §5).
 
 Owns what is said over it. The bench holds rows and no key, and ends with the worker, at once; while
-it computes, the worker beats for its leases.
+it computes, the worker beats for its leases. It may compute while its rows are on their way, and
+take them when it needs them: the worker waits for it, and for nobody alone.
 
-    to the bench:   (JOB, contract, parameters, seed, ((alias, owner, data, columns), …))
-                    (PART, input, segment, bytes)   (RUN,)
+    to the bench:   (JOB, contract, parameters, seed, ((alias, owner, data, columns, chunks), …))
+                    (PART, input, segment, size) and so many bytes   (RUN,)
     to the worker:  (READY,)  (OUT, entry, output, recipient, bytes)  (DONE,)  (FAILED,)
 """
 
@@ -15,7 +16,7 @@ from enum import IntEnum
 from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.room.door import Door, DoorClosed
+from strongroom.enclave.room.door import Door, DoorClosed, framed
 from strongroom.enclave.room.turns import Turns
 
 PART_BYTES = 1 << 20
@@ -66,31 +67,43 @@ class BenchLink:
             frame = None
         if frame != (ToWorker.READY,):
             raise OperatorFault("the worker's bench did not start: see the line before")
-        self._door.limit(receiving_ms=LOOK_MS)
+        self._door.limit(receiving_ms=LOOK_MS, sending_ms=LOOK_MS)
 
-    def begin(
+    async def begin(
         self,
-        contract: bytes,
-        parameters: bytes,
-        seed: bytes,
-        inputs: Sequence[tuple[str, bytes, str, bytes]],
+        turns: Turns,
+        until: float,
+        job: tuple[bytes, bytes, bytes],
+        inputs: Sequence[tuple[str, bytes, str, bytes, tuple[int, ...]]],
     ) -> None:
         """A job; its inputs follow in order.
 
         Args:
-            contract: its bytes.
-            parameters: as they were run with.
-            seed: chance of the job.
-            inputs: (alias, owner, data, columns) of each.
+            turns: of the worker.
+            until: when its time is over.
+            job: its contract, the parameters as it was run with, its chance.
+            inputs: (alias, owner, data, columns, chunks of each segment) of each.
 
         Raises:
             DoorClosed: the bench has ended.
+            TooLate: it takes nothing in time.
         """
-        self._door.send(ToBench.JOB, contract, parameters, seed, tuple(inputs))
+        await self._say(turns, until, framed(ToBench.JOB, *job, tuple(inputs)))
 
-    def part(self, index: int, segment: int, data: bytes) -> None:
-        """The next bytes of a segment; raises DoorClosed."""
-        self._door.send(ToBench.PART, index, segment, data)
+    async def part(self, turns: Turns, until: float, place: tuple[int, int], data: bytes) -> None:
+        """The next bytes of (input, segment); raises as `begin`."""
+        await self._say(turns, until, framed(ToBench.PART, *place, len(data)))
+        await self._say(turns, until, data)
+
+    async def _say(self, turns: Turns, until: float, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            sent = self._door.send_some(left)
+            left = left[sent:]
+            if not sent:
+                await turns.pause(LOOK_AGAIN_SECONDS)
+                if turns.now() > until:
+                    raise TooLate
 
     async def outputs(self, turns: Turns, until: float) -> list[tuple[str, bytes, bytes]] | None:
         """Have it compute: (output, recipient, bytes) of each; None: the job failed.
@@ -102,7 +115,7 @@ class BenchLink:
         """
         made: list[tuple[str, bytes, bytearray]] = []
         try:
-            self._door.send(ToBench.RUN)
+            await self._say(turns, until, framed(ToBench.RUN))
             while True:
                 frame = self._door.receive()
                 if turns.now() > until:

@@ -10,13 +10,15 @@ from strongroom.enclave.room import measurement as rooms
 NAME = "analytics"
 """By which its operator starts it, and which it claims."""
 ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD"
+    ":glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=1073741824",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_CORETYPE": "Haswell",
     "OPENBLAS_NUM_THREADS": "1",
 }
 """With which a worker is started: one thread, and the same kernels on every machine that has them,
-so that executors agree. Another environment is refused."""
+so that executors agree; memory that was given back is taken again, without asking the kernel for
+each chunk. Another environment is refused."""
 _ENCLAVE = (
     "formats.clean_rooms",
     "formats.clean_rooms.contract",
@@ -47,6 +49,7 @@ _ANALYTICS = (
     "relations",
     "releases",
     "settings",
+    "streams",
     "suppression",
     "tables",
     "types",
@@ -70,11 +73,13 @@ _LIBRARY = (
 _WORKER = (
     "",
     "__main__",
+    "arriving",
     "bench",
     "chunks",
     "life",
     "link",
     "measurement",
+    "reviewed",
     "stages",
     "tables",
     "warming",

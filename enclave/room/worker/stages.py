@@ -14,25 +14,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
-import nanoarrow
-from nanoarrow import ipc
-
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Output, Stage
 from strongroom.enclave.formats.clean_rooms.data_terms import FREE
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.analytics import types
 from strongroom.enclave.room.analytics.checking import DIGITS_MAX, check
-from strongroom.enclave.room.analytics.engine import RESULT_ROWS_MAX, Engine
+from strongroom.enclave.room.analytics.engine import Engine
 from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.policy import DataPolicy
 from strongroom.enclave.room.analytics.relations import DataSet
-from strongroom.enclave.room.analytics.settings import connect
+from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library import catalogue
 from strongroom.enclave.room.library.checking import start
 from strongroom.enclave.room.library.ownership import Claim, Ownership, divide
 from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSchema
 from strongroom.enclave.room.worker import tables
+from strongroom.enclave.room.worker.reviewed import Reviewed
 
 LIST_SEPARATOR = ";"
 """Between the texts of a parameter that is a list: a contract's parameters are single values."""
@@ -50,21 +47,21 @@ class JobFailed(Exception):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Given:
-    """One input, as it comes: bytes of a segment each, and what its owner lets be done with it."""
+    """One input, maybe still on its way, and what its owner lets be done with it."""
 
     alias: str
     owner: bytes
     data: str
     columns: bytes
     """Of its terms: canonical bytes of a DataPolicy, or nothing."""
-    segments: tuple[bytes, ...]
+    rows: Stream
 
 
 @dataclass(slots=True, repr=False)
 class Made:
     """What stages made so far."""
 
-    streams: dict[str, bytes]
+    streams: dict[str, Stream]
     """Inputs, and tables in their place."""
     tables: dict[str, tuple[Table, Mapping[str, Kind]]] = field(default_factory=dict)
     models: dict[str, bytes] = field(default_factory=dict)
@@ -75,7 +72,7 @@ class Bench:
 
     def __init__(self, parser: Parser, engine: Engine, memory_bytes: int) -> None:
         self._parser, self._engine = parser, engine
-        self._reviewed = connect(memory_bytes)
+        self._reviewed = Reviewed(memory_bytes)
 
     def run(
         self,
@@ -114,7 +111,7 @@ class Bench:
             raise ValueError("other inputs than the contract's")
         if contract.profile == FREE and len(contract.stages) != 1:
             raise ValueError("one charge is one query")  # several could be differenced (T62)
-        own = {one.alias: tables.joined(one.segments) for one in inputs}
+        own = {one.alias: one.rows for one in inputs}
         made = Made(dict(own))
         for stage in contract.stages:
             if stage.language == "library":
@@ -137,7 +134,7 @@ class Bench:
         made: Made,
         contract: Contract,
         inputs: Sequence[Given],
-        own: Mapping[str, bytes],
+        own: Mapping[str, Stream],
         seed: bytes,
     ) -> None:
         """An analyst's text within the owners' policies; it reads inputs alone."""
@@ -162,32 +159,8 @@ class Bench:
 
     def _reviewed_sql(self, stage: Stage, made: Made, contract: Contract) -> None:
         """Exactly the text that all owners approved, over rows as they are."""
-        engine, text = self._reviewed, stage.text
-        statements = engine.extract_statements(text)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise ValueError("not one SELECT")
-        try:
-            for name, stream in made.streams.items():
-                source = nanoarrow.Array(
-                    nanoarrow.c_array_stream(ipc.InputStream.from_readable(stream))
-                )
-                engine.register("given", source)
-                engine.execute(f'CREATE TABLE "{_quotable(name)}" AS SELECT * FROM given')  # noqa: S608
-                engine.unregister("given")
-            told = engine.execute(statements[0])
-            names = [column[0] for column in told.description]
-            written = [str(column[1]) for column in told.description]
-            rows = told.fetchmany(RESULT_ROWS_MAX + 1)
-        finally:
-            for (name,) in engine.execute("SELECT table_name FROM duckdb_tables()").fetchall():
-                engine.execute(f'DROP TABLE "{name}"')
-        if len(rows) > RESULT_ROWS_MAX or len(set(names)) != len(names):
-            raise ValueError("too many rows, or two columns of one name")
-        kinds = {name: _engine_kind(type_) for name, type_ in zip(names, written, strict=True)}
-        columns = {
-            name: [_plain(row[at], kinds[name]) for row in rows] for at, name in enumerate(names)
-        }
-        _put(made, stage.name, Table.of(columns), kinds, contract.digits)
+        table, kinds = self._reviewed.run(stage.text, made.streams)
+        _put(made, stage.name, table, kinds, contract.digits)
 
     def _library(
         self,
@@ -219,7 +192,7 @@ class Bench:
 
 
 def _told(
-    output: Output, made: Made, contract: Contract, own: Mapping[str, bytes]
+    output: Output, made: Made, contract: Contract, own: Mapping[str, Stream]
 ) -> Iterator[tuple[bytes, bytes]]:
     """(recipient, bytes) of one output."""
     if output.kind == "model":
@@ -238,7 +211,7 @@ def _told(
 
 
 def _divided(
-    output: Output, table: Table, contract: Contract, own: Mapping[str, bytes]
+    output: Output, table: Table, contract: Contract, own: Mapping[str, Stream]
 ) -> dict[str, Table]:
     """Rows of each owner, by the owner's hex. Whose an account is, each owner's data set says that
     has the name of the filter's: by the columns that it and the output both have."""
@@ -272,35 +245,4 @@ def _no_rows(table: Table) -> Table:
 
 def _put(made: Made, name: str, table: Table, kinds: Mapping[str, Kind], digits: int) -> None:
     made.tables[name] = table, kinds
-    made.streams[name] = tables.write(table, kinds, digits)
-
-
-def _engine_kind(written: str) -> Kind:
-    if written in (
-        "TINYINT",
-        "SMALLINT",
-        "INTEGER",
-        "BIGINT",
-        "UTINYINT",
-        "USMALLINT",
-        "UINTEGER",
-        "UBIGINT",
-        "HUGEINT",
-        "NUMBER",
-    ):
-        return Kind.INTEGER
-    if written in ("FLOAT", "DOUBLE"):
-        return Kind.REAL
-    if written == "BOOLEAN":
-        return Kind.TRUTH
-    return Kind.TEXT
-
-
-def _plain(value: Any, kind: Kind) -> Any:
-    return str(value) if kind is Kind.TEXT and value is not None else value
-
-
-def _quotable(name: str) -> str:
-    if '"' in name:
-        raise ValueError("a name that cannot be quoted")
-    return name
+    made.streams[name] = Stream.of(tables.write(table, kinds, digits))

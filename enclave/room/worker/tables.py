@@ -4,7 +4,7 @@ Owns both directions. What is written is one schema, one batch, no metadata: equ
 bytes. Knows no policy, no program and no key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import BytesIO
 from math import isfinite
 from typing import Any
@@ -13,6 +13,7 @@ import nanoarrow
 import numpy as np
 from nanoarrow import ipc, visitor
 
+from strongroom.enclave.room.analytics.streams import Stream, shape
 from strongroom.enclave.room.library.shapes import Kind, Table, Values
 
 INTEGER_FORMATS = ("c", "C", "s", "S", "i", "I", "l")
@@ -34,36 +35,16 @@ class NoTable(Exception):
     """These bytes are no table, or a table has no bytes. Never leaves the worker."""
 
 
-def joined(segments: Sequence[bytes]) -> bytes:
-    """One stream of several, whose rows follow each other.
-
-    Raises:
-        NoTable: their columns differ.
-        Exception: one is no Arrow IPC stream.
-    """
-    if len(segments) == 1:
-        return segments[0]
-    file, shapes = BytesIO(), set()
-    with ipc.StreamWriter.from_writable(file) as writer:
-        for segment in segments:
-            stream = nanoarrow.c_array_stream(ipc.InputStream.from_readable(segment))
-            shapes.add(_shape(stream.get_schema()))
-            writer.write_stream(stream)
-    if len(shapes) != 1:
-        raise NoTable("what was added later has other columns")
-    return file.getvalue()
-
-
-def read(stream: bytes) -> Table:
-    """The table of one stream: whole numbers, reals, texts and truths; columns of other types are
+def read(stream: Stream) -> Table:
+    """The table of a stream: whole numbers, reals, texts and truths; columns of other types are
     none that a program reads.
 
     Raises:
         NoTable: two columns have one name.
-        Exception: it is no Arrow IPC stream.
+        Exception: it is no Arrow IPC stream, or not one.
     """
-    source = nanoarrow.c_array_stream(ipc.InputStream.from_readable(stream))
-    shape = _shape(source.get_schema())
+    source = stream.batches()
+    formats = [written for _, written in shape(source.get_schema())]
     names, columns = visitor.ToColumnsPysequenceConverter.visit(
         source, handle_nulls=visitor.nulls_separate()
     )
@@ -71,7 +52,7 @@ def read(stream: bytes) -> Table:
         raise NoTable("two columns of one name")
     made = {
         name: _column(values, written)
-        for name, values, (_, written) in zip(names, columns, shape, strict=True)
+        for name, values, written in zip(names, columns, formats, strict=True)
         if written in READ_FORMATS
     }
     return Table.of(made)
@@ -97,10 +78,6 @@ def write(table: Table, kinds: Mapping[str, Kind], digits: int) -> bytes:
 def kinds_of(table: Table) -> dict[str, Kind]:
     """Of each column of a table that says none: by its array, else by its values."""
     return {name: _kind(values) for name, values in table.columns.items()}
-
-
-def _shape(schema: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((child.name, child.format) for child in schema.children)
 
 
 def _column(values: Any, written: str) -> Values:

@@ -7,6 +7,7 @@ file is opened.
 from strongroom.consensus.errors import invariant
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Input, Output, Stage
 from strongroom.enclave.room.analytics import warming
+from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library import catalogue
 from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
@@ -56,7 +57,7 @@ def _once(bench: Bench, stage: Stage, columns: dict[str, list[object]]) -> None:
     table = Table.of(columns)
     kinds = tables.kinds_of(table)
     invariant(kinds.keys() == columns.keys(), "the worker does not warm up")
-    stream = tables.write(table, kinds, 6)
+    rows = tables.write(table, kinds, 6)
     contract = Contract(
         room=_OWNER,
         name="warm",
@@ -74,7 +75,7 @@ def _once(bench: Bench, stage: Stage, columns: dict[str, list[object]]) -> None:
         agreement=1,
         until_ms=1,
     )
-    given = Given("a", _OWNER, "rows", b"", (stream, stream))
+    given = Given("a", _OWNER, "rows", b"", Stream.of(rows, rows))
     try:
         bench.run(contract, (), (given,), bytes(32))
     except JobFailed:

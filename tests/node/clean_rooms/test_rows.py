@@ -13,9 +13,9 @@ from strongroom.enclave.outside.chunks import CONTENT_BYTES_MAX
 from strongroom.enclave.room.analytics import types
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, DataPolicy, Use
 from strongroom.enclave.room.analytics.settings import connect
+from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.analytics.tables import load
 from strongroom.enclave.room.analytics.types import Kind, Type
-from strongroom.enclave.room.worker import tables
 from strongroom.node.clean_rooms.arrays import defined
 from strongroom.node.clean_rooms.cells import canonical_names
 from strongroom.node.clean_rooms.rows import RowsFile
@@ -55,7 +55,7 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def loaded(stream: bytes, of: DataPolicy) -> list[Any]:
+def loaded(stream: bytes | Stream, of: DataPolicy) -> list[Any]:
     """As the worker's engine has it."""
     engine = connect(256 << 20)
     load(engine, "t", stream, of, "c0")
@@ -132,7 +132,7 @@ def test_what_lies_under_a_gap_is_zero_and_leaves_with_no_chunk() -> None:
 
 def test_segments_join_in_the_worker(tmp_path: Path) -> None:
     one = stream_of(written(tmp_path / "a.csv", GOOD), policy())
-    assert len(loaded(tables.joined([one, one]), policy())) == 4
+    assert len(loaded(Stream.of(one, one), policy())) == 4
 
 
 CELLS = [

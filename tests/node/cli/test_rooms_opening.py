@@ -14,6 +14,7 @@ from tests.node.cli.test_rooms_commands import CONTRACT
 from strongroom.enclave.formats.clean_rooms.result_keys import output_key, result_name
 from strongroom.enclave.outside.chunks import DataPlace
 from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library.shapes import Kind, Table
 from strongroom.enclave.room.worker import tables
 from strongroom.node.clean_rooms import watching
@@ -79,7 +80,7 @@ async def test_a_recipient_opens_a_result_into_a_file(
         await run.json(*words, "--form", "json")
         assert json.loads(out.read_text())[1] == {"bank": "b, c", "n": 30, "ok": False}
         await run.json(*words, "--form", "arrow")
-        assert tables.read(out.read_bytes()).rows == 2
+        assert tables.read(Stream.of(out.read_bytes())).rows == 2
         shown = await run(*words)
         assert "strongroom receipt " in shown.stdout
         receipt = await run.json("receipt", told["id"], "-o", str(tmp_path / "r.json"))

@@ -34,6 +34,7 @@ from strongroom.enclave.formats.clean_rooms.result_keys import result_name
 from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace, check_chunk
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
 from strongroom.node.chunks.store import ChunkStore
@@ -163,7 +164,7 @@ class World:
             sealed = self.chunks.get(one)
             check_chunk(sealed, one)
             parts.append(opener.open(sealed, last=at == len(names) - 1))
-        return tables.read(b"".join(parts))
+        return tables.read(Stream.of(b"".join(parts)))
 
     @asynccontextmanager
     async def workers(self, *operators: str) -> AsyncIterator[list[Worker]]:

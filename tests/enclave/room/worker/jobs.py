@@ -5,6 +5,7 @@ from typing import Any
 
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Input, Output, Stage
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, DataPolicy, Noise, Use
+from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.analytics.types import INTEGER, TEXT
 from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
@@ -56,7 +57,7 @@ def policy(noise: Noise | None = None, k: int = 5) -> bytes:
 def given(
     alias: str, owner: bytes, *segments: bytes, data: str = "rows", columns: bytes = b""
 ) -> Given:
-    return Given(alias, owner, data, columns, segments)
+    return Given(alias, owner, data, columns, Stream.of(*segments))
 
 
 def contract(given_to: tuple[Given, ...], /, *stages: Stage, **changes: Any) -> Contract:
@@ -92,4 +93,6 @@ def run(
 
 
 def rows(made: list[tuple[str, bytes, bytes]], at: int = 0) -> dict[str, list[Any]]:
-    return {name: list(values) for name, values in tables.read(made[at][2]).columns.items()}
+    return {
+        name: list(values) for name, values in tables.read(Stream.of(made[at][2])).columns.items()
+    }

@@ -14,6 +14,7 @@ from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.result_keys import noise_seed, output_key, result_name
 from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace, chunks_root
 from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.door import DoorClosed
 from strongroom.enclave.room.leases import LeaseKeeper, Opened
 from strongroom.enclave.room.ledger import Executed, Refused
 from strongroom.enclave.room.sdk import Room
@@ -33,13 +34,15 @@ class Bench:
     def __init__(self, made: list[tuple[str, bytes, bytes]] | None) -> None:
         self.made, self.begun = made, list[Any]()
         self.parts: dict[tuple[int, int], bytes] = {}
-        self.computes = 0.0
+        self.computes, self.gone = 0.0, False
 
-    def begin(self, *told: Any) -> None:
-        self.begun.append(told)
+    async def begin(self, _turns: Turns, _until: float, job: Any, inputs: Any) -> None:
+        self.begun.append((job, inputs))
 
-    def part(self, index: int, segment: int, data: bytes) -> None:
-        self.parts[index, segment] = self.parts.get((index, segment), b"") + data
+    async def part(self, _turns: Turns, _until: float, place: tuple[int, int], data: bytes) -> None:
+        if self.gone:
+            raise DoorClosed
+        self.parts[place] = self.parts.get(place, b"") + data
 
     async def outputs(self, turns: Turns, until: float) -> Any:
         await turns.pause(self.computes)
@@ -136,10 +139,26 @@ def test_the_bench_is_given_every_segment_and_no_key() -> None:
     there = World(Bench(None))
     there.run()
     assert there.bench.parts == {(0, 0): SEGMENTS[0], (0, 1): SEGMENTS[1]}
-    ((contract, _, seed, inputs),) = there.bench.begun
+    (((contract, _, seed), inputs),) = there.bench.begun
     assert (contract, seed) == (there.contract.encode(), noise_seed(RESULT))
-    assert inputs == [("a", OWNER, "rows", b"columns")]
+    assert inputs == [("a", OWNER, "rows", b"columns", (1, 1))]
     assert RESULT not in codec.encode((contract, seed, tuple(inputs)))
+
+
+def test_the_host_sees_every_chunk_asked_for_also_when_the_bench_is_gone() -> None:
+    there = World(Bench([("case", b"", b"never")]))
+    there.bench.gone = True
+    asked: list[str] = []
+
+    def note(method: str, _turn: int, answer: Any) -> Any:
+        asked.append(method)
+        return answer
+
+    there.host.lie = note
+    there.run()
+    assert asked == ["chunk_names", *["chunk"] * len(SEGMENTS)]
+    ((_, _, (_, entries, failed)),) = there.called
+    assert (failed, entries) == (True, ())
 
 
 @pytest.mark.parametrize("made", [None, [("case", b"", b"rows")]])
