@@ -15,8 +15,9 @@ from strongroom.enclave.formats.clean_rooms.contract import Contract, Input
 from strongroom.enclave.formats.clean_rooms.data_terms import FREE, DataTerms
 from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
 from strongroom.enclave.programs.framework import Context, ProgramError
-from strongroom.enclave.programs.rooms.data import data_terms, find_data, owners_in
+from strongroom.enclave.programs.rooms.data import find_data, no_data, owners_in
 from strongroom.enclave.programs.rooms.events import record
+from strongroom.enclave.programs.rooms.lineage import demand_standing, terms_now
 from strongroom.enclave.programs.rooms.parties import (
     demand_open,
     demand_role,
@@ -57,9 +58,9 @@ def propose(context: Context, *, contract: bytes) -> dict[str, Any]:
     terms = RoomTerms.decode(room.terms)
     _check_room(read, terms)
     for one in read.inputs:
-        _, found = input_of(context, one)
+        _, found = find_data(context, Account((one.owner, one.data)))
         if any(owner not in terms.identities for owner in owners_in(found)):
-            raise ProgramError("party", f"{one.alias}: its owners are no parties of the room")
+            raise no_data()
         allow(context, read, one)
     serial = room.contracts + 1
     charge(context, CONTRACT_ENTRIES, CONTRACT_BYTES + len(contract))
@@ -141,13 +142,15 @@ def owners_of(context: Context, read: Contract) -> tuple[bytes, ...]:
 
 
 def allow(context: Context, read: Contract, one: Input) -> DataTerms:
-    """Check that an input's terms, as they are now, let this contract read it.
+    """Check that an input's terms, as they are now, let this contract read it; of an asset, the
+    terms of all that it was made of.
 
     Raises:
         ProgramError: ``terms``, with the field that does not allow it.
     """
     number, _ = input_of(context, one)
-    terms = data_terms(context, number)
+    demand_standing(context, one.alias, number)
+    terms = terms_now(context, number)
     _demand(read.purpose in terms.purposes, one, "purposes: this one is not among them")
     for stage in read.stages:
         named = (FREE,) if read.profile == FREE else _names_of(stage.language, stage.program)

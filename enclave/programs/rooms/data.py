@@ -127,7 +127,7 @@ def withdraw_data(context: Context, *, data: Account) -> dict[str, Any]:
     counts, no opening of a result that goes with it. Its key is left behind at the epoch's end."""
     number, found = find_data(context, data)
     if context.identity not in owners_in(found):
-        raise ProgramError("no-data", "the data set is another's: only its owners may do this")
+        raise no_data()
     if found.state != "withdrawn":
         bound.revoke(context, found.key)
         context.map(DATA).put(number, tuple(found._replace(state="withdrawn")))
@@ -143,8 +143,13 @@ def find_data(context: Context, data: Account) -> tuple[int, Data]:
     """
     number = context.map(NAMES).get((data[0] or context.identity, data[1]))
     if number is None:
-        raise ProgramError("no-data", "there is no such data set: `strongroom data list`")
+        raise no_data()
     return number, data_numbered(context, number)
+
+
+def no_data() -> ProgramError:
+    """One answer for what is not there and for what is another's: names are the owner's."""
+    return ProgramError("no-data", "you have no such data set: `strongroom data list`")
 
 
 def read_data_terms(data: bytes) -> DataTerms:
@@ -157,14 +162,6 @@ def read_data_terms(data: bytes) -> DataTerms:
         return DataTerms.decode(data)
     except NotCanonical as error:
         raise ProgramError("terms", str(error)) from None
-
-
-def data_terms(context: Context, number: int) -> DataTerms:
-    """Terms that stand in the state."""
-    data = context.map(DATA_TERMS).get(number)
-    if data is None:
-        raise KeyError(number)
-    return DataTerms.decode(data)
 
 
 def segments_of(context: Context, number: int, version: int) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ from strongroom.enclave.programs.rooms.contracts import (
     input_of,
 )
 from strongroom.enclave.programs.rooms.events import record
+from strongroom.enclave.programs.rooms.lineage import demand_standing
 from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of
 from strongroom.enclave.programs.rooms.results import Pinned, fail, make_result, pinned_of
 from strongroom.enclave.programs.rooms.tables import (
@@ -30,6 +31,7 @@ from strongroom.enclave.programs.rooms.tables import (
     EXECUTORS,
     JOBS,
     ORDERS,
+    RESULTS,
     ROOMS,
     SERIALS,
     VERSIONS,
@@ -47,10 +49,13 @@ from strongroom.enclave.programs.rooms.tables import (
 )
 from strongroom.enclave.programs.rooms.workers import ranked
 from strongroom.enclave.programs.roster import charge
+from strongroom.enclave.programs.vault import bound
 
 GRACE_MS = 30_000
 """What executors have besides the contract's duration: to take a job, and to report it."""
 JOB_ENTRIES, JOB_BYTES = 24, 8 * 1024
+TOLD_BYTES = 384
+"""Of each output for each recipient: its line in the report, and why nodes keep its chunks."""
 
 
 @rooms.transaction
@@ -58,7 +63,7 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     """Run an approved contract on the newest or pinned versions of its inputs.
 
     The same contract, parameters and versions again are the same job, and cost nothing; one that
-    failed may be run again, and is charged again.
+    failed, or whose result's key is gone, may be run again, and is charged again.
     """
     room, agreed, read, given = _runnable(context, contract, parameters)
     pinned = _pin(context, read)
@@ -68,7 +73,7 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     if attempt:
         recorded = job_numbered(wanted, attempt)
         found = job_of(context, recorded)
-        if found.state != "failed":
+        if found.state != "failed" and bound.opens(context, found.key):
             return shown(recorded, found)
     job = job_numbered(wanted, attempt + 1)
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
@@ -77,7 +82,8 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
             "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
         )
     keeps = _charge(context, contract, agreed, read, pinned)
-    charge(context, JOB_ENTRIES, JOB_BYTES + len(order))
+    told = sum(len(one.recipients) if one.filter_alias else 1 for one in read.outputs)
+    charge(context, JOB_ENTRIES + told, JOB_BYTES + told * TOLD_BYTES + len(order))
     serial = room.jobs + 1
     context.map(ROOMS).put(read.room, tuple(room._replace(jobs=serial)))
     context.map(SERIALS).put((read.room, "job", serial), job)
@@ -142,9 +148,11 @@ def ask_next(context: Context, job: bytes, found: Job, read: Contract) -> Job:
 
 
 def forget_work(context: Context, job: bytes, found: Job) -> None:
-    """The job is decided: no executor waits for it."""
+    """The job is decided: no executor waits for it, and only what was agreed on is remembered."""
     for one in executors_of(context, job, found.ranks):
         context.map(WORK).delete((one.identity, job))
+        if one.report and one.report != found.result:
+            context.map(RESULTS).delete((job, one.report))
 
 
 def job_numbered(wanted: bytes, attempt: int) -> bytes:
@@ -159,8 +167,7 @@ def check_inputs(context: Context, job: bytes) -> None:
         ProgramError: ``withdrawn``.
     """
     for alias, number, _ in pinned_of(context, job):
-        if data_numbered(context, number).state != "active":
-            raise ProgramError("withdrawn", f"{alias}: its owner has withdrawn it")
+        demand_standing(context, alias, number)
 
 
 def shown(job: bytes, found: Job) -> dict[str, Any]:

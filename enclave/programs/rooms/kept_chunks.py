@@ -13,10 +13,12 @@ from strongroom.enclave.programs.rooms.tables import (
     job_of,
     rooms,
 )
-from strongroom.enclave.programs.state import SCAN_MAX
 from strongroom.enclave.programs.vault import bound
 
 ROOTS_ASKED_MAX = 64
+HOLDERS_READ_MAX = 200
+"""Of one root: whose chunks more than so many have named and withdrawn, stay. Else whoever names
+one root in very many data sets makes the question cost more than a query may."""
 
 
 @rooms.query
@@ -38,15 +40,13 @@ def keep_for_result(context: Context, root: bytes, job: bytes) -> None:
 
 
 def _is_kept(context: Context, root: bytes) -> bool:
-    """For any of those that name this root, however many do: one entry is one data set or job."""
+    """For any of those that name this root: one entry is one data set or job."""
     if len(root) != DIGEST_SIZE:
         return False
-    after: tuple[bytes, bytes] | None = None
-    while page := context.map(KEPT_CHUNKS).scan(prefix=(root,), after=after, limit=SCAN_MAX):
-        if any(_stands(context, holder) for (_, holder), _ in page):
-            return True
-        after = page[-1][0]
-    return False
+    found = context.map(KEPT_CHUNKS).scan(prefix=(root,), limit=HOLDERS_READ_MAX)
+    return len(found) == HOLDERS_READ_MAX or any(
+        _stands(context, holder) for (_, holder), _ in found
+    )
 
 
 def _stands(context: Context, holder: bytes) -> bool:

@@ -17,11 +17,11 @@ from strongroom.enclave.programs.rooms.contracts import contract_text
 from strongroom.enclave.programs.rooms.data import (
     DATA_BYTES,
     DATA_ENTRIES,
-    data_terms,
     owners_in,
 )
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.executing import Entry, demand_contract, entries_of
+from strongroom.enclave.programs.rooms.lineage import data_terms, demand_standing
 from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of, terms_of
 from strongroom.enclave.programs.rooms.results import pinned_of, roots_of
 from strongroom.enclave.programs.rooms.tables import (
@@ -153,9 +153,7 @@ def _demand_not_withdrawn(context: Context, job: bytes, found: Job) -> None:
     demand_open(context, found.room)
     demand_contract(context, found.contract)
     for alias, number, _ in pinned_of(context, job):
-        data = data_numbered(context, number)
-        if data.state != "active" and not data_terms(context, number).keep:
-            raise ProgramError("withdrawn", f"{alias}: its owner has withdrawn it")
+        demand_standing(context, alias, number, kept=True)
 
 
 def _releases(context: Context, job: bytes, found: Job, output: str) -> int:

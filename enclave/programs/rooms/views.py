@@ -9,10 +9,11 @@ from typing import Any
 from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
 from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
 from strongroom.enclave.programs.rooms.contracts import consents_of, contract_text, owners_of
-from strongroom.enclave.programs.rooms.data import data_terms, find_data, owners_in
+from strongroom.enclave.programs.rooms.data import find_data, no_data, owners_in
 from strongroom.enclave.programs.rooms.events import head_of, kept
 from strongroom.enclave.programs.rooms.executing import entries_of
 from strongroom.enclave.programs.rooms.jobs import shown
+from strongroom.enclave.programs.rooms.lineage import data_terms
 from strongroom.enclave.programs.rooms.parties import party_of
 from strongroom.enclave.programs.rooms.results import pinned_of
 from strongroom.enclave.programs.rooms.tables import (
@@ -138,7 +139,7 @@ def data_set(context: Context, *, data: Account) -> dict[str, Any]:
     """One data set, for its owners: its versions, its terms, what was charged."""
     number, found = find_data(context, data)
     if context.identity not in owners_in(found):
-        raise ProgramError("no-data", "the data set is another's: only its owners may read this")
+        raise no_data()
     versions = []
     for at in range(max(1, found.version - ROOMS_LISTED_MAX + 1), found.version + 1):
         row = context.map(VERSIONS).get((number, at))

@@ -1,11 +1,13 @@
 """Workers: attested rooms of governed operators, that wait for jobs, and who of them runs one
 (ROOMS §2; T65).
 
-Owns the list of those that wait, and the ranks of a job's executors: by a digest over job and
-worker, so that nobody chooses them, and each of another operator. Whether an owner's key opens for
-a worker, the key's own policy says when it takes the job.
+Owns the list of those that wait, and the ranks of a job's executors: drawn among operators by a
+secret of the run, so that nobody chooses them, neither by making many workers nor by trying
+parameters. Whether an owner's key opens for a worker, the key's own policy says when it takes the
+job.
 """
 
+from collections import Counter
 from typing import Any
 
 from strongroom.consensus import labels
@@ -48,18 +50,18 @@ def leave(context: Context) -> dict[str, Any]:
 
 def ranked(context: Context, job: bytes, regions: tuple[str, ...]) -> list[tuple[bytes, Worker]]:
     """Who may run a job, by rank: workers that wait in these regions, one of each operator."""
-    waiting = [
-        (bytes(labels.labelled_digest(labels.JOB_RANK, job + identity)), identity, worker)
-        for identity, worker in _waiting(context)
-        if worker.region in regions
-    ]
-    chosen: list[tuple[bytes, Worker]] = []
-    operators = set()
-    for _, identity, worker in sorted(waiting):
-        if worker.operator not in operators:
-            operators.add(worker.operator)
-            chosen.append((identity, worker))
-    return chosen[:RANKS_MAX]
+    dice = context.secret(b"ranks" + job)
+    drawn: dict[str, tuple[bytes, bytes, Worker]] = {}
+    for identity, worker in _waiting(context):
+        if worker.region in regions:
+            one = (_drawn(dice, identity), identity, worker)
+            drawn[worker.operator] = min(one, drawn.get(worker.operator, one))
+    operators = sorted(drawn, key=lambda operator: _drawn(dice, operator.encode()))
+    return [drawn[operator][1:] for operator in operators[:RANKS_MAX]]
+
+
+def _drawn(dice: bytes, name: bytes) -> bytes:
+    return bytes(labels.labelled_digest(labels.JOB_RANK, dice + name))
 
 
 def _waiting(context: Context) -> list[tuple[bytes, Worker]]:
@@ -75,7 +77,7 @@ def _of_evidence(context: Context, evidence: bytes) -> Worker:
         # Whoever makes keys has as many such names as he likes, and would agree with himself.
         raise ProgramError("operator", "its operator is unknown to the service: ask members")
     if context.map(WORKERS).get(context.identity) is None:
-        _make_place(context)
+        _make_place(context, operator)
         charge(context, WORKER_ENTRIES, WORKER_BYTES)
     claims = shown.claims
     return Worker(
@@ -98,17 +100,23 @@ def _again(context: Context) -> Worker:
     return found
 
 
-def _make_place(context: Context) -> None:
-    """Forget who has not said anything for long, when the list is full.
+def _make_place(context: Context, operator: str) -> None:
+    """When the list is full, forget who has not said anything for long, else one worker of the
+    operator that has the most: nobody keeps others out by starting many.
 
     Raises:
-        ProgramError: ``full``.
+        ProgramError: ``full``: none has two more than this operator.
     """
     rows = context.map(WORKERS).scan(limit=SCAN_MAX)
     if len(rows) < WORKERS_MAX:
         return
-    gone = [identity for identity, row in rows if Worker(*row).until_ms < context.time_ms]
+    workers = [(identity, Worker(*row)) for identity, row in rows]
+    gone = [identity for identity, one in workers if one.until_ms < context.time_ms]
     if not gone:
-        raise ProgramError("full", f"{WORKERS_MAX} workers wait already: come back later")
+        counted = Counter(one.operator for _, one in workers)
+        most, count = min(counted.items(), key=lambda one: (-one[1], one[0]))
+        if count < counted[operator] + 2:
+            raise ProgramError("full", f"{WORKERS_MAX} workers wait already: come back later")
+        gone = [next(identity for identity, one in workers if one.operator == most)]
     for identity in gone:
         context.map(WORKERS).delete(identity)

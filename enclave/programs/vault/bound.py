@@ -111,6 +111,15 @@ def reveal(context: Context, number: int, version: int = 1) -> bytes:
     return open_secret(context, number, version)
 
 
+def opens(context: Context, number: int, version: int = 1) -> bool:
+    """Would `reveal` give the secret of a key that the program made?"""
+    try:
+        check_key(context, number, key_of(context, number), version)
+    except ProgramError:
+        return False
+    return has_secret(context, number, version)
+
+
 def lease(
     context: Context, number: int, version: int, *, purpose: str, evidence: bytes
 ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Owns the way from table s (every group) to table r (what is told): sketches firs
 the groups that they leave open, suppression, rounding. All text here is ours; names are g0, a0 …
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import duckdb
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongroom.enclave.room.analytics.checking import Step
+from strongroom.enclave.room.analytics.nodes import Node, same
 from strongroom.enclave.room.analytics.policy import MICROS
 from strongroom.enclave.room.analytics.releases import SKETCHED_K_MAX, Aggregate
 from strongroom.enclave.room.analytics.suppression import shown
@@ -25,18 +27,55 @@ def release_exactly(engine: duckdb.DuckDBPyConnection, step: Step) -> None:
     release = step.release
     source = f"s{release.index}"
     rowid, enough, sizes = _judged(engine, step, source)
-    visible = enough
-    if not enough.all() and release.keys:
-        order, lines = _lines(engine, source, len(release.keys))
-        visible = shown(enough, sizes, order, lines)
+    visible = _shown(engine, step, enough, sizes)
     keys = [f"g{index}" for index in range(len(release.keys))]
-    told = [_rounded(one, f"a{index}") for index, one in enumerate(release.aggregates)]
+    gaps = _gaps(engine, step, rowid, visible, sizes)
+    told = []
+    for index, one in enumerate(release.aggregates):
+        part = None if one.part is None else _place_of(one.part, release.parts)
+        number = _rounded(one, f"a{index}")
+        if part in gaps:
+            number = f"CASE WHEN rowid IN (SELECT i FROM gaps{part}) THEN NULL ELSE {number} END"  # noqa: S608
+        told.append(f"{number} AS a{index}")
+    for part, hidden in gaps.items():
+        engine.register(f"gaps{part}", {"i": rowid[hidden]})
     engine.register("kept", {"i": rowid[visible]})
     engine.execute(
         f"CREATE TABLE {release.table} AS SELECT {', '.join([*keys, *told]) or 'n'} "  # noqa: S608
         f"FROM {source} WHERE rowid IN (SELECT i FROM kept)"
     )
-    engine.unregister("kept")
+    for name in ("kept", *(f"gaps{part}" for part in gaps)):
+        engine.unregister(name)
+
+
+def _shown(engine: duckdb.DuckDBPyConnection, step: Step, enough: Truths, sizes: Numbers) -> Truths:
+    """Which of the groups that are enough show, complements looked for."""
+    release = step.release
+    if enough.all() or not release.keys:
+        return enough
+    order, lines = _lines(engine, f"s{release.index}", len(release.keys))
+    return shown(enough, sizes, order, lines)
+
+
+def _gaps(
+    engine: duckdb.DuckDBPyConnection, step: Step, rowid: Numbers, visible: Truths, sizes: Numbers
+) -> dict[int | None, Truths]:
+    """By the number of a part: groups in which fewer than k units have a value there, or whose
+    number would tell of such a one. They show, and their aggregates of it do not."""
+    gaps: dict[int | None, Truths] = {}
+    for part in range(len(step.release.parts)):
+        source = f"s{step.release.index}"
+        found = _arrays(engine, f"SELECT rowid, p{part} AS p FROM {source} ORDER BY rowid")  # noqa: S608
+        told = visible.copy()
+        unsure = visible & (found["p"] < sizes)
+        if unsure.any():
+            told[unsure] = _counted(engine, step, source, rowid[unsure], part)
+            gaps[part] = visible & ~_shown(engine, step, told, sizes)
+    return gaps
+
+
+def _place_of(part: Node, parts: Sequence[Node]) -> int:
+    return next(index for index, one in enumerate(parts) if same(part, one))
 
 
 def _judged(
@@ -64,12 +103,24 @@ def _judged(
     return rowid, enough, rows
 
 
-def _counted(engine: duckdb.DuckDBPyConnection, step: Step, source: str, asked: Numbers) -> Truths:
-    """Whether each of these groups has k units of every data set, counted exactly."""
+def _counted(
+    engine: duckdb.DuckDBPyConnection,
+    step: Step,
+    source: str,
+    asked: Numbers,
+    part: int | None = None,
+) -> Truths:
+    """Whether each of these groups has k units of every data set, counted exactly: of all rows, or
+    of those that have this part."""
     release = step.release
     keys = [f"g{index}" for index in range(len(release.keys))]
     equal = " AND ".join(f"x.{key} IS NOT DISTINCT FROM y.{key}" for key in keys) or "true"
-    counts = [f"count(DISTINCT x.u{index}) AS u{index}" for index in range(len(release.units))]
+    with_part = "" if part is None else f"CASE WHEN x.x{part} THEN "
+    end = "" if part is None else " END"
+    counts = [
+        f"count(DISTINCT {with_part}x.u{index}{end}) AS u{index}"
+        for index in range(len(release.units))
+    ]
     engine.register("asked", {"i": asked})
     found = _arrays(
         engine,
@@ -116,6 +167,6 @@ def _rounded(one: Aggregate, name: str) -> str:
     if one.step <= (0 if one.type.kind is Kind.REAL else 1):
         return name
     if one.type.kind is Kind.REAL:
-        return f"round({name} / {one.step / MICROS!r}) * {one.step / MICROS!r} AS {name}"
+        return f"round({name} / {one.step / MICROS!r}) * {one.step / MICROS!r}"
     up = f"(abs({name}) + {one.step // 2}) // {one.step} * {one.step}"
-    return f"CASE WHEN {name} < 0 THEN -({up}) ELSE {up} END AS {name}"
+    return f"CASE WHEN {name} < 0 THEN -({up}) ELSE {up} END"

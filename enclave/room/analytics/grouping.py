@@ -28,7 +28,7 @@ from strongroom.enclave.room.analytics.relations import (
     Unit,
     plain_name,
 )
-from strongroom.enclave.room.analytics.releases import CALLS, Kinds, Release, Releases
+from strongroom.enclave.room.analytics.releases import CALLS, Kinds, Release, Releases, clamped
 from strongroom.enclave.room.analytics.types import INTEGER, NUMBERS, REAL, Kind, Type
 from strongroom.enclave.room.analytics.values import Value, as_type, derived, need, origins
 
@@ -206,6 +206,7 @@ class GroupedScope:
             lineage=of.lineage,
             column=column,
             plain=True,
+            counts=kind in (Kinds.PRESENT, Kinds.DISTINCT),
         )
 
     def _add_local(self, kind: Kinds, value: Value | None) -> tuple[int, Type]:
@@ -311,6 +312,8 @@ def _local_call(kind: Kinds, value: Value | None) -> Node:
         return emitting.call("count_star")
     name, distinct = CALLS[kind]
     node = as_type(value, REAL, "").node if kind is Kinds.DEVIATION else value.node
+    if kind is Kinds.SUM and value.column is not None:
+        node = clamped(value, value.column)  # a unit's own rows, which its policy bounds
     return emitting.call(name, node, distinct=distinct)
 
 

@@ -50,6 +50,8 @@ class Aggregate:
     """The greatest magnitude of one row's part, in the engine's unit (for noise)."""
     of_unit: bool = False
     """It counts distinct units."""
+    part: Node | None = None
+    """What has a value where a row has a part in it; None: every row has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,15 @@ class Release:
     noise: tuple[str, DataSet] | None
     place: str
     aggregates: list[Aggregate] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[Node]:
+        """What rows must have to be a part of some aggregate, each once: x0, x1 …"""
+        found: list[Node] = []
+        for one in self.aggregates:
+            if one.part is not None and not any(same(one.part, other) for other in found):
+                found.append(one.part)
+        return found
 
     @property
     def table(self) -> str:
@@ -134,7 +145,8 @@ class Release:
     def query(self) -> Node:
         """The aggregation: keys g0 …, aggregates a0 …, and what the units are judged by.
 
-        Exact: n is the count of rows; u0 … are counts of distinct units, or b0 … sketches of them.
+        Exact: n is the count of rows, p0 … of those that are parts of an aggregate; u0 … are counts
+        of distinct units, or b0 … sketches of them.
         Noised: one row per group and unit, u0 is the unit.
         """
         keys = [emitting.named(key.node, f"g{index}") for index, key in enumerate(self.keys)]
@@ -148,6 +160,10 @@ class Release:
             groups += units
         else:
             judged = [emitting.named(emitting.call("count_star"), "n")]
+            judged += [
+                emitting.named(emitting.call("count", part), f"p{index}")
+                for index, part in enumerate(self.parts)
+            ]
             for index, (node, (_, k)) in enumerate(zip(units, self.units, strict=True)):
                 judged.append(_judged(node, index, k))
         return emitting.select(
@@ -155,13 +171,19 @@ class Release:
         )
 
     def unit_rows(self) -> Node | None:
-        """Keys g0 … and units u0 … of every row, to count those of groups that a sketch leaves
-        open; None if there is no sketch."""
-        if self.noise is not None or all(k > SKETCHED_K_MAX for _, k in self.units):
+        """Keys g0 … and units u0 … of every row, and whether it is a part x0 …: to count units of
+        groups that a sketch leaves open, and those behind an aggregate where some rows have no
+        value. None if neither can be."""
+        sketched = any(k <= SKETCHED_K_MAX for _, k in self.units)
+        if self.noise is not None or not (sketched or self.parts):
             return None
         items = [emitting.named(key.node, f"g{index}") for index, key in enumerate(self.keys)]
         items += [
             emitting.named(unit.node, f"u{index}") for index, unit in enumerate(self.source.units)
+        ]
+        items += [
+            emitting.named(emitting.operation("OPERATOR_IS_NOT_NULL", part), f"x{index}")
+            for index, part in enumerate(self.parts)
         ]
         return emitting.select(items, self.source.node, where=self.where)
 
@@ -173,7 +195,13 @@ class Release:
                 same(node, unit.node) for unit in self.source.units
             )
             return Aggregate(
-                kind=kind, type=INTEGER, node=node, step=self.rounding, reach=1, of_unit=of_unit
+                kind=kind,
+                type=INTEGER,
+                node=node,
+                step=self.rounding,
+                reach=1,
+                of_unit=of_unit,
+                part=None if value is None or of_unit else _part(value),
             )
         type_ = REAL if kind is Kinds.DEVIATION else value.type
         node = value.node if column is None else clamped(value, column)
@@ -187,6 +215,7 @@ class Release:
             node=node,
             step=step if type_ == REAL else step * 10**type_.scale // MICROS,
             reach=_reach(column),
+            part=_part(value),
         )
 
     def _check_noised(self, made: Aggregate, place: str) -> None:
@@ -275,6 +304,15 @@ class Releases:
                 f"spend 1 to {data.policy.noise.epsilon_job} millionths",
             )
         return noised[0], data
+
+
+def _part(value: Value) -> Node:
+    """What has a value where a row is a part of an aggregate of this value."""
+    if not value.counts:
+        return value.node
+    some = emitting.comparison("COMPARE_GREATERTHAN", value.node, emitting.integer(0))
+    nothing = emitting.cast(emitting.null(), "BIGINT", tries=False)
+    return emitting.case([(some, value.node)], nothing)
 
 
 def clamped(value: Value, column: ColumnPolicy) -> Node:

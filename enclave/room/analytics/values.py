@@ -53,6 +53,8 @@ class Value:
     """Set if it is a plain column of rows, not computed."""
     plain: bool = False
     """It is a column, of rows or of what was released."""
+    counts: bool = False
+    """It counts values of one unit's rows: where it is zero, that unit has none."""
     literal: tuple[str, str] | None = None
     """Kind and text, if it is a literal."""
 

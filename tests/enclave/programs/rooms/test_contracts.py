@@ -115,7 +115,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"outputs": (Output("case", "table", (who(ANALYST),), 9, "", 0),)}, "recipients"),
     ({}, {"inputs": (Input("a", who(BANKS[0]), "transfers", 0, 101),)}, "terms"),
     ({}, {"inputs": (Input("a", who(BANKS[0]), "others", 0, 0),)}, "no-data"),
-    ({}, {"inputs": (Input("a", who(STRANGER), "transfers", 0, 0),)}, "party"),
+    ({}, {"inputs": (Input("a", who(STRANGER), "transfers", 0, 0),)}, "no-data"),
 ]
 
 

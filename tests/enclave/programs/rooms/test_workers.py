@@ -1,5 +1,7 @@
 """Who counts as a worker that waits, and who takes data back (T65, T66)."""
 
+from collections import Counter
+
 import pytest
 from tests.enclave.programs.rooms.world import (
     ANALYST,
@@ -8,9 +10,12 @@ from tests.enclave.programs.rooms.world import (
     STRANGER,
     RoomsChain,
     again,
+    contract,
     who,
     worker,
 )
+
+from strongroom.enclave.programs.rooms import workers
 
 
 @pytest.fixture
@@ -80,3 +85,52 @@ def test_T66_nobody_else_withdraws_or_reads_an_owners_data_set(chain: RoomsChain
     for name in (BANKS[1], STRANGER):
         assert chain.no(name, "withdraw_data", data=data) == "no-data"
     assert chain.see(BANKS[0], "data_set", data=data)["state"] == "active"
+
+
+def wait_many(chain: RoomsChain, operator: str, count: int) -> None:
+    for place in range(1, count + 1):
+        one = worker(operator, place)
+        chain.of(one.who)
+        chain.ok(one.who, "wait", evidence=chain.shown(one))
+
+
+def test_T65_many_workers_of_one_operator_are_not_asked_first(chain: RoomsChain) -> None:
+    """Of 12 jobs, each operator of three is first for about four: not the one with ten workers for
+    nearly all. What is drawn hangs on the block, so an equal run of this test draws the same."""
+    room = chain.open_room()
+    for bank in BANKS:
+        chain.bring(bank, runs=20)
+    wait_many(chain, "operator0", 10)
+    chain.staff("operator1", "operator2")
+    first = Counter[str]()
+    for number in range(12):
+        job = chain.start(chain.agree(contract(room, name=f"n{number}", duration_ms=1000)))
+        first[chain.ranks(job)[0].operator] += 1
+    assert first["operator0"] <= 8
+    assert len(first) == 3
+
+
+def test_T65_who_tries_parameters_does_not_choose_executors(chain: RoomsChain) -> None:
+    """The same run in another block has other ranks: its job alone does not tell them."""
+    first = set()
+    for blocks in range(8):
+        one = RoomsChain()
+        id = one.story()
+        one.staff("operator0", "operator1", "operator2", "operator3")
+        for _ in range(blocks):
+            one.commit()
+        first.add(one.ranks(one.start(id))[0].operator)
+    assert len(first) > 1
+
+
+def test_T65_one_operator_does_not_fill_the_list(
+    chain: RoomsChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "WORKERS_MAX", 4)
+    id = chain.story()
+    wait_many(chain, "operator0", 4)
+    assert waits(chain, operator="operator0") == "full"
+    others = ("operator1", "operator2", "operator3")
+    chain.staff(*others)
+    assert waits(chain, operator="operator1") == "full"
+    assert {one.operator for one in chain.ranks(chain.start(id))} == {"operator0", *others}

@@ -1,13 +1,15 @@
 """A second way to the same answer: plain loops over rows, for random queries of a known shape.
 
 Knows none of the product's code. What is hidden is computed by its definition: groups below k,
-then, while some line of groups hides exactly one, the smallest of its others.
+then, while some line of groups hides exactly one, the smallest of its others. The same again for
+each column, of rows with a value there: those aggregates are gaps.
 """
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 from math import isnan
 from statistics import stdev
@@ -16,6 +18,7 @@ from typing import Any
 Row = dict[str, Any]
 Group = tuple[Any, ...]
 
+COLUMNS = ("fee", "amount", "rate")
 KEYS: dict[str, Callable[[Row], Any]] = {
     "bank": lambda row: row["bank"],
     "day": lambda row: row["day"],
@@ -148,14 +151,23 @@ def answer(
     for row in rows:
         groups.setdefault(tuple(KEYS[key](row) for key in made.keys), []).append(row)
     least = max(k) if made.joined else k[0]
-    visible = shown(groups, least)
+    visible = shown(groups, least, set(groups), lambda _: True)
+    valued = {
+        column: shown(groups, least, visible, partial(has_value, column)) for column in COLUMNS
+    }
     told = []
     for group in visible:
         inside = groups[group]
         if made.having is not None and not rounded(len(inside), steps["count"]) > made.having:
             continue
         labels = [part for part, key in zip(group, made.keys, strict=True) if key in SHOWABLE]
-        told.append((*labels, *(aggregate(one, inside, steps) for one in made.aggregates)))
+        numbers = (
+            None
+            if any(column in one and group not in valued[column] for column in COLUMNS)
+            else aggregate(one, inside, steps)
+            for one in made.aggregates
+        )
+        told.append((*labels, *numbers))
     told.sort(key=lambda row: [sortable(part) for part in row])
     for index, down in made.order:
         told.sort(key=lambda row: sortable(row[index], down), reverse=down)
@@ -167,11 +179,21 @@ def sortable(value: Any, down: bool = False) -> tuple[bool, Any]:
     return (value is None) != down, Fraction(0) if value is None else value
 
 
-def shown(groups: dict[Group, list[Row]], k: int) -> set[Group]:
-    """Groups that show."""
-    units = {group: len({row["account"] for row in rows}) for group, rows in groups.items()}
+def has_value(column: str, row: Row) -> bool:
+    """Whether a row is a part of aggregates of a column."""
+    return number(row[column]) is not None if column == "rate" else row[column] is not None
+
+
+def shown(
+    groups: dict[Group, list[Row]], k: int, visible: set[Group], counts: Callable[[Row], bool]
+) -> set[Group]:
+    """Groups of these that show, by their units in rows that count."""
+    units = {
+        group: len({row["account"] for row in rows if counts(row)})
+        for group, rows in groups.items()
+    }
     sizes = {group: len(rows) for group, rows in groups.items()}
-    hidden = {group for group, count in units.items() if count < k}
+    hidden = {group for group, count in units.items() if count < k or group not in visible}
     width = len(next(iter(groups), ()))
     again = bool(width)
     while again:

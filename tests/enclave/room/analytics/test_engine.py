@@ -200,8 +200,8 @@ SMALL = DataPolicy(
 FIELDS: dict[str, tuple[Any, list[Any]]] = {
     "who": (na.string(), ["a", "b", None]),
     "ward": (na.string(), ["n", "n", "n"]),
-    "age": (na.int32(), [30, None, 9]),
-    "weight": (na.float64(), [1.5, float("nan"), 9.0]),
+    "age": (na.int32(), [30, 5, 9]),
+    "weight": (na.float64(), [1.5, 2.5, 9.0]),
     "sick": (na.bool_(), [True, True, True]),
     "day": (na.date32(), [19782, 19782, 19782]),
     "at": (na.timestamp("us"), [0, 0, 0]),
@@ -224,10 +224,17 @@ def test_arrow_bytes_are_read() -> None:
         "sick": [True],
         "day": ["2024-02-29"],
         "at": ["1970-01-01 00:00:00"],
-        "a": [30],
-        "w": [1.5],
+        "a": [35],
+        "w": [2.0],
         "n": [2],
     }
+    gaps = {
+        "who": (na.string(), ["a", "b", "c"]),
+        "age": (na.int32(), [30, 5, None]),
+        "weight": (na.float64(), [1.5, 2.5, float("nan")]),
+    }
+    found = small(arrow({**FIELDS, **gaps}))
+    assert (found["a"], found["w"], found["n"]) == ([35], [2.0], [3])
 
 
 def test_arrow_decimals_are_whole_numbers_of_their_last_digit() -> None:
