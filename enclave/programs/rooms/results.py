@@ -110,9 +110,9 @@ def _going_with(context: Context, number: int) -> bytes | None:
     """A job whose result ends with a data set; None: there is none any more."""
     after: tuple[int, bytes] | None = None
     while page := context.map(USES).scan(prefix=(number,), after=after, limit=SCAN_MAX):
-        for (_, job), keep in page:
-            if not keep:
-                return job
+        going: list[bytes] = [job for (_, job), keep in page if not keep]
+        if going:
+            return going[0]
         after = page[-1][0]
     return None
 
