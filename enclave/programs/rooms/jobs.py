@@ -4,7 +4,7 @@ operators (ROOMS §2; T60, T62, T65).
 Owns running, and what happens when executors stay away. Nothing is given back: what was charged for
 a job that failed could have told something by failing.
 
-    scheduled → agreed | failed
+    scheduled → agreed | failed         serving → ended (servings.py)
 """
 
 from typing import Any
@@ -21,9 +21,16 @@ from strongroom.enclave.programs.rooms.contracts import (
     input_of,
 )
 from strongroom.enclave.programs.rooms.events import record
-from strongroom.enclave.programs.rooms.lineage import demand_standing
+from strongroom.enclave.programs.rooms.lineage import data_terms, demand_standing
 from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of
-from strongroom.enclave.programs.rooms.results import Pinned, fail, make_result, pinned_of
+from strongroom.enclave.programs.rooms.results import (
+    Pinned,
+    fail,
+    make_result,
+    pinned_of,
+    roots_of,
+)
+from strongroom.enclave.programs.rooms.servings import begin, settled, staff
 from strongroom.enclave.programs.rooms.tables import (
     ATTEMPTS,
     CONTRACTS,
@@ -72,8 +79,9 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     attempt = context.map(ATTEMPTS).get(wanted) or 0
     if attempt:
         recorded = job_numbered(wanted, attempt)
-        found = job_of(context, recorded)
-        if found.state != "failed" and bound.opens(context, found.key):
+        found = settled(context, recorded, job_of(context, recorded))
+        lost = found.state != "serving" and not bound.opens(context, found.key)
+        if found.state not in ("failed", "ended") and not lost:
             return shown(recorded, found)
     job = job_numbered(wanted, attempt + 1)
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
@@ -81,6 +89,8 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         raise ProgramError(
             "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
         )
+    if read.serves:
+        chosen = chosen[: read.executors]
     keeps = _charge(context, contract, agreed, read, pinned)
     told = sum(len(one.recipients) if one.filter_alias else 1 for one in read.outputs)
     charge(context, JOB_ENTRIES + told, JOB_BYTES + told * TOLD_BYTES + len(order))
@@ -93,10 +103,10 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     made = Job(
         contract,
         read.room,
-        "scheduled",
+        "serving" if read.serves else "scheduled",
         context.identity,
         context.time_ms,
-        context.time_ms + read.duration_ms + GRACE_MS,
+        context.time_ms + read.duration_ms + (0 if read.serves else GRACE_MS),
         len(chosen),
         read.executors,
         b"",
@@ -108,6 +118,8 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         row = Executor(identity, worker.operator, worker.region, b"", b"", 0, 0)
         context.map(EXECUTORS).put((job, rank), tuple(row))
         context.map(WORK).put((identity, job), rank)
+    if read.serves:
+        begin(context, job, given)
     record(context, read.room, "run", job, read.name)
     return shown(job, made)
 
@@ -119,9 +131,12 @@ def advance(context: Context, *, job: bytes) -> dict[str, Any]:
     found = job_of(context, job)
     if context.map(WORK).get((context.identity, job)) is None:
         party_of(context, found.room)
+    read = contract_text(context, found.contract)
+    if found.state == "serving":
+        found = settled(context, job, found)
+        return shown(job, staff(context, job, found, read) if found.state == "serving" else found)
     if found.state != "scheduled" or context.time_ms <= found.deadline_ms:
         return shown(job, found)
-    read = contract_text(context, found.contract)
     return shown(job, ask_next(context, job, found, read))
 
 
@@ -161,13 +176,18 @@ def job_numbered(wanted: bytes, attempt: int) -> bytes:
 
 
 def check_inputs(context: Context, job: bytes) -> None:
-    """Check that every data set that a job reads stands still.
+    """Check that every data set that a job reads stands still; of an asset, all data that it was
+    made from too, unless their terms keep it.
 
     Raises:
         ProgramError: ``withdrawn``.
     """
     for alias, number, _ in pinned_of(context, job):
         demand_standing(context, alias, number)
+        roots = () if data_terms(context, number).keep else roots_of(context, number)
+        keys = (data_numbered(context, number).key, *roots)
+        if not all(bound.stands(context, key) for key in keys):
+            raise ProgramError("withdrawn", f"{alias}: its owner has withdrawn it")
 
 
 def shown(job: bytes, found: Job) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import nanoarrow
 from nanoarrow import ipc
 from nanoarrow.c_array_stream import CArrayStream
 
+_READ_BYTES = 1 << 16
+
 
 class NoStream(Exception):
     """Parts of one stream have other columns than its first. Never leaves the worker."""
@@ -55,6 +57,19 @@ class Stream:
             self._batches = self._joined()
         arrays, schema = self._batches
         return CArrayStream.from_c_arrays(arrays, schema)
+
+    def whole(self) -> bytes:
+        """Bytes of what is one part and no rows: a model.
+
+        Raises:
+            NoStream: it has several parts.
+        """
+        if len(self._parts) != 1:
+            raise NoStream("a model is one part")
+        reader, made, buffer = self._parts[0](), bytearray(), bytearray(_READ_BYTES)
+        while size := reader.readinto(buffer):
+            made += memoryview(buffer)[:size]
+        return bytes(made)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.batches().__arrow_c_stream__(requested_schema)

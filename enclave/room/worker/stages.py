@@ -31,6 +31,8 @@ from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSche
 from strongroom.enclave.room.worker import tables
 from strongroom.enclave.room.worker.reviewed import Reviewed
 
+MODEL = "model"
+"""Alias of an input that is a model, for the programs that take one."""
 LIST_SEPARATOR = ";"
 """Between the texts of a parameter that is a list: a contract's parameters are single values."""
 _KINDS = {
@@ -65,6 +67,8 @@ class Made:
     """Inputs, and tables in their place."""
     tables: dict[str, tuple[Table, Mapping[str, Kind]]] = field(default_factory=dict)
     models: dict[str, bytes] = field(default_factory=dict)
+    given: Mapping[str, bytes] = field(default_factory=dict)
+    """Inputs that are models: no text of SQL reads them."""
 
 
 class Bench:
@@ -112,7 +116,8 @@ class Bench:
         if contract.profile == FREE and len(contract.stages) != 1:
             raise ValueError("one charge is one query")  # several could be differenced (T62)
         own = {one.alias: one.rows for one in inputs}
-        made = Made(dict(own))
+        given = {alias: own.pop(alias).whole() for alias in _models(contract)}
+        made = Made(dict(own), given=given)
         for stage in contract.stages:
             if stage.language == "library":
                 self._library(stage, made, contract, parameters, seed)
@@ -179,8 +184,12 @@ class Bench:
             for name, value in parameters.items()
             if name in declared
         }
-        read = {alias: tables.read(made.streams[alias]) for alias in _for_programs(contract)}
-        for name, found in start(program, read, given, seed).items():
+        read = {
+            alias: tables.read(made.streams[alias])
+            for alias in _for_programs(contract)
+            if alias not in made.given
+        }
+        for name, found in start(program, read, given, seed, made.given).items():
             if isinstance(found, Model):
                 made.models[name] = found.data
             elif isinstance(found, Table):
@@ -237,6 +246,16 @@ def _for_programs(contract: Contract) -> list[str]:
     kept = {alias for output in contract.outputs for alias in _of_filter(output, contract)}
     every = [one.alias for one in contract.inputs]
     return [alias for alias in every if alias not in kept] or every
+
+
+def _models(contract: Contract) -> list[str]:
+    """Aliases of the inputs that are models: the one that is named so, where a program takes it."""
+    takes = any(
+        catalogue.program(stage.name).models
+        for stage in contract.stages
+        if stage.language == "library"
+    )
+    return [one.alias for one in contract.inputs if takes and one.alias == MODEL]
 
 
 def _no_rows(table: Table) -> Table:
