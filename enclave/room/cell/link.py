@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.room.cell.columns import OVERHEAD_BYTES, Cursor, NotTyped, read_table
 from strongroom.enclave.room.cell.frames import CellGone, Frames, ToBench, ToCell
 from strongroom.enclave.room.cell.living import LIMITS, task_out
@@ -48,6 +49,18 @@ class CellLink:
         """That a bench keeps behind its walls."""
         return self._cell.end.fileno(), self._cell.held.fileno()
 
+    def until_ready(self, *, until: float) -> None:
+        """Wait until it has loaded and called everything.
+
+        Raises:
+            OperatorFault: it did not start; why, it has said on standard error.
+        """
+        try:
+            self._expect(ToBench.READY, until)
+        except CellGone:
+            self.kill()
+            raise OperatorFault("the worker's cell did not start: see the line before") from None
+
     def limit(self, memory_bytes: int, seconds: int, *, until: float) -> None:
         """Tell it the job's limits, and wait until its walls stand.
 
@@ -55,7 +68,6 @@ class CellLink:
             CodeFailed: they do not.
         """
         try:
-            self._expect(ToBench.READY, until)
             self._frames.send(ToCell.LIMIT, LIMITS.pack(memory_bytes, seconds), until=until)
             self._expect(ToBench.WALLED, until)
         except CellGone:

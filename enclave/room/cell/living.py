@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from strongroom.consensus import codec
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.room.cell import offered
-from strongroom.enclave.room.cell.frames import Frames, ToBench, ToCell
+from strongroom.enclave.room.cell.frames import CellGone, Frames, ToBench, ToCell
 from strongroom.enclave.room.cell.program import PROGRAM, Asked, Task, run_program
 from strongroom.enclave.room.cell.walls import raise_cell_walls
 from strongroom.enclave.room.cell.words import told
@@ -59,6 +59,8 @@ def live(
             os._exit(4)
         memory, seconds = LIMITS.unpack(data)
         raise_cell_walls(end, watched, parent=parent, memory_bytes=memory, seconds=seconds)
+    except CellGone:  # its bench has ended, and there was nothing for it to do
+        os._exit(0)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the cell does not start: {fault}\n".encode())
         os._exit(2)

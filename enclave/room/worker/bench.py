@@ -15,7 +15,7 @@ from strongroom.enclave.room.analytics.settings import limit_memory
 from strongroom.enclave.room.cell.link import CellLink
 from strongroom.enclave.room.cell.starting import StartedCell
 from strongroom.enclave.room.door import Door, DoorClosed
-from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
+from strongroom.enclave.room.worker.link import PART_BYTES, READY_MS_MAX, ToBench, ToWorker
 from strongroom.enclave.room.worker.measurement import check_worker
 from strongroom.enclave.room.worker.python_stage import JobCell
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
@@ -59,6 +59,7 @@ def run_bench(
         door = Door(end)
         door.limit(sending_ms=TAKEN_MS_MAX)
         link = CellLink(cell)
+        link.until_ready(until=monotonic() + READY_MS_MAX / 1000)
         enter_sandbox(end.fileno(), watched.fileno(), *link.descriptors, host_pid=worker)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the bench does not start: {fault}\n".encode())

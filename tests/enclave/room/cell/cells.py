@@ -44,6 +44,7 @@ class Cell:
         self._status: int | None = None
 
     def limit(self, memory: int = MEMORY, seconds: int = CPU_SECONDS) -> "Cell":
+        self.link.until_ready(until=monotonic() + PATIENCE)
         self.link.limit(memory, seconds, until=monotonic() + PATIENCE)
         return self
 
