@@ -55,9 +55,11 @@ def load_what_is_loaded_late() -> None:
         codecs.lookup(encoding)
 
 
-def enter_sandbox(door: int, *others: int, host_pid: int) -> Raised:
+def enter_sandbox(
+    door: int, *others: int, host_pid: int, calls: seccomp.Calls = seccomp.ENCLAVE
+) -> Raised:
     """Keep one socket (and `others`, of a worker that has a bench), die with the host, leave no
-    image, and let the kernel refuse all that an enclave never does.
+    image, and let the kernel refuse all that an enclave (or who else has these `calls`) never does.
 
     Everything that will ever be imported must be (`load_what_is_loaded_late`); nothing secret may
     exist yet.
@@ -90,8 +92,11 @@ def enter_sandbox(door: int, *others: int, host_pid: int) -> Raised:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if files_version:
             landlock.forbid_everything(files_version)
-        seccomp.install()
-        os.close(STANDARD_ERROR)
+        if "close" not in calls.allowed:
+            os.close(STANDARD_ERROR)
+        seccomp.install(calls)
+        if "close" in calls.allowed:
+            os.close(STANDARD_ERROR)
     except OSError as refusal:
         raise OperatorFault(
             f"a wall of the enclave does not rise on this kernel: {refusal}"

@@ -9,6 +9,8 @@ the filter; no memory becomes executable.
 
 import ctypes
 import struct
+from dataclasses import dataclass
+from errno import ENOSYS
 
 from strongroom.enclave.sandbox.kernel import Processor, system_call, this_processor
 
@@ -26,11 +28,27 @@ END = ("exit", "exit_group")
 ALLOWED = (*DOOR, *MEMORY, *WAITING, *CHANCE, *END)
 """Whatever the arguments."""
 
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What passes; what is answered as if this kernel had no such call."""
+
+    allowed: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+
+
+ENCLAVE = Calls(ALLOWED)
+CELL = Calls(("recvfrom", "sendto", *MEMORY, *WAITING, *END), absent=("getrandom",))
+"""Of a process that runs code from elsewhere: no chance, no pid; nor can it close the
+descriptor on whose hangup it dies."""
+
 PROT_EXEC = 0x4
 _PROTECTION_ARGUMENT = 2
 """Of mmap(2) and mprotect(2), counted from 0."""
 
 RET_ALLOW = 0x7FFF0000
+RET_ABSENT = 0x00050000 | ENOSYS
+"""SECCOMP_RET_ERRNO."""
 RET_KILL_PROCESS = 0x80000000
 _SET_MODE_FILTER = 1
 _GET_ACTION_AVAIL = 2
@@ -47,7 +65,7 @@ _INSTRUCTION = struct.Struct("=HBBI")
 """struct sock_filter: operation, instructions to skip if true and if false, operand."""
 
 
-def assemble(processor: Processor) -> bytes:
+def assemble(processor: Processor, calls: Calls = ENCLAVE) -> bytes:
     """The filter for a processor, as an array of struct sock_filter.
 
     Each test falls through to the next one, or to a verdict right behind it. A number is compared
@@ -60,8 +78,13 @@ def assemble(processor: Processor) -> bytes:
         kill,
         (_LOAD, 0, 0, _NUMBER_AT),
     ]
-    for name in ALLOWED:
+    for name in calls.allowed:
         program += [(_IF_EQUAL, 0, 1, processor.numbers[name]), allow]
+    for name in calls.absent:
+        program += [
+            (_IF_EQUAL, 0, 1, processor.numbers[name]),
+            (_RETURN, 0, 0, RET_ABSENT),
+        ]
     for name in MEMORY_WITHOUT_CODE:
         program += [
             (_IF_EQUAL, 0, 4, processor.numbers[name]),
@@ -91,7 +114,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def install() -> None:
+def install(calls: Calls = ENCLAVE) -> None:
     """From now on, in all threads and for good. The process must have given up new privileges
     before.
 
@@ -100,6 +123,6 @@ def install() -> None:
         OperatorFault: the processor is not known.
     """
     processor = this_processor()
-    code = assemble(processor)
+    code = assemble(processor, calls)
     program = _Program(len(code) // _INSTRUCTION.size, code)
     system_call(processor.numbers["seccomp"], _SET_MODE_FILTER, _ALL_THREADS, ctypes.byref(program))

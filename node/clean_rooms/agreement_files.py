@@ -262,9 +262,19 @@ def _output(file: _File, name: str, take: TableReader) -> Output:
         bytes_max=take.positive("bytes", 1 << 20),
         filter_alias=take.take("filter", str, "a string", ""),
         releases=take.take("releases", int, "a whole number", 0),
+        columns=_columns(file, name, take),
     )
     take.finish()
     return made
+
+
+def _columns(file: _File, output: str, take: TableReader) -> tuple[tuple[str, str], ...]:
+    """Of a table, in the file's order."""
+    written = take.take("columns", dict, 'a table, written { NAME = "integer" }', {}) or {}
+    if not all(type(kind) is str for kind in written.values()):
+        file.problems.append(f"outputs.{output}.columns: a kind is a string")
+        return ()
+    return tuple(written.items())
 
 
 def _parameter(name: str, take: TableReader) -> Parameter:

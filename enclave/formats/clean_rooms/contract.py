@@ -43,6 +43,8 @@ LANGUAGES = ("library", "python", "sql")
 PROFILES = (FREE, "reviewed")
 KINDS = ("bytes", "model", "table")
 TYPES = ("bool", "int", "str")
+COLUMN_KINDS = ("integer", "real", "text", "truth")
+OUTPUT_COLUMNS_MAX = 256
 LIMIT = 2**53
 """Of a parameter's bounds, either way."""
 
@@ -89,6 +91,9 @@ class Output:
     input; nothing: all rows go to each."""
     releases: int
     """Consents of parties before it may be opened, job by job; 0: none."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """Of a table, (name, kind) in order: another table is no result. Nothing: as its stage makes
+    it, which is not for Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,10 @@ class Contract:
             _check_stage(stage, self.profile)
         for output in self.outputs:
             _check_output(output, tuple(one.alias for one in self.inputs))
+        if any(one.language == "python" for one in self.stages) and any(
+            one.kind == "table" and not one.columns for one in self.outputs
+        ):
+            raise NotCanonical("outputs: with Python, each table says its columns")
         for parameter in self.parameters:
             _check_parameter(parameter)
         whole(self.runs, "runs", 1, 1_000_000)
@@ -168,7 +177,10 @@ class Contract:
                 tuple((i.alias, i.owner, i.data, i.version, i.epsilon) for i in self.inputs),
                 tuple((s.language, s.name, s.text) for s in self.stages),
                 tuple(
-                    (o.name, o.kind, o.recipients, o.bytes_max, o.filter_alias, o.releases)
+                    (
+                        *(o.name, o.kind, o.recipients, o.bytes_max, o.filter_alias, o.releases),
+                        o.columns,
+                    )
                     for o in self.outputs
                 ),
                 tuple((p.name, p.type, p.least, p.most) for p in self.parameters),
@@ -217,7 +229,8 @@ class Contract:
             tuple(Input(*_row(one, (str, bytes, str, int, int), "input")) for one in inputs),
             tuple(Stage(*_row(one, (str, str, str), "stage")) for one in stages),
             tuple(
-                Output(*_row(one, (str, str, tuple, int, str, int), "output")) for one in outputs
+                Output(*_row(one, (str, str, tuple, int, str, int, tuple), "output"))
+                for one in outputs
             ),
             tuple(Parameter(*_row(one, (str, str, int, int), "parameter")) for one in parameters),
             *numbers,
@@ -291,6 +304,19 @@ def _check_output(output: Output, aliases: tuple[str, ...]) -> None:
     whole(output.releases, "releases", 0, 32)
     if output.filter_alias and (output.filter_alias not in aliases or output.kind != "table"):
         raise NotCanonical("filter: an input's alias, for a table")
+    if output.columns:
+        _check_columns(output)
+
+
+def _check_columns(output: Output) -> None:
+    if output.kind != "table" or len(output.columns) > OUTPUT_COLUMNS_MAX:
+        raise NotCanonical(f"columns: at most {OUTPUT_COLUMNS_MAX}, of a table")
+    for column in output.columns:
+        name, kind = codec.fields(column, str, str, name="column")
+        name_in(name, "column")
+        one_of(kind, COLUMN_KINDS, "kind of a column")
+    if len({name for name, _ in output.columns}) < len(output.columns):
+        raise NotCanonical("columns: each name once")
 
 
 def _check_parameter(one: Parameter) -> None:

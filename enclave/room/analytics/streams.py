@@ -71,6 +71,19 @@ class Stream:
             made += memoryview(buffer)[:size]
         return bytes(made)
 
+    def bytes_(self) -> bytes:
+        """All rows as one stream's bytes: of one part, those that came.
+
+        Raises:
+            NoStream, Exception: as `batches`.
+        """
+        if len(self._parts) == 1:
+            return self.whole()
+        file = BytesIO()
+        with ipc.StreamWriter.from_writable(file) as writer:
+            writer.write_stream(self.batches())
+        return file.getvalue()
+
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self.batches().__arrow_c_stream__(requested_schema)
 

@@ -10,6 +10,7 @@ the chip's key is read, so that it holds no key of any kind.
 import argparse
 import os
 import socket
+import sys
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,7 @@ from strongroom.enclave.formats.clean_rooms.contract import MEMORY_MB
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.room.__main__ import DOOR_CLOSED, NOT_STARTED, UNEXPECTED, work
 from strongroom.enclave.room.boots import bind_chip
+from strongroom.enclave.room.cell.starting import start_cell
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.life import work_once
 from strongroom.enclave.room.worker.link import BenchLink
@@ -33,16 +35,21 @@ from strongroom.enclave.sandbox.entering import (
 MEBIBYTE = 1 << 20
 UNDER_WAY_BYTES = 2 * MEBIBYTE
 """Between worker and bench, so that both work at a time; a kernel may allow less."""
+INTERPRETER = ("-B", "-X", f"pycache_prefix={sys.pycache_prefix}")
+"""Of a cell, as of its worker: no bytecode."""
 
 
 def fork_bench(memory_bytes: int, door: int) -> tuple[socket.socket, socket.socket]:
-    """Start the bench, which keeps nothing of its worker's; the worker's ends of the way to it, and
-    of the one that kills it when the worker is gone."""
+    """Start the bench and its cell, which keep nothing of their worker's; the worker's ends of the
+    way to the bench, and of the one that kills it when the worker is gone."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY_BYTES)
     held, watched = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    cell = start_cell(ENVIRONMENT, *INTERPRETER, measured=True)
     worker = os.getpid()
     if os.fork():
+        cell.end.close()
+        cell.held.close()
         theirs.close()
         watched.close()
         return ours, held
@@ -52,7 +59,7 @@ def fork_bench(memory_bytes: int, door: int) -> tuple[socket.socket, socket.sock
     # Loaded in the bench alone: the worker holds no engine.
     from strongroom.enclave.room.worker.bench import run_bench
 
-    run_bench(theirs, watched, worker=worker, memory_bytes=memory_bytes)
+    run_bench(theirs, watched, cell, worker=worker, memory_bytes=memory_bytes)
 
 
 def check_environment() -> None:

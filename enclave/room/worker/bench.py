@@ -4,22 +4,25 @@ Owns its life: warm up, check what was loaded, raise the walls, take one job, an
 bytes of outputs, or that the job failed, and nothing else to anybody.
 """
 
-import fcntl
 import os
-import signal
 import socket
+from time import monotonic
 from typing import Any, NoReturn
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
 from strongroom.enclave.room.analytics.settings import limit_memory
+from strongroom.enclave.room.cell.link import CellLink
+from strongroom.enclave.room.cell.starting import StartedCell
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.answering import answer_rows
 from strongroom.enclave.room.worker.arriving import Arriving
-from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
+from strongroom.enclave.room.worker.link import PART_BYTES, READY_MS_MAX, ToBench, ToWorker
 from strongroom.enclave.room.worker.measurement import check_worker
+from strongroom.enclave.room.worker.python_stage import JobCell
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
 from strongroom.enclave.room.worker.warming import warm_up
+from strongroom.enclave.sandbox.dying import die_with
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
     enter_sandbox,
@@ -32,25 +35,20 @@ TAKEN_MS_MAX = 600_000
 """The worker may be busy with its host; a worker that is gone ends the bench anyway."""
 
 
-def die_with(watched: socket.socket) -> None:
-    """Have the kernel kill this process once the other end is closed, whatever it computes.
-
-    PR_SET_PDEATHSIG does not: a worker behind Landlock may signal nobody outside of its own domain,
-    also not by dying.
-    """
-    fcntl.fcntl(watched, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(watched, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(watched, fcntl.F_SETFL, os.O_ASYNC)
-
-
 def run_bench(
-    end: socket.socket, watched: socket.socket, *, worker: int, memory_bytes: int
+    end: socket.socket,
+    watched: socket.socket,
+    cell: StartedCell,
+    *,
+    worker: int,
+    memory_bytes: int,
 ) -> NoReturn:
     """One bench, from its fork to its end; never returns.
 
     Args:
         end: its end of the socket.
         watched: of a socket whose other end the worker alone has.
+        cell: of reviewed Python, which dies with this process.
         worker: pid of the process that it was forked from.
         memory_bytes: what it may take: beyond it, its job fails.
     """
@@ -63,7 +61,9 @@ def run_bench(
         _check_alone()
         door = Door(end)
         door.limit(sending_ms=TAKEN_MS_MAX)
-        enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)
+        link = CellLink(cell)
+        link.until_ready(until=monotonic() + READY_MS_MAX / 1000)
+        enter_sandbox(end.fileno(), watched.fileno(), *link.descriptors, host_pid=worker)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the bench does not start: {fault}\n".encode())
         os._exit(2)
@@ -72,7 +72,7 @@ def run_bench(
         os._exit(4)
     try:
         door.send(ToWorker.READY)
-        _serve(door, bench)
+        _serve(door, bench, link)
     except BaseException:
         os._exit(4)  # whatever it was, its words could be rows
     os._exit(0)
@@ -89,13 +89,14 @@ def _check_alone() -> None:
         raise OperatorFault("a library of the bench has begun a thread")
 
 
-def _serve(door: Door, bench: Bench) -> None:
+def _serve(door: Door, bench: Bench, cell: CellLink) -> None:
     """One job.
 
     Raises:
         DoorClosed: the worker has gone, or says what none says.
     """
     contract, parameters, seed, told = _expected(door, ToBench.JOB, 4)
+    begun = monotonic()
     arriving = Arriving(door, [one[-1] for one in told])
     inputs = [
         Given(alias, owner, data, columns, arriving.rows(index))
@@ -108,6 +109,7 @@ def _serve(door: Door, bench: Bench) -> None:
         return
     try:
         read = Contract.decode(contract)
+        bench.cell = JobCell(cell, begun, read)
         made = bench.run(read, parameters_in(parameters), inputs, seed)
     except (JobFailed, StrongroomError, MemoryError):
         pass

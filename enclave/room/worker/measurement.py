@@ -6,6 +6,7 @@ Owns that list, and the check that nothing else was loaded, in the worker and in
 
 from strongroom.enclave.platform.measuring import OWN, Measurement
 from strongroom.enclave.room import measurement as rooms
+from strongroom.enclave.room.cell.measurement import OWN_MODULES
 
 NAME = "analytics"
 """By which its operator starts it, and which it claims."""
@@ -28,6 +29,7 @@ _ENCLAVE = (
     "formats.clean_rooms.serving",
     "formats.merkle",
     "outside.chunks",
+    "sandbox.dying",
 )
 _ANALYTICS = (
     "",
@@ -84,6 +86,7 @@ _WORKER = (
     "life",
     "link",
     "measurement",
+    "python_stage",
     "reviewed",
     "serving",
     "stages",
@@ -96,8 +99,9 @@ MODULES = (
     *(f"{OWN}.enclave.room.analytics.{name}".rstrip(".") for name in _ANALYTICS),
     *(f"{OWN}.enclave.room.library.{name}".rstrip(".") for name in _LIBRARY),
     *(f"{OWN}.enclave.room.worker.{name}".rstrip(".") for name in _WORKER),
+    *OWN_MODULES,
 )
-"""All of ours that a worker and its bench load."""
+"""All of ours that a worker, its bench and its cell load."""
 LIBRARIES = (*rooms.LIBRARIES, "_duckdb", "duckdb", "nanoarrow", "numpy")
 
 

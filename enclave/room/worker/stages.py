@@ -5,9 +5,10 @@ Owns the order of stages and what each of them sees. Pure: no ledger, no key, no
 wrong is one error without a word, for a word may hang on rows (T63).
 
 An SQL stage makes a table of its own name. A library program's outputs have the names that it
-declares. In a reviewed contract a stage reads what those before it made; one that is named like an
-input takes that input's place. A `free` contract has one text, which reads inputs alone: nothing
-else has a policy, and one charge pays for one query.
+declares; Python (python_stage.py) gives outputs of the contract by their names. In a reviewed
+contract a stage reads what those before it made; one that is named like an input takes that input's
+place. A `free` contract has one text, which reads inputs alone: nothing else has a policy, and one
+charge pays for one query.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from strongroom.enclave.room.library.checking import start
 from strongroom.enclave.room.library.ownership import Claim, Ownership, divide
 from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSchema
 from strongroom.enclave.room.worker import tables
+from strongroom.enclave.room.worker.python_stage import JobCell, check_columns
 from strongroom.enclave.room.worker.reviewed import Reviewed
 
 MODEL = "model"
@@ -69,6 +71,7 @@ class Made:
     models: dict[str, bytes] = field(default_factory=dict)
     given: Mapping[str, bytes] = field(default_factory=dict)
     """Inputs that are models: no text of SQL reads them."""
+    bytes_: dict[str, bytes] = field(default_factory=dict)
 
 
 class Bench:
@@ -77,6 +80,8 @@ class Bench:
     def __init__(self, parser: Parser, engine: Engine, memory_bytes: int) -> None:
         self._parser, self._engine = parser, engine
         self._reviewed = Reviewed(memory_bytes)
+        self.cell: JobCell | None = None
+        """Of the job; without one, stages in Python fail."""
 
     def run(
         self,
@@ -122,7 +127,7 @@ class Bench:
             if stage.language == "library":
                 self._library(stage, made, contract, parameters, seed)
             elif stage.language != "sql":
-                raise ValueError("no such language here")
+                self._python(stage, made, contract, parameters, seed)
             elif contract.profile == FREE:
                 self._free(stage, made, contract, inputs, own, seed)
             else:
@@ -167,6 +172,19 @@ class Bench:
         table, kinds = self._reviewed.run(stage.text, made.streams)
         _put(made, stage.name, table, kinds, contract.digits)
 
+    def _python(
+        self,
+        stage: Stage,
+        made: Made,
+        contract: Contract,
+        parameters: Mapping[str, Any],
+        seed: bytes,
+    ) -> None:
+        """Code that all owners approved, in a process of its own."""
+        if stage.language != "python" or self.cell is None or contract.profile == FREE:
+            raise ValueError("no such language here")
+        self.cell.run(stage, made, parameters, seed)
+
     def _library(
         self,
         stage: Stage,
@@ -207,9 +225,11 @@ def _told(
     if output.kind == "model":
         yield b"", made.models[output.name]
         return
+    if output.kind == "bytes":
+        yield b"", made.bytes_[output.name]
+        return
     table, kinds = made.tables[output.name]
-    if output.kind != "table":
-        raise ValueError("only a cell makes bytes")
+    check_columns(output, kinds)
     if not output.filter_alias:
         yield b"", tables.write(table, kinds, contract.digits)
         return

@@ -29,11 +29,12 @@ from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms, stricte
 from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
 
 ROOM = bytes(32)
+COLUMNS = (("bank", "text"), ("score", "real"))
 WHOLE = contract(
     ROOM,
     parameters=(Parameter("days", "int", 1, 31),),
     stages=(Stage("sql", "count", "select 1"), Stage("python", "rings", "def run(room): ...")),
-    outputs=(Output("alerts", "table", tuple(sorted(map(who, BANKS))), 9, "a", 1),),
+    outputs=(Output("alerts", "table", tuple(sorted(map(who, BANKS))), 9, "a", 1, COLUMNS),),
 )
 ALL: list[Any] = [terms(), data_terms(), WHOLE]
 
@@ -115,6 +116,11 @@ BAD: list[tuple[Any, dict[str, Any]]] = [
     (WHOLE, {"profile": "free"}),
     (WHOLE, {"outputs": (Output("alerts", "table", (), 9, "z", 0),)}),
     (WHOLE, {"outputs": (Output("alerts", "model", (), 9, "a", 0),)}),
+    (WHOLE, {"outputs": (Output("alerts", "table", (), 9, "", 0),)}),
+    (WHOLE, {"outputs": (Output("alerts", "model", (), 9, "", 0, COLUMNS),)}),
+    (WHOLE, {"outputs": (Output("alerts", "table", (), 9, "", 0, COLUMNS[:1] * 2),)}),
+    (WHOLE, {"outputs": (Output("alerts", "table", (), 9, "", 0, (("bank", "blob"),)),)}),
+    (WHOLE, {"outputs": (Output("alerts", "table", (), 9, "", 0, (("a/b", "text"),)),)}),
     (WHOLE, {"inputs": (Input("b", who(BANKS[0]), "t", 0, 0), Input("a", ROOM, "t", 0, 0))}),
     (WHOLE, {"parameters": (Parameter("days", "float", 1, 31),)}),
     (WHOLE, {"parameters": (Parameter("days", "int", 31, 1),)}),

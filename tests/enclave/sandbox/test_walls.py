@@ -160,7 +160,7 @@ def test_without_landlock_root_gives_its_enclave_an_empty_view_of_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(landlock, "version", lambda: 0)
-    monkeypatch.setattr(seccomp, "install", lambda: None)
+    monkeypatch.setattr(seccomp, "install", lambda _: None)
     assert behind_walls(lambda: os.path.exists("/etc")).said == "False"
     assert behind_walls(lambda: os.listdir("/")).said.startswith("PermissionError")
 
@@ -168,7 +168,7 @@ def test_without_landlock_root_gives_its_enclave_an_empty_view_of_files(
 def test_landlock_alone_keeps_every_file_away(monkeypatch: pytest.MonkeyPatch) -> None:
     if not landlock.version():
         pytest.skip("this kernel has no Landlock")
-    monkeypatch.setattr(seccomp, "install", lambda: None)
+    monkeypatch.setattr(seccomp, "install", lambda _: None)
     for act in (FORBIDDEN["open"], FORBIDDEN["write a file"], FORBIDDEN["list"]):
         assert behind_walls(act).said.startswith("PermissionError")
 

@@ -154,7 +154,11 @@ class World:
         return job
 
     async def open(self, name: str, job: bytes, output: str, room: bytes) -> Table:
-        """What a recipient reads."""
+        """The table that a recipient reads."""
+        return tables.read(Stream.of(await self.open_bytes(name, job, output, room)))
+
+    async def open_bytes(self, name: str, job: bytes, output: str, room: bytes) -> bytes:
+        """The bytes that a recipient reads."""
         told = await self.act(name, "rooms.open", job=job, output=output)
         chain = load_service(self.directory).chain
         place = DataPlace(chain, room, result_name(job, output, told["recipient"]), 1)
@@ -164,7 +168,7 @@ class World:
             sealed = self.chunks.get(one)
             check_chunk(sealed, one)
             parts.append(opener.open(sealed, last=at == len(names) - 1))
-        return tables.read(Stream.of(b"".join(parts)))
+        return b"".join(parts)
 
     @asynccontextmanager
     async def workers(self, *operators: str) -> AsyncIterator[list[Worker]]:

@@ -182,7 +182,14 @@ def test_a_row_goes_to_whom_the_account_is_and_to_nobody_whom_two_claim() -> Non
         (sql("SELECT 1 AS n, 2 AS n"), {}),
         (sql("SELECT [1, 2] AS n, 'x' || repeat('y', 2000000) AS m"), {}),
         (sql("SELECT 1 AS n", "other"), {}),
-        (Stage("python", "case", "def run(room): ..."), {}),
+        (
+            Stage("python", "case", "def run(room): ..."),
+            {"outputs": (Output("case", "table", (A,), 1 << 20, "", 0, (("n", "integer"),)),)},
+        ),
+        (
+            sql("SELECT 1 AS n"),
+            {"outputs": (Output("case", "table", (A,), 1 << 20, "", 0, (("n", "real"),)),)},
+        ),
         (Stage("library", "no.such", ""), {}),
         (Stage("library", "ml.boosted_trees", ""), {}),
         (sql(BY_PLACE), {"outputs": (Output("case", "table", (A,), 100, "", 0),)}),

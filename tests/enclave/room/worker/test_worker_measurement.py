@@ -22,6 +22,7 @@ own = lambda: {name for name in sys.modules if name.startswith("strongroom.")}
 apart = {name for name in sys.modules if name.split(".")[0] in ("duckdb", "_duckdb", "numpy")}
 before = own()
 from strongroom.enclave.room.worker.bench import check_worker, warm_up
+from strongroom.enclave.room.cell import __main__ as cell
 warm_up(memory_bytes=1 << 28)
 check_worker()
 threads = len(os.listdir("/proc/self/task"))
@@ -42,7 +43,7 @@ def loaded(more: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_T50_what_is_measured_is_what_a_worker_and_its_bench_load() -> None:
+def test_T50_what_is_measured_is_what_a_worker_its_bench_and_its_cell_load() -> None:
     shown = loaded()
     assert shown.returncode == 0, shown.stderr
     own, apart, threads = shown.stdout.split("|")
