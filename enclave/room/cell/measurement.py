@@ -18,6 +18,8 @@ _ENCLAVE = (
     "platform",
     "platform.measuring",
     "room",
+    "room.analytics",
+    "room.analytics.streams",
     "room.library",
     "room.library.shapes",
     "room.worker",
