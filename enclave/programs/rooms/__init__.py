@@ -3,6 +3,7 @@
 from strongroom.enclave.programs.rooms import (
     contracts,
     data,
+    devices,
     executing,
     jobs,
     kept_chunks,
@@ -16,6 +17,7 @@ from strongroom.enclave.programs.rooms.tables import rooms
 __all__ = [
     "contracts",
     "data",
+    "devices",
     "executing",
     "jobs",
     "kept_chunks",

@@ -25,6 +25,12 @@ ROOTS = rooms.map("roots", key=int, value=bytes)
 ascending: a worker that opens it is admitted by the policy of each."""
 VERSIONS = rooms.map("versions", key=(int, int), value=(bytes, int, int, int, int, int))
 """(number, version) → Version."""
+SERIES_RUNS = rooms.map("series_runs", key=(int, int), value=int)
+"""(number, version of its key) → jobs charged to the versions that extend one another under it."""
+DEVICES = rooms.map("devices", key=(int, bytes), value=(bool, int))
+"""(number, public key of a device) → (may it sign?, counter of its newest batch)."""
+BATCHES = rooms.map("batches", key=(int, int), value=bytes)
+"""(number, version) → chain over the batches that it holds, of a data set with devices."""
 CONTRACTS = rooms.map("contracts", key=bytes, value=(bytes, str, bytes, int, int, int))
 """Contract → Agreed."""
 TEXTS = rooms.map("texts", key=bytes, value=bytes)

@@ -12,6 +12,7 @@ import numpy as np
 
 from strongroom.enclave.room.library.shapes import (
     SEED_SIZE,
+    Budget,
     Column,
     Inputs,
     Kind,
@@ -41,7 +42,11 @@ _PYTHON: dict[Kind, type] = {
 
 
 def start(
-    program: Program, tables: Mapping[str, Table], parameters: Mapping[str, object], seed: bytes
+    program: Program,
+    tables: Mapping[str, Table],
+    parameters: Mapping[str, object],
+    seed: bytes,
+    budget: Budget | None = None,
 ) -> Outputs:
     """Check, run, check again.
 
@@ -57,9 +62,12 @@ def start(
         raise ProgramRefused("rows", f"{program.name} takes at most {ROWS_MAX} rows")
     if len(seed) != SEED_SIZE:
         raise ProgramRefused("seed", f"a job's seed has {SEED_SIZE} bytes")
+    if budget is not None and not program.noised:
+        raise ProgramRefused("noise", f"{program.name} adds none: its contract charges no ε")
     for alias, table in tables.items():
         check_table(schema, table, alias=alias)
-    outputs = program.run(Inputs(tables=dict(tables), parameters=checked, seed=seed))
+    given = Inputs(tables=dict(tables), parameters=checked, seed=seed, budget=budget)
+    outputs = program.run(given)
     _check_outputs(program, outputs)
     return outputs
 

@@ -89,8 +89,8 @@ def _serve(door: Door, bench: Bench) -> None:
             segments[index].append([])
         segments[index][segment].append(data)
     inputs = []
-    for (alias, owner, data, columns), parts in zip(told, segments, strict=True):
-        inputs.append(Given(alias, owner, data, columns, tuple(map(b"".join, parts))))
+    for (alias, owner, data, columns, origin), parts in zip(told, segments, strict=True):
+        inputs.append(Given(alias, owner, data, columns, tuple(map(b"".join, parts)), origin))
         parts.clear()
     segments.clear()
     try:

@@ -170,7 +170,7 @@ class Job:
                 told["parameters"],
                 noise_seed(told["result"]),
                 [
-                    (one["alias"], one["owner"], one["data"], said)
+                    (one["alias"], one["owner"], one["data"], said, self._origin(one["batches"]))
                     for one, said in zip(self._inputs, columns, strict=True)
                 ],
             )
@@ -179,6 +179,10 @@ class Job:
         except DoorClosed:  # the bench had no room for the rows
             return None
         return await self._link.outputs(room.turns, self._until)
+
+    def _origin(self, batches: bytes) -> bytes:
+        """What the bench checks devices' batches by; nothing of rows that no device signed."""
+        return self._room.boot.place.chain + batches if batches else b""
 
     async def _give(self, index: int, chunks: Chunks) -> None:
         """Every row of one input, to the bench."""

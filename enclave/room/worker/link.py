@@ -4,7 +4,7 @@ computes (ROOMS §4, §5).
 Owns what is said over it. The bench holds rows and no key, and ends with the worker, at once; while
 it computes, the worker beats for its leases.
 
-    to the bench:   (JOB, contract, parameters, seed, ((alias, owner, data, columns), …))
+    to the bench:   (JOB, contract, parameters, seed, ((alias, owner, data, columns, origin), …))
                     (PART, input, segment, bytes)   (RUN,)
     to the worker:  (READY,)  (OUT, entry, output, recipient, bytes)  (DONE,)  (FAILED,)
 """
@@ -73,7 +73,7 @@ class BenchLink:
         contract: bytes,
         parameters: bytes,
         seed: bytes,
-        inputs: Sequence[tuple[str, bytes, str, bytes]],
+        inputs: Sequence[tuple[str, bytes, str, bytes, bytes]],
     ) -> None:
         """A job; its inputs follow in order.
 
@@ -81,7 +81,7 @@ class BenchLink:
             contract: its bytes.
             parameters: as they were run with.
             seed: chance of the job.
-            inputs: (alias, owner, data, columns) of each.
+            inputs: (alias, owner, data, columns, origin) of each.
 
         Raises:
             DoorClosed: the bench has ended.

@@ -19,6 +19,7 @@ ENVIRONMENT = {
 so that executors agree. Another environment is refused."""
 _ENCLAVE = (
     "formats.clean_rooms",
+    "formats.clean_rooms.batches",
     "formats.clean_rooms.contract",
     "formats.clean_rooms.data_terms",
     "formats.clean_rooms.fields",

@@ -18,12 +18,16 @@ import duckdb
 import nanoarrow
 from nanoarrow import ipc
 
+from strongroom.consensus import codec
+from strongroom.consensus.types import DIGEST_SIZE, ChainId
+from strongroom.enclave.formats.clean_rooms.batches import Stream, checked_rows
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Output, Stage
 from strongroom.enclave.formats.clean_rooms.data_terms import FREE
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.analytics import types
 from strongroom.enclave.room.analytics.checking import DIGITS_MAX, check
 from strongroom.enclave.room.analytics.engine import RESULT_ROWS_MAX, Engine
+from strongroom.enclave.room.analytics.noise import drawing
 from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.policy import DataPolicy
 from strongroom.enclave.room.analytics.relations import DataSet
@@ -31,7 +35,7 @@ from strongroom.enclave.room.analytics.settings import connect
 from strongroom.enclave.room.library import catalogue
 from strongroom.enclave.room.library.checking import start
 from strongroom.enclave.room.library.ownership import Claim, Ownership, divide
-from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSchema
+from strongroom.enclave.room.library.shapes import Budget, Kind, Model, Program, Table, TableSchema
 from strongroom.enclave.room.worker import tables
 
 LIST_SEPARATOR = ";"
@@ -58,6 +62,8 @@ class Given:
     columns: bytes
     """Of its terms: canonical bytes of a DataPolicy, or nothing."""
     segments: tuple[bytes, ...]
+    origin: bytes = b""
+    """Of rows that devices signed: chain of the ledger, and over their batches; else nothing."""
 
 
 @dataclass(slots=True, repr=False)
@@ -114,11 +120,11 @@ class Bench:
             raise ValueError("other inputs than the contract's")
         if contract.profile == FREE and len(contract.stages) != 1:
             raise ValueError("one charge is one query")  # several could be differenced (T62)
-        own = {one.alias: tables.joined(one.segments) for one in inputs}
+        own = {one.alias: tables.joined(_rows(one)) for one in inputs}
         made = Made(dict(own))
         for stage in contract.stages:
             if stage.language == "library":
-                self._library(stage, made, contract, parameters, seed)
+                self._library(stage, made, contract, inputs, parameters, seed)
             elif stage.language != "sql":
                 raise ValueError("no such language here")
             elif contract.profile == FREE:
@@ -194,6 +200,7 @@ class Bench:
         stage: Stage,
         made: Made,
         contract: Contract,
+        inputs: Sequence[Given],
         parameters: Mapping[str, Any],
         seed: bytes,
     ) -> None:
@@ -207,7 +214,8 @@ class Bench:
             if name in declared
         }
         read = {alias: tables.read(made.streams[alias]) for alias in _for_programs(contract)}
-        for name, found in start(program, read, given, seed).items():
+        budget = _budget(program, contract, [one for one in inputs if one.alias in read], seed)
+        for name, found in start(program, read, given, seed, budget).items():
             if isinstance(found, Model):
                 made.models[name] = found.data
             elif isinstance(found, Table):
@@ -216,6 +224,37 @@ class Bench:
                     raise TypeError("a table that is not declared as one")
                 kinds = {column.name: column.kinds[0] for column in schema.columns}
                 made.tables[name] = found, kinds
+
+
+def _budget(
+    program: Program, contract: Contract, inputs: Sequence[Given], seed: bytes
+) -> Budget | None:
+    """What a job was charged for noise, as the owners bound it. An owner that wants noise is not
+    answered without, and ε of one that says nothing of noise buys nothing."""
+    charged = {one.alias: one.epsilon for one in contract.inputs}
+    found: list[tuple[int, int]] = []
+    for one in inputs:
+        noise = DataPolicy.decode(one.columns).noise if one.columns else None
+        epsilon = charged[one.alias]
+        if (noise is None) != (epsilon == 0) and (program.noised or epsilon):
+            raise ValueError("noise that is not charged, or a charge without noise")
+        if noise is not None and epsilon:
+            found.append((min(epsilon, noise.epsilon_job), noise.groups))
+    if not found:
+        return None
+    return Budget(
+        epsilon=min(epsilon for epsilon, _ in found),
+        groups=max(groups for _, groups in found),
+        draw=drawing(Secret(seed), program.name),
+    )
+
+
+def _rows(one: Given) -> Sequence[bytes]:
+    """Arrow streams of an input; of rows that devices signed, once every batch is in its place."""
+    if not one.origin:
+        return one.segments
+    chain, told = codec.split(one.origin, DIGEST_SIZE)
+    return checked_rows(one.segments, Stream(ChainId(chain), one.owner, one.data), told)
 
 
 def _told(

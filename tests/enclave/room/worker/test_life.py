@@ -67,7 +67,8 @@ class World:
         lease = {"lease": bytes(16), "until_ms": 600_000, "heartbeat_ms": 10_000}
         told = {"alias": "a", "owner": OWNER, "data": "rows", "place": "rows", "version": 2}
         told |= {"root": bytes(root), "segments": segments, "terms": terms.encode()}
-        told |= {"half": KEY.reveal(), "custody": custody, "wrapped": b"", **lease}
+        told |= {"half": KEY.reveal(), "custody": custody, "wrapped": b"", "batches": b"", **lease}
+        self.told: dict[str, Any] = told
         self.contract = Contract(
             ROOM,
             "one",
@@ -128,8 +129,16 @@ def test_the_bench_is_given_every_segment_and_no_key() -> None:
     assert there.bench.parts == {(0, 0): SEGMENTS[0], (0, 1): SEGMENTS[1]}
     ((contract, _, seed, inputs),) = there.bench.begun
     assert (contract, seed) == (there.contract.encode(), noise_seed(RESULT))
-    assert inputs == [("a", OWNER, "rows", b"columns")]
+    assert inputs == [("a", OWNER, "rows", b"columns", b"")]
     assert RESULT not in codec.encode((contract, seed, tuple(inputs)))
+
+
+def test_the_bench_is_told_by_what_devices_batches_are_checked() -> None:
+    there = World(Bench(None))
+    there.told["batches"] = bytes([7]) * 32
+    there.run()
+    ((*_, inputs),) = there.bench.begun
+    assert inputs == [("a", OWNER, "rows", b"columns", CHAIN + bytes([7]) * 32)]
 
 
 @pytest.mark.parametrize("made", [None, [("case", b"", b"rows")]])
