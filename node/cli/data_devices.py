@@ -100,7 +100,7 @@ def sign(
     from strongroom.enclave.formats.clean_rooms.batches import Stream
     from strongroom.node.clean_rooms.gateway import SUFFIX, sign_file
     from strongroom.node.clean_rooms.rows import RowsFile
-    from strongroom.node.cli.data_terms import read_terms_file
+    from strongroom.node.rooms.data_terms import read_terms_file
     from strongroom.node.client.identities import KeyFolder
     from strongroom.node.client.trust.service import load_service
     from strongroom.node.layout import ClusterLayout
