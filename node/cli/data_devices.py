@@ -100,10 +100,10 @@ def sign(
     from strongroom.enclave.formats.clean_rooms.batches import Stream
     from strongroom.node.clean_rooms.gateway import SUFFIX, sign_file
     from strongroom.node.clean_rooms.rows import RowsFile
-    from strongroom.node.rooms.data_terms import read_terms_file
     from strongroom.node.client.identities import KeyFolder
     from strongroom.node.client.trust.service import load_service
     from strongroom.node.layout import ClusterLayout
+    from strongroom.node.rooms.data_terms import read_terms_file
 
     if out.suffix != SUFFIX:
         raise OperatorFault(f"{out}: a file of batches ends in {SUFFIX}")

@@ -72,12 +72,12 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         if found.state != "failed":
             return shown(recorded, found)
     job = job_numbered(wanted, attempt + 1)
+    keeps = _charge(context, contract, agreed, read, pinned)
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
     if len(chosen) < read.executors:
         raise ProgramError(
             "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
         )
-    keeps = _charge(context, contract, agreed, read, pinned)
     charge(context, JOB_ENTRIES, JOB_BYTES + len(order))
     serial = room.jobs + 1
     context.map(ROOMS).put(read.room, tuple(room._replace(jobs=serial)))
