@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from strongroom.consensus.errors import ClientFault
+from strongroom.enclave.formats.clean_rooms.batches import Move, Stream
 from strongroom.enclave.outside.chunks import CHUNK_SEALED_BYTES_MAX, DataPlace
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.primitives import Secret
 from strongroom.node import tls
+from strongroom.node.clean_rooms.gateway import Gateway, batches_in
 from strongroom.node.clean_rooms.sealed_rows import Journal, Rows, Segment
 from strongroom.node.clean_rooms.transfer import NodeDoors, Progress, Stored
 from strongroom.node.client.errors import ProgramFailed
@@ -57,6 +59,10 @@ class Wish:
     token: Callable[[KeyVersion], Awaitable[Secret]] | None = None
     """Of a key of custody `hsm`: the HSM that has it hands it over."""
     progress: Progress = lambda _: None
+    signed: bool = False
+    """The rows are batches that devices signed."""
+    devices: tuple[bytes, ...] = ()
+    """Public keys of devices of a new data set."""
 
 
 @dataclass(slots=True)
@@ -100,6 +106,7 @@ async def put(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought:
         return Brought(own["version"], here.key(filled), None, steps=["stands already"])
     data_version = 1 + (own["version"] if own else 0)
     segment = Segment(data_version, 0, wish.rows.digests)
+    moves = await _moves(here, own, anew=True)
     begun = here.journal(filled).segments() if filled else []
     if here.custody != LEDGER:
         here.check_unused(known, used, begun, segment)
@@ -127,7 +134,7 @@ async def put(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought:
         until = {"old_until_ms": from_now(wish.old_for_ms)}
         await here.call("vault.rotate", key=(b"", wish.key), **given, **until)
     await _published(here, own)
-    await here.add("rooms.add", stored, stored.size_class)
+    await here.add("rooms.add", stored, stored.size_class, moves)
     return Brought(data_version, key, stored, here.done, here.steps)
 
 
@@ -152,6 +159,7 @@ async def extend(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought
     begun = journal.segments()
     if begun and begun[-1].version == own["version"] and begun[-1].holds(wish.rows):
         return Brought(own["version"], key, None, steps=["stands already"])
+    moves = await _moves(here, own, anew=False)
     first, data_version = before["chunks"], own["version"] + 1
     journal.begin(Segment(data_version, first, wish.rows.digests))
     place = DataPlace(client.service.chain, client.identity.id, wish.name, data_version)
@@ -166,7 +174,7 @@ async def extend(client: "Client", folder: DataKeyFolder, wish: Wish) -> Brought
             progress=wish.progress,
         )
     whole = stored.size + first * CHUNK_SEALED_BYTES_MAX
-    await here.add("rooms.extend", stored, (whole - 1).bit_length())
+    await here.add("rooms.extend", stored, (whole - 1).bit_length(), moves)
     return Brought(data_version, key, stored, here.done, here.steps)
 
 
@@ -228,14 +236,34 @@ class _Here:
         self.done = await self.client.call(name, **arguments)
         self.steps.append(f"{name} at height {self.done.height}")
 
-    async def add(self, name: str, /, stored: Stored, size_class: int) -> None:
+    async def add(
+        self, name: str, /, stored: Stored, size_class: int, moves: tuple[Move, ...]
+    ) -> None:
+        signed: dict[str, Any] = {"batches": [tuple(one) for one in moves]} if moves else {}
         await self.call(
             name,
+            **signed,
             name=self.wish.name,
             root=bytes(stored.root),
             chunks=stored.chunks,
             size_class=size_class,
         )
+
+
+async def _moves(here: _Here, own: dict[str, Any] | None, *, anew: bool) -> tuple[Move, ...]:
+    """Check batches that devices signed, before one of them leaves: what the ledger is told."""
+    wish, client = here.wish, here.client
+    if not wish.signed:
+        return ()
+    devices = dict.fromkeys(wish.devices, 0)
+    if own is not None:
+        found = (await client.query("rooms.devices", data=(b"", wish.name))).value
+        devices |= {one["device"]: one["last"] for one in found if one["listed"]}
+    stream = Stream(client.service.chain, client.identity.id, wish.name)
+    gateway = Gateway(stream, devices, anew=anew)
+    for batch in batches_in(wish.stream()):
+        gateway.take(batch)
+    return gateway.moves
 
 
 async def _published(here: _Here, own: dict[str, Any] | None) -> None:
@@ -247,6 +275,9 @@ async def _published(here: _Here, own: dict[str, Any] | None) -> None:
         await here.call("rooms.publish", name=wish.name, terms=wish.terms, key=(b"", wish.key))
     elif wish.terms and own["terms"] != wish.terms:
         await here.call("rooms.set_terms", name=wish.name, terms=wish.terms)
+    if wish.devices:
+        devices = sorted(set(wish.devices))
+        await here.call("rooms.set_devices", name=wish.name, add=devices, remove=[])
 
 
 async def _known(client: "Client", query: str, none: str, /, **arguments: Any) -> Any:

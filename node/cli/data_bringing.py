@@ -5,6 +5,7 @@ Owns options and words of these commands. The order of the steps stands in
 node/clean_rooms/bringing.py, reading of files in node/clean_rooms/rows.py.
 """
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 PROGRESS_SECONDS = 1.0
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Rows: .csv, .tsv, .parquet, .arrow.")
+    Path, typer.Argument(metavar="FILE", help="Rows: .csv, .tsv, .parquet, .arrow; .batches.")
 ]
 NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="Of the data set.")]
 KeyOption = Annotated[
@@ -57,6 +58,20 @@ CustodianOption = Annotated[
         "--custodian", metavar="DIR", help="Of a key that stands in an HSM: its custodian's folder."
     ),
 ]
+
+
+def read_device(directory: Path, text: str) -> bytes:
+    """A device's public key: 64 hex digits, or the name of a key file in keys/.
+
+    Raises:
+        ClientFault: it is neither.
+    """
+    from strongroom.node.client.identities import KeyFolder
+    from strongroom.node.layout import ClusterLayout
+
+    if re.fullmatch(r"[0-9a-f]{64}", text):
+        return bytes.fromhex(text)
+    return bytes(KeyFolder(ClusterLayout(directory).keys).show(text).public)
 
 
 def register(app: typer.Typer) -> None:
@@ -82,6 +97,12 @@ def put(
             metavar="FILE",
             help="Release policy (JSON) of a new key.",
             show_default="workers as measured here",
+        ),
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device", metavar="NAME", help="That signs batches of a new one (NAME or public key)."
         ),
     ] = None,
     old_for: Annotated[
@@ -120,6 +141,7 @@ def put(
         "policy": (lambda: written) if written is not None else workers_policy,
         "old_for_ms": read_duration(old_for),
         "passphrase": new_passphrase() if passphrase else "",
+        "devices": tuple(read_device(directory, one) for one in device or ()),
     }
     token = _Token(custodian, pin_file, pin_fd)
     _brought(caller, _wish(file, columns, name, key, **more), token, bring)
@@ -176,10 +198,12 @@ def _columns_of(caller: Caller, name: str) -> "DataPolicy":
 def _wish(file: Path, columns: "DataPolicy", name: str, key: str, **more: Any) -> "Wish":
     """Read the file once, whole: nothing of a file that is wrong in its last line leaves."""
     from strongroom.node.clean_rooms.bringing import Wish
+    from strongroom.node.clean_rooms.gateway import SUFFIX, BatchFile
     from strongroom.node.clean_rooms.rows import RowsFile
     from strongroom.node.clean_rooms.sealed_rows import Rows
 
-    opened = RowsFile(file, columns)
+    signed = file.suffix == SUFFIX
+    opened = BatchFile(file) if signed else RowsFile(file, columns)
     if opened.left_out:
         note(f"left out, for the terms do not name them: {', '.join(opened.left_out)}")
     rows = Rows.of(opened.stream())
@@ -190,6 +214,7 @@ def _wish(file: Path, columns: "DataPolicy", name: str, key: str, **more: Any) -
         stream=opened.stream,
         ask=ask_passphrase,
         progress=_progress(rows.size),
+        signed=signed,
         **more,
     )
 

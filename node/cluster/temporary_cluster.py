@@ -30,16 +30,23 @@ class Stage:
 
 
 @asynccontextmanager
-async def running_cluster(stage: Stage, teller: Teller, *, fund: bool) -> AsyncIterator[Cluster]:
+async def running_cluster(
+    stage: Stage, teller: Teller, *, fund: bool, limits: tuple[tuple[str, int], ...] = ()
+) -> AsyncIterator[Cluster]:
     """A cluster that answers; its processes end with the context, unless it ends well and is to be
-    kept."""
+    kept. Limits: of governance, of a new one."""
     temporary = None if stage.directory else Path(tempfile.mkdtemp(prefix="strongroom-"))
     directory = stage.directory or Path(str(temporary)) / "cluster"
     ended_well = False
     try:
         with teller.under_way() as say:
             cluster = await bring_up(
-                directory, say=say, nodes=stage.nodes, base_port=stage.base_port, fund=fund
+                directory,
+                say=say,
+                nodes=stage.nodes,
+                base_port=stage.base_port,
+                fund=fund,
+                limits=limits,
             )
         try:
             yield cluster

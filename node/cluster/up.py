@@ -75,6 +75,7 @@ async def bring_up(
     port_stride: int = DEFAULT_PORT_STRIDE,
     fund: bool = True,
     epoch_blocks: int | None = None,
+    limits: tuple[tuple[str, int], ...] = (),
 ) -> Cluster:
     """A running cluster that answers with a quorum; harmless when it runs already.
 
@@ -87,6 +88,7 @@ async def bring_up(
         fund: Issue the opening amounts to the users, once in the cluster's life.
         epoch_blocks: Of a new cluster: an epoch ends after so many blocks; None: only when
             something is due.
+        limits: Of a new cluster: (name, value) of governance's limits beside those of a local one.
 
     Raises:
         StepFailed: nodes that were started here are ended again; the folder stays if it is whole.
@@ -101,9 +103,9 @@ async def bring_up(
             nodes=DEFAULT_NODES if nodes is None else nodes,
             base_port=DEFAULT_BASE_PORT if base_port is None else base_port,
             port_stride=port_stride,
-            limits=LOCAL_LIMITS
+            limits=(*LOCAL_LIMITS, *limits)
             if epoch_blocks is None
-            else (*LOCAL_LIMITS, ("epoch_blocks", epoch_blocks)),
+            else (*LOCAL_LIMITS, *limits, ("epoch_blocks", epoch_blocks)),
         )
         with step("make the cluster's folder"):
             cluster = await create(directory, plan, say=say)

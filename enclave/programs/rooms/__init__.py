@@ -3,6 +3,7 @@
 from strongroom.enclave.programs.rooms import (
     contracts,
     data,
+    devices,
     executing,
     jobs,
     kept_chunks,
@@ -17,6 +18,7 @@ from strongroom.enclave.programs.rooms.tables import rooms
 __all__ = [
     "contracts",
     "data",
+    "devices",
     "executing",
     "jobs",
     "kept_chunks",

@@ -41,6 +41,8 @@ from strongroom.enclave.programs.vault import bound
 
 REVIEWED = "reviewed"
 """In data terms: any program that each owner approved by its digest."""
+NOISED = ("occupancy.hourly",)
+"""Library programs that answer with noise, of data whose terms have a budget for it."""
 CONTRACT_ENTRIES, CONTRACT_BYTES = 4, 1024
 
 
@@ -160,6 +162,9 @@ def allow(context: Context, read: Contract, one: Input) -> DataTerms:
     recipients = {who for output in read.outputs for who in output.recipients}
     _demand(recipients <= set(terms.recipients), one, "recipients: an output's is not among them")
     _demand(one.epsilon <= terms.epsilon_job, one, f"epsilon: at most {terms.epsilon_job} a job")
+    noised = any(stage.name in NOISED for stage in read.stages if stage.language == "library")
+    costs = noised and terms.epsilon_job > 0
+    _demand(one.epsilon > 0 or not costs, one, "epsilon: its answers have noise, which costs some")
     _demand(terms.runs > 0, one, "runs: none at all")
     _demand(context.time_ms <= terms.until_ms, one, f"until: over since {terms.until_ms} ms")
     return terms

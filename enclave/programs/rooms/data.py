@@ -12,9 +12,11 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.enclave.formats.clean_rooms.batches import Move
 from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.fields import name_in
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.rooms.batches import register
 from strongroom.enclave.programs.rooms.kept_chunks import keep_for_data
 from strongroom.enclave.programs.rooms.results import USES_ENDED_MAX, assets_of, end_uses
 from strongroom.enclave.programs.rooms.tables import (
@@ -76,24 +78,38 @@ def publish(context: Context, *, name: str, terms: bytes, key: Account) -> dict[
 
 @rooms.transaction
 def add(
-    context: Context, *, name: str, root: bytes, chunks: int, size_class: int
+    context: Context,
+    *,
+    name: str,
+    root: bytes,
+    chunks: int,
+    size_class: int,
+    batches: list[Move] | None = None,
 ) -> dict[str, Any]:
     """Make these sealed chunks the next version, under the newest version of the data set's key:
-    rotate that before, for each version has a key of its own."""
-    number, own = _own(context, name)
+    rotate that before, for each version has a key of its own. Of a data set with devices: whose
+    batches these are."""
+    number, own = own_data(context, name)
     key_version = _filled(context, own)
     if own.version and key_version <= version_numbered(context, number, own.version).key_version:
         raise ProgramError("key", "this version of the key has its data: rotate it first")
+    register(context, number, own.version + 1, 0, batches or ())
     return _add(context, number, own, Version(root, chunks, size_class, 0, 0, key_version))
 
 
 @rooms.transaction
 def extend(
-    context: Context, *, name: str, root: bytes, chunks: int, size_class: int
+    context: Context,
+    *,
+    name: str,
+    root: bytes,
+    chunks: int,
+    size_class: int,
+    batches: list[Move] | None = None,
 ) -> dict[str, Any]:
     """Add chunks to the newest version, under its own key: these are all of them, old ones first.
-    It is the next version."""
-    number, own = _own(context, name)
+    It is the next version. Of a data set with devices: whose batches are new."""
+    number, own = own_data(context, name)
     if not own.version:
         raise ProgramError("version", "there is nothing to extend: add a version first")
     before = version_numbered(context, number, own.version)
@@ -104,6 +120,7 @@ def extend(
     if chunks <= before.chunks:
         raise ProgramError("chunks", f"the version before has {before.chunks}: more than these")
     made = Version(root, chunks, size_class, 0, 0, before.key_version)
+    register(context, number, own.version + 1, own.version, batches or ())
     return _add(context, number, own, made)
 
 
@@ -111,7 +128,7 @@ def extend(
 def set_terms(context: Context, *, name: str, terms: bytes) -> dict[str, Any]:
     """Change what the caller lets be done with a data set: for every job that is run from now on.
     What was charged stays charged."""
-    number, own = _own(context, name)
+    number, own = own_data(context, name)
     read = read_data_terms(terms)
     charge(context, 0, len(terms))
     context.map(DATA_TERMS).put(number, read.encode())
@@ -152,6 +169,18 @@ def no_data() -> ProgramError:
     return ProgramError("no-data", "you have no such data set: `strongroom data list`")
 
 
+def own_data(context: Context, name: str) -> tuple[int, Data]:
+    """A data set of the caller's that is not withdrawn.
+
+    Raises:
+        ProgramError: ``no-data`` or ``withdrawn``.
+    """
+    number, found = find_data(context, Account((context.identity, name)))
+    if found.state != "active":
+        raise ProgramError("withdrawn", "the data set was withdrawn for good: publish another")
+    return number, found
+
+
 def read_data_terms(data: bytes) -> DataTerms:
     """Terms that a caller gives.
 
@@ -180,13 +209,6 @@ def segments_of(context: Context, number: int, version: int) -> list[tuple[int, 
 def owners_in(found: Data) -> tuple[bytes, ...]:
     """Whose consent it takes, ascending."""
     return codec.split(found.owners, DIGEST_SIZE)
-
-
-def _own(context: Context, name: str) -> tuple[int, Data]:
-    number, found = find_data(context, Account((context.identity, name)))
-    if found.state != "active":
-        raise ProgramError("withdrawn", "the data set was withdrawn for good: publish another")
-    return number, found
 
 
 def _filled(context: Context, own: Data) -> int:

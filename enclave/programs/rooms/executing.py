@@ -14,6 +14,7 @@ from strongroom.enclave.formats.clean_rooms.result_keys import output_key, resul
 from strongroom.enclave.formats.vault_claims import LEASE_SIZE
 from strongroom.enclave.primitives import SECRET_SIZE
 from strongroom.enclave.programs.framework import Context, ProgramError, RecordedRefusal
+from strongroom.enclave.programs.rooms.batches import batches_of
 from strongroom.enclave.programs.rooms.contracts import contract_text
 from strongroom.enclave.programs.rooms.data import (
     DATA_CHUNKS_MAX,
@@ -105,6 +106,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
                 "version": version,
                 "root": at.root,
                 "segments": segments_of(context, number, version),
+                "batches": batches_of(context, number, version),
                 "size_class": at.size_class,
                 "lease": answer["lease"],
                 "until_ms": answer["until_ms"],

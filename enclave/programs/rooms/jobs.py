@@ -41,6 +41,7 @@ from strongroom.enclave.programs.rooms.tables import (
     RESULTS,
     ROOMS,
     SERIALS,
+    SERIES_RUNS,
     VERSIONS,
     WORK,
     Agreed,
@@ -84,6 +85,7 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         if found.state not in ("failed", "ended") and not lost:
             return shown(recorded, found)
     job = job_numbered(wanted, attempt + 1)
+    keeps = _charge(context, contract, agreed, read, pinned)
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
     if len(chosen) < read.executors:
         raise ProgramError(
@@ -91,7 +93,6 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         )
     if read.serves:
         chosen = chosen[: read.executors]
-    keeps = _charge(context, contract, agreed, read, pinned)
     told = sum(len(one.recipients) if one.filter_alias else 1 for one in read.outputs)
     charge(context, JOB_ENTRIES + told, JOB_BYTES + told * TOLD_BYTES + len(order))
     serial = room.jobs + 1
@@ -233,6 +234,22 @@ def _pin(context: Context, read: Contract) -> Pinned:
     return tuple(pinned)
 
 
+def _charge_series(context: Context, alias: str, series: tuple[int, int], runs_max: int) -> None:
+    """Count a run of versions that extend one another: two answers over rows that differ by one
+    batch tell that batch, so an extension brings no new runs.
+
+    Raises:
+        ProgramError: ``differencing``.
+    """
+    runs = context.map(SERIES_RUNS).get(series) or 0
+    if runs >= runs_max:
+        raise ProgramError(
+            "differencing",
+            f"{alias}: its {runs_max} runs went to versions that an extension sets apart",
+        )
+    context.map(SERIES_RUNS).put(series, runs + 1)
+
+
 def _charge(
     context: Context, contract: bytes, agreed: Agreed, read: Contract, pinned: Pinned
 ) -> tuple[tuple[int, bool], ...]:
@@ -250,6 +267,7 @@ def _charge(
         found, at = data_numbered(context, number), version_numbered(context, number, version)
         if at.runs >= terms.runs:
             raise ProgramError("budget", f"{alias}: {terms.runs} runs of this version are used up")
+        _charge_series(context, alias, (number, at.key_version), terms.runs)
         if found.epsilon + one.epsilon > terms.epsilon_life:
             left = terms.epsilon_life - found.epsilon
             raise ProgramError("budget", f"{alias}: {max(left, 0)} millionths are left for life")

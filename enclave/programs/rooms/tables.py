@@ -27,6 +27,12 @@ ASSETS = rooms.map("assets", key=(bytes, int), value=int)
 """(job, number of an asset that its result is) → how many assets deep it was made."""
 VERSIONS = rooms.map("versions", key=(int, int), value=(bytes, int, int, int, int, int))
 """(number, version) → Version."""
+SERIES_RUNS = rooms.map("series_runs", key=(int, int), value=int)
+"""(number, version of its key) → jobs charged to the versions that extend one another under it."""
+DEVICES = rooms.map("devices", key=(int, bytes), value=(bool, int))
+"""(number, public key of a device) → (may it sign?, counter of its newest batch)."""
+BATCHES = rooms.map("batches", key=(int, int), value=bytes)
+"""(number, version) → chain over the batches that it holds, of a data set with devices."""
 CONTRACTS = rooms.map("contracts", key=bytes, value=(bytes, str, bytes, int, int, int))
 """Contract → Agreed."""
 TEXTS = rooms.map("texts", key=bytes, value=bytes)

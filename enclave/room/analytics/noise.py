@@ -9,6 +9,7 @@ algorithms 1 and 2: P(x) is proportional to exp(-|x| · below / above), for a sc
 """
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -62,6 +63,16 @@ def discrete_laplace(above: int, below: int, dice: Dice) -> int:
         negative = dice.below(2) == 1
         if not (negative and magnitude == 0):
             return -magnitude if negative else magnitude
+
+
+def drawing(job: Secret, program: str) -> Callable[[tuple[str | int, ...], int, int], int]:
+    """The noise of a library program: of each number by its place in the result."""
+    key = job.derive(labels.ROOM_NOISE, program.encode()).reveal()
+
+    def draw(place: tuple[str | int, ...], above: int, below: int) -> int:
+        return discrete_laplace(above, below, Dice(key, codec.encode(place)))
+
+    return draw
 
 
 def _happens_exp(gamma: Fraction, dice: Dice) -> bool:

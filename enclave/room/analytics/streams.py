@@ -66,10 +66,11 @@ class Stream:
         """
         if len(self._parts) != 1:
             raise NoStream("a model is one part")
-        reader, made, buffer = self._parts[0](), bytearray(), bytearray(_READ_BYTES)
-        while size := reader.readinto(buffer):
-            made += memoryview(buffer)[:size]
-        return bytes(made)
+        return _read(self._parts[0])
+
+    def parts(self) -> list[bytes]:
+        """Bytes of each part, whatever they are."""
+        return [_read(part) for part in self._parts]
 
     def bytes_(self) -> bytes:
         """All rows as one stream's bytes: of one part, those that came.
@@ -104,6 +105,13 @@ class Stream:
 def shape(schema: Any) -> tuple[tuple[str, str], ...]:
     """(name, format of the Arrow C data interface) of each column."""
     return tuple((child.name, child.format) for child in schema.children)
+
+
+def _read(part: Open) -> bytes:
+    reader, made, buffer = part(), bytearray(), bytearray(_READ_BYTES)
+    while size := reader.readinto(buffer):
+        made += memoryview(buffer)[:size]
+    return bytes(made)
 
 
 def _batches(part: Open) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from strongroom.enclave.room.library.shapes import (
     SEED_SIZE,
+    Budget,
     Column,
     Inputs,
     Kind,
@@ -47,6 +48,7 @@ def start(
     parameters: Mapping[str, object],
     seed: bytes,
     models: Mapping[str, bytes] = MappingProxyType({}),
+    budget: Budget | None = None,
 ) -> Outputs:
     """Check, run, check again.
 
@@ -62,13 +64,16 @@ def start(
         raise ProgramRefused("rows", f"{program.name} takes at most {ROWS_MAX} rows")
     if len(seed) != SEED_SIZE:
         raise ProgramRefused("seed", f"a job's seed has {SEED_SIZE} bytes")
+    if budget is not None and not program.noised:
+        raise ProgramRefused("noise", f"{program.name} adds none: its contract charges no ε")
     if len(models) != program.models:
         raise ProgramRefused("models", f"{program.name} takes {program.models} models")
     for alias, table in tables.items():
         check_table(schema, table, alias=alias)
-    outputs = program.run(
-        Inputs(tables=dict(tables), parameters=checked, seed=seed, models=dict(models))
+    given = Inputs(
+        tables=dict(tables), parameters=checked, seed=seed, models=dict(models), budget=budget
     )
+    outputs = program.run(given)
     _check_outputs(program, outputs)
     return outputs
 

@@ -7,6 +7,13 @@ its end.
 
 A cell below `minutes_min` says that it is below, whether somebody passed or nobody came: one cannot
 tell a short visit from an empty room. There are no sums beside the cells that would tell it.
+
+A job that was charged ε answers with noise. Somebody who is seen by one device at a time moves all
+cells of one hour together by at most its 3,600 seconds, whichever zones he visits; so who is there
+in at most g hours moves the whole table by 3,600 · g, and each cell is told with discrete Laplace
+noise of the scale 3,600 · g / ε seconds. What is below `minutes_min` is told from there on, and
+hangs on rows no more than the noisy number does. g is the owners' word: somebody of 2 · g hours is
+protected with 2 · ε.
 """
 
 from collections.abc import Mapping
@@ -15,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongroom.enclave.room.library.shapes import (
+    Budget,
     Column,
     Inputs,
     Kind,
@@ -31,6 +39,9 @@ NAME = "occupancy.hourly"
 HOUR_SECONDS = 3_600
 READING_SECONDS_MAX = 2**40
 CELLS_MAX = 1_000_000
+NOISED_CELLS_MAX = 100_000
+"""Each takes about 50 µs."""
+MICROS = 10**6
 _NAME = (Kind.TEXT, Kind.INTEGER)
 INPUT = TableSchema(
     columns=(
@@ -85,6 +96,13 @@ PARAMETERS = (
         minimum=1,
         maximum=60,
     ),
+    Parameter(
+        name="devices",
+        type=str,
+        meaning="a zone's minutes: of the device that saw `most`, or the `sum` of all",
+        default="most",
+        choices=("most", "sum"),
+    ),
 )
 
 
@@ -107,10 +125,18 @@ def run(room: Inputs) -> Outputs:
     order = np.empty(len(names), dtype=np.int64)
     order[[zones[name] for name in names]] = np.arange(len(names))
     reading = room.integer("reading_seconds")
-    zone, hour, seconds = _cells(order[zone], device, time, occupied, reading)
-    if len(zone) > CELLS_MAX:
-        raise ProgramRefused("cells", f"zones and hours make more than {CELLS_MAX} cells")
-    minutes = np.minimum(seconds, HOUR_SECONDS + reading) // 60
+    most = HOUR_SECONDS if room.budget else HOUR_SECONDS + reading
+    kept = _by_device(order[zone], device, time, occupied)
+    zone, hour, seconds = _cells(*kept, reading, most, room.text("devices"))
+    cells_max = NOISED_CELLS_MAX if room.budget else CELLS_MAX
+    if len(zone) > cells_max:
+        raise ProgramRefused("cells", f"zones and hours make more than {cells_max} cells")
+    if room.budget is not None:
+        keys = [(names[one], at) for one, at in zip(zone.tolist(), hour.tolist(), strict=True)]
+        seconds = _noisy(seconds, keys, room.budget)
+        if room.text("devices") == "most":
+            seconds = np.minimum(seconds, HOUR_SECONDS)
+    minutes = seconds // 60
     told = minutes >= room.integer("minutes_min")
     step = room.integer("round_minutes")
     shown = np.where(told, (minutes + step // 2) // step * step, 0)
@@ -166,25 +192,48 @@ def _bounded(values: Values, high: int, name: str, alias: str) -> Numbers:
     return numbers
 
 
-def _cells(
-    zone: Numbers, device: Numbers, time: Numbers, occupied: Numbers, reading: int
-) -> tuple[Numbers, Numbers, Numbers]:
-    """(zone, hour, occupied seconds) of each cell; a reading that comes again counts once."""
+def _by_device(
+    zone: Numbers, device: Numbers, time: Numbers, occupied: Numbers
+) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Columns zone, device, hour and occupied, sorted; a reading that comes again counts once."""
     order = np.lexsort((occupied, time, device, zone))
     zone, device, time, occupied = zone[order], device[order], time[order], occupied[order]
     again = _same(zone, device, time)
     if (again[1:] & (occupied[1:] != occupied[:-1])).any():
         raise ProgramRefused("conflict", "a device says two things about one time: mend its table")
-    zone, device, hour = zone[~again], device[~again], time[~again] // HOUR_SECONDS
+    return zone[~again], device[~again], time[~again] // HOUR_SECONDS, occupied[~again]
+
+
+def _cells(
+    zone: Numbers,
+    device: Numbers,
+    hour: Numbers,
+    occupied: Numbers,
+    reading: int,
+    most: int,
+    devices: str,
+) -> tuple[Numbers, Numbers, Numbers]:
+    """(zone, hour, occupied seconds) of each cell; of one device at most so many."""
     first = np.flatnonzero(~_same(zone, device, hour))
-    seconds = np.add.reduceat(occupied[~again], first) if len(first) else first
-    seconds = seconds * reading
+    seconds = np.add.reduceat(occupied, first) if len(first) else first
+    seconds = np.minimum(seconds * reading, most)
     zone, hour = zone[first], hour[first]
     order = np.lexsort((seconds, hour, zone))
     zone, hour, seconds = zone[order], hour[order], seconds[order]
-    last = np.ones(len(zone), dtype=bool)
-    last[:-1] = ~_same(zone, hour)[1:]
-    return zone[last], hour[last], seconds[last]
+    first = np.flatnonzero(~_same(zone, hour))
+    if not len(first):
+        return zone, hour, seconds
+    join = np.maximum if devices == "most" else np.add
+    return zone[first], hour[first], join.reduceat(seconds, first)
+
+
+def _noisy(seconds: Numbers, cells: list[tuple[str, int]], budget: Budget) -> Numbers:
+    """Each cell with its own noise, which hangs on the job and the cell alone."""
+    scale = HOUR_SECONDS * budget.groups * MICROS, budget.epsilon
+    told = [
+        one + budget.draw(cell, *scale) for one, cell in zip(seconds.tolist(), cells, strict=True)
+    ]
+    return np.array([min(max(one, 0), READING_SECONDS_MAX) for one in told], dtype=np.int64)
 
 
 def _same(*columns: Numbers) -> NDArray[np.bool_]:
@@ -201,4 +250,5 @@ PROGRAM = Program(
     inputs=lambda parameters: INPUT,
     outputs=OUTPUTS,
     run=run,
+    noised=True,
 )

@@ -84,6 +84,22 @@ class Model:
     data: bytes
 
 
+Draw = Callable[[tuple[str | int, ...], int, int], int]
+"""Noise of one number of a result, by the number's place: whole, discrete Laplace of the scale
+above / below. The same job draws the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Budget:
+    """What a job was charged for answering with noise."""
+
+    epsilon: int
+    """Millionths: the least of all inputs'."""
+    groups: int
+    """Of a result that one person moves at most, as the owners say: the most of all inputs'."""
+    draw: Draw
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Inputs:
     """Everything that a program gets."""
@@ -96,6 +112,8 @@ class Inputs:
     """Chance of this job, the same at every executor (`SEED_SIZE` bytes)."""
     models: Mapping[str, bytes] = field(default_factory=dict)
     """By the contract's aliases: bytes that a program reads strictly."""
+    budget: Budget | None = None
+    """None: it answers without noise."""
 
     def integer(self, name: str) -> int:
         """A parameter of type int."""
@@ -177,6 +195,8 @@ class Program:
     """Schema of every table that it is given, from checked parameters."""
     outputs: Mapping[str, TableSchema | ModelFormat]
     run: Callable[[Inputs], Outputs]
+    noised: bool = False
+    """It answers with noise when a job was charged for that."""
     predict: Predict | None = None
     """Of a program that makes a model."""
     models: int = 0

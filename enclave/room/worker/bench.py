@@ -99,8 +99,8 @@ def _serve(door: Door, bench: Bench, cell: CellLink) -> None:
     begun = monotonic()
     arriving = Arriving(door, [one[-1] for one in told])
     inputs = [
-        Given(alias, owner, data, columns, arriving.rows(index))
-        for index, (alias, owner, data, columns, _) in enumerate(told)
+        Given(alias, owner, data, columns, arriving.rows(index), origin)
+        for index, (alias, owner, data, columns, origin, _) in enumerate(told)
     ]
     made = None
     agreed = Contract.decode(contract)

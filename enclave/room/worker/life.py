@@ -167,7 +167,11 @@ class Job:
         columns = [DataTerms.decode(one["terms"]).columns for one in self._inputs]
         job = told["contract"], told["parameters"], noise_seed(told["result"])
         inputs = [
-            (one["alias"], one["owner"], one["data"], said, _chunks(one["segments"]))
+            (
+                *(one["alias"], one["owner"], one["data"], said),
+                self._origin(one["batches"]),
+                _chunks(one["segments"]),
+            )
             for one, said in zip(self._inputs, columns, strict=True)
         ]
         gone = False
@@ -178,6 +182,10 @@ class Job:
         for index in range(len(self._inputs)):
             gone = await self._give(index, chunks, gone)
         return None if gone else await self._link.outputs(room.turns, self._until)
+
+    def _origin(self, batches: bytes) -> bytes:
+        """What the bench checks devices' batches by; nothing of rows that no device signed."""
+        return self._room.boot.place.chain + batches if batches else b""
 
     async def _give(self, index: int, chunks: Chunks, gone: bool) -> bool:
         """Every row of one input, to the bench; is it gone? It may have had no memory for them; the

@@ -5,7 +5,7 @@ Owns what is said over it. The bench holds rows and no key, and ends with the wo
 it computes, the worker beats for its leases. It may compute while its rows are on their way, and
 take them when it needs them: the worker waits for it, and for nobody alone.
 
-    to the bench:   (JOB, contract, parameters, seed, ((alias, owner, data, columns, chunks), …))
+    to the bench:   (JOB, contract, parameters, seed, inputs)
                     (PART, input, segment, size) and so many bytes   (RUN,)
     to the worker:  (READY,)  (OUT, entry, output, recipient, bytes)  (DONE,)  (FAILED,)
 """
@@ -76,7 +76,7 @@ class BenchLink:
         turns: Turns,
         until: float,
         job: tuple[bytes, bytes, bytes],
-        inputs: Sequence[tuple[str, bytes, str, bytes, tuple[int, ...]]],
+        inputs: Sequence[tuple[str, bytes, str, bytes, bytes, tuple[int, ...]]],
     ) -> None:
         """A job; its inputs follow in order.
 
@@ -84,7 +84,7 @@ class BenchLink:
             turns: of the worker.
             until: when its time is over.
             job: its contract, the parameters as it was run with, its chance.
-            inputs: (alias, owner, data, columns, chunks of each segment) of each.
+            inputs: (alias, owner, data, columns, origin, chunks of each segment) of each.
 
         Raises:
             DoorClosed: the bench has ended.

@@ -22,6 +22,7 @@ so that executors agree; memory that was given back is taken again, without aski
 each chunk. Another environment is refused."""
 _ENCLAVE = (
     "formats.clean_rooms",
+    "formats.clean_rooms.batches",
     "formats.clean_rooms.contract",
     "formats.clean_rooms.data_terms",
     "formats.clean_rooms.fields",

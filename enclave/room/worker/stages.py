@@ -15,12 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from strongroom.consensus import codec
+from strongroom.consensus.types import DIGEST_SIZE, ChainId
+from strongroom.enclave.formats.clean_rooms import batches
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Output, Stage
 from strongroom.enclave.formats.clean_rooms.data_terms import FREE
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.analytics import types
 from strongroom.enclave.room.analytics.checking import DIGITS_MAX, check
 from strongroom.enclave.room.analytics.engine import Engine
+from strongroom.enclave.room.analytics.noise import drawing
 from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.policy import DataPolicy
 from strongroom.enclave.room.analytics.relations import DataSet
@@ -28,7 +32,7 @@ from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library import catalogue
 from strongroom.enclave.room.library.checking import start
 from strongroom.enclave.room.library.ownership import Claim, Ownership, divide
-from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSchema
+from strongroom.enclave.room.library.shapes import Budget, Kind, Model, Program, Table, TableSchema
 from strongroom.enclave.room.worker import tables
 from strongroom.enclave.room.worker.python_stage import JobCell, check_columns
 from strongroom.enclave.room.worker.reviewed import Reviewed
@@ -59,6 +63,8 @@ class Given:
     columns: bytes
     """Of its terms: canonical bytes of a DataPolicy, or nothing."""
     rows: Stream
+    origin: bytes = b""
+    """Of rows that devices signed: chain of the ledger, and over their batches; else nothing."""
 
 
 @dataclass(slots=True, repr=False)
@@ -120,12 +126,12 @@ class Bench:
             raise ValueError("other inputs than the contract's")
         if contract.profile == FREE and len(contract.stages) != 1:
             raise ValueError("one charge is one query")  # several could be differenced (T62)
-        own = {one.alias: one.rows for one in inputs}
+        own = {one.alias: _rows(one) for one in inputs}
         given = {alias: own.pop(alias).whole() for alias in _models(contract)}
         made = Made(dict(own), given=given)
         for stage in contract.stages:
             if stage.language == "library":
-                self._library(stage, made, contract, parameters, seed)
+                self._library(stage, made, contract, inputs, parameters, seed)
             elif stage.language != "sql":
                 self._python(stage, made, contract, parameters, seed)
             elif contract.profile == FREE:
@@ -190,6 +196,7 @@ class Bench:
         stage: Stage,
         made: Made,
         contract: Contract,
+        inputs: Sequence[Given],
         parameters: Mapping[str, Any],
         seed: bytes,
     ) -> None:
@@ -207,7 +214,8 @@ class Bench:
             for alias in _for_programs(contract)
             if alias not in made.given
         }
-        for name, found in start(program, read, given, seed, made.given).items():
+        budget = _budget(program, contract, [one for one in inputs if one.alias in read], seed)
+        for name, found in start(program, read, given, seed, made.given, budget).items():
             if isinstance(found, Model):
                 made.models[name] = found.data
             elif isinstance(found, Table):
@@ -216,6 +224,38 @@ class Bench:
                     raise TypeError("a table that is not declared as one")
                 kinds = {column.name: column.kinds[0] for column in schema.columns}
                 made.tables[name] = found, kinds
+
+
+def _budget(
+    program: Program, contract: Contract, inputs: Sequence[Given], seed: bytes
+) -> Budget | None:
+    """What a job was charged for noise, as the owners bound it. An owner that wants noise is not
+    answered without, and ε of one that says nothing of noise buys nothing."""
+    charged = {one.alias: one.epsilon for one in contract.inputs}
+    found: list[tuple[int, int]] = []
+    for one in inputs:
+        noise = DataPolicy.decode(one.columns).noise if one.columns else None
+        epsilon = charged[one.alias]
+        if (noise is None) != (epsilon == 0) and (program.noised or epsilon):
+            raise ValueError("noise that is not charged, or a charge without noise")
+        if noise is not None and epsilon:
+            found.append((min(epsilon, noise.epsilon_job), noise.groups))
+    if not found:
+        return None
+    return Budget(
+        epsilon=min(epsilon for epsilon, _ in found),
+        groups=max(groups for _, groups in found),
+        draw=drawing(Secret(seed), program.name),
+    )
+
+
+def _rows(one: Given) -> Stream:
+    """Rows of an input; of those that devices signed, once every batch is in its place."""
+    if not one.origin:
+        return one.rows
+    chain, told = codec.split(one.origin, DIGEST_SIZE)
+    origin = batches.Stream(ChainId(chain), one.owner, one.data)
+    return Stream.of(*batches.checked_rows(one.rows.parts(), origin, told))
 
 
 def _told(

@@ -47,6 +47,8 @@ class Cast:
     """An operator for each worker: two of each for two jobs at a time."""
     one_job_each: bool = False
     """Workers end when they have reported."""
+    limits: tuple[tuple[str, int], ...] = ()
+    """(name, value) of governance's limits that differ from those of a local cluster."""
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ async def play(
     lines = Lines(teller, cast.title, intro=cast.intro)
     try:
         teller.step(f"Found a service and start {stage.nodes} nodes; let two operators in")
-        async with running_cluster(stage, teller, fund=False) as cluster:
+        async with running_cluster(stage, teller, fund=False, limits=cast.limits) as cluster:
             async with _scene(cluster, lines, cast) as scene:
                 await act(scene)
                 lines.complete = True

@@ -26,7 +26,7 @@ CODES = {
     *("failed", "budget", "no-executors", "not-approved", "approved", "recipients", "role"),
     *("not-agreed", "output", "terms", "machine-busy", "clone", "revoked", "evidence"),
     *("taken", "no-room", "entries", "not-waiting", "key", "release", "exists", "suspended"),
-    *("no-data", "chunks"),
+    *("no-data", "chunks", "differencing"),
 }
 """All that anything may be refused with here; `internal` is none of them."""
 

@@ -11,14 +11,16 @@ pytest.importorskip("numpy", reason="the extra `rooms` is not installed")
 from tests.enclave.room.library.public_sets import needs_public_sets, office
 from tests.enclave.room.library.test_logistic import rows_of
 
-from strongroom.enclave.room.library import occupancy_hourly
+from strongroom.enclave.primitives import Secret
+from strongroom.enclave.room.analytics.noise import drawing
+from strongroom.enclave.room.library import aml_round_trips, occupancy_hourly
 from strongroom.enclave.room.library.checking import start
-from strongroom.enclave.room.library.shapes import ProgramRefused, Table
+from strongroom.enclave.room.library.shapes import Budget, ProgramRefused, Table
 
 SEED = bytes(32)
 HOUR = 3_600
 Readings = dict[str, list[Any]]
-EXACT = {"minutes_min": 1, "round_minutes": 1}
+EXACT: dict[str, Any] = {"minutes_min": 1, "round_minutes": 1}
 
 
 def count(tables: dict[str, Readings], **parameters: object) -> list[dict[str, Any]]:
@@ -168,3 +170,97 @@ def test_an_office_in_february() -> None:
     assert len(cells) == 346
     assert sum(row["minutes"] > 0 for row in cells) == 107
     assert sum(row["minutes"] for row in cells) == 4_750
+
+
+# --- noise ----------------------------------------------------------------------------------------
+
+EPSILON = 1_000_000
+
+
+def noised(
+    tables: dict[str, Readings],
+    *,
+    epsilon: int = EPSILON,
+    groups: int = 1,
+    seed: bytes = SEED,
+    **parameters: object,
+) -> list[dict[str, Any]]:
+    given = {alias: Table.of(columns) for alias, columns in tables.items()}
+    draw = drawing(Secret(seed), occupancy_hourly.NAME)
+    budget = Budget(epsilon=epsilon, groups=groups, draw=draw)
+    found = start(occupancy_hourly.PROGRAM, given, parameters, seed, budget=budget)
+    return rows_of(found["cells"])
+
+
+def floor(hours: int, desks: int, minutes: int = 30) -> Readings:
+    """Of a floor whose every desk has a device: each is taken for so many minutes of an hour."""
+    return joined(
+        *(
+            readings(minutes, 60 - minutes, hour=hour, zone="floor", device=f"desk {desk}")
+            for desk in range(desks)
+            for hour in range(hours)
+        )
+    )
+
+
+def test_minutes_of_all_devices_may_be_added() -> None:
+    (cell,) = count({"office": floor(1, 7)}, **EXACT, devices="sum")
+    assert cell["minutes"] == 7 * 30
+    (cell,) = count({"office": floor(1, 7)}, **EXACT)
+    assert cell["minutes"] == 30
+
+
+def test_T62_the_same_job_draws_the_same_noise_and_another_job_another() -> None:
+    table = {"office": floor(20, 5)}
+    once, again = (noised(table, **EXACT, devices="sum") for _ in range(2))
+    other = noised(table, **EXACT, devices="sum", seed=bytes([1]) * 32)
+    assert once == again
+    assert sum(one != two for one, two in zip(once, other, strict=True)) > 15
+    drawn = {int(row["minutes"]) for row in once}
+    assert len(drawn) > 10, "each cell has noise of its own"
+
+
+@pytest.mark.parametrize(("groups", "epsilon"), [(1, EPSILON), (4, EPSILON), (1, 4 * EPSILON)])
+def test_T62_noise_has_the_scale_of_a_person_in_so_many_hours(groups: int, epsilon: int) -> None:
+    """E|L| of a Laplace distribution is its scale: 60 minutes times hours, by ε."""
+    table, hours, desks = {"office": floor(400, 30)}, 400, 30
+    cells = noised(table, **EXACT, devices="sum", groups=groups, epsilon=epsilon)
+    assert len(cells) == hours
+    away = [abs(int(row["minutes"]) - 30 * desks) for row in cells]
+    scale = 60 * groups * EPSILON / epsilon
+    assert 0.8 * scale < sum(away) / hours < 1.2 * scale
+
+
+def test_T62_what_one_person_moves_is_bounded_however_often_a_device_reports() -> None:
+    """Neighbours: with and without one visit of a whole hour, by a device that reports ten times
+    as often as it should."""
+    fast: Readings = {"time": list(range(0, HOUR, 6)), "occupied": [1] * 600}
+    empty: Readings = {"time": list(range(0, HOUR, 6)), "occupied": [0] * 600}
+    certain = 10**5 * EPSILON  # a scale that rounds away
+    for devices in ("most", "sum"):
+        (with_, without) = (
+            noised({"hall": one}, **EXACT, devices=devices, epsilon=certain)[0]["minutes"]
+            for one in (fast, empty)
+        )
+        assert (with_, without) == (60, 0)
+
+
+def test_T62_suppression_hangs_on_the_noisy_number_alone() -> None:
+    """An empty hour shows now and then, and a busy one now and then does not."""
+    empty = noised({"office": floor(200, 1, minutes=0)}, minutes_min=30)
+    assert 10 < sum(row["told"] for row in empty) < 190
+    busy = noised({"office": floor(200, 1, minutes=60)}, minutes_min=30)
+    assert 10 < sum(not row["told"] for row in busy) < 190
+    assert all(0 <= row["minutes"] <= 60 for row in (*empty, *busy))
+
+
+def test_too_many_cells_for_noise_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(occupancy_hourly, "NOISED_CELLS_MAX", 2)
+    with pytest.raises(ProgramRefused, match="cells"):
+        noised({"office": floor(3, 1)})
+
+
+def test_a_program_that_adds_no_noise_takes_no_charge_for_it() -> None:
+    budget = Budget(epsilon=1, groups=1, draw=lambda *_: 0)
+    with pytest.raises(ProgramRefused, match="noise"):
+        start(aml_round_trips.PROGRAM, {"a": Table.of({})}, {}, SEED, budget=budget)

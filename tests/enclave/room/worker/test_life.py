@@ -71,7 +71,8 @@ class World:
         told = {"alias": "a", "owner": OWNER, "data": "rows", "place": "rows", "version": 2}
         told |= {"root": bytes(root), "segments": segments, "terms": terms.encode()}
         told |= {"half": KEY.reveal(), "custody": custody, "wrapped": b"w", **lease}
-        told |= {"key": "key of rows", "key_version": 7}
+        told |= {"key": "key of rows", "key_version": 7, "batches": b""}
+        self.told: dict[str, Any] = told
         self.granted: tuple[LeaseKeeper, Any] | None = None
         self.away: Refused | None = None
         self.contract = Contract(
@@ -141,7 +142,7 @@ def test_the_bench_is_given_every_segment_and_no_key() -> None:
     assert there.bench.parts == {(0, 0): SEGMENTS[0], (0, 1): SEGMENTS[1]}
     (((contract, _, seed), inputs),) = there.bench.begun
     assert (contract, seed) == (there.contract.encode(), noise_seed(RESULT))
-    assert inputs == [("a", OWNER, "rows", b"columns", (1, 1))]
+    assert inputs == [("a", OWNER, "rows", b"columns", b"", (1, 1))]
     assert RESULT not in codec.encode((contract, seed, tuple(inputs)))
 
 
@@ -159,6 +160,14 @@ def test_the_host_sees_every_chunk_asked_for_also_when_the_bench_is_gone() -> No
     assert asked == ["chunk_names", *["chunk"] * len(SEGMENTS)]
     ((_, _, (_, entries, failed)),) = there.called
     assert (failed, entries) == (True, ())
+
+
+def test_the_bench_is_told_by_what_devices_batches_are_checked() -> None:
+    there = World(Bench(None))
+    there.told["batches"] = bytes([7]) * 32
+    there.run()
+    ((*_, inputs),) = there.bench.begun
+    assert inputs == [("a", OWNER, "rows", b"columns", CHAIN + bytes([7]) * 32, (1, 1))]
 
 
 @pytest.mark.parametrize("made", [None, [("case", b"", b"rows")]])
