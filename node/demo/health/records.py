@@ -1,0 +1,94 @@
+"""A hospital's records, what is measured and within which bounds, and the file that it brings.
+
+Owns these shapes. Knows neither where records come from (public.py, invented.py) nor what becomes
+of them.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Value = int | float | None
+"""None: it was not measured."""
+Records = Mapping[str, tuple[Value, ...]]
+"""Columns of one length."""
+PATIENT, TARGET, HELD_OUT = "patient", "num", "held_out"
+TARGET_MAX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column that is learned from."""
+
+    name: str
+    low: float = 0
+    high: float = 0
+    levels: tuple[int, ...] = ()
+    """A category is one of these; none: a number within its bounds."""
+
+    @property
+    def text(self) -> str:
+        """As a contract writes it."""
+        if self.levels:
+            return f"{self.name} {{{','.join(map(str, self.levels))}}}"
+        return f"{self.name} {self.low:g}..{self.high:g}"
+
+    @property
+    def type(self) -> str:
+        """In an owner's terms."""
+        return "integer" if self.levels else "real"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hospital:
+    """Who brings what."""
+
+    name: str
+    records: Records
+    """Its own columns, all of them; which of them are in its terms, `Study.measures` says."""
+    left_out: tuple[str, ...] = ()
+    """Columns of its file that its terms do not name: they stay with it."""
+
+    @property
+    def rows(self) -> int:
+        """How many records."""
+        return len(self.records[TARGET])
+
+    def has(self, measure: Measure) -> bool:
+        """Does it measure this at all?"""
+        return measure.name in self.records
+
+    def write(self, path: Path, mark: str) -> None:
+        """Write its file; `mark` stands in every record's name of a patient, and nowhere else.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow((PATIENT, *self.records))
+            for at, row in enumerate(zip(*self.records.values(), strict=True)):
+                writer.writerow((f"{mark}-{at:05d}", *map(_written, row)))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Study:
+    """What is learned, from whom."""
+
+    title: str
+    hospitals: tuple[Hospital, ...]
+    measures: tuple[Measure, ...]
+    missing: str
+    """What becomes of a record with a gap: `drop`, or `mean`: the gap has no weight."""
+    ridge: float = 1.0
+    """Weight of the squared weights."""
+
+    @property
+    def target(self) -> str:
+        """As a contract writes it; from 1 on, somebody is ill."""
+        return f"{TARGET} 0..{TARGET_MAX}"
+
+
+def _written(value: Value) -> str:
+    return "" if value is None else repr(value)
