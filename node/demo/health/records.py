@@ -8,6 +8,7 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 Value = int | float | None
 """None: it was not measured."""
@@ -72,6 +73,15 @@ class Hospital:
                 writer.writerow((f"{mark}-{at:05d}", *map(_written, row)))
 
 
+class Published(NamedTuple):
+    """What is known of a set from elsewhere."""
+
+    objective: float
+    right: int
+    tested: int
+    auc: float
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Study:
     """What is learned, from whom."""
@@ -83,6 +93,7 @@ class Study:
     """What becomes of a record with a gap: `drop`, or `mean`: the gap has no weight."""
     ridge: float = 1.0
     """Weight of the squared weights."""
+    published: Published | None = None
 
     @property
     def target(self) -> str:

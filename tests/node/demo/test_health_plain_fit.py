@@ -1,58 +1,24 @@
 """The plain fit that the joint model is compared with: it is a minimum, and no other program's."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.enclave.room.library.public_sets import FOLDER, needs_public_sets
+from tests.node.demo.health_room import shards_of, told_by_the_program
 
 from strongroom.node.demo.health import plain_fit
 from strongroom.node.demo.health.invented import invented_study
-from strongroom.node.demo.health.plain_fit import PlainFit, Shard, fit, judge, read_shard, whole
+from strongroom.node.demo.health.plain_fit import PlainFit, Shard, fit, judge, whole
 from strongroom.node.demo.health.public import public_study
-from strongroom.node.demo.health.records import HELD_OUT, Study
+from strongroom.node.demo.health.records import Study
 from strongroom.node.terminal.teller import StoryFails
-
-
-def shards_of(study: Study, folder: Path) -> dict[str, Shard]:
-    found = {}
-    for hospital in study.hospitals:
-        hospital.write(folder / f"{hospital.name}.csv", "mark")
-        found[hospital.name] = read_shard(folder / f"{hospital.name}.csv", study)
-    return found
 
 
 def fitted(shards: dict[str, Shard], study: Study) -> PlainFit:
     found = fit(shards.values(), study.ridge)
     assert found is not None
     return found
-
-
-def room_fit(study: Study) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the room's program says, run here: (fit, metrics)."""
-    pytest.importorskip("numpy", reason="the extra `rooms` is not installed")
-    from strongroom.enclave.room.library import ml_logistic
-    from strongroom.enclave.room.library.checking import start
-    from strongroom.enclave.room.library.shapes import Table
-
-    tables = {one.name: Table.of(one.records) for one in study.hospitals}
-    parameters = {
-        "columns": [one.text for one in study.measures],
-        "target": study.target,
-        "held_out": HELD_OUT,
-        "missing": study.missing,
-    }
-    outputs = start(ml_logistic.PROGRAM, tables, parameters, bytes(32))
-
-    def rows(name: str) -> Iterator[dict[str, Any]]:
-        table = outputs[name]
-        assert isinstance(table, Table)
-        for row in zip(*table.columns.values(), strict=True):
-            yield dict(zip(table.columns, row, strict=True))
-
-    (told,) = rows("fit")
-    return told, list(rows("metrics"))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +32,8 @@ def test_it_equals_the_rooms_program_and_shares_nothing_with_it(study: Any, tmp_
     made: Study = study()
     shards = shards_of(made, tmp_path)
     joint = fitted(shards, made)
-    told, metrics = room_fit(made)
+    tables = told_by_the_program(made)
+    (told,), metrics = tables["fit"], tables["metrics"]
     assert told["objective"] == pytest.approx(joint.objective, abs=1e-6)
     all_of_them = judge(joint, whole(shards.values()))
     assert (told["tested"], told["right"]) == (all_of_them.tested, all_of_them.right)
