@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from strongroom.node.demo.health.pictures import Bin, Gain
 from strongroom.node.demo.health.plain_fit import (
+    Gappy,
     Judged,
     PlainFit,
     Shard,
@@ -165,15 +166,17 @@ def bins_of(told: Sequence[Row]) -> list[tuple[str, list[Bin]]]:
 
 
 def prediction_line(
-    plain: Expected, name: str, told: Sequence[float], asked: Sequence[int]
+    study: Study, plain: Expected, name: str, ward: Sequence[Gappy], told: Sequence[float | None]
 ) -> Line:
-    """Probabilities that a hospital was told of its records at these places."""
-    shard = plain.shards[name]
-    right = [probability(plain.joint.score(shard.inputs[at])) for at in asked]
-    same = len(told) == len(right) and all(
-        _equal(one, other) for one, other in zip(told, right, strict=True)
-    )
-    return Line(same, f"{name} is told {len(told)} probabilities, each the plain model's")
+    """Probabilities that a hospital was told of its ward; of a record with a gap none, where such
+    records are dropped."""
+    right = [
+        None if study.missing == "drop" and None in row else probability(plain.joint.score(row))
+        for row in ward
+    ]
+    same = len(told) == len(right) and all(map(_equal, told, right))
+    words = f"{name} is told {len(told)} probabilities of its ward, each the plain model's"
+    return Line(same, words)
 
 
 def turned(shard: Shard) -> Shard:

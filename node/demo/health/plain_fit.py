@@ -9,7 +9,7 @@ could do this: it needs all rows.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import exp, fabs, log1p, sqrt
@@ -70,15 +70,18 @@ def read_shard(path: Path, study: Study) -> Shard:
         ValueError: a cell is no number.
     """
     shard = Shard([], [], [])
-    with path.open(newline="", encoding="utf-8") as file:
-        for cells in csv.DictReader(file):
-            row = [one for measure in study.measures for one in _expanded(measure, cells)]
-            if study.missing == "drop" and None in row:
-                continue
-            shard.inputs.append(row)
-            shard.ill.append(float(cells[TARGET]) >= 1)
-            shard.tested.append(cells[HELD_OUT] == "1")
+    for row, cells in _records(path, study):
+        if study.missing == "drop" and None in row:
+            continue
+        shard.inputs.append(row)
+        shard.ill.append(float(cells[TARGET]) >= 1)
+        shard.tested.append(cells[HELD_OUT] == "1")
     return shard
+
+
+def read_ward(path: Path, study: Study) -> list[Gappy]:
+    """Records of whom nobody knows yet, in the file's order. Errors as of `read_shard`."""
+    return [row for row, _ in _records(path, study)]
 
 
 def fit(shards: Iterable[Shard], ridge: float) -> PlainFit | None:
@@ -124,6 +127,13 @@ def probability(score: float) -> float:
     if score >= 0:
         return 1 / (1 + exp(-score))
     return exp(score) / (1 + exp(score))
+
+
+def _records(path: Path, study: Study) -> Iterator[tuple[Gappy, Mapping[str, str]]]:
+    """(inputs, cells) of each record."""
+    with path.open(newline="", encoding="utf-8") as file:
+        for cells in csv.DictReader(file):
+            yield [one for measure in study.measures for one in _expanded(measure, cells)], cells
 
 
 def _expanded(measure: Measure, cells: Mapping[str, str]) -> Gappy:

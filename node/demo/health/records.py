@@ -5,10 +5,10 @@ of them.
 """
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Value = int | float | None
 """None: it was not measured."""
@@ -66,11 +66,25 @@ class Hospital:
         Raises:
             OSError: it cannot be written.
         """
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((PATIENT, *self.records))
-            for at, row in enumerate(zip(*self.records.values(), strict=True)):
-                writer.writerow((f"{mark}-{at:05d}", *map(_written, row)))
+        _write(path, mark, self.records, range(self.rows))
+
+    def write_ward(self, path: Path, mark: str) -> None:
+        """Write the records that no model learns from, as those of patients of whom nobody knows
+        yet: a second file of the hospital's.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        known = (TARGET, HELD_OUT, *self.left_out)
+        columns = {name: values for name, values in self.records.items() if name not in known}
+        held = [at for at, one in enumerate(self.records[HELD_OUT]) if one == 1]
+        _write(path, mark, columns, held)
+
+    def changed(self, column: str, at: int, value: Any) -> "Hospital":
+        """The same hospital with one cell that is another, perhaps no number at all."""
+        values = list(self.records[column])
+        values[at] = value
+        return replace(self, records={**self.records, column: tuple(values)})
 
 
 class Published(NamedTuple):
@@ -101,5 +115,14 @@ class Study:
         return f"{TARGET} 0..{TARGET_MAX}"
 
 
-def _written(value: Value) -> str:
-    return "" if value is None else repr(value)
+def _write(path: Path, mark: str, columns: Records, rows: Iterable[int]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((PATIENT, *columns))
+        for at in rows:
+            cells = (_written(values[at]) for values in columns.values())
+            writer.writerow((f"{mark}-{at:05d}", *cells))
+
+
+def _written(value: Any) -> str:
+    return "" if value is None else str(value)

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from strongroom.node.demo.health.records import HELD_OUT, PATIENT, TARGET, Hospital, Study
 
-DATA = "records"
-"""Each hospital's data set."""
-PURPOSE, PROGRAM = "diagnosis", "ml.logistic"
+DATA, WARD = "records", "ward"
+"""Each hospital's data sets: what is learned from, and patients of whom nobody knows yet."""
+MODEL = "diagnosis"
+"""The joint model, kept in the room."""
+PURPOSE, PROGRAM, PREDICT = "diagnosis", "ml.logistic", "ml.predict"
 REGION = "eu-west"
-FIT_SECONDS = 4
-"""That a worker has for the fit; it tells its result at their end, so that time tells nothing."""
+FIT_SECONDS, PREDICT_SECONDS = 4, 4
+"""That a worker has; it tells its result at their end, so that time tells nothing."""
 FIT_DIGITS = 12
 """Of a result's reals: enough for six behind the point of an objective."""
 TABLES = ("calibration", "fit", "metrics")
@@ -39,38 +41,23 @@ agreement = 2
 """
 
 
-def data_terms(study: Study, hospital: Hospital, programs: Sequence[str] = (PROGRAM,)) -> str:
-    """What one hospital lets be done with its records: named programs, and no column to any
-    query."""
-    recipients = ", ".join(f'"{one.name}"' for one in study.hospitals)
-    columns = [f'{PATIENT} = {{ type = "text", uses = ["identity"] }}']
-    columns += [
-        f'{one.name} = {{ type = "{one.type}", uses = [] }}'
-        for one in study.measures
-        if hospital.has(one)
-    ]
-    columns += [f'{name} = {{ type = "integer", uses = [] }}' for name in (TARGET, HELD_OUT)]
-    written = "\n".join(columns)
-    return f"""\
-runs = 100                                    # jobs on one version
-recipients = [{recipients}]
-programs = [{", ".join(f'"{one}"' for one in programs)}]
-purposes = ["{PURPOSE}"]
+def data_terms(study: Study, hospital: Hospital) -> str:
+    """What one hospital lets be done with its records: the fit, predictions by what was fitted, and
+    no column for any query."""
+    names = [one.name for one in study.hospitals]
+    return _terms(DATA, _columns(study, hospital, (TARGET, HELD_OUT)), names, (PROGRAM, PREDICT))
 
-[tables.{DATA}]
-unit = "{PATIENT}"
-k = 10
 
-[tables.{DATA}.columns]
-{written}
-"""
+def ward_terms(study: Study, hospital: Hospital) -> str:
+    """… with its patients of today: predictions, for itself alone."""
+    return _terms(WARD, _columns(study, hospital), [hospital.name], (PREDICT,))
 
 
 def fit_contract(study: Study) -> str:
     """One logistic regression over all records: tables to every hospital, the model to nobody."""
     names = [one.name for one in study.hospitals]
     inputs = "\n".join(f'[inputs.{name}]\nowner = "{name}"\ndata = "{DATA}"\n' for name in names)
-    recipients = ", ".join(f'"{name}"' for name in names)
+    recipients = _listed(names)
     outputs = "\n".join(
         f'[outputs.{name}]\nkind = "table"\nrecipients = [{recipients}]\n' for name in TABLES
     )
@@ -112,3 +99,68 @@ def fit_parameters(study: Study) -> Mapping[str, str]:
         "missing": study.missing,
         "target": study.target,
     }
+
+
+def predict_contract(name: str, room: str) -> str:
+    """What the joint model tells of one hospital's ward, for that hospital alone.
+
+    Args:
+        name: of the hospital.
+        room: id of the clean room, which owns the model, in hex.
+    """
+    return f"""\
+name = "predict-{name}"
+purpose = "{PURPOSE}"
+runs = 10
+duration = "{PREDICT_SECONDS}s"
+memory_mb = 512
+digits = {FIT_DIGITS}
+
+[[stages]]
+language = "library"
+name = "{PREDICT}"
+
+[inputs.model]
+owner = "id:{room}"
+data = "{MODEL}"
+
+[inputs.{WARD}]
+owner = "{name}"
+data = "{WARD}"
+
+[outputs.predictions]
+recipients = ["{name}"]
+"""
+
+
+def _columns(study: Study, hospital: Hospital, more: Sequence[str] = ()) -> list[str]:
+    columns = [f'{PATIENT} = {{ type = "text", uses = ["identity"] }}']
+    columns += [
+        f'{one.name} = {{ type = "{one.type}", uses = [] }}'
+        for one in study.measures
+        if hospital.has(one)
+    ]
+    return columns + [f'{name} = {{ type = "integer", uses = [] }}' for name in more]
+
+
+def _terms(
+    table: str, columns: Sequence[str], recipients: Sequence[str], programs: Sequence[str]
+) -> str:
+    written = "\n".join(columns)
+    return f"""\
+runs = 100                                    # jobs on one version
+recipients = [{_listed(recipients)}]
+programs = [{_listed(programs)}]
+purposes = ["{PURPOSE}"]
+
+[tables.{table}]
+unit = "{PATIENT}"
+k = 10
+
+[tables.{table}.columns]
+{written}
+"""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f'"{one}"' for one in names)

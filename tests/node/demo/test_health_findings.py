@@ -24,9 +24,9 @@ from strongroom.node.demo.health.findings import (
     turned,
 )
 from strongroom.node.demo.health.invented import invented_study
-from strongroom.node.demo.health.plain_fit import fit, probability
+from strongroom.node.demo.health.plain_fit import fit, probability, read_ward
 from strongroom.node.demo.health.public import public_study
-from strongroom.node.demo.health.records import Study
+from strongroom.node.demo.health.records import HELD_OUT, Study
 from strongroom.node.terminal.teller import StoryFails
 
 Told = dict[str, list[dict[str, Any]]]
@@ -101,16 +101,26 @@ def test_what_pooling_gains_and_where_it_gains_nothing(
     assert sum(map(len, bins.values())) == len(told["calibration"])
 
 
-def test_predictions_are_the_plain_models(case: tuple[Study, Expected, Told]) -> None:
+def test_predictions_are_the_plain_models(
+    case: tuple[Study, Expected, Told], tmp_path: Path
+) -> None:
     study, plain, _ = case
-    name = study.hospitals[0].name
-    asked = [0, 3, 5]
-    right = [probability(plain.joint.score(plain.shards[name].inputs[at])) for at in asked]
-    told: Sequence[float] = [round(one, 6) for one in right]
-    assert prediction_line(plain, name, told, asked).holds
-    assert not prediction_line(plain, name, told[:-1], asked).holds
-    assert not prediction_line(plain, name, [*told[:-1], told[-1] + 2e-6], asked).holds
-    assert not prediction_line(plain, name, told, [0, 3, 6]).holds
+    hospital = study.hospitals[0]
+    hospital.write_ward(tmp_path / "ward.csv", "mark")
+    ward = read_ward(tmp_path / "ward.csv", study)
+    assert len(ward) == sum(one == 1 for one in hospital.records[HELD_OUT])
+    told = [round(probability(plain.joint.score(row)), 6) for row in ward]
+
+    def holds(told: Sequence[float | None]) -> bool:
+        return prediction_line(study, plain, hospital.name, ward, told).holds
+
+    assert holds(told)
+    assert not holds(told[:-1])
+    assert not holds([*told[:-1], told[-1] + 2e-6])
+    assert not holds([*told[:-1], None])
+    assert not holds([*told[1:], told[0]])
+    ward[3] = [None] * len(ward[3])
+    assert holds([*told[:3], None, *told[4:]]) is (study.missing == "drop")
 
 
 def test_labels_that_are_turned_around_are_no_better_than_no_records(

@@ -69,6 +69,11 @@ def test_a_file_has_a_record_a_line_and_gaps_are_empty(tmp_path: Path) -> None:
         "mark-00000,40,-0.5,0,0",
         "mark-00001,,1.0,3,1",
     ]
+    hospital.write_ward(tmp_path / "ward.csv", "mark")
+    assert (tmp_path / "ward.csv").read_text() == f"{PATIENT},age,oldpeak\nmark-00001,,1.0\n"
+    hospital.changed("age", 0, "40 years").write(tmp_path / "broken.csv", "mark")
+    assert "mark-00000,40 years,-0.5" in (tmp_path / "broken.csv").read_text()
+    assert hospital.records["age"] == (40, None), "the hospital itself is unchanged"
     assert hospital.has(Measure("age", 0, 120))
     assert not hospital.has(Measure("chol", 0, 1000))
 

@@ -20,11 +20,14 @@ from strongroom.node.demo.health.invented import invented_study
 from strongroom.node.demo.health.public import MEASURES
 from strongroom.node.demo.health.records import HELD_OUT, TARGET, Hospital, Study
 from strongroom.node.demo.health.texts import (
+    PREDICT,
     PROGRAM,
     data_terms,
     fit_contract,
     fit_parameters,
+    predict_contract,
     room_terms,
+    ward_terms,
 )
 
 KINDS = {
@@ -60,7 +63,7 @@ def policy_of(study: Study, hospital: Hospital, folder: Path) -> DataPolicy:
     terms, policy = read_terms_file(
         file(folder, data_terms(study, hospital)), resolve(study).__getitem__
     )
-    assert terms.programs == (PROGRAM,)
+    assert terms.programs == (PROGRAM, PREDICT)
     assert len(terms.recipients) == 4
     assert not any(one.uses for one in policy.columns if one.name != policy.unit)
     return policy
@@ -126,3 +129,26 @@ def test_another_hospital_is_nobody(tmp_path: Path) -> None:
 
     with pytest.raises(Exception, match="nobody is alpine"):
         read_terms(file(tmp_path, room_terms(["alpine"])), nobody)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_hospital_alone_is_told_of_its_ward(study: Study, tmp_path: Path) -> None:
+    people, room = resolve(study), bytes([9]) * 32
+
+    def known(name: str) -> bytes:
+        return room if name == f"id:{room.hex()}" else people[name]
+
+    terms = read_terms(file(tmp_path, room_terms([*people])), known)
+    for hospital in study.hospitals:
+        text = predict_contract(hospital.name, room.hex())
+        contract = read_contract(file(tmp_path, text), known, room, terms)
+        mine = people[hospital.name]
+        assert [one.recipients for one in contract.outputs] == [(mine,)]
+        assert {one.owner for one in contract.inputs} == {mine, room}
+        read, policy = read_terms_file(file(tmp_path, ward_terms(study, hospital)), known)
+        assert (read.recipients, read.programs) == ((mine,), (PREDICT,))
+        path = tmp_path / "ward.csv"
+        hospital.write_ward(path, "mark")
+        if path.read_text().count("\n") > 1:
+            assert sum(map(len, RowsFile(path, policy).stream())) > 0
+            assert RowsFile(path, policy).left_out == ()
