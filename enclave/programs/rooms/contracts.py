@@ -36,6 +36,7 @@ from strongroom.enclave.programs.rooms.tables import (
 )
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import Account
+from strongroom.enclave.programs.vault import bound
 
 REVIEWED = "reviewed"
 """In data terms: any program that each owner approved by its digest."""
@@ -127,7 +128,7 @@ def input_of(context: Context, one: Input) -> tuple[int, Data]:
         ProgramError: ``no-data`` or ``withdrawn``.
     """
     number, found = find_data(context, Account((one.owner, one.data)))
-    if found.state != "active":
+    if found.state != "active" or not bound.stands(context, found.key):
         raise ProgramError("withdrawn", f"{one.alias}: its owner has withdrawn it")
     return number, found
 

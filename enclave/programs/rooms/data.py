@@ -16,12 +16,11 @@ from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.fields import name_in
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.kept_chunks import keep_for_data
-from strongroom.enclave.programs.rooms.results import end_result
+from strongroom.enclave.programs.rooms.results import USES_ENDED_MAX, assets_of, end_uses
 from strongroom.enclave.programs.rooms.tables import (
     DATA,
     DATA_TERMS,
     NAMES,
-    USES,
     VERSIONS,
     Data,
     Version,
@@ -41,8 +40,6 @@ DATA_CHUNKS_MAX = 1 << 24
 SIZE_CLASS_MAX = 44
 SEGMENTS_MAX = 1_024
 """Versions that extend one another, under one version of their key."""
-USES_ENDED_MAX = 500
-"""Results that one withdrawal ends; more takes another."""
 
 
 @rooms.transaction
@@ -128,10 +125,13 @@ def withdraw_data(context: Context, *, data: Account) -> dict[str, Any]:
     number, found = find_data(context, data)
     if context.identity not in owners_in(found):
         raise ProgramError("no-data", "the data set is another's: only its owners may do this")
-    if found.state != "withdrawn":
-        bound.revoke(context, found.key)
-        context.map(DATA).put(number, tuple(found._replace(state="withdrawn")))
-    ended, left = _end_uses(context, number)
+    bound.revoke(context, found.key)
+    ended = 0
+    for one in assets_of(context, found.lineage) if found.lineage else (number,):
+        gone = data_numbered(context, one)._replace(state="withdrawn")
+        context.map(DATA).put(one, tuple(gone))
+        ended += end_uses(context, one, max(USES_ENDED_MAX - ended, 1))
+    left = ended >= USES_ENDED_MAX
     return {"name": found.name, "state": "withdrawn", "results": ended, "left": left}
 
 
@@ -212,13 +212,3 @@ def _add(context: Context, number: int, own: Data, made: Version) -> dict[str, A
     keep_for_data(context, made.root, number)
     context.map(DATA).put(number, tuple(own._replace(version=version)))
     return {"name": own.name, "version": version, "state": own.state}
-
-
-def _end_uses(context: Context, number: int) -> tuple[int, bool]:
-    """End the results that go with a data set; (how many, whether there are more)."""
-    ended = 0
-    for (_, job), keep in context.map(USES).scan(prefix=(number,), limit=USES_ENDED_MAX):
-        if not keep:
-            end_result(context, job)
-            ended += 1
-    return ended, ended == USES_ENDED_MAX

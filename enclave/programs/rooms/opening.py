@@ -23,8 +23,9 @@ from strongroom.enclave.programs.rooms.data import (
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.executing import Entry, demand_contract, entries_of
 from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of, terms_of
-from strongroom.enclave.programs.rooms.results import pinned_of, roots_of
+from strongroom.enclave.programs.rooms.results import depth_of, pinned_of, roots_of
 from strongroom.enclave.programs.rooms.tables import (
+    ASSETS,
     DATA,
     DATA_TERMS,
     NAMES,
@@ -46,6 +47,10 @@ from strongroom.enclave.programs.vault import bound
 
 ROOTS_MAX = 64
 """Data sets that an asset was made from, also through other assets."""
+ASSETS_MAX = 128
+"""Of one clean room, withdrawn ones included: each keeps its key, however old its job."""
+ASSET_DEPTH_MAX = 8
+"""Assets made from assets made from assets: a withdrawal follows them all."""
 
 
 @rooms.transaction
@@ -98,11 +103,18 @@ def keep(context: Context, *, job: bytes, output: str, name: str) -> dict[str, A
         name_in(name, "name")
     except NotCanonical as error:
         raise ProgramError("name", str(error)) from None
+    if not bound.stands(context, found.key):
+        raise ProgramError("revoked", "the result's key is gone: run the job again")
     if declared.filter_alias:
         raise ProgramError("output", "an output that is filtered for each recipient is no asset")
     if context.map(NAMES).get((found.room, name)) is not None:
         raise ProgramError("taken", "the room has an asset of this name")
+    if len(context.map(NAMES).scan(prefix=(found.room,), limit=ASSETS_MAX)) == ASSETS_MAX:
+        raise ProgramError("full", f"a room has at most {ASSETS_MAX} assets: use another room")
     inputs = [number for _, number, _ in pinned_of(context, job)]
+    depth = 1 + max(depth_of(context, one) for one in inputs)
+    if depth > ASSET_DEPTH_MAX:
+        raise ProgramError("depth", f"made from assets {ASSET_DEPTH_MAX} deep: no further one")
     owners: set[bytes] = set()
     roots: set[int] = set()
     for number in inputs:
@@ -129,6 +141,7 @@ def keep(context: Context, *, job: bytes, output: str, name: str) -> dict[str, A
     version = Version(entry.root, entry.chunks, entry.size_class, context.height, 0, 1)
     context.map(NAMES).put((found.room, name), number)
     context.map(DATA).put(number, tuple(made))
+    context.map(ASSETS).put((job, number), depth)
     context.map(ROOTS).put(number, codec.encode(tuple(sorted(roots))))
     terms = strictest([data_terms(context, one) for one in inputs])
     context.map(DATA_TERMS).put(number, terms.encode())

@@ -5,21 +5,29 @@ Owns their keeping: the newest of a room stand in the vault, older ones are left
 from a job's one secret: formats/clean_rooms/result_keys.py.
 """
 
+from collections.abc import Iterator
+
 from strongroom.consensus import codec
 from strongroom.enclave.programs.framework import Context
 from strongroom.enclave.programs.rooms.tables import (
+    ASSETS,
+    DATA,
     JOBS,
     ORDERS,
     ROOTS,
     SERIALS,
     USES,
     Job,
+    data_numbered,
     job_of,
 )
+from strongroom.enclave.programs.state import SCAN_MAX
 from strongroom.enclave.programs.vault import bound
 
 RESULTS_KEPT = 128
-"""Of one clean room: an older job's result is not opened any more."""
+"""Of one clean room: an older job's result is not opened any more, unless it is an asset."""
+USES_ENDED_MAX = 500
+"""Results that one withdrawal ends; more takes another."""
 Pinned = tuple[tuple[str, int, int], ...]
 """(alias, number of a data set, version), ascending."""
 
@@ -50,7 +58,7 @@ def make_result(
         ProgramError: ``full``.
     """
     old = context.map(SERIALS).get((room, "job", serial - RESULTS_KEPT))
-    if old is not None:
+    if old is not None and not any(_stands(context, one) for one in assets_of(context, old)):
         end_result(context, old)
     for number, keep in keeps:
         context.map(USES).put((number, job), keep)
@@ -63,6 +71,47 @@ def end_result(context: Context, job: bytes) -> None:
     bound.revoke(context, found.key)
     for _, number, _ in pinned_of(context, job):
         context.map(USES).delete((number, job))
+
+
+def assets_of(context: Context, job: bytes) -> tuple[int, ...]:
+    """Numbers of the data sets that a job's result is."""
+    return tuple(number for (_, number), _ in context.map(ASSETS).scan(prefix=(job,)))
+
+
+def depth_of(context: Context, number: int) -> int:
+    """How many assets deep a data set was made; 0: an owner brought it."""
+    lineage = data_numbered(context, number).lineage
+    return context.map(ASSETS).get((lineage, number)) or 0 if lineage else 0
+
+
+def end_uses(context: Context, number: int, most: int) -> int:
+    """End the results that go with a data set that was withdrawn, and what was made from those that
+    are assets; how many: as many as `most` when there may be more."""
+    ended = 0
+    for job in _going_with(context, number):
+        for asset in assets_of(context, job):
+            found = data_numbered(context, asset)
+            context.map(DATA).put(asset, tuple(found._replace(state="withdrawn")))
+            ended += end_uses(context, asset, most - ended)
+            if ended >= most:
+                return most
+        end_result(context, job)
+        ended += 1
+        if ended >= most:
+            return most
+    return ended
+
+
+def _going_with(context: Context, number: int) -> Iterator[bytes]:
+    """Jobs whose results end with a data set."""
+    after: tuple[int, bytes] | None = None
+    while page := context.map(USES).scan(prefix=(number,), after=after, limit=SCAN_MAX):
+        yield from (job for (_, job), keep in page if not keep)
+        after = page[-1][0]
+
+
+def _stands(context: Context, number: int) -> bool:
+    return data_numbered(context, number).state == "active"
 
 
 def fail(context: Context, job: bytes, found: Job, why: str) -> Job:

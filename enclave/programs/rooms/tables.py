@@ -23,6 +23,8 @@ DATA_TERMS = rooms.map("data_terms", key=int, value=bytes)
 ROOTS = rooms.map("roots", key=int, value=bytes)
 """Number of an asset → encoded numbers of the vault's keys of all data that it was made from,
 ascending: a worker that opens it is admitted by the policy of each."""
+ASSETS = rooms.map("assets", key=(bytes, int), value=int)
+"""(job, number of an asset that its result is) → how many assets deep it was made."""
 VERSIONS = rooms.map("versions", key=(int, int), value=(bytes, int, int, int, int, int))
 """(number, version) → Version."""
 CONTRACTS = rooms.map("contracts", key=bytes, value=(bytes, str, bytes, int, int, int))

@@ -10,6 +10,7 @@ PROGRAMS = {
     "aml.scatter_gather": "aml_scatter_gather",
     "ml.boosted_trees": "ml_boosted_trees",
     "ml.logistic": "ml_logistic",
+    "ml.predict": "ml_predict",
     "occupancy.hourly": "occupancy_hourly",
 }
 """Name of each, and its file beside this one."""

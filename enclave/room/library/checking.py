@@ -6,6 +6,7 @@ runs before a job is charged. Knows no ledger and no single program.
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,11 @@ _PYTHON: dict[Kind, type] = {
 
 
 def start(
-    program: Program, tables: Mapping[str, Table], parameters: Mapping[str, object], seed: bytes
+    program: Program,
+    tables: Mapping[str, Table],
+    parameters: Mapping[str, object],
+    seed: bytes,
+    models: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Outputs:
     """Check, run, check again.
 
@@ -57,9 +62,13 @@ def start(
         raise ProgramRefused("rows", f"{program.name} takes at most {ROWS_MAX} rows")
     if len(seed) != SEED_SIZE:
         raise ProgramRefused("seed", f"a job's seed has {SEED_SIZE} bytes")
+    if len(models) != program.models:
+        raise ProgramRefused("models", f"{program.name} takes {program.models} models")
     for alias, table in tables.items():
         check_table(schema, table, alias=alias)
-    outputs = program.run(Inputs(tables=dict(tables), parameters=checked, seed=seed))
+    outputs = program.run(
+        Inputs(tables=dict(tables), parameters=checked, seed=seed, models=dict(models))
+    )
     _check_outputs(program, outputs)
     return outputs
 

@@ -64,6 +64,8 @@ SIGNIFICANT_DIGITS = 12
 """Of means and standard deviations, which have units."""
 CONSTANT_BELOW = 1e-12
 """Of a mean: a column that deviates less is constant, and only rounding deviates."""
+PREPARED_WIDTH = 512
+"""Of a matrix that no kernel for small ones takes."""
 MODEL_BYTES_MAX = 1024 * 1024
 MODEL_NUMBER_MAX = 1e12
 PARAMETERS = (
@@ -104,6 +106,11 @@ class Logistic:
         score: Reals = self.intercept + np.nan_to_num(standard) @ self.weights
         return score
 
+    def tells(self, values: Reals) -> Truths:
+        """Of which rows it tells something: of one with a gap if it was made with gaps."""
+        told = np.asarray(~np.isnan(values).any(axis=1))
+        return np.ones_like(told) if self.missing == "mean" else told
+
 
 def run(room: Inputs) -> Outputs:
     """Fit, and judge on the rows held out.
@@ -140,9 +147,16 @@ def predict(model: bytes, table: Table) -> list[float]:
     """
     logistic = decode(model)
     values = matrix(logistic.features, table, "rows")
-    if logistic.missing != "mean" and np.isnan(values).any():
+    if not logistic.tells(values).all():
         raise ProgramRefused("gaps", "this model tells nothing about rows with gaps")
     return [rounded(one, DIGITS) for one in probability(logistic.score(values)).tolist()]
+
+
+def prepare() -> None:
+    """Have the matrix kernels take the memory that they keep: at its first use they ask the system
+    for it (`mbind`) as nobody may behind the walls."""
+    square = np.eye(PREPARED_WIDTH)
+    np.linalg.solve(square @ square.T + square, square @ square[0])
 
 
 def _fitted(
@@ -277,4 +291,5 @@ PROGRAM = Program(
     },
     run=run,
     predict=predict,
+    prepare=prepare,
 )

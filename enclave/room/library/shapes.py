@@ -5,7 +5,7 @@ file: a program is a pure function of its inputs. Checks against what is declare
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -94,6 +94,8 @@ class Inputs:
     """Checked, with defaults filled in."""
     seed: bytes
     """Chance of this job, the same at every executor (`SEED_SIZE` bytes)."""
+    models: Mapping[str, bytes] = field(default_factory=dict)
+    """By the contract's aliases: bytes that a program reads strictly."""
 
     def integer(self, name: str) -> int:
         """A parameter of type int."""
@@ -177,6 +179,8 @@ class Program:
     run: Callable[[Inputs], Outputs]
     predict: Predict | None = None
     """Of a program that makes a model."""
+    models: int = 0
+    """How many models it is given."""
     prepare: Callable[[], None] = lambda: None
     """Loads and calls once what it uses, before the sandbox rises."""
 

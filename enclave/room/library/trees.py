@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strongroom.enclave.room.library.learning import Feature, Reals
+from strongroom.enclave.room.library.learning import Feature, Reals, Truths
 from strongroom.enclave.room.library.shapes import ProgramRefused
 
 FOREST_BYTES_MAX = 16 * 1024 * 1024
@@ -131,16 +131,14 @@ class Forest:
         Raises:
             ProgramRefused: one lies elsewhere.
         """
-        strict = {
-            column
-            for tree in self.trees
-            for column, decision in zip(tree.columns, tree.decisions, strict=True)
-            if not decision & _GAPS
-        }
-        for column in sorted(strict):
+        for column in self._strict():
             if np.isnan(values[:, column]).any():
                 name = self.features[column].name
                 raise ProgramRefused("gaps", f"this model tells nothing about rows without {name}")
+
+    def tells(self, values: Reals) -> Truths:
+        """Of which rows it tells something: their gaps lie where the trees learned from gaps."""
+        return np.asarray(~np.isnan(values[:, self._strict()]).any(axis=1))
 
     def encode(self) -> bytes:
         """The one text of these trees."""
@@ -210,6 +208,17 @@ class Forest:
                 raise ValueError
             place = match.end()
         return cls(features, tuple(trees))
+
+    def _strict(self) -> list[int]:
+        """Columns of which a decision was made without a gap having been seen."""
+        return sorted(
+            {
+                column
+                for tree in self.trees
+                for column, decision in zip(tree.columns, tree.decisions, strict=True)
+                if not decision & _GAPS
+            }
+        )
 
 
 def _integers(numbers: tuple[int, ...]) -> str:

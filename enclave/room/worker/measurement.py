@@ -62,10 +62,13 @@ _LIBRARY = (
     "judging",
     "learning",
     "ml_logistic",
+    "ml_predict",
+    "models",
     "occupancy_hourly",
     "ownership",
     "shapes",
     "transfers",
+    "trees",
 )
 _WORKER = (
     "",

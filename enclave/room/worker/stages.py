@@ -30,6 +30,7 @@ from strongroom.enclave.room.analytics.relations import DataSet
 from strongroom.enclave.room.analytics.settings import connect
 from strongroom.enclave.room.library import catalogue
 from strongroom.enclave.room.library.checking import start
+from strongroom.enclave.room.library.models import is_model
 from strongroom.enclave.room.library.ownership import Claim, Ownership, divide
 from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSchema
 from strongroom.enclave.room.worker import tables
@@ -68,6 +69,8 @@ class Made:
     """Inputs, and tables in their place."""
     tables: dict[str, tuple[Table, Mapping[str, Kind]]] = field(default_factory=dict)
     models: dict[str, bytes] = field(default_factory=dict)
+    given: Mapping[str, bytes] = field(default_factory=dict)
+    """Inputs that are models: no text of SQL reads them."""
 
 
 class Bench:
@@ -115,7 +118,8 @@ class Bench:
         if contract.profile == FREE and len(contract.stages) != 1:
             raise ValueError("one charge is one query")  # several could be differenced (T62)
         own = {one.alias: tables.joined(one.segments) for one in inputs}
-        made = Made(dict(own))
+        given = {alias: own.pop(alias) for alias in tuple(own) if is_model(own[alias])}
+        made = Made(dict(own), given=given)
         for stage in contract.stages:
             if stage.language == "library":
                 self._library(stage, made, contract, parameters, seed)
@@ -206,8 +210,12 @@ class Bench:
             for name, value in parameters.items()
             if name in declared
         }
-        read = {alias: tables.read(made.streams[alias]) for alias in _for_programs(contract)}
-        for name, found in start(program, read, given, seed).items():
+        read = {
+            alias: tables.read(made.streams[alias])
+            for alias in _for_programs(contract)
+            if alias not in made.given
+        }
+        for name, found in start(program, read, given, seed, made.given).items():
             if isinstance(found, Model):
                 made.models[name] = found.data
             elif isinstance(found, Table):

@@ -52,7 +52,7 @@ def test_T50_what_is_measured_is_what_a_worker_and_its_bench_load() -> None:
 
 
 def test_T24_what_is_not_on_the_list_is_refused() -> None:
-    shown = loaded("import strongroom.enclave.room.library.trees\ncheck_worker()")
+    shown = loaded("import strongroom.enclave.room.library.ml_boosted_trees\ncheck_worker()")
     assert "which is not measured in a room" in shown.stderr
 
 

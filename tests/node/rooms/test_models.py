@@ -1,0 +1,103 @@
+"""A model from its learning to its use, by real workers: nobody opens it, owners of rows alone are
+told of them, and it goes with the data that it learned from (ROOMS §2, §5, §6; T66)."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from tests.enclave.programs.rooms.world import ANALYST, BANKS, REGULATOR, who
+from tests.node.rooms.worker_world import World, world
+
+from strongroom.enclave.formats.clean_rooms.contract import Input, Output, Parameter, Stage
+from strongroom.enclave.room.library.shapes import Table
+from strongroom.node.client.errors import ProgramFailed
+
+pytestmark = pytest.mark.processes
+
+OPERATORS = ("operator0", "operator1")
+PROGRAMS = ("ml.logistic", "ml.predict")
+LEARN = {"columns": "age 0..120;pain {1,2,3}", "target": "ill {0,1}", "test_percent": 0}
+TEXT, NUMBER = ("str", 0, 1_000), ("int", 0, 1_000)
+
+
+def patients(seed: int, rows: int) -> Table:
+    random = Random(seed)
+    found: dict[str, list[int]] = {"age": [], "pain": [], "ill": []}
+    for _ in range(rows):
+        age, pain = random.randint(20, 90), random.randint(1, 3)
+        found["age"].append(age)
+        found["pain"].append(pain)
+        found["ill"].append(int(age / 30 + pain + random.gauss(0, 0.5) > 4))
+    return Table.of(found)
+
+
+def declared(**types: tuple[str, int, int]) -> tuple[Parameter, ...]:
+    return tuple(Parameter(name, *types[name]) for name in sorted(types))
+
+
+async def learn(here: World, room: bytes) -> bytes:
+    """Both hospitals' rows make the asset `diagnosis`."""
+    for at, name in enumerate(BANKS):
+        await here.bring(name, "transfers", [patients(at, 60)], programs=PROGRAMS)
+    agreed = await here.agree(
+        room,
+        name="learn",
+        stages=(Stage("library", "ml.logistic", ""),),
+        outputs=(Output("model", "model", (), 1 << 20, "", 0),),
+        parameters=declared(columns=TEXT, target=TEXT, test_percent=NUMBER),
+    )
+    async with here.workers(*OPERATORS) as workers:
+        job = await here.run(agreed, LEARN)
+        ends = [await one.end() for one in workers]
+    assert all(one.ok for one in ends), ends
+    assert (await here.look("job", job=job))["state"] == "agreed"
+    await here.act(ANALYST, "rooms.keep", job=job, output="model", name="diagnosis")
+    return job
+
+
+async def test_T66_a_model_is_used_by_jobs_and_opened_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path, monkeypatch) as here:
+        room = await here.open_room()
+        learned = await learn(here, room)
+        for name in (*BANKS, REGULATOR):
+            with pytest.raises(ProgramFailed, match="recipients"):
+                await here.act(name, "rooms.open", job=learned, output="model")
+
+        await here.bring(BANKS[1], "ward", [patients(7, 30)], programs=PROGRAMS)
+        agreed = await here.agree(
+            room,
+            name="predict",
+            inputs=(
+                Input("m", room, "diagnosis", 0, 0),
+                Input("ward", who(BANKS[1]), "ward", 0, 0),
+            ),
+            stages=(Stage("library", "ml.predict", ""),),
+            outputs=(
+                Output("metrics", "table", tuple(sorted(map(who, BANKS))), 1 << 20, "", 0),
+                Output("predictions", "table", (who(BANKS[1]),), 1 << 20, "", 0),
+            ),
+            parameters=declared(target=TEXT),
+        )
+        async with here.workers(*OPERATORS) as workers:
+            job = await here.run(agreed, {"target": "ill {0,1}"})
+            ends = [await one.end() for one in workers]
+        assert all(one.ok for one in ends), ends
+        assert (await here.look("job", job=job))["state"] == "agreed"
+        told = await here.open(BANKS[1], job, "predictions", room)
+        ill = patients(7, 30).columns["ill"]
+        right = sum(
+            (one > 0.5) == bool(true)
+            for one, true in zip(told.columns["probability"], ill, strict=True)
+        )
+        metrics = await here.open(BANKS[0], job, "metrics", room)
+        assert list(metrics.columns["right"]) == [right]
+        assert right > 22
+        with pytest.raises(ProgramFailed, match="recipients"):
+            await here.act(BANKS[0], "rooms.open", job=job, output="predictions")
+
+        await here.act(BANKS[0], "rooms.withdraw_data", data="/transfers")
+        for output in ("metrics", "predictions"):
+            with pytest.raises(ProgramFailed, match="withdrawn"):
+                await here.act(BANKS[1], "rooms.open", job=job, output=output)
