@@ -88,7 +88,7 @@ def put(
     """
     _libraries()
     from strongroom.node.clean_rooms.bringing import put as bring
-    from strongroom.node.cli.data_terms import read_terms_file, workers_policy
+    from strongroom.node.rooms.data_terms import read_terms_file, workers_policy
 
     caller = Caller(identity, directory, timeout, as_json)
     existing_directory(directory)

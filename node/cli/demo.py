@@ -1,15 +1,17 @@
 """`./scripts/demo`: its options (INTERFACES, Set-up). What is shown stands in story.py and
 replay.py."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.cli.common import rooms_extra
 from strongroom.node.cluster.plan import DEFAULT_NODES
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster, tell_how_it_goes_on
 from strongroom.node.demo.plant import tell_plant
@@ -38,6 +40,12 @@ class Scenario(StrEnum):
 
     PAYMENTS = "payments"
     PLANT = "plant"
+    AML = "aml"
+
+
+CLEAN_ROOMS = {Scenario.AML: "strongroom.node.demo.aml.story"}
+"""Scenarios of clean rooms (node/demo/clean_rooms): each module's `tell(stage, teller, report,
+data)`; they need the extra `rooms`, so they are loaded when they are played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +108,25 @@ def demo(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster running.")] = False,
     scenario: Annotated[
-        Scenario, typer.Option("--scenario", help="The main job, or a design printed at a plant.")
+        Scenario,
+        typer.Option(
+            "--scenario",
+            help="The main job; a design printed at a plant; banks that find rings together (aml).",
+        ),
     ] = Scenario.PAYMENTS,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE", help="Write each line that must hold (plant)."),
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write what was shown: lines as JSON (plant), a page of HTML (clean rooms).",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Public data sets instead of made ones (clean rooms)."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -115,18 +137,20 @@ def demo(
 
     Example: ./scripts/demo --scenario plant --report plant.json
 
+    Example: ./scripts/demo --scenario aml --report aml.html
+
     Example: ./scripts/demo --input payments.csv.gz --from-column payer --to-column payee --scale 2
     --limit 10000
     """
-    if scenario is Scenario.PLANT and file is not None:
-        fail("--input replays payments: leave it out, or --scenario plant", ExitCode.USAGE)
-    if scenario is not Scenario.PLANT and report is not None:
-        fail("--report is of --scenario plant: add it", ExitCode.USAGE)
+    _check_options(scenario, file, report, data)
     teller = Teller(to_stderr=as_json)
     stage = Stage(nodes, base_port, directory, keep)
     try:
         if scenario is Scenario.PLANT:
             facts = run(_with_signals(tell_plant(stage, teller, _writable(report))))
+        elif scenario in CLEAN_ROOMS:
+            tell_rooms = _clean_rooms(scenario)
+            facts = run(_with_signals(tell_rooms(stage, teller, _writable(report), data)))
         elif file is None:
             facts = run(_with_signals(tell(stage, teller)))
         else:
@@ -135,12 +159,35 @@ def demo(
             transfers = read_transfers(file, columns, scale=scale, limit=limit)
             columns_of_balances = BalanceColumns(account_column, balance_column)
             given = read_balances(balances, columns_of_balances, scale=scale) if balances else None
-            data = Data(transfers, opening_balances(transfers, given), _writable(dump_balances))
-            facts = run(_with_signals(_replay(stage, teller, data)))
+            replayed = Data(transfers, opening_balances(transfers, given), _writable(dump_balances))
+            facts = run(_with_signals(_replay(stage, teller, replayed)))
     except StoryFails as failure:
         fail(str(failure), ExitCode.NO)
     if as_json:
         emit(facts, as_json)
+
+
+def _check_options(
+    scenario: Scenario, file: Path | None, report: Path | None, data: Path | None
+) -> None:
+    """Exit with a word about options that do not go together."""
+    if scenario is not Scenario.PAYMENTS and file is not None:
+        fail(f"--input replays payments: leave it out, or --scenario {scenario}", ExitCode.USAGE)
+    if scenario is Scenario.PAYMENTS and report is not None:
+        fail("--report is of the other scenarios: name one", ExitCode.USAGE)
+    if data is not None and scenario not in CLEAN_ROOMS:
+        fail(f"--data is of {', '.join(CLEAN_ROOMS)}: name one with --scenario", ExitCode.USAGE)
+    if data is not None and not data.is_dir():
+        fail(f"--data {data}: there is no such folder", ExitCode.USAGE)
+
+
+def _clean_rooms(scenario: Scenario) -> Callable[..., Coroutine[Any, Any, dict[str, Any]]]:
+    with rooms_extra():
+        import duckdb  # noqa: F401
+        import nanoarrow  # noqa: F401
+    told: Callable[..., Coroutine[Any, Any, dict[str, Any]]]
+    told = import_module(CLEAN_ROOMS[scenario]).tell
+    return told
 
 
 async def _replay(stage: Stage, teller: Teller, data: Data) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def receipt(
         )
     path = output or Path(f"{id}.receipt.json")
     write_out(path.absolute(), text.encode())
-    document = {"file": str(path), **_verified_document(verified)}
+    document = {"file": str(path), **verified_document(verified)}
     emit(
         document,
         as_json,
@@ -98,7 +98,7 @@ def verify_receipt(
 
     Example: strongroom verify receipt payment.json --service sr1-…
     """
-    _pronounce(lambda: _judge(file, _given(pin)), as_json)
+    pronounce(lambda: _judge(file, given_pin(pin)), as_json)
 
 
 @guarded
@@ -125,7 +125,7 @@ def verify_ledger(
 
     Example: strongroom verify ledger strongroom-data/n0 --service sr1-… --at-least 120
     """
-    _pronounce(lambda: _judge_ledger(folder, _given(pin), at_least, genesis), as_json)
+    pronounce(lambda: _judge_ledger(folder, given_pin(pin), at_least, genesis), as_json)
 
 
 def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -
     }
 
 
-def _pronounce(judge: Callable[[], dict[str, Any]], as_json: bool) -> None:
+def pronounce(judge: Callable[[], dict[str, Any]], as_json: bool) -> None:
     """Print a verdict, and exit as it says."""
     try:
         document, code = judge(), ExitCode.OK
@@ -165,7 +165,12 @@ def _pronounce(judge: Callable[[], dict[str, Any]], as_json: bool) -> None:
         raise typer.Exit(int(code))
 
 
-def _given(pin: str | None) -> str:
+def given_pin(pin: str | None) -> str:
+    """The pin, which no verdict is without.
+
+    Raises:
+        ReceiptInvalid: there is none.
+    """
     if pin is None:
         raise ReceiptInvalid("no pin: give the service's with --service", verdict="cannot check")
     return pin
@@ -184,10 +189,11 @@ def _judge(file: Path, pin: str) -> dict[str, Any]:
     verified = check(Receipt.from_json(data), pin)
     simulated = ", on a SIMULATED platform" if verified.simulated else ""
     reason = f"a quorum of {verified.service} certified it{simulated}"
-    return {"verdict": "valid", "reason": reason, **_verified_document(verified)}
+    return {"verdict": "valid", "reason": reason, **verified_document(verified)}
 
 
-def _verified_document(verified: Any) -> dict[str, Any]:
+def verified_document(verified: Any) -> dict[str, Any]:
+    """What a verified receipt says, for people and --json."""
     return {
         "id": verified.id.hex(),
         "height": verified.height,
@@ -208,3 +214,7 @@ def _show_verdict(document: dict[str, Any]) -> None:
     for name in ("id", "status", "height", "index", "anchor_height", "epoch", "transactions"):
         if name in document:
             say(f"  {name.replace('_', ' '):<14} {document[name]}")
+    for name, value in document.get("claim", {}).items():
+        for one in value if type(value) is list else [value]:
+            words = " ".join(map(str, one.values())) if type(one) is dict else one
+            say(f"  {name:<14} {words}")

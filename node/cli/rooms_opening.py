@@ -54,16 +54,21 @@ def open_(
     form: Annotated[
         str, typer.Option("--form", metavar="csv|json|arrow", help="Of a table.")
     ] = "csv",
+    receipt: Annotated[
+        Path | None,
+        typer.Option("--receipt", metavar="FILE", help="Write its receipt, the claim revealed."),
+    ] = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Open a result as one of its recipients: on record, and with a receipt that says what was
-    agreed, on which data, by whom.
+    """Open a result as one of its recipients: on record. The receipt says what was agreed, on which
+    data, by whom; its claim can be revealed now and not later.
 
-    Example: strongroom rooms open JOB case --out rings.csv --as regulator
+    Example: strongroom rooms open JOB case --out rings.csv --receipt rings.json --as regulator
     """
     with rooms_extra():
+        from strongroom.node.clean_rooms.opening import opened
         from strongroom.node.clean_rooms.result_files import FORMS, written
     if form not in FORMS:
         raise ClientFault(f"--form {form}: one of {', '.join(FORMS)}")
@@ -72,53 +77,27 @@ def open_(
     caller, id = Caller(identity, directory, timeout, as_json), read_id(job)
 
     async def act(client: "Client") -> tuple["Done", dict[str, Any]]:
-        done, data = await opened(client, id, output)
+        opening = await opened(client, id, output)
+        done, data = opening.done, opening.data
         write_out(out, written(data, done.result["kind"], form))
         del done.result["key"]
-        return done, {"file": str(out), "bytes": len(data)}
+        facts = {"file": str(out), "bytes": len(data)}
+        if receipt is not None:
+            proof = await opening.receipt()
+            proof.verify(client.service.pin)
+            write_out(receipt, proof.dumps().encode())
+            facts["receipt"] = str(receipt)
+        return done, facts
 
     def human(document: dict[str, Any]) -> None:
         show_result(document, f"opened {output} of job {job[:16]}")
         say(f"  file     {document['file']}")
-        say(f"  receipt  strongroom receipt {document['id']} -o FILE")
+        if receipt is None:
+            say(f"  receipt  strongroom receipt {document['id']} -o FILE")
+        else:
+            say(f"  receipt  {receipt}; check it: strongroom rooms verify {receipt} --service PIN")
 
     transact(caller, act, human)
-
-
-async def opened(client: "Client", job: bytes, output: str) -> tuple["Done", bytes]:
-    """Open an output: the transaction, and the result's bytes. Its list of chunks is fetched
-    before: what no node has is not opened on record.
-
-    Raises:
-        ProgramFailed: the program refuses.
-        NotStored: no node gives what lies there.
-        ChunkChanged: it is not what the job made.
-    """
-    from strongroom.enclave.formats.clean_rooms.contract import Contract
-    from strongroom.enclave.formats.clean_rooms.result_keys import result_name
-    from strongroom.enclave.outside.chunks import DataPlace, check_names
-    from strongroom.enclave.primitives import Secret
-    from strongroom.node.clean_rooms.bringing import node_doors
-
-    found = (await client.query("rooms.job", job=job)).value
-    told = (await client.query("rooms.contract", contract=found["contract"])).value
-    contract = Contract.decode(told["text"])
-    filtered = any(one.filter_alias for one in contract.outputs if one.name == output)
-    recipient = client.identity.id if filtered else b""
-    entries = [
-        one for one in found["outputs"] if (one["output"], one["recipient"]) == (output, recipient)
-    ]
-    async with node_doors(client.service) as doors:
-        names: list[bytes] = []
-        for one in entries[:1]:
-            names = await doors.names(one["root"], one["chunks"])
-        done = await client.call("rooms.open", job=job, output=output)
-        check_names(names, done.result["root"], done.result["chunks"])
-        place = DataPlace(
-            client.service.chain, contract.room, result_name(job, output, recipient), 1
-        )
-        parts = doors.read(names, Secret(done.result["key"]), place)
-        return done, b"".join([part async for part in parts])
 
 
 @guarded

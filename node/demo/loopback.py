@@ -6,6 +6,7 @@ Owns the capture. It takes root; whoever is not told so captures nothing, and sa
 import socket
 import struct
 import threading
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,8 @@ _IPV4, _TCP = 0x0800, 6
 _FRAME_BYTES_MAX = 65_536 + 64
 CAPTURE_BYTES_MAX = 512 * 1024 * 1024
 """A longer capture is cut, which is told."""
+CONTROL_SECONDS_MAX = 5.0
+CONTROL_POLL_SECONDS = 0.02
 
 
 class LoopbackCapture:
@@ -51,6 +54,14 @@ class LoopbackCapture:
             self._thread.join()
         if self._socket is not None:
             self._socket.close()
+
+    def say(self, host: str, port: int, text: str) -> None:
+        """A text in the clear on a captured port, as a control: the capture must show it."""
+        before, deadline = self.size, time.monotonic() + CONTROL_SECONDS_MAX
+        with socket.create_connection((host, port), timeout=CONTROL_SECONDS_MAX) as line:
+            line.sendall(text.encode())
+            while self.size < before + len(text) and time.monotonic() < deadline:
+                time.sleep(CONTROL_POLL_SECONDS)
 
     def _capture(self) -> None:
         assert self._socket is not None

@@ -20,8 +20,8 @@ from strongroom.node.demo.plant_captures import Captures
 from strongroom.node.demo.plant_design import LAYERS
 from strongroom.node.demo.plant_floor import Floor
 from strongroom.node.demo.plant_maker import Maker
-from strongroom.node.demo.plant_rooms import RunningRoom, code_of, run_command
 from strongroom.node.demo.plant_scene import Report, Scene
+from strongroom.node.demo.room_processes import RunningRoom, code_of, run_command
 from strongroom.node.terminal.teller import StoryFails, Teller
 
 LICENSED, FIRST_JOB = 5, 3

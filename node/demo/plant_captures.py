@@ -6,19 +6,15 @@ plant_search.py and hunt.py.
 
 import asyncio
 import os
-import socket
-import time
 from typing import Any
 
 from strongroom.node.demo.loopback import LoopbackCapture
-from strongroom.node.demo.plant_rooms import RunningRoom
 from strongroom.node.demo.plant_scene import KEYS, PLANT, Scene
 from strongroom.node.demo.plant_search import Search
+from strongroom.node.demo.room_processes import RunningRoom
 from strongroom.node.terminal.teller import StoryFails
 
 SEARCHES_MAX = 20
-CONTROL_SECONDS_MAX = 5.0
-CONTROL_POLL_SECONDS = 0.02
 
 
 class Captures:
@@ -88,15 +84,7 @@ class Captures:
         if not self._taps:
             self._search.skip(name, who)
             return
-        self._say_control()
+        rpc = self._scene.cluster.nodes[0].config().rpc
+        self._loopback.say(rpc.host, rpc.port, self._pin)
         self._loopback.stop()
         self._search.files(name, who, self._scene.captures, self._pin)
-
-    def _say_control(self) -> None:
-        """A text in the clear on a captured port: the capture must show it."""
-        rpc = self._scene.cluster.nodes[0].config().rpc
-        before, deadline = self._loopback.size, time.monotonic() + CONTROL_SECONDS_MAX
-        with socket.create_connection((rpc.host, rpc.port), timeout=CONTROL_SECONDS_MAX) as line:
-            line.sendall(self._pin.encode())
-            while self._loopback.size < before + len(self._pin) and time.monotonic() < deadline:
-                time.sleep(CONTROL_POLL_SECONDS)

@@ -15,8 +15,9 @@ from strongroom.enclave.outside.receipts import verify_claim, verify_receipt
 from strongroom.enclave.primitives import Secret
 from strongroom.node.client import Client
 from strongroom.node.client.errors import ProgramFailed
-from strongroom.node.demo.plant_rooms import Machine, RunningRoom, run_command
+from strongroom.node.demo.plant_rooms import Machine, start_printer
 from strongroom.node.demo.plant_scene import KEYS, PLANT, Scene
+from strongroom.node.demo.room_processes import RunningRoom, run_command
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.rooms.starting import make_chip, program_file
 from strongroom.node.vault.containers import open_container
@@ -55,7 +56,7 @@ class Floor:
         seconds: float = 0.0,
     ) -> RunningRoom:
         """Start a room at the plant."""
-        room = await RunningRoom.start(
+        room = await start_printer(
             machine or Machine(self._scene.hall),
             service=ClusterLayout(self._scene.plant).service,
             container=self._scene.plant / f"{key}.sealed",

@@ -15,8 +15,9 @@ from strongroom.node.client.bringing import bring
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster.plan import BRINGER
 from strongroom.node.demo.plant_design import LAYERS, Design, write_design
-from strongroom.node.demo.plant_rooms import COMMAND, Machine, run_command
+from strongroom.node.demo.plant_rooms import Machine
 from strongroom.node.demo.plant_scene import KEYS, MAKER, PLANT, Scene
+from strongroom.node.demo.room_processes import COMMAND, run_command
 from strongroom.node.rooms.starting import make_chip, measured, program_file
 from strongroom.node.terminal.teller import StoryFails
 

@@ -1,26 +1,12 @@
-"""A plant's rooms, run as its administrators run them: `strongroom room run --json` on a machine of
-their own, watched from outside.
+"""A plant's machines, and the printer's room on one of them.
 
-Owns the processes and what they say in the open. Knows nothing of what should happen.
+Owns the words of that room's command. Knows nothing of what should happen.
 """
 
-import asyncio
-import json
-import sys
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from strongroom.node.machine.processes import ProcessId, children_of
-from strongroom.node.terminal.teller import StoryFails
-
-COMMAND = (sys.executable, "-c", "from strongroom.node.cli.main import main; main()")
-WAIT_SECONDS_MAX = 60.0
-EVENTS_MAX = 10_000
-
-Event = dict[str, Any]
+from strongroom.node.demo.room_processes import RunningRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,123 +21,22 @@ class Machine:
         return self.folder / "chip"
 
 
-@dataclass(slots=True)
-class RunningRoom:
-    """One `room run`, from its start to its last word."""
-
-    process: asyncio.subprocess.Process
-    events: list[Event] = field(default_factory=list)
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
-    _reading: "asyncio.Task[None] | None" = None
-    _over: bool = False
-
-    @classmethod
-    async def start(
-        cls,
-        machine: Machine,
-        *,
-        service: Path,
-        container: Path,
-        key: str,
-        name: str,
-        program: str = "printer",
-        parts: int = 1,
-        seconds: float = 0.0,
-    ) -> "RunningRoom":
-        """Start a room; `seconds` is the pause after each layer."""
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            *("room", "run", program, "--name", name, "--chip", str(machine.chip)),
-            *("--region", "eu-west", "--as", "plant", "--service", str(service)),
-            *("--file", f"design.sealed={container}", "--set", "container=design.sealed"),
-            *("--set", f"key={key}", "--set", f"parts={parts}", "--set", f"seconds={seconds}"),
-            "--json",
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        room = cls(process)
-        room._reading = asyncio.create_task(room._read())
-        return room
-
-    async def until(self, holds: Callable[[Event], bool], what: str) -> Event:
-        """The first event for which something holds.
-
-        Raises:
-            StoryFails: the room ends, or time is over, without one.
-        """
-        try:
-            async with asyncio.timeout(WAIT_SECONDS_MAX), self._news:
-                while True:
-                    for event in self.events:
-                        if holds(event):
-                            return event
-                    if self._over:
-                        raise StoryFails(f"the room ended without {what}: {self.events[-1:]}")
-                    await self._news.wait()
-        except TimeoutError:
-            raise StoryFails(f"no {what} within {WAIT_SECONDS_MAX:g} s") from None
-
-    async def ended(self) -> Event:
-        """Its last document: `ok`, or the `error` that ended it."""
-        return await self.until(lambda event: "ok" in event, "a last word")
-
-    def of(self, what: str) -> list[Event]:
-        """All events of one kind."""
-        return [event for event in self.events if event.get("event") == what]
-
-    @property
-    def host(self) -> ProcessId | None:
-        """The process that the plant's administrators own."""
-        return ProcessId.of(self.process.pid)
-
-    @property
-    def inside(self) -> ProcessId | None:
-        """The room itself."""
-        host = self.host
-        return next(iter(children_of(host)), None) if host is not None else None
-
-    async def stop(self) -> None:
-        """End it, whatever it does."""
-        if self.process.returncode is None:
-            with suppress(ProcessLookupError):
-                self.process.terminate()
-        await self.process.wait()
-        if self._reading is not None:
-            await self._reading
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            with suppress(ValueError):
-                event = json.loads(line)
-                async with self._news:
-                    if len(self.events) < EVENTS_MAX:
-                        self.events.append(event)
-                    self._news.notify_all()
-        async with self._news:
-            self._over = True
-            self._news.notify_all()
-
-
-def code_of(ended: Event) -> str:
-    """The refusal that ended a room; nothing when it ended by itself."""
-    if ended.get("ok"):
-        return ""
-    return str(ended["error"]["message"]).partition(":")[0]
-
-
-async def run_command(*arguments: str) -> tuple[int, Any]:
-    """One command of the command line: its exit status and its document."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        "--json",
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+async def start_printer(
+    machine: Machine,
+    *,
+    service: Path,
+    container: Path,
+    key: str,
+    name: str,
+    program: str = "printer",
+    parts: int = 1,
+    seconds: float = 0.0,
+) -> RunningRoom:
+    """Start a room; `seconds` is the pause after each layer."""
+    return await RunningRoom.start(
+        program,
+        *("--name", name, "--chip", str(machine.chip)),
+        *("--region", "eu-west", "--as", "plant", "--service", str(service)),
+        *("--file", f"design.sealed={container}", "--set", "container=design.sealed"),
+        *("--set", f"key={key}", "--set", f"parts={parts}", "--set", f"seconds={seconds}"),
     )
-    output, complaint = await process.communicate()
-    try:
-        return process.returncode or 0, json.loads(output)
-    except ValueError:
-        words = complaint.decode("utf-8", "replace").strip()
-        raise StoryFails(f"`strongroom {' '.join(arguments[:3])}` said: {words}") from None

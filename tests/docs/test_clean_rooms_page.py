@@ -7,8 +7,8 @@ from pathlib import Path
 import typer.main
 
 from strongroom.enclave.room.analytics.policy import Use
-from strongroom.node.cli.data_terms import read_terms_file
 from strongroom.node.cli.main import make_app
+from strongroom.node.rooms.data_terms import read_terms_file
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "clean-rooms.md").read_text()
 

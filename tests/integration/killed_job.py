@@ -30,7 +30,8 @@ from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.plan import BRINGER
 from strongroom.node.cluster.up import bring_up
-from strongroom.node.demo.plant_rooms import COMMAND, Event, Machine, RunningRoom, run_command
+from strongroom.node.demo.plant_rooms import Machine, start_printer
+from strongroom.node.demo.room_processes import COMMAND, Event, RunningRoom, run_command
 from strongroom.node.machine.processes import ProcessId
 from strongroom.node.rooms.starting import make_chip, measured, program_file
 
@@ -144,7 +145,7 @@ class Job:
             return True
 
     async def room(self, key: str, *, parts: int = PARTS, seconds: float = 0.1) -> RunningRoom:
-        return await RunningRoom.start(
+        return await start_printer(
             self.machine,
             service=self.cluster.layout.service,
             container=self.container(key),

@@ -24,7 +24,7 @@ from tests.integration.killed_job import (
 )
 
 from strongroom.node.demo.hunt import forms_of, hunt_files, hunt_memory
-from strongroom.node.demo.plant_rooms import Event
+from strongroom.node.demo.room_processes import Event
 
 pytestmark = [pytest.mark.processes, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 

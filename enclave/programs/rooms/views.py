@@ -30,6 +30,7 @@ from strongroom.enclave.programs.rooms.tables import (
     job_of,
     room_of,
     rooms,
+    version_numbered,
 )
 from strongroom.enclave.programs.schema import Account, Identity
 
@@ -108,7 +109,12 @@ def job(context: Context, *, job: bytes) -> dict[str, Any]:
     ]
     outputs = [one._asdict() for one in _entries(context, job)] if found.result else []
     inputs = [
-        {"alias": alias, "version": version} | _named(data_numbered(context, number))
+        {
+            "alias": alias,
+            "version": version,
+            "root": version_numbered(context, number, version).root,
+        }
+        | _named(data_numbered(context, number))
         for alias, number, version in pinned_of(context, job)
     ]
     return shown(job, found) | {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.node.cli.data_world import Owner, owner
 from tests.node.cli.test_rooms_commands import CONTRACT
+from typer.testing import CliRunner
 
 from strongroom.enclave.formats.clean_rooms.result_keys import output_key, result_name
 from strongroom.enclave.outside.chunks import DataPlace
@@ -19,6 +20,7 @@ from strongroom.enclave.room.worker import tables
 from strongroom.node.clean_rooms import watching
 from strongroom.node.clean_rooms.bringing import node_doors
 from strongroom.node.clean_rooms.watching import happenings
+from strongroom.node.cli.main import make_app
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import load_service
 
@@ -82,6 +84,19 @@ async def test_a_recipient_opens_a_result_into_a_file(
         assert tables.read(out.read_bytes()).rows == 2
         shown = await run(*words)
         assert "strongroom receipt " in shown.stdout
+        proof = tmp_path / "proof.json"
+        opening = await run.json(*words, "--receipt", str(proof))
+        check = ["rooms", "verify", str(proof), "--service", load_service(run.directory).pin]
+        verified = CliRunner().invoke(make_app(), [*check, "--json"])
+        assert verified.exit_code == 0, verified.output
+        told = json.loads(verified.stdout)
+        assert (told["verdict"], told["id"]) == ("valid", opening["id"])
+        assert sorted(told["claim"]["operators"]) == ["operator0", "operator1"]
+        assert told["claim"]["job"] == job
+        document = json.loads(proof.read_text())
+        document["claim"] = document["claim"].replace(b"operator1".hex(), b"operator2".hex())
+        proof.write_text(json.dumps(document))
+        assert CliRunner().invoke(make_app(), check).exit_code == 1
         receipt = await run.json("receipt", told["id"], "-o", str(tmp_path / "r.json"))
         assert receipt["id"] == told["id"]
 

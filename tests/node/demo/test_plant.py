@@ -83,7 +83,7 @@ def test_a_key_and_the_mark_are_found_in_every_form(tmp_path: Path, form: str) -
     ("arguments", "words"),
     [
         (["--scenario", "plant", "--input", "payments.csv"], "leave it out"),
-        (["--report", "plant.json"], "add it"),
+        (["--report", "plant.json"], "name one"),
         (["--scenario", "mars"], "Invalid value"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Banks find rings together that none of them sees alone."""

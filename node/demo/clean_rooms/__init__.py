@@ -1,0 +1,1 @@
+"""The frame of clean-room scenarios: a service, parties, workers, captures, a report."""

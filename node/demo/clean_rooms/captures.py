@@ -1,0 +1,236 @@
+"""Who sees what: everything that is not the worker itself, searched for the owners' secrets.
+
+Owns the places, what may stand in each, and what proves that each search sees: a text that must be
+there. How is searched stands in ../hunt.py.
+"""
+
+import asyncio
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.demo.clean_rooms.lines import Lines
+from strongroom.node.demo.clean_rooms.pool import Pool, Worker
+from strongroom.node.demo.hunt import CannotHunt, Hunt, hunt_files, hunt_memory
+from strongroom.node.demo.loopback import LoopbackCapture
+from strongroom.node.machine.processes import children_of
+
+NOT_SEARCHED = "not searched: it takes root"
+NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place, searched."""
+
+    name: str
+    who: str
+    """Who can look there."""
+    size: int
+    found: Mapping[str, tuple[str, ...]]
+    """By secret: where it stands."""
+    must: frozenset[str]
+    """What has to stand there: it is theirs."""
+    may: frozenset[str]
+    """What may stand there beside it."""
+    control: bool | None
+    """Was the text found that must be there? None: what must be found is the control."""
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Is it as it must be, and no search blind?"""
+        if self.note == NOT_SEARCHED:
+            return True
+        seen = {name for name, where in self.found.items() if where}
+        sees = self.control if self.control is not None else bool(seen)
+        return sees and self.must <= seen <= self.must | self.may
+
+    @property
+    def words(self) -> str:
+        """For people: what stands there."""
+        if self.note:
+            return self.note
+        seen = [name for name, where in self.found.items() if where]
+        return ", ".join(seen) if seen else "nothing"
+
+    def cells(self, secrets: Sequence[str]) -> list[str]:
+        """A row of the table: place, who, and a mark for each secret."""
+        if self.note:
+            return [self.name, self.who, *("?" for _ in secrets), self.note]
+        marks = [("sees" if self.found.get(one) else "–") for one in secrets]
+        control = {None: "what is theirs", True: "found", False: "NOT FOUND: blind"}[self.control]
+        return [self.name, self.who, *marks, f"{self.size / 2**20:.1f} MiB, control {control}"]
+
+    def to_json(self) -> dict[str, object]:
+        """As a document."""
+        return {
+            "place": self.name,
+            "who": self.who,
+            "bytes": self.size,
+            "found": {name: list(where) for name, where in self.found.items()},
+            "control": self.control,
+            "holds": self.holds,
+            "note": self.note,
+        }
+
+
+@dataclass(slots=True)
+class Captures:
+    """Taps on everything, and the secrets that are looked for."""
+
+    cluster: Cluster
+    folder: Path
+    lines: Lines
+    secrets: dict[str, tuple[str | bytes, ...]] = field(default_factory=dict)
+    """By what people call it: the texts that give it away."""
+    places: list[Place] = field(default_factory=list)
+    _loopback: LoopbackCapture | None = None
+    _taps: bool = False
+    seen_at_work: bool = False
+    """Rows were found in the memory of a worker, so memory is searched with open eyes; or this user
+    may not look there."""
+
+    def start(self) -> None:
+        """Begin to write down what passes between nodes, clients and workers."""
+        self.folder.mkdir()
+        ports = {
+            port
+            for node in self.cluster.nodes
+            for port in (node.config().rpc.port, node.config().peer.port)
+        }
+        self._loopback = LoopbackCapture(self.folder / "loopback", ports)
+        self._taps = self._loopback.start()
+
+    def stop(self) -> None:
+        """End the taps."""
+        if self._loopback is not None:
+            self._loopback.stop()
+
+    def look_for(self, secret: str, *texts: str | bytes) -> None:
+        """Look for a secret by texts of at least 8 bytes that stand nowhere else; a column of the
+        table. Hex digits of a key are looked for raw too."""
+        self.secrets[secret] = (*self.secrets.get(secret, ()), *texts)
+
+    def look_for_keys(self, secret: str, keys: Sequence[str]) -> None:
+        """Look for data keys, given in hex."""
+        self.look_for(secret, *keys, *(bytes.fromhex(one) for one in keys))
+
+    def files(
+        self,
+        name: str,
+        who: str,
+        folder: Path,
+        *,
+        must: Collection[str] = NOTHING,
+        may: Collection[str] = NOTHING,
+        control: str | None = None,
+    ) -> None:
+        """Search every file under a folder.
+
+        Raises:
+            CannotHunt: one cannot be read.
+        """
+        self._add(name, who, hunt_files(folder, self._texts(control)), must, may, control)
+
+    def memory(
+        self,
+        name: str,
+        who: str,
+        pid: int,
+        *,
+        must: Collection[str] = NOTHING,
+        may: Collection[str] = NOTHING,
+        control: str | None = None,
+    ) -> bool:
+        """Search a process' memory; was anything found? What this user may not read is said to be
+        unsearched."""
+        try:
+            hunt = hunt_memory(pid, self._texts(control))
+        except CannotHunt:
+            if os.geteuid() != 0:
+                self._skip(name, who)
+            return False
+        self._add(name, who, hunt, must, may, control)
+        return any(self.places[-1].found.values())
+
+    async def nodes_and_hosts(self, worker: Worker | None, operator_sees: str) -> None:
+        """Memory of each node's host process, and of a worker's host."""
+        for node in self.cluster.nodes:
+            served = node.host()
+            if served is not None:
+                info: Any = await asyncio.to_thread(node.ask, "service_info")
+                name, control = f"memory of {node.name}'s host", str(info["name"])
+                await asyncio.to_thread(self.memory, name, "its host", served.pid, control=control)
+        host = worker.room.host if worker else None
+        if worker is not None and host is not None:
+            name = f"memory of {worker.name}'s host"
+            await asyncio.to_thread(self.memory, name, operator_sees, host.pid, control=worker.name)
+
+    async def worker_at_work(self, pool: Pool) -> None:
+        """Memory of workers that have a job, until rows are found in one: so searches see them."""
+        name, who, may = "memory of a worker, at work", "nobody: attested", set(self.secrets)
+        for worker in pool.workers:
+            room = worker.room.inside
+            if worker.count("taken") <= worker.count("reported") or room is None:
+                continue
+            for process in (room, *children_of(room)):
+                if await asyncio.to_thread(self.memory, name, who, process.pid, may=may):
+                    self.seen_at_work = True
+                    return
+                self.seen_at_work = self.seen_at_work or os.geteuid() != 0
+
+    def disks_and_lines(self) -> None:
+        """Disks of all nodes, and all that passed."""
+        for node in self.cluster.nodes:
+            control = f"{node.config().rpc.host}:{node.config().rpc.port}"
+            name = f"{node.name}'s disk: ledger, chunks"
+            self.files(name, "its host", node.layout.directory, control=control)
+        name, who = "loopback traffic", "whoever taps the line"
+        if not self._taps or self._loopback is None:
+            self._skip(name, who)
+            return
+        pin = str(self.cluster.service().pin)
+        rpc = self.cluster.nodes[0].config().rpc
+        self._loopback.say(rpc.host, rpc.port, pin)
+        self._loopback.stop()
+        self.files(name, who, self.folder, control=pin)
+        if self._loopback.cut:
+            self.lines.check(False, "the capture of traffic is whole")
+
+    def show(self, title: str = "Who sees what") -> None:
+        """The table, on the terminal and in the report, and a line for each place."""
+        columns = ["place", "who can look", *self.secrets, "searched"]
+        self.lines.grid(title, columns, [one.cells(list(self.secrets)) for one in self.places])
+        self.lines.facts["places"] = [one.to_json() for one in self.places]
+        for place in self.places:
+            self.lines.check(place.holds, f"{place.name}: {place.words}")
+
+    def _texts(self, control: str | None) -> list[str | bytes]:
+        texts = [text for some in self.secrets.values() for text in some]
+        return [*texts, *([control] if control else [])]
+
+    def _add(
+        self,
+        name: str,
+        who: str,
+        hunt: Hunt,
+        must: Collection[str],
+        may: Collection[str],
+        control: str | None,
+    ) -> None:
+        found = {
+            secret: tuple(where for text in texts for where in hunt.found[text])
+            for secret, texts in self.secrets.items()
+        }
+        seen = None if control is None else bool(hunt.found[control])
+        self.places = [place for place in self.places if place.name != name]
+        size = hunt.bytes_searched
+        self.places.append(Place(name, who, size, found, frozenset(must), frozenset(may), seen))
+
+    def _skip(self, name: str, who: str) -> None:
+        place = Place(name, who, 0, {}, NOTHING, NOTHING, None, NOT_SEARCHED)
+        self.places = [one for one in self.places if one.name != name] + [place]
