@@ -41,9 +41,13 @@ class Scenario(StrEnum):
     PAYMENTS = "payments"
     PLANT = "plant"
     AML = "aml"
+    HEALTH = "health"
 
 
-CLEAN_ROOMS = {Scenario.AML: "strongroom.node.demo.aml.story"}
+CLEAN_ROOMS = {
+    Scenario.AML: "strongroom.node.demo.aml.story",
+    Scenario.HEALTH: "strongroom.node.demo.health.story",
+}
 """Scenarios of clean rooms (node/demo/clean_rooms): each module's `tell(stage, teller, report,
 data)`; they need the extra `rooms`, so they are loaded when they are played."""
 
@@ -111,7 +115,8 @@ def demo(
         Scenario,
         typer.Option(
             "--scenario",
-            help="The main job; a design printed at a plant; banks that find rings together (aml).",
+            help="The main job; a design printed at a plant; banks that find rings together (aml); "
+            "hospitals that fit one diagnosis (health).",
         ),
     ] = Scenario.PAYMENTS,
     report: Annotated[

@@ -6,6 +6,7 @@ Owns the texts. Whether they hold is the ledger's and the workers' to say.
 
 from collections.abc import Mapping, Sequence
 
+from strongroom.node.demo.clean_rooms.pool import REGION
 from strongroom.node.demo.health.records import HELD_OUT, PATIENT, TARGET, Hospital, Study
 
 DATA, WARD = "records", "ward"
@@ -13,14 +14,13 @@ DATA, WARD = "records", "ward"
 MODEL = "diagnosis"
 """The joint model, kept in the room."""
 PURPOSE, PROGRAM, PREDICT = "diagnosis", "ml.logistic", "ml.predict"
-REGION = "eu-west"
-FIT_SECONDS, PREDICT_SECONDS = 4, 4
+FIT_SECONDS, PREDICT_SECONDS = 5, 5
 """That a worker has; it tells its result at their end, so that time tells nothing."""
 FIT_DIGITS = 12
 """Of a result's reals: enough for six behind the point of an objective."""
 TABLES = ("calibration", "fit", "metrics")
 """What every hospital is given of a fit. The model is given to nobody."""
-ROWS_QUERY = "SELECT * FROM theirs"
+ROWS_FILE, ROWS_QUERY = "rows.sql", "SELECT * FROM theirs"
 """What nobody has agreed to: another's records as they are."""
 _LISTED, _WORD = 4_000, 64
 """Characters of parameters."""
@@ -53,8 +53,9 @@ def ward_terms(study: Study, hospital: Hospital) -> str:
     return _terms(WARD, _columns(study, hospital), [hospital.name], (PREDICT,))
 
 
-def fit_contract(study: Study) -> str:
-    """One logistic regression over all records: tables to every hospital, the model to nobody."""
+def fit_contract(study: Study, model_for: str = "") -> str:
+    """One logistic regression over all records: tables to every hospital, the model to nobody, or
+    to the one that would have it."""
     names = [one.name for one in study.hospitals]
     inputs = "\n".join(f'[inputs.{name}]\nowner = "{name}"\ndata = "{DATA}"\n' for name in names)
     recipients = _listed(names)
@@ -71,7 +72,7 @@ def fit_contract(study: Study) -> str:
         )
     )
     return f"""\
-name = "heart-model"
+name = "heart-model{"-for-" if model_for else ""}{model_for}"
 purpose = "{PURPOSE}"
 runs = 5
 duration = "{FIT_SECONDS}s"
@@ -85,7 +86,7 @@ name = "{PROGRAM}"
 {inputs}
 [outputs.model]                               # kept for predictions; nobody is given it
 kind = "model"
-recipients = []
+recipients = [{_listed([model_for] if model_for else [])}]
 
 {outputs}
 {parameters}"""
@@ -130,6 +131,26 @@ data = "{WARD}"
 
 [outputs.predictions]
 recipients = ["{name}"]
+"""
+
+
+def rows_contract(owner: str, curious: str) -> str:
+    """What nobody agreed to: SQL over another's records."""
+    return f"""\
+name = "rows"
+purpose = "{PURPOSE}"
+
+[[stages]]
+language = "sql"
+name = "rows"
+file = "{ROWS_FILE}"
+
+[inputs.theirs]
+owner = "{owner}"
+data = "{DATA}"
+
+[outputs.rows]
+recipients = ["{curious}"]
 """
 
 

@@ -6,10 +6,13 @@ from xml.etree import ElementTree
 import pytest
 
 from strongroom.node.demo.health.pictures import (
+    ALONE,
+    JOINT,
+    LEFT,
     NAMES,
     PANEL,
     SCALE,
-    STYLE,
+    TOP,
     Bin,
     Gain,
     calibration_picture,
@@ -36,9 +39,9 @@ def texts(picture: str) -> list[str]:
 
 def test_a_panel_for_each_hospital_and_a_point_for_each_bin() -> None:
     picture = calibration_picture([("north", BINS), ("south", [])])
-    first, second = circles(picture, "joint")
-    assert first[:2] == (0.1 * PANEL, 0.8 * PANEL)
-    assert second[:2] == (0.5 * PANEL, 0.6 * PANEL)
+    first, second = circles(picture, JOINT)
+    assert first[:2] == (LEFT + 0.1 * PANEL, TOP + 0.8 * PANEL)
+    assert second[:2] == (LEFT + 0.5 * PANEL, TOP + 0.6 * PANEL)
     assert first[2] == pytest.approx(2 * second[2], abs=0.1), "areas go with records"
     assert first[3] == "north: told 0.10, found 0.20, 40 records"
     assert {"north", "south", "too few records to tell"} <= set(texts(picture))
@@ -56,29 +59,21 @@ def test_what_pooling_gains_is_said_also_where_it_is_nothing() -> None:
         *("gains 0.100", "gains nothing (-0.050)", "had no model", "not told")
     ]
     assert {one.words for one in gains} <= set(texts(picture))
-    joint = {title: x for x, _, _, title in circles(picture, "joint")}
+    joint = {title: x for x, _, _, title in circles(picture, JOINT)}
     assert joint["north joint: 0.800"] == pytest.approx(NAMES + 0.6 * SCALE)
     assert len(joint) == 4, "a key, and three hospitals"
-    assert len(circles(picture, "alone")) == 4
+    assert len(circles(picture, ALONE)) == 4
     assert Gain("equal", 0.8, 0.8).words == "gains nothing (+0.000)"
 
 
 def test_an_axis_goes_as_low_as_its_points() -> None:
     picture = gain_picture([Gain("north", 0.31, 0.8)])
     assert "0.3" in texts(picture)
-    assert all(x >= NAMES for x, _, _, _ in circles(picture, "alone"))
+    assert all(x >= NAMES for x, _, _, _ in circles(picture, ALONE))
 
 
 def test_nothing_of_a_name_is_markup_and_nothing_is_remote() -> None:
     name = "<script>&\"'</script>"
     for picture in (calibration_picture([(name, BINS)]), gain_picture([Gain(name, 0.1, 0.2)])):
         assert name in texts(picture)
-        assert not re.search(r"<script|href|src=|url\(|@import|https?:", picture + STYLE)
-
-
-def test_every_colour_has_one_for_dark_pages() -> None:
-    light, dark = STYLE.split("@media (prefers-color-scheme: dark)")
-    dark = dark.split("} }")[0]
-    found = [set(re.findall(r"(--[a-z]+):", part)) for part in (light, dark)]
-    assert found[0] == found[1] != set()
-    assert set(re.findall(r"var\((--[a-z]+)\)", STYLE)) == found[0]
+        assert not re.search(r"<script|href|src=|url\(|@import|https?:", picture)

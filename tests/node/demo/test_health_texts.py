@@ -15,7 +15,6 @@ from strongroom.enclave.room.library.shapes import Kind, ProgramRefused
 from strongroom.enclave.room.worker.stages import LIST_SEPARATOR
 from strongroom.node.clean_rooms.agreement_files import read_contract, read_terms
 from strongroom.node.clean_rooms.rows import RowsFile, RowsRefused
-from strongroom.node.cli.data_terms import read_terms_file
 from strongroom.node.demo.health.invented import invented_study
 from strongroom.node.demo.health.public import MEASURES
 from strongroom.node.demo.health.records import HELD_OUT, TARGET, Hospital, Study
@@ -29,6 +28,7 @@ from strongroom.node.demo.health.texts import (
     room_terms,
     ward_terms,
 )
+from strongroom.node.rooms.data_terms import read_terms_file
 
 KINDS = {
     ColumnKind.INTEGER: Kind.INTEGER,
