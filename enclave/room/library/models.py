@@ -15,7 +15,7 @@ from strongroom.enclave.room.library.learning import Feature, Reals, Truths, mat
 from strongroom.enclave.room.library.shapes import ProgramRefused, Table
 from strongroom.enclave.room.library.trees import Forest
 
-_JSON, _TREES = b"{", b"tree\n"
+_TREES = b"tree\n"
 
 
 class Reader(Protocol):
@@ -30,11 +30,6 @@ class Reader(Protocol):
 
     def tells(self, values: Reals) -> Truths:
         """Of which rows it tells something: of a gap only where it learned from gaps."""
-
-
-def is_model(data: bytes) -> bool:
-    """Does it begin as a model does? An Arrow stream begins otherwise."""
-    return data.startswith((_JSON, _TREES))
 
 
 def read_model(data: bytes) -> Reader:

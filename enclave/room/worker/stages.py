@@ -30,11 +30,12 @@ from strongroom.enclave.room.analytics.relations import DataSet
 from strongroom.enclave.room.analytics.settings import connect
 from strongroom.enclave.room.library import catalogue
 from strongroom.enclave.room.library.checking import start
-from strongroom.enclave.room.library.models import is_model
 from strongroom.enclave.room.library.ownership import Claim, Ownership, divide
 from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSchema
 from strongroom.enclave.room.worker import tables
 
+MODEL = "model"
+"""Alias of an input that is a model, for the programs that take one."""
 LIST_SEPARATOR = ";"
 """Between the texts of a parameter that is a list: a contract's parameters are single values."""
 _KINDS = {
@@ -118,7 +119,7 @@ class Bench:
         if contract.profile == FREE and len(contract.stages) != 1:
             raise ValueError("one charge is one query")  # several could be differenced (T62)
         own = {one.alias: tables.joined(one.segments) for one in inputs}
-        given = {alias: own.pop(alias) for alias in tuple(own) if is_model(own[alias])}
+        given = {alias: own.pop(alias) for alias in _models(contract)}
         made = Made(dict(own), given=given)
         for stage in contract.stages:
             if stage.language == "library":
@@ -272,6 +273,16 @@ def _for_programs(contract: Contract) -> list[str]:
     kept = {alias for output in contract.outputs for alias in _of_filter(output, contract)}
     every = [one.alias for one in contract.inputs]
     return [alias for alias in every if alias not in kept] or every
+
+
+def _models(contract: Contract) -> list[str]:
+    """Aliases of the inputs that are models: the one that is named so, where a program takes it."""
+    takes = any(
+        catalogue.program(stage.name).models
+        for stage in contract.stages
+        if stage.language == "library"
+    )
+    return [one.alias for one in contract.inputs if takes and one.alias == MODEL]
 
 
 def _no_rows(table: Table) -> Table:

@@ -70,7 +70,7 @@ async def test_T66_a_model_is_used_by_jobs_and_opened_by_nobody(
             room,
             name="predict",
             inputs=(
-                Input("m", room, "diagnosis", 0, 0),
+                Input("model", room, "diagnosis", 0, 0),
                 Input("ward", who(BANKS[1]), "ward", 0, 0),
             ),
             stages=(Stage("library", "ml.predict", ""),),

@@ -13,7 +13,7 @@ from tests.enclave.room.library.test_logistic import fit, model_of, rows_of
 from strongroom.enclave.room.library import ml_logistic, ml_predict
 from strongroom.enclave.room.library.checking import start
 from strongroom.enclave.room.library.learning import Feature
-from strongroom.enclave.room.library.models import is_model, read_model
+from strongroom.enclave.room.library.models import read_model
 from strongroom.enclave.room.library.shapes import Outputs, ProgramRefused
 from strongroom.enclave.room.library.trees import Forest, Tree
 
@@ -99,8 +99,6 @@ def test_T64_rows_beyond_the_models_bounds_or_without_its_columns_are_refused() 
 
 @pytest.mark.parametrize("change", [b" ", b"\x00", b"{", b'{"format"', b"tree\n"])
 def test_T64_only_what_the_library_wrote_is_read_as_a_model(change: bytes) -> None:
-    assert is_model(joint())
-    assert is_model(forest())
     for model in (joint() + change, change + joint(), forest() + change, change):
         with pytest.raises(ProgramRefused, match="model"):
             read_model(model)
