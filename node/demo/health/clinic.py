@@ -13,7 +13,7 @@ from pathlib import Path
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.demo.clean_rooms.lines import Refusal
-from strongroom.node.demo.clean_rooms.parties import Party
+from strongroom.node.demo.clean_rooms.parties import Party, write_rows
 from strongroom.node.demo.clean_rooms.scene import Scene
 from strongroom.node.demo.health import texts
 from strongroom.node.demo.health.plain_fit import Gappy, Shard, read_shard, read_ward
@@ -125,8 +125,10 @@ class Clinic:
         await self._bring_records(hospital, brought)
         file = self._file(hospital, texts.WARD)
         hospital.write_ward(file, self.marks[hospital.name])
-        terms = texts.ward_terms(self.study, hospital)
-        await self.party(hospital).bring(file, terms, texts.WARD)
+        party = self.party(hospital)
+        await party.bring(file, texts.ward_terms(self.study, hospital), texts.WARD)
+        name = write_rows(party.desk / "name.csv", ("owner",), ((hospital.name,),))
+        await party.bring(name, texts.name_terms(self.study), texts.NAME)
 
     async def _bring_records(self, hospital: Hospital, brought: Hospital) -> int:
         file = self._file(hospital, texts.DATA)

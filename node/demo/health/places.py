@@ -14,12 +14,12 @@ _PIECE = 64
 
 
 def look_for(clinic: Clinic) -> None:
-    """Names of patients and data keys, by hospital; and the model's own text, which nobody who
-    takes part has: it is made here of all records."""
+    """Names of patients and data keys (in hex they are found too), by hospital; and the model's own
+    text, which nobody who takes part has: it is made here of all records."""
     captures = clinic.scene.captures
     for name, mark in clinic.marks.items():
-        captures.look_for(_of(name), mark)
-        captures.look_for_keys(_of(name), clinic.scene.party(name).secrets())
+        keys = map(bytes.fromhex, clinic.scene.party(name).secrets())
+        captures.look_for(_of(name), mark, *keys)
     text = model_text(clinic.study)
     begin = text.index(b'"weights":[')
     captures.look_for(THE_MODEL, text[begin : begin + _PIECE])

@@ -42,9 +42,7 @@ async def nobody_takes_the_model(clinic: Clinic, job: Job) -> None:
         )
 
 
-async def after_a_withdrawal(
-    clinic: Clinic, agreed: Agreed, job: Job, predictions: dict[str, Agreed]
-) -> None:
+async def after_a_withdrawal(clinic: Clinic, agreed: Agreed, job: Job, predictions: Agreed) -> None:
     """No further fit, no opening, no prediction: at once, for everybody."""
     scene, (first, second, *_) = clinic.scene, clinic.names
     await scene.party(first).withdraw(texts.DATA)
@@ -61,6 +59,6 @@ async def after_a_withdrawal(
     await scene.refused(
         "withdrawn",
         second,
-        "asks the model about its ward again",
-        predictions[second].ask(other),
+        "asks the model about the wards again",
+        predictions.ask(other),
     )

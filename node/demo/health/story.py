@@ -24,7 +24,8 @@ from strongroom.node.demo.health.records import Study
 from strongroom.node.terminal.teller import Teller
 
 OPERATORS = ("north", "south")
-WORKERS_EACH = 3
+WORKERS_EACH = 2
+"""Of each operator: while one worker starts anew after a job, the other has the next."""
 INTRO = (
     "Each hospital has few patients, and no two measure the same. Here they bring their records "
     "sealed, agree on one program, and attested workers of two operators fit one model over all "
@@ -71,7 +72,11 @@ async def _act(scene: Scene, *, study: Study) -> None:
     plain = await asyncio.to_thread(lambda: findings.expected(study, clinic.shards()))
     await _compare(clinic, job, plain)
     teller.step("Each hospital asks the model about its own patients; nobody can take it")
-    told = await predicting.predict(clinic, room, job, plain)
+    told, _ = await asyncio.gather(
+        predicting.predict(clinic, room, job, plain),
+        scene.captures.nodes_and_hosts(scene.pool.workers[0], "its operator"),
+    )
+    await scene.pool.retire()
     teller.step("What bounds cannot see")
     await asyncio.to_thread(_show_false, clinic, plain)
     teller.step(f"{clinic.names[0]} withdraws its consent")
@@ -118,7 +123,6 @@ async def _fit(clinic: Clinic, agreed: Agreed) -> Job:
         job = await running
     finally:
         running.cancel()
-    await scene.captures.nodes_and_hosts(scene.pool.workers[0], "its operator")
     shown = await job.settled()
     reports = [one["report"] for one in shown["executors"] if one["report"]]
     operators = [one["operator"] for one in shown["executors"] if one["report"]]

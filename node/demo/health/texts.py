@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from strongroom.node.demo.clean_rooms.pool import REGION
 from strongroom.node.demo.health.records import HELD_OUT, PATIENT, TARGET, Hospital, Study
 
-DATA, WARD = "records", "ward"
-"""Each hospital's data sets: what is learned from, and patients of whom nobody knows yet."""
+DATA, WARD, NAME = "records", "ward", "name"
+"""Each hospital's data sets: what is learned from; patients of whom nobody knows yet; its name."""
 MODEL = "diagnosis"
 """The joint model, kept in the room."""
 PURPOSE, PROGRAM, PREDICT = "diagnosis", "ml.logistic", "ml.predict"
@@ -49,8 +49,15 @@ def data_terms(study: Study, hospital: Hospital) -> str:
 
 
 def ward_terms(study: Study, hospital: Hospital) -> str:
-    """… with its patients of today: predictions, for itself alone."""
-    return _terms(WARD, _columns(study, hospital), [hospital.name], (PREDICT,))
+    """… with its patients of today: predictions alone."""
+    names = [one.name for one in study.hospitals]
+    return _terms(WARD, _columns(study, hospital), names, (PREDICT,))
+
+
+def name_terms(study: Study) -> str:
+    """… with its name, by which rows of predictions are told apart."""
+    names = [one.name for one in study.hospitals]
+    return _terms(NAME, ['owner = { type = "text", uses = ["identity"] }'], names, (PREDICT,))
 
 
 def fit_contract(study: Study, model_for: str = "") -> str:
@@ -102,15 +109,20 @@ def fit_parameters(study: Study) -> Mapping[str, str]:
     }
 
 
-def predict_contract(name: str, room: str) -> str:
-    """What the joint model tells of one hospital's ward, for that hospital alone.
+def predict_contract(names: Sequence[str], room: str) -> str:
+    """What the joint model tells of every ward, each row for the hospital whose it is.
 
     Args:
-        name: of the hospital.
+        names: of the hospitals.
         room: id of the clean room, which owns the model, in hex.
     """
+    inputs = "\n".join(
+        f'[inputs.{name}]\nowner = "{name}"\ndata = "{WARD}"\n\n'
+        f'[inputs.{NAME}_{name}]\nowner = "{name}"\ndata = "{NAME}"\n'
+        for name in names
+    )
     return f"""\
-name = "predict-{name}"
+name = "predict"
 purpose = "{PURPOSE}"
 runs = 10
 duration = "{PREDICT_SECONDS}s"
@@ -125,12 +137,10 @@ name = "{PREDICT}"
 owner = "id:{room}"
 data = "{MODEL}"
 
-[inputs.{WARD}]
-owner = "{name}"
-data = "{WARD}"
-
-[outputs.predictions]
-recipients = ["{name}"]
+{inputs}
+[outputs.predictions]                         # a row goes to the hospital that it names
+recipients = [{_listed(names)}]
+filter = "{NAME}_{names[0]}"
 """
 
 
@@ -175,7 +185,7 @@ programs = [{_listed(programs)}]
 purposes = ["{PURPOSE}"]
 
 [tables.{table}]
-unit = "{PATIENT}"
+unit = "{PATIENT if table != NAME else "owner"}"
 k = 10
 
 [tables.{table}.columns]

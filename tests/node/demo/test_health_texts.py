@@ -12,18 +12,22 @@ from strongroom.enclave.room.analytics.types import Kind as ColumnKind
 from strongroom.enclave.room.library import ml_logistic
 from strongroom.enclave.room.library.checking import check_columns, check_parameters
 from strongroom.enclave.room.library.shapes import Kind, ProgramRefused
-from strongroom.enclave.room.worker.stages import LIST_SEPARATOR
+from strongroom.enclave.room.worker.stages import LIST_SEPARATOR, _of_filter
 from strongroom.node.clean_rooms.agreement_files import read_contract, read_terms
 from strongroom.node.clean_rooms.rows import RowsFile, RowsRefused
+from strongroom.node.demo.clean_rooms.parties import write_rows
 from strongroom.node.demo.health.invented import invented_study
 from strongroom.node.demo.health.public import MEASURES
 from strongroom.node.demo.health.records import HELD_OUT, TARGET, Hospital, Study
 from strongroom.node.demo.health.texts import (
+    NAME,
     PREDICT,
     PROGRAM,
+    WARD,
     data_terms,
     fit_contract,
     fit_parameters,
+    name_terms,
     predict_contract,
     room_terms,
     ward_terms,
@@ -132,23 +136,27 @@ def test_another_hospital_is_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_a_hospital_alone_is_told_of_its_ward(study: Study, tmp_path: Path) -> None:
+def test_rows_of_predictions_go_to_whom_they_name(study: Study, tmp_path: Path) -> None:
     people, room = resolve(study), bytes([9]) * 32
 
     def known(name: str) -> bytes:
         return room if name == f"id:{room.hex()}" else people[name]
 
     terms = read_terms(file(tmp_path, room_terms([*people])), known)
+    text = predict_contract([*people], room.hex())
+    contract = read_contract(file(tmp_path, text), known, room, terms)
+    (output,) = contract.outputs
+    assert set(output.recipients) == set(people.values())
+    assert _of_filter(output, contract) == sorted(f"{NAME}_{name}" for name in people)
+    assert {one.owner: one.alias for one in contract.inputs if one.data == WARD} == {
+        id: name for name, id in people.items()
+    }
+    assert [one.owner for one in contract.inputs if one.alias == "model"] == [room]
     for hospital in study.hospitals:
-        text = predict_contract(hospital.name, room.hex())
-        contract = read_contract(file(tmp_path, text), known, room, terms)
-        mine = people[hospital.name]
-        assert [one.recipients for one in contract.outputs] == [(mine,)]
-        assert {one.owner for one in contract.inputs} == {mine, room}
-        read, policy = read_terms_file(file(tmp_path, ward_terms(study, hospital)), known)
-        assert (read.recipients, read.programs) == ((mine,), (PREDICT,))
         path = tmp_path / "ward.csv"
         hospital.write_ward(path, "mark")
-        if path.read_text().count("\n") > 1:
-            assert sum(map(len, RowsFile(path, policy).stream())) > 0
-            assert RowsFile(path, policy).left_out == ()
+        name = write_rows(tmp_path / "name.csv", ("owner",), ((hospital.name,),))
+        for written, rows in ((ward_terms(study, hospital), path), (name_terms(study), name)):
+            read, policy = read_terms_file(file(tmp_path, written), known)
+            assert read.programs == (PREDICT,)
+            assert RowsFile(rows, policy).left_out == ()
