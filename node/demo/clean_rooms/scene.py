@@ -45,6 +45,8 @@ class Cast:
     parties: tuple[str, ...]
     workers: tuple[str, ...]
     """An operator for each worker: two of each for two jobs at a time."""
+    one_job_each: bool = False
+    """Workers end when they have reported."""
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -131,6 +133,7 @@ async def _scene(cluster: Cluster, lines: Lines, cast: Cast) -> AsyncIterator[Sc
         async with AsyncExitStack() as clients:
             try:
                 await _admit(scene, cast)
+                pool.once = cast.one_job_each
                 pool.start(cast.workers)
                 scene.captures.start()
                 await _seat(scene, cast, clients)
