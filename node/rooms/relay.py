@@ -22,6 +22,7 @@ from strongroom.node.client.trust.service import Service
 from strongroom.node.faults import RpcFault
 from strongroom.node.rooms.chunks import CHUNK_METHODS, ChunkCarrier
 from strongroom.node.rooms.custodians import PATHS, Custodians
+from strongroom.node.rooms.heights import NEXT_HEIGHT, Heights
 
 ANSWER_SECONDS_MAX = 15.0
 READ_BYTES_MAX = 24 * 1024 * 1024
@@ -61,6 +62,7 @@ class Relay:
         self._context = tls.client_context(service.ca)
         self._connection: Connection | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._heights = Heights()
         self._turn = 0
         self._lock = asyncio.Lock()
 
@@ -88,9 +90,11 @@ class Relay:
             return await self._custodians.ask(method, params)
         if method in CHUNK_METHODS and self._chunks is not None:
             return await self._chunks.ask(method, params)
-        if method not in METHODS:
+        if method not in METHODS and method != NEXT_HEIGHT:
             raise ClientFault(f"a room asks for no {method}")
         connection = await self._connected()
+        if method == NEXT_HEIGHT:
+            return await self._heights.above(connection, params.get("after"))
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 return await connection.ask(method, **params)
@@ -104,6 +108,7 @@ class Relay:
         async with self._lock:
             connection, self._connection = self._connection, None
             self._turn += 1
+            await self._heights.end()
             if connection is not None:
                 await connection.close()
             if self._reading is not None:

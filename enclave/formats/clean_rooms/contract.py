@@ -24,6 +24,11 @@ from strongroom.enclave.formats.clean_rooms.fields import (
     set_in,
     whole,
 )
+from strongroom.enclave.formats.clean_rooms.serving import (
+    SERVING,
+    SERVING_MS_MAX,
+    check_serving,
+)
 
 CONTRACT_BYTES_MAX = 64 * 1024
 STAGE_BYTES_MAX = 48 * 1024
@@ -139,10 +144,18 @@ class Contract:
             _check_parameter(parameter)
         whole(self.runs, "runs", 1, 1_000_000)
         whole(self.memory_mb, "memory", *MEMORY_MB)
-        whole(self.duration_ms, "duration", *DURATION_MS)
+        most = SERVING_MS_MAX if self.serves else DURATION_MS[1]
+        whole(self.duration_ms, "duration", DURATION_MS[0], most)
         whole(self.digits, "digits", 1, 17)
         agreement_in(self.executors, self.agreement)
         whole(self.until_ms, "until", 1, UNTIL_MS_MAX)
+        if self.serves:
+            check_serving(self)
+
+    @property
+    def serves(self) -> bool:
+        """Does a job of it answer rows, as long as it lasts, instead of reporting a result?"""
+        return any((one.language, one.name) == ("library", SERVING) for one in self.stages)
 
     def encode(self) -> bytes:
         """Canonical bytes."""

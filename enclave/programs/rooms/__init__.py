@@ -8,6 +8,7 @@ from strongroom.enclave.programs.rooms import (
     kept_chunks,
     opening,
     parties,
+    predicting,
     views,
     workers,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "kept_chunks",
     "opening",
     "parties",
+    "predicting",
     "rooms",
     "views",
     "workers",

@@ -12,6 +12,7 @@ from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.clean_rooms.contract import Contract
 from strongroom.enclave.formats.clean_rooms.result_keys import output_key, result_name
 from strongroom.enclave.formats.vault_claims import LEASE_SIZE
+from strongroom.enclave.primitives import SECRET_SIZE
 from strongroom.enclave.programs.framework import Context, ProgramError, RecordedRefusal
 from strongroom.enclave.programs.rooms.contracts import contract_text
 from strongroom.enclave.programs.rooms.data import (
@@ -65,7 +66,8 @@ class Entry(NamedTuple):
 def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
     """Take a job as one of the executors that are asked: a lease on each input, and the secret
     under which the result is sealed. A worker that takes it again has new leases."""
-    found, rank, own = _executor(context, job)
+    found, rank, own = executor_of(context, job)
+    serving = found.state == "serving"  # then nothing is sealed under the job's secret
     _demand_wanted(context, job, found, rank)
     if own.report:
         raise ProgramError("reported", "this worker has reported the job already")
@@ -119,7 +121,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
         "contract": context.map(TEXTS).get(found.contract),
         "parameters": _parameters(context, job),
         "inputs": inputs,
-        "result": bound.reveal(context, found.key),
+        "result": bytes(SECRET_SIZE) if serving else bound.reveal(context, found.key),
         "taken_ms": context.time_ms,
         "deadline_ms": found.deadline_ms,
     }
@@ -133,8 +135,10 @@ def report(
 
     It counts while the worker's leases are live: not after a withdrawal, whoever is late.
     """
-    found, rank, own = _executor(context, job)
+    found, rank, own = executor_of(context, job)
     _demand_wanted(context, job, found, rank)
+    if found.state == "serving":
+        raise ProgramError("serving", "this job answers rows: `rooms.answer`")
     read = contract_text(context, found.contract)
     if not own.leases:
         raise ProgramError("not-taken", "take the job first")
@@ -175,7 +179,12 @@ def demand_contract(context: Context, contract: bytes) -> None:
         raise ProgramError("withdrawn", "its contract was withdrawn")
 
 
-def _executor(context: Context, job: bytes) -> tuple[Job, int, Executor]:
+def executor_of(context: Context, job: bytes) -> tuple[Job, int, Executor]:
+    """(job, rank of the caller, what it did so far).
+
+    Raises:
+        ProgramError: ``no-job``: there is none, or the caller is no executor of it.
+    """
     found = job_of(context, job)
     for rank, one in enumerate(executors_of(context, job, found.ranks)):
         if one.identity == context.identity:
@@ -184,7 +193,7 @@ def _executor(context: Context, job: bytes) -> tuple[Job, int, Executor]:
 
 
 def _demand_wanted(context: Context, job: bytes, found: Job, rank: int) -> None:
-    if found.state != "scheduled":
+    if found.state not in ("scheduled", "serving"):
         raise ProgramError(found.state, f"the job is {found.state}")
     if rank >= found.asked:
         raise ProgramError("rank", "others are asked first: `rooms.advance` after the deadline")

@@ -4,7 +4,7 @@ operators (ROOMS §2; T60, T62, T65).
 Owns running, and what happens when executors stay away. Nothing is given back: what was charged for
 a job that failed could have told something by failing.
 
-    scheduled → agreed | failed
+    scheduled → agreed | failed         serving → ended (servings.py)
 """
 
 from typing import Any
@@ -20,9 +20,17 @@ from strongroom.enclave.programs.rooms.contracts import (
     demand_time,
     input_of,
 )
+from strongroom.enclave.programs.rooms.data import data_terms
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.parties import demand_open, demand_role, party_of
-from strongroom.enclave.programs.rooms.results import Pinned, fail, make_result, pinned_of
+from strongroom.enclave.programs.rooms.results import (
+    Pinned,
+    fail,
+    make_result,
+    pinned_of,
+    roots_of,
+)
+from strongroom.enclave.programs.rooms.servings import begin, settled, staff
 from strongroom.enclave.programs.rooms.tables import (
     ATTEMPTS,
     CONTRACTS,
@@ -47,6 +55,7 @@ from strongroom.enclave.programs.rooms.tables import (
 )
 from strongroom.enclave.programs.rooms.workers import ranked
 from strongroom.enclave.programs.roster import charge
+from strongroom.enclave.programs.vault import bound
 
 GRACE_MS = 30_000
 """What executors have besides the contract's duration: to take a job, and to report it."""
@@ -67,8 +76,8 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     attempt = context.map(ATTEMPTS).get(wanted) or 0
     if attempt:
         recorded = job_numbered(wanted, attempt)
-        found = job_of(context, recorded)
-        if found.state != "failed":
+        found = settled(context, recorded, job_of(context, recorded))
+        if found.state not in ("failed", "ended"):
             return shown(recorded, found)
     job = job_numbered(wanted, attempt + 1)
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
@@ -76,6 +85,8 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         raise ProgramError(
             "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
         )
+    if read.serves:
+        chosen = chosen[: read.executors]
     keeps = _charge(context, contract, agreed, read, pinned)
     charge(context, JOB_ENTRIES, JOB_BYTES + len(order))
     serial = room.jobs + 1
@@ -87,10 +98,10 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     made = Job(
         contract,
         read.room,
-        "scheduled",
+        "serving" if read.serves else "scheduled",
         context.identity,
         context.time_ms,
-        context.time_ms + read.duration_ms + GRACE_MS,
+        context.time_ms + read.duration_ms + (0 if read.serves else GRACE_MS),
         len(chosen),
         read.executors,
         b"",
@@ -102,6 +113,8 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         row = Executor(identity, worker.operator, worker.region, b"", b"", 0, 0)
         context.map(EXECUTORS).put((job, rank), tuple(row))
         context.map(WORK).put((identity, job), rank)
+    if read.serves:
+        begin(context, job, given)
     record(context, read.room, "run", job, read.name)
     return shown(job, made)
 
@@ -113,9 +126,12 @@ def advance(context: Context, *, job: bytes) -> dict[str, Any]:
     found = job_of(context, job)
     if context.map(WORK).get((context.identity, job)) is None:
         party_of(context, found.room)
+    read = contract_text(context, found.contract)
+    if found.state == "serving":
+        found = settled(context, job, found)
+        return shown(job, staff(context, job, found, read) if found.state == "serving" else found)
     if found.state != "scheduled" or context.time_ms <= found.deadline_ms:
         return shown(job, found)
-    read = contract_text(context, found.contract)
     return shown(job, ask_next(context, job, found, read))
 
 
@@ -153,13 +169,17 @@ def job_numbered(wanted: bytes, attempt: int) -> bytes:
 
 
 def check_inputs(context: Context, job: bytes) -> None:
-    """Check that every data set that a job reads stands still.
+    """Check that every data set that a job reads stands still; of an asset, all data that it was
+    made from too, unless their terms keep it.
 
     Raises:
         ProgramError: ``withdrawn``.
     """
     for alias, number, _ in pinned_of(context, job):
-        if data_numbered(context, number).state != "active":
+        found = data_numbered(context, number)
+        roots = () if data_terms(context, number).keep else roots_of(context, number)
+        stand = all(bound.stands(context, key) for key in (found.key, *roots))
+        if found.state != "active" or not stand:
             raise ProgramError("withdrawn", f"{alias}: its owner has withdrawn it")
 
 

@@ -5,8 +5,6 @@ Owns their keeping: the newest of a room stand in the vault, older ones are left
 from a job's one secret: formats/clean_rooms/result_keys.py.
 """
 
-from collections.abc import Iterator
-
 from strongroom.consensus import codec
 from strongroom.enclave.programs.framework import Context
 from strongroom.enclave.programs.rooms.tables import (
@@ -86,15 +84,21 @@ def depth_of(context: Context, number: int) -> int:
 
 def end_uses(context: Context, number: int, most: int) -> int:
     """End the results that go with a data set that was withdrawn, and what was made from those that
-    are assets; how many: as many as `most` when there may be more."""
-    ended = 0
-    for job in _going_with(context, number):
-        for asset in assets_of(context, job):
+    are assets, the last made first; how many: as many as `most` when there may be more."""
+    ended, line = 0, [number]
+    while line:
+        job = _going_with(context, line[-1])
+        if job is None:
+            line.pop()
+            continue
+        assets = assets_of(context, job)
+        for asset in assets:
             found = data_numbered(context, asset)
             context.map(DATA).put(asset, tuple(found._replace(state="withdrawn")))
-            ended += end_uses(context, asset, most - ended)
-            if ended >= most:
-                return most
+        used = [asset for asset in assets if _going_with(context, asset) is not None]
+        if used:
+            line.append(used[0])
+            continue
         end_result(context, job)
         ended += 1
         if ended >= most:
@@ -102,12 +106,15 @@ def end_uses(context: Context, number: int, most: int) -> int:
     return ended
 
 
-def _going_with(context: Context, number: int) -> Iterator[bytes]:
-    """Jobs whose results end with a data set."""
+def _going_with(context: Context, number: int) -> bytes | None:
+    """A job whose result ends with a data set; None: there is none any more."""
     after: tuple[int, bytes] | None = None
     while page := context.map(USES).scan(prefix=(number,), after=after, limit=SCAN_MAX):
-        yield from (job for (_, job), keep in page if not keep)
+        going: list[bytes] = [job for (_, job), keep in page if not keep]
+        if going:
+            return going[0]
         after = page[-1][0]
+    return None
 
 
 def _stands(context: Context, number: int) -> bool:

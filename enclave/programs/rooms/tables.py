@@ -138,7 +138,7 @@ class Job(NamedTuple):
     contract: bytes
     room: bytes
     state: str
-    """scheduled, agreed or failed."""
+    """scheduled, agreed or failed; of one that answers rows serving, then ended."""
     caller: bytes
     made_ms: int
     deadline_ms: int

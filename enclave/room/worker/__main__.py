@@ -23,6 +23,7 @@ from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.life import work_once
 from strongroom.enclave.room.worker.link import BenchLink
 from strongroom.enclave.room.worker.measurement import ENVIRONMENT, NAME, measure_worker
+from strongroom.enclave.room.worker.serving import Serving
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
     enter_sandbox,
@@ -88,7 +89,7 @@ def main() -> NoReturn:
         os.write(STANDARD_ERROR, f"the worker does not start: {fault}\n".encode())
         os._exit(NOT_STARTED)
     try:
-        status = work(door, chip, NAME, partial(work_once, link, arguments.memory))
+        status = work(door, chip, NAME, partial(work_once, link, arguments.memory, Serving))
     except DoorClosed:
         os._exit(DOOR_CLOSED)
     except BaseException:

@@ -39,15 +39,16 @@ WORK_MAX = 16
 MILLISECONDS = 1000.0
 
 
-async def work_once(link: BenchLink, memory_mb: int, room: Room) -> None:
-    """A worker's program.
+async def work_once(link: BenchLink, memory_mb: int, answering: "type[Job]", room: Room) -> None:
+    """A worker's program; `answering`: a job that answers rows (serving.py).
 
     Raises:
         LeaseEnded: an owner withdrew, or the ledger is silent.
         Refused: the ledger takes neither this worker nor its report.
     """
     taken, sent = await Idle(room).until_taken()
-    job = Job(room, link, taken, sent)
+    serves = Contract.decode(taken.value["contract"]).serves
+    job = (answering if serves else Job)(room, link, taken, sent)
     if job.contract.memory_mb > memory_mb:
         raise Refused("memory", f"the job may take {job.contract.memory_mb} MiB: others are asked")
     try:

@@ -32,6 +32,7 @@ class ToBench(IntEnum):
     JOB = 1
     PART = 2
     RUN = 3
+    ASK = 8
 
 
 class ToWorker(IntEnum):
@@ -41,6 +42,7 @@ class ToWorker(IntEnum):
     OUT = 2
     DONE = 3
     FAILED = 4
+    ANSWER = 8
 
 
 class TooLate(Exception):

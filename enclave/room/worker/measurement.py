@@ -23,6 +23,7 @@ _ENCLAVE = (
     "formats.clean_rooms.data_terms",
     "formats.clean_rooms.fields",
     "formats.clean_rooms.result_keys",
+    "formats.clean_rooms.serving",
     "formats.merkle",
     "outside.chunks",
 )
@@ -73,11 +74,13 @@ _LIBRARY = (
 _WORKER = (
     "",
     "__main__",
+    "answering",
     "bench",
     "chunks",
     "life",
     "link",
     "measurement",
+    "serving",
     "stages",
     "tables",
     "warming",

@@ -1,21 +1,25 @@
 """A model from its learning to its use, by real workers: nobody opens it, owners of rows alone are
 told of them, and it goes with the data that it learned from (ROOMS §2, §5, §6; T66)."""
 
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import pytest
 from tests.enclave.programs.rooms.world import ANALYST, BANKS, REGULATOR, who
 from tests.node.rooms.worker_world import World, world
+from tests.waiting import so
 
 from strongroom.enclave.formats.clean_rooms.contract import Input, Output, Parameter, Stage
 from strongroom.enclave.room.library.shapes import Table
+from strongroom.node.clean_rooms.predicting import NotAnswered, Prediction, asking, row_of
+from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
 
 pytestmark = pytest.mark.processes
 
 OPERATORS = ("operator0", "operator1")
-PROGRAMS = ("ml.logistic", "ml.predict")
+PROGRAMS = ("ml.logistic", "ml.predict", "ml.serve")
 LEARN = {"columns": "age 0..120;pain {1,2,3}", "target": "ill {0,1}", "test_percent": 0}
 TEXT, NUMBER = ("str", 0, 1_000), ("int", 0, 1_000)
 
@@ -101,3 +105,49 @@ async def test_T66_a_model_is_used_by_jobs_and_opened_by_nobody(
         for output in ("metrics", "predictions"):
             with pytest.raises(ProgramFailed, match="withdrawn"):
                 await here.act(BANKS[1], "rooms.open", job=job, output=output)
+
+
+async def asks(here: World, name: str, job: bytes, **row: str) -> Prediction:
+    async with (
+        Client.connect(here.directory, name.replace(" ", "-")) as client,
+        asking(client) as asker,
+    ):
+        return await asker.predict(job, row_of(row))
+
+
+async def test_T66_a_serving_answers_its_recipients_until_data_are_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path, monkeypatch) as here:
+        room = await here.open_room()
+        await learn(here, room)
+        agreed = await here.agree(
+            room,
+            name="serve",
+            inputs=(Input("model", room, "diagnosis", 0, 0),),
+            stages=(Stage("library", "ml.serve", ""),),
+            outputs=(Output("answers", "bytes", tuple(sorted(map(who, BANKS))), 64, "", 0),),
+            parameters=declared(answers=("int", 1, 99)),
+            duration_ms=600_000,
+        )
+        async with here.workers(*OPERATORS) as workers:
+            job = await here.run(agreed, {"answers": 99})
+            for one in workers:
+                await so(partial(one.said, "serving"), "the worker serves")
+            old = await asks(here, BANKS[0], job, age="85", pain="3")
+            young = await asks(here, BANKS[1], job, age="21.5", pain="1")
+            assert young.probability < 0.1 < 0.9 < old.probability
+            assert (old.left, young.left) == (98, 98)
+            for row in ({"age": "500", "pain": "3"}, {"pain": "3"}):
+                with pytest.raises(NotAnswered, match="refused"):
+                    await asks(here, BANKS[0], job, **row)
+            with pytest.raises(ProgramFailed, match="recipients"):
+                await asks(here, REGULATOR, job, age="85", pain="3")
+
+            gone, left = workers
+            await gone.process.kill()
+            await here.act(BANKS[1], "rooms.withdraw_data", data="/transfers")
+            ended = await left.end()
+            assert (ended.ok, ended.code) in [(False, "withdrawn"), (False, "revoked")], ended
+            with pytest.raises(ProgramFailed, match="withdrawn"):
+                await asks(here, BANKS[0], job, age="85", pain="3")
