@@ -110,20 +110,20 @@ class Clinic:
     def shards(self) -> dict[str, Shard]:
         """The files as they are right, read for the plain fit."""
         return {
-            one.name: read_shard(self._file(one, texts.DATA), self.study)
+            one.name: read_shard(self.file(one, texts.DATA), self.study)
             for one in self.study.hospitals
         }
 
     def ward(self, hospital: Hospital) -> list[Gappy]:
         """Its ward's file."""
-        return read_ward(self._file(hospital, texts.WARD), self.study)
+        return read_ward(self.file(hospital, texts.WARD), self.study)
 
     async def _bring(self, hospital: Hospital) -> None:
         brought = hospital
         if hospital is self.last:
             brought = hospital.changed(self.measure.name, POISONED_ROW, POISON)
         await self._bring_records(hospital, brought)
-        file = self._file(hospital, texts.WARD)
+        file = self.file(hospital, texts.WARD)
         hospital.write_ward(file, self.marks[hospital.name])
         party = self.party(hospital)
         await party.bring(file, texts.ward_terms(self.study, hospital), texts.WARD)
@@ -131,10 +131,11 @@ class Clinic:
         await party.bring(name, texts.name_terms(self.study), texts.NAME)
 
     async def _bring_records(self, hospital: Hospital, brought: Hospital) -> int:
-        file = self._file(hospital, texts.DATA)
+        file = self.file(hospital, texts.DATA)
         brought.write(file, self.marks[hospital.name])
         terms = texts.data_terms(self.study, hospital)
         return (await self.party(hospital).bring(file, terms, texts.DATA)).version
 
-    def _file(self, hospital: Hospital, name: str) -> Path:
+    def file(self, hospital: Hospital, name: str) -> Path:
+        """A data set's, on the hospital's desk."""
         return self.party(hospital).desk / f"{name}.csv"

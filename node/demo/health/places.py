@@ -8,18 +8,18 @@ from strongroom.node.demo.health import texts
 from strongroom.node.demo.health.clinic import Clinic
 from strongroom.node.demo.health.records import Study
 
-THE_MODEL = "the model"
+THE_MODEL = "model"
 _PIECE = 64
 """Bytes of the model's text that are looked for."""
 
 
 def look_for(clinic: Clinic) -> None:
-    """Names of patients and data keys (in hex they are found too), by hospital; and the model's own
+    """Names of patients and keys of records, by hospital; and the model's own
     text, which nobody who takes part has: it is made here of all records."""
     captures = clinic.scene.captures
     for name, mark in clinic.marks.items():
-        keys = map(bytes.fromhex, clinic.scene.party(name).secrets())
-        captures.look_for(_of(name), mark, *keys)
+        captures.look_for(name, mark)
+        captures.look_for_keys(name, clinic.scene.party(name).secrets(texts.DATA))
     text = model_text(clinic.study)
     begin = text.index(b'"weights":[')
     captures.look_for(THE_MODEL, text[begin : begin + _PIECE])
@@ -45,13 +45,9 @@ def show(clinic: Clinic, workers: list[Worker]) -> None:
     captures, pin = clinic.scene.captures, str(clinic.scene.cluster.service().pin)
     captures.disks_and_lines()
     for worker in workers:
-        name = f"disk of {worker.name}: chip, sealed state"
+        name = f"disk of {worker.name}"
         captures.files(name, "its operator", worker.folder, control=pin)
     for name in clinic.names:
         folder = clinic.scene.party(name).desk
-        captures.files(f"{name}'s desk", name, folder, must={_of(name)})
+        captures.files(f"{name}'s desk", name, folder, must={name})
     captures.show()
-
-
-def _of(name: str) -> str:
-    return f"{name}'s records"

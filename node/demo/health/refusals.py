@@ -3,9 +3,22 @@
 Owns who tries what. The order of the story is story.py's.
 """
 
+from dataclasses import dataclass
+
+from strongroom.node.clean_rooms.predicting import row_of
 from strongroom.node.demo.clean_rooms.agreements import Agreed, Job, OpenRoom
 from strongroom.node.demo.health import texts
 from strongroom.node.demo.health.clinic import Clinic
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The model where it is asked."""
+
+    batch: Agreed
+    """About whole wards."""
+    job: Job
+    """That answers row by row."""
 
 
 async def before_the_run(clinic: Clinic, room: OpenRoom) -> None:
@@ -42,7 +55,7 @@ async def nobody_takes_the_model(clinic: Clinic, job: Job) -> None:
         )
 
 
-async def after_a_withdrawal(clinic: Clinic, agreed: Agreed, job: Job, predictions: Agreed) -> None:
+async def after_a_withdrawal(clinic: Clinic, agreed: Agreed, job: Job, serving: Serving) -> None:
     """No further fit, no opening, no prediction: at once, for everybody."""
     scene, (first, second, *_) = clinic.scene, clinic.names
     await scene.party(first).withdraw(texts.DATA)
@@ -60,5 +73,11 @@ async def after_a_withdrawal(clinic: Clinic, agreed: Agreed, job: Job, predictio
         "withdrawn",
         second,
         "asks the model about the wards again",
-        predictions.ask(other),
+        serving.batch.ask(other),
+    )
+    await scene.refused(
+        "withdrawn",
+        second,
+        "asks the model about one patient again",
+        other.call("rooms.predict", job=serving.job.id, row=row_of({"age": "50"})),
     )

@@ -72,15 +72,15 @@ async def _act(scene: Scene, *, study: Study) -> None:
     plain = await asyncio.to_thread(lambda: findings.expected(study, clinic.shards()))
     await _compare(clinic, job, plain)
     teller.step("Each hospital asks the model about its own patients; nobody can take it")
-    told, _ = await asyncio.gather(
+    serving, _ = await asyncio.gather(
         predicting.predict(clinic, room, job, plain),
-        scene.captures.nodes_and_hosts(scene.pool.workers[0], "its operator"),
+        scene.captures.nodes_and_hosts(scene.pool.workers, "its operator"),
     )
     await scene.pool.retire()
     teller.step("What bounds cannot see")
     await asyncio.to_thread(_show_false, clinic, plain)
     teller.step(f"{clinic.names[0]} withdraws its consent")
-    await refusals.after_a_withdrawal(clinic, agreed, job, told)
+    await refusals.after_a_withdrawal(clinic, agreed, job, serving)
     teller.step("Who saw what, from disks, memory and the line")
     places.show(clinic, scene.pool.workers[: len(OPERATORS)])
 

@@ -13,9 +13,11 @@ DATA, WARD, NAME = "records", "ward", "name"
 """Each hospital's data sets: what is learned from; patients of whom nobody knows yet; its name."""
 MODEL = "diagnosis"
 """The joint model, kept in the room."""
-PURPOSE, PROGRAM, PREDICT = "diagnosis", "ml.logistic", "ml.predict"
+PURPOSE, PROGRAM = "diagnosis", "ml.logistic"
+PREDICT, SERVE = "ml.predict", "ml.serve"
 FIT_SECONDS, PREDICT_SECONDS = 5, 5
 """That a worker has; it tells its result at their end, so that time tells nothing."""
+SERVE_MINUTES, ANSWERS_MOST = 10, 100
 FIT_DIGITS = 12
 """Of a result's reals: enough for six behind the point of an objective."""
 TABLES = ("calibration", "fit", "metrics")
@@ -45,7 +47,9 @@ def data_terms(study: Study, hospital: Hospital) -> str:
     """What one hospital lets be done with its records: the fit, predictions by what was fitted, and
     no column for any query."""
     names = [one.name for one in study.hospitals]
-    return _terms(DATA, _columns(study, hospital, (TARGET, HELD_OUT)), names, (PROGRAM, PREDICT))
+    return _terms(
+        DATA, _columns(study, hospital, (TARGET, HELD_OUT)), names, (PROGRAM, PREDICT, SERVE)
+    )
 
 
 def ward_terms(study: Study, hospital: Hospital) -> str:
@@ -141,6 +145,33 @@ data = "{MODEL}"
 [outputs.predictions]                         # a row goes to the hospital that it names
 recipients = [{_listed(names)}]
 filter = "{NAME}_{names[0]}"
+"""
+
+
+def serve_contract(names: Sequence[str], room: str) -> str:
+    """The joint model stays open at the workers, and answers every hospital row by row."""
+    return f"""\
+name = "ask"
+purpose = "{PURPOSE}"
+runs = 10
+duration = "{SERVE_MINUTES}m"
+memory_mb = 512
+
+[[stages]]
+language = "library"
+name = "{SERVE}"
+
+[inputs.model]
+owner = "id:{room}"
+data = "{MODEL}"
+
+[outputs.answers]
+kind = "bytes"
+recipients = [{_listed(names)}]
+
+[parameters.answers]                          # of each hospital, of one job
+least = 1
+most = {ANSWERS_MOST}
 """
 
 

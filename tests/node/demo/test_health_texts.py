@@ -23,6 +23,7 @@ from strongroom.node.demo.health.texts import (
     NAME,
     PREDICT,
     PROGRAM,
+    SERVE,
     WARD,
     data_terms,
     fit_contract,
@@ -30,6 +31,7 @@ from strongroom.node.demo.health.texts import (
     name_terms,
     predict_contract,
     room_terms,
+    serve_contract,
     ward_terms,
 )
 from strongroom.node.rooms.data_terms import read_terms_file
@@ -67,7 +69,7 @@ def policy_of(study: Study, hospital: Hospital, folder: Path) -> DataPolicy:
     terms, policy = read_terms_file(
         file(folder, data_terms(study, hospital)), resolve(study).__getitem__
     )
-    assert terms.programs == (PROGRAM, PREDICT)
+    assert terms.programs == (PROGRAM, PREDICT, SERVE)
     assert len(terms.recipients) == 4
     assert not any(one.uses for one in policy.columns if one.name != policy.unit)
     return policy
@@ -160,3 +162,8 @@ def test_rows_of_predictions_go_to_whom_they_name(study: Study, tmp_path: Path) 
             read, policy = read_terms_file(file(tmp_path, written), known)
             assert read.programs == (PREDICT,)
             assert RowsFile(rows, policy).left_out == ()
+    serves = read_contract(
+        file(tmp_path, serve_contract([*people], room.hex())), known, room, terms
+    )
+    assert serves.serves
+    assert set(serves.outputs[0].recipients) == set(people.values())
