@@ -42,11 +42,13 @@ class Scenario(StrEnum):
     PLANT = "plant"
     AML = "aml"
     OCCUPANCY = "occupancy"
+    HEALTH = "health"
 
 
 CLEAN_ROOMS = {
     Scenario.AML: "strongroom.node.demo.aml.story",
     Scenario.OCCUPANCY: "strongroom.node.demo.occupancy.story",
+    Scenario.HEALTH: "strongroom.node.demo.health.story",
 }
 """Scenarios of clean rooms (node/demo/clean_rooms): each module's `tell(stage, teller, report,
 data)`; they need the extra `rooms`, so they are loaded when they are played."""
@@ -116,7 +118,8 @@ def demo(
         typer.Option(
             "--scenario",
             help="The main job; a design printed at a plant; banks that find rings together (aml); "
-            "a building's hours and nobody's movements (occupancy).",
+            "a building's hours and nobody's movements (occupancy); hospitals that fit one "
+            "diagnosis (health).",
         ),
     ] = Scenario.PAYMENTS,
     report: Annotated[

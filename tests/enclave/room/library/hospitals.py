@@ -2,9 +2,11 @@
 
 from random import Random
 
-from tests.enclave.room.library.public_sets import HOSPITALS, hospital
+from tests.enclave.room.library.public_sets import FOLDER
 
 from strongroom.enclave.room.library.shapes import Table
+from strongroom.node.demo.health.public import public_study
+from strongroom.node.demo.health.records import HELD_OUT
 
 HEART = [
     *("age 0..120", "sex {0,1}", "cp {1,2,3,4}", "trestbps 0..300", "chol 0..1000", "fbs {0,1}"),
@@ -37,24 +39,9 @@ def table(columns: Columns) -> Table:
 
 def public_hospitals() -> dict[str, Table]:
     """The four of the heart disease set; `held` is FLamby's split of rows without gaps (0.66, seed
-    43, by label)."""
-    import numpy as np
-    from sklearn.model_selection import train_test_split
-
-    tables = {}
-    for name in HOSPITALS:
-        columns = hospital(name)
-        used = [column for column in columns if column not in ("slope", "ca", "thal")]
-        rows = range(len(columns["num"]))
-        whole = [row for row in rows if all(columns[one][row] is not None for one in used)]
-        ill = np.array([columns["num"][row] != 0 for row in whole])
-        _, tested = train_test_split(
-            np.array(whole),
-            test_size=0.34,
-            train_size=0.66,
-            random_state=43,
-            stratify=ill if min(ill.sum(), (~ill).sum()) > 2 else None,
-        )
-        held = set(tested.tolist())
-        tables[name] = Table.of({**columns, "held": [int(row in held) for row in rows]})
-    return tables
+    43, by label), as the demo draws it: tests/node/demo/test_health_records.py compares it with
+    scikit-learn's."""
+    return {
+        one.name: Table.of({**one.records, "held": one.records[HELD_OUT]})
+        for one in public_study(FOLDER).hospitals
+    }

@@ -97,24 +97,6 @@ def _transfer(time: str, a: str, b: str, c: str, d: str, amount: str) -> Transfe
     return Transfer(str(int(a)), b, str(int(c)), d, seconds, round(float(amount) * 100))
 
 
-HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
-_HEART = (
-    *("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg"),
-    *("thalach", "exang", "oldpeak", "slope", "ca", "thal", "num"),
-)
-
-
-def hospital(name: str) -> dict[str, list[float | int | None]]:
-    """A hospital's rows of the UCI heart disease set, all 14 columns; None: a gap."""
-    rows = [line.strip().split(",") for line in text_lines(f"health/processed.{name}.data")]
-    columns: dict[str, list[float | int | None]] = {
-        column: [None if row[place] == "?" else float(row[place]) for row in rows]
-        for place, column in enumerate(_HEART)
-    }
-    columns["num"] = [int(value) for value in columns["num"] if value is not None]
-    return columns
-
-
 def office() -> dict[str, list[int]]:
     """UCI occupancy detection, all three files: seconds of the office's own clock, and 0 or 1."""
     found: dict[str, list[int]] = {"time": [], "occupied": []}

@@ -304,7 +304,6 @@ def test_a_prediction_refuses_what_the_model_never_saw() -> None:
 @needs_public_sets
 def test_four_hospitals_reach_the_published_objective() -> None:
     """UCI heart disease, FLamby's split: 204.03565; 202 of 254 right, AUC 0.881152."""
-    pytest.importorskip("sklearn", reason="the extra `rooms-ml` is not installed")
     parameters = {"columns": HEART, "target": "num 0..4", "held_out": "held"}
     outputs = start(ml_logistic.PROGRAM, public_hospitals(), parameters, SEED)
     (told,) = rows_of(outputs["fit"])

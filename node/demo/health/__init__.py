@@ -1,0 +1,1 @@
+"""Four hospitals and one diagnosis: `./scripts/demo --scenario health`."""
