@@ -22,9 +22,9 @@ from strongroom.enclave.room.cell.frames import CellGone, Frames, ToBench, ToCel
 from strongroom.enclave.room.cell.program import PROGRAM, Asked, Task, run_program
 from strongroom.enclave.room.cell.walls import raise_cell_walls
 from strongroom.enclave.room.cell.words import told
+from strongroom.enclave.room.dying import die_with
 from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
-from strongroom.enclave.sandbox.dying import die_with
 from strongroom.enclave.sandbox.entering import STANDARD_ERROR
 
 FRAME_MAX = 1 << 62
@@ -88,7 +88,7 @@ def _serve(frames: Frames) -> None:
 
     def table(name: str) -> Table:
         if name not in read:
-            read[name] = tables.read(streams.pop(name))
+            read[name] = tables.read(Stream.of(streams.pop(name)))
         return read[name]
 
     try:

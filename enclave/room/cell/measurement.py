@@ -25,7 +25,7 @@ _ENCLAVE = (
     "room.worker",
     "room.worker.tables",
     "sandbox",
-    "sandbox.dying",
+    "room.dying",
     "sandbox.entering",
     "sandbox.kernel",
     "sandbox.landlock",

@@ -15,6 +15,7 @@ from strongroom.enclave.room.analytics.settings import limit_memory
 from strongroom.enclave.room.cell.link import CellLink
 from strongroom.enclave.room.cell.starting import StartedCell
 from strongroom.enclave.room.door import Door, DoorClosed
+from strongroom.enclave.room.dying import die_with
 from strongroom.enclave.room.worker.answering import answer_rows
 from strongroom.enclave.room.worker.arriving import Arriving
 from strongroom.enclave.room.worker.link import PART_BYTES, READY_MS_MAX, ToBench, ToWorker
@@ -22,7 +23,6 @@ from strongroom.enclave.room.worker.measurement import check_worker
 from strongroom.enclave.room.worker.python_stage import JobCell
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
 from strongroom.enclave.room.worker.warming import warm_up
-from strongroom.enclave.sandbox.dying import die_with
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
     enter_sandbox,

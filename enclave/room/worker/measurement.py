@@ -30,7 +30,7 @@ _ENCLAVE = (
     "formats.clean_rooms.serving",
     "formats.merkle",
     "outside.chunks",
-    "sandbox.dying",
+    "room.dying",
 )
 _ANALYTICS = (
     "",
