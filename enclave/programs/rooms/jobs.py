@@ -74,7 +74,9 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
     if len(chosen) < read.executors:
         raise ProgramError(
-            "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
+            "no-executors",
+            f"workers of {read.executors} operators are needed, of {len(chosen)} one waits that "
+            "has no other job: try again soon",
         )
     keeps = _charge(context, contract, agreed, read, pinned)
     charge(context, JOB_ENTRIES, JOB_BYTES + len(order))

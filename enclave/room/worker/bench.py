@@ -11,12 +11,12 @@ import socket
 from typing import Any, NoReturn
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
-from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
-from strongroom.enclave.room.analytics.settings import limit_memory
+from strongroom.enclave.formats.clean_rooms.contract import MEMORY_MB, Contract, parameters_in
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.arriving import Arriving
 from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
 from strongroom.enclave.room.worker.measurement import check_worker
+from strongroom.enclave.room.worker.memory import JobMemory
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
 from strongroom.enclave.room.worker.warming import warm_up
 from strongroom.enclave.sandbox.entering import (
@@ -25,8 +25,10 @@ from strongroom.enclave.sandbox.entering import (
     load_what_is_loaded_late,
 )
 
-ENGINE_SHARE = 3, 4
-"""Of the process's memory, what the engine believes it may take."""
+MEBIBYTE = 1 << 20
+ENGINE_BYTES = MEMORY_MB[1] * MEBIBYTE
+"""What the engine believes it may take, the same everywhere: it chooses its ways by that. What a
+job may take, the kernel says."""
 TAKEN_MS_MAX = 600_000
 """The worker may be busy with its host; a worker that is gone ends the bench anyway."""
 
@@ -55,11 +57,11 @@ def run_bench(
     """
     try:
         die_with(watched)
-        limit_memory(memory_bytes)
-        bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
+        bench = warm_up(memory_bytes=ENGINE_BYTES)
         load_what_is_loaded_late()
         check_worker()
         _check_alone()
+        memory = JobMemory(memory_bytes)
         door = Door(end)
         door.limit(sending_ms=TAKEN_MS_MAX)
         enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)
@@ -71,7 +73,7 @@ def run_bench(
         os._exit(4)
     try:
         door.send(ToWorker.READY)
-        _serve(door, bench)
+        _serve(door, bench, memory)
     except BaseException:
         os._exit(4)  # whatever it was, its words could be rows
     os._exit(0)
@@ -88,7 +90,7 @@ def _check_alone() -> None:
         raise OperatorFault("a library of the bench has begun a thread")
 
 
-def _serve(door: Door, bench: Bench) -> None:
+def _serve(door: Door, bench: Bench, memory: JobMemory) -> None:
     """One job.
 
     Raises:
@@ -103,8 +105,9 @@ def _serve(door: Door, bench: Bench) -> None:
     made = None
     try:
         read = Contract.decode(contract)
+        memory.narrow(read.memory_mb * MEBIBYTE)
         made = bench.run(read, parameters_in(parameters), inputs, seed)
-    except (JobFailed, StrongroomError, MemoryError):
+    except (JobFailed, StrongroomError, MemoryError, OSError):
         pass
     arriving.end()
     if made is None:

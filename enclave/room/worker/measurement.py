@@ -79,6 +79,7 @@ _WORKER = (
     "life",
     "link",
     "measurement",
+    "memory",
     "reviewed",
     "stages",
     "tables",

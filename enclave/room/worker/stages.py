@@ -14,7 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from strongroom.enclave.formats.clean_rooms.contract import Contract, Output, Stage
+from strongroom.enclave.formats.clean_rooms.contract import (
+    LIST_SEPARATOR,
+    Contract,
+    Output,
+    Stage,
+)
 from strongroom.enclave.formats.clean_rooms.data_terms import FREE
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.analytics import types
@@ -31,8 +36,6 @@ from strongroom.enclave.room.library.shapes import Kind, Model, Table, TableSche
 from strongroom.enclave.room.worker import tables
 from strongroom.enclave.room.worker.reviewed import Reviewed
 
-LIST_SEPARATOR = ";"
-"""Between the texts of a parameter that is a list: a contract's parameters are single values."""
 _KINDS = {
     types.Kind.INTEGER: Kind.INTEGER,
     types.Kind.REAL: Kind.REAL,
@@ -174,10 +177,10 @@ class Bench:
         program = catalogue.program(stage.name)
         lists = {one.name for one in program.parameters if one.type == list[str]}
         declared = {one.name for one in program.parameters}
-        given = {
+        chosen = {name: value for name, value in parameters.items() if name in declared}
+        given = {  # what the contract fixes, no run chooses; a program refuses what it has not
             name: value.split(LIST_SEPARATOR) if name in lists and value else value
-            for name, value in parameters.items()
-            if name in declared
+            for name, value in (chosen | dict(stage.fixed)).items()
         }
         read = {alias: tables.read(made.streams[alias]) for alias in _for_programs(contract)}
         for name, found in start(program, read, given, seed).items():
