@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
 from strongroom.enclave.formats.clean_rooms.contract import (
+    STAGES_MAX,
     Contract,
     Input,
     Output,
@@ -19,6 +20,7 @@ from strongroom.enclave.formats.clean_rooms.contract import (
 )
 from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
+from strongroom.node.clean_rooms.library_stages import check_stages, fixed_pairs
 from strongroom.node.config import ConfigInvalid
 from strongroom.node.toml_reader import TableReader, line_numbers
 from strongroom.node.vault.names import read_duration, read_moment
@@ -108,9 +110,11 @@ def read_contract(path: Path, resolve: Resolve, room: bytes, terms: RoomTerms) -
     file = _File(path, resolve)
     take = file.reader
     inputs = [_input(file, *one) for one in file.tables("inputs")]
-    stages = [_stage(file, path.parent, one) for one in take.tables("stages", 8)]
+    stages = [_stage(file, path.parent, one) for one in take.tables("stages", STAGES_MAX)]
     outputs = [_output(file, *one) for one in file.tables("outputs")]
     parameters = [_parameter(*one) for one in file.tables("parameters")]
+    if not file.problems:
+        check_stages(stages, parameters, file.problems)
     return file.made(
         lambda: Contract(
             room=room,
@@ -244,6 +248,7 @@ def _input(file: _File, alias: str, take: TableReader) -> Input:
 def _stage(file: _File, folder: Path, take: TableReader) -> Stage:
     language, name = take.text("language") or "", take.text("name") or ""
     text_file = take.take("file", str, "a string", "")
+    fixed = take.take("parameters", dict, "a table, written [stages.parameters]", {}) or {}
     take.finish()
     text = ""
     if text_file:
@@ -251,7 +256,7 @@ def _stage(file: _File, folder: Path, take: TableReader) -> Stage:
             text = read_text(folder / text_file)
         except OperatorFault as fault:
             file.problems.append(f"stages: {fault}")
-    return Stage(language, name, text)
+    return Stage(language, name, text, fixed_pairs(fixed, file.problems, "stages.parameters"))
 
 
 def _output(file: _File, name: str, take: TableReader) -> Output:

@@ -136,6 +136,8 @@ def show_contract(contract: dict[str, Any]) -> None:
         table(("parameter", "type", "bounds"), rows)
     for number, stage in enumerate(contract["stages"], start=1):
         say(f"stage {number}: {stage['language']} {stage['name']}, program {stage['program']}")
+        for name, value in stage["fixed"]:
+            say(f"  fixed: {name} = {value}")
         if stage["text"]:
             say(stage["text"])
 

@@ -46,7 +46,13 @@ TYPES = ("bool", "int", "str")
 COLUMN_KINDS = ("integer", "real", "text", "truth")
 OUTPUT_COLUMNS_MAX = 256
 LIMIT = 2**53
-"""Of a parameter's bounds, either way."""
+"""Of a parameter's bounds, and of a fixed number, either way."""
+FIXED_BYTES_MAX = 16 * 1024
+"""Of a fixed text."""
+LIST_SEPARATOR = ";"
+"""Between the texts of a parameter that is a list."""
+Pairs = tuple[tuple[str, bool | int | str], ...]
+"""Parameters by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,9 @@ class Stage:
     name: str
     text: str
     """SQL or Python; of a library program nothing, its name says it."""
+    fixed: "Pairs" = ()
+    """Parameters of a library program that nobody chooses at a run, ascending; a list is one text,
+    its parts between LIST_SEPARATOR."""
 
     @property
     def program(self) -> str:
@@ -151,6 +160,7 @@ class Contract:
             raise NotCanonical("outputs: with Python, each table says its columns")
         for parameter in self.parameters:
             _check_parameter(parameter)
+        _check_choices(self)
         whole(self.runs, "runs", 1, 1_000_000)
         whole(self.memory_mb, "memory", *MEMORY_MB)
         most = SERVING_MS_MAX if self.serves else DURATION_MS[1]
@@ -175,7 +185,7 @@ class Contract:
                 self.purpose,
                 self.profile,
                 tuple((i.alias, i.owner, i.data, i.version, i.epsilon) for i in self.inputs),
-                tuple((s.language, s.name, s.text) for s in self.stages),
+                tuple((s.language, s.name, s.text, s.fixed) for s in self.stages),
                 tuple(
                     (
                         *(o.name, o.kind, o.recipients, o.bytes_max, o.filter_alias, o.releases),
@@ -227,7 +237,7 @@ class Contract:
             purpose,
             profile,
             tuple(Input(*_row(one, (str, bytes, str, int, int), "input")) for one in inputs),
-            tuple(Stage(*_row(one, (str, str, str), "stage")) for one in stages),
+            tuple(Stage(*_row(one, (str, str, str, tuple), "stage")) for one in stages),
             tuple(
                 Output(*_row(one, (str, str, tuple, int, str, int, tuple), "output"))
                 for one in outputs
@@ -240,13 +250,17 @@ class Contract:
         """What parties vote on, and jobs name."""
         return labels.labelled_digest(labels.CONTRACT, chain + self.encode())
 
-    def check_parameters(self, values: tuple[tuple[str, bool | int | str], ...]) -> None:
+    def check_parameters(self, values: Pairs) -> None:
         """Check what somebody wants to run it with: each declared one, in order, within its bounds.
 
         Raises:
             NotCanonical: says which one and what would be.
         """
         wanted = tuple(one.name for one in self.parameters)
+        fixed = {name for stage in self.stages for name, _ in stage.fixed}
+        for name, _ in values:
+            if name in fixed:
+                raise NotCanonical(f"{name}: the contract fixes it, leave it out")
         if tuple(name for name, _ in values) != wanted:
             raise NotCanonical(f"parameters: {', '.join(wanted) or 'none'}, in this order")
         for declared, (_, value) in zip(self.parameters, values, strict=True):
@@ -257,13 +271,16 @@ class Contract:
                 )
 
 
-def parameters_in(data: bytes) -> tuple[tuple[str, bool | int | str], ...]:
+def parameters_in(data: bytes) -> Pairs:
     """Read parameters of a run: pairs in ascending order of names.
 
     Raises:
         NotCanonical: they are none.
     """
-    value = codec.decode(data, size_max=STAGE_BYTES_MAX)
+    return _pairs(codec.decode(data, size_max=STAGE_BYTES_MAX))
+
+
+def _pairs(value: Any) -> Pairs:
     pairs = codec.listed(value, name="parameters", count_max=JOB_PARAMETERS_MAX)
     for pair in pairs:
         if type(pair) is not tuple or len(pair) != 2 or type(pair[1]) not in (bool, int, str):
@@ -295,6 +312,28 @@ def _check_stage(stage: Stage, profile: str) -> None:
         raise NotCanonical(f"stage: a text of at most {STAGE_BYTES_MAX} bytes; a library has none")
     if profile == FREE and stage.language != "sql":
         raise NotCanonical("profile: free is for SQL alone")
+    if stage.fixed and stage.language != "library":
+        raise NotCanonical("parameters: only a library program's are fixed; a text has none")
+    set_in(tuple(name for name, _ in _pairs(stage.fixed)), "fixed", JOB_PARAMETERS_MAX, name_in)
+    for name, value in stage.fixed:
+        if type(value) is int:
+            whole(value, name, -LIMIT, LIMIT)
+        elif isinstance(value, str) and len(value.encode()) > FIXED_BYTES_MAX:
+            raise NotCanonical(f"{name}: a text of at most {FIXED_BYTES_MAX} bytes")
+
+
+def _check_choices(read: Contract) -> None:
+    """Check that a run chooses nothing that owners have fixed, and that `free` is one query."""
+    chosen = {one.name for one in read.parameters}
+    for stage in read.stages:
+        both = sorted(chosen & {name for name, _ in stage.fixed})
+        if both:
+            raise NotCanonical(f"{both[0]}: either a stage fixes it or the run chooses it")
+    if read.profile == FREE and len(read.stages) != 1:
+        raise NotCanonical(
+            "stages: a free contract has one, for one charge is one query; propose one contract "
+            "for each"
+        )
 
 
 def _check_output(output: Output, aliases: tuple[str, ...]) -> None:

@@ -89,7 +89,9 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
     if len(chosen) < read.executors:
         raise ProgramError(
-            "no-executors", f"{read.executors} operators' workers are needed, {len(chosen)} wait"
+            "no-executors",
+            f"workers of {read.executors} operators are needed, of {len(chosen)} one waits that "
+            "has no other job: try again soon",
         )
     if read.serves:
         chosen = chosen[: read.executors]

@@ -13,7 +13,7 @@ from typing import Any
 from strongroom.consensus import labels
 from strongroom.enclave.attestation.room_evidence import UNGOVERNED
 from strongroom.enclave.programs.framework import Context, ProgramError
-from strongroom.enclave.programs.rooms.tables import WORKERS, Worker, rooms
+from strongroom.enclave.programs.rooms.tables import WORK, WORKERS, Worker, job_of, rooms
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.state import SCAN_MAX
 from strongroom.enclave.programs.vault.judging import EVIDENCE_AGE_MS_MAX
@@ -23,6 +23,8 @@ WORKERS_MAX = 256
 WAITS_MS = 60_000
 """How long a worker counts as waiting after its word."""
 WORKER_ENTRIES, WORKER_BYTES = 1, 512
+WORK_LOOKED_AT = 16
+"""Jobs that a worker is asked for, or stands by for, among which is looked."""
 RANKS_MAX = 16
 """Executors of one job, those that stand by included."""
 
@@ -49,11 +51,13 @@ def leave(context: Context) -> dict[str, Any]:
 
 
 def ranked(context: Context, job: bytes, regions: tuple[str, ...]) -> list[tuple[bytes, Worker]]:
-    """Who may run a job, by rank: workers that wait in these regions, one of each operator."""
+    """Who may run a job, by rank: workers that wait in these regions and are asked for no other
+    job, one of each operator. A worker does one job in its life: who is asked twice would let the
+    second one wait for its whole time."""
     dice = context.secret(b"ranks" + job)
     drawn: dict[str, tuple[bytes, bytes, Worker]] = {}
     for identity, worker in _waiting(context):
-        if worker.region in regions:
+        if worker.region in regions and not _is_asked(context, identity):
             one = (_drawn(dice, identity), identity, worker)
             drawn[worker.operator] = min(one, drawn.get(worker.operator, one))
     operators = sorted(drawn, key=lambda operator: _drawn(dice, operator.encode()))
@@ -62,6 +66,12 @@ def ranked(context: Context, job: bytes, regions: tuple[str, ...]) -> list[tuple
 
 def _drawn(dice: bytes, name: bytes) -> bytes:
     return bytes(labels.labelled_digest(labels.JOB_RANK, dice + name))
+
+
+def _is_asked(context: Context, identity: bytes) -> bool:
+    """Is it an executor of a job that is not decided, and that it has not reported?"""
+    found = context.map(WORK).scan(prefix=(identity,), limit=WORK_LOOKED_AT)
+    return any(rank < job_of(context, job).asked for (_, job), rank in found)
 
 
 def _waiting(context: Context) -> list[tuple[bytes, Worker]]:

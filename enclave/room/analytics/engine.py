@@ -77,12 +77,14 @@ class Engine:
 
     def _run(self, tables: Mapping[str, Given], checked: Checked, secret: Secret | None) -> Table:
         engine = self._engine
+        joined = any("JOIN" in step.text for step in checked.steps)
         for alias, data in checked.inputs.items():
             names = [column.name for column in data.policy.columns]
             unit = f"c{names.index(data.policy.unit)}"
             table = f"d_{alias}"
-            # Each mention counts, wherever it stands: once too often costs a copy, no more.
-            once = sum(step.text.count(table) for step in checked.steps) == 1
+            # Each mention counts, wherever it stands: once too often costs a copy, no more. For
+            # joins the engine must know sizes, which it does of its own tables alone.
+            once = sum(step.text.count(table) for step in checked.steps) == 1 and not joined
             load(engine, table, tables[alias], data.policy, unit, once=once)
         for step in checked.steps:
             engine.execute(f"CREATE TABLE s{step.release.index} AS {step.text}")

@@ -10,8 +10,7 @@ from time import monotonic
 from typing import Any, NoReturn
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
-from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
-from strongroom.enclave.room.analytics.settings import limit_memory
+from strongroom.enclave.formats.clean_rooms.contract import MEMORY_MB, Contract, parameters_in
 from strongroom.enclave.room.cell.link import CellLink
 from strongroom.enclave.room.cell.starting import StartedCell
 from strongroom.enclave.room.door import Door, DoorClosed
@@ -20,6 +19,7 @@ from strongroom.enclave.room.worker.answering import answer_rows
 from strongroom.enclave.room.worker.arriving import Arriving
 from strongroom.enclave.room.worker.link import PART_BYTES, READY_MS_MAX, ToBench, ToWorker
 from strongroom.enclave.room.worker.measurement import check_worker
+from strongroom.enclave.room.worker.memory import JobMemory
 from strongroom.enclave.room.worker.python_stage import JobCell
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
 from strongroom.enclave.room.worker.warming import warm_up
@@ -29,8 +29,10 @@ from strongroom.enclave.sandbox.entering import (
     load_what_is_loaded_late,
 )
 
-ENGINE_SHARE = 3, 4
-"""Of the process's memory, what the engine believes it may take."""
+MEBIBYTE = 1 << 20
+ENGINE_BYTES = MEMORY_MB[1] * MEBIBYTE
+"""What the engine believes it may take, the same everywhere: it chooses its ways by that. What a
+job may take, the kernel says."""
 TAKEN_MS_MAX = 600_000
 """The worker may be busy with its host; a worker that is gone ends the bench anyway."""
 
@@ -54,11 +56,11 @@ def run_bench(
     """
     try:
         die_with(watched)
-        limit_memory(memory_bytes)
-        bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
+        bench = warm_up(memory_bytes=ENGINE_BYTES)
         load_what_is_loaded_late()
         check_worker()
         _check_alone()
+        memory = JobMemory(memory_bytes)
         door = Door(end)
         door.limit(sending_ms=TAKEN_MS_MAX)
         link = CellLink(cell)
@@ -72,7 +74,7 @@ def run_bench(
         os._exit(4)
     try:
         door.send(ToWorker.READY)
-        _serve(door, bench, link)
+        _serve(door, bench, link, memory)
     except BaseException:
         os._exit(4)  # whatever it was, its words could be rows
     os._exit(0)
@@ -89,7 +91,7 @@ def _check_alone() -> None:
         raise OperatorFault("a library of the bench has begun a thread")
 
 
-def _serve(door: Door, bench: Bench, cell: CellLink) -> None:
+def _serve(door: Door, bench: Bench, cell: CellLink, memory: JobMemory) -> None:
     """One job.
 
     Raises:
@@ -110,8 +112,9 @@ def _serve(door: Door, bench: Bench, cell: CellLink) -> None:
     try:
         read = Contract.decode(contract)
         bench.cell = JobCell(cell, begun, read)
+        memory.narrow(read.memory_mb * MEBIBYTE)
         made = bench.run(read, parameters_in(parameters), inputs, seed)
-    except (JobFailed, StrongroomError, MemoryError):
+    except (JobFailed, StrongroomError, MemoryError, OSError):
         pass
     arriving.end()
     if made is None:

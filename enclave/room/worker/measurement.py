@@ -87,6 +87,7 @@ _WORKER = (
     "life",
     "link",
     "measurement",
+    "memory",
     "python_stage",
     "reviewed",
     "serving",

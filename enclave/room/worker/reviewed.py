@@ -15,9 +15,9 @@ from strongroom.enclave.room.analytics.settings import connect
 from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library.shapes import Kind, Table
 
-READ_WHERE_IT_LIES_MAX = 2
-"""Mentions of an input in a text, up to which it is not copied into the engine."""
-_AGAIN = "recursive"
+_OFTEN = re.compile("JOIN|PRODUCT|CTE|DELIM")
+"""Of the engine's plan: what makes it read an input again, or choose an order by the sizes of
+inputs, which it knows of its own tables alone."""
 _COPIED = "rows/copied"
 """No input has such a name."""
 _INTEGERS = frozenset(
@@ -49,7 +49,12 @@ class Reviewed:
             raise ValueError("not one SELECT")
         try:
             for name, stream in inputs.items():
-                self._offer(name, stream, text)
+                if '"' in name:
+                    raise ValueError("a name that cannot be quoted")
+                engine.register(name, stream)
+            plan = str(engine.execute(f"EXPLAIN (FORMAT json) {text}").fetchall())
+            if _OFTEN.search(plan):
+                self._copy(inputs)
             told = engine.execute(statements[0])
             names = [column[0] for column in told.description]
             written = [str(column[1]) for column in told.description]
@@ -64,18 +69,13 @@ class Reviewed:
         }
         return Table.of(columns), kinds
 
-    def _offer(self, name: str, stream: Stream, text: str) -> None:
-        """Have a table of that name: where its rows lie, or a copy if it may be read often."""
-        if '"' in name:
-            raise ValueError("a name that cannot be quoted")
-        folded = text.casefold()
-        mentions = re.findall(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", folded)
-        if len(mentions) <= READ_WHERE_IT_LIES_MAX and _AGAIN not in folded:
-            self._engine.register(name, stream)
-            return
-        self._engine.register(_COPIED, stream)
-        self._engine.execute(f'CREATE TABLE "{name}" AS SELECT * FROM "{_COPIED}"')  # noqa: S608
-        self._engine.unregister(_COPIED)
+    def _copy(self, inputs: Mapping[str, Stream]) -> None:
+        """Have tables of the engine's own, instead of reading rows where they lie."""
+        for name, stream in inputs.items():
+            self._engine.unregister(name)
+            self._engine.register(_COPIED, stream)
+            self._engine.execute(f'CREATE TABLE "{name}" AS SELECT * FROM "{_COPIED}"')  # noqa: S608
+            self._engine.unregister(_COPIED)
 
     def _take_back(self, names: Iterable[str]) -> None:
         for name in (*names, _COPIED):

@@ -18,7 +18,12 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.types import DIGEST_SIZE, ChainId
 from strongroom.enclave.formats.clean_rooms import batches
-from strongroom.enclave.formats.clean_rooms.contract import Contract, Output, Stage
+from strongroom.enclave.formats.clean_rooms.contract import (
+    LIST_SEPARATOR,
+    Contract,
+    Output,
+    Stage,
+)
 from strongroom.enclave.formats.clean_rooms.data_terms import FREE
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.analytics import types
@@ -39,8 +44,6 @@ from strongroom.enclave.room.worker.reviewed import Reviewed
 
 MODEL = "model"
 """Alias of an input that is a model, for the programs that take one."""
-LIST_SEPARATOR = ";"
-"""Between the texts of a parameter that is a list: a contract's parameters are single values."""
 _KINDS = {
     types.Kind.INTEGER: Kind.INTEGER,
     types.Kind.REAL: Kind.REAL,
@@ -204,10 +207,10 @@ class Bench:
         program = catalogue.program(stage.name)
         lists = {one.name for one in program.parameters if one.type == list[str]}
         declared = {one.name for one in program.parameters}
-        given = {
+        chosen = {name: value for name, value in parameters.items() if name in declared}
+        given = {  # what the contract fixes, no run chooses; a program refuses what it has not
             name: value.split(LIST_SEPARATOR) if name in lists and value else value
-            for name, value in parameters.items()
-            if name in declared
+            for name, value in (chosen | dict(stage.fixed)).items()
         }
         read = {
             alias: tables.read(made.streams[alias])

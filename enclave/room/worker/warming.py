@@ -30,6 +30,10 @@ def warm_up(*, memory_bytes: int) -> Bench:
             Stage("sql", "case", "SELECT who, sum(share) AS s FROM a GROUP BY who ORDER BY who"),
             _ROWS,
         ),
+        (
+            Stage("sql", "case", "SELECT x.who, y.share FROM a AS x JOIN a AS y ON x.who = y.who"),
+            _ROWS,
+        ),
         (Stage("library", "aml.round_trips", ""), _TRANSFERS),
         (Stage("library", "occupancy.hourly", ""), _TRANSFERS),
     ):

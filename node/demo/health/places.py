@@ -27,10 +27,10 @@ def look_for(clinic: Clinic) -> None:
 
 def model_text(study: Study) -> bytes:
     """The very bytes that the room's fit of these records writes."""
+    from strongroom.enclave.formats.clean_rooms.contract import LIST_SEPARATOR
     from strongroom.enclave.room.library import ml_logistic
     from strongroom.enclave.room.library.checking import start
     from strongroom.enclave.room.library.shapes import SEED_SIZE, Model, Table
-    from strongroom.enclave.room.worker.stages import LIST_SEPARATOR
 
     tables = {one.name: Table.of(one.records) for one in study.hospitals}
     given: dict[str, object] = dict(texts.fit_parameters(study))

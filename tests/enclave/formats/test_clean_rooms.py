@@ -33,7 +33,11 @@ COLUMNS = (("bank", "text"), ("score", "real"))
 WHOLE = contract(
     ROOM,
     parameters=(Parameter("days", "int", 1, 31),),
-    stages=(Stage("sql", "count", "select 1"), Stage("python", "rings", "def run(room): ...")),
+    stages=(
+        Stage("sql", "count", "select 1"),
+        Stage("python", "rings", "def run(room): ..."),
+        Stage("library", "ml.logistic", "", (("columns", "age;chol"), ("rounds", 3), ("z", True))),
+    ),
     outputs=(Output("alerts", "table", tuple(sorted(map(who, BANKS))), 9, "a", 1, COLUMNS),),
 )
 ALL: list[Any] = [terms(), data_terms(), WHOLE]
@@ -114,6 +118,14 @@ BAD: list[tuple[Any, dict[str, Any]]] = [
     (WHOLE, {"stages": (Stage("sql", "empty", ""),)}),
     (WHOLE, {"stages": (Stage("shell", "sh", "rm"),)}),
     (WHOLE, {"profile": "free"}),
+    (WHOLE, {"profile": "free", "stages": (Stage("sql", "a", "x"), Stage("sql", "b", "x"))}),
+    (WHOLE, {"stages": (Stage("sql", "count", "select 1", (("rounds", 3),)),)}),
+    (WHOLE, {"stages": (Stage("library", "ml.logistic", "", (("z", 1), ("a", 1))),)}),
+    (WHOLE, {"stages": (Stage("library", "ml.logistic", "", (("a", 1), ("a", 1))),)}),
+    (WHOLE, {"stages": (Stage("library", "ml.logistic", "", (("a", 2**60),)),)}),
+    (WHOLE, {"stages": (Stage("library", "ml.logistic", "", (("a", "x" * 20_000),)),)}),
+    (WHOLE, {"stages": (Stage("library", "ml.logistic", "", (("a", b"x"),)),)}),  # type: ignore[arg-type]
+    (WHOLE, {"stages": (Stage("library", "ml.logistic", "", (("days", 3),)),)}),
     (WHOLE, {"outputs": (Output("alerts", "table", (), 9, "z", 0),)}),
     (WHOLE, {"outputs": (Output("alerts", "model", (), 9, "a", 0),)}),
     (WHOLE, {"outputs": (Output("alerts", "table", (), 9, "", 0),)}),

@@ -142,6 +142,32 @@ def test_a_free_contract_runs_within_the_terms_without_a_vote(chain: RoomsChain)
     assert chain.no(ANALYST, "run", contract=id, parameters=b"\x90") == "terms"
 
 
+def test_T62_a_free_contract_of_several_queries_is_not_proposed(chain: RoomsChain) -> None:
+    room, one = chain.open_room(), Stage("sql", "count", SQL)
+    for bank in BANKS:
+        chain.bring(bank)
+    several = contract(room, profile="free", stages=(one,))
+    object.__setattr__(several, "stages", (one, Stage("sql", "again", SQL)))
+    refused = chain.act(ANALYST, "propose", contract=several.encode())
+    assert (refused.code, "one charge is one query" in refused.message) == ("contract", True)
+
+
+def test_what_a_contract_fixes_no_run_chooses(chain: RoomsChain) -> None:
+    from strongroom.consensus import codec
+
+    fixed = Stage("library", "aml.round_trips", "", (("days", 20),))
+    id = chain.story(stages=(fixed,), parameters=(Parameter("hops", "int", 2, 6),))
+    chain.staff("operator0", "operator1")
+    for given in ((("days", 20), ("hops", 3)), (("days", 9),)):
+        refused = chain.act(ANALYST, "run", contract=id, parameters=codec.encode(given))
+        assert (refused.code, refused.message) == (
+            "parameters",
+            "days: the contract fixes it, leave it out",
+        )
+    good = codec.encode((("hops", 3),))
+    assert chain.ok(ANALYST, "run", contract=id, parameters=good)["state"] == "scheduled"
+
+
 def test_parameters_are_those_that_the_contract_declares(chain: RoomsChain) -> None:
     from strongroom.consensus import codec
 

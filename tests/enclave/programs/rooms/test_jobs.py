@@ -185,6 +185,34 @@ def test_a_worker_of_one_operator_never_agrees_with_itself(chain: RoomsChain) ->
     assert chain.see(ANALYST, "contract", contract=id)["runs"] == 0
 
 
+def test_no_job_waits_for_a_worker_that_is_asked_for_another(chain: RoomsChain) -> None:
+    id, days = chain.story(parameters=(Parameter("days", "int", 1, 9),)), list[bytes]()
+    days += [codec.encode((("days", at),)) for at in range(1, 5)]
+    chain.staff("operator0", "operator1")
+    first = chain.start(id, parameters=days[0])
+    assert chain.no(ANALYST, "run", contract=id, parameters=days[1]) == "no-executors"
+    for one in (worker("operator0", 1), worker("operator1", 1), worker("operator2", 1)):
+        chain.of(one.who)
+        chain.ok(one.who, "wait", evidence=chain.shown(one))
+    second = chain.start(id, parameters=days[1])
+    busy = executors(chain, first)
+    assert len(executors(chain, second)) == 3
+    assert not busy & executors(chain, second)
+    third = chain.no(ANALYST, "run", contract=id, parameters=days[2])
+    assert third == "no-executors"  # the one that stands by is one alone
+    chain.finish(first)
+    asked = {one["job"] for who in busy for one in chain.see(who, "work")}
+    assert not asked
+    assert executors(chain, chain.start(id, parameters=days[3])) & busy
+
+
+def executors(chain: RoomsChain, job: bytes) -> set[str]:
+    """Who is asked for a job, or stands by."""
+    every = [worker(f"operator{at}", place).who for at in range(3) for place in (0, 1)]
+    known = [one for one in every if one in chain.sessions]
+    return {one for one in known if job in [w["job"] for w in chain.see(one, "work")]}
+
+
 def test_a_program_that_fails_says_no_more_and_may_be_run_again(chain: RoomsChain) -> None:
     id = chain.story()
     chain.staff("operator0", "operator1")
@@ -208,10 +236,10 @@ def test_T62_charges_are_for_life_whatever_the_version_and_the_outcome(chain: Ro
     )
     chain.staff("operator0", "operator1")
     ids = [chain.agree(contract(room, name=name, inputs=inputs)) for name in "xyz"]
-    chain.start(ids[0])
+    chain.finish(chain.start(ids[0]))
     chain.must(BANKS[0], "rotate", key="/transfers", secret=bytes(32), old_until_ms=2**50)
     chain.ok(BANKS[0], "add", name="transfers", root=ROOT, chunks=1, size_class=20)
-    chain.start(ids[1])
+    chain.finish(chain.start(ids[1]))
     assert chain.no(ANALYST, "run", contract=ids[2], parameters=b"\x90") == "budget"
     assert chain.see(BANKS[0], "data_set", data="/transfers")["epsilon"] == 200
 
@@ -238,9 +266,9 @@ def test_T62_so_many_runs_of_a_version_and_of_a_contract_and_no_more(chain: Room
     other = chain.agree(contract(room, name="other", parameters=(Parameter("days", "int", 1, 9),)))
     days = [codec.encode((("days", at),)) for at in range(1, 4)]
     for at in (0, 1):
-        chain.start(first, parameters=days[at])
+        chain.finish(chain.start(first, parameters=days[at]))
     assert chain.no(ANALYST, "run", contract=first, parameters=days[2]) == "budget"
-    chain.start(other, parameters=days[0])
+    chain.finish(chain.start(other, parameters=days[0]))
     assert chain.no(ANALYST, "run", contract=other, parameters=days[1]) == "budget"
     shown = chain.see(BANKS[0], "data_set", data="/transfers")
     assert [one["runs"] for one in shown["versions"]] == [3]

@@ -14,6 +14,8 @@ from tests.enclave.room.worker.jobs import (
     SEED,
     A,
     B,
+    bench,
+    contract,
     given,
     people,
     policy,
@@ -62,6 +64,8 @@ def test_an_input_that_is_mentioned_often_is_read_as_often() -> None:
         "SELECT count(*) AS n FROM r"
     )
     assert rows(run(PEOPLE, sql(again))) == {"n": [31]}
+    product = "SELECT count(*) AS n FROM a, range(20_000_000) AS r"  # rows of `a` are held, not r's
+    assert rows(run(PEOPLE, sql(product))) == {"n": [60 * 20_000_000]}
 
 
 def test_T65_the_same_job_is_the_same_bytes() -> None:
@@ -99,8 +103,10 @@ def test_T61_a_free_text_beyond_the_policies_has_no_result(text: str) -> None:
 
 def test_T62_a_free_job_is_one_query() -> None:
     inputs = (given("a", A, people(0, 40), columns=policy()),)
+    forged = contract(inputs, sql(BY_PLACE), profile="free")  # the ledger takes none such
+    object.__setattr__(forged, "stages", (sql(BY_PLACE), sql(BY_PLACE, "again")))
     with pytest.raises(JobFailed):
-        run(inputs, sql(BY_PLACE), sql(BY_PLACE, "again"), profile="free")
+        bench().run(forged, (), inputs, SEED)
 
 
 def test_T61_data_without_a_policy_is_read_by_no_free_text() -> None:
@@ -146,6 +152,22 @@ def test_a_list_of_a_program_is_one_text_of_a_contract() -> None:
     )
     assert made[0][:2] == ("model", b"")
     assert b"age" in made[0][2]
+
+
+def test_what_a_contract_fixes_a_run_does_not_choose() -> None:
+    inputs = (given("a", A, stream({"age": list(range(40)), "ill": [0, 1] * 20})),)
+    outputs = (Output("model", "model", (ANALYST,), 1 << 20, "", 0),)
+    fixed = (("columns", "age 0..99"), ("target", "ill {0,1}"))
+
+    def made(*stage: tuple[str, Any], chosen: tuple[tuple[str, Any], ...] = ()) -> Any:
+        one = Stage("library", "ml.logistic", "", stage)
+        return run(inputs, one, parameters=chosen, outputs=outputs)
+
+    assert made(*fixed) == made(*fixed, chosen=(("target", "age 0..99"), ("unknown", 1)))
+    assert made(fixed[0], chosen=(fixed[1],)) == made(*fixed)
+    for wrong in (("unknown", 1), ("missing", "much"), ("target", "nobody {0,1}")):
+        with pytest.raises(JobFailed):
+            made(*sorted(dict([*fixed, wrong]).items()))
 
 
 def test_a_row_goes_to_whom_the_account_is_and_to_nobody_whom_two_claim() -> None:
