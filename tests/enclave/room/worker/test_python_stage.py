@@ -56,7 +56,7 @@ def with_cell(begun: float, made: Any) -> Iterator[Cell]:
 def run(
     inputs: tuple[Given, ...], *stages: Stage, **changes: Any
 ) -> list[tuple[str, bytes, bytes]]:
-    told = {"outputs": (table(),), "duration_ms": DURATION_MS} | changes
+    told: dict[str, Any] = {"outputs": (table(),), "duration_ms": DURATION_MS} | changes
     parameters = told.pop("given", ())
     made = contract(inputs, *stages, **told)
     with with_cell(monotonic(), made):
