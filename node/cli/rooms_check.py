@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.enclave.formats.clean_rooms.contract import STAGE_BYTES_MAX
 from strongroom.node.cli.common import rooms_extra
+from strongroom.node.cli.rooms_check_code import check_code
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
@@ -34,7 +36,7 @@ def register(app: typer.Typer) -> None:
 @guarded
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.sql", help="A query; - reads standard input.")
+        Path, typer.Argument(metavar="FILE", help="A query, or code (.py); - reads standard input.")
     ],
     schema: Annotated[
         Path,
@@ -45,10 +47,11 @@ def check(
     ] = MOCK_ROWS,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a query by the rules S1 to S12, then run it over mock rows made from the schema (needs
-    the extra `rooms`).
+    """Judge a query by the rules S1 to S12, then run it over mock rows made from the schema; or run
+    reviewed Python over such rows in a cell with a job's bounds (needs the extra `rooms`).
 
-    Exit 0: it may run. Exit 1: it is refused, with the rule, the place and what would be taken.
+    Exit 0: it may run. Exit 1: it is refused, with the rule, the place and what would be taken; of
+    code, with its traceback.
 
     Example: strongroom rooms check query.sql --schema tables.toml
     """
@@ -61,7 +64,11 @@ def check(
         from strongroom.node.rooms.schema_file import SCHEMA_FILE_BYTES_MAX, read_schema
     from strongroom.enclave.primitives import Secret
 
-    said = read_schema(_read(schema, SCHEMA_FILE_BYTES_MAX))
+    allowed = _read(schema, SCHEMA_FILE_BYTES_MAX)
+    if file.suffix == ".py":
+        check_code(file, _read(file, STAGE_BYTES_MAX), allowed, rows, as_json)
+        return
+    said = read_schema(allowed)
     try:
         sql = _read(file, SQL_BYTES_MAX).decode("utf-8")
     except UnicodeDecodeError:

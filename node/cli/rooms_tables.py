@@ -124,10 +124,14 @@ def show_contract(contract: dict[str, Any]) -> None:
             str(one["bytes_max"]),
             one["filter_alias"] or "-",
             str(one["releases"]),
+            ", ".join(f"{name} {kind}" for name, kind in one["columns"]) or "-",
         ]
         for one in contract["outputs"]
     ]
-    table(("output", "kind", "recipients", "bytes at most", "own rows of", "releases"), rows)
+    table(
+        ("output", "kind", "recipients", "bytes at most", "own rows of", "releases", "columns"),
+        rows,
+    )
     if contract["parameters"]:
         rows = [
             [one["name"], one["type"], f"{one['least']} to {one['most']}"]

@@ -24,6 +24,8 @@ from strongroom.enclave.room.analytics.relations import DataSet
 from strongroom.enclave.room.analytics.types import Kind, Type
 
 SCHEMA_FILE_BYTES_MAX = 1024 * 1024
+OF_CODE = ("outputs", "parameters", "memory_mb", "duration")
+"""Sections for code in Python, which code_bounds.py reads."""
 
 _TYPE = re.compile(r"([a-z]+)(?:\(([0-9]{1,2})\))?")
 _USES = {use.name.lower(): use for use in Use}
@@ -50,7 +52,7 @@ def read_schema(data: bytes) -> Schema:
         document = tomllib.loads(data.decode("utf-8"), parse_float=Decimal)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OperatorFault(f"the schema is no TOML: {error}") from None
-    _only(document, {"tables", "digits"}, "the schema")
+    _only(document, {"tables", "digits", *OF_CODE}, "the schema")
     tables = _get(document, "tables", dict, "the schema")
     inputs, named = {}, {}
     for alias, written in tables.items():

@@ -153,7 +153,7 @@ class Contract:
         for stage in self.stages:
             _check_stage(stage, self.profile)
         for output in self.outputs:
-            _check_output(output, tuple(one.alias for one in self.inputs))
+            check_output(output, tuple(one.alias for one in self.inputs))
         if any(one.language == "python" for one in self.stages) and any(
             one.kind == "table" and not one.columns for one in self.outputs
         ):
@@ -336,7 +336,12 @@ def _check_choices(read: Contract) -> None:
         )
 
 
-def _check_output(output: Output, aliases: tuple[str, ...]) -> None:
+def check_output(output: Output, aliases: tuple[str, ...]) -> None:
+    """Check one output of a contract that has inputs of these aliases.
+
+    Raises:
+        NotCanonical: says what would be.
+    """
     one_of(output.kind, KINDS, "kind")
     set_in(output.recipients, "recipients", 32, identity_in)
     whole(output.bytes_max, "bytes", 1, OUTPUT_BYTES_MAX)

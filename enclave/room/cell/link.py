@@ -5,6 +5,7 @@ the stage give, every value is checked, and the first thing that does not fit is
 cell. Nothing of a cell is waited for beyond the deadline.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
@@ -112,6 +113,12 @@ class CellLink:
     def kill(self) -> None:
         """The kernel kills it."""
         self._cell.held.close()
+
+    def end(self) -> None:
+        """Kill it, and wait until it is gone; of who started it alone."""
+        self.kill()
+        self._cell.end.close()
+        os.waitpid(self._cell.pid, 0)
 
     def _given(self, task: Task, until: float) -> Gave:
         gave, asked = Gave(), dict(task.asked)

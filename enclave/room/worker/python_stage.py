@@ -29,7 +29,7 @@ class JobCell:
     def __init__(self, link: CellLink, begun: float, contract: Contract) -> None:
         """Begin; `begun`: when the job came, of the monotonic clock."""
         self._link, self._contract, self._walled = link, contract, False
-        self._seconds = contract.duration_ms * CELL_SHARE[0] // CELL_SHARE[1] / 1000
+        self._seconds = cell_seconds(contract.duration_ms)
         self._until = begun + self._seconds
 
     def run(self, stage: Stage, made: "Made", parameters: Mapping[str, Any], seed: bytes) -> None:
@@ -60,6 +60,11 @@ class JobCell:
         for name, (table, kinds) in gave.tables.items():
             made.tables[name] = table, kinds
             made.streams[name] = Stream.of(tables.write(table, kinds, contract.digits))
+
+
+def cell_seconds(duration_ms: int) -> float:
+    """How long a cell may take of a contract's duration."""
+    return duration_ms * CELL_SHARE[0] / CELL_SHARE[1] / 1000
 
 
 def asked_of(contract: Contract, stage: Stage) -> dict[str, Asked]:

@@ -1,6 +1,7 @@
 """The filter of system calls, run here by an interpreter of its own: exactly the list passes, on
 either processor."""
 
+import errno
 import struct
 
 import pytest
@@ -52,6 +53,21 @@ def test_exactly_the_listed_calls_pass(processor: Processor) -> None:
     }
     assert len(passing) == len(seccomp.ALLOWED) + len(seccomp.MEMORY_WITHOUT_CODE)
     assert len(code) // 8 <= INSTRUCTIONS_MAX
+
+
+def test_a_cell_has_less_and_finds_no_chance(processor: Processor) -> None:
+    code = seccomp.assemble(processor, seccomp.CELL)
+    found = {number: verdict(code, processor.audit, number) for number in range(NUMBERS_MAX)}
+    passing = {number for number, told in found.items() if told == ALLOW}
+    withheld = {"close", "getrandom", "getpid", "clock_gettime"}
+    assert passing == {
+        processor.numbers[name]
+        for name in (*seccomp.ALLOWED, *seccomp.MEMORY_WITHOUT_CODE)
+        if name not in withheld
+    }
+    absent = {number for number, told in found.items() if told not in (ALLOW, KILL)}
+    assert absent == {processor.numbers["getrandom"]}
+    assert found[processor.numbers["getrandom"]] == 0x50000 | errno.ENOSYS
 
 
 def test_nothing_on_the_list_opens_creates_traces_or_changes_the_filter() -> None:

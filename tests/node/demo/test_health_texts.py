@@ -7,12 +7,13 @@ import pytest
 pytest.importorskip("numpy", reason="the extra `rooms` is not installed")
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.formats.clean_rooms.contract import LIST_SEPARATOR, _of_filter
+from strongroom.enclave.formats.clean_rooms.contract import LIST_SEPARATOR
 from strongroom.enclave.room.analytics.policy import DataPolicy
 from strongroom.enclave.room.analytics.types import Kind as ColumnKind
 from strongroom.enclave.room.library import ml_logistic
 from strongroom.enclave.room.library.checking import check_columns, check_parameters
 from strongroom.enclave.room.library.shapes import Kind, ProgramRefused
+from strongroom.enclave.room.worker.stages import _of_filter
 from strongroom.node.clean_rooms.agreement_files import read_contract, read_terms
 from strongroom.node.clean_rooms.rows import RowsFile, RowsRefused
 from strongroom.node.demo.clean_rooms.parties import write_rows

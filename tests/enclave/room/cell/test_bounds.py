@@ -242,6 +242,16 @@ def test_T63_bytes_end_at_the_contracts_quota() -> None:
             quota.run(source, parameters={"n": 1001})
 
 
+def test_T63_each_output_has_a_bound_of_its_own() -> None:
+    asked = {"out": Asked("bytes", (), 1000), "big": Asked("bytes", (), 1 << 20)}
+    small = frames((ToBench.BYTES, b"\x03out" + bytes(1000)), DONE)
+    great = frames((ToBench.BYTES, b"\x03out" + bytes(2 * OVERHEAD_BYTES)), DONE)
+    with forger(small) as honest:
+        assert honest.run("", asked).names() == {"out"}
+    with forger(great) as liar, pytest.raises(CodeFailed):
+        liar.run("", asked)
+
+
 def test_T63_a_table_is_bounded_by_the_same() -> None:
     asked = {"out": Asked("table", (("n", "integer"),), 8000)}
     source = "def run(room):\n    room.give_table('out', {'n': list(range(room.parameters['n']))})"

@@ -31,6 +31,12 @@ modules = enum.sys.modules
 def run(room):
     room.give_bytes("out", "\\n".join(sorted(WHAT)).encode())
 """
+CHECKS = """
+from strongroom.enclave.room.cell import __main__
+MORE
+from strongroom.enclave.room.cell.measurement import check_cell
+check_cell()
+"""
 LONG = {"out": OUT["out"].__class__("bytes", (), 1 << 20)}
 DIFFERS = """
 import json, random, statistics
@@ -94,6 +100,19 @@ def test_T24_a_measured_cell_loads_what_is_listed_and_no_more() -> None:
     assert {one for one in CELL_MODULES if one != "strongroom.enclave.room.cell.__main__"} == {
         *loaded
     }
+
+
+def test_T24_a_cell_that_has_loaded_more_does_not_start() -> None:
+    words = [sys.executable, "-I", *NO_BYTECODE, "-c", CHECKS]
+    for more, status in (("pass", 0), ("import strongroom.enclave.primitives", 1)):
+        shown = subprocess.run(
+            [*words[:-1], words[-1].replace("MORE", more)],
+            capture_output=True,
+            text=True,
+            timeout=HANG_SECONDS,
+        )
+        assert shown.returncode == status, shown.stderr
+        assert ("not measured in a cell" in shown.stderr) == bool(status)
 
 
 def test_T63_nothing_of_the_environment_but_what_is_measured_is_there() -> None:
