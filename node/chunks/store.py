@@ -1,10 +1,10 @@
 """Sealed chunks on a node's disk: files named by their digests, and lists of names by their root.
 
-Owns the files and their bounds. What nobody keeps yet lies in a pool of bounded size, for an hour;
-what is kept stays until it is dropped. Nothing here can be read by its owner's name, and a file
-that changed on disk is as good as none. Survives kill -9: a file is whole or absent, and what is
-kept is told by where its list lies. Calls block; a caller gives each a thread. One at a time: the
-store locks itself.
+Owns the files and their bounds. What nobody keeps yet lies in a pool of bounded size, for an hour,
+at most half of it one bringer's; what is kept stays until it is dropped. Nothing here can be read
+by its owner's name, and a file that changed on disk is as good as none. Survives kill -9: a file is
+whole or absent, and what is kept is told by where its list lies. Calls block; a caller gives each a
+thread. One at a time: the store locks itself.
 
     chunks/ab/HEX       a chunk
     pool/ROOT           names of chunks that somebody brought, not kept yet
@@ -24,15 +24,17 @@ from strongroom.enclave.outside.chunks import (
     check_chunk,
     check_names,
 )
+from strongroom.node.chunks.shares import NOBODY, Shares
 from strongroom.node.faults import NotFound, Overloaded, TooLarge
 from strongroom.node.machine.durable_files import make_directory, write_atomic
 
 CHUNK_NAMES_MAX = 65_536
 """Chunks of one data set or result: 64 GiB."""
 POOL_SECONDS = 3600.0
-POOL_BYTES_MAX = 4 << 30
+POOL_BYTES_MAX = 8 << 30
+"""Half of it for one bringer alone (shares.py)."""
 KEPT_BYTES_MAX = 64 << 30
-LISTS_POOLED_MAX = 1_024
+LISTS_POOLED_MAX = 2_048
 _RETRY_MS = 5_000
 
 
@@ -56,7 +58,7 @@ class ChunkStore:
         )
         for one in (folder, self._chunks, self._pool, self._kept):
             make_directory(one)
-        self._pool_bytes_max, self._kept_bytes_max = pool_bytes_max, kept_bytes_max
+        self._kept_bytes_max = kept_bytes_max
         self._lock = threading.Lock()
         self._sizes: dict[bytes, int] = {}
         self._since: dict[bytes, float] = {}
@@ -66,8 +68,11 @@ class ChunkStore:
         self._pooled: dict[bytes, tuple[bytes, ...]] = {}
         self._uses: Counter[bytes] = Counter()
         """Chunk → how often it stands in what is kept."""
-        self._bytes = {True: 0, False: 0}
-        """Of chunks that are kept, and of those in the pool."""
+        self._bytes_kept = 0
+        self._pool_shares, self._list_shares = Shares(pool_bytes_max), Shares(LISTS_POOLED_MAX)
+        self._by: dict[bytes, str] = {}
+        """Chunks of the pool: who brought them."""
+        self._listed_by: dict[bytes, str] = {}
         self._read_all()
 
     # --- what is here -----------------------------------------------------------------------------
@@ -88,13 +93,13 @@ class ChunkStore:
     def bytes_kept(self) -> int:
         """Of chunks that are kept."""
         with self._lock:
-            return self._bytes[True]
+            return self._bytes_kept
 
     @property
     def bytes_pooled(self) -> int:
         """Of chunks that nobody keeps yet."""
         with self._lock:
-            return self._bytes[False]
+            return self._pool_shares.total
 
     def names(self, root: bytes) -> tuple[bytes, ...]:
         """Names of the chunks under a root.
@@ -118,11 +123,12 @@ class ChunkStore:
 
         Raises:
             NotFound: it is not here, or was changed on disk, which is found now and forgotten.
+            OSError: the disk does not answer.
         """
         try:
             sealed = self._path(name).read_bytes()
             check_chunk(sealed, name)
-        except (OSError, ChunkChanged):
+        except (FileNotFoundError, ChunkChanged):
             with self._lock:
                 self._forget(name)
             raise NotFound("no such chunk here: ask another node") from None
@@ -130,13 +136,14 @@ class ChunkStore:
 
     # --- what comes -------------------------------------------------------------------------------
 
-    def put(self, name: bytes, sealed: bytes, now: float) -> None:
-        """Take a chunk into the pool; one that is here is taken again at no cost.
+    def put(self, name: bytes, sealed: bytes, now: float, by: str = NOBODY) -> None:
+        """Take a chunk that somebody brings into the pool, or where it is lacking; one that is here
+        is taken again at no cost.
 
         Raises:
             TooLarge: no chunk is so long.
             ChunkChanged: it is not of this name.
-            Overloaded: the pool is full.
+            Overloaded: the pool is full, or his part of it, or as much is kept as may be.
             OSError: the disk refused.
         """
         if len(sealed) > CHUNK_SEALED_BYTES_MAX:
@@ -147,8 +154,12 @@ class ChunkStore:
                 if name not in self._uses:
                     self._since[name] = now
                 return
-            pooled = self._bytes[False] + len(sealed)
-            if name not in self._uses and pooled > self._pool_bytes_max:
+            if name in self._uses:
+                if self._bytes_kept + len(sealed) > self._kept_bytes_max:
+                    raise Overloaded(
+                        "this node has no room for more: ask another", retry_after_ms=_RETRY_MS
+                    )
+            elif not self._pool_shares.fits(by, len(sealed)):
                 raise Overloaded(
                     "as many chunks wait here as may that no data set names yet: try again",
                     retry_after_ms=_RETRY_MS,
@@ -156,9 +167,9 @@ class ChunkStore:
             path = self._path(name)
             make_directory(path.parent)
             write_atomic(path, sealed)
-            self._add(name, len(sealed), now)
+            self._add(name, len(sealed), now, by)
 
-    def put_names(self, root: bytes, names: Sequence[bytes], now: float) -> None:
+    def put_names(self, root: bytes, names: Sequence[bytes], now: float, by: str = NOBODY) -> None:
         """Take the list of a root's chunks, whether they are here already or not.
 
         Raises:
@@ -173,12 +184,12 @@ class ChunkStore:
         with self._lock:
             if root in self._lists:
                 return
-            if root not in self._pooled and len(self._pooled) >= LISTS_POOLED_MAX:
+            if root not in self._pooled and not self._list_shares.fits(by, 1):
                 raise Overloaded(
                     "too many lists of chunks wait: try again", retry_after_ms=_RETRY_MS
                 )
             write_atomic(self._pool / root.hex(), b"".join(names))
-            self._pooled[root], self._since[root] = tuple(names), now
+            self._add_list(root, tuple(names), now, by)
 
     # --- what stays -------------------------------------------------------------------------------
 
@@ -197,11 +208,10 @@ class ChunkStore:
             if names is None:
                 raise NotFound("no list of chunks under this root here: ask another node")
             more = sum(self._sizes.get(name, 0) for name in set(names) if name not in self._uses)
-            if self._bytes[True] + more > self._kept_bytes_max:
+            if self._bytes_kept + more > self._kept_bytes_max:
                 return False
             (self._pool / root.hex()).replace(self._kept / root.hex())
-            del self._pooled[root]
-            self._since.pop(root, None)
+            self._forget_list(root)
             self._lists[root] = names
             self._use(names, 1)
             return True
@@ -223,7 +233,7 @@ class ChunkStore:
         with self._lock:
             for root in [one for one in self._pooled if now - self._since[one] > POOL_SECONDS]:
                 (self._pool / root.hex()).unlink(missing_ok=True)
-                del self._pooled[root], self._since[root]
+                self._forget_list(root)
             old = [
                 name
                 for name in self._sizes
@@ -235,13 +245,38 @@ class ChunkStore:
 
     # --- within -----------------------------------------------------------------------------------
 
-    def _add(self, name: bytes, size: int, now: float) -> None:
+    def _add(self, name: bytes, size: int, now: float, by: str = NOBODY) -> None:
         self._sizes[name], self._since[name] = size, now
-        self._bytes[name in self._uses] += size
+        if name in self._uses:
+            self._bytes_kept += size
+        else:
+            self._pool_add(name, size, by)
 
     def _forget(self, name: bytes) -> None:
-        self._bytes[name in self._uses] -= self._sizes.pop(name, 0)
+        size = self._sizes.pop(name, 0)
+        if name in self._uses:
+            self._bytes_kept -= size
+        else:
+            self._pool_remove(name, size)
         self._since.pop(name, None)
+
+    def _pool_add(self, name: bytes, size: int, by: str) -> None:
+        self._pool_shares.take(by, size)
+        self._by[name] = by
+
+    def _pool_remove(self, name: bytes, size: int) -> None:
+        self._pool_shares.give_back(self._by.pop(name, NOBODY), size)
+
+    def _add_list(self, root: bytes, names: tuple[bytes, ...], now: float, by: str) -> None:
+        if root not in self._pooled:
+            self._list_shares.take(by, 1)
+            self._listed_by[root] = by
+        self._pooled[root], self._since[root] = names, now
+
+    def _forget_list(self, root: bytes) -> None:
+        self._list_shares.give_back(self._listed_by.pop(root, NOBODY), 1)
+        del self._pooled[root]
+        self._since.pop(root, None)
 
     def _use(self, names: Sequence[bytes], more: int) -> None:
         for name in names:
@@ -250,9 +285,15 @@ class ChunkStore:
             if self._uses[name] == 0:
                 del self._uses[name]
             if before != (name in self._uses):
-                size = self._sizes.get(name, 0)
-                self._bytes[before] -= size
-                self._bytes[not before] += size
+                size = self._sizes.get(name)
+                if size is None:
+                    continue
+                if before:
+                    self._bytes_kept -= size
+                    self._pool_add(name, size, NOBODY)
+                else:
+                    self._pool_remove(name, size)
+                    self._bytes_kept += size
 
     def _path(self, name: bytes) -> Path:
         text = name.hex()
@@ -263,14 +304,16 @@ class ChunkStore:
         self._forget(name)
 
     def _read_all(self) -> None:
-        for folder, lists in ((self._kept, self._lists), (self._pool, self._pooled)):
+        for folder in (self._kept, self._pool):
             for path in folder.iterdir():
                 names = _names_in(path)
                 if names is None:
                     path.unlink(missing_ok=True)
-                    continue
-                lists[bytes.fromhex(path.name)] = names
-                self._since[bytes.fromhex(path.name)] = path.stat().st_mtime
+                elif folder == self._kept:
+                    self._lists[bytes.fromhex(path.name)] = names
+                else:
+                    came = path.stat().st_mtime
+                    self._add_list(bytes.fromhex(path.name), names, came, NOBODY)
         for names in self._lists.values():
             self._use(names, 1)
         for path in self._chunks.glob("??/*"):

@@ -1,6 +1,7 @@
 """Sealed chunks at the front door: `PUT` and `GET /blob/NAME`, lists of names at `/blobs/ROOT`.
 
-Owns how chunks come and go over HTTP, how many at a time, and which status says what. What is kept,
+Owns how chunks come and go over HTTP, how many at a time (of one caller half of what is free, until
+the last byte is out), and which status says what. What is kept,
 and for how long, is the store's; what a chunk holds, nobody's here.
 """
 
@@ -16,14 +17,16 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.outside.chunks import CHUNK_SEALED_BYTES_MAX
+from strongroom.node.chunks.shares import Shares
 from strongroom.node.faults import NotFound, NotReady, Overloaded, Refused, RpcFault, TooLarge
-from strongroom.node.rpc.door import Door
+from strongroom.node.rpc.door import ANYONE, Door
 from strongroom.node.rpc.limits import RpcLimits
 
 LIST_BYTES_MAX = 2 * 1024 * 1024
 """65,536 names."""
-BLOBS_AT_ONCE_MAX = 32
-"""Bodies that are held in memory at a time; the next is told to come again."""
+BLOBS_AT_ONCE_MAX = 64
+"""Bodies that are held in memory at a time, half of them one caller's; the next is told to come
+again."""
 _NAME = re.compile(r"[0-9a-f]{64}")
 _RETRY = {"Retry-After": "1"}
 _TYPE = "application/octet-stream"
@@ -36,9 +39,9 @@ class Chunks(Protocol):
 
     def missing(self, names: Sequence[bytes]) -> list[bytes]: ...
     def get(self, name: bytes) -> bytes: ...
-    def put(self, name: bytes, sealed: bytes, now: float) -> None: ...
+    def put(self, name: bytes, sealed: bytes, now: float, by: str) -> None: ...
     def names(self, root: bytes) -> tuple[bytes, ...]: ...
-    def put_names(self, root: bytes, names: Sequence[bytes], now: float) -> None: ...
+    def put_names(self, root: bytes, names: Sequence[bytes], now: float, by: str) -> None: ...
 
 
 class BlobDoor:
@@ -46,7 +49,7 @@ class BlobDoor:
 
     def __init__(self, chunks: Chunks, limits: RpcLimits, door: Door) -> None:
         self._chunks, self._limits, self._door = chunks, limits, door
-        self._under_way = 0
+        self._under_way = Shares(BLOBS_AT_ONCE_MAX)
 
     def mount(self, app: web.Application) -> None:
         """Add the routes."""
@@ -56,12 +59,14 @@ class BlobDoor:
         app.router.add_get("/blobs/{name}", self._route(GET, self._get_names))
 
     def _route(
-        self, method: str, handler: Callable[[web.Request, bytes], Awaitable[web.Response]]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
+        self,
+        method: str,
+        handler: Callable[[web.Request, bytes, str], Awaitable[web.StreamResponse]],
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                self._check(request, method)
-                return await self._bounded(handler, request, _name_of(request))
+                who = self._check(request, method)
+                return await self._bounded(handler, request, _name_of(request), who)
             except RpcFault as fault:
                 status = _STATUS.get(type(fault), 400)
                 headers = _RETRY if status == 503 else None
@@ -74,47 +79,65 @@ class BlobDoor:
 
         return handle
 
-    def _check(self, request: web.Request, method: str) -> None:
+    def _check(self, request: web.Request, method: str) -> str:
+        """Whose call it is: an organisation's, or an address's."""
         authorization = request.headers.get(hdrs.AUTHORIZATION)
         account = self._door.account_of(authorization)
         self._door.check(method, account, shown=authorization is not None)
         if method == PUT and account is not None:
             account.charge(1, request.content_length or CHUNK_SEALED_BYTES_MAX)
+        if account is None or account.name == ANYONE:
+            return f"{request.remote} {ANYONE}"
+        return account.name
 
     async def _bounded(
         self,
-        handler: Callable[[web.Request, bytes], Awaitable[web.Response]],
+        handler: Callable[[web.Request, bytes, str], Awaitable[web.StreamResponse]],
         request: web.Request,
         name: bytes,
-    ) -> web.Response:
-        if self._under_way >= BLOBS_AT_ONCE_MAX:
+        who: str,
+    ) -> web.StreamResponse:
+        if not self._under_way.fits(who, 1):
             raise Overloaded("too many chunks come and go here: try again", retry_after_ms=1000)
-        self._under_way += 1
+        self._under_way.take(who, 1)
         try:
-            return await handler(request, name)
+            return await handler(request, name, who)
         finally:
-            self._under_way -= 1
+            self._under_way.give_back(who, 1)
 
-    async def _put(self, request: web.Request, name: bytes) -> web.Response:
+    async def _put(self, request: web.Request, name: bytes, who: str) -> web.Response:
         sealed = await self._body(request, CHUNK_SEALED_BYTES_MAX)
-        await asyncio.to_thread(self._chunks.put, name, sealed, time.time())
+        await asyncio.to_thread(self._chunks.put, name, sealed, time.time(), who)
         return web.Response(status=204)
 
-    async def _get(self, _request: web.Request, name: bytes) -> web.Response:
-        sealed = await asyncio.to_thread(self._chunks.get, name)
-        return web.Response(body=sealed, content_type=_TYPE)
+    async def _get(self, request: web.Request, name: bytes, _who: str) -> web.StreamResponse:
+        return await self._told(request, await asyncio.to_thread(self._chunks.get, name))
 
-    async def _put_names(self, request: web.Request, root: bytes) -> web.Response:
+    async def _told(self, request: web.Request, data: bytes) -> web.StreamResponse:
+        """An answer whose bytes are held no longer than the peer may take for them."""
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: _TYPE})
+        response.content_length = len(data)
+        try:
+            async with asyncio.timeout(self._limits.write_seconds_max):
+                await response.prepare(request)
+                await response.write(data)
+                await response.write_eof()
+        except (TimeoutError, ConnectionError):
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _put_names(self, request: web.Request, root: bytes, who: str) -> web.Response:
         data = await self._body(request, LIST_BYTES_MAX)
         if not data or len(data) % DIGEST_SIZE:
             raise ClientFault(f"names have {DIGEST_SIZE} bytes each")
         names = codec.split(data, DIGEST_SIZE)
-        await asyncio.to_thread(self._chunks.put_names, root, names, time.time())
+        await asyncio.to_thread(self._chunks.put_names, root, names, time.time(), who)
         return web.Response(status=204)
 
-    async def _get_names(self, _request: web.Request, root: bytes) -> web.Response:
+    async def _get_names(self, request: web.Request, root: bytes, _who: str) -> web.StreamResponse:
         names = await asyncio.to_thread(self._chunks.names, root)
-        return web.Response(body=b"".join(names), content_type=_TYPE)
+        return await self._told(request, b"".join(names))
 
     async def _body(self, request: web.Request, bytes_max: int) -> bytes:
         """A body of at most so many bytes, that comes in time.

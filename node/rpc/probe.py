@@ -7,7 +7,11 @@ strongroom.node.client, which verifies before it believes.
 
 import http.client
 import json
+import socket
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from strongroom.node.config import Address
@@ -81,19 +85,47 @@ def _exchange(
     seconds: float,
     credential: Credential | None = None,
 ) -> tuple[int, bytes]:
-    connection = (
-        http.client.HTTPConnection(address.host, address.port, timeout=seconds)
-        if context is None
-        else http.client.HTTPSConnection(
-            address.host, address.port, timeout=seconds, context=context
-        )
-    )
     headers = {"Content-Type": "application/json", "Connection": "close", **header_of(credential)}
     try:
-        connection.request(verb, path, body, headers)
-        response = connection.getresponse()
-        return response.status, response.read(_ANSWER_BYTES_MAX)
+        with _connected(address, context, seconds) as end, _cut_after(end, seconds) as late:
+            if isinstance(end, ssl.SSLSocket):
+                end.do_handshake()
+            connection = http.client.HTTPConnection(address.host, address.port)
+            connection.sock = end
+            connection.request(verb, path, body, headers)
+            response = connection.getresponse()
+            answer = response.read(_ANSWER_BYTES_MAX)
+            if late.is_set() or response.length:
+                raise NoAnswer(f"{address}: not all of its answer came, or not in time")
+            return response.status, answer
     except (OSError, http.client.HTTPException) as fault:
         raise NoAnswer(f"{address}: {fault}") from None
+
+
+def _connected(
+    address: Address, context: ssl.SSLContext | None, seconds: float
+) -> socket.socket | ssl.SSLSocket:
+    end = socket.create_connection((address.host, address.port), seconds)
+    if context is None:
+        return end
+    return context.wrap_socket(end, server_hostname=address.host, do_handshake_on_connect=False)
+
+
+@contextmanager
+def _cut_after(end: socket.socket, seconds: float) -> Iterator[threading.Event]:
+    """A socket's own time-out is for each read: who gives a byte now and then would hold it, and
+    the thread that reads, for ever. Set once it was cut off."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
     finally:
-        connection.close()
+        timer.cancel()

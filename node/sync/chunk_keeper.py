@@ -7,7 +7,10 @@ network: a store, an enclave's answer and a way to other nodes are handed in.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
+from random import shuffle
 from typing import Protocol
 
 import structlog
@@ -21,7 +24,11 @@ REVIEW_SECONDS = 60.0
 """Between two looks at whether what is kept still stands."""
 ASKED_AT_ONCE = 64
 FETCHED_AT_ONCE = 64
-"""Chunks that are fetched between two looks, at most."""
+"""Chunks that are asked for between two looks, at most: one of each root in turn."""
+ABSENT_SECONDS = 10.0
+"""Until a chunk is asked for again that no node had."""
+ABSENT_MAX = 65_536
+"""Of such chunks, that are remembered."""
 
 log = structlog.get_logger()
 
@@ -52,6 +59,8 @@ class ChunkKeeper:
     def __init__(self, store: Keeping, standing: Standing, fetch: Fetch) -> None:
         self._store, self._standing, self._fetch = store, standing, fetch
         self._reviewed = 0.0
+        self._absent: dict[bytes, float] = {}
+        """Chunks that no node had: until when they are not asked for."""
         self._fallen: set[bytes] = set()
         """Roots that did not stand when last reviewed: they are dropped if they do not again."""
 
@@ -100,19 +109,37 @@ class ChunkKeeper:
         return found
 
     async def _fill(self, now: float) -> None:
-        left = FETCHED_AT_ONCE
-        for root in await asyncio.to_thread(self._kept):
-            for name in (await asyncio.to_thread(self._lacking, root))[:left]:
-                left -= 1
-                sealed = await self._fetch(name)
-                if sealed is None:
-                    continue
-                try:
-                    await asyncio.to_thread(self._store.put, name, sealed, now)
-                except ChunkChanged:
-                    log.warning("chunks.other", text="another node gave a chunk of another name")
-            if left <= 0:
+        """Ask for some of what is missing: a root whose chunks are nowhere, or which has very many,
+        takes no other's turn."""
+        self._absent = {name: until for name, until in self._absent.items() if until > now}
+        roots = await asyncio.to_thread(self._kept)
+        shuffle(roots)
+        waiting = deque([await asyncio.to_thread(self._wanted, root) for root in roots])
+        for _ in range(FETCHED_AT_ONCE):
+            while waiting and not waiting[0]:
+                waiting.popleft()
+            if not waiting:
                 return
+            await self._ask_for(waiting[0].pop(), now)
+            waiting.rotate(-1)
+
+    async def _ask_for(self, name: bytes, now: float) -> None:
+        sealed = await self._fetch(name)
+        if sealed is not None:
+            try:
+                await asyncio.to_thread(self._store.put, name, sealed, now)
+                return
+            except ChunkChanged:
+                log.warning("chunks.other", text="another node gave a chunk of another name")
+            except RpcFault as fault:
+                log.error("chunks.full", text=str(fault))
+        if len(self._absent) < ABSENT_MAX:
+            self._absent[name] = now + ABSENT_SECONDS
+
+    def _wanted(self, root: bytes) -> list[bytes]:
+        """What lacks of a root and may be somewhere, the last of what is asked for now first."""
+        wanted = (name for name in self._lacking(root) if name not in self._absent)
+        return list(islice(wanted, FETCHED_AT_ONCE))[::-1]
 
     def _kept(self) -> list[bytes]:
         return self._store.kept_roots

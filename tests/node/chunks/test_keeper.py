@@ -5,7 +5,12 @@ from pathlib import Path
 
 from strongroom.enclave.outside.chunks import chunk_name, chunks_root
 from strongroom.node.chunks.store import POOL_SECONDS, ChunkStore
-from strongroom.node.sync.chunk_keeper import REVIEW_SECONDS, ChunkKeeper
+from strongroom.node.sync.chunk_keeper import (
+    ABSENT_SECONDS,
+    FETCHED_AT_ONCE,
+    REVIEW_SECONDS,
+    ChunkKeeper,
+)
 
 CHUNKS = [bytes([at]) * 100 for at in range(3)]
 NAMES = [chunk_name(one) for one in CHUNKS]
@@ -55,6 +60,8 @@ async def test_a_list_is_kept_once_the_ledger_knows_it_and_what_lacks_is_fetched
     assert node.store.missing(NAMES) == [NAMES[2]], "another's bytes are not taken for it"
     node.others[NAMES[2]] = CHUNKS[2]
     await node.look()
+    assert node.store.missing(NAMES) == [NAMES[2]], "it was asked for a moment ago"
+    await node.look(ABSENT_SECONDS)
     assert node.store.missing(NAMES) == []
     await node.look(2 * POOL_SECONDS)
     assert node.store.missing(NAMES) == []
@@ -92,3 +99,37 @@ async def test_what_no_ledger_knows_goes_after_an_hour(tmp_path: Path) -> None:
     await node.look()
     await node.look(POOL_SECONDS + 1)
     assert (node.store.pooled_roots, node.store.missing(NAMES)) == ([], NAMES)
+
+
+async def test_T67_a_root_whose_chunks_are_nowhere_takes_no_others_turn(tmp_path: Path) -> None:
+    """Somebody names very many chunks that he never brings, before another brings his."""
+    node = Node(tmp_path)
+    for at in range(3):
+        names = [bytes([at]) * 31 + bytes([number]) for number in range(2 * FETCHED_AT_ONCE)]
+        node.standing = {*(node.standing or ()), bytes(chunks_root(names))}
+        node.store.put_names(bytes(chunks_root(names)), names, 1.0)
+    await node.look()
+    node.store.put_names(ROOT, NAMES, 1.0)
+    node.standing = {*(node.standing or ()), ROOT}
+    node.others = dict(zip(NAMES, CHUNKS, strict=True))
+    for _ in range(3):
+        await node.look()
+    assert node.store.missing(NAMES) == []
+
+
+async def test_T67_a_node_without_room_goes_on_with_what_it_has_room_for(tmp_path: Path) -> None:
+    small, great = [b"small" * 9], [bytes(1000)]
+    node = Node(tmp_path)
+    node.store = ChunkStore(tmp_path / "small", kept_bytes_max=200)
+    node.keeper = ChunkKeeper(node.store, node.stands, node.fetch)
+    roots = []
+    for chunks in (great, small):
+        names = list(map(chunk_name, chunks))
+        roots.append(bytes(chunks_root(names)))
+        node.store.put_names(roots[-1], names, 1.0)
+        node.others |= dict(zip(names, chunks, strict=True))
+    node.standing = set(roots)
+    await node.look()
+    assert node.store.missing([chunk_name(great[0]), chunk_name(small[0])]) == [
+        chunk_name(great[0])
+    ]

@@ -132,14 +132,69 @@ def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path) -> None:
 
 
 def test_T67_lists_are_bounded_too(tmp_path: Path) -> None:
+    """The one who brings all he may leaves room for others, down to the last place."""
     store, chance = ChunkStore(tmp_path), Random(1)
-    for _ in range(LISTS_POOLED_MAX):
-        names = [chance.randbytes(32)]
-        store.put_names(bytes(chunks_root(names)), names, 1.0)
-    with pytest.raises(Overloaded):
-        store.put_names(ROOT, NAMES, 1.0)
+    for who, share in (("loud", LISTS_POOLED_MAX // 2), ("other", LISTS_POOLED_MAX // 4)):
+        for _ in range(share):
+            names = [chance.randbytes(32)]
+            store.put_names(bytes(chunks_root(names)), names, 1.0, who)
+        with pytest.raises(Overloaded):
+            store.put_names(ROOT, NAMES, 1.0, who)
+    store.put_names(ROOT, NAMES, 1.0, "third")
     store.expire(POOL_SECONDS + 2)
+    store.put_names(ROOT, NAMES, 1.0, "loud")
+
+
+def test_T67_nobody_fills_the_pool_for_others(tmp_path: Path) -> None:
+    store, chance = ChunkStore(tmp_path, pool_bytes_max=1_200), Random(2)
+
+    def until_full(who: str) -> list[bytes]:
+        brought: list[bytes] = []
+        while True:
+            chunk = chance.randbytes(100)
+            try:
+                store.put(chunk_name(chunk), chunk, 1.0, who)
+            except Overloaded:
+                return brought
+            brought.append(chunk_name(chunk))
+
+    loud = until_full("loud")
+    assert (len(loud), len(until_full("other")), len(until_full("third"))) == (6, 3, 1)
+    store.put_names(bytes(chunks_root(loud)), loud, 1.0, "loud")
+    assert store.keep(bytes(chunks_root(loud)))
+    assert len(until_full("loud")) == 4, "what is kept is of the pool no more"
+    again = ChunkStore(tmp_path, pool_bytes_max=1_200)
+    assert again.bytes_pooled == store.bytes_pooled, "whose it was, nobody knows: it counts"
+
+
+def test_T67_a_list_that_is_kept_is_no_way_around_the_room_for_what_is_kept(
+    tmp_path: Path,
+) -> None:
+    """Its names come first and its chunks later: they are counted then."""
+    store = ChunkStore(tmp_path, kept_bytes_max=sum(map(len, CHUNKS)) - 1)
     store.put_names(ROOT, NAMES, 1.0)
+    assert store.keep(ROOT)
+    for name, chunk in zip(NAMES[:-1], CHUNKS[:-1], strict=True):
+        store.put(name, chunk, 1.0)
+    with pytest.raises(Overloaded):
+        store.put(NAMES[-1], CHUNKS[-1], 1.0)
+    assert store.missing(NAMES) == [NAMES[-1]]
+
+
+def test_a_disk_that_does_not_answer_has_lost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(ChunkStore(tmp_path))
+
+    def busy(_: Path) -> bytes:
+        raise OSError(24, "too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", busy)
+        with pytest.raises(OSError, match="too many"):
+            store.get(NAMES[0])
+    assert store.get(NAMES[0]) == CHUNKS[0]
+    assert not store.missing(NAMES)
 
 
 def test_bytes_are_counted_right_whatever_happens(tmp_path: Path) -> None:
