@@ -32,6 +32,8 @@ ANALYST, REGULATOR = "analyst", "regulator"
 OPERATORS = ("north", "south")
 SEED = 20_261_130
 JOB_SECONDS, RELEASES = 5, 2
+RINGS, KEYS = "rings", "keys"
+"""What is searched for, beside customers of each bank."""
 PROGRAMS = (ROUND_TRIPS, SCATTER_GATHER)
 KINDS = {ROUND_TRIPS: "round trips", SCATTER_GATHER: "scatter-gathers"}
 INTRO = (
@@ -57,6 +59,7 @@ async def tell(
         intro=INTRO,
         parties=(*world.members, ANALYST, REGULATOR),
         workers=OPERATORS * 3,
+        one_job_each=True,
     )
     return await play(cast, stage, teller, report, partial(_act, world=world))
 
@@ -104,6 +107,7 @@ async def _act(scene: Scene, *, world: World) -> None:
     job = found[ROUND_TRIPS].job
     assert job is not None
     await refusals.after_a_withdrawal(scene, world, found[ROUND_TRIPS].agreed, job)
+    _figures(scene, world)
     teller.step("Who saw what, from disks, memory and the line")
     _show_places(scene, world)
 
@@ -127,10 +131,10 @@ def _look_for(scene: Scene, world: World) -> None:
     captures = scene.captures
     for bank, account in world.quiet.items():
         captures.look_for(_customers(bank), account)
-    for planted in world.planted[:3]:
-        captures.look_for("accounts of rings", *(account for _, account in planted.accounts))
-    keys = [key for bank in world.members for key in scene.party(bank).secrets()]
-    captures.look_for_keys("data keys", keys)
+    for planted in world.planted[:2]:
+        captures.look_for(RINGS, planted.transfers[0].from_account)
+    keys = [key for bank in world.members for key in scene.party(bank).secrets(texts.TRANSFERS)]
+    captures.look_for_keys(KEYS, keys)
 
 
 async def _contract(scene: Scene, room: OpenRoom, world: World, program: str) -> Agreed:
@@ -151,11 +155,10 @@ async def _run(scene: Scene, found: dict[str, Found], query: Agreed) -> Job:
         while not running.done() and not scene.captures.seen_at_work:
             await scene.captures.worker_at_work(scene.pool)
             await asyncio.sleep(0.1)
+        await scene.captures.nodes_and_hosts(scene.pool.workers, "its operator")
         *jobs, counted = await running
     finally:
         running.cancel()
-    await scene.captures.nodes_and_hosts(scene.pool.workers[0], "its operator")
-    await scene.pool.retire()
     for one, job in zip(found.values(), jobs, strict=True):
         one.job = job
     for name, job in zip((*KINDS.values(), "payments by channel"), (*jobs, counted), strict=True):
@@ -250,18 +253,23 @@ async def _compare(scene: Scene, world: World, found: dict[str, Found]) -> None:
     _draw(scene, world, found)
 
 
+def _figures(scene: Scene, world: World) -> None:
+    told = scene.lines.facts["found"]
+    trips, scatters = told[KINDS[ROUND_TRIPS]], told[KINDS[SCATTER_GATHER]]
+    scene.lines.facts["figures"] = {
+        "transfers": len(world.transfers),
+        "round trips, pooled": trips["pooled"],
+        "round trips that banks find alone": trips["alone"],
+        "scatter-gathers, pooled": scatters["pooled"],
+        "scatter-gathers that banks find alone": scatters["alone"],
+        "attempts that were refused": len(scene.lines.refusals),
+    }
+
+
 def _draw(scene: Scene, world: World, found: dict[str, Found]) -> None:
     lines = scene.lines
     trips, scatters = found[ROUND_TRIPS], found[SCATTER_GATHER]
     united = {program: set().union(*one.alone.values()) for program, one in found.items()}
-    lines.facts["figures"] = {
-        "transfers": len(world.transfers),
-        "round trips, pooled": len(trips.pooled),
-        "… that no bank finds alone": len(trips.pooled - united[ROUND_TRIPS]),
-        "scatter-gathers, pooled": len(scatters.pooled),
-        "operators that reported the same": len(OPERATORS),
-        "attempts refused": len(lines.refusals),
-    }
     new = trips.pooled - united[ROUND_TRIPS]
     caption = (
         "Each ring is money that comes back to its account; a colour is a bank, a red arrow goes "
@@ -278,15 +286,15 @@ def _show_places(scene: Scene, world: World) -> None:
     captures = scene.captures
     captures.disks_and_lines()
     for worker in scene.pool.workers[: len(OPERATORS)]:
-        name = f"disk of {worker.name}: chip, sealed state"
+        name = f"disk of {worker.name}"
         captures.files(name, "its operator", worker.folder, control=_pin(scene))
     for bank in world.members:
-        must = {_customers(bank), "data keys"}
+        must = {_customers(bank), KEYS}
         folder = scene.party(bank).desk
-        captures.files(f"{bank}'s desk", bank, folder, must=must, may={"accounts of rings"})
+        captures.files(f"{bank}'s desk", bank, folder, must=must, may={RINGS})
     folder = scene.party(REGULATOR).desk
-    captures.files("the regulator's desk", REGULATOR, folder, must={"accounts of rings"})
-    captures.files("the analyst's desk", ANALYST, scene.party(ANALYST).desk, control=_pin(scene))
+    captures.files("regulator's desk", REGULATOR, folder, must={RINGS})
+    captures.files("analyst's desk", ANALYST, scene.party(ANALYST).desk, control=_pin(scene))
     captures.show()
 
 
@@ -295,7 +303,7 @@ def _pin(scene: Scene) -> str:
 
 
 def _customers(bank: str) -> str:
-    return f"{bank}'s customers"
+    return bank
 
 
 def _kind(program: str) -> str:

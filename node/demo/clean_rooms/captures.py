@@ -7,7 +7,7 @@ there. How is searched stands in ../hunt.py.
 import asyncio
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from strongroom.node.demo.loopback import LoopbackCapture
 from strongroom.node.machine.processes import children_of
 
 NOT_SEARCHED = "not searched: it takes root"
+WORKERS = "memory of workers"
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -49,6 +50,13 @@ class Place:
         sees = self.control if self.control is not None else bool(seen)
         return sees and self.must <= seen <= self.must | self.may
 
+    def with_finds_of(self, other: "Place") -> "Place":
+        """This place, with what was found and looked through in the same place before."""
+        found = {
+            secret: where + other.found.get(secret, ()) for secret, where in self.found.items()
+        }
+        return replace(self, size=self.size + other.size, found=found)
+
     @property
     def words(self) -> str:
         """For people: what stands there."""
@@ -62,8 +70,8 @@ class Place:
         if self.note:
             return [self.name, self.who, *("?" for _ in secrets), self.note]
         marks = [("sees" if self.found.get(one) else "–") for one in secrets]
-        control = {None: "what is theirs", True: "found", False: "NOT FOUND: blind"}[self.control]
-        return [self.name, self.who, *marks, f"{self.size / 2**20:.1f} MiB, control {control}"]
+        control = {None: "", True: " ✓", False: " BLIND"}[self.control]
+        return [self.name, self.who, *marks, f"{self.size / 2**20:.1f} MiB{control}"]
 
     def to_json(self) -> dict[str, object]:
         """As a document."""
@@ -90,9 +98,14 @@ class Captures:
     places: list[Place] = field(default_factory=list)
     _loopback: LoopbackCapture | None = None
     _taps: bool = False
-    seen_at_work: bool = False
-    """Rows were found in the memory of a worker, so memory is searched with open eyes; or this user
-    may not look there."""
+
+    @property
+    def seen_at_work(self) -> bool:
+        """Was every secret found in the memory of workers, or may this user not look there?"""
+        for place in self.places:
+            if place.name == WORKERS:
+                return place.note == NOT_SEARCHED or all(map(place.found.get, self.secrets))
+        return False
 
     def start(self) -> None:
         """Begin to write down what passes between nodes, clients and workers."""
@@ -112,12 +125,12 @@ class Captures:
 
     def look_for(self, secret: str, *texts: str | bytes) -> None:
         """Look for a secret by texts of at least 8 bytes that stand nowhere else; a column of the
-        table. Hex digits of a key are looked for raw too."""
+        table. Each text costs a second of CPU over everything: name few."""
         self.secrets[secret] = (*self.secrets.get(secret, ()), *texts)
 
     def look_for_keys(self, secret: str, keys: Sequence[str]) -> None:
-        """Look for data keys, given in hex."""
-        self.look_for(secret, *keys, *(bytes.fromhex(one) for one in keys))
+        """Look for data keys, given in hex: it is one of the forms that are looked for."""
+        self.look_for(secret, *(bytes.fromhex(one) for one in keys))
 
     def files(
         self,
@@ -145,49 +158,63 @@ class Captures:
         must: Collection[str] = NOTHING,
         may: Collection[str] = NOTHING,
         control: str | None = None,
-    ) -> bool:
-        """Search a process' memory; was anything found? What this user may not read is said to be
-        unsearched."""
+        searched: Path | None = None,
+        adds: bool = False,
+    ) -> None:
+        """Search a process' memory. Mapped files under `searched` are left to the search of that
+        folder; with `adds` finds are added to those of before under this name. What this user may
+        not read is said to be unsearched."""
         try:
-            hunt = hunt_memory(pid, self._texts(control))
+            hunt = hunt_memory(pid, self._texts(control), searched=searched)
         except CannotHunt:
             if os.geteuid() != 0:
                 self._skip(name, who)
-            return False
+            return
+        before = [place for place in self.places if adds and place.name == name]
         self._add(name, who, hunt, must, may, control)
-        return any(self.places[-1].found.values())
+        for place in before:
+            self.places[-1] = self.places[-1].with_finds_of(place)
 
-    async def nodes_and_hosts(self, worker: Worker | None, operator_sees: str) -> None:
-        """Memory of each node's host process, and of a worker's host."""
+    async def nodes_and_hosts(self, workers: Sequence[Worker], who: str) -> None:
+        """Memory of the host of a worker that has a job, or any, and of each node's host."""
+        for worker in sorted(workers, key=lambda one: one.count("reported")):
+            host = worker.room.host
+            if host is None or worker.ended:
+                continue
+            name = f"memory of {worker.name}'s host"
+            await asyncio.to_thread(self.memory, name, who, host.pid, control=worker.name)
+            if any(place.name == name for place in self.places):
+                break
         for node in self.cluster.nodes:
             served = node.host()
+            folder = node.layout.directory
             if served is not None:
                 info: Any = await asyncio.to_thread(node.ask, "service_info")
-                name, control = f"memory of {node.name}'s host", str(info["name"])
-                await asyncio.to_thread(self.memory, name, "its host", served.pid, control=control)
-        host = worker.room.host if worker else None
-        if worker is not None and host is not None:
-            name = f"memory of {worker.name}'s host"
-            await asyncio.to_thread(self.memory, name, operator_sees, host.pid, control=worker.name)
+                name, control = f"memory of {node.name}", str(info["name"])
+                await asyncio.to_thread(
+                    self.memory, name, "its host", served.pid, control=control, searched=folder
+                )
 
     async def worker_at_work(self, pool: Pool) -> None:
-        """Memory of workers that have a job, until rows are found in one: so searches see them."""
-        name, who, may = "memory of a worker, at work", "nobody: attested", set(self.secrets)
+        """Memory of workers that have a job, until every secret was found in one: so searches see
+        them where they are. What is found adds up over calls."""
+        name = WORKERS
         for worker in pool.workers:
             room = worker.room.inside
             if worker.count("taken") <= worker.count("reported") or room is None:
                 continue
             for process in (room, *children_of(room)):
-                if await asyncio.to_thread(self.memory, name, who, process.pid, may=may):
-                    self.seen_at_work = True
+                await asyncio.to_thread(
+                    self.memory, name, "nobody", process.pid, may=set(self.secrets), adds=True
+                )
+                if self.seen_at_work:
                     return
-                self.seen_at_work = self.seen_at_work or os.geteuid() != 0
 
     def disks_and_lines(self) -> None:
         """Disks of all nodes, and all that passed."""
         for node in self.cluster.nodes:
             control = f"{node.config().rpc.host}:{node.config().rpc.port}"
-            name = f"{node.name}'s disk: ledger, chunks"
+            name = f"disk of {node.name}"
             self.files(name, "its host", node.layout.directory, control=control)
         name, who = "loopback traffic", "whoever taps the line"
         if not self._taps or self._loopback is None:
@@ -204,7 +231,12 @@ class Captures:
     def show(self, title: str = "Who sees what") -> None:
         """The table, on the terminal and in the report, and a line for each place."""
         columns = ["place", "who can look", *self.secrets, "searched"]
-        self.lines.grid(title, columns, [one.cells(list(self.secrets)) for one in self.places])
+        rows = [one.cells(list(self.secrets)) for one in self.places]
+        caption = (
+            "Every place was searched for texts that give a secret away, raw, in hex, in base64. "
+            "✓: a text that must stand there was found, so the search was not blind."
+        )
+        self.lines.grid(title, columns, rows, caption)
         self.lines.facts["places"] = [one.to_json() for one in self.places]
         for place in self.places:
             self.lines.check(place.holds, f"{place.name}: {place.words}")

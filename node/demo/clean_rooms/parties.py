@@ -154,9 +154,9 @@ class Party:
             ],
         )
 
-    def secrets(self) -> list[str]:
-        """Data keys on this desk, in hex."""
-        files = sorted(self.folder.vault(self.name).glob("*.json"))
+    def secrets(self, name: str = "*") -> list[str]:
+        """Data keys of a data set, or all on this desk, in hex."""
+        files = sorted(self.folder.vault(self.name).glob(f"{name}@*.json"))
         documents = [json.loads(one.read_text()) for one in files if ".rows" not in one.name]
         return [one["secret"] for one in documents if "secret" in one]
 

@@ -6,6 +6,7 @@ ended instead of started anew. Which worker a job goes to, the ledger says.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from strongroom.node.terminal.teller import StoryFails
 
 READY_SECONDS_MAX = 120.0
 """A worker starts in 4 to 8 s; a machine may be busy."""
+FOREVER = 3_600.0
 REGION, MEMORY_MB = "zurich", 1024
 
 
@@ -37,10 +39,14 @@ class Worker:
     @property
     def waits(self) -> bool:
         """Is it there, without a job?"""
-        lives = self.count("waiting")
-        return self.room.process.returncode is None and lives > self.count("taken")
+        return not self.ended and self.count("waiting") > self.count("taken")
 
-    async def until(self, what: str, count: int) -> None:
+    @property
+    def ended(self) -> bool:
+        """Is its host's process gone?"""
+        return self.room.process.returncode is not None
+
+    async def until(self, what: str, count: int, seconds: float = READY_SECONDS_MAX) -> None:
         """Until it has told of something so many times.
 
         Raises:
@@ -51,7 +57,7 @@ class Worker:
         def holds(_: Event) -> bool:
             return len(told(what)) >= count
 
-        await self.room.until(holds, f"{self.name}: {what}", READY_SECONDS_MAX)
+        await self.room.until(holds, f"{self.name}: {what}", seconds)
 
 
 @dataclass(slots=True)
@@ -63,7 +69,11 @@ class Pool:
     workers: list[Worker] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from a run until its executors have taken it."""
+    once: bool = False
+    """End each worker when it has reported, instead of letting it start anew: for a story that
+    knows how many jobs it has."""
     _starting: list["asyncio.Task[Worker]"] = field(default_factory=list)
+    _ending: list["asyncio.Task[None]"] = field(default_factory=list)
 
     def start(self, operators: Sequence[str]) -> None:
         """Begin to start a worker for each name, side by side; an operator may be named more than
@@ -79,11 +89,14 @@ class Pool:
         Raises:
             StoryFails: one does not come.
         """
-        started = list(await asyncio.gather(*self._starting))
-        self.workers = started
-        operators = sorted({one.operator for one in started})
-        for operator in operators:
-            own = [one for one in started if one.operator == operator]
+        await self._started()
+        for operator in sorted({one.operator for one in self.workers}):
+            own = [one for one in self.workers if one.operator == operator]
+            missing = jobs - sum(not one.ended for one in own)
+            if missing > 0:
+                self.start([operator] * missing)
+                await self._started()
+                own = [one for one in self.workers if one.operator == operator]
             await self._some_wait(own, jobs)
 
     async def taken(self, before: Sequence[int], executors: int = 2) -> None:
@@ -109,17 +122,22 @@ class Pool:
 
     async def stop(self) -> None:
         """End all of them, whatever they do."""
-        for task in self._starting:
+        for task in (*self._starting, *self._ending):
             task.cancel()
         found = await asyncio.gather(*self._starting, return_exceptions=True)
         workers = [one for one in found if isinstance(one, Worker)]
-        await asyncio.gather(*(one.room.stop() for one in workers), return_exceptions=True)
+        await asyncio.gather(
+            *self._ending, *(one.room.stop() for one in workers), return_exceptions=True
+        )
+
+    async def _started(self) -> None:
+        self.workers = list(await asyncio.gather(*self._starting))
 
     async def _some_wait(self, own: list[Worker], wanted: int) -> None:
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
                 while sum(one.waits for one in own) < wanted:
-                    if all(one.room.process.returncode is not None for one in own):
+                    if all(one.ended for one in own):
                         last = own[-1].room.events[-1:]
                         raise StoryFails(f"the workers of {own[0].operator} have ended: {last}")
                     await asyncio.sleep(0.05)
@@ -138,7 +156,16 @@ class Pool:
             *("--as", operator, "--service", str(client.service)),
             *("--set", f"memory={MEMORY_MB}"),
         )
-        return Worker(name, operator, folder, room)
+        worker = Worker(name, operator, folder, room)
+        if self.once:
+            self._ending.append(asyncio.create_task(_end_after_one(worker)))
+        return worker
+
+
+async def _end_after_one(worker: Worker) -> None:
+    with suppress(StoryFails):  # then it has ended, or is ended with the pool
+        await worker.until("reported", 1, FOREVER)
+    await worker.room.stop()
 
 
 def client_folder(service: ClusterLayout, folder: Path, names: Sequence[str]) -> ClusterLayout:

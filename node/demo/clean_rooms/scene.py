@@ -47,6 +47,8 @@ class Cast:
     """An operator for each worker: two of each for two jobs at a time."""
     limits: tuple[tuple[str, int], ...] = ()
     """(name, value) of governance's limits that differ from those of a local cluster."""
+    one_job_each: bool = False
+    """Workers end when they have reported."""
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -133,6 +135,7 @@ async def _scene(cluster: Cluster, lines: Lines, cast: Cast) -> AsyncIterator[Sc
         async with AsyncExitStack() as clients:
             try:
                 await _admit(scene, cast)
+                pool.once = cast.one_job_each
                 pool.start(cast.workers)
                 scene.captures.start()
                 await _seat(scene, cast, clients)
