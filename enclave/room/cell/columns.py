@@ -11,7 +11,7 @@ there, nothing is left over, and a value that its kind does not have is the end 
 
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ OVERHEAD_BYTES = 1 << 16
 _KINDS = (Kind.INTEGER, Kind.REAL, Kind.TRUTH, Kind.TEXT)
 _INTEGERS = range(-(2**63), 2**63)
 _TYPES = {Kind.INTEGER: "<i8", Kind.REAL: "<f8", Kind.TRUTH: "|b1"}
+_ARRAYS = {Kind.INTEGER: "iu", Kind.REAL: "iuf", Kind.TRUTH: "b"}
+"""Types of arrays that are packed as a whole."""
 _ZEROS = {Kind.INTEGER: 0, Kind.REAL: 0.0, Kind.TRUTH: False, Kind.TEXT: ""}
 
 
@@ -184,8 +186,8 @@ def _packed(values: Any, kind: Kind) -> tuple[NDArray[Any], list[bytes]]:
     """(which rows are there, values as bytes)."""
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise NotTyped("not one value a row")
-    if isinstance(values, np.ndarray) and kind is Kind.REAL and values.dtype.kind in "iuf":
-        return _packed_reals(values.astype("<f8"))
+    if isinstance(values, np.ndarray) and values.dtype.kind in _ARRAYS.get(kind, ""):
+        return _packed_array(values, kind)
     listed = [_plain(one) for one in values]
     there = np.array([one is not None for one in listed], dtype=bool)
     whole: list[Any] = [_ZEROS[kind] if one is None else _checked(one, kind) for one in listed]
@@ -200,6 +202,18 @@ def _packed(values: Any, kind: Kind) -> tuple[NDArray[Any], list[bytes]]:
     if kind is Kind.TRUTH:
         return there, [np.packbits(array, bitorder="little").tobytes()]
     return there, [array.tobytes()]
+
+
+def _packed_array(values: NDArray[Any], kind: Kind) -> tuple[NDArray[Any], list[bytes]]:
+    """The same of an array, without a look at each value."""
+    if kind is Kind.REAL:
+        return _packed_reals(values.astype("<f8"))
+    there = np.ones(len(values), dtype=bool)
+    if kind is Kind.TRUTH:
+        return there, [np.packbits(values, bitorder="little").tobytes()]
+    if values.dtype.kind == "u" and len(values) and int(values.max()) not in _INTEGERS:
+        raise NotTyped("beyond 64 bits")
+    return there, [values.astype("<i8").tobytes()]
 
 
 def _packed_reals(values: NDArray[Any]) -> tuple[NDArray[Any], list[bytes]]:
@@ -220,8 +234,3 @@ def _checked(value: Any, kind: Kind) -> Any:
     if (kind is Kind.TEXT and type(value) is str) or (kind is Kind.TRUTH and type(value) is bool):
         return value
     raise NotTyped("another kind")
-
-
-def listed(values: Sequence[Any] | NDArray[Any]) -> list[Any]:
-    """Values of a column, each a plain one."""
-    return values.tolist() if isinstance(values, np.ndarray) else list(values)

@@ -2,6 +2,7 @@
 to show that a test could fail, behind none."""
 
 import os
+import select
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,8 @@ MEMORY = 64 * MEBIBYTE
 CPU_SECONDS = 60
 PATIENCE = 120.0
 """Of a test that waits for no deadline."""
+END_SECONDS = 20.0
+"""A killed process is gone at once; one that is not fails a test."""
 SEED = bytes(range(32))
 CANARY = "CANARY-4711"
 ROWS = {"who": ["ann", "bob", None], "share": [0.5, 1.5, None], "count": [1, 2, None]}
@@ -67,8 +70,19 @@ class Cell:
     def status(self) -> int:
         """How it ended: an exit status, or a signal's number made negative."""
         if self._status is None:
+            ended = self._ends()
+            if not ended:
+                os.kill(self.pid, signal.SIGKILL)
             self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            assert ended, "the cell does not end"
         return self._status
+
+    def _ends(self) -> bool:
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            return bool(select.select([descriptor], [], [], END_SECONDS)[0])
+        finally:
+            os.close(descriptor)
 
     def end(self) -> None:
         self.link.kill()

@@ -86,6 +86,9 @@ KILLED = {
     "its parent's memory": (
         "libc().process_vm_readv(room.parameters['parent'], None, 0, None, 0, 0)"
     ),
+    "to write into its parent's memory": (
+        "libc().process_vm_writev(room.parameters['parent'], None, 0, None, 0, 0)"
+    ),
     # its own walls
     "memory that is code": "memory(5)",
     "memory that becomes code": (

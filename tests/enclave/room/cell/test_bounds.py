@@ -84,8 +84,8 @@ def test_T63_code_that_does_not_end_is_killed_at_the_deadline(name: str) -> None
 def test_T63_the_kernel_ends_code_whose_bench_forgets_it() -> None:
     with cell(limits=False) as endless:
         endless.limit(seconds=1)
-        with pytest.raises(CodeFailed):
-            endless.run(run(ENDLESS["a loop"]))
+        with pytest.raises(CodeFailed, match="the walls ended it"):
+            endless.run(run(ENDLESS["a loop"]), words=True)
         assert endless.status() == -signal.SIGKILL
 
 
