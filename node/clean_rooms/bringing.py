@@ -251,14 +251,21 @@ class _Here:
 
 
 async def _moves(here: _Here, own: dict[str, Any] | None, *, anew: bool) -> tuple[Move, ...]:
-    """Check batches that devices signed, before one of them leaves: what the ledger is told."""
+    """Check batches that devices signed, before one of them leaves: what the ledger is told.
+
+    Raises:
+        BatchRefused: one is not the next of its device.
+        ClientFault: the data set takes batches alone, and these are other rows.
+    """
     wish, client = here.wish, here.client
-    if not wish.signed:
-        return ()
     devices = dict.fromkeys(wish.devices, 0)
     if own is not None:
         found = (await client.query("rooms.devices", data=(b"", wish.name))).value
         devices |= {one["device"]: one["last"] for one in found if one["listed"]}
+        if found and not wish.signed:
+            raise ClientFault(f"{wish.name} takes signed batches alone: `strongroom data sign`")
+    if not wish.signed:
+        return ()
     stream = Stream(client.service.chain, client.identity.id, wish.name)
     gateway = Gateway(stream, devices, anew=anew)
     for batch in batches_in(wish.stream()):

@@ -50,7 +50,8 @@ async def tell(
         title="A building learns its hours, and nobody's movements",
         intro=INTRO,
         parties=(*world.owners, PLANNER, FACILITY),
-        workers=OPERATORS * 2,
+        workers=OPERATORS * 3,
+        one_job_each=True,
         limits=LIMITS,
     )
     return await play(cast, stage, teller, report, partial(_act, world=world))

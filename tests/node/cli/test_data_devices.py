@@ -108,6 +108,8 @@ async def test_signed_batches_are_sealed_in_order_each_once(
         assert "no device of this data set" in await here.refusal("foreign.batches")
         (tmp_path / "cut.batches").write_bytes((tmp_path / "second.batches").read_bytes()[:-1])
         assert "cut short" in await here.refusal("cut.batches")
+        here.write("plain.csv", "time,occupied,device\n1,1,d1\n")
+        assert "takes signed batches alone" in await here.refusal("plain.csv")
         changed = await here.data("devices", "readings", "--add", "d3", "--remove", "d2")
         assert changed["result"]["devices"] == 2
         assert (await here.add("foreign.batches"))["result"]["version"] == 3

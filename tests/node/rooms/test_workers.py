@@ -142,16 +142,16 @@ async def test_T66_a_withdrawal_ends_a_job_that_computes_and_its_rows_with_it(
             job = await here.run(agreed)
             for one in workers:
                 await so(partial(one.said, "taken"), "the job is taken")
-            benches = [pid for one in workers for pid in children(one.process.pid)]
-            assert len(benches) == 2
-            before = {pid: ticks(pid) for pid in benches}
+            own = [pid for one in workers for pid in children(one.process.pid)]
+            assert len(own) == 4, "a bench and a cell of each"
+            before = {pid: ticks(pid) for pid in own}
             await so(
-                lambda: all(ticks(pid) - before[pid] >= COMPUTES for pid in benches),
+                lambda: sum(ticks(pid) - before[pid] >= COMPUTES for pid in own) == 2,
                 "both benches compute",
             )
             await here.act(BANKS[1], "rooms.withdraw_data", data="/transfers")
             ends = [await one.end() for one in workers]
-            await so(lambda: not any(map(alive, benches)), "the benches have ended")
+            await so(lambda: not any(map(alive, own)), "benches and cells have ended")
         assert [(one.ok, one.code) for one in ends] == [(False, "revoked")] * 2
         assert (await here.look("job", job=job))["state"] == "scheduled"
 

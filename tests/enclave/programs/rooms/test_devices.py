@@ -13,6 +13,7 @@ from tests.enclave.programs.rooms.world import (
     contract,
     data_terms,
     secret_of,
+    who,
 )
 
 from strongroom.enclave.formats.clean_rooms.batches import MOVES_MAX, Move, chained
@@ -121,6 +122,8 @@ def test_rows_without_a_device_and_devices_without_rows_do_not_mix(chain: RoomsC
 
 def test_the_list_is_the_owners_and_bounded(chain: RoomsChain) -> None:
     assert chain.no(STRANGER, "set_devices", name="readings", add=[A], remove=[]) == "no-data"
+    others = f"id:{who(OWNER).hex()}/readings"
+    assert chain.refusal(BANKS[1], "rooms.devices", data=others) == "no-data"
     assert chain.no(OWNER, "set_devices", name="readings", add=[b"short"], remove=[]) == "devices"
     gone = chain.no(OWNER, "set_devices", name="readings", add=[], remove=[FOREIGN])
     assert gone == "foreign-device"

@@ -76,6 +76,11 @@ Changed = Callable[[], tuple[Sequence[Batch], Sequence[Batch]]]
 LIES: dict[str, tuple[Changed, str]] = {
     "a batch twice": (lambda: (FIRST, (*SECOND, SECOND[1])), "replayed"),
     "a batch of yesterday": (lambda: (FIRST, (FIRST[0], *SECOND)), "replayed"),
+    "yesterday's readings under today's counter": (
+        lambda: (FIRST, (renumbered(FIRST[0], 3), SECOND[1])),
+        "foreign-batch",
+    ),
+    "the first one left out": (lambda: (FIRST[1:], SECOND), "foreign-batch"),
     "in another order": (lambda: ((FIRST[2], FIRST[1], FIRST[0]), SECOND), "replayed"),
     "one left out": (lambda: (FIRST[:2], SECOND), "gap"),
     "the last one left out": (lambda: (FIRST, SECOND[:1]), "foreign-batch"),
@@ -104,6 +109,10 @@ LIES: dict[str, tuple[Changed, str]] = {
 def changed(one: Batch) -> Batch:
     readings = batch(ONE, one.counter, occupied=[0] * 10).readings
     return Batch(one.device, one.counter, readings, one.signature)
+
+
+def renumbered(one: Batch, counter: int) -> Batch:
+    return Batch(one.device, counter, one.readings, one.signature)
 
 
 def claimed() -> Batch:
