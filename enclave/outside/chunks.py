@@ -9,7 +9,7 @@ streaming: no more than one chunk is held. Knows no file and no network.
     name  = SHA-256(chunk);   root = Merkle root over names (RFC 6962)
 
 A chunk holds 1 MiB − 1 byte of the stream and the padding's marker; the last one of a version is
-padded by quarters of a power of two, and never shorter than 1 KiB.
+padded by quarters of a power of two, and never shorter than 1 KiB, of a result 64 KiB.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,11 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import ClientFault, NotCanonical
 from strongroom.consensus.types import ChainId, Digest
 from strongroom.enclave.formats.merkle import leaf_hash, root_of
-from strongroom.enclave.formats.size_classes import pad_write_set, unpad
+from strongroom.enclave.formats.size_classes import (
+    WRITE_SET_BYTES_MIN,
+    pad_write_set,
+    unpad,
+)
 from strongroom.enclave.primitives import TAG_SIZE, DoesNotOpen, Secret, SequenceBox
 
 CONTENT_BYTES_MAX = 1024 * 1024 - 1
@@ -51,10 +55,16 @@ class DataPlace:
 class ChunkSealer:
     """Cuts a stream into chunks and seals them, one after the other."""
 
-    def __init__(self, key: Secret, place: DataPlace, first: int = 0) -> None:
-        """`first`: index of the first chunk; under one key no index is sealed twice."""
+    def __init__(self, key: Secret, place: DataPlace, first: int = 0, at_least: int = 0) -> None:
+        """
+        Args:
+            key: of this place alone.
+            place: where the chunks belong.
+            first: index of the first chunk; under one key no index is sealed twice.
+            at_least: bytes of the last chunk.
+        """
         self._box, self._place, self._index = SequenceBox(key), place, first
-        self._rest = bytearray()
+        self._rest, self._at_least = bytearray(), max(at_least, WRITE_SET_BYTES_MIN)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """More of the stream; the chunks that are full with it, and followed by more."""
@@ -71,7 +81,8 @@ class ChunkSealer:
         return self._seal(last=True)
 
     def _seal(self, *, last: bool) -> bytes:
-        padded = pad_write_set(bytes(self._rest)) if last else bytes(self._rest) + b"\x80"
+        content = bytes(self._rest)
+        padded = pad_write_set(content, self._at_least) if last else content + b"\x80"
         self._rest.clear()
         sealed = self._box.seal(self._index, padded, self._place.aad(self._index, last))
         self._index += 1

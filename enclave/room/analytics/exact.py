@@ -61,16 +61,22 @@ def _gaps(
     engine: duckdb.DuckDBPyConnection, step: Step, rowid: Numbers, visible: Truths, sizes: Numbers
 ) -> dict[int | None, Truths]:
     """By the number of a part: groups in which fewer than k units have a value there, or whose
-    number would tell of such a one. They show, and their aggregates of it do not."""
+    number would tell of such a one. They show, and their aggregates of it do not. Where nobody has
+    a value, as where there is no group, no neighbour tells of anybody."""
     gaps: dict[int | None, Truths] = {}
+    if all(k == 1 for _, k in step.release.units):
+        return gaps
+    source = f"s{step.release.index}"
     for part in range(len(step.release.parts)):
-        source = f"s{step.release.index}"
         found = _arrays(engine, f"SELECT rowid, p{part} AS p FROM {source} ORDER BY rowid")  # noqa: S608
-        told = visible.copy()
-        unsure = visible & (found["p"] < sizes)
+        values, told = found["p"], visible.copy()
+        unsure = visible & (values < sizes) & (values > 0)
         if unsure.any():
             told[unsure] = _counted(engine, step, source, rowid[unsure], part)
-            gaps[part] = visible & ~_shown(engine, step, told, sizes)
+            told = _shown(engine, step, told, np.where(values > 0, values, np.iinfo(np.int64).max))
+        hidden = visible & ~(told & (values > 0))
+        if hidden.any():
+            gaps[part] = hidden
     return gaps
 
 

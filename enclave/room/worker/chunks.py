@@ -26,6 +26,8 @@ from strongroom.enclave.room.worker.link import TooLate
 
 AHEAD = 8
 """Chunks under way: so many MiB are held."""
+RESULT_BYTES_MIN = 64 * 1024
+"""Of a sealed result: below it, its host does not see how many rows a secret has made."""
 AGAIN_SECONDS = 0.5
 """Before a host is asked again that gave nothing, or something else."""
 
@@ -81,7 +83,8 @@ class Chunks:
         Raises:
             TooLate: no host took it in time.
         """
-        sealer, names, size = ChunkSealer(key, place), list[bytes](), 0
+        sealer = ChunkSealer(key, place, at_least=RESULT_BYTES_MIN)
+        names, size = list[bytes](), 0
         for sealed in sealer.feed(data):
             size += await self._put(sealed, names)
         size += await self._put(sealer.finish(), names)

@@ -192,8 +192,10 @@ def shown(
         group: len({row["account"] for row in rows if counts(row)})
         for group, rows in groups.items()
     }
-    sizes = {group: len(rows) for group, rows in groups.items()}
+    sizes = {group: sum(map(counts, rows)) or 10**9 for group, rows in groups.items()}
+    none = {group for group, count in units.items() if not count and groups[group] and k > 1}
     hidden = {group for group, count in units.items() if count < k or group not in visible}
+    hidden -= none & visible if k > 1 else visible
     width = len(next(iter(groups), ()))
     again = bool(width)
     while again:
@@ -210,7 +212,7 @@ def shown(
                         found.add(min(rest, key=lambda one: (sizes[one], order_of(one))))
                 hidden |= found
                 again |= bool(found)
-    return set(groups) - hidden
+    return set(groups) - hidden - none
 
 
 def order_of(group: Group) -> list[tuple[bool, Any]]:

@@ -82,6 +82,29 @@ def test_a_gap_is_told_neither_by_having_nor_by_a_sum_of_the_told(engine: Engine
     assert told(engine, f"SELECT sum(s) AS t FROM ({asked}) AS x", pay=rows)["t"] == ["18.00"]
 
 
+def test_a_group_without_any_value_costs_no_neighbour(engine: Engine) -> None:
+    rows = [pay(one, bank=bank, amount="1.00") for bank in "AB" for one in range(9)]
+    rows += [pay(one, bank="C") for one in range(9)]
+    asked = "SELECT bank, sum(amount) AS s, count(amount) AS c FROM pay GROUP BY bank"
+    assert told(engine, asked, pay=rows) == {
+        "bank": ["A", "B", "C"],
+        "s": ["9.00", "9.00", None],
+        "c": [9, 9, None],
+    }
+    rows += [pay(3, bank="C", amount="5.00")]
+    assert told(engine, asked, pay=rows)["c"].count(None) == 2
+
+
+def test_a_k_of_one_hides_no_value(engine: Engine) -> None:
+    inputs = {"pay": replace(INPUTS["pay"], policy=replace(PAY, k=1))}
+    asked = checked("SELECT sum(amount) AS s, count(fee) AS c FROM pay", inputs=inputs)
+    for count, sure in ((0, (None, 0)), (1, ("777.77", 1))):
+        rows = with_values(count)
+        columns = {one.name: [row[one.name] for row in rows] for one in PAY.columns}
+        found = engine.run({"pay": Table.of(columns)}, asked).columns
+        assert (found["s"][0], found["c"][0]) == sure
+
+
 def test_counts_within_a_unit_of_no_value_are_none(engine: Engine) -> None:
     for inner in ("count(amount)", "count(DISTINCT fee)", "sum(fee)"):
         asked = f"SELECT sum(c) AS s FROM (SELECT account, {inner} AS c FROM pay GROUP BY account)"

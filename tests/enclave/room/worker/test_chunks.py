@@ -18,7 +18,7 @@ from strongroom.enclave.outside.chunks import (
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.host import HostFailed
 from strongroom.enclave.room.turns import Turns, Waiting
-from strongroom.enclave.room.worker.chunks import Chunks
+from strongroom.enclave.room.worker.chunks import RESULT_BYTES_MIN, Chunks
 from strongroom.enclave.room.worker.link import TooLate
 
 KEY = Secret(bytes(range(32)))
@@ -169,3 +169,17 @@ def test_T65_a_result_is_sealed_to_the_same_bytes_and_kept_before_its_list() -> 
         assert read(host, names) == DATA
     assert stored[0] == stored[1]
     assert orders[0] == ["put_chunk"] * 5 + ["put_names"] + ["chunk"] * 4
+
+
+def test_T63_a_host_does_not_see_how_long_a_small_result_is() -> None:
+    """A result of other rows is as long: the same calls, of the same sizes."""
+    seen = []
+    for length in (0, 1, 1_000, 1_100, 30_000, RESULT_BYTES_MIN - 1):
+        host = Host()
+
+        async def work(chunks: Chunks, data: bytes = bytes(length)) -> tuple[bytes, int, int]:
+            return await chunks.store(data, KEY, PLACE)
+
+        _, count, size_class = done(host, work)
+        seen.append((count, size_class, sorted(map(len, host.kept.values()))))
+    assert all(one == seen[0] for one in seen)
