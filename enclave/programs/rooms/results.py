@@ -19,12 +19,11 @@ from strongroom.enclave.programs.rooms.tables import (
     data_numbered,
     job_of,
 )
-from strongroom.enclave.programs.state import SCAN_MAX
 from strongroom.enclave.programs.vault import bound
 
 RESULTS_KEPT = 128
 """Of one clean room: an older job's result is not opened any more, unless it is an asset."""
-USES_ENDED_MAX = 500
+USES_ENDED_MAX = 200
 """Results that one withdrawal ends; more takes another."""
 Pinned = tuple[tuple[str, int, int], ...]
 """(alias, number of a data set, version), ascending."""
@@ -107,13 +106,13 @@ def end_uses(context: Context, number: int, most: int) -> int:
 
 
 def _going_with(context: Context, number: int) -> bytes | None:
-    """A job whose result ends with a data set; None: there is none any more."""
-    after: tuple[int, bytes] | None = None
-    while page := context.map(USES).scan(prefix=(number,), after=after, limit=SCAN_MAX):
-        going: list[bytes] = [job for (_, job), keep in page if not keep]
-        if going:
-            return going[0]
-        after = page[-1][0]
+    """A job whose result ends with a data set that was withdrawn; None: there is none any more. It
+    looks at one at a time: a withdrawal of very many uses has steps for each of them once."""
+    while page := context.map(USES).scan(prefix=(number,), limit=1):
+        ((_, job), keep), *_ = page
+        if not keep:
+            return job
+        context.map(USES).delete((number, job))  # its terms keep it: it does not go
     return None
 
 

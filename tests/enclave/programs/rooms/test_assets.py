@@ -14,7 +14,8 @@ from tests.enclave.programs.rooms.world import (
     contract,
 )
 
-from strongroom.enclave.formats.clean_rooms.contract import Input, Output
+from strongroom.consensus import codec
+from strongroom.enclave.formats.clean_rooms.contract import Input, Output, Parameter
 from strongroom.enclave.programs.rooms import data, opening, results
 
 MODEL = (Output("model", "model", (), 1 << 20, "", 0),)
@@ -119,3 +120,25 @@ def test_the_two_names_of_one_result_go_together(chain: RoomsChain) -> None:
     uses = chain.agree(contract(room, name="more", inputs=(Input("m", room, "again", 0, 0),)))
     chain.ok(BANKS[0], "withdraw_data", data=f"id:{room.hex()}/joint")
     assert chain.no(ANALYST, "run", contract=uses, parameters=NO_PARAMETERS) == "withdrawn"
+
+
+def test_T66_very_many_results_are_no_way_to_keep_an_owner_from_withdrawing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many as two rooms keep, each of 16 inputs at most: within the steps of one call."""
+    monkeypatch.setattr(results, "RESULTS_KEPT", 10_000)
+    chain = RoomsChain()
+    room = chain.open_room()
+    for bank in BANKS:
+        chain.bring(bank, runs=1_000)
+    each = Parameter("n", "int", 0, 1_000)
+    id = chain.agree(contract(room, parameters=(each,), runs=1_000, duration_ms=3_600_000))
+    for number in range(260):
+        if number % 8 == 0:
+            chain.staff("operator0", "operator1")
+        who_runs = (ANALYST, REGULATOR)[number % 2]
+        chain.start(id, who_runs, codec.encode((("n", number),)))
+    told = chain.ok(BANKS[0], "withdraw_data", data="/transfers")
+    assert (told["results"], told["left"]) == (results.USES_ENDED_MAX, True)
+    told = chain.ok(BANKS[0], "withdraw_data", data="/transfers")
+    assert (told["results"], told["left"]) == (260 - results.USES_ENDED_MAX, False)
