@@ -72,7 +72,7 @@ def _gaps(
         values, told = found["p"], visible.copy()
         unsure = visible & (values < sizes) & (values > 0)
         if unsure.any():
-            told[unsure] = _counted(engine, step, source, rowid[unsure], part)
+            told[unsure] = _have_part(engine, step, source, rowid[unsure], part)
             told = _shown(engine, step, told, np.where(values > 0, values, np.iinfo(np.int64).max))
         hidden = visible & ~(told & (values > 0))
         if hidden.any():
@@ -109,24 +109,42 @@ def _judged(
     return rowid, enough, rows
 
 
+def _have_part(
+    engine: duckdb.DuckDBPyConnection, step: Step, source: str, asked: Numbers, part: int
+) -> Truths:
+    """Whether each of these groups has k units of every data set with this part: sketched first,
+    then counted."""
+    enough = np.zeros(len(asked), dtype=bool)
+    if all(k <= SKETCHED_K_MAX for _, k in step.release.units):
+        enough = _counted(engine, step, source, asked, part, sketched=True)
+    if not enough.all():
+        enough[~enough] = _counted(engine, step, source, asked[~enough], part)
+    return enough
+
+
 def _counted(
     engine: duckdb.DuckDBPyConnection,
     step: Step,
     source: str,
     asked: Numbers,
     part: int | None = None,
+    *,
+    sketched: bool = False,
 ) -> Truths:
-    """Whether each of these groups has k units of every data set, counted exactly: of all rows, or
-    of those that have this part."""
+    """Whether each of these groups has k units of every data set: of all rows, or of those that
+    have this part. Counted exactly, or `sketched`, which may say no where it is so."""
     release = step.release
     keys = [f"g{index}" for index in range(len(release.keys))]
     equal = " AND ".join(f"x.{key} IS NOT DISTINCT FROM y.{key}" for key in keys) or "true"
     with_part = "" if part is None else f"CASE WHEN x.x{part} THEN "
     end = "" if part is None else " END"
-    counts = [
-        f"count(DISTINCT {with_part}x.u{index}{end}) AS u{index}"
-        for index in range(len(release.units))
-    ]
+    count = (
+        "coalesce(bit_count(bit_or({0}(CASE WHEN x.u{1} IS NULL THEN CAST(NULL AS UBIGINT) "
+        "ELSE CAST(1 AS UBIGINT) << (hash(x.u{1}) & 63) END){2})), 0) AS u{1}"
+        if sketched
+        else "count(DISTINCT {0}x.u{1}{2}) AS u{1}"
+    )
+    counts = [count.format(with_part, index, end) for index in range(len(release.units))]
     engine.register("asked", {"i": asked})
     found = _arrays(
         engine,

@@ -19,7 +19,8 @@ from tests.enclave.programs.rooms.world import (
 
 from strongroom.enclave.formats.clean_rooms.contract import Input, Output
 from strongroom.enclave.programs.rooms import data, kept_chunks, results
-from strongroom.enclave.programs.rooms.tables import RESULTS
+from strongroom.enclave.programs.rooms.tables import JOBS, RESULTS
+from strongroom.enclave.programs.vault.tables import VERSIONS, Version
 
 MODELS = (Output("model", "model", (), 1 << 20, "", 0),)
 OTHER = bytes([9]) * 32
@@ -181,3 +182,28 @@ def test_reports_that_were_not_agreed_on_are_forgotten(chain: RoomsChain) -> Non
         assert chain.report(one, job, root).ok
     rows = chain.executor._runner.state.maps[RESULTS].copy()
     assert [key[0] for key in rows] == [job]
+
+
+@pytest.mark.parametrize("reported", [False, True])
+def test_a_job_whose_secret_was_exposed_is_run_anew(chain: RoomsChain, reported: bool) -> None:
+    """A compromised epoch's end marks every secret that lived in it; a result's has no owner who
+    could confirm it, whether executors are at work or have agreed."""
+    id = chain.story()
+    chain.staff("operator0", "operator1")
+    job = chain.start(id)
+    if reported:
+        chain.finish(job)
+    state = chain.executor._runner.state.maps
+    key = state[JOBS].copy()[job][9]
+    row = Version(*state[VERSIONS].copy()[key, 1])
+    state[VERSIONS].restore((key, 1), tuple(row._replace(exposed=True)))
+    if reported:
+        assert chain.no(REGULATOR, "open", job=job, output="case") == "suspended"
+    else:
+        assert chain.take(chain.ranks(job)[0], job).code == "suspended"
+    chain.wait(31_000)  # leases of the first attempt are over
+    chain.staff("operator0", "operator1")
+    again = chain.start(id)
+    assert again != job
+    chain.finish(again)
+    assert chain.ok(REGULATOR, "open", job=again, output="case")["key"]
