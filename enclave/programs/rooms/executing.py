@@ -10,24 +10,20 @@ from typing import Any, NamedTuple
 from strongroom.consensus import codec, labels
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.clean_rooms.contract import Contract
-from strongroom.enclave.formats.clean_rooms.result_keys import output_key, result_name
 from strongroom.enclave.formats.vault_claims import LEASE_SIZE
 from strongroom.enclave.primitives import SECRET_SIZE
-from strongroom.enclave.programs.framework import Context, ProgramError, RecordedRefusal
-from strongroom.enclave.programs.rooms.batches import batches_of
+from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.contracts import contract_text
 from strongroom.enclave.programs.rooms.data import (
     DATA_CHUNKS_MAX,
     SIZE_CLASS_MAX,
-    segments_of,
 )
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.jobs import ask_next, check_inputs, forget_work, shown
 from strongroom.enclave.programs.rooms.kept_chunks import keep_for_result
 from strongroom.enclave.programs.rooms.parties import demand_open
-from strongroom.enclave.programs.rooms.results import fail, pinned_of, roots_of
+from strongroom.enclave.programs.rooms.results import fail
 from strongroom.enclave.programs.rooms.tables import (
-    DATA_TERMS,
     EXECUTORS,
     JOBS,
     ORDERS,
@@ -37,20 +33,17 @@ from strongroom.enclave.programs.rooms.tables import (
     Executor,
     Job,
     contract_of,
-    data_numbered,
     executors_of,
     job_of,
     rooms,
-    version_numbered,
 )
+from strongroom.enclave.programs.rooms.taking import given_inputs
 from strongroom.enclave.programs.vault import bound
 
 FAILED = "failed"
 """All that an executor may say of a program that did not end: which row, which text it met there,
 how far it came are nobody's business."""
 RESULT_ENTRIES_MAX = 256
-CUSTODY_FIELDS = ("custody", "wrapped", "custodian", "customer")
-"""Of a lease's answer: how its key opens where the ledger alone does not."""
 
 
 class Entry(NamedTuple):
@@ -74,49 +67,7 @@ def take(context: Context, *, job: bytes, evidence: bytes) -> dict[str, Any]:
     _demand_wanted(context, job, found, rank)
     if own.report:
         raise ProgramError("reported", "this worker has reported the job already")
-    inputs, leases = [], b""
-    for alias, number, version in pinned_of(context, job):
-        data, at = data_numbered(context, number), version_numbered(context, number, version)
-        try:
-            for key in roots_of(context, number):
-                bound.judge(context, key, evidence)
-            answer = bound.lease(
-                context,
-                data.key,
-                at.key_version,
-                purpose=f"job {job.hex()[:32]}",
-                evidence=evidence,
-            )
-        except ProgramError as refused:
-            for lease in codec.split(leases, LEASE_SIZE):
-                bound.give_back(context, lease)
-            raise RecordedRefusal(refused.code, f"{alias}: {refused.message}") from None
-        leases += answer["lease"]
-        half, place = answer["half"], data.name
-        if data.lineage:
-            half = output_key(half, data.output, b"")
-            place = result_name(data.lineage, data.output, b"")
-        inputs.append(
-            {
-                "alias": alias,
-                "owner": data.owner,
-                "data": data.name,
-                "place": place,
-                "terms": context.map(DATA_TERMS).get(number),
-                "version": version,
-                "root": at.root,
-                "segments": segments_of(context, number, version),
-                "batches": batches_of(context, number, version),
-                "size_class": at.size_class,
-                "lease": answer["lease"],
-                "until_ms": answer["until_ms"],
-                "heartbeat_ms": answer["heartbeat_ms"],
-                "half": half,
-                "key": answer["name"],
-                "key_version": answer["version"],
-                **{name: answer[name] for name in CUSTODY_FIELDS},
-            }
-        )
+    inputs, leases = given_inputs(context, job, evidence)
     taken = own._replace(leases=leases, taken_ms=context.time_ms)
     context.map(EXECUTORS).put((job, rank), tuple(taken))
     record(context, found.room, "taken", job, own.operator)

@@ -55,6 +55,7 @@ from strongroom.enclave.programs.rooms.tables import (
     rooms,
     version_numbered,
 )
+from strongroom.enclave.programs.rooms.taking import demand_takeable
 from strongroom.enclave.programs.rooms.workers import ranked
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.vault import bound
@@ -85,6 +86,7 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
         if found.state not in ("failed", "ended") and not lost:
             return shown(recorded, found)
     job = job_numbered(wanted, attempt + 1)
+    demand_takeable(context, pinned)
     keeps = _charge(context, contract, agreed, read, pinned)
     chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
     if len(chosen) < read.executors:

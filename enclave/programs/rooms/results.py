@@ -111,7 +111,7 @@ def _going_with(context: Context, number: int) -> bytes | None:
     while page := context.map(USES).scan(prefix=(number,), limit=1):
         ((_, job), keep), *_ = page
         if not keep:
-            return job
+            return bytes(job)
         context.map(USES).delete((number, job))  # its terms keep it: it does not go
     return None
 

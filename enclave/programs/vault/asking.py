@@ -18,6 +18,7 @@ from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.clones import see
 from strongroom.enclave.programs.vault.custodians import customer_of
 from strongroom.enclave.programs.vault.events import mistake, record, refusal
+from strongroom.enclave.programs.vault.judging import Shown
 from strongroom.enclave.programs.vault.keys import find
 from strongroom.enclave.programs.vault.standing import (
     Seen,
@@ -76,7 +77,13 @@ def ask(
 
 
 def grant(
-    context: Context, number: int, version: int, *, purpose: str, evidence: bytes, room: str = ""
+    context: Context,
+    number: int,
+    version: int,
+    *,
+    purpose: str,
+    evidence: bytes | Shown,
+    room: str = "",
 ) -> tuple[dict[str, Any], bytes]:
     """Judge the caller, a room, and grant it a lease; (what it opens with, its claim).
 

@@ -13,6 +13,7 @@ from strongroom.enclave.programs.vault.asking import grant
 from strongroom.enclave.programs.vault.boxes import has_secret, open_secret, put_secret
 from strongroom.enclave.programs.vault.changes import settled
 from strongroom.enclave.programs.vault.events import record
+from strongroom.enclave.programs.vault.judging import Shown
 from strongroom.enclave.programs.vault.keys import own, stop
 from strongroom.enclave.programs.vault.shares import who_keeps
 from strongroom.enclave.programs.vault.standing import (
@@ -121,7 +122,7 @@ def opens(context: Context, number: int, version: int = 1) -> bool:
 
 
 def lease(
-    context: Context, number: int, version: int, *, purpose: str, evidence: bytes
+    context: Context, number: int, version: int, *, purpose: str, evidence: bytes | Shown
 ) -> dict[str, Any]:
     """Grant the caller, a room, a lease on a bound key: what `vault.ask` answers, and the key's
     name.
@@ -133,7 +134,7 @@ def lease(
     return answer | {"name": key_of(context, number).name}
 
 
-def judge(context: Context, number: int, evidence: bytes) -> None:
+def judge(context: Context, number: int, evidence: bytes | Shown) -> None:
     """Check that a key's own policy admits the caller, without a lease: for what was computed from
     its data.
 
@@ -141,6 +142,11 @@ def judge(context: Context, number: int, evidence: bytes) -> None:
         ProgramError: evidence, simulated, policy, not-this-hardware or region.
     """
     check_region(see_evidence(context, settled(context, number)[1], evidence))
+
+
+def policy_of(context: Context, number: int) -> str:
+    """The release policy of a key, as it is in force."""
+    return settled(context, number)[1].policy
 
 
 def give_back(context: Context, lease: bytes) -> None:

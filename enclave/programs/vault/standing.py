@@ -90,13 +90,13 @@ def shown_by(context: Context, evidence: bytes) -> Shown:
     return shown
 
 
-def see_evidence(context: Context, terms: Terms, evidence: bytes) -> Seen:
-    """Judge evidence that a room sends now.
+def see_evidence(context: Context, terms: Terms, evidence: bytes | Shown) -> Seen:
+    """Judge evidence that a room sends now, or what it was found to show in this call.
 
     Raises:
         ProgramError: evidence, simulated, policy or not-this-hardware.
     """
-    shown = shown_by(context, evidence)
+    shown = evidence if isinstance(evidence, Shown) else shown_by(context, evidence)
     return _judged(context, terms, shown, shown.encode_claims())
 
 
