@@ -118,14 +118,14 @@ class Door:
         except OSError:
             raise DoorClosed from None
 
-    def send_some(self, data: memoryview) -> int:
-        """Of these bytes as many as the other end takes before patience ends: how many.
+    def send_now(self, data: memoryview) -> int:
+        """Of these bytes as many as the other end takes without being waited for: how many.
 
         Raises:
             DoorClosed: it takes nothing any more.
         """
         try:
-            return self._socket.send(data)
+            return self._socket.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return 0
         except OSError:

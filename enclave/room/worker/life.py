@@ -202,7 +202,7 @@ class Job:
             async for part in parts:
                 try:
                     if not gone:
-                        await self._link.part(self._room.turns, self._until, (index, at), part)
+                        self._link.part((index, at), part)
                 except DoorClosed:
                     gone = True
             start = end

@@ -11,6 +11,7 @@ take them when it needs them: the worker waits for it, and for nobody alone.
 """
 
 import socket
+from collections import deque
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
@@ -55,6 +56,8 @@ class BenchLink:
 
     def __init__(self, end: socket.socket) -> None:
         self._door = Door(end)
+        self._waiting: deque[memoryview] = deque()
+        """Said, and not taken yet."""
 
     def until_ready(self) -> None:
         """Wait until it may be given a job, before the worker's own walls rise.
@@ -69,7 +72,7 @@ class BenchLink:
             frame = None
         if frame != (ToWorker.READY,):
             raise OperatorFault("the worker's bench did not start: see the line before")
-        self._door.limit(receiving_ms=LOOK_MS, sending_ms=LOOK_MS)
+        self._door.limit(receiving_ms=LOOK_MS)
 
     async def begin(
         self,
@@ -92,20 +95,35 @@ class BenchLink:
         """
         await self._say(turns, until, framed(ToBench.JOB, *job, tuple(inputs)))
 
-    async def part(self, turns: Turns, until: float, place: tuple[int, int], data: bytes) -> None:
-        """The next bytes of (input, segment); raises as `begin`."""
-        await self._say(turns, until, framed(ToBench.PART, *place, len(data)))
-        await self._say(turns, until, data)
+    def part(self, place: tuple[int, int], data: bytes) -> None:
+        """The next bytes of (input, segment). What the bench does not take now waits here, and
+        nobody for it: a host that is asked for chunks must not see where a computation is slow.
+
+        Raises:
+            DoorClosed: the bench has ended.
+        """
+        self._waiting += map(memoryview, (framed(ToBench.PART, *place, len(data)), data))
+        self._taken()
 
     async def _say(self, turns: Turns, until: float, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            sent = self._door.send_some(left)
-            left = left[sent:]
-            if not sent:
-                await turns.pause(LOOK_AGAIN_SECONDS)
-                if turns.now() > until:
-                    raise TooLate
+        self._waiting.append(memoryview(data))
+        while not self._taken():
+            await turns.pause(LOOK_AGAIN_SECONDS)
+            if turns.now() > until:
+                raise TooLate
+
+    def _taken(self) -> bool:
+        """Hand over what is taken without waiting; was it all?"""
+        waiting = self._waiting
+        while waiting:
+            left = waiting[0][self._door.send_now(waiting[0]) :]
+            if not left:
+                waiting.popleft()
+                continue
+            if len(left) == len(waiting[0]):
+                return False
+            waiting[0] = left
+        return True
 
     async def outputs(self, turns: Turns, until: float) -> list[tuple[str, bytes, bytes]] | None:
         """Have it compute: (output, recipient, bytes) of each; None: the job failed.

@@ -42,7 +42,8 @@ class AnsweringLink(BenchLink):
     """The way to a bench that answers rows instead of making outputs."""
 
     def __init__(self, link: BenchLink, serve: Callable[[], Awaitable[None]]) -> None:
-        self._door, self._serve = link._door, serve
+        self._door, self._waiting = link._door, link._waiting
+        self._serve = serve
 
     async def outputs(self, turns: Turns, until: float) -> None:
         """Serve until the time is over; there is no output."""

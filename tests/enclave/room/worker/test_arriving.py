@@ -4,7 +4,7 @@ all; and a worker that waits for its bench and for nobody alone (ROOMS §4)."""
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -126,7 +126,6 @@ def test_while_a_bench_takes_nothing_others_have_their_turns() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         link = BenchLink(ours)
-        link._door.limit(sending_ms=1)
         turns, beats = Turns(), list[int]()
 
         async def beat() -> None:
@@ -137,7 +136,7 @@ def test_while_a_bench_takes_nothing_others_have_their_turns() -> None:
         async def give() -> None:
             turns.spawn(beat())
             while len(beats) < 5:
-                await link.part(turns, LATE, (0, 0), bytes(PART_BYTES))
+                await link._say(turns, LATE, bytes(PART_BYTES))
 
         def look() -> None:
             if len(beats) == 5:
@@ -148,16 +147,37 @@ def test_while_a_bench_takes_nothing_others_have_their_turns() -> None:
         assert beats == [0, 1, 2, 3, 4]
 
 
+def test_T63_nobody_waits_for_a_bench_that_is_slow_while_rows_arrive() -> None:
+    """Its host would see, chunk by chunk, where the computation stalls."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        link, parts = BenchLink(ours), 12
+        for at in range(parts):
+            link.part((0, 0), bytes([at]) * PART_BYTES)
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        came, turns = bytearray(), Turns()
+
+        def look() -> None:
+            with suppress(BlockingIOError):
+                while some := theirs.recv(1 << 20):
+                    came.extend(some)
+
+        turns.run(turns.spawn(link._say(turns, LATE, framed(ToBench.RUN))), look)
+        look()
+        said = b"".join(part(0, 0, bytes([at]) * PART_BYTES) for at in range(parts))
+        assert bytes(came) == said + framed(ToBench.RUN)
+
+
 def test_a_bench_that_takes_nothing_in_time_is_late() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         link = BenchLink(ours)
-        link._door.limit(sending_ms=1)
         turns = Turns()
 
         async def give() -> None:
             while True:
-                await link.part(turns, turns.now() + 0.01, (0, 0), bytes(PART_BYTES))
+                await link._say(turns, turns.now() + 0.01, bytes(PART_BYTES))
 
         with pytest.raises(TooLate):
             turns.run(turns.spawn(give()), lambda: None)

@@ -39,7 +39,7 @@ class Bench:
     async def begin(self, _turns: Turns, _until: float, job: Any, inputs: Any) -> None:
         self.begun.append((job, inputs))
 
-    async def part(self, _turns: Turns, _until: float, place: tuple[int, int], data: bytes) -> None:
+    def part(self, place: tuple[int, int], data: bytes) -> None:
         if self.gone:
             raise DoorClosed
         self.parts[place] = self.parts.get(place, b"") + data
