@@ -18,7 +18,7 @@ from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.teller import Teller
 
-VAULT = "vault"
+VAULT, ROOMS = "vault", "rooms"
 ROOMS_PER_NODE_MAX = 400
 """Well below the connections that a node takes from one address."""
 SECONDS = 10.0
@@ -52,12 +52,16 @@ def bench(
         ),
     ] = PAYMENT_SIZES[0],
     program: Annotated[
-        str, typer.Option(help="What is called: payments, records, or vault for its rows.")
+        str,
+        typer.Option(help="What is called: payments, records; vault or rooms for their rows."),
     ] = "payments",
     rooms: Annotated[int, typer.Option(min=1, help="Vault: sessions of rooms that beat.")] = 1000,
     beat: Annotated[
         float, typer.Option(min=0.1, help="Vault: seconds between two beats of a room.")
     ] = 10.0,
+    full: Annotated[
+        bool, typer.Option("--full", help="Rooms: ten million rows and a gigabyte too.")
+    ] = False,
     processes: Annotated[int, typer.Option(min=1, max=16, help="Load processes.")] = 1,
     outstanding: Annotated[
         int, typer.Option(min=1, max=OUTSTANDING_MAX, help="Per client, in a closed loop.")
@@ -100,6 +104,8 @@ def bench(
         sampler()
     if program == VAULT:
         _vault(VaultLoad(nodes=nodes, rooms=rooms, beat_seconds=beat), seconds, teller, as_json)
+    if program == ROOMS:
+        _rooms(nodes, teller, full=full, as_json=as_json)
     load = Load(
         nodes=nodes,
         clients=clients,
@@ -131,6 +137,24 @@ def _vault(load: VaultLoad, seconds: float | None, teller: Teller, as_json: bool
     raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
 
 
+def _rooms(nodes: int, teller: Teller, *, full: bool, as_json: bool) -> None:
+    try:
+        from strongroom.node.bench.rooms import CSV_ROWS_FULL, RoomsLoad, measure_rooms, rooms_lines
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is missing: pip install 'strongroom[rooms]'", ExitCode.USAGE)
+    load = RoomsLoad(nodes=nodes)
+    if full:
+        load = replace(load, full=True, csv_rows=CSV_ROWS_FULL)
+
+    async def measured() -> Document:
+        with cancelled_by_signals():
+            return await measure_rooms(load, teller)
+
+    report = run(measured())
+    typer.echo(json.dumps(report) if as_json else "\n".join(rooms_lines(report)))
+    raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
+
+
 async def _vault_measured(load: VaultLoad, teller: Teller) -> Document:
     with cancelled_by_signals():
         return await measure_vault(load, teller)
@@ -146,7 +170,10 @@ def _work(program: str, size: int) -> Work:
             )
         return Payments(size)
     if program != "records":
-        fail(f"--program {program}: payments, records and vault are what there is", ExitCode.USAGE)
+        fail(
+            f"--program {program}: payments, records, vault and rooms are what there is",
+            ExitCode.USAGE,
+        )
     if not 1 <= size <= CONTENTS_MAX:
         fail(f"--size {size}: records of 1 to {CONTENTS_MAX} bytes are measured", ExitCode.USAGE)
     return Records(size)

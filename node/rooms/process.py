@@ -60,31 +60,23 @@ class Ended:
     text: str
 
 
-class RoomProcess:
-    """One room, alive from `launch` until it ends or is stopped."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A room's process that nobody has told what it is: it loads, measures itself, raises its walls
+    and waits. It has no key and no state, and has read nothing of the room's."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, relay: Relay, on_event: OnEvent
-    ) -> None:
-        self._process, self._relay, self._on_event = process, relay, on_event
-        self._frames = FrameProtocol(
-            self._on_frame, self._on_close, frame_bytes_max=ROOM_FRAME_BYTES_MAX
-        )
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._ended: asyncio.Future[Ended | None] = asyncio.get_running_loop().create_future()
+    process: asyncio.subprocess.Process
+    end: socket.socket
 
     @classmethod
-    async def launch(
-        cls, chip: Path, program: Path, relay: Relay, on_event: OnEvent, start: Start
-    ) -> "RoomProcess":
-        """Start `python -m strongroom.enclave.room` on a chip, or the worker in its place, and tell
-        it what it is.
+    async def begin(cls, chip: Path, program: Path, parameters: Mapping[str, str]) -> "Ahead":
+        """Start it.
 
         Raises:
-            OperatorFault: it cannot be started.
+            OSError: it cannot be started.
         """
         worker = is_worker(program)
-        memory = start.parameters.get(MEMORY, MEMORY_MB)
+        memory = parameters.get(MEMORY, MEMORY_MB)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ExitStack() as stack:
             stack.enter_context(theirs)
@@ -102,8 +94,49 @@ class RoomProcess:
                 env=dict(ENVIRONMENT) if worker else {},
             )
         ours.setblocking(False)
-        room = cls(process, relay, on_event)
-        await asyncio.get_running_loop().create_unix_connection(lambda: room._frames, sock=ours)
+        return cls(process, ours)
+
+    async def end_it(self) -> None:
+        """It has ended, or nobody needs it."""
+        self.end.close()
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+
+class RoomProcess:
+    """One room, alive from `launch` until it ends or is stopped."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, relay: Relay, on_event: OnEvent
+    ) -> None:
+        self._process, self._relay, self._on_event = process, relay, on_event
+        self._frames = FrameProtocol(
+            self._on_frame, self._on_close, frame_bytes_max=ROOM_FRAME_BYTES_MAX
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: asyncio.Future[Ended | None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def launch(
+        cls,
+        chip: Path,
+        program: Path,
+        relay: Relay,
+        on_event: OnEvent,
+        start: Start,
+        ahead: "Ahead | None" = None,
+    ) -> "RoomProcess":
+        """Start `python -m strongroom.enclave.room` on a chip, or the worker in its place, and tell
+        it what it is; `ahead`: a process that was started for this before.
+
+        Raises:
+            OperatorFault: it cannot be started.
+        """
+        begun = ahead or await Ahead.begin(chip, program, start.parameters)
+        room = cls(begun.process, relay, on_event)
+        loop = asyncio.get_running_loop()
+        await loop.create_unix_connection(lambda: room._frames, sock=begun.end)
         room._send(ToRoom.START, _start_wire(start, relay.sealed_state()))
         return room
 

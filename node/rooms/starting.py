@@ -31,6 +31,7 @@ from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import (
     STOP_SECONDS,
     WORKER_FILE,
+    Ahead,
     Ended,
     OnEvent,
     RoomProcess,
@@ -138,7 +139,12 @@ def start_of(wanted: Wanted, service: Service, operator: Identity) -> Start:
 
 
 async def run_room(
-    wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent, stop: asyncio.Event
+    wanted: Wanted,
+    where: Path,
+    operator: Identity,
+    on_event: OnEvent,
+    stop: asyncio.Event,
+    ahead: Ahead | None = None,
 ) -> Ended:
     """Run a room until it ends; cancelled, it is killed, which leaves nothing of what it held.
 
@@ -148,6 +154,7 @@ async def run_room(
         operator: whose key signs for the room, and whose word admits its session.
         on_event: told what the room says in the open.
         stop: when it is set, the room is asked to end.
+        ahead: its process, if it was started before; ended here.
 
     Raises:
         OperatorFault: it does not start.
@@ -170,7 +177,7 @@ async def run_room(
         ChunkCarrier(service) as chunks,
         Relay(service, wanted.state, wanted.files, custodians, chunks) as relay,
     ):
-        room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start)
+        room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start, ahead)
 
         async def stopping() -> None:
             await stop.wait()
@@ -194,7 +201,8 @@ async def run_room(
 async def run_workers(
     wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent, stop: asyncio.Event
 ) -> Ended:
-    """Run a worker, life after life, until it is stopped: each takes one job.
+    """Run a worker, life after life, until it is stopped: each takes one job. While one waits, the
+    process of the next is started: it has loaded and measured itself when its turn comes.
 
     Args:
         wanted: the worker.
@@ -209,20 +217,75 @@ async def run_workers(
     Raises:
         OperatorFault: it does not start.
     """
+    spare = _Spare(wanted)
+    try:
+        return await _lives(wanted, where, operator, on_event, stop, spare)
+    finally:
+        await spare.end()
+
+
+class _Spare:
+    """The process of a worker's next life."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._task: asyncio.Task[Ahead] | None = None
+
+    def begin(self) -> None:
+        """Have one."""
+        if self._task is None:
+            wanted = self._wanted
+            begun = Ahead.begin(wanted.chip, wanted.program, wanted.parameters)
+            self._task = asyncio.create_task(begun)
+
+    async def take(self) -> Ahead | None:
+        """It, if there is one and it has not ended."""
+        task, self._task = self._task, None
+        if task is None:
+            return None
+        try:
+            ahead = await task
+        except OSError:  # then the life that needs one says why
+            return None
+        if ahead.process.returncode is None:
+            return ahead
+        await ahead.end_it()
+        return None
+
+    async def end(self) -> None:
+        """Nobody needs it any more."""
+        if (ahead := await self.take()) is not None:
+            await ahead.end_it()
+
+
+async def _lives(
+    wanted: Wanted,
+    where: Path,
+    operator: Identity,
+    on_event: OnEvent,
+    stop: asyncio.Event,
+    spare: _Spare,
+) -> Ended:
     fruitless = 0
     while True:
         said: set[str] = set()
 
         def heard(what: str, fields: dict[str, Any], said: set[str] = said) -> None:
             said.add(what)
+            if what == "waiting":
+                spare.begin()
             on_event(what, fields)
 
+        ahead = await spare.take()
         try:
-            ended = await run_room(wanted, where, operator, heard, stop)
+            ended = await run_room(wanted, where, operator, heard, stop, ahead)
         except OperatorFault as fault:
             if "started" not in said:
                 raise
             ended = Ended(False, "killed", str(fault))
+        finally:
+            if ahead is not None:  # it may never have been told what it is
+                await ahead.end_it()
         fruitless = 0 if ended.ok or "taken" in said else fruitless + 1
         if stop.is_set() or fruitless == FRUITLESS_MAX:
             return ended
