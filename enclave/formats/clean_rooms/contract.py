@@ -24,6 +24,7 @@ from strongroom.enclave.formats.clean_rooms.fields import (
     set_in,
     whole,
 )
+from strongroom.enclave.text import is_line
 
 CONTRACT_BYTES_MAX = 64 * 1024
 STAGE_BYTES_MAX = 48 * 1024
@@ -282,6 +283,13 @@ def _check_stage(stage: Stage, profile: str) -> None:
         raise NotCanonical(f"stage: a text of at most {STAGE_BYTES_MAX} bytes; a library has none")
     if profile == FREE and stage.language != "sql":
         raise NotCanonical("profile: free is for SQL alone")
+    if stage.language == "python" and not is_code(stage.text):
+        raise NotCanonical("stage: Python is lines of shown characters, ended by \\n alone")
+
+
+def is_code(text: str) -> bool:
+    """Is what people see of it all that there is: no hidden, reordering or overwriting sign?"""
+    return all(not line or is_line(line.replace("\t", " ")) for line in text.split("\n"))
 
 
 def check_output(output: Output, aliases: tuple[str, ...]) -> None:
