@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
 from strongroom.enclave.room.analytics.settings import limit_memory
+from strongroom.enclave.room.cell.dying import die_with
 from strongroom.enclave.room.cell.link import CellLink
 from strongroom.enclave.room.cell.starting import StartedCell
 from strongroom.enclave.room.door import Door, DoorClosed
@@ -20,7 +21,6 @@ from strongroom.enclave.room.worker.measurement import check_worker
 from strongroom.enclave.room.worker.python_stage import JobCell
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
 from strongroom.enclave.room.worker.warming import warm_up
-from strongroom.enclave.sandbox.dying import die_with
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
     enter_sandbox,

@@ -26,7 +26,6 @@ _ENCLAVE = (
     "formats.clean_rooms.result_keys",
     "formats.merkle",
     "outside.chunks",
-    "sandbox.dying",
 )
 _ANALYTICS = (
     "",
