@@ -275,6 +275,15 @@ def test_T63_bytes_end_at_the_contracts_quota() -> None:
             quota.run(source, parameters={"n": 1001})
 
 
+def test_T63_a_reply_after_the_kill_counts_for_nothing() -> None:
+    """It has said it before, where the bench has not looked yet."""
+    with forger(frames((99, b""), (ToBench.BYTES, X), DONE)) as liar:
+        with pytest.raises(CodeFailed):
+            liar.run("")
+        with pytest.raises(CodeFailed, match="was ended before"):
+            liar.run("", streams={}, words=True)
+
+
 def test_T63_each_output_has_a_bound_of_its_own() -> None:
     asked = {"out": Asked("bytes", (), 1000), "big": Asked("bytes", (), 1 << 20)}
     small = frames((ToBench.BYTES, b"\x03out" + bytes(1000)), DONE)
