@@ -68,9 +68,9 @@ def worker(file: Path, profile: str, query: str, policy: bytes) -> dict[str, Any
         until = turns.now() + SECONDS
         reader = Chunks(chunks, turns, until)  # type: ignore[arg-type]
         given = contract.encode(), codec.encode(()), SEED
-        await link.begin(turns, until, given, [("rows", OWNER, "rows", policy, (len(names),))])
+        await link.begin(turns, until, given, [("rows", OWNER, "rows", policy, b"", (len(names),))])
         async for part in reader.read(names, key, place, 0):
-            await link.part(turns, until, (0, 0), part)
+            link.part((0, 0), part)
         return await link.outputs(turns, until)
 
     before = _cpu_of_bench()

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from strongroom.consensus.errors import ClientFault
+from strongroom.enclave.formats.clean_rooms.contract import is_code
 from strongroom.enclave.room.analytics.relations import DataSet
 from strongroom.enclave.room.analytics.types import Kind as ColumnKind
 from strongroom.enclave.room.cell.link import CellLink, CodeFailed, Gave
@@ -83,6 +84,11 @@ def try_code(
 
 def _check_syntax(source: str) -> None:
     """Here, for the interpreter opens a file to show a line, and behind the walls ends with it."""
+    if not is_code(source):
+        raise CodeRefused(
+            "a contract takes lines of shown characters, ended by a line feed alone: remove "
+            "carriage returns and hidden signs"
+        )
     try:
         ast.parse(source, "program.py")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

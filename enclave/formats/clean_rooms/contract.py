@@ -29,6 +29,7 @@ from strongroom.enclave.formats.clean_rooms.serving import (
     SERVING_MS_MAX,
     check_serving,
 )
+from strongroom.enclave.text import is_line
 
 CONTRACT_BYTES_MAX = 64 * 1024
 STAGE_BYTES_MAX = 48 * 1024
@@ -320,6 +321,8 @@ def _check_stage(stage: Stage, profile: str) -> None:
             whole(value, name, -LIMIT, LIMIT)
         elif isinstance(value, str) and len(value.encode()) > FIXED_BYTES_MAX:
             raise NotCanonical(f"{name}: a text of at most {FIXED_BYTES_MAX} bytes")
+    if stage.language == "python" and not is_code(stage.text):
+        raise NotCanonical("stage: Python is lines of shown characters, ended by \\n alone")
 
 
 def _check_choices(read: Contract) -> None:
@@ -334,6 +337,11 @@ def _check_choices(read: Contract) -> None:
             "stages: a free contract has one, for one charge is one query; propose one contract "
             "for each"
         )
+
+
+def is_code(text: str) -> bool:
+    """Is what people see of it all that there is: no hidden, reordering or overwriting sign?"""
+    return all(not line or is_line(line.replace("\t", " ")) for line in text.split("\n"))
 
 
 def check_output(output: Output, aliases: tuple[str, ...]) -> None:

@@ -44,6 +44,7 @@ class CellLink:
     def __init__(self, cell: StartedCell) -> None:
         """Set patience; before the bench's own walls rise."""
         self._cell, self._frames = cell, Frames(cell.end)
+        self._killed = False
 
     @property
     def descriptors(self) -> tuple[int, int]:
@@ -89,6 +90,8 @@ class CellLink:
         Raises:
             CodeFailed: there is no result; the cell is killed.
         """
+        if self._killed:
+            raise CodeFailed("the cell was ended before" if words else "")
         try:
             for name, stream in streams.items():
                 alias = name.encode()
@@ -111,7 +114,8 @@ class CellLink:
             raise
 
     def kill(self) -> None:
-        """The kernel kills it."""
+        """The kernel kills it; what it has said and nobody has read counts for nothing."""
+        self._killed = True
         self._cell.held.close()
 
     def end(self) -> None:

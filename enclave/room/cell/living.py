@@ -18,11 +18,11 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.cell import offered
+from strongroom.enclave.room.cell.dying import die_with
 from strongroom.enclave.room.cell.frames import CellGone, Frames, ToBench, ToCell
 from strongroom.enclave.room.cell.program import PROGRAM, Asked, Task, run_program
 from strongroom.enclave.room.cell.walls import raise_cell_walls
 from strongroom.enclave.room.cell.words import told
-from strongroom.enclave.room.dying import die_with
 from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
 from strongroom.enclave.sandbox.entering import STANDARD_ERROR

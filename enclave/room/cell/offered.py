@@ -10,8 +10,10 @@ import builtins
 import codecs
 import random
 import sys
+import tokenize
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from io import StringIO
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +57,7 @@ _WITHHELD = frozenset(
 """Builtins that a reviewer would have to look behind."""
 _LOADED_LATE = ("_strptime", "numpy.ma", "numpy.polynomial", "numpy.rec")
 """What the offered ones load at their first use."""
+_NAMES = "a cell's code has names of ASCII"
 _SENTENCE = f"a cell's code imports {', '.join(MODULES_OFFERED)}"
 _ENCODINGS = ("ascii", "latin_1", "utf_8", "utf_16", "utf_32")
 
@@ -77,23 +80,43 @@ def offered_import(
     return __import__(name, globals, locals, fromlist)
 
 
-def check_imports(tree: ast.Module) -> None:
-    """Check what code imports, before any of it runs.
+def read_code(source: str) -> ast.Module:
+    """Read code, and check what a reviewer relies on, before any of it runs.
 
     Raises:
-        ImportError: something is not on the list.
+        ImportError: it imports what is not on the list, or has a name that is not of ASCII: letters
+            of other scripts look like ours, and some are read as ours.
+        SyntaxError, ValueError: it is no Python.
     """
+    tree = ast.parse(source, "program.py")
+    for token in tokenize.generate_tokens(StringIO(source).readline):
+        if token.type == tokenize.NAME and not token.string.isascii():
+            raise ImportError(f"line {token.start[0]}: {token.string!a}: {_NAMES}")
     for node in ast.walk(tree):
-        named: list[str] = []
-        if isinstance(node, ast.Import):
-            named = [one.name for one in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            named = ["." * node.level + (node.module or "")]
-        elif isinstance(node, ast.Name) and node.id == "__import__":
-            named = [node.id]
-        for name in named:
+        place = f"line {getattr(node, 'lineno', 0)}"
+        for word in _words(node):
+            if not word.isascii():
+                raise ImportError(f"{place}: {word!a}: {_NAMES}")
+        for name in _imported(node):
             if name not in MODULES_OFFERED:
-                raise ImportError(f"line {getattr(node, 'lineno', 0)}: {name}: {_SENTENCE}")
+                raise ImportError(f"{place}: {name}: {_SENTENCE}")
+    return tree
+
+
+def _words(node: ast.AST) -> list[str]:
+    """Names that a part of code makes or uses."""
+    found = (getattr(node, field, None) for field in ("id", "attr", "arg", "name", "asname"))
+    return [word for word in found if type(word) is str]
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [one.name for one in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return ["." * node.level + (node.module or "")]
+    if isinstance(node, ast.Name) and node.id == "__import__":
+        return [node.id]
+    return []
 
 
 def offered_builtins() -> Mapping[str, Any]:

@@ -4,7 +4,6 @@ Owns what it may ask and give. It is no wall, and guards nothing: whatever it gi
 bench, which reads typed bytes (columns.py, models.py).
 """
 
-import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -13,7 +12,7 @@ from typing import Any
 from strongroom.enclave.room.cell.columns import NotTyped, kind_of, pack_name, pack_table
 from strongroom.enclave.room.cell.frames import ToBench
 from strongroom.enclave.room.cell.models import write_model
-from strongroom.enclave.room.cell.offered import check_imports
+from strongroom.enclave.room.cell.offered import read_code
 from strongroom.enclave.room.library.shapes import Kind, Table
 
 PROGRAM = "program"
@@ -145,8 +144,7 @@ def run_program(
     Raises:
         BaseException: whatever the code raises.
     """
-    tree = ast.parse(task.source, f"{PROGRAM}.py")
-    check_imports(tree)
+    tree = read_code(task.source)
     code = compile(tree, f"{PROGRAM}.py", "exec", dont_inherit=True)
     room = Room(dict(task.parameters), task.seed, tuple(tables), read, task)
     exec(code, vars(module))  # noqa: S102  (what a cell is for)

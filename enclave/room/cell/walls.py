@@ -26,7 +26,7 @@ def raise_cell_walls(
         watched: that this process dies with (`die_with`).
         parent: pid of the process that started it.
         memory_bytes: what the code may take beyond what this process has now.
-        seconds: of a processor that it may use from its start on.
+        seconds: of a processor that the code may use.
 
     Raises:
         OperatorFault: a wall does not rise.
@@ -35,7 +35,9 @@ def raise_cell_walls(
     has = _memory()
     for limit, now in ((resource.RLIMIT_AS, has["VmSize"]), (resource.RLIMIT_DATA, has["VmData"])):
         resource.setrlimit(limit, (now + memory_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    most = seconds + int(spent.ru_utime + spent.ru_stime) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))
     return enter_sandbox(end.fileno(), watched.fileno(), host_pid=parent, calls=seccomp.CELL)
 
 

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import MEMORY_MB, Contract, parameters_in
+from strongroom.enclave.room.cell.dying import die_with
 from strongroom.enclave.room.cell.link import CellLink
 from strongroom.enclave.room.cell.starting import StartedCell
 from strongroom.enclave.room.door import Door, DoorClosed
-from strongroom.enclave.room.dying import die_with
 from strongroom.enclave.room.worker.answering import answer_rows
 from strongroom.enclave.room.worker.arriving import Arriving
 from strongroom.enclave.room.worker.link import PART_BYTES, READY_MS_MAX, ToBench, ToWorker

@@ -30,7 +30,6 @@ _ENCLAVE = (
     "formats.clean_rooms.serving",
     "formats.merkle",
     "outside.chunks",
-    "room.dying",
 )
 _ANALYTICS = (
     "",

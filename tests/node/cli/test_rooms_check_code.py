@@ -77,6 +77,8 @@ def test_the_pages_code_runs_and_says_what_it_gives(tmp_path: Path) -> None:
         (body("import os"), "os: a cell's code imports"),
         (body("import random; random.SystemRandom().random()"), "the walls ended it"),
         ("def run(room:\n", "SyntaxError"),
+        ("x = 1\r\ndef run(room): ...\n", "ended by a line feed alone"),
+        ("# \u202e\ndef run(room): ...\n", "hidden signs"),
         ("x = 1\n", "the code has no `def run(room)`"),
     ],
 )

@@ -6,17 +6,26 @@ import socket
 import struct
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 pytest.importorskip("nanoarrow")
 
-from tests.enclave.room.cell.cells import CANARY, MEBIBYTE, OUT, TABLE, cell, forger, stream
+from tests.enclave.room.cell.cells import (
+    CANARY,
+    MEBIBYTE,
+    OUT,
+    PATIENCE,
+    TABLE,
+    cell,
+    forger,
+    stream,
+)
 from tests.enclave.room.cell.escapes import REACH
 
 from strongroom.enclave.room.cell.columns import OVERHEAD_BYTES
-from strongroom.enclave.room.cell.frames import Frames, ToBench
+from strongroom.enclave.room.cell.frames import CellGone, Frames, ToBench
 from strongroom.enclave.room.cell.link import CodeFailed
 from strongroom.enclave.room.cell.program import Asked
 
@@ -149,10 +158,10 @@ def ended(data: bytes) -> Callable[[Frames, socket.socket], None]:
 
 
 def slowly(_frames: Frames, door: socket.socket) -> None:
-    door.sendall(head(ToBench.BYTES, 1000))
-    for _ in range(1000):
+    door.sendall(head(ToBench.BYTES, OVERHEAD_BYTES))
+    for _ in range(OVERHEAD_BYTES):
         door.sendall(b"x")
-        signal.sigtimedwait([], 0.1)
+        signal.sigtimedwait([], 0.005)
 
 
 X = b"\x03out" + b"x"
@@ -191,9 +200,11 @@ def test_a_forger_that_says_what_is_asked_is_taken() -> None:
 @pytest.mark.parametrize("name", FORGED)
 def test_T63_frames_that_a_cell_forges_are_no_result(name: str) -> None:
     with forger(FORGED[name]) as liar:
+        begun = monotonic()
         with pytest.raises(CodeFailed) as failed:
             liar.run("")
         assert str(failed.value) == ""
+        assert monotonic() - begun < PATIENCE / 2, "what is no frame is not waited for"
         assert liar.status() == -signal.SIGKILL
 
 
@@ -205,6 +216,28 @@ def test_T63_a_cell_that_does_not_stop_is_killed(name: str) -> None:
             liar.run("", patience=1.0)
         assert monotonic() - begun < 60
         assert liar.status() == -signal.SIGKILL
+
+
+class Trickle:
+    """A socket that is never silent, and never done."""
+
+    def recv(self, _size: int) -> bytes:
+        return b"x"
+
+    def send(self, _data: memoryview) -> int:
+        return 1
+
+    def setblocking(self, _on: bool) -> None: ...
+
+    def setsockopt(self, *_: object) -> None: ...
+
+
+def test_T63_the_deadline_holds_for_who_is_never_silent() -> None:
+    busy = Frames(cast(socket.socket, Trickle()))
+    with pytest.raises(CellGone):
+        busy._exactly(1 << 20, monotonic() - 1)
+    with pytest.raises(CellGone):
+        busy.send(ToBench.BYTES, bytes(1 << 20), until=monotonic() - 1)
 
 
 def test_T63_code_reaches_the_frames_and_forges_in_vain() -> None:
@@ -240,6 +273,15 @@ def test_T63_bytes_end_at_the_contracts_quota() -> None:
         assert len(quota.run(source, parameters={"n": 1000}).bytes_["out"]) == 1000
         with pytest.raises(CodeFailed):
             quota.run(source, parameters={"n": 1001})
+
+
+def test_T63_a_reply_after_the_kill_counts_for_nothing() -> None:
+    """It has said it before, where the bench has not looked yet."""
+    with forger(frames((99, b""), (ToBench.BYTES, X), DONE)) as liar:
+        with pytest.raises(CodeFailed):
+            liar.run("")
+        with pytest.raises(CodeFailed, match="was ended before"):
+            liar.run("", streams={}, words=True)
 
 
 def test_T63_each_output_has_a_bound_of_its_own() -> None:
