@@ -7,7 +7,6 @@ import pytest
 from tests.enclave.programs.rooms.world import (
     ANALYST,
     BANKS,
-    NO_PARAMETERS,
     REGULATOR,
     ROOT,
     RoomsChain,
@@ -116,6 +115,7 @@ def test_assets_of_a_room_and_their_depth_are_bounded(
 def test_the_two_names_of_one_result_go_together(chain: RoomsChain) -> None:
     room, job = learned(chain)
     chain.ok(ANALYST, "keep", job=job, output="model", name="again")
-    uses = chain.agree(contract(room, name="more", inputs=(Input("m", room, "again", 0, 0),)))
-    chain.ok(BANKS[0], "withdraw_data", data=f"id:{room.hex()}/joint")
-    assert chain.no(ANALYST, "run", contract=uses, parameters=NO_PARAMETERS) == "withdrawn"
+    told = made_from(chain, room, "again")
+    shown = chain.ok(BANKS[0], "withdraw_data", data=f"id:{room.hex()}/joint")
+    assert (shown["results"], shown["left"]) == (1, False)
+    assert chain.no(REGULATOR, "open", job=told, output="case") == "withdrawn"
