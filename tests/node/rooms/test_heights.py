@@ -13,7 +13,6 @@ from strongroom.node.client.calls.events import Events
 from strongroom.node.rooms import heights
 from strongroom.node.rooms.heights import Heights
 
-
 TURNS = 20
 """Of the event loop, in which whoever is woken has had its own."""
 
