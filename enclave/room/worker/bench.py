@@ -18,7 +18,7 @@ from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.answering import answer_rows
 from strongroom.enclave.room.worker.arriving import Arriving
 from strongroom.enclave.room.worker.link import PART_BYTES, READY_MS_MAX, ToBench, ToWorker
-from strongroom.enclave.room.worker.measurement import check_worker
+from strongroom.enclave.room.worker.measurement import ANALYTICS, Profile, check_worker
 from strongroom.enclave.room.worker.memory import JobMemory
 from strongroom.enclave.room.worker.python_stage import JobCell
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
@@ -44,6 +44,7 @@ def run_bench(
     *,
     worker: int,
     memory_bytes: int,
+    profile: Profile = ANALYTICS,
 ) -> NoReturn:
     """One bench, from its fork to its end; never returns.
 
@@ -53,12 +54,13 @@ def run_bench(
         cell: of reviewed Python, which dies with this process.
         worker: pid of the process that it was forked from.
         memory_bytes: what it may take: beyond it, its job fails.
+        profile: what it may load.
     """
     try:
         die_with(watched)
-        bench = warm_up(memory_bytes=ENGINE_BYTES)
+        bench = warm_up(memory_bytes=ENGINE_BYTES, without=profile.without)
         load_what_is_loaded_late()
-        check_worker()
+        check_worker(profile)
         _check_alone()
         memory = JobMemory(memory_bytes)
         door = Door(end)
