@@ -154,7 +154,7 @@ async def _run(scene: Scene, found: dict[str, Found], query: Agreed) -> Job:
     try:
         while not running.done() and not scene.captures.seen_at_work:
             await scene.captures.worker_at_work(scene.pool)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
         await scene.captures.nodes_and_hosts(scene.pool.workers, "its operator")
         *jobs, counted = await running
     finally:

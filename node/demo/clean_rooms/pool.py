@@ -6,7 +6,6 @@ ended instead of started anew. Which worker a job goes to, the ledger says.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from strongroom.node.terminal.teller import StoryFails
 
 READY_SECONDS_MAX = 120.0
 """A worker starts in 4 to 8 s; a machine may be busy."""
-FOREVER = 3_600.0
 REGION, MEMORY_MB = "zurich", 1024
 
 
@@ -46,7 +44,7 @@ class Worker:
         """Is its host's process gone?"""
         return self.room.process.returncode is not None
 
-    async def until(self, what: str, count: int, seconds: float = READY_SECONDS_MAX) -> None:
+    async def until(self, what: str, count: int) -> None:
         """Until it has told of something so many times.
 
         Raises:
@@ -57,7 +55,7 @@ class Worker:
         def holds(_: Event) -> bool:
             return len(told(what)) >= count
 
-        await self.room.until(holds, f"{self.name}: {what}", seconds)
+        await self.room.until(holds, f"{self.name}: {what}", READY_SECONDS_MAX)
 
 
 @dataclass(slots=True)
@@ -73,7 +71,6 @@ class Pool:
     """End each worker when it has reported, instead of letting it start anew: for a story that
     knows how many jobs it has."""
     _starting: list["asyncio.Task[Worker]"] = field(default_factory=list)
-    _ending: list["asyncio.Task[None]"] = field(default_factory=list)
 
     def start(self, operators: Sequence[str]) -> None:
         """Begin to start a worker for each name, side by side; an operator may be named more than
@@ -122,13 +119,11 @@ class Pool:
 
     async def stop(self) -> None:
         """End all of them, whatever they do."""
-        for task in (*self._starting, *self._ending):
+        for task in self._starting:
             task.cancel()
         found = await asyncio.gather(*self._starting, return_exceptions=True)
         workers = [one for one in found if isinstance(one, Worker)]
-        await asyncio.gather(
-            *self._ending, *(one.room.stop() for one in workers), return_exceptions=True
-        )
+        await asyncio.gather(*(one.room.stop() for one in workers), return_exceptions=True)
 
     async def _started(self) -> None:
         self.workers = list(await asyncio.gather(*self._starting))
@@ -154,18 +149,9 @@ class Pool:
             "analytics",
             *("--name", name, "--chip", str(chip), "--region", REGION),
             *("--as", operator, "--service", str(client.service)),
-            *("--set", f"memory={MEMORY_MB}"),
+            *("--set", f"memory={MEMORY_MB}", "--jobs", str(int(self.once))),
         )
-        worker = Worker(name, operator, folder, room)
-        if self.once:
-            self._ending.append(asyncio.create_task(_end_after_one(worker)))
-        return worker
-
-
-async def _end_after_one(worker: Worker) -> None:
-    with suppress(StoryFails):  # then it has ended, or is ended with the pool
-        await worker.until("reported", 1, FOREVER)
-    await worker.room.stop()
+        return Worker(name, operator, folder, room)
 
 
 def client_folder(service: ClusterLayout, folder: Path, names: Sequence[str]) -> ClusterLayout:
