@@ -285,6 +285,8 @@ def _draw(scene: Scene, world: World, found: dict[str, Found]) -> None:
 def _show_places(scene: Scene, world: World) -> None:
     captures = scene.captures
     captures.disks_and_lines()
+    for worker in scene.pool.workers:
+        worker.write_said()
     for worker in scene.pool.workers[: len(OPERATORS)]:
         name = f"disk of {worker.name}"
         captures.files(name, "its operator", worker.folder, control=_pin(scene))
