@@ -150,6 +150,7 @@ async def _run(scene: Scene, agreed: Agreed, world: World) -> Job:
         while not running.done() and not scene.captures.seen_at_work:
             await scene.captures.worker_at_work(scene.pool)
             await asyncio.sleep(0.1)
+        await scene.captures.nodes_and_hosts(scene.pool.workers, "its operator")
         job = await running
     finally:
         running.cancel()
@@ -247,13 +248,13 @@ def _show_places(scene: Scene, here: Building) -> None:
     captures.disks_and_lines()
     pin = str(scene.cluster.service().pin)
     for worker in scene.pool.workers[: len(OPERATORS)]:
-        name = f"disk of {worker.name}: chip, sealed state"
+        name = f"disk of {worker.name}"
         captures.files(name, "its operator", worker.folder, control=pin)
     for owner in here.world.owners:
         must = {_movements(owner), "data keys"}
         captures.files(f"{owner}'s desk", owner, scene.party(owner).desk, must=must)
     for name in (FACILITY, PLANNER):
-        captures.files(f"the {name}'s desk", name, scene.party(name).desk, control=pin)
+        captures.files(f"{name}'s desk", name, scene.party(name).desk, control=pin)
     captures.show()
 
 
