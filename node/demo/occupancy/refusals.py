@@ -7,13 +7,17 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from strongroom.enclave.formats.clean_rooms.batches import BatchRefused
-from strongroom.node.demo.clean_rooms.agreements import Agreed, Job, OpenRoom
+from strongroom.node.demo.clean_rooms.agreements import RUNS_MAX, Agreed, Job, OpenRoom
 from strongroom.node.demo.clean_rooms.lines import Refusal
+from strongroom.node.demo.clean_rooms.parties import Party
 from strongroom.node.demo.clean_rooms.scene import Scene
 from strongroom.node.demo.occupancy import counts, texts
 from strongroom.node.demo.occupancy.sensing import Device, Site
 from strongroom.node.demo.occupancy.texts import FACILITY, LOBBY, PLANNER
 from strongroom.node.demo.occupancy.world import HOUR, Hub, Reading, World
+
+LATE = "no-agreement"
+"""Why a job failed whose executors did not all report in time."""
 
 
 async def of_batches(scene: Scene, site: Site, devices: Sequence[Device]) -> None:
@@ -83,12 +87,25 @@ async def a_lying_gateway(
     site = Site(party, LOBBY)
     device = Device(hub, scene.cluster.service().chain, party.id, LOBBY)
     first = device.sign(hub.batches[0])
-    await site.bring([first], texts.reading_terms(runs=1), [device])
+    await site.bring([first], texts.reading_terms(runs=RUNS_MAX), [device])
     await site.lie([first], [(device.public, 2, 2)])
     text = texts.hourly_contract(
         "lobby", [owner], seconds=seconds, minutes_min=world.minutes_min, data=LOBBY
     )
     return await room.contract(text, scene.party(PLANNER))
+
+
+async def why_it_fails(agreed: Agreed, by: Party, parameters: Mapping[str, Any]) -> str:
+    """Run it until its executors agree, on a machine where they may all be too slow: why there is
+    no result; nothing: there is one."""
+    why = LATE
+    for _ in range(RUNS_MAX):
+        job = await agreed.start(by, **parameters)
+        shown = await job.settled()
+        why = str(shown["why"])
+        if why != LATE:
+            break
+    return why
 
 
 async def after_erasure(scene: Scene, site: Site, job: Job) -> None:

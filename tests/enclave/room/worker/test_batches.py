@@ -209,5 +209,7 @@ def test_T62_noise_without_a_charge_and_a_charge_without_noise_are_no_job(
 
 def test_T62_a_contract_that_charges_more_than_a_job_may_cost_buys_no_more() -> None:
     """The ledger refuses such a contract; a worker does not draw less noise for it either."""
-    most = hourly(NOISE.epsilon_job, NOISE)
-    assert hourly(NOISE.epsilon_life, NOISE) == most
+    seeds = [bytes([at]) * 32 for at in range(8)]
+    most = [hourly(NOISE.epsilon_job, NOISE, seed=seed) for seed in seeds]
+    assert [hourly(NOISE.epsilon_life, NOISE, seed=seed) for seed in seeds] == most
+    assert [hourly(NOISE.epsilon_job // 2, NOISE, seed=seed) for seed in seeds] != most
