@@ -146,14 +146,12 @@ class OpeningReceipt:
         """
         try:
             with path.open("rb") as file:
-                data = file.read(FILE_BYTES_MAX + 1)
+                data = file.read(FILE_BYTES_MAX)
         except OSError as error:
             raise ReceiptInvalid(
                 f"cannot read {path}: {error.strerror}", verdict="cannot check"
             ) from None
         try:
-            if len(data) > FILE_BYTES_MAX:
-                raise ValueError("too long")
             document = json.loads(data)
             parts = (bytes.fromhex(document[name]) for name in ("claim", "blinding"))
             return cls(Receipt.from_json(document["receipt"]), *parts)

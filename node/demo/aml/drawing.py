@@ -33,7 +33,7 @@ def draw_scatters(world: World, patterns: Collection[Legs]) -> str:
     """Scatter-gathers side by side: payer, those between, receiver."""
     chosen = _chosen(world, patterns)[:8]
     rows = -(-len(chosen) // 2) or 1
-    width, height = COLUMNS * CELL / 2, 190.0
+    width, height = COLUMNS * CELL / 2, 60.0 + 34 * max([3, *map(_middles, chosen)])
     made = Svg(COLUMNS * CELL, rows * height + 34, "One account pays another over several")
     _legend(made, world)
     for number, legs in enumerate(chosen):
@@ -52,7 +52,7 @@ def draw_counts(found: Mapping[str, Mapping[str, int]]) -> str:
         for row, (what, name) in enumerate((("alone", "each bank alone"), ("pooled", "pooled"))):
             top, width = y + 12 + row * 22, 600.0 * one[what] / most
             made.text(0, top + 13, name, "label")
-            made.rect(130, top, max(width, 1.0), 16, colour(row))
+            made.rect(130, top, max(width, 1.0), 16, ("bar-soft", "bar")[row])
             made.text(138 + width, top + 13, f"{one[what]:,}", "strong")
     return made.made()
 
@@ -75,8 +75,10 @@ def _ring(made: Svg, world: World, legs: list[Leg], middle: tuple[float, float])
     for leg in legs:
         _arrow(made, world, leg, places, bend=0.14)
     for at, end in enumerate(ends):
-        outside = (x + 92 * sin(2 * pi * at / count), y - 92 * cos(2 * pi * at / count) + 3)
-        _account(made, world, end, places[end], outside)
+        right, up = sin(2 * pi * at / count), cos(2 * pi * at / count)
+        anchor = "middle" if abs(right) < 0.3 else "start" if right > 0 else "end"
+        label = (x + 80 * right, y - 80 * up + 4 - 3 * up)
+        _account(made, world, end, places[end], label, anchor)
     made.text(x, y + 4, f"{count} transfers", "label", "middle")
 
 
@@ -88,13 +90,16 @@ def _scatter(
     middle = sorted(payers & payees)
     places = {end: (x + 70, y + height / 2) for end in payers - set(middle)}
     places |= {end: (x + width - 70, y + height / 2) for end in payees - set(middle)}
-    step = (height - 40) / max(1, len(middle) - 1)
     for at, end in enumerate(middle):
-        places[end] = (x + width / 2, y + 20 + at * step)
+        places[end] = (x + width / 2, y + height / 2 + 34 * (at - (len(middle) - 1) / 2))
     for leg in legs:
         _arrow(made, world, leg, places)
     for end, (px, py) in places.items():
-        _account(made, world, end, (px, py), (px, py - 13))
+        _account(made, world, end, (px, py), (px, py - 12))
+
+
+def _middles(legs: Legs) -> int:
+    return len({_payer(leg) for leg in legs} & {_payee(leg) for leg in legs})
 
 
 def _arrow(
@@ -117,11 +122,12 @@ def _account(
     end: Account,
     place: tuple[float, float],
     label: tuple[float, float],
+    anchor: str = "middle",
 ) -> None:
     member = world.member_of(end[0])
     tip = f"account {end[1]} of {end[0]}"
     made.circle(*place, 8, colour(world.members.index(member)), tip)
-    made.text(*label, f"…{end[1][-5:]}", "small", "middle")
+    made.text(*label, f"…{end[1][-5:]}", "small", anchor)
 
 
 def _legend(made: Svg, world: World) -> None:

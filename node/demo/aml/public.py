@@ -55,7 +55,7 @@ def read_world(folder: Path) -> World:
         for kind, some in attempts
         if kind in KINDS
     )
-    members = tuple(f"member{number}" for number in range(MEMBERS))
+    members = tuple(f"bank{number}" for number in range(MEMBERS))
     busy = {end for kind, some in attempts for row in some for end in ends_of(row)}
     return World(
         members, tuple(rows), planted, _member, _quiet(members, rows, busy), dict(EXPECTED)
@@ -63,7 +63,7 @@ def read_world(folder: Path) -> World:
 
 
 def _member(bank: str) -> str:
-    return f"member{int(bank) % MEMBERS}"
+    return f"bank{int(bank) % MEMBERS}"
 
 
 def _quiet(

@@ -107,6 +107,7 @@ async def _act(scene: Scene, *, world: World) -> None:
     job = found[ROUND_TRIPS].job
     assert job is not None
     await refusals.after_a_withdrawal(scene, world, found[ROUND_TRIPS].agreed, job)
+    _figures(scene, world)
     teller.step("Who saw what, from disks, memory and the line")
     _show_places(scene, world)
 
@@ -252,18 +253,23 @@ async def _compare(scene: Scene, world: World, found: dict[str, Found]) -> None:
     _draw(scene, world, found)
 
 
+def _figures(scene: Scene, world: World) -> None:
+    told = scene.lines.facts["found"]
+    trips, scatters = told[KINDS[ROUND_TRIPS]], told[KINDS[SCATTER_GATHER]]
+    scene.lines.facts["figures"] = {
+        "transfers": len(world.transfers),
+        "round trips, pooled": trips["pooled"],
+        "round trips that banks find alone": trips["alone"],
+        "scatter-gathers, pooled": scatters["pooled"],
+        "scatter-gathers that banks find alone": scatters["alone"],
+        "attempts that were refused": len(scene.lines.refusals),
+    }
+
+
 def _draw(scene: Scene, world: World, found: dict[str, Found]) -> None:
     lines = scene.lines
     trips, scatters = found[ROUND_TRIPS], found[SCATTER_GATHER]
     united = {program: set().union(*one.alone.values()) for program, one in found.items()}
-    lines.facts["figures"] = {
-        "transfers": len(world.transfers),
-        "round trips, pooled": len(trips.pooled),
-        "… that no bank finds alone": len(trips.pooled - united[ROUND_TRIPS]),
-        "scatter-gathers, pooled": len(scatters.pooled),
-        "operators that reported the same": len(OPERATORS),
-        "attempts refused": len(lines.refusals),
-    }
     new = trips.pooled - united[ROUND_TRIPS]
     caption = (
         "Each ring is money that comes back to its account; a colour is a bank, a red arrow goes "

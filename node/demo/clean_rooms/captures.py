@@ -7,7 +7,7 @@ there. How is searched stands in ../hunt.py.
 import asyncio
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from strongroom.node.demo.loopback import LoopbackCapture
 from strongroom.node.machine.processes import children_of
 
 NOT_SEARCHED = "not searched: it takes root"
+WORKERS = "memory of workers"
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -48,6 +49,13 @@ class Place:
         seen = {name for name, where in self.found.items() if where}
         sees = self.control if self.control is not None else bool(seen)
         return sees and self.must <= seen <= self.must | self.may
+
+    def with_finds_of(self, other: "Place") -> "Place":
+        """This place, with what was found and looked through in the same place before."""
+        found = {
+            secret: where + other.found.get(secret, ()) for secret, where in self.found.items()
+        }
+        return replace(self, size=self.size + other.size, found=found)
 
     @property
     def words(self) -> str:
@@ -90,9 +98,14 @@ class Captures:
     places: list[Place] = field(default_factory=list)
     _loopback: LoopbackCapture | None = None
     _taps: bool = False
-    seen_at_work: bool = False
-    """Rows were found in the memory of a worker, so memory is searched with open eyes; or this user
-    may not look there."""
+
+    @property
+    def seen_at_work(self) -> bool:
+        """Was every secret found in the memory of workers, or may this user not look there?"""
+        for place in self.places:
+            if place.name == WORKERS:
+                return place.note == NOT_SEARCHED or all(map(place.found.get, self.secrets))
+        return False
 
     def start(self) -> None:
         """Begin to write down what passes between nodes, clients and workers."""
@@ -146,17 +159,21 @@ class Captures:
         may: Collection[str] = NOTHING,
         control: str | None = None,
         searched: Path | None = None,
-    ) -> bool:
-        """Search a process' memory; was anything found? Mapped files under `searched` are left to
-        the search of that folder. What this user may not read is said to be unsearched."""
+        adds: bool = False,
+    ) -> None:
+        """Search a process' memory. Mapped files under `searched` are left to the search of that
+        folder; with `adds` finds are added to those of before under this name. What this user may
+        not read is said to be unsearched."""
         try:
             hunt = hunt_memory(pid, self._texts(control), searched=searched)
         except CannotHunt:
             if os.geteuid() != 0:
                 self._skip(name, who)
-            return False
+            return
+        before = [place for place in self.places if adds and place.name == name]
         self._add(name, who, hunt, must, may, control)
-        return any(self.places[-1].found.values())
+        for place in before:
+            self.places[-1] = self.places[-1].with_finds_of(place)
 
     async def nodes_and_hosts(self, workers: Sequence[Worker], who: str) -> None:
         """Memory of the host of a worker that has a job, or any, and of each node's host."""
@@ -179,17 +196,19 @@ class Captures:
                 )
 
     async def worker_at_work(self, pool: Pool) -> None:
-        """Memory of workers that have a job, until rows are found in one: so searches see them."""
-        name, who, may = "memory of a worker", "nobody", set(self.secrets)
+        """Memory of workers that have a job, until every secret was found in one: so searches see
+        them where they are. What is found adds up over calls."""
+        name = WORKERS
         for worker in pool.workers:
             room = worker.room.inside
             if worker.count("taken") <= worker.count("reported") or room is None:
                 continue
             for process in (room, *children_of(room)):
-                if await asyncio.to_thread(self.memory, name, who, process.pid, may=may):
-                    self.seen_at_work = True
+                await asyncio.to_thread(
+                    self.memory, name, "nobody", process.pid, may=set(self.secrets), adds=True
+                )
+                if self.seen_at_work:
                     return
-                self.seen_at_work = self.seen_at_work or os.geteuid() != 0
 
     def disks_and_lines(self) -> None:
         """Disks of all nodes, and all that passed."""

@@ -53,6 +53,7 @@ svg .across { stroke: var(--bad); stroke-width: 1.8; }
 svg .edge.head { fill: var(--soft); stroke: none; }
 svg .across.head { fill: var(--bad); stroke: none; }
 svg .plot { stroke-width: 2.2; fill: none; } svg .dashed { stroke-dasharray: 5 4; }
+svg .bar { fill: var(--accent); } svg .bar-soft { fill: var(--soft); opacity: 0.6; }
 svg .suppressed { fill: var(--rule); } svg .empty { fill: none; stroke: var(--rule); }
 svg .c0 { fill: var(--c0); } svg .c1 { fill: var(--c1); } svg .c2 { fill: var(--c2); }
 svg .c3 { fill: var(--c3); } svg .c4 { fill: var(--c4); } svg .c5 { fill: var(--c5); }
