@@ -107,7 +107,7 @@ def read_contract(path: Path, resolve: Resolve, room: bytes, terms: RoomTerms) -
     """
     file = _File(path, resolve)
     take = file.reader
-    inputs = [_input(file, *one) for one in file.tables("inputs")]
+    inputs = [_input(file, room, *one) for one in file.tables("inputs")]
     stages = [_stage(file, path.parent, one) for one in take.tables("stages", 8)]
     outputs = [_output(file, *one) for one in file.tables("outputs")]
     parameters = [_parameter(*one) for one in file.tables("parameters")]
@@ -228,12 +228,17 @@ def _table(reader: TableReader, key: str) -> dict[str, Any]:
     return reader.take(key, dict, f"a table, written [{key}]", {}) or {}
 
 
-def _input(file: _File, alias: str, take: TableReader) -> Input:
-    owner, data = take.text("owner") or "", take.text("data") or ""
+def _input(file: _File, room: bytes, alias: str, take: TableReader) -> Input:
+    """A data set of somebody's, or an asset of the room."""
+    asset = take.take("asset", str, "a string", "")
+    place = (room, asset)
+    if not asset:
+        owner, data = take.text("owner") or "", take.text("data") or ""
+        place = (file.identity(f"inputs.{alias}.owner", owner), data)
     made = Input(
         alias=alias,
-        owner=file.identity(f"inputs.{alias}.owner", owner),
-        data=data,
+        owner=place[0],
+        data=place[1],
         version=take.take("version", int, "a whole number", 0),
         epsilon=take.take("epsilon", int, "a whole number of millionths", 0),
     )

@@ -1,8 +1,8 @@
 """`strongroom rooms …`: clean rooms, where many owners' data meets one agreed program.
 
 Owns the group's name. Terms and parties are in rooms_parties.py, contracts in rooms_contracts.py,
-jobs in rooms_jobs.py, results in rooms_opening.py and rooms_verifying.py, the offline judge in
-rooms_check.py; how they look, in rooms_tables.py.
+jobs in rooms_jobs.py, results in rooms_opening.py and rooms_verifying.py, single predictions in
+rooms_predicting.py, the offline judge in rooms_check.py; how they look, in rooms_tables.py.
 """
 
 import typer
@@ -13,6 +13,7 @@ from strongroom.node.cli import (
     rooms_jobs,
     rooms_opening,
     rooms_parties,
+    rooms_predicting,
     rooms_verifying,
 )
 
@@ -26,6 +27,7 @@ for part in (
     rooms_contracts,
     rooms_jobs,
     rooms_opening,
+    rooms_predicting,
     rooms_verifying,
     rooms_check,
 ):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strongroom.enclave.room.library.boosting import Boosting
 from strongroom.enclave.room.library.checking import rounded
 from strongroom.enclave.room.library.judging import (
     CALIBRATION,
@@ -57,6 +58,15 @@ from strongroom.enclave.room.library.trees import (
 )
 
 NAME = "ml.boosted_trees"
+_FIXED = {
+    "objective": "binary",
+    "num_threads": "1",
+    "deterministic": "true",
+    "force_row_wise": "true",
+    "verbosity": "-1",
+    "zero_as_missing": "false",
+}
+"""Of LightGBM, whatever a contract says."""
 PARAMETERS = (
     *parameters_of("keep", "drop", "refuse"),
     Parameter(
@@ -143,43 +153,29 @@ def predict(model: bytes, table: Table) -> list[float]:
 
 def prepare() -> None:
     """Load LightGBM and use it once."""
-    import lightgbm
-
     values = np.arange(40, dtype=np.float64)[:, None]
-    told = {"objective": "binary", "num_threads": 1, "verbosity": -1}
-    data = lightgbm.Dataset(values, (values[:, 0] > 20).astype(float), params=told)
-    lightgbm.train(told, data, num_boost_round=1).dump_model()
+    with Boosting(values, (values[:, 0] > 20).astype(float), ["a"], _FIXED) as boosting:
+        boosting.grow(np.zeros(40))
 
 
 def _fitted(features: tuple[Feature, ...], room: Inputs, values: Reals, label: Reals) -> Forest:
     """Tree after tree, each pruned before the next learns from what is left."""
-    import lightgbm
-
-    told = {
-        "objective": "binary",
-        "num_threads": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-        "seed": int.from_bytes(room.seed[:4], "big") >> 1,
-        "num_leaves": room.integer("leaves_max"),
-        "learning_rate": room.integer("learning_thousandths") / 1000,
-        "min_data_in_leaf": room.integer("leaf_rows_min"),
-        "zero_as_missing": False,
+    options = _FIXED | {
+        "seed": str(int.from_bytes(room.seed[:4], "big") >> 1),
+        "num_leaves": str(room.integer("leaves_max")),
+        "learning_rate": repr(room.integer("learning_thousandths") / 1000),
+        "min_data_in_leaf": str(room.integer("leaf_rows_min")),
     }
-    names = [one.name for one in features]
-    data = lightgbm.Dataset(values, label, feature_name=names, params=told)
     share = float(label.mean())
     begin = math.log(share / (1 - share))
     score = np.full(len(label), begin)
     trees = [Tree(columns=(), thresholds=(), decisions=(), left=(), right=(), values=(begin,))]
-    for _ in range(room.integer("trees")):
-        data.set_init_score(score)
-        booster = lightgbm.train(told, data, num_boost_round=1)
-        (grown,) = booster.dump_model()["tree_info"]
-        tree = _pruned(grown["tree_structure"], values, room.integer("leaf_rows_min"))
-        trees.append(tree)
-        score = score + tree.score(values)
+    with Boosting(values, label, [one.name for one in features], options) as boosting:
+        for _ in range(room.integer("trees")):
+            grown = boosting.grow(score)
+            tree = _pruned(grown, values, room.integer("leaf_rows_min"))
+            trees.append(tree)
+            score = score + tree.score(values)
     return Forest(features, tuple(trees))
 
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -25,9 +26,11 @@ from tests.enclave.room.library.public_sets import needs_public_sets
 from tests.enclave.room.library.test_logistic import model_of, rows_of
 
 from strongroom.enclave.room.library import ml_boosted_trees
-from strongroom.enclave.room.library.checking import start
+from strongroom.enclave.room.library.boosting import Boosting
+from strongroom.enclave.room.library.checking import check_parameters, start
+from strongroom.enclave.room.library.learning import read
 from strongroom.enclave.room.library.ml_boosted_trees import predict
-from strongroom.enclave.room.library.shapes import Outputs, ProgramRefused
+from strongroom.enclave.room.library.shapes import Inputs, Outputs, ProgramRefused
 
 PARAMETERS = {"columns": COLUMNS, "target": "ill 0..4", "held_out": "held", "trees": 20}
 TWO = {"north": invented(1, rows=150, gaps=0.1), "south": invented(2, rows=150, gaps=0.1)}
@@ -51,6 +54,46 @@ def test_lightgbm_reads_the_text_and_tells_the_same(missing: str) -> None:
     assert predict(model, table(rows)) == pytest.approx(
         booster.predict(inputs(rows)).tolist(), abs=1e-6
     )
+
+
+def test_the_c_interface_grows_the_trees_that_the_package_grows() -> None:
+    rows = read(inputs_of(TWO))
+    values, label = rows.values[~rows.tested], rows.label[~rows.tested]
+    told = {
+        "objective": "binary",
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+        "seed": 7,
+        "num_leaves": 15,
+        "learning_rate": 0.05,
+        "min_data_in_leaf": 5,
+        "zero_as_missing": False,
+    }
+    names = [text.split(" ")[0] for text in COLUMNS]
+    score = np.where(label > 0, 0.25, -0.5)
+    data = lightgbm.Dataset(values, label, feature_name=names, params=told, init_score=score)
+    (wanted,) = lightgbm.train(told, data, num_boost_round=1).dump_model()["tree_info"]
+    options = {name: str(value).lower() for name, value in told.items()}
+    with Boosting(values, label, names, options) as boosting:
+        for begin, same in ((np.zeros(len(label)), False), (score, True), (score, True)):
+            grown = shape(boosting.grow(begin))
+            assert (grown == pytest.approx(shape(wanted["tree_structure"]))) == same
+
+
+def shape(node: dict[str, Any]) -> list[float]:
+    """What a tree decides, in order; LightGBM tells sums of weights rounded or not."""
+    if "leaf_value" in node:
+        return [node["leaf_value"]]
+    here = [node["split_feature"], node["threshold"], node["default_left"]]
+    return [*here, *shape(node["left_child"]), *shape(node["right_child"])]
+
+
+def inputs_of(hospitals: dict[str, Columns]) -> Inputs:
+    tables = {alias: table(columns) for alias, columns in hospitals.items()}
+    parameters = check_parameters(ml_boosted_trees.PROGRAM, PARAMETERS)
+    return Inputs(tables=tables, parameters=parameters, seed=SEED)
 
 
 def test_the_model_is_the_same_in_any_order_of_rows_and_at_every_run() -> None:
