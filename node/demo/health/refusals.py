@@ -72,7 +72,7 @@ async def after_a_withdrawal(clinic: Clinic, agreed: Agreed, job: Job, serving: 
     await scene.refused(
         "withdrawn",
         second,
-        "asks the model about the wards again",
+        "asks the model about its ward again",
         serving.batch.ask(other),
     )
     await scene.refused(
