@@ -47,18 +47,19 @@ async def predict(clinic: Clinic, room: OpenRoom, fitted: Job, plain: Expected) 
     clinic.scene.lines.check(
         True, "the model is kept in the room, all of theirs: all four consent to each use of it"
     )
-    await asyncio.gather(
+    told = await asyncio.gather(
         *(_wards(clinic, batch, pair, plain) for batch, pair in zip(batches, pairs, strict=True))
     )
     job = await ask.start(first, answers=ANSWERS_EACH)
     await _one_by_one(clinic, job, plain)
-    return Serving(batches[0], job)
+    return Serving(batches[0], job, {name: one for some in told for name, one in some.items()})
 
 
 async def _wards(
     clinic: Clinic, batch: Agreed, asking: Sequence[Hospital], plain: Expected
-) -> None:
-    """One job over these hospitals' wards."""
+) -> dict[str, list[float | None]]:
+    """One job over these hospitals' wards: what each was told."""
+    found = {}
     job = await batch.run(clinic.party(asking[0]))
     for hospital in asking:
         rows = (await clinic.party(hospital).open(job.id, "predictions")).rows
@@ -67,6 +68,8 @@ async def _wards(
         line = findings.prediction_line(clinic.study, plain, hospital.name, ward, told)
         own = {row["owner"] for row in rows} == {hospital.name}
         clinic.scene.lines.check(line.holds and own, f"{line.words}, and of no other hospital's")
+        found[hospital.name] = told
+    return found
 
 
 async def _one_by_one(clinic: Clinic, job: Job, plain: Expected) -> None:
