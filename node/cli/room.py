@@ -116,6 +116,9 @@ def run_(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A word to its program; repeatable."),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=0, help="End after so many (`analytics`); 0: never.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Run a room until its program ends or a lease is refused; with --json one document a line for
@@ -151,7 +154,7 @@ def run_(
         else:
             note(f"{what}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
 
-    life = run_workers if is_worker(wanted.program) else run_room
+    life = partial(run_workers, jobs=jobs) if is_worker(wanted.program) else run_room
     ended = run(_until_told(partial(life, wanted, service, signer, on_event)))
     stopped = ended.code == STOPPED
     if not ended.ok and not stopped:

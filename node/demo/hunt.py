@@ -17,8 +17,8 @@ from strongroom.consensus.errors import OperatorFault
 
 _CHUNK_BYTES = 4 * 2**20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_PIECE_BYTES = 256 * 1024
-_ZEROS, _EDGE_BYTES = bytes(_PIECE_BYTES), 4096
+PIECE_BYTES = 256 * 1024
+_ZEROS, _EDGE_BYTES = bytes(PIECE_BYTES), 4096
 _TEXT_BYTES_MIN = 8
 """A shorter text turns up by chance."""
 _MAP_LINE = re.compile(
@@ -194,13 +194,13 @@ def _range_chunks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
             chunk = os.pread(descriptor, min(_CHUNK_BYTES, end - start), start)
         except OSError:
             chunk = b""
-        yield from _without_empty(chunk)
+        yield from without_empty(chunk)
         start += len(chunk) or _PAGE_BYTES
 
 
-def _without_empty(chunk: bytes) -> Iterator[bytes]:
+def without_empty(chunk: bytes) -> Iterator[bytes]:
     """A chunk in pieces; of a piece of zeros only as many as a text's edge may hold, for searching
     them takes longest and finds nothing."""
-    for start in range(0, len(chunk), _PIECE_BYTES):
-        piece = chunk[start : start + _PIECE_BYTES]
+    for start in range(0, len(chunk), PIECE_BYTES):
+        piece = chunk[start : start + PIECE_BYTES]
         yield piece if piece != _ZEROS[: len(piece)] else piece[:_EDGE_BYTES]

@@ -6,10 +6,12 @@ Owns the processes and what they say in the open. Knows nothing of what should h
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from strongroom.node.machine.processes import ProcessId, children_of
@@ -33,14 +35,16 @@ class RunningRoom:
     _over: bool = False
 
     @classmethod
-    async def start(cls, program: str, *arguments: str) -> "RunningRoom":
-        """Start a room with these further words of its command."""
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            *("room", "run", program, *arguments, "--json"),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+    async def start(cls, program: str, *arguments: str, log: Path | None = None) -> "RunningRoom":
+        """Start a room with these further words of its command; what it complains of goes to a
+        file, or nowhere."""
+        with (log or Path(os.devnull)).open("ab") as complaints:
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND,
+                *("room", "run", program, *arguments, "--json"),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=complaints,
+            )
         room = cls(process)
         room._reading = asyncio.create_task(room._read())
         return room

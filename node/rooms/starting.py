@@ -192,7 +192,12 @@ async def run_room(
 
 
 async def run_workers(
-    wanted: Wanted, where: Path, operator: Identity, on_event: OnEvent, stop: asyncio.Event
+    wanted: Wanted,
+    where: Path,
+    operator: Identity,
+    on_event: OnEvent,
+    stop: asyncio.Event,
+    jobs: int = 0,
 ) -> Ended:
     """Run a worker, life after life, until it is stopped: each takes one job.
 
@@ -202,14 +207,16 @@ async def run_workers(
         operator: as of `run_room`.
         on_event: as of `run_room`; told too how each life ended.
         stop: as of `run_room`.
+        jobs: end after so many that were reported; 0: only when stopped.
 
     Returns:
-        How it was stopped; or how the last of FRUITLESS_MAX lives ended that took no job.
+        How it was stopped, or its last job ended; or how the last of FRUITLESS_MAX lives ended that
+        took no job.
 
     Raises:
         OperatorFault: it does not start.
     """
-    fruitless = 0
+    fruitless = reported = 0
     while True:
         said: set[str] = set()
 
@@ -224,7 +231,8 @@ async def run_workers(
                 raise
             ended = Ended(False, "killed", str(fault))
         fruitless = 0 if ended.ok or "taken" in said else fruitless + 1
-        if stop.is_set() or fruitless == FRUITLESS_MAX:
+        reported += "reported" in said
+        if stop.is_set() or fruitless == FRUITLESS_MAX or 0 < jobs <= reported:
             return ended
         on_event("life-ended", {"code": ended.code, "why": ended.text})
         if not ended.ok:

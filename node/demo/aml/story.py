@@ -29,7 +29,7 @@ from strongroom.node.terminal.teller import Teller
 
 BANKS = ("alfa", "beta", "gamma")
 ANALYST, REGULATOR = "analyst", "regulator"
-OPERATORS = ("north", "south")
+OPERATORS, OWNER = ("north", "south"), "its operator"
 SEED = 20_261_130
 JOB_SECONDS, RELEASES = 5, 2
 RINGS, KEYS = "rings", "keys"
@@ -152,10 +152,11 @@ async def _run(scene: Scene, found: dict[str, Found], query: Agreed) -> Job:
     agreed = [*(one.agreed for one in found.values()), query]
     running = asyncio.gather(*(one.run(analyst) for one in agreed))
     try:
+        await scene.captures.operators_host(scene.pool.workers, OWNER)
         while not running.done() and not scene.captures.seen_at_work:
             await scene.captures.worker_at_work(scene.pool)
-            await asyncio.sleep(0.1)
-        await scene.captures.nodes_and_hosts(scene.pool.workers, "its operator")
+            await asyncio.sleep(0.5)
+        await scene.captures.nodes_and_hosts(scene.pool.workers, OWNER)
         *jobs, counted = await running
     finally:
         running.cancel()
@@ -285,9 +286,11 @@ def _draw(scene: Scene, world: World, found: dict[str, Found]) -> None:
 def _show_places(scene: Scene, world: World) -> None:
     captures = scene.captures
     captures.disks_and_lines()
+    for worker in scene.pool.workers:
+        worker.write_said()
     for worker in scene.pool.workers[: len(OPERATORS)]:
         name = f"disk of {worker.name}"
-        captures.files(name, "its operator", worker.folder, control=_pin(scene))
+        captures.files(name, OWNER, worker.folder, control=_pin(scene))
     for bank in world.members:
         must = {_customers(bank), KEYS}
         folder = scene.party(bank).desk

@@ -19,7 +19,9 @@ from strongroom.node.demo.loopback import LoopbackCapture
 from strongroom.node.machine.processes import children_of
 
 NOT_SEARCHED = "not searched: it takes root"
-WORKERS = "memory of workers"
+WORKERS, HOSTS = "memory of workers", "memory of operators' hosts"
+ENDING_SECONDS = 2.0
+"""A host that ends has given its memory back before its parent knows."""
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -176,15 +178,28 @@ class Captures:
             self.places[-1] = self.places[-1].with_finds_of(place)
 
     async def nodes_and_hosts(self, workers: Sequence[Worker], who: str) -> None:
-        """Memory of the host of a worker that has a job, or any, and of each node's host."""
-        for worker in sorted(workers, key=lambda one: one.count("reported")):
-            host = worker.room.host
+        """Memory of the host of a worker, and of each node's host."""
+        await self.operators_host(workers, who)
+        await self.nodes_hosts()
+
+    async def operators_host(self, workers: Sequence[Worker], who: str) -> None:
+        """Memory of the host of a worker: of one that has a job, if there is one. What is found
+        adds up over calls; a host that ended meanwhile has nothing to show."""
+        for worker in sorted(workers, key=lambda one: one.count("reported") - one.count("taken")):
+            host, before = worker.room.host, list(self.places)
             if host is None or worker.ended:
                 continue
-            name = f"memory of {worker.name}'s host"
-            await asyncio.to_thread(self.memory, name, who, host.pid, control=worker.name)
-            if any(place.name == name for place in self.places):
-                break
+            await asyncio.to_thread(
+                self.memory, HOSTS, who, host.pid, control=worker.name, adds=True
+            )
+            if not self.places[-1].control:
+                await asyncio.sleep(ENDING_SECONDS)
+            if not worker.ended:
+                return
+            self.places = before
+
+    async def nodes_hosts(self) -> None:
+        """Memory of each node's host process."""
         for node in self.cluster.nodes:
             served = node.host()
             folder = node.layout.directory

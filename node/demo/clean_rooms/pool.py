@@ -5,8 +5,8 @@ ended instead of started anew. Which worker a job goes to, the ledger says.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from strongroom.node.terminal.teller import StoryFails
 
 READY_SECONDS_MAX = 120.0
 """A worker starts in 4 to 8 s; a machine may be busy."""
-FOREVER = 3_600.0
+LOG = "log"
+REPLACED_MAX = 4
+"""Of one operator: a worker that ends without a job has a reason that a new one meets again."""
 REGION, MEMORY_MB = "zurich", 1024
 
 
@@ -42,11 +44,21 @@ class Worker:
         return not self.ended and self.count("waiting") > self.count("taken")
 
     @property
+    def last_word(self) -> str:
+        """What it said last."""
+        complaints = (self.folder / LOG).read_text(errors="replace").strip()
+        return f"{self.room.events[-1:]} {complaints[-300:]}"
+
+    def write_said(self) -> None:
+        """Keep all that it told its host on the host's disk."""
+        (self.folder / "said.json").write_text(json.dumps(self.room.events))
+
+    @property
     def ended(self) -> bool:
         """Is its host's process gone?"""
         return self.room.process.returncode is not None
 
-    async def until(self, what: str, count: int, seconds: float = READY_SECONDS_MAX) -> None:
+    async def until(self, what: str, count: int) -> None:
         """Until it has told of something so many times.
 
         Raises:
@@ -57,7 +69,7 @@ class Worker:
         def holds(_: Event) -> bool:
             return len(told(what)) >= count
 
-        await self.room.until(holds, f"{self.name}: {what}", seconds)
+        await self.room.until(holds, f"{self.name}: {what}", READY_SECONDS_MAX)
 
 
 @dataclass(slots=True)
@@ -73,7 +85,7 @@ class Pool:
     """End each worker when it has reported, instead of letting it start anew: for a story that
     knows how many jobs it has."""
     _starting: list["asyncio.Task[Worker]"] = field(default_factory=list)
-    _ending: list["asyncio.Task[None]"] = field(default_factory=list)
+    _replaced: dict[str, int] = field(default_factory=dict)
 
     def start(self, operators: Sequence[str]) -> None:
         """Begin to start a worker for each name, side by side; an operator may be named more than
@@ -90,14 +102,8 @@ class Pool:
             StoryFails: one does not come.
         """
         await self._started()
-        for operator in sorted({one.operator for one in self.workers}):
-            own = [one for one in self.workers if one.operator == operator]
-            missing = jobs - sum(not one.ended for one in own)
-            if missing > 0:
-                self.start([operator] * missing)
-                await self._started()
-                own = [one for one in self.workers if one.operator == operator]
-            await self._some_wait(own, jobs)
+        operators = sorted({one.operator for one in self.workers})
+        await asyncio.gather(*(self._some_wait(operator, jobs) for operator in operators))
 
     async def taken(self, before: Sequence[int], executors: int = 2) -> None:
         """Wait until so many more workers have taken a job than had before (`counts`): from then
@@ -122,27 +128,39 @@ class Pool:
 
     async def stop(self) -> None:
         """End all of them, whatever they do."""
-        for task in (*self._starting, *self._ending):
+        for task in self._starting:
             task.cancel()
         found = await asyncio.gather(*self._starting, return_exceptions=True)
         workers = [one for one in found if isinstance(one, Worker)]
-        await asyncio.gather(
-            *self._ending, *(one.room.stop() for one in workers), return_exceptions=True
-        )
+        await asyncio.gather(*(one.room.stop() for one in workers), return_exceptions=True)
 
     async def _started(self) -> None:
         self.workers = list(await asyncio.gather(*self._starting))
 
-    async def _some_wait(self, own: list[Worker], wanted: int) -> None:
+    async def _some_wait(self, operator: str, wanted: int) -> None:
+        """Wait for workers of one operator; in place of those that have ended, or are on their last
+        job, others are started."""
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
-                while sum(one.waits for one in own) < wanted:
-                    if all(one.ended for one in own):
-                        last = own[-1].room.events[-1:]
-                        raise StoryFails(f"the workers of {own[0].operator} have ended: {last}")
+                while True:
+                    own = [one for one in self.workers if one.operator == operator]
+                    if sum(one.waits for one in own) >= wanted:
+                        return
+                    if sum(not one.ended and not self._is_last(one) for one in own) < wanted:
+                        await self._replace(operator, own)
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise StoryFails(f"no worker of {own[0].operator} waits for a job") from None
+            raise StoryFails(f"no worker of {operator} waits for a job") from None
+
+    def _is_last(self, worker: Worker) -> bool:
+        return self.once and worker.count("taken") > 0
+
+    async def _replace(self, operator: str, own: list[Worker]) -> None:
+        self._replaced[operator] = self._replaced.get(operator, 0) + 1
+        if self._replaced[operator] > REPLACED_MAX:
+            raise StoryFails(f"workers of {operator} end: {[one.last_word for one in own]}")
+        self.start([operator])
+        await self._started()
 
     async def _start(self, operator: str, number: int) -> Worker:
         name = f"{operator}-w{number}"
@@ -154,18 +172,10 @@ class Pool:
             "analytics",
             *("--name", name, "--chip", str(chip), "--region", REGION),
             *("--as", operator, "--service", str(client.service)),
-            *("--set", f"memory={MEMORY_MB}"),
+            *("--set", f"memory={MEMORY_MB}", "--jobs", str(int(self.once))),
+            log=folder / LOG,
         )
-        worker = Worker(name, operator, folder, room)
-        if self.once:
-            self._ending.append(asyncio.create_task(_end_after_one(worker)))
-        return worker
-
-
-async def _end_after_one(worker: Worker) -> None:
-    with suppress(StoryFails):  # then it has ended, or is ended with the pool
-        await worker.until("reported", 1, FOREVER)
-    await worker.room.stop()
+        return Worker(name, operator, folder, room)
 
 
 def client_folder(service: ClusterLayout, folder: Path, names: Sequence[str]) -> ClusterLayout:

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("nanoarrow", reason="the extra `rooms` is not installed")
 
-from tests.enclave.room.library.public_sets import FOLDER, needs_public_sets
+from tests.enclave.room.library.public_sets import FOLDER, needs_public_sets, rings
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.room.analytics.checking import check
@@ -162,6 +162,7 @@ def test_the_public_set_is_four_banks_with_its_right_values() -> None:
     for member, account in public.quiet.items():
         seeing = [one for one, rows in tables.items() if account in str(rows)]
         assert seeing == [member]
+        assert account not in str(rings())
 
 
 def test_another_folder_is_refused_with_what_is_missing(tmp_path: Path) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.node.demo.hunt import CannotHunt, forms_of, hunt_files, hunt_memory
+from strongroom.node.demo.hunt import (
+    PIECE_BYTES,
+    CannotHunt,
+    forms_of,
+    hunt_files,
+    hunt_memory,
+    without_empty,
+)
 
 SECRET = "canary ÿ?>~ of the strongroom"
 
@@ -84,3 +91,14 @@ def test_memory_that_cannot_be_read_is_never_called_clean() -> None:
 def test_a_text_that_chance_would_find_is_not_hunted() -> None:
     with pytest.raises(ValueError, match="at least 8 bytes"):
         forms_of("short")
+
+
+@pytest.mark.parametrize("secret", [b"a text in it", bytes(40) + b"key" + bytes(40)])
+@pytest.mark.parametrize("at", [0, 100, PIECE_BYTES - 5, 2 * PIECE_BYTES, 3 * PIECE_BYTES - 90])
+def test_zeros_are_stepped_over_and_nothing_beside_them(secret: bytes, at: int) -> None:
+    """Memory is mostly zeros; a key may begin or end with some."""
+    chunk = bytearray(5 * PIECE_BYTES + 17)
+    chunk[at : at + len(secret)] = secret
+    found = b"".join(without_empty(bytes(chunk)))
+    assert secret in found
+    assert len(found) < len(chunk) - 2 * PIECE_BYTES
