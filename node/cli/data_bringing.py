@@ -93,14 +93,14 @@ def put(
     caller = Caller(identity, directory, timeout, as_json)
     existing_directory(directory)
     if terms is None:
-        columns, encoded = _columns_of(caller, name), b""
+        columns, encoded, programs = _columns_of(caller, name), b"", tuple[str, ...]()
     else:
         read, columns = read_terms_file(terms, caller.resolve)
-        encoded = read.encode()
+        encoded, programs = read.encode(), read.programs
     written = None if policy is None else read_policy(policy)
     more: dict[str, Any] = {
         "terms": encoded,
-        "policy": (lambda: written) if written is not None else workers_policy,
+        "policy": (lambda: workers_policy(programs) if written is None else written),
         "old_for_ms": read_duration(old_for),
         "passphrase": new_passphrase() if passphrase else "",
     }

@@ -124,14 +124,15 @@ def run_(
     """Run a room until its program ends or a lease is refused; with --json one document a line for
     each event. SIGTERM and Ctrl-C end it in order: leases ended, keys wiped, exit status 0.
     `analytics` is the worker of clean rooms: it takes job after job until it is told to end
-    (needs the extra `rooms`; `--set memory=MB` is what a job may take).
+    (needs the extra `rooms`; `--set memory=MB` is what a job may take). `analytics-ml` is the
+    same with LightGBM (extra `rooms-ml`), measured apart.
 
     Example: strongroom room run printer --name hall-7 --chip ./chip --region eu-west --as plant \
 --file design.sealed=./design.sealed --set container=design.sealed --set key=id:HEX/design
     """
     from strongroom.enclave.room.sdk import STOPPED
     from strongroom.node.client.trust.service import load_service
-    from strongroom.node.rooms.process import is_worker
+    from strongroom.node.rooms.process import worker_of
     from strongroom.node.rooms.starting import Wanted, program_file, run_room, run_workers
 
     known = load_service(service)
@@ -154,7 +155,7 @@ def run_(
         else:
             note(f"{what}: " + ", ".join(f"{key} {value}" for key, value in shown.items()))
 
-    life = partial(run_workers, jobs=jobs) if is_worker(wanted.program) else run_room
+    life = partial(run_workers, jobs=jobs) if worker_of(wanted.program) else run_room
     ended = run(_until_told(partial(life, wanted, service, signer, on_event)))
     stopped = ended.code == STOPPED
     if not ended.ok and not stopped:

@@ -7,7 +7,7 @@ tries offline and what an owner publishes is one text. Knows no rows and no ledg
 import json
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
@@ -70,16 +70,21 @@ def _columns(path: Path, text: str) -> DataPolicy:
     return data_set.policy
 
 
-def workers_policy() -> str:
-    """A release policy that admits workers of the measurement that is installed here, no other;
-    whether chips may be simulated, the service says.
+def workers_policy(programs: Collection[str] = ()) -> str:
+    """A release policy that admits workers of the measurement that is installed here, no other; for
+    programs that need it, those with LightGBM too. Whether chips may be simulated, the service
+    says.
 
     Raises:
         OperatorFault: it cannot be measured.
     """
-    from strongroom.enclave.room.worker.measurement import NAME
+    from strongroom.enclave.room.worker.measurement import ANALYTICS, ANALYTICS_ML
     from strongroom.node.rooms.starting import measured, program_file
 
-    digest = measured(program_file(NAME)).digest.hex()
-    code = {"claim": "measurement", "equals": digest}
-    return json.dumps({"version": "1.0.0", "anyOf": [{"authority": "strongroom", "allOf": [code]}]})
+    profiles = (ANALYTICS, ANALYTICS_ML) if ANALYTICS.without & set(programs) else (ANALYTICS,)
+    digests = [measured(program_file(one.name)).digest.hex() for one in profiles]
+    any_of = [
+        {"authority": "strongroom", "allOf": [{"claim": "measurement", "equals": digest}]}
+        for digest in digests
+    ]
+    return json.dumps({"version": "1.0.0", "anyOf": any_of})

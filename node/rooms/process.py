@@ -20,15 +20,18 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault, StrongroomError
 from strongroom.consensus.types import PublicKey, Signature
 from strongroom.enclave.room.door import ROOM_FRAME_BYTES_MAX, ToHost, ToRoom
-from strongroom.enclave.room.worker.measurement import ENVIRONMENT
+from strongroom.enclave.room.worker.measurement import ENVIRONMENT, NAME, NAME_ML
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rooms.relay import Relay, failure
 
 QUESTIONS_MAX = 256
 MEMORY, MEMORY_MB = "memory", "2048"
 """Word with which an operator says how many MiB a worker's job may take; what it is without."""
-WORKER_FILE = "worker/__main__.py"
-"""Below enclave/room: what stands for a program where the worker runs."""
+WORKER_FILES = {
+    NAME: ("worker/__main__.py", "strongroom.enclave.room.worker"),
+    NAME_ML: ("worker/ml.py", "strongroom.enclave.room.worker.ml"),
+}
+"""Below enclave/room, what stands for a program where a worker runs; and its module."""
 STOP_SECONDS = 10.0
 """For a room that was asked to end, to end its leases; then it is killed, and they lapse."""
 
@@ -83,7 +86,7 @@ class RoomProcess:
         Raises:
             OperatorFault: it cannot be started.
         """
-        worker = is_worker(program)
+        worker = worker_of(program)
         memory = start.parameters.get(MEMORY, MEMORY_MB)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ExitStack() as stack:
@@ -91,7 +94,7 @@ class RoomProcess:
             nowhere = chip.resolve() / "no-bytecode"
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-B", "-X", f"pycache_prefix={nowhere}"),
-                *("-m", "strongroom.enclave.room.worker" if worker else "strongroom.enclave.room"),
+                *("-m", WORKER_FILES[worker][1] if worker else "strongroom.enclave.room"),
                 *("--socket", str(theirs.fileno()), "--host", str(os.getpid())),
                 *("--chip", str(chip.resolve())),
                 *(("--memory", memory) if worker else ("--program", str(program.resolve()))),
@@ -195,9 +198,13 @@ class RoomProcess:
             self._ended.set_result(None)
 
 
-def is_worker(program: Path) -> bool:
-    """Is this the worker, instead of a room's program?"""
-    return program.resolve().as_posix().endswith(f"enclave/room/{WORKER_FILE}")
+def worker_of(program: Path) -> str:
+    """Which worker this is, by its name; empty: it is a room's program."""
+    path = program.resolve().as_posix()
+    for name, (file, _) in WORKER_FILES.items():
+        if path.endswith(f"enclave/room/{file}"):
+            return name
+    return ""
 
 
 def _without_a_word(status: int) -> str:

@@ -23,19 +23,19 @@ from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
-from strongroom.enclave.room.worker.measurement import NAME, measure_worker
+from strongroom.enclave.room.worker.measurement import ANALYTICS, ANALYTICS_ML, measure_worker
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import Service, load_service
 from strongroom.node.rooms.chunks import ChunkCarrier
 from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import (
     STOP_SECONDS,
-    WORKER_FILE,
+    WORKER_FILES,
     Ended,
     OnEvent,
     RoomProcess,
     Start,
-    is_worker,
+    worker_of,
 )
 from strongroom.node.rooms.relay import Relay
 
@@ -67,23 +67,24 @@ def program_file(text: str) -> Path:
     Raises:
         OperatorFault: there is none.
     """
-    if text == NAME:
-        return Path(next(iter(strongroom.enclave.room.__path__))) / WORKER_FILE
+    if text in WORKER_FILES:
+        return Path(next(iter(strongroom.enclave.room.__path__))) / WORKER_FILES[text][0]
     path = Path(text)
     if not path.suffix and path.name == text:
         folder = Path(next(iter(strongroom.enclave.room.programs.__path__)))
         path = folder / f"{text}.py"
     if not path.is_file():
         raise OperatorFault(
-            f"no program {text}: name `printer` or `analytics`, or a .py file of your own"
+            f"no program {text}: name `printer`, `analytics`, `analytics-ml`, or your own .py file"
         )
     return path
 
 
 def measured(program: Path) -> Measurement:
     """The measurement of a room that runs this program, here."""
-    if is_worker(program):
-        return measure_worker()
+    for profile in (ANALYTICS, ANALYTICS_ML):
+        if worker_of(program) == profile.name:
+            return measure_worker(profile)
     return measure_room(ProgramSource.read(program))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Input
-from strongroom.enclave.formats.clean_rooms.data_terms import FREE, DataTerms
+from strongroom.enclave.formats.clean_rooms.data_terms import FREE, DataTerms, strictest
 from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.data import data_terms, find_data, owners_in
@@ -23,6 +23,7 @@ from strongroom.enclave.programs.rooms.parties import (
     party_of,
     terms_of,
 )
+from strongroom.enclave.programs.rooms.results import pinned_of
 from strongroom.enclave.programs.rooms.tables import (
     CONTRACTS,
     ROOMS,
@@ -32,6 +33,7 @@ from strongroom.enclave.programs.rooms.tables import (
     Agreed,
     Data,
     contract_of,
+    data_numbered,
     rooms,
 )
 from strongroom.enclave.programs.roster import charge
@@ -40,6 +42,8 @@ from strongroom.enclave.programs.vault import bound
 
 REVIEWED = "reviewed"
 """In data terms: any program that each owner approved by its digest."""
+LINEAGE_MAX = 128
+"""Data sets and assets that one asset was made from, and so on."""
 CONTRACT_ENTRIES, CONTRACT_BYTES = 4, 1024
 
 
@@ -148,7 +152,7 @@ def allow(context: Context, read: Contract, one: Input) -> DataTerms:
         ProgramError: ``terms``, with the field that does not allow it.
     """
     number, _ = input_of(context, one)
-    terms = data_terms(context, number)
+    terms = _terms_now(context, number)
     _demand(read.purpose in terms.purposes, one, "purposes: this one is not among them")
     for stage in read.stages:
         named = (FREE,) if read.profile == FREE else _names_of(stage.language, stage.program)
@@ -160,6 +164,28 @@ def allow(context: Context, read: Contract, one: Input) -> DataTerms:
     _demand(terms.runs > 0, one, "runs: none at all")
     _demand(context.time_ms <= terms.until_ms, one, f"until: over since {terms.until_ms} ms")
     return terms
+
+
+def _terms_now(context: Context, number: int) -> DataTerms:
+    """Terms of a data set; of an asset the strictest of its own and of all that it was made from,
+    as they are now: an owner who tightens his has tightened them for what was made before.
+
+    Raises:
+        ProgramError: ``lineage``: it was made from more than is looked at.
+    """
+    found: dict[int, DataTerms] = {}
+    line = [number]
+    while line:
+        one = line.pop()
+        if one in found:
+            continue
+        if len(found) >= LINEAGE_MAX:
+            raise ProgramError("lineage", f"made from more than {LINEAGE_MAX} data sets and assets")
+        found[one] = data_terms(context, one)
+        made_by = data_numbered(context, one).lineage
+        if made_by:
+            line += [source for _, source, _ in pinned_of(context, made_by)]
+    return found[number] if len(found) == 1 else strictest(list(found.values()))
 
 
 def consents_of(context: Context, contract: bytes, read: Contract) -> tuple[int, bool]:

@@ -22,7 +22,12 @@ from strongroom.enclave.room.boots import bind_chip
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.life import work_once
 from strongroom.enclave.room.worker.link import BenchLink
-from strongroom.enclave.room.worker.measurement import ENVIRONMENT, NAME, measure_worker
+from strongroom.enclave.room.worker.measurement import (
+    ANALYTICS,
+    ENVIRONMENT,
+    Profile,
+    measure_worker,
+)
 from strongroom.enclave.room.worker.serving import Serving
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
@@ -33,7 +38,9 @@ from strongroom.enclave.sandbox.entering import (
 MEBIBYTE = 1 << 20
 
 
-def fork_bench(memory_bytes: int, door: int) -> tuple[socket.socket, socket.socket]:
+def fork_bench(
+    memory_bytes: int, door: int, profile: Profile = ANALYTICS
+) -> tuple[socket.socket, socket.socket]:
     """Start the bench, which keeps nothing of its worker's; the worker's ends of the way to it, and
     of the one that kills it when the worker is gone."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -49,7 +56,7 @@ def fork_bench(memory_bytes: int, door: int) -> tuple[socket.socket, socket.sock
     # Loaded in the bench alone: the worker holds no engine.
     from strongroom.enclave.room.worker.bench import run_bench
 
-    run_bench(theirs, watched, worker=worker, memory_bytes=memory_bytes)
+    run_bench(theirs, watched, worker=worker, memory_bytes=memory_bytes, profile=profile)
 
 
 def check_environment() -> None:
@@ -62,7 +69,7 @@ def check_environment() -> None:
         raise OperatorFault("a worker is started by `strongroom room run analytics`")
 
 
-def main() -> NoReturn:
+def main(profile: Profile = ANALYTICS) -> NoReturn:
     """Run until one job is done, or the host closes the socket; never returns."""
     parser = argparse.ArgumentParser(prog="strongroom.enclave.room.worker", description=__doc__)
     parser.add_argument(
@@ -76,9 +83,9 @@ def main() -> NoReturn:
         check_environment()
         if not MEMORY_MB[0] <= arguments.memory <= MEMORY_MB[1]:
             raise OperatorFault(f"memory: {MEMORY_MB[0]} to {MEMORY_MB[1]} MiB")
-        bench, held = fork_bench(arguments.memory * MEBIBYTE, arguments.socket)
+        bench, held = fork_bench(arguments.memory * MEBIBYTE, arguments.socket, profile)
         load_what_is_loaded_late()
-        measurement = measure_worker(from_source=True)
+        measurement = measure_worker(profile, from_source=True)
         chip = bind_chip(SimulatedChip.load(arguments.chip), measurement.digest)
         link = BenchLink(bench)
         link.until_ready()
@@ -89,7 +96,7 @@ def main() -> NoReturn:
         os.write(STANDARD_ERROR, f"the worker does not start: {fault}\n".encode())
         os._exit(NOT_STARTED)
     try:
-        status = work(door, chip, NAME, partial(work_once, link, arguments.memory, Serving))
+        status = work(door, chip, profile.name, partial(work_once, link, arguments.memory, Serving))
     except DoorClosed:
         os._exit(DOOR_CLOSED)
     except BaseException:

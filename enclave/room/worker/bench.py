@@ -16,7 +16,7 @@ from strongroom.enclave.room.analytics.settings import limit_memory
 from strongroom.enclave.room.door import Door, DoorClosed
 from strongroom.enclave.room.worker.answering import answer_rows
 from strongroom.enclave.room.worker.link import PART_BYTES, ToBench, ToWorker
-from strongroom.enclave.room.worker.measurement import check_worker
+from strongroom.enclave.room.worker.measurement import ANALYTICS, Profile, check_worker
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
 from strongroom.enclave.room.worker.warming import warm_up
 from strongroom.enclave.sandbox.entering import (
@@ -43,7 +43,12 @@ def die_with(watched: socket.socket) -> None:
 
 
 def run_bench(
-    end: socket.socket, watched: socket.socket, *, worker: int, memory_bytes: int
+    end: socket.socket,
+    watched: socket.socket,
+    *,
+    worker: int,
+    memory_bytes: int,
+    profile: Profile = ANALYTICS,
 ) -> NoReturn:
     """One bench, from its fork to its end; never returns.
 
@@ -52,13 +57,15 @@ def run_bench(
         watched: of a socket whose other end the worker alone has.
         worker: pid of the process that it was forked from.
         memory_bytes: what it may take: beyond it, its job fails.
+        profile: what it may load.
     """
     try:
         die_with(watched)
         limit_memory(memory_bytes)
-        bench = warm_up(memory_bytes=memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
+        engine_bytes = memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1]
+        bench = warm_up(memory_bytes=engine_bytes, without=profile.without)
         load_what_is_loaded_late()
-        check_worker()
+        check_worker(profile)
         door = Door(end)
         door.limit(sending_ms=TAKEN_MS_MAX)
         enter_sandbox(end.fileno(), watched.fileno(), host_pid=worker)

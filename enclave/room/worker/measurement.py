@@ -4,11 +4,13 @@ the libraries that they call (T24, T50).
 Owns that list, and the check that nothing else was loaded, in the worker and in its bench.
 """
 
+from dataclasses import dataclass
+
 from strongroom.enclave.platform.measuring import OWN, Measurement
 from strongroom.enclave.room import measurement as rooms
 
-NAME = "analytics"
-"""By which its operator starts it, and which it claims."""
+NAME, NAME_ML = "analytics", "analytics-ml"
+"""By which its operator starts it, and which it claims; the second one has LightGBM, too."""
 ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ,-AVX512CD",
     "OMP_NUM_THREADS": "1",
@@ -96,19 +98,44 @@ MODULES = (
 LIBRARIES = (*rooms.LIBRARIES, "_duckdb", "duckdb", "nanoarrow", "numpy")
 
 
-def measure_worker(*, from_source: bool = False) -> Measurement:
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A worker, by what it loads."""
+
+    name: str
+    modules: tuple[str, ...] = MODULES
+    libraries: tuple[str, ...] = LIBRARIES
+    without: frozenset[str] = frozenset()
+    """Programs of the library that it cannot run."""
+
+
+ANALYTICS = Profile(NAME, without=frozenset(("ml.boosted_trees",)))
+ANALYTICS_ML = Profile(
+    NAME_ML,
+    modules=(
+        *MODULES,
+        f"{OWN}.enclave.room.library.boosting",
+        f"{OWN}.enclave.room.library.ml_boosted_trees",
+        f"{OWN}.enclave.room.worker.ml",
+    ),
+    libraries=(*LIBRARIES, "lightgbm"),
+)
+
+
+def measure_worker(profile: Profile = ANALYTICS, *, from_source: bool = False) -> Measurement:
     """Measure a worker; `from_source`: this process is one, and what it loaded is checked.
 
     Raises:
         OperatorFault: a file is missing, or a loaded module comes from elsewhere.
     """
-    return rooms.measure(MODULES, LIBRARIES, NAME, from_source=from_source)
+    return rooms.measure(profile.modules, profile.libraries, profile.name, from_source=from_source)
 
 
-def check_worker() -> None:
+def check_worker(profile: Profile = ANALYTICS) -> None:
     """Check that everything that this process has loaded counts.
 
     Raises:
         OperatorFault: something does not.
     """
-    rooms.check_measured(rooms.located_files(MODULES, LIBRARIES), LIBRARIES)
+    files = rooms.located_files(profile.modules, profile.libraries)
+    rooms.check_measured(files, profile.libraries)

@@ -4,24 +4,25 @@ Owns that list beside the engine's own (analytics/warming.py). After it nothing 
 file is opened.
 """
 
+from collections.abc import Collection
+
 from strongroom.consensus.errors import invariant
 from strongroom.enclave.formats.clean_rooms.contract import Contract, Input, Output, Stage
 from strongroom.enclave.room.analytics import warming
 from strongroom.enclave.room.library import catalogue
 from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
+from strongroom.enclave.room.worker.measurement import ANALYTICS
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
 
-NOT_HERE = frozenset(("ml.boosted_trees",))
-"""Programs of the library whose own libraries (extra `rooms-ml`) this worker does not have."""
 _OWNER = bytes(32)
 
 
-def warm_up(*, memory_bytes: int) -> Bench:
-    """A bench that needs nothing more from the file system."""
+def warm_up(*, memory_bytes: int, without: Collection[str] = ANALYTICS.without) -> Bench:
+    """A bench that needs nothing more from the file system, and runs no program of `without`."""
     parser, engine = warming.warm_up(memory_bytes=memory_bytes)
     for name in catalogue.PROGRAMS:
-        if name not in NOT_HERE:
+        if name not in without:
             catalogue.program(name).prepare()
     bench = Bench(parser, engine, memory_bytes)
     for stage, columns in (

@@ -15,11 +15,12 @@ from strongroom.enclave.room.library.shapes import Table
 from strongroom.node.clean_rooms.predicting import NotAnswered, Prediction, asking, row_of
 from strongroom.node.client.client import Client
 from strongroom.node.client.errors import ProgramFailed
+from strongroom.node.rooms.starting import program_file
 
 pytestmark = pytest.mark.processes
 
 OPERATORS = ("operator0", "operator1")
-PROGRAMS = ("ml.logistic", "ml.predict", "ml.serve")
+PROGRAMS = ("ml.boosted_trees", "ml.logistic", "ml.predict", "ml.serve")
 LEARN = {"columns": "age 0..120;pain {1,2,3}", "target": "ill {0,1}", "test_percent": 0}
 TEXT, NUMBER = ("str", 0, 1_000), ("int", 0, 1_000)
 
@@ -39,22 +40,25 @@ def declared(**types: tuple[str, int, int]) -> tuple[Parameter, ...]:
     return tuple(Parameter(name, *types[name]) for name in sorted(types))
 
 
-async def learn(here: World, room: bytes) -> bytes:
+async def learn(here: World, room: bytes, program: str, **numbers: int) -> bytes:
     """Both hospitals' rows make the asset `diagnosis`."""
     for at, name in enumerate(BANKS):
         await here.bring(name, "transfers", [patients(at, 60)], programs=PROGRAMS)
     agreed = await here.agree(
         room,
         name="learn",
-        stages=(Stage("library", "ml.logistic", ""),),
+        stages=(Stage("library", program, ""),),
         outputs=(Output("model", "model", (), 1 << 20, "", 0),),
-        parameters=declared(columns=TEXT, target=TEXT, test_percent=NUMBER),
+        parameters=declared(
+            columns=TEXT, target=TEXT, test_percent=NUMBER, **dict.fromkeys(numbers, NUMBER)
+        ),
     )
     async with here.workers(*OPERATORS) as workers:
-        job = await here.run(agreed, LEARN)
+        job = await here.run(agreed, LEARN | numbers)
         ends = [await one.end() for one in workers]
     assert all(one.ok for one in ends), ends
-    assert (await here.look("job", job=job))["state"] == "agreed"
+    shown = await here.look("job", job=job)
+    assert shown["state"] == "agreed", shown
     await here.act(ANALYST, "rooms.keep", job=job, output="model", name="diagnosis")
     return job
 
@@ -64,7 +68,7 @@ async def test_T66_a_model_is_used_by_jobs_and_opened_by_nobody(
 ) -> None:
     async with world(tmp_path, monkeypatch) as here:
         room = await here.open_room()
-        learned = await learn(here, room)
+        learned = await learn(here, room, "ml.logistic")
         for name in (*BANKS, REGULATOR):
             with pytest.raises(ProgramFailed, match="recipients"):
                 await here.act(name, "rooms.open", job=learned, output="model")
@@ -88,7 +92,8 @@ async def test_T66_a_model_is_used_by_jobs_and_opened_by_nobody(
             job = await here.run(agreed, {"target": "ill {0,1}"})
             ends = [await one.end() for one in workers]
         assert all(one.ok for one in ends), ends
-        assert (await here.look("job", job=job))["state"] == "agreed"
+        shown = await here.look("job", job=job)
+        assert shown["state"] == "agreed", shown
         told = await here.open(BANKS[1], job, "predictions", room)
         ill = patients(7, 30).columns["ill"]
         right = sum(
@@ -118,9 +123,12 @@ async def asks(here: World, name: str, job: bytes, **row: str) -> Prediction:
 async def test_T66_a_serving_answers_its_recipients_until_data_are_withdrawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of trees, by the worker that has LightGBM."""
+    pytest.importorskip("lightgbm", reason="the extra `rooms-ml` is not installed")
     async with world(tmp_path, monkeypatch) as here:
+        here.program = program_file("analytics-ml")
         room = await here.open_room()
-        await learn(here, room)
+        await learn(here, room, "ml.boosted_trees", trees=20, learning_thousandths=300)
         agreed = await here.agree(
             room,
             name="serve",

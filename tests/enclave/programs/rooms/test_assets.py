@@ -1,6 +1,7 @@
 """Assets: results that are inputs of further jobs, and what a withdrawal makes of all that was made
 from them (ROOMS §2, §6; T66)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from tests.enclave.programs.rooms.world import (
     ROOT,
     RoomsChain,
     contract,
+    data_terms,
 )
 
 from strongroom.enclave.formats.clean_rooms.contract import Input, Output
-from strongroom.enclave.programs.rooms import data, opening, results
+from strongroom.enclave.programs.rooms import contracts, data, opening, results
 
 MODEL = (Output("model", "model", (), 1 << 20, "", 0),)
 OUT = [["model", b"", ROOT, 1, 20]]
@@ -86,6 +88,25 @@ def test_T66_an_asset_stays_where_all_its_data_let_it(chain: RoomsChain) -> None
     assert chain.ok(REGULATOR, "open", job=told, output="case")["key"]
 
 
+def test_T60_an_owner_who_tightens_his_terms_has_tightened_them_for_assets_too(
+    chain: RoomsChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, _ = learned(chain)
+    middle = made_from(chain, room, "joint")
+    chain.ok(ANALYST, "keep", job=middle, output="case", name="second")
+    uses = contract(room, name="more", inputs=(Input("m", room, "second", 0, 0),))
+    ready = chain.agree(uses)
+    fewer = data_terms(programs=("reviewed",)).encode()
+    chain.ok(BANKS[1], "set_terms", name="transfers", terms=fewer)
+    again = replace(uses, name="again").encode()
+    assert chain.no(ANALYST, "propose", contract=again) == "terms"
+    assert chain.no(ANALYST, "run", contract=ready, parameters=NO_PARAMETERS) == "terms"
+    chain.ok(BANKS[1], "set_terms", name="transfers", terms=data_terms().encode())
+    assert chain.start(ready)
+    monkeypatch.setattr(contracts, "LINEAGE_MAX", 2)
+    assert chain.no(ANALYST, "propose", contract=again) == "lineage"
+
+
 def test_an_asset_outlives_the_results_that_its_room_keeps(
     chain: RoomsChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +137,7 @@ def test_assets_of_a_room_and_their_depth_are_bounded(
 def test_the_two_names_of_one_result_go_together(chain: RoomsChain) -> None:
     room, job = learned(chain)
     chain.ok(ANALYST, "keep", job=job, output="model", name="again")
-    uses = chain.agree(contract(room, name="more", inputs=(Input("m", room, "again", 0, 0),)))
-    chain.ok(BANKS[0], "withdraw_data", data=f"id:{room.hex()}/joint")
-    assert chain.no(ANALYST, "run", contract=uses, parameters=NO_PARAMETERS) == "withdrawn"
+    told = made_from(chain, room, "again")
+    shown = chain.ok(BANKS[0], "withdraw_data", data=f"id:{room.hex()}/joint")
+    assert (shown["results"], shown["left"]) == (1, False)
+    assert chain.no(REGULATOR, "open", job=told, output="case") == "withdrawn"

@@ -273,6 +273,17 @@ def test_T65_who_is_gone_is_replaced_by_another_of_no_operator_that_is_here(
     assert operators == sorted(("operator0", "operator1") * 2)
 
 
+def test_T65_no_operator_takes_two_places_of_a_serving(chain: RoomsChain) -> None:
+    here = Story(chain)
+    gone, left = here.executors
+    chain.ok(gone.who, "finish", job=here.job)
+    twin = again(worker(left.operator, 1), chip=gone.chip, boot=gone.boot + 1)
+    chain.of(twin.who)
+    chain.ok(twin.who, "wait", evidence=chain.shown(twin))
+    assert here.refused() == "no-executors"
+    assert chain.ok(ANALYST, "advance", job=here.job)["asked"] == 2
+
+
 def test_T65_one_operator_has_one_voice_however_often_its_worker_starts(
     chain: RoomsChain,
 ) -> None:
