@@ -279,9 +279,13 @@ async def _lives(
     while True:
         said: set[str] = set()
 
-        def heard(what: str, fields: dict[str, Any], said: set[str] = said) -> None:
+        is_last = 0 < jobs <= reported + 1
+
+        def heard(
+            what: str, fields: dict[str, Any], said: set[str] = said, is_last: bool = is_last
+        ) -> None:
             said.add(what)
-            if what == "waiting":
+            if what == "waiting" and not is_last:
                 spare.begin()
             on_event(what, fields)
 

@@ -6,6 +6,8 @@ demo made of the hospitals' own files. Pure. Where pooling gains nothing, a line
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
+from operator import mul
 from typing import Any, NamedTuple
 
 from strongroom.node.demo.health.pictures import Bin, Gain
@@ -16,6 +18,7 @@ from strongroom.node.demo.health.plain_fit import (
     Shard,
     fit,
     judge,
+    least_squares,
     probability,
     whole,
 )
@@ -143,25 +146,22 @@ def gains(told: Sequence[Row]) -> list[Gain]:
     return [Gain(row["owner"], row["alone_auc"], row["auc"]) for row in told]
 
 
-def gain_words(told: Sequence[Row]) -> list[str]:
-    """The same in words, hospital by hospital; the honest part."""
-    words = []
-    for row, gain in zip(told, gains(told), strict=True):
-        alone = "no model of its own"
-        if row["alone_right"] is not None:
-            alone = f"alone {row['alone_right']} right, AUC {_shown(row['alone_auc'])}"
-        words.append(
-            f"{row['owner']}: joint {row['right']} of {row['tested']} right, "
-            f"AUC {_shown(row['auc'])}; {alone}: {gain.words}"
-        )
-    return words
+def pooling_words(row: Row) -> str:
+    """The same in words, for one hospital: by both figures, and where they differ, so."""
+    if row["alone_right"] is None or row["alone_auc"] is None or row["auc"] is None:
+        return "it has no model alone"
+    area, right = row["auc"] - row["alone_auc"], row["right"] - row["alone_right"]
+    figures = f"AUC {area:+.3f}, right {right:+d}"
+    if area <= 0 and right <= 0:
+        return f"gains nothing: {figures}"
+    return f"gains: {figures}" if area >= 0 and right >= 0 else f"mixed: {figures}"
 
 
-def bins_of(told: Sequence[Row]) -> list[tuple[str, list[Bin]]]:
-    """Bins by hospital, from the table `calibration`."""
-    found: dict[str, list[Bin]] = {}
+def bins_of(told: Sequence[Row], names: Sequence[str]) -> list[tuple[str, list[Bin]]]:
+    """Bins by hospital, from the table `calibration`; of too few records none."""
+    found: dict[str, list[Bin]] = {name: [] for name in names}
     for row in told:
-        found.setdefault(row["owner"], []).append(Bin(row["told"], row["found"], row["rows"]))
+        found[row["owner"]].append(Bin(row["told"], row["found"], row["rows"]))
     return list(found.items())
 
 
@@ -177,6 +177,22 @@ def prediction_line(
     same = len(told) == len(right) and all(map(_equal, told, right))
     words = f"{name} is told {len(told)} probabilities of its ward, each the plain model's"
     return Line(same, words)
+
+
+def copied(plain: Expected, ward: Sequence[Gappy], told: Sequence[float | None]) -> float:
+    """How far a hospital that fits a copy of the model to what it was told of its ward foretells
+    what others are told: the greatest difference of a probability."""
+    known = [
+        ([1.0, *row], log(one / (1 - one)))
+        for row, one in zip(ward, told, strict=True)
+        if one is not None and 0 < one < 1 and None not in row
+    ]
+    weights = least_squares([row for row, _ in known], [score for _, score in known])
+    whole_rows = [row for shard in plain.shards.values() for row in shard.inputs if None not in row]
+    return max(
+        abs(probability(sum(map(mul, weights, [1.0, *row]))) - probability(plain.joint.score(row)))
+        for row in whole_rows
+    )
 
 
 def turned(shard: Shard) -> Shard:

@@ -122,6 +122,15 @@ def whole(shards: Iterable[Shard]) -> Shard:
     )
 
 
+def least_squares(rows: Sequence[Gappy], wanted: Sequence[float]) -> Vector:
+    """Weights whose products with these rows, none of which has a gap, come closest."""
+    columns = [[float(one or 0.0) for one in column] for column in zip(*rows, strict=True)]
+    curve = [[_dot(one, other) for other in columns] for one in columns]
+    for at, row in enumerate(curve):
+        row[at] += _CONSTANT * (1.0 + row[at])
+    return _solve(_cholesky(curve), [_dot(one, wanted) for one in columns])
+
+
 def probability(score: float) -> float:
     """Of a logit."""
     if score >= 0:

@@ -7,7 +7,7 @@ Owns how it is kept and asked. What it must say is findings.py's.
 import asyncio
 import csv
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from strongroom.node.clean_rooms.predicting import Asker, asking, row_of
 from strongroom.node.demo.clean_rooms.agreements import Agreed, Job, OpenRoom
@@ -18,6 +18,8 @@ from strongroom.node.demo.health.records import Hospital
 from strongroom.node.demo.health.refusals import Serving
 from strongroom.node.terminal.teller import StoryFails
 
+TOGETHER = 2
+"""Hospitals whose wards one job reads."""
 ANSWERS_EACH = 2
 AGREEMENT = 2
 """Operators whose answers must be the same."""
@@ -35,27 +37,39 @@ async def predict(clinic: Clinic, room: OpenRoom, fitted: Job, plain: Expected) 
     first = clinic.scene.party(clinic.names[0])
     await refusals.nobody_takes_the_model(clinic, fitted)
     await first.call("rooms.keep", job=fitted.id, output="model", name=texts.MODEL)
-    place = (clinic.names, room.id.hex())
-    batch = await _approved(clinic, room, texts.predict_contract(*place))
-    ask = await _approved(clinic, room, texts.serve_contract(*place))
+    hospitals = clinic.study.hospitals
+    pairs = [hospitals[at : at + TOGETHER] for at in range(0, len(hospitals), TOGETHER)]
+    texts_of = [
+        *(texts.predict_contract([one.name for one in pair], room.id.hex()) for pair in pairs),
+        texts.serve_contract(clinic.names, room.id.hex()),
+    ]
+    *batches, ask = await asyncio.gather(*(_approved(clinic, room, one) for one in texts_of))
     clinic.scene.lines.check(
-        True, "the model is kept in the room, all of theirs: all four consent to its two uses"
+        True, "the model is kept in the room, all of theirs: all four consent to each use of it"
     )
-    serving = Serving(batch, await ask.start(first, answers=ANSWERS_EACH))
-    await asyncio.gather(_wards(clinic, batch, plain), _one_by_one(clinic, serving.job, plain))
-    return serving
+    told = await asyncio.gather(
+        *(_wards(clinic, batch, pair, plain) for batch, pair in zip(batches, pairs, strict=True))
+    )
+    job = await ask.start(first, answers=ANSWERS_EACH)
+    await _one_by_one(clinic, job, plain)
+    return Serving(batches[0], job, {name: one for some in told for name, one in some.items()})
 
 
-async def _wards(clinic: Clinic, batch: Agreed, plain: Expected) -> None:
-    """One job over all wards."""
-    job = await batch.run(clinic.scene.party(clinic.names[0]))
-    for hospital in clinic.study.hospitals:
+async def _wards(
+    clinic: Clinic, batch: Agreed, asking: Sequence[Hospital], plain: Expected
+) -> dict[str, list[float | None]]:
+    """One job over these hospitals' wards: what each was told."""
+    found = {}
+    job = await batch.run(clinic.party(asking[0]))
+    for hospital in asking:
         rows = (await clinic.party(hospital).open(job.id, "predictions")).rows
         told = [row["probability"] for row in rows]
         ward = clinic.ward(hospital)
         line = findings.prediction_line(clinic.study, plain, hospital.name, ward, told)
         own = {row["owner"] for row in rows} == {hospital.name}
         clinic.scene.lines.check(line.holds and own, f"{line.words}, and of no other hospital's")
+        found[hospital.name] = told
+    return found
 
 
 async def _one_by_one(clinic: Clinic, job: Job, plain: Expected) -> None:

@@ -3,6 +3,7 @@
 Owns who tries what. The order of the story is story.py's.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from strongroom.node.clean_rooms.predicting import row_of
@@ -19,6 +20,8 @@ class Serving:
     """About whole wards."""
     job: Job
     """That answers row by row."""
+    told: Mapping[str, Sequence[float | None]]
+    """By hospital, of its ward."""
 
 
 async def before_the_run(clinic: Clinic, room: OpenRoom) -> None:
@@ -72,7 +75,7 @@ async def after_a_withdrawal(clinic: Clinic, agreed: Agreed, job: Job, serving: 
     await scene.refused(
         "withdrawn",
         second,
-        "asks the model about the wards again",
+        "asks the model about its ward again",
         serving.batch.ask(other),
     )
     await scene.refused(

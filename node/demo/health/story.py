@@ -6,6 +6,7 @@ cluster, real workers and real captures.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from strongroom.node.terminal.teller import Teller
 OPERATORS = ("north", "south")
 WORKERS_EACH = 2
 """Of each operator: while one worker starts anew after a job, the other has the next."""
+COPIED_WITHIN = 0.01
 INTRO = (
     "Each hospital has few patients, and no two measure the same. Here they bring their records "
     "sealed, agree on one program, and attested workers of two operators fit one model over all "
@@ -77,8 +79,8 @@ async def _act(scene: Scene, *, study: Study) -> None:
         scene.captures.nodes_and_hosts(scene.pool.workers, "its operator"),
     )
     await scene.pool.retire()
-    teller.step("What bounds cannot see")
-    await asyncio.to_thread(_show_false, clinic, plain)
+    teller.step("What none of this prevents")
+    await asyncio.to_thread(_show_limits, clinic, plain, serving.told)
     teller.step(f"{clinic.names[0]} withdraws its consent")
     await refusals.after_a_withdrawal(clinic, agreed, job, serving)
     teller.step("Who saw what, from disks, memory and the line")
@@ -168,9 +170,9 @@ def _keep(clinic: Clinic, told: dict[str, list[Row]]) -> None:
             *map(_shown, (row["auc"], row["log_loss"])),
             "–" if row["alone_right"] is None else str(row["alone_right"]),
             _shown(row["alone_auc"]),
-            gain.words,
+            findings.pooling_words(row),
         ]
-        for row, gain in zip(metrics, findings.gains(metrics), strict=True)
+        for row in metrics
     ]
     caption = "On records that no model learned from. Alone: a model of the hospital's own records."
     lines.grid("What pooling gains, and where it gains nothing", columns, rows, caption)
@@ -185,7 +187,7 @@ def _keep(clinic: Clinic, told: dict[str, list[Row]]) -> None:
         "Is a told probability what is found?",
         "By hospital: what the joint model told across, what share was ill up. The dashed line is "
         "where they are equal; a point's area is its number of records.",
-        calibration_picture(findings.bins_of(told["calibration"])),
+        calibration_picture(findings.bins_of(told["calibration"], clinic.names)),
     )
     lines.picture(
         "What each hospital gains",
@@ -194,12 +196,16 @@ def _keep(clinic: Clinic, told: dict[str, list[Row]]) -> None:
     )
 
 
-def _show_false(clinic: Clinic, plain: Expected) -> None:
-    """Labels turned around at one hospital: within bounds. What it would do, from plain fits."""
+def _show_limits(
+    clinic: Clinic, plain: Expected, told: Mapping[str, Sequence[float | None]]
+) -> None:
+    """Labels turned around at one hospital: within bounds; what it would do, from plain fits. And a
+    copy of the model, made of what one hospital was told."""
     first = clinic.study.hospitals[0]
     shards = {**plain.shards, first.name: findings.turned(plain.shards[first.name])}
     harmed = fit(shards.values(), clinic.study.ridge)
     assert harmed is not None
+    apart = findings.copied(plain, clinic.ward(first), told[first.name])
     others = [name for name in clinic.names if name != first.name]
     worse = [name for name in others if _auc(harmed, plain, name) < (plain.at[name].auc or 0.0)]
     _check(
@@ -215,6 +221,13 @@ def _show_false(clinic: Clinic, plain: Expected) -> None:
                 bool(worse),
                 f"the joint model would be worse at {', '.join(worse)}: metrics per hospital tell "
                 "of harm, not of who did it. Bounds refuse what cannot be true, not what is false",
+            ),
+            Line(
+                apart < COPIED_WITHIN,
+                f"from the {len(told[first.name])} probabilities of its ward {first.name} can "
+                f"compute a copy of the model, within {apart:.6f} of any probability: what answers "
+                "teach only their number bounds (runs, rows, answers each), and a consent to many "
+                "is a consent to this",
             ),
         ],
     )

@@ -114,10 +114,10 @@ def fit_parameters(study: Study) -> Mapping[str, str]:
 
 
 def predict_contract(names: Sequence[str], room: str) -> str:
-    """What the joint model tells of every ward, each row for the hospital whose it is.
+    """What the joint model tells of some wards, each row for the hospital whose it is.
 
     Args:
-        names: of the hospitals.
+        names: of the hospitals that ask.
         room: id of the clean room, which owns the model, in hex.
     """
     inputs = "\n".join(
@@ -126,7 +126,7 @@ def predict_contract(names: Sequence[str], room: str) -> str:
         for name in names
     )
     return f"""\
-name = "predict"
+name = "predict-{"-".join(names)}"
 purpose = "{PURPOSE}"
 runs = 10
 duration = "{PREDICT_SECONDS}s"

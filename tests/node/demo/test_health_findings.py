@@ -15,11 +15,12 @@ from strongroom.node.demo.health.findings import (
     Line,
     bins_of,
     calibration_lines,
+    copied,
     expected,
     fit_lines,
-    gain_words,
     gains,
     metrics_lines,
+    pooling_words,
     prediction_line,
     turned,
 )
@@ -92,13 +93,31 @@ def test_what_pooling_gains_and_where_it_gains_nothing(
     case: tuple[Study, Expected, Told],
 ) -> None:
     study, _, told = case
-    words = gain_words(told["metrics"])
+    words = {row["owner"]: pooling_words(row) for row in told["metrics"]}
     assert len(words) == len(gains(told["metrics"])) == 4
-    nothing = [line for line in words if "gains nothing" in line]
-    assert bool(nothing) is not bool(study.published), "the public hospitals all gain"
-    assert any("no model of its own" in line for line in words) is bool(study.published)
-    bins = dict(bins_of(told["calibration"]))
-    assert sum(map(len, bins.values())) == len(told["calibration"])
+    kinds = {name: one.partition(":")[0] for name, one in words.items()}
+    if study.published:
+        assert kinds["switzerland"] == "it has no model alone"
+        assert {kinds[name] for name in kinds if name != "switzerland"} == {"gains"}
+    else:
+        assert words["alpine"] == "gains nothing: AUC -0.008, right -2"
+        assert words["valley"] == "mixed: AUC +0.033, right -1"
+        assert {kinds["harbor"], kinds["river"]} == {"gains"}
+    bins = bins_of(told["calibration"], [*words])
+    assert [name for name, _ in bins] == [*words], "also of whom there is too little to tell"
+    assert sum(len(one) for _, one in bins) == len(told["calibration"])
+
+
+def test_a_copy_of_the_model_can_be_made_of_many_answers(
+    case: tuple[Study, Expected, Told], tmp_path: Path
+) -> None:
+    study, plain, _ = case
+    hospital = study.hospitals[0]
+    hospital.write_ward(tmp_path / "ward.csv", "mark")
+    ward = read_ward(tmp_path / "ward.csv", study)
+    told = [round(probability(plain.joint.score(row)), 6) for row in ward]
+    assert copied(plain, ward, told) < 0.001
+    assert copied(plain, ward, [0.5 * one for one in told]) > 0.05
 
 
 def test_predictions_are_the_plain_models(
