@@ -14,7 +14,6 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.formats.clean_rooms.contract import Contract, parameters_in
-from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.crew import comm, loop, tasks
 from strongroom.enclave.room.crew.engine import CrewEngine, Spread
 from strongroom.enclave.room.crew.foreman import FOREMAN, Foreman, MemberLost, make_scheduler
@@ -22,6 +21,7 @@ from strongroom.enclave.room.crew.parts import Cutter, NoStream
 from strongroom.enclave.room.crew.quiet import Scheduler, Worker, make_quiet, make_worker
 from strongroom.enclave.room.crew.stages import CrewStages, Rows
 from strongroom.enclave.room.crew.switch import ChannelClosed, Switch
+from strongroom.enclave.room.crew.warming import warm_up
 from strongroom.enclave.room.crew.way import ToCrew, ToRoom, Way
 from strongroom.enclave.room.door import DoorClosed
 from strongroom.enclave.room.worker.stages import JobFailed
@@ -37,15 +37,17 @@ class CrewBench:
     def __init__(self, way: Way, memory_bytes: int) -> None:
         make_quiet()
         tasks.equip(memory_bytes)
-        self._way, self._memory = way, memory_bytes
+        self._way = way
         self._loop = loop.DoorLoop(self._look)
         self._switch = Switch(-1, self._carry)
         comm.install(self._switch)
         self._said: asyncio.Queue[tuple[int, int, bytes]] = asyncio.Queue()
-        self._foreman: Foreman | None = None
         self._attempt = 0
-        self._scheduler, self._worker = self.wait(_made())
-        self._parser = Parser()
+        scheduler, self._worker = self.wait(_made())
+        self._foreman = Foreman(scheduler)
+        parser = warm_up(memory_bytes=memory_bytes)
+        engine = CrewEngine(self._foreman, self.wait, parser, memory_bytes=memory_bytes)
+        self._stages = CrewStages(parser, engine, self._foreman, self.wait, memory_bytes)
 
     def serve(self) -> None:
         """Be what the room says, until it is over.
@@ -61,8 +63,8 @@ class CrewBench:
         if own != FOREMAN:
             self.wait(self._work())
             return
-        self._foreman = Foreman(self._scheduler, list(told))
-        self._lead(self._foreman)
+        self._foreman.members = list(told)
+        self._lead()
 
     def wait(self, work: Awaitable[Any]) -> Any:
         """Run something to its end."""
@@ -72,10 +74,9 @@ class CrewBench:
         await self._worker
         await self._worker.finished()
 
-    def _lead(self, foreman: Foreman) -> None:
+    def _lead(self) -> None:
         contract, parameters, seed, inputs = self._job()
-        engine = CrewEngine(foreman, self.wait, self._parser, memory_bytes=self._memory)
-        stages = CrewStages(self._parser, engine, foreman, self.wait, self._memory)
+        foreman = self._foreman
         try:
             self.wait(foreman.start())
             while True:
@@ -84,7 +85,7 @@ class CrewBench:
                         Rows(*told, spread)
                         for told, spread in zip(inputs, self._spread(len(inputs)), strict=True)
                     ]
-                    made = stages.run(contract, parameters, rows, seed)
+                    made = self._stages.run(contract, parameters, rows, seed)
                     break
                 except MemberLost:
                     foreman.forgive()
@@ -134,8 +135,6 @@ class CrewBench:
         cutters.clear()
 
     def _give(self, part: bytes) -> Any:
-        if self._foreman is None:
-            raise DoorClosed
         return self.wait(self._foreman.spread(part))
 
     def _expected(self) -> tuple[int, int, bytes]:
@@ -159,8 +158,7 @@ class CrewBench:
                 raise DoorClosed from None
         elif kind == ToCrew.GONE:
             self._switch.gone(member)
-            if self._foreman is not None:
-                self._foreman.gone(member)
+            self._foreman.gone(member)
         else:
             self._said.put_nowait((kind, member, data))
 

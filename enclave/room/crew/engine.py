@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
 from distributed import Future
 
 from strongroom.enclave.primitives import Secret
@@ -95,6 +96,11 @@ class CrewEngine(Engine):
             else:
                 noised(engine, exact, step.noise, secret)
         return self._finished(checked)
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The engine's own."""
+        return self._engine
 
     def _gather(self, step: Step, made: Sequence[bytes]) -> None:
         """All groups of all buckets, in a table of the columns that one room would have."""

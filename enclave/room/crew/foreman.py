@@ -48,8 +48,10 @@ def make_scheduler() -> Scheduler:
 class Foreman:
     """One crew at work."""
 
-    def __init__(self, scheduler: Scheduler, members: Sequence[int]) -> None:
-        self._scheduler, self.members = scheduler, list(members)
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.members: list[int] = []
+        """Those that are there."""
         self._client: Client | None = None
         self._lost: list[int] = []
         self._loss = asyncio.Event()

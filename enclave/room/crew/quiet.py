@@ -8,13 +8,13 @@ moving their data, it does not do here.
 import io
 import logging
 import pickle
+import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 import dask
-import distributed
-from distributed import core, scheduler, utils, worker
+from distributed import core, scheduler, utils, versions, worker
 from distributed.protocol import pickle as pickling
 
 from strongroom.enclave.room.crew import tasks
@@ -149,14 +149,25 @@ def make_quiet() -> None:
     for module in (scheduler, worker):
         module.enable_gc_diagnosis = module.disable_gc_diagnosis = _nothing
         module.setproctitle = _nothing
+    uuid.uuid1 = _chance
+    versions.get_versions = worker.get_versions = _no_versions
     pickling.loads = loads
     pickling.dumps = _dumps
-    assert distributed
 
 
 def _dumps(x: Any, *, buffer_callback: Any = None, protocol: int | None = None) -> bytes:
     """Pickle what this process has, by name: never code by value."""
     return pickle.dumps(x, protocol=protocol or 5, buffer_callback=buffer_callback)
+
+
+def _chance(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
+    """Names of clients are chance, not this machine's address and clock."""
+    return uuid.uuid4()
+
+
+def _no_versions(*_: Any) -> dict[str, dict[str, str]]:
+    """All members are of one measurement, and need not ask each other."""
+    return {"host": {}, "packages": {}}
 
 
 def _nothing(*_: Any, **__: Any) -> None:
