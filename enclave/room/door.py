@@ -73,9 +73,8 @@ class Door:
             DoorClosed: the stream ends, or what comes is no frame.
         """
         while (frame := self._cut()) is None:
-            try:
-                data = self._socket.recv(_READ_BYTES)
-            except BlockingIOError:
+            data = self._read()
+            if data is None:
                 return None
             if not data:
                 raise DoorClosed
@@ -101,6 +100,13 @@ class Door:
             self._socket.sendall(len(data).to_bytes(LENGTH_BYTES, "big") + data)
         except OSError:
             raise DoorClosed from None
+
+    def _read(self) -> bytes | None:
+        """What has come; None when patience ends first."""
+        try:
+            return self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return None
 
     def _cut(self) -> bytes | None:
         buffer = self._buffer

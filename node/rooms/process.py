@@ -27,8 +27,12 @@ from strongroom.node.rooms.relay import Relay, failure
 QUESTIONS_MAX = 256
 MEMORY, MEMORY_MB = "memory", "2048"
 """Word with which an operator says how many MiB a worker's job may take; what it is without."""
-WORKER_FILE = "worker/__main__.py"
-"""Below enclave/room: what stands for a program where the worker runs."""
+WORKER_FILE, CREW_FILE = "worker/__main__.py", "crew/__main__.py"
+"""Below enclave/room: what stands for a program where the worker runs, or a crew's room."""
+_OURS = {
+    WORKER_FILE: "strongroom.enclave.room.worker",
+    CREW_FILE: "strongroom.enclave.room.crew",
+}
 STOP_SECONDS = 10.0
 """For a room that was asked to end, to end its leases; then it is killed, and they lapse."""
 
@@ -83,7 +87,7 @@ class RoomProcess:
         Raises:
             OperatorFault: it cannot be started.
         """
-        worker = is_worker(program)
+        worker = _ours(program)
         memory = start.parameters.get(MEMORY, MEMORY_MB)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ExitStack() as stack:
@@ -91,7 +95,7 @@ class RoomProcess:
             nowhere = chip.resolve() / "no-bytecode"
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-B", "-X", f"pycache_prefix={nowhere}"),
-                *("-m", "strongroom.enclave.room.worker" if worker else "strongroom.enclave.room"),
+                *("-m", worker or "strongroom.enclave.room"),
                 *("--socket", str(theirs.fileno()), "--host", str(os.getpid())),
                 *("--chip", str(chip.resolve())),
                 *(("--memory", memory) if worker else ("--program", str(program.resolve()))),
@@ -196,8 +200,19 @@ class RoomProcess:
 
 
 def is_worker(program: Path) -> bool:
-    """Is this the worker, instead of a room's program?"""
-    return program.resolve().as_posix().endswith(f"enclave/room/{WORKER_FILE}")
+    """Is this a worker, or a crew's room, instead of a room's program?"""
+    return bool(_ours(program))
+
+
+def is_crew(program: Path) -> bool:
+    """Is this a crew's room?"""
+    return _ours(program) == _OURS[CREW_FILE]
+
+
+def _ours(program: Path) -> str:
+    """The module that runs in the place of a program; none, if it is one."""
+    path = program.resolve().as_posix()
+    return next((name for end, name in _OURS.items() if path.endswith(f"enclave/room/{end}")), "")
 
 
 def _without_a_word(status: int) -> str:

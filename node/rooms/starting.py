@@ -22,19 +22,24 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement
+from strongroom.enclave.room.crew.measurement import NAME as CREW
+from strongroom.enclave.room.crew.measurement import measure_crew
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
 from strongroom.enclave.room.worker.measurement import NAME, measure_worker
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import Service, load_service
 from strongroom.node.rooms.chunks import ChunkCarrier
+from strongroom.node.rooms.crew import CrewCarrier
 from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import (
+    CREW_FILE,
     STOP_SECONDS,
     WORKER_FILE,
     Ended,
     OnEvent,
     RoomProcess,
     Start,
+    is_crew,
     is_worker,
 )
 from strongroom.node.rooms.relay import Relay
@@ -67,21 +72,25 @@ def program_file(text: str) -> Path:
     Raises:
         OperatorFault: there is none.
     """
-    if text == NAME:
-        return Path(next(iter(strongroom.enclave.room.__path__))) / WORKER_FILE
+    for name, file in ((NAME, WORKER_FILE), (CREW, CREW_FILE)):
+        if text == name:
+            return Path(next(iter(strongroom.enclave.room.__path__))) / file
     path = Path(text)
     if not path.suffix and path.name == text:
         folder = Path(next(iter(strongroom.enclave.room.programs.__path__)))
         path = folder / f"{text}.py"
     if not path.is_file():
         raise OperatorFault(
-            f"no program {text}: name `printer` or `analytics`, or a .py file of your own"
+            f"no program {text}: name `printer`, `analytics` or `analytics-crew`, or a .py file "
+            "of your own"
         )
     return path
 
 
 def measured(program: Path) -> Measurement:
     """The measurement of a room that runs this program, here."""
+    if is_crew(program):
+        return measure_crew()
     if is_worker(program):
         return measure_worker()
     return measure_room(ProgramSource.read(program))
@@ -168,7 +177,8 @@ async def run_room(
     async with (
         Custodians(partial(announced, where, operator)) as custodians,
         ChunkCarrier(service) as chunks,
-        Relay(service, wanted.state, wanted.files, custodians, chunks) as relay,
+        CrewCarrier(wanted.parameters) as crew,
+        Relay(service, wanted.state, wanted.files, custodians, chunks, crew) as relay,
     ):
         room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start)
 

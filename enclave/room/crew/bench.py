@@ -7,7 +7,6 @@ bytes of outputs it says that the job failed, and nothing else to anybody.
 """
 
 import asyncio
-import struct
 from collections.abc import Awaitable
 from typing import Any
 
@@ -22,13 +21,11 @@ from strongroom.enclave.room.crew.quiet import Scheduler, Worker, make_quiet, ma
 from strongroom.enclave.room.crew.stages import CrewStages, Rows
 from strongroom.enclave.room.crew.switch import ChannelClosed, Switch
 from strongroom.enclave.room.crew.warming import warm_up
-from strongroom.enclave.room.crew.way import ToCrew, ToRoom, Way
+from strongroom.enclave.room.crew.way import PLACE, ToCrew, ToRoom, Way
 from strongroom.enclave.room.door import DoorClosed
 from strongroom.enclave.room.worker.stages import JobFailed
 
 OUT_BYTES = 1 << 20
-PLACE = struct.Struct(">HH")
-"""Input and segment of a PART."""
 
 
 class CrewBench:
@@ -82,7 +79,7 @@ class CrewBench:
             while True:
                 try:
                     rows = [
-                        Rows(*told, spread)
+                        Rows(*told, spread)  # type: ignore[call-arg]
                         for told, spread in zip(inputs, self._spread(len(inputs)), strict=True)
                     ]
                     made = self._stages.run(contract, parameters, rows, seed)

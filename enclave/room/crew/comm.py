@@ -7,10 +7,16 @@ socket behind an address, and none is opened.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from distributed.comm.core import BaseListener, Comm, CommClosedError, Connector
-from distributed.comm.registry import Backend, backends
-from distributed.comm.utils import from_frames, to_frames
-
+from strongroom.enclave.room.crew.configured import (
+    Backend,
+    BaseListener,
+    Comm,
+    CommClosedError,
+    Connector,
+    backends,
+    from_frames,
+    to_frames,
+)
 from strongroom.enclave.room.crew.switch import Channel, ChannelClosed, Switch, joined, split
 
 SCHEME = "sr"
@@ -21,7 +27,7 @@ def address(member: int) -> str:
     return f"{SCHEME}://{member}"
 
 
-class RoomComm(Comm):
+class RoomComm(Comm):  # type: ignore[misc]
     """One channel, as the scheduler and its workers want it."""
 
     def __init__(self, channel: Channel, own: int, deserialize: bool) -> None:
@@ -83,7 +89,7 @@ class RoomComm(Comm):
         return self._peer_addr
 
 
-class RoomConnector(Connector):
+class RoomConnector(Connector):  # type: ignore[misc]
     """Opens channels."""
 
     def __init__(self, switch: Switch) -> None:
@@ -98,7 +104,7 @@ class RoomConnector(Connector):
         return RoomComm(channel, self._switch.own, deserialize)
 
 
-class RoomListener(BaseListener):
+class RoomListener(BaseListener):  # type: ignore[misc]
     """Takes the channels that others open."""
 
     prefix = SCHEME
@@ -139,7 +145,7 @@ class RoomListener(BaseListener):
         return address(self._switch.own)
 
 
-class RoomBackend(Backend):
+class RoomBackend(Backend):  # type: ignore[misc]
     """What `distributed` looks up under the scheme."""
 
     def __init__(self, switch: Switch) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
-from distributed import Future
 
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.analytics.checking import Checked, Step
@@ -23,6 +22,7 @@ from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.refusals import QueryFailed
 from strongroom.enclave.room.analytics.tables import Table
 from strongroom.enclave.room.crew import tasks
+from strongroom.enclave.room.crew.configured import Future
 from strongroom.enclave.room.crew.foreman import Foreman, MemberLost
 from strongroom.enclave.room.crew.plan import StepPlan, planned
 from strongroom.enclave.room.crew.tasks import load_part, policies_of, united
@@ -66,9 +66,7 @@ class CrewEngine(Engine):
                 for part in tables[one].parts
             ]
             try:
-                work = self._foreman.compute(
-                    locals_, (tasks.final, text), exchanged=bool(plan.by)
-                )
+                work = self._foreman.compute(locals_, (tasks.final, text), exchanged=bool(plan.by))
                 made: list[bytes] = self._wait(work)
             except MemberLost as fault:
                 lost.append(fault)

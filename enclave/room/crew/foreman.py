@@ -11,11 +11,10 @@ from collections.abc import Coroutine, Sequence
 from itertools import count
 from typing import Any, TypeVar
 
-from distributed import Client, Future
-
 from strongroom.consensus.errors import PeerFault
 from strongroom.enclave.room.crew import tasks
 from strongroom.enclave.room.crew.comm import SCHEME, address
+from strongroom.enclave.room.crew.configured import Client, Future
 from strongroom.enclave.room.crew.quiet import Scheduler
 from strongroom.enclave.room.crew.tasks import BUCKETS_MAX, TaskFailed
 

@@ -88,7 +88,9 @@ def _planned(step: Step, parser: Parser) -> StepPlan:
         groups=groups if parts.grouped else [],
     )
     final_keys = (*keys, "u0") if step.noise is not None else keys
-    made = [f"{parts.final(index, one)} AS a{index}" for index, one in enumerate(release.aggregates)]
+    made = [
+        f"{parts.final(index, one)} AS a{index}" for index, one in enumerate(release.aggregates)
+    ]
     judged = ["u0"] if step.noise is not None else [f"{parts.rows} AS n", *_units(release)]
     final = f"SELECT {', '.join([*keys, *made, *judged])} FROM p"  # noqa: S608 (names of ours)
     if final_keys:

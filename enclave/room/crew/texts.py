@@ -93,7 +93,7 @@ def read(text: str) -> CrewTexts:
     bodies = [(head, "\n".join(lines).strip()) for head, lines in sections]
     if not bodies or not bodies[-1][0]["final"] or len(bodies) % 2 == 0:
         raise _form("the last section")
-    made = []
+    made: list[LocalText] = []
     for (head, body), (exchange, nothing) in zip(bodies[:-1:2], bodies[1:-1:2], strict=True):
         name, by = head["local"], exchange["by"]
         if not name or exchange["from"] != name or not by or nothing or not body:
@@ -156,9 +156,7 @@ def _table(node: Node, known: Collection[str], place: str) -> str:
     return str(name)
 
 
-def _parted(
-    node: Node, one: LocalText, aggregates: Collection[str], place: str
-) -> dict[str, str]:
+def _parted(node: Node, one: LocalText, aggregates: Collection[str], place: str) -> dict[str, str]:
     """What adds up each column that a local text aggregates; nothing if it aggregates none."""
     calls = [item for item in nodes(node["select_list"]) if _is_aggregate(item, aggregates)]
     groups = _names(node["group_expressions"], place)
@@ -244,9 +242,7 @@ def _sources(node: Node, by: Mapping[str, Sequence[str]]) -> list[str]:
     return [*left, *right]
 
 
-def _equal(
-    node: Node, left: str, ours: Sequence[str], right: str, theirs: Sequence[str]
-) -> bool:
+def _equal(node: Node, left: str, ours: Sequence[str], right: str, theirs: Sequence[str]) -> bool:
     """Does a join say that rows of one bucket alone meet?"""
     pairs = set(zip(ours, theirs, strict=False))
     if len(ours) != len(theirs):

@@ -19,8 +19,8 @@ from strongroom.enclave.room.crew.engine import CrewEngine, Spread
 from strongroom.enclave.room.crew.foreman import Task
 from strongroom.enclave.room.crew.parts import Cutter
 from strongroom.enclave.room.crew.stages import CrewStages, Rows
-from strongroom.enclave.room.worker import tables
 from strongroom.enclave.room.library.shapes import Table
+from strongroom.enclave.room.worker import tables
 
 _OWNER = bytes(32)
 _LABEL = frozenset({Use.OUTPUT, Use.GROUP, Use.FILTER})

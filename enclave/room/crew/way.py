@@ -43,6 +43,8 @@ class ToRoom(IntEnum):
     TAKEN = 7
 
 
+PLACE = struct.Struct(">HH")
+"""Input and segment, at the front of a PART."""
 Frame = tuple[int, int, bytes]
 """Kind, member, bytes."""
 

@@ -1,5 +1,7 @@
 """The sealed link between two rooms of a crew, and hosts that carry what they like (T45, T64)."""
 
+from typing import Any
+
 import pytest
 from tests.enclave.room.crew.sealed import JOB, Pair, joined, link, room, shows
 
@@ -108,7 +110,7 @@ def test_T64_a_room_is_no_member_beside_itself() -> None:
     ],
 )
 def test_T50_a_room_of_other_code_place_or_program_is_no_member(
-    changes: dict[str, object], named: str
+    changes: dict[str, Any], named: str
 ) -> None:
     pair = Pair(link("w0", 0, 1), link("w1", 1, 0, **changes))
     assert named in str(refuses(pair, "evidence"))
