@@ -58,7 +58,7 @@ def main() -> NoReturn:
         _until_ready(bench)
         way = Way(bench, patience_ms=BENCH_MS)
         end = socket.socket(fileno=arguments.socket)
-        door = CrewDoor(end, way)
+        door = CrewDoor(end)
         enter_sandbox(end.fileno(), bench.fileno(), held.fileno(), host_pid=arguments.host)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the room does not start: {fault}\n".encode())

@@ -39,24 +39,20 @@ class CrewDoor(Door):
     """The door to the host, which also looks at the bench while a crew is at work: it waits for the
     bench, a moment at a time, and never for the host alone."""
 
-    def __init__(self, door: socket.socket, way: Way) -> None:
+    def __init__(self, door: socket.socket) -> None:
         super().__init__(door)
-        self._way = way
         self.crossing: Crossing | None = None
         """Who takes what the bench says, once a crew is at work."""
 
     def _read(self) -> bytes | None:
-        if self.crossing is None:
+        crossing = self.crossing
+        if crossing is None or crossing.bench_ended:
             return super()._read()
-        self._way.flush()
         try:
+            crossing.flush()
             return self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            frame = self._way.receive()
-            while frame is not None:
-                self.crossing.take(frame)
-                frame = self._way.receive(wait=False)
-            self._way.flush()
+            crossing.look()
             return None
 
 
@@ -79,7 +75,6 @@ class Crossing:
         self._links: dict[int, SealedLink] = {}
         self._out: deque[tuple[int, bytes]] = deque()
         self._more: Waiting[None] = Waiting()
-        self._bench: list[tuple[int, bytes]] = []
         self.credit = CREDIT
         self.attempt = 0
         """Of giving the rows: one more for each member that is gone."""
@@ -88,8 +83,8 @@ class Crossing:
         """How the job ended: DONE or FAILED."""
         self.ended = False
         """The foreman said that nothing more comes."""
-        self.told = False
-        """The bench knows its crew."""
+        self.told = self.bench_ended = False
+        """The bench knows its crew; it is gone."""
 
     async def open(self) -> None:
         """Show this room to every other one, and judge them.
@@ -145,8 +140,36 @@ class Crossing:
         """All rows are there."""
         self._tell(ToCrew.RUN, self.attempt)
 
+    def flush(self) -> None:
+        """Hand the bench what was said to it, as far as it takes it now."""
+        try:
+            self._way.flush()
+        except DoorClosed:
+            self._bench_has_ended()
+
+    def look(self) -> None:
+        """Wait for the bench, a moment; take what it says."""
+        try:
+            frame = self._way.receive()
+            while frame is not None:
+                self.take(frame)
+                frame = self._way.receive(wait=False)
+        except DoorClosed:
+            self._bench_has_ended()
+        self.flush()
+
+    def _bench_has_ended(self) -> None:
+        """By itself when its part is done; else it was stopped, and its job fails."""
+        self.bench_ended = True
+        if self.over is None:
+            self.over = ToRoom.FAILED
+
     def take(self, frame: Frame) -> None:
-        """What the bench says."""
+        """What the bench says.
+
+        Raises:
+            DoorClosed: nothing that a bench says.
+        """
         kind, member, data = frame
         match kind:
             case ToRoom.CARRY if member in self._links:
@@ -183,8 +206,9 @@ class Crossing:
         self.made[-1][2].extend(data[4 + size :])
 
     def _tell(self, kind: ToCrew, member: int = 0, data: bytes = b"") -> None:
-        self._way.put(kind, member, data)
-        self._way.flush()
+        if not self.bench_ended:
+            self._way.put(kind, member, data)
+            self.flush()
 
     def _put(self, peer: int, data: bytes) -> None:
         self._out.append((peer, data))

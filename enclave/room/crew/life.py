@@ -67,7 +67,7 @@ async def _serve(door: CrewDoor, way: Way, room: Room) -> None:
         raise DoorClosed
     await crossing.open()
     room.tell("member-works", member=crossing.own)
-    while not crossing.ended:
+    while not (crossing.ended or crossing.bench_ended):
         await room.rest(LOOK_SECONDS)
 
 

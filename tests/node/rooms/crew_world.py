@@ -104,7 +104,15 @@ async def _room(
             chip,
             program,
             relay,
-            lambda what, fields: (events.append((what, fields)), print(name, what, {k: v for k, v in fields.items() if not isinstance(v, bytes)}, flush=True)),
+            lambda what, fields: (
+                events.append((what, fields)),
+                print(
+                    name,
+                    what,
+                    {k: v for k, v in fields.items() if not isinstance(v, bytes)},
+                    flush=True,
+                ),
+            ),
             start_of(wanted, service, own),
         )
         member = Member(name, process, host)
