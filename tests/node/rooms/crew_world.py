@@ -57,9 +57,7 @@ def free_address(host: str) -> str:
 
 
 @asynccontextmanager
-async def crew(
-    here: World, operator: str, members: int, **stranger: Any
-) -> AsyncIterator[list[Member]]:
+async def crew(here: World, operator: str, members: int) -> AsyncIterator[list[Member]]:
     """A foreman, first, and its members, all of one operator; each waits."""
     addresses = [free_address(f"127.0.0.{2 + one}") for one in range(members)]
     async with AsyncExitStack() as stack:
@@ -82,7 +80,8 @@ async def _room(
     here: World, operator: str, name: str, words: dict[str, str]
 ) -> AsyncIterator[Member]:
     chip, program = here.directory / f"chip-{name}", program_file("analytics-crew")
-    manufacturer().make_chip().save(chip)
+    if not chip.exists():
+        manufacturer().make_chip().save(chip)
     wanted = Wanted(
         name=name,
         program=program,
@@ -104,15 +103,7 @@ async def _room(
             chip,
             program,
             relay,
-            lambda what, fields: (
-                events.append((what, fields)),
-                print(
-                    name,
-                    what,
-                    {k: v for k, v in fields.items() if not isinstance(v, bytes)},
-                    flush=True,
-                ),
-            ),
+            lambda what, fields: events.append((what, fields)),
             start_of(wanted, service, own),
         )
         member = Member(name, process, host)
