@@ -78,6 +78,10 @@ class CrewCarrier:
 
     async def __aexit__(self, *_: object) -> None:
         """End every stream."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End every stream: the room is gone, and others are to know."""
         if self._server is not None:
             self._server.close()
         for task in self._tasks:

@@ -2,8 +2,8 @@
 nothing (ROOMS §8; T64).
 
 Owns the links to the other members' rooms, and the order in which things are said: the bench is
-told of its crew when every link has shown keys, of a member's loss when its link broke. Knows no
-scheduler and no rows.
+told of its crew when its links have shown keys, of a member's loss when that one's link broke.
+Knows no scheduler and no rows.
 """
 
 import socket
@@ -73,6 +73,7 @@ class Crossing:
         self.job, self.own = job, own
         self._others = [one for one in range(members + 1) if one != own]
         self._links: dict[int, SealedLink] = {}
+        self._early: dict[int, list[bytes]] = {}
         self._out: deque[tuple[int, bytes]] = deque()
         self._more: Waiting[None] = Waiting()
         self.credit = CREDIT
@@ -87,7 +88,8 @@ class Crossing:
         """The bench knows its crew; it is gone."""
 
     async def open(self) -> None:
-        """Show this room to every other one, and judge them.
+        """Show this room to every other one, and judge them. The foreman waits for all, a member
+        for the foreman: what it has for another member waits until that one has shown itself.
 
         Raises:
             Refused: nobody else is there.
@@ -109,15 +111,19 @@ class Crossing:
             self._put(peer, self._links[peer].start())
         room.turns.spawn(self._listen())
         until = room.turns.now() + READY_SECONDS
-        while not all(link.ready for link in self._links.values()):
+        while waited := self._waited_for():
             if room.turns.now() > until:
-                for peer in [one for one, link in self._links.items() if not link.ready]:
+                for peer in waited:
                     self._lost(peer, "silent")
             await room.rest(LOOK_SECONDS)
         if not self._links or (self.own != FOREMAN and FOREMAN not in self._links):
             raise Refused("crew", "nobody else of the crew is there: others are asked")
         self._tell(ToCrew.MEMBER, self.own, bytes(sorted(self._links)))
         self.told = True
+
+    def _waited_for(self) -> list[int]:
+        wanted = self._links if self.own == FOREMAN else (FOREMAN,)
+        return [one for one in wanted if one in self._links and not self._links[one].ready]
 
     def begin(self, contract: bytes, parameters: bytes, seed: bytes, inputs: Any) -> None:
         """A job, for the foreman's bench: see BenchLink.begin."""
@@ -172,10 +178,8 @@ class Crossing:
         """
         kind, member, data = frame
         match kind:
-            case ToRoom.CARRY if member in self._links:
-                self._put(member, self._links[member].seal(data))
             case ToRoom.CARRY:
-                pass  # gone meanwhile
+                self._seal(member, data)
             case ToRoom.TAKEN:
                 self.credit += 1
             case ToRoom.AGAIN:
@@ -194,6 +198,15 @@ class Crossing:
                 self._put(peer, link.finish())
         while self._out:
             await self._room.rest(LOOK_SECONDS)
+
+    def _seal(self, member: int, data: bytes) -> None:
+        link = self._links.get(member)
+        if link is None:
+            return  # gone meanwhile
+        if link.ready:
+            self._put(member, link.seal(data))
+        else:  # at most a window of each channel
+            self._early.setdefault(member, []).append(data)
 
     def _add(self, data: bytes) -> None:
         size = int.from_bytes(data[:2], "big")
@@ -260,6 +273,9 @@ class Crossing:
             return
         for one in replies:
             self._put(peer, one)
+        if link.ready:
+            for one in self._early.pop(peer, []):
+                self._put(peer, link.seal(one))
         for one in opened:
             self._tell(ToCrew.CARRIED, peer, one)
         if link.ended:
@@ -271,6 +287,7 @@ class Crossing:
 
     def _gone(self, peer: int) -> None:
         self._links.pop(peer, None)
+        self._early.pop(peer, None)
         if self.told:
             self._tell(ToCrew.GONE, peer)
         if peer == FOREMAN:

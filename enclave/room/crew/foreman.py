@@ -57,10 +57,10 @@ class Foreman:
         self._next = count()
 
     async def start(self) -> None:
-        """Wait until every member has joined.
+        """Wait until every member has joined that is not gone before.
 
         Raises:
-            MemberLost: one is gone before.
+            MemberLost: all are.
         """
         await self._scheduler
         self._client = await Client(
@@ -70,7 +70,12 @@ class Foreman:
             timeout=JOIN_SECONDS,
             heartbeat_interval=JOIN_SECONDS * 1000,
         )
-        await self._unless_lost(self._client.wait_for_workers(len(self.members)))
+        while True:
+            try:
+                await self._unless_lost(self._client.wait_for_workers(len(self.members)))
+                return
+            except MemberLost:
+                self.forgive()
 
     def gone(self, member: int) -> None:
         """A member is gone: whatever is under way fails."""

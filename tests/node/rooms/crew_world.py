@@ -46,6 +46,11 @@ class Member:
     def said(self, what: str) -> list[dict[str, Any]]:
         return [fields for one, fields in self.events if one == what]
 
+    async def kill(self) -> None:
+        """As with `room run`: a host ends with its room."""
+        await self.process.kill()
+        await self.host.close()
+
     async def end(self) -> Ended:
         return await self.process.until_ended()
 

@@ -98,7 +98,7 @@ async def test_T65_a_job_goes_on_without_a_member_that_is_killed_and_is_charged_
         async with crew(here, "operator0", 2) as (foreman, first, second):
             job = await here.run(agreed)
             await so(partial(second.said, "member-works"), "the second member works")
-            await second.process.kill()
+            await second.kill()
             ends = [await one.end() for one in (foreman, first)]
             assert all(one.ok for one in ends), (ends, foreman.events)
             assert [one["member"] for one in foreman.said("member-lost")] == [2]
@@ -111,7 +111,7 @@ async def test_T65_a_job_goes_on_without_a_member_that_is_killed_and_is_charged_
         async with crew(here, "operator0", 1) as (foreman, alone):
             job = await here.run(agreed)
             await so(partial(alone.said, "member-works"), "the member works")
-            await alone.process.kill()
+            await alone.kill()
             ended = await foreman.end()
             assert ended.ok, (ended, foreman.events)
             assert [one["member"] for one in foreman.said("member-lost")] == [1]
