@@ -13,13 +13,17 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgpack
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.enclave.room.crew.link import HANDSHAKE_BYTES_MAX, MEMBERS_MAX, RECORD_BYTES_MAX
+from strongroom.enclave.room.crew.link import (
+    CREW_MEMBERS_MAX,
+    RECORD_BYTES_MAX,
+    SHOWN_BYTES_MAX,
+)
 
 CREW_METHODS: Final = frozenset(("crew_begin", "crew_wait", "crew_next", "crew_send"))
 LISTEN, MEMBERS = "listen", "members"
@@ -32,9 +36,9 @@ WAITING_BYTES_MAX = 32 << 20
 """Records that came and that the room has not asked for: then nothing more is read."""
 NEXT_BYTES_MAX = 8 << 20
 """Of one answer."""
-STRANGERS_MAX = MEMBERS_MAX
+STRANGERS_MAX = CREW_MEMBERS_MAX
 """Streams of members, whose foreman has not called yet."""
-STREAM_BYTES_MAX = max(RECORD_BYTES_MAX, HANDSHAKE_BYTES_MAX) + 1024
+STREAM_BYTES_MAX = max(RECORD_BYTES_MAX, SHOWN_BYTES_MAX) + 1024
 _LENGTH = 4
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -50,8 +54,8 @@ class CrewCarrier:
         """
         self._listen = [_address(one) for one in _listed(words.get(LISTEN, ""))]
         self._members = [_address(one) for one in _listed(words.get(MEMBERS, ""))]
-        if len(self._listen) > 1 or len(self._members) > MEMBERS_MAX:
-            raise ClientFault(f"{LISTEN}: one address; {MEMBERS}: at most {MEMBERS_MAX}")
+        if len(self._listen) > 1 or len(self._members) > CREW_MEMBERS_MAX:
+            raise ClientFault(f"{LISTEN}: one address; {MEMBERS}: at most {CREW_MEMBERS_MAX}")
         self._server: asyncio.Server | None = None
         self._streams: dict[int, asyncio.StreamWriter] = {}
         self._strangers: list[tuple[dict[str, Any], Stream]] = []
@@ -63,7 +67,7 @@ class CrewCarrier:
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "CrewCarrier":
+    async def __aenter__(self) -> Self:
         """Listen, if this is a member's.
 
         Raises:
@@ -268,7 +272,7 @@ def _hello(data: bytes) -> dict[str, Any]:
         told = None
     match told:
         case {"job": bytes(job), "own": int(own), "peer": int(peer), "members": list(members)}:
-            places = len(job) == DIGEST_SIZE and len(members) <= MEMBERS_MAX
+            places = len(job) == DIGEST_SIZE and len(members) <= CREW_MEMBERS_MAX
             if places and 0 <= own <= len(members) and 0 < peer <= len(members) and own != peer:
                 return {"job": job, "own": own, "peer": peer, "members": _texts(members)}
     raise ClientFault("nobody of a crew")

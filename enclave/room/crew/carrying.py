@@ -14,7 +14,7 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.types import Height
-from strongroom.enclave.room.crew.link import MEMBERS_MAX, LinkBroken, Place, SealedLink
+from strongroom.enclave.room.crew.link import CREW_MEMBERS_MAX, LinkBroken, Place, SealedLink
 from strongroom.enclave.room.crew.peers import Peers
 from strongroom.enclave.room.crew.way import Frame, ToCrew, ToRoom, Way
 from strongroom.enclave.room.door import Door, DoorClosed
@@ -314,7 +314,7 @@ def began(told: Any) -> Mapping[str, Any]:
     """
     match told:
         case {"job": bytes(job), "own": int(own), "members": int(members)} if (
-            0 <= own <= members <= MEMBERS_MAX
+            0 <= own <= members <= CREW_MEMBERS_MAX
         ):
             return {"job": job, "own": own, "members": members}
         case _:

@@ -18,7 +18,8 @@ def _none(**_: Any) -> tuple[()]:
 importlib.metadata.entry_points = _none  # type: ignore[assignment]
 sys.modules["importlib_metadata"] = importlib.metadata
 
-import dask.config  # noqa: E402 (not before)
+import dask as dask  # noqa: E402 (not before)
+import dask.config  # noqa: E402
 
 dask.config.paths.clear()
 dask.config.refresh(paths=[], env={})

@@ -135,7 +135,8 @@ class Foreman:
             pieces = [
                 self._submit((tasks.pick, one), f"pick-{one.key}-{bucket}", bucket) for one in made
             ]
-            finals.append(self._submit(final, f"final-{run}-{bucket}", *pieces))
+            where = address(self.members[bucket])  # else all would be where most pieces are
+            finals.append(self._submit(final, f"final-{run}-{bucket}", *pieces, where=where))
             del pieces
         del made
         found = await self._unless_lost(self._at_work.gather(finals, direct=True))
@@ -143,9 +144,11 @@ class Foreman:
             raise TaskFailed
         return list(found)
 
-    def _submit(self, task: Task, key: str, *more: Any) -> Future:
+    def _submit(self, task: Task, key: str, *more: Any, where: str = "") -> Future:
         function, *arguments = task
-        return self._at_work.submit(function, *arguments, *more, key=key, pure=False)
+        return self._at_work.submit(
+            function, *arguments, *more, key=key, pure=False, workers=[where] if where else None
+        )
 
     async def close(self) -> None:
         """Let the members go."""

@@ -31,10 +31,10 @@ from strongroom.enclave.primitives import (
 
 RECORD_BYTES_MAX = 1 << 20
 """Plaintext of a record."""
-HANDSHAKE_BYTES_MAX = 64 * 1024
+SHOWN_BYTES_MAX = 64 * 1024
 RECORDS_MAX = 1 << 48
 """Of one way; then the link ends."""
-MEMBERS_MAX = 64
+CREW_MEMBERS_MAX = 64
 
 
 class Said(IntEnum):
@@ -78,7 +78,7 @@ class Place:
     def __post_init__(self) -> None:
         codec.sized(self.job, DIGEST_SIZE, name="job")
         for number in (self.own, self.peer):
-            codec.unsigned(number, name="member", value_max=MEMBERS_MAX)
+            codec.unsigned(number, name="member", value_max=CREW_MEMBERS_MAX)
         if self.own == self.peer:
             raise NotCanonical("a link has two ends")
 
@@ -278,7 +278,7 @@ def _way(sender: int) -> bytes:
 
 def _message(data: bytes) -> tuple[Said, bytes]:
     try:
-        value = codec.decode(data, size_max=HANDSHAKE_BYTES_MAX)
+        value = codec.decode(data, size_max=SHOWN_BYTES_MAX)
         kind, content = codec.fields(value, int, bytes, name="handshake")
         return Said(kind), content
     except (NotCanonical, ValueError):

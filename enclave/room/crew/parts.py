@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 PART_BYTES = 16 << 20
 """A part is closed when it has so many."""
-MESSAGE_BYTES_MAX = 1 << 31
+ROW_BATCH_BYTES_MAX = 1 << 31
 _CONTINUATION = 0xFFFFFFFF
 _END = struct.pack("<Ii", _CONTINUATION, 0)
 _SCHEMA, _BATCH = 1, 3
@@ -70,7 +70,7 @@ class Cutter:
             if self._ended:
                 raise NoStream("bytes after the end")
             start, size = struct.unpack_from("<Ii", self._buffer)
-            if start != _CONTINUATION or not 0 <= size <= MESSAGE_BYTES_MAX:
+            if start != _CONTINUATION or not 0 <= size <= ROW_BATCH_BYTES_MAX:
                 raise NoStream("not a message")
             if size == 0:
                 self._ended = True
@@ -115,6 +115,6 @@ def _read(data: bytearray, at: int, size: int) -> tuple[int, int]:
     except struct.error:
         raise NoStream("not a message") from None
     kind, body = found
-    if not 0 <= body <= MESSAGE_BYTES_MAX:
+    if not 0 <= body <= ROW_BATCH_BYTES_MAX:
         raise NoStream("a body of an impossible length")
     return kind, body
