@@ -1,5 +1,5 @@
 """A crew's room between its bench, which has rows and no key, and its host, which carries and reads
-nothing (ROOMS §8; T64).
+nothing (ROOMS §8; T68).
 
 Owns the links to the other members' rooms, and the order in which things are said: the bench is
 told of its crew when its links have shown keys, of a member's loss when that one's link broke.

@@ -1,5 +1,5 @@
 """A sealed link between two rooms of one crew, through hosts that are believed in nothing (ROOMS
-§8; T45, T64).
+§8; T45, T68).
 
 Owns the handshake and the records as a pure state machine: bytes in, bytes out, no socket, no
 clock. Each end shows evidence over the other's nonce, the job and both places; the keys come from

@@ -1,5 +1,5 @@
 """A crew's rooms as processes behind walls, their hosts between them: a job from its run to its
-opening, and what becomes of it when a member is killed (ROOMS §8; T64, T65)."""
+opening, and what becomes of it when a member is killed (ROOMS §8; T65, T68)."""
 
 from functools import partial
 from pathlib import Path
@@ -67,7 +67,7 @@ def sums() -> dict[str, list[object]]:
     }
 
 
-async def test_T64_a_crew_computes_a_job_that_its_hosts_cannot_read(
+async def test_T68_a_crew_computes_a_job_that_its_hosts_cannot_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with world(tmp_path, monkeypatch) as here:

@@ -1,4 +1,4 @@
-"""The sealed link between two rooms of a crew, and hosts that carry what they like (T45, T64)."""
+"""The sealed link between two rooms of a crew, and hosts that carry what they like (T45, T68)."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def test_two_links_of_the_same_rooms_have_other_keys() -> None:
     assert first.a.seal(b"same") != second.a.seal(b"same")
 
 
-def test_T64_a_record_that_comes_twice_breaks_the_link() -> None:
+def test_T68_a_record_that_comes_twice_breaks_the_link() -> None:
     pair = joined()
     record = pair.a.seal(b"once")
     pair.b.receive(record)
@@ -46,7 +46,7 @@ def test_T64_a_record_that_comes_twice_breaks_the_link() -> None:
         pair.b.seal(b"answer")
 
 
-def test_T64_records_in_another_order_break_the_link() -> None:
+def test_T68_records_in_another_order_break_the_link() -> None:
     pair = joined()
     _, second = pair.a.seal(b"first"), pair.a.seal(b"second")
     with pytest.raises(LinkBroken, match="record"):
@@ -54,7 +54,7 @@ def test_T64_records_in_another_order_break_the_link() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 5, -1])
-def test_T64_a_changed_record_breaks_the_link(at: int) -> None:
+def test_T68_a_changed_record_breaks_the_link(at: int) -> None:
     pair = joined()
     record = bytearray(pair.a.seal(b"rows"))
     record[at] ^= 1
@@ -62,19 +62,19 @@ def test_T64_a_changed_record_breaks_the_link(at: int) -> None:
         pair.b.receive(bytes(record))
 
 
-def test_T64_a_record_that_comes_back_is_not_taken_for_the_others() -> None:
+def test_T68_a_record_that_comes_back_is_not_taken_for_the_others() -> None:
     pair = joined()
     with pytest.raises(LinkBroken, match="record"):
         pair.a.receive(pair.a.seal(b"mine"))
 
 
-def test_T64_a_record_of_another_link_is_none_of_this_one() -> None:
+def test_T68_a_record_of_another_link_is_none_of_this_one() -> None:
     first, second = joined(), joined()
     with pytest.raises(LinkBroken, match="record"):
         second.b.receive(first.a.seal(b"rows"))
 
 
-def test_T64_a_link_that_is_cut_off_is_not_an_end() -> None:
+def test_T68_a_link_that_is_cut_off_is_not_an_end() -> None:
     pair = joined()
     pair.b.receive(pair.a.seal(b"half"))
     with pytest.raises(LinkBroken, match="truncated"):
@@ -90,14 +90,14 @@ def test_T64_a_link_that_is_cut_off_is_not_an_end() -> None:
         whole.b.receive(b"more")
 
 
-def test_T64_a_handshakes_own_words_that_come_back_are_refused() -> None:
+def test_T68_a_handshakes_own_words_that_come_back_are_refused() -> None:
     end = link("w0", 0, 1)
     hello = end.start()
     with pytest.raises(LinkBroken, match="reflected"):
         end.receive(hello)
 
 
-def test_T64_a_room_is_no_member_beside_itself() -> None:
+def test_T68_a_room_is_no_member_beside_itself() -> None:
     assert "this room itself" in str(refuses(Pair(link("w0", 0, 1), link("w0", 1, 0)), "evidence"))
 
 
@@ -121,12 +121,12 @@ def test_T53_a_room_of_another_operator_is_no_member() -> None:
     assert "operator" in str(refuses(pair, "evidence"))
 
 
-def test_T64_evidence_for_another_job_or_member_is_refused() -> None:
+def test_T68_evidence_for_another_job_or_member_is_refused() -> None:
     refuses(Pair(link("w0", 0, 1), link("w1", 1, 0, job=bytes(32))), "evidence")
     refuses(Pair(link("w0", 0, 2), link("w1", 1, 0)), "evidence")
 
 
-def test_T64_evidence_of_an_earlier_handshake_is_refused() -> None:
+def test_T68_evidence_of_an_earlier_handshake_is_refused() -> None:
     old = Pair(link("w0", 0, 1), link("w1", 1, 0))
     old.step()
     shown = old.to_a[-1]
@@ -136,7 +136,7 @@ def test_T64_evidence_of_an_earlier_handshake_is_refused() -> None:
     refuses(new, "evidence")
 
 
-def test_T64_a_share_that_a_host_made_opens_nothing() -> None:
+def test_T68_a_share_that_a_host_made_opens_nothing() -> None:
     """The host replaces a share by one of another handshake: the keys never agree."""
     other = Pair(link("w2", 0, 1), link("w1", 1, 0))
     other.step()
@@ -149,14 +149,14 @@ def test_T64_a_share_that_a_host_made_opens_nothing() -> None:
 
 
 @pytest.mark.parametrize("words", [b"", b"\x00", b"x" * 70_000])
-def test_T64_what_is_no_message_is_refused(words: bytes) -> None:
+def test_T68_what_is_no_message_is_refused(words: bytes) -> None:
     end = link("w0", 0, 1)
     end.start()
     with pytest.raises(LinkBroken, match="order"):
         end.receive(words)
 
 
-def test_T64_messages_out_of_turn_are_refused() -> None:
+def test_T68_messages_out_of_turn_are_refused() -> None:
     pair = Pair(link("w0", 0, 1), link("w1", 1, 0))
     hello = pair.to_b[-1]
     pair.step()

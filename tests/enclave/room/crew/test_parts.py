@@ -8,7 +8,7 @@ from strongroom.enclave.room.crew.tasks import opened
 
 
 def cut(data: bytes, piece: int, size: int = 1 << 16) -> list[bytes]:
-    cutter, parts = Cutter(size), []
+    cutter, parts = Cutter(size), list[bytes]()
     for at in range(0, len(data), piece):
         parts += cutter.feed(data[at : at + piece])
     return [*parts, *cutter.finish()]
