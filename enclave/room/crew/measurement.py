@@ -22,7 +22,8 @@ from strongroom.enclave.room.worker import measurement as worker
 
 NAME = "analytics-crew"
 """By which its operator starts it, and which it claims."""
-_NOT_LOADED = f"{OWN}.enclave.room.worker.__main__"
+_USED_OF_LIBRARY = ("", "catalogue", "checking", "ownership", "shapes")
+"""A crew runs SQL alone; what its stages import of programs is their shapes."""
 _CREW = (
     "",
     "__main__",
@@ -48,8 +49,18 @@ _CREW = (
     "warming",
     "way",
 )
+
+
+def _of_a_worker(module: str) -> bool:
+    """Is this file of a worker's loaded here too?"""
+    library = f"{OWN}.enclave.room.library"
+    if module.startswith(library):
+        return module.removeprefix(library).removeprefix(".") in _USED_OF_LIBRARY
+    return module != f"{OWN}.enclave.room.worker.__main__"
+
+
 MODULES = (
-    *(one for one in worker.MODULES if one != _NOT_LOADED),
+    *(one for one in worker.MODULES if _of_a_worker(one)),
     f"{OWN}.enclave.attestation.room_evidence",
     *(f"{OWN}.enclave.room.crew.{name}".rstrip(".") for name in _CREW),
 )

@@ -73,6 +73,8 @@ def run_bench(
         bench = CrewBench(way, memory_bytes * ENGINE_SHARE[0] // ENGINE_SHARE[1])
         load_what_is_loaded_late()
         check_crew()
+        if len(os.listdir("/proc/self/task")) != 1:  # Landlock holds for one thread
+            raise OperatorFault("a library began a thread")
         enter_sandbox(end.fileno(), watched.fileno(), host_pid=room)
     except StrongroomError as fault:
         os.write(STANDARD_ERROR, f"the bench does not start: {fault}\n".encode())

@@ -25,7 +25,7 @@ from strongroom.enclave.room.crew.measurement import check_crew
 from strongroom.enclave.room.crew.way import Way
 from strongroom.enclave.room.worker.bench import die_with
 ours, theirs = socket.socketpair()
-CrewBench(Way(ours, patience_ms=10), 1 << 28)
+bench = CrewBench(Way(ours, patience_ms=10), 1 << 28)
 check_crew()
 threads = len(os.listdir("/proc/self/task"))
 print(*sorted(own()), "|", *sorted(apart), "|", threads)
@@ -62,4 +62,4 @@ def test_a_crew_is_measured_alike_and_apart_from_workers() -> None:
     assert crew.digest == measure_crew().digest != measured(program_file("analytics")).digest
     assert crew.programs == ("room:analytics-crew",)
     paths = {file.path for file in crew.files}
-    assert {"distributed/scheduler.py", "distributed/distributed.yaml", "dask/dask.yaml"} <= paths
+    assert {"distributed/__init__.py", "distributed/distributed.yaml", "dask/dask.yaml"} <= paths
