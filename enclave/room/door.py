@@ -131,15 +131,15 @@ class Door:
         except OSError:
             raise DoorClosed from None
 
-    def _read(self) -> bool:
-        """Read once; False: patience ended first."""
+    def _read(self, flags: int = 0) -> bool:
+        """Read once, with these flags of recv; False: patience ended first."""
         try:
             if self._long is None:
-                data = self._socket.recv(_READ_BYTES)
+                data = self._socket.recv(_READ_BYTES, flags)
                 self._buffer += data
                 got = len(data)
             else:
-                got = self._socket.recv_into(memoryview(self._long)[self._filled :])
+                got = self._socket.recv_into(memoryview(self._long)[self._filled :], 0, flags)
                 self._filled += got
         except BlockingIOError:
             return False

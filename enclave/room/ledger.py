@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochUnknown
 from strongroom.consensus.errors import AttestationError, ClientFault, NotCanonical, PeerFault
-from strongroom.consensus.types import Digest, Height, TransactionId
+from strongroom.consensus.types import Digest, Height, Milliseconds, TransactionId
+from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.formats.envelope import Call, Query, transaction_id
 from strongroom.enclave.outside.client_sessions import (
     Answer,
@@ -118,6 +120,21 @@ class Ledger:
             Silent: no quorum in time.
         """
         return await self._until(self._turns.now() + seconds, self._newest)
+
+    async def believed(self, seconds: float) -> tuple[Policy, Milliseconds]:
+        """What the service's genesis says of evidence, and the time of the newest block that a
+        quorum vouches for.
+
+        Raises:
+            Silent: no quorum in time.
+        """
+        height, newest = await self.newest(seconds)
+        epoch = await self._trusted()
+        shown = await self._host.ask("ledger_header", height=height)
+        header = Header.decode(_bytes(shown, "header"))
+        if header.digest != newest:
+            raise NotCanonical("not the header of that block")
+        return epoch.genesis.constitution.policy, header.time_ms
 
     async def call(self, program: str, operation: str, *arguments: Any, until: float) -> Executed:
         """One transaction.

@@ -34,7 +34,9 @@ room_app = typer.Typer(
 )
 ProgramArgument = Annotated[
     str,
-    typer.Argument(metavar="PROGRAM", help="`printer`, `analytics`, or a .py file of your own."),
+    typer.Argument(
+        metavar="PROGRAM", help="`printer`, `analytics`, `analytics-crew`, or a .py file."
+    ),
 ]
 
 

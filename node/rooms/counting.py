@@ -14,6 +14,10 @@ from strongroom.node.source_lines import code_lines, folder_of
 
 PARTS = (
     ("the program", (f"{PROGRAM}/",)),
+    (
+        "the crew: its links, its scheduler's way over them, its bench",
+        (f"{OWN}/enclave/room/crew/",),
+    ),
     ("the worker: one job, its chunks, its bench", (f"{OWN}/enclave/room/worker/",)),
     ("the worker's SQL: rules, release, noise", (f"{OWN}/enclave/room/analytics/",)),
     ("the worker's library programs", (f"{OWN}/enclave/room/library/",)),

@@ -19,6 +19,7 @@ import msgpack
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault, StrongroomError
 from strongroom.consensus.types import PublicKey, Signature
+from strongroom.enclave.room.crew.measurement import NAME as NAME_CREW
 from strongroom.enclave.room.door import ROOM_FRAME_BYTES_MAX, ToHost, ToRoom
 from strongroom.enclave.room.worker.measurement import ENVIRONMENT, NAME, NAME_ML
 from strongroom.node.framing import FrameProtocol
@@ -30,8 +31,10 @@ MEMORY, MEMORY_MB = "memory", "2048"
 WORKER_FILES = {
     NAME: ("worker/__main__.py", "strongroom.enclave.room.worker"),
     NAME_ML: ("worker/ml.py", "strongroom.enclave.room.worker.ml"),
+    NAME_CREW: ("crew/__main__.py", "strongroom.enclave.room.crew"),
 }
-"""Below enclave/room, what stands for a program where a worker runs; and its module."""
+"""Below enclave/room, what stands for a program where a worker or a crew's room runs; and its
+module."""
 STOP_SECONDS = 10.0
 """For a room that was asked to end, to end its leases; then it is killed, and they lapse."""
 

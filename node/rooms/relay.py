@@ -21,6 +21,7 @@ from strongroom.node.client.http import close_session, open_session
 from strongroom.node.client.trust.service import Service
 from strongroom.node.faults import RpcFault
 from strongroom.node.rooms.chunks import CHUNK_METHODS, ChunkCarrier
+from strongroom.node.rooms.crew import CREW_METHODS, CrewCarrier
 from strongroom.node.rooms.custodians import PATHS, Custodians
 from strongroom.node.rooms.heights import NEXT_HEIGHT, Heights
 
@@ -41,8 +42,8 @@ METHODS = frozenset(
         "ledger_query",
     }
 )
-"""All that a room asks a node for; beside that its host carries what custodians.py and
-chunks.py do."""
+"""All that a room asks a node for; beside that its host carries what custodians.py,
+chunks.py and crew.py do."""
 
 
 class Relay:
@@ -55,9 +56,10 @@ class Relay:
         files: Mapping[str, Path],
         custodians: Custodians | None = None,
         chunks: ChunkCarrier | None = None,
+        crew: CrewCarrier | None = None,
     ) -> None:
         self._service, self._state, self._files = service, state, files
-        self._custodians, self._chunks = custodians, chunks
+        self._custodians, self._chunks, self._crew = custodians, chunks, crew
         self._http: aiohttp.ClientSession | None = None
         self._context = tls.client_context(service.ca)
         self._connection: Connection | None = None
@@ -90,6 +92,8 @@ class Relay:
             return await self._custodians.ask(method, params)
         if method in CHUNK_METHODS and self._chunks is not None:
             return await self._chunks.ask(method, params)
+        if method in CREW_METHODS and self._crew is not None:
+            return await self._crew.ask(method, params)
         if method not in METHODS and method != NEXT_HEIGHT:
             raise ClientFault(f"a room asks for no {method}")
         connection = await self._connected()

@@ -22,11 +22,14 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement
+from strongroom.enclave.room.crew.measurement import NAME as CREW
+from strongroom.enclave.room.crew.measurement import measure_crew
 from strongroom.enclave.room.measurement import ProgramSource, measure_room
 from strongroom.enclave.room.worker.measurement import ANALYTICS, ANALYTICS_ML, measure_worker
 from strongroom.node.client.client import Client
 from strongroom.node.client.trust.service import Service, load_service
 from strongroom.node.rooms.chunks import ChunkCarrier
+from strongroom.node.rooms.crew import CrewCarrier
 from strongroom.node.rooms.custodians import Custodians
 from strongroom.node.rooms.process import (
     STOP_SECONDS,
@@ -76,15 +79,19 @@ def program_file(text: str) -> Path:
         path = folder / f"{text}.py"
     if not path.is_file():
         raise OperatorFault(
-            f"no program {text}: name `printer`, `analytics`, `analytics-ml`, or your own .py file"
+            f"no program {text}: name `printer`, `analytics`, `analytics-ml`, `analytics-crew`, or "
+            "your own .py file"
         )
     return path
 
 
 def measured(program: Path) -> Measurement:
     """The measurement of a room that runs this program, here."""
+    name = worker_of(program)
+    if name == CREW:
+        return measure_crew()
     for profile in (ANALYTICS, ANALYTICS_ML):
-        if worker_of(program) == profile.name:
+        if name == profile.name:
             return measure_worker(profile)
     return measure_room(ProgramSource.read(program))
 
@@ -176,7 +183,8 @@ async def run_room(
     async with (
         Custodians(partial(announced, where, operator)) as custodians,
         ChunkCarrier(service) as chunks,
-        Relay(service, wanted.state, wanted.files, custodians, chunks) as relay,
+        CrewCarrier(wanted.parameters) as crew,
+        Relay(service, wanted.state, wanted.files, custodians, chunks, crew) as relay,
     ):
         room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start, ahead)
 

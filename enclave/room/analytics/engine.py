@@ -94,8 +94,12 @@ class Engine:
                 raise ValueError("noise without the job's secret")
             else:
                 noised(engine, step, step.noise, secret)
+        return self._finished(checked)
+
+    def _finished(self, checked: Checked) -> Table:
+        """The rest of a query, once everything is released and no row is left."""
         self._drop_all(but=tuple(step.release.table for step in checked.steps))
-        rows = engine.execute(checked.final).fetchmany(self._rows_max + 1)
+        rows = self._engine.execute(checked.final).fetchmany(self._rows_max + 1)
         if len(rows) > self._rows_max:
             raise ValueError("too many rows")
         return self._table(rows, checked)

@@ -65,6 +65,11 @@ class Parser:
             raise _not_the_same()
         return str(text)
 
+    def aggregates(self) -> frozenset[str]:
+        """Names of all functions of the engine that aggregate."""
+        asked = "SELECT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+        return frozenset(name for (name,) in self._engine.execute(asked).fetchall())
+
     def _serialized(self, sql: str) -> Node:
         self._encoded(sql, EMITTED_BYTES_MAX)
         try:
