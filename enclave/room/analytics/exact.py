@@ -113,12 +113,36 @@ def _have_part(
     engine: duckdb.DuckDBPyConnection, step: Step, source: str, asked: Numbers, part: int
 ) -> Truths:
     """Whether each of these groups has k units of every data set with this part: sketched first,
-    then counted."""
+    then counted; or as it was counted where the rows were, which are not here (step.unit_text)."""
+    if step.unit_text is None:
+        return _counted_before(engine, step, source, asked, part)
     enough = np.zeros(len(asked), dtype=bool)
     if all(k <= SKETCHED_K_MAX for _, k in step.release.units):
         enough = _counted(engine, step, source, asked, part, sketched=True)
     if not enough.all():
         enough[~enough] = _counted(engine, step, source, asked[~enough], part)
+    return enough
+
+
+def behind(part: int, unit: int) -> str:
+    """Column of table s in which units with a part were counted already."""
+    return f"q{part}u{unit}"
+
+
+def _counted_before(
+    engine: duckdb.DuckDBPyConnection, step: Step, source: str, asked: Numbers, part: int
+) -> Truths:
+    names = [behind(part, unit) for unit in range(len(step.release.units))]
+    engine.register("asked", {"i": asked})
+    found = _arrays(
+        engine,
+        f"SELECT rowid, {', '.join(names)} FROM {source} "  # noqa: S608 (names of ours)
+        "WHERE rowid IN (SELECT i FROM asked) ORDER BY rowid",
+    )
+    engine.unregister("asked")
+    enough = np.ones(len(asked), dtype=bool)
+    for name, (_, k) in zip(names, step.release.units, strict=True):
+        enough &= found[name] >= k
     return enough
 
 

@@ -16,7 +16,7 @@ import duckdb
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.analytics.checking import Checked, Step
 from strongroom.enclave.room.analytics.engine import Engine
-from strongroom.enclave.room.analytics.exact import release_exactly
+from strongroom.enclave.room.analytics.exact import behind, release_exactly
 from strongroom.enclave.room.analytics.noising import noised
 from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.refusals import QueryFailed
@@ -105,6 +105,11 @@ class CrewEngine(Engine):
         source = f"s{step.release.index}"
         self._engine.execute(f"CREATE TABLE {source} AS {step.text}")
         self._engine.execute(f"DELETE FROM {source}")  # noqa: S608 (names of ours)
+        if step.noise is None:
+            for part in range(len(step.release.parts)):
+                for unit in range(len(step.release.units)):
+                    name = behind(part, unit)
+                    self._engine.execute(f"ALTER TABLE {source} ADD COLUMN {name} BIGINT")
         united(self._engine, source, tuple(made), into=True)
 
 

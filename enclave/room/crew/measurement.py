@@ -24,6 +24,14 @@ NAME = "analytics-crew"
 """By which its operator starts it, and which it claims."""
 _USED_OF_LIBRARY = ("", "catalogue", "checking", "ownership", "shapes")
 """A crew runs SQL alone; what its stages import of programs is their shapes."""
+_NOT_OF_A_CREW = frozenset(
+    (
+        "cell.__main__",
+        *(f"worker.{name}" for name in ("__main__", "answering", "arriving", "bench", "memory")),
+        *(f"worker.{name}" for name in ("serving", "warming")),
+    )
+)
+"""A crew has a bench and a life of its own."""
 _CREW = (
     "",
     "__main__",
@@ -56,7 +64,7 @@ def _of_a_worker(module: str) -> bool:
     library = f"{OWN}.enclave.room.library"
     if module.startswith(library):
         return module.removeprefix(library).removeprefix(".") in _USED_OF_LIBRARY
-    return module != f"{OWN}.enclave.room.worker.__main__"
+    return module.removeprefix(f"{OWN}.enclave.room.") not in _NOT_OF_A_CREW
 
 
 MODULES = (

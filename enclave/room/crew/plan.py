@@ -15,6 +15,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.room.analytics import emitting
 from strongroom.enclave.room.analytics.checking import Checked, Step
+from strongroom.enclave.room.analytics.exact import behind
 from strongroom.enclave.room.analytics.nodes import Node, same
 from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.releases import (
@@ -82,7 +83,7 @@ def _planned(step: Step, parser: Parser) -> StepPlan:
     items = [emitting.named(key.node, name) for key, name in zip(release.keys, keys, strict=True)]
     groups = [*(key.node for key in release.keys), *(one.node for one in release.source.units)]
     local = emitting.select(
-        [*items, *parts.items(), *units],
+        [*items, *parts.items(), *parts.having(), *units],
         release.source.node,
         where=release.where,
         groups=groups if parts.grouped else [],
@@ -91,7 +92,10 @@ def _planned(step: Step, parser: Parser) -> StepPlan:
     made = [
         f"{parts.final(index, one)} AS a{index}" for index, one in enumerate(release.aggregates)
     ]
-    judged = ["u0"] if step.noise is not None else [f"{parts.rows} AS n", *_units(release)]
+    judged = ["u0"]
+    if step.noise is None:
+        some = [f"{parts.present(index)} AS p{index}" for index in range(len(release.parts))]
+        judged = [f"{parts.rows} AS n", *some, *_units(release), *parts.behind()]
     final = f"SELECT {', '.join([*keys, *made, *judged])} FROM p"  # noqa: S608 (names of ours)
     if final_keys:
         final += f" GROUP BY {', '.join(final_keys)}"
@@ -115,6 +119,21 @@ class _Rows:
             if one.node is not None
         ]
         return made or [emitting.named(emitting.integer(1), "x")]
+
+    def having(self) -> list[Node]:
+        """Has a row each part? h0, h1 …"""
+        return [
+            emitting.named(emitting.operation("OPERATOR_IS_NOT_NULL", part), f"h{index}")
+            for index, part in enumerate(self._release.parts)
+        ]
+
+    def present(self, index: int) -> str:
+        """How many rows have a part."""
+        return f"count(CASE WHEN h{index} THEN 1 END)"
+
+    def behind(self) -> list[str]:
+        """Distinct units that have a part, of each data set."""
+        return _behind(self._release, "h{}")
 
     def final(self, index: int, one: Aggregate) -> str:
         """One aggregate over rows."""
@@ -142,6 +161,21 @@ class _Parts:
                 made.append(emitting.named(emitting.call(name, _argument(one)), f"x{index}"))
         return made
 
+    def having(self) -> list[Node]:
+        """How many of them have each part: h0, h1 …"""
+        return [
+            emitting.named(emitting.call("count", part), f"h{index}")
+            for index, part in enumerate(self._release.parts)
+        ]
+
+    def present(self, index: int) -> str:
+        """How many rows have a part."""
+        return f"coalesce(CAST(sum(h{index}) AS BIGINT), 0)"
+
+    def behind(self) -> list[str]:
+        """Distinct units that have a part, of each data set."""
+        return _behind(self._release, "h{} > 0")
+
     def final(self, index: int, one: Aggregate) -> str:
         """One aggregate over parts."""
         match one.kind:
@@ -153,6 +187,14 @@ class _Parts:
                 return f"sum(x{index})"
             case _:
                 return f"count(DISTINCT u{_unit_of(one, self._release)})"
+
+
+def _behind(release: Release, has: str) -> list[str]:
+    return [
+        f"count(DISTINCT CASE WHEN {has.format(part)} THEN u{unit} END) AS {behind(part, unit)}"
+        for part in range(len(release.parts))
+        for unit in range(len(release.units))
+    ]
 
 
 def _adds_up(release: Release) -> bool:

@@ -23,7 +23,7 @@ apart = {name for name in sys.modules if name.split(".")[0] in far}
 from strongroom.enclave.room.crew.bench import CrewBench
 from strongroom.enclave.room.crew.measurement import check_crew
 from strongroom.enclave.room.crew.way import Way
-from strongroom.enclave.room.worker.bench import die_with
+from strongroom.enclave.room.cell.dying import die_with
 ours, theirs = socket.socketpair()
 bench = CrewBench(Way(ours, patience_ms=10), 1 << 28)
 check_crew()
