@@ -152,7 +152,7 @@ async def run_room(
     operator: Identity,
     on_event: OnEvent,
     stop: asyncio.Event,
-    ahead: Ahead | None = None,
+    ahead: tuple[Ahead, Start] | None = None,
 ) -> Ended:
     """Run a room until it ends; cancelled, it is killed, which leaves nothing of what it held.
 
@@ -162,13 +162,13 @@ async def run_room(
         operator: whose key signs for the room, and whose word admits its session.
         on_event: told what the room says in the open.
         stop: when it is set, the room is asked to end.
-        ahead: its process, if it was started before; ended here.
+        ahead: its process, if it was started before, and what it is to be told.
 
     Raises:
         OperatorFault: it does not start.
     """
     service = load_service(where)
-    start = start_of(wanted, service, operator)
+    begun, start = ahead or (None, start_of(wanted, service, operator))
     words: set[asyncio.Task[None]] = set()
     started: list[object] = []
     """The session of this start: what the room says first, before its program runs, which may say
@@ -186,7 +186,7 @@ async def run_room(
         CrewCarrier(wanted.parameters) as crew,
         Relay(service, wanted.state, wanted.files, custodians, chunks, crew) as relay,
     ):
-        room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start, ahead)
+        room = await RoomProcess.launch(wanted.chip, wanted.program, relay, heard, start, begun)
 
         async def stopping() -> None:
             await stop.wait()
@@ -233,7 +233,7 @@ async def run_workers(
     Raises:
         OperatorFault: it does not start.
     """
-    spare = _Spare(wanted)
+    spare = _Spare(wanted, where, operator)
     try:
         return await _lives(wanted, where, operator, on_event, stop, spare, jobs)
     finally:
@@ -241,37 +241,41 @@ async def run_workers(
 
 
 class _Spare:
-    """The process of a worker's next life."""
+    """The process of a worker's next life, and the operator's word for it: code is measured once
+    more for that."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._task: asyncio.Task[Ahead] | None = None
+    def __init__(self, wanted: Wanted, where: Path, operator: Identity) -> None:
+        self._wanted, self._where, self._operator = wanted, where, operator
+        self._task: asyncio.Task[tuple[Ahead, Start]] | None = None
 
     def begin(self) -> None:
         """Have one."""
         if self._task is None:
-            wanted = self._wanted
-            begun = Ahead.begin(wanted.chip, wanted.program, wanted.parameters)
-            self._task = asyncio.create_task(begun)
+            self._task = asyncio.create_task(self._begun())
 
-    async def take(self) -> Ahead | None:
+    async def take(self) -> tuple[Ahead, Start] | None:
         """It, if there is one and it has not ended."""
         task, self._task = self._task, None
         if task is None:
             return None
         try:
-            ahead = await task
-        except OSError:  # then the life that needs one says why
+            ahead, start = await task
+        except (OSError, StrongroomError):  # then the life that needs one says why
             return None
         if ahead.process.returncode is None:
-            return ahead
+            return ahead, start
         await ahead.end_it()
         return None
 
     async def end(self) -> None:
         """Nobody needs it any more."""
-        if (ahead := await self.take()) is not None:
-            await ahead.end_it()
+        if (taken := await self.take()) is not None:
+            await taken[0].end_it()
+
+    async def _begun(self) -> tuple[Ahead, Start]:
+        wanted, service = self._wanted, load_service(self._where)
+        start = await asyncio.to_thread(start_of, wanted, service, self._operator)
+        return await Ahead.begin(wanted.chip, wanted.program, wanted.parameters), start
 
 
 async def _lives(
@@ -306,7 +310,7 @@ async def _lives(
             ended = Ended(False, "killed", str(fault))
         finally:
             if ahead is not None:  # it may never have been told what it is
-                await ahead.end_it()
+                await ahead[0].end_it()
         fruitless = 0 if ended.ok or "taken" in said else fruitless + 1
         reported += "reported" in said
         if stop.is_set() or fruitless == FRUITLESS_MAX or 0 < jobs <= reported:

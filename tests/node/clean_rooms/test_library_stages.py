@@ -39,8 +39,7 @@ target = "ill {0,1}"
 OPEN = """[parameters.held_out]
 type = "str"
 least = 1
-most = 9
-"""
+most = 9"""
 
 
 def read(folder: Path, fixed: str, more: str = "", **changes: str) -> Contract:
@@ -71,6 +70,11 @@ BAD: list[tuple[str, str, str]] = [
     (GOOD + 'held_out = "x"\n', OPEN, "either a stage fixes it or the run chooses it"),
     (GOOD, OPEN.replace("held_out", "days"), "no stage takes it"),
     (GOOD, OPEN.replace('"str"', '"int"'), "is of type str"),
+    (
+        GOOD,
+        OPEN.replace('"str"', '"int"').replace("held_out", "test_percent") + "9",
+        "may be 0 to 90",
+    ),
 ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.waiting import so
 
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node.rooms import starting
@@ -40,10 +41,11 @@ async def lives(monkeypatch: pytest.MonkeyPatch, *said: str, dies: bool = False)
     async def run_room(
         _wanted: Any, _where: Any, _operator: Any, heard: Any, stop: asyncio.Event, ahead: Any
     ) -> Ended:
-        given.append(ahead)
+        given.append(ahead and ahead[0])
         for what in ("started", *said):
             heard(what, {})
-        await asyncio.sleep(0)
+        if "waiting" in said:
+            await so(lambda: len(Fake.made) == len(given), "a process is started ahead")
         if dies:
             for one in Fake.made:
                 one.returncode = -9
@@ -52,6 +54,8 @@ async def lives(monkeypatch: pytest.MonkeyPatch, *said: str, dies: bool = False)
         return Ended(True, "", "reported")
 
     monkeypatch.setattr(starting, "Ahead", Fake)
+    monkeypatch.setattr(starting, "load_service", lambda _: None)
+    monkeypatch.setattr(starting, "start_of", lambda *_: None)
     monkeypatch.setattr(starting, "run_room", run_room)
     nowhere = Path("nowhere")
     wanted = Wanted(
