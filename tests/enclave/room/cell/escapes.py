@@ -124,7 +124,7 @@ UNNAMED = {
     "load it from a file": "sys.modules['importlib']._bootstrap._find_spec('sqlite3', None).loader",
     "a name that looks like another": "rоom = 1",
     "a name that is read as another": "ｒoom = 1",
-    "a name of a text's": "f'{rоom}'",
+    "a name of a text's": "f'{(rоom := 1)}'",
     "open by name": "open('/etc/passwd')",
     "eval by name": "eval('1')",
     "exec by name": "exec('1')",
