@@ -170,7 +170,11 @@ def test_T63_it_shares_two_sockets_with_others_and_no_memory() -> None:
 
 @pytest.mark.parametrize(
     ("options", "environment"),
-    [(("-P", "-s"), {}), (("-P", "-s", "-R"), CELL_ENVIRONMENT), (("-P", "-s"), {"PYTHONHASHSEED": "7"})],
+    [
+        (("-P", "-s"), {}),
+        (("-P", "-s", "-R"), CELL_ENVIRONMENT),
+        (("-P", "-s"), {"PYTHONHASHSEED": "7"}),
+    ],
 )
 def test_a_cell_whose_hashes_are_by_chance_does_not_start(
     options: tuple[str, ...], environment: dict[str, str]
