@@ -19,7 +19,7 @@ from tests.enclave.room.cell.escapes import REACH
 
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.room.cell.link import CodeFailed
-from strongroom.enclave.room.cell.measurement import CELL_MODULES
+from strongroom.enclave.room.cell.measurement import CELL_ENVIRONMENT, CELL_MODULES
 from strongroom.enclave.room.cell.starting import start_cell
 from strongroom.enclave.room.worker.measurement import ENVIRONMENT
 
@@ -103,7 +103,7 @@ def test_T24_a_measured_cell_loads_what_is_listed_and_no_more() -> None:
 
 
 def test_T24_a_cell_that_has_loaded_more_does_not_start() -> None:
-    words = [sys.executable, "-I", *NO_BYTECODE, "-c", CHECKS]
+    words = [sys.executable, "-P", "-s", *NO_BYTECODE, "-c", CHECKS]
     for more, status in (("pass", 0), ("import strongroom.enclave.primitives", 1)):
         shown = subprocess.run(
             [*words[:-1], words[-1].replace("MORE", more)],
@@ -168,10 +168,20 @@ def test_T63_it_shares_two_sockets_with_others_and_no_memory() -> None:
         assert not re.search(r"^\S+ .w.s", maps, re.MULTILINE)
 
 
-def test_a_cell_whose_hashes_are_by_chance_does_not_start() -> None:
-    words = [sys.executable, "-P", "-s", "-m", "strongroom.enclave.room.cell"]
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [
+        (("-P", "-s"), {}),
+        (("-P", "-s", "-R"), CELL_ENVIRONMENT),
+        (("-P", "-s"), {"PYTHONHASHSEED": "7"}),
+    ],
+)
+def test_a_cell_whose_hashes_are_by_chance_does_not_start(
+    options: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    words = [sys.executable, *options, "-m", "strongroom.enclave.room.cell"]
     words += ["--socket", "0", "--watched", "0", "--parent", str(os.getpid())]
     shown = subprocess.run(
-        words, capture_output=True, text=True, timeout=HANG_SECONDS, env=ENVIRONMENT
+        words, capture_output=True, text=True, timeout=HANG_SECONDS, env=ENVIRONMENT | environment
     )
     assert (shown.returncode, shown.stderr) == (2, "the cell does not start: a worker starts it\n")
