@@ -16,7 +16,7 @@ from strongroom.enclave.room.crew import tasks
 from strongroom.enclave.room.crew.comm import SCHEME, address
 from strongroom.enclave.room.crew.configured import Client, Future
 from strongroom.enclave.room.crew.quiet import Scheduler
-from strongroom.enclave.room.crew.tasks import BUCKETS_MAX, TaskFailed
+from strongroom.enclave.room.crew.tasks import BUCKETS_MAX, FAILED
 
 T = TypeVar("T")
 FOREMAN = 0
@@ -25,6 +25,10 @@ Task = tuple[Any, ...]
 """One of tasks.TASKS, and its first arguments."""
 JOIN_SECONDS = 3600
 """The room's deadline comes first."""
+
+
+class TaskFailed(Exception):
+    """A task of a crew has no result. Never leaves the bench."""
 
 
 class MemberLost(PeerFault):
@@ -123,7 +127,7 @@ class Foreman:
 
         Raises:
             MemberLost: one is gone.
-            TaskFailed: a task has no result.
+            TaskFailed: a task has no result. Why, nobody is told.
         """
         run = next(self._next)
         buckets = min(len(self.members), BUCKETS_MAX) if exchanged else 1
@@ -140,7 +144,7 @@ class Foreman:
             del pieces
         del made
         found = await self._unless_lost(self._at_work.gather(finals, direct=True))
-        if not all(type(one) is bytes for one in found):
+        if not all(type(one) is bytes and one != FAILED for one in found):
             raise TaskFailed
         return list(found)
 

@@ -6,6 +6,7 @@ moving their data, it does not do here.
 """
 
 import io
+import linecache
 import logging
 import pickle as standard
 import uuid
@@ -58,7 +59,7 @@ NAMED = {
     ("dask._expr", "LLGExpr"),
     ("dask._task_spec", "Alias"),
     ("dask._task_spec", "Task"),
-    *((one.__module__, one.__qualname__) for one in (*tasks.TASKS, tasks.TaskFailed)),
+    *((one.__module__, one.__qualname__) for one in tasks.TASKS),
 }
 """All that a pickle may name: the parts of a graph, and a crew's own tasks."""
 
@@ -157,6 +158,8 @@ def make_quiet() -> None:
     for module in (scheduler, worker):
         module.enable_gc_diagnosis = module.disable_gc_diagnosis = _nothing
         module.setproctitle = _nothing
+    linecache.updatecache = _no_lines  # of sources, which a traceback would open
+    linecache.checkcache = _nothing
     uuid.uuid1 = _chance
     versions.get_versions = worker.get_versions = _no_versions
     pickle.loads = loads
@@ -176,6 +179,11 @@ def _chance(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
 def _no_versions(*_: Any) -> dict[str, dict[str, str]]:
     """All members are of one measurement, and need not ask each other."""
     return {"host": {}, "packages": {}}
+
+
+def _no_lines(*_: Any) -> list[str]:
+    """No file is read for a traceback."""
+    return []
 
 
 def _nothing(*_: Any, **__: Any) -> None:

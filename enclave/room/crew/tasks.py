@@ -1,12 +1,13 @@
 """What members of a crew compute: the only functions that a task may name (quiet.py, NAMED).
 
 Owns the kernel of each task, over bytes alone: Arrow IPC streams and plans. An engine of its own,
-made before the walls rose, computes one task at a time. Whatever goes wrong is one error without a
-word (T63).
+made before the walls rose, computes one task at a time. Whatever goes wrong, what comes of it is
+FAILED, without a word: no error goes from one member to another (T63).
 """
 
 import io
 from collections.abc import Mapping
+from typing import Final
 
 import duckdb
 import nanoarrow
@@ -19,11 +20,9 @@ from strongroom.enclave.room.analytics.tables import Table, load
 from strongroom.enclave.room.crew.plan import StepPlan
 
 BUCKETS_MAX = 64
+FAILED: Final = b""
+"""In the place of a stream; what is made of it is it again."""
 _engine: list[duckdb.DuckDBPyConnection] = []
-
-
-class TaskFailed(Exception):
-    """A task of a crew has no result. Why, nobody is told."""
 
 
 def equip(memory_bytes: int) -> None:
@@ -40,9 +39,6 @@ def local(plan: bytes, policies: bytes, alias: str, part: bytes, buckets: int) -
         alias: the input that the part is of.
         part: an Arrow IPC stream.
         buckets: how many.
-
-    Raises:
-        TaskFailed: whatever the cause.
     """
     try:
         asked = StepPlan.decode(plan)
@@ -52,7 +48,7 @@ def local(plan: bytes, policies: bytes, alias: str, part: bytes, buckets: int) -
         _engine[0].execute(f"CREATE TABLE p AS {asked.local}")
         return [_bucket(asked.by, buckets, one) for one in range(buckets)]
     except Exception:
-        raise TaskFailed from None
+        return [FAILED] * buckets
     finally:
         drop_all(_engine[0])
 
@@ -68,15 +64,14 @@ def final(plan: bytes, *pieces: bytes) -> bytes:
     Args:
         plan: a StepPlan.
         pieces: Arrow IPC streams, in the order of the parts that they are of.
-
-    Raises:
-        TaskFailed: whatever the cause.
     """
     try:
+        if FAILED in pieces:
+            return FAILED
         united(_engine[0], "p", pieces)
         return stream_of(_engine[0], StepPlan.decode(plan).final)
     except Exception:
-        raise TaskFailed from None
+        return FAILED
     finally:
         drop_all(_engine[0])
 
@@ -90,16 +85,13 @@ def local_text(text: str, by: str, alias: str, part: bytes, buckets: int) -> lis
         alias: the one input that it reads.
         part: an Arrow IPC stream.
         buckets: how many.
-
-    Raises:
-        TaskFailed: whatever the cause.
     """
     try:
         united(_engine[0], f'"{alias}"', (part,))
         _engine[0].execute(f"CREATE TABLE p AS {text}")
         return [_bucket(tuple(by.split(",")), buckets, one, whole=True) for one in range(buckets)]
     except Exception:
-        raise TaskFailed from None
+        return [FAILED] * buckets
     finally:
         drop_all(_engine[0])
 
@@ -111,18 +103,17 @@ def final_text(text: str, tables: str, *pieces: bytes) -> bytes:
         text: exactly as all owners approved it.
         tables: of each piece, the table that it is rows of, between commas.
         pieces: Arrow IPC streams.
-
-    Raises:
-        TaskFailed: whatever the cause.
     """
     try:
+        if FAILED in pieces:
+            return FAILED
         names = tables.split(",")
         for name in dict.fromkeys(names):
             mine = [piece for one, piece in zip(names, pieces, strict=True) if one == name]
             united(_engine[0], f'"{name}"', tuple(mine))
         return stream_of(_engine[0], text, whole=True)
     except Exception:
-        raise TaskFailed from None
+        return FAILED
     finally:
         drop_all(_engine[0])
 

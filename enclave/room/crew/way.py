@@ -17,6 +17,8 @@ from strongroom.enclave.room.door import DoorClosed
 
 _HEAD = struct.Struct(">IBB")
 WAY_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024
+BUFFER_BYTES = 4 << 20
+"""Asked for, of what the kernel holds between the two; it gives as much as it allows."""
 _READ_BYTES = 1 << 20
 
 
@@ -66,6 +68,7 @@ class Way:
         limit = struct.pack("ll", patience_ms // 1000, patience_ms % 1000 * 1000)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             end.setsockopt(socket.SOL_SOCKET, option, limit)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
     def send(self, kind: int, member: int = 0, data: bytes | memoryview = b"") -> None:
         """Say something, and take what comes meanwhile.

@@ -62,7 +62,7 @@ def main() -> None:
     """Print a line for each size, text and crew."""
     crews.MEMORY, crews.PART_BYTES = MEMORY, 1 << 20
     told = POLICY.encode()
-    for rows in map(int, sys.argv[1:]):
+    for rows in (int(word) for word in sys.argv[1:]):
         data = stream(rows)
         for name, text in TEXTS.items():
             made = contract(text, "free", ["a"])

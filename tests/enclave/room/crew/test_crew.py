@@ -159,3 +159,14 @@ def test_T63_what_is_not_for_crews_fails_without_a_word(text: str) -> None:
     rows: Inputs = [("pay", PAY.encode(), [stream(PAYMENTS, 0.1)])]
     with crew(1) as one:
         assert one.run(contract(text, "free", ["pay"]), rows) is None
+
+
+@pytest.mark.long
+def test_T63_what_fails_at_a_member_fails_without_a_word() -> None:
+    text = (
+        "-- local p\nSELECT account, note::BIGINT AS n FROM pay\n-- exchange p by account\n"
+        "-- final\nSELECT account, n FROM p"
+    )
+    with crew(2) as one:
+        rows: Inputs = [("pay", b"", [stream(PAYMENTS, 0.1)] * 2)]
+        assert one.run(contract(text, "reviewed", ["pay"]), rows) is None
