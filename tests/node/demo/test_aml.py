@@ -139,6 +139,10 @@ def test_rings_are_drawn_with_their_accounts_and_arrows_across_banks(world: Worl
     }
     narrow = World(("a", "b"), (), (), lambda bank: bank, {}, {})
     assert draw_rings(narrow, many).count("2 transfers") == SHOWN_MAX
+    again = {
+        frozenset({("a", "1", "b", "2", n, 1), ("b", "2", "a", "1", n + 1, 1)}) for n in (1, 5)
+    }
+    assert draw_rings(narrow, again).count("2 transfers") == 1
     gathered = {legs_of(one) for one in world.planted if one.kind == GATHERED}
     assert draw_scatters(world, gathered).count("<polygon") == sum(map(len, gathered))
     assert draw_scatters(world, set())
