@@ -11,7 +11,7 @@ from strongroom.node.demo.aml.searching import Legs
 from strongroom.node.demo.aml.transfers import World
 from strongroom.node.demo.clean_rooms.pictures import Svg, colour
 
-SHOWN_MAX = 12
+SHOWN_MAX, SCATTERS_MAX = 12, 8
 COLUMNS, CELL = 4, 230.0
 Account = tuple[str, str]
 Leg = tuple[Any, ...]
@@ -31,14 +31,16 @@ def draw_rings(world: World, rings: Collection[Legs]) -> str:
 
 def draw_scatters(world: World, patterns: Collection[Legs]) -> str:
     """Scatter-gathers side by side: payer, those between, receiver."""
-    chosen = _chosen(world, patterns)[:8]
-    rows = -(-len(chosen) // 2) or 1
-    width, height = COLUMNS * CELL / 2, 60.0 + 34 * max([3, *map(_middles, chosen)])
-    made = Svg(COLUMNS * CELL, rows * height + 34, "One account pays another over several")
+    chosen = _chosen(world, patterns)[:SCATTERS_MAX]
+    rows = [chosen[at : at + 2] for at in range(0, len(chosen), 2)]
+    heights = [56.0 + 36 * max(map(_middles, row)) for row in rows]
+    width, y = COLUMNS * CELL / 2, 34.0
+    made = Svg(COLUMNS * CELL, sum(heights) + y, "One account pays another over several")
     _legend(made, world)
-    for number, legs in enumerate(chosen):
-        x, y = (number % 2) * width, 34 + (number // 2) * height
-        _scatter(made, world, sorted(legs, key=_time), (x, y, width, height))
+    for row, height in zip(rows, heights, strict=True):
+        for at, legs in enumerate(row):
+            _scatter(made, world, sorted(legs, key=_time), (at * width, y, width, height))
+        y += height
     return made.made()
 
 
@@ -58,18 +60,28 @@ def draw_counts(found: Mapping[str, Mapping[str, int]]) -> str:
 
 
 def _chosen(world: World, patterns: Collection[Legs]) -> list[Legs]:
+    """Through most members first, then the smallest; none over accounts of one that is shown."""
+
     def order(legs: Legs) -> tuple[int, int, list[Leg]]:
         members = {world.member_of(str(bank)) for leg in legs for bank in (leg[0], leg[2])}
         return -len(members), len(legs), sorted(legs, key=str)
 
-    return sorted(patterns, key=order)[:SHOWN_MAX]
+    chosen, shown = list[Legs](), set[Account]()
+    for legs in sorted(patterns, key=order):
+        accounts = {end for leg in legs for end in (_payer(leg), _payee(leg))}
+        if not accounts & shown:
+            chosen.append(legs)
+            shown |= accounts
+        if len(chosen) == SHOWN_MAX:
+            break
+    return chosen
 
 
 def _ring(made: Svg, world: World, legs: list[Leg], middle: tuple[float, float]) -> None:
     (x, y), count = middle, len(legs)
     ends = [(str(leg[0]), str(leg[1])) for leg in legs]
     places = {
-        end: (x + 66 * sin(2 * pi * at / count), y - 66 * cos(2 * pi * at / count))
+        end: (x + 60 * sin(2 * pi * at / count), y - 60 * cos(2 * pi * at / count))
         for at, end in enumerate(ends)
     }
     for leg in legs:
@@ -77,7 +89,7 @@ def _ring(made: Svg, world: World, legs: list[Leg], middle: tuple[float, float])
     for at, end in enumerate(ends):
         right, up = sin(2 * pi * at / count), cos(2 * pi * at / count)
         anchor = "middle" if abs(right) < 0.3 else "start" if right > 0 else "end"
-        label = (x + 80 * right, y - 80 * up + 4 - 3 * up)
+        label = (x + 73 * right, y - 73 * up + 4 - 3 * up)
         _account(made, world, end, places[end], label, anchor)
     made.text(x, y + 4, f"{count} transfers", "label", "middle")
 
@@ -91,7 +103,7 @@ def _scatter(
     places = {end: (x + 70, y + height / 2) for end in payers - set(middle)}
     places |= {end: (x + width - 70, y + height / 2) for end in payees - set(middle)}
     for at, end in enumerate(middle):
-        places[end] = (x + width / 2, y + height / 2 + 34 * (at - (len(middle) - 1) / 2))
+        places[end] = (x + width / 2, y + height / 2 + 36 * (at - (len(middle) - 1) / 2))
     for leg in legs:
         _arrow(made, world, leg, places)
     for end, (px, py) in places.items():
@@ -127,7 +139,7 @@ def _account(
     member = world.member_of(end[0])
     tip = f"account {end[1]} of {end[0]}"
     made.circle(*place, 8, colour(world.members.index(member)), tip)
-    made.text(*label, f"…{end[1][-5:]}", "small", anchor)
+    made.text(*label, f"…{end[1][-4:]}", "small", anchor)
 
 
 def _legend(made: Svg, world: World) -> None:

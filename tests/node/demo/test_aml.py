@@ -11,9 +11,11 @@ import pytest
 pytest.importorskip("nanoarrow", reason="the extra `rooms` is not installed")
 
 from tests.enclave.room.library.public_sets import FOLDER, needs_public_sets, rings
+from typer.testing import CliRunner
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.room.analytics.checking import check
+from strongroom.node.cli.demo import app
 from strongroom.node.demo.aml import refusals, texts
 from strongroom.node.demo.aml.drawing import SHOWN_MAX, draw_counts, draw_rings, draw_scatters
 from strongroom.node.demo.aml.public import read_world
@@ -139,6 +141,10 @@ def test_rings_are_drawn_with_their_accounts_and_arrows_across_banks(world: Worl
     }
     narrow = World(("a", "b"), (), (), lambda bank: bank, {}, {})
     assert draw_rings(narrow, many).count("2 transfers") == SHOWN_MAX
+    again = {
+        frozenset({("a", "1", "b", "2", n, 1), ("b", "2", "a", "1", n + 1, 1)}) for n in (1, 5)
+    }
+    assert draw_rings(narrow, again).count("2 transfers") == 1
     gathered = {legs_of(one) for one in world.planted if one.kind == GATHERED}
     assert draw_scatters(world, gathered).count("<polygon") == sum(map(len, gathered))
     assert draw_scatters(world, set())
@@ -168,6 +174,24 @@ def test_the_public_set_is_four_banks_with_its_right_values() -> None:
 def test_another_folder_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(OperatorFault, match="HI-Small_Patterns"):
         read_world(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--data", "x"], 2, "--data is of aml"),
+        (["--scenario", "plant", "--data", "x"], 2, "--data is of aml"),
+        (["--scenario", "aml", "--data", "no such folder"], 2, "there is no such folder"),
+        (["--scenario", "aml", "--input", "pay.csv"], 2, "--input replays payments"),
+        (["--scenario", "aml", "--report", "no/such/folder.html"], 2, "cannot be written"),
+    ],
+)
+def test_options_are_judged_before_anything_starts(
+    arguments: list[str], code: int, words: str
+) -> None:
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
 
 
 @pytest.mark.long

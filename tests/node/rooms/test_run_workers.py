@@ -20,7 +20,9 @@ async def lived(monkeypatch: pytest.MonkeyPatch, lives: list[Any], jobs: int) ->
     """How it ended, and after how many lives; a stop comes when there are no more."""
     stop, left = asyncio.Event(), list(lives)
 
-    async def run_room(wanted: Any, where: Any, operator: Any, on_event: Any, stop: Any) -> Ended:
+    async def run_room(
+        wanted: Any, where: Any, operator: Any, on_event: Any, stop: Any, *ahead: Any
+    ) -> Ended:
         if not left:
             stop.set()
             return Ended(False, "stopped", "as told")
