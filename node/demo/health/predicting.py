@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from strongroom.node.clean_rooms.predicting import Asker, asking, row_of
 from strongroom.node.demo.clean_rooms.agreements import Agreed, Job, OpenRoom
+from strongroom.node.demo.clean_rooms.parties import Party
 from strongroom.node.demo.health import findings, refusals, texts
 from strongroom.node.demo.health.clinic import Clinic
 from strongroom.node.demo.health.findings import Expected
@@ -23,7 +24,7 @@ TOGETHER = 2
 ANSWERS_EACH = 2
 AGREEMENT = 2
 """Operators whose answers must be the same."""
-SERVING_SECONDS_MAX = 120.0
+SERVINGS_MAX, SERVING_SECONDS_MAX = 3, 40.0
 POLL_SECONDS = 0.1
 
 
@@ -50,7 +51,7 @@ async def predict(clinic: Clinic, room: OpenRoom, fitted: Job, plain: Expected) 
     told = await asyncio.gather(
         *(_wards(clinic, batch, pair, plain) for batch, pair in zip(batches, pairs, strict=True))
     )
-    job = await ask.start(first, answers=ANSWERS_EACH)
+    job = await _serving(ask, clinic.party(hospitals[0]))
     await _one_by_one(clinic, job, plain)
     return Serving(batches[0], job, {name: one for some in told for name, one in some.items()})
 
@@ -74,7 +75,6 @@ async def _wards(
 
 async def _one_by_one(clinic: Clinic, job: Job, plain: Expected) -> None:
     """One patient of each hospital; what the model does not know, and more than was agreed."""
-    await _served(job, AGREEMENT)
     for hospital in clinic.study.hospitals:
         async with asking(clinic.party(hospital).client) as asker:
             await _one(clinic, hospital, asker, job, plain)
@@ -91,6 +91,7 @@ async def _one(clinic: Clinic, hospital: Hospital, asker: Asker, job: Job, plain
     )
     words = f"{hospital.name} asks about one patient: {answer.probability:.3f}, the plain model's"
     clinic.scene.lines.check(line.holds, f"{words}; {seconds * 1000:.0f} ms, both operators agree")
+    clinic.scene.lines.facts.setdefault("answers_ms", []).append(round(seconds * 1000, 1))
 
 
 async def _too_much(clinic: Clinic, hospital: Hospital, asker: Asker, job: Job) -> None:
@@ -102,10 +103,13 @@ async def _too_much(clinic: Clinic, hospital: Hospital, asker: Asker, job: Job) 
         f"asks about a patient whose {measure.name} is out of {measure.text}",
         asker.predict(job.id, row_of(wrong)),
     )
+    each = (await job.by.ask("rooms.serving", job=job.id))["each"]
+    for _ in range(each - ANSWERS_EACH):
+        await asker.predict(job.id, row_of(_cells(clinic, hospital)))
     await scene.refused(
         "budget",
         hospital.name,
-        f"asks once more than the {ANSWERS_EACH} answers that were agreed",
+        f"asks once more than the {each} answers that were agreed",
         asker.predict(job.id, row_of(_cells(clinic, hospital))),
     )
 
@@ -130,11 +134,18 @@ async def _approved(clinic: Clinic, room: OpenRoom, text: str) -> Agreed:
     return Agreed(id, made, room.pool)
 
 
-async def _served(job: Job, operators: int) -> None:
-    """Wait until as many operators answer as must agree."""
-    deadline = time.monotonic() + SERVING_SECONDS_MAX
-    while time.monotonic() < deadline:
-        if len((await job.by.ask("rooms.serving", job=job.id))["answering"]) >= operators:
-            return
-        await asyncio.sleep(POLL_SECONDS)
+async def _serving(ask: Agreed, by: Party) -> Job:
+    """A job at which as many operators answer as must agree; where one stays away, another job is
+    run.
+
+    Raises:
+        StoryFails: none comes so far.
+    """
+    for more in range(SERVINGS_MAX):
+        job = await ask.start(by, answers=ANSWERS_EACH + more)
+        deadline = time.monotonic() + SERVING_SECONDS_MAX
+        while time.monotonic() < deadline:
+            if len((await by.ask("rooms.serving", job=job.id))["answering"]) >= AGREEMENT:
+                return job
+            await asyncio.sleep(POLL_SECONDS)
     raise StoryFails("the model is not served in time")

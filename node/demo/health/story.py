@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from strongroom.node.cluster.temporary_cluster import Stage
@@ -85,6 +86,11 @@ async def _act(scene: Scene, *, study: Study) -> None:
     await refusals.after_a_withdrawal(clinic, agreed, job, serving)
     teller.step("Who saw what, from disks, memory and the line")
     places.show(clinic, scene.pool.workers[: len(OPERATORS)])
+    scene.lines.facts["figures"] |= {
+        "an answer about one patient": f"{median(scene.lines.facts['answers_ms']):.0f} ms",
+        "operators that reported the same": len(OPERATORS),
+        "attempts refused": len(scene.lines.refusals),
+    }
 
 
 async def _poisoned(clinic: Clinic, agreed: Agreed) -> None:
