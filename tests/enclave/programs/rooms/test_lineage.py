@@ -202,7 +202,7 @@ def test_a_job_whose_secret_was_exposed_is_run_anew(chain: RoomsChain, reported:
     else:
         assert chain.take(chain.ranks(job)[0], job).code == "suspended"
     chain.wait(31_000)  # leases of the first attempt are over
-    chain.staff("operator0", "operator1")
+    chain.staff("operator2", "operator3")
     again = chain.start(id)
     assert again != job
     chain.finish(again)

@@ -96,16 +96,21 @@ def wait_many(chain: RoomsChain, operator: str, count: int) -> None:
 
 def test_T65_many_workers_of_one_operator_are_not_asked_first(chain: RoomsChain) -> None:
     """Of 12 jobs, each operator of three is first for about four: not the one with ten workers for
-    nearly all. What is drawn hangs on the block, so an equal run of this test draws the same."""
+    nearly all. What is drawn hangs on the block, so an equal run of this test draws the same. Each
+    job fails before the next one, so that all of them wait for it."""
     room = chain.open_room()
     for bank in BANKS:
         chain.bring(bank, runs=20)
     wait_many(chain, "operator0", 10)
-    chain.staff("operator1", "operator2")
     first = Counter[str]()
     for number in range(12):
+        for place in range(1, 11):
+            chain.ok(worker("operator0", place).who, "wait")
+        chain.staff("operator1", "operator2")
         job = chain.start(chain.agree(contract(room, name=f"n{number}", duration_ms=1000)))
         first[chain.ranks(job)[0].operator] += 1
+        chain.wait(32_000)
+        assert chain.ok(ANALYST, "advance", job=job)["state"] == "failed"
     assert first["operator0"] <= 8
     assert len(first) == 3
 
