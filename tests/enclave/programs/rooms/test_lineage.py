@@ -18,7 +18,7 @@ from tests.enclave.programs.rooms.world import (
 )
 
 from strongroom.enclave.formats.clean_rooms.contract import Input, Output
-from strongroom.enclave.programs.rooms import data, kept_chunks, results
+from strongroom.enclave.programs.rooms import data, kept_chunks, lineage, results
 from strongroom.enclave.programs.rooms.tables import JOBS, RESULTS
 from strongroom.enclave.programs.vault.tables import VERSIONS, Version
 
@@ -110,6 +110,14 @@ def test_T60_an_owner_who_tightens_his_terms_tightens_assets_too(chain: RoomsCha
     more = (Input("model", room, "joint", 0, 101),)  # what the asset began with stays
     made = contract(room, name="dear", inputs=more)
     assert chain.no(ANALYST, "propose", contract=made.encode()) == "terms"
+
+
+def test_what_was_made_of_too_many_is_not_run(
+    chain: RoomsChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = use(chain, asset(chain))
+    monkeypatch.setattr(lineage, "LINEAGE_MAX", 2)  # the asset and both banks' data are three
+    assert run_code(chain, used) == "lineage"
 
 
 def test_a_result_whose_key_is_gone_is_run_again_and_charged(
