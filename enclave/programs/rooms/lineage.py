@@ -10,7 +10,6 @@ from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.results import pinned_of
 from strongroom.enclave.programs.rooms.tables import DATA_TERMS, data_numbered
 
-
 LINEAGE_MAX = 256
 """Data sets and assets that one asset was made of, itself among them."""
 
