@@ -26,7 +26,7 @@ from strongroom.enclave.outside.chunks import (
 )
 from strongroom.node.chunks.shares import NOBODY, Shares
 from strongroom.node.faults import NotFound, Overloaded, TooLarge
-from strongroom.node.machine.durable_files import make_directory, write_atomic
+from strongroom.node.machine.durable_files import fsync_directory, make_directory, write_atomic
 
 CHUNK_NAMES_MAX = 65_536
 """Chunks of one data set or result: 64 GiB."""
@@ -211,6 +211,7 @@ class ChunkStore:
             if self._bytes_kept + more > self._kept_bytes_max:
                 return False
             (self._pool / root.hex()).replace(self._kept / root.hex())
+            fsync_directory(self._kept)  # a list that came back to the pool would be old there
             self._forget_list(root)
             self._lists[root] = names
             self._use(names, 1)

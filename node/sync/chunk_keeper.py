@@ -74,37 +74,40 @@ class ChunkKeeper:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self, now: float) -> None:
-        """One look.
+        """One look. While the enclave cannot say what stands, nothing is thrown away: what was
+        brought before this node went away may be on the ledger by now.
 
         Raises:
             OSError: the disk refused.
         """
-        for root in await self._those(self._pooled, stand=True):
+        standing = await self._those(self._pooled, stand=True)
+        for root in standing or ():
             if not await asyncio.to_thread(self._store.keep, root):
                 log.error("chunks.full", text="no room for more chunks: give this node more disk")
         if now - self._reviewed >= REVIEW_SECONDS:
             await self._review()
             self._reviewed = now
         await self._fill(now)
-        await asyncio.to_thread(self._store.expire, now)
+        if standing is not None:
+            await asyncio.to_thread(self._store.expire, now)
 
     async def _review(self) -> None:
         """Drop what does not stand in two reviews: a node that goes back a little, as after a
         restart, has not seen a withdrawal."""
-        fallen = set(await self._those(self._kept, stand=False))
+        fallen = set(await self._those(self._kept, stand=False) or ())
         for root in fallen & self._fallen:
             await asyncio.to_thread(self._store.drop, root)
             log.info("chunks.dropped", root=root.hex())
         self._fallen = fallen - self._fallen
 
-    async def _those(self, which: Callable[[], list[bytes]], *, stand: bool) -> list[bytes]:
-        """Roots that stand, or those that do not, by an enclave that is not behind."""
-        roots, found = await asyncio.to_thread(which), []
+    async def _those(self, which: Callable[[], list[bytes]], *, stand: bool) -> list[bytes] | None:
+        """Roots that stand, or those that do not; None: the enclave is behind, and cannot say."""
+        roots, found = await asyncio.to_thread(which), list[bytes]()
         for start in range(0, len(roots), ASKED_AT_ONCE):
             asked = roots[start : start + ASKED_AT_ONCE]
             answers = await self._standing(asked)
             if answers is None:
-                return []
+                return None
             found += [root for root, one in zip(asked, answers, strict=True) if one == stand]
         return found
 

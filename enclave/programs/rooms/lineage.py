@@ -10,11 +10,20 @@ from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.rooms.results import pinned_of
 from strongroom.enclave.programs.rooms.tables import DATA_TERMS, data_numbered
 
+LINEAGE_MAX = 256
+"""Data sets and assets that one asset was made of, itself among them."""
+
 
 def made_of(context: Context, number: int) -> list[int]:
-    """Numbers of all data sets that one was made of, itself first, each once."""
+    """Numbers of all data sets that one was made of, itself first, each once.
+
+    Raises:
+        ProgramError: ``lineage``: it was made of more than is looked at.
+    """
     found = [number]
     for one in found:
+        if len(found) > LINEAGE_MAX:
+            raise ProgramError("lineage", f"made of more than {LINEAGE_MAX} data sets and assets")
         lineage = data_numbered(context, one).lineage
         beneath = pinned_of(context, lineage) if lineage else ()
         found += [other for _, other, _ in beneath if other not in found]

@@ -1,5 +1,6 @@
 """What a node keeps follows the ledger, and what it lacks comes from others (T67)."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -133,3 +134,20 @@ async def test_T67_a_node_without_room_goes_on_with_what_it_has_room_for(tmp_pat
     assert node.store.missing([chunk_name(great[0]), chunk_name(small[0])]) == [
         chunk_name(great[0])
     ]
+
+
+async def test_T67_what_came_before_a_node_went_away_is_not_thrown_away_while_it_catches_up(
+    tmp_path: Path,
+) -> None:
+    """It was killed after the list came, is back hours later, and cannot say yet what stands."""
+    given(tmp_path, *CHUNKS)
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (1.0, 1.0))
+    node = Node(tmp_path)
+    node.standing = None
+    for _ in range(3):
+        await node.look(2 * POOL_SECONDS)
+    node.standing = {ROOT}
+    await node.look()
+    assert node.store.kept_roots == [ROOT]
+    assert node.store.missing(NAMES) == []

@@ -18,7 +18,7 @@ from tests.enclave.programs.rooms.world import (
 )
 
 from strongroom.enclave.formats.clean_rooms.contract import Input, Output
-from strongroom.enclave.programs.rooms import data, kept_chunks, results
+from strongroom.enclave.programs.rooms import data, kept_chunks, lineage, results
 from strongroom.enclave.programs.rooms.tables import JOBS, RESULTS
 from strongroom.enclave.programs.vault.tables import VERSIONS, Version
 
@@ -112,6 +112,14 @@ def test_T60_an_owner_who_tightens_his_terms_tightens_assets_too(chain: RoomsCha
     assert chain.no(ANALYST, "propose", contract=made.encode()) == "terms"
 
 
+def test_what_was_made_of_too_many_is_not_run(
+    chain: RoomsChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = use(chain, asset(chain))
+    monkeypatch.setattr(lineage, "LINEAGE_MAX", 2)  # the asset and both banks' data are three
+    assert run_code(chain, used) == "lineage"
+
+
 def test_a_result_whose_key_is_gone_is_run_again_and_charged(
     chain: RoomsChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +210,7 @@ def test_a_job_whose_secret_was_exposed_is_run_anew(chain: RoomsChain, reported:
     else:
         assert chain.take(chain.ranks(job)[0], job).code == "suspended"
     chain.wait(31_000)  # leases of the first attempt are over
-    chain.staff("operator0", "operator1")
+    chain.staff("operator2", "operator3")
     again = chain.start(id)
     assert again != job
     chain.finish(again)
