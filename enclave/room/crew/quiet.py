@@ -158,7 +158,8 @@ def make_quiet() -> None:
     for module in (scheduler, worker):
         module.enable_gc_diagnosis = module.disable_gc_diagnosis = _nothing
         module.setproctitle = _nothing
-    linecache.updatecache = _no_lines  # of sources, which a traceback would open
+    # Of sources, which a traceback would open:
+    linecache.updatecache = _no_lines  # type: ignore[assignment]
     linecache.checkcache = _nothing
     uuid.uuid1 = _chance
     versions.get_versions = worker.get_versions = _no_versions
