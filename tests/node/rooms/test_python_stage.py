@@ -15,6 +15,7 @@ from tests.node.rooms.test_workers import (
     alive,
     bring_transfers,
     children,
+    is_cell,
     listed,
 )
 from tests.node.rooms.worker_world import world
@@ -105,10 +106,6 @@ async def test_cells_of_two_operators_agree_and_hold_no_key(
         assert re.fullmatch(rb'\{"mean":[0-9.]+,"of":14\}', model)
         note = await here.open_bytes(REGULATOR, job, "note", room)
         assert note == b",".join(sorted(b"%c%d" % (bank, at) for bank in b"ab" for at in range(7)))
-
-
-def is_cell(pid: int) -> bool:
-    return b"strongroom.enclave.room.cell" in (Path("/proc") / str(pid) / "cmdline").read_bytes()
 
 
 def holds(pid: int, key: bytes) -> bool:
