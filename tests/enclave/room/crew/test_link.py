@@ -156,6 +156,20 @@ def test_T68_what_is_no_message_is_refused(words: bytes) -> None:
         end.receive(words)
 
 
+def test_T68_each_way_has_a_key_of_its_own() -> None:
+    pair, zeros = joined(), bytes(64)
+    assert pair.a.seal(zeros)[:-16] != pair.b.seal(zeros)[:-16]
+
+
+def test_T68_evidence_that_comes_twice_is_refused() -> None:
+    pair = Pair(link("w0", 0, 1), link("w1", 1, 0))
+    pair.step()
+    shown = pair.to_a[-1]
+    pair.step()
+    with pytest.raises(LinkBroken, match="order"):
+        pair.a.receive(shown)
+
+
 def test_T68_messages_out_of_turn_are_refused() -> None:
     pair = Pair(link("w0", 0, 1), link("w1", 1, 0))
     hello = pair.to_b[-1]
