@@ -182,7 +182,7 @@ def _no_versions(*_: Any) -> dict[str, dict[str, str]]:
     return {"host": {}, "packages": {}}
 
 
-def _no_lines(*_: Any) -> list[str]:
+def _no_lines(filename: str, module_globals: dict[str, Any] | None = None) -> list[str]:
     """No file is read for a traceback."""
     return []
 

@@ -122,8 +122,9 @@ def test_T53_a_room_of_another_operator_is_no_member() -> None:
 
 
 def test_T68_evidence_for_another_job_or_member_is_refused() -> None:
-    refuses(Pair(link("w0", 0, 1), link("w1", 1, 0, job=bytes(32))), "evidence")
-    refuses(Pair(link("w0", 0, 2), link("w1", 1, 0)), "evidence")
+    other = Pair(link("w0", 0, 1), link("w1", 1, 0, job=bytes(32)))
+    assert "nonce" in str(refuses(other, "evidence"))
+    assert "nonce" in str(refuses(Pair(link("w0", 0, 2), link("w1", 1, 0)), "evidence"))
 
 
 def test_T68_evidence_of_an_earlier_handshake_is_refused() -> None:
@@ -133,7 +134,7 @@ def test_T68_evidence_of_an_earlier_handshake_is_refused() -> None:
     new = Pair(link("w0", 0, 1), link("w1", 1, 0))
     new.step()
     new.to_a[-1] = shown
-    refuses(new, "evidence")
+    assert "nonce" in str(refuses(new, "evidence"))
 
 
 def test_T68_a_share_that_a_host_made_opens_nothing() -> None:
@@ -154,6 +155,20 @@ def test_T68_what_is_no_message_is_refused(words: bytes) -> None:
     end.start()
     with pytest.raises(LinkBroken, match="order"):
         end.receive(words)
+
+
+def test_T68_each_way_has_a_key_of_its_own() -> None:
+    pair, zeros = joined(), bytes(64)
+    assert pair.a.seal(zeros)[:-16] != pair.b.seal(zeros)[:-16]
+
+
+def test_T68_evidence_that_comes_twice_is_refused() -> None:
+    pair = Pair(link("w0", 0, 1), link("w1", 1, 0))
+    pair.step()
+    shown = pair.to_a[-1]
+    pair.step()
+    with pytest.raises(LinkBroken, match="order"):
+        pair.a.receive(shown)
 
 
 def test_T68_messages_out_of_turn_are_refused() -> None:

@@ -59,7 +59,8 @@ def run(text: str, **environment: str) -> list[str]:
 
 def test_T24_no_file_and_no_variable_of_the_machine_configures_a_crew(tmp_path: Path) -> None:
     (tmp_path / "dask.yaml").write_text("distributed: {worker: {preload: [strayed]}}")
-    (tmp_path / "strayed.py").write_text("")
+    (tmp_path / "strayed").mkdir()
+    (tmp_path / "strayed" / "__init__.py").write_text("")
     told = run(
         ASKED,
         DASK_CONFIG=str(tmp_path),
