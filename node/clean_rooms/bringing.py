@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.formats.clean_rooms.batches import Move, Stream
+from strongroom.enclave.formats.clean_rooms.batches import Move, SignedFor
 from strongroom.enclave.outside.chunks import CHUNK_SEALED_BYTES_MAX, DataPlace
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.enclave.primitives import Secret
@@ -266,7 +266,7 @@ async def _moves(here: _Here, own: dict[str, Any] | None, *, anew: bool) -> tupl
             raise ClientFault(f"{wish.name} takes signed batches alone: `strongroom data sign`")
     if not wish.signed:
         return ()
-    stream = Stream(client.service.chain, client.identity.id, wish.name)
+    stream = SignedFor(client.service.chain, client.identity.id, wish.name)
     gateway = Gateway(stream, devices, anew=anew)
     for batch in batches_in(wish.stream()):
         gateway.take(batch)

@@ -15,7 +15,7 @@ from strongroom.enclave.formats.clean_rooms.batches import (
     BatchRefused,
     Counted,
     Move,
-    Stream,
+    SignedFor,
     read_batches,
 )
 from strongroom.enclave.primitives import SigningKey
@@ -30,7 +30,9 @@ _FRAME_BYTES_MAX = READINGS_BYTES_MAX + 1024
 class Gateway:
     """Batches on their way into one version of a data set."""
 
-    def __init__(self, stream: Stream, devices: Mapping[bytes, int], *, anew: bool = False) -> None:
+    def __init__(
+        self, stream: SignedFor, devices: Mapping[bytes, int], *, anew: bool = False
+    ) -> None:
         """Begin where the ledger stands.
 
         Args:
@@ -105,7 +107,7 @@ def batches_in(parts: Iterable[bytes]) -> Iterator[Batch]:
     yield from read_batches(bytes(held))
 
 
-def sign_file(key: SigningKey, stream: Stream, counter: int, rows: RowsFile) -> Batch:
+def sign_file(key: SigningKey, stream: SignedFor, counter: int, rows: RowsFile) -> Batch:
     """What a device does with its readings.
 
     Raises:

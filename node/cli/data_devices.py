@@ -97,7 +97,7 @@ def sign(
     with rooms_extra():
         import duckdb  # noqa: F401
         import nanoarrow  # noqa: F401
-    from strongroom.enclave.formats.clean_rooms.batches import Stream
+    from strongroom.enclave.formats.clean_rooms.batches import SignedFor
     from strongroom.node.clean_rooms.gateway import SUFFIX, sign_file
     from strongroom.node.clean_rooms.rows import RowsFile
     from strongroom.node.client.identities import KeyFolder
@@ -114,7 +114,7 @@ def sign(
     if rows.left_out:
         note(f"left out, for the terms do not name them: {', '.join(rows.left_out)}")
     key = KeyFolder(ClusterLayout(directory).keys).load(device, ask_passphrase).key
-    stream = Stream(service.chain, account.base[0], account.name)
+    stream = SignedFor(service.chain, account.base[0], account.name)
     batch = sign_file(key, stream, counter, rows)
     try:
         with out.open("ab") as written:

@@ -48,7 +48,7 @@ class Move(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class SignedFor:
     """The data set that devices sign for."""
 
     chain: ChainId
@@ -72,7 +72,7 @@ class Batch:
     signature: bytes
 
     @classmethod
-    def sign(cls, key: SigningKey, stream: Stream, counter: int, readings: bytes) -> "Batch":
+    def sign(cls, key: SigningKey, stream: SignedFor, counter: int, readings: bytes) -> "Batch":
         """Made by the device itself.
 
         Raises:
@@ -88,7 +88,7 @@ class Batch:
         data = codec.encode((self.device, self.counter, self.readings, self.signature))
         return len(data).to_bytes(_LENGTH, "big") + data
 
-    def check(self, stream: Stream) -> None:
+    def check(self, stream: SignedFor) -> None:
         """Check that its device signed it, for this data set.
 
         Raises:
@@ -173,7 +173,7 @@ def chained(before: bytes, moves: Sequence[Move]) -> Digest:
     return labels.labelled_digest(labels.DEVICE_BATCHES, told)
 
 
-def checked_rows(segments: Sequence[bytes], stream: Stream, told: bytes) -> list[bytes]:
+def checked_rows(segments: Sequence[bytes], stream: SignedFor, told: bytes) -> list[bytes]:
     """The readings of all segments of a version, once every batch is found to be in its place.
 
     Args:

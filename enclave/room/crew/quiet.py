@@ -159,7 +159,7 @@ def make_quiet() -> None:
         module.enable_gc_diagnosis = module.disable_gc_diagnosis = _nothing
         module.setproctitle = _nothing
     # Of sources, which a traceback would open:
-    linecache.updatecache = _no_lines  # type: ignore[assignment]
+    linecache.updatecache = _no_lines
     linecache.checkcache = _nothing
     uuid.uuid1 = _chance
     versions.get_versions = worker.get_versions = _no_versions

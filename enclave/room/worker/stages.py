@@ -257,7 +257,7 @@ def _rows(one: Given) -> Stream:
     if not one.origin:
         return one.rows
     chain, told = codec.split(one.origin, DIGEST_SIZE)
-    origin = batches.Stream(ChainId(chain), one.owner, one.data)
+    origin = batches.SignedFor(ChainId(chain), one.owner, one.data)
     return Stream.of(*batches.checked_rows(one.rows.parts(), origin, told))
 
 

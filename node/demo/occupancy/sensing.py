@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.consensus.types import ChainId
-from strongroom.enclave.formats.clean_rooms.batches import Batch, Stream
+from strongroom.enclave.formats.clean_rooms.batches import Batch, SignedFor
 from strongroom.enclave.outside.chunks import DataPlace
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.pieces import KeyVersion
@@ -34,7 +34,7 @@ class Device:
         self, hub: Hub, chain: ChainId, owner: bytes, data: str, key: SigningKey | None = None
     ) -> None:
         self.hub, self.key = hub, key or Identity.fresh().key
-        self._stream = Stream(chain, owner, data)
+        self._stream = SignedFor(chain, owner, data)
         self._counter = 0
 
     @property

@@ -12,7 +12,7 @@ from strongroom.consensus.types import ChainId
 from strongroom.enclave.formats.clean_rooms.batches import (
     Batch,
     BatchRefused,
-    Stream,
+    SignedFor,
     chained,
     checked_rows,
     read_batches,
@@ -155,12 +155,12 @@ async def test_T64_what_is_sealed_is_what_a_worker_checks(
         await here.start()
         chain = load_service(run.directory).chain
         data = (tmp_path / "first.batches").read_bytes()
-        stream = Stream(chain, await run.identity("alice"), "readings")
+        stream = SignedFor(chain, await run.identity("alice"), "readings")
         assert len(checked_rows([data], stream, bytes(chained(b"", told[0])))) == 3
 
 
 KEYS = [SigningKey(Secret(bytes([at]) * 32)) for at in (1, 2)]
-HERE = Stream(ChainId(bytes(32)), bytes([5]) * 32, "readings")
+HERE = SignedFor(ChainId(bytes(32)), bytes([5]) * 32, "readings")
 
 
 def test_a_gateway_goes_on_where_the_ledger_stands() -> None:

@@ -15,8 +15,13 @@ from tests.enclave.room.library.public_sets import FOLDER, needs_public_sets
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import ChainId
-from strongroom.enclave.formats.clean_rooms.batches import Stream, chained, checked_rows, moves_of
-from strongroom.enclave.room.analytics import streams as streams_of
+from strongroom.enclave.formats.clean_rooms.batches import (
+    SignedFor,
+    chained,
+    checked_rows,
+    moves_of,
+)
+from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library import occupancy_hourly
 from strongroom.enclave.room.library.checking import start
 from strongroom.enclave.room.library.shapes import Table
@@ -55,9 +60,9 @@ def programs(world: World) -> dict[tuple[str, int], int]:
         batches = [device.sign(batch) for batch in hub.batches]
         chain = chained(b"", moves_of([(one.device, one.counter) for one in batches]))
         segment = b"".join(one.encode() for one in batches)
-        stream = Stream(CHAIN, OWNER, "readings")
+        stream = SignedFor(CHAIN, OWNER, "readings")
         rows = checked_rows([segment], stream, bytes(chain))
-        streams[hub.name] = tables.read(streams_of.Stream.of(*rows))
+        streams[hub.name] = tables.read(Stream.of(*rows))
     given = counts.parameters(world) | {"minutes_min": 1, "round_minutes": 1}
     cells = start(occupancy_hourly.PROGRAM, streams, given, bytes(32))["cells"]
     assert isinstance(cells, Table)

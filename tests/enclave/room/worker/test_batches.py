@@ -12,7 +12,7 @@ from strongroom.enclave.formats.clean_rooms.batches import (
     READINGS_BYTES_MAX,
     Batch,
     BatchRefused,
-    Stream,
+    SignedFor,
     chained,
     checked_rows,
     moves_of,
@@ -24,14 +24,14 @@ from strongroom.enclave.room.analytics.policy import Noise
 from strongroom.enclave.room.worker.stages import JobFailed
 
 CHAIN = ChainId(bytes(range(32)))
-READINGS = Stream(CHAIN, A, "rows")
+READINGS = SignedFor(CHAIN, A, "rows")
 ONE, TWO = (SigningKey(Secret(bytes([at]) * 32)) for at in (11, 12))
 HOUR = 3_600
 COUNT = Stage("library", "occupancy.hourly", "")
 TEXT = Stage("sql", "case", "SELECT count(*) AS n FROM a")
 
 
-def batch(key: SigningKey, counter: int, stream_: Stream = READINGS, **columns: Any) -> Batch:
+def batch(key: SigningKey, counter: int, stream_: SignedFor = READINGS, **columns: Any) -> Batch:
     """Ten minutes of a device, the counter's."""
     told: dict[str, list[Any]] = {
         "time": [600 * counter + 60 * at for at in range(10)],
@@ -90,15 +90,15 @@ LIES: dict[str, tuple[Changed, str]] = {
         "foreign-batch",
     ),
     "signed for another data set": (
-        lambda: (FIRST, (batch(ONE, 3, Stream(CHAIN, A, "other")), SECOND[1])),
+        lambda: (FIRST, (batch(ONE, 3, SignedFor(CHAIN, A, "other")), SECOND[1])),
         "foreign-batch",
     ),
     "signed for another owner": (
-        lambda: (FIRST, (batch(ONE, 3, Stream(CHAIN, bytes(32), "rows")), SECOND[1])),
+        lambda: (FIRST, (batch(ONE, 3, SignedFor(CHAIN, bytes(32), "rows")), SECOND[1])),
         "foreign-batch",
     ),
     "signed for another chain": (
-        lambda: (FIRST, (batch(ONE, 3, Stream(ChainId(bytes(32)), A, "rows")), SECOND[1])),
+        lambda: (FIRST, (batch(ONE, 3, SignedFor(ChainId(bytes(32)), A, "rows")), SECOND[1])),
         "foreign-batch",
     ),
     "a reading changed": (lambda: (FIRST, (changed(SECOND[0]), SECOND[1])), "foreign-batch"),
