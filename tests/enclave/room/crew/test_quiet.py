@@ -46,12 +46,13 @@ except (pickle.PicklingError, AttributeError):
 
 def run(text: str, **environment: str) -> list[str]:
     """What a process of its own says, which starts with these variables."""
+    path = [environment.get("PYTHONPATH", ""), os.environ.get("PYTHONPATH", "")]
     shown = subprocess.run(
         [sys.executable, "-c", text],
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"], **environment, "PYTHONPATH": ":".join(path)},
     )
     assert shown.returncode == 0, shown.stderr
     return shown.stdout.split()
