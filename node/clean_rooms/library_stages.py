@@ -14,6 +14,7 @@ from strongroom.enclave.formats.clean_rooms.contract import (
     Parameter,
     Stage,
 )
+from strongroom.enclave.formats.clean_rooms.serving import SERVING
 
 if TYPE_CHECKING:
     from strongroom.enclave.room.library import shapes
@@ -41,7 +42,10 @@ def fixed_pairs(values: Mapping[str, Any], problems: list[str], where: str) -> P
 def check_stages(
     stages: Sequence[Stage], parameters: Sequence[Parameter], problems: list[str]
 ) -> None:
-    """Look for what the library would refuse at the first run, after it was charged."""
+    """Look for what the library would refuse at the first run, after it was charged. What serves is
+    no program of it."""
+    if any(one.name == SERVING for one in stages):
+        return
     try:
         from strongroom.enclave.room.library import catalogue, checking, shapes
 
