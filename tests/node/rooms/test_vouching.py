@@ -19,7 +19,7 @@ class SayingRoom:
     """Its process says what session it has; then its program says the same of another."""
 
     @classmethod
-    async def launch(cls, _chip: Any, _program: Any, _relay: Any, heard: Any, _start: Any) -> Any:
+    async def launch(cls, _chip: Any, _program: Any, _relay: Any, heard: Any, *_: Any) -> Any:
         for session in (OWN, OTHER):
             heard("started", {"boot": 1, "session": session})
         return cls()
