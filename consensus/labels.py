@@ -98,7 +98,7 @@ RESULT_KEY = _VERSION + b"key-of-result"
 CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 ROOM_NOISE = _VERSION + b"noise-of-job"
 CREW_CHALLENGE = _VERSION + b"challenge-of-crew"
-CREW_LINK = _VERSION + b"link-of-crew"
+CREW_LINK = _VERSION + b"crew-link"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
