@@ -73,12 +73,14 @@ def worker(file: Path, profile: str, query: str, policy: bytes) -> dict[str, Any
             link.part((0, 0), part)
         return await link.outputs(turns, until)
 
-    before = _cpu_of_bench()
+    children = _children()
+    before = sum(map(_cpu_of, children))
     began, own = time.monotonic(), time.process_time()
     made = turns.run(turns.spawn(job()), lambda: None)
     took, own = time.monotonic() - began, time.process_time() - own
     held.close()
-    os.wait()
+    for _ in children:  # the bench, and its cell, which ends with it
+        os.wait()
     of_bench = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "seconds": took,
@@ -98,9 +100,12 @@ def rows_of(data: bytes) -> int:
     return tables.read(Stream.of(data)).rows
 
 
-def _cpu_of_bench() -> float:
-    """Processor seconds so far of the one child."""
-    (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+def _children() -> list[str]:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def _cpu_of(child: str) -> float:
+    """Processor seconds of a child so far."""
     fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
