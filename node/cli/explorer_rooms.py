@@ -6,7 +6,6 @@ all that happened to it. Answers are sealed queries; who may read a room, the pr
 acts is `strongroom rooms`.
 """
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +16,9 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
-    existing_directory,
     read_id,
 )
-from strongroom.node.cli.program_calls import AsOption, Caller, answered, asking
+from strongroom.node.cli.program_calls import AsOption, Caller, ask_together, asking
 from strongroom.node.cli.rooms_jobs import JobArgument
 from strongroom.node.cli.rooms_parties import PAGE, RoomArgument, every_room
 from strongroom.node.terminal.commands import JsonOption, guarded
@@ -74,7 +72,9 @@ def room(
     Example: strongroom explorer room ROOM --as regulator
     """
     caller = Caller(identity, directory, timeout, as_json)
-    document = _read(caller, partial(_room, room=read_id(room), newest=newest))
+    document = ask_together(
+        caller, partial(_room, room=read_id(room), newest=newest), program="rooms"
+    )
     emit(document, as_json, lambda: _show_room(document))
 
 
@@ -91,17 +91,8 @@ def job(
     Example: strongroom explorer job JOB --as regulator
     """
     caller = Caller(identity, directory, timeout, as_json)
-    document = _read(caller, partial(_job, job=read_id(job)))
+    document = ask_together(caller, partial(_job, job=read_id(job)), program="rooms")
     emit(document, as_json, lambda: _show_job(document))
-
-
-def _read(caller: Caller, read: Callable[["Client"], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    async def found_here() -> dict[str, Any]:
-        async with caller.client(one_shot=False) as client:
-            return await read(client)
-
-    existing_directory(caller.directory)
-    return answered(caller, found_here(), program="rooms")
 
 
 async def _room(client: "Client", room: bytes, newest: int) -> dict[str, Any]:

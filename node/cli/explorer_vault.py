@@ -15,9 +15,8 @@ from strongroom.node.cli.common import (
     TIMEOUT_SECONDS,
     DirectoryOption,
     TimeoutOption,
-    existing_directory,
 )
-from strongroom.node.cli.program_calls import AsOption, Caller, answered, asking
+from strongroom.node.cli.program_calls import AsOption, Caller, ask_together, asking
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit
 
@@ -95,12 +94,7 @@ def _show(
     read: Callable[["Client", str | None], Awaitable[list[dict[str, Any]]]],
     show: Callable[[list[dict[str, Any]]], None],
 ) -> None:
-    async def found_here() -> list[dict[str, Any]]:
-        async with caller.client(one_shot=False) as client:
-            return await read(client, owner)
-
-    existing_directory(caller.directory)
-    found = answered(caller, found_here())
+    found = ask_together(caller, lambda client: read(client, owner))
     emit(found, caller.as_json, lambda: show(found))
 
 

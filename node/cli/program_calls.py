@@ -206,6 +206,23 @@ def _fail(caller: Caller, refusal: _Refusal) -> NoReturn:
     fail(refusal.words(), ExitCode.NO)
 
 
+def ask_together(
+    caller: Caller, questions: Callable[["Client"], Awaitable[_T]], *, program: str = VAULT
+) -> _T:
+    """Several queries over one connection; `program` as of `transact`.
+
+    Raises:
+        typer.Exit: the program refused (status 1).
+    """
+
+    async def asked() -> _T:
+        async with caller.client(one_shot=False) as client:
+            return await questions(client)
+
+    existing_directory(caller.directory)
+    return answered(caller, asked(), program=program)
+
+
 def asking(client: "Client") -> Any:
     """A client's query that gives the value alone, for node/vault/watching.py."""
 

@@ -7,31 +7,28 @@ Owns how it begins, as worker/__main__.py does for a worker: the bench is forked
 key is read, and holds no key of any kind.
 """
 
-import argparse
 import os
 import socket
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
-from strongroom.enclave.formats.clean_rooms.contract import MEMORY_MB
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.room.__main__ import DOOR_CLOSED, NOT_STARTED, UNEXPECTED, work
 from strongroom.enclave.room.boots import bind_chip
 from strongroom.enclave.room.crew.carrying import CrewDoor
 from strongroom.enclave.room.crew.life import crew_once
 from strongroom.enclave.room.crew.measurement import NAME, measure_crew
-from strongroom.enclave.room.crew.starting import check_environment, fork_bench
+from strongroom.enclave.room.crew.starting import fork_bench
 from strongroom.enclave.room.crew.way import ToRoom, Way
 from strongroom.enclave.room.door import DoorClosed
+from strongroom.enclave.room.worker.beginning import MEBIBYTE, read_arguments
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
     enter_sandbox,
     load_what_is_loaded_late,
 )
 
-MEBIBYTE = 1 << 20
 READY_SECONDS = 180.0
 BENCH_MS = 2
 """How long the room waits for its bench at a time, while a crew is at work."""
@@ -39,18 +36,12 @@ BENCH_MS = 2
 
 def main() -> NoReturn:
     """Run until one life is over, or the host closes the socket; never returns."""
-    parser = argparse.ArgumentParser(prog="strongroom.enclave.room.crew", description=__doc__)
-    parser.add_argument(
-        "--socket", type=int, required=True, help="descriptor of a connected socket"
-    )
-    parser.add_argument("--chip", type=Path, required=True, help="folder of the simulated chip")
-    parser.add_argument("--host", type=int, required=True, help="pid of the host")
-    parser.add_argument("--memory", type=int, required=True, help="MiB that a job may take")
-    arguments = parser.parse_args()
     try:
-        check_environment()
-        if not MEMORY_MB[0] <= arguments.memory <= MEMORY_MB[1]:
-            raise OperatorFault(f"memory: {MEMORY_MB[0]} to {MEMORY_MB[1]} MiB")
+        arguments = read_arguments(
+            "strongroom.enclave.room.crew",
+            __doc__,
+            "a crew's room is started by `strongroom room run analytics-crew`",
+        )
         bench, held = fork_bench(arguments.memory * MEBIBYTE, arguments.socket)
         load_what_is_loaded_late()
         measurement = measure_crew(from_source=True)

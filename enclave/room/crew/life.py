@@ -11,7 +11,6 @@ from contextlib import suppress
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.formats.clean_rooms.data_terms import DataTerms
 from strongroom.enclave.formats.clean_rooms.result_keys import noise_seed
-from strongroom.enclave.outside.chunks import DataPlace
 from strongroom.enclave.room.crew.carrying import (
     FOREMAN,
     LOOK_SECONDS,
@@ -22,7 +21,6 @@ from strongroom.enclave.room.crew.carrying import (
 from strongroom.enclave.room.crew.way import PLACE, ToRoom, Way
 from strongroom.enclave.room.door import DoorClosed
 from strongroom.enclave.room.host import HostFailed
-from strongroom.enclave.room.leases import LEDGER
 from strongroom.enclave.room.ledger import Executed
 from strongroom.enclave.room.sdk import Refused, Room
 from strongroom.enclave.room.worker.chunks import Chunks
@@ -125,17 +123,6 @@ class CrewJob(Job):
         self._crossing.run()
 
     async def _give_rows(self, index: int, chunks: Chunks) -> None:
-        one, keeper = self._inputs[index], self._keepers[index]
-        if keeper.custody != LEDGER and keeper.opened is None:
-            await self._room.open_granted(keeper, one)
-        segments = one["segments"]
-        names = await chunks.names(one["root"], segments[-1][1])
-        start = 0
-        for at, (version, end) in enumerate(segments):
-            place = DataPlace(self._room.boot.place.chain, one["owner"], one["place"], version)
-            parts = chunks.read(names[start:end], keeper.whole_key(), place, start)
-            async for part in parts:
-                head = PLACE.pack(index, at)
-                if not await self._crossing.part(head, part, self._until):
-                    return
-            start = end
+        async for at, part in self._parts(index, chunks):
+            if not await self._crossing.part(PLACE.pack(index, at), part, self._until):
+                return

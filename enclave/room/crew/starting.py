@@ -1,7 +1,7 @@
 """How a crew's bench begins: forked from its room before there is any key, warmed up, checked, and
 shut in.
 
-Owns that order in the bench's process, and the environment that both are started with.
+Owns that order in the bench's process.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.enclave.room.crew.way import Way
-from strongroom.enclave.room.worker.measurement import ENVIRONMENT
+from strongroom.enclave.room.worker.beginning import fork_child
 from strongroom.enclave.sandbox.entering import (
     STANDARD_ERROR,
     enter_sandbox,
@@ -23,30 +23,15 @@ PATIENCE_MS = 10
 """How late a bench sees to its timers."""
 
 
-def check_environment() -> None:
-    """Check with what this process was started: libraries read it before any code of ours runs.
-
-    Raises:
-        OperatorFault: it is another environment than the measured one.
-    """
-    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
-        raise OperatorFault("a crew's room is started by `strongroom room run analytics-crew`")
-
-
 def fork_bench(memory_bytes: int, door: int) -> tuple[socket.socket, socket.socket]:
     """Start the bench, which keeps nothing of its room's; the room's ends of the way to it, and of
     the one that kills it when the room is gone."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    held, watched = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     room = os.getpid()
-    if os.fork():
-        theirs.close()
-        watched.close()
-        return ours, held
-    ours.close()
-    held.close()
-    os.close(door)
-    run_bench(theirs, watched, room=room, memory_bytes=memory_bytes)
+
+    def run(end: socket.socket, watched: socket.socket) -> NoReturn:
+        run_bench(end, watched, room=room, memory_bytes=memory_bytes)
+
+    return fork_child(door, run)
 
 
 def run_bench(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from strongroom.consensus.errors import invariant
-from strongroom.enclave.formats.clean_rooms.contract import Contract, Input, Output, Stage
+from strongroom.enclave.formats.clean_rooms.contract import Stage
 from strongroom.enclave.room.analytics import warming
 from strongroom.enclave.room.analytics.parser import Parser
 from strongroom.enclave.room.analytics.policy import ColumnPolicy, DataPolicy, Use
@@ -21,8 +21,8 @@ from strongroom.enclave.room.crew.parts import Cutter
 from strongroom.enclave.room.crew.stages import CrewStages, Rows
 from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
+from strongroom.enclave.room.worker.warm_contract import WARM_OWNER, warm_contract
 
-_OWNER = bytes(32)
 _LABEL = frozenset({Use.OUTPUT, Use.GROUP, Use.FILTER})
 _SUMMED = frozenset({Use.AGGREGATE})
 _POLICY = DataPolicy(
@@ -105,28 +105,8 @@ def warm_up(*, memory_bytes: int) -> Parser:
     stream = tables.write(table, tables.kinds_of(table), 6)
     cutter = Cutter()
     parts: Any = (*cutter.feed(stream), *cutter.finish(), stream)
-    rows = [Rows("a", _OWNER, "rows", _POLICY.encode(), Spread(parts))]
+    rows = [Rows("a", WARM_OWNER, "rows", _POLICY.encode(), Spread(parts))]
     for profile, text in (*(("free", text) for text in _FREE), ("reviewed", _REVIEWED)):
-        made = stages.run(_contract(profile, text), (), rows, bytes(32))
+        made = stages.run(warm_contract(profile, Stage("sql", "case", text)), (), rows, bytes(32))
         invariant(len(made) == 1, "a crew does not warm up")
     return parser
-
-
-def _contract(profile: str, text: str) -> Contract:
-    return Contract(
-        room=_OWNER,
-        name="warm",
-        purpose="warm",
-        profile=profile,
-        inputs=(Input("a", _OWNER, "rows", 0, 0),),
-        stages=(Stage("sql", "case", text),),
-        outputs=(Output("case", "table", (_OWNER,), 1 << 20, "", 0),),
-        parameters=(),
-        runs=1,
-        memory_mb=64,
-        duration_ms=1_000,
-        digits=6,
-        executors=1,
-        agreement=1,
-        until_ms=1,
-    )

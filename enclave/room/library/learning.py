@@ -94,6 +94,17 @@ class Rows:
         return which
 
 
+POSITIVE_FROM = Parameter(
+    name="positive_from",
+    type=int,
+    meaning="values of the target from here on count as positive",
+    default=1,
+    minimum=-1_000_000_000,
+    maximum=1_000_000_000,
+)
+"""Of whatever learns a target, or is judged by one."""
+
+
 def parameters_of(*missing: str) -> tuple[Parameter, ...]:
     """Parameters that every model has; `missing`: what may be done about gaps."""
     return (
@@ -111,14 +122,7 @@ def parameters_of(*missing: str) -> tuple[Parameter, ...]:
             minimum=1,
             maximum=200,
         ),
-        Parameter(
-            name="positive_from",
-            type=int,
-            meaning="values of the target from here on count as positive",
-            default=1,
-            minimum=-1_000_000_000,
-            maximum=1_000_000_000,
-        ),
+        POSITIVE_FROM,
         Parameter(
             name="held_out",
             type=str,

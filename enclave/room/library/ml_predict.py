@@ -19,7 +19,14 @@ from strongroom.enclave.room.library.judging import (
     figures,
     table_of,
 )
-from strongroom.enclave.room.library.learning import Feature, Reals, Rows, Truths, matrix
+from strongroom.enclave.room.library.learning import (
+    POSITIVE_FROM,
+    Feature,
+    Reals,
+    Rows,
+    Truths,
+    matrix,
+)
 from strongroom.enclave.room.library.shapes import (
     Column,
     Inputs,
@@ -40,14 +47,7 @@ PARAMETERS = (
         default="",
         maximum=200,
     ),
-    Parameter(
-        name="positive_from",
-        type=int,
-        meaning="values of the target from here on count as positive",
-        default=1,
-        minimum=-1_000_000_000,
-        maximum=1_000_000_000,
-    ),
+    POSITIVE_FROM,
     Parameter(
         name="rows_min",
         type=int,

@@ -7,21 +7,19 @@ Owns how a worker begins; a room's life is enclave/room/__main__.py's. The bench
 the chip's key is read, so that it holds no key of any kind.
 """
 
-import argparse
 import os
 import socket
 import sys
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
-from strongroom.consensus.errors import OperatorFault, StrongroomError
-from strongroom.enclave.formats.clean_rooms.contract import MEMORY_MB
+from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.room.__main__ import DOOR_CLOSED, NOT_STARTED, UNEXPECTED, work
 from strongroom.enclave.room.boots import bind_chip
 from strongroom.enclave.room.cell.starting import start_cell
 from strongroom.enclave.room.door import Door, DoorClosed
+from strongroom.enclave.room.worker.beginning import MEBIBYTE, fork_child, read_arguments
 from strongroom.enclave.room.worker.life import work_once
 from strongroom.enclave.room.worker.link import BenchLink
 from strongroom.enclave.room.worker.measurement import (
@@ -37,7 +35,6 @@ from strongroom.enclave.sandbox.entering import (
     load_what_is_loaded_late,
 )
 
-MEBIBYTE = 1 << 20
 UNDER_WAY_BYTES = 2 * MEBIBYTE
 """Between worker and bench, so that both work at a time; a kernel may allow less."""
 INTERPRETER = ("-B", "-X", f"pycache_prefix={sys.pycache_prefix}")
@@ -49,50 +46,30 @@ def fork_bench(
 ) -> tuple[socket.socket, socket.socket]:
     """Start the bench and its cell, which keep nothing of their worker's; the worker's ends of the
     way to the bench, and of the one that kills it when the worker is gone."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY_BYTES)
-    held, watched = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     cell = start_cell(ENVIRONMENT, *INTERPRETER, measured=True)
     worker = os.getpid()
-    if os.fork():
-        cell.end.close()
-        cell.held.close()
-        theirs.close()
-        watched.close()
-        return ours, held
-    ours.close()
-    held.close()
-    os.close(door)
-    # Loaded in the bench alone: the worker holds no engine.
-    from strongroom.enclave.room.worker.bench import run_bench
 
-    run_bench(theirs, watched, cell, worker=worker, memory_bytes=memory_bytes, profile=profile)
+    def run(end: socket.socket, watched: socket.socket) -> NoReturn:
+        # Loaded in the bench alone: the worker holds no engine.
+        from strongroom.enclave.room.worker.bench import run_bench
 
+        run_bench(end, watched, cell, worker=worker, memory_bytes=memory_bytes, profile=profile)
 
-def check_environment() -> None:
-    """Check with what this process was started: libraries read it before any code of ours runs.
-
-    Raises:
-        OperatorFault: it is another environment than the measured one.
-    """
-    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
-        raise OperatorFault("a worker is started by `strongroom room run analytics`")
+    ours, held = fork_child(door, run)
+    cell.end.close()
+    cell.held.close()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY_BYTES)
+    return ours, held
 
 
 def main(profile: Profile = ANALYTICS) -> NoReturn:
     """Run until one job is done, or the host closes the socket; never returns."""
-    parser = argparse.ArgumentParser(prog="strongroom.enclave.room.worker", description=__doc__)
-    parser.add_argument(
-        "--socket", type=int, required=True, help="descriptor of a connected socket"
-    )
-    parser.add_argument("--chip", type=Path, required=True, help="folder of the simulated chip")
-    parser.add_argument("--host", type=int, required=True, help="pid of the host")
-    parser.add_argument("--memory", type=int, required=True, help="MiB that a job may take")
-    arguments = parser.parse_args()
     try:
-        check_environment()
-        if not MEMORY_MB[0] <= arguments.memory <= MEMORY_MB[1]:
-            raise OperatorFault(f"memory: {MEMORY_MB[0]} to {MEMORY_MB[1]} MiB")
+        arguments = read_arguments(
+            "strongroom.enclave.room.worker",
+            __doc__,
+            "a worker is started by `strongroom room run analytics`",
+        )
         bench, held = fork_bench(arguments.memory * MEBIBYTE, arguments.socket, profile)
         load_what_is_loaded_late()
         measurement = measure_worker(profile, from_source=True)

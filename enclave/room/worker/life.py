@@ -6,6 +6,7 @@ so that time tells nothing. A lease that ends wipes its key and ends the worker,
 bench. Nothing is said of why a program failed.
 """
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from time import time
@@ -190,23 +191,27 @@ class Job:
     async def _give(self, index: int, chunks: Chunks, gone: bool) -> bool:
         """Every row of one input, to the bench; is it gone? It may have had no memory for them; the
         host sees every chunk asked for all the same."""
+        async for at, part in self._parts(index, chunks):
+            try:
+                if not gone:
+                    self._link.part((index, at), part)
+            except DoorClosed:
+                gone = True
+        return gone
+
+    async def _parts(self, index: int, chunks: Chunks) -> AsyncIterator[tuple[int, bytes]]:
+        """(segment, bytes) of one input, in order; its key is opened first, once."""
         one, keeper = self._inputs[index], self._keepers[index]
-        if keeper.custody != LEDGER:
+        if keeper.custody != LEDGER and keeper.opened is None:
             await self._room.open_granted(keeper, one)
         segments = one["segments"]
         names = await chunks.names(one["root"], segments[-1][1])
         start = 0
         for at, (version, end) in enumerate(segments):
             place = DataPlace(self._room.boot.place.chain, one["owner"], one["place"], version)
-            parts = chunks.read(names[start:end], keeper.whole_key(), place, start)
-            async for part in parts:
-                try:
-                    if not gone:
-                        self._link.part((index, at), part)
-                except DoorClosed:
-                    gone = True
+            async for part in chunks.read(names[start:end], keeper.whole_key(), place, start):
+                yield at, part
             start = end
-        return gone
 
     async def _until_told(self) -> None:
         """Wait until the job's duration is over, beating meanwhile."""

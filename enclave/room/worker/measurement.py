@@ -83,6 +83,7 @@ _WORKER = (
     "__main__",
     "answering",
     "arriving",
+    "beginning",
     "bench",
     "chunks",
     "life",
@@ -94,6 +95,7 @@ _WORKER = (
     "serving",
     "stages",
     "tables",
+    "warm_contract",
     "warming",
 )
 MODULES = (

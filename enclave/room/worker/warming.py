@@ -7,7 +7,7 @@ file is opened.
 from collections.abc import Collection
 
 from strongroom.consensus.errors import invariant
-from strongroom.enclave.formats.clean_rooms.contract import Contract, Input, Output, Stage
+from strongroom.enclave.formats.clean_rooms.contract import Stage
 from strongroom.enclave.room.analytics import warming
 from strongroom.enclave.room.analytics.streams import Stream
 from strongroom.enclave.room.library import catalogue
@@ -15,8 +15,7 @@ from strongroom.enclave.room.library.shapes import Table
 from strongroom.enclave.room.worker import tables
 from strongroom.enclave.room.worker.measurement import ANALYTICS
 from strongroom.enclave.room.worker.stages import Bench, Given, JobFailed
-
-_OWNER = bytes(32)
+from strongroom.enclave.room.worker.warm_contract import WARM_OWNER, warm_contract
 
 
 def warm_up(*, memory_bytes: int, without: Collection[str] = ANALYTICS.without) -> Bench:
@@ -63,24 +62,8 @@ def _once(bench: Bench, stage: Stage, columns: dict[str, list[object]]) -> None:
     kinds = tables.kinds_of(table)
     invariant(kinds.keys() == columns.keys(), "the worker does not warm up")
     rows = tables.write(table, kinds, 6)
-    contract = Contract(
-        room=_OWNER,
-        name="warm",
-        purpose="warm",
-        profile="reviewed",
-        inputs=(Input("a", _OWNER, "rows", 0, 0),),
-        stages=(stage,),
-        outputs=(Output("case", "table", (_OWNER,), 1 << 20, "", 0),),
-        parameters=(),
-        runs=1,
-        memory_mb=64,
-        duration_ms=1_000,
-        digits=6,
-        executors=1,
-        agreement=1,
-        until_ms=1,
-    )
-    given = Given("a", _OWNER, "rows", b"", Stream.of(rows, rows))
+    contract = warm_contract("reviewed", stage)
+    given = Given("a", WARM_OWNER, "rows", b"", Stream.of(rows, rows))
     try:
         bench.run(contract, (), (given,), bytes(32))
     except JobFailed:
