@@ -233,8 +233,9 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
     arguments = read_change(change, texts, load_service(directory).keys)
     state = await _state(directory)
     before, row = state.member_rules(), change_named(change)
+    changes = ((change, arguments),)
     try:
-        after = state.simulate(change, arguments)
+        after = state.simulate(changes)[-1].after
     except ProgramError as error:
         return {
             "ok": False,
@@ -242,7 +243,7 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
             "error": {"code": error.code, "message": error.message},
         }
     needed = len(before.members) // 2 + 1
-    effects = effects_on_nodes(state, change, arguments, after)
+    effects = effects_on_nodes(state, changes, after)
     return {
         "ok": True,
         "change": change,

@@ -127,7 +127,7 @@ async def test_T43_a_node_cannot_have_a_member_vote_on_another_change_than_it_sh
             (proposal,) = state.proposals
             return state._replace(
                 proposals=(
-                    proposal._replace(change="allow_region", arguments=(("region", "us-east"),)),
+                    proposal._replace(changes=(("allow_region", (("region", "us-east"),)),)),
                 )
             )
 
