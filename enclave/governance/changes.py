@@ -164,7 +164,8 @@ def _set_threshold(rules: Rules, values: Mapping[str, Any]) -> Rules:
 
 
 def _asks_for_fewer(rules: Rules, values: Mapping[str, Any]) -> bool:
-    return not is_as_strict(values["threshold"], rules.threshold(Class(values["class"])))
+    former = rules.threshold(Class(values["class"]))
+    return not is_as_strict(values["threshold"], former, len(rules.voters))
 
 
 def _of_limit(values: Mapping[str, Any]) -> Class:

@@ -49,11 +49,15 @@ def yes_needed(threshold: str, voters: int) -> int:
     return voters if threshold == UNANIMOUS else int(threshold)
 
 
-def is_as_strict(new: str, old: str) -> bool:
-    """Does `new` never ask for fewer than `old`, however many members there will be?"""
-    if new in (UNANIMOUS, old):
-        return True
-    return MAJORITY not in (new, old) and old != UNANIMOUS and int(new) >= int(old)
+def is_as_strict(new: str, old: str, voters: int) -> bool:
+    """Does `new` ask for no fewer than `old`, of so many voting members or of any smaller number?
+
+    Members go at once, but come after the activation delay: so no removal makes a threshold weaker
+    that was set at once.
+    """
+    counts = range(1, voters + 1)
+    fewer = (yes_needed(new, count) < yes_needed(old, count) <= count for count in counts)
+    return not any(fewer)
 
 
 def _fits(digits: str, most: int) -> bool:

@@ -31,11 +31,12 @@ def show_members(members: Sequence[dict[str, Any]]) -> None:
         [
             one["name"],
             one["public"],
+            "1" if one.get("weight", 1) else "0, only watches",
             ", ".join(f"{role['program']}/{role['role']}" for role in one["roles"]) or "-",
         ]
         for one in members
     ]
-    table(("member", "public key", "roles"), rows)
+    table(("member", "public key", "weight", "roles"), rows)
 
 
 def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
