@@ -8,7 +8,6 @@ from what is shown, so a node cannot have a member vote on something else (T43).
 import asyncio
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,8 +17,6 @@ from strongroom.consensus.errors import ClientFault, NotCanonical, ReceiptInvali
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.formats.outcome import Code
-from strongroom.enclave.governance.arguments import IDENTITIES, IDENTITY, KEY
-from strongroom.enclave.governance.changes import change_named, parse_change
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.governance.document import ProposalEntry
 from strongroom.enclave.governance.public import (
@@ -35,12 +32,10 @@ from strongroom.enclave.governance.records import Arguments, Changes
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import check_result, verify_receipt
-from strongroom.enclave.programs.framework import ProgramError
 from strongroom.node.client.audit.reader import Reader
 from strongroom.node.client.calls.sealing import OnSealed
 from strongroom.node.client.calls.waiting import OnWaiting, receipt_once_there, tell_while
 from strongroom.node.client.errors import NotTrusted, ProgramFailed, Unreachable
-from strongroom.node.client.identities import KeyFolder
 from strongroom.node.faults import NotFound, NotReady, Overloaded, Refused, RpcFault
 
 ACT_SECONDS_MAX = 60.0
@@ -235,31 +230,3 @@ def find_proposal(state: PublicState, id: str) -> ProposalEntry:
     if found[0].digest != changes_digest(found[0].changes):
         raise NotTrusted("answer", f"the node shows another change under proposal {found[0].id}")
     return found[0]
-
-
-def read_change(change: str, texts: Mapping[str, str], keys: KeyFolder) -> Arguments:
-    """Arguments of a change from KEY=VALUE texts; a name of keys/ stands for its identity, or its
-    public key.
-
-    Raises:
-        ClientFault: no such change, or other arguments than it takes.
-    """
-    try:
-        takes = change_named(change).takes
-        return parse_change(
-            change, {name: _named(takes.get(name), text, keys) for name, text in texts.items()}
-        )
-    except ProgramError as error:
-        raise ClientFault(f"{error.code}: {error.message}") from None
-
-
-def _named(kind: Any, text: str, keys: KeyFolder) -> str:
-    """The hex digits that a name stands for; any other text as it is."""
-    if kind is IDENTITIES:
-        return ",".join(_named(IDENTITY, part.strip(), keys) for part in text.split(","))
-    if kind is not IDENTITY and kind is not KEY:
-        return text
-    if text not in {file.name for file in keys.list()}:
-        return text
-    file = keys.show(text)
-    return (file.id if kind is IDENTITY else file.public).hex()

@@ -78,7 +78,7 @@ def test_one_change_that_must_not_be_makes_the_proposal_none_and_is_named() -> N
 def test_none_takes_effect_when_one_no_longer_may_and_the_note_names_it() -> None:
     """T43: the first change would be lawful alone, and the third too."""
     world = World()
-    role = {"program": "payments", "role": "auditor", "identity": bytes(32)}
+    role: dict[str, Any] = {"program": "payments", "role": "auditor", "identity": bytes(32)}
     grace = ("set_limit", {"name": "grace_ms", "value": 5})
     first = world.decide("grant", **role)
     second = decide(world, listed(("allow_region", {"region": "us-east"}), ("grant", role), grace))
@@ -154,7 +154,7 @@ def test_a_rows_own_deed_is_tried_before_it_is_proposed_and_undone_with_the_prop
         tables.maps.put(LIFETIMES, values["region"], 1)
 
     row = Change(takes=changes.CHANGES["allow_region"].takes, carry_out=note)
-    monkeypatch.setitem(changes.CHANGES, "note", row)  # type: ignore[call-overload]
+    monkeypatch.setitem(changes.CHANGES, "note", row)
     world = World()
     mark = ("note", {"region": "asia"})
     before = world.everything()

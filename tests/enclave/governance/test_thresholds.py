@@ -25,9 +25,9 @@ from strongroom.enclave.programs.framework import ProgramError
 
 DELAY_MS = 3_600_000
 DAY_MS = 86_400_000
-ROTATE = ("rotate", {"compromised": False})
-REGION = ("allow_region", {"region": "us-east"})
-ROLE = {"program": "payments", "role": "auditor", "identity": bytes(32)}
+ROTATE: tuple[str, dict[str, Any]] = ("rotate", {"compromised": False})
+REGION: tuple[str, dict[str, Any]] = ("allow_region", {"region": "us-east"})
+ROLE: dict[str, Any] = {"program": "payments", "role": "auditor", "identity": bytes(32)}
 
 
 def threshold(world: World, group: str, asked: str) -> str:
@@ -84,7 +84,7 @@ def test_every_class_has_its_own_threshold() -> None:
     threshold(world, "code", "unanimous")
     threshold(world, "nodes", "1")
     world.pass_time(DELAY_MS)
-    assert world.ok(world.proposal(*ROTATE[:1], **ROTATE[1]))[1] == "active", "one of the nodes'"
+    assert world.ok(world.proposal(ROTATE[0], **ROTATE[1]))[1] == "active", "one of the nodes'"
     id, _ = world.ok(world.proposal("allow_measurement", measurement=bytes(48)))
     assert votes(world, id, "member1", "member2") == "open"
     assert (entry(world, id).yes, entry(world, id).needed) == (3, 4)
@@ -226,11 +226,11 @@ def watching(name: str = "member3") -> World:
 
 def test_a_member_with_weight_0_neither_proposes_nor_votes_nor_withdraws() -> None:
     world = World()
-    own, _ = world.ok(world.proposal(*REGION[:1], by="member3", **REGION[1]))
-    other, _ = world.ok(world.proposal(*ROTATE[:1], **ROTATE[1]))
+    own, _ = world.ok(world.proposal(REGION[0], by="member3", **REGION[1]))
+    other, _ = world.ok(world.proposal(ROTATE[0], **ROTATE[1]))
     world.decide("set_weight", name="member3", weight=0)
     for envelope in (
-        world.proposal(*REGION[:1], by="member3", **REGION[1]),
+        world.proposal(REGION[0], by="member3", **REGION[1]),
         several(world, listed(ROTATE), by="member3"),
         world.ballot(other, "member3"),
         world.sign("member3", public.WITHDRAW, (own,)),
@@ -243,7 +243,7 @@ def test_a_member_with_weight_0_neither_proposes_nor_votes_nor_withdraws() -> No
 def test_its_ballots_of_before_count_no_more_and_all_is_counted_without_it() -> None:
     """T43."""
     world = World()
-    id, _ = world.ok(world.proposal(*ROTATE[:1], by="member3", **ROTATE[1]))
+    id, _ = world.ok(world.proposal(ROTATE[0], by="member3", **ROTATE[1]))
     assert votes(world, id, "member1") == "open"
     world.decide("set_weight", name="member3", weight=0)
     seen = entry(world, id)
@@ -298,8 +298,8 @@ def test_a_watcher_takes_no_share_of_the_list_of_proposals(
 
     monkeypatch.setattr(proposals, "ALIVE_MAX", 9)
     world = watching()
-    world.ok(*(world.proposal(*ROTATE[:1], **ROTATE[1]) for _ in range(3)))
-    assert world.refused(world.proposal(*ROTATE[:1], **ROTATE[1])) == "full"
+    world.ok(*(world.proposal(ROTATE[0], **ROTATE[1]) for _ in range(3)))
+    assert world.refused(world.proposal(ROTATE[0], **ROTATE[1])) == "full"
 
 
 # --- until when -----------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_an_undecided_proposal_expires_by_block_time_and_takes_no_further_ballot
 
 def test_on_a_quiet_chain_one_block_at_its_time_is_enough() -> None:
     world = World()
-    id, _ = world.ok(world.proposal(*ROTATE[:1], **ROTATE[1]))
+    id, _ = world.ok(world.proposal(ROTATE[0], **ROTATE[1]))
     at = entry(world, id).expires_ms
     assert at - world.tip.time_ms == 30 * DAY_MS, "by default"
     world.block(gap_ms=at - world.tip.time_ms)
@@ -338,7 +338,7 @@ def test_the_limit_of_now_counts_for_open_proposals_too_and_nobody_names_more() 
     for few in (-1, 1, 999):
         assert world.refused(several(world, listed(ROTATE), lifetime_ms=few)) == "arguments"
     own, _ = world.ok(several(world, listed(ROTATE), lifetime_ms=2 * DAY_MS))
-    plain, _ = world.ok(world.proposal(*REGION[:1], **REGION[1]))
+    plain, _ = world.ok(world.proposal(REGION[0], **REGION[1]))
     for name, value in (("activation_delay_ms", 0), ("proposal_lifetime_ms", DAY_MS)):
         world.decide("set_limit", name=name, value=value)
         world.pass_time(DELAY_MS)
