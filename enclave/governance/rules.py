@@ -14,10 +14,15 @@ from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.thresholds import MAJORITY, SETTABLE, Class, yes_needed
+from strongroom.enclave.governance.thresholds import (
+    MAJORITY,
+    MEMBERS_MAX,
+    SETTABLE,
+    Class,
+    yes_needed,
+)
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
-MEMBERS_MAX = 256
 _DAY_MS = 86_400_000
 
 

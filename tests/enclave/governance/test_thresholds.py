@@ -56,7 +56,7 @@ def votes(world: World, id: str, *names: str) -> str:
     ],
 )
 def test_a_threshold_is_a_majority_a_number_or_all(asked: str, voters: int, needed: int) -> None:
-    assert is_threshold(asked, most=256)
+    assert is_threshold(asked)
     assert yes_needed(asked, voters) == needed
 
 
@@ -64,7 +64,7 @@ def test_a_threshold_is_a_majority_a_number_or_all(asked: str, voters: int, need
     "text", ["", "0", "-1", "+3", "03", "3.0", "257", "9" * 99, "٣", "Majority", "3 of 4", 3, None]
 )
 def test_nothing_else_is_a_threshold(text: object) -> None:
-    assert not is_threshold(text, most=256)
+    assert not is_threshold(text)
 
 
 def test_one_threshold_is_as_strict_as_another_when_no_removal_of_members_makes_it_weaker() -> None:
