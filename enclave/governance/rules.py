@@ -24,6 +24,7 @@ from strongroom.enclave.governance.thresholds import (
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
 _DAY_MS = 86_400_000
+_THRESHOLDS, _WATCHERS = "thresholds", "watchers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +145,11 @@ class Rules:
             )
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits), and (thresholds, watchers) where
-        there are any."""
-        later = (self.thresholds, self.watchers)
-        fields = (self.policy.to_wire(), self.members, self.roles, self.limits)
-        return (*fields, *later) if any(later) else fields
+        """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
+        there only once it is used."""
+        later = ((_THRESHOLDS, self.thresholds), (_WATCHERS, self.watchers))
+        more = tuple(pair for pair in later if pair[1])
+        return (self.policy.to_wire(), self.members, self.roles, self.limits, *more)
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -157,25 +158,28 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        count = 6 if type(value) is tuple and len(value) == 6 else 4
-        policy, members, roles, limits, *later = codec.fields(
-            value, *(tuple,) * count, name="rules"
+        if type(value) is not tuple:
+            raise NotCanonical("rules: expected a sequence")
+        policy, members, roles, limits = codec.fields(
+            value[:4], tuple, tuple, tuple, tuple, name="rules"
         )
-        thresholds, watchers = later or ((), ())
+        pairs = [codec.fields(pair, str, tuple, name="rules") for pair in value[4:]]
+        more: dict[str, Any] = {name: one for name, one in pairs}
+        if set(more) - {_THRESHOLDS, _WATCHERS} or len(more) != len(pairs):
+            raise NotCanonical("rules: something that this version does not know")
+        thresholds, watchers = more.get(_THRESHOLDS, ()), more.get(_WATCHERS, ())
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
             (thresholds, (str, str)),
+            (tuple((name,) for name in watchers), (str,)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(
                 entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
             ):
                 codec.fields(entry, *shape, name="rules' entry")
-        for name in codec.listed(watchers, name="watchers", count_max=MEMBERS_MAX):
-            if type(name) is not str:
-                raise NotCanonical("rules: a watcher is a member's name")
         return cls(
             policy=Policy.from_wire(policy),
             members=members,
