@@ -43,6 +43,7 @@ OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
 
 SHAPES: dict[str, tuple[type, ...]] = {
     PROPOSE: (bytes, str, tuple),
+    PROPOSE_SEVERAL: (bytes, int, tuple),
     BALLOT: (str, bytes, bool),
     WITHDRAW: (str,),
     ATTEST: (bytes, str, str),
@@ -52,11 +53,12 @@ SHAPES: dict[str, tuple[type, ...]] = {
     OFFER: (int, bytes, bytes, tuple),
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
-    PROPOSE_SEVERAL: (bytes, int, tuple),
 }
 """Types of each action's fields:
 
     propose   (nonce of 16 bytes, change, ((name, value), …))     by a member
+    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
+                      ((change, ((name, value), …)), …))          by a member
     ballot    (proposal id, proposal digest, yes)                 by a member
     withdraw  (proposal id)                                       by its proposer
     attest    (evidence, RPC address, peer address)               by the node key in the evidence
@@ -66,8 +68,6 @@ SHAPES: dict[str, tuple[type, ...]] = {
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
-    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
-                      ((change, ((name, value), …)), …))          by a member
 
 The others are signed by the node key too.
 """
