@@ -5,7 +5,8 @@ receipt's certificates) and perhaps a history. Two votes of one validator that i
 allows both prove that one's guilt alone (consensus/equivocation.py). Two receipts that tell two
 histories, certified in different views, prove that more than f validators broke their word, and
 name who signed both; nobody's guilt follows from that: misled by others' votes that stand in
-neither file, an honest validator finalises one block, and in a later view another.
+neither file, an honest validator finalises one block, and in a later view another. Whose a vote key
+of a later epoch is, the quorum of the epoch before has said; of epoch 0, evidence in genesis.
 
 The proof is both files again: whoever has it judges anew. Forms of files: misbehaviour_files.py.
 """
@@ -166,14 +167,16 @@ def _votes(shown: Shown) -> Iterator[Vote]:
 def _contradictions(
     one: _Verified, other: _Verified
 ) -> Iterator[tuple[tuple[Epoch, PublicKey], VoteEvidence]]:
-    """Of each validator, in each epoch that both files show alike, one pair that proves itself."""
+    """Of each validator that both files show alike in an epoch, one pair that proves itself."""
     places: dict[tuple[int, int, int], list[Vote]] = {}
     for vote in one.votes:
         places.setdefault(_place(vote), []).append(vote)
     for theirs in other.votes:
         epoch = theirs.statement.epoch
-        description = one.description(epoch)
-        if description is None or description != other.description(epoch):
+        description, told = one.description(epoch), other.description(epoch)
+        if description is None or told is None or theirs.signer >= len(description.validators):
+            continue
+        if description.validators[theirs.signer] != told.validators[theirs.signer]:
             continue
         for ours in places.get(_place(theirs), ()):
             evidence = VoteEvidence(ours, theirs)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.enclave.fixtures import make_cluster_genesis
+from tests.enclave import succession
+from tests.enclave.fixtures import FoundedCluster, key_named, make_cluster_genesis
 from tests.enclave.succession import Succession, after_epochs, vote_key
 from typer.testing import CliRunner
 
@@ -15,7 +16,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.equivocation import check
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.statements import Kind, Statement, Vote
-from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, SignerIndex, View
+from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, PublicKey, SignerIndex, View
 from strongroom.enclave.outside.misbehaviour import (
     NO_CONTRADICTION,
     Misbehaviour,
@@ -30,7 +31,7 @@ from strongroom.enclave.outside.misbehaviour_files import (
     vote_document,
 )
 from strongroom.enclave.outside.receipt import Receipt
-from strongroom.enclave.primitives import verify
+from strongroom.enclave.primitives import SigningKey, verify
 from strongroom.node.cli.main import make_app
 
 
@@ -207,6 +208,32 @@ def test_two_ends_of_one_epoch_are_told_and_guilt_is_told_per_epoch() -> None:
     assert names(found, guilty=True) == [0, 0, 1, 1, 2, 2]
     assert {one.signed_in[0][0] for one in found.guilty} == {0, 1}
     assert all(one.signed_in[0] == one.signed_in[1] for one in found.guilty)
+
+
+def test_nobody_is_accused_by_the_key_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One story gives the vote key of one signer to another node, in the same place."""
+    heir, keys = key_named("heir").public, [one.node_key for one in ONE.description.validators]
+    place = min(sum(key < heir for key in keys), 3)
+    both = tuple(sorted({place, (place + 1) % 4, (place + 2) % 4}))
+
+    def inherited(cluster: FoundedCluster, epoch: Epoch, node_key: PublicKey) -> SigningKey:
+        return vote_key(cluster, epoch, keys[place] if node_key == heir else node_key)
+
+    monkeypatch.setattr(succession, "vote_key", inherited)
+    stories = []
+    for changed in ({}, {"without": (place,), "joining": ("heir",)}):
+        chain = Succession()
+        chain.commit(b"same")
+        chain.end_epoch(b"one", **changed)
+        height = chain.commit(b"of epoch 1").height
+        chain.commit()
+        told = chain.receipt(height)
+        stories.append(replace(told, certificate=chain.certificate(told.anchor, signers=both)))
+    index = stories[1].epochs[0].description.index_of(heir)
+    assert index == place, "it stands in the same place"
+    found = judge(stories[0], stories[1], PIN)
+    guilty = {one.node_key for one in found.guilty if one.signed_in[0][0] == 1}
+    assert guilty == {keys[at] for at in both if at != place}
 
 
 def test_in_epochs_that_are_not_the_same_nobody_is_compared_with_another() -> None:
