@@ -220,8 +220,9 @@ def test_nobody_is_accused_by_the_key_of_another(monkeypatch: pytest.MonkeyPatch
         return vote_key(cluster, epoch, keys[place] if node_key == heir else node_key)
 
     monkeypatch.setattr(succession, "vote_key", inherited)
-    stories = []
-    for changed in ({}, {"without": (place,), "joining": ("heir",)}):
+    stories, inheriting = [], {"without": (place,), "joining": ("heir",)}
+    changes: list[dict[str, Any]] = [{}, inheriting]
+    for changed in changes:
         chain = Succession()
         chain.commit(b"same")
         chain.end_epoch(b"one", **changed)
