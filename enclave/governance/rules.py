@@ -5,17 +5,20 @@ Owns what a legal state of them is: after no change may it be that nobody can go
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
 MEMBERS_MAX = 256
+_ISSUERS = "issuers"
 _DAY_MS = 86_400_000
 
 
@@ -66,6 +69,8 @@ class Rules:
     """(program, role, identity), ascending."""
     limits: tuple[tuple[str, int], ...]
     """(name, value), ascending: those of LIMITS and whatever else the constitution names."""
+    issuers: Issuers = field(default_factory=Issuers)
+    """Whose word on people counts."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
@@ -101,10 +106,13 @@ class Rules:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
             )
+        self.issuers.check()
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits)."""
-        return (self.policy.to_wire(), self.members, self.roles, self.limits)
+        """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
+        there only once it is used."""
+        more = () if self.issuers == Issuers() else ((_ISSUERS, self.issuers.to_wire()),)
+        return (self.policy.to_wire(), self.members, self.roles, self.limits, *more)
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -113,9 +121,17 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
+        if type(value) is not tuple:
+            raise NotCanonical("rules: expected a sequence")
         policy, members, roles, limits = codec.fields(
-            value, tuple, tuple, tuple, tuple, name="rules"
+            value[:4], tuple, tuple, tuple, tuple, name="rules"
         )
+        more = {
+            name: one
+            for name, one in (codec.fields(pair, str, tuple, name="rules") for pair in value[4:])
+        }
+        if set(more) - {_ISSUERS} or len(more) != len(value[4:]):
+            raise NotCanonical("rules: something that this version does not know")
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
@@ -126,7 +142,14 @@ class Rules:
                 entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
             ):
                 codec.fields(entry, *shape, name="rules' entry")
-        return cls(policy=Policy.from_wire(policy), members=members, roles=roles, limits=limits)
+        issuers = Issuers.from_wire(more[_ISSUERS]) if _ISSUERS in more else Issuers()
+        return cls(
+            policy=Policy.from_wire(policy),
+            members=members,
+            roles=roles,
+            limits=limits,
+            issuers=issuers,
+        )
 
 
 def misfit(node: Node, policy: Policy) -> str:

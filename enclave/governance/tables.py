@@ -11,6 +11,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers, PinnedKey
 from strongroom.enclave.governance.records import (
     Due,
     EpochRecord,
@@ -28,6 +29,8 @@ from strongroom.enclave.governance.uncounted import UncountedMaps
 from strongroom.enclave.programs.governance import (
     BALLOTS,
     EPOCHS,
+    ISSUER_KEYS,
+    ISSUERS,
     LIMITS,
     MEMBERS,
     NODES,
@@ -36,9 +39,11 @@ from strongroom.enclave.programs.governance import (
     READIES,
     ROLES,
     STANDING,
+    UNPINNED,
     WRAPS,
 )
 from strongroom.enclave.programs.governance import governance as governance
+from strongroom.enclave.programs.people.issuers import issuer_of
 from strongroom.enclave.programs.state import SCAN_MAX, State
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
@@ -162,6 +167,17 @@ class Tables:
             members=tuple(self.maps.items(MEMBERS)),
             roles=tuple(role for role, _ in self.maps.items(ROLES)),
             limits=tuple(self.maps.items(LIMITS)),
+            issuers=self.issuers,
+        )
+
+    @property
+    def issuers(self) -> Issuers:
+        """Whose word on people counts."""
+        return Issuers(
+            entries=tuple(issuer_of(*entry) for entry in self.maps.items(ISSUERS)),
+            keys=tuple(PinnedKey(*key, *pin) for key, pin in self.maps.items(ISSUER_KEYS)),
+            unpinned=tuple(key for key, _ in self.maps.items(UNPINNED)),
+            serial=self.maps.single("issuer serial") or 0,
         )
 
     @property
@@ -178,6 +194,9 @@ class Tables:
             (MEMBERS, dict(rules.members)),
             (ROLES, dict.fromkeys(rules.roles, True)),
             (LIMITS, dict(rules.limits)),
+            (ISSUERS, {one.url: one.encode() for one in rules.issuers.entries}),
+            (ISSUER_KEYS, {key[:2]: key[2:] for key in map(tuple, rules.issuers.keys)}),
+            (UNPINNED, dict.fromkeys(rules.issuers.unpinned, True)),
         ):
             held: dict[Any, Any] = dict(self.maps.items(schema))
             for key in held:
@@ -186,6 +205,8 @@ class Tables:
             for key, value in wanted.items():
                 if held.get(key) != value:
                     self.maps.put(schema, key, value)
+        if rules.issuers.serial != (self.maps.single("issuer serial") or 0):
+            self.maps.set_single("issuer serial", rules.issuers.serial)
 
     def limit(self, name: str) -> int:
         """One of the limits."""
