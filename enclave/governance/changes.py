@@ -12,6 +12,7 @@ from typing import Any
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
 from strongroom.enclave.governance import arguments as kinds
+from strongroom.enclave.governance import people_changes
 from strongroom.enclave.governance.change_rows import Change as Change
 from strongroom.enclave.governance.change_rows import Effect as Effect
 from strongroom.enclave.governance.records import Arguments
@@ -293,6 +294,10 @@ CHANGES: Mapping[str, Change] = {
     **_NODES,
     **_PEOPLE,
     **_GOVERNANCE,
+    **{
+        name: Change(**row._asdict(), group=Class.USERS)
+        for name, row in people_changes.ROWS.items()
+    },
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted. Modules
 that bring rows of their own stand here in a line each."""

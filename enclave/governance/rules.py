@@ -5,19 +5,22 @@ Owns what a legal state of them is: after no change may it be that nobody can go
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.thresholds import MAJORITY, SETTABLE, Class, yes_needed
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
 MEMBERS_MAX = 256
+LATER = ("thresholds", "watchers", "issuers")
+"""What rules have only once it is used."""
 _DAY_MS = 86_400_000
 
 
@@ -78,6 +81,8 @@ class Rules:
     """(class, threshold), ascending: of the classes that ask for something else than a majority."""
     watchers: tuple[str, ...] = ()
     """Names of members with weight 0, ascending: they only watch."""
+    issuers: Issuers = field(default_factory=Issuers)
+    """Whose word on people counts."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
@@ -137,13 +142,15 @@ class Rules:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
             )
+        self.issuers.check()
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits), and (thresholds, watchers) where
-        there are any."""
-        later = (self.thresholds, self.watchers)
-        fields = (self.policy.to_wire(), self.members, self.roles, self.limits)
-        return (*fields, *later) if any(later) else fields
+        """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
+        there only once it is used, in the order of LATER."""
+        issuers = () if self.issuers == Issuers() else self.issuers.to_wire()
+        later = zip(LATER, (self.thresholds, self.watchers, issuers), strict=True)
+        first = (self.policy.to_wire(), self.members, self.roles, self.limits)
+        return (*first, *(one for one in later if one[1]))
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -152,11 +159,13 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        count = 6 if type(value) is tuple and len(value) == 6 else 4
-        policy, members, roles, limits, *later = codec.fields(
-            value, *(tuple,) * count, name="rules"
+        if type(value) is not tuple:
+            raise NotCanonical("rules: expected a sequence")
+        policy, members, roles, limits = codec.fields(
+            value[:4], tuple, tuple, tuple, tuple, name="rules"
         )
-        thresholds, watchers = later or ((), ())
+        later = _read_later(value[4:])
+        thresholds, watchers = later["thresholds"], later["watchers"]
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
@@ -171,6 +180,7 @@ class Rules:
         for name in codec.listed(watchers, name="watchers", count_max=MEMBERS_MAX):
             if type(name) is not str:
                 raise NotCanonical("rules: a watcher is a member's name")
+        issuers = Issuers.from_wire(later["issuers"]) if later["issuers"] else Issuers()
         return cls(
             policy=Policy.from_wire(policy),
             members=members,
@@ -178,7 +188,17 @@ class Rules:
             limits=limits,
             thresholds=thresholds,
             watchers=watchers,
+            issuers=issuers,
         )
+
+
+def _read_later(entries: tuple[Any, ...]) -> dict[str, Any]:
+    """By name what stands in rules only once it is used; () where it does not."""
+    pairs = [codec.fields(entry, str, tuple, name="rules' later part") for entry in entries]
+    names = [name for name, _ in pairs]
+    if names != [name for name in LATER if name in names] or not all(one for _, one in pairs):
+        raise NotCanonical("rules: something that this version does not know")
+    return dict.fromkeys(LATER, ()) | dict(pairs)
 
 
 def misfit(node: Node, policy: Policy) -> str:

@@ -11,6 +11,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers, PinnedKey
 from strongroom.enclave.governance.records import (
     Due,
     EpochRecord,
@@ -29,6 +30,8 @@ from strongroom.enclave.governance.uncounted import UncountedMaps
 from strongroom.enclave.programs.governance import (
     BALLOTS,
     EPOCHS,
+    ISSUER_KEYS,
+    ISSUERS,
     LIFETIMES,
     LIMITS,
     MEMBERS,
@@ -39,10 +42,12 @@ from strongroom.enclave.programs.governance import (
     ROLES,
     STANDING,
     THRESHOLDS,
+    UNPINNED,
     WATCHERS,
     WRAPS,
 )
 from strongroom.enclave.programs.governance import governance as governance
+from strongroom.enclave.programs.people.issuers import issuer_of
 from strongroom.enclave.programs.state import SCAN_MAX, State
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
@@ -168,6 +173,17 @@ class Tables:
             limits=tuple(self.maps.items(LIMITS)),
             thresholds=tuple(self.maps.items(THRESHOLDS)),
             watchers=tuple(name for name, _ in self.maps.items(WATCHERS)),
+            issuers=self.issuers,
+        )
+
+    @property
+    def issuers(self) -> Issuers:
+        """Whose word on people counts."""
+        return Issuers(
+            entries=tuple(issuer_of(*entry) for entry in self.maps.items(ISSUERS)),
+            keys=tuple(PinnedKey(*key, *pin) for key, pin in self.maps.items(ISSUER_KEYS)),
+            unpinned=tuple(key for key, _ in self.maps.items(UNPINNED)),
+            serial=self.maps.single("issuer serial") or 0,
         )
 
     @property
@@ -186,6 +202,9 @@ class Tables:
             (LIMITS, dict(rules.limits)),
             (THRESHOLDS, dict(rules.thresholds)),
             (WATCHERS, dict.fromkeys(rules.watchers, True)),
+            (ISSUERS, {one.url: one.encode() for one in rules.issuers.entries}),
+            (ISSUER_KEYS, {key[:2]: key[2:] for key in map(tuple, rules.issuers.keys)}),
+            (UNPINNED, dict.fromkeys(rules.issuers.unpinned, True)),
         ):
             held: dict[Any, Any] = dict(self.maps.items(schema))
             for key in held:
@@ -194,6 +213,8 @@ class Tables:
             for key, value in wanted.items():
                 if held.get(key) != value:
                     self.maps.put(schema, key, value)
+        if rules.issuers.serial != (self.maps.single("issuer serial") or 0):
+            self.maps.set_single("issuer serial", rules.issuers.serial)
 
     def limit(self, name: str) -> int:
         """One of the limits."""

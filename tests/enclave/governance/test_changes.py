@@ -91,6 +91,8 @@ def test_those_that_loosen_wait() -> None:
         "set_max_age",
         "add_member",
         "add_users",
+        "add_issuer",
+        "add_issuer_key",
         "grant",
         "set_limit",
     }
