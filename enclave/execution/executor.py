@@ -358,7 +358,12 @@ class Executor:
         members = frozenset(digest(key) for key in governance.members.values())
         roles, limits = governance.roles, governance.limits
         self._runner.heed(
-            frozenset(map(measurement_digest, running)), roles, members, limits, governance.policy
+            frozenset(map(measurement_digest, running)),
+            roles,
+            members,
+            limits,
+            governance.policy,
+            governance.rules.program_regions,
         )
         self._admission.heed(members, roles, limits)
         self._snapshot_blocks = limits["snapshot_blocks"]

@@ -18,6 +18,7 @@ from strongroom.enclave.governance import arguments as kinds
 from strongroom.enclave.governance.arguments import Kind
 from strongroom.enclave.governance.records import Arguments, Node, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.governance.region_changes import PLACES, PROGRAM, set_regions, widens
 from strongroom.enclave.governance.rules import LIMITS, Rules, misfit
 
 
@@ -42,7 +43,13 @@ class Change:
     """Arguments, in the order in which a proposal names them."""
     apply: Callable[[Rules, Mapping[str, Any]], Rules]
     loosens: bool = False
+    widens: Callable[[Rules, Mapping[str, Any]], bool] | None = None
+    """Does it loosen these rules? Where that hangs on what stood before; else `loosens` says."""
     effect: Effect = Effect.NONE
+
+    def waits(self, rules: Rules, given: Arguments) -> bool:
+        """Does it loosen these rules, and must wait?"""
+        return self.loosens if self.widens is None else self.widens(rules, self.bind(given))
 
     def bind(self, given: Arguments) -> dict[str, Any]:
         """Arguments by name.
@@ -296,6 +303,9 @@ CHANGES: Mapping[str, Change] = {
     ),
     "remove_users": Change(
         takes={"users": kinds.IDENTITIES}, apply=_same, effect=Effect.REMOVE_USERS
+    ),
+    "set_program_regions": Change(
+        takes={"program": PROGRAM, "regions": PLACES}, apply=set_regions, widens=widens
     ),
     "set_limit": Change(
         takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True

@@ -164,7 +164,7 @@ def _advance(view: GovernanceView, seen: Proposal, height: Height, time_ms: Mill
         if 2 * yes > len(members):
             delay = (
                 view.tables.limit("activation_delay_ms")
-                if change_named(proposal.change).loosens
+                if change_named(proposal.change).waits(view.tables.rules, proposal.arguments)
                 else 0
             )
             activates_ms = Milliseconds(time_ms + delay)

@@ -61,6 +61,8 @@ class Ground(StrEnum):
     """The last validator stays."""
     PROVES_NOTHING = "proves-nothing"
     """Evidence of an offence that contradicts nothing."""
+    NO_ONE_IN_REGION = "no-one-in-region"
+    """A rule that nobody could meet."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:

@@ -66,6 +66,9 @@ class Rules:
     """(program, role, identity), ascending."""
     limits: tuple[tuple[str, int], ...]
     """(name, value), ascending: those of LIMITS and whatever else the constitution names."""
+    program_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(program, or `service` for all; places from which it may be called), ascending; what is not
+    there has no rule."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
@@ -103,8 +106,11 @@ class Rules:
             )
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits)."""
-        return (self.policy.to_wire(), self.members, self.roles, self.limits)
+        """Fields for the codec: (policy, members, roles, limits), and what came later by its name,
+        if there is any."""
+        later = (("program_regions", self.program_regions),) if self.program_regions else ()
+        fields = (self.policy.to_wire(), self.members, self.roles, self.limits)
+        return (*fields, later) if later else fields
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -113,10 +119,12 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        policy, members, roles, limits = codec.fields(
-            value, tuple, tuple, tuple, tuple, name="rules"
-        )
+        placed = type(value) is tuple and len(value) == 5
+        shape: tuple[type[tuple[Any, ...]], ...] = (tuple,) * (5 if placed else 4)
+        policy, members, roles, limits, *later = codec.fields(value, *shape, name="rules")
+        regions = _named(later[0], "program_regions") if placed else ()
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
+            (regions, (str, tuple)),
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
@@ -126,7 +134,20 @@ class Rules:
                 entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
             ):
                 codec.fields(entry, *shape, name="rules' entry")
-        return cls(policy=Policy.from_wire(policy), members=members, roles=roles, limits=limits)
+        return cls(
+            policy=Policy.from_wire(policy),
+            members=members,
+            roles=roles,
+            limits=limits,
+            program_regions=regions,
+        )
+
+
+def _named(later: tuple[Any, ...], name: str) -> Any:
+    """One of the fields that came later; nothing when it is not there."""
+    for entry in later:
+        codec.fields(entry, str, tuple, name="rules' field")
+    return dict(later).get(name, ())
 
 
 def misfit(node: Node, policy: Policy) -> str:

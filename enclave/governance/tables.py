@@ -32,6 +32,7 @@ from strongroom.enclave.programs.governance import (
     MEMBERS,
     NODES,
     OFFERS,
+    PROGRAM_REGIONS,
     PROPOSALS,
     READIES,
     ROLES,
@@ -162,6 +163,10 @@ class Tables:
             members=tuple(self.maps.items(MEMBERS)),
             roles=tuple(role for role, _ in self.maps.items(ROLES)),
             limits=tuple(self.maps.items(LIMITS)),
+            program_regions=tuple(
+                (program, tuple(places.split("\n")))
+                for program, places in self.maps.items(PROGRAM_REGIONS)
+            ),
         )
 
     @property
@@ -178,6 +183,7 @@ class Tables:
             (MEMBERS, dict(rules.members)),
             (ROLES, dict.fromkeys(rules.roles, True)),
             (LIMITS, dict(rules.limits)),
+            (PROGRAM_REGIONS, {name: "\n".join(places) for name, places in rules.program_regions}),
         ):
             held: dict[Any, Any] = dict(self.maps.items(schema))
             for key in held:

@@ -16,6 +16,8 @@ MEMBERS = governance.map("members", key=str, value=bytes)
 ROLES = governance.map("roles", key=(str, str, bytes), value=bool)
 """(program, role, identity) → True."""
 LIMITS = governance.map("limits", key=str, value=int)
+PROGRAM_REGIONS = governance.map("program_regions", key=str, value=str)
+"""Program, or `service` → places from which it may be called, a line each (programs/regions.py)."""
 NODES = governance.map(
     "nodes",
     key=bytes,

@@ -28,6 +28,8 @@ from strongroom.enclave.programs.framework import (
     Surroundings,
     Turn,
 )
+from strongroom.enclave.programs.regions import Rules as RegionRules
+from strongroom.enclave.programs.regions import by_operation, check_caller
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -91,6 +93,8 @@ class Runner:
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
+        self._regions: dict[tuple[str, str], frozenset[str]] = {}
+        """Regions from which an operation may be called, where a rule binds it."""
         for program in programs.values():
             self._transactions |= {
                 (program.name, name): found for name, found in program.transactions.items()
@@ -106,12 +110,13 @@ class Runner:
         members: frozenset[bytes],
         limits: Mapping[str, int],
         attestation: Policy | None = None,
+        regions: RegionRules = (),
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
         Members are identities; limits are governance's, by name; `attestation` is what it demands
-        of enclaves.
+        of enclaves; `regions` are its rules of places.
         """
         self._measurements = measurements
         context = self._context
@@ -122,6 +127,8 @@ class Runner:
             context.believed = digest(codec.encode((*whose, *where)))
             context.countries = dict(attestation.countries)
         context.attestation = attestation
+        operations = (*self._transactions, *self._queries)
+        self._regions = by_operation(regions, operations, context.countries)
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:
@@ -260,9 +267,12 @@ class Runner:
                 "other measurement", "the call is for another enclave's code than this service runs"
             )
         operation = operations.get((program, name))
+        regions = self._regions.get((program, name))
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
         self._context.program = program
+        if regions is not None:
+            check_caller(self._context, regions)
         return operation.function(self._context, **operation.bind(arguments))
 
 

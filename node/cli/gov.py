@@ -248,7 +248,7 @@ async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict
         "change": change,
         "votes_needed": needed,
         "members": len(before.members),
-        "delay_ms": before.limit("activation_delay_ms") if row.loosens else 0,
+        "delay_ms": before.limit("activation_delay_ms") if row.waits(before, arguments) else 0,
         "effect": row.effect.name.lower().replace("_", " "),
         "rules_change": before != after,
         "nodes": [one.to_json() for one in effects],
