@@ -99,6 +99,9 @@ CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 ROOM_NOISE = _VERSION + b"noise-of-job"
 CREW_CHALLENGE = _VERSION + b"challenge-of-crew"
 CREW_LINK = _VERSION + b"crew-link"
+PERSON = _VERSION + b"subject-of-issuer"
+PERSON_NONCE = _VERSION + b"nonce-of-person"
+ISSUER_KEY = _VERSION + b"key-of-issuer"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

@@ -71,3 +71,13 @@ it began)."""
 CLOCK = governance.map("clock", key=int, value=(int, int))
 """Slot → (active clock, block time): the newest block's at -1, those of the recent ones by height.
 Every replica moves it on by itself at every block, so it is in no write set."""
+ISSUERS = governance.map("issuers", key=str, value=bytes)
+"""Issuer's URL → Issuer, encoded (enclave/governance/issuers.py)."""
+ISSUER_KEYS = governance.map("issuer_keys", key=(str, str), value=(int, str, str, bytes, bool))
+"""(issuer's URL, kid) → (serial, algorithm, public key as a JWK, its thumbprint, came by
+observation). A serial is given once: who holds an older one was signed by another pin."""
+UNPINNED = governance.map("unpinned", key=(str, bytes), value=bool)
+"""(issuer's URL, thumbprint) of each key that members removed: no observation brings it back."""
+OBSERVATIONS = governance.map("observations", key=(str, str), value=(int, bytes, bytes))
+"""(issuer's URL, operator) → (block time, node key, encoded digests of the keys that its node
+saw)."""

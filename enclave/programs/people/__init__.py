@@ -1,0 +1,6 @@
+"""People: who is in which region, by the word of an issuer whom members chose (VAULT §5)."""
+
+from strongroom.enclave.programs.people.standings import region_of
+from strongroom.enclave.programs.people.tables import people
+
+__all__ = ["people", "region_of"]
