@@ -9,6 +9,7 @@ lie there. An unknown, lapsed or other region is outside of every rule.
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.people import region_of
 from strongroom.enclave.programs.roster import ROOMS, VOUCHED, voucher_of
 
 SERVICE = "service"
@@ -21,6 +22,8 @@ BOUND_BY_ALL = frozenset({("system", "result")})
 RULED = frozenset({"payments", "records", "rooms", "vault"})
 """Programs that may have a rule of their own. The others have none but the service's, which leaves
 UNRULED free."""
+NOWHERE: frozenset[str] = frozenset()
+"""Where nobody is: also in a service without the program people, which is not founded anew."""
 PLACES_MAX = 64
 """Of one rule."""
 
@@ -66,10 +69,10 @@ def check_caller(context: Context, regions: Set[str]) -> None:
     Raises:
         ProgramError: ``region``, or ``no-one-in-region`` when nobody could be.
     """
-    if person_region(context, context.identity) in regions:
-        return
     if not regions:
         raise ProgramError("no-one-in-region", "nobody can be where the rule asks: ask members")
+    if person_region(context, context.identity) in regions:
+        return
     raise ProgramError("region", "not from your region, or it lapsed: strongroom people present")
 
 
@@ -81,8 +84,3 @@ def person_region(context: Context, identity: bytes) -> str | None:
         if voucher is not None:
             region = region_of(context, voucher)
     return region
-
-
-def region_of(context: Context, identity: bytes) -> str | None:
-    """Of a person, at this block's time; None when unknown or lapsed."""
-    return None

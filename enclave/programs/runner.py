@@ -28,8 +28,9 @@ from strongroom.enclave.programs.framework import (
     Surroundings,
     Turn,
 )
+from strongroom.enclave.programs.people import people
 from strongroom.enclave.programs.regions import Rules as RegionRules
-from strongroom.enclave.programs.regions import by_operation, check_caller
+from strongroom.enclave.programs.regions import NOWHERE, by_operation, check_caller
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -129,6 +130,8 @@ class Runner:
         context.attestation = attestation
         operations = (*self._transactions, *self._queries)
         self._regions = by_operation(regions, operations, context.countries)
+        if people.name not in self._programs:
+            self._regions = dict.fromkeys(self._regions, NOWHERE)
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:

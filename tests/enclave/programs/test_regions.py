@@ -2,10 +2,12 @@
 (T58)."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
 from tests.enclave.chain import Chain, resolve
+from tests.enclave.fixtures import FoundedCluster, make_cluster_genesis
 from tests.enclave.programs.vault.test_countries import GovernedVault
 from tests.enclave.programs.vault.world import PRINTERS, Room, beats, brought, policy_of
 
@@ -18,6 +20,12 @@ from strongroom.enclave.programs.framework import Context, ProgramError
 
 ROOM = Room()
 SV, NO, US = "eu-sweden", "eu-norway", "us-east"
+
+
+@cache
+def founded() -> FoundedCluster:
+    programs = ("payments", "people", "records", "rooms", "system", "vault")
+    return make_cluster_genesis(4, programs=programs, limits={"open_admission": 1})
 
 
 class People(dict[bytes, tuple[str, int]]):
@@ -40,7 +48,7 @@ def people(monkeypatch: pytest.MonkeyPatch) -> People:
 
 @pytest.fixture
 def chain(people: People) -> GovernedVault:
-    chain = GovernedVault()
+    chain = GovernedVault(founded())
     for region, country in ((SV, "SE"), (NO, "NO"), (US, "US")):
         chain.decide("set_country", region=region, country=country)
     chain.pass_delay()
@@ -290,3 +298,9 @@ def test_rules_without_places_keep_the_bytes_that_they_had() -> None:
     ruled = replace(plain, program_regions=(("records", (SV,)),))
     assert Rules.from_wire(ruled.to_wire()) == ruled
     assert Rules.from_wire(plain.to_wire()) == plain
+
+
+def test_T58_in_a_service_without_the_program_people_a_rule_lets_nobody_call() -> None:
+    chain = GovernedVault()
+    chain.decide("set_program_regions", program="records", regions=(SV,))
+    assert told(chain, "alice") == asked(chain, "alice") == "no-one-in-region"
