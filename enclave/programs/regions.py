@@ -77,7 +77,10 @@ def check_caller(context: Context, regions: Set[str]) -> None:
 
 
 def person_region(context: Context, identity: bytes) -> str | None:
-    """Region of a person, or of the user who vouches for this room; None when unknown or lapsed."""
+    """Region of a person, or of the user who vouches for this room; None when unknown or lapsed,
+    and in a service without the program people."""
+    if not context.knows_people:
+        return None
     region = region_of(context, identity)
     if region is None:
         voucher = voucher_of(context.map(VOUCHED), context.map(ROOMS), identity)

@@ -29,8 +29,8 @@ from strongroom.enclave.programs.framework import (
     Turn,
 )
 from strongroom.enclave.programs.people import people
-from strongroom.enclave.programs.regions import Rules as RegionRules
 from strongroom.enclave.programs.regions import NOWHERE, by_operation, check_caller
+from strongroom.enclave.programs.regions import Rules as RegionRules
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -88,6 +88,7 @@ class Runner:
         """What is left of both to the block at hand."""
         self._context = Context(self.state)
         self._context.surroundings = surroundings
+        self._context.knows_people = people.name in programs
         self._turns: list[tuple[str, Turn]] = [
             (program.name, program.turn) for program in programs.values() if program.turn
         ]
@@ -130,7 +131,7 @@ class Runner:
         context.attestation = attestation
         operations = (*self._transactions, *self._queries)
         self._regions = by_operation(regions, operations, context.countries)
-        if people.name not in self._programs:
+        if not context.knows_people:
             self._regions = dict.fromkeys(self._regions, NOWHERE)
 
     @property

@@ -304,3 +304,27 @@ def test_T58_in_a_service_without_the_program_people_a_rule_lets_nobody_call() -
     chain = GovernedVault()
     chain.decide("set_program_regions", program="records", regions=(SV,))
     assert told(chain, "alice") == asked(chain, "alice") == "no-one-in-region"
+
+
+def test_T58_a_key_asks_where_the_person_is_who_vouches_for_the_room(
+    chain: GovernedVault, people: People
+) -> None:
+    in_sweden = {"claim": "person.country", "equals": "SE"}
+    not_in_us = {"claim": "person.region", "notEquals": US}
+    policy = policy_of(PRINTERS, in_sweden, not_in_us)
+    key = chain.key("toy", policy=policy, lease_ms=24 * 3_600_000)
+    assert "person.country equals SE: is missing" in chain.why(ROOM, key)
+    brought(chain, "member0", "plant owner")
+    assert chain.once("plant owner", "roster.vouch", room=ROOM.who).ok
+    for region in (None, US, NO, "unknown"):
+        people.put("plant owner", region or "")
+        assert chain.denied(ROOM, key) == "region"
+    people.put("plant owner", SV, until_ms=chain.tip.time_ms + 2_000)
+    beat = beats(chain, ROOM, chain.lease(ROOM, key)["lease"])
+    assert beat().ok
+    people.put("plant owner", NO)
+    assert beat().code == "region", "he moved"
+    people.put("plant owner", SV, until_ms=chain.tip.time_ms + 25)
+    assert beat().ok
+    chain.wait(30)
+    assert beat().code == "region", "his token has ended"
