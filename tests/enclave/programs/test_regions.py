@@ -328,3 +328,41 @@ def test_T58_a_key_asks_where_the_person_is_who_vouches_for_the_room(
     assert beat().ok
     chain.wait(30)
     assert beat().code == "region", "his token has ended"
+
+
+def test_T58_a_collections_owner_says_from_where_it_is_read_also_by_an_auditor(
+    chain: GovernedVault, people: People
+) -> None:
+    people.put("alice", SV)
+    own = f"id:{resolve('alice').hex()}/notes"
+    chain.decide("grant", program="records", role="auditor", identity=resolve("bob"))
+    chain.pass_delay()
+
+    def read(who: str) -> set[str]:
+        return {
+            asked(chain, who, "records.head", collection=own),
+            asked(chain, who, "records.list", collection=own),
+            asked(chain, who, "records.read", collection=own, sequence=1),
+        }
+
+    def restrict(*places: str) -> str:
+        done = chain.once("alice", "records.restrict", collection="notes", regions=list(places))
+        return "ok" if done.ok else done.code or ""
+
+    assert read("bob") == {"ok"}
+    assert restrict(US) == "no-one-in-region", "its owner would be out"
+    assert restrict("FR") == "no-one-in-region"
+    assert restrict("SE", NO) == "ok"
+    assert (read("alice"), told(chain, "alice"), read("bob")) == ({"ok"}, "ok", {"region"})
+    people.put("bob", NO)
+    assert read("bob") == {"ok"}
+    people.put("alice", US)
+    assert (read("alice"), told(chain, "alice")) == ({"region"}, "region")
+    assert restrict() == restrict(US) == "region", "who is out lifts no rule, nor moves it"
+    assert chain.ask("alice", "records.regions", collection=own) == ["SE", NO]
+    assert chain.refusal("carol", "records.regions", collection=own) == "not the owner"
+    people.put("alice", SV)
+    assert restrict() == "ok"
+    assert read("alice") == {"ok"}
+    other = chain.once("alice", "records.append", collection="other", contents="no rule of its own")
+    assert other.ok
