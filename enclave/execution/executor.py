@@ -365,6 +365,7 @@ class Executor:
             limits,
             governance.policy,
             watchers,
+            governance.rules.program_regions,
         )
         self._admission.heed(members, roles, limits, watchers)
         self._snapshot_blocks = limits["snapshot_blocks"]

@@ -17,6 +17,7 @@ from strongroom.enclave.governance.change_rows import Change as Change
 from strongroom.enclave.governance.change_rows import Effect as Effect
 from strongroom.enclave.governance.records import Arguments
 from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.governance.region_changes import PLACES, PROGRAM, set_regions, widens
 from strongroom.enclave.governance.rules import LIMITS, LIMITS_OF_GOVERNANCE, Rules
 from strongroom.enclave.governance.thresholds import MAJORITY, Class, is_as_strict
 
@@ -276,6 +277,12 @@ _PEOPLE: Mapping[str, Change] = {
     ),
 }
 _GOVERNANCE: Mapping[str, Change] = {
+    "set_program_regions": Change(
+        takes={"program": PROGRAM, "regions": PLACES},
+        apply=set_regions,
+        loosens=widens,
+        group=Class.USERS,
+    ),
     "set_limit": Change(
         takes={"name": kinds.LIMIT, "value": kinds.VALUE},
         apply=_set_limit,

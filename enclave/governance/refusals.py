@@ -63,6 +63,8 @@ class Ground(StrEnum):
     """Evidence of an offence that contradicts nothing."""
     WATCHER = "watcher"
     """The signer is a member with weight 0."""
+    NO_ONE_IN_REGION = "no-one-in-region"
+    """A rule that nobody could meet."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:

@@ -19,7 +19,7 @@ from strongroom.enclave.governance.thresholds import MAJORITY, SETTABLE, Class, 
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
 MEMBERS_MAX = 256
-LATER = ("thresholds", "watchers", "issuers")
+LATER = ("thresholds", "watchers", "issuers", "program_regions")
 """What rules have only once it is used."""
 _DAY_MS = 86_400_000
 
@@ -83,6 +83,9 @@ class Rules:
     """Names of members with weight 0, ascending: they only watch."""
     issuers: Issuers = field(default_factory=Issuers)
     """Whose word on people counts."""
+    program_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(program, or `service` for all; places from which it may be called), ascending; what is not
+    there has no rule."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
@@ -148,9 +151,9 @@ class Rules:
         """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
         there only once it is used, in the order of LATER."""
         issuers = () if self.issuers == Issuers() else self.issuers.to_wire()
-        later = zip(LATER, (self.thresholds, self.watchers, issuers), strict=True)
+        used = (self.thresholds, self.watchers, issuers, self.program_regions)
         first = (self.policy.to_wire(), self.members, self.roles, self.limits)
-        return (*first, *(one for one in later if one[1]))
+        return (*first, *(one for one in zip(LATER, used, strict=True) if one[1]))
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -166,7 +169,9 @@ class Rules:
         )
         later = _read_later(value[4:])
         thresholds, watchers = later["thresholds"], later["watchers"]
+        regions = later["program_regions"]
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
+            (regions, (str, tuple)),
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
@@ -189,6 +194,7 @@ class Rules:
             thresholds=thresholds,
             watchers=watchers,
             issuers=issuers,
+            program_regions=regions,
         )
 
 

@@ -37,6 +37,7 @@ from strongroom.enclave.programs.governance import (
     MEMBERS,
     NODES,
     OFFERS,
+    PROGRAM_REGIONS,
     PROPOSALS,
     READIES,
     ROLES,
@@ -174,6 +175,10 @@ class Tables:
             thresholds=tuple(self.maps.items(THRESHOLDS)),
             watchers=tuple(name for name, _ in self.maps.items(WATCHERS)),
             issuers=self.issuers,
+            program_regions=tuple(
+                (program, tuple(places.split("\n")))
+                for program, places in self.maps.items(PROGRAM_REGIONS)
+            ),
         )
 
     @property
@@ -205,6 +210,7 @@ class Tables:
             (ISSUERS, {one.url: one.encode() for one in rules.issuers.entries}),
             (ISSUER_KEYS, {key[:2]: key[2:] for key in map(tuple, rules.issuers.keys)}),
             (UNPINNED, dict.fromkeys(rules.issuers.unpinned, True)),
+            (PROGRAM_REGIONS, {name: "\n".join(places) for name, places in rules.program_regions}),
         ):
             held: dict[Any, Any] = dict(self.maps.items(schema))
             for key in held:

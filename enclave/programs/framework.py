@@ -76,6 +76,7 @@ class Context:
         "epoch",
         "height",
         "identity",
+        "knows_people",
         "limits",
         "map",
         "members",
@@ -121,6 +122,8 @@ class Context:
         """SHA-256 over that: evidence judged under another is to be judged anew."""
         self.countries: Mapping[str, str] = {}
         """Region → country, as members say it is."""
+        self.knows_people = False
+        """Does this service have the program people? (for the runner)"""
         self.surroundings: Surroundings | None = None
         self.claimed: bytes | None = None
         self.once = False

@@ -20,6 +20,8 @@ THRESHOLDS = governance.map("thresholds", key=str, value=str)
 """Class of changes → what it asks for, where that is no majority."""
 WATCHERS = governance.map("watchers", key=str, value=bool)
 """Name of a member with weight 0 → True."""
+PROGRAM_REGIONS = governance.map("program_regions", key=str, value=str)
+"""Program, or `service` → places from which it may be called, a line each (programs/regions.py)."""
 NODES = governance.map(
     "nodes",
     key=bytes,

@@ -104,7 +104,7 @@ def vouch(context: Context, *, room: Identity) -> dict[str, Any]:
         )
     said, epoch, lately = context.map(WORDS).get(own) or (0, 0, 0)
     vouched, rooms = context.map(VOUCHED), context.map(ROOMS)
-    if _needs_no_word(context, room) or voucher_of(vouched, rooms, room) == own:
+    if _is_named(context, room) or voucher_of(vouched, rooms, room) == own:
         return {"rooms": min(said, ROOMS_MAX)}
     link = vouched.get(room)
     if link is not None and link[0] != own and on_roster(table, members, link[0]):
@@ -209,10 +209,15 @@ def voucher_of(
 
 def _needs_no_word(context: Context, identity: bytes) -> bool:
     """Is it admitted without anybody's vouching?"""
+    return bool(context.limits["open_admission"]) or _is_named(context, identity)
+
+
+def _is_named(context: Context, identity: bytes) -> bool:
+    """Does it have a role, or stand on the roster? A room whom anybody's admission lets in is not
+    named: whoever vouches for it says where it is (regions.py)."""
     context.spend(len(context.roles) // 16)
     return (
-        bool(context.limits["open_admission"])
-        or identity in context.watchers
+        identity in context.watchers
         or any(identity == holder for _, _, holder in context.roles)
         or on_roster(context.map(USERS), context.members, identity)
     )

@@ -28,6 +28,9 @@ from strongroom.enclave.programs.framework import (
     Surroundings,
     Turn,
 )
+from strongroom.enclave.programs.people import people
+from strongroom.enclave.programs.regions import NOWHERE, by_operation, check_caller
+from strongroom.enclave.programs.regions import Rules as RegionRules
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -85,12 +88,15 @@ class Runner:
         """What is left of both to the block at hand."""
         self._context = Context(self.state)
         self._context.surroundings = surroundings
+        self._context.knows_people = people.name in programs
         self._turns: list[tuple[str, Turn]] = [
             (program.name, program.turn) for program in programs.values() if program.turn
         ]
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
+        self._regions: dict[tuple[str, str], frozenset[str]] = {}
+        """Regions from which an operation may be called, where a rule binds it."""
         for program in programs.values():
             self._transactions |= {
                 (program.name, name): found for name, found in program.transactions.items()
@@ -107,12 +113,14 @@ class Runner:
         limits: Mapping[str, int],
         attestation: Policy | None = None,
         watchers: frozenset[bytes] = frozenset(),
+        regions: RegionRules = (),
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
         Members and watchers are identities, of those who vote and those who do not; limits are
-        governance's, by name; `attestation` is what it demands of enclaves.
+        governance's, by name; `attestation` is what it demands of enclaves; `regions` are its
+        rules of places.
         """
         self._measurements = measurements
         context = self._context
@@ -124,6 +132,10 @@ class Runner:
             context.believed = digest(codec.encode((*whose, *where)))
             context.countries = dict(attestation.countries)
         context.attestation = attestation
+        operations = (*self._transactions, *self._queries)
+        self._regions = by_operation(regions, operations, context.countries)
+        if not context.knows_people:
+            self._regions = dict.fromkeys(self._regions, NOWHERE)
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:
@@ -262,9 +274,12 @@ class Runner:
                 "other measurement", "the call is for another enclave's code than this service runs"
             )
         operation = operations.get((program, name))
+        regions = self._regions.get((program, name))
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
         self._context.program = program
+        if regions is not None:
+            check_caller(self._context, regions)
         return operation.function(self._context, **operation.bind(arguments))
 
 
