@@ -99,6 +99,16 @@ CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 ROOM_NOISE = _VERSION + b"noise-of-job"
 CREW_CHALLENGE = _VERSION + b"challenge-of-crew"
 CREW_LINK = _VERSION + b"crew-link"
+RECOVERY_KEY = _VERSION + b"recovery-key"
+RECOVERY_BASIS = _VERSION + b"recovery-basis"
+RECOVERY_GENERATION = _VERSION + b"recovery-generation"
+RECOVERY_SEED = _VERSION + b"recovery-seed"
+RECOVERY_SPLIT = _VERSION + b"recovery-split"
+RECOVERY_WRAPPING = _VERSION + b"recovery-wrapping"
+RECOVERY_SECRET = _VERSION + b"recovery-of-epoch"
+RECOVERY_SHARE = _VERSION + b"recovery-share"
+RECOVERY_COMMITMENT = _VERSION + b"recovery-commitment"
+RECOVERY_AGREEMENT = _VERSION + b"recovery-agreement"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
