@@ -108,6 +108,7 @@ RECOVERY_WRAPPING = _VERSION + b"recovery-wrapping"
 RECOVERY_SECRET = _VERSION + b"recovery-of-epoch"
 RECOVERY_SHARE = _VERSION + b"recovery-share"
 RECOVERY_COMMITMENT = _VERSION + b"recovery-commitment"
+RECOVERY_AGREEMENT = _VERSION + b"recovery-agreement"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:
