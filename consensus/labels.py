@@ -102,6 +102,16 @@ CREW_LINK = _VERSION + b"crew-link"
 PERSON = _VERSION + b"subject-of-issuer"
 PERSON_NONCE = _VERSION + b"nonce-of-person"
 ISSUER_KEY = _VERSION + b"key-of-issuer"
+RECOVERY_KEY = _VERSION + b"recovery-key"
+RECOVERY_BASIS = _VERSION + b"recovery-basis"
+RECOVERY_GENERATION = _VERSION + b"recovery-generation"
+RECOVERY_SEED = _VERSION + b"recovery-seed"
+RECOVERY_SPLIT = _VERSION + b"recovery-split"
+RECOVERY_WRAPPING = _VERSION + b"recovery-wrapping"
+RECOVERY_SECRET = _VERSION + b"recovery-of-epoch"
+RECOVERY_SHARE = _VERSION + b"recovery-share"
+RECOVERY_COMMITMENT = _VERSION + b"recovery-commitment"
+RECOVERY_AGREEMENT = _VERSION + b"recovery-agreement"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

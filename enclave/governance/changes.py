@@ -16,6 +16,7 @@ from strongroom.enclave.governance import people_changes
 from strongroom.enclave.governance.change_rows import Change as Change
 from strongroom.enclave.governance.change_rows import Effect as Effect
 from strongroom.enclave.governance.records import Arguments
+from strongroom.enclave.governance.recovery_changes import limits_with
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.region_changes import PLACES, PROGRAM, set_regions, widens
 from strongroom.enclave.governance.rules import LIMITS, LIMITS_OF_GOVERNANCE, Rules
@@ -288,6 +289,12 @@ _GOVERNANCE: Mapping[str, Change] = {
         apply=_set_limit,
         loosens=True,
         group=_of_limit,
+    ),
+    "set_recovery_threshold": Change(
+        takes={"threshold": kinds.SHARES},
+        apply=lambda rules, values: replace(rules, limits=limits_with(rules, values)),
+        loosens=True,
+        group=Class.STRICTEST,
     ),
     "set_threshold": Change(
         takes={"class": kinds.CLASS, "threshold": kinds.THRESHOLD},

@@ -65,6 +65,8 @@ class Ground(StrEnum):
     """The signer is a member with weight 0."""
     NO_ONE_IN_REGION = "no-one-in-region"
     """A rule that nobody could meet."""
+    OTHER_GENERATION = "other-generation"
+    """A generation of recovery shares that is not, or no longer, one of this state."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:

@@ -14,6 +14,7 @@ from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
+from strongroom.enclave.governance.recovery_changes import check_threshold
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.thresholds import MAJORITY, SETTABLE, Class, yes_needed
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
@@ -141,6 +142,7 @@ class Rules:
                     f"class {group} would ask for {threshold} of {len(self.voters)} voting members:"
                     " lower its threshold first",
                 )
+        check_threshold(self.limits, len(self.voters))
         if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"

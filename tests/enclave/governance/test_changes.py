@@ -95,6 +95,7 @@ def test_those_that_loosen_wait() -> None:
         "add_issuer_key",
         "grant",
         "set_limit",
+        "set_recovery_threshold",
     }
 
 
