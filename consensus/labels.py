@@ -99,6 +99,9 @@ CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 ROOM_NOISE = _VERSION + b"noise-of-job"
 CREW_CHALLENGE = _VERSION + b"challenge-of-crew"
 CREW_LINK = _VERSION + b"crew-link"
+GRANT = _VERSION + b"asked-grant"
+GRANT_PARAMETERS = _VERSION + b"parameters-of-grant"
+DIAGNOSTICS = _VERSION + b"diagnostics-of-enclave"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

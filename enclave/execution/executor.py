@@ -360,7 +360,7 @@ class Executor:
         self._runner.heed(
             frozenset(map(measurement_digest, running)), roles, members, limits, governance.policy
         )
-        self._admission.heed(members, roles, limits)
+        self._admission.heed(members, roles | governance.held_roles, limits)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:

@@ -36,10 +36,12 @@ UNITS: Mapping[str, int] = {
     public.OFFER: 4,
     public.READY: 4,
     public.EVIDENCE: 4,
+    **dict.fromkeys(public.GRANT_ACTIONS, 8),
+    public.ACT: 4,
 }
 """By action; tests/enclave/bench_work.py measures them."""
-MEMBERS_ACTIONS = frozenset({public.PROPOSE, public.BALLOT, public.WITHDRAW})
-"""What members say; all else nodes say."""
+MEMBERS_ACTIONS = public.GRANT_ACTIONS | {public.PROPOSE, public.BALLOT, public.WITHDRAW}
+"""What members and askers say; all else nodes say."""
 
 
 class PublicWork:

@@ -15,6 +15,7 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
 from strongroom.enclave.governance import arguments as kinds
+from strongroom.enclave.governance.access_changes import ACCESS_CHANGES
 from strongroom.enclave.governance.arguments import Kind
 from strongroom.enclave.governance.records import Arguments, Node, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
@@ -32,6 +33,8 @@ class Effect(Enum):
     ROTATE = auto()
     ADD_USERS = auto()
     REMOVE_USERS = auto()
+    ACCESS = auto()
+    """For whom keys act, and from where: privileged access (affiliations.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,5 +303,9 @@ CHANGES: Mapping[str, Change] = {
     "set_limit": Change(
         takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True
     ),
+    **{
+        name: Change(takes=takes, apply=_same, loosens=loosens, effect=Effect.ACCESS)
+        for name, (takes, loosens) in ACCESS_CHANGES.items()
+    },
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted."""

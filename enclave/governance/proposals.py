@@ -11,6 +11,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import Height, Milliseconds, PublicKey
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance.action_context import ActionContext, GovernanceView, checked_size
+from strongroom.enclave.governance.affiliations import write_access
 from strongroom.enclave.governance.changes import Effect, change_named, dry_run
 from strongroom.enclave.governance.public import PROPOSAL_NONCE_SIZE, proposal_digest, proposal_id
 from strongroom.enclave.governance.records import Arguments, Node, Proposal, ProposalStatus, Status
@@ -224,6 +225,8 @@ def _activate(view: GovernanceView, proposal: Proposal, height: Height) -> None:
             add_users(tables, arguments["users"])
         case Effect.REMOVE_USERS:
             remove_users(tables, arguments["users"])
+        case Effect.ACCESS:
+            write_access(tables, proposal.change, arguments)
         case Effect.ROTATE:
             asked = tables.rotation
             tables.rotation = (

@@ -43,6 +43,8 @@ LIMITS: Mapping[str, Limit] = {
     "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
     "secrets_per_user": Limit(256, 0, 8_192),
     "secrets_per_member": Limit(1_024, 0, 8_192),
+    "grant_approvals": Limit(2, 1, 16),
+    "upgrade_grants": Limit(0, 0, 1),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
 sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
@@ -52,7 +54,9 @@ height divisible by it begins a snapshot, which the one so many blocks later nam
 users_per_member: how many a member may bring onto it. sessions_per_identity: how many one may open
 in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
-or one member with all whom it brought; never more than an equal share of what is kept for all."""
+or one member with all whom it brought; never more than an equal share of what is kept for all.
+grant_approvals: how many members of other operators must approve privileged access.
+upgrade_grants: 1 lets no other code in but under a grant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

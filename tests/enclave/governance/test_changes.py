@@ -92,6 +92,8 @@ def test_those_that_loosen_wait() -> None:
         "add_users",
         "grant",
         "set_limit",
+        "set_affiliation",
+        "set_access_regions",
     }
 
 
