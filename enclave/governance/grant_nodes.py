@@ -73,7 +73,7 @@ def _act_by(context: ActionContext, operation: Act, enclave: VerifiedEnclave) ->
 
 def _may(context: ActionContext, grant: Grant, operation: str, node: str, named: bytes) -> bool:
     try:
-        check_begun(context, grant, operation, node, named)
+        check_begun(context.view, context.block.time_ms, grant, (operation, node, named))
     except ProgramError:
         return False
     return True

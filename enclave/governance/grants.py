@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.governance import public
-from strongroom.enclave.governance.action_context import ActionContext, checked_size
+from strongroom.enclave.governance.action_context import ActionContext, GovernanceView, checked_size
 from strongroom.enclave.governance.grant_events import GrantEvent, note_event
 from strongroom.enclave.governance.grant_records import (
     ACTS_OF_NODES,
@@ -127,7 +127,8 @@ def act(context: ActionContext) -> tuple[str, str, str]:
     checked_size(result, DIGEST_SIZE, name="digest of what it gave")
     node = context.node(*_WORKING)
     grant = _known(context, id)
-    begun = check_begun(context, grant, operation, node.name, parameters)
+    place = (operation, node.name, parameters)
+    begun = check_begun(context.view, context.block.time_ms, grant, place)
     if operation != Act.DIAGNOSTICS:
         refuse(Ground.NOT_IN_GRANT, "only diagnostics are given by an enclave")
     changed = replace(begun, acted_ms=context.block.time_ms, result=result)
@@ -136,19 +137,20 @@ def act(context: ActionContext) -> tuple[str, str, str]:
 
 
 def check_begun(
-    context: ActionContext, grant: Grant, operation: str, node: str, parameters: bytes
+    view: GovernanceView, now_ms: int, grant: Grant, place: tuple[str, str, bytes]
 ) -> Begun:
-    """The `begin` by which this may be done now, at this node, with these parameters.
+    """The `begin` by which this operation may be done now, at this node, with parameters of this
+    digest: `place`. Ledger and enclaves judge by it alike.
 
     Raises:
         ProgramError: there is none.
     """
-    now_ms = context.block.time_ms
+    operation, node, parameters = place
     begun = grant.begun(operation, node)
     if begun is None:
         refuse(Ground.NOT_BEGUN, "nothing of this was begun at this node: begin it first")
     _check_running(grant, now_ms)
-    check_still_agreed(context.view, grant, now_ms)
+    check_still_agreed(view, grant, now_ms)
     if begun.acted_ms or begun.finished_ms:
         refuse(Ground.TWICE, "this begin was acted upon, or finished: one begin, one operation")
     if begun.parameters != parameters:

@@ -54,7 +54,7 @@ class GrantWorld(World):
     def word(self, key: SigningKey, action: str, fields: tuple[Any, ...]) -> bytes:
         return public.sign_public(key.public, key.sign, self.genesis.chain, action, fields)
 
-    def ask(self, ask: Ask = Ask(), by: str = "operator0", *, nonce: int | None = None) -> bytes:  # noqa: B008
+    def ask(self, ask: Ask = Ask(), by: str = "operator0", *, nonce: int | None = None) -> bytes:
         self._nonce += 1
         fields = (
             (self._nonce if nonce is None else nonce).to_bytes(16, "big"),
@@ -67,7 +67,7 @@ class GrantWorld(World):
         )
         return self.word(key_named(by), public.ASK, fields)
 
-    def asked(self, ask: Ask = Ask(), by: str = "operator0") -> str:  # noqa: B008
+    def asked(self, ask: Ask = Ask(), by: str = "operator0") -> str:
         id, status = self.ok(self.ask(ask, by))
         assert status == "asked"
         return str(id)
@@ -82,7 +82,7 @@ class GrantWorld(World):
     def approve(self, id: str, by: str) -> bytes:
         return self.about(public.APPROVE, id, by)
 
-    def approved(self, ask: Ask = Ask(), by: str = "operator0") -> str:  # noqa: B008
+    def approved(self, ask: Ask = Ask(), by: str = "operator0") -> str:
         """Asked, and approved by members of other operators."""
         id = self.asked(ask, by)
         self.ok(self.approve(id, "member1"))

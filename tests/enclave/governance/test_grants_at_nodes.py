@@ -1,7 +1,5 @@
 """Upgrades bound to a grant, and starts that nobody planned."""
 
-from collections.abc import Iterator
-
 import pytest
 from tests.enclave.fixtures import MEASUREMENT
 from tests.enclave.governance.grant_world import Ask, GrantWorld
@@ -12,10 +10,10 @@ assert OTHER_CODE != MEASUREMENT
 
 
 @pytest.fixture
-def world() -> Iterator[GrantWorld]:
+def world() -> GrantWorld:
     world = GrantWorld()
     world.decide("allow_measurement", measurement=OTHER_CODE)
-    yield world
+    return world
 
 
 def newcomer(world: GrantWorld, name: str = "n9", code: bytes = OTHER_CODE) -> NodeActor:
