@@ -112,6 +112,9 @@ RECOVERY_SECRET = _VERSION + b"recovery-of-epoch"
 RECOVERY_SHARE = _VERSION + b"recovery-share"
 RECOVERY_COMMITMENT = _VERSION + b"recovery-commitment"
 RECOVERY_AGREEMENT = _VERSION + b"recovery-agreement"
+GRANT = _VERSION + b"asked-grant"
+GRANT_PARAMETERS = _VERSION + b"parameters-of-grant"
+DIAGNOSTICS = _VERSION + b"diagnostics-of-enclave"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

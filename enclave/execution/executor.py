@@ -155,6 +155,13 @@ class Executor:
         opened = {*self._tables.open_at(self._header.time_ms), *self._carried}
         return tuple(sorted(opened))
 
+    def counts(self) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """(sessions, (map, its items) …): how many, for diagnostics."""
+        maps = self._runner.state.maps.items()
+        entries = tuple((f"{one.program}.{one.name}", held.count) for one, held in maps)
+        tables = (self._tables.current, self._tables.before)
+        return sum(one.count for one in tables if one is not None), entries
+
     @property
     def can_execute(self) -> bool:
         """Are the input secrets here that the next block may need?"""
@@ -367,7 +374,7 @@ class Executor:
             watchers,
             governance.rules.program_regions,
         )
-        self._admission.heed(members, roles, limits, watchers)
+        self._admission.heed(members, roles | governance.held_roles, limits, watchers)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:

@@ -39,6 +39,8 @@ UNITS: Mapping[str, int] = {
     public.EVIDENCE: 4,
     public.PROPOSE_SEVERAL: 64,
     **RECOVERY_UNITS,
+    **dict.fromkeys(public.GRANT_ACTIONS, 8),
+    public.ACT: 4,
 }
 """By action; tests/enclave/bench_work.py measures them."""
 MEMBERS_ACTIONS = frozenset(
@@ -48,9 +50,10 @@ MEMBERS_ACTIONS = frozenset(
         public.BALLOT,
         public.WITHDRAW,
         *MEMBERS_RECOVERY_ACTIONS,
+        *public.GRANT_ACTIONS,
     }
 )
-"""What members say; all else nodes say."""
+"""What members and askers say; all else nodes say."""
 
 
 class PublicWork:

@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from strongroom.enclave.governance import admission, proposals, public, registry, succession
+from strongroom.enclave.governance import (
+    admission,
+    grants,
+    proposals,
+    public,
+    registry,
+    succession,
+)
 from strongroom.enclave.governance.action_context import ActionContext
 from strongroom.enclave.governance.recovery_actions import RECOVERY_ACTIONS
 
@@ -19,5 +26,6 @@ ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.OFFER: succession.offer,
     public.READY: succession.ready,
     **RECOVERY_ACTIONS,
+    **grants.ACTIONS,
 }
 """Each returns its plain result, or raises ProgramError and is undone."""

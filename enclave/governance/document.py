@@ -12,6 +12,7 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.counting import expires_ms, tally
 from strongroom.enclave.governance.dry_runs import Trial, try_each
+from strongroom.enclave.governance.grant_document import AccessEntry, build_access
 from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Changes, Node, Proposal, Status
 from strongroom.enclave.governance.recovery_document import RecoveryEntry, recovery_entry
@@ -165,6 +166,8 @@ class Document(NamedTuple):
     offences: tuple[OffenceEntry, ...]
     recovery: RecoveryEntry
     """Who could bring a dead service back."""
+    access: AccessEntry
+    """Privileged access: grants, events, for whom keys act."""
 
     @classmethod
     def read(cls, value: tuple[Any, ...]) -> "Document":
@@ -177,7 +180,7 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences, recovery = value[8:]
+        nodes, proposals, epochs, due, offers, offences, recovery, access = value[8:]
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -186,6 +189,7 @@ class Document(NamedTuple):
             tuple(OfferEntry(*one) for one in offers),
             tuple(OffenceEntry(*one) for one in offences),
             RecoveryEntry.read(recovery),
+            AccessEntry.read(access),
         )
         return cls._make((*value[:8], *read))
 
@@ -231,6 +235,7 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
         ),
         offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
         recovery=recovery_entry(view),
+        access=build_access(view),
     )
 
 

@@ -11,6 +11,7 @@ elsewhere:
 | members | proposals, ballots | proposals.py |
 | | the table of changes | changes.py, arguments.py, rules.py |
 | nodes | evidence; catching up, leaving, offences | admission.py; registry.py |
+| askers, members | privileged access: grants, and what time does to them | grants*.py, grant_*.py |
 | members of an epoch | offers, readies, the wish, the next epoch | succession.py |
 | everybody | who is suspended, who is wanted | node_roster.py |
 | | records, and how they lie in the state | records.py, tables.py, uncounted.py, clock.py |
@@ -32,6 +33,8 @@ from strongroom.enclave.governance.actions import ACTIONS
 from strongroom.enclave.governance.clock import ActiveClock
 from strongroom.enclave.governance.deadlines import NEVER, Deadlines, read_deadlines
 from strongroom.enclave.governance.document import Document, build_document
+from strongroom.enclave.governance.grant_roles import holders
+from strongroom.enclave.governance.grant_time import settle_grants
 from strongroom.enclave.governance.public import Unsigned as Unsigned
 from strongroom.enclave.governance.public import read_public
 from strongroom.enclave.governance.records import (
@@ -132,6 +135,7 @@ class Governance:
         if 0 < self._view.tables.grace_until_ms <= header.time_ms:
             self._view.tables.grace_until_ms = 0
         self._attempt(lambda: proposals.settle(self._view, header.height, header.time_ms))
+        self._attempt(lambda: settle_grants(self._view, header.height, header.time_ms))
         if not self._attempt(lambda: succession.consider(self._view, header)):
             self._attempt(lambda: succession.start_over(self._view))
         self._touched = False
@@ -225,6 +229,16 @@ class Governance:
         return frozenset(
             (program, role, bytes(identity)) for program, role, identity in self.rules.roles
         )
+
+    @property
+    def held_roles(self) -> frozenset[tuple[str, str, bytes]]:
+        """(program, role, identity) of those that are held by a grant."""
+        return self._keep("held_roles", lambda: holders(self._view.tables))
+
+    @property
+    def view(self) -> GovernanceView:
+        """The state that rules judge on, for an enclave that acts by a grant."""
+        return self._view
 
     @property
     def limits(self) -> Mapping[str, int]:

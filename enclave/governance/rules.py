@@ -50,6 +50,8 @@ LIMITS: Mapping[str, Limit] = {
     "secrets_per_user": Limit(256, 0, 8_192),
     "secrets_per_member": Limit(1_024, 0, 8_192),
     "proposal_lifetime_ms": Limit(30 * _DAY_MS, 60_000, 366 * _DAY_MS),
+    "grant_approvals": Limit(2, 1, 16),
+    "upgrade_grants": Limit(0, 0, 1),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
 sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
@@ -60,10 +62,12 @@ users_per_member: how many a member may bring onto it. sessions_per_identity: ho
 in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
 or one member with all whom it brought; never more than an equal share of what is kept for all.
-proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less."""
+proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less.
+grant_approvals: how many members of other operators must approve privileged access.
+upgrade_grants: 1 lets no other code in but under a grant."""
 LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"})
 """Those that say how governance itself goes: whoever changes one needs the strictest threshold."""
-_LATER = frozenset({"proposal_lifetime_ms"})
+_LATER = frozenset({"proposal_lifetime_ms", "grant_approvals", "upgrade_grants"})
 """Limits that came after there were services: one stands in the state once members have set it."""
 
 

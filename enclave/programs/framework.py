@@ -25,6 +25,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 NO_ROOM = "no room"
 """Code of a call for which its block had no changes or steps left: nothing was changed, it may be
 sealed anew. Sealed as any other, so that hosts learn nothing."""
+RECORDED_ONLY = "recorded-only"
+"""Code of a query that needs a role which its sender holds by a grant (VAULT §6): it is asked again
+as a transaction of the same name, which is on record."""
 _CLAIM_BYTES_MAX = 64 * 1024
 KEEPERS = frozenset({"rooms", "vault"})
 """Programs that may keep secrets in boxes of the epoch, and make some."""
@@ -71,10 +74,12 @@ class Context:
         "_recorded",
         "attestation",
         "believed",
+        "by_grant",
         "claimed",
         "countries",
         "epoch",
         "height",
+        "held",
         "identity",
         "knows_people",
         "limits",
@@ -127,10 +132,34 @@ class Context:
         self.surroundings: Surroundings | None = None
         self.claimed: bytes | None = None
         self.once = False
+        self.held: OrderedMap[tuple[bytes, str, str], tuple[int, str, int, int]] | None = None
+        """Roles for a limited time (for the runner)."""
+        self.by_grant: tuple[bytes, str, str] | None = None
+        """The one of them that the call at hand needed."""
 
     def has_role(self, role: str) -> bool:
-        """Does the caller have this role of the program?"""
-        return (self.program, role, self.identity) in self.roles
+        """Does the caller have this role of the program?
+
+        Raises:
+            ProgramError: ``recorded-only``: it holds it by a grant, and this is a query.
+        """
+        if (self.program, role, self.identity) in self.roles:
+            return True
+        key = (self.identity, self.program, role)
+        held = None if self.held is None else self.held.get(key)
+        if held is None or self.time_ms >= held[0]:
+            return False
+        if self._recorded is not None:
+            raise ProgramError(
+                RECORDED_ONLY, "this role is held by a grant: send it as a transaction (call)"
+            )
+        self.by_grant = key
+        return True
+
+    @property
+    def is_query(self) -> bool:
+        """Is nothing of this recorded?"""
+        return self._recorded is not None
 
     def claim(self, data: bytes) -> None:
         """Make a claim that the caller can later reveal to anyone, beside the receipt; one per
@@ -199,6 +228,7 @@ class Context:
         self.identity = identity
         self.claimed = None
         self.once = False
+        self.by_grant = None
         self._recorded = recorded
 
 

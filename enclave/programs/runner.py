@@ -28,6 +28,7 @@ from strongroom.enclave.programs.framework import (
     Surroundings,
     Turn,
 )
+from strongroom.enclave.programs.grants import HELD_ROLES
 from strongroom.enclave.programs.people import people
 from strongroom.enclave.programs.regions import NOWHERE, by_operation, check_caller
 from strongroom.enclave.programs.regions import Rules as RegionRules
@@ -89,6 +90,7 @@ class Runner:
         self._context = Context(self.state)
         self._context.surroundings = surroundings
         self._context.knows_people = people.name in programs
+        self._context.held = self.state.maps.get(HELD_ROLES)
         self._turns: list[tuple[str, Turn]] = [
             (program.name, program.turn) for program in programs.values() if program.turn
         ]
@@ -201,6 +203,7 @@ class Runner:
         meter.left = steps
         try:
             ok, value = self._decide(call)
+            self._note_use()
             if context.claimed is None:
                 blind, claim = None, b""
             else:
@@ -273,7 +276,7 @@ class Runner:
             raise ProgramError(
                 "other measurement", "the call is for another enclave's code than this service runs"
             )
-        operation = operations.get((program, name))
+        operation = operations.get((program, name)) or self._recorded_read(program, name)
         regions = self._regions.get((program, name))
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
@@ -281,6 +284,25 @@ class Runner:
         if regions is not None:
             check_caller(self._context, regions)
         return operation.function(self._context, **operation.bind(arguments))
+
+    def _recorded_read(self, program: str, name: str) -> Operation | None:
+        """A query that comes as a transaction: for who holds a role of its program by a grant."""
+        context = self._context
+        if context.held is None or context.is_query:
+            return None
+        if not context.held.scan(prefix=(context.identity, program), limit=1):
+            return None
+        return self._queries.get((program, name))
+
+    def _note_use(self) -> None:
+        """A role that is held by a grant was needed: it is counted in public."""
+        context = self._context
+        if context.by_grant is None or context.held is None:
+            return
+        held = context.held.get(context.by_grant)
+        if held is not None:
+            until_ms, id, uses, _ = held
+            context.held.put(context.by_grant, (until_ms, id, uses + 1, context.time_ms))
 
 
 def _told(error: ProgramError) -> tuple[str, str]:

@@ -259,6 +259,15 @@ class EnclaveClient:
         document: tuple[object, ...] = await self._ask(Op.GOVERNANCE)
         return document
 
+    async def diagnostics(self, grant: str, recipient: bytes) -> tuple[bytes, bytes]:
+        """(the `act` to be submitted, or nothing; sealed diagnostics, or nothing).
+
+        Raises:
+            Refusal: nothing that was begun says so.
+        """
+        act, sealed = await self._ask(Op.DIAGNOSTICS, grant, recipient)
+        return bytes(act), bytes(sealed)
+
     async def refresh(self) -> bytes:
         """The envelope by which an observer asks for a new vote key (PROTOCOL §6)."""
         return bytes(await self._ask(Op.REFRESH))

@@ -96,6 +96,8 @@ def test_those_that_loosen_wait() -> None:
         "grant",
         "set_limit",
         "set_recovery_threshold",
+        "set_affiliation",
+        "set_access_regions",
     }
 
 
