@@ -99,6 +99,7 @@ CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 ROOM_NOISE = _VERSION + b"noise-of-job"
 CREW_CHALLENGE = _VERSION + b"challenge-of-crew"
 CREW_LINK = _VERSION + b"crew-link"
+TOKEN_ACCOUNT = _VERSION + b"account-of-tokens"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

@@ -43,6 +43,9 @@ LIMITS: Mapping[str, Limit] = {
     "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
     "secrets_per_user": Limit(256, 0, 8_192),
     "secrets_per_member": Limit(1_024, 0, 8_192),
+    "sessions_per_sponsor": Limit(65_536, 1, 2**18),
+    "entries_per_sponsor": Limit(10_000_000, 0, 2**40),
+    "bytes_per_sponsor": Limit(16 * 2**30, 0, 2**50),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
 sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
@@ -52,7 +55,12 @@ height divisible by it begins a snapshot, which the one so many blocks later nam
 users_per_member: how many a member may bring onto it. sessions_per_identity: how many one may open
 in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
-or one member with all whom it brought; never more than an equal share of what is kept for all."""
+or one member with all whom it brought; never more than an equal share of what is kept for all.
+…_per_sponsor: what all whom one member brought, or whom one issuer's tokens admit, may do together:
+sessions in an epoch, entries and bytes added to the state."""
+
+_LATER = frozenset({"sessions_per_sponsor", "entries_per_sponsor", "bytes_per_sponsor"})
+"""Limits that came after there were services: one stands in the state once members have set it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,8 @@ class Rules:
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
         """The rules with which a service begins."""
-        limits = {name: limit.default for name, limit in LIMITS.items()} | dict(constitution.limits)
+        first = {name: one.default for name, one in LIMITS.items() if name not in _LATER}
+        limits = first | dict(constitution.limits)
         return cls(
             policy=constitution.policy,
             members=constitution.members,
@@ -80,7 +89,7 @@ class Rules:
 
     def limit(self, name: str) -> int:
         """A limit of LIMITS."""
-        return dict(self.limits)[name]
+        return dict(self.limits).get(name, LIMITS[name].default)
 
     def check(self) -> None:
         """Check that somebody can govern, operate and run under these rules.
