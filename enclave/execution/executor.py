@@ -368,10 +368,16 @@ class Executor:
         governance = self.governance
         keys = {validator.node_key for validator in governance.current.validators}
         running = (node.measurement for node in governance.nodes() if node.node_key in keys)
-        members = frozenset(digest(key) for key in governance.members.values())
+        members = frozenset(digest(key) for key in governance.voters.values())
+        watchers = frozenset(digest(key) for key in governance.members.values()) - members
         roles, limits = governance.roles, governance.limits
         self._runner.heed(
-            frozenset(map(measurement_digest, running)), roles, members, limits, governance.policy
+            frozenset(map(measurement_digest, running)),
+            roles,
+            members,
+            limits,
+            governance.policy,
+            watchers,
         )
         self._admission.heed(roles)
         self._snapshot_blocks = limits["snapshot_blocks"]

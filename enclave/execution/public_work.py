@@ -41,9 +41,12 @@ UNITS: Mapping[str, int] = {
     public.OFFER: 4,
     public.READY: 4,
     public.EVIDENCE: 4,
+    public.PROPOSE_SEVERAL: 64,
 }
 """By action; tests/enclave/bench_work.py measures them."""
-MEMBERS_ACTIONS = frozenset({public.PROPOSE, public.BALLOT, public.WITHDRAW})
+MEMBERS_ACTIONS = frozenset(
+    {public.PROPOSE, public.BALLOT, public.WITHDRAW, public.PROPOSE_SEVERAL}
+)
 """What members say; all else nodes say."""
 
 

@@ -37,6 +37,7 @@ VERSION, PUBLIC = 1, 5
 EDDSA = -8
 
 PROPOSE, BALLOT, WITHDRAW = "propose", "ballot", "withdraw"
+PROPOSE_SEVERAL = "propose-several"
 ATTEST, SYNCED, LEAVE, REFRESH = "attest", "synced", "leave", "refresh"
 OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
 
@@ -51,6 +52,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     OFFER: (int, bytes, bytes, tuple),
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
+    PROPOSE_SEVERAL: (bytes, int, tuple),
 }
 """Types of each action's fields:
 
@@ -64,6 +66,8 @@ SHAPES: dict[str, tuple[type, ...]] = {
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
+    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
+                      ((change, ((name, value), …)), …))          by a member
 
 The others are signed by the node key too.
 """
@@ -170,8 +174,15 @@ def proposal_id(signer: PublicKey, payload: bytes) -> str:
 
 
 def proposal_digest(change: str, arguments: tuple[tuple[str, Any], ...]) -> Digest:
-    """What a ballot is cast for: labelled SHA-256 over change and arguments (T43)."""
-    return labels.labelled_digest(labels.PROPOSAL, codec.encode((change, arguments)))
+    """What a ballot for one change is cast for."""
+    return changes_digest(((change, arguments),))
+
+
+def changes_digest(changes: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]) -> Digest:
+    """What a ballot is cast for: labelled SHA-256 over one change and its arguments, or over the
+    list of several (T43). The former begins with a text, the latter with a list."""
+    covered: tuple[object, ...] = changes[0] if len(changes) == 1 else (changes,)
+    return labels.labelled_digest(labels.PROPOSAL, codec.encode(covered))
 
 
 def offer_digest(payload: bytes) -> Digest:

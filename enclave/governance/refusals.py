@@ -61,6 +61,8 @@ class Ground(StrEnum):
     """The last validator stays."""
     PROVES_NOTHING = "proves-nothing"
     """Evidence of an offence that contradicts nothing."""
+    WATCHER = "watcher"
+    """The signer is a member with weight 0."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:

@@ -4,15 +4,17 @@ Owns what a legal state of them is: after no change may it be that nobody can go
 (T43). Pure, so that a client's dry run on the public document is the enclave's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.governance.thresholds import MAJORITY, SETTABLE, Class, yes_needed
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
 MEMBERS_MAX = 256
@@ -46,6 +48,7 @@ LIMITS: Mapping[str, Limit] = {
     "sessions_per_sponsor": Limit(65_536, 1, 2**18),
     "entries_per_sponsor": Limit(10_000_000, 0, 2**40),
     "bytes_per_sponsor": Limit(16 * 2**30, 0, 2**50),
+    "proposal_lifetime_ms": Limit(30 * _DAY_MS, 60_000, 366 * _DAY_MS),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
 sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
@@ -56,10 +59,19 @@ users_per_member: how many a member may bring onto it. sessions_per_identity: ho
 in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
 or one member with all whom it brought; never more than an equal share of what is kept for all.
+proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less.
 …_per_sponsor: what all whom one member brought, or whom one issuer's tokens admit, may do together:
 sessions in an epoch, entries and bytes added to the state."""
-
-_LATER = frozenset({"sessions_per_sponsor", "entries_per_sponsor", "bytes_per_sponsor"})
+LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"})
+"""Those that say how governance itself goes: whoever changes one needs the strictest threshold."""
+_LATER = frozenset(
+    {
+        "proposal_lifetime_ms",
+        "sessions_per_sponsor",
+        "entries_per_sponsor",
+        "bytes_per_sponsor",
+    }
+)
 """Limits that came after there were services: one stands in the state once members have set it."""
 
 
@@ -74,6 +86,10 @@ class Rules:
     """(program, role, identity), ascending."""
     limits: tuple[tuple[str, int], ...]
     """(name, value), ascending: those of LIMITS and whatever else the constitution names."""
+    thresholds: tuple[tuple[str, str], ...] = ()
+    """(class, threshold), ascending: of the classes that ask for something else than a majority."""
+    watchers: tuple[str, ...] = ()
+    """Names of members with weight 0, ascending: they only watch."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
@@ -91,6 +107,22 @@ class Rules:
         """A limit of LIMITS."""
         return dict(self.limits).get(name, LIMITS[name].default)
 
+    @property
+    def voters(self) -> tuple[tuple[str, PublicKey], ...]:
+        """(name, key) of members with weight 1: who proposes, votes, counts and brings users."""
+        return tuple(one for one in self.members if one[0] not in self.watchers)
+
+    def threshold(self, group: Class) -> str:
+        """What a class asks for."""
+        return dict(self.thresholds).get(group, MAJORITY)
+
+    def yes_needed(self, groups: Iterable[Class]) -> int:
+        """How many voting members must say yes to changes of all these classes: as many as the
+        strictest of them asks for."""
+        asked = {*groups}
+        every = SETTABLE if Class.STRICTEST in asked else asked
+        return max(yes_needed(self.threshold(one), len(self.voters)) for one in every)
+
     def check(self) -> None:
         """Check that somebody can govern, operate and run under these rules.
 
@@ -98,7 +130,7 @@ class Rules:
             ProgramError: ``lock-out``, or ``full`` when a list is too long.
         """
         for what, entries in (
-            ("member", self.members),
+            ("voting member", self.voters),
             ("operator", self.policy.operators),
             ("measurement", self.policy.measurements),
             ("region", self.policy.regions),
@@ -106,14 +138,24 @@ class Rules:
         ):
             if not entries:
                 refuse(Ground.LOCK_OUT, f"no {what} would be left: allow another one first")
+        for group, threshold in self.thresholds:
+            if yes_needed(threshold, len(self.voters)) > len(self.voters):
+                refuse(
+                    Ground.LOCK_OUT,
+                    f"class {group} would ask for {threshold} of {len(self.voters)} voting members:"
+                    " lower its threshold first",
+                )
         if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
             )
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits)."""
-        return (self.policy.to_wire(), self.members, self.roles, self.limits)
+        """Fields for the codec: (policy, members, roles, limits), and (thresholds, watchers) where
+        there are any."""
+        later = (self.thresholds, self.watchers)
+        fields = (self.policy.to_wire(), self.members, self.roles, self.limits)
+        return (*fields, *later) if any(later) else fields
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -122,20 +164,33 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        policy, members, roles, limits = codec.fields(
-            value, tuple, tuple, tuple, tuple, name="rules"
+        count = 6 if type(value) is tuple and len(value) == 6 else 4
+        policy, members, roles, limits, *later = codec.fields(
+            value, *(tuple,) * count, name="rules"
         )
+        thresholds, watchers = later or ((), ())
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
+            (thresholds, (str, str)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(
                 entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
             ):
                 codec.fields(entry, *shape, name="rules' entry")
-        return cls(policy=Policy.from_wire(policy), members=members, roles=roles, limits=limits)
+        for name in codec.listed(watchers, name="watchers", count_max=MEMBERS_MAX):
+            if type(name) is not str:
+                raise NotCanonical("rules: a watcher is a member's name")
+        return cls(
+            policy=Policy.from_wire(policy),
+            members=members,
+            roles=roles,
+            limits=limits,
+            thresholds=thresholds,
+            watchers=watchers,
+        )
 
 
 def misfit(node: Node, policy: Policy) -> str:

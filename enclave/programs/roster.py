@@ -3,8 +3,9 @@
 Always active. Members may always speak, and so may who has a role; others are users, admitted by
 the members' vote (governance's `add_users`), brought by one member within its own quota, in a
 sealed call, so that no host learns whom, or holders of a good token of an issuer that members
-marked (`admit_issuer`). A user that a member brought is admitted as long as that member is one. A
-member or user vouches for sessions of its rooms: they are admitted as long as it is, charged to it,
+marked (`admit_issuer`). A user that a member brought is admitted as long as that member is one
+who votes: a member with weight 0 speaks within a user's quota, and brings nobody. A member or user
+vouches for sessions of its rooms: they are admitted as long as it is, charged to it,
 and never among the users. Nothing here admits: enclave/sessions/session_admission.py reads it. Maps
 are in roster_tables.py, who pays for whom in sponsors.py.
 """
@@ -141,6 +142,7 @@ def standing(context: Context) -> dict[str, Any]:
     member = own in context.members
     return {
         "member": member,
+        "watches": own in context.watchers,
         "entries": entries,
         "entries_max": entries_max,
         "bytes": size,

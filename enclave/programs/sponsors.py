@@ -35,7 +35,7 @@ class Way(NamedTuple):
     """On whose word an identity may open sessions now, and how many in an epoch."""
 
     by: str
-    """open, role, member, vote, brought, token or room."""
+    """open, role, member, watcher, vote, brought, token or room."""
     sessions_max: int
     sponsor: bytes | None = None
     """Whose sessions they count among, too."""
@@ -55,6 +55,8 @@ def way_of(context: Context, identity: bytes, *, has_role: bool) -> Way | None:
         return Way("open", most)
     if has_role:
         return Way("role", most)
+    if identity in context.watchers:
+        return Way("watcher", most)
     users, members = context.map(USERS), context.members
     if on_roster(users, members, identity):
         word = None if identity in members else users.get(identity)
@@ -97,6 +99,7 @@ def needs_no_word(context: Context, identity: bytes) -> bool:
     context.spend(len(context.roles) // 16)
     return (
         bool(context.limits["open_admission"])
+        or identity in context.watchers
         or any(identity == holder for _, _, holder in context.roles)
         or on_roster(context.map(USERS), context.members, identity)
         or bearer_of(context, identity) is not None
