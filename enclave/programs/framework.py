@@ -337,8 +337,8 @@ class Bearing(NamedTuple):
     """Its transaction by which a token is presented; the first argument is the issuer's name. It
     fails unless the token is good at the block's time."""
     standing: Callable[[Context, bytes], Bearer | None]
-    """What it keeps of an identity, lapsed or not, in few steps; None when there is nothing, or
-    members removed the issuer."""
+    """What it keeps of an identity, in few steps; None when there is nothing, or members removed
+    the issuer or the key that vouched for it."""
 
 
 class Program:

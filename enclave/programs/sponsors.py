@@ -26,9 +26,9 @@ from strongroom.enclave.programs.roster_tables import (
     voucher_of,
 )
 
-BEARER_BYTES = 256
+BEARER_BYTES = 1_024
 """Charged for a further key of a person with tokens, besides an entry: what it takes up in BEARERS,
-OPENED and USAGE."""
+OPENED and USAGE, and in the program that judges tokens."""
 
 
 class Way(NamedTuple):

@@ -93,6 +93,7 @@ def test_those_that_loosen_wait() -> None:
         "add_users",
         "grant",
         "set_limit",
+        "admit_issuer",
     }
 
 

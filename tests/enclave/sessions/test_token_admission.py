@@ -5,12 +5,21 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import codes, person
+from tests.enclave.sessions.test_session_admission import decide
 from tests.enclave.token_issuer import ISSUER, REMOVED, TokenChain, id_of
 
+from strongroom.consensus import codec
 from strongroom.consensus.types import Epoch
 from strongroom.enclave.execution.public_work import PRESENTED_MAX, PRESENTED_OF_LANE_MIN
 from strongroom.enclave.formats.envelope import transaction_id
-from strongroom.enclave.programs.roster_tables import BEARERS, OPENED, SPONSORED, USAGE
+from strongroom.enclave.governance.public import PROPOSE, sign_public
+from strongroom.enclave.programs.roster_tables import (
+    ADMITTING_MAX,
+    BEARERS,
+    OPENED,
+    SPONSORED,
+    USAGE,
+)
 from strongroom.enclave.programs.sponsors import opened_in
 from strongroom.enclave.sessions.session_admission import PRESENTED_BYTES_MAX
 
@@ -258,3 +267,44 @@ def test_what_is_done_in_a_session_after_its_token_has_lapsed_is_charged_to_the_
         chain.commit()
     assert chain.do(session, "payments.open", account="a").ok
     assert chain.do(session, "payments.open", account="b").code == "quota"
+
+
+def test_members_mark_an_issuer_and_dismiss_it_and_every_replica_decides_alike() -> None:
+    chain = TokenChain()
+    decide(chain, "admit_issuer", (("issuer", ISSUER),))
+    assert presented(chain, "ann") == "executed"
+    assert presented(chain, "eve", "bad eve 9 1") == "not admitted"
+    session = chain.session("ann")
+    assert chain.do(session, "payments.open", account="a").ok
+    decide(chain, "dismiss_issuer", (("issuer", ISSUER),))
+    assert opening_of(chain, "ann") == "not admitted"
+    assert presented(chain, "bob") == "not admitted"
+    assert chain.do(session, "payments.open", account="b").ok
+    executing, applying = chain.new_executor(1), chain.new_executor(2)
+    for made, outcome in zip(chain.blocks, chain.outcomes, strict=True):
+        (again,) = executing.execute(chain.run_of(made, parent=executing.header), [made.batches])
+        assert again.encode() == outcome.encode()
+        applying.apply(made.header, outcome)
+    assert executing.state_digest() == applying.state_digest() == chain.executor.state_digest()
+
+
+def test_what_would_change_nothing_or_too_much_is_no_proposal() -> None:
+    chain = TokenChain()
+    member = chain.cluster.members["member0"]
+
+    def proposed(change: str, issuer: object) -> str:
+        nonce = bytes(15) + bytes((len(chain.blocks),))
+        fields = (nonce, change, (("issuer", issuer),))
+        asked = sign_public(member.public, member.sign, chain.genesis.chain, PROPOSE, fields)
+        outcome = chain.commit(asked)
+        told: Any = codec.decode(outcome.result_at(0))
+        return "proposed" if told[0] else str(told[1][0])
+
+    assert proposed("dismiss_issuer", ISSUER) == "no-change"
+    for wrong in ("", "x" * 257, "a\nb", "é", 7, b"x"):
+        assert proposed("admit_issuer", wrong) == "arguments"
+    for number in range(ADMITTING_MAX):
+        chain.mark(f"https://{number}.test")
+    assert proposed("admit_issuer", "https://0.test") == "no-change"
+    assert proposed("admit_issuer", ISSUER) == "full"
+    assert proposed("dismiss_issuer", "https://0.test") == "proposed"
