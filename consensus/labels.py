@@ -115,6 +115,7 @@ RECOVERY_AGREEMENT = _VERSION + b"recovery-agreement"
 GRANT = _VERSION + b"asked-grant"
 GRANT_PARAMETERS = _VERSION + b"parameters-of-grant"
 DIAGNOSTICS = _VERSION + b"diagnostics-of-enclave"
+TOKEN_ACCOUNT = _VERSION + b"account-of-tokens"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

@@ -25,6 +25,7 @@ from strongroom.consensus.errors import (
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.contained import OF_THIS_PROCESS, KeysNeeded
+from strongroom.enclave.execution.hearing import hear
 from strongroom.enclave.execution.public_work import PublicWork
 from strongroom.enclave.execution.queries import OutcomeWanted as OutcomeWanted
 from strongroom.enclave.execution.queries import Queries
@@ -48,7 +49,7 @@ from strongroom.enclave.proofs.block_data import ordered_lanes
 from strongroom.enclave.proofs.finality import FinalRun
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.enclave.proofs.heads import FreshPoint
-from strongroom.enclave.sessions.intake import Intake, Public, Refused
+from strongroom.enclave.sessions.intake import Intake, Presented, Public, Refused
 from strongroom.enclave.sessions.session_admission import SessionAdmission
 from strongroom.enclave.sessions.session_tables import SessionTables
 
@@ -77,6 +78,18 @@ class _Answers:
     def refuse(self, id: bytes, code: int) -> None:
         """A refusal that follows from public bytes: no result."""
         self.tell(id, code, b"")
+
+    def add(
+        self, id: bytes, position: int, identity: bytes, sealed: bytes, claim: bytes, kept: bytes
+    ) -> None:
+        """What was executed, as the hot path below adds it."""
+        self.codes.append(Code.EXECUTED)
+        self.sealed.append(sealed)
+        digest = sha256(sealed).digest()
+        self.leaves.append(leaf_hash(id, Code.EXECUTED, digest, claim or NO_DIGEST))
+        if claim:
+            self.claims.append((position, claim))
+        self.plaintexts.setdefault(identity, []).append((position, kept))
 
     def tell(self, id: bytes, code: int, plain: bytes) -> None:
         """A public answer; nothing stands for a refusal without one."""
@@ -114,7 +127,7 @@ class Executor:
         self.governance = Governance(self._runner.state, genesis.chain)
         self.governance.found(genesis)
         self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
-        self._admission = SessionAdmission(self._runner.state)
+        self._admission = SessionAdmission(self._runner)
         self._intake = Intake(genesis.chain, keyring, self._admission)
         self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
         self.snapshots = Snapshots(genesis.chain)
@@ -374,7 +387,7 @@ class Executor:
             watchers,
             governance.rules.program_regions,
         )
-        self._admission.heed(members, roles | governance.held_roles, limits, watchers)
+        self._admission.heed(roles | governance.held_roles)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:
@@ -430,6 +443,9 @@ class Executor:
             except Public as public:
                 answers.tell(id, *self._run_public(public.fields, len(envelope), work))
                 continue
+            except Presented as presented:
+                self._hear(presented, id, len(envelope), answers, work)
+                continue
             except OF_THIS_PROCESS:
                 raise
             except Exception:
@@ -445,6 +461,20 @@ class Executor:
                 plaintexts[identity].append((position, kept))
             else:
                 plaintexts[identity] = [(position, kept)]
+
+    def _hear(
+        self, presented: Presented, id: bytes, size: int, answers: _Answers, work: PublicWork
+    ) -> None:
+        """Somebody who is not admitted presents a token."""
+        if not work.take_token():
+            answers.refuse(id, Code.NO_ROOM)
+            return
+        position = len(answers.ids) - 1
+        heard = hear(self._runner, self._intake, presented, id, size, position, self._result_prefix)
+        if isinstance(heard, Code):
+            answers.refuse(id, heard)
+        else:
+            answers.add(id, position, *heard)
 
     def _run_public(
         self, fields: tuple[bytes, bytes, bytes], size: int, work: PublicWork

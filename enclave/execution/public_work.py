@@ -1,5 +1,7 @@
 """How much work the public transactions of one block may make (T11).
 
+Also how many who are not admitted may present a token: each is a signature of an issuer to check.
+
 Owns their prices, by the action that stands in their public form, and what is left to a block. What
 members and nodes say is short and costs much: a signature to check, then rules that read all
 proposals or all nodes. So an envelope brings the units of its own bytes, and the lanes of a block
@@ -26,6 +28,9 @@ UNITS_OF_LANE_MIN = 128
 """... and at least so many of each for every lane, however many there are."""
 VALIDATORS_PER_UNIT = 8
 """Rules read every validator: a unit more for so many."""
+PRESENTED_MAX = 64
+"""Tokens of those who are not admitted, in all lanes of a block; half a millisecond each."""
+PRESENTED_OF_LANE_MIN = 4
 UNITS: Mapping[str, int] = {
     public.PROPOSE: 8,
     public.BALLOT: 8,
@@ -59,17 +64,33 @@ MEMBERS_ACTIONS = frozenset(
 class PublicWork:
     """What is left to one block."""
 
-    __slots__ = ("_members", "_members_share", "_nodes", "_nodes_share", "_validators")
+    __slots__ = (
+        "_members",
+        "_members_share",
+        "_nodes",
+        "_nodes_share",
+        "_presented",
+        "_presented_share",
+        "_validators",
+    )
 
     def __init__(self, validators: int) -> None:
         self._validators = validators // VALIDATORS_PER_UNIT
         self._members_share = max(UNITS_OF_LANE_MIN, UNITS_SHARED // validators)
         self._nodes_share = max(UNITS_OF_LANE_MIN, NODES_UNITS_SHARED // validators)
-        self._members = self._nodes = 0
+        self._presented_share = max(PRESENTED_OF_LANE_MIN, PRESENTED_MAX // validators)
+        self._members = self._nodes = self._presented = 0
 
     def turn_to_lane(self) -> None:
         """The next lane, with shares of its own."""
         self._members, self._nodes = self._members_share, self._nodes_share
+        self._presented = self._presented_share
+
+    def take_token(self) -> bool:
+        """Is there room to look at one more token of somebody who is not admitted? If so, it is
+        taken."""
+        self._presented -= 1
+        return self._presented >= 0
 
     def take(self, action: str, size: int) -> bool:
         """Is there room for a transaction of this action in so many bytes? If so, it is taken.

@@ -24,6 +24,7 @@ from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.region_changes import PLACES, PROGRAM, set_regions, widens
 from strongroom.enclave.governance.rules import LIMITS, LIMITS_OF_GOVERNANCE, Rules
 from strongroom.enclave.governance.thresholds import MAJORITY, Class, is_as_strict
+from strongroom.enclave.governance.users_changes import USERS_CHANGES
 
 
 def change_named(name: str) -> Change:
@@ -325,6 +326,7 @@ CHANGES: Mapping[str, Change] = {
         )
         for name, (takes, loosens) in ACCESS_CHANGES.items()
     },
+    **USERS_CHANGES,
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted. Modules
 that bring rows of their own stand here in a line each."""

@@ -49,6 +49,9 @@ LIMITS: Mapping[str, Limit] = {
     "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
     "secrets_per_user": Limit(256, 0, 8_192),
     "secrets_per_member": Limit(1_024, 0, 8_192),
+    "sessions_per_sponsor": Limit(65_536, 1, 2**18),
+    "entries_per_sponsor": Limit(10_000_000, 0, 2**40),
+    "bytes_per_sponsor": Limit(16 * 2**30, 0, 2**50),
     "proposal_lifetime_ms": Limit(30 * _DAY_MS, 60_000, 366 * _DAY_MS),
     "grant_approvals": Limit(2, 1, 16),
     "upgrade_grants": Limit(0, 0, 1),
@@ -64,10 +67,21 @@ member, may add to the state. secrets_per_…: how many secrets of the vault one
 or one member with all whom it brought; never more than an equal share of what is kept for all.
 proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less.
 grant_approvals: how many members of other operators must approve privileged access.
-upgrade_grants: 1 lets no other code in but under a grant."""
+upgrade_grants: 1 lets no other code in but under a grant.
+…_per_sponsor: what all whom one member brought, or whom one issuer's tokens admit, may do together:
+sessions in an epoch, entries and bytes added to the state."""
 LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"})
 """Those that say how governance itself goes: whoever changes one needs the strictest threshold."""
-_LATER = frozenset({"proposal_lifetime_ms", "grant_approvals", "upgrade_grants"})
+_LATER = frozenset(
+    {
+        "proposal_lifetime_ms",
+        "grant_approvals",
+        "upgrade_grants",
+        "sessions_per_sponsor",
+        "entries_per_sponsor",
+        "bytes_per_sponsor",
+    }
+)
 """Limits that came after there were services: one stands in the state once members have set it."""
 
 

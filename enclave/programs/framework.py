@@ -73,6 +73,7 @@ class Context:
         "_meter",
         "_recorded",
         "attestation",
+        "bearing",
         "believed",
         "by_grant",
         "claimed",
@@ -130,6 +131,8 @@ class Context:
         self.knows_people = False
         """Does this service have the program people? (for the runner)"""
         self.surroundings: Surroundings | None = None
+        self.bearing: Bearing | None = None
+        """How to ask the program that judges tokens (for the roster)."""
         self.claimed: bytes | None = None
         self.once = False
         self.held: OrderedMap[tuple[bytes, str, str], tuple[int, str, int, int]] | None = None
@@ -349,10 +352,33 @@ class Turn(NamedTuple):
     """Before the transactions of the next epoch's first block: carry on the boxes of this epoch."""
 
 
+class Bearer(NamedTuple):
+    """What a program that judges tokens keeps of an identity that presented one."""
+
+    issuer: str
+    """By the name under which members govern it."""
+    subject: bytes
+    """Whom the issuer named: a digest, never empty."""
+    until_ms: int
+    """Block time from which on the token says nothing more."""
+
+
+class Bearing(NamedTuple):
+    """How the roster asks the program that judges tokens."""
+
+    presents: str
+    """Its transaction by which a token is presented; the first argument is the issuer's name. It
+    fails unless the token is good at the block's time."""
+    standing: Callable[[Context, bytes], Bearer | None]
+    """What it keeps of an identity, in few steps; None when there is nothing, or members removed
+    the issuer or the key that vouched for it."""
+
+
 class Program:
     """A named set of transactions, queries and maps."""
 
     turn: Turn | None = None
+    bearing: Bearing | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -14,7 +14,7 @@ from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import FIRST_EPOCH, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.formats.outcome import claim_digest
+from strongroom.enclave.formats.outcome import Code, claim_digest
 from strongroom.enclave.formats.reading import read_call
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, RESULT_SIZES
 from strongroom.enclave.primitives import digest
@@ -60,6 +60,7 @@ _ANSWER_HEAD_BYTES_MAX = 1024
 """What stands beside the value in an answer, and more."""
 _CUT = "…"
 _INTERNAL = ProgramError("internal", "the program failed; nothing was changed")
+_NOT_HEARD = ProgramError("not admitted", "")
 OPENED = codec.encode_value((True, None, None))
 """The result of an opening that carries no call."""
 _TURN_STEPS = 1 << 40
@@ -94,6 +95,12 @@ class Runner:
         self._turns: list[tuple[str, Turn]] = [
             (program.name, program.turn) for program in programs.values() if program.turn
         ]
+        self._bearing = next(
+            ((one.name, one.bearing) for one in programs.values() if one.bearing), None
+        )
+        self._context.bearing = self._bearing and self._bearing[1]
+        self._stands: Callable[[], bool] | None = None
+        """Of somebody who is not admitted: is he, after this call?"""
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
@@ -138,6 +145,36 @@ class Runner:
         self._regions = by_operation(regions, operations, context.countries)
         if not context.knows_people:
             self._regions = dict.fromkeys(self._regions, NOWHERE)
+
+    @property
+    def context(self) -> Context:
+        """What programs see of the world, for the roster's decisions between them."""
+        return self._context
+
+    def presents(self, call: bytes) -> str | None:
+        """The issuer whose token this call presents; None when it is another call."""
+        if self._bearing is None:
+            return None
+        try:
+            program, _, name, arguments = read_call(call)
+        except NotCanonical:
+            return None
+        named = arguments[0] if arguments else None
+        asked = (program, name) == (self._bearing[0], self._bearing[1].presents)
+        return named if asked and type(named) is str else None
+
+    def hear(self, *call: Any, stands: Callable[[], bool]) -> tuple[bytes, bytes, bytes] | Code:
+        """Execute a call, as `run` does, of somebody who is admitted only if `stands` says so
+        afterwards. If not, or if it fails, nothing of it stands: why is a public code."""
+        self._stands = stands
+        try:
+            plaintext, claim, kept = self.run(*call)
+        finally:
+            self._stands = None
+        ok, told, _ = codec.decode_value(plaintext)
+        if ok:
+            return plaintext, claim, kept
+        return Code.NO_ROOM if told[0] == NO_ROOM else Code.NOT_ADMITTED
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:
@@ -261,10 +298,15 @@ class Runner:
     def _decide(self, call: bytes) -> tuple[bool, Any]:
         """(True, value), or (False, (code, message)) of a refusal whose record is to stand."""
         try:
-            return True, self._perform(self._transactions, call)
+            value = self._perform(self._transactions, call)
         except RecordedRefusal as refused:
+            if self._stands is not None:
+                raise _NOT_HEARD from None
             self._context.claimed, self._context.once = None, False
             return False, _told(_cut(refused.code, refused.message))
+        if self._stands is not None and not self._stands():
+            raise _NOT_HEARD
+        return True, value
 
     def _perform(self, operations: _Operations, call: bytes) -> Any:
         program, measurement, name, arguments = read_call(call)
