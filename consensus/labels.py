@@ -99,6 +99,10 @@ CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 ROOM_NOISE = _VERSION + b"noise-of-job"
 CREW_CHALLENGE = _VERSION + b"challenge-of-crew"
 CREW_LINK = _VERSION + b"crew-link"
+RECOVERY_RULES = _VERSION + b"rules-of-recovery"
+RECOVERY_RULES_AT = _VERSION + b"height-with-rules"
+RECOVERY_HEAD = _VERSION + b"head-of-recovery"
+RECOVERY_AGREEMENT = _VERSION + b"agreed-recovery"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

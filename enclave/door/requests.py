@@ -21,6 +21,7 @@ from strongroom.consensus.epochs import ENTRIES_MAX, EpochEntry
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
+from strongroom.consensus.recovery import RecoveryCertificate, read_finality
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, NONCE_SIZE, SIGNATURE_SIZE
 from strongroom.consensus.validators import VALIDATORS_MAX
@@ -87,7 +88,7 @@ HEADER = Of(Header, lambda header: header.encoded, Header.decode, wire=bytes)
 LEAF = Of(HistoryLeaf, HistoryLeaf.encode, HistoryLeaf.decode, wire=bytes)
 BATCH = Of(Batch, Batch.to_wire, Batch.from_wire)
 STATEMENT = Of(Statement, Statement.to_wire, _statement)
-CERTIFICATE = Of(Certificate, Certificate.to_wire, Certificate.from_wire)
+CERTIFICATE = Of((Certificate, RecoveryCertificate), lambda one: one.to_wire(), read_finality)
 STATUS_BODY = Of(StatusBody, StatusBody.to_wire, StatusBody.from_wire)
 HEAD_BODY = Of(HeadBody, HeadBody.to_wire, HeadBody.from_wire)
 HEAD = Of(Head, Head.to_wire, Head.from_wire)

@@ -15,7 +15,8 @@ from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
-from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.recovery import Finality
+from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
 from strongroom.enclave.execution.executor import Executor
 from strongroom.enclave.execution.queries import HeadsNeeded, OutcomeWanted
@@ -205,7 +206,7 @@ class ActiveEnclave:
             self._executor.apply(header, Outcome.decode(outcome))
             self._provisional = True
 
-    def confirm(self, headers: Sequence[Header], certificate: Certificate) -> None:
+    def confirm(self, headers: Sequence[Header], certificate: Finality) -> None:
         """Headers that follow what was applied, the last certified, its anchor equal to what was
         applied.
 
@@ -224,7 +225,7 @@ class ActiveEnclave:
         self._note_final(anchor.height)
 
     def execute(
-        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Certificate
+        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Finality
     ) -> tuple[tuple[bytes, Digest], ...]:
         """Execute a run of final blocks, the last with its FINALIZE certificate: each outcome with
         its root (T03, T04).
@@ -261,7 +262,7 @@ class ActiveEnclave:
         leaf: HistoryLeaf,
         path: Sequence[Digest],
         certified: Header,
-        certificate: Certificate,
+        certificate: Finality,
         count: int,
     ) -> None:
         """Begin to take a snapshot in (see Loader.begin)."""

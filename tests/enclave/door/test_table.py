@@ -105,7 +105,8 @@ def values_of(shape: Shape) -> st.SearchStrategy[Any]:
         case Unsigned(_, value_max):
             return st.integers(0, value_max)
         case Of(kind):
-            return st.sampled_from(OBJECTS[kind])
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            return st.sampled_from([one for kind in kinds for one in OBJECTS[kind]])
         case Listed(item, count_max):
             return st.lists(values_of(item), max_size=min(3, count_max)).map(tuple)
         case Fields(_, items):
