@@ -102,7 +102,16 @@ CREW_LINK = _VERSION + b"crew-link"
 RECOVERY_RULES = _VERSION + b"rules-of-recovery"
 RECOVERY_RULES_AT = _VERSION + b"height-with-rules"
 RECOVERY_HEAD = _VERSION + b"head-of-recovery"
-RECOVERY_AGREEMENT = _VERSION + b"agreed-recovery"
+RECOVERY_KEY = _VERSION + b"recovery-key"
+RECOVERY_BASIS = _VERSION + b"recovery-basis"
+RECOVERY_GENERATION = _VERSION + b"recovery-generation"
+RECOVERY_SEED = _VERSION + b"recovery-seed"
+RECOVERY_SPLIT = _VERSION + b"recovery-split"
+RECOVERY_WRAPPING = _VERSION + b"recovery-wrapping"
+RECOVERY_SECRET = _VERSION + b"recovery-of-epoch"
+RECOVERY_SHARE = _VERSION + b"recovery-share"
+RECOVERY_COMMITMENT = _VERSION + b"recovery-commitment"
+RECOVERY_AGREEMENT = _VERSION + b"recovery-agreement"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

@@ -13,6 +13,7 @@ what any public refusal does. Deterministic: bytes and counts alone decide.
 from collections.abc import Mapping
 
 from strongroom.enclave.governance import public
+from strongroom.enclave.governance.recovery_public import MEMBERS_RECOVERY_ACTIONS, RECOVERY_UNITS
 
 UNIT_BYTES = 512
 """An envelope brings one unit for so many of its bytes. A unit is a signature and what goes with
@@ -36,9 +37,12 @@ UNITS: Mapping[str, int] = {
     public.OFFER: 4,
     public.READY: 4,
     public.EVIDENCE: 4,
+    **RECOVERY_UNITS,
 }
 """By action; tests/enclave/bench_work.py measures them."""
-MEMBERS_ACTIONS = frozenset({public.PROPOSE, public.BALLOT, public.WITHDRAW})
+MEMBERS_ACTIONS = frozenset(
+    {public.PROPOSE, public.BALLOT, public.WITHDRAW, *MEMBERS_RECOVERY_ACTIONS}
+)
 """What members say; all else nodes say."""
 
 

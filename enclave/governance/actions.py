@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from strongroom.enclave.governance import admission, proposals, public, registry, succession
 from strongroom.enclave.governance.action_context import ActionContext
+from strongroom.enclave.governance.recovery_actions import RECOVERY_ACTIONS
 
 ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.PROPOSE: proposals.propose,
@@ -16,5 +17,6 @@ ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.EVIDENCE: registry.convict,
     public.OFFER: succession.offer,
     public.READY: succession.ready,
+    **RECOVERY_ACTIONS,
 }
 """Each returns its plain result, or raises ProgramError and is undone."""

@@ -17,6 +17,7 @@ from strongroom.enclave.attestation.report import Product, Tcb
 from strongroom.enclave.governance import arguments as kinds
 from strongroom.enclave.governance.arguments import Kind
 from strongroom.enclave.governance.records import Arguments, Node, Status
+from strongroom.enclave.governance.recovery_changes import limits_with
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.rules import LIMITS, Rules, misfit
 
@@ -299,6 +300,11 @@ CHANGES: Mapping[str, Change] = {
     ),
     "set_limit": Change(
         takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True
+    ),
+    "set_recovery_threshold": Change(
+        takes={"threshold": kinds.SHARES},
+        apply=lambda rules, values: replace(rules, limits=limits_with(rules, values)),
+        loosens=True,
     ),
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted."""

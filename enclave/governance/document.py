@@ -13,6 +13,7 @@ from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.changes import dry_run
 from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Arguments, Node, Proposal, Status
+from strongroom.enclave.governance.recovery_document import RecoveryEntry, recovery_entry
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.governance import EPOCHS, OFFENCES
 
@@ -149,6 +150,8 @@ class Document(NamedTuple):
     offers: tuple[OfferEntry, ...]
     """In order of execution."""
     offences: tuple[OffenceEntry, ...]
+    recovery: RecoveryEntry
+    """Who could bring a dead service back."""
 
     @classmethod
     def read(cls, value: tuple[Any, ...]) -> "Document":
@@ -161,7 +164,7 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences = value[8:]
+        nodes, proposals, epochs, due, offers, offences, recovery = value[8:]
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -169,6 +172,7 @@ class Document(NamedTuple):
             None if due is None else DueEntry(*due),
             tuple(OfferEntry(*one) for one in offers),
             tuple(OffenceEntry(*one) for one in offences),
+            RecoveryEntry.read(recovery),
         )
         return cls._make((*value[:8], *read))
 
@@ -214,6 +218,7 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
             for one in tables.offers()
         ),
         offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
+        recovery=recovery_entry(view),
     )
 
 

@@ -27,7 +27,7 @@ from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseco
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.governance import founding, proposals, recovering, succession
+from strongroom.enclave.governance import founding, proposals, recovering, recovery, succession
 from strongroom.enclave.governance.action_context import ActionContext, GovernanceView
 from strongroom.enclave.governance.actions import ACTIONS
 from strongroom.enclave.governance.clock import ActiveClock
@@ -45,6 +45,8 @@ from strongroom.enclave.governance.records import (
     Wish,
 )
 from strongroom.enclave.governance.recovering import Reopening
+from strongroom.enclave.governance.recovery import WantedGeneration
+from strongroom.enclave.governance.recovery_records import RecoveryTables
 from strongroom.enclave.governance.rules import LIMITS, Rules
 from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.programs.framework import ProgramError
@@ -316,6 +318,19 @@ class Governance:
             raise AttestationError(
                 "suspended", f"node {node.name} gets no keys until it attests again"
             )
+
+    @property
+    def recovery(self) -> RecoveryTables:
+        """Members' recovery keys, and the generations of shares."""
+        return RecoveryTables(self._view.tables)
+
+    def recovery_due(self, time_ms: int) -> WantedGeneration | None:
+        """The generation of shares that is missing at this block time."""
+        return recovery.due(self._view, time_ms)
+
+    def recovery_barred(self, missing: WantedGeneration) -> frozenset[PublicKey]:
+        """Whose generation would not be taken."""
+        return recovery.barred(self._view, missing)
 
     def document(self) -> Document:
         """Everything public of governance at the newest executed height: see document.py, field by

@@ -30,6 +30,7 @@ from strongroom.consensus.types import (
     PublicKey,
     Signature,
 )
+from strongroom.enclave.governance.recovery_public import RECOVERY_SHAPES
 from strongroom.enclave.primitives import digest, verify
 
 VERSION, PUBLIC = 1, 5
@@ -70,6 +71,9 @@ The others are signed by the node key too.
 PROPOSAL_NONCE_SIZE = 16
 PROPOSAL_ID_SIZE = 16
 """Bytes; written as 32 characters of hex."""
+
+
+SHAPES |= RECOVERY_SHAPES
 
 
 class Unsigned(ClientFault):

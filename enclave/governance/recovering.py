@@ -19,6 +19,8 @@ from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evid
 from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.admission import registered
 from strongroom.enclave.governance.records import EpochRecord, Status
+from strongroom.enclave.governance.recovery import suspect
+from strongroom.enclave.governance.recovery_records import RecoveryTables
 from strongroom.enclave.governance.registry import remove_node
 from strongroom.enclave.governance.succession import start_over
 from strongroom.enclave.primitives import digest
@@ -105,6 +107,7 @@ def reopen(view: GovernanceView, reopening: Reopening) -> None:
         "an opened epoch is not that of its header",
     )
     start_over(view)
+    suspect(view)
     tables.rotation = None
     tables.begin(
         EpochRecord(
@@ -125,8 +128,29 @@ def reopen(view: GovernanceView, reopening: Reopening) -> None:
 
 
 def rules_of(view: GovernanceView) -> RecoveryRules | None:
-    """Who may recover the service, by the shares that are in force; None while none are."""
-    return None
+    """Who may recover the service, by the shares that are in force; None while none are.
+
+    Whoever holds a share and governs no more is none of them, from the block on in which it was
+    removed; and where fewer than k are left, nobody can, until the next generation is in force.
+    """
+    shares = RecoveryTables(view.tables)
+    record = shares.active
+    if record is None:
+        return None
+    generation = shares.generation(record)
+    rules = view.tables.rules
+    members = tuple(
+        (name, key) for name, key in rules.members if generation.coordinate(key) is not None
+    )
+    if len(members) < generation.threshold:
+        return None
+    return RecoveryRules(
+        generation=record.number,
+        threshold=generation.threshold,
+        members=members,
+        shares=record.digest,
+        policy=digest(rules.policy.encode()),
+    )
 
 
 def _seat(view: GovernanceView, enclaves: Sequence[VerifiedEnclave], opening: Header) -> None:

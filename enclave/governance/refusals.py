@@ -61,6 +61,8 @@ class Ground(StrEnum):
     """The last validator stays."""
     PROVES_NOTHING = "proves-nothing"
     """Evidence of an offence that contradicts nothing."""
+    OTHER_GENERATION = "other-generation"
+    """A generation of recovery shares that is not, or no longer, one of this state."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:

@@ -12,6 +12,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.records import Node
+from strongroom.enclave.governance.recovery_changes import check_threshold
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
@@ -97,6 +98,7 @@ class Rules:
         ):
             if not entries:
                 refuse(Ground.LOCK_OUT, f"no {what} would be left: allow another one first")
+        check_threshold(self.limits, len(self.members))
         if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"

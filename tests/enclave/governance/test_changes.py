@@ -92,6 +92,7 @@ def test_those_that_loosen_wait() -> None:
         "add_users",
         "grant",
         "set_limit",
+        "set_recovery_threshold",
     }
 
 
