@@ -355,6 +355,28 @@ class RecoveryCertificate:
                 header is not the one that follows, it opens something else, or fewer than k members
                 agreed.
         """
+        self.check_grounds(chain, lost, verify, anchor=anchor)
+        statement = self.agreed
+        for agreement in self.agreements:
+            agreement.check(statement, self.rules, chain, verify)
+        if len(self.agreements) < self.rules.threshold:
+            raise PeerFault(
+                f"recovery: {len(self.agreements)} of {self.rules.threshold} needed members agreed"
+            )
+
+    def check_grounds(
+        self,
+        chain: ChainId,
+        lost: EpochDescription,
+        verify: Verify,
+        *,
+        anchor: Header | None = None,
+    ) -> None:
+        """Check all but the agreements, as a member does before it agrees; see `check`.
+
+        Raises:
+            PeerFault: see there.
+        """
         head, opening = self.head, self.opening
         _check_head(head, chain, lost, verify, anchor)
         head.check_rules(self.rules)
@@ -364,13 +386,6 @@ class RecoveryCertificate:
             raise PeerFault("recovery: the header opens another epoch than the one described")
         if len(self.evidence) != len(description.validators):
             raise PeerFault("recovery: not as many pieces of evidence as validators")
-        statement = self.agreed
-        for agreement in self.agreements:
-            agreement.check(statement, self.rules, chain, verify)
-        if len(self.agreements) < self.rules.threshold:
-            raise PeerFault(
-                f"recovery: {len(self.agreements)} of {self.rules.threshold} needed members agreed"
-            )
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec."""

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import AttestationError, PeerFault, invariant
 from strongroom.consensus.recovery import RecoveryCertificate, RecoveryRules, basis_of
-from strongroom.consensus.types import NO_DIGEST, ChainId
+from strongroom.consensus.types import NO_DIGEST, ChainId, Epoch
 from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.attestation.claims import Claims
+from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.verifier import VerifiedEnclave, verify_evidence
+from strongroom.enclave.formats.recovery_plan import RecoveryPlan
 from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.admission import registered
 from strongroom.enclave.governance.records import EpochRecord, Status
@@ -23,7 +26,7 @@ from strongroom.enclave.governance.recovery import suspect
 from strongroom.enclave.governance.recovery_records import RecoveryTables
 from strongroom.enclave.governance.registry import remove_node
 from strongroom.enclave.governance.succession import start_over
-from strongroom.enclave.primitives import digest
+from strongroom.enclave.primitives import digest, verify
 from strongroom.enclave.programs.governance import WRAPS
 
 RECOVERED = "recovered"
@@ -66,6 +69,46 @@ def judge_recovery(certificate: RecoveryCertificate, policy: Policy, chain: Chai
     except AttestationError as error:
         raise PeerFault(f"recovery: an enclave does not meet the policy: {error}") from None
     return reopening_of(opening, certificate.description, certificate.public_key, enclaves)
+
+
+def one_time_key(evidence: bytes) -> bytes:
+    """The key that an enclave which recovers named in its evidence, for the epoch that begins: to
+    it shares are sealed, and the epoch's secret.
+
+    Raises:
+        PeerFault: it names none.
+    """
+    claims = Claims.decode(Evidence.decode(evidence).claims)
+    key = dict(claims.wrap_keys).get(Epoch(claims.epoch + 1))
+    if key is None:
+        raise PeerFault(f"recovery: node {claims.node} names no one-time key")
+    return key
+
+
+def check_plan(
+    plan: RecoveryPlan, chain: ChainId, lost: EpochDescription, lost_anchor: Header
+) -> Reopening:
+    """Check a plan before anybody agrees to it, and judge its enclaves.
+
+    Args:
+        plan: as it came.
+        chain: the service's.
+        lost: the newest epoch, proven.
+        lost_anchor: the header that opened it.
+
+    Raises:
+        PeerFault: its head is not certified, its rules or policy are not the state's, an enclave
+            does not meet that policy, or its lead did not sign it.
+    """
+    certificate = plan.certificate()
+    certificate.check_grounds(chain, lost, verify, anchor=lost_anchor)
+    reopening = judge_recovery(certificate, Policy.decode(plan.policy), chain)
+    keys = tuple(one.node_key for one in plan.description.validators)
+    if tuple(key for key, _ in plan.wraps) != keys:
+        raise PeerFault("recovery: its secret is not wrapped to exactly its validators")
+    if not verify(keys[0], plan.signature, plan.signed_bytes()):
+        raise PeerFault("recovery: the first of its enclaves did not make this plan")
+    return reopening
 
 
 def reopening_of(

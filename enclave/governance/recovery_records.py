@@ -53,11 +53,11 @@ class GenerationRecord:
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
 class RecoveryTables:
     """Typed access."""
 
-    tables: Tables
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
 
     @property
     def threshold(self) -> int:

@@ -54,7 +54,7 @@ class SealedState:
             (
                 STATE_VERSION,
                 self.chain,
-                (node.reveal(), _seeds_to_wire(votes), _seeds_to_wire(wraps)),
+                (node.reveal(), seeds_to_wire(votes), seeds_to_wire(wraps)),
                 tuple(map(_secrets_to_wire, self.secrets)),
                 self.boot,
                 self.mark,
@@ -88,7 +88,9 @@ class SealedState:
         )
         return cls(
             chain=ChainId(codec.sized(chain, DIGEST_SIZE, name="chain")),
-            keys=NodeKeys(node=_secret(node, "node key"), votes=_seeds(votes), wraps=_seeds(wraps)),
+            keys=NodeKeys(
+                node=read_secret(node, "node key"), votes=read_seeds(votes), wraps=read_seeds(wraps)
+            ),
             secrets=epochs,
             boot=codec.unsigned(boot, name="boot"),
             mark=(
@@ -124,19 +126,30 @@ def unseal_state(secret: Secret, sealed: bytes) -> SealedState:
         raise OperatorFault(f"the sealed state cannot be read by this code: {error}") from None
 
 
-def _secret(value: object, name: str) -> Secret:
+def read_secret(value: object, name: str) -> Secret:
+    """A secret of a sealed state.
+
+    Raises:
+        NotCanonical: of another size.
+    """
     return Secret(codec.sized(value, SECRET_SIZE, name=name))
 
 
-def _seeds_to_wire(seeds: dict[Epoch, Secret]) -> tuple[tuple[int, bytes], ...]:
+def seeds_to_wire(seeds: dict[Epoch, Secret]) -> tuple[tuple[int, bytes], ...]:
+    """Fields for the codec: seeds by epoch."""
     return tuple((epoch, seeds[epoch].reveal()) for epoch in sorted(seeds))
 
 
-def _seeds(value: object) -> dict[Epoch, Secret]:
+def read_seeds(value: object) -> dict[Epoch, Secret]:
+    """Read them again.
+
+    Raises:
+        NotCanonical: a field is not what it must be.
+    """
     seeds = {}
     for one in codec.listed(value, name="seeds", count_max=EPOCHS_MAX):
         epoch, seed = codec.fields(one, int, bytes, name="seed")
-        seeds[Epoch(codec.unsigned(epoch, name="epoch"))] = _secret(seed, "seed")
+        seeds[Epoch(codec.unsigned(epoch, name="epoch"))] = read_secret(seed, "seed")
     return seeds
 
 
@@ -153,8 +166,8 @@ def _secrets(value: object) -> EpochSecrets:
     return EpochSecrets(
         epoch=Epoch(codec.unsigned(epoch, name="epoch")),
         generation=codec.unsigned(generation, name="generation", value_max=GENERATION_MAX),
-        input_secret=_secret(own, "input secret") if own else None,
-        ledger=_secret(ledger, "ledger secret"),
+        input_secret=read_secret(own, "input secret") if own else None,
+        ledger=read_secret(ledger, "ledger secret"),
     )
 
 
