@@ -14,7 +14,8 @@ giving that node's sealed state.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import Header
@@ -71,8 +72,7 @@ from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveryStatus:
+class RecoveryStatus(NamedTuple):
     """How far a recovery is, in public words."""
 
     height: Height
@@ -294,7 +294,7 @@ class Recovery:
                 handed.append((enclave.node_key, hybrid_seal(key, wrapping.reveal(), info)))
         return certificate, tuple(handed)
 
-    def receive(self, certificate: RecoveryCertificate, handed: bytes) -> bytes:
+    def receive(self, certificate: Finality, handed: bytes) -> bytes:
         """As one of the others: what the lead opened; the sealed state.
 
         Raises:
@@ -302,7 +302,7 @@ class Recovery:
             OperatorFault: it opens nothing.
         """
         plan, state = self._planned(), self._need()[0]
-        if certificate.agreed != plan.statement:
+        if not isinstance(certificate, RecoveryCertificate) or certificate.agreed != plan.statement:
             raise PeerFault("members agreed to another plan than this enclave's")
         wrapping = Secret(self._opened(plan, handed, state.keys.node.public))
         whole = plan.certificate(certificate.agreements)

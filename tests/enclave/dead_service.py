@@ -1,5 +1,5 @@
-"""A service whose members hold shares, and whose enclaves are all lost: its ledger, its members, and
-enclaves without keys that bring it back.
+"""A service whose members hold shares, and whose enclaves are all lost: its ledger, its members,
+and enclaves without keys that bring it back.
 
 Blocks are final as in chain.py, real secrets are shared, and the members are honest or not as a
 test has it.
@@ -166,16 +166,16 @@ def identity_of(dead: Dead, index: int, chip: SimulatedChip) -> NodeIdentity:
     )
 
 
-@cache
-def measurement() -> Measurement:
+class Founded(Measurement):
     """That of the founded nodes."""
 
-    class Made(Measurement):
-        @property
-        def digest(self) -> bytes:  # type: ignore[override]
-            return MEASUREMENT
+    @property
+    def digest(self) -> bytes:
+        return MEASUREMENT
 
-    return Made(files=(), python="", programs=())
+
+def measurement() -> Measurement:
+    return Founded(files=(), python="", programs=())
 
 
 def followed(dead: Dead, index: int = 0) -> Recovery:
@@ -237,7 +237,7 @@ def go_on(dead: Dead, one: Recovery) -> tuple[list[Outcome], bytes]:
     return [Outcome.decode(data) for data in (*made, last)], sealed
 
 
-def opened(dead: Dead, names: Sequence[str] = ("member0", "member1")) -> RecoveryCertificate:
+def certified(dead: Dead, names: Sequence[str] = ("member0", "member1")) -> RecoveryCertificate:
     """A certificate that these members made."""
     (lead, *_), plan = planned(dead)
     for name in names:
