@@ -43,6 +43,9 @@ class SealedState:
     """High-water mark: the newest block that this enclave executed, and its digest (T05)."""
     identity: Identity | None = None
     """Who a node is that joined later; of a validator of genesis, genesis says it."""
+    recovered: tuple[Height, Digest] | None = None
+    """The block by which members ended a lost epoch, and the history root with it, as this very
+    enclave came to it (VAULT §7): no quorum can have anchored that yet."""
     candidates: tuple[tuple[Digest, EpochSecrets], ...] = ()
     """(offer, secrets): what was opened for the next epoch, before it is said on the ledger (DESIGN
     §5)."""
@@ -60,6 +63,7 @@ class SealedState:
                 self.mark,
                 None if self.identity is None else self.identity.to_wire(),
                 tuple((offer, _secrets_to_wire(secrets)) for offer, secrets in self.candidates),
+                *(() if self.recovered is None else (self.recovered,)),
             )
         )
 
@@ -71,8 +75,8 @@ class SealedState:
             NotCanonical: not the encoding of a state.
         """
         value = codec.decode(data, size_max=SEALED_BYTES_MAX)
-        if type(value) is not tuple or len(value) != 8:
-            raise NotCanonical("sealed state: expected 8 fields")
+        if type(value) is not tuple or len(value) not in (8, 9):
+            raise NotCanonical("sealed state: expected 8 fields, or 9 after a recovery")
         identity = None if value[6] is None else Identity.from_wire(value[6])
         version, chain, keys, secrets, boot, mark, candidates = codec.fields(
             (*value[:6], value[7]), int, bytes, tuple, tuple, int, tuple, tuple, name="sealed state"
@@ -82,7 +86,6 @@ class SealedState:
                 f"sealed state: version {version}, this enclave reads {STATE_VERSION}"
             )
         node, votes, wraps = codec.fields(keys, bytes, tuple, tuple, name="node keys")
-        height, block = codec.fields(mark, int, bytes, name="mark")
         epochs = tuple(
             _secrets(one) for one in codec.listed(secrets, name="secrets", count_max=EPOCHS_MAX)
         )
@@ -93,11 +96,9 @@ class SealedState:
             ),
             secrets=epochs,
             boot=codec.unsigned(boot, name="boot"),
-            mark=(
-                Height(codec.unsigned(height, name="mark's height")),
-                Digest(codec.sized(block, DIGEST_SIZE, name="mark's block")),
-            ),
+            mark=_place(mark, "mark"),
             identity=identity,
+            recovered=_place(value[8], "recovered") if len(value) == 9 else None,
             candidates=tuple(
                 _candidate(one)
                 for one in codec.listed(candidates, name="candidates", count_max=CANDIDATES_MAX)
@@ -124,6 +125,14 @@ def unseal_state(secret: Secret, sealed: bytes) -> SealedState:
         return SealedState.decode(data)
     except NotCanonical as error:
         raise OperatorFault(f"the sealed state cannot be read by this code: {error}") from None
+
+
+def _place(value: object, name: str) -> tuple[Height, Digest]:
+    height, digest = codec.fields(value, int, bytes, name=name)
+    return (
+        Height(codec.unsigned(height, name=f"{name}'s height")),
+        Digest(codec.sized(digest, DIGEST_SIZE, name=f"{name}'s digest")),
+    )
 
 
 def read_secret(value: object, name: str) -> Secret:

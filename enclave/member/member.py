@@ -205,6 +205,11 @@ class ActiveEnclave:
         for header, outcome in zip(headers, outcomes, strict=True):
             self._executor.apply(header, Outcome.decode(outcome))
             self._provisional = True
+            if (header.height, self._executor.root) == self.keystore.recovered:
+                # This enclave came to it itself, when members opened the epoch that begins here:
+                # no quorum can have anchored it, and those who could make it one wait for it.
+                self._provisional = False
+                self._note_final(header.height)
 
     def confirm(self, headers: Sequence[Header], certificate: Finality) -> None:
         """Headers that follow what was applied, the last certified, its anchor equal to what was

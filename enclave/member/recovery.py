@@ -375,6 +375,7 @@ class Recovery:
             secrets=(*self._secrets, secrets),
             boot=1,
             mark=(plan.opening.height, plan.opening.digest),
+            recovered=(plan.opening.height, executor.root),
             identity=self._identity,
         )
         return outcome.encode(), seal_state(self._sealing_secret, node)
