@@ -21,6 +21,11 @@ from strongroom.consensus.epochs import ENTRIES_MAX, EpochEntry
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
+from strongroom.consensus.recovery import (
+    RECOVERY_MEMBERS_MAX,
+    RecoveryCertificate,
+    read_finality,
+)
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, NONCE_SIZE, SIGNATURE_SIZE
 from strongroom.consensus.validators import VALIDATORS_MAX
@@ -87,7 +92,7 @@ HEADER = Of(Header, lambda header: header.encoded, Header.decode, wire=bytes)
 LEAF = Of(HistoryLeaf, HistoryLeaf.encode, HistoryLeaf.decode, wire=bytes)
 BATCH = Of(Batch, Batch.to_wire, Batch.from_wire)
 STATEMENT = Of(Statement, Statement.to_wire, _statement)
-CERTIFICATE = Of(Certificate, Certificate.to_wire, Certificate.from_wire)
+CERTIFICATE = Of((Certificate, RecoveryCertificate), lambda one: one.to_wire(), read_finality)
 STATUS_BODY = Of(StatusBody, StatusBody.to_wire, StatusBody.from_wire)
 HEAD_BODY = Of(HeadBody, HeadBody.to_wire, HeadBody.from_wire)
 HEAD = Of(Head, Head.to_wire, Head.from_wire)
@@ -95,6 +100,13 @@ EPOCH_ENTRY = Of(EpochEntry, EpochEntry.to_wire, EpochEntry.from_wire)
 
 HEADERS = Listed(HEADER, REQUEST_BLOCKS_MAX)
 BLOCK = fields("block", HEADER, Listed(BATCH, BLOCK_BATCHES_MAX))
+RECORDED = fields(
+    "recorded block",
+    HEADER,
+    Listed(BATCH, BLOCK_BATCHES_MAX),
+    Either(type(None), NOTHING, CERTIFICATE),
+    BYTES,
+)
 ANSWER_OF_QUERY = fields("answer of a query", BYTES, HEIGHT)
 
 
@@ -330,6 +342,101 @@ class Op(IntEnum):
     diagnostics sealed to the recipient once that act stands, or empty)."""
     LOAD_END = 54, LEARNING, (), NOTHING, "learner.end_load"
     """(): goes on from the snapshot."""
+    RECOVER = 60, Stage.EMPTY, (BYTES, IDENTITY), NOTHING, "recover"
+    """(genesis, identity): begins to bring a dead service back (member/recovery.py)."""
+    RECOVER_AGAIN = 61, Stage.EMPTY, (BYTES, BYTES), NOTHING, "recover_again"
+    """(sealed state of a recovery, genesis): goes on with it; EPOCHS that RECOVER_LEARN shows come
+    next."""
+    RECOVER_FOLLOW = (
+        62,
+        Stage.RECOVERING,
+        (Listed(RECORDED, REQUEST_BLOCKS_MAX),),
+        HEIGHT,
+        "recovery.follow",
+    )
+    """(((header, batches, certificate or nil, outcome or nothing) …) from height 1 on) → height."""
+    RECOVER_LEARN = (
+        63,
+        Stage.RECOVERING,
+        (Listed(EPOCH_ENTRY, ENTRIES_MAX),),
+        EPOCH,
+        "recovery.learn",
+        JUDGES,
+    )
+    """(entries) → newest epoch known, after a restart."""
+    RECOVER_SHOW = 64, Stage.RECOVERING, (), fields("shown", BYTES, BYTES), "recovery.show"
+    """() → (sealed state, evidence over what the ledger said)."""
+    RECOVER_PLAN = (
+        65,
+        Stage.RECOVERING,
+        (Listed(BYTES, VALIDATORS_MAX), TIME_MS),
+        fields("planned", BYTES, BYTES),
+        "recovery.plan",
+    )
+    """(everyone's evidence, wall clock) → (sealed state, plan): as the lead."""
+    RECOVER_JOIN = 66, Stage.RECOVERING, (BYTES,), BYTES, "recovery.join"
+    """(plan) → sealed state: as one of the others."""
+    RECOVER_TAKE = (
+        67,
+        Stage.RECOVERING,
+        (BYTES,),
+        fields("taken", BYTES, TEXT, Unsigned("missing", RECOVERY_MEMBERS_MAX)),
+        "recovery.take",
+        JUDGES,
+    )
+    """(a member's share) → (sealed state, its name, how many are missing)."""
+    RECOVER_STATUS = (
+        68,
+        Stage.RECOVERING,
+        (),
+        fields(
+            "status of a recovery",
+            *(HEIGHT, FLAG, Unsigned("threshold", RECOVERY_MEMBERS_MAX)),
+            *(Listed(TEXT, RECOVERY_MEMBERS_MAX), Listed(TEXT, RECOVERY_MEMBERS_MAX), FLAG),
+        ),
+        "recovery.status",
+    )
+    """() → (height, is there a plan?, k, members, those who gave, opened?)."""
+    RECOVER_OPEN = (
+        69,
+        Stage.RECOVERING,
+        (),
+        fields(
+            "opened",
+            CERTIFICATE,
+            Listed(fields("handed", KEY, BYTES), VALIDATORS_MAX),
+        ),
+        "recovery.open",
+    )
+    """() → (certificate, ((node key, what that enclave needs) …)): with k shares, as the lead."""
+    RECOVER_RECEIVE = (
+        70,
+        Stage.RECOVERING,
+        (CERTIFICATE, BYTES),
+        BYTES,
+        "recovery.receive",
+    )
+    """(certificate, what the lead handed over) → sealed state: as one of the others."""
+    RECOVER_RESUME = 71, Stage.RECOVERING, (), CERTIFICATE, "recovery.resume"
+    """() → certificate: the same after a restart."""
+    RECOVER_APPLY = (
+        72,
+        Stage.RECOVERING,
+        (HEADERS, Listed(BYTES, REQUEST_BLOCKS_MAX)),
+        HEIGHT,
+        "recovery.apply",
+    )
+    """(headers, outcomes) → height: recorded outcomes from height 1 on."""
+    RECOVER_LOSE = (
+        73,
+        Stage.RECOVERING,
+        (Listed(BLOCK, REQUEST_BLOCKS_MAX),),
+        Listed(BYTES, REQUEST_BLOCKS_MAX),
+        "recovery.lose",
+    )
+    """(blocks above, which nobody executed) → their outcomes, in which all is refused."""
+    RECOVER_END = 74, Stage.RECOVERING, (), fields("ended", BYTES, BYTES), "recovery.end"
+    """() → (outcome of the block that members agreed to, sealed state of a node)."""
 
 
 class Ending(IntEnum):

@@ -7,7 +7,7 @@ public refusal, what fails is a sealed result. Every replica that executes the s
 the same bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -39,6 +39,7 @@ from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import Unsigned, action_of
 from strongroom.enclave.governance.records import BlockFacts
+from strongroom.enclave.governance.recovering import Reopening
 from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
@@ -131,6 +132,8 @@ class Executor:
         self._intake = Intake(genesis.chain, keyring, self._admission)
         self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
         self.snapshots = Snapshots(genesis.chain)
+        self._touched_governance = False
+        """Did the newest block change it?"""
         self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
         self._remember(genesis_leaf(genesis.header))
         self._turn_to_tables()
@@ -214,6 +217,39 @@ class Executor:
                 f"a block was left half executed: {type(error).__name__}"
             ) from error
 
+    def lose(self, header: Header, batches: Sequence[Batch]) -> Outcome:
+        """The outcome of a final block whose epoch's enclaves are lost, and which none of them had
+        executed: all of it is refused in public, time alone passes (VAULT §7).
+
+        Raises:
+            PeerFault: it is not the next block, or this is not its data; nothing was changed.
+        """
+        self._check_follows(self._header, header)
+        members = len(self.governance.current.validators)
+        lanes = ordered_lanes(self._header, header, batches, members)
+        return self._come_to(header, lanes, self._lose_all)
+
+    def reopen(self, reopening: Reopening) -> Outcome:
+        """The outcome of the block by which members end the lost epoch: their nodes are its
+        successor's validators, and what stood in boxes under its input secret is gone.
+
+        Raises:
+            PeerFault: it is not the next block; nothing was changed.
+        """
+        header = reopening.opening
+        self._check_follows(self._header, header)
+        self._check_anchor(header)
+        self._begin(header)
+        self._runner.at(header.height, header.time_ms, header.epoch)
+        self.governance.end_block(header)
+        self.governance.recover(reopening)
+        self._runner.lose_secrets()
+        outcome = self._close(header, _Answers(), 0)
+        self._apply_governance()
+        self._turn(header)
+        self._advance(header, outcome.history_leaf)
+        return outcome
+
     def apply(self, header: Header, outcome: Outcome) -> None:
         """Take over the next height from its recorded outcome instead of executing it.
 
@@ -282,28 +318,59 @@ class Executor:
         return self._queries.answer(envelope, self._header, self.root, outcome, fresh)
 
     def _execute(self, header: Header, lanes: Sequence[Sequence[bytes]]) -> Outcome:
+        return self._come_to(header, lanes, self._open_all)
+
+    def _open_all(self, lanes: Sequence[Sequence[bytes]]) -> _Answers:
+        for epoch in self._carried:
+            self._runner.begin_epoch(epoch)
+        return self._answer_all(lanes)
+
+    def _lose_all(self, lanes: Sequence[Sequence[bytes]]) -> _Answers:
+        answers = _Answers()
+        for lane in lanes:
+            for envelope in lane:
+                id = sha256(envelope).digest()
+                answers.ids.append(id)
+                answers.refuse(id, Code.LOST)
+        return answers
+
+    def _come_to(
+        self,
+        header: Header,
+        lanes: Sequence[Sequence[bytes]],
+        answer: Callable[[Sequence[Sequence[bytes]]], _Answers],
+    ) -> Outcome:
         self._check_anchor(header)
         terminal = header.next_epoch != self.governance.current.digest
         if terminal:
             self._check_wish(header)
         self._begin(header)
         self._runner.at(header.height, header.time_ms, header.epoch)
-        for epoch in self._carried:
-            self._runner.begin_epoch(epoch)
-        answers = self._answer_all(lanes)
+        answers = answer(lanes)
         self.governance.end_block(header)
         if terminal:
             compromised = self.governance.ends_compromised
             self.governance.end_epoch(header)
             self._runner.end_epoch(compromised=compromised)
+        outcome = self._close(header, answers, sum(sum(map(len, lane)) for lane in lanes))
+        if self._touched_governance:
+            self._apply_governance()
+        if terminal:
+            self._turn(header)
+        self._advance(header, outcome.history_leaf)
+        return outcome
+
+    def _close(self, header: Header, answers: _Answers, envelope_bytes: int) -> Outcome:
+        """What a block came to, once all of it has changed the state."""
         root = outcome_root(len(answers.ids), merkle.root_of(answers.leaves))
         write_set = WriteSet(
             self._runner.state.take_changes(),
             *self._tables.take_changes(),
             tuple((identity, tuple(results)) for identity, results in answers.plaintexts.items()),
         )
-        wish = self.governance.wish
-        outcome = Outcome(
+        self._touched_governance = _touches_governance(write_set.changes)
+        wish, rules = self.governance.wish, self.governance.recovery_rules
+        return Outcome(
             height=header.height,
             block=header.digest,
             ids=b"".join(answers.ids),
@@ -315,19 +382,14 @@ class Executor:
                 header.height,
                 header.digest,
                 root,
-                envelope_bytes=sum(sum(map(len, lane)) for lane in lanes),
+                envelope_bytes=envelope_bytes,
             ),
             wish=b""
             if wish is None
             else codec.encode((wish.description.encode(), wish.public_key)),
             snapshot_root=self.snapshots.advance(header.height),
+            rules=NO_DIGEST if rules is None else rules.digest,
         ).with_root(root)
-        if _touches_governance(write_set.changes):
-            self._apply_governance()
-        if terminal:
-            self._turn(header)
-        self._advance(header, outcome.history_leaf)
-        return outcome
 
     @property
     def _carried(self) -> tuple[Epoch, ...]:

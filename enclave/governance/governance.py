@@ -23,11 +23,12 @@ from typing import Any, TypeVar
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import AttestationError
+from strongroom.consensus.recovery import RecoveryRules
 from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.governance import founding, proposals, recovery, succession
+from strongroom.enclave.governance import founding, proposals, recovering, recovery, succession
 from strongroom.enclave.governance.action_context import ActionContext, GovernanceView
 from strongroom.enclave.governance.actions import ACTIONS
 from strongroom.enclave.governance.clock import ActiveClock
@@ -46,6 +47,7 @@ from strongroom.enclave.governance.records import (
     Status,
     Wish,
 )
+from strongroom.enclave.governance.recovering import Reopening
 from strongroom.enclave.governance.recovery import WantedGeneration
 from strongroom.enclave.governance.recovery_records import RecoveryTables
 from strongroom.enclave.governance.rules import LIMITS, Rules
@@ -153,6 +155,18 @@ class Governance:
         self._state.commit()
         self.refresh()
 
+    def recover(self, reopening: Reopening) -> None:
+        """In the block by which members end a lost epoch, before its write set is taken: what they
+        agreed to becomes the epoch.
+
+        Raises:
+            InvariantBroken: it is not what that block opens.
+        """
+        recovering.reopen(self._view, reopening)
+        succession.consider(self._view, reopening.opening)
+        self._state.commit()
+        self.refresh()
+
     def _attempt(self, step: Callable[[], None]) -> bool:
         """One step of a block's end, whole or not at all: what stands in the state must not stop
         the block."""
@@ -244,6 +258,12 @@ class Governance:
     def limits(self) -> Mapping[str, int]:
         """Bounds that members may change."""
         return {name: limit.default for name, limit in LIMITS.items()} | dict(self.rules.limits)
+
+    @property
+    def recovery_rules(self) -> RecoveryRules | None:
+        """Who may recover the service, and how many of them must agree; None while no shares are in
+        force."""
+        return self._keep("recovery_rules", lambda: recovering.rules_of(self._view))
 
     @property
     def grace_until_ms(self) -> int:

@@ -1,5 +1,5 @@
 """One enclave's life: nothing, founding or unsealing, then a member (member.py) until its process
-ends.
+ends. Or nothing, then the recovery of a dead service (recovery.py).
 
 Owns the order in which a host may ask: what comes out of order is refused and changes nothing.
 """
@@ -15,6 +15,7 @@ from strongroom.enclave.keys.sealing import SealedState, seal_state, unseal_stat
 from strongroom.enclave.member.founding import accept, found, genesis_claims
 from strongroom.enclave.member.handover import seal_hand_over, unseal_hand_over
 from strongroom.enclave.member.member import ActiveEnclave
+from strongroom.enclave.member.recovery import Recovery
 from strongroom.enclave.member.stage import Stage
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement
@@ -43,12 +44,15 @@ class Lifecycle:
         self._waits_for: bytes | None = None
         """The nonce of a successor: it learns what its predecessor knows, and is no member yet."""
         self._handed_over = False
+        self._recovery: Recovery | None = None
 
     @property
     def stage(self) -> Stage:
         """Where in its life it stands; the door's table says what each stage allows."""
         if self._handed_over:
             return Stage.ENDED
+        if self._recovery is not None:
+            return Stage.RECOVERING
         if self._active is None:
             return Stage.EMPTY if self._founding is None else Stage.FOUNDING
         if self._waits_for is not None:
@@ -95,8 +99,7 @@ class Lifecycle:
         Raises:
             OutOfOrder: keys exist already; an enclave founds once.
         """
-        if self._founding is not None or self._active is not None:
-            raise OutOfOrder("this enclave has keys already")
+        self._check_empty()
         keys = NodeKeys.fresh()
         claims = genesis_claims(
             keys,
@@ -185,6 +188,50 @@ class Lifecycle:
         )
         return seal_state(self._sealing_secret, following)
 
+    # --- a dead service (VAULT §7) ---
+
+    def recover(self, genesis: bytes, identity: Identity) -> None:
+        """Begin to bring a dead service back; this process becomes no node itself.
+
+        Raises:
+            OutOfOrder: keys exist already.
+            AttestationError: the genesis' evidence does not verify.
+        """
+        self._check_empty()
+        self._recovery = Recovery(
+            self._chip,
+            self._measurement,
+            self._sealing_secret,
+            verify_genesis(genesis),
+            identity,
+        )
+
+    def recover_again(self, sealed: bytes, genesis: bytes) -> None:
+        """Go on with that after a restart.
+
+        Raises:
+            OperatorFault, AttestationError: as `unseal`.
+        """
+        self._check_empty()
+        self._recovery = Recovery.again(
+            self._chip,
+            self._measurement,
+            self._sealing_secret,
+            verify_genesis(genesis),
+            sealed,
+        )
+
+    @property
+    def recovery(self) -> Recovery:
+        """What was begun.
+
+        Raises:
+            OutOfOrder: nothing was.
+        """
+        if self._recovery is None:
+            raise OutOfOrder("RECOVER comes first")
+        return self._recovery
+
     # --- replacing the process (DESIGN §5, Grace) ---
 
     def unseal_successor(self, sealed: bytes, genesis: bytes) -> bytes:
@@ -235,7 +282,8 @@ class Lifecycle:
         return state, verified
 
     def _check_empty(self) -> None:
-        if self._active is not None or self._founding is not None or self._handed_over:
+        taken = (self._active, self._founding, self._recovery)
+        if self._handed_over or any(one is not None for one in taken):
             raise OutOfOrder("this enclave has keys already")
 
     def _founding_keys(self) -> NodeKeys:

@@ -15,7 +15,8 @@ from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
-from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.recovery import Finality
+from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
 from strongroom.enclave.execution.executor import Executor
 from strongroom.enclave.execution.queries import HeadsNeeded, OutcomeWanted
@@ -214,8 +215,13 @@ class ActiveEnclave:
             self._executor.apply(header, Outcome.decode(outcome))
             self._counters.applied += 1
             self._provisional = True
+            if (header.height, self._executor.root) == self.keystore.recovered:
+                # This enclave came to it itself, when members opened the epoch that begins here:
+                # no quorum can have anchored it, and those who could make it one wait for it.
+                self._provisional = False
+                self._note_final(header.height)
 
-    def confirm(self, headers: Sequence[Header], certificate: Certificate) -> None:
+    def confirm(self, headers: Sequence[Header], certificate: Finality) -> None:
         """Headers that follow what was applied, the last certified, its anchor equal to what was
         applied.
 
@@ -234,7 +240,7 @@ class ActiveEnclave:
         self._note_final(anchor.height)
 
     def execute(
-        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Certificate
+        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Finality
     ) -> tuple[tuple[bytes, Digest], ...]:
         """Execute a run of final blocks, the last with its FINALIZE certificate: each outcome with
         its root (T03, T04).
@@ -273,7 +279,7 @@ class ActiveEnclave:
         leaf: HistoryLeaf,
         path: Sequence[Digest],
         certified: Header,
-        certificate: Certificate,
+        certificate: Finality,
         count: int,
     ) -> None:
         """Begin to take a snapshot in (see Loader.begin)."""

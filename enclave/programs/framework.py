@@ -350,6 +350,8 @@ class Turn(NamedTuple):
     """At the end of the terminal block: was the epoch's secret believed to be known to others?"""
     begins: Callable[[Context, Epoch], None]
     """Before the transactions of the next epoch's first block: carry on the boxes of this epoch."""
+    loses: Callable[[Context], None]
+    """The ended epoch's input secret is lost: no box opens any more."""
 
 
 class Bearer(NamedTuple):

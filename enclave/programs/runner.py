@@ -210,6 +210,14 @@ class Runner:
             turn.begins(self._context, before)
             self.state.commit()
 
+    def lose_secrets(self) -> None:
+        """The epoch ends by a recovery: what stood in boxes under its input secret is gone; what
+        that changes stands in the block's write set."""
+        for name, turn in self._turns:
+            self._turn_to(name)
+            turn.loses(self._context)
+            self.state.commit()
+
     def _turn_to(self, program: str) -> None:
         self._context.enter(b"")
         self._context.program, self._context.position = program, 0

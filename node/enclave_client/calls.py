@@ -14,7 +14,8 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
-from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.recovery import Finality
+from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Signature, View
 from strongroom.enclave.door.requests import Op
 from strongroom.enclave.formats.history import HistoryLeaf
@@ -175,12 +176,12 @@ class EnclaveClient:
         """Replay own outcomes, provisional until `confirm`."""
         await self._ask(Op.APPLY, headers, outcomes)
 
-    async def confirm(self, headers: list[Header], certificate: Certificate) -> None:
+    async def confirm(self, headers: list[Header], certificate: Finality) -> None:
         """Show the certified header whose anchor covers what was applied."""
         await self._ask(Op.CONFIRM, headers, certificate)
 
     async def execute(
-        self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate
+        self, blocks: list[tuple[Header, list[Batch]]], certificate: Finality
     ) -> list[tuple[bytes, Digest]]:
         """Execute a run of final blocks; an outcome and its root each."""
         return list(await self._ask(Op.EXECUTE, blocks, certificate))
@@ -205,7 +206,7 @@ class EnclaveClient:
         leaf: HistoryLeaf,
         path: tuple[Digest, ...],
         certified: Header,
-        certificate: Certificate,
+        certificate: Finality,
         count: int,
     ) -> None:
         """Begin to take a snapshot in, instead of anything applied.

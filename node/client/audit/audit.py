@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain, EpochEntry, check_final
+from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import (
     AttestationError,
     ClientFault,
@@ -26,7 +26,6 @@ from strongroom.consensus.types import Digest, Epoch, Height
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.block_data import ordered_envelopes
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.node.ledger.block_record import StoredBlock
@@ -165,7 +164,7 @@ class _Audit:
         self._transactions += len(envelopes)
         self._tip = header
         if block.certificate is not None:
-            check_final(header, block.certificate, self._genesis.chain, description, verify)
+            self._epochs.check_final(header, block.certificate)
             self._final, self._final_transactions = header, self._transactions
             self._certified.append((header, block.certificate))
         self._waiting.append(header)

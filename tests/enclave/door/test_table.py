@@ -23,6 +23,7 @@ from strongroom.consensus.errors import (
 )
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.attestation.deployment import SignedDeployment
@@ -73,6 +74,7 @@ OBJECTS: dict[type, list[Any]] = {
     Batch: [samples.BATCH],
     Statement: list(samples.STATEMENTS.values()),
     Certificate: [samples.certificate(name) for name in samples.STATEMENTS],
+    RecoveryCertificate: [samples.RECOVERY],
     StatusBody: [samples.STATUS_BODY],
     HeadBody: [samples.HEAD_BODY],
     Head: [Head(samples.HEAD_BODY, PublicKey(bytes(32)), samples.signature(4))],
@@ -105,7 +107,8 @@ def values_of(shape: Shape) -> st.SearchStrategy[Any]:
         case Unsigned(_, value_max):
             return st.integers(0, value_max)
         case Of(kind):
-            return st.sampled_from(OBJECTS[kind])
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            return st.sampled_from([one for kind in kinds for one in OBJECTS[kind]])
         case Listed(item, count_max):
             return st.lists(values_of(item), max_size=min(3, count_max)).map(tuple)
         case Fields(_, items):
