@@ -99,6 +99,11 @@ CLEAN_ROOM_EVENTS = _VERSION + b"events-of-clean-room"
 ROOM_NOISE = _VERSION + b"noise-of-job"
 CREW_CHALLENGE = _VERSION + b"challenge-of-crew"
 CREW_LINK = _VERSION + b"crew-link"
+CEREMONY_CARD = _VERSION + b"ceremony-card"
+CEREMONY_PROPOSAL = _VERSION + b"ceremony-plan"
+CEREMONY_ACCEPTANCE = _VERSION + b"ceremony-acceptance"
+CEREMONY_FOUNDING = _VERSION + b"ceremony-genesis"
+CEREMONY_CONFIRMATION = _VERSION + b"ceremony-confirmation"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

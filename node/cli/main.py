@@ -45,6 +45,7 @@ def _mount_bench(app: typer.Typer) -> None:
 _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "cluster": _mount_group("cluster", "cluster_app"),
     "node": _mount_group("node", "node_app"),
+    "found": _mount_group("found", "found_app"),
     "keys": _mount_group("keys", "keys_app"),
     "custodian": _mount_custodian,
     "ledger": _mount_ledger,

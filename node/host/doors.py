@@ -50,7 +50,7 @@ class Doors:
         bounds, peers_max = self._bounds()
         try:
             self._peers = await self._links.listen(config.peer, context, spawn, peers_max)
-            hosts = (config.name, config.rpc.host, *config.hosts)
+            hosts = (config.name, config.rpc.host, config.told_rpc.host, *config.hosts)
             app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
             self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]
             if config.health is not None:
