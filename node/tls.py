@@ -121,6 +121,22 @@ def spki_digest(certificate: bytes) -> Digest:
     return Digest(sha256(spki).digest())
 
 
+def valid_until(certificate: bytes) -> datetime:
+    """When a PEM certificate ends.
+
+    Raises:
+        CertificateInvalid: not a certificate.
+    """
+    return _pem(certificate).not_valid_after_utc
+
+
+def _pem(certificate: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(certificate)
+    except PARSER_ERRORS as fault:
+        raise CertificateInvalid(f"not a certificate: {fault}") from None
+
+
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """The accepting end, TLS 1.3 only.
 

@@ -27,6 +27,7 @@ from strongroom.node.membership.node_keys import operator_file
 from strongroom.node.organisations import Organisation, Quota, organisation_lines
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.commands import run as run_to_end
+from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
 
 node_app = typer.Typer(name="node", no_args_is_help=True, help="One node, on its own machine.")
@@ -325,20 +326,44 @@ def admit(
 def run(
     config: ConfigOption,
     check: Annotated[
-        bool, typer.Option("--check", help="Check the configuration and start nothing.")
+        bool,
+        typer.Option("--check", help="Look whether it would run here, and start nothing."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a node's host in the foreground, until SIGTERM or Ctrl-C; or check its configuration.
+    """Run a node's host in the foreground, until SIGTERM or Ctrl-C; or check configuration, folder,
+    disk, ports, keys, evidence, pin, names and clock: exit code 2 if it would not run.
 
     Example: strongroom node run --config strongroom-data/n0/node.toml --check
     """
     loaded = node_config.load(config)
     if check:
-        _emit_config(config, loaded, as_json)
+        _check(config, loaded, as_json)
         return
     command = [sys.executable, "-P", "-m", "strongroom.node", "run", "--config", str(config)]
     os.execv(sys.executable, command)  # noqa: S606
+
+
+def _check(path: Path, config: NodeConfig, as_json: bool) -> None:
+    from strongroom.node.host.checking import examine
+
+    look = run_to_end(examine(config))
+    document = {
+        **_config_document(path, config),
+        "ok": look.good,
+        "checks": [
+            {"what": one.what, "level": str(one.level), "text": one.text} for one in look.findings
+        ],
+    }
+
+    def human() -> None:
+        for one in look.findings:
+            say(f"{one.level:<8} {one.what:<12} {one.text}")
+        say(f"{config.name}: {'would run' if look.good else 'would not run'}")
+
+    emit(document, as_json, human)
+    if not look.good:
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def _config_document(path: Path, config: NodeConfig) -> dict[str, Any]:

@@ -138,7 +138,7 @@ async def test_a_card_with_somebody_elses_key_is_not_signed_by_it(tmp_path: Path
         ({"member_key": victim.member_key}, Ground.MEMBER_SIGNATURE),
         ({"chip_id": victim.chip_id}, Ground.DEPLOYMENT),
     ):
-        card = cheat.signed(replace(cheat.card, **stolen))  # type: ignore[arg-type]
+        card = cheat.signed(replace(cheat.card, **stolen))
         with Refused("bank4", ground):
             judge_cards([*made.cards[:3], card])
 
@@ -158,10 +158,10 @@ async def test_a_card_that_nobody_could_dial_is_none(tmp_path: Path) -> None:
     made = await world(tmp_path)
     for address in ("0.0.0.0:7400", "[::]:7400", "[::ffff:0.0.0.0]:7400", "0:7400", "a b:1", "x"):
         wire = codec.decode(made.cards[0])
-        body = list(wire[2])  # type: ignore[index]
+        body = list(wire[2])
         body[11] = address
         with Refused("somebody", Ground.FILE):
-            judge_cards([codec.encode((*wire[:2], tuple(body), *wire[3:]))])  # type: ignore[index]
+            judge_cards([codec.encode((*wire[:2], tuple(body), *wire[3:]))])
 
 
 async def test_other_code_on_one_card_is_refused_when_proposed_and_when_accepted(
@@ -395,8 +395,8 @@ async def test_a_founder_with_a_genesis_of_its_own_is_named(tmp_path: Path) -> N
     founder, (first, second, _) = made.founder, made.others
     one = FoundingFile.decode(made.founding)
     wire = codec.decode(one.genesis)
-    key = bytes([wire[3][0] ^ 1]) + wire[3][1:]  # type: ignore[index]
-    broken = founder.signed(replace(one, genesis=codec.encode((*wire[:3], key, wire[4]))))  # type: ignore[index]
+    key = bytes([wire[3][0] ^ 1]) + wire[3][1:]
+    broken = founder.signed(replace(one, genesis=codec.encode((*wire[:3], key, wire[4]))))
     with Refused(founder.name, Ground.FOUNDER):
         await made.confirm_one(first, broken)
     other = await (await world(tmp_path / "other")).accept()
@@ -413,11 +413,11 @@ def _cut(wraps: bytes) -> bytes:
 
 def _flipped(wraps: bytes) -> bytes:
     found = codec.decode(wraps)
-    return codec.encode(tuple((key, box[:-1] + bytes([box[-1] ^ 1])) for key, box in found))  # type: ignore[union-attr]
+    return codec.encode(tuple((key, box[:-1] + bytes([box[-1] ^ 1])) for key, box in found))
 
 
 def _swapped(wraps: bytes) -> bytes:
-    keys, boxes = zip(*codec.decode(wraps), strict=True)  # type: ignore[arg-type]
+    keys, boxes = zip(*codec.decode(wraps), strict=True)
     return codec.encode(tuple(zip(keys, (*boxes[1:], boxes[0]), strict=True)))
 
 
