@@ -234,7 +234,7 @@ def accept(
     Example: strongroom found accept clearing.proposal bank2.card bank3.card bank4.card --dir bank1
     -o bank1.acceptance
     """
-    given, party = _Given.read(files), _party(directory, node)
+    given, party = _Given.read(files), party_of(directory, node)
     proposal, received = given.one(Proposal), given.of(Card)
     done = run(steps.accept(party, proposal, received, now_ms=_now_ms(), instead=instead))
     write_out(output, done)
@@ -257,7 +257,7 @@ def make(
     Example: strongroom found make clearing.proposal bank?.acceptance --dir bank1 -o
     clearing.founding
     """
-    given, party = _Given.read(files), _party(directory, node)
+    given, party = _Given.read(files), party_of(directory, node)
     proposal, acceptances = given.one(Proposal), given.of(Acceptance)
     done = run(steps.make_founding(party, proposal, acceptances, now_ms=_now_ms()))
     write_out(output, done)
@@ -280,7 +280,7 @@ def confirm(
     Example: strongroom found confirm clearing.proposal bank?.acceptance clearing.founding --dir
     bank1 -o bank1.confirmation
     """
-    given, party = _Given.read(files), _party(directory, node)
+    given, party = _Given.read(files), party_of(directory, node)
     proposal, founding = given.one(Proposal), given.one(FoundingFile)
     acceptances = given.of(Acceptance)
     done = run(steps.confirm(party, proposal, acceptances, founding, now_ms=_now_ms()))
@@ -303,7 +303,7 @@ def seal(
     Example: strongroom found seal clearing.proposal clearing.founding bank?.confirmation --dir
     bank1
     """
-    given, party = _Given.read(files), _party(directory, node)
+    given, party = _Given.read(files), party_of(directory, node)
     proposal, founding = given.one(Proposal), given.one(FoundingFile)
     agreed, one = steps.seal(party, proposal, founding, given.of(Confirmation))
     pin = publish_founding(party.layout, agreed, one.chain)
@@ -351,8 +351,8 @@ def _node(directory: Path, name: str | None) -> NodeLayout:
     return NodeLayout(cards[0].parent.parent)
 
 
-def _party(directory: Path, name: str | None) -> steps.Party:
-    """Who takes a step, with both keys.
+def party_of(directory: Path, name: str | None) -> steps.Party:
+    """Who takes a step: a node of a folder, with both of its organisation's keys.
 
     Raises:
         OperatorFault: a key cannot be had.

@@ -15,13 +15,14 @@ from strongroom.consensus.types import Digest
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node import config as node_config
 from strongroom.node import tls
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, ask_passphrase
+from strongroom.node.cli.common import ask_passphrase
 from strongroom.node.client.identities import KeyFolder, NoSuchIdentity
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.credentials import Credential
 from strongroom.node.layout import NodeLayout
 from strongroom.node.membership.ceremony_files import Card
-from strongroom.node.membership.ceremony_steps import Party, make_card
+from strongroom.node.membership.ceremony_proposal import judge_card
+from strongroom.node.membership.ceremony_steps import Party, make_card, read
 from strongroom.node.membership.node_folder import make_folder
 from strongroom.node.membership.node_keys import operator_file
 from strongroom.node.organisations import Organisation, Quota, organisation_lines
@@ -123,10 +124,10 @@ def init(
         name=layout.name,
         directory=layout.directory,
         genesis=genesis.absolute() if genesis else layout.cluster.genesis,
-        rpc=_address("--rpc", rpc),
-        peer=_address("--peer", peer),
+        rpc=address_option("--rpc", rpc),
+        peer=address_option("--peer", peer),
         peers=tuple(_peer(text) for text in peers or []),
-        health=None if health is None else _address("--health", health),
+        health=None if health is None else address_option("--health", health),
         announce_rpc=_announced("--announce-rpc", announce_rpc, rpc),
         announce_peer=_announced("--announce-peer", announce_peer, peer),
     )
@@ -204,77 +205,19 @@ def _key(keys: KeyFolder, name: str) -> Identity:
 
 @node_app.command()
 @guarded
-def join(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The node's, and its folder's in the cluster's.")
-    ],
-    operator: Annotated[str, typer.Option(metavar="NAME", help="Who runs it.")],
-    region: Annotated[str, typer.Option(metavar="R", help="Where it stands.")],
-    rpc: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")],
-    peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where other nodes connect.")],
-    directory: DirectoryOption = DEFAULT_DIR,
-    as_json: JsonOption = False,
-) -> None:
-    """Prepare a node that is to join a service: its folder and sealed keys, and what members must
-    allow before.
-
-    Example: strongroom node join n4 --operator bank4 --region zurich --rpc 127.0.0.1:7404 --peer
-    127.0.0.1:7414
-    """
-    from strongroom.node.cluster.cluster import open_cluster
-    from strongroom.node.cluster.growth import peers_of
-    from strongroom.node.membership.joining import prepare_joiner
-
-    cluster = open_cluster(directory)
-    prepared = run_to_end(
-        prepare_joiner(
-            cluster.layout,
-            name=name,
-            operator=operator,
-            region=region,
-            rpc=_address("--rpc", rpc),
-            peer=_address("--peer", peer),
-            peers=peers_of(cluster.members),
-        )
-    )
-    proposals = [
-        f"gov propose allow_operator operator={operator} key={prepared.operator_key.hex()}",
-        f"gov propose allow_chip operator={operator} chip={prepared.chip_id.hex()}",
-    ]
-    document = {
-        "name": name,
-        "config": str(prepared.layout.config),
-        "operator": operator,
-        "operator_key": prepared.operator_key.hex(),
-        "chip": prepared.chip_id.hex(),
-        "measurement": prepared.measurement.hex(),
-        "region": region,
-        "proposals": proposals,
-    }
-
-    def human() -> None:
-        say(
-            f"{name} is prepared; members must allow its "
-            "operator and its machine, unless they have:"
-        )
-        for line in proposals:
-            say(f"  strongroom {line} --as MEMBER")
-        say(f"and, if they are not allowed: region {region}, code {prepared.measurement.hex()}")
-        say(f"then: strongroom node run --config {prepared.layout.config}")
-
-    emit(document, as_json, human)
-
-
-@node_app.command()
-@guarded
 def admit(
     organisation: Annotated[
         str, typer.Argument(metavar="ORGANISATION", help="Who may submit at this node.")
     ],
     config: ConfigOption,
     output: Annotated[
-        Path, typer.Option("-o", metavar="FILE", help="Where its credential goes (mode 0600).")
-    ],
+        Path | None,
+        typer.Option("-o", metavar="FILE", help="Where its credential goes (mode 0600)."),
+    ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option("--card", metavar="FILE", help="Its card: it has a credential already."),
+    ] = None,
     weight: Annotated[int, typer.Option(min=1, help="Its share beside the others'.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -282,18 +225,22 @@ def admit(
     configuration.
 
     Give the file to the organisation as `credential` beside its service.json, and restart the node.
+    With --card no secret travels: the card of `node init --operator` names the digest.
 
     Example: strongroom node admit bank --config /srv/strongroom/n4/node.toml -o bank.credential
     """
+    if (output is None) == (card is None):
+        raise OperatorFault("either -o FILE for a new credential, or --card FILE of one it has")
     loaded = node_config.load(config)
     if any(one.name == organisation for one in loaded.door.organisations):
         raise OperatorFault(
             f"{config} has an organisation {organisation}: take it out first to give it a new one"
         )
-    if output.exists():
+    if output is not None and output.exists():
         raise OperatorFault(f"{output} exists: name another file with -o")
-    made = Credential.fresh()
-    entry = Organisation(name=organisation, digest=made.digest, quota=Quota(weight=weight))
+    made = None if output is None else Credential.fresh()
+    digest = made.digest if made is not None else _shown_digest(card, organisation)
+    entry = Organisation(name=organisation, digest=digest, quota=Quota(weight=weight))
     text = (
         config.read_text(encoding="utf-8").rstrip("\n")
         + "\n"
@@ -304,15 +251,22 @@ def admit(
     draft.write_text(text, encoding="utf-8")
     try:
         node_config.load(draft)
-        made.save(output)
+        if made is not None and output is not None:
+            made.save(output)
         draft.replace(config)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    document = {"organisation": organisation, "config": str(config), "credential": str(output)}
+    document = {
+        "organisation": organisation,
+        "config": str(config),
+        "credential": None if output is None else str(output),
+    }
 
     def human() -> None:
         say(f"{organisation} may submit at {loaded.name} once the node is started again")
+        if output is None:
+            return
         say(
             f"its credential is in {output}: it goes beside "
             "service.json, under the name `credential`"
@@ -342,6 +296,16 @@ def run(
         return
     command = [sys.executable, "-P", "-m", "strongroom.node", "run", "--config", str(config)]
     os.execv(sys.executable, command)  # noqa: S606
+
+
+def _shown_digest(card: Path | None, organisation: str) -> bytes:
+    """The credential's digest that an organisation's own card names."""
+    if card is None:
+        raise OperatorFault("--card: missing")
+    shown = judge_card(read(card, "ask the organisation for its card"))
+    if shown.operator != organisation:
+        raise OperatorFault(f"{card} is the card of {shown.operator}, not of {organisation}")
+    return shown.credential
 
 
 def _check(path: Path, config: NodeConfig, as_json: bool) -> None:
@@ -394,7 +358,8 @@ def _emit_config(path: Path, config: NodeConfig, as_json: bool) -> None:
     emit(document, as_json, human)
 
 
-def _address(option: str, text: str) -> Address:
+def address_option(option: str, text: str) -> Address:
+    """An address of the command line. Raises OperatorFault, which names the option."""
     try:
         return Address.parse(text)
     except ValueError as fault:
@@ -407,7 +372,7 @@ def _announced(option: str, text: str | None, listens: str) -> Address | None:
     Raises:
         OperatorFault: nobody could dial it, or it is missing where it must not be.
     """
-    address = _address(option, listens if text is None else text)
+    address = address_option(option, listens if text is None else text)
     try:
         address.check_announced()
     except ValueError as fault:
@@ -419,4 +384,4 @@ def _peer(text: str) -> Peer:
     name, separator, address = text.partition("=")
     if not separator or not name:
         raise OperatorFault(f"--with: {text!r} is not NAME=HOST:PORT")
-    return Peer(name, _address("--with", address))
+    return Peer(name, address_option("--with", address))
