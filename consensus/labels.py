@@ -121,6 +121,11 @@ GRANT = _VERSION + b"asked-grant"
 GRANT_PARAMETERS = _VERSION + b"parameters-of-grant"
 DIAGNOSTICS = _VERSION + b"diagnostics-of-enclave"
 TOKEN_ACCOUNT = _VERSION + b"account-of-tokens"
+CEREMONY_CARD = _VERSION + b"ceremony-card"
+CEREMONY_PROPOSAL = _VERSION + b"ceremony-plan"
+CEREMONY_ACCEPTANCE = _VERSION + b"ceremony-acceptance"
+CEREMONY_FOUNDING = _VERSION + b"ceremony-genesis"
+CEREMONY_CONFIRMATION = _VERSION + b"ceremony-confirmation"
 
 
 def labelled_digest(label: bytes, data: bytes) -> Digest:

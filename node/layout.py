@@ -11,6 +11,7 @@ this table.
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
     DIR/nK/tls.key · tls.crt                             its connection key, nothing more
     DIR/nK/chip/                                         its simulated silicon
+    DIR/nK/ceremony/                                     what it said and got in a founding
     DIR/nK/sealed/                                       its enclave's sealed keys
     DIR/nK/ledger/ · wal/ · index/ · snapshots/          storage (DESIGN §8)
     DIR/nK/chunks/                                       sealed chunks of data sets and results
@@ -86,6 +87,11 @@ class NodeLayout:
         return self.directory / "chip"
 
     @property
+    def ceremony(self) -> "CeremonyLayout":
+        """What it said and got in a founding between organisations."""
+        return CeremonyLayout(self.directory / "ceremony")
+
+    @property
     def sealed(self) -> Path:
         """What the enclave sealed to its chip and measurement."""
         return self.directory / "sealed"
@@ -114,6 +120,48 @@ class NodeLayout:
     def chunks(self) -> Path:
         """Sealed chunks of data sets and results."""
         return self.directory / "chunks"
+
+
+@dataclass(frozen=True, slots=True)
+class CeremonyLayout:
+    """One node's part in a founding, `DIR/nK/ceremony/`."""
+
+    directory: Path
+
+    @property
+    def card(self) -> Path:
+        """What this organisation says of itself."""
+        return self.directory / "card"
+
+    @property
+    def proposal(self) -> Path:
+        """What it accepted."""
+        return self.directory / "proposal"
+
+    @property
+    def keys(self) -> Path:
+        """The enclave's keys for that proposal, sealed to its chip."""
+        return self.directory / "sealed-keys"
+
+    @property
+    def acceptance(self) -> Path:
+        """Its acceptance, so that asking again gives the same one."""
+        return self.directory / "acceptance"
+
+    @property
+    def founding(self) -> Path:
+        """The genesis that it confirmed; at the founder, the one that it made."""
+        return self.directory / "founding"
+
+    @property
+    def state(self) -> Path:
+        """What the enclave sealed when it took its wrap; it becomes the node's at the end."""
+        return self.directory / "sealed-state"
+
+    @property
+    def confirmation(self) -> Path:
+        """Its confirmation."""
+        return self.directory / "confirmation"
 
 
 @dataclass(frozen=True, slots=True)

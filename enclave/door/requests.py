@@ -183,6 +183,10 @@ class Op(IntEnum):
     it cannot here."""
     PREPARE_JOIN = 7, Stage.EMPTY, (BYTES, IDENTITY), BYTES, "prepare_join"
     """(genesis, identity) → sealed state of a node to be."""
+    SEAL_FOUNDING = 18, Stage.FOUNDING, (), BYTES, "seal_founding"
+    """() → sealed keys of PREPARE: a ceremony between organisations outlasts a process."""
+    RESUME_FOUNDING = 19, Stage.EMPTY, (BYTES,), NOTHING, "resume_founding"
+    """(what SEAL_FOUNDING gave): go on where PREPARE ended."""
     UNSEAL_SUCCESSOR = 8, Stage.EMPTY, (BYTES, BYTES), NONCE, "unseal_successor"
     """(sealed state, genesis) → nonce: the same boot goes on in this process once TAKE_OVER answers
     the nonce."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Height
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.keys.sealing import SealedState, seal_state, unseal_state
@@ -151,6 +151,32 @@ class Lifecycle:
             mark=(Height(0), accepted.genesis.header.digest),
         )
         return seal_state(self._sealing_secret, state)
+
+    def seal_founding(self) -> bytes:
+        """The keys of PREPARE, sealed: a ceremony between organisations takes days and machines
+        restart. The file opens as often as its host likes, as any sealed state does; what that
+        could be good for, a second genesis of one ceremony, the parties see in each other's
+        confirmations (node/membership/founding_files.py)."""
+        nothing = (Height(0), Digest(NO_DIGEST))
+        state = SealedState(
+            chain=ChainId(NO_DIGEST), keys=self._founding_keys(), secrets=(), boot=0, mark=nothing
+        )
+        return seal_state(self._sealing_secret, state)
+
+    def resume_founding(self, sealed: bytes) -> None:
+        """Go on as the enclave that sealed its keys after PREPARE.
+
+        Raises:
+            OutOfOrder: keys exist already.
+            OperatorFault: sealed by another platform or measurement, or after the founding.
+        """
+        self._check_empty()
+        state = unseal_state(self._sealing_secret, sealed)
+        if state.chain != ChainId(NO_DIGEST):
+            raise OperatorFault(
+                "this sealed state belongs to a service already: it is UNSEALed, not founded with"
+            )
+        self._founding = state.keys
 
     def prepare_join(self, genesis: bytes, identity: Identity) -> bytes:
         """Make the keys of a node that is no validator yet; returns its sealed state, to be

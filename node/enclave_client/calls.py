@@ -111,6 +111,14 @@ class EnclaveClient:
         """Check everybody's evidence, open the own wrap; returns the sealed state."""
         return bytes(await self._ask(Op.ACCEPT, genesis, wraps))
 
+    async def seal_founding(self) -> bytes:
+        """The keys of `prepare`, sealed, so that a ceremony may outlast this process."""
+        return bytes(await self._ask(Op.SEAL_FOUNDING))
+
+    async def resume_founding(self, sealed: bytes) -> None:
+        """Go on as the enclave that sealed its keys after `prepare`."""
+        await self._ask(Op.RESUME_FOUNDING, sealed)
+
     async def unseal(self, sealed: bytes, genesis: bytes) -> bytes:
         """Take up the sealed state; returns the one of this boot."""
         return bytes(await self._ask(Op.UNSEAL, sealed, genesis))

@@ -150,6 +150,7 @@ class Host:
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._until_enclave_ends())
                 tasks.create_task(self._until_damaged())
+                tasks.create_task(upkeep.keep_certificate(self.doors.renew))
                 tasks.create_task(self._take_part())
         except* _Stop:
             log.info("node.stopped", node=self.config.name)

@@ -224,6 +224,8 @@ class HostileHost:
         yield Op.DESCRIBE, tuple
         yield Op.WALLS, tuple
         yield Op.PREPARE_JOIN, lambda: (founded.genesis, identity)
+        yield Op.SEAL_FOUNDING, tuple
+        yield Op.RESUME_FOUNDING, lambda: (self.sealed,)
         yield Op.UNSEAL_SUCCESSOR, lambda: (self.sealed, founded.genesis)
         yield Op.TAKE_OVER, lambda: (self.sealed,)
         yield (
