@@ -61,6 +61,8 @@ class Ground(StrEnum):
     """The last validator stays."""
     PROVES_NOTHING = "proves-nothing"
     """Evidence of an offence that contradicts nothing."""
+    NOT_OBSERVED = "not-observed"
+    """Members add keys of this issuer by vote alone."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:
