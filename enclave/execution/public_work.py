@@ -46,6 +46,7 @@ UNITS: Mapping[str, int] = {
     **RECOVERY_UNITS,
     **dict.fromkeys(public.GRANT_ACTIONS, 8),
     public.ACT: 4,
+    public.OBSERVE: 16,
 }
 """By action; tests/enclave/bench_work.py measures them."""
 MEMBERS_ACTIONS = frozenset(

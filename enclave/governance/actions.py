@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from strongroom.enclave.governance import (
     admission,
     grants,
+    observing,
     proposals,
     public,
     registry,
@@ -27,5 +28,6 @@ ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.READY: succession.ready,
     **RECOVERY_ACTIONS,
     **grants.ACTIONS,
+    public.OBSERVE: observing.observe,
 }
 """Each returns its plain result, or raises ProgramError and is undone."""

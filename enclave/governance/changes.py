@@ -192,7 +192,7 @@ _FLOORS = {
     "reported": kinds.TCB,
 }
 
-_CODE: Mapping[str, Change] = {
+_CODE: dict[str, Change] = {
     "allow_measurement": Change(
         takes={"measurement": kinds.MEASUREMENT},
         apply=_listed("measurements", "measurement"),
@@ -224,7 +224,7 @@ _CODE: Mapping[str, Change] = {
         group=Class.CODE,
     ),
 }
-_NODES: Mapping[str, Change] = {
+_NODES: dict[str, Change] = {
     "allow_chip": Change(takes=_CHIP, apply=_allow_chip, loosens=True, group=Class.NODES),
     "forbid_chip": Change(
         takes=_CHIP, apply=_unlisted("chips", "operator", "chip"), group=Class.NODES
@@ -259,7 +259,7 @@ _NODES: Mapping[str, Change] = {
     "remove_node": Change(takes={"node": kinds.NAME}, effect=Effect.REMOVE_NODE, group=Class.NODES),
     "rotate": Change(takes={"compromised": kinds.BOOL}, effect=Effect.ROTATE, group=Class.NODES),
 }
-_PEOPLE: Mapping[str, Change] = {
+_PEOPLE: dict[str, Change] = {
     "add_member": Change(
         takes={"name": kinds.NAME, "key": kinds.KEY},
         apply=_add_member,
@@ -285,24 +285,12 @@ _PEOPLE: Mapping[str, Change] = {
         takes={"users": kinds.IDENTITIES}, effect=Effect.REMOVE_USERS, group=Class.USERS
     ),
 }
-_GOVERNANCE: Mapping[str, Change] = {
-    "set_program_regions": Change(
-        takes={"program": PROGRAM, "regions": PLACES},
-        apply=set_regions,
-        loosens=widens,
-        group=Class.USERS,
-    ),
+_GOVERNANCE: dict[str, Change] = {
     "set_limit": Change(
         takes={"name": kinds.LIMIT, "value": kinds.VALUE},
         apply=_set_limit,
         loosens=True,
         group=_of_limit,
-    ),
-    "set_recovery_threshold": Change(
-        takes={"threshold": kinds.SHARES},
-        apply=lambda rules, values: replace(rules, limits=limits_with(rules, values)),
-        loosens=True,
-        group=Class.STRICTEST,
     ),
     "set_threshold": Change(
         takes={"class": kinds.CLASS, "threshold": kinds.THRESHOLD},
@@ -316,6 +304,18 @@ CHANGES: Mapping[str, Change] = {
     **_NODES,
     **_PEOPLE,
     **_GOVERNANCE,
+    "set_program_regions": Change(
+        takes={"program": PROGRAM, "regions": PLACES},
+        apply=set_regions,
+        loosens=widens,
+        group=Class.USERS,
+    ),
+    "set_recovery_threshold": Change(
+        takes={"threshold": kinds.SHARES},
+        apply=lambda rules, values: replace(rules, limits=limits_with(rules, values)),
+        loosens=True,
+        group=Class.STRICTEST,
+    ),
     **{
         name: Change(**row._asdict(), group=Class.USERS)
         for name, row in people_changes.ROWS.items()

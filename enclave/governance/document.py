@@ -17,7 +17,7 @@ from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Changes, Node, Proposal, Status
 from strongroom.enclave.governance.recovery_document import RecoveryEntry, recovery_entry
 from strongroom.enclave.governance.rules import Rules
-from strongroom.enclave.programs.governance import EPOCHS, OFFENCES
+from strongroom.enclave.programs.governance import EPOCHS, OBSERVATIONS, OFFENCES
 
 
 class NodeEntry(NamedTuple):
@@ -136,6 +136,18 @@ class OffenceEntry(NamedTuple):
     """Of the block that recorded it."""
 
 
+class ObservationEntry(NamedTuple):
+    """What one operator saw at an issuer last."""
+
+    issuer: str
+    operator: str
+    seen_ms: int
+    """Block time."""
+    node_key: bytes
+    keys: tuple[bytes, ...]
+    """Digests of the keys (issuers.PinnedKey.digest)."""
+
+
 class Document(NamedTuple):
     """Everything public, at one height."""
 
@@ -168,6 +180,8 @@ class Document(NamedTuple):
     """Who could bring a dead service back."""
     access: AccessEntry
     """Privileged access: grants, events, for whom keys act."""
+    observations: tuple[ObservationEntry, ...] = ()
+    """Ascending by issuer and operator."""
 
     @classmethod
     def read(cls, value: tuple[Any, ...]) -> "Document":
@@ -180,7 +194,7 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences, recovery, access = value[8:]
+        nodes, proposals, epochs, due, offers, offences, recovery, access, observations = value[8:]
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -190,6 +204,7 @@ class Document(NamedTuple):
             tuple(OffenceEntry(*one) for one in offences),
             RecoveryEntry.read(recovery),
             AccessEntry.read(access),
+            tuple(ObservationEntry(*one) for one in observations),
         )
         return cls._make((*value[:8], *read))
 
@@ -236,6 +251,10 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
         offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
         recovery=recovery_entry(view),
         access=build_access(view),
+        observations=tuple(
+            ObservationEntry(url, operator, seen_ms, node_key, codec.decode(seen))
+            for (url, operator), (seen_ms, node_key, seen) in tables.maps.items(OBSERVATIONS)
+        ),
     )
 
 

@@ -120,15 +120,15 @@ class Issuers:
 
 def _read_issuer(url: str, encoded: bytes) -> Issuer:
     value = codec.decode(encoded)
-    guests = type(value) is tuple and len(value) == 5 and value[3]
-    shape = (str, str, tuple, type(None) if guests is None else tuple, int)
-    audience, claim, regions, guests, life_ms = codec.fields(value, *shape, name="issuer")
+    guests = type(value) is tuple and len(value) == 6 and value[3]
+    shape = (str, str, tuple, type(None) if guests is None else tuple, int, bool)
+    audience, claim, regions, guests, life_ms, observed = codec.fields(value, *shape, name="issuer")
     for pair in regions:
         codec.fields(pair, str, str, name="issuer's region")
     if guests is not None and len(guests) != len(GuestRule._fields):
         raise NotCanonical("issuer: the rule for guests has other fields")
     rule = None if guests is None else GuestRule(*guests)
-    return Issuer(url, audience, claim, regions, rule, life_ms)
+    return Issuer(url, audience, claim, regions, rule, life_ms, observed)
 
 
 def with_issuer(issuers: Issuers, issuer: Issuer) -> Issuers:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from strongroom.consensus.errors import AttestationError
 from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
 from strongroom.enclave.governance import issuers
-from strongroom.enclave.governance.arguments import NAME, Kind
+from strongroom.enclave.governance.arguments import BOOL, NAME, Kind
 from strongroom.enclave.governance.issuers import ALGORITHMS, JWK_BYTES_MAX
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.people.issuers import GuestRule, Issuer
@@ -78,8 +78,12 @@ def _is_guest_rule(value: Any) -> bool:
     )
 
 
-def _parse_regions(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((str(value), str(region)) for value, region in _object(text).items()))
+def _parse_regions(text: str) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(_object(text).items(), key=_value_of))
+
+
+def _value_of(pair: tuple[str, Any]) -> str:
+    return pair[0]
 
 
 def _parse_guests(text: str) -> tuple[Any, ...]:
@@ -174,6 +178,7 @@ def _add_issuer(rules: Rules, values: Mapping[str, Any]) -> Rules:
         regions=values["regions"],
         guests=GuestRule(*guests) if guests else None,
         life_ms=values["life_ms"],
+        observed=values["observed"],
     )
     return replace(rules, issuers=issuers.with_issuer(rules.issuers, issuer))
 
@@ -201,6 +206,7 @@ ROWS: Mapping[str, Row] = {
             "regions": REGIONS,
             "guests": GUESTS,
             "life_ms": LIFE,
+            "observed": BOOL,
         },
         _add_issuer,
         loosens=True,

@@ -43,6 +43,7 @@ ATTEST, SYNCED, LEAVE, REFRESH = "attest", "synced", "leave", "refresh"
 OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
 ASK, APPROVE, DENY, BEGIN = "ask", "approve", "deny", "begin"
 ACT, FINISH, REVOKE_GRANT, REVIEW = "act", "finish", "revoke-grant", "review"
+OBSERVE = "observe"
 
 SHAPES: dict[str, tuple[type, ...]] = {
     PROPOSE: (bytes, str, tuple),
@@ -64,6 +65,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     FINISH: (str, str, str, str, bytes),
     REVOKE_GRANT: (str,),
     REVIEW: (str, bytes),
+    OBSERVE: (str, tuple),
 }
 """Types of each action's fields:
 
@@ -88,6 +90,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     finish    (grant id, operation, node, outcome, digest)        by the asker
     revoke-grant  (grant id)                                      by the asker or a member
     review    (grant id, digest of the ask)                       by a member
+    observe   (issuer's URL, ((kid, algorithm, JWK), …))          what its host saw there
 
 The others are signed by the node key too. Times are block time in Unix milliseconds, durations
 milliseconds.

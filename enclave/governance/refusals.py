@@ -92,6 +92,8 @@ class Ground(StrEnum):
     """The person's region is unknown, or none of those that members allow."""
     REVIEW_DUE = "review-due"
     """A used emergency was not reviewed in time."""
+    NOT_OBSERVED = "not-observed"
+    """Members add keys of this issuer by vote alone."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:

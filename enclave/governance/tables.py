@@ -49,7 +49,7 @@ from strongroom.enclave.programs.governance import (
 )
 from strongroom.enclave.programs.governance import governance as governance
 from strongroom.enclave.programs.people.issuers import issuer_of
-from strongroom.enclave.programs.state import SCAN_MAX, State
+from strongroom.enclave.programs.state import SCAN_MAX, MapSchema, State
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
 _EPOCHS_SHOWN_MAX = 256
@@ -207,20 +207,28 @@ class Tables:
             (LIMITS, dict(rules.limits)),
             (THRESHOLDS, dict(rules.thresholds)),
             (WATCHERS, dict.fromkeys(rules.watchers, True)),
-            (ISSUERS, {one.url: one.encode() for one in rules.issuers.entries}),
-            (ISSUER_KEYS, {key[:2]: key[2:] for key in map(tuple, rules.issuers.keys)}),
-            (UNPINNED, dict.fromkeys(rules.issuers.unpinned, True)),
             (PROGRAM_REGIONS, {name: "\n".join(places) for name, places in rules.program_regions}),
         ):
-            held: dict[Any, Any] = dict(self.maps.items(schema))
-            for key in held:
-                if key not in wanted:
-                    self.maps.delete(schema, key)
-            for key, value in wanted.items():
-                if held.get(key) != value:
-                    self.maps.put(schema, key, value)
-        if rules.issuers.serial != (self.maps.single("issuer serial") or 0):
-            self.maps.set_single("issuer serial", rules.issuers.serial)
+            self._write(schema, wanted)
+        self.write_issuers(rules.issuers)
+
+    def write_issuers(self, issuers: Issuers) -> None:
+        """Set whose word on people counts, touching only what differs."""
+        self._write(ISSUERS, {one.url: one.encode() for one in issuers.entries})
+        self._write(ISSUER_KEYS, {key[:2]: key[2:] for key in map(tuple, issuers.keys)})
+        self._write(UNPINNED, dict.fromkeys(issuers.unpinned, True))
+        if issuers.serial != (self.maps.single("issuer serial") or 0):
+            self.maps.set_single("issuer serial", issuers.serial)
+
+    def _write(self, schema: MapSchema[Any, Any], wanted: dict[Any, Any]) -> None:
+        """Let a map hold exactly this."""
+        held: dict[Any, Any] = dict(self.maps.items(schema))
+        for key in held:
+            if key not in wanted:
+                self.maps.delete(schema, key)
+        for key, value in wanted.items():
+            if held.get(key) != value:
+                self.maps.put(schema, key, value)
 
     def limit(self, name: str) -> int:
         """One of the limits."""

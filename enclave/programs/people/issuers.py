@@ -41,11 +41,15 @@ class Issuer(NamedTuple):
     """None: the issuer has no guests, or members do not ask."""
     life_ms: int
     """How long a token may be valid, at most."""
+    observed: bool
+    """Do observations of f+1 operators add keys (enclave/governance/observing.py), or votes
+    alone?"""
 
     def encode(self) -> bytes:
         """As it lies in the state, without the URL."""
         guests = None if self.guests is None else tuple(self.guests)
-        return codec.encode((self.audience, self.claim, self.regions, guests, self.life_ms))
+        said = (self.audience, self.claim, self.regions, guests, self.life_ms, self.observed)
+        return codec.encode(said)
 
     def region_of(self, claims: Mapping[str, Any]) -> str:
         """Where a token says that its person is.
@@ -89,6 +93,6 @@ class Issuer(NamedTuple):
 @lru_cache(maxsize=64)
 def issuer_of(url: str, encoded: bytes) -> Issuer:
     """Read what lies in the state: once, not at each token."""
-    audience, claim, regions, guests, life_ms = codec.decode(encoded)
+    audience, claim, regions, guests, life_ms, observed = codec.decode(encoded)
     rule = None if guests is None else GuestRule(*guests)
-    return Issuer(url, audience, claim, regions, rule, life_ms)
+    return Issuer(url, audience, claim, regions, rule, life_ms, observed)

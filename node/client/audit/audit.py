@@ -166,7 +166,8 @@ class _Audit:
         if block.certificate is not None:
             self._epochs.check_final(header, block.certificate)
             self._final, self._final_transactions = header, self._transactions
-            self._certified.append((header, block.certificate))
+            if isinstance(block.certificate, Certificate):
+                self._certified.append((header, block.certificate))
         self._waiting.append(header)
         self._check_anchors()
         if header.next_epoch != description.digest:
