@@ -264,7 +264,7 @@ class Op(IntEnum):
     """() → public transaction: asks for a new epoch, after the log was lost."""
     LEAVE = 38, ACTIVE, (), BYTES, "active.leave"
     """() → public transaction: this node leaves."""
-    OBSERVE = 61, ACTIVE, (TEXT, Listed(ISSUER_KEY, OBSERVED_KEYS_MAX)), BYTES, "active.observe"
+    OBSERVE = 80, ACTIVE, (TEXT, Listed(ISSUER_KEY, OBSERVED_KEYS_MAX)), BYTES, "active.observe"
     """(issuer's URL, ((kid, algorithm, JWK) …)) → public transaction: what this node's host saw."""
     APPLY = 40, LEARNING, (HEADERS, Listed(BYTES, REQUEST_BLOCKS_MAX)), NOTHING, "learner.apply"
     """(headers, outcomes): recorded outcomes instead of execution, provisional until CONFIRM."""
