@@ -12,9 +12,10 @@ from strongroom.enclave.attestation.policy import is_country
 from strongroom.enclave.attestation.report import CHIP_ID_SIZE, MEASUREMENT_SIZE, Product, Tcb
 from strongroom.enclave.formats.recovery import SHARED_AMONG_MAX
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.rules import LIMITS, MEMBERS_MAX
+from strongroom.enclave.governance.rules import LIMITS
 from strongroom.enclave.governance.thresholds import (
     MAJORITY,
+    MEMBERS_MAX,
     SETTABLE,
     UNANIMOUS,
     is_threshold,
@@ -144,6 +145,6 @@ CLASS = Kind(
 )
 THRESHOLD = Kind(
     f"{MAJORITY}, {UNANIMOUS}, or how many members, 1..{MEMBERS_MAX}",
-    lambda value: is_threshold(value, most=MEMBERS_MAX),
+    is_threshold,
     str,
 )

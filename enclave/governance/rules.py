@@ -16,10 +16,15 @@ from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.recovery_changes import check_threshold
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.thresholds import MAJORITY, SETTABLE, Class, yes_needed
+from strongroom.enclave.governance.thresholds import (
+    MAJORITY,
+    MEMBERS_MAX,
+    SETTABLE,
+    Class,
+    yes_needed,
+)
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
-MEMBERS_MAX = 256
 LATER = ("thresholds", "watchers", "issuers", "program_regions")
 """What rules have only once it is used."""
 _DAY_MS = 86_400_000
@@ -196,6 +201,7 @@ class Rules:
             (roles, (str, str, bytes)),
             (limits, (str, int)),
             (thresholds, (str, str)),
+            (tuple((name,) for name in watchers), (str,)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(

@@ -24,6 +24,7 @@ from strongroom.node.cli.common import (
 )
 from strongroom.node.cli.evidence import register as register_evidence
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
+from strongroom.node.cli.misbehaviour import verify_misbehaviour
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.cli.residency import verify_residency
 from strongroom.node.client.calls.replies import NUMBER_MAX
@@ -65,6 +66,7 @@ def register(app: typer.Typer) -> None:
     verify.command("receipt")(verify_receipt)
     verify.command("ledger")(verify_ledger)
     verify.command("residency")(verify_residency)
+    verify.command("misbehaviour")(verify_misbehaviour)
     register_evidence(verify)
     app.add_typer(verify)
 

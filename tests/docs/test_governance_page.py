@@ -15,7 +15,7 @@ from strongroom.node.cli.main import make_app
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/governance.md").read_text()
-OWN = changes._CODE | changes._NODES | changes._PEOPLE | changes._GOVERNANCE
+OWN = {**changes._CODE, **changes._NODES, **changes._PEOPLE, **changes._GOVERNANCE}
 SPECIAL = {
     "set_limit": ("limits", "yes"),
     "set_weight": ("members", "to 1"),
