@@ -38,6 +38,7 @@ from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import Unsigned, action_of
 from strongroom.enclave.governance.records import BlockFacts
+from strongroom.enclave.governance.region_changes import mapped_regions
 from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
@@ -364,6 +365,7 @@ class Executor:
             limits,
             governance.policy,
             governance.rules.program_regions,
+            mapped_regions(governance.rules),
         )
         self._admission.heed(members, roles, limits)
         self._snapshot_blocks = limits["snapshot_blocks"]

@@ -36,6 +36,7 @@ UNITS: Mapping[str, int] = {
     public.OFFER: 4,
     public.READY: 4,
     public.EVIDENCE: 4,
+    public.OBSERVE: 16,
 }
 """By action; tests/enclave/bench_work.py measures them."""
 MEMBERS_ACTIONS = frozenset({public.PROPOSE, public.BALLOT, public.WITHDRAW})

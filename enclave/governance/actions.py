@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from strongroom.enclave.governance import admission, proposals, public, registry, succession
+from strongroom.enclave.governance import (
+    admission,
+    observing,
+    proposals,
+    public,
+    registry,
+    succession,
+)
 from strongroom.enclave.governance.action_context import ActionContext
 
 ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
@@ -16,5 +23,6 @@ ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.EVIDENCE: registry.convict,
     public.OFFER: succession.offer,
     public.READY: succession.ready,
+    public.OBSERVE: observing.observe,
 }
 """Each returns its plain result, or raises ProgramError and is undone."""

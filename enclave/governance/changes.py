@@ -15,6 +15,7 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
 from strongroom.enclave.governance import arguments as kinds
+from strongroom.enclave.governance import people_changes
 from strongroom.enclave.governance.arguments import Kind
 from strongroom.enclave.governance.records import Arguments, Node, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
@@ -310,5 +311,6 @@ CHANGES: Mapping[str, Change] = {
     "set_limit": Change(
         takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True
     ),
+    **{name: Change(**row._asdict()) for name, row in people_changes.ROWS.items()},
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted."""

@@ -14,7 +14,7 @@ from strongroom.enclave.governance.changes import dry_run
 from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Arguments, Node, Proposal, Status
 from strongroom.enclave.governance.rules import Rules
-from strongroom.enclave.programs.governance import EPOCHS, OFFENCES
+from strongroom.enclave.programs.governance import EPOCHS, OBSERVATIONS, OFFENCES
 
 
 class NodeEntry(NamedTuple):
@@ -121,6 +121,18 @@ class OffenceEntry(NamedTuple):
     """Of the block that recorded it."""
 
 
+class ObservationEntry(NamedTuple):
+    """What one operator saw at an issuer last."""
+
+    issuer: str
+    operator: str
+    seen_ms: int
+    """Block time."""
+    node_key: bytes
+    keys: tuple[bytes, ...]
+    """Digests of the keys (issuers.PinnedKey.digest)."""
+
+
 class Document(NamedTuple):
     """Everything public, at one height."""
 
@@ -149,6 +161,8 @@ class Document(NamedTuple):
     offers: tuple[OfferEntry, ...]
     """In order of execution."""
     offences: tuple[OffenceEntry, ...]
+    observations: tuple[ObservationEntry, ...] = ()
+    """Ascending by issuer and operator."""
 
     @classmethod
     def read(cls, value: tuple[Any, ...]) -> "Document":
@@ -161,7 +175,7 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences = value[8:]
+        nodes, proposals, epochs, due, offers, offences, observations = value[8:]
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -169,6 +183,7 @@ class Document(NamedTuple):
             None if due is None else DueEntry(*due),
             tuple(OfferEntry(*one) for one in offers),
             tuple(OffenceEntry(*one) for one in offences),
+            tuple(ObservationEntry(*one) for one in observations),
         )
         return cls._make((*value[:8], *read))
 
@@ -214,6 +229,10 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
             for one in tables.offers()
         ),
         offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
+        observations=tuple(
+            ObservationEntry(url, operator, seen_ms, node_key, codec.decode(seen))
+            for (url, operator), (seen_ms, node_key, seen) in tables.maps.items(OBSERVATIONS)
+        ),
     )
 
 

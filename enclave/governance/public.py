@@ -39,6 +39,7 @@ EDDSA = -8
 PROPOSE, BALLOT, WITHDRAW = "propose", "ballot", "withdraw"
 ATTEST, SYNCED, LEAVE, REFRESH = "attest", "synced", "leave", "refresh"
 OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
+OBSERVE = "observe"
 
 SHAPES: dict[str, tuple[type, ...]] = {
     PROPOSE: (bytes, str, tuple),
@@ -51,6 +52,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     OFFER: (int, bytes, bytes, tuple),
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
+    OBSERVE: (str, tuple),
 }
 """Types of each action's fields:
 
@@ -64,6 +66,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
+    observe   (issuer's URL, ((kid, algorithm, JWK), …))          what its host saw there
 
 The others are signed by the node key too.
 """

@@ -61,6 +61,8 @@ class Ground(StrEnum):
     """The last validator stays."""
     PROVES_NOTHING = "proves-nothing"
     """Evidence of an offence that contradicts nothing."""
+    NOT_OBSERVED = "not-observed"
+    """Members add keys of this issuer by vote alone."""
     NO_ONE_IN_REGION = "no-one-in-region"
     """A rule that nobody could meet."""
 

@@ -47,7 +47,7 @@ def set_regions(rules: Rules, values: Mapping[str, Any]) -> Rules:
         had[program] = places
     after = replace(rules, program_regions=tuple(sorted(had.items())))
     for name in had if places else ():
-        if program in (name, SERVICE) and not met(after, name):
+        if program in (name, SERVICE) and met(after, name).isdisjoint(mapped_regions(after)):
             refuse(
                 Ground.NO_ONE_IN_REGION,
                 f"nobody could call {name} any more: "
@@ -66,6 +66,13 @@ def widens(rules: Rules, values: Mapping[str, Any]) -> bool:
     return not after or any(
         place not in before and countries.get(place) not in before for place in after
     )
+
+
+def mapped_regions(rules: Rules) -> frozenset[str]:
+    """Regions of which any issuer speaks: where people can be."""
+    issuers = rules.issuers.entries
+    told = {region for issuer in issuers for _, region in issuer.regions}
+    return frozenset(told | {issuer.guests.region for issuer in issuers if issuer.guests} - {""})
 
 
 def met(rules: Rules, program: str) -> frozenset[str]:

@@ -5,17 +5,21 @@ Owns what a legal state of them is: after no change may it be that nobody can go
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
 MEMBERS_MAX = 256
+_ISSUERS = "issuers"
+_REGIONS = "program_regions"
 _DAY_MS = 86_400_000
 
 
@@ -66,6 +70,8 @@ class Rules:
     """(program, role, identity), ascending."""
     limits: tuple[tuple[str, int], ...]
     """(name, value), ascending: those of LIMITS and whatever else the constitution names."""
+    issuers: Issuers = field(default_factory=Issuers)
+    """Whose word on people counts."""
     program_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(program, or `service` for all; places from which it may be called), ascending; what is not
     there has no rule."""
@@ -104,13 +110,17 @@ class Rules:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
             )
+        self.issuers.check()
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits), and what came later by its name,
-        if there is any."""
-        later = (("program_regions", self.program_regions),) if self.program_regions else ()
-        fields = (self.policy.to_wire(), self.members, self.roles, self.limits)
-        return (*fields, later) if later else fields
+        """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
+        there only once it is used."""
+        more: list[tuple[str, object]] = []
+        if self.issuers != Issuers():
+            more.append((_ISSUERS, self.issuers.to_wire()))
+        if self.program_regions:
+            more.append((_REGIONS, self.program_regions))
+        return (self.policy.to_wire(), self.members, self.roles, self.limits, *more)
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -119,10 +129,18 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        placed = type(value) is tuple and len(value) == 5
-        shape: tuple[type[tuple[Any, ...]], ...] = (tuple,) * (5 if placed else 4)
-        policy, members, roles, limits, *later = codec.fields(value, *shape, name="rules")
-        regions = _named(later[0], "program_regions") if placed else ()
+        if type(value) is not tuple:
+            raise NotCanonical("rules: expected a sequence")
+        policy, members, roles, limits = codec.fields(
+            value[:4], tuple, tuple, tuple, tuple, name="rules"
+        )
+        more = {
+            name: one
+            for name, one in (codec.fields(pair, str, tuple, name="rules") for pair in value[4:])
+        }
+        if set(more) - {_ISSUERS, _REGIONS} or len(more) != len(value[4:]):
+            raise NotCanonical("rules: something that this version does not know")
+        regions = more.get(_REGIONS, ())
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (regions, (str, tuple)),
             (members, (str, bytes)),
@@ -134,20 +152,15 @@ class Rules:
                 entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
             ):
                 codec.fields(entry, *shape, name="rules' entry")
+        issuers = Issuers.from_wire(more[_ISSUERS]) if _ISSUERS in more else Issuers()
         return cls(
             policy=Policy.from_wire(policy),
             members=members,
             roles=roles,
             limits=limits,
+            issuers=issuers,
             program_regions=regions,
         )
-
-
-def _named(later: tuple[Any, ...], name: str) -> Any:
-    """One of the fields that came later; nothing when it is not there."""
-    for entry in later:
-        codec.fields(entry, str, tuple, name="rules' field")
-    return dict(later).get(name, ())
 
 
 def misfit(node: Node, policy: Policy) -> str:

@@ -23,7 +23,7 @@ from strongroom.enclave.execution.snapshot_loading import Loader
 from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.governance.public import ATTEST, LEAVE, REFRESH
+from strongroom.enclave.governance.public import ATTEST, LEAVE, OBSERVE, REFRESH
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.member.duties import Duties
@@ -398,6 +398,11 @@ class ActiveEnclave:
     def leave(self) -> bytes:
         """The transaction by which this node leaves the validator set."""
         return self._duties.say(LEAVE, ())
+
+    def observe(self, issuer: str, keys: tuple[tuple[str, str, str], ...]) -> bytes:
+        """The transaction that says which keys this node's host saw at an issuer; whether it did,
+        no enclave knows."""
+        return self._duties.say(OBSERVE, (issuer, tuple(map(tuple, keys))))
 
     def governance_document(self) -> tuple[object, ...]:
         """Everything public of governance and nodes."""

@@ -29,8 +29,8 @@ from strongroom.enclave.programs.framework import (
     Turn,
 )
 from strongroom.enclave.programs.people import people
-from strongroom.enclave.programs.regions import NOWHERE, by_operation, check_caller
 from strongroom.enclave.programs.regions import Rules as RegionRules
+from strongroom.enclave.programs.regions import by_operation, check_caller
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -113,12 +113,14 @@ class Runner:
         limits: Mapping[str, int],
         attestation: Policy | None = None,
         regions: RegionRules = (),
+        mapped: frozenset[str] = frozenset(),
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
         Members are identities; limits are governance's, by name; `attestation` is what it demands
-        of enclaves; `regions` are its rules of places.
+        of enclaves; `regions` are its rules of places, and `mapped` those of which any issuer
+        speaks.
         """
         self._measurements = measurements
         context = self._context
@@ -131,8 +133,7 @@ class Runner:
         context.attestation = attestation
         operations = (*self._transactions, *self._queries)
         self._regions = by_operation(regions, operations, context.countries)
-        if not context.knows_people:
-            self._regions = dict.fromkeys(self._regions, NOWHERE)
+        context.mapped = mapped if context.knows_people else frozenset()
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:

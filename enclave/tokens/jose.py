@@ -14,6 +14,7 @@ from typing import Any
 from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
 from strongroom.enclave.tokens.reasons import Reason, demand, refuse
 from strongroom.enclave.tokens.signatures import (
+    ED25519,
     EDDSA,
     ES256,
     ES384,
@@ -34,6 +35,7 @@ HEADERS = frozenset({"alg", "typ", "cty", "kid", "jku", "jwk", "x5c", "x5t", "x5
 the pinned key."""
 CURVES: Mapping[str, Scheme] = {"P-256": ES256, "P-384": ES384, "P-521": ES512}
 _RSA: Mapping[str, Scheme] = {"RS256": RS256, "PS256": PS256}
+_EDWARDS: Mapping[str, Scheme] = {"EdDSA": EDDSA, "Ed25519": ED25519}
 _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "EC": ("crv", "kty", "x", "y"),
     "OKP": ("crv", "kty", "x"),
@@ -169,7 +171,7 @@ def _scheme_of(kind: str, curve: str, algorithm: str) -> Scheme:
     elif kind == "EC":
         found = CURVES.get(curve)
     else:
-        found = EDDSA if curve == "Ed25519" else None
+        found = _EDWARDS.get(algorithm) if curve == "Ed25519" else None
     if found is None or found.name != algorithm:
         refuse(Reason.ALGORITHM, "JWK: the key does not sign with this algorithm")
     return found

@@ -43,6 +43,8 @@ PS384 = Scheme("PS384", SHA384(), pss=True)
 PS512 = Scheme("PS512", SHA512(), pss=True)
 RS256 = Scheme("RS256", SHA256())
 EDDSA = Scheme("EdDSA", SHA512(), edwards=True)
+ED25519 = Scheme("Ed25519", SHA512(), edwards=True)
+"""The same under the name that RFC 9864 gives it."""
 
 
 def verify(scheme: Scheme, key: PublicKey, signature: bytes, message: bytes) -> None:
