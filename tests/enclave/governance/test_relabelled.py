@@ -1,5 +1,5 @@
-"""A node whose operator gives it another region's name (T58): the registry takes what policy allows,
-and what members forbid since has no keys."""
+"""A node whose operator gives it another region's name (T58): the registry takes what the policy
+allows, and what members forbid since gets no keys."""
 
 import pytest
 from tests.enclave.fixtures import REGION
