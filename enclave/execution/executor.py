@@ -356,7 +356,8 @@ class Executor:
         governance = self.governance
         keys = {validator.node_key for validator in governance.current.validators}
         running = (node.measurement for node in governance.nodes() if node.node_key in keys)
-        members = frozenset(digest(key) for key in governance.members.values())
+        members = frozenset(digest(key) for key in governance.voters.values())
+        watchers = frozenset(digest(key) for key in governance.members.values()) - members
         roles, limits = governance.roles, governance.limits
         self._runner.heed(
             frozenset(map(measurement_digest, running)),
@@ -364,10 +365,11 @@ class Executor:
             members,
             limits,
             governance.policy,
+            watchers,
             governance.rules.program_regions,
             mapped_regions(governance.rules),
         )
-        self._admission.heed(members, roles, limits)
+        self._admission.heed(members, roles, limits, watchers)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:

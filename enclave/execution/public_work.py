@@ -37,9 +37,12 @@ UNITS: Mapping[str, int] = {
     public.READY: 4,
     public.EVIDENCE: 4,
     public.OBSERVE: 16,
+    public.PROPOSE_SEVERAL: 64,
 }
 """By action; tests/enclave/bench_work.py measures them."""
-MEMBERS_ACTIONS = frozenset({public.PROPOSE, public.BALLOT, public.WITHDRAW})
+MEMBERS_ACTIONS = frozenset(
+    {public.PROPOSE, public.BALLOT, public.WITHDRAW, public.PROPOSE_SEVERAL}
+)
 """What members say; all else nodes say."""
 
 

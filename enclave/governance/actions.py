@@ -14,6 +14,7 @@ from strongroom.enclave.governance.action_context import ActionContext
 
 ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.PROPOSE: proposals.propose,
+    public.PROPOSE_SEVERAL: proposals.propose_several,
     public.BALLOT: proposals.ballot,
     public.WITHDRAW: proposals.withdraw,
     public.ATTEST: admission.attest,

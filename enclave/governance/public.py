@@ -37,6 +37,7 @@ VERSION, PUBLIC = 1, 5
 EDDSA = -8
 
 PROPOSE, BALLOT, WITHDRAW = "propose", "ballot", "withdraw"
+PROPOSE_SEVERAL = "propose-several"
 ATTEST, SYNCED, LEAVE, REFRESH = "attest", "synced", "leave", "refresh"
 OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
 OBSERVE = "observe"
@@ -53,6 +54,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
     OBSERVE: (str, tuple),
+    PROPOSE_SEVERAL: (bytes, int, tuple),
 }
 """Types of each action's fields:
 
@@ -67,6 +69,8 @@ SHAPES: dict[str, tuple[type, ...]] = {
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
     observe   (issuer's URL, ((kid, algorithm, JWK), …))          what its host saw there
+    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
+                      ((change, ((name, value), …)), …))          by a member
 
 The others are signed by the node key too.
 """
@@ -173,8 +177,15 @@ def proposal_id(signer: PublicKey, payload: bytes) -> str:
 
 
 def proposal_digest(change: str, arguments: tuple[tuple[str, Any], ...]) -> Digest:
-    """What a ballot is cast for: labelled SHA-256 over change and arguments (T43)."""
-    return labels.labelled_digest(labels.PROPOSAL, codec.encode((change, arguments)))
+    """What a ballot for one change is cast for."""
+    return changes_digest(((change, arguments),))
+
+
+def changes_digest(changes: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]) -> Digest:
+    """What a ballot is cast for: labelled SHA-256 over one change and its arguments, or over the
+    list of several (T43). The former begins with a text, the latter with a list."""
+    covered: tuple[object, ...] = changes[0] if len(changes) == 1 else (changes,)
+    return labels.labelled_digest(labels.PROPOSAL, codec.encode(covered))
 
 
 def offer_digest(payload: bytes) -> Digest:

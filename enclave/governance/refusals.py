@@ -65,6 +65,8 @@ class Ground(StrEnum):
     """Members add keys of this issuer by vote alone."""
     NO_ONE_IN_REGION = "no-one-in-region"
     """A rule that nobody could meet."""
+    WATCHER = "watcher"
+    """The signer is a member with weight 0."""
 
 
 def refuse(ground: Ground | str, message: str) -> NoReturn:

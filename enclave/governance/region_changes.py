@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from strongroom.enclave.governance.arguments import NAME, Kind
+from strongroom.enclave.governance.change_rows import Change
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.thresholds import Class
 from strongroom.enclave.programs.regions import PLACES_MAX, RULED, SERVICE, regions_in
 
 
@@ -66,6 +68,17 @@ def widens(rules: Rules, values: Mapping[str, Any]) -> bool:
     return not after or any(
         place not in before and countries.get(place) not in before for place in after
     )
+
+
+ROWS: Mapping[str, Change] = {
+    "set_program_regions": Change(
+        takes={"program": PROGRAM, "regions": PLACES},
+        apply=set_regions,
+        loosens=widens,
+        group=Class.USERS,
+    ),
+}
+"""For the table of changes.py."""
 
 
 def mapped_regions(rules: Rules) -> frozenset[str]:

@@ -4,7 +4,7 @@ Owns what a legal state of them is: after no change may it be that nobody can go
 (T43). Pure, so that a client's dry run on the public document is the enclave's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,17 @@ from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.governance.thresholds import (
+    MAJORITY,
+    MEMBERS_MAX,
+    SETTABLE,
+    Class,
+    yes_needed,
+)
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
-MEMBERS_MAX = 256
-_ISSUERS = "issuers"
-_REGIONS = "program_regions"
+_ISSUERS, _REGIONS = "issuers", "program_regions"
+_THRESHOLDS, _WATCHERS = "thresholds", "watchers"
 _DAY_MS = 86_400_000
 
 
@@ -47,6 +53,7 @@ LIMITS: Mapping[str, Limit] = {
     "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
     "secrets_per_user": Limit(256, 0, 8_192),
     "secrets_per_member": Limit(1_024, 0, 8_192),
+    "proposal_lifetime_ms": Limit(30 * _DAY_MS, 60_000, 366 * _DAY_MS),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
 sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
@@ -56,7 +63,12 @@ height divisible by it begins a snapshot, which the one so many blocks later nam
 users_per_member: how many a member may bring onto it. sessions_per_identity: how many one may open
 in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
-or one member with all whom it brought; never more than an equal share of what is kept for all."""
+or one member with all whom it brought; never more than an equal share of what is kept for all.
+proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less."""
+LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"})
+"""Those that say how governance itself goes: whoever changes one needs the strictest threshold."""
+_LATER = frozenset({"proposal_lifetime_ms"})
+"""Limits that came after there were services: one stands in the state once members have set it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +82,10 @@ class Rules:
     """(program, role, identity), ascending."""
     limits: tuple[tuple[str, int], ...]
     """(name, value), ascending: those of LIMITS and whatever else the constitution names."""
+    thresholds: tuple[tuple[str, str], ...] = ()
+    """(class, threshold), ascending: of the classes that ask for something else than a majority."""
+    watchers: tuple[str, ...] = ()
+    """Names of members with weight 0, ascending: they only watch."""
     issuers: Issuers = field(default_factory=Issuers)
     """Whose word on people counts."""
     program_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -79,7 +95,8 @@ class Rules:
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
         """The rules with which a service begins."""
-        limits = {name: limit.default for name, limit in LIMITS.items()} | dict(constitution.limits)
+        first = {name: one.default for name, one in LIMITS.items() if name not in _LATER}
+        limits = first | dict(constitution.limits)
         return cls(
             policy=constitution.policy,
             members=constitution.members,
@@ -89,7 +106,23 @@ class Rules:
 
     def limit(self, name: str) -> int:
         """A limit of LIMITS."""
-        return dict(self.limits)[name]
+        return dict(self.limits).get(name, LIMITS[name].default)
+
+    @property
+    def voters(self) -> tuple[tuple[str, PublicKey], ...]:
+        """(name, key) of members with weight 1: who proposes, votes, counts and brings users."""
+        return tuple(one for one in self.members if one[0] not in self.watchers)
+
+    def threshold(self, group: Class) -> str:
+        """What a class asks for."""
+        return dict(self.thresholds).get(group, MAJORITY)
+
+    def yes_needed(self, groups: Iterable[Class]) -> int:
+        """How many voting members must say yes to changes of all these classes: as many as the
+        strictest of them asks for."""
+        asked = {*groups}
+        every = SETTABLE if Class.STRICTEST in asked else asked
+        return max(yes_needed(self.threshold(one), len(self.voters)) for one in every)
 
     def check(self) -> None:
         """Check that somebody can govern, operate and run under these rules.
@@ -98,7 +131,7 @@ class Rules:
             ProgramError: ``lock-out``, or ``full`` when a list is too long.
         """
         for what, entries in (
-            ("member", self.members),
+            ("voting member", self.voters),
             ("operator", self.policy.operators),
             ("measurement", self.policy.measurements),
             ("region", self.policy.regions),
@@ -106,6 +139,13 @@ class Rules:
         ):
             if not entries:
                 refuse(Ground.LOCK_OUT, f"no {what} would be left: allow another one first")
+        for group, threshold in self.thresholds:
+            if yes_needed(threshold, len(self.voters)) > len(self.voters):
+                refuse(
+                    Ground.LOCK_OUT,
+                    f"class {group} would ask for {threshold} of {len(self.voters)} voting members:"
+                    " lower its threshold first",
+                )
         if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
@@ -118,8 +158,13 @@ class Rules:
         more: list[tuple[str, object]] = []
         if self.issuers != Issuers():
             more.append((_ISSUERS, self.issuers.to_wire()))
-        if self.program_regions:
-            more.append((_REGIONS, self.program_regions))
+        for name, value in (
+            (_REGIONS, self.program_regions),
+            (_THRESHOLDS, self.thresholds),
+            (_WATCHERS, self.watchers),
+        ):
+            if value:
+                more.append((name, value))
         return (self.policy.to_wire(), self.members, self.roles, self.limits, *more)
 
     @classmethod
@@ -138,26 +183,33 @@ class Rules:
             name: one
             for name, one in (codec.fields(pair, str, tuple, name="rules") for pair in value[4:])
         }
-        if set(more) - {_ISSUERS, _REGIONS} or len(more) != len(value[4:]):
+        if set(more) - {_ISSUERS, _REGIONS, _THRESHOLDS, _WATCHERS} or len(more) != len(value[4:]):
             raise NotCanonical("rules: something that this version does not know")
         regions = more.get(_REGIONS, ())
+        thresholds, watchers = more.get(_THRESHOLDS, ()), more.get(_WATCHERS, ())
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (regions, (str, tuple)),
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
+            (thresholds, (str, str)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(
                 entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
             ):
                 codec.fields(entry, *shape, name="rules' entry")
+        for name in codec.listed(watchers, name="watchers", count_max=MEMBERS_MAX):
+            if type(name) is not str:
+                raise NotCanonical("rules: a watcher is a member's name")
         issuers = Issuers.from_wire(more[_ISSUERS]) if _ISSUERS in more else Issuers()
         return cls(
             policy=Policy.from_wire(policy),
             members=members,
             roles=roles,
             limits=limits,
+            thresholds=thresholds,
+            watchers=watchers,
             issuers=issuers,
             program_regions=regions,
         )

@@ -87,6 +87,7 @@ class Context:
         "roles",
         "surroundings",
         "time_ms",
+        "watchers",
     )
 
     def __init__(
@@ -99,7 +100,9 @@ class Context:
         """(program, role, identity): who may do what, by the word of governance (for the
         runner)."""
         self.members: frozenset[bytes] = frozenset()
-        """Identities of those who govern (for the runner)."""
+        """Identities of members who vote (for the runner)."""
+        self.watchers: frozenset[bytes] = frozenset()
+        """Identities of members who only watch: they may speak, and nothing more."""
         self.limits: Mapping[str, int] = {}
         """Governance's limits (for the runner)."""
         self._recorded: Callable[[bytes], Any] | None = None

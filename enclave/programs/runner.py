@@ -112,19 +112,21 @@ class Runner:
         members: frozenset[bytes],
         limits: Mapping[str, int],
         attestation: Policy | None = None,
+        watchers: frozenset[bytes] = frozenset(),
         regions: RegionRules = (),
         mapped: frozenset[str] = frozenset(),
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
-        Members are identities; limits are governance's, by name; `attestation` is what it demands
-        of enclaves; `regions` are its rules of places, and `mapped` those of which any issuer
-        speaks.
+        Members and watchers are identities, of those who vote and those who do not; limits are
+        governance's, by name; `attestation` is what it demands of enclaves; `regions` are its rules
+        of places, and `mapped` those of which any issuer speaks.
         """
         self._measurements = measurements
         context = self._context
         context.roles, context.members, context.limits = roles, members, limits
+        context.watchers = watchers
         if attestation is not None and attestation != context.attestation:
             whose = (attestation.roots, attestation.revoked, attestation.operators)
             where = (attestation.allow_simulated, attestation.countries)

@@ -250,7 +250,7 @@ def why_not(chain: GovernedVault, program: str, places: tuple[str, ...]) -> str:
     assert chain.executor.governance.document().proposals == before
     given = (("program", program), ("regions", places))
     with pytest.raises(ProgramError) as caught:
-        chain.executor.governance.document().simulate("set_program_regions", given)
+        chain.executor.governance.document().simulate((("set_program_regions", given),))
     return caught.value.code
 
 
