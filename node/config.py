@@ -15,6 +15,12 @@ from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import KEY_SIZE
+from strongroom.node.issuer_sources import (
+    SOURCES_MAX,
+    IssuerSource,
+    read_sources,
+    source_lines,
+)
 from strongroom.node.layout import NodeLayout
 from strongroom.node.organisations import (
     NOBODY,
@@ -136,6 +142,8 @@ class NodeConfig:
     itself."""
     door: DoorPolicy = NOBODY
     """Who may submit here; nobody, when it names nobody."""
+    issuers: tuple[IssuerSource, ...] = ()
+    """Where this node looks for new keys of people's issuers; nowhere, when it names none."""
 
     @property
     def layout(self) -> NodeLayout:
@@ -199,6 +207,7 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
     lines += door_lines(
         config.door, None if credential is None else os.path.relpath(credential, base)
     )
+    lines += source_lines(config.issuers, base)
     return "\n".join(lines) + "\n"
 
 
@@ -214,6 +223,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     limits = _read_limits(top.table("limits"))
     peers = [_read_peer(table) for table in top.tables("peers", PEERS_MAX)]
     door = read_door(top.table("door"), top.tables("organisations", ORGANISATIONS_MAX), base)
+    issuers = read_sources(top.tables("issuers", SOURCES_MAX), base)
     top.finish()
     known = [peer for peer in peers if peer is not None]
     _check_members(top, name, rpc, address, known)
@@ -240,6 +250,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         health=Address.parse(health) if health else None,
         hosts=hosts,
         door=door,
+        issuers=issuers,
     )
 
 

@@ -5,6 +5,8 @@ have seen the same one: key, name and algorithm alike. Nodes of one operator cou
 seen expires; what members removed does not come back; nothing that is pinned is replaced.
 """
 
+from collections import Counter
+
 from strongroom.consensus import codec
 from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.governance.action_context import ActionContext, GovernanceView
@@ -16,7 +18,7 @@ from strongroom.enclave.governance.issuers import (
     with_key,
 )
 from strongroom.enclave.governance.people_changes import CLAIM
-from strongroom.enclave.governance.records import Node, Status
+from strongroom.enclave.governance.records import Status
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.programs.governance import OBSERVATIONS
@@ -40,27 +42,27 @@ def observe(context: ActionContext) -> tuple[tuple[str, str], ...]:
             alone, too soon, or what is named is no key.
     """
     url, given = context.fields
-    node, tables = context.node(Status.VALIDATOR), context.tables
-    if not _counts(context.view, node):
+    node, tables, now_ms = context.node(Status.VALIDATOR), context.tables, context.block.time_ms
+    operators = _operators(context.view)
+    if node.node_key not in operators:
         refuse(Ground.SUSPENDED, "a suspended or convicted node observes nothing: attest first")
     issuers = tables.issuers
     if not issuers.issuer(url).observed:
         refuse(Ground.NOT_OBSERVED, "members add this issuer's keys by vote alone")
     before = tables.maps.get(OBSERVATIONS, (url, node.operator))
-    now_ms = context.block.time_ms
     if before is not None and now_ms - before[0] < OBSERVE_AGAIN_MS:
         refuse(Ground.TOO_SOON, f"an operator observes an issuer each {OBSERVE_AGAIN_MS} ms: wait")
     pins = _read(url, given)
     seen = codec.encode(tuple(pin.digest for pin in pins))
     tables.maps.put(OBSERVATIONS, (url, node.operator), (now_ms, node.node_key, seen))
-    _forget_others(context.view, issuers)
+    observers = _observers(context.view, issuers, operators, url, now_ms)
     needed = context.view.epoch_record.description.quorum.faults + 1
     answer = []
     for pin in pins:
         became = SEEN
         try:
             with_one = with_key(issuers, pin)
-            if len(observers_of(context.view, url, pin.digest, now_ms)) >= needed:
+            if observers[pin.digest] >= needed:
                 with_one.check()
                 issuers, became = with_one, PINNED
         except ProgramError as refused:
@@ -70,28 +72,36 @@ def observe(context: ActionContext) -> tuple[tuple[str, str], ...]:
     return tuple(answer)
 
 
-def observers_of(
-    view: GovernanceView, url: str, digest: bytes, now_ms: Milliseconds
-) -> tuple[str, ...]:
-    """Operators who see a key now, each by a validator that is in good standing, ascending."""
-    found = []
-    for (issuer, operator), (seen_ms, node_key, seen) in view.tables.maps.items(OBSERVATIONS):
-        if issuer != url or now_ms - seen_ms >= OBSERVATION_MS or digest not in codec.decode(seen):
-            continue
-        node = view.tables.node(node_key)
-        if node is not None and node.operator == operator and _counts(view, node):
-            found.append(operator)
-    return tuple(found)
-
-
-def _counts(view: GovernanceView, node: Node) -> bool:
-    """Is the node a validator in good standing?"""
-    return (
-        view.epoch_record.description.index_of(node.node_key) is not None
-        and node.status in (Status.VALIDATOR, Status.LEAVING)
+def _operators(view: GovernanceView) -> dict[bytes, str]:
+    """Whose each validator in good standing is, by node key."""
+    description, suspended = view.epoch_record.description, view.roster.suspended
+    return {
+        node.node_key: node.operator
+        for node in view.tables.nodes()
+        if node.status in (Status.VALIDATOR, Status.LEAVING)
+        and description.index_of(node.node_key) is not None
         and not node.offence
-        and node.node_key not in view.roster.suspended
-    )
+        and node.node_key not in suspended
+    }
+
+
+def _observers(
+    view: GovernanceView,
+    issuers: Issuers,
+    operators: dict[bytes, str],
+    url: str,
+    now_ms: Milliseconds,
+) -> Counter[bytes]:
+    """How many operators see each key of an issuer now. What was seen by those who are none any
+    more, or at issuers who are none, takes no place longer."""
+    urls, found = {issuer.url for issuer in issuers.entries}, Counter[bytes]()
+    for place, (seen_ms, node_key, seen) in view.tables.maps.items(OBSERVATIONS):
+        issuer, operator = place
+        if issuer not in urls or operators.get(node_key) != operator:
+            view.tables.maps.delete(OBSERVATIONS, place)
+        elif issuer == url and now_ms - seen_ms < OBSERVATION_MS:
+            found.update(set(codec.decode(seen)))
+    return found
 
 
 def _read(url: str, given: object) -> tuple[PinnedKey, ...]:
@@ -110,13 +120,3 @@ def _read(url: str, given: object) -> tuple[PinnedKey, ...]:
     if len({pin.kid for pin in pins}) < len(pins):
         refuse(Ground.MALFORMED, "an observation names each key once")
     return tuple(pins)
-
-
-def _forget_others(view: GovernanceView, issuers: Issuers) -> None:
-    """What was seen by those who are no operators any more, or at issuers who are none, takes no
-    place."""
-    urls = {issuer.url for issuer in issuers.entries}
-    operators = {node.operator for node in view.tables.nodes() if _counts(view, node)}
-    for url, operator in [key for key, _ in view.tables.maps.items(OBSERVATIONS)]:
-        if url not in urls or operator not in operators:
-            view.tables.maps.delete(OBSERVATIONS, (url, operator))

@@ -7,6 +7,7 @@ import pytest
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.config import Address, ConfigInvalid, Limits, NodeConfig, Peer, dumps, load
+from strongroom.node.issuer_sources import IssuerSource
 from strongroom.node.organisations import DoorPolicy, Organisation, Quota
 
 
@@ -177,3 +178,19 @@ def test_health_and_hosts_are_read_as_written_and_their_mistakes_are_told(writte
     problems = " ".join(problems_of(written))
     assert "health: is the same address as rpc or peer" in problems
     assert "hosts: are DNS names without a port" in problems
+
+
+def test_where_a_node_looks_for_issuers_keys(written: Path) -> None:
+    folder = written.parent
+    sources = (
+        IssuerSource(issuer="https://id.example"),
+        IssuerSource(issuer="https://b.example", jwks="https://k.example/k", ca=folder / "ca.pem"),
+    )
+    config = replace(make_config(folder), issuers=sources)
+    written.write_text(dumps(config, base=folder))
+    assert load(written) == config
+    for wrong in ("http://id.example", "https://", "https://a:b@id.example", "https://b.example"):
+        changed(written, '"https://id.example"', f'"{wrong}"')
+        (problem,) = problems_of(written)
+        assert "issuer" in problem
+        written.write_text(dumps(config, base=folder))
