@@ -40,6 +40,7 @@ from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import Unsigned, action_of
 from strongroom.enclave.governance.records import BlockFacts
 from strongroom.enclave.governance.recovering import Reopening
+from strongroom.enclave.governance.region_changes import mapped_regions
 from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
@@ -448,6 +449,7 @@ class Executor:
             governance.policy,
             watchers,
             governance.rules.program_regions,
+            mapped_regions(governance.rules),
         )
         self._admission.heed(roles | governance.held_roles)
         self._snapshot_blocks = limits["snapshot_blocks"]

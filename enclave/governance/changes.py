@@ -12,7 +12,7 @@ from typing import Any
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
 from strongroom.enclave.governance import arguments as kinds
-from strongroom.enclave.governance import people_changes
+from strongroom.enclave.governance import people_changes, region_changes
 from strongroom.enclave.governance.access_changes import ACCESS_CHANGES
 from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.affiliations import write_access
@@ -21,7 +21,6 @@ from strongroom.enclave.governance.change_rows import Effect as Effect
 from strongroom.enclave.governance.records import Arguments
 from strongroom.enclave.governance.recovery_changes import limits_with
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.region_changes import PLACES, PROGRAM, set_regions, widens
 from strongroom.enclave.governance.rules import LIMITS, LIMITS_OF_GOVERNANCE, Rules
 from strongroom.enclave.governance.thresholds import MAJORITY, Class, is_as_strict
 from strongroom.enclave.governance.users_changes import USERS_CHANGES
@@ -304,12 +303,6 @@ CHANGES: Mapping[str, Change] = {
     **_NODES,
     **_PEOPLE,
     **_GOVERNANCE,
-    "set_program_regions": Change(
-        takes={"program": PROGRAM, "regions": PLACES},
-        apply=set_regions,
-        loosens=widens,
-        group=Class.USERS,
-    ),
     "set_recovery_threshold": Change(
         takes={"threshold": kinds.SHARES},
         apply=lambda rules, values: replace(rules, limits=limits_with(rules, values)),
@@ -327,6 +320,7 @@ CHANGES: Mapping[str, Change] = {
         for name, (takes, loosens) in ACCESS_CHANGES.items()
     },
     **USERS_CHANGES,
+    **region_changes.ROWS,
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted. Modules
 that bring rows of their own stand here in a line each."""

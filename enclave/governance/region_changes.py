@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from strongroom.enclave.governance.arguments import NAME, Kind
+from strongroom.enclave.governance.change_rows import Change
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.thresholds import Class
 from strongroom.enclave.programs.regions import PLACES_MAX, RULED, SERVICE, regions_in
 
 
@@ -47,7 +49,7 @@ def set_regions(rules: Rules, values: Mapping[str, Any]) -> Rules:
         had[program] = places
     after = replace(rules, program_regions=tuple(sorted(had.items())))
     for name in had if places else ():
-        if program in (name, SERVICE) and not met(after, name):
+        if program in (name, SERVICE) and met(after, name).isdisjoint(mapped_regions(after)):
             refuse(
                 Ground.NO_ONE_IN_REGION,
                 f"nobody could call {name} any more: "
@@ -66,6 +68,24 @@ def widens(rules: Rules, values: Mapping[str, Any]) -> bool:
     return not after or any(
         place not in before and countries.get(place) not in before for place in after
     )
+
+
+ROWS: Mapping[str, Change] = {
+    "set_program_regions": Change(
+        takes={"program": PROGRAM, "regions": PLACES},
+        apply=set_regions,
+        loosens=widens,
+        group=Class.USERS,
+    ),
+}
+"""For the table of changes.py."""
+
+
+def mapped_regions(rules: Rules) -> frozenset[str]:
+    """Regions of which any issuer speaks: where people can be."""
+    issuers = rules.issuers.entries
+    told = {region for issuer in issuers for _, region in issuer.regions}
+    return frozenset(told | {issuer.guests.region for issuer in issuers if issuer.guests} - {""})
 
 
 def met(rules: Rules, program: str) -> frozenset[str]:

@@ -85,6 +85,7 @@ class Context:
         "knows_people",
         "limits",
         "map",
+        "mapped",
         "members",
         "once",
         "position",
@@ -128,6 +129,8 @@ class Context:
         """SHA-256 over that: evidence judged under another is to be judged anew."""
         self.countries: Mapping[str, str] = {}
         """Region → country, as members say it is."""
+        self.mapped: frozenset[str] = frozenset()
+        """Regions of which any issuer speaks (for the runner)."""
         self.knows_people = False
         """Does this service have the program people? (for the runner)"""
         self.surroundings: Surroundings | None = None

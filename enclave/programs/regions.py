@@ -6,7 +6,7 @@ A place is a region, or a country: two capital letters, and stands for all regio
 lie there. An unknown, lapsed or other region is outside of every rule.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.people import region_of
@@ -14,16 +14,14 @@ from strongroom.enclave.programs.roster_tables import ROOMS, VOUCHED, voucher_of
 
 SERVICE = "service"
 """In place of a program's name: a rule for calls of all programs."""
-UNRULED = frozenset({("people", "present"), ("people", "show")})
-"""Operations that no rule stops: by these a person shows where he is, and sees what was taken of
-it. A session opens before any operation, whatever the rules."""
+UNRULED = frozenset({("people", "present"), ("people", "standing"), ("people", "withdraw")})
+"""Operations that no rule stops: by these a person shows where he is, sees what was taken of it,
+and takes it back. A session opens before any operation, whatever the rules."""
 BOUND_BY_ALL = frozenset({("system", "result")})
 """Operations that tell what any program told before: all rules bind them."""
 RULED = frozenset({"payments", "records", "rooms", "vault"})
 """Programs that may have a rule of their own. The others have none but the service's, which leaves
 UNRULED free."""
-NOWHERE: frozenset[str] = frozenset()
-"""Where nobody is: also in a service without the program people, which is not founded anew."""
 PLACES_MAX = 64
 """Of one rule."""
 
@@ -63,16 +61,16 @@ def by_operation(
     return bound
 
 
-def check_caller(context: Context, regions: Set[str]) -> None:
+def check_caller(context: Context, regions: frozenset[str]) -> None:
     """Check that the caller is in one of these regions, now.
 
     Raises:
-        ProgramError: ``region``, or ``no-one-in-region`` when nobody could be.
+        ProgramError: ``region``, or ``no-one-in-region`` when no issuer speaks for any of them.
     """
-    if not regions:
-        raise ProgramError("no-one-in-region", "nobody can be where the rule asks: ask members")
     if person_region(context, context.identity) in regions:
         return
+    if regions.isdisjoint(context.mapped):
+        raise ProgramError("no-one-in-region", "nobody can be where the rule asks: ask members")
     raise ProgramError("region", "not from your region, or it lapsed: strongroom people present")
 
 

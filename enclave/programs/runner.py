@@ -30,8 +30,8 @@ from strongroom.enclave.programs.framework import (
 )
 from strongroom.enclave.programs.grants import HELD_ROLES
 from strongroom.enclave.programs.people import people
-from strongroom.enclave.programs.regions import NOWHERE, by_operation, check_caller
 from strongroom.enclave.programs.regions import Rules as RegionRules
+from strongroom.enclave.programs.regions import by_operation, check_caller
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -123,13 +123,14 @@ class Runner:
         attestation: Policy | None = None,
         watchers: frozenset[bytes] = frozenset(),
         regions: RegionRules = (),
+        mapped: frozenset[str] = frozenset(),
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
         Members and watchers are identities, of those who vote and those who do not; limits are
         governance's, by name; `attestation` is what it demands of enclaves; `regions` are its
-        rules of places.
+        rules of places, and `mapped` those of which any issuer speaks.
         """
         self._measurements = measurements
         context = self._context
@@ -143,8 +144,7 @@ class Runner:
         context.attestation = attestation
         operations = (*self._transactions, *self._queries)
         self._regions = by_operation(regions, operations, context.countries)
-        if not context.knows_people:
-            self._regions = dict.fromkeys(self._regions, NOWHERE)
+        context.mapped = mapped if context.knows_people else frozenset()
 
     @property
     def context(self) -> Context:

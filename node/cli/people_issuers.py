@@ -205,7 +205,7 @@ def _propose(
     as_json: bool,
 ) -> None:
     texts = [f"{name}={value}" for name, value in values.items()]
-    gov.propose(change, member, texts, timeout, directory, as_json)
+    gov.propose(member, [change, *texts], None, None, timeout, directory, as_json)
 
 
 def _regions(texts: list[str]) -> dict[str, str]:

@@ -96,6 +96,7 @@ def _document(
 ) -> dict[str, Any]:
     from strongroom.node.cli.parties import PARTIES
     from strongroom.node.cli.promises import HEAP, PROMISES
+    from strongroom.node.cli.region_worth import RULES
 
     own = {file.path: file for file in base.own}
     return {
@@ -105,6 +106,7 @@ def _document(
         "promises": [asdict(promise) for promise in PROMISES],
         "not_promised": list(NOT_PROMISED),
         "parties": [asdict(party) for party in PARTIES],
+        "region_rules": [asdict(rule) for rule in RULES],
         "walls": [asdict(wall) for wall in walls],
         "heap": HEAP,
         "trusted_base": {
@@ -153,6 +155,7 @@ def _page(
     for words in NOT_PROMISED:
         _paragraph(f"- {words}", indent=2)
     _show_parties()
+    _show_region_rules()
     _heading("Walls that an enclave started here has")
     for wall in walls:
         _field(f"{'' if wall.stands else 'NO '}{wall.name}", wall.summary)
@@ -172,6 +175,17 @@ def _show_parties() -> None:
         _field("  sees", party.sees)
         _field("  can", party.can)
         _field("  cannot", party.cannot)
+
+
+def _show_region_rules() -> None:
+    from strongroom.node.cli.region_worth import RULES
+
+    _heading("What a rule of regions is worth: a region is its operator's or issuer's word")
+    for rule in RULES:
+        _paragraph(rule.name, indent=2)
+        _field("  asked", rule.asked)
+        _field("  enforced", rule.enforced)
+        _field("  left", rule.left)
 
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:

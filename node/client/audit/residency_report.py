@@ -23,13 +23,20 @@ from strongroom.enclave.formats.envelope import PUBLIC
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.formats.reading import read_envelope
-from strongroom.enclave.governance.public import ATTEST, BALLOT, PROPOSE, WITHDRAW, action_of
+from strongroom.enclave.governance.public import (
+    ATTEST,
+    BALLOT,
+    PROPOSE,
+    PROPOSE_SEVERAL,
+    WITHDRAW,
+    action_of,
+)
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.client.audit.audit import LedgerProof, check_ledger
 from strongroom.node.ledger.block_record import StoredBlock
 
 REPORT_BYTES_MAX = 256 * 1024 * 1024
-CARRIED = frozenset({ATTEST, PROPOSE, BALLOT, WITHDRAW})
+CARRIED = frozenset({ATTEST, PROPOSE, PROPOSE_SEVERAL, BALLOT, WITHDRAW})
 """Public words that a report holds: who was admitted where, and which rules stood."""
 _FORMAT, _VERSION = "strongroom-residency", 1
 _FIELDS = {"format", "version", "genesis", "epochs", "header", "certificate", "words", "says"}

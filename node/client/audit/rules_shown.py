@@ -17,18 +17,17 @@ from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Tcb
 from strongroom.enclave.governance.changes import change_named
 from strongroom.enclave.governance.public import (
-    BALLOT,
     PROPOSE,
-    WITHDRAW,
+    PROPOSE_SEVERAL,
     PublicTransaction,
     proposal_id,
 )
+from strongroom.enclave.governance.records import Changes
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.proofs.constitution import Constitution
 
 _DECIDED = ("accepted", "active")
-Changes = tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +70,15 @@ class RulesShown:
             ) from None
         if ok is not True:
             raise ReceiptInvalid(f"a word at height {header.height} was refused")
-        if transaction.action == PROPOSE:
+        if transaction.action in (PROPOSE, PROPOSE_SEVERAL):
             if id != proposal_id(transaction.signer, transaction.payload):
                 raise ReceiptInvalid(f"a proposal at height {header.height} has another id")
-            self._proposed[id] = _changes_of(transaction.fields)
-        elif transaction.action not in (BALLOT, WITHDRAW):
-            return
+            self._proposed[id] = _changes_of(transaction)
         if status in _DECIDED:
             changes = self._proposed.pop(id, None)
             if changes is None:
                 raise ReceiptInvalid(f"proposal {id} is left out", verdict="incomplete")
-            for change, arguments in changes:
-                self._decide(change, arguments, header)
+            self._decide(changes, header)
 
     def allowed(self) -> Iterator[Policy]:
         """What members ever allowed so far, by which evidence is judged: with each operator's
@@ -123,22 +119,27 @@ class RulesShown:
         """Keys by which an operator ever signed for this service."""
         return [key.hex() for key in self._keys.get(operator, [])]
 
-    def _decide(self, name: str, arguments: tuple[tuple[str, Any], ...], header: Header) -> None:
-        now = self._at(header.time_ms)
+    def _decide(self, changes: Changes, header: Header) -> None:
+        """All changes of a proposal are in force together, and wait when any of them loosens."""
+        before, trial, waits = self._at(header.time_ms), self._at(header.time_ms), False
         try:
-            row = change_named(name)
-            values = row.bind(arguments)
-            delay = now.limit("activation_delay_ms") if row.waits(now, arguments) else 0
-            self._allowed = _widened(self._allowed, row.apply(now, values).policy)
+            for name, arguments in changes:
+                row = change_named(name)
+                values = row.bind(arguments)
+                waits |= row.waits(trial, arguments)
+                trial = row.apply(trial, values)
+                if name == "allow_operator":
+                    self._keys.setdefault(values["operator"], []).append(values["key"])
+            self._allowed = _widened(self._allowed, trial.policy)
         except (ProgramError, NotCanonical) as error:
             raise ReceiptInvalid(
-                f"{name} at height {header.height} cannot have been taken ({error}): "
-                "a vote before it is left out",
+                f"a vote at height {header.height} cannot have been taken ({error}): "
+                "one before it is left out",
                 verdict="incomplete",
             ) from None
-        if name == "allow_operator":
-            self._keys.setdefault(values["operator"], []).append(PublicKey(values["key"]))
-        self._decided.append(Decided(name, arguments, header.height, header.time_ms + delay))
+        delay = before.limit("activation_delay_ms") if waits else 0
+        for name, arguments in changes:
+            self._decided.append(Decided(name, arguments, header.height, header.time_ms + delay))
 
     def _at(self, time_ms: int) -> Rules:
         rules = self._first
@@ -153,9 +154,9 @@ class RulesShown:
         return rules
 
 
-def _changes_of(fields: tuple[Any, ...]) -> Changes:
-    _, change, arguments = fields
-    return ((change, arguments),)
+def _changes_of(transaction: PublicTransaction) -> Changes:
+    _, one, other = transaction.fields
+    return ((one, other),) if transaction.action == PROPOSE else other
 
 
 def _widened(policy: Policy, now: Policy) -> Policy:

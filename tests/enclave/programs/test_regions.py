@@ -49,11 +49,26 @@ def people(monkeypatch: pytest.MonkeyPatch) -> People:
 @pytest.fixture
 def chain(people: People) -> GovernedVault:
     chain = GovernedVault(founded())
+    choose_issuer(chain)
     for region, country in ((SV, "SE"), (NO, "NO"), (US, "US")):
         chain.decide("set_country", region=region, country=country)
     chain.pass_delay()
     chain.once("alice", "records.append", collection="notes", contents="before any rule")
     return chain
+
+
+def choose_issuer(chain: GovernedVault, *places: str) -> None:
+    """Members take the word of somebody who speaks of these regions."""
+    chain.decide(
+        "add_issuer",
+        issuer="https://id.example",
+        audience="strongroom",
+        claim="ctry",
+        regions=tuple((place, place) for place in sorted(places or (SV, NO, US))),
+        guests=(),
+        life_ms=3_600_000,
+        observed=True,
+    )
 
 
 def told(chain: Chain, who: str) -> str:
@@ -218,6 +233,17 @@ def test_T58_a_rule_that_nobody_could_meet_is_refused_and_none_is_ever_widened(
     assert asked(chain, "alice") == "no-one-in-region"
 
 
+def test_T58_when_no_issuer_speaks_of_a_region_any_more_nobody_is_there(
+    chain: GovernedVault, people: People
+) -> None:
+    assert "no-one-in-region" in why_not(chain, "records", ("mars",)), "nor ever did"
+    chain.decide("set_program_regions", program="records", regions=(SV,))
+    people.clear()
+    chain.decide("remove_issuer", issuer="https://id.example")
+    assert told(chain, "alice") == asked(chain, "alice") == "no-one-in-region"
+    assert "no-one-in-region" in why_not(chain, "vault", (SV,))
+
+
 def why_not(chain: GovernedVault, program: str, places: tuple[str, ...]) -> str:
     before = chain.executor.governance.document().proposals
     chain.decide("set_program_regions", program=program, regions=places)
@@ -302,6 +328,8 @@ def test_rules_without_places_keep_the_bytes_that_they_had() -> None:
 
 def test_T58_in_a_service_without_the_program_people_a_rule_lets_nobody_call() -> None:
     chain = GovernedVault()
+    choose_issuer(chain)
+    chain.pass_delay()
     chain.decide("set_program_regions", program="records", regions=(SV,))
     assert told(chain, "alice") == asked(chain, "alice") == "no-one-in-region"
 

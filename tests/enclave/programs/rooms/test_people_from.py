@@ -14,7 +14,8 @@ from tests.enclave.programs.rooms.world import (
     contract,
     terms,
 )
-from tests.enclave.programs.test_regions import NO, SV, People
+from tests.enclave.programs.test_regions import NO, SV, People, choose_issuer
+from tests.enclave.programs.vault.test_countries import GovernedVault
 
 from strongroom.consensus.codec import encode
 from strongroom.consensus.errors import NotCanonical
@@ -28,6 +29,10 @@ EVERYBODY = (*BANKS, ANALYST, REGULATOR)
 def founded() -> FoundedCluster:
     programs = ("payments", "people", "rooms", "system", "vault")
     return make_cluster_genesis(4, programs=programs)
+
+
+class Governed(GovernedVault, RoomsChain):
+    """Clean rooms whose members decide."""
 
 
 @pytest.fixture
@@ -46,7 +51,9 @@ def story(chain: RoomsChain, **changes: Any) -> bytes:
 
 
 def test_T58_a_rooms_parties_act_and_read_from_where_its_terms_say(people: People) -> None:
-    chain = RoomsChain(founded())
+    chain = Governed(founded())
+    choose_issuer(chain)
+    chain.pass_delay()
     ruled = terms(people_from=(SV,))
     maker, *others = EVERYBODY
     assert chain.no(maker, "create", terms=ruled.encode()) == "region"
@@ -69,7 +76,9 @@ def test_T58_a_rooms_parties_act_and_read_from_where_its_terms_say(people: Peopl
 def test_T58_a_rooms_contract_runs_and_opens_from_there_alone(people: People) -> None:
     for name in EVERYBODY:
         people.put(name, SV)
-    chain = RoomsChain(founded())
+    chain = Governed(founded())
+    choose_issuer(chain)
+    chain.pass_delay()
     id = story(chain, people_from=(SV,))
     chain.staff("operator0", "operator1")
     people.put(ANALYST, NO)
@@ -85,7 +94,9 @@ def test_T58_a_rooms_contract_runs_and_opens_from_there_alone(people: People) ->
 
 
 def test_T58_when_workers_wait_outside_of_its_regions_only_no_job_runs(people: People) -> None:
-    chain = RoomsChain(founded())
+    chain = Governed(founded())
+    choose_issuer(chain)
+    chain.pass_delay()
     id = story(chain, regions=("eu-south",))
     assert chain.no(ANALYST, "run", contract=id, parameters=NO_PARAMETERS) == "no-executors"
     chain.staff("operator0", "operator1")

@@ -15,6 +15,14 @@ from typer.testing import CliRunner
 from strongroom.consensus.codec import encode
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.governance.public import (
+    BALLOT,
+    PROPOSE_SEVERAL,
+    changes_digest,
+    proposal_id,
+    sign_public,
+)
+from strongroom.enclave.governance.records import Changes
 from strongroom.node.cli.main import make_app
 from strongroom.node.client.audit.residency import residency_of, verify_residency
 from strongroom.node.client.audit.residency_report import ResidencyReport, make_report
@@ -47,10 +55,38 @@ def world() -> World:
         world.commit(*world.duties(), after_ms=1_000)
         world.catch_up(joiner)
     world.finish(joiner)
-    world.govern("set_program_regions", program="vault", regions=("NO",))
+    world.govern(
+        "add_issuer",
+        issuer="https://id.example",
+        audience="strongroom",
+        claim="ctry",
+        regions=(("NO", "north"),),
+        guests=(),
+        life_ms=3_600_000,
+        observed=True,
+    )
+    govern_several(
+        world,
+        (
+            ("set_program_regions", (("program", "vault"), ("regions", ("NO",)))),
+            ("set_country", (("region", "south"), ("country", "FR"))),
+        ),
+    )
     for _ in range(3):
         world.commit()
     return world
+
+
+def govern_several(world: World, changes: Changes) -> None:
+    """One proposal of several changes, taken by three."""
+    members = world.cluster.members
+    fields = (bytes(16), 0, changes)
+    proposer = members["member0"]
+    world.must(sign_public(proposer.public, proposer.sign, world.chain, PROPOSE_SEVERAL, fields))
+    cast = (proposal_id(proposer.public, encode(fields)), changes_digest(changes), True)
+    for name in ("member1", "member2"):
+        key = members[name]
+        world.must(sign_public(key.public, key.sign, world.chain, BALLOT, cast))
 
 
 def records(some: World) -> list[StoredBlock | Outcome]:
@@ -134,7 +170,11 @@ def test_T58_where_keys_could_be_opened_is_recomputed_from_the_pin() -> None:
     vouching = {one["operator"]: one for one in document["operators"]}
     assert vouching["operator9"]["keys"] == [key_named("operator9").public.hex()]
     assert document["regions"]["programs"] == {"vault": ["NO"]}
-    assert [one["change"] for one in document["rules"]][-1] == "set_program_regions"
+    assert [one["change"] for one in document["rules"]][-2:] == [
+        "set_program_regions",
+        "set_country",
+    ]
+    assert document["regions"]["countries"]["south"] == "FR"
     assert document["simulated"]
     assert verdict(made(), at_least=document["height"]) == "valid"
     assert verdict(made(), at_least=document["height"] + 1) == "incomplete"
