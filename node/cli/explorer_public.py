@@ -1,5 +1,6 @@
-"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules`: who takes
-part, who governs, since when, and where; from where people may call.
+"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules | recovery`: who
+takes part, who governs, since when, and where; from where people may call; who could bring a dead
+service back.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (nodes, members, proposals, epochs, regions):
+    for command in (nodes, members, proposals, epochs, regions, recovery):
         app.command()(command)
     app.command("region-rules")(region_rules)
 
@@ -131,6 +132,19 @@ def rule_documents(rules: "Rules") -> list[dict[str, Any]]:
         }
         for program, places in rules.program_regions
     ]
+
+
+@guarded
+def recovery(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Who holds shares of the key to the ledger, which generations there are, and what is wrong.
+
+    Example: strongroom explorer recovery
+    """
+    from strongroom.node.cli import recover_tables
+    from strongroom.node.cli.recover import recovery_now
+
+    document = run(recovery_now(existing_directory(directory)))
+    emit(document, as_json, lambda: recover_tables.show_recovery(document))
 
 
 async def _regions(directory: Path) -> list[dict[str, Any]]:

@@ -65,6 +65,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "data": _mount_group("data", "data_app"),
     "residency": _mount_group("residency", "residency_app"),
     "people": _mount_group("people", "people_app"),
+    "recover": _mount_group("recover", "recover_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""
