@@ -7,6 +7,7 @@ this table.
     DIR/credential                                       what clients show at a door, mode 0600
     DIR/keys/NAME.json, NAME.seen                        identities, newest height seen
     DIR/keys/NAME.vault/KEY@VERSION.json                 data keys of that identity, mode 0600
+    DIR/keys/NAME.admin/GRANT.NODE.key                   key of diagnostics to be read, mode 0600
     DIR/platform/                                        the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
     DIR/nK/tls.key · tls.crt                             its connection key, nothing more
@@ -163,6 +164,10 @@ class ClusterLayout:
     def vault(self, name: str) -> Path:
         """The data keys that one identity keeps of its vault."""
         return self.keys / f"{name}.vault"
+
+    def diagnostics_key(self, name: str, grant: str, node: str) -> Path:
+        """The one-time key to which diagnostics of a node are sealed for this identity."""
+        return self.keys / f"{name}.admin" / f"{grant}.{node}.key"
 
     def node(self, name: str) -> NodeLayout:
         """One node's folder, whether it exists or not."""

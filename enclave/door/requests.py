@@ -318,6 +318,8 @@ class Op(IntEnum):
     applied."""
     LOAD_CHUNK = 53, LEARNING, (CHUNK, BYTES), NOTHING, "learner.load_chunk"
     """(index, chunk): the next one."""
+    LOAD_END = 54, LEARNING, (), NOTHING, "learner.end_load"
+    """(): goes on from the snapshot."""
     DIAGNOSTICS = (
         55,
         Stage.FRESH,
@@ -328,8 +330,6 @@ class Op(IntEnum):
     )
     """(grant id, recipient's hybrid key) → (the public transaction `act` to be submitted, or empty;
     diagnostics sealed to the recipient once that act stands, or empty)."""
-    LOAD_END = 54, LEARNING, (), NOTHING, "learner.end_load"
-    """(): goes on from the snapshot."""
 
 
 class Ending(IntEnum):

@@ -1,12 +1,12 @@
-"""`strongroom explorer nodes | members | proposals | epochs | regions`: who takes part, who
-governs, since when, and where.
+"""`strongroom explorer nodes | members | proposals | epochs | regions | grants`: who takes part,
+who governs, since when, where, and who had privileged access.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from strongroom.node.terminal.printing import emit
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (nodes, members, proposals, epochs, regions):
+    for command in (nodes, members, proposals, epochs, regions, grants):
         app.command()(command)
 
 
@@ -81,6 +81,23 @@ def regions(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fals
 
     found = run(_regions(existing_directory(directory)))
     emit(found, as_json, lambda: governance_tables.show_regions(found))
+
+
+@guarded
+def grants(
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One grant whole; all without.")
+    ] = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Privileged access: who asked for what, who agreed, what was begun, events and alarms.
+
+    Example: strongroom explorer grants
+    """
+    from strongroom.node.cli.admin import show_access
+
+    show_access(existing_directory(directory), id, as_json)
 
 
 async def _regions(directory: Path) -> list[dict[str, Any]]:

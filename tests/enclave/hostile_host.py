@@ -233,6 +233,7 @@ class HostileHost:
         yield Op.LEAVE, tuple
         yield Op.DUTIES, lambda: (int(chain.tip.time_ms),)
         yield Op.GOVERNANCE, tuple
+        yield Op.DIAGNOSTICS, lambda: ("0" * 32, bytes(1216))
         yield Op.LINK_EVIDENCE, lambda: (NONCE,)
         yield Op.CHECK_LINK, lambda: (peer_evidence(), NONCE, chain.tip.time_ms)
         yield Op.SIGN_LINK, lambda: (NONCE, NONCE)

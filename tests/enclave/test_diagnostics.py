@@ -1,7 +1,7 @@
 """Diagnostics of an enclave: for the grantee alone, once per `begin`, and nothing that a user sent.
 
-Real enclaves on a ledger made by hand; the host is the test: it restarts, puts disks back, asks with
-other keys (T59).
+Real enclaves on a ledger made by hand; the host is the test: it restarts, puts disks back, asks
+with other keys (T59).
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.formats.size_classes import unpad
 from strongroom.enclave.governance import public
-from strongroom.enclave.governance.grant_records import parameters_digest
+from strongroom.enclave.governance.grant_records import diagnostics_info, parameters_digest
 from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.member.diagnostics import DIAGNOSTICS_FIELDS
 from strongroom.enclave.member.freshness import NotFresh
-from strongroom.enclave.member.granted import NotGranted, diagnostics_info
+from strongroom.enclave.member.granted import NotGranted
 from strongroom.enclave.member.member import Superseded
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, verify
 
@@ -52,13 +52,14 @@ class Service(World):
             HOUR_MS,
             "planned",
         )
-        id, _ = self.must(self.word("operator0", public.ASK, *fields))  # type: ignore[misc]
+        asked: Any = self.must(self.word("operator0", public.ASK, *fields))
+        id = str(asked[0])
         (grant,) = [one for one in self.access() if one.id == id]
         for who in ("member1", "member2"):
             self.must(self.word(who, public.APPROVE, id, grant.digest))
         if begin:
             self.must(self.begin(id, node, recipient))
-        return str(id)
+        return id
 
     def begin(self, id: str, node: str, recipient: HybridKey) -> bytes:
         named = parameters_digest("diagnostics", node, (recipient.public,))
@@ -92,8 +93,8 @@ def opened(service: Service, node: Node, id: str, sealed: bytes) -> dict[str, An
     padded = GRANTEE.open(sealed, diagnostics_info(service.chain, id))
     data, signature = codec.decode(unpad(padded))
     assert verify(node.key, signature, labels.bound(labels.DIAGNOSTICS, service.chain, data))
-    named, told = codec.decode(data)
-    assert named == id
+    *named, told = codec.decode(data)
+    assert named == [id, node.name]
     return dict(told)
 
 
