@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from strongroom.enclave.governance.grant_document import GrantEntry
 
 NEXT = {
-    "unknown-operator": "members say for whom a key acts: "
-    "strongroom gov propose set_affiliation key=NAME operator=OPERATOR --as MEMBER",
+    "unknown-operator": (
+        "strongroom gov propose set_affiliation key=NAME operator=OPERATOR --as MEMBER"
+    ),
     "self-approved": "another member decides: strongroom admin list",
     "same-operator": "a member who acts for another operator decides",
     "not-approved": "see who has said what: strongroom admin list ID",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from strongroom.node.cli.admin_acting import NEXT, Speaker, read_state
+from strongroom.node.cli.explorer_tables import time_text
 from strongroom.node.client.access import (
     DiagnosticsKey,
     begin_digest,
@@ -61,10 +62,10 @@ def begin(place: Place, directory: Path, asker: str, timeout: float, as_json: bo
     finish += f" --outcome … --as {asker}"
     after = AFTER.get(
         place.operation,
-        "the role is held until block time {until}: its reads are calls "
-        "(strongroom call PROGRAM.QUERY), not queries; give it back with: {finish}",
+        "the role is held until {until}: its reads go on record "
+        "(strongroom call PROGRAM.QUERY --recorded); give it back with: {finish}",
     )
-    speaker.show("begun; " + after.format(finish=finish, until=until_ms))
+    speaker.show("begun; " + after.format(finish=finish, until=time_text(until_ms)))
 
 
 def _diagnostics(
@@ -72,26 +73,29 @@ def _diagnostics(
 ) -> None:
     from strongroom.enclave.governance.public import FINISH
 
-    key = DiagnosticsKey.at(ClusterLayout(directory).diagnostics_key(asker, place.id, place.node))
+    path = ClusterLayout(directory).diagnostics_key(asker, place.id, place.node)
     begun = begun_in(find_grant(run(read_state(directory)), place.id), place.operation, place.node)
-    named = begin_digest(place.operation, place.node, (key.public,))
-    if begun is None:
-        _begun(speaker, place, (key.public,))
-    elif begun.parameters != named:
-        key.forget()
+    if begun is not None and begun.finished_ms:
+        fail("these diagnostics were read and reported: ask for another grant", ExitCode.NO)
+    if begun is not None and not path.exists():
         fail(
-            "these diagnostics were begun with a key that is not here: ask for another grant",
+            f"these diagnostics were begun, and {path} that opens them is not here: report that "
+            "with `strongroom admin finish`, and ask for another grant",
             ExitCode.NO,
         )
+    key = DiagnosticsKey.at(path)
+    if begun is None:
+        _begun(speaker, place, (key.public,))
+    elif begun.parameters != begin_digest(place.operation, place.node, (key.public,)):
+        fail(f"these diagnostics were begun with another key than {path}", ExitCode.NO)
     try:
         read = run(_read(directory, place, key, timeout))
     except RpcFault as fault:
         reason = str(fault.data.get("reason", ""))
         step = NEXT.get(reason, "try again with the same command")
         fail(f"{fault}; {step}", ExitCode.NO)
-    if begun is None or not begun.finished_ms:
-        fields = (place.id, place.operation, place.node, READ, read.digest)
-        speaker.said(FINISH, lambda _: fields)
+    fields = (place.id, place.operation, place.node, READ, read.digest)
+    speaker.said(FINISH, lambda _: fields)
     key.forget()
     speaker.settle({"grant": place.id, "node": place.node, "diagnostics": read.fields})
     speaker.show(_text(place, read.fields))
@@ -140,7 +144,7 @@ def _text(place: Place, fields: dict[str, Any]) -> str:
     for name, value in fields.items():
         if isinstance(value, dict):
             lines.append(f"  {name}")
-            lines += [f"    {key:<32} {count:>12}" for key, count in value.items()]
+            lines += [f"    {key:<32} {count:>12}" for key, count in value.items() if count]
         else:
             lines.append(f"  {name:<24} {value}")
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from strongroom.node.cli.explorer_tables import cut, time_text
+from strongroom.node.cli.explorer_tables import SHORT, time_text
 from strongroom.node.terminal.printing import say
 from strongroom.node.terminal.tables import facts, or_dash, table
 
@@ -11,19 +11,17 @@ def show_access(document: dict[str, Any]) -> None:
     """All grants, a row each, newest last; events; alarms."""
     rows = [
         [
-            one["id"],
+            one["id"][:SHORT],
             one["status"],
             one["kind"],
             one["operator"],
             ", ".join(one["operations"]),
             or_dash(", ".join(one["nodes"])),
             f"{len(one['approvals'])} of {one['needed']}",
-            time_text(one["until_ms"] or one["claim_by_ms"]),
-            cut(one["reason"]),
         ]
         for one in document["grants"]
     ]
-    names = ("grant", "status", "kind", "for", "operations", "nodes", "yes", "until", "reason")
+    names = ("grant", "status", "kind", "for", "operations", "nodes", "yes")
     table(names, rows)
     if document["events"]:
         table(
