@@ -15,13 +15,15 @@ START_ALARM_MS = 24 * 3_600_000
 
 def access_document(state: PublicState) -> Document:
     """All of it."""
-    access = state.access
+    access, rules = state.access, state.member_rules()
     return {
         "grants": [grant_document(one) for one in access.grants],
         "events": [one._asdict() for one in access.events],
         "alarms": standing_alarms(state),
         "affiliations": [{"key": key, "operator": name} for key, name in access.affiliations],
         "regions": list(access.regions),
+        "approvals_needed": rules.limit("grant_approvals"),
+        "upgrades_need_grants": bool(rules.limit("upgrade_grants")),
     }
 
 

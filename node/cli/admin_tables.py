@@ -37,6 +37,9 @@ def show_access(document: dict[str, Any]) -> None:
                 for one in document["events"]
             ],
         )
+    upgrades = "under a grant alone" if document["upgrades_need_grants"] else "without a grant too"
+    needed = document["approvals_needed"]
+    say(f"approvals needed: {needed}, of other operators; other code comes in {upgrades}")
     if document["regions"]:
         say(f"who begins must be in {', '.join(document['regions'])}")
     show_alarms(document["alarms"])

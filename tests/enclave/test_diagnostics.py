@@ -198,6 +198,25 @@ def test_a_disk_that_was_put_back_gives_nothing_twice(service: Service) -> None:
     assert refusal(anew, id) == "twice"
 
 
+def test_a_start_from_a_copy_of_the_disk_is_not_told(service: Service) -> None:
+    """What `strongroom trust` says of a restart: an older copy bears an old number."""
+    node = service.nodes["n1"]
+    copied = node.member.sealed()
+
+    def announce(one: Node) -> None:
+        block = service.blocks[-1].header
+        service.must(one.core.learner.attest(block.height, block.digest, "a:1", "a:2"))
+
+    announce(node)
+    announce(service.restart(node, copied))
+    told = service.nodes["n0"].governance.document().access.events
+    assert [one.kind for one in told] == ["unplanned-start"]
+    again = service.restart(service.nodes["n1"], copied)
+    service.commit()
+    announce(again)
+    assert service.nodes["n0"].governance.document().access.events == told
+
+
 def test_an_enclave_that_lags_is_not_asked(service: Service) -> None:
     node, id = service.nodes["n1"], service.begun()
     service.commit(only={"n0", "n2", "n3"})
