@@ -9,6 +9,7 @@ this table.
     DIR/keys/NAME.vault/KEY@VERSION.json                 data keys of that identity, mode 0600
     DIR/keys/NAME.recovery/                              a member's recovery keys, mode 0600, and
                                                          generations that it checked
+    DIR/keys/NAME.admin/GRANT.NODE.key                   key of diagnostics to be read, mode 0600
     DIR/platform/                                        the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
     DIR/nK/tls.key · tls.crt                             its connection key, nothing more
@@ -217,6 +218,10 @@ class ClusterLayout:
     def recovery(self, name: str) -> Path:
         """The recovery keys of one member, and copies of what it checked."""
         return self.keys / f"{name}.recovery"
+
+    def diagnostics_key(self, name: str, grant: str, node: str) -> Path:
+        """The one-time key to which diagnostics of a node are sealed for this identity."""
+        return self.keys / f"{name}.admin" / f"{grant}.{node}.key"
 
     def node(self, name: str) -> NodeLayout:
         """One node's folder, whether it exists or not."""

@@ -338,6 +338,8 @@ class Op(IntEnum):
     applied."""
     LOAD_CHUNK = 53, LEARNING, (CHUNK, BYTES), NOTHING, "learner.load_chunk"
     """(index, chunk): the next one."""
+    LOAD_END = 54, LEARNING, (), NOTHING, "learner.end_load"
+    """(): goes on from the snapshot."""
     DIAGNOSTICS = (
         55,
         Stage.FRESH,
@@ -348,8 +350,6 @@ class Op(IntEnum):
     )
     """(grant id, recipient's hybrid key) → (the public transaction `act` to be submitted, or empty;
     diagnostics sealed to the recipient once that act stands, or empty)."""
-    LOAD_END = 54, LEARNING, (), NOTHING, "learner.end_load"
-    """(): goes on from the snapshot."""
     RECOVER = 60, Stage.EMPTY, (BYTES, IDENTITY), NOTHING, "recover"
     """(genesis, identity): begins to bring a dead service back (member/recovery.py)."""
     RECOVER_AGAIN = 61, Stage.EMPTY, (BYTES, BYTES), NOTHING, "recover_again"

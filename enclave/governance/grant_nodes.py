@@ -38,11 +38,16 @@ def note_start(context: ActionContext, enclave: VerifiedEnclave, known: Node | N
             Ground.NO_GRANT,
             "other code comes in under a grant only: admin begin upgrade of this node with it",
         )
-    if known is None or enclave.claims.boot <= known.boot:
+    if known is None or enclave.claims.boot <= known.boot or _is_founding(enclave, known):
         return
     if not _act_by(context, Act.RESTART, enclave):
         words = f"boot {enclave.claims.boot} of a node of {enclave.operator}: nothing was begun"
         note_event(context, GrantEvent.UNPLANNED_START, enclave.claims.node, words)
+
+
+def _is_founding(enclave: VerifiedEnclave, known: Node) -> bool:
+    """Is this the first start of a founder, whose keys were made in another process?"""
+    return (known.attested_height, known.boot, enclave.claims.boot) == (0, 1, 2)
 
 
 def _is_other_code(context: ActionContext, enclave: VerifiedEnclave, known: Node | None) -> bool:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.types import Digest, PublicKey
+from strongroom.consensus.types import ChainId, Digest, PublicKey
 from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.programs.grants import GRANTS
@@ -212,6 +212,11 @@ def parameters_digest(operation: str, node: str, parameters: tuple[Any, ...]) ->
     return labels.labelled_digest(
         labels.GRANT_PARAMETERS, codec.encode((operation, node, parameters))
     )
+
+
+def diagnostics_info(chain: ChainId, grant_id: str) -> bytes:
+    """What sealed diagnostics are bound to: label, chain, grant."""
+    return labels.bound(labels.DIAGNOSTICS, chain, grant_id.encode())
 
 
 def read_role(operation: str) -> tuple[str, str] | None:

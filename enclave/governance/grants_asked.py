@@ -136,7 +136,7 @@ def _check_times(now_ms: int, claim_by_ms: int, duration_ms: int, kind: str) -> 
         refuse(Ground.MALFORMED, f"a claim-by is at most {CLAIM_MS_MAX} ms ahead")
     longest = EMERGENCY_MS_MAX if kind == GrantKind.EMERGENCY else GRANT_MS_MAX
     if not GRANT_MS_MIN <= duration_ms <= longest:
-        refuse(Ground.MALFORMED, f"a {kind} grant lasts {GRANT_MS_MIN} to {longest} ms")
+        refuse(Ground.MALFORMED, f"a grant of kind {kind} lasts {GRANT_MS_MIN} to {longest} ms")
 
 
 def _check_room(context: ActionContext, known: tuple[Grant, ...]) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import ClientFault
-from strongroom.consensus.types import ChainId
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, pad
 from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.grant_records import (
     Act,
     Begun,
     GrantStatus,
+    diagnostics_info,
     parameters_digest,
     read_grant,
 )
@@ -83,7 +83,11 @@ class Granted:
                     "twice", "another process acted by this begin, once: ask for another grant"
                 )
             return b"", sealed
-        sealed = self._made.get(key) or self._seal(grant_id, recipient, measure())
+        sealed = self._made.get(key)
+        if sealed is None:
+            node = view.tables.node(self._keystore.node_key)
+            name = "" if node is None else node.name
+            sealed = self._seal((grant_id, name), recipient, measure())
         self._made[key] = sealed
         while len(self._made) > MADE_MAX:
             del self._made[next(iter(self._made))]
@@ -110,14 +114,10 @@ class Granted:
         except ProgramError as refused:
             raise NotGranted(refused.code, refused.message) from None
 
-    def _seal(self, grant_id: str, recipient: bytes, told: tuple[object, ...]) -> bytes:
-        """Sealed to the grantee, and signed by the node key inside: only this enclave made it."""
-        data = codec.encode((grant_id, told))
+    def _seal(self, place: tuple[str, str], recipient: bytes, told: tuple[object, ...]) -> bytes:
+        """Sealed to the grantee, and signed by the node key inside: only this enclave made it, for
+        this grant, under this name."""
+        data = codec.encode((*place, told))
         signature = self._keystore.sign(labels.DIAGNOSTICS, data)
         plaintext = pad(codec.encode((data, signature)), ANSWER_SIZES)
-        return hybrid_seal(recipient, plaintext, diagnostics_info(self._keystore.chain, grant_id))
-
-
-def diagnostics_info(chain: ChainId, grant_id: str) -> bytes:
-    """What sealed diagnostics are bound to: label, chain, grant."""
-    return labels.bound(labels.DIAGNOSTICS, chain, grant_id.encode())
+        return hybrid_seal(recipient, plaintext, diagnostics_info(self._keystore.chain, place[0]))

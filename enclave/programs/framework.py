@@ -157,7 +157,7 @@ class Context:
             return False
         if self._recorded is not None:
             raise ProgramError(
-                RECORDED_ONLY, "this role is held by a grant: send it as a transaction (call)"
+                RECORDED_ONLY, "by a grant this role reads on record: strongroom call --recorded"
             )
         self.by_grant = key
         return True

@@ -1,13 +1,13 @@
-"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules | recovery`: who
-takes part, who governs, since when, and where; from where people may call; who could bring a dead
-service back.
+"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules | recovery |
+grants`: who takes part, who governs, since when, and where; from where people may call; who could
+bring a dead service back; who had privileged access.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (nodes, members, proposals, epochs, regions, recovery):
+    for command in (nodes, members, proposals, epochs, regions, recovery, grants):
         app.command()(command)
     app.command("region-rules")(region_rules)
 
@@ -145,6 +145,23 @@ def recovery(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fal
 
     document = run(recovery_now(existing_directory(directory)))
     emit(document, as_json, lambda: recover_tables.show_recovery(document))
+
+
+@guarded
+def grants(
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One grant whole; all without.")
+    ] = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Privileged access: who asked for what, who agreed, what was begun, events and alarms.
+
+    Example: strongroom explorer grants
+    """
+    from strongroom.node.cli.admin import show_access
+
+    show_access(existing_directory(directory), id, as_json)
 
 
 async def _regions(directory: Path) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
     "gov": _mount_group("gov", "gov_app"),
+    "admin": _mount_group("admin", "admin_app"),
     "attest": _mount_group("attest", "attest_app"),
     "vault": _mount_group("vault", "vault_app"),
     "trust": _mount_trust,

@@ -249,6 +249,7 @@ class HostileHost:
         yield Op.OBSERVE, lambda: ("https://id.example", (("kid", "ES256", "{}"),))
         yield Op.DUTIES, lambda: (int(chain.tip.time_ms),)
         yield Op.GOVERNANCE, tuple
+        yield Op.DIAGNOSTICS, lambda: ("0" * 32, bytes(1216))
         yield Op.LINK_EVIDENCE, lambda: (NONCE,)
         yield Op.CHECK_LINK, lambda: (peer_evidence(), NONCE, chain.tip.time_ms)
         yield Op.SIGN_LINK, lambda: (NONCE, NONCE)

@@ -1,7 +1,7 @@
 """Diagnostics of an enclave: for the grantee alone, once per `begin`, and nothing that a user sent.
 
-Real enclaves on a ledger made by hand; the host is the test: it restarts, puts disks back, asks with
-other keys (T59).
+Real enclaves on a ledger made by hand; the host is the test: it restarts, puts disks back, asks
+with other keys (T59).
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import StrongroomError
 from strongroom.enclave.formats.size_classes import unpad
 from strongroom.enclave.governance import public
-from strongroom.enclave.governance.grant_records import parameters_digest
+from strongroom.enclave.governance.grant_records import diagnostics_info, parameters_digest
 from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.member.diagnostics import DIAGNOSTICS_FIELDS
 from strongroom.enclave.member.freshness import NotFresh
-from strongroom.enclave.member.granted import NotGranted, diagnostics_info
+from strongroom.enclave.member.granted import NotGranted
 from strongroom.enclave.member.member import Superseded
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, verify
 
@@ -52,13 +52,14 @@ class Service(World):
             HOUR_MS,
             "planned",
         )
-        id, _ = self.must(self.word("operator0", public.ASK, *fields))  # type: ignore[misc]
+        asked: Any = self.must(self.word("operator0", public.ASK, *fields))
+        id = str(asked[0])
         (grant,) = [one for one in self.access() if one.id == id]
         for who in ("member1", "member2"):
             self.must(self.word(who, public.APPROVE, id, grant.digest))
         if begin:
             self.must(self.begin(id, node, recipient))
-        return str(id)
+        return id
 
     def begin(self, id: str, node: str, recipient: HybridKey) -> bytes:
         named = parameters_digest("diagnostics", node, (recipient.public,))
@@ -92,8 +93,8 @@ def opened(service: Service, node: Node, id: str, sealed: bytes) -> dict[str, An
     padded = GRANTEE.open(sealed, diagnostics_info(service.chain, id))
     data, signature = codec.decode(unpad(padded))
     assert verify(node.key, signature, labels.bound(labels.DIAGNOSTICS, service.chain, data))
-    named, told = codec.decode(data)
-    assert named == id
+    *named, told = codec.decode(data)
+    assert named == [id, node.name]
     return dict(told)
 
 
@@ -195,6 +196,25 @@ def test_a_disk_that_was_put_back_gives_nothing_twice(service: Service) -> None:
     assert node.member.diagnostics(id, GRANTEE.public)[1]
     anew = service.restart(node, before)
     assert refusal(anew, id) == "twice"
+
+
+def test_a_start_from_a_copy_of_the_disk_is_not_told(service: Service) -> None:
+    """What `strongroom trust` says of a restart: an older copy bears an old number."""
+    node = service.nodes["n1"]
+    copied = node.member.sealed()
+
+    def announce(one: Node) -> None:
+        block = service.blocks[-1].header
+        service.must(one.core.learner.attest(block.height, block.digest, "a:1", "a:2"))
+
+    announce(node)
+    announce(service.restart(node, copied))
+    told = service.nodes["n0"].governance.document().access.events
+    assert [one.kind for one in told] == ["unplanned-start"]
+    again = service.restart(service.nodes["n1"], copied)
+    service.commit()
+    announce(again)
+    assert service.nodes["n0"].governance.document().access.events == told
 
 
 def test_an_enclave_that_lags_is_not_asked(service: Service) -> None:

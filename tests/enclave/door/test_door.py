@@ -145,7 +145,7 @@ ELSEWHERE = {
     Op.TAKE_OVER,
 }
 ELSEWHERE |= {Op.HAND_OVER, Op.KEYS_GIVE, Op.KEYS_TAKE}
-ELSEWHERE |= {Op.LOAD, Op.LOAD_CHUNK, Op.LOAD_END}
+ELSEWHERE |= {Op.LOAD, Op.LOAD_CHUNK, Op.LOAD_END, Op.DIAGNOSTICS}
 
 
 @pytest.mark.parametrize("op", Op)
@@ -154,7 +154,7 @@ def test_every_kind_of_request_that_a_host_plays_with_is_valid_unchanged(op: Op)
     life.
 
     Those, and giving and taking keys, are played whole in test_succession.py; loading, in
-    test_snapshots.py.
+    test_snapshots.py; diagnostics, in test_diagnostics.py.
     """
     host = HostileHost()
     if op is Op.CONFIRM:

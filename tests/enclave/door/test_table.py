@@ -193,7 +193,7 @@ def test_T31_a_value_of_another_type_is_never_taken_for_one_of_a_shape(shape: Sh
 
 def test_what_needs_fresh_heads_is_what_signs_executes_answers_or_gives_keys() -> None:
     fresh = {op for op in Op if op.stages == Stage.FRESH}
-    assert fresh == {Op.CAST, Op.EXECUTE, Op.QUERY, Op.KEYS_GIVE}
+    assert fresh == {Op.CAST, Op.EXECUTE, Op.QUERY, Op.KEYS_GIVE, Op.DIAGNOSTICS}
 
 
 def listed_in(shape: Shape) -> list[Listed]:

@@ -3,7 +3,7 @@
 import pytest
 from tests.enclave.fixtures import MEASUREMENT
 from tests.enclave.governance.grant_world import Ask, GrantWorld
-from tests.enclave.governance.world import NodeActor, joiner
+from tests.enclave.governance.world import NodeActor, World, joiner
 
 OTHER_CODE = bytes(48)
 assert OTHER_CODE != MEASUREMENT
@@ -44,6 +44,18 @@ def test_a_start_that_nobody_planned_is_told_and_not_refused(world: GrantWorld) 
     assert world.events() == [("unplanned-start", "n1")]
     world.ok(world.attest(world.nodes[1], vote_key=world.registered_vote(world.nodes[1])))
     assert world.events() == [("unplanned-start", "n1")]
+
+
+def test_the_first_start_of_a_founder_is_its_founding() -> None:
+    world = World()
+    world.block()
+    node = world.nodes[1]
+    node.boot = 2
+    world.ok(world.attest(node))
+    assert world.governance.document().access.events == ()
+    node.boot = 3
+    world.ok(world.attest(node))
+    assert [one.subject for one in world.governance.document().access.events] == ["n1"]
 
 
 def test_a_planned_start_is_no_event_and_only_once(world: GrantWorld) -> None:

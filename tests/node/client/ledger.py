@@ -37,6 +37,7 @@ from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.node import tls
+from strongroom.node.api.access_state import access_document
 from strongroom.node.api.documents import (
     block_document,
     envelope_document,
@@ -287,6 +288,12 @@ class FakeNode:
 
     def proposal(self, id: str) -> Document:
         return next(one for one in self.proposals() if one["id"] == id)
+
+    def access(self) -> Document:
+        return access_document(self._state())
+
+    async def diagnostics(self, grant: str, recipient: bytes) -> Document:
+        raise Refused("not-begun: nothing was begun", reason="not-begun")
 
     def public_state(self) -> bytes:
         return codec.encode(self.doctor_state(self._state()))
