@@ -15,6 +15,7 @@ from strongroom.enclave.governance.dry_runs import Trial, try_each
 from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Changes, Node, Proposal, Status
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.users import admitting, voted
 from strongroom.enclave.programs.governance import EPOCHS, OFFENCES
 
 
@@ -162,6 +163,10 @@ class Document(NamedTuple):
     offers: tuple[OfferEntry, ...]
     """In order of execution."""
     offences: tuple[OffenceEntry, ...]
+    admitting: tuple[str, ...] = ()
+    """Issuers whose tokens admit, in order."""
+    voted_users: int = 0
+    """Users whom members voted for. How many members brought is nobody's to know."""
 
     @classmethod
     def read(cls, value: tuple[Any, ...]) -> "Document":
@@ -174,7 +179,7 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences = value[8:]
+        nodes, proposals, epochs, due, offers, offences, *later = value[8:]
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -182,6 +187,7 @@ class Document(NamedTuple):
             None if due is None else DueEntry(*due),
             tuple(OfferEntry(*one) for one in offers),
             tuple(OffenceEntry(*one) for one in offences),
+            *later,
         )
         return cls._make((*value[:8], *read))
 
@@ -226,6 +232,8 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
             for one in tables.offers()
         ),
         offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
+        admitting=admitting(tables),
+        voted_users=voted(tables),
     )
 
 

@@ -38,7 +38,12 @@ from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.node import tls
 from strongroom.node.api.documents import block_document, envelope_document, receipt_of
-from strongroom.node.api.public_state import epoch_documents, member_documents, proposal_document
+from strongroom.node.api.public_state import (
+    epoch_documents,
+    member_documents,
+    proposal_document,
+    users_document,
+)
 from strongroom.node.api.screening import wrong_epoch
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
@@ -270,6 +275,9 @@ class FakeNode:
 
     def service_members(self) -> list[Document]:
         return member_documents(self._state().member_rules())
+
+    def service_users(self) -> Document:
+        return users_document(self.orderer.chain.genesis, self._state())
 
     def service_nodes(self) -> list[Document]:
         return [
