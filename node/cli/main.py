@@ -32,6 +32,12 @@ def _mount_trust(app: typer.Typer) -> None:
     import_module("strongroom.node.cli.trust").register(app)
 
 
+def _mount_node(app: typer.Typer) -> None:
+    group = import_module("strongroom.node.cli.node").node_app
+    import_module("strongroom.node.cli.node_health").register(group)
+    app.add_typer(group)
+
+
 def _mount_custodian(app: typer.Typer) -> None:
     for module in ("custodian_service", "custodian_wrap", "custodian_import", "custodian_journal"):
         import_module(f"strongroom.node.cli.{module}")
@@ -44,7 +50,7 @@ def _mount_bench(app: typer.Typer) -> None:
 
 _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "cluster": _mount_group("cluster", "cluster_app"),
-    "node": _mount_group("node", "node_app"),
+    "node": _mount_node,
     "keys": _mount_group("keys", "keys_app"),
     "custodian": _mount_custodian,
     "ledger": _mount_ledger,
