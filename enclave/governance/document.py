@@ -17,6 +17,7 @@ from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Changes, Node, Proposal, Status
 from strongroom.enclave.governance.recovery_document import RecoveryEntry, recovery_entry
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.users import admitting, voted
 from strongroom.enclave.programs.governance import EPOCHS, OBSERVATIONS, OFFENCES
 
 
@@ -182,6 +183,10 @@ class Document(NamedTuple):
     """Privileged access: grants, events, for whom keys act."""
     observations: tuple[ObservationEntry, ...] = ()
     """Ascending by issuer and operator."""
+    admitting: tuple[str, ...] = ()
+    """Issuers whose tokens admit, in order."""
+    voted_users: int = 0
+    """Users whom members voted for. How many members brought is nobody's to know."""
 
     @classmethod
     def read(cls, value: tuple[Any, ...]) -> "Document":
@@ -194,7 +199,8 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences, recovery, access, observations = value[8:]
+        nodes, proposals, epochs, due, offers, offences, recovery, access, *later = value[8:]
+        observations, admitting, voted_users = later
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -205,6 +211,8 @@ class Document(NamedTuple):
             RecoveryEntry.read(recovery),
             AccessEntry.read(access),
             tuple(ObservationEntry(*one) for one in observations),
+            admitting,
+            voted_users,
         )
         return cls._make((*value[:8], *read))
 
@@ -255,6 +263,8 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
             ObservationEntry(url, operator, seen_ms, node_key, codec.decode(seen))
             for (url, operator), (seen_ms, node_key, seen) in tables.maps.items(OBSERVATIONS)
         ),
+        admitting=admitting(tables),
+        voted_users=voted(tables),
     )
 
 

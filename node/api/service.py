@@ -21,6 +21,7 @@ from strongroom.node.api.public_state import (
     policy_document,
     proposal_document,
     rules_of,
+    users_document,
     validator_names,
 )
 from strongroom.node.api.queries import QueryDesk
@@ -135,6 +136,10 @@ class Service:
     def service_policy(self) -> Document:
         """The governed attestation policy."""
         return policy_document(rules_of(self._sources.genesis, self._governance).policy)
+
+    def service_users(self) -> Document:
+        """Who may open sessions, as far as everybody may know."""
+        return users_document(self._sources.genesis, self._governance)
 
     def service_members(self) -> list[Document]:
         """The members of the service and their roles."""

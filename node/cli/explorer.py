@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
-from strongroom.node.cli import explorer_public, explorer_rooms, explorer_vault
+from strongroom.node.cli import explorer_public, explorer_rooms, explorer_users, explorer_vault
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
@@ -303,3 +303,4 @@ def _height_or_hash(text: str) -> int | str:
 explorer_public.register(explorer_app)
 explorer_vault.register(explorer_app)
 explorer_rooms.register(explorer_app)
+explorer_users.register(explorer_app)

@@ -35,7 +35,7 @@ def nodes(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_ask(existing_directory(directory), "service_nodes"))
+    found = run(ask_node(existing_directory(directory), "service_nodes"))
     emit(found, as_json, lambda: governance_tables.show_nodes(found))
 
 
@@ -47,7 +47,7 @@ def members(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fals
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_ask(existing_directory(directory), "service_members"))
+    found = run(ask_node(existing_directory(directory), "service_members"))
     emit(found, as_json, lambda: governance_tables.show_members(found))
 
 
@@ -59,7 +59,7 @@ def proposals(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fa
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_ask(existing_directory(directory), "governance_proposals"))
+    found = run(ask_node(existing_directory(directory), "governance_proposals"))
     emit(found, as_json, lambda: governance_tables.show_proposals(found))
 
 
@@ -215,7 +215,8 @@ async def _epochs(directory: Path) -> list[dict[str, Any]]:
     return shown
 
 
-async def _ask(directory: Path, method: str) -> Any:
+async def ask_node(directory: Path, method: str) -> Any:
+    """What one node answers."""
     from strongroom.node.client.audit.reader import Reader
     from strongroom.node.client.trust.service import load_service
 

@@ -34,7 +34,9 @@ def _mount_trust(app: typer.Typer) -> None:
 
 def _mount_node(app: typer.Typer) -> None:
     import_module("strongroom.node.cli.node_join")
-    _mount_group("node", "node_app")(app)
+    group = import_module("strongroom.node.cli.node").node_app
+    import_module("strongroom.node.cli.node_health").register(group)
+    app.add_typer(group)
 
 
 def _mount_custodian(app: typer.Typer) -> None:
@@ -67,6 +69,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "residency": _mount_group("residency", "residency_app"),
     "people": _mount_group("people", "people_app"),
     "recover": _mount_group("recover", "recover_app"),
+    "users": _mount_group("users", "users_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

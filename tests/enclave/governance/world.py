@@ -41,6 +41,7 @@ from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.primitives import HybridKey, Secret, SigningKey
 from strongroom.enclave.programs.governance import CLOCK
 from strongroom.enclave.programs.governance import governance as program
+from strongroom.enclave.programs.roster_tables import roster
 from strongroom.enclave.programs.state import State
 
 STEP_MS = 10
@@ -129,7 +130,7 @@ class World:
         self._nonce = 0
 
     def _replica(self) -> Replica:
-        state = State(list(program.maps))
+        state = State([*program.maps, *roster.maps])
         governance = Governance(state, self.genesis.chain)
         governance.found(self.genesis)
         assert state.take_changes() == ()

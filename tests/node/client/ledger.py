@@ -44,7 +44,12 @@ from strongroom.node.api.documents import (
     receipt_of,
     transaction_documents,
 )
-from strongroom.node.api.public_state import epoch_documents, member_documents, proposal_document
+from strongroom.node.api.public_state import (
+    epoch_documents,
+    member_documents,
+    proposal_document,
+    users_document,
+)
 from strongroom.node.api.screening import wrong_epoch
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
@@ -276,6 +281,9 @@ class FakeNode:
 
     def service_members(self) -> list[Document]:
         return member_documents(self._state().member_rules())
+
+    def service_users(self) -> Document:
+        return users_document(self.orderer.chain.genesis, self._state())
 
     def service_nodes(self) -> list[Document]:
         return [

@@ -81,6 +81,9 @@ class FakeBackend:
     def service_members(self) -> list[Document]:
         return []
 
+    def service_users(self) -> Document:
+        return {"open": False}
+
     def service_nodes(self) -> list[Document]:
         return []
 
