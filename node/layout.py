@@ -7,6 +7,8 @@ this table.
     DIR/credential                                       what clients show at a door, mode 0600
     DIR/keys/NAME.json, NAME.seen                        identities, newest height seen
     DIR/keys/NAME.vault/KEY@VERSION.json                 data keys of that identity, mode 0600
+    DIR/keys/NAME.recovery/                              a member's recovery keys, mode 0600, and
+                                                         generations that it checked
     DIR/platform/                                        the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
     DIR/nK/tls.key · tls.crt                             its connection key, nothing more
@@ -169,6 +171,10 @@ class ClusterLayout:
     def vault(self, name: str) -> Path:
         """The data keys that one identity keeps of its vault."""
         return self.keys / f"{name}.vault"
+
+    def recovery(self, name: str) -> Path:
+        """The recovery keys of one member, and copies of what it checked."""
+        return self.keys / f"{name}.recovery"
 
     def node(self, name: str) -> NodeLayout:
         """One node's folder, whether it exists or not."""

@@ -43,7 +43,7 @@ ASSEMBLY_MS = 30_000
 """So long one maker's parts may come in before another's are taken."""
 KEY_PAUSE_MS = 60_000
 """Between two recovery keys of one member."""
-KEYS_KEPT_MAX = 1024
+RECOVERY_KEYS_MAX = 1024
 """Recovery keys in the state, those of former members too, so that none can be replayed."""
 
 
@@ -80,7 +80,7 @@ def _make_room(context: ActionContext) -> None:
     keys, governing = recovery.keys(), {key for _, key in context.tables.rules.members}
     if sum(one.member in governing for one in keys) >= SHARED_AMONG_MAX:
         refuse(Ground.FULL, f"{SHARED_AMONG_MAX} members have shares: there are no more")
-    if len(keys) < KEYS_KEPT_MAX:
+    if len(keys) < RECOVERY_KEYS_MAX:
         return
     for one in keys:
         replayable = one.height >= context.block.height - RECENT_BLOCKS

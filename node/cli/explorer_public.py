@@ -1,5 +1,5 @@
-"""`strongroom explorer nodes | members | proposals | epochs | regions`: who takes part, who
-governs, since when, and where.
+"""`strongroom explorer nodes | members | proposals | epochs | regions | recovery`: who takes part,
+who governs, since when, and where, and who could bring a dead service back.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
@@ -17,7 +17,7 @@ from strongroom.node.terminal.printing import emit
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (nodes, members, proposals, epochs, regions):
+    for command in (nodes, members, proposals, epochs, regions, recovery):
         app.command()(command)
 
 
@@ -81,6 +81,19 @@ def regions(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fals
 
     found = run(_regions(existing_directory(directory)))
     emit(found, as_json, lambda: governance_tables.show_regions(found))
+
+
+@guarded
+def recovery(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Who holds shares of the key to the ledger, which generations there are, and what is wrong.
+
+    Example: strongroom explorer recovery
+    """
+    from strongroom.node.cli import recover_tables
+    from strongroom.node.cli.recover import recovery_now
+
+    document = run(recovery_now(existing_directory(directory)))
+    emit(document, as_json, lambda: recover_tables.show_recovery(document))
 
 
 async def _regions(directory: Path) -> list[dict[str, Any]]:
