@@ -38,6 +38,12 @@ def _mount_custodian(app: typer.Typer) -> None:
     _mount_group("custodian", "custodian_app")(app)
 
 
+def _mount_recover(app: typer.Typer) -> None:
+    recover = import_module("strongroom.node.cli.recover").recover_app
+    import_module("strongroom.node.cli.recover_dead").register(recover)
+    app.add_typer(recover)
+
+
 def _mount_bench(app: typer.Typer) -> None:
     import_module("strongroom.node.bench.command").register(app)
 
@@ -57,7 +63,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "room": _mount_group("room", "room_app"),
     "rooms": _mount_group("rooms", "rooms_app"),
     "data": _mount_group("data", "data_app"),
-    "recover": _mount_group("recover", "recover_app"),
+    "recover": _mount_recover,
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

@@ -1,5 +1,5 @@
-"""`strongroom recover begin | plan | join | give | take | open`: a dead service comes back by k of n
-members.
+"""`strongroom recover begin | plan | join | give | take | open`: a dead service comes back by k of
+n members.
 
 Owns options and words of these commands. On a node of the dead service: node/membership/
 recovering.py; on a member's side: enclave/outside/recovery_giving.py. How members come to have
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault, OperatorFault, StrongroomError
+from strongroom.consensus.types import Height
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
@@ -54,7 +55,8 @@ def begin(
     together: Annotated[
         bool,
         typer.Option(
-            "--together", help="Other nodes take part too: `recover plan` comes next, at one of them."
+            "--together",
+            help="Other nodes take part too: `recover plan` comes next, at one of them.",
         ),
     ] = False,
     genesis: GenesisOption = None,
@@ -158,7 +160,9 @@ def give(
     ] = None,
     receipt: Annotated[
         list[Path] | None,
-        typer.Option("--receipt", metavar="FILE", help="Further receipts of yours to compare with."),
+        typer.Option(
+            "--receipt", metavar="FILE", help="Further receipts of yours to compare with."
+        ),
     ] = None,
     at_least: Annotated[
         int, typer.Option("--at-least", min=0, metavar="HEIGHT", help="A height that you know.")
@@ -189,7 +193,7 @@ def give(
     service = load_service(directory)
     judged = judge_offer(_read(offer), service.pin)
     known = known_height(directory, service, [_read(path) for path in receipt or []])
-    check_newest(judged, max(known, at_least))  # type: ignore[type-var]
+    check_newest(judged, Height(max(known, at_least)))
     given = give_share(directory, service, member, judged, again=again, ask=ask_passphrase)
     path = out or Path(f"{member}.share")
     _write(path, given.encode())
@@ -267,6 +271,15 @@ def _show_taken(document: dict[str, Any]) -> None:
     for one in document["refused"]:
         say(f"refused   {one['file']}: {one['why']}")
     show_progress(document)
+
+
+def show_status(ledger: Path, as_json: bool) -> None:
+    """Who gave, and who is missing, of the recovery that is under way on a node."""
+    from strongroom.node.membership import recovering
+
+    layout = _layout(ledger)
+    document = progress_document(run(recovering.progress_of(layout, _genesis(ledger, None))))
+    emit(document, as_json, lambda: show_progress(document))
 
 
 def progress_document(progress: "RecoveryProgress") -> dict[str, Any]:
