@@ -17,6 +17,7 @@ this table.
     DIR/nK/ceremony/                                     what it said and got in a founding
     DIR/nK/sealed/                                       its enclave's sealed keys
     DIR/nK/ledger/ · wal/ · index/ · snapshots/          storage (DESIGN §8)
+    DIR/nK/recovery/                                     a dead service's recovery under way
     DIR/nK/chunks/                                       sealed chunks of data sets and results
 """
 
@@ -118,6 +119,11 @@ class NodeLayout:
     def snapshots(self) -> Path:
         """Sealed state at some heights."""
         return self.directory / "snapshots"
+
+    @property
+    def recovery(self) -> Path:
+        """A recovery of a dead service that is under way here."""
+        return self.directory / "recovery"
 
     @property
     def chunks(self) -> Path:

@@ -378,10 +378,11 @@ class Op(IntEnum):
         65,
         Stage.RECOVERING,
         (Listed(BYTES, VALIDATORS_MAX), TIME_MS),
-        fields("planned", BYTES, BYTES),
+        fields("planned", BYTES, BYTES, BYTES),
         "recovery.plan",
     )
-    """(everyone's evidence, wall clock) → (sealed state, plan): as the lead."""
+    """(everyone's evidence, wall clock) → (sealed state, plan, generation of shares): as the
+    lead."""
     RECOVER_JOIN = 66, Stage.RECOVERING, (BYTES,), BYTES, "recovery.join"
     """(plan) → sealed state: as one of the others."""
     RECOVER_TAKE = (
@@ -421,12 +422,11 @@ class Op(IntEnum):
         70,
         Stage.RECOVERING,
         (CERTIFICATE, BYTES),
-        BYTES,
+        fields("received", BYTES, CERTIFICATE),
         "recovery.receive",
     )
-    """(certificate, what the lead handed over) → sealed state: as one of the others."""
-    RECOVER_RESUME = 71, Stage.RECOVERING, (), CERTIFICATE, "recovery.resume"
-    """() → certificate: the same after a restart."""
+    """(certificate, what the lead handed over) → (sealed state, certificate with its evidence): as
+    one of the others."""
     RECOVER_APPLY = (
         72,
         Stage.RECOVERING,

@@ -52,10 +52,8 @@ class RecoveryState:
     service: Secret | None = None
     """S of the epoch that begins: of its maker until its end, of the others once unwrapped."""
     shares: tuple[tuple[Share, Agreement], ...] = ()
-    wrapping: Secret | None = None
-    """W, as the lead handed it over."""
     agreements: tuple[Agreement, ...] = ()
-    """The same: those that it counted."""
+    """Those that the lead counted, as one of the others was told."""
 
     def seal(self, secret: Secret) -> bytes:
         """Seal it to the platform whose secret this is."""
@@ -88,20 +86,16 @@ class RecoveryState:
             b"" if self.plan is None else self.plan.encode(),
             b"" if self.service is None else self.service.reveal(),
             shares,
-            b"" if self.wrapping is None else self.wrapping.reveal(),
             tuple(one.to_wire() for one in self.agreements),
         )
 
     @classmethod
     def _from_wire(cls, value: object) -> "RecoveryState":
-        shape = (
-            *(int, bytes, tuple, tuple, bytes, tuple, bytes, bytes, bytes, tuple, bytes),
-            tuple,
-        )
+        shape = (*(int, bytes, tuple, tuple, bytes, tuple, bytes, bytes, bytes, tuple, tuple),)
         version, chain, identity, keys, one_time, ground, evidence, plan, service, *rest = (
             codec.fields(value, *shape, name="recovery state")
         )
-        shares, wrapping, agreements = rest
+        shares, agreements = rest
         if version != VERSION:
             raise NotCanonical(f"version {version}, this enclave reads {VERSION}")
         node, votes, wraps = codec.fields(keys, bytes, tuple, tuple, name="node keys")
@@ -120,7 +114,6 @@ class RecoveryState:
                 _share(one)
                 for one in codec.listed(shares, name="shares", count_max=RECOVERY_MEMBERS_MAX)
             ),
-            wrapping=read_secret(wrapping, "wrapping secret") if wrapping else None,
             agreements=tuple(
                 Agreement.from_wire(one)
                 for one in codec.listed(agreements, name="agreed", count_max=RECOVERY_MEMBERS_MAX)

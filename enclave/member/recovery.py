@@ -170,9 +170,9 @@ class Recovery:
 
     # --- the plan ---
 
-    def plan(self, evidence: Sequence[bytes], time_ms: Milliseconds) -> tuple[bytes, bytes]:
+    def plan(self, evidence: Sequence[bytes], time_ms: Milliseconds) -> tuple[bytes, bytes, bytes]:
         """As the lead: make the secret of the epoch that begins, and what members are to agree to;
-        (sealed state, plan). Asked again, it gives the same plan.
+        (sealed state, plan, generation of shares). Asked again, it gives the same plan.
 
         Args:
             evidence: of every enclave that takes part, this one's among it.
@@ -212,7 +212,7 @@ class Recovery:
             plan = self._signed(ground, opening, description, secrets.public_key, enclaves, service)
             check_plan(plan, state.chain, lost, self._epochs.anchor)
             self._state = replace(state, plan=plan, service=service)
-        return self._sealed(), self._planned().encode()
+        return self._sealed(), self._planned().encode(), ground.generation.encode()
 
     def join(self, encoded: bytes) -> bytes:
         """As one of the others: check the lead's plan, open its secret; the sealed state.
@@ -294,8 +294,9 @@ class Recovery:
                 handed.append((enclave.node_key, hybrid_seal(key, wrapping.reveal(), info)))
         return certificate, tuple(handed)
 
-    def receive(self, certificate: Finality, handed: bytes) -> bytes:
-        """As one of the others: what the lead opened; the sealed state.
+    def receive(self, certificate: Finality, handed: bytes) -> tuple[bytes, RecoveryCertificate]:
+        """As one of the others: what the lead opened; (sealed state, certificate with its
+        evidence). After a restart it is given again.
 
         Raises:
             PeerFault: members did not agree to this plan, or what was handed does not open.
@@ -307,21 +308,8 @@ class Recovery:
         wrapping = Secret(self._opened(plan, handed, state.keys.node.public))
         whole = plan.certificate(certificate.agreements)
         self._begin(wrapping, whole)
-        self._state = replace(state, wrapping=wrapping, agreements=certificate.agreements)
-        return self._sealed()
-
-    def resume(self) -> RecoveryCertificate:
-        """As one of the others, after a restart: begin again with what the lead handed over.
-
-        Raises:
-            OperatorFault: nothing was.
-        """
-        plan, state = self._planned(), self._need()[0]
-        if state.wrapping is None:
-            raise OperatorFault("the lead has handed nothing over yet")
-        certificate = plan.certificate(state.agreements)
-        self._begin(state.wrapping, certificate)
-        return certificate
+        self._state = replace(state, agreements=certificate.agreements)
+        return self._sealed(), whole
 
     # --- going on ---
 

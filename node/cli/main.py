@@ -45,6 +45,12 @@ def _mount_custodian(app: typer.Typer) -> None:
     _mount_group("custodian", "custodian_app")(app)
 
 
+def _mount_recover(app: typer.Typer) -> None:
+    recover = import_module("strongroom.node.cli.recover").recover_app
+    import_module("strongroom.node.cli.recover_dead").register(recover)
+    app.add_typer(recover)
+
+
 def _mount_bench(app: typer.Typer) -> None:
     import_module("strongroom.node.bench.command").register(app)
 
@@ -68,7 +74,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "data": _mount_group("data", "data_app"),
     "residency": _mount_group("residency", "residency_app"),
     "people": _mount_group("people", "people_app"),
-    "recover": _mount_group("recover", "recover_app"),
+    "recover": _mount_recover,
     "users": _mount_group("users", "users_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}

@@ -135,14 +135,26 @@ async def _check(directory: Path, name: str, timeout: float, fate: Fate) -> None
 
 @recover_app.command()
 @guarded
-def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def status(
+    directory: DirectoryOption = DEFAULT_DIR,
+    ledger: Annotated[
+        Path | None,
+        typer.Option("--ledger", metavar="DIR", help="Of a recovery under way on this node."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Who holds a share, what is missing, and what would come of it if every enclave lost its keys
-    now. The word of one node.
+    now. The word of one node. With --ledger: who gave, and who is missing.
 
     Example: strongroom recover status
     """
     from strongroom.node.cli import recover_tables
 
+    if ledger is not None:
+        from strongroom.node.cli.recover_dead import show_status
+
+        show_status(ledger, as_json)
+        return
     document = run(recovery_now(existing_directory(directory)))
     emit(document, as_json, lambda: recover_tables.show_recovery(document))
 

@@ -71,10 +71,10 @@ class RecoveryClient:
         sealed, evidence = await self._ask(Op.RECOVER_SHOW)
         return sealed, evidence
 
-    async def plan(self, evidence: Sequence[bytes], time_ms: int) -> tuple[bytes, bytes]:
-        """(sealed state, plan)."""
-        sealed, plan = await self._ask(Op.RECOVER_PLAN, tuple(evidence), time_ms)
-        return sealed, plan
+    async def plan(self, evidence: Sequence[bytes], time_ms: int) -> tuple[bytes, bytes, bytes]:
+        """(sealed state, plan, generation of shares)."""
+        sealed, plan, generation = await self._ask(Op.RECOVER_PLAN, tuple(evidence), time_ms)
+        return sealed, plan, generation
 
     async def join(self, plan: bytes) -> bytes:
         """Take part in the lead's plan; the sealed state."""
@@ -98,14 +98,12 @@ class RecoveryClient:
         certificate, handed = await self._ask(Op.RECOVER_OPEN)
         return certificate, dict(handed)
 
-    async def receive(self, certificate: RecoveryCertificate, handed: bytes) -> bytes:
-        """Take what the lead opened; the sealed state."""
-        return bytes(await self._ask(Op.RECOVER_RECEIVE, certificate, handed))
-
-    async def resume(self) -> RecoveryCertificate:
-        """The same after a restart."""
-        certificate: RecoveryCertificate = await self._ask(Op.RECOVER_RESUME)
-        return certificate
+    async def receive(
+        self, certificate: RecoveryCertificate, handed: bytes
+    ) -> tuple[bytes, RecoveryCertificate]:
+        """Take what the lead opened: (sealed state, certificate with its evidence)."""
+        sealed, whole = await self._ask(Op.RECOVER_RECEIVE, certificate, handed)
+        return sealed, whole
 
     async def apply(self, headers: Sequence[Header], outcomes: Sequence[bytes]) -> Height:
         """Apply recorded outcomes; the height reached."""

@@ -190,7 +190,7 @@ def planned(dead: Dead, indexes: Sequence[int] = (0,)) -> tuple[list[Recovery], 
     shown = {one.show()[1]: one for one in ones}
     now = Milliseconds(dead.records[-1][0].time_ms + 5_000)
     lead = min(ones, key=lambda one: one._need()[0].keys.node.public)
-    _, encoded = lead.plan(list(shown), now)
+    _, encoded, _ = lead.plan(list(shown), now)
     others = [one for one in ones if one is not lead]
     for one in others:
         one.join(encoded)

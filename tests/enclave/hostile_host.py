@@ -218,7 +218,7 @@ class HostileHost:
         yield Op.RECOVER_RECEIVE, lambda: (final, NONCE)
         yield Op.RECOVER_APPLY, lambda: ((newest.header.encoded,), (NONCE,))
         yield Op.RECOVER_LOSE, lambda: (((newest.header.encoded, ()),),)
-        for op in (Op.RECOVER_SHOW, Op.RECOVER_STATUS, Op.RECOVER_OPEN, Op.RECOVER_RESUME):
+        for op in (Op.RECOVER_SHOW, Op.RECOVER_STATUS, Op.RECOVER_OPEN):
             yield op, tuple
         yield Op.RECOVER_END, tuple
         yield Op.DESCRIBE, tuple

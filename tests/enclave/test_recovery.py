@@ -219,7 +219,7 @@ def test_what_was_sealed_goes_on_after_each_step() -> None:
     sealed, evidence = first.show()
     assert again(sealed).show()[1] == evidence
     time_ms = Milliseconds(one.records[-1][0].time_ms + 1)
-    sealed, encoded = again(sealed).plan([evidence], time_ms)
+    sealed, encoded, _ = again(sealed).plan([evidence], time_ms)
     later = Milliseconds(time_ms + 9)
     assert again(sealed).plan([evidence], later)[1] == encoded
     plan = RecoveryPlan.decode(encoded)

@@ -146,6 +146,7 @@ ELSEWHERE = {
 }
 ELSEWHERE |= {Op.HAND_OVER, Op.KEYS_GIVE, Op.KEYS_TAKE}
 ELSEWHERE |= {Op.LOAD, Op.LOAD_CHUNK, Op.LOAD_END, Op.DIAGNOSTICS}
+ELSEWHERE |= {op for op in Op if op.name.startswith("RECOVER")}
 
 
 @pytest.mark.parametrize("op", Op)
