@@ -47,7 +47,7 @@ PROPOSAL_BYTES_MAX = VALIDATORS_MAX * CARD_BYTES_MAX
 ACCEPTANCE_BYTES_MAX = EVIDENCE_BYTES_MAX + 1024
 FOUNDING_BYTES_MAX = 3 * GENESIS_BYTES_MAX
 CONFIRMATION_BYTES_MAX = 2048
-CERTIFICATE_BYTES_MAX = 4096
+CARD_CERTIFICATE_BYTES_MAX = 4096
 ADDRESS_BYTES_MAX = 256
 UNSIGNED = Signature(bytes(SIGNATURE_SIZE))
 
@@ -145,8 +145,10 @@ class Card(_Signed):
             _check_address(text)
         if self.country and not is_country(self.country):
             raise NotCanonical("card: a country is two capital letters")
-        if len(self.certificate) > CERTIFICATE_BYTES_MAX:
-            raise NotCanonical(f"card: a certificate has at most {CERTIFICATE_BYTES_MAX} bytes")
+        if len(self.certificate) > CARD_CERTIFICATE_BYTES_MAX:
+            raise NotCanonical(
+                f"card: a certificate has at most {CARD_CERTIFICATE_BYTES_MAX} bytes"
+            )
 
     @property
     def statement(self) -> Deployment:
