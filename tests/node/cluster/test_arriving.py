@@ -27,6 +27,7 @@ from strongroom.node.client.errors import NotTrusted, Unreachable
 from strongroom.node.cluster import arriving
 from strongroom.node.cluster.arriving import arrive
 from strongroom.node.config import Address
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.membership import ceremony_steps as steps
 from strongroom.node.membership.ceremony_files import Card, FoundingFile
@@ -47,7 +48,7 @@ async def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Org
     async def start(chip: Path, _log: Path) -> Stoppable:
         return Stoppable(Lifecycle(SimulatedChip.load(chip), CODE))
 
-    monkeypatch.setattr(arriving.EnclaveClient, "start", start)
+    monkeypatch.setattr(EnclaveClient, "start", start)
     monkeypatch.setattr(arriving, "_certificate", lambda _: cards[0].certificate)
     return await organisation(tmp_path, "bank5", 5), verify_genesis(genesis).pin
 

@@ -23,6 +23,7 @@ from strongroom.node import config as node_config
 from strongroom.node import tls
 from strongroom.node.cluster.publishing import publish_founding
 from strongroom.node.config import Address, NodeConfig
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.host import checking
 from strongroom.node.host.checking import Examination, Level, examine
 from strongroom.node.layout import SEALED_STATE
@@ -50,7 +51,7 @@ async def founded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def nobody(*_: object, **__: object) -> None:
         raise probe.NoAnswer("nobody")
 
-    monkeypatch.setattr(checking.EnclaveClient, "start", start)
+    monkeypatch.setattr(EnclaveClient, "start", start)
     monkeypatch.setattr(probe, "ask", nobody)
     return made
 
