@@ -78,7 +78,8 @@ class Reader:
             ["bash", "-c", command], cwd=self.folder, env=self.environment, start_new_session=True
         )
         self.nodes.append(node)
-        self.known.setdefault("PID", str(node.pid))
+        if "bank1/n1" in line:
+            self.known["PID"] = str(node.pid)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -124,7 +125,8 @@ async def take(reader: Reader, marks: set[str], line: str, number: int) -> None:
     else:
         await asyncio.to_thread(reader.must, reader.written(line, number))
     if line.startswith("kill "):
-        reader.nodes.pop(0).wait(60)
+        ended = next(node for node in reader.nodes if str(node.pid) == reader.known["PID"])
+        await asyncio.to_thread(ended.wait, COMMAND_SECONDS)
 
 
 @pytest.fixture
