@@ -156,7 +156,7 @@ class Lifecycle:
         """The keys of PREPARE, sealed: a ceremony between organisations takes days and machines
         restart. The file opens as often as its host likes, as any sealed state does; what that
         could be good for, a second genesis of one ceremony, the parties see in each other's
-        confirmations (node/membership/founding_files.py)."""
+        confirmations (node/membership/ceremony_judging.py)."""
         nothing = (Height(0), Digest(NO_DIGEST))
         state = SealedState(
             chain=ChainId(NO_DIGEST), keys=self._founding_keys(), secrets=(), boot=0, mark=nothing

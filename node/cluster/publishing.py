@@ -7,8 +7,10 @@ Owns these two files' contents. The organisation's own node stands first: its pe
 import ssl
 from collections.abc import Iterable
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.proofs.genesis import pin_of
+from strongroom.node.client.trust.service import load_service
 from strongroom.node.cluster.cluster import write_service
 from strongroom.node.layout import NodeLayout
 from strongroom.node.machine.durable_files import write_atomic
@@ -33,10 +35,15 @@ def publish(
         chain: of the service.
         endpoints: HOST:PORT of each node.
         certificates: DER.
+
+    Raises:
+        OperatorFault: the folder's people pin another service.
     """
+    pin, known = pin_of(chain), layout.cluster.service
+    if known.exists() and (pinned := load_service(known).pin) != pin:
+        raise OperatorFault(f"{known} pins another service, {pinned}: one folder for each service")
     bundle = "".join(map(ssl.DER_cert_to_PEM_cert, certificates))
     write_atomic(layout.cluster.ca, bundle.encode(), mode=0o644)
-    pin = pin_of(chain)
     document = {
         "service": pin,
         "chain": chain.hex(),

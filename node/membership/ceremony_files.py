@@ -32,7 +32,7 @@ from strongroom.consensus.validators import VALIDATORS_MAX
 from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX
-from strongroom.enclave.attestation.policy import is_country
+from strongroom.enclave.attestation.policy import is_country, named_key
 from strongroom.enclave.attestation.report import CHIP_ID_SIZE, MEASUREMENT_SIZE
 from strongroom.enclave.primitives import SigningKey
 from strongroom.enclave.primitives import digest as digest_of
@@ -47,7 +47,7 @@ PROPOSAL_BYTES_MAX = VALIDATORS_MAX * CARD_BYTES_MAX
 ACCEPTANCE_BYTES_MAX = EVIDENCE_BYTES_MAX + 1024
 FOUNDING_BYTES_MAX = 3 * GENESIS_BYTES_MAX
 CONFIRMATION_BYTES_MAX = 2048
-CERTIFICATE_BYTES_MAX = 4096
+CARD_CERTIFICATE_BYTES_MAX = 4096
 ADDRESS_BYTES_MAX = 256
 UNSIGNED = Signature(bytes(SIGNATURE_SIZE))
 
@@ -145,8 +145,10 @@ class Card(_Signed):
             _check_address(text)
         if self.country and not is_country(self.country):
             raise NotCanonical("card: a country is two capital letters")
-        if len(self.certificate) > CERTIFICATE_BYTES_MAX:
-            raise NotCanonical(f"card: a certificate has at most {CERTIFICATE_BYTES_MAX} bytes")
+        if len(self.certificate) > CARD_CERTIFICATE_BYTES_MAX:
+            raise NotCanonical(
+                f"card: a certificate has at most {CARD_CERTIFICATE_BYTES_MAX} bytes"
+            )
 
     @property
     def statement(self) -> Deployment:
@@ -299,10 +301,10 @@ class Proposal:
             salt=codec.sized(salt, CONSTITUTION_SALT_SIZE, name="salt"),
             created_ms=Milliseconds(codec.unsigned(created, name="created")),
             cards=_listed(cards, "cards", lambda one: _bytes(one, CARD_BYTES_MAX)),
-            members=_listed(members, "members", lambda one: codec.fields(one, str, bytes, name="")),
-            roles=_listed(roles, "roles", lambda one: codec.fields(one, str, str, bytes, name="")),
+            members=_listed(members, "members", lambda one: named_key(one, name="member")),
+            roles=_listed(roles, "roles", _role),
             programs=_listed(programs, "programs", lambda one: checked_name(one, name="program")),
-            limits=_listed(limits, "limits", lambda one: codec.fields(one, str, int, name="")),
+            limits=_listed(limits, "limits", _limit),
             max_age_ms=Milliseconds(codec.unsigned(age, name="age")),
         )
 
@@ -479,6 +481,20 @@ def _bytes(value: object, most: int) -> bytes:
     if type(value) is not bytes or len(value) > most:
         raise NotCanonical(f"expected at most {most} bytes")
     return value
+
+
+def _role(value: object) -> tuple[str, str, Digest]:
+    program, role, identity = codec.fields(value, str, str, bytes, name="role")
+    return (
+        checked_name(program, name="program"),
+        checked_name(role, name="role"),
+        Digest(codec.sized(identity, DIGEST_SIZE, name="identity")),
+    )
+
+
+def _limit(value: object) -> tuple[str, int]:
+    name, bound = codec.fields(value, str, int, name="limit")
+    return checked_name(name, name="limit"), codec.unsigned(bound, name="limit's value")
 
 
 def _listed(value: object, name: str, read: Callable[[object], Any]) -> tuple[Any, ...]:

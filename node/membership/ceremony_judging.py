@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from strongroom.consensus.errors import AttestationError, NotCanonical
+from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.verifier import VerifiedEnclave
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, verify_genesis, verify_validators
+from strongroom.node import tls
 from strongroom.node.membership.ceremony_files import (
     Acceptance,
     Card,
@@ -47,7 +49,8 @@ def judge_acceptance(agreed: Agreed, data: bytes) -> tuple[Acceptance, VerifiedE
     claims = enclave.claims
     shown = (claims.operator, claims.node, claims.region, enclave.chip_id, enclave.measurement)
     named = (card.operator, card.node, card.region, card.chip_id, card.measurement)
-    if (*shown, claims.tls_key) != (*named, card.tls_key):
+    root = tls.spki_digest(Evidence.decode(one.evidence).ark)
+    if (*shown, claims.tls_key, root) != (*named, card.tls_key, card.root):
         refuse(
             one.operator,
             Ground.OTHER_MACHINE,

@@ -27,6 +27,8 @@ from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refus
 
 AHEAD_MS_MAX = 10 * 60_000
 """A proposal from so far in the future, or a clock that is so far behind, is not accepted."""
+MAX_AGE_MS_LEAST, MAX_AGE_MS_MOST = 3_600_000, 30 * 24 * 3_600_000
+"""How long evidence may count in a service that is founded so."""
 
 _K = TypeVar("_K", Card, Proposal, Acceptance, FoundingFile, Confirmation)
 
@@ -152,6 +154,8 @@ def constitution_of(proposal: Proposal, cards: Mapping[str, Card]) -> Constituti
                 Ground.TERMS,
                 f"{name} is from {limit.least} to {limit.most}, got {value}",
             )
+    if not MAX_AGE_MS_LEAST <= proposal.max_age_ms <= MAX_AGE_MS_MOST:
+        refuse("the proposal", Ground.TERMS, "evidence counts for 1 h at least, 30 days at most")
     all_cards = cards.values()
     members = [*((one.member, one.member_key) for one in all_cards), *proposal.members]
     try:

@@ -43,7 +43,9 @@ class InProcess:
     def __getattr__(self, name: str) -> Any:
         async def ask(*arguments: Any) -> Any:
             try:
-                return getattr(self._core, name)(*arguments)
+                core = self._core
+                asked = core if hasattr(core, name) else core.active
+                return getattr(asked, name)(*arguments)
             except StrongroomError as error:
                 raise refusal_of(kind_of(error), str(error), getattr(error, "reason", "")) from None
 

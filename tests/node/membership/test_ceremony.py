@@ -20,8 +20,13 @@ from tests.node.membership.ceremony_world import (
 )
 
 from strongroom.consensus import codec
-from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import Milliseconds
+from strongroom.enclave.attestation.policy import SIMULATED_TCB
+from strongroom.enclave.outside.manufacturer import Manufacturer
+from strongroom.enclave.platform.chip import SimulatedChip
+from strongroom.enclave.platform.chip_key import ChipKey
+from strongroom.enclave.primitives import Secret
 from strongroom.enclave.proofs.genesis import pin_of, verify_genesis
 from strongroom.node.config import load
 from strongroom.node.layout import SEALED_STATE
@@ -217,7 +222,8 @@ async def test_whoever_is_replaced_and_whoever_has_its_card_refuse_a_proposal(
         {"programs": ("payments", "wallet")},
         {"members": (("bank1", key_named("second").public),)},
         {"members": (("auditor", key_named("member of bank1").public),)},
-        {"roles": (("payments", "issuer", b"short"),)},
+        {"max_age_ms": 10**15},
+        {"max_age_ms": 1},
     ],
 )
 async def test_terms_that_no_service_begins_with_are_no_proposal(
@@ -321,6 +327,39 @@ async def test_a_false_acceptance_is_refused_by_all_others_by_name(
         with Refused("bank4", ground):
             await steps.make_founding(made[name].party, made.proposal, files, now_ms=NOW_MS)
         assert silent(made[name]) == {"card", "proposal", "sealed-keys", "acceptance"}
+
+
+async def test_a_maker_of_ones_own_makes_nobody_elses_chip(tmp_path: Path) -> None:
+    """bank4 has a root in the policy, hence could make a chip that bears bank2's number."""
+    made = await world(tmp_path)
+    maker = Manufacturer.create()
+    maker.make_chip().save(made["bank4"].layout.chip)
+    party = made["bank4"].party
+    await steps.make_card(
+        party,
+        operator="bank4",
+        member="bank4",
+        region="zurich",
+        country="CH",
+        credential=made["bank4"].card.credential,
+    )
+    made.proposal = proposal_of(made.cards).encode()
+    await made.accept()
+    victim = made["bank2"]
+    chip = maker.make_chip()
+    key, chip_id = ChipKey.generate(), victim.card.chip_id
+    vek = maker._intermediate.issue_chip(key, chip_id=chip_id, tcb=SIMULATED_TCB)
+    twin = SimulatedChip(
+        key=key,
+        sealing_root=Secret.fresh(),
+        chip_id=chip_id,
+        endorsements=replace(chip.endorsements, vek=vek),
+        firmware=chip.firmware,
+    )
+    false = victim.acceptance(made.terms, victim.evidence(made.terms, chip=twin))
+    files = [made.acceptances[0], false, *made.acceptances[2:]]
+    with Refused("bank2", Ground.OTHER_MACHINE):
+        judge_acceptances(judge_proposal(made.proposal), files)
 
 
 async def test_missing_doubled_and_late_ones_are_named(tmp_path: Path) -> None:
@@ -460,6 +499,18 @@ async def test_a_different_genesis_for_two_names_the_founder_at_both(
         assert not (one.layout.sealed / SEALED_STATE).exists()
     with Refused(founder.name, Ground.TWO_WORDS):
         await again.confirm_one(first)
+
+
+async def test_a_hostile_text_in_a_proposal_reaches_no_terminal(tmp_path: Path) -> None:
+    made = await world(tmp_path)
+    for terms in (
+        {"limits": (("\x1b[2J", 1),)},
+        {"members": (("\x1b[2J", bytes(32)),)},
+        {"roles": (("payments", "\x07", bytes(32)),)},
+        {"name": "a\nb"},
+    ):
+        with pytest.raises(NotCanonical):
+            read_file(proposal_of(made.cards, **terms).encode())
 
 
 async def test_nobody_begins_before_all_have_confirmed_the_same(tmp_path: Path) -> None:
