@@ -25,7 +25,7 @@ from strongroom.node.api.service import Service
 from strongroom.node.api.sources import Sources
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.enclave_client.launch import Launched
+from strongroom.node.enclave_client.launch import EnclaveEnded, Launched
 from strongroom.node.host import upkeep
 from strongroom.node.host.boot import Boot, begin_boot, read_file
 from strongroom.node.host.chunks import NodeChunks, open_chunks
@@ -41,6 +41,7 @@ from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.state import read_state
+from strongroom.node.host.supervisor import Supervisor
 from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.block_record import header_hash
@@ -51,6 +52,7 @@ from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import disk_faults, write_atomic
 from strongroom.node.machine.run_records import RunRecord
 from strongroom.node.membership.acquaintance import Acquaintance
+from strongroom.node.membership.issuer_keys import IssuerWatch
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.address_book import PeerAddress
 from strongroom.node.ordering.stored_past import stored_epochs
@@ -75,6 +77,7 @@ class Host:
         self._damage: asyncio.Queue[OperatorFault] = asyncio.Queue()
         """What was found wrong with the ledger's files by whoever read them."""
         self._sealing = asyncio.Lock()
+        self.supervisor = Supervisor()
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -150,8 +153,11 @@ class Host:
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._until_enclave_ends())
                 tasks.create_task(self._until_damaged())
+                tasks.create_task(upkeep.keep_certificate(self.doors.renew))
+                tasks.create_task(self.supervisor.follow(self._for_supervisor))
                 tasks.create_task(self._take_part())
         except* _Stop:
+            self.supervisor.stopping()
             log.info("node.stopped", node=self.config.name)
         finally:
             self.doors.close()
@@ -260,7 +266,7 @@ class Host:
     async def _until_enclave_ends(self) -> None:
         await self.enclave.until_closed()
         if not self._stopping.is_set():
-            raise OperatorFault(
+            raise EnclaveEnded(
                 f"the enclave ended ({await self.enclave.ending()}): the node stops; start it again"
             )
 
@@ -268,6 +274,10 @@ class Host:
         """A corrupt disk halts the node, also when it was a client or a peer who read there (DESIGN
         §3, stop 8)."""
         raise await self._damage.get()
+
+    def _for_supervisor(self) -> tuple[bool, str]:
+        state = self.state()
+        return self.service.ready, state.alarm_in_words or state.word
 
     # --- taking part ---
 
@@ -294,8 +304,19 @@ class Host:
             self.spawn(work)
         self.spawn(upkeep.keep_mark(wiring, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(wiring, self.snapshots))
+        if self.config.issuers:
+            self.spawn(self._issuer_watch().run())
         self.spawn(self.chunks.keeper.run())
         self.spawn(keep_watch(self.watch, self.state))
+
+    def _issuer_watch(self) -> IssuerWatch:
+        return IssuerWatch(
+            self.config.issuers,
+            self.enclave,
+            self.wiring.roster.submit,
+            lambda: self.governance,
+            self.node_key,
+        )
 
     # --- kept, told, shown ---
 
