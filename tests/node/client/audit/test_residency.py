@@ -14,7 +14,7 @@ from tests.enclave.service_world import World, allowed, attested
 from typer.testing import CliRunner
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.codec import encode
+from strongroom.consensus.codec import decode, encode
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.formats.history import HistoryLeaf
@@ -245,6 +245,13 @@ def test_T58_a_word_that_was_not_executed_there_or_was_answered_otherwise_is_ref
     def answered(document: Json) -> None:
         document["words"][0]["result"] = document["words"][-1]["result"]
 
+    def decided_alone(document: Json) -> None:
+        """The proposer's own yes is said to have been enough."""
+        word = document["words"][0]
+        _, (id, status) = decode(b64decode(word["result"]))
+        assert status == "open"
+        word["result"] = b64encode(encode((True, (id, "active")))).decode()
+
     def twice(document: Json) -> None:
         document["words"].insert(1, document["words"][0])
 
@@ -268,6 +275,7 @@ def test_T58_a_word_that_was_not_executed_there_or_was_answered_otherwise_is_ref
     for change in (
         moved,
         answered,
+        decided_alone,
         twice,
         elsewhere,
         over_another_block,
