@@ -42,6 +42,7 @@ from strongroom.enclave.door.shapes import (
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.merkle import PATH_MAX
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, HAND_OUT_MAX
+from strongroom.enclave.governance.observing import OBSERVED_KEYS_MAX
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.member.stage import ACTIVE, ALWAYS, LEARNING, Need, Stage
 
@@ -93,6 +94,7 @@ HEAD_BODY = Of(HeadBody, HeadBody.to_wire, HeadBody.from_wire)
 HEAD = Of(Head, Head.to_wire, Head.from_wire)
 EPOCH_ENTRY = Of(EpochEntry, EpochEntry.to_wire, EpochEntry.from_wire)
 
+ISSUER_KEY = fields("issuer's key", TEXT, TEXT, TEXT)
 HEADERS = Listed(HEADER, REQUEST_BLOCKS_MAX)
 BLOCK = fields("block", HEADER, Listed(BATCH, BLOCK_BATCHES_MAX))
 ANSWER_OF_QUERY = fields("answer of a query", BYTES, HEIGHT)
@@ -246,6 +248,8 @@ class Op(IntEnum):
     """() → public transaction: asks for a new epoch, after the log was lost."""
     LEAVE = 38, ACTIVE, (), BYTES, "active.leave"
     """() → public transaction: this node leaves."""
+    OBSERVE = 61, ACTIVE, (TEXT, Listed(ISSUER_KEY, OBSERVED_KEYS_MAX)), BYTES, "active.observe"
+    """(issuer's URL, ((kid, algorithm, JWK) …)) → public transaction: what this node's host saw."""
     APPLY = 40, LEARNING, (HEADERS, Listed(BYTES, REQUEST_BLOCKS_MAX)), NOTHING, "learner.apply"
     """(headers, outcomes): recorded outcomes instead of execution, provisional until CONFIRM."""
     CONFIRM = 41, LEARNING, (HEADERS, CERTIFICATE), NOTHING, "learner.confirm"

@@ -38,6 +38,7 @@ from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import Unsigned, action_of
 from strongroom.enclave.governance.records import BlockFacts
+from strongroom.enclave.governance.region_changes import mapped_regions
 from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DoesNotOpen, digest
@@ -362,12 +363,20 @@ class Executor:
         governance = self.governance
         keys = {validator.node_key for validator in governance.current.validators}
         running = (node.measurement for node in governance.nodes() if node.node_key in keys)
-        members = frozenset(digest(key) for key in governance.members.values())
+        members = frozenset(digest(key) for key in governance.voters.values())
+        watchers = frozenset(digest(key) for key in governance.members.values()) - members
         roles, limits = governance.roles, governance.limits
         self._runner.heed(
-            frozenset(map(measurement_digest, running)), roles, members, limits, governance.policy
+            frozenset(map(measurement_digest, running)),
+            roles,
+            members,
+            limits,
+            governance.policy,
+            watchers,
+            governance.rules.program_regions,
+            mapped_regions(governance.rules),
         )
-        self._admission.heed(members, roles | governance.held_roles, limits)
+        self._admission.heed(members, roles | governance.held_roles, limits, watchers)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:

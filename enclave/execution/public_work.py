@@ -36,11 +36,18 @@ UNITS: Mapping[str, int] = {
     public.OFFER: 4,
     public.READY: 4,
     public.EVIDENCE: 4,
+    public.OBSERVE: 16,
+    public.PROPOSE_SEVERAL: 64,
     **dict.fromkeys(public.GRANT_ACTIONS, 8),
     public.ACT: 4,
 }
 """By action; tests/enclave/bench_work.py measures them."""
-MEMBERS_ACTIONS = public.GRANT_ACTIONS | {public.PROPOSE, public.BALLOT, public.WITHDRAW}
+MEMBERS_ACTIONS = public.GRANT_ACTIONS | {
+    public.PROPOSE,
+    public.BALLOT,
+    public.WITHDRAW,
+    public.PROPOSE_SEVERAL,
+}
 """What members and askers say; all else nodes say."""
 
 

@@ -76,13 +76,16 @@ class ActionContext:
         return self.transaction.fields
 
     def member(self) -> None:
-        """Check that the signer governs now.
+        """Check that the signer governs now: a member, and not one that only watches.
 
         Raises:
-            ProgramError: ``not-a-member``.
+            ProgramError: ``not-a-member``, ``watcher``.
         """
-        if not self.tables.is_member(self.signer):
-            refuse(Ground.NOT_A_MEMBER, "only members govern: sign with a member's key")
+        if self.signer in self.tables.voter_keys():
+            return
+        if self.tables.is_member(self.signer):
+            refuse(Ground.WATCHER, "a member with weight 0 watches: members give it weight 1")
+        refuse(Ground.NOT_A_MEMBER, "only members govern: sign with a member's key")
 
     def node(self, *statuses: Status) -> Node:
         """The node that signed.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from strongroom.enclave.governance import (
     admission,
     grants,
+    observing,
     proposals,
     public,
     registry,
@@ -14,6 +15,7 @@ from strongroom.enclave.governance.action_context import ActionContext
 
 ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.PROPOSE: proposals.propose,
+    public.PROPOSE_SEVERAL: proposals.propose_several,
     public.BALLOT: proposals.ballot,
     public.WITHDRAW: proposals.withdraw,
     public.ATTEST: admission.attest,
@@ -23,6 +25,7 @@ ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.EVIDENCE: registry.convict,
     public.OFFER: succession.offer,
     public.READY: succession.ready,
+    public.OBSERVE: observing.observe,
     **grants.ACTIONS,
 }
 """Each returns its plain result, or raises ProgramError and is undone."""

@@ -12,6 +12,13 @@ from strongroom.enclave.attestation.policy import is_country
 from strongroom.enclave.attestation.report import CHIP_ID_SIZE, MEASUREMENT_SIZE, Product, Tcb
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.rules import LIMITS
+from strongroom.enclave.governance.thresholds import (
+    MAJORITY,
+    MEMBERS_MAX,
+    SETTABLE,
+    UNANIMOUS,
+    is_threshold,
+)
 
 AGE_MS_MIN, AGE_MS_MAX = 60_000, 90 * 86_400_000
 """Between which the maximum age of evidence may lie."""
@@ -127,4 +134,15 @@ PRODUCT = Kind(
 TCB = Kind("bootloader,tee,snp,microcode[,fmc], each 0..255", _is_tcb, _parse_tcb)
 LIMIT = Kind(
     f"one of {', '.join(LIMITS)}", lambda value: type(value) is str and value in LIMITS, str
+)
+WEIGHT = _number(0, 1)
+CLASS = Kind(
+    f"one of {', '.join(SETTABLE)}",
+    lambda value: type(value) is str and value in tuple(SETTABLE),
+    str,
+)
+THRESHOLD = Kind(
+    f"{MAJORITY}, {UNANIMOUS}, or how many members, 1..{MEMBERS_MAX}",
+    is_threshold,
+    str,
 )

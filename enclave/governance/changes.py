@@ -2,67 +2,23 @@
 
 A change turns rules into rules; what it does to nodes beside that is its `effect`. Loosening
 changes wait, tightening ones take effect at once (T24, T44). The same functions serve the vote, the
-activation and a client's dry run.
+activation and a client's dry run (dry_runs.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from typing import Any
 
-from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
+from strongroom.enclave.governance import access_changes, people_changes, region_changes
 from strongroom.enclave.governance import arguments as kinds
-from strongroom.enclave.governance.access_changes import ACCESS_CHANGES
-from strongroom.enclave.governance.arguments import Kind
-from strongroom.enclave.governance.records import Arguments, Node, Status
+from strongroom.enclave.governance.change_rows import Change as Change
+from strongroom.enclave.governance.change_rows import Effect as Effect
+from strongroom.enclave.governance.records import Arguments
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.rules import LIMITS, Rules, misfit
-
-
-class Effect(Enum):
-    """What a change does to nodes or users, beside the rules."""
-
-    NONE = auto()
-    ATTEST_AGAIN = auto()
-    """Every node is suspended until it attests again: its old evidence was judged by other
-    rules."""
-    REMOVE_NODE = auto()
-    ROTATE = auto()
-    ADD_USERS = auto()
-    REMOVE_USERS = auto()
-    ACCESS = auto()
-    """For whom keys act, and from where: privileged access (affiliations.py)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One row of the table."""
-
-    takes: Mapping[str, Kind]
-    """Arguments, in the order in which a proposal names them."""
-    apply: Callable[[Rules, Mapping[str, Any]], Rules]
-    loosens: bool = False
-    effect: Effect = Effect.NONE
-
-    def bind(self, given: Arguments) -> dict[str, Any]:
-        """Arguments by name.
-
-        Raises:
-            ProgramError: ``arguments``: others than the row takes, in another order, or of another
-                kind.
-        """
-        for pair in given:
-            if type(pair) is not tuple or len(pair) != 2:
-                refuse(Ground.ARGUMENTS, "arguments are pairs of name and value")
-        if [name for name, _ in given] != list(self.takes):
-            refuse(
-                Ground.ARGUMENTS,
-                f"expected the arguments {', '.join(self.takes) or '(none)'}, in this order",
-            )
-        return {name: self.takes[name].check(name, value) for name, value in given}
+from strongroom.enclave.governance.rules import LIMITS, LIMITS_OF_GOVERNANCE, Rules
+from strongroom.enclave.governance.thresholds import MAJORITY, Class, is_as_strict
 
 
 def change_named(name: str) -> Change:
@@ -87,54 +43,6 @@ def parse_change(name: str, texts: Mapping[str, str]) -> Arguments:
     if set(texts) != set(takes):
         refuse(Ground.ARGUMENTS, f"{name} takes {', '.join(takes) or 'no arguments'}")
     return tuple((key, kind.from_text(key, texts[key])) for key, kind in takes.items())
-
-
-def dry_run(
-    rules: Rules, name: str, given: Arguments, nodes: Sequence[Node], current: EpochDescription
-) -> Rules:
-    """The rules after a change, or why there must be no such change.
-
-    Args:
-        rules: before.
-        name: of the change.
-        given: its arguments.
-        nodes: the registry.
-        current: the current epoch.
-
-    Raises:
-        ProgramError: an argument is wrong, nothing would change, a list would be too long, or
-            nobody could govern, operate or validate afterwards (``lock-out``, T43).
-    """
-    change = change_named(name)
-    values = change.bind(given)
-    try:
-        after = change.apply(rules, values)
-    except NotCanonical:
-        refuse(Ground.FULL, "the list is full: forbid or remove something first")
-    if after == rules and change.effect in (Effect.NONE, Effect.ATTEST_AGAIN):
-        refuse(Ground.NO_CHANGE, f"{name}: it is so already")
-    after.check()
-    standing = [node for node in nodes if node.status is not Status.REMOVED]
-    validators = [node for node in standing if current.index_of(node.node_key) is not None]
-    if change.effect is Effect.REMOVE_NODE:
-        _check_removable(values["node"], standing, validators)
-    lost = [
-        node.name
-        for node in validators
-        if misfit(node, after.policy) and not misfit(node, rules.policy)
-    ]
-    if lost and sum(not misfit(node, after.policy) for node in validators) < current.quorum.size:
-        refuse(
-            Ground.LOCK_OUT, f"too few validators would meet the policy, without {', '.join(lost)}"
-        )
-    return after
-
-
-def _check_removable(name: str, standing: Sequence[Node], validators: Sequence[Node]) -> None:
-    if all(node.name != name for node in standing):
-        refuse(Ground.ARGUMENTS, f"node: there is no node {name}, or it was removed")
-    if all(node.name == name for node in validators):
-        refuse(Ground.LOCK_OUT, "no validator would be left: let another node join first")
 
 
 def _policy(rules: Rules, **changed: Any) -> Rules:
@@ -216,8 +124,11 @@ def _add_member(rules: Rules, values: Mapping[str, Any]) -> Rules:
 
 
 def _remove_member(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    name = values["name"]
     return replace(
-        rules, members=tuple(member for member in rules.members if member[0] != values["name"])
+        rules,
+        members=tuple(member for member in rules.members if member[0] != name),
+        watchers=tuple(one for one in rules.watchers if one != name),
     )
 
 
@@ -239,8 +150,27 @@ def _set_limit(rules: Rules, values: Mapping[str, Any]) -> Rules:
     return replace(rules, limits=tuple(sorted((dict(rules.limits) | {name: value}).items())))
 
 
-def _same(rules: Rules, _values: Mapping[str, Any]) -> Rules:
-    return rules
+def _set_weight(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    name = values["name"]
+    if all(name != member for member, _ in rules.members):
+        refuse(Ground.ARGUMENTS, "name: there is no such member: add_member first")
+    watchers = {*rules.watchers} - {name} if values["weight"] else {*rules.watchers, name}
+    return replace(rules, watchers=tuple(sorted(watchers)))
+
+
+def _set_threshold(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    thresholds = dict(rules.thresholds) | {values["class"]: values["threshold"]}
+    kept = (one for one in thresholds.items() if one[1] != MAJORITY)
+    return replace(rules, thresholds=tuple(sorted(kept)))
+
+
+def _asks_for_fewer(rules: Rules, values: Mapping[str, Any]) -> bool:
+    former = rules.threshold(Class(values["class"]))
+    return not is_as_strict(values["threshold"], former, len(rules.voters))
+
+
+def _of_limit(values: Mapping[str, Any]) -> Class:
+    return Class.STRICTEST if values["name"] in LIMITS_OF_GOVERNANCE else Class.LIMITS
 
 
 _ROLE = {"program": kinds.NAME, "role": kinds.NAME, "identity": kinds.IDENTITY}
@@ -252,60 +182,124 @@ _FLOORS = {
     "reported": kinds.TCB,
 }
 
-CHANGES: Mapping[str, Change] = {
+_CODE: Mapping[str, Change] = {
     "allow_measurement": Change(
         takes={"measurement": kinds.MEASUREMENT},
         apply=_listed("measurements", "measurement"),
         loosens=True,
+        group=Class.CODE,
     ),
     "forbid_measurement": Change(
-        takes={"measurement": kinds.MEASUREMENT}, apply=_unlisted("measurements", "measurement")
+        takes={"measurement": kinds.MEASUREMENT},
+        apply=_unlisted("measurements", "measurement"),
+        group=Class.CODE,
     ),
-    "allow_chip": Change(takes=_CHIP, apply=_allow_chip, loosens=True),
-    "forbid_chip": Change(takes=_CHIP, apply=_unlisted("chips", "operator", "chip")),
-    "allow_operator": Change(
-        takes={"operator": kinds.NAME, "key": kinds.KEY}, apply=_allow_operator, loosens=True
-    ),
-    "forbid_operator": Change(takes={"operator": kinds.NAME}, apply=_forbid_operator),
-    "allow_region": Change(
-        takes={"region": kinds.NAME}, apply=_listed("regions", "region"), loosens=True
-    ),
-    "forbid_region": Change(takes={"region": kinds.NAME}, apply=_unlisted("regions", "region")),
-    "set_country": Change(
-        takes={"region": kinds.NAME, "country": kinds.COUNTRY}, apply=_set_country, loosens=True
-    ),
-    "remove_country": Change(takes={"region": kinds.NAME}, apply=_remove_country),
     "set_floors": Change(
-        takes=_FLOORS, apply=_set_floors, loosens=True, effect=Effect.ATTEST_AGAIN
+        takes=_FLOORS,
+        apply=_set_floors,
+        loosens=True,
+        effect=Effect.ATTEST_AGAIN,
+        group=Class.CODE,
     ),
     "revoke_key": Change(
-        takes={"key": kinds.IDENTITY}, apply=_listed("revoked", "key"), effect=Effect.ATTEST_AGAIN
+        takes={"key": kinds.IDENTITY},
+        apply=_listed("revoked", "key"),
+        effect=Effect.ATTEST_AGAIN,
+        group=Class.CODE,
     ),
     "set_max_age": Change(
         takes={"max_age_ms": kinds.AGE},
         apply=lambda rules, values: _policy(rules, max_age_ms=values["max_age_ms"]),
         loosens=True,
+        group=Class.CODE,
     ),
+}
+_NODES: Mapping[str, Change] = {
+    "allow_chip": Change(takes=_CHIP, apply=_allow_chip, loosens=True, group=Class.NODES),
+    "forbid_chip": Change(
+        takes=_CHIP, apply=_unlisted("chips", "operator", "chip"), group=Class.NODES
+    ),
+    "allow_operator": Change(
+        takes={"operator": kinds.NAME, "key": kinds.KEY},
+        apply=_allow_operator,
+        loosens=True,
+        group=Class.NODES,
+    ),
+    "forbid_operator": Change(
+        takes={"operator": kinds.NAME}, apply=_forbid_operator, group=Class.NODES
+    ),
+    "allow_region": Change(
+        takes={"region": kinds.NAME},
+        apply=_listed("regions", "region"),
+        loosens=True,
+        group=Class.NODES,
+    ),
+    "forbid_region": Change(
+        takes={"region": kinds.NAME}, apply=_unlisted("regions", "region"), group=Class.NODES
+    ),
+    "set_country": Change(
+        takes={"region": kinds.NAME, "country": kinds.COUNTRY},
+        apply=_set_country,
+        loosens=True,
+        group=Class.NODES,
+    ),
+    "remove_country": Change(
+        takes={"region": kinds.NAME}, apply=_remove_country, group=Class.NODES
+    ),
+    "remove_node": Change(takes={"node": kinds.NAME}, effect=Effect.REMOVE_NODE, group=Class.NODES),
+    "rotate": Change(takes={"compromised": kinds.BOOL}, effect=Effect.ROTATE, group=Class.NODES),
+}
+_PEOPLE: Mapping[str, Change] = {
     "add_member": Change(
-        takes={"name": kinds.NAME, "key": kinds.KEY}, apply=_add_member, loosens=True
+        takes={"name": kinds.NAME, "key": kinds.KEY},
+        apply=_add_member,
+        loosens=True,
+        group=Class.MEMBERS,
     ),
-    "remove_member": Change(takes={"name": kinds.NAME}, apply=_remove_member),
-    "grant": Change(takes=_ROLE, apply=_grant, loosens=True),
-    "revoke": Change(takes=_ROLE, apply=_revoke),
-    "remove_node": Change(takes={"node": kinds.NAME}, apply=_same, effect=Effect.REMOVE_NODE),
-    "rotate": Change(takes={"compromised": kinds.BOOL}, apply=_same, effect=Effect.ROTATE),
+    "remove_member": Change(takes={"name": kinds.NAME}, apply=_remove_member, group=Class.MEMBERS),
+    "set_weight": Change(
+        takes={"name": kinds.NAME, "weight": kinds.WEIGHT},
+        apply=_set_weight,
+        loosens=lambda _, values: bool(values["weight"]),
+        group=Class.MEMBERS,
+    ),
+    "grant": Change(takes=_ROLE, apply=_grant, loosens=True, group=Class.USERS),
+    "revoke": Change(takes=_ROLE, apply=_revoke, group=Class.USERS),
     "add_users": Change(
-        takes={"users": kinds.IDENTITIES}, apply=_same, loosens=True, effect=Effect.ADD_USERS
+        takes={"users": kinds.IDENTITIES},
+        loosens=True,
+        effect=Effect.ADD_USERS,
+        group=Class.USERS,
     ),
     "remove_users": Change(
-        takes={"users": kinds.IDENTITIES}, apply=_same, effect=Effect.REMOVE_USERS
+        takes={"users": kinds.IDENTITIES}, effect=Effect.REMOVE_USERS, group=Class.USERS
     ),
-    "set_limit": Change(
-        takes={"name": kinds.LIMIT, "value": kinds.VALUE}, apply=_set_limit, loosens=True
-    ),
-    **{
-        name: Change(takes=takes, apply=_same, loosens=loosens, effect=Effect.ACCESS)
-        for name, (takes, loosens) in ACCESS_CHANGES.items()
-    },
 }
-"""By name. Those that loosen take effect `activation_delay_ms` after they were accepted."""
+_GOVERNANCE: Mapping[str, Change] = {
+    "set_limit": Change(
+        takes={"name": kinds.LIMIT, "value": kinds.VALUE},
+        apply=_set_limit,
+        loosens=True,
+        group=_of_limit,
+    ),
+    "set_threshold": Change(
+        takes={"class": kinds.CLASS, "threshold": kinds.THRESHOLD},
+        apply=_set_threshold,
+        loosens=_asks_for_fewer,
+        group=Class.STRICTEST,
+    ),
+}
+CHANGES: Mapping[str, Change] = {
+    **_CODE,
+    **_NODES,
+    **_PEOPLE,
+    **_GOVERNANCE,
+    **{
+        name: Change(**row._asdict(), group=Class.USERS)
+        for name, row in people_changes.ROWS.items()
+    },
+    **region_changes.ROWS,
+    **access_changes.ROWS,
+}
+"""By name. Those that loosen take effect `activation_delay_ms` after they were accepted. Modules
+that bring rows of their own stand here in a line each."""

@@ -10,12 +10,13 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.action_context import GovernanceView
-from strongroom.enclave.governance.changes import dry_run
-from strongroom.enclave.governance.grant_document import AccessEntry, build_access
+from strongroom.enclave.governance.counting import expires_ms, tally
+from strongroom.enclave.governance.dry_runs import Trial, try_each
+from strongroom.enclave.governance.grant_document import NO_ACCESS, AccessEntry, build_access
 from strongroom.enclave.governance.proposals import ballots_of
-from strongroom.enclave.governance.records import Arguments, Node, Proposal, Status
+from strongroom.enclave.governance.records import Changes, Node, Proposal, Status
 from strongroom.enclave.governance.rules import Rules
-from strongroom.enclave.programs.governance import EPOCHS, OFFENCES
+from strongroom.enclave.programs.governance import EPOCHS, OBSERVATIONS, OFFENCES
 
 
 class NodeEntry(NamedTuple):
@@ -61,8 +62,8 @@ class ProposalEntry(NamedTuple):
     """What a ballot names."""
     proposer: str
     """Name of the member, or the key in hex when it is none any more."""
-    change: str
-    arguments: tuple[tuple[str, Any], ...]
+    changes: Changes
+    """In order; all take effect, or none."""
     status: str
     proposed_ms: int
     decided_ms: int
@@ -70,6 +71,18 @@ class ProposalEntry(NamedTuple):
     note: str
     ballots: tuple[tuple[str, bool], ...]
     """(name of the member or key in hex, yes), by key."""
+    expires_ms: int
+    """From which block time on it is expired, if it is open still."""
+    yes: int
+    """Ballots of members who vote now; when it is decided for good, all of them."""
+    no: int
+    needed: int
+    """How many yes the thresholds of now ask for; 0 when it is decided for good."""
+
+    @property
+    def change(self) -> str:
+        """Names of its changes."""
+        return ", ".join(name for name, _ in self.changes)
 
 
 class EpochEntry(NamedTuple):
@@ -122,6 +135,18 @@ class OffenceEntry(NamedTuple):
     """Of the block that recorded it."""
 
 
+class ObservationEntry(NamedTuple):
+    """What one operator saw at an issuer last."""
+
+    issuer: str
+    operator: str
+    seen_ms: int
+    """Block time."""
+    node_key: bytes
+    keys: tuple[bytes, ...]
+    """Digests of the keys (issuers.PinnedKey.digest)."""
+
+
 class Document(NamedTuple):
     """Everything public, at one height."""
 
@@ -139,7 +164,7 @@ class Document(NamedTuple):
     deadline_ms: int
     """When a block is worth making for governance's sake; 0: never."""
     rules: tuple[Any, ...]
-    """(policy, members, roles, limits); read it by rules.Rules.from_wire."""
+    """(policy, members, roles, limits, …); read it by rules.Rules.from_wire."""
     nodes: tuple[NodeEntry, ...]
     """By node key."""
     proposals: tuple[ProposalEntry, ...]
@@ -150,7 +175,9 @@ class Document(NamedTuple):
     offers: tuple[OfferEntry, ...]
     """In order of execution."""
     offences: tuple[OffenceEntry, ...]
-    access: AccessEntry
+    observations: tuple[ObservationEntry, ...] = ()
+    """Ascending by issuer and operator."""
+    access: AccessEntry = NO_ACCESS
     """Privileged access: grants, events, for whom keys act."""
 
     @classmethod
@@ -164,7 +191,7 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences, access = value[8:]
+        nodes, proposals, epochs, due, offers, offences, observations, access = value[8:]
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -172,6 +199,7 @@ class Document(NamedTuple):
             None if due is None else DueEntry(*due),
             tuple(OfferEntry(*one) for one in offers),
             tuple(OffenceEntry(*one) for one in offences),
+            tuple(ObservationEntry(*one) for one in observations),
             AccessEntry.read(access),
         )
         return cls._make((*value[:8], *read))
@@ -180,16 +208,15 @@ class Document(NamedTuple):
         """What members govern."""
         return Rules.from_wire(self.rules)
 
-    def simulate(self, change: str, arguments: Arguments) -> Rules:
-        """The rules after a change, by the enclave's own dry run.
+    def simulate(self, changes: Changes) -> tuple[Trial, ...]:
+        """Each of these changes on what the former ones left, by the enclave's own dry run.
 
         Raises:
-            ProgramError: why there must be no such change.
+            ProgramError: why they must not be; of several, the message names the change.
         """
         nodes = [one.node() for one in self.nodes]
-        return dry_run(
-            self.member_rules(), change, arguments, nodes, EpochDescription.decode(self.description)
-        )
+        current = EpochDescription.decode(self.description)
+        return tuple(try_each(self.member_rules(), changes, nodes, current))
 
 
 def build_document(view: GovernanceView, deadline_ms: int) -> Document:
@@ -208,7 +235,7 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
         deadline_ms=deadline_ms,
         rules=rules.to_wire(),
         nodes=_nodes(view),
-        proposals=tuple(_proposal(view, one, names) for one in newest),
+        proposals=tuple(_proposal(view, one, rules, names) for one in newest),
         epochs=tuple(EpochEntry(epoch, *shown) for epoch, shown in tables.maps.items(EPOCHS)),
         due=_due(view),
         offers=tuple(
@@ -218,6 +245,10 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
             for one in tables.offers()
         ),
         offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
+        observations=tuple(
+            ObservationEntry(url, operator, seen_ms, node_key, codec.decode(seen))
+            for (url, operator), (seen_ms, node_key, seen) in tables.maps.items(OBSERVATIONS)
+        ),
         access=build_access(view),
     )
 
@@ -236,19 +267,28 @@ def _nodes(view: GovernanceView) -> tuple[NodeEntry, ...]:
     return tuple(entry(node) for node in roster.nodes)
 
 
-def _proposal(view: GovernanceView, one: Proposal, names: dict[Any, str]) -> ProposalEntry:
+def _proposal(
+    view: GovernanceView, one: Proposal, rules: Rules, names: dict[Any, str]
+) -> ProposalEntry:
+    ballots = dict(ballots_of(view, one))
+    alive = one.status.alive
+    counted = tally(rules, one, ballots)
+    said = list(ballots.values())
     return ProposalEntry(
         id=one.id,
         digest=one.digest,
         proposer=names.get(one.proposer, one.proposer.hex()),
-        change=one.change,
-        arguments=one.arguments,
+        changes=one.changes,
         status=str(one.status),
         proposed_ms=one.proposed_ms,
         decided_ms=one.decided_ms,
         activates_ms=one.activates_ms,
         note=one.note,
-        ballots=tuple((names.get(key, key.hex()), yes) for key, yes in ballots_of(view, one)),
+        ballots=tuple((names.get(key, key.hex()), yes) for key, yes in ballots.items()),
+        expires_ms=expires_ms(view.tables, one),
+        yes=counted.yes if alive else said.count(True),
+        no=counted.no if alive else said.count(False),
+        needed=counted.needed if alive else 0,
     )
 
 

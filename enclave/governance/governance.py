@@ -213,8 +213,13 @@ class Governance:
 
     @property
     def members(self) -> Mapping[str, PublicKey]:
-        """Who governs: keys by name."""
+        """Members, also those who only watch: keys by name."""
         return dict(self.rules.members)
+
+    @property
+    def voters(self) -> Mapping[str, PublicKey]:
+        """Members who vote: keys by name."""
+        return dict(self.rules.voters)
 
     @property
     def roles(self) -> frozenset[tuple[str, str, bytes]]:

@@ -1,27 +1,37 @@
 """Members' proposals and ballots: who may ask, what counts, when it takes effect (T43, T44).
 
-A change is accepted when more than half of the members say yes, and rejected when that cannot come
-any more; only ballots of those who are members when it is counted count. A loosening change waits,
-and must still have its majority and pass its dry run when its time comes.
+A proposal is accepted when as many members say yes as the strictest class of its changes asks for,
+rejected when that cannot come any more, expired when it did not come in its time; only ballots of
+those who vote when it is counted count. One with a loosening change waits, and must still have its
+votes and pass its dry run when its time comes.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.types import Height, Milliseconds, PublicKey
 from strongroom.enclave.contained import OF_THIS_PROCESS
 from strongroom.enclave.governance.action_context import ActionContext, GovernanceView, checked_size
-from strongroom.enclave.governance.affiliations import write_access
-from strongroom.enclave.governance.changes import Effect, change_named, dry_run
-from strongroom.enclave.governance.public import PROPOSAL_NONCE_SIZE, proposal_digest, proposal_id
-from strongroom.enclave.governance.records import Arguments, Node, Proposal, ProposalStatus, Status
+from strongroom.enclave.governance.activation import carry_out, check_changes, waits
+from strongroom.enclave.governance.counting import expires_ms, tally
+from strongroom.enclave.governance.public import PROPOSAL_NONCE_SIZE, changes_digest, proposal_id
+from strongroom.enclave.governance.records import Changes, Proposal, ProposalStatus
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.registry import attest_again, remove_node
-from strongroom.enclave.governance.rules import Rules
-from strongroom.enclave.governance.users import add_users, remove_users
 from strongroom.enclave.programs.framework import ProgramError
-from strongroom.enclave.programs.governance import ARCHIVE, BALLOTS, PROPOSALS, PROPOSED
+from strongroom.enclave.programs.governance import (
+    ARCHIVE,
+    BALLOTS,
+    LIFETIMES,
+    PROPOSALS,
+    PROPOSED,
+)
 
+CHANGES_OF_PROPOSAL_MAX = 16
+CHANGES_OF_PROPOSAL_BYTES_MAX = 64 * 1024
+"""Of several changes and their arguments, encoded."""
+LIFETIME_MS_MIN = 1_000
+"""The shortest that a proposer may name."""
 ALIVE_MAX = 256
 """Proposals that are open or wait for their time; each member may have an equal share, and at least
 one."""
@@ -38,31 +48,54 @@ PROPOSALS_OF_A_MEMBER_MAX = 4096
 
 
 def propose(context: ActionContext) -> tuple[str, str]:
-    """Open a proposal and count its proposer's yes; (id, status).
+    """Open a proposal of one change and count its proposer's yes; (id, status).
 
     Raises:
-        ProgramError: not a member, said before, no such change, a dry run that fails, or too many.
+        ProgramError: not a member who votes, said before, no such change, a dry run that fails, or
+            too many.
     """
     nonce, change, arguments = context.fields
+    return _propose(context, nonce, ((change, arguments),), Milliseconds(0))
+
+
+def propose_several(context: ActionContext) -> tuple[str, str]:
+    """As `propose`, of several changes or with a lifetime of its own.
+
+    Raises:
+        ProgramError: as `propose`; or ``arguments``: no list of changes, more than there may be, or
+            another lifetime than may be named.
+    """
+    nonce, lifetime_ms, changes = context.fields
+    context.member()
+    _check_form(changes)
+    most = context.tables.limit("proposal_lifetime_ms")
+    if lifetime_ms and not LIFETIME_MS_MIN <= lifetime_ms <= most:
+        refuse(Ground.ARGUMENTS, f"lifetime: expected 0 or {LIFETIME_MS_MIN}..{most} milliseconds")
+    return _propose(context, nonce, changes, Milliseconds(lifetime_ms))
+
+
+def _propose(
+    context: ActionContext, nonce: bytes, changes: Changes, lifetime_ms: Milliseconds
+) -> tuple[str, str]:
     context.member()
     checked_size(nonce, PROPOSAL_NONCE_SIZE, name="nonce")
-    tables, signer = context.tables, context.signer
+    tables, signer, block = context.tables, context.signer, context.block
     id = proposal_id(signer, context.transaction.payload)
     if tables.maps.get(PROPOSALS, id) is not None or tables.maps.get(ARCHIVE, id) is not None:
         refuse(Ground.TWICE, "this proposal was made before: propose it with a new nonce")
-    _check_room(context, len(codec.encode(arguments)))
-    _try(context.view, tables.rules, change, arguments)
+    _check_room(context, _size(changes))
+    check_changes(context.view, changes, block.height, block.time_ms)
     proposal = Proposal(
         id=id,
-        digest=proposal_digest(change, arguments),
+        digest=changes_digest(changes),
         proposer=signer,
-        change=change,
-        arguments=arguments,
+        changes=changes,
         status=ProposalStatus.OPEN,
-        proposed_ms=context.block.time_ms,
+        proposed_ms=block.time_ms,
         decided_ms=Milliseconds(0),
         activates_ms=Milliseconds(0),
         note="",
+        lifetime_ms=lifetime_ms,
     )
     tables.write_proposal(proposal)
     tables.maps.put(PROPOSED, signer, (tables.maps.get(PROPOSED, signer) or 0) + 1)
@@ -116,7 +149,7 @@ def settle(view: GovernanceView, height: Height, time_ms: Milliseconds) -> None:
         (one for one in view.tables.proposals() if not one.status.alive),
         key=lambda one: (one.decided_ms, one.id),
     )
-    sizes = [len(codec.encode(one.arguments)) for one in decided]
+    sizes = [_size(one.changes) for one in decided]
     gone, shown = max(0, len(decided) - DECIDED_MAX), sum(sizes[-DECIDED_MAX:])
     while shown > DECIDED_BYTES_MAX:
         shown -= sizes[gone]
@@ -124,16 +157,20 @@ def settle(view: GovernanceView, height: Height, time_ms: Milliseconds) -> None:
     for one in decided[:gone]:
         view.tables.maps.put(ARCHIVE, one.id, one.decided_ms)
         view.tables.maps.delete(PROPOSALS, one.id)
+        view.tables.maps.delete(LIFETIMES, one.id)
         for key in view.tables.ballots(one.id):
             view.tables.maps.delete(BALLOTS, (one.id, key))
 
 
-def next_activation_ms(view: GovernanceView) -> int:
-    """When the next accepted proposal takes effect; 0: none waits."""
-    waiting = (
-        one.activates_ms for one in view.tables.proposals() if one.status is ProposalStatus.ACCEPTED
+def next_moment_ms(view: GovernanceView) -> int:
+    """When the next accepted proposal takes effect, or the next open one expires; 0: none
+    waits."""
+    moments = (
+        one.activates_ms if one.status is ProposalStatus.ACCEPTED else expires_ms(view.tables, one)
+        for one in view.tables.proposals()
+        if one.status.alive
     )
-    return min(waiting, default=0)
+    return min(moments, default=0)
 
 
 def _count(context: ActionContext, proposal: Proposal, *, yes: bool) -> tuple[str, str]:
@@ -157,99 +194,82 @@ def _advance(view: GovernanceView, seen: Proposal, height: Height, time_ms: Mill
     proposal = view.tables.proposal(seen.id)
     if proposal is None or not proposal.status.alive:
         return False
-    ballots = view.tables.ballots(proposal.id)
-    members = [key for _, key in view.tables.rules.members]
-    yes = sum(ballots.get(key) is True for key in members)
-    no = sum(ballots.get(key) is False for key in members)
     if proposal.status is ProposalStatus.OPEN:
-        if 2 * yes > len(members):
-            delay = (
-                view.tables.limit("activation_delay_ms")
-                if change_named(proposal.change).loosens
-                else 0
-            )
-            activates_ms = Milliseconds(time_ms + delay)
-            view.tables.write_proposal(
-                replace(
-                    proposal,
-                    status=ProposalStatus.ACCEPTED,
-                    decided_ms=time_ms,
-                    activates_ms=activates_ms,
-                )
-            )
-            return True
-        if 2 * no >= len(members):
-            _close(view, proposal, ProposalStatus.REJECTED, time_ms)
-            return True
-        return False
+        return _decide(view, proposal, time_ms)
     if time_ms < proposal.activates_ms:
         return False
-    if 2 * yes <= len(members):
-        _close(view, proposal, ProposalStatus.VOID, proposal.decided_ms, "its majority is gone")
-    else:
-        _activate(view, proposal, height)
+    counted = tally(view.tables.rules, proposal, view.tables.ballots(proposal.id))
+    if counted.accepted:
+        _activate(view, proposal, height, time_ms)
+        return True
+    majority = counted.needed == counted.voters // 2 + 1
+    few = f"only {counted.yes} of the {counted.needed} yes that it needs count any more"
+    note = "its majority is gone" if majority else few
+    _close(view, proposal, ProposalStatus.VOID, proposal.decided_ms, note)
     return True
 
 
-def _activate(view: GovernanceView, proposal: Proposal, height: Height) -> None:
-    tables, arguments = view.tables, dict(proposal.arguments)
-    try:
-        rules = _try(view, tables.rules, proposal.change, proposal.arguments)
-    except ProgramError as refused:
-        _close(
-            view,
-            proposal,
-            ProposalStatus.VOID,
-            proposal.decided_ms,
-            f"{refused.code}: {refused.message}",
+def _decide(view: GovernanceView, proposal: Proposal, time_ms: Milliseconds) -> bool:
+    if time_ms >= expires_ms(view.tables, proposal):
+        _close(view, proposal, ProposalStatus.EXPIRED, time_ms)
+        return True
+    counted = tally(view.tables.rules, proposal, view.tables.ballots(proposal.id))
+    if counted.accepted:
+        delay = view.tables.limit("activation_delay_ms") if waits(view, proposal.changes) else 0
+        view.tables.write_proposal(
+            replace(
+                proposal,
+                status=ProposalStatus.ACCEPTED,
+                decided_ms=time_ms,
+                activates_ms=Milliseconds(time_ms + delay),
+            )
         )
-        return
+        return True
+    if counted.rejected:
+        _close(view, proposal, ProposalStatus.REJECTED, time_ms)
+    return counted.rejected
+
+
+def _activate(
+    view: GovernanceView, proposal: Proposal, height: Height, time_ms: Milliseconds
+) -> None:
+    state = view.tables.maps.state
+    mark = state.mark
+    try:
+        carry_out(view, proposal.changes, height, time_ms)
     except OF_THIS_PROCESS:
         raise
+    except ProgramError as refused:
+        note = f"{refused.code}: {refused.message}"
     except Exception:  # a bug of ours costs this proposal, not all that are decided with it
-        _close(
-            view,
-            proposal,
-            ProposalStatus.VOID,
-            proposal.decided_ms,
-            "internal: its dry run failed",
-        )
+        note = "internal: its dry run failed"
+    else:
+        _close(view, proposal, ProposalStatus.ACTIVE, proposal.decided_ms)
         return
-    tables.write_rules(rules)
-    match change_named(proposal.change).effect:
-        case Effect.ATTEST_AGAIN:
-            attest_again(view)
-        case Effect.REMOVE_NODE:
-            remove_node(view, _node_named(view, arguments["node"]), height)
-        case Effect.ADD_USERS:
-            add_users(tables, arguments["users"])
-        case Effect.REMOVE_USERS:
-            remove_users(tables, arguments["users"])
-        case Effect.ACCESS:
-            write_access(tables, proposal.change, arguments)
-        case Effect.ROTATE:
-            asked = tables.rotation
-            tables.rotation = (
-                "rotate",
-                arguments["compromised"] or (asked is not None and asked[1]),
-            )
-    _close(view, proposal, ProposalStatus.ACTIVE, proposal.decided_ms)
+    state.roll_back(mark)
+    _close(view, proposal, ProposalStatus.VOID, proposal.decided_ms, note)
 
 
-def _try(view: GovernanceView, rules: Rules, change: str, arguments: Arguments) -> Rules:
-    return dry_run(rules, change, arguments, view.tables.nodes(), view.epoch_record.description)
+def _check_form(changes: tuple[Any, ...]) -> None:
+    if not 1 <= len(changes) <= CHANGES_OF_PROPOSAL_MAX:
+        refuse(Ground.ARGUMENTS, f"name 1 to {CHANGES_OF_PROPOSAL_MAX} changes")
+    for one in changes:
+        if type(one) is not tuple or [type(part) for part in one] != [str, tuple]:
+            refuse(Ground.ARGUMENTS, "changes are pairs of a name and its arguments")
+    if _size(changes) > CHANGES_OF_PROPOSAL_BYTES_MAX:
+        refuse(
+            Ground.FULL,
+            f"changes of one proposal take at most {CHANGES_OF_PROPOSAL_BYTES_MAX} bytes: make two",
+        )
 
 
-def _node_named(view: GovernanceView, name: str) -> Node:
-    return next(
-        node
-        for node in view.tables.nodes()
-        if node.name == name and node.status is not Status.REMOVED
-    )
+def _size(changes: Changes) -> int:
+    """Bytes of the arguments, as they lie in the state."""
+    return len(codec.encode(changes[0][1] if len(changes) == 1 else changes))
 
 
 def _check_room(context: ActionContext, size: int) -> None:
-    signer, members = context.signer, len(context.tables.rules.members)
+    signer, members = context.signer, len(context.tables.voter_keys())
     alive = context.tables.alive()
     own = [arguments for proposer, arguments in alive if proposer == signer]
     share, most = max(1, ALIVE_MAX // members), ALIVE_BYTES_MAX // members
@@ -278,6 +298,8 @@ def _open(context: ActionContext, id: str) -> Proposal:
         refuse(Ground.UNKNOWN_PROPOSAL, "there is no such proposal: see the list of proposals")
     if proposal.status is not ProposalStatus.OPEN:
         refuse(Ground.CLOSED, f"the proposal is {proposal.status}")
+    if context.block.time_ms >= expires_ms(context.tables, proposal):
+        refuse(Ground.CLOSED, f"the proposal is {ProposalStatus.EXPIRED}: propose it anew")
     return proposal
 
 

@@ -37,8 +37,10 @@ VERSION, PUBLIC = 1, 5
 EDDSA = -8
 
 PROPOSE, BALLOT, WITHDRAW = "propose", "ballot", "withdraw"
+PROPOSE_SEVERAL = "propose-several"
 ATTEST, SYNCED, LEAVE, REFRESH = "attest", "synced", "leave", "refresh"
 OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
+OBSERVE = "observe"
 ASK, APPROVE, DENY, BEGIN = "ask", "approve", "deny", "begin"
 ACT, FINISH, REVOKE_GRANT, REVIEW = "act", "finish", "revoke-grant", "review"
 
@@ -53,6 +55,8 @@ SHAPES: dict[str, tuple[type, ...]] = {
     OFFER: (int, bytes, bytes, tuple),
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
+    OBSERVE: (str, tuple),
+    PROPOSE_SEVERAL: (bytes, int, tuple),
     ASK: (bytes, tuple, tuple, str, int, int, str),
     APPROVE: (str, bytes),
     DENY: (str, bytes),
@@ -74,6 +78,9 @@ SHAPES: dict[str, tuple[type, ...]] = {
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
+    observe   (issuer's URL, ((kid, algorithm, JWK), …))          what its host saw there
+    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
+                      ((change, ((name, value), …)), …))          by a member
     ask       (nonce of 16 bytes, operations, nodes, reason, claim-by, duration, kind)
                                                                   by who acts for an operator
     approve   (grant id, digest of the ask)                       by a member
@@ -192,8 +199,15 @@ def proposal_id(signer: PublicKey, payload: bytes) -> str:
 
 
 def proposal_digest(change: str, arguments: tuple[tuple[str, Any], ...]) -> Digest:
-    """What a ballot is cast for: labelled SHA-256 over change and arguments (T43)."""
-    return labels.labelled_digest(labels.PROPOSAL, codec.encode((change, arguments)))
+    """What a ballot for one change is cast for."""
+    return changes_digest(((change, arguments),))
+
+
+def changes_digest(changes: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]) -> Digest:
+    """What a ballot is cast for: labelled SHA-256 over one change and its arguments, or over the
+    list of several (T43). The former begins with a text, the latter with a list."""
+    covered: tuple[object, ...] = changes[0] if len(changes) == 1 else (changes,)
+    return labels.labelled_digest(labels.PROPOSAL, codec.encode(covered))
 
 
 def offer_digest(payload: bytes) -> Digest:

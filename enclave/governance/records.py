@@ -14,6 +14,7 @@ from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Publ
 from strongroom.consensus.validators import EpochDescription
 
 _NEVER = Height(0)
+_BY_LIMIT = Milliseconds(0)
 RECENT_BLOCKS = 1024
 """How many executed heights below a block its transactions may refer to."""
 
@@ -165,6 +166,8 @@ class ProposalStatus(StrEnum):
     """It has taken effect."""
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    """It was not decided in its time."""
     VOID = "void"
     """It was accepted, but could no longer take effect when its time came."""
 
@@ -178,17 +181,20 @@ Arguments = tuple[tuple[str, Any], ...]
 """(name, canonical value) …, in the order of the change's row in changes.py."""
 
 
+Changes = tuple[tuple[str, Arguments], ...]
+"""(change, its arguments) …, in the order in which they are tried and take effect."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A change that a member asked for."""
+    """Changes that a member asked for: all of them, or none."""
 
     id: str
     """32 characters of hex."""
     digest: Digest
-    """Over change and arguments: what a ballot is cast for."""
+    """Over the changes: what a ballot is cast for."""
     proposer: PublicKey
-    change: str
-    arguments: Arguments
+    changes: Changes
     status: ProposalStatus
     proposed_ms: Milliseconds
     decided_ms: Milliseconds
@@ -197,3 +203,5 @@ class Proposal:
     """From which block time it takes effect; 0 while it is open."""
     note: str
     """Why it is void; else ""."""
+    lifetime_ms: Milliseconds = _BY_LIMIT
+    """In which it must be decided, as its proposer named it; 0: as long as the limit says."""

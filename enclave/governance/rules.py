@@ -4,18 +4,28 @@ Owns what a legal state of them is: after no change may it be that nobody can go
 (T43). Pure, so that a client's dry run on the public document is the enclave's own.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from strongroom.consensus import codec
+from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
+from strongroom.enclave.governance.thresholds import (
+    MAJORITY,
+    MEMBERS_MAX,
+    SETTABLE,
+    Class,
+    yes_needed,
+)
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
-MEMBERS_MAX = 256
+_ISSUERS, _REGIONS = "issuers", "program_regions"
+_THRESHOLDS, _WATCHERS = "thresholds", "watchers"
 _DAY_MS = 86_400_000
 
 
@@ -43,6 +53,7 @@ LIMITS: Mapping[str, Limit] = {
     "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
     "secrets_per_user": Limit(256, 0, 8_192),
     "secrets_per_member": Limit(1_024, 0, 8_192),
+    "proposal_lifetime_ms": Limit(30 * _DAY_MS, 60_000, 366 * _DAY_MS),
     "grant_approvals": Limit(2, 1, 16),
     "upgrade_grants": Limit(0, 0, 1),
 }
@@ -55,8 +66,16 @@ users_per_member: how many a member may bring onto it. sessions_per_identity: ho
 in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
 or one member with all whom it brought; never more than an equal share of what is kept for all.
+proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less.
 grant_approvals: how many members of other operators must approve privileged access.
 upgrade_grants: 1 lets no other code in but under a grant."""
+LIMITS_OF_GOVERNANCE = frozenset(
+    {"activation_delay_ms", "proposal_lifetime_ms", "grant_approvals", "upgrade_grants"}
+)
+"""Those that say how governance itself goes, and who has privileged access: whoever changes one
+needs the strictest threshold."""
+_LATER = frozenset({"proposal_lifetime_ms", "grant_approvals", "upgrade_grants"})
+"""Limits that came after there were services: one stands in the state once members have set it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +89,21 @@ class Rules:
     """(program, role, identity), ascending."""
     limits: tuple[tuple[str, int], ...]
     """(name, value), ascending: those of LIMITS and whatever else the constitution names."""
+    thresholds: tuple[tuple[str, str], ...] = ()
+    """(class, threshold), ascending: of the classes that ask for something else than a majority."""
+    watchers: tuple[str, ...] = ()
+    """Names of members with weight 0, ascending: they only watch."""
+    issuers: Issuers = field(default_factory=Issuers)
+    """Whose word on people counts."""
+    program_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(program, or `service` for all; places from which it may be called), ascending; what is not
+    there has no rule."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
         """The rules with which a service begins."""
-        limits = {name: limit.default for name, limit in LIMITS.items()} | dict(constitution.limits)
+        first = {name: one.default for name, one in LIMITS.items() if name not in _LATER}
+        limits = first | dict(constitution.limits)
         return cls(
             policy=constitution.policy,
             members=constitution.members,
@@ -84,7 +113,23 @@ class Rules:
 
     def limit(self, name: str) -> int:
         """A limit of LIMITS."""
-        return dict(self.limits)[name]
+        return dict(self.limits).get(name, LIMITS[name].default)
+
+    @property
+    def voters(self) -> tuple[tuple[str, PublicKey], ...]:
+        """(name, key) of members with weight 1: who proposes, votes, counts and brings users."""
+        return tuple(one for one in self.members if one[0] not in self.watchers)
+
+    def threshold(self, group: Class) -> str:
+        """What a class asks for."""
+        return dict(self.thresholds).get(group, MAJORITY)
+
+    def yes_needed(self, groups: Iterable[Class]) -> int:
+        """How many voting members must say yes to changes of all these classes: as many as the
+        strictest of them asks for."""
+        asked = {*groups}
+        every = SETTABLE if Class.STRICTEST in asked else asked
+        return max(yes_needed(self.threshold(one), len(self.voters)) for one in every)
 
     def check(self) -> None:
         """Check that somebody can govern, operate and run under these rules.
@@ -93,7 +138,7 @@ class Rules:
             ProgramError: ``lock-out``, or ``full`` when a list is too long.
         """
         for what, entries in (
-            ("member", self.members),
+            ("voting member", self.voters),
             ("operator", self.policy.operators),
             ("measurement", self.policy.measurements),
             ("region", self.policy.regions),
@@ -101,14 +146,33 @@ class Rules:
         ):
             if not entries:
                 refuse(Ground.LOCK_OUT, f"no {what} would be left: allow another one first")
+        for group, threshold in self.thresholds:
+            if yes_needed(threshold, len(self.voters)) > len(self.voters):
+                refuse(
+                    Ground.LOCK_OUT,
+                    f"class {group} would ask for {threshold} of {len(self.voters)} voting members:"
+                    " lower its threshold first",
+                )
         if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
             )
+        self.issuers.check()
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits)."""
-        return (self.policy.to_wire(), self.members, self.roles, self.limits)
+        """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
+        there only once it is used."""
+        more: list[tuple[str, object]] = []
+        if self.issuers != Issuers():
+            more.append((_ISSUERS, self.issuers.to_wire()))
+        for name, value in (
+            (_REGIONS, self.program_regions),
+            (_THRESHOLDS, self.thresholds),
+            (_WATCHERS, self.watchers),
+        ):
+            if value:
+                more.append((name, value))
+        return (self.policy.to_wire(), self.members, self.roles, self.limits, *more)
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -117,20 +181,45 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
+        if type(value) is not tuple:
+            raise NotCanonical("rules: expected a sequence")
         policy, members, roles, limits = codec.fields(
-            value, tuple, tuple, tuple, tuple, name="rules"
+            value[:4], tuple, tuple, tuple, tuple, name="rules"
         )
+        more = {
+            name: one
+            for name, one in (codec.fields(pair, str, tuple, name="rules") for pair in value[4:])
+        }
+        if set(more) - {_ISSUERS, _REGIONS, _THRESHOLDS, _WATCHERS} or len(more) != len(value[4:]):
+            raise NotCanonical("rules: something that this version does not know")
+        regions = more.get(_REGIONS, ())
+        thresholds, watchers = more.get(_THRESHOLDS, ()), more.get(_WATCHERS, ())
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
+            (regions, (str, tuple)),
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
+            (thresholds, (str, str)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(
                 entries, name="rules", count_max=2 * CONSTITUTION_ENTRIES_MAX
             ):
                 codec.fields(entry, *shape, name="rules' entry")
-        return cls(policy=Policy.from_wire(policy), members=members, roles=roles, limits=limits)
+        for name in codec.listed(watchers, name="watchers", count_max=MEMBERS_MAX):
+            if type(name) is not str:
+                raise NotCanonical("rules: a watcher is a member's name")
+        issuers = Issuers.from_wire(more[_ISSUERS]) if _ISSUERS in more else Issuers()
+        return cls(
+            policy=Policy.from_wire(policy),
+            members=members,
+            roles=roles,
+            limits=limits,
+            thresholds=thresholds,
+            watchers=watchers,
+            issuers=issuers,
+            program_regions=regions,
+        )
 
 
 def misfit(node: Node, policy: Policy) -> str:

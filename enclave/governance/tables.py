@@ -11,6 +11,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers, PinnedKey
 from strongroom.enclave.governance.records import (
     Due,
     EpochRecord,
@@ -23,23 +24,32 @@ from strongroom.enclave.governance.records import (
     Winner,
     Wish,
 )
+from strongroom.enclave.governance.rules import LIMITS as LIMITS_THERE_ARE
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.governance.uncounted import UncountedMaps
 from strongroom.enclave.programs.governance import (
     BALLOTS,
     EPOCHS,
+    ISSUER_KEYS,
+    ISSUERS,
+    LIFETIMES,
     LIMITS,
     MEMBERS,
     NODES,
     OFFERS,
+    PROGRAM_REGIONS,
     PROPOSALS,
     READIES,
     ROLES,
     STANDING,
+    THRESHOLDS,
+    UNPINNED,
+    WATCHERS,
     WRAPS,
 )
 from strongroom.enclave.programs.governance import governance as governance
-from strongroom.enclave.programs.state import SCAN_MAX, State
+from strongroom.enclave.programs.people.issuers import issuer_of
+from strongroom.enclave.programs.state import SCAN_MAX, MapSchema, State
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
 _EPOCHS_SHOWN_MAX = 256
@@ -162,6 +172,23 @@ class Tables:
             members=tuple(self.maps.items(MEMBERS)),
             roles=tuple(role for role, _ in self.maps.items(ROLES)),
             limits=tuple(self.maps.items(LIMITS)),
+            thresholds=tuple(self.maps.items(THRESHOLDS)),
+            watchers=tuple(name for name, _ in self.maps.items(WATCHERS)),
+            program_regions=tuple(
+                (program, tuple(places.split("\n")))
+                for program, places in self.maps.items(PROGRAM_REGIONS)
+            ),
+            issuers=self.issuers,
+        )
+
+    @property
+    def issuers(self) -> Issuers:
+        """Whose word on people counts."""
+        return Issuers(
+            entries=tuple(issuer_of(*entry) for entry in self.maps.items(ISSUERS)),
+            keys=tuple(PinnedKey(*key, *pin) for key, pin in self.maps.items(ISSUER_KEYS)),
+            unpinned=tuple(key for key, _ in self.maps.items(UNPINNED)),
+            serial=self.maps.single("issuer serial") or 0,
         )
 
     @property
@@ -178,22 +205,43 @@ class Tables:
             (MEMBERS, dict(rules.members)),
             (ROLES, dict.fromkeys(rules.roles, True)),
             (LIMITS, dict(rules.limits)),
+            (THRESHOLDS, dict(rules.thresholds)),
+            (WATCHERS, dict.fromkeys(rules.watchers, True)),
+            (PROGRAM_REGIONS, {name: "\n".join(places) for name, places in rules.program_regions}),
         ):
-            held: dict[Any, Any] = dict(self.maps.items(schema))
-            for key in held:
-                if key not in wanted:
-                    self.maps.delete(schema, key)
-            for key, value in wanted.items():
-                if held.get(key) != value:
-                    self.maps.put(schema, key, value)
+            self._write(schema, wanted)
+        self.write_issuers(rules.issuers)
+
+    def write_issuers(self, issuers: Issuers) -> None:
+        """Set whose word on people counts, touching only what differs."""
+        self._write(ISSUERS, {one.url: one.encode() for one in issuers.entries})
+        self._write(ISSUER_KEYS, {key[:2]: key[2:] for key in map(tuple, issuers.keys)})
+        self._write(UNPINNED, dict.fromkeys(issuers.unpinned, True))
+        if issuers.serial != (self.maps.single("issuer serial") or 0):
+            self.maps.set_single("issuer serial", issuers.serial)
+
+    def _write(self, schema: MapSchema[Any, Any], wanted: dict[Any, Any]) -> None:
+        """Let a map hold exactly this."""
+        held: dict[Any, Any] = dict(self.maps.items(schema))
+        for key in held:
+            if key not in wanted:
+                self.maps.delete(schema, key)
+        for key, value in wanted.items():
+            if held.get(key) != value:
+                self.maps.put(schema, key, value)
 
     def limit(self, name: str) -> int:
         """One of the limits."""
-        value: int = self.maps.get(LIMITS, name)
-        return value
+        value: int | None = self.maps.get(LIMITS, name)
+        return LIMITS_THERE_ARE[name].default if value is None else value
+
+    def voter_keys(self) -> list[PublicKey]:
+        """Keys of the members who vote, by name."""
+        watchers = dict(self.maps.items(WATCHERS))
+        return [key for name, key in self.maps.items(MEMBERS) if name not in watchers]
 
     def is_member(self, key: PublicKey) -> bool:
-        """Does this key govern?"""
+        """Is this the key of a member, who votes or only watches?"""
         return any(key == held for _, held in self.maps.items(MEMBERS))
 
     # The registry.
@@ -226,11 +274,11 @@ class Tables:
     def proposal(self, id: str) -> Proposal | None:
         """A proposal that is not archived."""
         record = self.maps.get(PROPOSALS, id)
-        return None if record is None else _proposal(id, record)
+        return None if record is None else self._proposal(id, record)
 
     def proposals(self) -> tuple[Proposal, ...]:
         """All that are not archived, by id."""
-        return tuple(_proposal(id, record) for id, record in self.maps.items(PROPOSALS))
+        return tuple(self._proposal(id, record) for id, record in self.maps.items(PROPOSALS))
 
     def alive(self) -> list[tuple[bytes, int]]:
         """Of each proposal that is not decided, or waits for its time: who proposed it, and bytes
@@ -241,17 +289,30 @@ class Tables:
 
     def write_proposal(self, one: Proposal) -> None:
         """Enter a proposal, or what is new of it."""
+        single = len(one.changes) == 1
+        change, arguments = one.changes[0] if single else ("", one.changes)
         times = (one.proposed_ms, one.decided_ms, one.activates_ms)
-        record = (
-            one.digest,
-            one.proposer,
-            one.change,
-            codec.encode(one.arguments),
-            str(one.status),
-            *times,
-            one.note,
-        )
+        encoded, status = codec.encode(arguments), str(one.status)
+        record = (one.digest, one.proposer, change, encoded, status, *times, one.note)
         self.maps.put(PROPOSALS, one.id, record)
+        if one.lifetime_ms:
+            self.maps.put(LIFETIMES, one.id, one.lifetime_ms)
+
+    def _proposal(self, id: str, record: tuple[Any, ...]) -> Proposal:
+        digest, proposer, change, arguments, status, *times, note = record
+        found = codec.decode(arguments)
+        return Proposal(
+            id=id,
+            digest=digest,
+            proposer=proposer,
+            changes=((change, found),) if change else found,
+            status=ProposalStatus(status),
+            proposed_ms=times[0],
+            decided_ms=times[1],
+            activates_ms=times[2],
+            note=note,
+            lifetime_ms=self.maps.get(LIFETIMES, id) or Milliseconds(0),
+        )
 
     def ballots(self, id: str) -> dict[PublicKey, bool]:
         """The ballots of a proposal, by member's key."""
@@ -295,21 +356,3 @@ def _node(node_key: PublicKey, record: tuple[Any, ...]) -> Node:
     fields = dict(zip(_NODE_FIELDS, record, strict=True))
     fields["status"] = Status(fields["status"])
     return Node(node_key=node_key, **fields)
-
-
-def _proposal(id: str, record: tuple[Any, ...]) -> Proposal:
-    digest, proposer, change, arguments, status, proposed_ms, decided_ms, activates_ms, note = (
-        record
-    )
-    return Proposal(
-        id=id,
-        digest=digest,
-        proposer=proposer,
-        change=change,
-        arguments=codec.decode(arguments),
-        status=ProposalStatus(status),
-        proposed_ms=proposed_ms,
-        decided_ms=decided_ms,
-        activates_ms=activates_ms,
-        note=note,
-    )

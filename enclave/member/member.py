@@ -25,7 +25,7 @@ from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.action_context import present
 from strongroom.enclave.governance.grant_records import Act, parameters_digest
-from strongroom.enclave.governance.public import ACT, ATTEST, LEAVE, REFRESH
+from strongroom.enclave.governance.public import ACT, ATTEST, LEAVE, OBSERVE, REFRESH
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.member.diagnostics import Counters, diagnostics
@@ -457,6 +457,11 @@ class ActiveEnclave:
     def leave(self) -> bytes:
         """The transaction by which this node leaves the validator set."""
         return self._duties.say(LEAVE, ())
+
+    def observe(self, issuer: str, keys: tuple[tuple[str, str, str], ...]) -> bytes:
+        """The transaction that says which keys this node's host saw at an issuer; whether it did,
+        no enclave knows."""
+        return self._duties.say(OBSERVE, (issuer, tuple(map(tuple, keys))))
 
     def governance_document(self) -> tuple[object, ...]:
         """Everything public of governance and nodes."""

@@ -81,8 +81,10 @@ class Context:
         "height",
         "held",
         "identity",
+        "knows_people",
         "limits",
         "map",
+        "mapped",
         "members",
         "once",
         "position",
@@ -90,6 +92,7 @@ class Context:
         "roles",
         "surroundings",
         "time_ms",
+        "watchers",
     )
 
     def __init__(
@@ -102,7 +105,9 @@ class Context:
         """(program, role, identity): who may do what, by the word of governance (for the
         runner)."""
         self.members: frozenset[bytes] = frozenset()
-        """Identities of those who govern (for the runner)."""
+        """Identities of members who vote (for the runner)."""
+        self.watchers: frozenset[bytes] = frozenset()
+        """Identities of members who only watch: they may speak, and nothing more."""
         self.limits: Mapping[str, int] = {}
         """Governance's limits (for the runner)."""
         self._recorded: Callable[[bytes], Any] | None = None
@@ -123,6 +128,10 @@ class Context:
         """SHA-256 over that: evidence judged under another is to be judged anew."""
         self.countries: Mapping[str, str] = {}
         """Region → country, as members say it is."""
+        self.mapped: frozenset[str] = frozenset()
+        """Regions of which any issuer speaks (for the runner)."""
+        self.knows_people = False
+        """Does this service have the program people? (for the runner)"""
         self.surroundings: Surroundings | None = None
         self.claimed: bytes | None = None
         self.once = False

@@ -16,6 +16,12 @@ MEMBERS = governance.map("members", key=str, value=bytes)
 ROLES = governance.map("roles", key=(str, str, bytes), value=bool)
 """(program, role, identity) → True."""
 LIMITS = governance.map("limits", key=str, value=int)
+THRESHOLDS = governance.map("thresholds", key=str, value=str)
+"""Class of changes → what it asks for, where that is no majority."""
+WATCHERS = governance.map("watchers", key=str, value=bool)
+"""Name of a member with weight 0 → True."""
+PROGRAM_REGIONS = governance.map("program_regions", key=str, value=str)
+"""Program, or `service` → places from which it may be called, a line each (programs/regions.py)."""
 NODES = governance.map(
     "nodes",
     key=bytes,
@@ -46,8 +52,10 @@ WRAPS = governance.map("wraps", key=(bytes, int), value=bytes)
 PROPOSALS = governance.map(
     "proposals", key=str, value=(bytes, bytes, str, bytes, str, int, int, int, str)
 )
-"""Id → (digest, proposer, change, encoded arguments, status, proposed, decided, activates,
-note)."""
+"""Id → (digest, proposer, change, encoded arguments, status, proposed, decided, activates, note);
+of several changes the change is "", and the arguments are all of them."""
+LIFETIMES = governance.map("lifetimes", key=str, value=int)
+"""Proposal id → milliseconds in which it must be decided, where its proposer named them."""
 BALLOTS = governance.map("ballots", key=(str, bytes), value=bool)
 """(proposal id, member's key) → yes."""
 ARCHIVE = governance.map("archive", key=str, value=int)
@@ -69,3 +77,13 @@ it began)."""
 CLOCK = governance.map("clock", key=int, value=(int, int))
 """Slot → (active clock, block time): the newest block's at -1, those of the recent ones by height.
 Every replica moves it on by itself at every block, so it is in no write set."""
+ISSUERS = governance.map("issuers", key=str, value=bytes)
+"""Issuer's URL → Issuer, encoded (enclave/governance/issuers.py)."""
+ISSUER_KEYS = governance.map("issuer_keys", key=(str, str), value=(int, str, str, bytes, bool))
+"""(issuer's URL, kid) → (serial, algorithm, public key as a JWK, its thumbprint, came by
+observation). A serial is given once: who holds an older one was signed by another pin."""
+UNPINNED = governance.map("unpinned", key=(str, bytes), value=bool)
+"""(issuer's URL, thumbprint) of each key that members removed: no observation brings it back."""
+OBSERVATIONS = governance.map("observations", key=(str, str), value=(int, bytes, bytes))
+"""(issuer's URL, operator) → (block time, node key, encoded digests of the keys that its node
+saw)."""

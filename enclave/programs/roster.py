@@ -3,9 +3,9 @@
 Always active. Members may always speak, and so may who has a role; others are users, admitted by
 the members' vote (governance's `add_users`) or brought by one member within its own quota, in a
 sealed call, so that no host learns whom. A user that a member brought is admitted as long as that
-member is one. A member or user vouches for sessions of its rooms: they are admitted as long as it
-is, charged to it, and never among the users. Nothing here admits:
-enclave/sessions/session_admission.py reads it.
+member is one who votes: a member with weight 0 speaks within a user's quota, and brings nobody. A
+member or user vouches for sessions of its rooms: they are admitted as long as it is, charged to it,
+and never among the users. Nothing here admits: enclave/sessions/session_admission.py reads it.
 """
 
 from collections.abc import Set
@@ -104,7 +104,7 @@ def vouch(context: Context, *, room: Identity) -> dict[str, Any]:
         )
     said, epoch, lately = context.map(WORDS).get(own) or (0, 0, 0)
     vouched, rooms = context.map(VOUCHED), context.map(ROOMS)
-    if _needs_no_word(context, room) or voucher_of(vouched, rooms, room) == own:
+    if _is_named(context, room) or voucher_of(vouched, rooms, room) == own:
         return {"rooms": min(said, ROOMS_MAX)}
     link = vouched.get(room)
     if link is not None and link[0] != own and on_roster(table, members, link[0]):
@@ -131,6 +131,7 @@ def standing(context: Context) -> dict[str, Any]:
     entries_max, bytes_max = quota_of(context, payer)
     return {
         "member": context.identity in context.members,
+        "watches": context.identity in context.watchers,
         "entries": entries,
         "entries_max": entries_max,
         "bytes": size,
@@ -208,9 +209,15 @@ def voucher_of(
 
 def _needs_no_word(context: Context, identity: bytes) -> bool:
     """Is it admitted without anybody's vouching?"""
+    return bool(context.limits["open_admission"]) or _is_named(context, identity)
+
+
+def _is_named(context: Context, identity: bytes) -> bool:
+    """Does it have a role, or stand on the roster? A room whom anybody's admission lets in is not
+    named: whoever vouches for it says where it is (regions.py)."""
     context.spend(len(context.roles) // 16)
     return (
-        bool(context.limits["open_admission"])
+        identity in context.watchers
         or any(identity == holder for _, _, holder in context.roles)
         or on_roster(context.map(USERS), context.members, identity)
     )

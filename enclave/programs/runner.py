@@ -29,6 +29,9 @@ from strongroom.enclave.programs.framework import (
     Turn,
 )
 from strongroom.enclave.programs.grants import HELD_ROLES
+from strongroom.enclave.programs.people import people
+from strongroom.enclave.programs.regions import Rules as RegionRules
+from strongroom.enclave.programs.regions import by_operation, check_caller
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -87,12 +90,15 @@ class Runner:
         self._context = Context(self.state)
         self._context.surroundings = surroundings
         self._context.held = self.state.maps.get(HELD_ROLES)
+        self._context.knows_people = people.name in programs
         self._turns: list[tuple[str, Turn]] = [
             (program.name, program.turn) for program in programs.values() if program.turn
         ]
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
+        self._regions: dict[tuple[str, str], frozenset[str]] = {}
+        """Regions from which an operation may be called, where a rule binds it."""
         for program in programs.values():
             self._transactions |= {
                 (program.name, name): found for name, found in program.transactions.items()
@@ -108,22 +114,30 @@ class Runner:
         members: frozenset[bytes],
         limits: Mapping[str, int],
         attestation: Policy | None = None,
+        watchers: frozenset[bytes] = frozenset(),
+        regions: RegionRules = (),
+        mapped: frozenset[str] = frozenset(),
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
-        Members are identities; limits are governance's, by name; `attestation` is what it demands
-        of enclaves.
+        Members and watchers are identities, of those who vote and those who do not; limits are
+        governance's, by name; `attestation` is what it demands of enclaves; `regions` are its rules
+        of places, and `mapped` those of which any issuer speaks.
         """
         self._measurements = measurements
         context = self._context
         context.roles, context.members, context.limits = roles, members, limits
+        context.watchers = watchers
         if attestation is not None and attestation != context.attestation:
             whose = (attestation.roots, attestation.revoked, attestation.operators)
             where = (attestation.allow_simulated, attestation.countries)
             context.believed = digest(codec.encode((*whose, *where)))
             context.countries = dict(attestation.countries)
         context.attestation = attestation
+        operations = (*self._transactions, *self._queries)
+        self._regions = by_operation(regions, operations, context.countries)
+        context.mapped = mapped if context.knows_people else frozenset()
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:
@@ -263,9 +277,12 @@ class Runner:
                 "other measurement", "the call is for another enclave's code than this service runs"
             )
         operation = operations.get((program, name)) or self._recorded_read(program, name)
+        regions = self._regions.get((program, name))
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
         self._context.program = program
+        if regions is not None:
+            check_caller(self._context, regions)
         return operation.function(self._context, **operation.bind(arguments))
 
     def _recorded_read(self, program: str, name: str) -> Operation | None:

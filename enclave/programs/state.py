@@ -291,9 +291,14 @@ class State:
         journal.clear()
         return size
 
-    def roll_back(self) -> None:
-        """The transaction failed: as if it had not been."""
-        while self._journal:
+    @property
+    def mark(self) -> int:
+        """A place in the transaction at hand, to which it can be rolled back."""
+        return len(self._journal)
+
+    def roll_back(self, mark: int = 0) -> None:
+        """The transaction failed: as if it had not been, or as it was at a mark of it."""
+        while len(self._journal) > mark:
             changed, key, old, _ = self._journal.pop()
             changed.restore(key, old)
 

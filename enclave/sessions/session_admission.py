@@ -1,5 +1,5 @@
-"""Who may open a session (DESIGN §4), and how many: members, who has a role, users on the roster,
-and rooms while who vouched for them is on it; anyone where it is open.
+"""Who may open a session (DESIGN §4), and how many: members, also those who only watch, who has
+a role, users on the roster, and rooms while who vouched for them is on it; anyone where it is open.
 
 Owns the decision, from governance's rules and the state; every replica decides alike at one height.
 How users come onto the roster is programs/roster.py's and governance's.
@@ -34,10 +34,12 @@ class SessionAdmission:
         members: frozenset[bytes],
         roles: frozenset[tuple[str, str, bytes]],
         limits: Mapping[str, int],
+        watchers: frozenset[bytes] = frozenset(),
     ) -> None:
-        """Decide by these identities of members, roles and limits from now on."""
+        """Decide by these identities of members who vote and who only watch, roles and limits from
+        now on."""
         self._members = members
-        self._holders = frozenset(identity for _, _, identity in roles)
+        self._holders = watchers.union(identity for _, _, identity in roles)
         self._open = bool(limits["open_admission"])
         self._sessions_max = limits["sessions_per_identity"]
 

@@ -61,6 +61,7 @@ def member_documents(rules: Rules) -> list[Document]:
         {
             "name": name,
             "public": key,
+            "weight": 0 if name in rules.watchers else 1,
             "roles": [role for role in roles if role["identity"] == digest(key)],
         }
         for name, key in rules.members
@@ -92,21 +93,29 @@ def node_document(node: NodeEntry) -> Document:
 
 
 def proposal_document(proposal: ProposalEntry) -> Document:
-    """One proposal, with its ballots."""
-    yes = sum(1 for _, said in proposal.ballots if said)
+    """One proposal, with its ballots. `arguments` are those of its change when it has one only."""
+    changes = [
+        {"change": name, "arguments": {key: _plain(value) for key, value in given}}
+        for name, given in proposal.changes
+    ]
+    alive = bool(proposal.needed)
     return {
         "id": proposal.id,
         "digest": proposal.digest,
         "change": proposal.change,
-        "arguments": {name: _plain(value) for name, value in proposal.arguments},
+        "arguments": changes[0]["arguments"] if len(changes) == 1 else {},
+        "changes": changes,
         "proposer": proposal.proposer,
         "status": proposal.status,
-        "yes": yes,
-        "no": len(proposal.ballots) - yes,
+        "yes": proposal.yes,
+        "no": proposal.no,
+        "needed": proposal.needed if alive else None,
+        "missing": max(0, proposal.needed - proposal.yes) if alive else None,
         "ballots": [{"member": name, "yes": said} for name, said in proposal.ballots],
         "proposed_ms": proposal.proposed_ms,
         "decided_ms": proposal.decided_ms or None,
         "activates_ms": proposal.activates_ms or None,
+        "expires_ms": proposal.expires_ms if proposal.status == "open" else None,
         "note": proposal.note or None,
     }
 

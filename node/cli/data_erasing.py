@@ -163,7 +163,7 @@ def _document(state: "Document", known: dict[str, Any], epoch: int) -> dict[str,
     ends = _ends(state, known["height"])
     rotation = _open_rotation(state)
     voted = {name for name, _ in rotation.ballots} if rotation else set()
-    members = [name for name, _ in state.member_rules().members]
+    members = [name for name, _ in state.member_rules().voters]
     return {
         "erased": bool(ends) and epoch >= ends[0].epoch and (_grace_over(state) or len(ends) > 1),
         "withdrawn": known,

@@ -1,12 +1,12 @@
-"""`strongroom explorer nodes | members | proposals | epochs | regions | grants`: who takes part,
-who governs, since when, where, and who had privileged access.
+"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules | grants`: who
+takes part, who governs, since when, and where; from where people may call; privileged access.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +14,15 @@ from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, existing_di
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit
 
+if TYPE_CHECKING:
+    from strongroom.enclave.governance.rules import Rules
+
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
     for command in (nodes, members, proposals, epochs, regions, grants):
         app.command()(command)
+    app.command("region-rules")(region_rules)
 
 
 @guarded
@@ -98,6 +102,52 @@ def grants(
     from strongroom.node.cli.admin import show_access
 
     show_access(existing_directory(directory), id, as_json)
+
+
+@guarded
+def region_rules(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """From where people may call, as members voted: which regions each rule stands for now, and
+    which issuers speak of them. A person's region is its issuer's word.
+
+    Example: strongroom explorer region-rules
+    """
+    from strongroom.node.cli import governance_tables
+
+    found = run(_region_rules(existing_directory(directory)))
+    emit(found, as_json, lambda: governance_tables.show_region_rules(found))
+
+
+async def _region_rules(directory: Path) -> list[dict[str, Any]]:
+    from strongroom.node.client.audit.reader import Reader
+    from strongroom.node.client.governing import read_public_state
+    from strongroom.node.client.trust.service import load_service
+
+    async with Reader(load_service(directory)) as reader:
+        rules = (await read_public_state(reader)).member_rules()
+    return rule_documents(rules)
+
+
+def rule_documents(rules: "Rules") -> list[dict[str, Any]]:
+    """A rule of regions each, with whom it lets call."""
+    from strongroom.enclave.governance.region_changes import met
+
+    def speaking(regions: frozenset[str]) -> list[str]:
+        return [
+            issuer.url
+            for issuer in rules.issuers.entries
+            if not regions.isdisjoint({region for _, region in issuer.regions})
+            or (issuer.guests is not None and issuer.guests.region in regions)
+        ]
+
+    return [
+        {
+            "program": program,
+            "places": list(places),
+            "regions": sorted(met(rules, program)),
+            "issuers": speaking(met(rules, program)),
+        }
+        for program, places in rules.program_regions
+    ]
 
 
 async def _regions(directory: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""`strongroom gov …`: members propose, vote, withdraw; anybody looks, and tries a change without
-making it.
+"""`strongroom gov …`: members propose, vote, withdraw; anybody looks.
 
-Owns options, words and JSON of these commands. Signing and checking is node/client/governing.py's.
+Owns options, words and JSON of these commands. Signing and checking is node/client/governing.py's;
+trying changes without making them, gov_simulate.py's.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from strongroom.node.cli.common import (
     existing_directory,
 )
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
-from strongroom.node.cli.ledger import read_arguments
+from strongroom.node.cli.gov_simulate import FileOption, WordsArgument, given_changes, simulate
 from strongroom.node.client.errors import ProgramFailed
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run, run_submission
 from strongroom.node.terminal.exits import ExitCode
@@ -38,41 +38,45 @@ gov_app = typer.Typer(
 MemberOption = Annotated[
     str, typer.Option("--as", metavar="MEMBER", help="Identity of the folder's keys/.")
 ]
-ChangeArgument = Annotated[
-    str, typer.Argument(metavar="CHANGE", help="Like allow_chip, add_member, rotate, set_limit.")
-]
-ValuesArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE]...", help="What the change takes; names of keys/ are resolved."
-    ),
-]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Of a proposal, or how it begins.")]
+LIFETIME_SECONDS_MIN, LIFETIME_SECONDS_MAX = 1.0, 366 * 86_400.0
+gov_app.command()(simulate)
 
 
 @gov_app.command()
 @guarded
 def propose(
-    change: ChangeArgument,
     member: MemberOption,
-    values: ValuesArgument = None,
+    words: WordsArgument = None,
+    file: FileOption = None,
+    lifetime: Annotated[
+        float | None,
+        typer.Option("--lifetime", help="Seconds in which it must be decided; else the limit."),
+    ] = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Propose a change; the proposer's own yes is counted.
+    """Propose a change, or several that take effect together or not at all; the proposer's own yes
+    is counted.
 
     Example: strongroom gov propose set_limit name=epoch_blocks value=1000 --as member0
     """
     existing_directory(directory)
-    from strongroom.node.client.governing import read_change
-    from strongroom.node.client.identities import KeyFolder
     from strongroom.node.layout import ClusterLayout
 
-    arguments = read_change(
-        change, read_arguments(values), KeyFolder(ClusterLayout(directory).keys)
+    changes = given_changes(words, file, ClusterLayout(directory).keys)
+    if lifetime is not None and not LIFETIME_SECONDS_MIN <= lifetime <= LIFETIME_SECONDS_MAX:
+        least, most = LIFETIME_SECONDS_MIN, LIFETIME_SECONDS_MAX
+        fail(f"--lifetime: expected {least:g}..{most:g} seconds", ExitCode.USAGE)
+    lifetime_ms = round((lifetime or 0) * 1_000)
+    _act(
+        directory,
+        member,
+        timeout,
+        as_json,
+        lambda one, _: one.propose_all(changes, lifetime_ms=lifetime_ms),
     )
-    _act(directory, member, timeout, as_json, lambda one, _: one.propose(change, arguments))
 
 
 @gov_app.command()
@@ -85,7 +89,7 @@ def vote(
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Vote on a proposal: on exactly the change and the arguments that are shown.
+    """Vote on a proposal: on exactly the changes and the arguments that are shown.
 
     Example: strongroom gov vote 5f3a yes --as member1
     """
@@ -125,7 +129,8 @@ def show(
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
-    """Show proposals: what they change, who said what, when they take effect.
+    """Show proposals: what they change, who said what, whose yes is missing, until when, and when
+    they take effect.
 
     Example: strongroom gov show
     """
@@ -139,25 +144,6 @@ def show(
         return
     document = proposal_document(_found(state, id))
     emit(document, as_json, lambda: governance_tables.show_proposal(document))
-
-
-@gov_app.command()
-@guarded
-def simulate(
-    change: ChangeArgument,
-    values: ValuesArgument = None,
-    directory: DirectoryOption = DEFAULT_DIR,
-    as_json: JsonOption = False,
-) -> None:
-    """Try a change on the rules of now, by the enclave's own code; nothing is signed or sent.
-
-    Example: strongroom gov simulate remove_member name=member3
-    """
-    existing_directory(directory)
-    document = run(_simulate(directory, change, read_arguments(values)))
-    emit(document, as_json, lambda: _show_simulated(document))
-    if not document["ok"]:
-        raise typer.Exit(int(ExitCode.NO))
 
 
 # --- inside ---------------------------------------------------------------------------------------
@@ -223,65 +209,7 @@ async def _state(directory: Path) -> "Document":
         return await read_public_state(reader)
 
 
-async def _simulate(directory: Path, change: str, texts: dict[str, str]) -> dict[str, Any]:
-    from strongroom.enclave.governance.changes import change_named
-    from strongroom.enclave.programs.framework import ProgramError
-    from strongroom.node.client.effects import effects_on_nodes, epochs_needed
-    from strongroom.node.client.governing import read_change
-    from strongroom.node.client.trust.service import load_service
-
-    arguments = read_change(change, texts, load_service(directory).keys)
-    state = await _state(directory)
-    before, row = state.member_rules(), change_named(change)
-    try:
-        after = state.simulate(change, arguments)
-    except ProgramError as error:
-        return {
-            "ok": False,
-            "change": change,
-            "error": {"code": error.code, "message": error.message},
-        }
-    needed = len(before.members) // 2 + 1
-    effects = effects_on_nodes(state, change, arguments, after)
-    return {
-        "ok": True,
-        "change": change,
-        "votes_needed": needed,
-        "members": len(before.members),
-        "delay_ms": before.limit("activation_delay_ms") if row.loosens else 0,
-        "effect": row.effect.name.lower().replace("_", " "),
-        "rules_change": before != after,
-        "nodes": [one.to_json() for one in effects],
-        "epochs": epochs_needed(effects, state),
-    }
-
-
 def _found(state: "Document", id: str) -> "ProposalEntry":
     from strongroom.node.client.governing import find_proposal
 
     return find_proposal(state, id)
-
-
-def _show_simulated(document: dict[str, Any]) -> None:
-    if not document["ok"]:
-        say(f"no: {document['error']['code']}: {document['error']['message']}")
-        return
-    wait = (
-        f"{document['delay_ms'] / 1000:g} s of block time later"
-        if document["delay_ms"]
-        else "at once"
-    )
-    say(
-        f"{document['change']} would be taken; {document['votes_needed']} of "
-        f"{document['members']} members must agree"
-    )
-    nodes = document["nodes"]
-    say(f"it takes effect {wait}; effect on nodes: {'as follows' if nodes else document['effect']}")
-    for one in nodes:
-        kind = "validator" if one["validator"] else "node"
-        say(f"  {kind} {one['node']}: {one['what']} ({one['when']}; {one['why']})")
-    if document["epochs"]:
-        say(
-            "validators that must go are gone after "
-            f"{document['epochs']} more epochs, a share in each"
-        )

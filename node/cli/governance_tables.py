@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from strongroom.node.cli.explorer_tables import SHORT, cut, time_text
+from strongroom.node.terminal.printing import note
 from strongroom.node.terminal.tables import facts, or_dash, table
 
 
@@ -31,11 +32,12 @@ def show_members(members: Sequence[dict[str, Any]]) -> None:
         [
             one["name"],
             one["public"],
+            "1" if one.get("weight", 1) else "0, only watches",
             ", ".join(f"{role['program']}/{role['role']}" for role in one["roles"]) or "-",
         ]
         for one in members
     ]
-    table(("member", "public key", "roles"), rows)
+    table(("member", "public key", "weight", "roles"), rows)
 
 
 def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
@@ -72,6 +74,23 @@ def show_regions(regions: Sequence[dict[str, Any]]) -> None:
     table(("region", "country", "basis", "nodes", "here now"), rows)
 
 
+def show_region_rules(rules: Sequence[dict[str, Any]]) -> None:
+    """A row per rule."""
+    if not rules:
+        note("no rule: people call from everywhere. `strongroom gov propose set_program_regions`")
+        return
+    rows = [
+        [
+            one["program"],
+            ", ".join(one["places"]),
+            ", ".join(one["regions"]) or "none: nobody calls",
+            ", ".join(one["issuers"]) or "nobody: nobody calls",
+        ]
+        for one in rules
+    ]
+    table(("program", "rule", "regions", "of which speak"), rows)
+
+
 def show_proposals(proposals: Sequence[dict[str, Any]]) -> None:
     """A row per proposal."""
     rows = [
@@ -79,27 +98,41 @@ def show_proposals(proposals: Sequence[dict[str, Any]]) -> None:
             one["id"],
             one["status"],
             f"{one['yes']} yes, {one['no']} no",
+            "-" if one["missing"] is None else f"{one['missing']} of {one['needed']}",
+            "-" if one["expires_ms"] is None else time_text(one["expires_ms"]),
             one["proposer"],
             one["change"],
-            cut(_arguments(one["arguments"])),
+            cut("; ".join(_arguments(part["arguments"]) for part in one["changes"])),
         ]
         for one in proposals
     ]
-    table(("id", "status", "ballots", "proposer", "change", "arguments"), rows)
+    names = ("id", "status", "ballots", "yes missing", "expires", "proposer", "change", "arguments")
+    table(names, rows)
 
 
 def show_proposal(proposal: dict[str, Any]) -> None:
     """One proposal, every ballot."""
-    activates = proposal["activates_ms"]
+    activates, expires = proposal["activates_ms"], proposal["expires_ms"]
+    missing = "-"
+    if proposal["missing"] is not None:
+        missing = f"{proposal['missing']} of {proposal['needed']}"
     facts(
         [
             ("id", proposal["id"]),
             ("digest", _hex(proposal["digest"])),
-            ("change", proposal["change"]),
-            *((f"  {name}", _hex(value)) for name, value in proposal["arguments"].items()),
+            *(
+                line
+                for one in proposal["changes"]
+                for line in (
+                    ("change", one["change"]),
+                    *((f"  {name}", _hex(value)) for name, value in one["arguments"].items()),
+                )
+            ),
             ("status", proposal["status"] + (f" ({proposal['note']})" if proposal["note"] else "")),
             ("proposer", proposal["proposer"]),
             ("proposed", time_text(proposal["proposed_ms"])),
+            ("yes missing", missing),
+            ("expires", "-" if expires is None else time_text(expires)),
             ("takes effect", "-" if activates is None else time_text(activates)),
             *((f"  {one['member']}", "yes" if one["yes"] else "no") for one in proposal["ballots"]),
         ]

@@ -25,6 +25,7 @@ from strongroom.node.cli.common import (
 from strongroom.node.cli.evidence import register as register_evidence
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
+from strongroom.node.cli.residency import verify_residency
 from strongroom.node.client.calls.replies import NUMBER_MAX
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused
 from strongroom.node.faults import NotYet
@@ -63,6 +64,7 @@ def register(app: typer.Typer) -> None:
     )
     verify.command("receipt")(verify_receipt)
     verify.command("ledger")(verify_ledger)
+    verify.command("residency")(verify_residency)
     register_evidence(verify)
     app.add_typer(verify)
 

@@ -58,6 +58,7 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "room": _mount_group("room", "room_app"),
     "rooms": _mount_group("rooms", "rooms_app"),
     "data": _mount_group("data", "data_app"),
+    "residency": _mount_group("residency", "residency_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

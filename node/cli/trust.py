@@ -101,6 +101,7 @@ def _document(
         PRIVILEGED_SIMULATED,
     )
     from strongroom.node.cli.promises import HEAP, PROMISES
+    from strongroom.node.cli.region_worth import RULES
 
     own = {file.path: file for file in base.own}
     return {
@@ -112,6 +113,7 @@ def _document(
         "parties": [asdict(party) for party in PARTIES],
         "privileged": [asdict(one) for one in PRIVILEGED],
         "privileged_limits": [PRIVILEGED_SIMULATED, PRIVILEGED_PEOPLE],
+        "region_rules": [asdict(rule) for rule in RULES],
         "walls": [asdict(wall) for wall in walls],
         "heap": HEAP,
         "trusted_base": {
@@ -160,6 +162,7 @@ def _page(
     for words in NOT_PROMISED:
         _paragraph(f"- {words}", indent=2)
     _show_parties()
+    _show_region_rules()
     _show_privileged()
     _heading("Walls that an enclave started here has")
     for wall in walls:
@@ -199,6 +202,17 @@ def _show_privileged() -> None:
             _field("  shown by" if position == 0 else "", evidence, wrapped=False)
     _paragraph(PRIVILEGED_SIMULATED, indent=2)
     _paragraph(PRIVILEGED_PEOPLE, indent=2)
+
+
+def _show_region_rules() -> None:
+    from strongroom.node.cli.region_worth import RULES
+
+    _heading("What a rule of regions is worth: a region is its operator's or issuer's word")
+    for rule in RULES:
+        _paragraph(rule.name, indent=2)
+        _field("  asked", rule.asked)
+        _field("  enforced", rule.enforced)
+        _field("  left", rule.left)
 
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:

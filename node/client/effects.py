@@ -6,7 +6,7 @@ after it. Firmware and certificates stand in no public record, only in evidence,
 when they are judged again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.changes import Effect, change_named
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.node_roster import CHANGES_SHARE, NodeRoster
-from strongroom.enclave.governance.records import Arguments, Node, Status
+from strongroom.enclave.governance.records import Changes, Node, Status
 from strongroom.enclave.governance.rules import Rules, misfit
 
 NOW, NEXT_EVIDENCE = "at once", "at its next attestation"
@@ -42,23 +42,22 @@ class NodeEffect:
         }
 
 
-def effects_on_nodes(
-    state: Document, change: str, arguments: Arguments, after: Rules
-) -> tuple[NodeEffect, ...]:
-    """Every node that a change does something to, validators first.
+def effects_on_nodes(state: Document, changes: Changes, after: Rules) -> tuple[NodeEffect, ...]:
+    """Every node that changes do something to, validators first.
 
     Args:
         state: of now.
-        change: its name.
-        arguments: its arguments.
-        after: the rules after it, as `Document.simulate` gives them.
+        changes: all of a proposal.
+        after: the rules after all of them, as `Document.simulate` gives them.
     """
     before, current = state.member_rules(), EpochDescription.decode(state.description)
     nodes = [one.node() for one in state.nodes if one.status != Status.REMOVED]
-    effect, named = change_named(change).effect, dict(arguments)
-    told = nodes if effect is not Effect.ATTEST_AGAIN else _stale(nodes, after, state.active_ms)
+    effects = [(change_named(name).effect, dict(given)) for name, given in changes]
+    anew = any(effect is Effect.ATTEST_AGAIN for effect, _ in effects)
+    removed = {given["node"] for effect, given in effects if effect is Effect.REMOVE_NODE}
+    told = _stale(nodes, after, state.active_ms) if anew else nodes
     old, new = _roll(nodes, current, before, state), _roll(told, current, after, state)
-    found = [_effect(node, old, new, before, after, effect, named) for node in nodes]
+    found = [_effect(node, old, new, before, after, anew, removed) for node in nodes]
     return tuple(
         sorted((one for one in found if one), key=lambda one: (not one.validator, one.node))
     )
@@ -104,8 +103,8 @@ def _effect(
     new: NodeRoster,
     before: Rules,
     after: Rules,
-    effect: Effect,
-    named: Mapping[str, Any],
+    anew: bool,
+    removed: Set[str],
 ) -> NodeEffect | None:
     key, validator = node.node_key, old.is_validator(node.node_key)
     out = _OUT if validator else _NO_KEYS
@@ -113,18 +112,14 @@ def _effect(
     def told(when: str, what: str, why: str) -> NodeEffect:
         return NodeEffect(node.name, validator, when, what, why)
 
-    if effect is Effect.REMOVE_NODE:
-        return told(NOW, out, "members remove it") if named["node"] == node.name else None
+    if node.name in removed:
+        return told(NOW, out, "members remove it")
     misfits = misfit(node, after.policy)
     if misfits and not misfit(node, before.policy):
         return told(NOW, out, _WHY[misfits])
     if before.policy.operator_key(node.operator) != after.policy.operator_key(node.operator):
         return told(NEXT_EVIDENCE, out, "its operator's new key did not sign its deployment")
-    again = (
-        "all evidence is judged anew"
-        if effect is Effect.ATTEST_AGAIN
-        else "its evidence would be too old"
-    )
+    again = "all evidence is judged anew" if anew else "its evidence would be too old"
     if key in new.suspended and key not in old.suspended:
         return told(NOW, _AGAIN, again)
     if key in new.alarms and key not in old.alarms:

@@ -1,14 +1,13 @@
 """Governance from a member's side: sign in the open, submit, and believe only what a receipt
 proves.
 
-Owns the check of what one votes on: a ballot is cast for the digest of change and arguments,
-computed here from what is shown, so a node cannot have a member vote on something else (T43).
+Owns the check of what one votes on: a ballot is cast for the digest of the changes, computed here
+from what is shown, so a node cannot have a member vote on something else (T43).
 """
 
 import asyncio
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,28 +17,25 @@ from strongroom.consensus.errors import ClientFault, NotCanonical, ReceiptInvali
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.formats.outcome import Code
-from strongroom.enclave.governance.arguments import IDENTITIES, IDENTITY, KEY
-from strongroom.enclave.governance.changes import change_named, parse_change
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.governance.document import ProposalEntry
 from strongroom.enclave.governance.public import (
     BALLOT,
     PROPOSAL_NONCE_SIZE,
     PROPOSE,
+    PROPOSE_SEVERAL,
     WITHDRAW,
-    proposal_digest,
+    changes_digest,
     sign_public,
 )
-from strongroom.enclave.governance.records import Arguments
+from strongroom.enclave.governance.records import Arguments, Changes
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import check_result, verify_receipt
-from strongroom.enclave.programs.framework import ProgramError
 from strongroom.node.client.audit.reader import Reader
 from strongroom.node.client.calls.sealing import OnSealed
 from strongroom.node.client.calls.waiting import OnWaiting, receipt_once_there, tell_while
 from strongroom.node.client.errors import NotTrusted, ProgramFailed, Unreachable
-from strongroom.node.client.identities import KeyFolder
 from strongroom.node.faults import NotFound, NotReady, Overloaded, Refused, RpcFault
 
 ACT_SECONDS_MAX = 60.0
@@ -89,15 +85,26 @@ class Member:
         Raises:
             ProgramFailed: governance refuses it.
         """
-        return await self.act(
-            PROPOSE, (secrets.token_bytes(PROPOSAL_NONCE_SIZE), change, arguments)
-        )
+        return await self.propose_all(((change, arguments),))
+
+    async def propose_all(self, changes: Changes, *, lifetime_ms: int = 0) -> Decided:
+        """Propose changes that take effect together or not at all; one's own yes is counted.
+
+        Args:
+            changes: in the order in which they are tried.
+            lifetime_ms: block time in which it must be decided; 0: as long as the limit says.
+
+        Raises:
+            ProgramFailed: governance refuses it.
+        """
+        nonce = secrets.token_bytes(PROPOSAL_NONCE_SIZE)
+        if len(changes) == 1 and not lifetime_ms:
+            return await self.act(PROPOSE, (nonce, *changes[0]))
+        return await self.act(PROPOSE_SEVERAL, (nonce, lifetime_ms, changes))
 
     async def vote(self, proposal: ProposalEntry, *, yes: bool) -> Decided:
-        """Cast a ballot for exactly this change and these arguments."""
-        return await self.act(
-            BALLOT, (proposal.id, proposal_digest(proposal.change, proposal.arguments), yes)
-        )
+        """Cast a ballot for exactly these changes and their arguments."""
+        return await self.act(BALLOT, (proposal.id, changes_digest(proposal.changes), yes))
 
     async def withdraw(self, id: str) -> Decided:
         """Take back one's own proposal."""
@@ -213,41 +220,13 @@ def find_proposal(state: PublicState, id: str) -> ProposalEntry:
 
     Raises:
         ClientFault: none, or several.
-        NotTrusted: its digest is not that of its change and arguments.
+        NotTrusted: its digest is not that of its changes.
     """
     found = [one for one in state.proposals if one.id.startswith(id)]
     if len(found) != 1 or not id:
         raise ClientFault(
             f"{len(found)} proposals have an id that begins with {id!r}: see `strongroom gov show`"
         )
-    if found[0].digest != proposal_digest(found[0].change, found[0].arguments):
+    if found[0].digest != changes_digest(found[0].changes):
         raise NotTrusted("answer", f"the node shows another change under proposal {found[0].id}")
     return found[0]
-
-
-def read_change(change: str, texts: Mapping[str, str], keys: KeyFolder) -> Arguments:
-    """Arguments of a change from KEY=VALUE texts; a name of keys/ stands for its identity, or its
-    public key.
-
-    Raises:
-        ClientFault: no such change, or other arguments than it takes.
-    """
-    try:
-        takes = change_named(change).takes
-        return parse_change(
-            change, {name: _named(takes.get(name), text, keys) for name, text in texts.items()}
-        )
-    except ProgramError as error:
-        raise ClientFault(f"{error.code}: {error.message}") from None
-
-
-def _named(kind: Any, text: str, keys: KeyFolder) -> str:
-    """The hex digits that a name stands for; any other text as it is."""
-    if kind is IDENTITIES:
-        return ",".join(_named(IDENTITY, part.strip(), keys) for part in text.split(","))
-    if kind is not IDENTITY and kind is not KEY:
-        return text
-    if text not in {file.name for file in keys.list()}:
-        return text
-    file = keys.show(text)
-    return (file.id if kind is IDENTITY else file.public).hex()

@@ -50,7 +50,7 @@ class Council:
             OperatorFault: they are fewer than a majority.
         """
         state, keys = await read_public_state(reader), reader.service.keys
-        public = {key: name for name, key in state.member_rules().members}
+        public = {key: name for name, key in state.member_rules().voters}
         here = tuple(
             keys.load(file.name)
             for file in keys.list()
@@ -58,7 +58,8 @@ class Council:
         )
         if 2 * len(here) <= len(public):
             raise OperatorFault(
-                f"keys of {len(here)} of {len(public)} members are here, more than half must agree"
+                f"keys of {len(here)} of {len(public)} members who vote are here, "
+                "more than half must agree"
             )
         return cls(reader, here)
 

@@ -276,6 +276,10 @@ class EnclaveClient:
         """The envelope by which this node leaves the service."""
         return bytes(await self._ask(Op.LEAVE))
 
+    async def observe(self, issuer: str, keys: tuple[tuple[str, str, str], ...]) -> bytes:
+        """The envelope that says which keys (kid, algorithm, JWK) were seen at an issuer."""
+        return bytes(await self._ask(Op.OBSERVE, issuer, keys))
+
     # --- joining, and secrets from peers ---
 
     async def prepare_join(self, genesis: bytes, identity: Identity) -> bytes:

@@ -11,7 +11,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from strongroom.enclave.governance.public import BALLOT, GRANT_ACTIONS, PROPOSE, WITHDRAW
+from strongroom.enclave.governance.public import (
+    BALLOT,
+    GRANT_ACTIONS,
+    PROPOSE,
+    PROPOSE_SEVERAL,
+    WITHDRAW,
+)
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.reading import Lane
@@ -19,7 +25,7 @@ from strongroom.node.rpc.reading import Lane
 TOPICS = ("blocks", "transactions", "governance", "nodes", "heads")
 """The third and fourth: public transactions of members, and of nodes; heights without any are
 passed over."""
-MEMBERS_ACTIONS = GRANT_ACTIONS | {PROPOSE, BALLOT, WITHDRAW}
+MEMBERS_ACTIONS = GRANT_ACTIONS | {PROPOSE, PROPOSE_SEVERAL, BALLOT, WITHDRAW}
 EVENTS_MAX = 4096
 EVENTS_BYTES_MAX = 32 * 1024 * 1024
 """Of the encoded events that are kept."""

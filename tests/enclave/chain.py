@@ -72,6 +72,9 @@ class Chain:
     """Makes blocks one after the other, executes them on an executor of its own, and keeps what a
     host keeps."""
 
+    step_ms = 10
+    """Block time from one block to the next."""
+
     def __init__(self, cluster: FoundedCluster | None = None) -> None:
         self.cluster = cluster or founded()
         self.genesis = self.cluster.verified

@@ -231,6 +231,7 @@ class HostileHost:
         yield Op.KEYS_TAKE, lambda: (NONCE,)
         yield Op.REFRESH, tuple
         yield Op.LEAVE, tuple
+        yield Op.OBSERVE, lambda: ("https://id.example", (("kid", "ES256", "{}"),))
         yield Op.DUTIES, lambda: (int(chain.tip.time_ms),)
         yield Op.GOVERNANCE, tuple
         yield Op.DIAGNOSTICS, lambda: ("0" * 32, bytes(1216))

@@ -17,8 +17,9 @@ from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.governance.public import BALLOT, proposal_digest
 from strongroom.node.client.audit.reader import Reader
 from strongroom.node.client.bringing import bring
+from strongroom.node.client.change_files import read_change
 from strongroom.node.client.client import Client
-from strongroom.node.client.governing import Member, read_change, read_public_state
+from strongroom.node.client.governing import Member, read_public_state
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.plan import BRINGER, MEMBERS

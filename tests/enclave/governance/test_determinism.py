@@ -193,11 +193,12 @@ def test_a_clients_dry_run_on_the_document_is_the_enclaves_own() -> None:
     world = World()
     document = Document.read(codec.decode(codec.encode(world.governance.document())))
     assert tuple(entry.node() for entry in document.nodes) == world.governance.nodes()
-    assert "asia" in document.simulate("allow_region", (("region", "asia"),)).policy.regions
+    (trial,) = document.simulate((("allow_region", (("region", "asia"),)),))
+    assert "asia" in trial.after.policy.regions
     for name in ("forbid_region", "remove_node"):
-        with pytest.raises(ProgramError) as caught:
-            document.simulate(name, (("region" if name == "forbid_region" else "node", REGION),))
         arguments = {"region": REGION} if name == "forbid_region" else {"node": REGION}
+        with pytest.raises(ProgramError) as caught:
+            document.simulate(((name, tuple(arguments.items())),))
         assert world.refused(world.proposal(name, **arguments)) == caught.value.code
 
 

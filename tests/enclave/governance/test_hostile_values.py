@@ -19,7 +19,7 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
-from strongroom.enclave.governance import changes, proposals, public, succession
+from strongroom.enclave.governance import dry_runs, proposals, public, succession
 from strongroom.enclave.governance.arguments import BOOL, KEY, NAME, VALUE, Kind
 from strongroom.enclave.governance.changes import CHANGES
 from strongroom.enclave.governance.governance import Unsigned
@@ -255,14 +255,14 @@ def test_a_bug_in_one_proposal_voids_that_one_alone(monkeypatch: pytest.MonkeyPa
     other, _ = world.ok(world.proposal("set_limit", name="epoch_blocks", value=50))
     for name in ("member1", "member2"):
         world.ok(world.ballot(one, name), world.ballot(other, name))
-    sound = changes.dry_run
+    sound = dry_runs.dry_run
 
     def failing(rules: Any, change: str, arguments: Any, *rest: Any) -> Any:
         if dict(arguments).get("name") == "grace_ms":
             raise KeyError("a bug")
         return sound(rules, change, arguments, *rest)
 
-    monkeypatch.setattr(proposals, "dry_run", failing)
+    monkeypatch.setattr(dry_runs, "dry_run", failing)
     world.pass_time(3_700_000)
     assert (world.status(one), world.status(other)) == ("void", "active")
 

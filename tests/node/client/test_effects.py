@@ -17,7 +17,9 @@ def simulated(
     """[(node, when, what)], and how many epochs it takes."""
     state = Document.read(codec.decode(codec.encode(world.governance.document())))
     listed = tuple(arguments.items())
-    found = effects_on_nodes(state, change, listed, state.simulate(change, listed))
+    found = effects_on_nodes(
+        state, ((change, listed),), state.simulate(((change, listed),))[-1].after
+    )
     return [(one.node, one.when, one.what) for one in found], epochs_needed(found, state)
 
 

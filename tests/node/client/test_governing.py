@@ -103,6 +103,66 @@ async def test_names_of_the_folder_stand_for_identities_and_keys(tmp_path: Path)
         assert document["arguments"] == {"name": "bob", "key": key_named("bob").public.hex()}
 
 
+async def test_several_changes_are_proposed_simulated_and_shown_with_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "changes.toml"
+    file.write_text(
+        """
+        [[changes]]
+        change = "allow_region"
+        region = "us-east"
+        [[changes]]
+        change = "set_threshold"
+        class = "code"
+        threshold = "unanimous"
+        """
+    )
+    words = (*REGION, "set_threshold", "class=code", "threshold=unanimous")
+    async with shell(tmp_path) as run:
+        from_file = await run.json("gov", "simulate", "--file", str(file))
+        assert from_file == await run.json("gov", "simulate", *words)
+        assert [one["thing"] for one in from_file["differences"]] == [
+            "threshold code",
+            "region us-east",
+        ]
+        proposed = await run.json(
+            "gov", "propose", "--file", str(file), "--lifetime", "3600", "--as", "member0"
+        )
+        id = proposed["proposal"]
+        shown = await run.json("gov", "show", id)
+        assert [one["change"] for one in shown["changes"]] == ["allow_region", "set_threshold"]
+        assert (shown["needed"], shown["missing"], shown["yes"]) == (3, 2, 1)
+        assert shown["expires_ms"] - shown["proposed_ms"] == 3_600_000
+        simulated = await run.json("gov", "simulate", "--proposal", id)
+        assert (simulated["missing"], simulated["not_voted"]) == (
+            2,
+            ["member1", "member2", "member3"],
+        )
+        text = (await run("gov", "simulate", "--proposal", id)).stdout
+        assert "2 are missing" in text
+        assert "class nodes asks for majority: 3 of 4" in text
+        assert "majority: 3 of 4" in text
+        text = (await run("gov", "show", id)).stdout
+        assert "2 of 3" in text
+        assert "expires" in text
+        for name in ("member1", "member2"):
+            done = await run.json("gov", "vote", id, "yes", "--as", name)
+        assert done["status"] == "accepted"
+        shown = await run.json("gov", "show", id)
+        assert (shown["missing"], shown["expires_ms"]) == (0, None)
+        for wrong in (
+            ("propose", "--file", str(file), *REGION, "--as", "member0"),
+            ("propose", "--as", "member0"),
+            ("propose", *REGION, "--lifetime", "0", "--as", "member0"),
+            ("simulate",),
+            ("simulate", "--proposal", id, *REGION),
+        ):
+            assert (await run("gov", *wrong)).exit_code == 2, wrong
+        members = await run.json("explorer", "members")
+        assert [one["weight"] for one in members] == [1] * 4
+
+
 async def test_a_simulation_says_who_must_agree_and_what_would_lock_everybody_out(
     tmp_path: Path,
 ) -> None:
@@ -127,7 +187,7 @@ async def test_T43_a_node_cannot_have_a_member_vote_on_another_change_than_it_sh
             (proposal,) = state.proposals
             return state._replace(
                 proposals=(
-                    proposal._replace(change="allow_region", arguments=(("region", "us-east"),)),
+                    proposal._replace(changes=(("allow_region", (("region", "us-east"),)),)),
                 )
             )
 
