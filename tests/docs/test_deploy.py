@@ -27,6 +27,10 @@ DOCKERFILE, COMPOSE = DEPLOY / "Dockerfile", DEPLOY / "compose.yaml"
 EXPOSURE_MAX = 2.0
 NODE = "/var/lib/strongroom/node"
 CONFIG = f"{NODE}/{NodeLayout(Path(NODE)).config.name}"
+BESIDE = [
+    str(NodeLayout(Path(NODE)).cluster.genesis),
+    str(NodeLayout(Path(NODE)).cluster.credential),
+]
 IMAGE, USER = "strongroom:0.1.0", 10001
 RPC, PEER = 7400, 7410
 BIN = Path(sys.executable).parent
@@ -180,7 +184,7 @@ def test_each_service_of_the_compose_file_has_one_folder_and_two_capabilities() 
             ]
         assert [entry.rpartition("/")[2] for entry in folders] == [*services]
         mounted = {entry.split(":")[1] for entry in one["volumes"]}
-        assert mounted == {NODE, "/var/lib/strongroom/genesis.bin"}
+        assert mounted == {NODE, *BESIDE}
 
 
 # --- Kubernetes -----------------------------------------------------------------------------------
@@ -249,7 +253,9 @@ def test_a_pod_is_restricted_and_probed_by_the_node_itself(which: str) -> None:
     assert {one["mountPath"] for one in private} == {
         str(layout.tls_key),
         str(layout.chip / "simulated-chip"),
+        str(layout.cluster.credential),
     }
+    assert {one["mountPath"] for one in node["volumeMounts"]} >= {*BESIDE}
     assert all(one["readOnly"] for one in private)
 
 
