@@ -15,6 +15,7 @@ what any public refusal does. Deterministic: bytes and counts alone decide.
 from collections.abc import Mapping
 
 from strongroom.enclave.governance import public
+from strongroom.enclave.governance.recovery_public import MEMBERS_RECOVERY_ACTIONS, RECOVERY_UNITS
 
 UNIT_BYTES = 512
 """An envelope brings one unit for so many of its bytes. A unit is a signature and what goes with
@@ -42,12 +43,23 @@ UNITS: Mapping[str, int] = {
     public.READY: 4,
     public.EVIDENCE: 4,
     public.PROPOSE_SEVERAL: 64,
+    **RECOVERY_UNITS,
+    **dict.fromkeys(public.GRANT_ACTIONS, 8),
+    public.ACT: 4,
+    public.OBSERVE: 16,
 }
 """By action; tests/enclave/bench_work.py measures them."""
 MEMBERS_ACTIONS = frozenset(
-    {public.PROPOSE, public.BALLOT, public.WITHDRAW, public.PROPOSE_SEVERAL}
+    {
+        public.PROPOSE,
+        public.PROPOSE_SEVERAL,
+        public.BALLOT,
+        public.WITHDRAW,
+        *MEMBERS_RECOVERY_ACTIONS,
+        *public.GRANT_ACTIONS,
+    }
 )
-"""What members say; all else nodes say."""
+"""What members and askers say; all else nodes say."""
 
 
 class PublicWork:

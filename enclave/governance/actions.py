@@ -2,8 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
-from strongroom.enclave.governance import admission, proposals, public, registry, succession
+from strongroom.enclave.governance import (
+    admission,
+    grants,
+    observing,
+    proposals,
+    public,
+    registry,
+    succession,
+)
 from strongroom.enclave.governance.action_context import ActionContext
+from strongroom.enclave.governance.recovery_actions import RECOVERY_ACTIONS
 
 ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.PROPOSE: proposals.propose,
@@ -17,5 +26,8 @@ ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.EVIDENCE: registry.convict,
     public.OFFER: succession.offer,
     public.READY: succession.ready,
+    **RECOVERY_ACTIONS,
+    **grants.ACTIONS,
+    public.OBSERVE: observing.observe,
 }
 """Each returns its plain result, or raises ProgramError and is undone."""

@@ -30,6 +30,7 @@ from strongroom.consensus.types import (
     PublicKey,
     Signature,
 )
+from strongroom.enclave.governance.recovery_public import RECOVERY_SHAPES
 from strongroom.enclave.primitives import digest, verify
 
 VERSION, PUBLIC = 1, 5
@@ -40,6 +41,9 @@ PROPOSE, BALLOT, WITHDRAW = "propose", "ballot", "withdraw"
 PROPOSE_SEVERAL = "propose-several"
 ATTEST, SYNCED, LEAVE, REFRESH = "attest", "synced", "leave", "refresh"
 OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
+ASK, APPROVE, DENY, BEGIN = "ask", "approve", "deny", "begin"
+ACT, FINISH, REVOKE_GRANT, REVIEW = "act", "finish", "revoke-grant", "review"
+OBSERVE = "observe"
 
 SHAPES: dict[str, tuple[type, ...]] = {
     PROPOSE: (bytes, str, tuple),
@@ -53,6 +57,15 @@ SHAPES: dict[str, tuple[type, ...]] = {
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
     PROPOSE_SEVERAL: (bytes, int, tuple),
+    ASK: (bytes, tuple, tuple, str, int, int, str),
+    APPROVE: (str, bytes),
+    DENY: (str, bytes),
+    BEGIN: (str, str, str, bytes),
+    ACT: (str, str, bytes, bytes),
+    FINISH: (str, str, str, str, bytes),
+    REVOKE_GRANT: (str,),
+    REVIEW: (str, bytes),
+    OBSERVE: (str, tuple),
 }
 """Types of each action's fields:
 
@@ -68,12 +81,28 @@ SHAPES: dict[str, tuple[type, ...]] = {
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
     propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
                       ((change, ((name, value), …)), …))          by a member
+    ask       (nonce of 16 bytes, operations, nodes, reason, claim-by, duration, kind)
+                                                                  by who acts for an operator
+    approve   (grant id, digest of the ask)                       by a member
+    deny      (grant id, digest of the ask)                       by a member
+    begin     (grant id, operation, node, digest of parameters)   by the asker
+    act       (grant id, operation, digest of parameters, digest of what it gave)
+    finish    (grant id, operation, node, outcome, digest)        by the asker
+    revoke-grant  (grant id)                                      by the asker or a member
+    review    (grant id, digest of the ask)                       by a member
+    observe   (issuer's URL, ((kid, algorithm, JWK), …))          what its host saw there
 
-The others are signed by the node key too.
+The others are signed by the node key too. Times are block time in Unix milliseconds, durations
+milliseconds.
 """
+GRANT_ACTIONS = frozenset({ASK, APPROVE, DENY, BEGIN, FINISH, REVOKE_GRANT, REVIEW})
+"""What people say of privileged access."""
 PROPOSAL_NONCE_SIZE = 16
 PROPOSAL_ID_SIZE = 16
 """Bytes; written as 32 characters of hex."""
+
+
+SHAPES |= RECOVERY_SHAPES
 
 
 class Unsigned(ClientFault):

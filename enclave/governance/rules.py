@@ -5,19 +5,28 @@ Owns what a legal state of them is: after no change may it be that nobody can go
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
+from strongroom.enclave.governance.recovery_changes import check_threshold
 from strongroom.enclave.governance.refusals import Ground, refuse
-from strongroom.enclave.governance.thresholds import MAJORITY, SETTABLE, Class, yes_needed
+from strongroom.enclave.governance.thresholds import (
+    MAJORITY,
+    MEMBERS_MAX,
+    SETTABLE,
+    Class,
+    yes_needed,
+)
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
-MEMBERS_MAX = 256
+LATER = ("thresholds", "watchers", "issuers", "program_regions")
+"""What rules have only once it is used."""
 _DAY_MS = 86_400_000
 
 
@@ -49,6 +58,8 @@ LIMITS: Mapping[str, Limit] = {
     "entries_per_sponsor": Limit(10_000_000, 0, 2**40),
     "bytes_per_sponsor": Limit(16 * 2**30, 0, 2**50),
     "proposal_lifetime_ms": Limit(30 * _DAY_MS, 60_000, 366 * _DAY_MS),
+    "grant_approvals": Limit(2, 1, 16),
+    "upgrade_grants": Limit(0, 0, 1),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
 sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
@@ -60,6 +71,8 @@ in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transaction
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
 or one member with all whom it brought; never more than an equal share of what is kept for all.
 proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less.
+grant_approvals: how many members of other operators must approve privileged access.
+upgrade_grants: 1 lets no other code in but under a grant.
 …_per_sponsor: what all whom one member brought, or whom one issuer's tokens admit, may do together:
 sessions in an epoch, entries and bytes added to the state."""
 LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"})
@@ -67,6 +80,8 @@ LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"}
 _LATER = frozenset(
     {
         "proposal_lifetime_ms",
+        "grant_approvals",
+        "upgrade_grants",
         "sessions_per_sponsor",
         "entries_per_sponsor",
         "bytes_per_sponsor",
@@ -90,6 +105,11 @@ class Rules:
     """(class, threshold), ascending: of the classes that ask for something else than a majority."""
     watchers: tuple[str, ...] = ()
     """Names of members with weight 0, ascending: they only watch."""
+    issuers: Issuers = field(default_factory=Issuers)
+    """Whose word on people counts."""
+    program_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(program, or `service` for all; places from which it may be called), ascending; what is not
+    there has no rule."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
@@ -145,17 +165,20 @@ class Rules:
                     f"class {group} would ask for {threshold} of {len(self.voters)} voting members:"
                     " lower its threshold first",
                 )
+        check_threshold(self.limits, len(self.voters))
         if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
             )
+        self.issuers.check()
 
     def to_wire(self) -> tuple[object, ...]:
-        """Fields for the codec: (policy, members, roles, limits), and (thresholds, watchers) where
-        there are any."""
-        later = (self.thresholds, self.watchers)
-        fields = (self.policy.to_wire(), self.members, self.roles, self.limits)
-        return (*fields, *later) if any(later) else fields
+        """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
+        there only once it is used, in the order of LATER."""
+        issuers = () if self.issuers == Issuers() else self.issuers.to_wire()
+        used = (self.thresholds, self.watchers, issuers, self.program_regions)
+        first = (self.policy.to_wire(), self.members, self.roles, self.limits)
+        return (*first, *(one for one in zip(LATER, used, strict=True) if one[1]))
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -164,16 +187,21 @@ class Rules:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        count = 6 if type(value) is tuple and len(value) == 6 else 4
-        policy, members, roles, limits, *later = codec.fields(
-            value, *(tuple,) * count, name="rules"
+        if type(value) is not tuple:
+            raise NotCanonical("rules: expected a sequence")
+        policy, members, roles, limits = codec.fields(
+            value[:4], tuple, tuple, tuple, tuple, name="rules"
         )
-        thresholds, watchers = later or ((), ())
+        later = _read_later(value[4:])
+        thresholds, watchers = later["thresholds"], later["watchers"]
+        regions = later["program_regions"]
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
+            (regions, (str, tuple)),
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
             (thresholds, (str, str)),
+            (tuple((name,) for name in watchers), (str,)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(
@@ -183,6 +211,7 @@ class Rules:
         for name in codec.listed(watchers, name="watchers", count_max=MEMBERS_MAX):
             if type(name) is not str:
                 raise NotCanonical("rules: a watcher is a member's name")
+        issuers = Issuers.from_wire(later["issuers"]) if later["issuers"] else Issuers()
         return cls(
             policy=Policy.from_wire(policy),
             members=members,
@@ -190,7 +219,18 @@ class Rules:
             limits=limits,
             thresholds=thresholds,
             watchers=watchers,
+            issuers=issuers,
+            program_regions=regions,
         )
+
+
+def _read_later(entries: tuple[Any, ...]) -> dict[str, Any]:
+    """By name what stands in rules only once it is used; () where it does not."""
+    pairs = [codec.fields(entry, str, tuple, name="rules' later part") for entry in entries]
+    names = [name for name, _ in pairs]
+    if names != [name for name in LATER if name in names] or not all(one for _, one in pairs):
+        raise NotCanonical("rules: something that this version does not know")
+    return dict.fromkeys(LATER, ()) | dict(pairs)
 
 
 def misfit(node: Node, policy: Policy) -> str:

@@ -11,6 +11,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
+from strongroom.enclave.governance.issuers import Issuers, PinnedKey
 from strongroom.enclave.governance.records import (
     Due,
     EpochRecord,
@@ -29,21 +30,26 @@ from strongroom.enclave.governance.uncounted import UncountedMaps
 from strongroom.enclave.programs.governance import (
     BALLOTS,
     EPOCHS,
+    ISSUER_KEYS,
+    ISSUERS,
     LIFETIMES,
     LIMITS,
     MEMBERS,
     NODES,
     OFFERS,
+    PROGRAM_REGIONS,
     PROPOSALS,
     READIES,
     ROLES,
     STANDING,
     THRESHOLDS,
+    UNPINNED,
     WATCHERS,
     WRAPS,
 )
 from strongroom.enclave.programs.governance import governance as governance
-from strongroom.enclave.programs.state import SCAN_MAX, State
+from strongroom.enclave.programs.people.issuers import issuer_of
+from strongroom.enclave.programs.state import SCAN_MAX, MapSchema, State
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
 _EPOCHS_SHOWN_MAX = 256
@@ -168,6 +174,21 @@ class Tables:
             limits=tuple(self.maps.items(LIMITS)),
             thresholds=tuple(self.maps.items(THRESHOLDS)),
             watchers=tuple(name for name, _ in self.maps.items(WATCHERS)),
+            issuers=self.issuers,
+            program_regions=tuple(
+                (program, tuple(places.split("\n")))
+                for program, places in self.maps.items(PROGRAM_REGIONS)
+            ),
+        )
+
+    @property
+    def issuers(self) -> Issuers:
+        """Whose word on people counts."""
+        return Issuers(
+            entries=tuple(issuer_of(*entry) for entry in self.maps.items(ISSUERS)),
+            keys=tuple(PinnedKey(*key, *pin) for key, pin in self.maps.items(ISSUER_KEYS)),
+            unpinned=tuple(key for key, _ in self.maps.items(UNPINNED)),
+            serial=self.maps.single("issuer serial") or 0,
         )
 
     @property
@@ -186,14 +207,28 @@ class Tables:
             (LIMITS, dict(rules.limits)),
             (THRESHOLDS, dict(rules.thresholds)),
             (WATCHERS, dict.fromkeys(rules.watchers, True)),
+            (PROGRAM_REGIONS, {name: "\n".join(places) for name, places in rules.program_regions}),
         ):
-            held: dict[Any, Any] = dict(self.maps.items(schema))
-            for key in held:
-                if key not in wanted:
-                    self.maps.delete(schema, key)
-            for key, value in wanted.items():
-                if held.get(key) != value:
-                    self.maps.put(schema, key, value)
+            self._write(schema, wanted)
+        self.write_issuers(rules.issuers)
+
+    def write_issuers(self, issuers: Issuers) -> None:
+        """Set whose word on people counts, touching only what differs."""
+        self._write(ISSUERS, {one.url: one.encode() for one in issuers.entries})
+        self._write(ISSUER_KEYS, {key[:2]: key[2:] for key in map(tuple, issuers.keys)})
+        self._write(UNPINNED, dict.fromkeys(issuers.unpinned, True))
+        if issuers.serial != (self.maps.single("issuer serial") or 0):
+            self.maps.set_single("issuer serial", issuers.serial)
+
+    def _write(self, schema: MapSchema[Any, Any], wanted: dict[Any, Any]) -> None:
+        """Let a map hold exactly this."""
+        held: dict[Any, Any] = dict(self.maps.items(schema))
+        for key in held:
+            if key not in wanted:
+                self.maps.delete(schema, key)
+        for key, value in wanted.items():
+            if held.get(key) != value:
+                self.maps.put(schema, key, value)
 
     def limit(self, name: str) -> int:
         """One of the limits."""

@@ -8,6 +8,9 @@ enclave does.
 from enum import StrEnum
 
 MAJORITY, UNANIMOUS = "majority", "unanimous"
+MEMBERS_MAX = 256
+_NUMBERS = {str(number): number for number in range(1, MEMBERS_MAX + 1)}
+"""Written in one way only, and read without a parser."""
 
 
 class Class(StrEnum):
@@ -33,20 +36,16 @@ SETTABLE = tuple(one for one in Class if one is not Class.STRICTEST)
 """Classes that have a threshold."""
 
 
-def is_threshold(value: object, *, most: int) -> bool:
-    """Is this ``majority``, ``unanimous``, or how many members, as a number 1..most?"""
-    if type(value) is not str:
-        return False
-    if value in (MAJORITY, UNANIMOUS):
-        return True
-    return value.isascii() and value.isdigit() and value[0] != "0" and _fits(value, most)
+def is_threshold(value: object) -> bool:
+    """Is this ``majority``, ``unanimous``, or how many members, as a number 1..MEMBERS_MAX?"""
+    return type(value) is str and (value in (MAJORITY, UNANIMOUS) or value in _NUMBERS)
 
 
 def yes_needed(threshold: str, voters: int) -> int:
     """How many of so many voting members must say yes; it may be more than there are."""
     if threshold == MAJORITY:
         return voters // 2 + 1
-    return voters if threshold == UNANIMOUS else int(threshold)
+    return voters if threshold == UNANIMOUS else _NUMBERS[threshold]
 
 
 def is_as_strict(new: str, old: str, voters: int) -> bool:
@@ -58,7 +57,3 @@ def is_as_strict(new: str, old: str, voters: int) -> bool:
     counts = range(1, voters + 1)
     fewer = (yes_needed(new, count) < yes_needed(old, count) <= count for count in counts)
     return not any(fewer)
-
-
-def _fits(digits: str, most: int) -> bool:
-    return len(digits) <= len(str(most)) and int(digits) <= most

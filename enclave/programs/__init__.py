@@ -5,6 +5,7 @@ from typing import Any
 
 from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.programs.payments import payments
+from strongroom.enclave.programs.people import people
 from strongroom.enclave.programs.records import records
 from strongroom.enclave.programs.rooms import rooms
 from strongroom.enclave.programs.roster import roster
@@ -13,7 +14,7 @@ from strongroom.enclave.programs.system import system
 from strongroom.enclave.programs.vault import vault
 
 PROGRAMS: Mapping[str, Program] = {
-    program.name: program for program in (payments, records, rooms, roster, system, vault)
+    program.name: program for program in (payments, people, records, rooms, roster, system, vault)
 }
 PROGRAM_NAMES = tuple(sorted(PROGRAMS))
 

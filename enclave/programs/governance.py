@@ -20,6 +20,8 @@ THRESHOLDS = governance.map("thresholds", key=str, value=str)
 """Class of changes → what it asks for, where that is no majority."""
 WATCHERS = governance.map("watchers", key=str, value=bool)
 """Name of a member with weight 0 → True."""
+PROGRAM_REGIONS = governance.map("program_regions", key=str, value=str)
+"""Program, or `service` → places from which it may be called, a line each (programs/regions.py)."""
 NODES = governance.map(
     "nodes",
     key=bytes,
@@ -75,3 +77,29 @@ it began)."""
 CLOCK = governance.map("clock", key=int, value=(int, int))
 """Slot → (active clock, block time): the newest block's at -1, those of the recent ones by height.
 Every replica moves it on by itself at every block, so it is in no write set."""
+ISSUERS = governance.map("issuers", key=str, value=bytes)
+"""Issuer's URL → Issuer, encoded (enclave/governance/issuers.py)."""
+ISSUER_KEYS = governance.map("issuer_keys", key=(str, str), value=(int, str, str, bytes, bool))
+"""(issuer's URL, kid) → (serial, algorithm, public key as a JWK, its thumbprint, came by
+observation). A serial is given once: who holds an older one was signed by another pin."""
+UNPINNED = governance.map("unpinned", key=(str, bytes), value=bool)
+"""(issuer's URL, thumbprint) of each key that members removed: no observation brings it back."""
+OBSERVATIONS = governance.map("observations", key=(str, str), value=(int, bytes, bytes))
+"""(issuer's URL, operator) → (block time, node key, encoded digests of the keys that its node
+saw)."""
+RECOVERY_KEYS = governance.map("recovery-keys", key=bytes, value=(bytes, bytes, int, int))
+"""Member's key → (X-Wing key, point of P-256 or b"", height that it named, block time)."""
+GENERATIONS = governance.map(
+    "generations", key=int, value=(bytes, bytes, int, bytes, int, int, int, bool)
+)
+"""Number → (digest, basis, stain, maker's node key, parts, height, block time, active): at most
+the active one and a newer one."""
+GENERATION_PARTS = governance.map("generation-parts", key=(int, int), value=(bytes, int))
+"""(number, part) → (bytes, height)."""
+SHARES_HELD = governance.map("shares-held", key=(int, bytes), value=(bool, int))
+"""(number, member's key) → (does it open?, block time)."""
+GENERATION_CHECKS = governance.map("generation-checks", key=(int, bytes), value=bool)
+"""(number, node key) → True."""
+EPOCH_BOXES = governance.map("epoch-boxes", key=(int, int, bytes), value=bytes)
+"""(number, epoch, node key) → that epoch's sealed secret, by that node's word; under b"" when
+enough say the same."""

@@ -1,17 +1,25 @@
 """Records: collections of confidential entries, listed in order and by tag, each revealed by its
 claim if one wishes.
 
-An identity writes into collections of its own; it and the auditor role read them. Nothing is
-changed or removed. Entries are numbered from 1. Each makes a claim, so that a receipt and the
-blinding in the append's result show it to anyone. A collection's head is a hash chain over the
-claims: whoever has its entries can tell that none is missing.
+An identity writes into collections of its own; it and the auditor role read them, and from where
+both may, its owner says (VAULT §5). Nothing is changed or removed. Entries are numbered from 1.
+Each makes a claim, so that a receipt and the blinding in the append's result show it to anyone. A
+collection's head is a hash chain over the claims: whoever has its entries can tell that none is
+missing.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.types import NO_DIGEST
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
+from strongroom.enclave.programs.regions import (
+    PLACES_MAX,
+    check_caller,
+    person_region,
+    regions_in,
+)
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import LIST_MAX as LIST_MAX
 from strongroom.enclave.programs.schema import Account
@@ -26,6 +34,9 @@ ENTRIES = records.map("entries", key=(bytes, str, int), value=(int, int, str, st
 newline)."""
 TAGGED = records.map("tagged", key=(bytes, str, str, int), value=bool)
 """(owner, collection, tag, sequence), for listing by tag."""
+PLACES = records.map("places", key=(bytes, str), value=str)
+"""(owner, collection) → places from which it is written and read, a line each; not there: from
+everywhere."""
 
 NAME_MAX = 64
 """Characters of a collection's name and of a tag."""
@@ -55,6 +66,7 @@ def append(
     for tag in tags:
         _check_name("tag", tag)
     owner = context.identity
+    _check_place(context, owner, collection)
     charge(
         context,
         1 + len(tags),
@@ -72,6 +84,37 @@ def append(
     context.map(HEADS).put((owner, collection), (sequence, bytes(next_head(chain, claim))))
     context.claim(claim)
     return {"sequence": sequence}
+
+
+@records.transaction
+def restrict(context: Context, *, collection: str, regions: list[str]) -> dict[str, Any]:
+    """From which regions or countries a collection of the caller's is written and read from now on,
+    whoever asks; none: from everywhere. Only from where it may be read now, and not so that its
+    owner is out."""
+    _check_name("collection", collection)
+    if len(regions) > PLACES_MAX or len(set(regions)) != len(regions):
+        raise ProgramError("regions", f"at most {PLACES_MAX} regions or countries, each once")
+    for place in regions:
+        _check_name("region", place)
+    owner = context.identity
+    _check_place(context, owner, collection)
+    if not regions:
+        context.map(PLACES).delete((owner, collection))
+        return {"regions": []}
+    if person_region(context, owner) not in _regions(context, regions):
+        raise ProgramError("no-one-in-region", "you, its owner, would be out: people present")
+    places = "\n".join(sorted(regions))
+    charge(context, 1, ENTRY_BYTES + len(places.encode()))
+    context.map(PLACES).put((owner, collection), places)
+    return {"regions": sorted(regions)}
+
+
+@records.query
+def regions(context: Context, *, collection: Account) -> list[str]:
+    """From which regions or countries a collection is written and read; none: from everywhere. Its
+    owner or an auditor may ask, wherever he is."""
+    places = context.map(PLACES).get(_allowed(context, collection))
+    return [] if places is None else places.split("\n")
 
 
 @records.query
@@ -138,7 +181,25 @@ def _check_name(what: str, name: str) -> None:
 
 
 def _readable(context: Context, collection: Account) -> tuple[bytes, str]:
-    """(Owner, name) of a collection that the caller may read."""
+    """(Owner, name) of a collection that the caller may read, from where he is."""
+    owner, name = _allowed(context, collection)
+    _check_place(context, owner, name)
+    return owner, name
+
+
+def _check_place(context: Context, owner: bytes, collection: str) -> None:
+    places = context.map(PLACES).get((owner, collection))
+    if places is not None:
+        check_caller(context, _regions(context, places.split("\n")))
+
+
+def _regions(context: Context, places: Sequence[str]) -> frozenset[str]:
+    context.spend(len(context.countries) // 16)
+    return regions_in(places, context.countries)
+
+
+def _allowed(context: Context, collection: Account) -> tuple[bytes, str]:
+    """(Owner, name) of a collection that the caller may read, wherever he is."""
     owner, name = collection[0] or context.identity, collection[1]
     if owner != context.identity and not context.has_role("auditor"):
         raise ProgramError("not the owner", "only its owner or an auditor may read a collection")

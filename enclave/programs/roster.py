@@ -37,8 +37,8 @@ from strongroom.enclave.programs.schema import Identity
 from strongroom.enclave.programs.sponsors import charge as charge
 from strongroom.enclave.programs.sponsors import (
     charged,
+    is_named,
     issuer_account,
-    needs_no_word,
     opened_in,
     quota_of,
     way_of,
@@ -107,7 +107,7 @@ def vouch(context: Context, *, room: Identity) -> dict[str, Any]:
         )
     said, epoch, lately = context.map(WORDS).get(own) or (0, 0, 0)
     vouched, rooms = context.map(VOUCHED), context.map(ROOMS)
-    if needs_no_word(context, room) or voucher_of(vouched, rooms, room) == own:
+    if is_named(context, room) or voucher_of(vouched, rooms, room) == own:
         return {"rooms": min(said, ROOMS_MAX)}
     link = vouched.get(room)
     if link is not None and link[0] != own and on_roster(table, members, link[0]):

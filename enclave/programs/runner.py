@@ -28,6 +28,10 @@ from strongroom.enclave.programs.framework import (
     Surroundings,
     Turn,
 )
+from strongroom.enclave.programs.grants import HELD_ROLES
+from strongroom.enclave.programs.people import people
+from strongroom.enclave.programs.regions import Rules as RegionRules
+from strongroom.enclave.programs.regions import by_operation, check_caller
 from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.enclave.programs.state import BudgetExceeded, NoRoom, State
@@ -86,6 +90,8 @@ class Runner:
         """What is left of both to the block at hand."""
         self._context = Context(self.state)
         self._context.surroundings = surroundings
+        self._context.knows_people = people.name in programs
+        self._context.held = self.state.maps.get(HELD_ROLES)
         self._turns: list[tuple[str, Turn]] = [
             (program.name, program.turn) for program in programs.values() if program.turn
         ]
@@ -98,6 +104,8 @@ class Runner:
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
+        self._regions: dict[tuple[str, str], frozenset[str]] = {}
+        """Regions from which an operation may be called, where a rule binds it."""
         for program in programs.values():
             self._transactions |= {
                 (program.name, name): found for name, found in program.transactions.items()
@@ -114,12 +122,15 @@ class Runner:
         limits: Mapping[str, int],
         attestation: Policy | None = None,
         watchers: frozenset[bytes] = frozenset(),
+        regions: RegionRules = (),
+        mapped: frozenset[str] = frozenset(),
     ) -> None:
         """From now on: take calls for these measurements, from callers with these roles (program,
         role, identity).
 
         Members and watchers are identities, of those who vote and those who do not; limits are
-        governance's, by name; `attestation` is what it demands of enclaves.
+        governance's, by name; `attestation` is what it demands of enclaves; `regions` are its
+        rules of places, and `mapped` those of which any issuer speaks.
         """
         self._measurements = measurements
         context = self._context
@@ -131,6 +142,9 @@ class Runner:
             context.believed = digest(codec.encode((*whose, *where)))
             context.countries = dict(attestation.countries)
         context.attestation = attestation
+        operations = (*self._transactions, *self._queries)
+        self._regions = by_operation(regions, operations, context.countries)
+        context.mapped = mapped if context.knows_people else frozenset()
 
     @property
     def context(self) -> Context:
@@ -196,6 +210,14 @@ class Runner:
             turn.begins(self._context, before)
             self.state.commit()
 
+    def lose_secrets(self) -> None:
+        """The epoch ends by a recovery: what stood in boxes under its input secret is gone; what
+        that changes stands in the block's write set."""
+        for name, turn in self._turns:
+            self._turn_to(name)
+            turn.loses(self._context)
+            self.state.commit()
+
     def _turn_to(self, program: str) -> None:
         self._context.enter(b"")
         self._context.program, self._context.position = program, 0
@@ -226,6 +248,7 @@ class Runner:
         meter.left = steps
         try:
             ok, value = self._decide(call)
+            self._note_use()
             if context.claimed is None:
                 blind, claim = None, b""
             else:
@@ -303,11 +326,33 @@ class Runner:
             raise ProgramError(
                 "other measurement", "the call is for another enclave's code than this service runs"
             )
-        operation = operations.get((program, name))
+        operation = operations.get((program, name)) or self._recorded_read(program, name)
+        regions = self._regions.get((program, name))
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
         self._context.program = program
+        if regions is not None:
+            check_caller(self._context, regions)
         return operation.function(self._context, **operation.bind(arguments))
+
+    def _recorded_read(self, program: str, name: str) -> Operation | None:
+        """A query that comes as a transaction: for who holds a role of its program by a grant."""
+        context = self._context
+        if context.held is None or context.is_query:
+            return None
+        if not context.held.scan(prefix=(context.identity, program), limit=1):
+            return None
+        return self._queries.get((program, name))
+
+    def _note_use(self) -> None:
+        """A role that is held by a grant was needed: it is counted in public."""
+        context = self._context
+        if context.by_grant is None or context.held is None:
+            return
+        held = context.held.get(context.by_grant)
+        if held is not None:
+            until_ms, id, uses, _ = held
+            context.held.put(context.by_grant, (until_ms, id, uses + 1, context.time_ms))
 
 
 def _told(error: ProgramError) -> tuple[str, str]:

@@ -96,10 +96,15 @@ def issuer_account(issuer: str) -> bytes:
 
 def needs_no_word(context: Context, identity: bytes) -> bool:
     """Is it admitted without anybody's vouching?"""
+    return bool(context.limits["open_admission"]) or is_named(context, identity)
+
+
+def is_named(context: Context, identity: bytes) -> bool:
+    """Does it have a role or a good token, or stand on the roster? A room whom anybody's admission
+    lets in is not named: whoever vouches for it says where it is (regions.py)."""
     context.spend(len(context.roles) // 16)
     return (
-        bool(context.limits["open_admission"])
-        or identity in context.watchers
+        identity in context.watchers
         or any(identity == holder for _, _, holder in context.roles)
         or on_roster(context.map(USERS), context.members, identity)
         or bearer_of(context, identity) is not None

@@ -61,6 +61,7 @@ def read_terms(path: Path, resolve: Resolve) -> RoomTerms:
             regions=tuple(sorted(file.listed("regions"))),
             executors=take.positive("executors", 2),
             agreement=take.positive("agreement", 2),
+            people_from=tuple(sorted(file.listed("people_from"))),
         )
     )
 

@@ -1,12 +1,13 @@
-"""`strongroom explorer nodes | members | proposals | epochs | regions`: who takes part, who
-governs, since when, and where.
+"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules | recovery |
+grants`: who takes part, who governs, since when, and where; from where people may call; who could
+bring a dead service back; who had privileged access.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +15,15 @@ from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, existing_di
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit
 
+if TYPE_CHECKING:
+    from strongroom.enclave.governance.rules import Rules
+
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (nodes, members, proposals, epochs, regions):
+    for command in (nodes, members, proposals, epochs, regions, recovery, grants):
         app.command()(command)
+    app.command("region-rules")(region_rules)
 
 
 @guarded
@@ -81,6 +86,82 @@ def regions(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fals
 
     found = run(_regions(existing_directory(directory)))
     emit(found, as_json, lambda: governance_tables.show_regions(found))
+
+
+@guarded
+def region_rules(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """From where people may call, as members voted: which regions each rule stands for now, and
+    which issuers speak of them. A person's region is its issuer's word.
+
+    Example: strongroom explorer region-rules
+    """
+    from strongroom.node.cli import governance_tables
+
+    found = run(_region_rules(existing_directory(directory)))
+    emit(found, as_json, lambda: governance_tables.show_region_rules(found))
+
+
+async def _region_rules(directory: Path) -> list[dict[str, Any]]:
+    from strongroom.node.client.audit.reader import Reader
+    from strongroom.node.client.governing import read_public_state
+    from strongroom.node.client.trust.service import load_service
+
+    async with Reader(load_service(directory)) as reader:
+        rules = (await read_public_state(reader)).member_rules()
+    return rule_documents(rules)
+
+
+def rule_documents(rules: "Rules") -> list[dict[str, Any]]:
+    """A rule of regions each, with whom it lets call."""
+    from strongroom.enclave.governance.region_changes import met
+
+    def speaking(regions: frozenset[str]) -> list[str]:
+        return [
+            issuer.url
+            for issuer in rules.issuers.entries
+            if not regions.isdisjoint({region for _, region in issuer.regions})
+            or (issuer.guests is not None and issuer.guests.region in regions)
+        ]
+
+    return [
+        {
+            "program": program,
+            "places": list(places),
+            "regions": sorted(met(rules, program)),
+            "issuers": speaking(met(rules, program)),
+        }
+        for program, places in rules.program_regions
+    ]
+
+
+@guarded
+def recovery(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Who holds shares of the key to the ledger, which generations there are, and what is wrong.
+
+    Example: strongroom explorer recovery
+    """
+    from strongroom.node.cli import recover_tables
+    from strongroom.node.cli.recover import recovery_now
+
+    document = run(recovery_now(existing_directory(directory)))
+    emit(document, as_json, lambda: recover_tables.show_recovery(document))
+
+
+@guarded
+def grants(
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One grant whole; all without.")
+    ] = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Privileged access: who asked for what, who agreed, what was begun, events and alarms.
+
+    Example: strongroom explorer grants
+    """
+    from strongroom.node.cli.admin import show_access
+
+    show_access(existing_directory(directory), id, as_json)
 
 
 async def _regions(directory: Path) -> list[dict[str, Any]]:

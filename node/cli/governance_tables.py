@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from strongroom.node.cli.explorer_tables import SHORT, cut, time_text
+from strongroom.node.terminal.printing import note
 from strongroom.node.terminal.tables import facts, or_dash, table
 
 
@@ -71,6 +72,23 @@ def show_regions(regions: Sequence[dict[str, Any]]) -> None:
         for one in regions
     ]
     table(("region", "country", "basis", "nodes", "here now"), rows)
+
+
+def show_region_rules(rules: Sequence[dict[str, Any]]) -> None:
+    """A row per rule."""
+    if not rules:
+        note("no rule: people call from everywhere. `strongroom gov propose set_program_regions`")
+        return
+    rows = [
+        [
+            one["program"],
+            ", ".join(one["places"]),
+            ", ".join(one["regions"]) or "none: nobody calls",
+            ", ".join(one["issuers"]) or "nobody: nobody calls",
+        ]
+        for one in rules
+    ]
+    table(("program", "rule", "regions", "of which speak"), rows)
 
 
 def show_proposals(proposals: Sequence[dict[str, Any]]) -> None:

@@ -155,12 +155,19 @@ def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -
 
 def pronounce(judge: Callable[[], dict[str, Any]], as_json: bool) -> None:
     """Print a verdict, and exit as it says."""
+    pronounce_with(judge, as_json, _show_verdict)
+
+
+def pronounce_with(
+    judge: Callable[[], dict[str, Any]], as_json: bool, show: Callable[[dict[str, Any]], None]
+) -> None:
+    """Print a verdict in words of its own, and exit as it says."""
     try:
         document, code = judge(), ExitCode.OK
     except ReceiptInvalid as fault:
         document = {"verdict": fault.verdict, "reason": str(fault)}
         code = ExitCode.CANNOT_CHECK if fault.verdict == "cannot check" else ExitCode.NO
-    emit(document, as_json, lambda: _show_verdict(document))
+    emit(document, as_json, lambda: show(document))
     if code:
         raise typer.Exit(int(code))
 

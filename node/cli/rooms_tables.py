@@ -49,6 +49,7 @@ def show_room(room: dict[str, Any]) -> None:
             ("state", room["state"]),
             ("consent", consent),
             ("regions", ", ".join(terms.regions) or "none: no job runs"),
+            ("people from", ", ".join(terms.people_from) or "everywhere"),
             ("executors", f"{terms.agreement} of {terms.executors} operators must agree"),
             ("contracts", room["contracts"]),
             ("jobs", room["jobs"]),

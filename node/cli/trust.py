@@ -1,8 +1,8 @@
 """`strongroom trust`: what is promised, what each promise rests on, what shows it, what is left,
 what must be trusted.
 
-Owns the options, the page and the document. Words stand in promises.py and parties.py, numbers in
-trusted_base.py.
+Owns the options, the page and the document. Words stand in promises.py, parties.py and
+privileged.py, numbers in trusted_base.py.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,13 @@ def _document(
     base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None
 ) -> dict[str, Any]:
     from strongroom.node.cli.parties import PARTIES
+    from strongroom.node.cli.privileged import (
+        PRIVILEGED,
+        PRIVILEGED_PEOPLE,
+        PRIVILEGED_SIMULATED,
+    )
     from strongroom.node.cli.promises import HEAP, PROMISES
+    from strongroom.node.cli.region_worth import RULES
 
     own = {file.path: file for file in base.own}
     return {
@@ -105,6 +111,9 @@ def _document(
         "promises": [asdict(promise) for promise in PROMISES],
         "not_promised": list(NOT_PROMISED),
         "parties": [asdict(party) for party in PARTIES],
+        "region_rules": [asdict(rule) for rule in RULES],
+        "privileged": [asdict(one) for one in PRIVILEGED],
+        "privileged_limits": [PRIVILEGED_SIMULATED, PRIVILEGED_PEOPLE],
         "walls": [asdict(wall) for wall in walls],
         "heap": HEAP,
         "trusted_base": {
@@ -153,6 +162,8 @@ def _page(
     for words in NOT_PROMISED:
         _paragraph(f"- {words}", indent=2)
     _show_parties()
+    _show_region_rules()
+    _show_privileged()
     _heading("Walls that an enclave started here has")
     for wall in walls:
         _field(f"{'' if wall.stands else 'NO '}{wall.name}", wall.summary)
@@ -172,6 +183,36 @@ def _show_parties() -> None:
         _field("  sees", party.sees)
         _field("  can", party.can)
         _field("  cannot", party.cannot)
+
+
+def _show_region_rules() -> None:
+    from strongroom.node.cli.region_worth import RULES
+
+    _heading("What a rule of regions is worth: a region is its operator's or issuer's word")
+    for rule in RULES:
+        _paragraph(rule.name, indent=2)
+        _field("  asked", rule.asked)
+        _field("  enforced", rule.enforced)
+        _field("  left", rule.left)
+
+
+def _show_privileged() -> None:
+    from strongroom.node.cli.privileged import (
+        PRIVILEGED,
+        PRIVILEGED_PEOPLE,
+        PRIVILEGED_SIMULATED,
+    )
+
+    _heading("Privileged access: who enforces each operation, and whether root of a node can do it")
+    for one in PRIVILEGED:
+        record = "asked for, on record" if one.granted else "no grant is for it"
+        _paragraph(f"{one.operation} ({record})", indent=2)
+        _field("  enforced by", f"{' and '.join(one.enforced_by)}. {one.how}")
+        _field("  root", f"{'CAN BYPASS' if one.bypass else 'cannot bypass'}: {one.root}")
+        for position, evidence in enumerate(one.evidence):
+            _field("  shown by" if position == 0 else "", evidence, wrapped=False)
+    _paragraph(PRIVILEGED_SIMULATED, indent=2)
+    _paragraph(PRIVILEGED_PEOPLE, indent=2)
 
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:

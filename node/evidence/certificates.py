@@ -16,8 +16,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
+from strongroom.enclave.tokens.signatures import RSA_BITS_MIN
 from strongroom.node.evidence.reasons import Reason, demand, refuse
-from strongroom.node.evidence.signatures import RSA_BITS_MIN, load_public_key
+from strongroom.node.evidence.signatures import load_public_key
 
 CERTIFICATE_BYTES_MAX = 32 * 1024
 EXTENSIONS_MAX = 32

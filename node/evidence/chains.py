@@ -21,10 +21,10 @@ from cryptography.x509.oid import ExtensionOID
 
 from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.certificates import PARSER_ERRORS
+from strongroom.enclave.tokens.signatures import RSA_BITS_MIN, PublicKey
 from strongroom.node.evidence.certificates import split_certificate
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.reasons import Reason, demand, refuse
-from strongroom.node.evidence.signatures import RSA_BITS_MIN, PublicKey
 
 CHAIN_MAX = 5
 REMEMBERED_MAX = 64

@@ -17,6 +17,7 @@ from typing import Any
 
 import cbor2
 
+from strongroom.enclave.tokens.jose import decode_base64url
 from strongroom.node.evidence import cbor, chains
 from strongroom.node.evidence.certificates import (
     OCTET_STRING,
@@ -28,7 +29,7 @@ from strongroom.node.evidence.certificates import (
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.pieces import Piece
 from strongroom.node.evidence.reasons import Reason, demand, refuse
-from strongroom.node.evidence.strict import decode_base64url, decode_json, read_certificates
+from strongroom.node.evidence.strict import decode_json, read_certificates
 from strongroom.node.evidence.verdict import Verdict, good
 
 KIND = "cmw"

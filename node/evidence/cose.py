@@ -11,9 +11,7 @@ from typing import Any
 
 import cbor2
 
-from strongroom.node.evidence import cbor
-from strongroom.node.evidence.reasons import Reason, demand, refuse
-from strongroom.node.evidence.signatures import (
+from strongroom.enclave.tokens.signatures import (
     ES256,
     ES384,
     ES512,
@@ -25,6 +23,8 @@ from strongroom.node.evidence.signatures import (
     elliptic_key,
     verify,
 )
+from strongroom.node.evidence import cbor
+from strongroom.node.evidence.reasons import Reason, demand, refuse
 
 SIGN1_TAG = 18
 ALGORITHM = 1

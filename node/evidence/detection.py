@@ -14,7 +14,7 @@ from strongroom.node.evidence import cbor, cmw, cose, ra_tls, uvm
 from strongroom.node.evidence.ccf_receipt import RECEIPTS
 from strongroom.node.evidence.certificates import FieldCertificate
 from strongroom.node.evidence.demands import HEADER_KEYS
-from strongroom.node.evidence.jose import Token
+from strongroom.node.evidence.jose import read_token
 from strongroom.node.evidence.quote import ECDSA_P256
 from strongroom.node.evidence.strict import decode_json, read_certificates
 
@@ -78,7 +78,7 @@ def _message(data: bytes) -> str | None:
 
 
 def _token(data: bytes) -> str | None:
-    claims = Token.parse(data, types=("JWT", "eat+jwt")).claims
+    claims = read_token(data, types=("JWT", "eat+jwt")).claims
     if "x-ms-ver" in claims:
         return "maa-jwt"
     return "ear-jwt" if "ear.verifier-id" in claims else "eat"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from strongroom.node.evidence.demands import Demands
-from strongroom.node.evidence.jose import Token, read_elliptic_jwk
+from strongroom.node.evidence.jose import read_elliptic_jwk, read_token
 from strongroom.node.evidence.pieces import Piece
 from strongroom.node.evidence.reasons import Reason, demand, refuse
 from strongroom.node.evidence.strict import decode_json, field, instant
@@ -51,7 +51,7 @@ VECTOR = frozenset(
 
 def judge(piece: Piece, demands: Demands) -> Verdict:
     """Answer for a token (`token`, `key`: a JWK)."""
-    token = Token.parse(piece.file("token"))
+    token = read_token(piece.file("token"))
     pinned = decode_json(piece.file("key"), "JWK")
     scheme, key = read_elliptic_jwk(pinned)
     if "jwk" in token.header:

@@ -13,12 +13,13 @@ Claims that nobody signed are read and get no verdict: they are evidence of noth
 
 from typing import Any
 
+from strongroom.enclave.tokens.jose import decode_base64url
 from strongroom.node.evidence.demands import Demands
 from strongroom.node.evidence.ear import check_times
-from strongroom.node.evidence.jose import Token, read_elliptic_jwk
+from strongroom.node.evidence.jose import read_elliptic_jwk, read_token
 from strongroom.node.evidence.pieces import Piece
 from strongroom.node.evidence.reasons import CannotJudge, Reason, Unjudged, demand, refuse
-from strongroom.node.evidence.strict import decode_base64url, decode_json, field
+from strongroom.node.evidence.strict import decode_json, field
 from strongroom.node.evidence.verdict import Verdict, good
 
 KIND = "eat"
@@ -37,7 +38,7 @@ def judge(piece: Piece, demands: Demands) -> Verdict:
     if data.lstrip()[:1] == b"{":
         check_claims(decode_json(data, "EAT"), 0)
         raise CannotJudge(Unjudged.UNSIGNED, "EAT: well-formed claims that nobody signed")
-    token = Token.parse(data, types=("JWT", "eat+jwt"))
+    token = read_token(data, types=("JWT", "eat+jwt"))
     scheme, key = read_elliptic_jwk(decode_json(piece.file("key"), "JWK"))
     token.verify(scheme, key)
     check_times(token.claims, demands)

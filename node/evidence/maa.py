@@ -21,15 +21,15 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from strongroom.enclave.tokens.jose import Token, decode_base64url
+from strongroom.enclave.tokens.signatures import RS256
 from strongroom.node.evidence import chains
 from strongroom.node.evidence.demands import Demands
-from strongroom.node.evidence.jose import Token
+from strongroom.node.evidence.jose import read_token
 from strongroom.node.evidence.pieces import Piece
 from strongroom.node.evidence.reasons import Reason, demand, refuse
-from strongroom.node.evidence.signatures import RS256
 from strongroom.node.evidence.strict import (
     decode_base64,
-    decode_base64url,
     decode_json,
     field,
     instant,
@@ -55,7 +55,7 @@ _DEBUG_FLAGS = ("is-debuggable",)
 def judge(piece: Piece, demands: Demands) -> Verdict:
     """Answer for a token (`token`, `jwks`; optionally the `quote` and `runtime` that were
     attested)."""
-    token = Token.parse(piece.file("token"))
+    token = read_token(piece.file("token"))
     key, owners = _find_key(piece.file("jwks"), token.header.get("kid"))
     token.verify(RS256, key)
     issuer = _check_issuer(token, owners, demands)

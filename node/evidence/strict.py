@@ -1,4 +1,4 @@
-"""Bytes that people pass around (PEM, base64url, hex, JSON), read in one form only.
+"""Bytes that people pass around (PEM, base64, hex, JSON), read in one form only.
 
 Owns the canonical forms: each text that is read stands for its value alone, so that evidence cannot
 be changed without changing what was signed.
@@ -21,7 +21,6 @@ _BEGIN = b"-----BEGIN CERTIFICATE-----"
 _END = b"-----END CERTIFICATE-----"
 _SEQUENCE = b"\x30"
 _BLOCK = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\n]+)\n" + _END + rb"(\n+|\Z)")
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 
 def read_certificates(data: bytes, *, gaps: bool = True) -> list[bytes]:
@@ -90,23 +89,6 @@ def decode_base64(text: str) -> bytes:
         Reason.ENCODING,
         "base64 in another than its canonical form",
     )
-    return data
-
-
-def decode_base64url(text: str) -> bytes:
-    """base64url without padding (RFC 7515 §2).
-
-    Raises:
-        AttestationError: ``encoding``.
-    """
-    demand(
-        _BASE64URL.match(text) is not None and len(text) % 4 != 1,
-        Reason.ENCODING,
-        "not base64url without padding",
-    )
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    canonical = base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-    demand(canonical == text, Reason.ENCODING, "base64url in another than its canonical form")
     return data
 
 

@@ -52,6 +52,7 @@ from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import disk_faults, write_atomic
 from strongroom.node.machine.run_records import RunRecord
 from strongroom.node.membership.acquaintance import Acquaintance
+from strongroom.node.membership.issuer_keys import IssuerWatch
 from strongroom.node.membership.joining import Introduction
 from strongroom.node.network.address_book import PeerAddress
 from strongroom.node.ordering.stored_past import stored_epochs
@@ -152,6 +153,7 @@ class Host:
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._until_enclave_ends())
                 tasks.create_task(self._until_damaged())
+                tasks.create_task(upkeep.keep_certificate(self.doors.renew))
                 tasks.create_task(self.supervisor.follow(self._for_supervisor))
                 tasks.create_task(self._take_part())
         except* _Stop:
@@ -302,8 +304,19 @@ class Host:
             self.spawn(work)
         self.spawn(upkeep.keep_mark(wiring, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(wiring, self.snapshots))
+        if self.config.issuers:
+            self.spawn(self._issuer_watch().run())
         self.spawn(self.chunks.keeper.run())
         self.spawn(keep_watch(self.watch, self.state))
+
+    def _issuer_watch(self) -> IssuerWatch:
+        return IssuerWatch(
+            self.config.issuers,
+            self.enclave,
+            self.wiring.roster.submit,
+            lambda: self.governance,
+            self.node_key,
+        )
 
     # --- kept, told, shown ---
 

@@ -16,11 +16,12 @@ from string import ascii_letters, digits
 from typing import Any
 
 from tests.enclave.chain import Chain, funded, pay
-from tests.enclave.fixtures import key_named
+from tests.enclave.fixtures import REGION, key_named
 from tests.enclave.governance.world import World, split
 
 from strongroom.consensus.blocks import BLOCK_BYTES_MAX
 from strongroom.enclave.governance import public
+from strongroom.enclave.governance.proposals import CHANGES_OF_PROPOSAL_MAX
 from strongroom.enclave.governance.records import BlockFacts
 
 Row = tuple[str, int, float]
@@ -97,7 +98,11 @@ def of_public_words(validators: int) -> Iterator[Row]:
     yield timed("proposal", rotate)
     limit: dict[str, Any] = {"name": "grace_ms", "value": 10**15}
     yield timed("proposal, refused", [world.proposal("set_limit", **limit) for _ in range(60)])
-    entries = world.governance.document().proposals
+    yield timed("16 changes", [_of_changes(world, number) for number in range(20)])
+    last = ("allow_region", (("region", REGION),))
+    refused = [_of_changes(world, number, last) for number in range(20, 40)]
+    yield timed("16 changes, the last one fails", refused)
+    entries = [one for one in world.governance.document().proposals if len(one.changes) == 1]
     for kind in ("ballot", "ballot, refused"):
         ballots = [
             world.sign("member2", public.BALLOT, (one.id, one.digest, False)) for one in entries
@@ -114,6 +119,14 @@ def of_public_words(validators: int) -> Iterator[Row]:
     some = world.nodes[: validators // 2]
     yield timed("ready", [world.ready(one, first) for one in some])
     yield timed("ready, refused", [world.ready(one, first) for one in some])
+
+
+def _of_changes(world: World, number: int, *last: Any) -> bytes:
+    """As many changes as one proposal may have, of the shortest."""
+    count = CHANGES_OF_PROPOSAL_MAX - len(last)
+    changes = [("allow_region", (("region", f"r{one}"),)) for one in range(count)]
+    fields = (b"several" + number.to_bytes(9, "big"), 0, (*changes, *last))
+    return world.sign("member1", public.PROPOSE_SEVERAL, fields)
 
 
 def _spoilt(envelope: bytes) -> bytes:

@@ -72,6 +72,9 @@ class Chain:
     """Makes blocks one after the other, executes them on an executor of its own, and keeps what a
     host keeps."""
 
+    step_ms = 10
+    """Block time from one block to the next."""
+
     def __init__(self, cluster: FoundedCluster | None = None) -> None:
         self.cluster = cluster or founded()
         self.genesis = self.cluster.verified
@@ -82,6 +85,7 @@ class Chain:
         self.blocks: list[Made] = []
         self.outcomes: list[Outcome] = []
         self.history = HistoryTree(self.genesis.header)
+        self.step_ms = 10
 
     def new_executor(self, index: int = 0) -> Executor:
         keyring = Keyring([self.cluster.secrets[index]])
@@ -109,7 +113,7 @@ class Chain:
             height=Height(parent.height + 1),
             parent=parent.digest,
             proposer=SignerIndex(0),
-            time_ms=Milliseconds(parent.time_ms + 10),
+            time_ms=Milliseconds(parent.time_ms + self.step_ms),
             cut=tuple(cut),
             batch_count=len(batches),
             batch_bytes=sum(len(batch.payload) for batch in batches),

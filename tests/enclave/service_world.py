@@ -131,19 +131,23 @@ class World:
         return Node(name, chip, core, core.unseal(sealed, self.cluster.genesis))
 
     def prepare(
-        self, name: str, operator: str = "operator9", measurement: bytes | None = None
+        self,
+        name: str,
+        operator: str = "operator9",
+        measurement: bytes | None = None,
+        region: str = REGION,
     ) -> Node:
         """A node that is in no genesis, in its first boot, maybe of other code; its operator is not
         known yet."""
         chip, code = manufacturer().make_chip(), measurement or self.cluster.measurement
         core = Lifecycle(chip, Measured(code))  # type: ignore[arg-type]
         deployment = Deployment(
-            name=name, operator=operator, chip_id=chip.chip_id, measurement=code, region=REGION
+            name=name, operator=operator, chip_id=chip.chip_id, measurement=code, region=region
         ).sign(key_named(operator))
         identity = Identity(
             name=name,
             operator=operator,
-            region=REGION,
+            region=region,
             tls_key=Digest(sha256(b"tls " + name.encode()).digest()),
             deployment=deployment,
         )

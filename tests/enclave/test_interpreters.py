@@ -20,10 +20,11 @@ from json import loads
 from pathlib import Path
 
 import pytest
-from tests.enclave.chain import Chain
+from tests.enclave.chain import Chain, person
 from tests.enclave.fixtures import FoundedCluster, key_named, make_cluster_genesis
 from tests.enclave.same_blocks import Recording
 from tests.hang import HANG_SECONDS
+from tests.openid.provider import AUDIENCE, Provider, canonical
 
 from strongroom.consensus import codec
 from strongroom.consensus.types import Height
@@ -32,6 +33,8 @@ from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance import public
 from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.platform.measuring import AGREEING
+from strongroom.enclave.programs.people.checking import nonce_of
+from strongroom.enclave.tokens.jose import encode_base64url
 
 ROOT = Path(__file__).parents[2]
 CHILD = ROOT / "tests" / "enclave" / "same_blocks.py"
@@ -129,22 +132,76 @@ def _public(chain: Chain, cluster: FoundedCluster) -> Iterator[bytes]:
         yield public.sign_public(node.public, node.sign, chain.genesis.chain, public.ATTEST, said)
 
 
+def _issuer(chain: Chain, cluster: FoundedCluster, provider: Provider) -> Iterator[bytes]:
+    """Members choose an issuer, and pin its key."""
+    key = provider.keys[0]
+    issuer: dict[str, object] = {"issuer": provider.url, "audience": AUDIENCE, "claim": "ctry"}
+    issuer |= {"regions": (("DE", "europe"),), "guests": (), "life_ms": 86_400_000}
+    pin = {"issuer": provider.url, "kid": str(key.kid), "algorithm": "ES256"}
+    for change, arguments in (
+        ("add_issuer", issuer | {"observed": True}),
+        ("add_issuer_key", pin | {"key": canonical(key)}),
+    ):
+        given = tuple(arguments.items())
+        fields = (change.encode().ljust(16)[:16], change, given)
+        id = public.proposal_id(cluster.members["member0"].public, codec.encode(fields))
+        cast = (id, public.proposal_digest(change, given), True)
+        for name in ("member0", "member1", "member2"):
+            member, action = cluster.members[name], public.BALLOT
+            said: tuple[object, ...] = cast
+            if name == "member0":
+                action, said = public.PROPOSE, fields
+            chain_id = chain.genesis.chain
+            yield public.sign_public(member.public, member.sign, chain_id, action, said)
+
+
+def _tokens(chain: Chain, provider: Provider) -> Iterator[Call]:
+    """Tokens, genuine ones with odd texts too, that libraries might read differently."""
+    nonce = nonce_of(chain.genesis.chain, person("alice").id)
+    header = '{"alg":"ES256","kid":"k0-ES256"}'
+    numbers = ("NaN", "1e9", "1.0", "9" * 4_301, "-0", "01", "٣")
+    claims = ['{"exp":' + text + "}" for text in numbers]
+    for depth in (1, 30, 31, 32, 33, 200, 990, 1_000, 5_000):
+        claims.append('{"a":' + "[" * depth + "]" * depth + "}")
+    escapes = ("\\ud800", "\\ud83d\\ude00", "\\u0000", "\\u0661")
+    claims += ['{"a":"' + text + '"}' for text in (*ODD[:-6], *escapes)]
+    texts = [".".join(map(_part, (header, one, "x" * 64))) for one in claims]
+    for number, text in enumerate(ODD):
+        provider.now_s += 1
+        texts.append(provider.token("alice", nonce, name=text))
+        texts.append(provider.token(text, nonce, ctry=text, place=number))
+    for token in (*texts, *ODD):
+        yield chain.call("people.present", issuer=provider.url, token=token)
+
+
+def _part(text: str) -> str:
+    return encode_base64url(text.encode())
+
+
 @cache
 def recorded() -> tuple[Recording, tuple[tuple[object, ...], ...]]:
     """The recording, and what it comes to in this process."""
-    programs = ("payments", "records", "system")
-    cluster = make_cluster_genesis(4, auditor=key_named("auditor").public, programs=programs)
-    chain = Chain(cluster)
+    programs = ("payments", "people", "records", "system")
+    cluster = make_cluster_genesis(
+        4,
+        auditor=key_named("auditor").public,
+        programs=programs,
+        limits={"activation_delay_ms": 0},
+    )
+    chain, provider = Chain(cluster), Provider(people={"alice": {"ctry": "DE"}})
+    provider.rotate("ES256")
+    chain.commit(*_issuer(chain, cluster, provider))
     alice, opening = chain.open("alice")
     chain.commit(opening)
     chain.once("member0", "payments.issue", to="alice", amount=1_000_000)
-    sealed = [alice.seal_call(call)[1] for call in _calls(chain)]
+    sealed = [alice.seal_call(call)[1] for call in (*_calls(chain), *_tokens(chain, provider))]
     for start in range(0, len(sealed), 200):
         chain.commit(*sealed[start : start + 200])
     said = list(_public(chain, cluster))
     for start in range(0, len(said), 100):
         chain.commit(*said[start : start + 100])
     chance = random.Random(3)
+    assert chain.ask("alice", "people.standing")["region"] == "europe"
     never_sent = alice.seal_call(chain.call("payments.open", account="late"))[1]
     touched = never_sent[:-1] + bytes((never_sent[-1] ^ 1,))
     chain.commit(

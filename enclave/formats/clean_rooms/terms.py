@@ -47,6 +47,8 @@ class RoomTerms:
     """Workers that run each job, of as many operators."""
     agreement: int
     """How many of them must report the same result."""
+    people_from: tuple[str, ...] = ()
+    """Regions or countries from which its parties may act and read; left out: from everywhere."""
 
     def __post_init__(self) -> None:
         name_in(self.name, "name")
@@ -59,6 +61,7 @@ class RoomTerms:
             raise NotCanonical("regulator: one of the parties")
         set_in(self.regions, "regions", REGIONS_MAX, name_in)
         agreement_in(self.executors, self.agreement)
+        set_in(self.people_from, "people_from", REGIONS_MAX, name_in)
 
     @property
     def identities(self) -> tuple[bytes, ...]:
@@ -73,19 +76,19 @@ class RoomTerms:
         return ()
 
     def encode(self) -> bytes:
-        """Canonical bytes."""
-        return codec.encode(
-            (
-                self.name,
-                self.purpose,
-                self.parties,
-                self.votes,
-                self.regulator,
-                self.regions,
-                self.executors,
-                self.agreement,
-            )
+        """Canonical bytes. Where people are stands there only when the room asks for it: other
+        terms keep their bytes, and their rooms' ids."""
+        fields = (
+            self.name,
+            self.purpose,
+            self.parties,
+            self.votes,
+            self.regulator,
+            self.regions,
+            self.executors,
+            self.agreement,
         )
+        return codec.encode((*fields, self.people_from) if self.people_from else fields)
 
     @classmethod
     def decode(cls, data: bytes) -> "RoomTerms":
@@ -94,9 +97,13 @@ class RoomTerms:
         Raises:
             NotCanonical: they are no terms.
         """
-        shape = (str, str, tuple, int, bytes, tuple, int, int)
+        shape: tuple[type, ...] = (str, str, tuple, int, bytes, tuple, int, int)
         value = codec.decode(data, size_max=TERMS_BYTES_MAX)
-        return cls(*codec.fields(value, *shape, name="terms"))
+        placed = type(value) is tuple and len(value) > len(shape)
+        read = codec.fields(value, *shape, *((tuple,) if placed else ()), name="terms")
+        if placed and not read[-1]:
+            raise NotCanonical("terms: an empty list of places is left out")
+        return cls(*read)
 
     def id(self, chain: ChainId) -> Digest:
         """The clean room that has these terms on this chain."""

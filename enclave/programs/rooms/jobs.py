@@ -56,7 +56,7 @@ from strongroom.enclave.programs.rooms.tables import (
     version_numbered,
 )
 from strongroom.enclave.programs.rooms.taking import demand_takeable
-from strongroom.enclave.programs.rooms.workers import ranked
+from strongroom.enclave.programs.rooms.workers import are_outsiders, ranked
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.vault import bound
 
@@ -88,7 +88,12 @@ def run(context: Context, *, contract: bytes, parameters: bytes) -> dict[str, An
     job = job_numbered(wanted, attempt + 1)
     demand_takeable(context, pinned)
     keeps = _charge(context, contract, agreed, read, pinned)
-    chosen = ranked(context, job, RoomTerms.decode(room.terms).regions)
+    regions = RoomTerms.decode(room.terms).regions
+    chosen = ranked(context, job, regions)
+    if not chosen and are_outsiders(context, regions):
+        raise ProgramError(
+            "no-one-in-region", "workers wait only outside of the room's regions: ask operators"
+        )
     if len(chosen) < read.executors:
         raise ProgramError(
             "no-executors",

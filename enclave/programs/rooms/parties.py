@@ -11,6 +11,7 @@ from typing import Any
 from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.formats.clean_rooms.terms import PARTIES_MAX, RoomTerms
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.regions import check_caller, regions_in
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.tables import PARTIES, ROOMS, Room, room_of, rooms
 from strongroom.enclave.programs.roster import charge
@@ -31,6 +32,8 @@ def create(context: Context, *, terms: bytes) -> dict[str, Any]:
         raise ProgramError("exists", "a room of these very terms stands: join it, or rename")
     if context.identity not in read.identities:
         raise ProgramError("party", "who makes a room is one of its parties")
+    if read.people_from:
+        check_caller(context, _people_in(context, read))
     charge(context, ROOM_ENTRIES + PARTIES_MAX, ROOM_BYTES)
     context.map(ROOMS).put(
         room, tuple(Room(terms, "created", context.identity, 0, 0, 0, context.height))
@@ -77,14 +80,18 @@ def terms_of(context: Context, room: bytes) -> RoomTerms:
 
 
 def party_of(context: Context, room: bytes) -> tuple[str, ...]:
-    """The caller's roles in a room.
+    """The caller's roles in a room, which it may act in from where it is.
 
     Raises:
-        ProgramError: ``no-room``: there is none, or the caller is a stranger to it.
+        ProgramError: ``no-room``: there is none, or the caller is a stranger to it; ``region`` or
+            ``no-one-in-region``: its terms ask for people elsewhere.
     """
     if context.map(PARTIES).get((context.identity, room)) is None:
         raise ProgramError("no-room", "there is no such clean room: `strongroom rooms list`")
-    return terms_of(context, room).roles_of(context.identity)
+    terms = terms_of(context, room)
+    if terms.people_from:
+        check_caller(context, _people_in(context, terms))
+    return terms.roles_of(context.identity)
 
 
 def demand_role(context: Context, room: bytes, *wanted: str) -> None:
@@ -107,6 +114,11 @@ def demand_open(context: Context, room: bytes) -> Room:
     if found.state != "open":
         raise ProgramError("not-open", f"the room is {found.state}: every party joins it first")
     return found
+
+
+def _people_in(context: Context, terms: RoomTerms) -> frozenset[str]:
+    context.spend(len(context.countries) // 16)
+    return regions_in(terms.people_from, context.countries)
 
 
 def _join(context: Context, room: bytes, terms: RoomTerms) -> dict[str, Any]:

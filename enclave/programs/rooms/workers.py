@@ -64,6 +64,12 @@ def ranked(context: Context, job: bytes, regions: tuple[str, ...]) -> list[tuple
     return [drawn[operator][1:] for operator in operators[:RANKS_MAX]]
 
 
+def are_outsiders(context: Context, regions: tuple[str, ...]) -> bool:
+    """Do workers wait, and none of them in these regions?"""
+    waiting = [worker.region for _, worker in _waiting(context)]
+    return bool(waiting) and not any(region in regions for region in waiting)
+
+
 def _drawn(dice: bytes, name: bytes) -> bytes:
     return bytes(labels.labelled_digest(labels.JOB_RANK, dice + name))
 

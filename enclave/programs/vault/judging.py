@@ -17,6 +17,7 @@ from strongroom.consensus.types import ChainId, Digest, Height, Milliseconds
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.attestation.release_policy import ReleasePolicy
 from strongroom.enclave.attestation.room_evidence import judge_room
+from strongroom.enclave.attestation.vocabulary import PERSON
 from strongroom.enclave.programs.framework import ProgramError
 
 EVIDENCE_AGE_MS_MAX = 600_000
@@ -25,6 +26,7 @@ _CLAIMS_KEPT_MAX = 4096
 """Read, by their bytes: 3 KB each. Every beat judges them anew, under the terms of now."""
 AGE = "evidence-age-ms"
 COUNTRY = "grc.jurisdiction-country"
+PERSON_REGION, PERSON_COUNTRY = f"{PERSON}region", f"{PERSON}country"
 Blocks = Callable[[int], tuple[Digest, Milliseconds] | None]
 """Digest and block time of a recent height."""
 _CODES = {
@@ -33,6 +35,8 @@ _CODES = {
     "region": "region",
     COUNTRY: "region",
     "grc.basis": "region",
+    PERSON_REGION: "region",
+    PERSON_COUNTRY: "region",
 }
 """Code of a refusal by the claim that failed, where it has one of its own."""
 

@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
+from strongroom.enclave.attestation.vocabulary import PERSON
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.regions import person_region
 from strongroom.enclave.programs.vault.custodians import CUSTODIANS
 from strongroom.enclave.programs.vault.judging import (
     COUNTRY,
+    PERSON_COUNTRY,
+    PERSON_REGION,
     Shown,
     check_age,
     decode_claims,
@@ -181,10 +185,21 @@ def _machine(chip: bytes, claims: Mapping[str, bool | int | str]) -> bytes:
     return sha256(chip + str(claims["operator"]).encode()).digest()
 
 
+def _of_person(context: Context) -> dict[str, str]:
+    """Claims of the person who asks, or who vouches for the room that asks, now: none when nobody
+    says where he is."""
+    region = person_region(context, context.identity)
+    if region is None:
+        return {}
+    country = context.countries.get(region)
+    return {PERSON_REGION: region} | ({} if country is None else {PERSON_COUNTRY: country})
+
+
 def _judged(context: Context, terms: Terms, shown: Shown, claims: bytes) -> Seen:
     check_age(shown.made_ms, context.time_ms)
     context.spend(policy_steps(terms.policy))
-    failed = failing(terms.release, shown.claims, context.time_ms - shown.made_ms)
+    asked = {**shown.claims, **_of_person(context)} if PERSON in terms.policy else shown.claims
+    failed = failing(terms.release, asked, context.time_ms - shown.made_ms)
     if failed is not None and failed[0] != "region":
         raise ProgramError(*failed)
     return Seen(

@@ -8,12 +8,12 @@ counts for nothing.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain, EpochEntry, check_final
+from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import (
     AttestationError,
     ClientFault,
@@ -21,11 +21,11 @@ from strongroom.consensus.errors import (
     PeerFault,
     ReceiptInvalid,
 )
+from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch, Height
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.block_data import ordered_envelopes
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.node.ledger.block_record import StoredBlock
@@ -48,6 +48,18 @@ class CheckedLedger:
     """The newest that was opened."""
     transactions: int
     """Ordered up to `height`."""
+    proof: "LedgerProof" = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerProof:
+    """What a stranger is shown of a ledger that was checked, beside its pin."""
+
+    epochs: EpochChain
+    history: HistoryTree
+    certified: tuple[Header, Certificate] | None
+    """The newest header with a certificate of its own whose anchor names an outcome that is here;
+    None when there is none."""
 
 
 def genesis_of(data: bytes, pin: str) -> VerifiedGenesis:
@@ -125,6 +137,8 @@ class _Audit:
         ascending."""
         self._wishes: dict[Height, bytes] = {}
         """What the state wished after a height of this epoch."""
+        self._certified: list[tuple[Header, Certificate]] = []
+        """The newest that stands, and those behind it whose anchor did not come yet."""
         self._ending: StoredBlock | None = None
         """The last block of its epoch, while the next one is not opened yet."""
         self._transactions = self._final_transactions = 0
@@ -150,8 +164,10 @@ class _Audit:
         self._transactions += len(envelopes)
         self._tip = header
         if block.certificate is not None:
-            check_final(header, block.certificate, self._genesis.chain, description, verify)
+            self._epochs.check_final(header, block.certificate)
             self._final, self._final_transactions = header, self._transactions
+            if isinstance(block.certificate, Certificate):
+                self._certified.append((header, block.certificate))
         self._waiting.append(header)
         self._check_anchors()
         if header.next_epoch != description.digest:
@@ -193,6 +209,9 @@ class _Audit:
             root=self._history.root(anchored + 1),
             epoch=self._epochs.newest.epoch,
             transactions=self._final_transactions,
+            proof=LedgerProof(
+                self._epochs, self._history, self._certified[0] if self._stands() else None
+            ),
         )
 
     def _check_anchors(self) -> None:
@@ -208,6 +227,14 @@ class _Audit:
                     f"{header.height} anchors"
                 )
             self._anchored = self._waiting.popleft()
+            while len(self._certified) > 1 and self._stands(1):
+                self._certified.pop(0)
+
+    def _stands(self, at: int = 0) -> bool:
+        """Is the anchor of a certified header one that was compared?"""
+        if at >= len(self._certified):
+            return False
+        return self._certified[at][0].height <= self._anchored.height
 
     def _open_epoch(self) -> None:
         """After a terminal block: what the state wished at its anchor opens the next epoch."""

@@ -108,6 +108,7 @@ def test_each_lane_has_room_for_what_its_node_and_a_member_say_in_one_block(
         public.EVIDENCE: 500,
         public.PROPOSE: 180,
         public.BALLOT: 186,
+        public.PROPOSE_SEVERAL: 300,
     }
     work = PublicWork(validators)
     for _ in range(validators):

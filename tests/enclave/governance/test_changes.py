@@ -83,6 +83,8 @@ def test_those_that_loosen_wait() -> None:
     waiting = {name for name, change in CHANGES.items() if change.loosens is True}
     assert waiting == {
         "allow_measurement",
+        "add_issuer",
+        "add_issuer_key",
         "allow_chip",
         "allow_operator",
         "allow_region",
@@ -93,6 +95,9 @@ def test_those_that_loosen_wait() -> None:
         "add_users",
         "grant",
         "set_limit",
+        "set_recovery_threshold",
+        "set_affiliation",
+        "set_access_regions",
         "admit_issuer",
     }
 

@@ -119,8 +119,8 @@ def joiner(name: str, *, operator: str = "operator0", chip: Any = None) -> NodeA
 class World:
     """Makes blocks and executes them; `run` gives the plain results."""
 
-    def __init__(self, n: int = 4) -> None:
-        self.cluster = founded(n)
+    def __init__(self, n: int = 4, *, cluster: FoundedCluster | None = None) -> None:
+        self.cluster = cluster or founded(n)
         self.genesis = self.cluster.verified
         self.tip = self.genesis.header
         self.digests: dict[int, Digest] = {0: self.tip.digest}

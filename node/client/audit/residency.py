@@ -1,0 +1,348 @@
+"""Where could a service's keys be opened, in which epoch, and by whose word? Recomputed offline
+from a report and the pin (VAULT §5, T58).
+
+Owns the verdict. Nothing of a report is believed: validators come from the succession of epochs
+that the pin begins; each node's region from its own evidence, judged again, whose deployment
+statement its operator signed; each word's place from the history that a quorum certified. A
+validator without evidence, an epoch that is missing, another region: there is no verdict `valid`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.epochs import EpochChain, check_final
+from strongroom.consensus.errors import (
+    AttestationError,
+    PeerFault,
+    ReceiptInvalid,
+    invariant,
+)
+from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
+from strongroom.enclave.attestation.reasons import Reason
+from strongroom.enclave.attestation.verifier import GOVERNED, VerifiedEnclave, verify_evidence
+from strongroom.enclave.formats import merkle
+from strongroom.enclave.formats.envelope import PUBLIC, transaction_id
+from strongroom.enclave.formats.outcome import Code, Leaf, outcome_root
+from strongroom.enclave.formats.reading import read_envelope
+from strongroom.enclave.governance.public import (
+    ATTEST,
+    PublicTransaction,
+    Unsigned,
+    read_public,
+)
+from strongroom.enclave.primitives import verify
+from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
+from strongroom.node.client.audit.audit import genesis_of
+from strongroom.node.client.audit.residency_report import CARRIED, Place, ResidencyReport, Word
+from strongroom.node.client.audit.rules_shown import RulesShown
+
+BASIS = 2
+"""`grc.basis` of a region: an operator's endorsement. No report of silicon says where it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An operator's word that a node stands in a region, as an enclave's evidence carried it."""
+
+    enclave: VerifiedEnclave
+    height: Height
+    """At which it was executed; 0 at genesis."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What a report proves, word by word."""
+
+    genesis: VerifiedGenesis
+    epochs: EpochChain
+    header: Header
+    rules: RulesShown
+    statements: dict[PublicKey, list[Statement]] = field(default_factory=dict)
+    """By node key, ascending by height."""
+
+
+def verify_residency(report: ResidencyReport, pin: str, *, at_least: int = 0) -> dict[str, Any]:
+    """What a report proves, as a document.
+
+    Raises:
+        ReceiptInvalid: ``forged``; ``incomplete`` when a node, an epoch or a rule is left out, or
+            when it ends below `at_least`; ``cannot check`` without a good pin.
+    """
+    document = residency_of(report, pin)
+    if report.says != document:
+        raise ReceiptInvalid("the report says something else than what its proofs come to")
+    if document["height"] < at_least:
+        raise ReceiptInvalid(
+            f"ends with block {document['height']}, and at least {at_least} is known to be final",
+            verdict="incomplete",
+        )
+    return document
+
+
+def residency_of(report: ResidencyReport, pin: str) -> dict[str, Any]:
+    """What a report's proofs come to, whatever it says.
+
+    Raises:
+        ReceiptInvalid: the same.
+    """
+    genesis = genesis_of(report.genesis, pin)
+    try:
+        shown = _begin(report, genesis)
+        _take_words(shown, report.words)
+    except (PeerFault, Unsigned) as fault:
+        raise ReceiptInvalid(str(fault)) from None
+    return _document(shown)
+
+
+def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> _Shown:
+    """The succession of epochs, and the header that everything hangs on."""
+    epochs, header = epoch_chain(genesis), Header.decode(report.header)
+    for entry in report.epochs:
+        if not epochs.extend(entry):
+            raise ReceiptInvalid("an epoch stands twice")
+    if report.certificate is None:
+        if header.digest != genesis.header.digest or report.epochs or report.words:
+            raise ReceiptInvalid(f"block {header.height} has no certificate")
+    else:
+        description = epochs.description(header.epoch)
+        if description is None:
+            raise ReceiptInvalid(f"epoch {header.epoch} is left out", verdict="incomplete")
+        check_final(header, report.certificate, genesis.chain, description, verify)
+        if header.next_epoch != epochs.newest.digest:
+            raise ReceiptInvalid(
+                f"an epoch after epoch {epochs.newest.epoch} is left out", verdict="incomplete"
+            )
+    shown = _Shown(genesis, epochs, header, RulesShown(genesis.constitution))
+    for enclave in genesis.validators:
+        shown.statements[enclave.claims.node_key] = [Statement(enclave, Height(0))]
+    return shown
+
+
+def _take_words(shown: _Shown, words: Sequence[Word]) -> None:
+    before = (0, -1)
+    for word in words:
+        place = (word.place.leaf.height, word.index)
+        if place <= before:
+            raise ReceiptInvalid("words are not in the order in which they were executed")
+        before = place
+        header, transaction = _check_word(shown, word)
+        if transaction.action == ATTEST:
+            statement = _check_attestation(shown, word, header, transaction)
+            said = shown.statements.setdefault(transaction.signer, [])
+            if said and _lasting(said[-1]) != _lasting(statement):
+                raise ReceiptInvalid("a node's later evidence is of another node, operator or chip")
+            said.append(statement)
+        else:
+            shown.rules.take(transaction, word.result, header)
+
+
+def _check_word(shown: _Shown, word: Word) -> tuple[Header, PublicTransaction]:
+    """Check that a word was executed at its place, and read it."""
+    header, leaf = Header.decode(word.header), word.place.leaf
+    if header.digest != leaf.block or header.height != leaf.height:
+        raise ReceiptInvalid(f"the header of block {leaf.height} is another one")
+    executed = Leaf(
+        transaction_id(word.envelope),
+        Code.EXECUTED,
+        Digest(sha256(word.result).digest()),
+        Digest(bytes(32)),
+    )
+    root = merkle.root_from_path(executed.hash, word.index, word.count, word.outcome_path)
+    if outcome_root(word.count, root) != leaf.outcome_root:
+        raise ReceiptInvalid(f"a word was not executed in block {leaf.height}, or not with this")
+    _check_place(shown, word.place)
+    fields = read_envelope(word.envelope)
+    if fields[1] != PUBLIC:
+        raise ReceiptInvalid("a word is no public transaction")
+    _, _, protected, payload, signature = fields
+    transaction = read_public(protected, payload, signature, shown.genesis.chain)
+    if transaction.action not in CARRIED:
+        raise ReceiptInvalid(f"a report carries no {transaction.action}")
+    return header, transaction
+
+
+def _check_place(shown: _Shown, place: Place) -> None:
+    anchor, leaf = shown.header.anchor, place.leaf
+    if leaf.height > anchor.height or anchor.root != merkle.root_from_path(
+        leaf.hash, leaf.height, anchor.height + 1, place.path
+    ):
+        raise ReceiptInvalid(
+            f"height {leaf.height} is not in the history that block {shown.header.height} anchors"
+        )
+
+
+def _check_attestation(
+    shown: _Shown, word: Word, header: Header, transaction: PublicTransaction
+) -> Statement:
+    """Judge a node's evidence again: under what members had allowed, over a block of this chain."""
+    if word.answered is None:
+        nonce, height = shown.genesis.header.digest, Height(0)
+    else:
+        _check_place(shown, word.answered)
+        nonce, height = word.answered.leaf.block, word.answered.leaf.height
+    at = word.place.leaf.height
+    enclave = _judge(shown, transaction.fields[0], nonce, header)
+    claims = enclave.claims
+    if claims.node_key != transaction.signer or claims.height != height or height >= at:
+        raise ReceiptInvalid(f"evidence at height {at} is of another node, or over another block")
+    return Statement(enclave, at)
+
+
+def _judge(shown: _Shown, evidence: bytes, nonce: bytes, header: Header) -> VerifiedEnclave:
+    refused: AttestationError | None = None
+    for policy in shown.rules.allowed():
+        try:
+            return verify_evidence(
+                evidence,
+                policy,
+                chain=shown.genesis.chain,
+                nonce=nonce,
+                time_ms=Milliseconds(header.time_ms),
+            )
+        except AttestationError as error:
+            refused = refused or error
+            if error.reason is not Reason.OPERATOR_SIGNATURE:
+                break
+    invariant(refused is not None, "there is a policy")
+    reason = refused.reason if refused is not None else ""
+    left_out = reason in GOVERNED
+    raise ReceiptInvalid(
+        f"evidence at height {header.height}: {reason}"
+        + (": the report leaves out the vote that allowed it" if left_out else ""),
+        verdict="incomplete" if left_out else "forged",
+    )
+
+
+def _lasting(statement: Statement) -> tuple[object, ...]:
+    claims = statement.enclave.claims
+    return claims.node, claims.operator, claims.tls_key, statement.enclave.chip_id
+
+
+# --- what it comes to -----------------------------------------------------------------------------
+
+
+def _document(shown: _Shown) -> dict[str, Any]:
+    epochs = [_epoch(shown, Epoch(number)) for number in range(int(shown.epochs.newest.epoch) + 1)]
+    return {
+        "service": shown.genesis.constitution.name,
+        "pin": shown.genesis.pin,
+        "simulated": any(
+            one.enclave.simulated for said in shown.statements.values() for one in said
+        ),
+        "height": shown.header.anchor.height,
+        "time_ms": shown.header.time_ms,
+        "epochs": epochs,
+        "ciphertext": _ciphertext(shown),
+        "operators": _operators(shown),
+        "rules": shown.rules.told(),
+        "regions": shown.rules.regions_at(shown.header.time_ms),
+    }
+
+
+def _epoch(shown: _Shown, epoch: Epoch) -> dict[str, Any]:
+    """One epoch: who could open its keys, by which statements."""
+    description, anchor = shown.epochs.description(epoch), shown.epochs.anchor_of(epoch)
+    if description is None or anchor is None:
+        raise ReceiptInvalid(f"epoch {epoch} is left out", verdict="incomplete")
+    ending = shown.epochs.anchor_of(Epoch(epoch + 1))
+    last = shown.header.anchor.height if ending is None else ending.height
+    until_ms = shown.header.time_ms if ending is None else ending.time_ms
+    validators = [one.node_key for one in description.validators]
+    others = sorted(set(shown.statements) - set(validators))
+    keys: list[dict[str, Any]] = []
+    for node_key in (*validators, *others):
+        statements = _in_force(shown.statements.get(node_key, []), anchor.height, last)
+        is_validator = node_key in validators
+        if is_validator and (not statements or statements[0].height > anchor.height):
+            raise ReceiptInvalid(
+                f"epoch {epoch}: the evidence of validator {node_key.hex()[:16]}… is left out",
+                verdict="incomplete",
+            )
+        role = "validator" if is_validator else "admitted"
+        keys += [_statement(shown, one, role, until_ms) for one in statements]
+    return {
+        "epoch": epoch,
+        "after_height": anchor.height,
+        "last_height": None if ending is None else last,
+        "keys": keys,
+    }
+
+
+def _in_force(statements: Sequence[Statement], first: int, last: int) -> list[Statement]:
+    """Those made within these heights, and the newest before."""
+    before = [one for one in statements if one.height <= first]
+    return [*before[-1:], *(one for one in statements if first < one.height <= last)]
+
+
+def _statement(shown: _Shown, one: Statement, role: str, until_ms: int) -> dict[str, Any]:
+    enclave, region = one.enclave, one.enclave.region
+    return {
+        "node": enclave.claims.node,
+        "role": role,
+        "operator": enclave.operator,
+        "region": region,
+        "country": shown.rules.countries_at(until_ms).get(region),
+        "basis": BASIS,
+        "since_height": one.height,
+        "chip": enclave.chip_id.hex(),
+        "simulated": enclave.simulated,
+        "evidence": sha256(enclave.evidence).hexdigest(),
+    }
+
+
+def _ciphertext(shown: _Shown) -> list[dict[str, Any]]:
+    """Every node that was ever admitted may keep the ledger's files, and snapshots."""
+    countries = shown.rules.countries_at(shown.header.time_ms)
+    held: dict[str, set[str]] = {}
+    for said in shown.statements.values():
+        for one in said:
+            held.setdefault(one.enclave.region, set()).add(one.enclave.claims.node)
+    return [
+        {"region": region, "country": countries.get(region), "nodes": sorted(nodes)}
+        for region, nodes in sorted(held.items())
+    ]
+
+
+def _operators(shown: _Shown) -> list[dict[str, Any]]:
+    """Who vouches, with which keys, for which regions."""
+    vouched: dict[str, set[str]] = {}
+    for said in shown.statements.values():
+        for one in said:
+            vouched.setdefault(one.enclave.operator, set()).add(one.enclave.region)
+    return [
+        {
+            "operator": operator,
+            "keys": shown.rules.operator_keys(operator),
+            "regions": sorted(regions),
+        }
+        for operator, regions in sorted(vouched.items())
+    ]
+
+
+def check_complete(report: ResidencyReport, whole: ResidencyReport) -> None:
+    """Check that a report leaves out nothing of a ledger, as far as it goes.
+
+    Args:
+        report: one that was verified.
+        whole: made now, from a ledger's files.
+
+    Raises:
+        ReceiptInvalid: ``incomplete``; ``cannot check`` when the ledger ends before the report.
+    """
+    last = Header.decode(report.header).anchor.height
+    if Header.decode(whole.header).anchor.height < last:
+        raise ReceiptInvalid(
+            f"the ledger ends before height {last}, to which the report goes: give a newer one",
+            verdict="cannot check",
+        )
+    told = {transaction_id(word.envelope) for word in report.words}
+    for word in whole.words:
+        height = word.place.leaf.height
+        if height <= last and transaction_id(word.envelope) not in told:
+            raise ReceiptInvalid(
+                f"the report leaves out a word at height {height} of the ledger",
+                verdict="incomplete",
+            )
