@@ -21,6 +21,7 @@ from strongroom.consensus.errors import (
     PeerFault,
     ReceiptInvalid,
 )
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Digest, Epoch, Height
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats.history import HistoryTree
@@ -47,6 +48,8 @@ class CheckedLedger:
     """The newest that was opened."""
     transactions: int
     """Ordered up to `height`."""
+    recoveries: tuple[RecoveryCertificate, ...]
+    """Where members opened the next epoch, because the one before was lost."""
 
 
 def genesis_of(data: bytes, pin: str) -> VerifiedGenesis:
@@ -181,7 +184,10 @@ class _Audit:
         if (
             self._ending is not None
             and self._ending.certificate is not None
-            and self._wishes.get(self._ending.header.anchor.height) is not None
+            and (
+                isinstance(self._ending.certificate, RecoveryCertificate)
+                or self._wishes.get(self._ending.header.anchor.height) is not None
+            )
         ):
             self._open_epoch()
         anchored = self._anchored.anchor.height
@@ -192,6 +198,7 @@ class _Audit:
             root=self._history.root(anchored + 1),
             epoch=self._epochs.newest.epoch,
             transactions=self._final_transactions,
+            recoveries=self._epochs.recoveries(),
         )
 
     def _check_anchors(self) -> None:
@@ -209,7 +216,8 @@ class _Audit:
             self._anchored = self._waiting.popleft()
 
     def _open_epoch(self) -> None:
-        """After a terminal block: what the state wished at its anchor opens the next epoch."""
+        """After a terminal block: what the state wished at its anchor opens the next epoch; or what
+        members agreed to, where that epoch was lost."""
         block, self._ending = self._ending, None
         if block is None:
             return
@@ -218,6 +226,11 @@ class _Audit:
             raise PeerFault(
                 f"block {header.height} ends its epoch, and has no certificate of its own"
             )
+        if isinstance(block.certificate, RecoveryCertificate):
+            opened = block.certificate
+            self._epochs.extend(EpochEntry(header, opened, opened.description, opened.public_key))
+            self._wishes.clear()
+            return
         wish = self._wishes.get(header.anchor.height)
         if wish is None:
             raise PeerFault(
