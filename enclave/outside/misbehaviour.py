@@ -23,7 +23,8 @@ from strongroom.consensus.errors import (
     PeerFault,
     ReceiptInvalid,
 )
-from strongroom.consensus.statements import Certificate, Vote
+from strongroom.consensus.recovery import Finality, RecoveryCertificate
+from strongroom.consensus.statements import Vote
 from strongroom.consensus.types import ChainId, Epoch, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats import merkle
@@ -160,6 +161,8 @@ def _votes(shown: Shown) -> Iterator[Vote]:
         yield shown.vote
         return
     for certificate in (*(entry.certificate for entry in shown.epochs), shown.certificate):
+        if isinstance(certificate, RecoveryCertificate):
+            continue  # members signed it, no validator
         for signer, signature in zip(certificate.signers, certificate.signatures, strict=True):
             yield Vote(certificate.statement, signer, signature)
 
@@ -200,7 +203,7 @@ def _of_votes(evidence: VoteEvidence) -> str:
     )
 
 
-def _conflict(one: _Verified, other: _Verified) -> tuple[str, Certificate, Certificate]:
+def _conflict(one: _Verified, other: _Verified) -> tuple[str, Finality, Finality]:
     """What two receipts tell differently, and the certificates that vouch for either.
 
     Raises:
@@ -225,7 +228,7 @@ def _conflict(one: _Verified, other: _Verified) -> tuple[str, Certificate, Certi
     )
 
 
-_Conflicts = Iterator[tuple[str, Certificate, Certificate]]
+_Conflicts = Iterator[tuple[str, Finality, Finality]]
 
 
 def _ended(ours: Receipt, theirs: Receipt) -> _Conflicts:
@@ -273,7 +276,7 @@ def _leaf(receipt: Receipt) -> bytes:
     ).hash
 
 
-def _signers(shown: _Verified, certificate: Certificate) -> set[PublicKey]:
+def _signers(shown: _Verified, certificate: Finality) -> set[PublicKey]:
     description = shown.description(certificate.statement.epoch)
     if description is None:
         raise ReceiptInvalid("a certificate of an epoch that its file does not show")
