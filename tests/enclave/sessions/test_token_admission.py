@@ -308,3 +308,12 @@ def test_what_would_change_nothing_or_too_much_is_no_proposal() -> None:
     assert proposed("admit_issuer", "https://0.test") == "no-change"
     assert proposed("admit_issuer", ISSUER) == "full"
     assert proposed("dismiss_issuer", "https://0.test") == "proposed"
+
+
+def test_a_good_token_of_another_issuer_than_those_marked_admits_nobody() -> None:
+    chain = marked()
+    chain.once("member0", "roster.bring", users=[id_of("ann")])
+    other = chain.presenting("ann", issuer="https://other.test")
+    assert codes(chain.commit(other)) == ["executed"], "he is admitted, by a member's word"
+    chain.once("member0", "roster.dismiss", users=[id_of("ann")])
+    assert opening_of(chain, "ann") == "not admitted"
