@@ -76,6 +76,7 @@ NEXT = {
     Code.NOT_ADMITTED: "have a member bring the identity: `strongroom users bring`",
     Code.TOO_MANY_SESSIONS: "use one session for many calls, or wait for the next epoch",
     Code.NO_ROOM: "send the same envelope again: others' public words filled its block",
+    Code.LOST: "seal it anew: nobody executed it before the service was recovered, nobody will",
 }
 SEALED = """
 A program's own refusal is sealed: code and message in the result. Any program may answer

@@ -10,7 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import ChainId, Digest, Epoch, PublicKey
-from strongroom.enclave.formats.recovery import GENERATION_BYTES_MAX, Generation, RecoveryKey
+from strongroom.enclave.formats.recovery import (
+    EPOCH_BOX_SIZE,
+    EPOCHS_COVERED_MAX,
+    GENERATION_BYTES_MAX,
+    Generation,
+    RecoveryKey,
+)
 from strongroom.enclave.formats.recovery_share import Share, ShareRefused
 from strongroom.enclave.keys import recovery
 from strongroom.enclave.keys.keys import EpochSecrets
@@ -22,6 +28,7 @@ from strongroom.enclave.keys.recovery import (
     open_share,
     seal_epoch,
 )
+from strongroom.enclave.keys.sealing import EPOCHS_MAX
 from strongroom.enclave.keys.sharing import combine
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, check_point, curve_seal
 
@@ -223,20 +230,21 @@ def test_a_point_that_is_none_is_refused_without_a_librarys_word() -> None:
 
 
 def test_the_largest_generation_that_there_can_be_has_its_bound() -> None:
-    """255 members that all have half in a token, and 2,048 epochs: by sizes alone."""
+    """255 members that all have half in a token, and 4,096 epochs: by sizes alone."""
     holder = replace(GENERATION.holders[0], sealed=bytes(64 + 81 + 1136))
     keys = sorted(PublicKey(bytes([at]) * 32) for at in range(255))
     largest = replace(
         GENERATION,
         number=2**32 - 1,
         first=Epoch(2**40),
-        epoch=Epoch(2**40 + 2047),
-        sealed_secrets=bytes(52 * 2048),
+        epoch=Epoch(2**40 + EPOCHS_COVERED_MAX - 1),
+        sealed_secrets=bytes(EPOCH_BOX_SIZE * EPOCHS_COVERED_MAX),
         holders=tuple(replace(holder, member=key) for key in keys),
     )
     encoded = largest.encode()
     assert len(encoded) <= GENERATION_BYTES_MAX
     assert Generation.decode(encoded) == largest
+    assert EPOCHS_COVERED_MAX == EPOCHS_MAX
     with pytest.raises(ValueError, match="at most 255"):
         make_generation(
             chain=CHAIN,

@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from tests.enclave.fixtures import REGION, key_named, make_cluster_genesis
 from tests.enclave.service_world import World, allowed, attested
 from typer.testing import CliRunner
 
-from strongroom.consensus.codec import encode
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.codec import decode, encode
 from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.types import Milliseconds
+from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.public import (
     BALLOT,
@@ -241,6 +245,13 @@ def test_T58_a_word_that_was_not_executed_there_or_was_answered_otherwise_is_ref
     def answered(document: Json) -> None:
         document["words"][0]["result"] = document["words"][-1]["result"]
 
+    def decided_alone(document: Json) -> None:
+        """The proposer's own yes is said to have been enough."""
+        word = document["words"][0]
+        _, (id, status) = decode(b64decode(word["result"]))
+        assert status == "open"
+        word["result"] = b64encode(encode((True, (id, "active")))).decode()
+
     def twice(document: Json) -> None:
         document["words"].insert(1, document["words"][0])
 
@@ -264,6 +275,7 @@ def test_T58_a_word_that_was_not_executed_there_or_was_answered_otherwise_is_ref
     for change in (
         moved,
         answered,
+        decided_alone,
         twice,
         elsewhere,
         over_another_block,
@@ -271,7 +283,26 @@ def test_T58_a_word_that_was_not_executed_there_or_was_answered_otherwise_is_ref
         other_certificate,
         none_at_all,
     ):
-        assert verdict(changed(change)) == "forged", change.__name__
+        report = ResidencyReport.from_json(changed(change))
+        with pytest.raises(ReceiptInvalid) as invalid:
+            residency_of(report, pin())  # whatever it says
+        assert invalid.value.verdict == "forged", change.__name__
+
+
+def test_T58_a_word_in_a_block_that_no_quorum_certified_is_refused() -> None:
+    """Header, leaf and outcome fit one another; only the history does not have them."""
+
+    def made_up(document: Json) -> None:
+        word = document["words"][0]
+        header = Header.decode(b64decode(word["header"]))
+        later = replace(header, time_ms=Milliseconds(header.time_ms + 1))
+        leaf = HistoryLeaf.decode(b64decode(word["place"]["leaf"]))
+        word["header"] = b64encode(later.encoded).decode()
+        leaf = replace(leaf, block=later.digest)
+        word["place"]["leaf"] = b64encode(leaf.encode()).decode()
+
+    with pytest.raises(ReceiptInvalid, match="is not in the history"):
+        changed(made_up, saying=True)
 
 
 def test_T58_evidence_that_a_vote_allowed_needs_that_vote() -> None:
