@@ -84,7 +84,7 @@ def vote(kind: Kind, word: int, *, signer: int = 1, view: int = 3, epoch: int = 
 def names(found: Misbehaviour, *, guilty: bool = False) -> list[int]:
     """Signers' indices."""
     keys = [one.node_key for one in ONE.description.validators]
-    return [keys.index(one.node_key) for one in (found.guilty if guilty else found.signed_both)]
+    return [keys.index(one.key) for one in (found.guilty if guilty else found.signed_both)]
 
 
 def verdict(first: Shown, second: Shown, pin: str = PIN) -> str:
@@ -114,7 +114,7 @@ def test_two_votes_that_the_guard_never_allows_both_prove_guilt_with_key_and_epo
     epoch = first.vote.statement.epoch
     chain = after_epochs(1) if epoch else ONE
     validator = chain.description.validators[1]
-    assert guilty.node_key == validator.node_key
+    assert guilty.key == validator.node_key
     assert guilty.signed_in == ((epoch, validator.vote_key),) * 2
     assert guilty.name
     assert guilty.evidence is not None
@@ -233,7 +233,7 @@ def test_nobody_is_accused_by_the_key_of_another(monkeypatch: pytest.MonkeyPatch
     index = stories[1].epochs[0].description.index_of(heir)
     assert index == place, "it stands in the same place"
     found = judge(stories[0], stories[1], PIN)
-    guilty = {one.node_key for one in found.guilty if one.signed_in[0][0] == 1}
+    guilty = {one.key for one in found.guilty if one.signed_in[0][0] == 1}
     assert guilty == {keys[at] for at in both if at != place}
 
 
@@ -292,14 +292,14 @@ def test_the_proof_is_one_file_that_verifies_with_the_pin_alone(tmp_path: Path) 
     first = told(*given, "--service", PIN, "-o", proof)
     assert first["verdict"] == "guilt proven"
     assert len(first["guilty"]) == 2
-    assert all(one["node"] for one in first["guilty"])
+    assert all(one["name"] for one in first["guilty"])
     for path in given:
         Path(path).unlink()
     again = told(proof, "--service", PIN)
     assert {**again, "file": proof} == first
     human = CliRunner().invoke(make_app(), ["verify", "misbehaviour", proof, "--service", PIN])
     assert human.stdout.count("guilty") == 2
-    assert "epoch 0 by vote key" in human.stdout
+    assert "epoch 0 by key" in human.stdout
     other = Succession(make_cluster_genesis(4, limits={"grace_ms": 7})).genesis.pin
     assert told(proof, "--service", other, code=1)["verdict"] == "forged"
     assert told(proof, code=4)["verdict"] == "cannot check"
