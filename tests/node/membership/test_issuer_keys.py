@@ -114,9 +114,19 @@ async def test_T57_a_discovery_document_of_another_issuer_is_none(
         await fetch_keys(source)
 
 
-@pytest.mark.parametrize("what", ["redirect", "huge", "slow", "http", "status", "nonsense"])
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("redirect", "answered 302"),
+        ("huge", f"over {FETCH_BYTES_MAX} bytes"),
+        ("slow", "TimeoutError"),
+        ("http", "https alone"),
+        ("status", "answered 404"),
+        ("nonsense", "no key set"),
+    ],
+)
 async def test_T57_what_a_hostile_issuer_answers(
-    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    what: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.3 if what == "slow" else 10.0)
     asked: list[str] = []
@@ -146,7 +156,7 @@ async def test_T57_what_a_hostile_issuer_answers(
         source = IssuerSource(issuer=hostile.url, jwks=url, ca=ca)
         if what == "http":
             source = replace(source, jwks=url.replace("https", "http"))
-        with pytest.raises(NotFetched):
+        with pytest.raises(NotFetched, match=why):
             await fetch_keys(source)
         never.set()
     assert asked == ([] if what == "http" else ["/jwks"])
