@@ -2,7 +2,8 @@
 
 Owns which validator set certifies which heights, and the proof of it: for each epoch after the
 first, the terminal header of the one before, a FINALIZE certificate for it by that epoch's quorum,
-and the description that it names. Knows nothing of who was admitted or why, and of no secret.
+or by k of the members where that quorum was lost, and the description that it names. Knows nothing
+of who was admitted or why, and of no secret.
 """
 
 from bisect import bisect_left
@@ -12,12 +13,12 @@ from hashlib import sha256
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault, invariant
-from strongroom.consensus.statements import Certificate, Kind
+from strongroom.consensus.recovery import Finality, RecoveryCertificate, read_finality
+from strongroom.consensus.statements import check_final as check_final
 from strongroom.consensus.types import ChainId, Epoch, Height
+from strongroom.consensus.validators import PUBLIC_KEY_SIZE as PUBLIC_KEY_SIZE
 from strongroom.consensus.validators import EpochDescription, Verify
 
-PUBLIC_KEY_SIZE = 1184 + 32
-"""Bytes of an epoch's hybrid public key: ML-KEM-768 (FIPS 203), then X25519 (RFC 7748)."""
 ENTRIES_MAX = 1024
 """Entries of one EPOCH message."""
 ENTRIES_BYTES_MAX = 16 * 1024 * 1024
@@ -42,8 +43,9 @@ class EpochEntry:
 
     header: Header
     """The terminal header of epoch e."""
-    certificate: Certificate
-    """FINALIZE for it, by a quorum of epoch e; its view may be later than the header's."""
+    certificate: Finality
+    """FINALIZE for it, by a quorum of epoch e, in whose view or a later one; or, of a lost epoch,
+    the agreements of k members (recovery.py)."""
     description: EpochDescription
     """Of epoch e+1; its digest is `header.next_epoch`."""
     public_key: bytes
@@ -71,39 +73,10 @@ class EpochEntry:
         )
         return cls(
             Header.decode(header),
-            Certificate.from_wire(certificate),
+            read_finality(certificate),
             EpochDescription.decode(description),
             codec.sized(public_key, PUBLIC_KEY_SIZE, name="epoch public key"),
         )
-
-
-def check_final(
-    header: Header,
-    certificate: Certificate,
-    chain: ChainId,
-    description: EpochDescription,
-    verify: Verify,
-) -> None:
-    """Check a FINALIZE certificate of this very header. A terminal block may be certified in a
-    later view.
-
-    Raises:
-        PeerFault: another kind, block, view, chain or epoch, or not a quorum's signatures.
-    """
-    if certificate.kind is not Kind.FINALIZE or certificate.digest != header.digest:
-        raise PeerFault(f"no FINALIZE certificate of block {header.height}")
-    if header.chain != chain:
-        raise PeerFault(f"block {header.height} is of another chain")
-    if header.epoch != description.epoch:
-        raise PeerFault(
-            f"block {header.height} is of epoch {header.epoch}, expected {description.epoch}"
-        )
-    terminal = header.next_epoch != description.digest
-    if certificate.view != header.view and not (terminal and certificate.view > header.view):
-        raise PeerFault(
-            f"block {header.height} of view {header.view}, certified in view {certificate.view}"
-        )
-    certificate.check(chain, description, verify)
 
 
 class EpochChain:
@@ -181,10 +154,46 @@ class EpochChain:
                 f"epoch {description.epoch}: its public key is "
                 "not the one that its description names"
             )
-        check_final(header, entry.certificate, self._chain, ending, self._verify)
+        self._check_final(header, entry.certificate, ending, self.anchor)
+        recovery = entry.certificate
+        if isinstance(recovery, RecoveryCertificate) and (
+            (recovery.description, recovery.public_key) != (description, entry.public_key)
+        ):
+            raise PeerFault(f"epoch {description.epoch} is not the one that members agreed to")
         self._entries.append(entry)
         self._sizes.append(len(codec.encode(entry.to_wire())))
         return True
+
+    def check_final(
+        self, header: Header, certificate: Finality, verify: Verify | None = None
+    ) -> None:
+        """Check that a block is final, by its epoch's validators or, if it is the last one of a
+        lost epoch, by k of the members.
+
+        Args:
+            header: the block's.
+            certificate: what shows it.
+            verify: of Ed25519; this chain's own by default.
+
+        Raises:
+            EpochUnknown: its epoch is not one of this chain.
+            PeerFault: it is not.
+        """
+        description, anchor = self.description(header.epoch), self.anchor_of(header.epoch)
+        if description is None or anchor is None:
+            raise EpochUnknown(header.epoch)
+        if isinstance(certificate, RecoveryCertificate):
+            following = self.anchor_of(Epoch(header.epoch + 1))
+            if following is not None and following.digest != header.digest:
+                raise PeerFault(f"epoch {header.epoch} was ended by another block")
+            if following is not None and certificate == self._certificate_of(header.epoch + 1):
+                return
+        self._check_final(header, certificate, description, anchor, verify)
+
+    def recoveries(self) -> tuple[RecoveryCertificate, ...]:
+        """Where members opened the next epoch of this chain, because the one before was lost."""
+        made = (entry.certificate for entry in self._entries)
+        return tuple(one for one in made if isinstance(one, RecoveryCertificate))
 
     def description(self, epoch: Epoch) -> EpochDescription | None:
         """The description of an epoch, if it is one of this chain."""
@@ -226,6 +235,26 @@ class EpochChain:
             self._first.epoch
             + bisect_left(self._entries, height, key=lambda entry: entry.header.height)
         )
+
+    def _check_final(
+        self,
+        header: Header,
+        certificate: Finality,
+        description: EpochDescription,
+        anchor: Header,
+        verify: Verify | None = None,
+    ) -> None:
+        verify = verify or self._verify
+        if not isinstance(certificate, RecoveryCertificate):
+            check_final(header, certificate, self._chain, description, verify)
+            return
+        if certificate.opening != header:
+            raise PeerFault(f"recovery: its members agreed to another block than {header.height}")
+        certificate.check(self._chain, description, verify, anchor=anchor)
+
+    def _certificate_of(self, epoch: int) -> Finality | None:
+        entry = self._entry(Epoch(epoch))
+        return None if entry is None else entry.certificate
 
     def _entry(self, epoch: Epoch) -> EpochEntry | None:
         index = epoch - self._first.epoch - 1

@@ -49,7 +49,8 @@ class ReceiptInvalid(StrongroomError):
     """A receipt does not prove what it claims.
 
     Attributes:
-        verdict: ``forged``, ``incomplete`` or ``cannot check``.
+        verdict: ``forged``, ``incomplete``, ``cannot check``; of two that were to contradict each
+            other, ``no contradiction``.
     """
 
     def __init__(self, detail: str, *, verdict: str = "forged") -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.recovery import Finality, read_finality
 from strongroom.consensus.statements import Certificate, Vote
 from strongroom.consensus.types import (
     NONCE_SIZE,
@@ -28,8 +29,8 @@ class HeadBody:
     epoch: Epoch
     header: Header
     """The newest final header."""
-    certificate: Certificate | None
-    """FINALIZE for it; None only for genesis."""
+    certificate: Finality | None
+    """FINALIZE for it, or a recovery's; None only for genesis."""
     notarized: Certificate | None
     """The newest NOTARIZE certificate above it."""
     votes: tuple[Vote, ...]
@@ -64,7 +65,7 @@ class HeadBody:
             codec.sized(nonce, NONCE_SIZE, name="nonce"),
             Epoch(codec.unsigned(epoch, name="epoch")),
             Header.from_wire(header),
-            None if certificate is None else Certificate.from_wire(certificate),
+            None if certificate is None else read_finality(certificate),
             None if notarized is None else Certificate.from_wire(notarized),
             tuple(Vote.from_wire(vote) for vote in codec.listed(votes, name="votes", count_max=3)),
         )

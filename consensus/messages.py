@@ -14,6 +14,7 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.heads import Head
 from strongroom.consensus.host_messages import HOST_READERS, HostMessage, host_to_wire
 from strongroom.consensus.justifications import Justification
+from strongroom.consensus.recovery import Finality, read_finality
 from strongroom.consensus.statements import Certificate, Vote
 from strongroom.consensus.types import (
     DIGEST_SIZE,
@@ -191,7 +192,7 @@ class Range:
     """Contiguous final blocks with their data, and a FINALIZE certificate for the last."""
 
     blocks: tuple[tuple[Header, tuple[Batch, ...]], ...]
-    certificate: Certificate
+    certificate: Finality
 
 
 Message = (
@@ -373,7 +374,7 @@ def _range(rest: tuple[Any, ...]) -> Range:
         read.append((Header.from_wire(header), tuple(Batch.from_wire(batch) for batch in listed)))
     if not read:
         raise NotCanonical("range: expected at least one block")
-    return Range(tuple(read), Certificate.from_wire(certificate))
+    return Range(tuple(read), read_finality(certificate))
 
 
 _READERS: dict[int, Any] = {

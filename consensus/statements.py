@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from strongroom.consensus import codec, labels
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import (
     DIGEST_SIZE,
@@ -206,3 +207,32 @@ class Certificate:
         pieces = range(0, len(joined), SIGNATURE_SIZE)
         signatures = tuple(Signature(joined[at : at + SIGNATURE_SIZE]) for at in pieces)
         return cls(Statement.from_wire(kind, epoch, view, digest), signers, signatures)
+
+
+def check_final(
+    header: Header,
+    certificate: Certificate,
+    chain: ChainId,
+    description: EpochDescription,
+    verify: Verify,
+) -> None:
+    """Check a FINALIZE certificate of this very header. A terminal block may be certified in a
+    later view.
+
+    Raises:
+        PeerFault: another kind, block, view, chain or epoch, or not a quorum's signatures.
+    """
+    if certificate.kind is not Kind.FINALIZE or certificate.digest != header.digest:
+        raise PeerFault(f"no FINALIZE certificate of block {header.height}")
+    if header.chain != chain:
+        raise PeerFault(f"block {header.height} is of another chain")
+    if header.epoch != description.epoch:
+        raise PeerFault(
+            f"block {header.height} is of epoch {header.epoch}, expected {description.epoch}"
+        )
+    terminal = header.next_epoch != description.digest
+    if certificate.view != header.view and not (terminal and certificate.view > header.view):
+        raise PeerFault(
+            f"block {header.height} of view {header.view}, certified in view {certificate.view}"
+        )
+    certificate.check(chain, description, verify)

@@ -9,6 +9,8 @@ from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.types import KEY_SIZE, Digest, Epoch, PublicKey, SignerIndex
 
 VALIDATORS_MAX = 256
+PUBLIC_KEY_SIZE = 1184 + 32
+"""Bytes of an epoch's hybrid public key: ML-KEM-768 (FIPS 203), then X25519 (RFC 7748)."""
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """(public key, signature, message) → does it verify? Injected, so that this package holds no

@@ -6,7 +6,7 @@ never a nonce, curve or mode, and no key here has a repr that shows it.
 
 Ed25519 (RFC 8032), HKDF-SHA256 (RFC 5869), AES-256-GCM (NIST SP 800-38D), AES-256-GCM-SIV (RFC
 8452), HPKE base mode (RFC 9180) with KEM MLKEM768-X25519 (X-Wing, draft-connolly-cfrg-xwing-kem),
-HKDF-SHA256, AES-256-GCM.
+HKDF-SHA256, AES-256-GCM; the same with DHKEM(P-256) for keys that lie in a token.
 """
 
 import os
@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import sha256, shake_256
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -58,6 +59,15 @@ _LOW_ORDER = frozenset(
 """Coordinates of Curve25519 with which every private key comes to zero (RFC 7748 §6.1,
 https://cr.yp.to/ecdh.html)."""
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_CURVE_SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+CURVE_POINT_SIZE = 65
+"""A point of P-256, uncompressed (SEC 1 §2.3.3)."""
+CURVE_OVERHEAD = CURVE_POINT_SIZE + TAG_SIZE
+"""What `curve_seal` adds."""
+_P256_PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+"""y² = x³ - 3x + b (FIPS 186-4, D.1.2.3). The group's order is a prime: no point is of a low
+one."""
 
 
 class DoesNotOpen(ClientFault):
@@ -200,6 +210,38 @@ def hybrid_seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
         return bytes(_SUITE.encrypt(plaintext, MLKEM768X25519PublicKey(lattice, curve), info))
     except (NotCanonical, ValueError):
         raise DoesNotOpen("nothing can be sealed to this hybrid public key") from None
+
+
+def check_point(point: bytes) -> None:
+    """Check that something can be sealed to a point of P-256, by these bytes alone: every replica
+    comes to one answer.
+
+    Raises:
+        NotCanonical: of another size or form, or not on the curve.
+    """
+    x, y = int.from_bytes(point[1:33], "big"), int.from_bytes(point[33:], "big")
+    if (
+        len(point) != CURVE_POINT_SIZE
+        or point[0] != 4
+        or max(x, y) >= _P256_PRIME
+        or (y * y - (x * x * x - 3 * x + _P256_B)) % _P256_PRIME
+    ):
+        raise NotCanonical("not a point of P-256, uncompressed")
+
+
+def curve_seal(point: bytes, plaintext: bytes, info: bytes) -> bytes:
+    """Seal to a P-256 key, for instance of a token; adds CURVE_OVERHEAD bytes. By itself it holds
+    nothing against a quantum computer: put it inside `hybrid_seal` (P11).
+
+    Raises:
+        DoesNotOpen: nothing can be sealed to this point.
+    """
+    try:
+        check_point(point)
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        return bytes(_CURVE_SUITE.encrypt(plaintext, key, info))
+    except (NotCanonical, ValueError):
+        raise DoesNotOpen("nothing can be sealed to this point") from None
 
 
 class SequenceBox:

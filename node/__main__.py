@@ -11,7 +11,7 @@ import uvloop
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.node.config import NodeConfig, load
-from strongroom.node.enclave_client.launch import launch
+from strongroom.node.enclave_client.launch import EnclaveEnded, launch
 from strongroom.node.machine.logs import configure_logging
 
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
@@ -23,7 +23,8 @@ SWITCH_SECONDS = 0.001
 
 
 def main() -> int:
-    """Run a node until it is told to stop; exit code 0, or 2 with one line on stderr."""
+    """Run a node until it is told to stop; exit code 0. With one line on stderr: 1 when a start may
+    help (its enclave ended), 2 when somebody must see to something first."""
     parser = argparse.ArgumentParser(prog="strongroom.node", description=__doc__)
     parser.add_argument("command", choices=["run"])
     parser.add_argument("--config", type=Path, required=True, help="the node's node.toml")
@@ -43,7 +44,7 @@ def main() -> int:
             raise
         for leaf in _leaves(faults):
             sys.stderr.write(f"error: {leaf}\n")
-        return 2
+        return 1 if all(isinstance(leaf, EnclaveEnded) for leaf in _leaves(faults)) else 2
     return 0
 
 

@@ -11,6 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass, fields
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
@@ -57,6 +58,14 @@ class ConfigInvalid(OperatorFault):
         self.problems = problems
 
 
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a socket listens or is dialled."""
@@ -79,6 +88,30 @@ class Address:
         if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= PORT_MAX:
             raise ValueError(f"{text!r}: the port is a number from 1 to {PORT_MAX}")
         return cls(host.strip("[]"), int(port))
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Does it mean every address of its machine? One listens there; nobody can dial it."""
+        if not _is_ip(self.host):
+            return False
+        address = ip_address(self.host)
+        return (getattr(address, "ipv4_mapped", None) or address).is_unspecified
+
+    def check_announced(self) -> None:
+        """Check that others can dial it.
+
+        Raises:
+            ValueError: it means every address of whatever machine reads it, or is neither an
+                address nor a name.
+        """
+        name = _HOST.fullmatch(self.host) and not self.host.rpartition(".")[2].isdigit()
+        if not name and not _is_ip(self.host):
+            raise ValueError(f"{self}: {self.host!r} is neither an IP address nor a DNS name")
+        if self.is_wildcard:
+            raise ValueError(
+                f"{self} is no address that others could dial: one listens there; "
+                "announce a name or an address of this machine"
+            )
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -144,6 +177,20 @@ class NodeConfig:
     """Who may submit here; nobody, when it names nobody."""
     issuers: tuple[IssuerSource, ...] = ()
     """Where this node looks for new keys of people's issuers; nowhere, when it names none."""
+    announce_rpc: Address | None = None
+    """What clients are told, where it differs from what is listened on."""
+    announce_peer: Address | None = None
+    """What other nodes are told, where it differs from what is listened on."""
+
+    @property
+    def told_rpc(self) -> Address:
+        """Where clients are told to connect."""
+        return self.announce_rpc or self.rpc
+
+    @property
+    def told_peer(self) -> Address:
+        """Where other nodes are told to connect."""
+        return self.announce_peer or self.peer
 
     @property
     def layout(self) -> NodeLayout:
@@ -184,7 +231,9 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         f"rpc = {_quoted(str(config.rpc))}",
         f"peer = {_quoted(str(config.peer))}",
         f"log_level = {_quoted(config.log_level)}",
-        *([f"health = {_quoted(str(config.health))}"] if config.health else []),
+        *_optional("health", config.health),
+        *_optional("announce_rpc", config.announce_rpc),
+        *_optional("announce_peer", config.announce_peer),
         *([f"hosts = [{', '.join(map(_quoted, config.hosts))}]"] if config.hosts else []),
         "",
         "[limits]",
@@ -219,6 +268,8 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     rpc, address = top.parsed("rpc", Address.parse), top.parsed("peer", Address.parse)
     log_level = top.parsed("log_level", _log_level, "info")
     health = top.parsed("health", _optional_address, "")
+    told_rpc = _read_announced(top, "announce_rpc", rpc)
+    told_peer = _read_announced(top, "announce_peer", address)
     hosts = _read_hosts(top)
     limits = _read_limits(top.table("limits"))
     peers = [_read_peer(table) for table in top.tables("peers", PEERS_MAX)]
@@ -250,8 +301,22 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         health=Address.parse(health) if health else None,
         hosts=hosts,
         door=door,
+        announce_rpc=told_rpc,
+        announce_peer=told_peer,
         issuers=issuers,
     )
+
+
+def _read_announced(top: TableReader, name: str, listens: Address | None) -> Address | None:
+    """What others are told; required where every address of the machine is listened on."""
+    text = top.parsed(name, _announced_address, "")
+    if not text and listens is not None and listens.is_wildcard:
+        top.problem(
+            name,
+            f"is missing: {listens} is listened on, and nobody can dial it; "
+            "name the address under which others reach this node",
+        )
+    return Address.parse(text) if text else None
 
 
 def _read_hosts(top: TableReader) -> tuple[str, ...]:
@@ -325,6 +390,15 @@ def _log_level(text: str) -> str:
 def _optional_address(text: str) -> str:
     Address.parse(text)
     return text
+
+
+def _announced_address(text: str) -> str:
+    Address.parse(text).check_announced()
+    return text
+
+
+def _optional(name: str, address: Address | None) -> list[str]:
+    return [] if address is None else [f"{name} = {_quoted(str(address))}"]
 
 
 def _node_key(text: str) -> bytes:

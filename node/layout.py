@@ -7,12 +7,17 @@ this table.
     DIR/credential                                       what clients show at a door, mode 0600
     DIR/keys/NAME.json, NAME.seen                        identities, newest height seen
     DIR/keys/NAME.vault/KEY@VERSION.json                 data keys of that identity, mode 0600
+    DIR/keys/NAME.recovery/                              a member's recovery keys, mode 0600, and
+                                                         generations that it checked
+    DIR/keys/NAME.admin/GRANT.NODE.key                   key of diagnostics to be read, mode 0600
     DIR/platform/                                        the simulated manufacturer
     DIR/nK/node.toml · node.log · lock · host.pid · run.json one node's host process
     DIR/nK/tls.key · tls.crt                             its connection key, nothing more
     DIR/nK/chip/                                         its simulated silicon
+    DIR/nK/ceremony/                                     what it said and got in a founding
     DIR/nK/sealed/                                       its enclave's sealed keys
     DIR/nK/ledger/ · wal/ · index/ · snapshots/          storage (DESIGN §8)
+    DIR/nK/recovery/                                     a dead service's recovery under way
     DIR/nK/chunks/                                       sealed chunks of data sets and results
 """
 
@@ -86,6 +91,11 @@ class NodeLayout:
         return self.directory / "chip"
 
     @property
+    def ceremony(self) -> "CeremonyLayout":
+        """What it said and got in a founding between organisations."""
+        return CeremonyLayout(self.directory / "ceremony")
+
+    @property
     def sealed(self) -> Path:
         """What the enclave sealed to its chip and measurement."""
         return self.directory / "sealed"
@@ -111,9 +121,56 @@ class NodeLayout:
         return self.directory / "snapshots"
 
     @property
+    def recovery(self) -> Path:
+        """A recovery of a dead service that is under way here."""
+        return self.directory / "recovery"
+
+    @property
     def chunks(self) -> Path:
         """Sealed chunks of data sets and results."""
         return self.directory / "chunks"
+
+
+@dataclass(frozen=True, slots=True)
+class CeremonyLayout:
+    """One node's part in a founding, `DIR/nK/ceremony/`."""
+
+    directory: Path
+
+    @property
+    def card(self) -> Path:
+        """What this organisation says of itself."""
+        return self.directory / "card"
+
+    @property
+    def proposal(self) -> Path:
+        """What it accepted."""
+        return self.directory / "proposal"
+
+    @property
+    def keys(self) -> Path:
+        """The enclave's keys for that proposal, sealed to its chip."""
+        return self.directory / "sealed-keys"
+
+    @property
+    def acceptance(self) -> Path:
+        """Its acceptance, so that asking again gives the same one."""
+        return self.directory / "acceptance"
+
+    @property
+    def founding(self) -> Path:
+        """The genesis that it confirmed; at the founder, the one that it made."""
+        return self.directory / "founding"
+
+    @property
+    def state(self) -> Path:
+        """What the enclave sealed when it took its wrap; it becomes the node's at the end."""
+        return self.directory / "sealed-state"
+
+    @property
+    def confirmation(self) -> Path:
+        """Its confirmation."""
+        return self.directory / "confirmation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +220,14 @@ class ClusterLayout:
     def vault(self, name: str) -> Path:
         """The data keys that one identity keeps of its vault."""
         return self.keys / f"{name}.vault"
+
+    def recovery(self, name: str) -> Path:
+        """The recovery keys of one member, and copies of what it checked."""
+        return self.keys / f"{name}.recovery"
+
+    def diagnostics_key(self, name: str, grant: str, node: str) -> Path:
+        """The one-time key to which diagnostics of a node are sealed for this identity."""
+        return self.keys / f"{name}.admin" / f"{grant}.{node}.key"
 
     def node(self, name: str) -> NodeLayout:
         """One node's folder, whether it exists or not."""

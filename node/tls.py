@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -30,9 +31,12 @@ from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.certificates import PARSER_ERRORS
 from strongroom.node.machine.durable_files import write_new
 
-_LIFETIME = timedelta(days=3652)
-"""Ten years: the certificate is an envelope for a key, and the claims decide whether the key
-counts."""
+_LIFETIME = timedelta(days=397)
+"""What foreign tools still take. The certificate is an envelope for a key, and the claims decide
+whether the key counts; a running node renews the envelope (`renewed`)."""
+
+RENEWAL = timedelta(days=90)
+"""So long before its end a certificate is renewed, or in the last third of a shorter life."""
 
 _BACKDATED = timedelta(days=1)
 """Tolerates clocks of clients that run behind."""
@@ -53,7 +57,7 @@ class TlsIdentity:
 
 
 def make_certificate(name: str, hosts: Sequence[str] = ()) -> TlsIdentity:
-    """Make a fresh P-256 key and its self-signed certificate (RFC 5280), valid for ten years.
+    """Make a fresh P-256 key and its self-signed certificate (RFC 5280), valid for 397 days.
 
     Args:
         name: The node's name: common name and first alternative name.
@@ -62,8 +66,49 @@ def make_certificate(name: str, hosts: Sequence[str] = ()) -> TlsIdentity:
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
     names = [_general_name(host) for host in dict.fromkeys([name, *_LOCAL_HOSTS, *hosts])]
+    return TlsIdentity(
+        certificate=_certificate(key, subject, x509.SubjectAlternativeName(names)),
+        key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+
+
+def renewal_due(certificate: bytes) -> datetime:
+    """From when on a PEM certificate is to be renewed.
+
+    Raises:
+        CertificateInvalid: not a certificate.
+    """
+    parsed = _pem(certificate)
+    life = parsed.not_valid_after_utc - parsed.not_valid_before_utc
+    return parsed.not_valid_after_utc - min(RENEWAL, life / 3)
+
+
+def renewed(certificate: bytes, key: bytes) -> bytes:
+    """A PEM certificate for the same key and names with a new term: claims, peers and clients know
+    the key, so that nothing else changes.
+
+    Raises:
+        CertificateInvalid: one of the two cannot be read, or they do not belong together.
+    """
+    parsed = _pem(certificate)
+    try:
+        private = load_pem_private_key(key, password=None)
+        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (*PARSER_ERRORS, x509.ExtensionNotFound) as fault:
+        raise CertificateInvalid(f"cannot renew the certificate: {fault}") from None
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise CertificateInvalid("cannot renew the certificate: no elliptic curve key")
+    made = _certificate(private, parsed.subject, names)
+    if spki_digest(made) != spki_digest(certificate):
+        raise CertificateInvalid("cannot renew the certificate: it is not this key's")
+    return made
+
+
+def _certificate(
+    key: ec.EllipticCurvePrivateKey, subject: x509.Name, names: x509.SubjectAlternativeName
+) -> bytes:
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -72,7 +117,7 @@ def make_certificate(name: str, hosts: Sequence[str] = ()) -> TlsIdentity:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
         .not_valid_after(now + _LIFETIME)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage(
@@ -83,10 +128,7 @@ def make_certificate(name: str, hosts: Sequence[str] = ()) -> TlsIdentity:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, SHA256())
     )
-    return TlsIdentity(
-        certificate=certificate.public_bytes(Encoding.PEM),
-        key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
+    return certificate.public_bytes(Encoding.PEM)
 
 
 def write_identity(identity: TlsIdentity, *, certificate: Path, key: Path) -> None:
@@ -121,6 +163,22 @@ def spki_digest(certificate: bytes) -> Digest:
     return Digest(sha256(spki).digest())
 
 
+def valid_until(certificate: bytes) -> datetime:
+    """When a PEM certificate ends.
+
+    Raises:
+        CertificateInvalid: not a certificate.
+    """
+    return _pem(certificate).not_valid_after_utc
+
+
+def _pem(certificate: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(certificate)
+    except PARSER_ERRORS as fault:
+        raise CertificateInvalid(f"not a certificate: {fault}") from None
+
+
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """The accepting end, TLS 1.3 only.
 
@@ -149,29 +207,70 @@ def dial_context() -> ssl.SSLContext:
 
 
 def client_context(ca_bundle: Path) -> ssl.SSLContext:
-    """The end of a client: TLS 1.3, the certificate stands in the cluster's bundle.
+    """The end of a client: TLS 1.3, and a key of the cluster's bundle.
 
-    Neither host names nor dates are compared: what authorises a key is its digest in a node's
-    verified claims, and a certificate that has run out, or a clock that is wrong, would only shut
-    clients out of a service that is sound.
+    The key alone is compared: neither host names nor dates nor the certificate around it. What
+    authorises a key is its digest in a node's verified claims; a certificate that was renewed, one
+    that has run out, or a clock that is wrong, would only shut clients out of a service that is
+    sound.
 
     Raises:
         CertificateInvalid: the bundle is missing or holds no certificate.
     """
-    context = _context(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.verify_flags |= _NO_CHECK_TIME
     try:
-        context.load_verify_locations(cafile=ca_bundle)
-    except (OSError, ssl.SSLError) as fault:
+        bundle = x509.load_pem_x509_certificates(ca_bundle.read_bytes())
+        keys = frozenset(spki_digest(one.public_bytes(Encoding.DER)) for one in bundle)
+    except (OSError, *PARSER_ERRORS) as fault:
         raise CertificateInvalid(f"cannot read the certificates in {ca_bundle}: {fault}") from None
+    context = _PinningContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.keys = keys
+    context.sslobject_class, context.sslsocket_class = _PinnedObject, _PinnedSocket
     return context
 
 
-_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
-"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL 1.1.0 and newer (X509_VERIFY_PARAM_set_flags(3)); Python has
-no name for it."""
+class _PinningContext(ssl.SSLContext):
+    """A context whose every handshake ends in a look at the other side's key."""
+
+    keys: frozenset[Digest] = frozenset()
+
+    def check(self, shown: bytes | None) -> None:
+        """Raises ssl.SSLCertVerificationError for a key that is not in the bundle."""
+        try:
+            known = shown is not None and spki_digest(shown) in self.keys
+        except CertificateInvalid:
+            known = False
+        if not known:
+            raise ssl.SSLCertVerificationError(
+                "the key in this certificate is not in the bundle: copy service.json and ca.pem "
+                "again from the operator"
+            )
+
+
+class _PinnedObject(ssl.SSLObject):
+    """A connection over buffers, as asyncio makes them."""
+
+    def do_handshake(self) -> None:
+        """Shake hands, and look at the key."""
+        super().do_handshake()
+        _check(self.context, self.getpeercert(binary_form=True))
+
+
+class _PinnedSocket(ssl.SSLSocket):
+    """A connection over a socket."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands, and look at the key."""
+        super().do_handshake(block)
+        _check(self.context, self.getpeercert(binary_form=True))
+
+
+def _check(context: ssl.SSLContext, shown: bytes | None) -> None:
+    if not isinstance(context, _PinningContext):
+        raise ssl.SSLCertVerificationError("this connection belongs to no bundle")
+    context.check(shown)
 
 
 def _context(protocol: int) -> ssl.SSLContext:

@@ -73,9 +73,10 @@ NEXT = {
     Code.SESSIONS_FULL: "wait for the next epoch, or use a session that is open",
     Code.REFUSED: "governance refuses it; its plain result says why",
     Code.INTERNAL: "a bug of the enclave's code: report it",
-    Code.NOT_ADMITTED: "have a member bring the identity: `roster.bring`",
+    Code.NOT_ADMITTED: "have a member bring the identity: `strongroom users bring`",
     Code.TOO_MANY_SESSIONS: "use one session for many calls, or wait for the next epoch",
     Code.NO_ROOM: "send the same envelope again: others' public words filled its block",
+    Code.LOST: "seal it anew: nobody executed it before the service was recovered, nobody will",
 }
 SEALED = """
 A program's own refusal is sealed: code and message in the result. Any program may answer

@@ -25,6 +25,7 @@ from strongroom.consensus.messages import (
     Status,
     VoteMessage,
 )
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.statements import Certificate, Statement, Vote
 from strongroom.consensus.types import Digest, Height, Lane, Milliseconds, SignerIndex
 
@@ -87,7 +88,7 @@ class FinalRange:
     last."""
 
     headers: tuple[Header, ...]
-    certificate: Certificate
+    certificate: Finality
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class FinalRecord:
     """The store holds every block up to this height; the log below `view` may go."""
 
     header: Header
-    certificate: Certificate
+    certificate: Finality
 
 
 Record = CastRecord | CertificateRecord | CandidateRecord | FinalRecord
@@ -199,7 +200,7 @@ class Commit:
     batches: tuple[Digest, ...]
     """Batches between the parent's cut and its own, in execution order: lanes in index order,
     sequence ascending."""
-    certificate: Certificate | None
+    certificate: Finality | None
 
 
 @dataclass(frozen=True, slots=True)

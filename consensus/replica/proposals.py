@@ -6,9 +6,9 @@ signatures of certificates and the block's validity are checked elsewhere.
 
 from strongroom.consensus.blocks import Anchor, Header
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.messages import Propose
 from strongroom.consensus.replica.lanes import Cut
-from strongroom.consensus.replica.leaders import leader_of
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import (
     ChainId,

@@ -11,13 +11,14 @@ from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import Header, LaneTip
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.messages import Range
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import FinalRange
 from strongroom.consensus.replica.lanes import Cut
-from strongroom.consensus.statements import Certificate, Kind
+from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Sequence
 
 
-def check_links(headers: Items[Header], certificate: Certificate, final: Header) -> None:
+def check_links(headers: Items[Header], certificate: Finality, final: Header) -> None:
     """Check that headers chain upward from the final block to the one that a FINALIZE certificate
     names.
 

@@ -12,6 +12,7 @@ from typing import assert_never
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.recovery import read_finality
 from strongroom.consensus.replica.events import (
     CandidateRecord,
     CastRecord,
@@ -80,5 +81,5 @@ def decode_record(kind: int, payload: bytes) -> Record:
         return CertificateRecord(Certificate.from_wire(codec.decode(payload)))
     if kind == RecordKind.FINAL:
         header, certificate = codec.fields(codec.decode(payload), bytes, tuple, name="final record")
-        return FinalRecord(Header.decode(header), Certificate.from_wire(certificate))
+        return FinalRecord(Header.decode(header), read_finality(certificate))
     raise NotCanonical(f"log record of unknown kind {kind}")

@@ -23,6 +23,7 @@ from strongroom.consensus.messages import (
     StatusBody,
     VoteMessage,
 )
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.replica.caster import Caster
 from strongroom.consensus.replica.events import (
     BatchHeld,
@@ -378,7 +379,13 @@ class Replica:
         check_links(headers, event.certificate, self.state.final)
         for header in headers:
             self._tree.admit(header)
-        fresh = self._checked((event.certificate,))
+        certificate = event.certificate
+        if isinstance(certificate, RecoveryCertificate):
+            self.state.check_certificate(certificate)
+            fresh = []
+            self.state.hold(certificate)
+        else:
+            fresh = self._checked((certificate,))
         for header in headers:
             self._tree.add(header)
         self._hold(fresh, now, out)
@@ -416,7 +423,7 @@ class Replica:
         """R8: the newest final block whose chain down to the last one is held, with all its
         data."""
         state = self.state
-        for certificate in self._proofs.above(Kind.FINALIZE, state.final_view):
+        for certificate in state.finalities():
             verdict = self._tree.judge(certificate.digest)
             if isinstance(verdict, Bad):
                 self._raise_alarm(f"final block of view {certificate.view}: {verdict.flaw}", out)

@@ -13,6 +13,8 @@ from typing import assert_never
 from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
+from strongroom.consensus.leaders import leader_of
+from strongroom.consensus.recovery import Finality, RecoveryCertificate
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
 from strongroom.consensus.replica.events import (
@@ -25,7 +27,6 @@ from strongroom.consensus.replica.events import (
     Record,
 )
 from strongroom.consensus.replica.lanes import Cut, Lanes
-from strongroom.consensus.replica.leaders import leader_of
 from strongroom.consensus.replica.missing import Missing
 from strongroom.consensus.replica.pacemaker import Pacemaker
 from strongroom.consensus.replica.proofs import Proofs
@@ -102,7 +103,10 @@ class ReplicaState:
         self.view = View(1)
         self.final_view = View(0)
         self.final_certificate: Certificate | None = None
-        """FINALIZE of the final block itself; None for the anchor."""
+        """FINALIZE of the final block itself; None for the anchor, and for a block by which members
+        ended this epoch."""
+        self.recovery: RecoveryCertificate | None = None
+        """Members ended this epoch, for its quorum was lost; verified."""
         self.voting = config.voting and config.own is not None
         self.draining = False
         """True: decline to lead, so that this node may stop without cost (R4)."""
@@ -121,7 +125,7 @@ class ReplicaState:
             self.final_certificate = certificate
 
     def become_final(
-        self, header: Header, certificate: Certificate | None, recent: Iterable[Header]
+        self, header: Header, certificate: Finality | None, recent: Iterable[Header]
     ) -> None:
         """Move the final block up (R8), and forget what is settled by it."""
         view = header.view if certificate is None else certificate.view
@@ -129,7 +133,8 @@ class ReplicaState:
             view = View(0)
         recent = tuple(recent)
         self._carried.retire(header, view, recent)
-        self.final_view, self.final_certificate = view, certificate
+        own = None if isinstance(certificate, RecoveryCertificate) else certificate
+        self.final_view, self.final_certificate = view, own
         self.tree.settle(header, view, recent)
         self.lanes.settle(self.final_cut)
         self.promises.forget_below(view)
@@ -137,6 +142,28 @@ class ReplicaState:
         self.tally.drop_below(View(view + 1))
         self.candidates = {at: digest for at, digest in self.candidates.items() if at > view}
         self.ended = self.tree.is_terminal(header)
+
+    @property
+    def final_proof(self) -> Finality | None:
+        """What made the final block final; None for the anchor."""
+        recovery = self.recovery
+        if recovery is not None and recovery.digest == self.final.digest:
+            return recovery
+        return self.final_certificate
+
+    def hold(self, certificate: Finality) -> None:
+        """Hold what was verified, of whichever kind."""
+        if isinstance(certificate, RecoveryCertificate):
+            self.recovery = certificate
+            self.tree.recovered = certificate.digest
+        else:
+            self.hold_certificate(certificate)
+
+    def finalities(self) -> Iterator[Finality]:
+        """What makes blocks above the final one final, the newest first."""
+        if self.recovery is not None and self.recovery.opening.height > self.final.height:
+            yield self.recovery
+        yield from self.proofs.above(Kind.FINALIZE, self.final_view)
 
     def execute(self, outcome: Executed) -> None:
         self.tree.execute(outcome)
@@ -195,11 +222,11 @@ class ReplicaState:
             for certificate in self.proofs.above(kind, self.final_view)
         ]
 
-    def commits(self, lineage: Iterable[Node], certificate: Certificate) -> Iterator[Commit]:
+    def commits(self, lineage: Iterable[Node], certificate: Finality) -> Iterator[Commit]:
         """Blocks up to the one that a FINALIZE certificate names, each with its own certificate if
         it has one."""
         for node in lineage:
-            own = self.proofs.get(Kind.FINALIZE, node.header.view)
+            own: Finality | None = self.proofs.get(Kind.FINALIZE, node.header.view)
             if node.header.digest == certificate.digest:
                 own = certificate
             matches = own is not None and own.digest == node.header.digest
@@ -211,7 +238,7 @@ class ReplicaState:
         self,
         *,
         final: Header,
-        final_certificate: Certificate | None,
+        final_certificate: Finality | None,
         recent: Iterable[Header] = (),
         batches: Iterable[BatchHeader] = (),
         executed: Iterable[Executed] = (),
@@ -222,7 +249,7 @@ class ReplicaState:
         Args:
             final: the newest header in the block store (the epoch's anchor if there is none above
                 it).
-            final_certificate: FINALIZE of exactly that block, if stored; that of the epoch's
+            final_certificate: of exactly that block, if stored; that of the epoch's
                 anchor, which the epoch before signed, counts for nothing here.
             recent: final headers with heights in (final.anchor.height, final.height], of whatever
                 epoch.
@@ -243,7 +270,7 @@ class ReplicaState:
             final_certificate = None
         self.become_final(final, final_certificate, recent)
         if final_certificate is not None:
-            self.proofs.add(final_certificate)
+            self._hold_final(final_certificate)
         for outcome in executed:
             self.execute(outcome)
         for header in batches:
@@ -265,6 +292,12 @@ class ReplicaState:
         if said is not None:
             self.candidates[self.view] = said.digest
         return self.promises.all()
+
+    def _hold_final(self, certificate: Finality) -> None:
+        if isinstance(certificate, RecoveryCertificate):
+            self.hold(certificate)
+        else:
+            self.proofs.add(certificate)
 
     def _replay(self, record: Record) -> None:
         """Take a record of this epoch that is not settled by the final block."""
@@ -292,7 +325,7 @@ class ReplicaState:
         there; above it the log is whole. Nothing is lost by that: views up to a held FINALIZE
         certificate need no vote of anybody.
         """
-        self.hold_certificate(record.certificate)
+        self.hold(record.certificate)
         self.tree.add(record.header, logged=True)
         self._carried.note_ahead(record)
 
@@ -359,14 +392,18 @@ class ReplicaState:
         )
         return held is not None and held.digest == digest
 
-    def check_certificate(self, certificate: Certificate) -> None:
-        """Check that a quorum of this epoch signed; for what must be verified before it is stored
-        (T34).
+    def check_certificate(self, certificate: Finality) -> None:
+        """Check that a quorum of this epoch signed, or members that may end it; for what must be
+        verified before it is stored (T34).
 
         Raises:
-            PeerFault: it did not.
+            PeerFault: they did not.
         """
-        self.tally.check(certificate)
+        if isinstance(certificate, RecoveryCertificate):
+            config = self.config
+            certificate.check(config.chain, config.members, config.verify, anchor=config.anchor)
+        else:
+            self.tally.check(certificate)
 
     @property
     def lane_lengths(self) -> tuple[Sequence, ...]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from strongroom.consensus.blocks import BLOCK_BATCHES_MAX, BLOCK_BYTES_MAX, Header
+from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.replica.lanes import Cut, Walk
-from strongroom.consensus.replica.leaders import leader_of
 from strongroom.consensus.types import Digest, Height, Lane, SignerIndex, View
 
 LAG_BLOCKS_MAX = 8

@@ -21,6 +21,11 @@ from strongroom.consensus.epochs import ENTRIES_MAX, EpochEntry
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
+from strongroom.consensus.recovery import (
+    RECOVERY_MEMBERS_MAX,
+    RecoveryCertificate,
+    read_finality,
+)
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, NONCE_SIZE, SIGNATURE_SIZE
 from strongroom.consensus.validators import VALIDATORS_MAX
@@ -88,7 +93,7 @@ HEADER = Of(Header, lambda header: header.encoded, Header.decode, wire=bytes)
 LEAF = Of(HistoryLeaf, HistoryLeaf.encode, HistoryLeaf.decode, wire=bytes)
 BATCH = Of(Batch, Batch.to_wire, Batch.from_wire)
 STATEMENT = Of(Statement, Statement.to_wire, _statement)
-CERTIFICATE = Of(Certificate, Certificate.to_wire, Certificate.from_wire)
+CERTIFICATE = Of((Certificate, RecoveryCertificate), lambda one: one.to_wire(), read_finality)
 STATUS_BODY = Of(StatusBody, StatusBody.to_wire, StatusBody.from_wire)
 HEAD_BODY = Of(HeadBody, HeadBody.to_wire, HeadBody.from_wire)
 HEAD = Of(Head, Head.to_wire, Head.from_wire)
@@ -97,6 +102,13 @@ EPOCH_ENTRY = Of(EpochEntry, EpochEntry.to_wire, EpochEntry.from_wire)
 ISSUER_KEY = fields("issuer's key", TEXT, TEXT, TEXT)
 HEADERS = Listed(HEADER, REQUEST_BLOCKS_MAX)
 BLOCK = fields("block", HEADER, Listed(BATCH, BLOCK_BATCHES_MAX))
+RECORDED = fields(
+    "recorded block",
+    HEADER,
+    Listed(BATCH, BLOCK_BATCHES_MAX),
+    Either(type(None), NOTHING, CERTIFICATE),
+    BYTES,
+)
 ANSWER_OF_QUERY = fields("answer of a query", BYTES, HEIGHT)
 
 
@@ -173,6 +185,10 @@ class Op(IntEnum):
     it cannot here."""
     PREPARE_JOIN = 7, Stage.EMPTY, (BYTES, IDENTITY), BYTES, "prepare_join"
     """(genesis, identity) → sealed state of a node to be."""
+    SEAL_FOUNDING = 18, Stage.FOUNDING, (), BYTES, "seal_founding"
+    """() → sealed keys of PREPARE: a ceremony between organisations outlasts a process."""
+    RESUME_FOUNDING = 19, Stage.EMPTY, (BYTES,), NOTHING, "resume_founding"
+    """(what SEAL_FOUNDING gave): go on where PREPARE ended."""
     UNSEAL_SUCCESSOR = 8, Stage.EMPTY, (BYTES, BYTES), NONCE, "unseal_successor"
     """(sealed state, genesis) → nonce: the same boot goes on in this process once TAKE_OVER answers
     the nonce."""
@@ -248,7 +264,7 @@ class Op(IntEnum):
     """() → public transaction: asks for a new epoch, after the log was lost."""
     LEAVE = 38, ACTIVE, (), BYTES, "active.leave"
     """() → public transaction: this node leaves."""
-    OBSERVE = 61, ACTIVE, (TEXT, Listed(ISSUER_KEY, OBSERVED_KEYS_MAX)), BYTES, "active.observe"
+    OBSERVE = 80, ACTIVE, (TEXT, Listed(ISSUER_KEY, OBSERVED_KEYS_MAX)), BYTES, "active.observe"
     """(issuer's URL, ((kid, algorithm, JWK) …)) → public transaction: what this node's host saw."""
     APPLY = 40, LEARNING, (HEADERS, Listed(BYTES, REQUEST_BLOCKS_MAX)), NOTHING, "learner.apply"
     """(headers, outcomes): recorded outcomes instead of execution, provisional until CONFIRM."""
@@ -324,6 +340,111 @@ class Op(IntEnum):
     """(index, chunk): the next one."""
     LOAD_END = 54, LEARNING, (), NOTHING, "learner.end_load"
     """(): goes on from the snapshot."""
+    DIAGNOSTICS = (
+        55,
+        Stage.FRESH,
+        (TEXT, BYTES),
+        fields("act or diagnostics", BYTES, BYTES),
+        "active.diagnostics",
+        JUDGES | FOR_OTHERS,
+    )
+    """(grant id, recipient's hybrid key) → (the public transaction `act` to be submitted, or empty;
+    diagnostics sealed to the recipient once that act stands, or empty)."""
+    RECOVER = 60, Stage.EMPTY, (BYTES, IDENTITY), NOTHING, "recover"
+    """(genesis, identity): begins to bring a dead service back (member/recovery.py)."""
+    RECOVER_AGAIN = 61, Stage.EMPTY, (BYTES, BYTES), NOTHING, "recover_again"
+    """(sealed state of a recovery, genesis): goes on with it; EPOCHS that RECOVER_LEARN shows come
+    next."""
+    RECOVER_FOLLOW = (
+        62,
+        Stage.RECOVERING,
+        (Listed(RECORDED, REQUEST_BLOCKS_MAX),),
+        HEIGHT,
+        "recovery.follow",
+    )
+    """(((header, batches, certificate or nil, outcome or nothing) …) from height 1 on) → height."""
+    RECOVER_LEARN = (
+        63,
+        Stage.RECOVERING,
+        (Listed(EPOCH_ENTRY, ENTRIES_MAX),),
+        EPOCH,
+        "recovery.learn",
+        JUDGES,
+    )
+    """(entries) → newest epoch known, after a restart."""
+    RECOVER_SHOW = 64, Stage.RECOVERING, (), fields("shown", BYTES, BYTES), "recovery.show"
+    """() → (sealed state, evidence over what the ledger said)."""
+    RECOVER_PLAN = (
+        65,
+        Stage.RECOVERING,
+        (Listed(BYTES, VALIDATORS_MAX), TIME_MS),
+        fields("planned", BYTES, BYTES, BYTES),
+        "recovery.plan",
+    )
+    """(everyone's evidence, wall clock) → (sealed state, plan, generation of shares): as the
+    lead."""
+    RECOVER_JOIN = 66, Stage.RECOVERING, (BYTES,), BYTES, "recovery.join"
+    """(plan) → sealed state: as one of the others."""
+    RECOVER_TAKE = (
+        67,
+        Stage.RECOVERING,
+        (BYTES,),
+        fields("taken", BYTES, TEXT, Unsigned("missing", RECOVERY_MEMBERS_MAX)),
+        "recovery.take",
+        JUDGES,
+    )
+    """(a member's share) → (sealed state, its name, how many are missing)."""
+    RECOVER_STATUS = (
+        68,
+        Stage.RECOVERING,
+        (),
+        fields(
+            "status of a recovery",
+            *(HEIGHT, FLAG, Unsigned("threshold", RECOVERY_MEMBERS_MAX)),
+            *(Listed(TEXT, RECOVERY_MEMBERS_MAX), Listed(TEXT, RECOVERY_MEMBERS_MAX), FLAG),
+        ),
+        "recovery.tell",
+    )
+    """() → (height, is there a plan?, k, members, those who gave, opened?)."""
+    RECOVER_OPEN = (
+        69,
+        Stage.RECOVERING,
+        (),
+        fields(
+            "opened",
+            CERTIFICATE,
+            Listed(fields("handed", KEY, BYTES), VALIDATORS_MAX),
+        ),
+        "recovery.open",
+    )
+    """() → (certificate, ((node key, what that enclave needs) …)): with k shares, as the lead."""
+    RECOVER_RECEIVE = (
+        70,
+        Stage.RECOVERING,
+        (CERTIFICATE, BYTES),
+        fields("received", BYTES, CERTIFICATE),
+        "recovery.receive",
+    )
+    """(certificate, what the lead handed over) → (sealed state, certificate with its evidence): as
+    one of the others."""
+    RECOVER_APPLY = (
+        72,
+        Stage.RECOVERING,
+        (HEADERS, Listed(BYTES, REQUEST_BLOCKS_MAX)),
+        HEIGHT,
+        "recovery.apply",
+    )
+    """(headers, outcomes) → height: recorded outcomes from height 1 on."""
+    RECOVER_LOSE = (
+        73,
+        Stage.RECOVERING,
+        (Listed(BLOCK, REQUEST_BLOCKS_MAX),),
+        Listed(BYTES, REQUEST_BLOCKS_MAX),
+        "recovery.lose",
+    )
+    """(blocks above, which nobody executed) → their outcomes, in which all is refused."""
+    RECOVER_END = 74, Stage.RECOVERING, (), fields("ended", BYTES, BYTES), "recovery.end"
+    """() → (outcome of the block that members agreed to, sealed state of a node)."""
 
 
 class Ending(IntEnum):

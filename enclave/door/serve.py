@@ -65,6 +65,7 @@ _STAGES = {
     Stage.SUCCESSOR: "waits for its predecessor to hand over: TAKE_OVER first",
     Stage.MEMBER: "has keys already, and is in service",
     Stage.FRESH: "has keys already, and is in service",
+    Stage.RECOVERING: "brings a dead service back, and is no node of it",
     Stage.ENDED: "has handed over to its successor, and does nothing more",
 }
 

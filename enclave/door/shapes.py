@@ -74,9 +74,10 @@ class Unsigned(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Of(Shape):
-    """Objects of a class that has a wire form of its own; its bounds are the class's."""
+    """Objects of a class that has a wire form of its own, or of one of several; its bounds are the
+    class's."""
 
-    kind: type
+    kind: type | tuple[type, ...]
     to_wire: Callable[[Any], object]
     from_wire: Callable[[Any], object]
     wire: type = tuple
@@ -84,10 +85,14 @@ class Of(Shape):
     @property
     def name(self) -> str:
         """For messages."""
-        return self.kind.__name__
+        return " or ".join(kind.__name__ for kind in self._kinds)
+
+    @property
+    def _kinds(self) -> tuple[type, ...]:
+        return self.kind if isinstance(self.kind, tuple) else (self.kind,)
 
     def encode(self, value: Any) -> Any:
-        if type(value) is not self.kind:
+        if type(value) not in self._kinds:
             raise NotCanonical(f"expected {self.name}, got {type(value).__name__}")
         return self.to_wire(value)
 

@@ -7,7 +7,7 @@ public refusal, what fails is a sealed result. Every replica that executes the s
 the same bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -25,6 +25,7 @@ from strongroom.consensus.errors import (
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.report import measurement_digest
 from strongroom.enclave.contained import OF_THIS_PROCESS, KeysNeeded
+from strongroom.enclave.execution.hearing import hear
 from strongroom.enclave.execution.public_work import PublicWork
 from strongroom.enclave.execution.queries import OutcomeWanted as OutcomeWanted
 from strongroom.enclave.execution.queries import Queries
@@ -38,6 +39,7 @@ from strongroom.enclave.formats.write_set import WriteSet, WriteSetBox
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.public import Unsigned, action_of
 from strongroom.enclave.governance.records import BlockFacts
+from strongroom.enclave.governance.recovering import Reopening
 from strongroom.enclave.governance.region_changes import mapped_regions
 from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
@@ -49,7 +51,7 @@ from strongroom.enclave.proofs.block_data import ordered_lanes
 from strongroom.enclave.proofs.finality import FinalRun
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.enclave.proofs.heads import FreshPoint
-from strongroom.enclave.sessions.intake import Intake, Public, Refused
+from strongroom.enclave.sessions.intake import Intake, Presented, Public, Refused
 from strongroom.enclave.sessions.session_admission import SessionAdmission
 from strongroom.enclave.sessions.session_tables import SessionTables
 
@@ -78,6 +80,18 @@ class _Answers:
     def refuse(self, id: bytes, code: int) -> None:
         """A refusal that follows from public bytes: no result."""
         self.tell(id, code, b"")
+
+    def add(
+        self, id: bytes, position: int, identity: bytes, sealed: bytes, claim: bytes, kept: bytes
+    ) -> None:
+        """What was executed, as the hot path below adds it."""
+        self.codes.append(Code.EXECUTED)
+        self.sealed.append(sealed)
+        digest = sha256(sealed).digest()
+        self.leaves.append(leaf_hash(id, Code.EXECUTED, digest, claim or NO_DIGEST))
+        if claim:
+            self.claims.append((position, claim))
+        self.plaintexts.setdefault(identity, []).append((position, kept))
 
     def tell(self, id: bytes, code: int, plain: bytes) -> None:
         """A public answer; nothing stands for a refusal without one."""
@@ -115,10 +129,12 @@ class Executor:
         self.governance = Governance(self._runner.state, genesis.chain)
         self.governance.found(genesis)
         self._tables = SessionTables(genesis.chain, keyring, genesis.description.epoch)
-        self._admission = SessionAdmission(self._runner.state)
+        self._admission = SessionAdmission(self._runner)
         self._intake = Intake(genesis.chain, keyring, self._admission)
         self._queries = Queries(genesis.chain, keyring, self._runner, self._write_sets_at)
         self.snapshots = Snapshots(genesis.chain)
+        self._touched_governance = False
+        """Did the newest block change it?"""
         self._result_prefix = labels.bound(labels.RESULT, genesis.chain, b"")
         self._remember(genesis_leaf(genesis.header))
         self._turn_to_tables()
@@ -155,6 +171,13 @@ class Executor:
         its grace, and one that has just ended when its boxes are to be carried on."""
         opened = {*self._tables.open_at(self._header.time_ms), *self._carried}
         return tuple(sorted(opened))
+
+    def counts(self) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """(sessions, (map, its items) …): how many, for diagnostics."""
+        maps = self._runner.state.maps.items()
+        entries = tuple((f"{one.program}.{one.name}", held.count) for one, held in maps)
+        tables = (self._tables.current, self._tables.before)
+        return sum(one.count for one in tables if one is not None), entries
 
     @property
     def can_execute(self) -> bool:
@@ -194,6 +217,39 @@ class Executor:
             raise InvariantBroken(
                 f"a block was left half executed: {type(error).__name__}"
             ) from error
+
+    def lose(self, header: Header, batches: Sequence[Batch]) -> Outcome:
+        """The outcome of a final block whose epoch's enclaves are lost, and which none of them had
+        executed: all of it is refused in public, time alone passes (VAULT §7).
+
+        Raises:
+            PeerFault: it is not the next block, or this is not its data; nothing was changed.
+        """
+        self._check_follows(self._header, header)
+        members = len(self.governance.current.validators)
+        lanes = ordered_lanes(self._header, header, batches, members)
+        return self._come_to(header, lanes, self._lose_all)
+
+    def reopen(self, reopening: Reopening) -> Outcome:
+        """The outcome of the block by which members end the lost epoch: their nodes are its
+        successor's validators, and what stood in boxes under its input secret is gone.
+
+        Raises:
+            PeerFault: it is not the next block; nothing was changed.
+        """
+        header = reopening.opening
+        self._check_follows(self._header, header)
+        self._check_anchor(header)
+        self._begin(header)
+        self._runner.at(header.height, header.time_ms, header.epoch)
+        self.governance.end_block(header)
+        self.governance.recover(reopening)
+        self._runner.lose_secrets()
+        outcome = self._close(header, _Answers(), 0)
+        self._apply_governance()
+        self._turn(header)
+        self._advance(header, outcome.history_leaf)
+        return outcome
 
     def apply(self, header: Header, outcome: Outcome) -> None:
         """Take over the next height from its recorded outcome instead of executing it.
@@ -263,28 +319,59 @@ class Executor:
         return self._queries.answer(envelope, self._header, self.root, outcome, fresh)
 
     def _execute(self, header: Header, lanes: Sequence[Sequence[bytes]]) -> Outcome:
+        return self._come_to(header, lanes, self._open_all)
+
+    def _open_all(self, lanes: Sequence[Sequence[bytes]]) -> _Answers:
+        for epoch in self._carried:
+            self._runner.begin_epoch(epoch)
+        return self._answer_all(lanes)
+
+    def _lose_all(self, lanes: Sequence[Sequence[bytes]]) -> _Answers:
+        answers = _Answers()
+        for lane in lanes:
+            for envelope in lane:
+                id = sha256(envelope).digest()
+                answers.ids.append(id)
+                answers.refuse(id, Code.LOST)
+        return answers
+
+    def _come_to(
+        self,
+        header: Header,
+        lanes: Sequence[Sequence[bytes]],
+        answer: Callable[[Sequence[Sequence[bytes]]], _Answers],
+    ) -> Outcome:
         self._check_anchor(header)
         terminal = header.next_epoch != self.governance.current.digest
         if terminal:
             self._check_wish(header)
         self._begin(header)
         self._runner.at(header.height, header.time_ms, header.epoch)
-        for epoch in self._carried:
-            self._runner.begin_epoch(epoch)
-        answers = self._answer_all(lanes)
+        answers = answer(lanes)
         self.governance.end_block(header)
         if terminal:
             compromised = self.governance.ends_compromised
             self.governance.end_epoch(header)
             self._runner.end_epoch(compromised=compromised)
+        outcome = self._close(header, answers, sum(sum(map(len, lane)) for lane in lanes))
+        if self._touched_governance:
+            self._apply_governance()
+        if terminal:
+            self._turn(header)
+        self._advance(header, outcome.history_leaf)
+        return outcome
+
+    def _close(self, header: Header, answers: _Answers, envelope_bytes: int) -> Outcome:
+        """What a block came to, once all of it has changed the state."""
         root = outcome_root(len(answers.ids), merkle.root_of(answers.leaves))
         write_set = WriteSet(
             self._runner.state.take_changes(),
             *self._tables.take_changes(),
             tuple((identity, tuple(results)) for identity, results in answers.plaintexts.items()),
         )
-        wish = self.governance.wish
-        outcome = Outcome(
+        self._touched_governance = _touches_governance(write_set.changes)
+        wish, rules = self.governance.wish, self.governance.recovery_rules
+        return Outcome(
             height=header.height,
             block=header.digest,
             ids=b"".join(answers.ids),
@@ -296,19 +383,14 @@ class Executor:
                 header.height,
                 header.digest,
                 root,
-                envelope_bytes=sum(sum(map(len, lane)) for lane in lanes),
+                envelope_bytes=envelope_bytes,
             ),
             wish=b""
             if wish is None
             else codec.encode((wish.description.encode(), wish.public_key)),
             snapshot_root=self.snapshots.advance(header.height),
+            rules=NO_DIGEST if rules is None else rules.digest,
         ).with_root(root)
-        if _touches_governance(write_set.changes):
-            self._apply_governance()
-        if terminal:
-            self._turn(header)
-        self._advance(header, outcome.history_leaf)
-        return outcome
 
     @property
     def _carried(self) -> tuple[Epoch, ...]:
@@ -369,7 +451,7 @@ class Executor:
             governance.rules.program_regions,
             mapped_regions(governance.rules),
         )
-        self._admission.heed(members, roles, limits, watchers)
+        self._admission.heed(roles | governance.held_roles)
         self._snapshot_blocks = limits["snapshot_blocks"]
 
     def _epochs_digest(self, epoch: Epoch) -> Digest:
@@ -425,6 +507,9 @@ class Executor:
             except Public as public:
                 answers.tell(id, *self._run_public(public.fields, len(envelope), work))
                 continue
+            except Presented as presented:
+                self._hear(presented, id, len(envelope), answers, work)
+                continue
             except OF_THIS_PROCESS:
                 raise
             except Exception:
@@ -440,6 +525,20 @@ class Executor:
                 plaintexts[identity].append((position, kept))
             else:
                 plaintexts[identity] = [(position, kept)]
+
+    def _hear(
+        self, presented: Presented, id: bytes, size: int, answers: _Answers, work: PublicWork
+    ) -> None:
+        """Somebody who is not admitted presents a token."""
+        if not work.take_token():
+            answers.refuse(id, Code.NO_ROOM)
+            return
+        position = len(answers.ids) - 1
+        heard = hear(self._runner, self._intake, presented, id, size, position, self._result_prefix)
+        if isinstance(heard, Code):
+            answers.refuse(id, heard)
+        else:
+            answers.add(id, position, *heard)
 
     def _run_public(
         self, fields: tuple[bytes, bytes, bytes], size: int, work: PublicWork

@@ -8,9 +8,9 @@ root over all of them is the one named. What is refused leaves the enclave as it
 from collections.abc import Sequence
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain, EpochUnknown, check_final
+from strongroom.consensus.epochs import EpochChain, EpochUnknown
 from strongroom.consensus.errors import ClientFault, NotCanonical, PeerFault, ReceiptInvalid
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import NO_DIGEST, ChainId, Digest
 from strongroom.enclave.execution.executor import Executor
 from strongroom.enclave.formats import merkle
@@ -35,7 +35,7 @@ def named_root(
     leaf: HistoryLeaf,
     path: Sequence[Digest],
     certified: Header,
-    certificate: Certificate,
+    certificate: Finality,
     epochs: EpochChain,
 ) -> Digest:
     """The snapshot root that a height's leaf names, once it is shown that a quorum stands behind
@@ -54,10 +54,7 @@ def named_root(
         ReceiptInvalid: the leaf does not stand under its anchor.
         LoadRefused: the leaf names no snapshot.
     """
-    description, opening = epochs.description(certified.epoch), epochs.anchor_of(certified.epoch)
-    if description is None or opening is None:
-        raise EpochUnknown(certified.epoch)
-    check_final(certified, certificate, opening.chain, description, verify)
+    epochs.check_final(certified, certificate, verify)
     anchor = certified.anchor
     if merkle.root_from_path(leaf.hash, leaf.height, anchor.height + 1, path) != anchor.root:
         raise ReceiptInvalid(
@@ -84,7 +81,7 @@ class Loader:
         leaf: HistoryLeaf,
         path: Sequence[Digest],
         certified: Header,
-        certificate: Certificate,
+        certificate: Finality,
         count: int,
     ) -> None:
         """Begin with the snapshot of `header`'s height, in `count` chunks; see `named_root` for the

@@ -1,58 +1,15 @@
-"""The history tree: one leaf per executed height, from genesis on (DESIGN §4, Receipt).
+"""The history tree as a host keeps it: one leaf per executed height, from genesis on (DESIGN §4,
+Receipt).
 
-Owns what stands in a leaf. A header's anchor names the root over heights 0..anchor height.
+Owns its first leaf and its proofs; what stands in a leaf is consensus/history.py's.
 """
 
-from dataclasses import dataclass
-
-from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.errors import NotCanonical, invariant
-from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, Digest, Height
+from strongroom.consensus.errors import invariant
+from strongroom.consensus.history import HistoryLeaf as HistoryLeaf
+from strongroom.consensus.types import NO_DIGEST, Digest, Height
 from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.merkle import Tree
-
-_PREFIX = labels.HISTORY + b"\x00"
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLeaf:
-    """What a height came to."""
-
-    height: Height
-    block: Digest
-    """Of the block's header."""
-    outcome_root: Digest
-    write_set_digest: Digest
-    """Of the sealed write set, and of the wish where there is one: outcome.record_digest."""
-    snapshot_root: Digest
-    """Of a snapshot's chunks, some heights after it was taken; zeros otherwise."""
-
-    def encode(self) -> bytes:
-        """Label ‖ 0 ‖ height[u64] ‖ four digests of 32 bytes."""
-        head = _PREFIX + self.height.to_bytes(8, "big")
-        return head + self.block + self.outcome_root + self.write_set_digest + self.snapshot_root
-
-    @classmethod
-    def decode(cls, data: bytes) -> "HistoryLeaf":
-        """Read what `encode` made.
-
-        Raises:
-            NotCanonical: of another size or label.
-        """
-        codec.sized(data, len(_PREFIX) + 8 + 4 * DIGEST_SIZE, name="history leaf")
-        if not data.startswith(_PREFIX):
-            raise NotCanonical("history leaf: another label")
-        height, digests = data[len(_PREFIX) :][:8], data[len(_PREFIX) + 8 :]
-        parts = (
-            Digest(digests[at : at + DIGEST_SIZE]) for at in range(0, len(digests), DIGEST_SIZE)
-        )
-        return cls(Height(int.from_bytes(height, "big")), *parts)
-
-    @property
-    def hash(self) -> Digest:
-        """Its leaf hash in the history tree."""
-        return merkle.leaf_hash(self.encode())
 
 
 def genesis_leaf(header: Header) -> HistoryLeaf:

@@ -1,28 +1,21 @@
 """Merkle trees of RFC 6962 §2.1: roots, inclusion and consistency proofs, and their verification.
 
-Owns hashing alone: SHA-256, 0x00 before a leaf's data and 0x01 before two children. What the leaves
-mean is said in outcome.py and history.py.
+Owns the trees. How a leaf and two children are hashed, and how an inclusion is shown, is
+consensus/history.py's; what the leaves mean is said in outcome.py and there.
 """
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from strongroom.consensus.errors import ReceiptInvalid, invariant
+from strongroom.consensus.history import PATH_MAX as PATH_MAX
+from strongroom.consensus.history import check_sizes
+from strongroom.consensus.history import leaf_hash as leaf_hash
+from strongroom.consensus.history import node_hash as node_hash
+from strongroom.consensus.history import root_from_path as root_from_path
 from strongroom.consensus.types import DIGEST_SIZE, Digest
 
 EMPTY_ROOT = Digest(sha256(b"").digest())
-PATH_MAX = 68
-"""Hashes in a proof, roots included; a tree has at most 2^64 leaves."""
-
-
-def leaf_hash(data: bytes) -> Digest:
-    """SHA-256(0x00 ‖ data)."""
-    return Digest(sha256(b"\x00" + data).digest())
-
-
-def node_hash(left: bytes, right: bytes) -> Digest:
-    """SHA-256(0x01 ‖ left ‖ right)."""
-    return Digest(sha256(b"\x01" + left + right).digest())
 
 
 def root_of(leaves: Sequence[bytes]) -> Digest:
@@ -168,33 +161,6 @@ class Frontier:
         return Digest(root)
 
 
-def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> Digest:
-    """The root that an inclusion proof leads to (RFC 9162 §2.1.3.2); the caller compares it with
-    one it trusts.
-
-    Raises:
-        ReceiptInvalid: no such leaf in a tree of this size, or the proof has another length than it
-            must.
-    """
-    if not 0 <= index < size:
-        raise ReceiptInvalid(f"inclusion proof: no leaf {index} in a tree of {size}")
-    _check_sizes(leaf, *path)
-    node, last, position = leaf, size - 1, index
-    for sibling in path:
-        if last == 0:
-            raise ReceiptInvalid("inclusion proof: too long")
-        if position % 2 or position == last:
-            node = node_hash(sibling, node)
-            while position % 2 == 0 and position:
-                position, last = position >> 1, last >> 1
-        else:
-            node = node_hash(node, sibling)
-        position, last = position >> 1, last >> 1
-    if last:
-        raise ReceiptInvalid("inclusion proof: too short")
-    return Digest(node)
-
-
 def check_consistency(
     old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]
 ) -> None:
@@ -209,7 +175,7 @@ def check_consistency(
         if proof or old_root != new_root:
             raise ReceiptInvalid("consistency proof: equal sizes need equal roots and no proof")
         return
-    _check_sizes(old_root, new_root, *proof)
+    check_sizes(old_root, new_root, *proof)
     nodes = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
     if not nodes or _roots_from_consistency(old, new, nodes) != (old_root, new_root):
         raise ReceiptInvalid("consistency proof: does not connect the two roots")
@@ -234,11 +200,6 @@ def _roots_from_consistency(old: int, new: int, nodes: Sequence[bytes]) -> tuple
     if last:
         raise ReceiptInvalid("consistency proof: too short")
     return old_node, new_node
-
-
-def _check_sizes(*hashes: bytes) -> None:
-    if len(hashes) > PATH_MAX or any(len(item) != DIGEST_SIZE for item in hashes):
-        raise ReceiptInvalid(f"proof: expected at most {PATH_MAX} hashes of {DIGEST_SIZE} bytes")
 
 
 def _split(size: int) -> int:

@@ -15,6 +15,7 @@ from struct import Struct
 from strongroom.consensus import codec, labels
 from strongroom.consensus.blocks import BLOCK_BYTES_MAX
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.history import with_rules
 from strongroom.consensus.types import DIGEST_SIZE, NO_DIGEST, Digest, Height, TransactionId
 from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.history import HistoryLeaf
@@ -52,6 +53,9 @@ class Code(IntEnum):
     NO_ROOM = 12
     """A public transaction for which its block had no work left; nothing of it was judged, so it
     may be ordered again (enclave/execution/public_work.py)."""
+    LOST = 13
+    """It was ordered, and nobody had executed it when its epoch's enclaves were lost: after a
+    recovery nobody can open it (VAULT §7)."""
 
     @property
     def text(self) -> str:
@@ -73,8 +77,11 @@ _TEXTS = {
     Code.NOT_ADMITTED: "not admitted",
     Code.TOO_MANY_SESSIONS: "too many sessions",
     Code.NO_ROOM: "no room",
+    Code.LOST: "lost",
 }
 CODE_MAX = max(Code)
+_FIELDS = 10
+"""Of an outcome without recovery rules."""
 _WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
 _CODES = bytes(Code)
 _CODE_BYTES = tuple(bytes((code,)) for code in Code)
@@ -126,20 +133,18 @@ def outcome_root(count: int, tree_root: Digest) -> Digest:
     return labels.labelled_digest(labels.OUTCOME, count.to_bytes(4, "big") + tree_root)
 
 
-def record_digest(write_set: bytes, wish: bytes) -> Digest:
+def record_digest(write_set: bytes, wish: bytes, rules: Digest = NO_DIGEST) -> Digest:
     """What a history leaf says of the parts of an outcome that no leaf of its own tree covers.
 
     SHA-256 of the sealed write set; where the state wishes a next epoch, labelled SHA-256 over that
-    and the wish's own. A sealed write set is longer than 1 KiB, what the label begins is not: so
-    neither stands for the other, and whoever serves outcomes can neither leave a wish out, nor add
-    or change one.
+    and the wish's own; where recovery rules stand, `with_rules` over that and theirs. A sealed
+    write set is longer than 1 KiB, what a label begins is not: so none stands for another, and
+    whoever serves outcomes can neither leave a wish or rules out, nor add or change them.
     """
-    digest = sha256(write_set).digest()
-    return (
-        labels.labelled_digest(labels.WISH, digest + sha256(wish).digest())
-        if wish
-        else Digest(digest)
-    )
+    digest = Digest(sha256(write_set).digest())
+    if wish:
+        digest = labels.labelled_digest(labels.WISH, digest + sha256(wish).digest())
+    return digest if rules == NO_DIGEST else with_rules(digest, rules)
 
 
 def claim_digest(blinding: bytes, claim: bytes) -> Digest:
@@ -170,6 +175,9 @@ class Outcome:
     empty: none."""
     snapshot_root: Digest = NO_DIGEST
     """Of the snapshot that was finished at this height (snapshot.py); zeros when there is none."""
+    rules: Digest = NO_DIGEST
+    """Of the recovery rules after this height (consensus/recovery.py); zeros while no shares are in
+    force, and then it does not stand in the encoding."""
 
     @property
     def count(self) -> int:
@@ -178,6 +186,7 @@ class Outcome:
 
     def encode(self) -> bytes:
         """Canonical bytes."""
+        rules = () if self.rules == NO_DIGEST else (self.rules,)
         return codec.encode(
             (
                 VERSION,
@@ -190,6 +199,7 @@ class Outcome:
                 self.write_set,
                 self.wish,
                 self.snapshot_root,
+                *rules,
             )
         )
 
@@ -200,9 +210,10 @@ class Outcome:
         Raises:
             NotCanonical: not the encoding of an outcome.
         """
+        value, rules = _without_rules(codec.decode(data))
         version, height, block, ids, codes, results, claims, write_set, wish, snapshot_root = (
             codec.fields(
-                codec.decode(data),
+                value,
                 int,
                 int,
                 bytes,
@@ -241,6 +252,7 @@ class Outcome:
             write_set=write_set,
             wish=wish,
             snapshot_root=Digest(codec.sized(snapshot_root, DIGEST_SIZE, name="snapshot root")),
+            rules=rules,
         )
         positions = [position for position, _ in outcome.claims]
         if positions != sorted(set(positions)):
@@ -292,6 +304,12 @@ class Outcome:
     @property
     def history_leaf(self) -> HistoryLeaf:
         """This height's leaf in the history tree."""
+        digest = record_digest(self.write_set, self.wish, self.rules)
+        return HistoryLeaf(self.height, self.block, self.root, digest, self.snapshot_root)
+
+    @property
+    def leaf_without_rules(self) -> HistoryLeaf:
+        """The same as if no rules stood: what shows them is made of it (LostHead)."""
         digest = record_digest(self.write_set, self.wish)
         return HistoryLeaf(self.height, self.block, self.root, digest, self.snapshot_root)
 
@@ -317,6 +335,16 @@ class Outcome:
                 zip(self.ids_and_codes(), self.results, strict=True)
             )
         ]
+
+
+def _without_rules(value: object) -> tuple[object, Digest]:
+    """The fields that always stand, and the digest of recovery rules."""
+    if type(value) is not tuple or len(value) != _FIELDS + 1:
+        return value, NO_DIGEST
+    rules = Digest(codec.sized(value[-1], DIGEST_SIZE, name="recovery rules"))
+    if rules == NO_DIGEST:
+        raise NotCanonical("outcome: recovery rules that are none")
+    return value[:-1], rules
 
 
 def _claim(value: object, codes: Sequence[int]) -> tuple[int, bytes]:

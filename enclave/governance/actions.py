@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from strongroom.enclave.governance import (
     admission,
+    grants,
     observing,
     proposals,
     public,
@@ -11,6 +12,7 @@ from strongroom.enclave.governance import (
     succession,
 )
 from strongroom.enclave.governance.action_context import ActionContext
+from strongroom.enclave.governance.recovery_actions import RECOVERY_ACTIONS
 
 ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.PROPOSE: proposals.propose,
@@ -24,6 +26,8 @@ ACTIONS: Mapping[str, Callable[[ActionContext], object]] = {
     public.EVIDENCE: registry.convict,
     public.OFFER: succession.offer,
     public.READY: succession.ready,
+    **RECOVERY_ACTIONS,
+    **grants.ACTIONS,
     public.OBSERVE: observing.observe,
 }
 """Each returns its plain result, or raises ProgramError and is undone."""

@@ -18,6 +18,7 @@ from strongroom.enclave.governance.action_context import (
     checked_hybrid,
     checked_size,
 )
+from strongroom.enclave.governance.grant_nodes import note_start
 from strongroom.enclave.governance.records import RECENT_BLOCKS, Node, Status
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.primitives import digest
@@ -47,6 +48,7 @@ def attest(context: ActionContext) -> tuple[str, str]:
         refuse(Ground.OTHER_NODE, "sign with the node key that the evidence names")
     known = context.tables.node(claims.node_key)
     node = _admit(context, enclave) if known is None else _renew(context, enclave, known)
+    note_start(context, enclave, known)
     context.tables.write_node(replace(node, rpc=rpc, peer=peer))
     return node.name, str(node.status)
 

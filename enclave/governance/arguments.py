@@ -10,6 +10,7 @@ from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE
 from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.attestation.policy import is_country
 from strongroom.enclave.attestation.report import CHIP_ID_SIZE, MEASUREMENT_SIZE, Product, Tcb
+from strongroom.enclave.formats.recovery import SHARED_AMONG_MAX
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.rules import LIMITS
 from strongroom.enclave.governance.thresholds import (
@@ -124,6 +125,7 @@ CHIP = _bytes(CHIP_ID_SIZE)
 MEASUREMENT = _bytes(MEASUREMENT_SIZE)
 AGE = _number(AGE_MS_MIN, AGE_MS_MAX, " of milliseconds")
 VALUE = _number(0, max(limit.most for limit in LIMITS.values()))
+SHARES = _number(0, SHARED_AMONG_MAX)
 COUNTRY = Kind("a country's code, two capital letters as in ISO 3166-1", is_country, str)
 BOOL = Kind("true or false", lambda value: type(value) is bool, _parse_bool)
 PRODUCT = Kind(

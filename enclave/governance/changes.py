@@ -11,14 +11,16 @@ from typing import Any
 
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
+from strongroom.enclave.governance import access_changes, people_changes, region_changes
 from strongroom.enclave.governance import arguments as kinds
-from strongroom.enclave.governance import people_changes, region_changes
 from strongroom.enclave.governance.change_rows import Change as Change
 from strongroom.enclave.governance.change_rows import Effect as Effect
 from strongroom.enclave.governance.records import Arguments
+from strongroom.enclave.governance.recovery_changes import limits_with
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.rules import LIMITS, LIMITS_OF_GOVERNANCE, Rules
 from strongroom.enclave.governance.thresholds import MAJORITY, Class, is_as_strict
+from strongroom.enclave.governance.users_changes import USERS_CHANGES
 
 
 def change_named(name: str) -> Change:
@@ -182,7 +184,7 @@ _FLOORS = {
     "reported": kinds.TCB,
 }
 
-_CODE: Mapping[str, Change] = {
+_CODE: dict[str, Change] = {
     "allow_measurement": Change(
         takes={"measurement": kinds.MEASUREMENT},
         apply=_listed("measurements", "measurement"),
@@ -214,7 +216,7 @@ _CODE: Mapping[str, Change] = {
         group=Class.CODE,
     ),
 }
-_NODES: Mapping[str, Change] = {
+_NODES: dict[str, Change] = {
     "allow_chip": Change(takes=_CHIP, apply=_allow_chip, loosens=True, group=Class.NODES),
     "forbid_chip": Change(
         takes=_CHIP, apply=_unlisted("chips", "operator", "chip"), group=Class.NODES
@@ -249,7 +251,7 @@ _NODES: Mapping[str, Change] = {
     "remove_node": Change(takes={"node": kinds.NAME}, effect=Effect.REMOVE_NODE, group=Class.NODES),
     "rotate": Change(takes={"compromised": kinds.BOOL}, effect=Effect.ROTATE, group=Class.NODES),
 }
-_PEOPLE: Mapping[str, Change] = {
+_PEOPLE: dict[str, Change] = {
     "add_member": Change(
         takes={"name": kinds.NAME, "key": kinds.KEY},
         apply=_add_member,
@@ -275,7 +277,7 @@ _PEOPLE: Mapping[str, Change] = {
         takes={"users": kinds.IDENTITIES}, effect=Effect.REMOVE_USERS, group=Class.USERS
     ),
 }
-_GOVERNANCE: Mapping[str, Change] = {
+_GOVERNANCE: dict[str, Change] = {
     "set_limit": Change(
         takes={"name": kinds.LIMIT, "value": kinds.VALUE},
         apply=_set_limit,
@@ -294,11 +296,19 @@ CHANGES: Mapping[str, Change] = {
     **_NODES,
     **_PEOPLE,
     **_GOVERNANCE,
+    "set_recovery_threshold": Change(
+        takes={"threshold": kinds.SHARES},
+        apply=lambda rules, values: replace(rules, limits=limits_with(rules, values)),
+        loosens=True,
+        group=Class.STRICTEST,
+    ),
     **{
         name: Change(**row._asdict(), group=Class.USERS)
         for name, row in people_changes.ROWS.items()
     },
+    **USERS_CHANGES,
     **region_changes.ROWS,
+    **access_changes.ROWS,
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted. Modules
 that bring rows of their own stand here in a line each."""

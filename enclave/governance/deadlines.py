@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.governance.action_context import GovernanceView
+from strongroom.enclave.governance.grant_time import next_grant_ms
 from strongroom.enclave.governance.proposals import next_moment_ms
 from strongroom.enclave.governance.records import Status
 from strongroom.enclave.governance.succession import READY_MS
@@ -21,7 +22,7 @@ class Deadlines:
     """When the end of a block has something to do; NEVER where nothing waits."""
 
     time_ms: int
-    """Block time: an activation, an expiry, the end of the grace, the wish."""
+    """Block time: an activation, an expiry, the end of the grace, the wish, a grant's times."""
     height: int
     """An epoch has lasted its blocks."""
     active_ms: int
@@ -33,7 +34,7 @@ class Deadlines:
 def read_deadlines(view: GovernanceView, since_ms: Milliseconds) -> Deadlines:
     """What comes after the active clock showed `since_ms`."""
     tables, winner = view.tables, view.tables.winner
-    moments = [next_moment_ms(view), tables.grace_until_ms]
+    moments = [next_moment_ms(view), tables.grace_until_ms, next_grant_ms(view)]
     if winner is not None and tables.wish is None:
         moments.append(winner.quorum_ms + READY_MS)
     blocks = tables.limit("epoch_blocks")

@@ -12,9 +12,12 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.counting import expires_ms, tally
 from strongroom.enclave.governance.dry_runs import Trial, try_each
+from strongroom.enclave.governance.grant_document import AccessEntry, build_access
 from strongroom.enclave.governance.proposals import ballots_of
 from strongroom.enclave.governance.records import Changes, Node, Proposal, Status
+from strongroom.enclave.governance.recovery_document import RecoveryEntry, recovery_entry
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.users import admitting, voted
 from strongroom.enclave.programs.governance import EPOCHS, OBSERVATIONS, OFFENCES
 
 
@@ -174,8 +177,16 @@ class Document(NamedTuple):
     offers: tuple[OfferEntry, ...]
     """In order of execution."""
     offences: tuple[OffenceEntry, ...]
+    recovery: RecoveryEntry
+    """Who could bring a dead service back."""
+    access: AccessEntry
+    """Privileged access: grants, events, for whom keys act."""
     observations: tuple[ObservationEntry, ...] = ()
     """Ascending by issuer and operator."""
+    admitting: tuple[str, ...] = ()
+    """Issuers whose tokens admit, in order."""
+    voted_users: int = 0
+    """Users whom members voted for. How many members brought is nobody's to know."""
 
     @classmethod
     def read(cls, value: tuple[Any, ...]) -> "Document":
@@ -188,7 +199,8 @@ class Document(NamedTuple):
         if type(value) is not tuple or len(value) != len(cls._fields):
             raise NotCanonical(f"governance document: expected {len(cls._fields)} fields")
         codec.fields(value[: len(shape)], *shape, name="governance document")
-        nodes, proposals, epochs, due, offers, offences, observations = value[8:]
+        nodes, proposals, epochs, due, offers, offences, recovery, access, *later = value[8:]
+        observations, admitting, voted_users = later
         read = (
             tuple(NodeEntry(*one) for one in nodes),
             tuple(ProposalEntry(*one) for one in proposals),
@@ -196,7 +208,11 @@ class Document(NamedTuple):
             None if due is None else DueEntry(*due),
             tuple(OfferEntry(*one) for one in offers),
             tuple(OffenceEntry(*one) for one in offences),
+            RecoveryEntry.read(recovery),
+            AccessEntry.read(access),
             tuple(ObservationEntry(*one) for one in observations),
+            admitting,
+            voted_users,
         )
         return cls._make((*value[:8], *read))
 
@@ -241,10 +257,14 @@ def build_document(view: GovernanceView, deadline_ms: int) -> Document:
             for one in tables.offers()
         ),
         offences=tuple(OffenceEntry(*key, *value) for key, value in tables.maps.items(OFFENCES)),
+        recovery=recovery_entry(view),
+        access=build_access(view),
         observations=tuple(
             ObservationEntry(url, operator, seen_ms, node_key, codec.decode(seen))
             for (url, operator), (seen_ms, node_key, seen) in tables.maps.items(OBSERVATIONS)
         ),
+        admitting=admitting(tables),
+        voted_users=voted(tables),
     )
 
 

@@ -11,6 +11,7 @@ elsewhere:
 | members | proposals, ballots | proposals.py |
 | | the table of changes | changes.py, arguments.py, rules.py |
 | nodes | evidence; catching up, leaving, offences | admission.py; registry.py |
+| askers, members | privileged access: grants, and what time does to them | grants*.py, grant_*.py |
 | members of an epoch | offers, readies, the wish, the next epoch | succession.py |
 | everybody | who is suspended, who is wanted | node_roster.py |
 | | records, and how they lie in the state | records.py, tables.py, uncounted.py, clock.py |
@@ -22,16 +23,19 @@ from typing import Any, TypeVar
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import AttestationError
+from strongroom.consensus.recovery import RecoveryRules
 from strongroom.consensus.types import ChainId, Digest, Epoch, Height, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.governance import founding, proposals, succession
+from strongroom.enclave.governance import founding, proposals, recovering, recovery, succession
 from strongroom.enclave.governance.action_context import ActionContext, GovernanceView
 from strongroom.enclave.governance.actions import ACTIONS
 from strongroom.enclave.governance.clock import ActiveClock
 from strongroom.enclave.governance.deadlines import NEVER, Deadlines, read_deadlines
 from strongroom.enclave.governance.document import Document, build_document
+from strongroom.enclave.governance.grant_roles import holders
+from strongroom.enclave.governance.grant_time import settle_grants
 from strongroom.enclave.governance.public import Unsigned as Unsigned
 from strongroom.enclave.governance.public import read_public
 from strongroom.enclave.governance.records import (
@@ -43,6 +47,9 @@ from strongroom.enclave.governance.records import (
     Status,
     Wish,
 )
+from strongroom.enclave.governance.recovering import Reopening
+from strongroom.enclave.governance.recovery import WantedGeneration
+from strongroom.enclave.governance.recovery_records import RecoveryTables
 from strongroom.enclave.governance.rules import LIMITS, Rules
 from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.programs.framework import ProgramError
@@ -130,6 +137,7 @@ class Governance:
         if 0 < self._view.tables.grace_until_ms <= header.time_ms:
             self._view.tables.grace_until_ms = 0
         self._attempt(lambda: proposals.settle(self._view, header.height, header.time_ms))
+        self._attempt(lambda: settle_grants(self._view, header.height, header.time_ms))
         if not self._attempt(lambda: succession.consider(self._view, header)):
             self._attempt(lambda: succession.start_over(self._view))
         self._touched = False
@@ -144,6 +152,18 @@ class Governance:
         """
         succession.succeed(self._view, terminal)
         succession.consider(self._view, terminal)
+        self._state.commit()
+        self.refresh()
+
+    def recover(self, reopening: Reopening) -> None:
+        """In the block by which members end a lost epoch, before its write set is taken: what they
+        agreed to becomes the epoch.
+
+        Raises:
+            InvariantBroken: it is not what that block opens.
+        """
+        recovering.reopen(self._view, reopening)
+        succession.consider(self._view, reopening.opening)
         self._state.commit()
         self.refresh()
 
@@ -225,9 +245,25 @@ class Governance:
         )
 
     @property
+    def held_roles(self) -> frozenset[tuple[str, str, bytes]]:
+        """(program, role, identity) of those that are held by a grant."""
+        return self._keep("held_roles", lambda: holders(self._view.tables))
+
+    @property
+    def view(self) -> GovernanceView:
+        """The state that rules judge on, for an enclave that acts by a grant."""
+        return self._view
+
+    @property
     def limits(self) -> Mapping[str, int]:
         """Bounds that members may change."""
         return {name: limit.default for name, limit in LIMITS.items()} | dict(self.rules.limits)
+
+    @property
+    def recovery_rules(self) -> RecoveryRules | None:
+        """Who may recover the service, and how many of them must agree; None while no shares are in
+        force."""
+        return self._keep("recovery_rules", lambda: recovering.rules_of(self._view))
 
     @property
     def grace_until_ms(self) -> int:
@@ -301,6 +337,19 @@ class Governance:
             raise AttestationError(
                 "suspended", f"node {node.name} gets no keys until it attests again"
             )
+
+    @property
+    def recovery(self) -> RecoveryTables:
+        """Members' recovery keys, and the generations of shares."""
+        return RecoveryTables(self._view.tables)
+
+    def recovery_due(self, time_ms: int) -> WantedGeneration | None:
+        """The generation of shares that is missing at this block time."""
+        return recovery.due(self._view, time_ms)
+
+    def recovery_barred(self, missing: WantedGeneration) -> frozenset[PublicKey]:
+        """Whose generation would not be taken."""
+        return recovery.barred(self._view, missing)
 
     def document(self) -> Document:
         """Everything public of governance at the newest executed height: see document.py, field by

@@ -30,6 +30,7 @@ from strongroom.consensus.types import (
     PublicKey,
     Signature,
 )
+from strongroom.enclave.governance.recovery_public import RECOVERY_SHAPES
 from strongroom.enclave.primitives import digest, verify
 
 VERSION, PUBLIC = 1, 5
@@ -40,10 +41,13 @@ PROPOSE, BALLOT, WITHDRAW = "propose", "ballot", "withdraw"
 PROPOSE_SEVERAL = "propose-several"
 ATTEST, SYNCED, LEAVE, REFRESH = "attest", "synced", "leave", "refresh"
 OFFER, READY, EVIDENCE = "offer", "ready", "evidence"
+ASK, APPROVE, DENY, BEGIN = "ask", "approve", "deny", "begin"
+ACT, FINISH, REVOKE_GRANT, REVIEW = "act", "finish", "revoke-grant", "review"
 OBSERVE = "observe"
 
 SHAPES: dict[str, tuple[type, ...]] = {
     PROPOSE: (bytes, str, tuple),
+    PROPOSE_SEVERAL: (bytes, int, tuple),
     BALLOT: (str, bytes, bool),
     WITHDRAW: (str,),
     ATTEST: (bytes, str, str),
@@ -53,12 +57,21 @@ SHAPES: dict[str, tuple[type, ...]] = {
     OFFER: (int, bytes, bytes, tuple),
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
+    ASK: (bytes, tuple, tuple, str, int, int, str),
+    APPROVE: (str, bytes),
+    DENY: (str, bytes),
+    BEGIN: (str, str, str, bytes),
+    ACT: (str, str, bytes, bytes),
+    FINISH: (str, str, str, str, bytes),
+    REVOKE_GRANT: (str,),
+    REVIEW: (str, bytes),
     OBSERVE: (str, tuple),
-    PROPOSE_SEVERAL: (bytes, int, tuple),
 }
 """Types of each action's fields:
 
     propose   (nonce of 16 bytes, change, ((name, value), …))     by a member
+    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
+                      ((change, ((name, value), …)), …))          by a member
     ballot    (proposal id, proposal digest, yes)                 by a member
     withdraw  (proposal id)                                       by its proposer
     attest    (evidence, RPC address, peer address)               by the node key in the evidence
@@ -68,15 +81,28 @@ SHAPES: dict[str, tuple[type, ...]] = {
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
+    ask       (nonce of 16 bytes, operations, nodes, reason, claim-by, duration, kind)
+                                                                  by who acts for an operator
+    approve   (grant id, digest of the ask)                       by a member
+    deny      (grant id, digest of the ask)                       by a member
+    begin     (grant id, operation, node, digest of parameters)   by the asker
+    act       (grant id, operation, digest of parameters, digest of what it gave)
+    finish    (grant id, operation, node, outcome, digest)        by the asker
+    revoke-grant  (grant id)                                      by the asker or a member
+    review    (grant id, digest of the ask)                       by a member
     observe   (issuer's URL, ((kid, algorithm, JWK), …))          what its host saw there
-    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
-                      ((change, ((name, value), …)), …))          by a member
 
-The others are signed by the node key too.
+The others are signed by the node key too. Times are block time in Unix milliseconds, durations
+milliseconds.
 """
+GRANT_ACTIONS = frozenset({ASK, APPROVE, DENY, BEGIN, FINISH, REVOKE_GRANT, REVIEW})
+"""What people say of privileged access."""
 PROPOSAL_NONCE_SIZE = 16
 PROPOSAL_ID_SIZE = 16
 """Bytes; written as 32 characters of hex."""
+
+
+SHAPES |= RECOVERY_SHAPES
 
 
 class Unsigned(ClientFault):

@@ -14,6 +14,7 @@ from strongroom.consensus.types import Digest, PublicKey
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.records import Node
+from strongroom.enclave.governance.recovery_changes import check_threshold
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.thresholds import (
     MAJORITY,
@@ -24,8 +25,8 @@ from strongroom.enclave.governance.thresholds import (
 )
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
-_ISSUERS, _REGIONS = "issuers", "program_regions"
-_THRESHOLDS, _WATCHERS = "thresholds", "watchers"
+LATER = ("thresholds", "watchers", "issuers", "program_regions")
+"""What rules have only once it is used."""
 _DAY_MS = 86_400_000
 
 
@@ -53,7 +54,12 @@ LIMITS: Mapping[str, Limit] = {
     "bytes_per_member": Limit(16 * 2**30, 0, 2**50),
     "secrets_per_user": Limit(256, 0, 8_192),
     "secrets_per_member": Limit(1_024, 0, 8_192),
+    "sessions_per_sponsor": Limit(65_536, 1, 2**18),
+    "entries_per_sponsor": Limit(10_000_000, 0, 2**40),
+    "bytes_per_sponsor": Limit(16 * 2**30, 0, 2**50),
     "proposal_lifetime_ms": Limit(30 * _DAY_MS, 60_000, 366 * _DAY_MS),
+    "grant_approvals": Limit(2, 1, 16),
+    "upgrade_grants": Limit(0, 0, 1),
 }
 """epoch_blocks: an epoch is due after so many blocks, 0: never. grace_ms: how long calls in
 sessions of the epoch before still open. activation_delay_ms: how long a loosening change waits.
@@ -64,10 +70,26 @@ users_per_member: how many a member may bring onto it. sessions_per_identity: ho
 in an epoch, one-shots too. entries_per_…, bytes_per_…: what the transactions of one user, or of one
 member, may add to the state. secrets_per_…: how many secrets of the vault one user may have kept,
 or one member with all whom it brought; never more than an equal share of what is kept for all.
-proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less."""
-LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"})
-"""Those that say how governance itself goes: whoever changes one needs the strictest threshold."""
-_LATER = frozenset({"proposal_lifetime_ms"})
+proposal_lifetime_ms: in which a proposal must be decided; its proposer may name less.
+grant_approvals: how many members of other operators must approve privileged access.
+upgrade_grants: 1 lets no other code in but under a grant.
+…_per_sponsor: what all whom one member brought, or whom one issuer's tokens admit, may do together:
+sessions in an epoch, entries and bytes added to the state."""
+LIMITS_OF_GOVERNANCE = frozenset(
+    {"activation_delay_ms", "proposal_lifetime_ms", "grant_approvals", "upgrade_grants"}
+)
+"""Those that say how governance itself goes, and who has privileged access: whoever changes one
+needs the strictest threshold."""
+_LATER = frozenset(
+    {
+        "proposal_lifetime_ms",
+        "grant_approvals",
+        "upgrade_grants",
+        "sessions_per_sponsor",
+        "entries_per_sponsor",
+        "bytes_per_sponsor",
+    }
+)
 """Limits that came after there were services: one stands in the state once members have set it."""
 
 
@@ -146,6 +168,7 @@ class Rules:
                     f"class {group} would ask for {threshold} of {len(self.voters)} voting members:"
                     " lower its threshold first",
                 )
+        check_threshold(self.limits, len(self.voters))
         if len(self.members) > MEMBERS_MAX or len(self.roles) > CONSTITUTION_ENTRIES_MAX:
             refuse(
                 Ground.FULL, f"at most {MEMBERS_MAX} members and {CONSTITUTION_ENTRIES_MAX} roles"
@@ -154,18 +177,11 @@ class Rules:
 
     def to_wire(self) -> tuple[object, ...]:
         """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
-        there only once it is used."""
-        more: list[tuple[str, object]] = []
-        if self.issuers != Issuers():
-            more.append((_ISSUERS, self.issuers.to_wire()))
-        for name, value in (
-            (_REGIONS, self.program_regions),
-            (_THRESHOLDS, self.thresholds),
-            (_WATCHERS, self.watchers),
-        ):
-            if value:
-                more.append((name, value))
-        return (self.policy.to_wire(), self.members, self.roles, self.limits, *more)
+        there only once it is used, in the order of LATER."""
+        issuers = () if self.issuers == Issuers() else self.issuers.to_wire()
+        used = (self.thresholds, self.watchers, issuers, self.program_regions)
+        first = (self.policy.to_wire(), self.members, self.roles, self.limits)
+        return (*first, *(one for one in zip(LATER, used, strict=True) if one[1]))
 
     @classmethod
     def from_wire(cls, value: object) -> "Rules":
@@ -179,20 +195,16 @@ class Rules:
         policy, members, roles, limits = codec.fields(
             value[:4], tuple, tuple, tuple, tuple, name="rules"
         )
-        more = {
-            name: one
-            for name, one in (codec.fields(pair, str, tuple, name="rules") for pair in value[4:])
-        }
-        if set(more) - {_ISSUERS, _REGIONS, _THRESHOLDS, _WATCHERS} or len(more) != len(value[4:]):
-            raise NotCanonical("rules: something that this version does not know")
-        regions = more.get(_REGIONS, ())
-        thresholds, watchers = more.get(_THRESHOLDS, ()), more.get(_WATCHERS, ())
+        later = _read_later(value[4:])
+        thresholds, watchers = later["thresholds"], later["watchers"]
+        regions = later["program_regions"]
         shapes: tuple[tuple[Any, tuple[type, ...]], ...] = (
             (regions, (str, tuple)),
             (members, (str, bytes)),
             (roles, (str, str, bytes)),
             (limits, (str, int)),
             (thresholds, (str, str)),
+            (tuple((name,) for name in watchers), (str,)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(
@@ -202,7 +214,7 @@ class Rules:
         for name in codec.listed(watchers, name="watchers", count_max=MEMBERS_MAX):
             if type(name) is not str:
                 raise NotCanonical("rules: a watcher is a member's name")
-        issuers = Issuers.from_wire(more[_ISSUERS]) if _ISSUERS in more else Issuers()
+        issuers = Issuers.from_wire(later["issuers"]) if later["issuers"] else Issuers()
         return cls(
             policy=Policy.from_wire(policy),
             members=members,
@@ -213,6 +225,15 @@ class Rules:
             issuers=issuers,
             program_regions=regions,
         )
+
+
+def _read_later(entries: tuple[Any, ...]) -> dict[str, Any]:
+    """By name what stands in rules only once it is used; () where it does not."""
+    pairs = [codec.fields(entry, str, tuple, name="rules' later part") for entry in entries]
+    names = [name for name, _ in pairs]
+    if names != [name for name in LATER if name in names] or not all(one for _, one in pairs):
+        raise NotCanonical("rules: something that this version does not know")
+    return dict.fromkeys(LATER, ()) | dict(pairs)
 
 
 def misfit(node: Node, policy: Policy) -> str:

@@ -16,6 +16,7 @@ from strongroom.consensus.errors import NotCanonical, invariant
 from strongroom.consensus.quorum import Quorum
 from strongroom.consensus.types import DIGEST_SIZE, Epoch, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription, Validator
+from strongroom.enclave.governance import recovery
 from strongroom.enclave.governance.action_context import (
     ActionContext,
     GovernanceView,
@@ -250,6 +251,7 @@ def succeed(view: GovernanceView, terminal: Header) -> None:
     tables.wish = tables.due = tables.winner = None
     tables.void_offers()
     _seat(view, before, terminal)
+    recovery.succeeded(view, before, compromised=compromised)
     for node_key, epoch in [key for key, _ in tables.maps.items(WRAPS)]:
         if epoch <= wish.description.epoch:
             tables.maps.delete(WRAPS, (node_key, epoch))

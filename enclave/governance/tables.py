@@ -174,11 +174,11 @@ class Tables:
             limits=tuple(self.maps.items(LIMITS)),
             thresholds=tuple(self.maps.items(THRESHOLDS)),
             watchers=tuple(name for name, _ in self.maps.items(WATCHERS)),
+            issuers=self.issuers,
             program_regions=tuple(
                 (program, tuple(places.split("\n")))
                 for program, places in self.maps.items(PROGRAM_REGIONS)
             ),
-            issuers=self.issuers,
         )
 
     @property

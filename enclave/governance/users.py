@@ -1,15 +1,20 @@
-"""Users on the roster by the members' vote (enclave/programs/roster.py has the maps)."""
+"""Users on the roster by the members' vote, and issuers whose tokens admit
+(enclave/programs/roster_tables.py has the maps)."""
 
 from collections.abc import Sequence
 
+from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.tables import Tables
-from strongroom.enclave.programs.roster import (
+from strongroom.enclave.programs.roster_tables import (
+    ADMITTING,
+    ADMITTING_MAX,
     BROUGHT,
     BY_VOTE,
     ROOMS,
     TOTAL,
     USERS,
     USERS_MAX,
+    VOTED,
     VOUCHED,
 )
 
@@ -26,6 +31,8 @@ def add_users(tables: Tables, users: Sequence[bytes]) -> None:
             total += 1
         elif bringer != BY_VOTE:
             _forget(tables, bringer)
+        if bringer != BY_VOTE:
+            _count_voted(tables, 1)
         tables.maps.put(USERS, user, BY_VOTE)
         tables.maps.delete(VOUCHED, user)
     tables.maps.put(BROUGHT, TOTAL, total)
@@ -44,9 +51,49 @@ def remove_users(tables: Tables, users: Sequence[bytes]) -> None:
             continue
         if bringer != BY_VOTE:
             _forget(tables, bringer)
+        else:
+            _count_voted(tables, -1)
         tables.maps.delete(USERS, user)
         total -= 1
     tables.maps.put(BROUGHT, TOTAL, total)
+
+
+def voted(tables: Tables) -> int:
+    """How many users stand on the roster by vote: ballots name them in public."""
+    return tables.maps.get(BROUGHT, VOTED) or 0
+
+
+def admitting(tables: Tables) -> tuple[str, ...]:
+    """Issuers whose tokens admit, in order."""
+    return tuple(issuer for issuer, _ in tables.maps.items(ADMITTING))
+
+
+def admit_issuer(tables: Tables, issuer: str) -> None:
+    """From now on who holds a good token of this issuer may open sessions.
+
+    Raises:
+        ProgramError: ``no-change``, or ``full``: no more issuers can be marked.
+    """
+    if tables.maps.get(ADMITTING, issuer) is not None:
+        refuse(Ground.NO_CHANGE, "its tokens admit already")
+    if tables.maps.map(ADMITTING).count >= ADMITTING_MAX:
+        refuse(Ground.FULL, f"at most {ADMITTING_MAX} issuers admit: dismiss one first")
+    tables.maps.put(ADMITTING, issuer, True)
+
+
+def dismiss_issuer(tables: Tables, issuer: str) -> None:
+    """Its tokens open no further session.
+
+    Raises:
+        ProgramError: ``no-change``: they did not.
+    """
+    if tables.maps.get(ADMITTING, issuer) is None:
+        refuse(Ground.NO_CHANGE, "its tokens admit nobody")
+    tables.maps.delete(ADMITTING, issuer)
+
+
+def _count_voted(tables: Tables, more: int) -> None:
+    tables.maps.put(BROUGHT, VOTED, max(0, voted(tables) + more))
 
 
 def _forget(tables: Tables, bringer: bytes) -> None:

@@ -40,6 +40,8 @@ class KeyStore:
         self.boot = state.boot
         self.mark = state.mark
         """The newest block that this enclave executed, in whatever boot, and its digest (T05)."""
+        self.recovered = state.recovered
+        """The end of a recovery and its history root, as this node's enclave came to it."""
         self.identity = state.identity or identity_in(genesis, state.keys.node.public)
 
     @property
@@ -101,7 +103,7 @@ class KeyStore:
             self.boot,
         ):
             raise OperatorFault("handed over by another node, or another boot of it")
-        self.keys, self.mark = state.keys, state.mark
+        self.keys, self.mark, self.recovered = state.keys, state.mark, state.recovered
         self.keyring.go_on(state.secrets, state.candidates, doubted)
 
     def state(self) -> SealedState:
@@ -114,6 +116,7 @@ class KeyStore:
             mark=self.mark,
             identity=self._given_identity,
             candidates=self.keyring.candidates(),
+            recovered=self.recovered,
         )
 
     def sealed(self) -> bytes:

@@ -43,6 +43,9 @@ class SealedState:
     """High-water mark: the newest block that this enclave executed, and its digest (T05)."""
     identity: Identity | None = None
     """Who a node is that joined later; of a validator of genesis, genesis says it."""
+    recovered: tuple[Height, Digest] | None = None
+    """The block by which members ended a lost epoch, and the history root with it, as this very
+    enclave came to it (VAULT §7): no quorum can have anchored that yet."""
     candidates: tuple[tuple[Digest, EpochSecrets], ...] = ()
     """(offer, secrets): what was opened for the next epoch, before it is said on the ledger (DESIGN
     §5)."""
@@ -54,12 +57,13 @@ class SealedState:
             (
                 STATE_VERSION,
                 self.chain,
-                (node.reveal(), _seeds_to_wire(votes), _seeds_to_wire(wraps)),
+                (node.reveal(), seeds_to_wire(votes), seeds_to_wire(wraps)),
                 tuple(map(_secrets_to_wire, self.secrets)),
                 self.boot,
                 self.mark,
                 None if self.identity is None else self.identity.to_wire(),
                 tuple((offer, _secrets_to_wire(secrets)) for offer, secrets in self.candidates),
+                *(() if self.recovered is None else (self.recovered,)),
             )
         )
 
@@ -71,8 +75,8 @@ class SealedState:
             NotCanonical: not the encoding of a state.
         """
         value = codec.decode(data, size_max=SEALED_BYTES_MAX)
-        if type(value) is not tuple or len(value) != 8:
-            raise NotCanonical("sealed state: expected 8 fields")
+        if type(value) is not tuple or len(value) not in (8, 9):
+            raise NotCanonical("sealed state: expected 8 fields, or 9 after a recovery")
         identity = None if value[6] is None else Identity.from_wire(value[6])
         version, chain, keys, secrets, boot, mark, candidates = codec.fields(
             (*value[:6], value[7]), int, bytes, tuple, tuple, int, tuple, tuple, name="sealed state"
@@ -82,20 +86,19 @@ class SealedState:
                 f"sealed state: version {version}, this enclave reads {STATE_VERSION}"
             )
         node, votes, wraps = codec.fields(keys, bytes, tuple, tuple, name="node keys")
-        height, block = codec.fields(mark, int, bytes, name="mark")
         epochs = tuple(
             _secrets(one) for one in codec.listed(secrets, name="secrets", count_max=EPOCHS_MAX)
         )
         return cls(
             chain=ChainId(codec.sized(chain, DIGEST_SIZE, name="chain")),
-            keys=NodeKeys(node=_secret(node, "node key"), votes=_seeds(votes), wraps=_seeds(wraps)),
+            keys=NodeKeys(
+                node=read_secret(node, "node key"), votes=read_seeds(votes), wraps=read_seeds(wraps)
+            ),
             secrets=epochs,
             boot=codec.unsigned(boot, name="boot"),
-            mark=(
-                Height(codec.unsigned(height, name="mark's height")),
-                Digest(codec.sized(block, DIGEST_SIZE, name="mark's block")),
-            ),
+            mark=_place(mark, "mark"),
             identity=identity,
+            recovered=_place(value[8], "recovered") if len(value) == 9 else None,
             candidates=tuple(
                 _candidate(one)
                 for one in codec.listed(candidates, name="candidates", count_max=CANDIDATES_MAX)
@@ -124,19 +127,38 @@ def unseal_state(secret: Secret, sealed: bytes) -> SealedState:
         raise OperatorFault(f"the sealed state cannot be read by this code: {error}") from None
 
 
-def _secret(value: object, name: str) -> Secret:
+def _place(value: object, name: str) -> tuple[Height, Digest]:
+    height, digest = codec.fields(value, int, bytes, name=name)
+    return (
+        Height(codec.unsigned(height, name=f"{name}'s height")),
+        Digest(codec.sized(digest, DIGEST_SIZE, name=f"{name}'s digest")),
+    )
+
+
+def read_secret(value: object, name: str) -> Secret:
+    """A secret of a sealed state.
+
+    Raises:
+        NotCanonical: of another size.
+    """
     return Secret(codec.sized(value, SECRET_SIZE, name=name))
 
 
-def _seeds_to_wire(seeds: dict[Epoch, Secret]) -> tuple[tuple[int, bytes], ...]:
+def seeds_to_wire(seeds: dict[Epoch, Secret]) -> tuple[tuple[int, bytes], ...]:
+    """Fields for the codec: seeds by epoch."""
     return tuple((epoch, seeds[epoch].reveal()) for epoch in sorted(seeds))
 
 
-def _seeds(value: object) -> dict[Epoch, Secret]:
+def read_seeds(value: object) -> dict[Epoch, Secret]:
+    """Read them again.
+
+    Raises:
+        NotCanonical: a field is not what it must be.
+    """
     seeds = {}
     for one in codec.listed(value, name="seeds", count_max=EPOCHS_MAX):
         epoch, seed = codec.fields(one, int, bytes, name="seed")
-        seeds[Epoch(codec.unsigned(epoch, name="epoch"))] = _secret(seed, "seed")
+        seeds[Epoch(codec.unsigned(epoch, name="epoch"))] = read_secret(seed, "seed")
     return seeds
 
 
@@ -153,8 +175,8 @@ def _secrets(value: object) -> EpochSecrets:
     return EpochSecrets(
         epoch=Epoch(codec.unsigned(epoch, name="epoch")),
         generation=codec.unsigned(generation, name="generation", value_max=GENERATION_MAX),
-        input_secret=_secret(own, "input secret") if own else None,
-        ledger=_secret(ledger, "ledger secret"),
+        input_secret=read_secret(own, "input secret") if own else None,
+        ledger=read_secret(ledger, "ledger secret"),
     )
 
 

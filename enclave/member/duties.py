@@ -19,6 +19,7 @@ from strongroom.enclave.governance.public import sign_public
 from strongroom.enclave.governance.records import Due, Offer
 from strongroom.enclave.keys.keys import EpochSecrets, ServiceSecret
 from strongroom.enclave.keys.keystore import KeyStore
+from strongroom.enclave.member.recovery_duties import RecoveryDuties
 from strongroom.enclave.primitives import SECRET_SIZE, DoesNotOpen, Secret, hybrid_seal
 
 RANK_MS = 2_000
@@ -38,6 +39,7 @@ class Duties:
         """Purpose → when, on the host's wall clock."""
         self._seen = (NO_DIGEST, 0)
         """The newest due set, and when it was first seen here, on the host's wall clock."""
+        self._recovery = RecoveryDuties(keystore, rank_ms=RANK_MS)
         self._offered: dict[tuple[Digest, tuple[PublicKey, ...]], bytes] = {}
         """This enclave's own offer by due set and recipients: made once, so that saying it again
         says the same."""
@@ -85,6 +87,8 @@ class Duties:
             and governance.wrap_key(own, following) is None
         ):
             yield from self._late_ready(governance, following, wall_ms)
+        for action, fields in self._recovery.wanted(governance, wall_ms, self._is_time):
+            yield self.say(action, fields)
         if due is None or own not in due.members:
             return
         offers = governance.wish is None and self._may_offer(governance, due, wall_ms)

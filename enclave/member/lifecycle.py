@@ -1,5 +1,5 @@
 """One enclave's life: nothing, founding or unsealing, then a member (member.py) until its process
-ends.
+ends. Or nothing, then the recovery of a dead service (recovery.py).
 
 Owns the order in which a host may ask: what comes out of order is refused and changes nothing.
 """
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Height
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.keys.sealing import SealedState, seal_state, unseal_state
 from strongroom.enclave.member.founding import accept, found, genesis_claims
 from strongroom.enclave.member.handover import seal_hand_over, unseal_hand_over
 from strongroom.enclave.member.member import ActiveEnclave
+from strongroom.enclave.member.recovery import Recovery
 from strongroom.enclave.member.stage import Stage
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement
@@ -43,12 +44,15 @@ class Lifecycle:
         self._waits_for: bytes | None = None
         """The nonce of a successor: it learns what its predecessor knows, and is no member yet."""
         self._handed_over = False
+        self._recovery: Recovery | None = None
 
     @property
     def stage(self) -> Stage:
         """Where in its life it stands; the door's table says what each stage allows."""
         if self._handed_over:
             return Stage.ENDED
+        if self._recovery is not None:
+            return Stage.RECOVERING
         if self._active is None:
             return Stage.EMPTY if self._founding is None else Stage.FOUNDING
         if self._waits_for is not None:
@@ -95,8 +99,7 @@ class Lifecycle:
         Raises:
             OutOfOrder: keys exist already; an enclave founds once.
         """
-        if self._founding is not None or self._active is not None:
-            raise OutOfOrder("this enclave has keys already")
+        self._check_empty()
         keys = NodeKeys.fresh()
         claims = genesis_claims(
             keys,
@@ -149,6 +152,32 @@ class Lifecycle:
         )
         return seal_state(self._sealing_secret, state)
 
+    def seal_founding(self) -> bytes:
+        """The keys of PREPARE, sealed: a ceremony between organisations takes days and machines
+        restart. The file opens as often as its host likes, as any sealed state does; what that
+        could be good for, a second genesis of one ceremony, the parties see in each other's
+        confirmations (node/membership/ceremony_judging.py)."""
+        nothing = (Height(0), Digest(NO_DIGEST))
+        state = SealedState(
+            chain=ChainId(NO_DIGEST), keys=self._founding_keys(), secrets=(), boot=0, mark=nothing
+        )
+        return seal_state(self._sealing_secret, state)
+
+    def resume_founding(self, sealed: bytes) -> None:
+        """Go on as the enclave that sealed its keys after PREPARE.
+
+        Raises:
+            OutOfOrder: keys exist already.
+            OperatorFault: sealed by another platform or measurement, or after the founding.
+        """
+        self._check_empty()
+        state = unseal_state(self._sealing_secret, sealed)
+        if state.chain != ChainId(NO_DIGEST):
+            raise OperatorFault(
+                "this sealed state belongs to a service already: it is UNSEALed, not founded with"
+            )
+        self._founding = state.keys
+
     def prepare_join(self, genesis: bytes, identity: Identity) -> bytes:
         """Make the keys of a node that is no validator yet; returns its sealed state, to be
         unsealed like any other.
@@ -184,6 +213,50 @@ class Lifecycle:
             self._chip, self._measurement, self._sealing_secret, following, verified
         )
         return seal_state(self._sealing_secret, following)
+
+    # --- a dead service (VAULT §7) ---
+
+    def recover(self, genesis: bytes, identity: Identity) -> None:
+        """Begin to bring a dead service back; this process becomes no node itself.
+
+        Raises:
+            OutOfOrder: keys exist already.
+            AttestationError: the genesis' evidence does not verify.
+        """
+        self._check_empty()
+        self._recovery = Recovery(
+            self._chip,
+            self._measurement,
+            self._sealing_secret,
+            verify_genesis(genesis),
+            identity,
+        )
+
+    def recover_again(self, sealed: bytes, genesis: bytes) -> None:
+        """Go on with that after a restart.
+
+        Raises:
+            OperatorFault, AttestationError: as `unseal`.
+        """
+        self._check_empty()
+        self._recovery = Recovery.again(
+            self._chip,
+            self._measurement,
+            self._sealing_secret,
+            verify_genesis(genesis),
+            sealed,
+        )
+
+    @property
+    def recovery(self) -> Recovery:
+        """What was begun.
+
+        Raises:
+            OutOfOrder: nothing was.
+        """
+        if self._recovery is None:
+            raise OutOfOrder("RECOVER comes first")
+        return self._recovery
 
     # --- replacing the process (DESIGN §5, Grace) ---
 
@@ -235,7 +308,8 @@ class Lifecycle:
         return state, verified
 
     def _check_empty(self) -> None:
-        if self._active is not None or self._founding is not None or self._handed_over:
+        taken = (self._active, self._founding, self._recovery)
+        if self._handed_over or any(one is not None for one in taken):
             raise OutOfOrder("this enclave has keys already")
 
     def _founding_keys(self) -> NodeKeys:

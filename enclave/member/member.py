@@ -15,7 +15,8 @@ from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
-from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.recovery import Finality
+from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
 from strongroom.enclave.execution.executor import Executor
 from strongroom.enclave.execution.queries import HeadsNeeded, OutcomeWanted
@@ -23,22 +24,28 @@ from strongroom.enclave.execution.snapshot_loading import Loader
 from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.enclave.governance.public import ATTEST, LEAVE, OBSERVE, REFRESH
+from strongroom.enclave.governance.action_context import present
+from strongroom.enclave.governance.grant_records import Act, parameters_digest
+from strongroom.enclave.governance.public import ACT, ATTEST, LEAVE, OBSERVE, REFRESH
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.keys.sealing import SealedState
+from strongroom.enclave.member.diagnostics import Counters, diagnostics
 from strongroom.enclave.member.duties import Duties
 from strongroom.enclave.member.erasure import Erasure
 from strongroom.enclave.member.freshness import Freshness, NotFresh
+from strongroom.enclave.member.granted import Granted
 from strongroom.enclave.member.handover import HandOver
 from strongroom.enclave.member.key_release import KeyRelease
 from strongroom.enclave.member.peers import judge_peer
 from strongroom.enclave.member.stage import Need
 from strongroom.enclave.member.voting import VotingGuards
 from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.platform.measuring import Measurement
+from strongroom.enclave.platform.measuring import Measurement, interpreter
 from strongroom.enclave.primitives import Secret, verify
 from strongroom.enclave.proofs.finality import check_run
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
+
+DIAGNOSTICS = str(Act.DIAGNOSTICS)
 
 
 class Superseded(OperatorFault):
@@ -64,6 +71,9 @@ class ActiveEnclave:
         self._release = KeyRelease(self.keystore, self._epochs)
         self._loader = Loader(genesis.chain, self._executor, self.keystore.keyring, self._epochs)
         self._duties = Duties(self.keystore)
+        self._granted = Granted(self.keystore)
+        self._counters = Counters()
+        self._measurement = measurement
         self._erasure = Erasure(self.keystore.keyring, self._executor, self._epochs)
         self._provisional = False
         """Outcomes were applied that no quorum's anchor has confirmed yet."""
@@ -203,9 +213,15 @@ class ActiveEnclave:
             raise OperatorFault("APPLY: as many outcomes as headers")
         for header, outcome in zip(headers, outcomes, strict=True):
             self._executor.apply(header, Outcome.decode(outcome))
+            self._counters.applied += 1
             self._provisional = True
+            if (header.height, self._executor.root) == self.keystore.recovered:
+                # This enclave came to it itself, when members opened the epoch that begins here:
+                # no quorum can have anchored it, and those who could make it one wait for it.
+                self._provisional = False
+                self._note_final(header.height)
 
-    def confirm(self, headers: Sequence[Header], certificate: Certificate) -> None:
+    def confirm(self, headers: Sequence[Header], certificate: Finality) -> None:
         """Headers that follow what was applied, the last certified, its anchor equal to what was
         applied.
 
@@ -224,7 +240,7 @@ class ActiveEnclave:
         self._note_final(anchor.height)
 
     def execute(
-        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Certificate
+        self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Finality
     ) -> tuple[tuple[bytes, Digest], ...]:
         """Execute a run of final blocks, the last with its FINALIZE certificate: each outcome with
         its root (T03, T04).
@@ -241,7 +257,9 @@ class ActiveEnclave:
             raise NotFresh("CONFIRM what was applied first")
         headers = [header for header, _ in blocks]
         run = check_run(self._executor.header, headers, certificate, self._epochs, verify)
+        ended = self._counters.begin()
         outcomes = self._executor.execute(run, [batches for _, batches in blocks])
+        ended(len(outcomes), sum(len(outcome.codes) for outcome in outcomes))
         governance = self._executor.governance
         if governance.epoch > run.last.epoch:
             self.extend(
@@ -261,7 +279,7 @@ class ActiveEnclave:
         leaf: HistoryLeaf,
         path: Sequence[Digest],
         certified: Header,
-        certificate: Certificate,
+        certificate: Finality,
         count: int,
     ) -> None:
         """Begin to take a snapshot in (see Loader.begin)."""
@@ -314,6 +332,53 @@ class ActiveEnclave:
             self.freshness.demand(id)
             raise
         return answer.id if isinstance(answer, OutcomeWanted) else (answer, self._executor.height)
+
+    # --- privileged access ---
+
+    def diagnostics(self, grant_id: str, recipient: bytes) -> tuple[bytes, bytes]:
+        """(the `act` to be submitted, or nothing; sealed diagnostics, or nothing): see Granted.
+
+        Raises:
+            NotFresh: what is executed lies below the fresh heads: a revocation might stand there.
+            NotGranted: no `begin` that stands in this state says so.
+            DoesNotOpen: nothing can be sealed to the recipient's key.
+        """
+        self._check_current()
+        executor = self._executor
+        if executor.height < self.freshness.need().height or self._provisional:
+            raise NotFresh("this node is catching up: ask again")
+        now_ms, view = executor.header.time_ms, executor.governance.view
+        named, sealed = self._granted.diagnostics(view, now_ms, grant_id, recipient, self._measure)
+        if not named:
+            return b"", sealed
+        node = present(view.tables.node(self.keystore.node_key), "it was found a line before")
+        place = parameters_digest(DIAGNOSTICS, node.name, (recipient,))
+        return self._duties.say(ACT, (grant_id, DIAGNOSTICS, place, named)), b""
+
+    def _measure(self) -> tuple[object, ...]:
+        """What stands in diagnostics.DIAGNOSTICS_FIELDS."""
+        executor, ring, store = self._executor, self.keystore.keyring, self.keystore
+        sessions, entries = executor.counts()
+        held = ring.all()
+        fresh = self.freshness.point is not None
+        known = {
+            "measurement": self._measurement.digest,
+            "python": interpreter(),
+            "boot": store.boot,
+            "stage": "fresh" if fresh else "member",
+            "may_vote": self.voting.may_vote(executor.governance.epoch),
+            "provisional": self._provisional,
+            "height": executor.height,
+            "block_ms": executor.header.time_ms,
+            "epoch": executor.governance.epoch,
+            "validators": len(executor.governance.current.validators),
+            "epochs_held": len(held),
+            "inputs_held": sum(one.input is not None for one in held),
+            "offers_opened": len(ring.candidates()),
+            "open_epochs": len(executor.open_epochs),
+            "sessions": sessions,
+        }
+        return diagnostics(known | self._counters.told(), entries)
 
     # --- secrets of other enclaves ---
 

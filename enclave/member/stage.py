@@ -22,6 +22,8 @@ class Stage(IntFlag):
     """A member to which q heads over its nonce have shown what is newest."""
     ENDED = 32
     """It has handed over."""
+    RECOVERING = 64
+    """It has no keys, and follows a ledger to bring a dead service back (recovery.py)."""
 
 
 ALWAYS = ~Stage(0)

@@ -12,7 +12,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import ENTRIES_MAX, PUBLIC_KEY_SIZE, EpochChain, EpochEntry
 from strongroom.consensus.errors import NotCanonical, PeerFault
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import read_finality
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.outside.distrust import NotTrusted
 
@@ -69,7 +69,7 @@ def entry_of(document: Any) -> EpochEntry:
     key = _bytes(document, "epoch_key")
     return EpochEntry(
         Header.decode(_bytes(document, "header")),
-        Certificate.from_wire(codec.decode(_bytes(document, "certificate"))),
+        read_finality(codec.decode(_bytes(document, "certificate"))),
         EpochDescription.decode(_bytes(document, "description")),
         codec.sized(key, PUBLIC_KEY_SIZE, name="epoch key"),
     )

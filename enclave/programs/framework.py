@@ -25,6 +25,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 NO_ROOM = "no room"
 """Code of a call for which its block had no changes or steps left: nothing was changed, it may be
 sealed anew. Sealed as any other, so that hosts learn nothing."""
+RECORDED_ONLY = "recorded-only"
+"""Code of a query that needs a role which its sender holds by a grant (VAULT §6): it is asked again
+as a transaction of the same name, which is on record."""
 _CLAIM_BYTES_MAX = 64 * 1024
 KEEPERS = frozenset({"rooms", "vault"})
 """Programs that may keep secrets in boxes of the epoch, and make some."""
@@ -70,11 +73,14 @@ class Context:
         "_meter",
         "_recorded",
         "attestation",
+        "bearing",
         "believed",
+        "by_grant",
         "claimed",
         "countries",
         "epoch",
         "height",
+        "held",
         "identity",
         "knows_people",
         "limits",
@@ -128,12 +134,38 @@ class Context:
         self.knows_people = False
         """Does this service have the program people? (for the runner)"""
         self.surroundings: Surroundings | None = None
+        self.bearing: Bearing | None = None
+        """How to ask the program that judges tokens (for the roster)."""
         self.claimed: bytes | None = None
         self.once = False
+        self.held: OrderedMap[tuple[bytes, str, str], tuple[int, str, int, int]] | None = None
+        """Roles for a limited time (for the runner)."""
+        self.by_grant: tuple[bytes, str, str] | None = None
+        """The one of them that the call at hand needed."""
 
     def has_role(self, role: str) -> bool:
-        """Does the caller have this role of the program?"""
-        return (self.program, role, self.identity) in self.roles
+        """Does the caller have this role of the program?
+
+        Raises:
+            ProgramError: ``recorded-only``: it holds it by a grant, and this is a query.
+        """
+        if (self.program, role, self.identity) in self.roles:
+            return True
+        key = (self.identity, self.program, role)
+        held = None if self.held is None else self.held.get(key)
+        if held is None or self.time_ms >= held[0]:
+            return False
+        if self._recorded is not None:
+            raise ProgramError(
+                RECORDED_ONLY, "by a grant this role reads on record: strongroom call --recorded"
+            )
+        self.by_grant = key
+        return True
+
+    @property
+    def is_query(self) -> bool:
+        """Is nothing of this recorded?"""
+        return self._recorded is not None
 
     def claim(self, data: bytes) -> None:
         """Make a claim that the caller can later reveal to anyone, beside the receipt; one per
@@ -202,6 +234,7 @@ class Context:
         self.identity = identity
         self.claimed = None
         self.once = False
+        self.by_grant = None
         self._recorded = recorded
 
 
@@ -320,12 +353,37 @@ class Turn(NamedTuple):
     """At the end of the terminal block: was the epoch's secret believed to be known to others?"""
     begins: Callable[[Context, Epoch], None]
     """Before the transactions of the next epoch's first block: carry on the boxes of this epoch."""
+    loses: Callable[[Context], None]
+    """The ended epoch's input secret is lost: no box opens any more."""
+
+
+class Bearer(NamedTuple):
+    """What a program that judges tokens keeps of an identity that presented one."""
+
+    issuer: str
+    """By the name under which members govern it."""
+    subject: bytes
+    """Whom the issuer named: a digest, never empty."""
+    until_ms: int
+    """Block time from which on the token says nothing more."""
+
+
+class Bearing(NamedTuple):
+    """How the roster asks the program that judges tokens."""
+
+    presents: str
+    """Its transaction by which a token is presented; the first argument is the issuer's name. It
+    fails unless the token is good at the block's time."""
+    standing: Callable[[Context, bytes], Bearer | None]
+    """What it keeps of an identity, in few steps; None when there is nothing, or members removed
+    the issuer or the key that vouched for it."""
 
 
 class Program:
     """A named set of transactions, queries and maps."""
 
     turn: Turn | None = None
+    bearing: Bearing | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -87,3 +87,19 @@ UNPINNED = governance.map("unpinned", key=(str, bytes), value=bool)
 OBSERVATIONS = governance.map("observations", key=(str, str), value=(int, bytes, bytes))
 """(issuer's URL, operator) → (block time, node key, encoded digests of the keys that its node
 saw)."""
+RECOVERY_KEYS = governance.map("recovery-keys", key=bytes, value=(bytes, bytes, int, int))
+"""Member's key → (X-Wing key, point of P-256 or b"", height that it named, block time)."""
+GENERATIONS = governance.map(
+    "generations", key=int, value=(bytes, bytes, int, bytes, int, int, int, bool)
+)
+"""Number → (digest, basis, stain, maker's node key, parts, height, block time, active): at most
+the active one and a newer one."""
+GENERATION_PARTS = governance.map("generation-parts", key=(int, int), value=(bytes, int))
+"""(number, part) → (bytes, height)."""
+SHARES_HELD = governance.map("shares-held", key=(int, bytes), value=(bool, int))
+"""(number, member's key) → (does it open?, block time)."""
+GENERATION_CHECKS = governance.map("generation-checks", key=(int, bytes), value=bool)
+"""(number, node key) → True."""
+EPOCH_BOXES = governance.map("epoch-boxes", key=(int, int, bytes), value=bytes)
+"""(number, epoch, node key) → that epoch's sealed secret, by that node's word; under b"" when
+enough say the same."""

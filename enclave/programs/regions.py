@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.people import region_of
-from strongroom.enclave.programs.roster import ROOMS, VOUCHED, voucher_of
+from strongroom.enclave.programs.roster_tables import ROOMS, VOUCHED, voucher_of
 
 SERVICE = "service"
 """In place of a program's name: a rule for calls of all programs."""

@@ -1,50 +1,53 @@
 """Roster: who may speak in this service, and how much of its state each identity has filled.
 
 Always active. Members may always speak, and so may who has a role; others are users, admitted by
-the members' vote (governance's `add_users`) or brought by one member within its own quota, in a
-sealed call, so that no host learns whom. A user that a member brought is admitted as long as that
-member is one who votes: a member with weight 0 speaks within a user's quota, and brings nobody. A
-member or user vouches for sessions of its rooms: they are admitted as long as it is, charged to it,
-and never among the users. Nothing here admits: enclave/sessions/session_admission.py reads it.
+the members' vote (governance's `add_users`), brought by one member within its own quota, in a
+sealed call, so that no host learns whom, or holders of a good token of an issuer that members
+marked (`admit_issuer`). A user that a member brought is admitted as long as that member is one
+who votes: a member with weight 0 speaks within a user's quota, and brings nobody. A member or user
+vouches for sessions of its rooms: they are admitted as long as it is, charged to it,
+and never among the users. Nothing here admits: enclave/sessions/session_admission.py reads it. Maps
+are in roster_tables.py, who pays for whom in sponsors.py.
 """
 
-from collections.abc import Set
 from typing import Any
 
-from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
+from strongroom.enclave.programs.framework import Context, ProgramError, digest_text
+from strongroom.enclave.programs.roster_tables import (
+    ADMITTING,
+    BROUGHT,
+    BY_VOTE,
+    MANY_MAX,
+    ROOMS,
+    ROOMS_MAX,
+    SPONSORED,
+    TOTAL,
+    USAGE,
+    USERS_MAX,
+    VOUCHED,
+    WORD_BYTES,
+    WORDS,
+    WORDS_MAX,
+    on_roster,
+    voucher_of,
+)
+from strongroom.enclave.programs.roster_tables import USERS as USERS
+from strongroom.enclave.programs.roster_tables import roster as roster
 from strongroom.enclave.programs.schema import Identity
-from strongroom.enclave.programs.state import OrderedMap
+from strongroom.enclave.programs.sponsors import charge as charge
+from strongroom.enclave.programs.sponsors import (
+    charged,
+    is_named,
+    issuer_account,
+    opened_in,
+    quota_of,
+    way_of,
+)
+from strongroom.enclave.programs.sponsors import payer_of as payer_of
+from strongroom.enclave.programs.state import SCAN_MAX
 
-roster = Program("roster")
-
-USERS = roster.map("users", key=bytes, value=bytes)
-"""Identity → identity of the member that brought it, or nothing when the members voted for it."""
-BROUGHT = roster.map("brought", key=bytes, value=int)
-"""Member's identity → how many users it brought that stand in USERS."""
-ROOMS = roster.map("rooms", key=(bytes, int), value=bytes)
-"""(user's identity, place below ROOMS_MAX) → identity of the room that it vouched for there."""
-VOUCHED = roster.map("vouched", key=bytes, value=(bytes, int))
-"""Room's identity → (identity of the user that vouched for it, place). Admits while the room stands
-at that place of ROOMS; stays when it does not, for its sessions go on and are charged."""
-WORDS = roster.map("words", key=bytes, value=(int, int, int))
-"""User's identity → (how often it vouched, epoch of its last word, words in that epoch)."""
-USAGE = roster.map("usage", key=bytes, value=(int, int))
-"""Identity → (entries, bytes) that its transactions added to the state of programs."""
-
-BY_VOTE = b""
-USERS_MAX = 1 << 20
-"""On the roster, by vote and brought."""
-MANY_MAX = 1_000
-ROOMS_MAX = 16
-"""Rooms that one user may have admitted at a time; the next takes the place of the oldest."""
-WORDS_MAX = 240
-"""Rooms that one user may vouch for in an epoch: with those before it, 256 identities."""
-ROOMS_SHARE = ROOMS_MAX + WORDS_MAX
-"""A room may open one in so many of the sessions that an identity may."""
-WORD_BYTES = 256
-"""Charged for a word, besides an entry: what it takes up in VOUCHED, ROOMS and WORDS."""
-TOTAL = b""
-"""Key in BROUGHT: how many stand in USERS."""
+LOOKED_AT_MAX = 40_000
+"""Users of all whom one answer of `users` looks at."""
 
 
 @roster.transaction
@@ -104,7 +107,7 @@ def vouch(context: Context, *, room: Identity) -> dict[str, Any]:
         )
     said, epoch, lately = context.map(WORDS).get(own) or (0, 0, 0)
     vouched, rooms = context.map(VOUCHED), context.map(ROOMS)
-    if _is_named(context, room) or voucher_of(vouched, rooms, room) == own:
+    if is_named(context, room) or voucher_of(vouched, rooms, room) == own:
         return {"rooms": min(said, ROOMS_MAX)}
     link = vouched.get(room)
     if link is not None and link[0] != own and on_roster(table, members, link[0]):
@@ -124,103 +127,84 @@ def vouch(context: Context, *, room: Identity) -> dict[str, Any]:
 
 @roster.query
 def standing(context: Context) -> dict[str, Any]:
-    """The caller's own standing: what its transactions added to the state, and what they may; of a
-    room, that of who vouched for it."""
-    payer = payer_of(context)
+    """The caller's own standing: on whose word it may open sessions, until when, its roles, what
+    was added to the state on its account and what may be; of a room, that of who vouched for it.
+    What all of a sponsor's people added together is told to the member that it is, alone."""
+    own = context.identity
+    roles = [
+        f"{program}.{role}" for program, role, holder in sorted(context.roles) if holder == own
+    ]
+    context.spend(len(context.roles) // 16)
+    way = way_of(context, own, has_role=bool(roles))
+    payer, sponsor = charged(context)
     entries, size = context.map(USAGE).get(payer) or (0, 0)
     entries_max, bytes_max = quota_of(context, payer)
+    member = own in context.members
     return {
-        "member": context.identity in context.members,
-        "watches": context.identity in context.watchers,
+        "member": member,
+        "watches": own in context.watchers,
         "entries": entries,
         "entries_max": entries_max,
         "bytes": size,
         "bytes_max": bytes_max,
-        "users": context.map(BROUGHT).get(context.identity) or 0,
+        "users": context.map(BROUGHT).get(own) or 0,
+        "users_max": context.limits["users_per_member"] if member else 0,
+        "admitted": None if way is None else way.by,
+        "until_ms": None if way is None else way.until_ms,
+        "sessions_max": 0 if way is None else way.sessions_max,
+        "roles": roles,
+        "sponsored": sponsor is not None,
+        "together": _together(context, own) if member else None,
+        "together_max": _together_max(context),
     }
 
 
 @roster.query
-def users(context: Context, *, after: str = "", limit: int = 100) -> list[str]:
-    """Users whom the caller brought, in order, those after `after`; reads as far as its budget
-    goes."""
+def issuer(context: Context, *, issuer: str) -> dict[str, Any]:
+    """What those whom this issuer's tokens admit did together, for members: whether it is marked,
+    entries and bytes added, sessions in this epoch, and what may be."""
+    if context.identity not in context.members:
+        raise ProgramError("not a member", "only a member sees what an issuer's people use")
+    return {
+        "admitting": context.map(ADMITTING).get(issuer) is not None,
+        **_together(context, issuer_account(issuer)),
+        "most": _together_max(context),
+    }
+
+
+@roster.query
+def users(context: Context, *, after: str = "", limit: int = 100) -> dict[str, Any]:
+    """Users whom the caller brought, in order, those after `after`; `next` is what to ask after
+    next, or nothing at the end. One answer looks at 40,000 users of all: it may show few, and go
+    on."""
     if not 1 <= limit <= MANY_MAX:
         raise ProgramError("limit", f"limit is 1 to {MANY_MAX}")
     try:
-        start = bytes.fromhex(after.removeprefix("id:"))
+        start = bytes.fromhex(after.removeprefix("id:")) or None
     except ValueError:
         raise ProgramError("after", "after is an identity, written id:HEX") from None
-    found = context.map(USERS).scan(after=start or None, limit=limit)
-    return [digest_text(user) for user, bringer in found if bringer == context.identity]
+    own, shown = context.identity, list[str]()
+    for _ in range(LOOKED_AT_MAX // SCAN_MAX):
+        found = context.map(USERS).scan(after=start)
+        for user, bringer in found:
+            start = user
+            if bringer == own:
+                shown.append(digest_text(user))
+                if len(shown) == limit:
+                    return {"users": shown, "next": digest_text(start)}
+        if len(found) < SCAN_MAX:
+            return {"users": shown, "next": None}
+    return {"users": shown, "next": start and digest_text(start)}
 
 
-def charge(context: Context, entries: int, size: int) -> None:
-    """Count what the caller adds to the state for good; of a room, for who vouched for it.
-
-    Raises:
-        ProgramError: ``quota``: it would be more than it may.
-    """
-    usage, payer = context.map(USAGE), payer_of(context)
-    had = usage.get(payer) or (0, 0)
-    now = (had[0] + entries, had[1] + size)
-    entries_max, bytes_max = quota_of(context, payer)
-    if now[0] > entries_max:
-        raise ProgramError(
-            "quota", f"you may add {entries_max} entries to the state: ask members for more"
-        )
-    if now[1] > bytes_max:
-        raise ProgramError(
-            "quota", f"you may add {bytes_max} bytes to the state: ask members for more"
-        )
-    usage.put(payer, now)
+def _together(context: Context, sponsor: bytes) -> dict[str, int]:
+    entries, size = context.map(SPONSORED).get(sponsor) or (0, 0)
+    return {"entries": entries, "bytes": size, "sessions": opened_in(context, sponsor)}
 
 
-def quota_of(context: Context, payer: bytes) -> tuple[int, int]:
-    """(entries, bytes) that this identity may add."""
-    kind = "member" if payer in context.members else "user"
-    return context.limits[f"entries_per_{kind}"], context.limits[f"bytes_per_{kind}"]
-
-
-def payer_of(context: Context) -> bytes:
-    """Who is charged for the caller: who vouched for it when nothing else admits it, also when
-    that word admits it no longer; else itself."""
-    identity = context.identity
-    link = context.map(VOUCHED).get(identity)
-    return identity if link is None or _needs_no_word(context, identity) else link[0]
-
-
-def on_roster(users: OrderedMap[bytes, bytes], members: Set[bytes], identity: bytes) -> bool:
-    """Is this a member, or a user by vote or by the word of one who is still a member?"""
-    if identity in members:
-        return True
-    word = users.get(identity)
-    return word is not None and (word == BY_VOTE or word in members)
-
-
-def voucher_of(
-    vouched: OrderedMap[bytes, tuple[bytes, int]],
-    rooms: OrderedMap[tuple[bytes, int], bytes],
-    room: bytes,
-) -> bytes | None:
-    """Who vouches for this room now, on the roster or not."""
-    link = vouched.get(room)
-    return link[0] if link is not None and rooms.get(link) == room else None
-
-
-def _needs_no_word(context: Context, identity: bytes) -> bool:
-    """Is it admitted without anybody's vouching?"""
-    return bool(context.limits["open_admission"]) or _is_named(context, identity)
-
-
-def _is_named(context: Context, identity: bytes) -> bool:
-    """Does it have a role, or stand on the roster? A room whom anybody's admission lets in is not
-    named: whoever vouches for it says where it is (regions.py)."""
-    context.spend(len(context.roles) // 16)
-    return (
-        identity in context.watchers
-        or any(identity == holder for _, _, holder in context.roles)
-        or on_roster(context.map(USERS), context.members, identity)
-    )
+def _together_max(context: Context) -> dict[str, int]:
+    limits = context.limits
+    return {what: limits[f"{what}_per_sponsor"] for what in ("entries", "bytes", "sessions")}
 
 
 def _check_member(context: Context, users: list[Identity]) -> None:

@@ -14,7 +14,7 @@ from strongroom.consensus.errors import InvariantBroken, NotCanonical
 from strongroom.consensus.types import FIRST_EPOCH, Epoch, Height, Milliseconds
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.contained import OF_THIS_PROCESS
-from strongroom.enclave.formats.outcome import claim_digest
+from strongroom.enclave.formats.outcome import Code, claim_digest
 from strongroom.enclave.formats.reading import read_call
 from strongroom.enclave.formats.size_classes import ANSWER_SIZES, RESULT_SIZES
 from strongroom.enclave.primitives import digest
@@ -28,6 +28,7 @@ from strongroom.enclave.programs.framework import (
     Surroundings,
     Turn,
 )
+from strongroom.enclave.programs.grants import HELD_ROLES
 from strongroom.enclave.programs.people import people
 from strongroom.enclave.programs.regions import Rules as RegionRules
 from strongroom.enclave.programs.regions import by_operation, check_caller
@@ -59,6 +60,7 @@ _ANSWER_HEAD_BYTES_MAX = 1024
 """What stands beside the value in an answer, and more."""
 _CUT = "…"
 _INTERNAL = ProgramError("internal", "the program failed; nothing was changed")
+_NOT_HEARD = ProgramError("not admitted", "")
 OPENED = codec.encode_value((True, None, None))
 """The result of an opening that carries no call."""
 _TURN_STEPS = 1 << 40
@@ -89,9 +91,16 @@ class Runner:
         self._context = Context(self.state)
         self._context.surroundings = surroundings
         self._context.knows_people = people.name in programs
+        self._context.held = self.state.maps.get(HELD_ROLES)
         self._turns: list[tuple[str, Turn]] = [
             (program.name, program.turn) for program in programs.values() if program.turn
         ]
+        self._bearing = next(
+            ((one.name, one.bearing) for one in programs.values() if one.bearing), None
+        )
+        self._context.bearing = self._bearing and self._bearing[1]
+        self._stands: Callable[[], bool] | None = None
+        """Of somebody who is not admitted: is he, after this call?"""
         self._programs = frozenset(programs)
         self._transactions: _Operations = {}
         self._queries: _Operations = {}
@@ -120,8 +129,8 @@ class Runner:
         role, identity).
 
         Members and watchers are identities, of those who vote and those who do not; limits are
-        governance's, by name; `attestation` is what it demands of enclaves; `regions` are its rules
-        of places, and `mapped` those of which any issuer speaks.
+        governance's, by name; `attestation` is what it demands of enclaves; `regions` are its
+        rules of places, and `mapped` those of which any issuer speaks.
         """
         self._measurements = measurements
         context = self._context
@@ -136,6 +145,36 @@ class Runner:
         operations = (*self._transactions, *self._queries)
         self._regions = by_operation(regions, operations, context.countries)
         context.mapped = mapped if context.knows_people else frozenset()
+
+    @property
+    def context(self) -> Context:
+        """What programs see of the world, for the roster's decisions between them."""
+        return self._context
+
+    def presents(self, call: bytes) -> str | None:
+        """The issuer whose token this call presents; None when it is another call."""
+        if self._bearing is None:
+            return None
+        try:
+            program, _, name, arguments = read_call(call)
+        except NotCanonical:
+            return None
+        named = arguments[0] if arguments else None
+        asked = (program, name) == (self._bearing[0], self._bearing[1].presents)
+        return named if asked and type(named) is str else None
+
+    def hear(self, *call: Any, stands: Callable[[], bool]) -> tuple[bytes, bytes, bytes] | Code:
+        """Execute a call, as `run` does, of somebody who is admitted only if `stands` says so
+        afterwards. If not, or if it fails, nothing of it stands: why is a public code."""
+        self._stands = stands
+        try:
+            plaintext, claim, kept = self.run(*call)
+        finally:
+            self._stands = None
+        ok, told, _ = codec.decode_value(plaintext)
+        if ok:
+            return plaintext, claim, kept
+        return Code.NO_ROOM if told[0] == NO_ROOM else Code.NOT_ADMITTED
 
     @property
     def now(self) -> tuple[Height, Milliseconds]:
@@ -171,6 +210,14 @@ class Runner:
             turn.begins(self._context, before)
             self.state.commit()
 
+    def lose_secrets(self) -> None:
+        """The epoch ends by a recovery: what stood in boxes under its input secret is gone; what
+        that changes stands in the block's write set."""
+        for name, turn in self._turns:
+            self._turn_to(name)
+            turn.loses(self._context)
+            self.state.commit()
+
     def _turn_to(self, program: str) -> None:
         self._context.enter(b"")
         self._context.program, self._context.position = program, 0
@@ -201,6 +248,7 @@ class Runner:
         meter.left = steps
         try:
             ok, value = self._decide(call)
+            self._note_use()
             if context.claimed is None:
                 blind, claim = None, b""
             else:
@@ -258,10 +306,15 @@ class Runner:
     def _decide(self, call: bytes) -> tuple[bool, Any]:
         """(True, value), or (False, (code, message)) of a refusal whose record is to stand."""
         try:
-            return True, self._perform(self._transactions, call)
+            value = self._perform(self._transactions, call)
         except RecordedRefusal as refused:
+            if self._stands is not None:
+                raise _NOT_HEARD from None
             self._context.claimed, self._context.once = None, False
             return False, _told(_cut(refused.code, refused.message))
+        if self._stands is not None and not self._stands():
+            raise _NOT_HEARD
+        return True, value
 
     def _perform(self, operations: _Operations, call: bytes) -> Any:
         program, measurement, name, arguments = read_call(call)
@@ -273,7 +326,7 @@ class Runner:
             raise ProgramError(
                 "other measurement", "the call is for another enclave's code than this service runs"
             )
-        operation = operations.get((program, name))
+        operation = operations.get((program, name)) or self._recorded_read(program, name)
         regions = self._regions.get((program, name))
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
@@ -281,6 +334,25 @@ class Runner:
         if regions is not None:
             check_caller(self._context, regions)
         return operation.function(self._context, **operation.bind(arguments))
+
+    def _recorded_read(self, program: str, name: str) -> Operation | None:
+        """A query that comes as a transaction: for who holds a role of its program by a grant."""
+        context = self._context
+        if context.held is None or context.is_query:
+            return None
+        if not context.held.scan(prefix=(context.identity, program), limit=1):
+            return None
+        return self._queries.get((program, name))
+
+    def _note_use(self) -> None:
+        """A role that is held by a grant was needed: it is counted in public."""
+        context = self._context
+        if context.by_grant is None or context.held is None:
+            return
+        held = context.held.get(context.by_grant)
+        if held is not None:
+            until_ms, id, uses, _ = held
+            context.held.put(context.by_grant, (until_ms, id, uses + 1, context.time_ms))
 
 
 def _told(error: ProgramError) -> tuple[str, str]:

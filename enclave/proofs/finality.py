@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain, EpochUnknown, check_final
+from strongroom.consensus.epochs import EpochChain, EpochUnknown
 from strongroom.consensus.errors import InvariantBroken, PeerFault
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import ChainId
 from strongroom.consensus.validators import EpochDescription, Verify
 
@@ -24,9 +24,7 @@ class FinalRun:
 
     __slots__ = ("certificate", "headers")
 
-    def __init__(
-        self, headers: tuple[Header, ...], certificate: Certificate, checked: object
-    ) -> None:
+    def __init__(self, headers: tuple[Header, ...], certificate: Finality, checked: object) -> None:
         if checked is not _CHECKED:
             raise InvariantBroken("a FinalRun comes from check_run alone")
         self.headers = headers
@@ -41,12 +39,12 @@ class FinalRun:
 def check_run(
     parent: Header,
     headers: Sequence[Header],
-    certificate: Certificate,
+    certificate: Finality,
     epochs: EpochChain,
     verify: Verify,
 ) -> FinalRun:
-    """Check that `headers` follow `parent` one by one in one epoch and that its quorum finalised
-    the last.
+    """Check that `headers` follow `parent` one by one in one epoch and that its quorum, or
+    a recovery, finalised the last.
 
     Raises:
         EpochUnknown: their epoch is not one of `epochs`.
@@ -59,7 +57,7 @@ def check_run(
     if description is None or anchor is None:
         raise EpochUnknown(epoch)
     _check_links(parent, headers, anchor, description, chain=anchor.chain)
-    check_final(headers[-1], certificate, anchor.chain, description, verify)
+    epochs.check_final(headers[-1], certificate, verify)
     return FinalRun(tuple(headers), certificate, _CHECKED)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain, EpochUnknown, check_final
+from strongroom.consensus.epochs import EpochChain, EpochUnknown
 from strongroom.consensus.errors import InvariantBroken, PeerFault
 from strongroom.consensus.heads import Head
-from strongroom.consensus.statements import Certificate, Kind
+from strongroom.consensus.recovery import Finality
+from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, Epoch, Height, SignerIndex, View
 from strongroom.consensus.validators import VALIDATORS_MAX, Verify
 
@@ -27,7 +28,7 @@ class FreshPoint:
     def __init__(
         self,
         header: Header,
-        certificate: Certificate | None,
+        certificate: Finality | None,
         place: tuple[Epoch, View, Digest],
         members: tuple[SignerIndex, ...],
         checked: object,
@@ -162,8 +163,5 @@ def _check_final_block(head: Head, epochs: EpochChain, verify: Verify, seen: set
         return
     key = (header.digest, certificate)
     if key not in seen:
-        description = epochs.description(header.epoch)
-        if description is None:
-            raise EpochUnknown(header.epoch)
-        check_final(header, certificate, epochs.anchor.chain, description, verify)
+        epochs.check_final(header, certificate, verify)
         seen.add(key)

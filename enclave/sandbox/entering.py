@@ -27,7 +27,7 @@ MEMORY_BYTES_MAX = 16 * 1024**3
 """Data segment and private mappings of the process: state grows with the ledger, a leak or a bomb
 ends here."""
 ENCLAVE_ID = 65532
-"""User and group of an enclave that was started as root; in the range that distributions leave
+"""User and group of an enclave that may change its own; in the range that distributions leave
 unused (65520 to 65533, https://systemd.io/UIDS-GIDS/)."""
 STANDARD_ERROR = 2
 LOADED_LATE = ("cryptography.hazmat.backends.openssl.backend",)
@@ -41,9 +41,11 @@ class Raised:
     """Which walls stand that not every machine or user can have."""
 
     own_user: bool
-    """Its own user: it was started as root."""
+    """Its own user: it was started with the capabilities that this takes, as root is."""
     files_version: int
     """Of Landlock; 0 without."""
+    empty_root: bool = False
+    """An empty view of files, without Landlock: it takes a capability, which root has."""
 
 
 def load_what_is_loaded_late() -> None:
@@ -73,11 +75,13 @@ def enter_sandbox(
         _close_all_but(door, *others, STANDARD_ERROR)
         files_version = landlock.version()
         seccomp.check_available()
-        with_root = os.geteuid() == 0
-        if not files_version and with_root:
+        empty_root = not files_version and kernel.holds(kernel.CAP_SYS_CHROOT)
+        if empty_root:
             _enter_empty_root()
-        if with_root:
+        own_user = may_change_user()
+        if own_user:
             _become_nobody()
+        kernel.drop_capabilities()
         _limit(max((door, *others)))
         kernel.prctl(
             kernel.PR_SET_PDEATHSIG, signal.SIGKILL
@@ -101,7 +105,13 @@ def enter_sandbox(
         raise OperatorFault(
             f"a wall of the enclave does not rise on this kernel: {refusal}"
         ) from None
-    return Raised(own_user=with_root, files_version=files_version)
+    return Raised(own_user=own_user, files_version=files_version, empty_root=empty_root)
+
+
+def may_change_user() -> bool:
+    """May this process become a user of its own? Root may, and who was given the two
+    capabilities."""
+    return kernel.holds(kernel.CAP_SETUID, kernel.CAP_SETGID)
 
 
 # --- one function a wall --------------------------------------------------------------------------
@@ -155,11 +165,15 @@ def _enter_empty_root() -> None:
 
 
 def _become_nobody() -> None:
-    """A user of its own for an enclave that was started as root, without groups and
-    capabilities."""
+    """A user of its own, without groups.
+
+    The saved user of one whose host is not root stays the host's: a host must be able to end an
+    enclave that lingers (kill(2)), and can do no more by it, for tracing asks for all three.
+    """
+    host = os.getuid()
     os.setgroups([])
     os.setresgid(ENCLAVE_ID, ENCLAVE_ID, ENCLAVE_ID)
-    os.setresuid(ENCLAVE_ID, ENCLAVE_ID, ENCLAVE_ID)
+    os.setresuid(ENCLAVE_ID, ENCLAVE_ID, host or ENCLAVE_ID)
 
 
 def _limit(door: int) -> None:

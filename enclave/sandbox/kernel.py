@@ -18,6 +18,11 @@ PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 """prctl(2)."""
 
+CAP_SETGID, CAP_SETUID, CAP_SYS_CHROOT = 6, 7, 18
+"""capabilities(7)."""
+_CAPABILITY_VERSION = 0x20080522
+"""_LINUX_CAPABILITY_VERSION_3: two words of each set."""
+
 # The same number on every processor (since Linux 5.0 new calls get one number for all).
 LANDLOCK_CREATE_RULESET = 444
 LANDLOCK_RESTRICT_SELF = 446
@@ -138,6 +143,42 @@ def prctl(option: int, value: int = 0) -> int:
     if outcome < 0:
         raise _refusal()
     return outcome
+
+
+class _Capabilities(ctypes.Structure):
+    """Twice: the lower 32 capabilities, then the others."""
+
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def holds(*capabilities: int) -> bool:
+    """May this process use all of these (capget(2))? None of them is beyond the first 32.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    sets = (_Capabilities * 2)()
+    if _libc.capget(_capability_header(), sets) < 0:
+        raise _refusal()
+    return all(sets[0].effective >> capability & 1 for capability in capabilities)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability for good (capset(2)); ambient ones go with the inheritable.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    if _libc.capset(_capability_header(), (_Capabilities * 2)()) < 0:
+        raise _refusal()
+
+
+def _capability_header() -> ctypes.Array[ctypes.c_uint32]:
+    return (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
 
 
 def map_shared(descriptor: int, size: int) -> int:

@@ -4,12 +4,16 @@ Owns these words and the home of its seeds, which is mapped before the walls sta
 entering.py's.
 """
 
-import os
 from dataclasses import dataclass
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.sandbox import landlock, seccomp, secret_memory
-from strongroom.enclave.sandbox.entering import MEMORY_BYTES_MAX, Raised, enter_sandbox
+from strongroom.enclave.sandbox import kernel, landlock, seccomp, secret_memory
+from strongroom.enclave.sandbox.entering import (
+    MEMORY_BYTES_MAX,
+    Raised,
+    enter_sandbox,
+    may_change_user,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,10 @@ def survey() -> tuple[Wall, ...]:
         seccomp.check_available()
     except (OSError, OperatorFault) as refusal:
         return (Wall("system calls", False, f"no enclave starts here: {refusal}"),)
-    described = _described(Raised(own_user=os.geteuid() == 0, files_version=landlock.version()))
+    version = landlock.version()
+    empty_root = not version and kernel.holds(kernel.CAP_SYS_CHROOT)
+    raised = Raised(own_user=may_change_user(), files_version=version, empty_root=empty_root)
+    described = _described(raised)
     return (*described, _home_of_seeds(settle=False))
 
 
@@ -47,7 +54,7 @@ def _described(raised: Raised) -> tuple[Wall, ...]:
         files = Wall(
             "files", True, f"none: Landlock version {raised.files_version} refuses every access"
         )
-    elif raised.own_user:
+    elif raised.empty_root:
         files = Wall("files", True, "none: an empty root; this kernel has no Landlock")
     else:
         files = Wall(
@@ -58,7 +65,7 @@ def _described(raised: Raised) -> tuple[Wall, ...]:
     user = (
         "its own (65532), without any capability"
         if raised.own_user
-        else "the host's: it was not started as root"
+        else "the host's: it was started without CAP_SETUID and CAP_SETGID"
     )
     return (
         Wall(

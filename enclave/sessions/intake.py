@@ -12,7 +12,7 @@ from typing import Any
 from strongroom.consensus import labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import ChainId, Digest, Epoch
-from strongroom.enclave.formats.envelope import CALL, OPENING, PUBLIC, opening_statement
+from strongroom.enclave.formats.envelope import CALL, OPENING, PUBLIC, Opening, opening_statement
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.formats.reading import read_envelope, read_opening
 from strongroom.enclave.formats.session_keys import SessionKeys
@@ -45,6 +45,15 @@ class Public(Exception):
         """Protected header, payload, signature."""
 
 
+class Presented(Exception):
+    """Somebody who is not admitted presents a token, in an opening that closes its session: he is
+    if the call succeeds, and nothing of it stands if it does not."""
+
+    def __init__(self, identity: Digest, opening: Opening, statement: Digest) -> None:
+        super().__init__("a token")
+        self.identity, self.opening, self.statement = identity, opening, statement
+
+
 class Intake:
     """Opens ordered envelopes: of the current epoch, and of sessions of the one before while its
     grace lasts."""
@@ -66,6 +75,7 @@ class Intake:
         Raises:
             Refused: with the code that goes into its leaf.
             Public: it is not sealed.
+            Presented: it may stand if its call does; nothing was used up.
             KeysNeeded: the input secret of its epoch is not here: this enclave cannot execute the
                 block.
         """
@@ -134,12 +144,32 @@ class Intake:
         if not verify(opening.public, opening.signature, statement) or sessions.knows(signed):
             raise Refused(Code.DOES_NOT_OPEN)
         identity = Digest(sha256(opening.public).digest())
-        sessions_max = self._admission.sessions_of(identity)
-        if not sessions_max:
+        way = self._admission.way_of(identity)
+        if way is None:
+            if opening.close and self._admission.is_heard(opening.first_call):
+                raise Presented(identity, opening, signed)
             raise Refused(Code.NOT_ADMITTED)
-        if sessions.opened_by(identity) >= sessions_max:
+        if not self._admission.open(identity, way, sessions.opened_by(identity)):
             # In public: a reply sealed with keys of a session that stands nowhere could be asked
             # for again, and then be another plaintext under the same nonce.
             raise Refused(Code.TOO_MANY_SESSIONS)
         keys = sessions.open(id, identity, signed, opening.secret, close=opening.close)
         return identity, keys, 0, opening.first_call
+
+    # --- who presents a token ---------------------------------------------------------------------
+
+    def keys_for(self, presented: Presented, id: bytes) -> SessionKeys:
+        """The keys of the session that such an opening would open."""
+        return SessionKeys(presented.opening.secret, self._chain, self._epoch, Digest(id))
+
+    def would_stand(self, presented: Presented) -> bool:
+        """Is he admitted after his call, and may he open this session? Then it is counted."""
+        identity = presented.identity
+        way, table = self._admission.way_of(identity), self._tables[self._epoch]
+        return way is not None and self._admission.admit(identity, way, table.opened_by(identity))
+
+    def let_stand(self, presented: Presented, id: bytes) -> None:
+        """His call stands: so does the opening."""
+        opening, identity = presented.opening, presented.identity
+        table = self._tables[self._epoch]
+        table.open(Digest(id), identity, presented.statement, opening.secret, close=True)

@@ -1,59 +1,78 @@
-"""Who may open a session (DESIGN §4), and how many: members, also those who only watch, who has
-a role, users on the roster, and rooms while who vouched for them is on it; anyone where it is open.
+"""Who may open a session (DESIGN §4), and how many: members, who has a role, users on the roster,
+who holds a good token of an issuer that members marked, and rooms while who vouched for them is on
+the roster; anyone where it is open.
 
-Owns the decision, from governance's rules and the state; every replica decides alike at one height.
-How users come onto the roster is programs/roster.py's and governance's.
+Owns when the decision of programs/sponsors.py is asked, and that somebody whom nothing admits is
+heard only when he presents a token; every replica decides alike at one height. How users come onto
+the roster is programs/roster.py's and governance's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from strongroom.enclave.programs.roster import (
-    ROOMS,
-    ROOMS_SHARE,
-    USERS,
-    VOUCHED,
-    on_roster,
-    voucher_of,
-)
-from strongroom.enclave.programs.state import State
+from strongroom.enclave.programs.framework import ProgramError
+from strongroom.enclave.programs.roster_tables import ADMITTING
+from strongroom.enclave.programs.runner import Runner
+from strongroom.enclave.programs.sponsors import Way, count_opening, is_spent, way_of
+
+PRESENTED_BYTES_MAX = 16_384
+"""Of a call that presents a token, before anybody is admitted."""
+_UNCOUNTED = 2**62
 
 
 class SessionAdmission:
     """Decides for the intake, by the roster."""
 
-    def __init__(self, state: State) -> None:
-        self._state, self._users = state, state.maps[USERS]
-        self._vouched, self._rooms = state.maps[VOUCHED], state.maps[ROOMS]
-        self._open = False
-        self._members: frozenset[bytes] = frozenset()
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self._context, self._state = runner, runner.context, runner.state
+        self._admitting = self._state.maps[ADMITTING]
         self._holders: frozenset[bytes] = frozenset()
-        self._sessions_max = 0
 
-    def heed(
-        self,
-        members: frozenset[bytes],
-        roles: frozenset[tuple[str, str, bytes]],
-        limits: Mapping[str, int],
-        watchers: frozenset[bytes] = frozenset(),
-    ) -> None:
-        """Decide by these identities of members who vote and who only watch, roles and limits from
-        now on."""
-        self._members = members
-        self._holders = watchers.union(identity for _, _, identity in roles)
-        self._open = bool(limits["open_admission"])
-        self._sessions_max = limits["sessions_per_identity"]
+    def heed(self, roles: frozenset[tuple[str, str, bytes]]) -> None:
+        """These have roles from now on; all else stands in the runner's context."""
+        self._holders = frozenset(identity for _, _, identity in roles)
 
-    def sessions_of(self, identity: bytes) -> int:
-        """How many sessions this identity may open in an epoch; 0 when it is not admitted now.
+    def way_of(self, identity: bytes) -> Way | None:
+        """On whose word this identity may open sessions now; None when it is not admitted."""
+        with self._uncounted():
+            return way_of(self._context, identity, has_role=identity in self._holders)
 
-        All rooms that one user may vouch for in an epoch share what one identity may open.
-        """
-        if self._open or identity in self._holders:
-            return self._sessions_max
-        self._state.meter.left = 4  # read between transactions, at nobody's cost
-        if on_roster(self._users, self._members, identity):
-            return self._sessions_max
-        voucher = voucher_of(self._vouched, self._rooms, identity)
-        if voucher is None or not on_roster(self._users, self._members, voucher):
-            return 0
-        return max(1, self._sessions_max // ROOMS_SHARE)
+    def admit(self, identity: bytes, way: Way, opened: int) -> bool:
+        """Count one more session; False when as many were opened as may be, of which it is told how
+        many the identity itself did. What it writes is to be committed, or rolled back."""
+        with self._uncounted():
+            if opened >= way.sessions_max or is_spent(self._context, way):
+                return False
+            try:
+                count_opening(self._context, identity, way)
+            except ProgramError:
+                return False
+        return True
+
+    def open(self, identity: bytes, way: Way, opened: int) -> bool:
+        """The same between transactions: counted for good, or not at all."""
+        admitted = self.admit(identity, way, opened)
+        if admitted:
+            self._state.commit()
+        else:
+            self._state.roll_back()
+        return admitted
+
+    def is_heard(self, call: bytes | None) -> bool:
+        """May somebody who is not admitted make this call, to become so? Only to present a token of
+        an issuer that members marked: whether it is good, the call itself finds out."""
+        if not self._admitting.count or call is None or len(call) > PRESENTED_BYTES_MAX:
+            return False
+        issuer = self._runner.presents(call)
+        with self._uncounted():
+            return issuer is not None and self._admitting.get(issuer) is not None
+
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        """Between transactions, or at the end of one: at nobody's cost."""
+        meter = self._state.meter
+        left, meter.left = meter.left, _UNCOUNTED
+        try:
+            yield
+        finally:
+            meter.left = left

@@ -181,6 +181,11 @@ class Sessions:
             used.newest = codec.unsigned(newest, name="newest")
             used.window = int.from_bytes(window, "big")
 
+    @property
+    def count(self) -> int:
+        """How many sessions it holds, closed ones too."""
+        return len(self._sessions)
+
     def copy(
         self,
     ) -> tuple[Collection[bytes], Callable[[bytes], tuple[Any, ...]], Collection[bytes]]:

@@ -11,6 +11,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.recovery import Finality, RecoveryCertificate
 from strongroom.consensus.statements import Certificate
 from strongroom.enclave.formats import envelope as envelopes
 from strongroom.enclave.formats.history import HistoryTree
@@ -150,7 +151,15 @@ def block_document(
     }
 
 
-def _certificate(certificate: Certificate, names: Sequence[str]) -> Document:
+def _certificate(certificate: Finality, names: Sequence[str]) -> Document:
+    if isinstance(certificate, RecoveryCertificate):
+        return {
+            "view": certificate.view,
+            "kind": "recovery",
+            "signers": [],
+            "members": list(certificate.members),
+            "recovered_at": certificate.head.header.height,
+        }
     return {
         "view": certificate.view,
         "kind": certificate.kind.name.lower(),

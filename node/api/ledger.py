@@ -180,14 +180,14 @@ class LedgerDesk:
         return [names.get(one.node_key, one.node_key.hex()) for one in description.validators]
 
     def _anchoring(self, height: int) -> tuple[Header, Certificate] | None:
-        """The first recorded header with a certificate of its own whose anchor covers this
-        height."""
+        """The first recorded header with a certificate of its own, by a quorum, whose anchor covers
+        this height."""
         for above in range(height + 1, self._store.newest_block + 1):
             data = self._store.block(above)
             if data is None:
                 return None
             header, certificate = header_and_certificate(data)
-            if certificate is not None and header.anchor.height >= height:
+            if isinstance(certificate, Certificate) and header.anchor.height >= height:
                 return header, certificate
         return None
 

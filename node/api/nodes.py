@@ -33,7 +33,7 @@ def validator_documents(sources: Sources, state: NodeState) -> list[Document]:
                 "vote_key": one.vote_key,
                 "operator": None if source is None else source.operator,
                 "region": None if source is None else source.region,
-                "endpoint": f"https://{sources.config.rpc}"
+                "endpoint": f"https://{sources.config.told_rpc}"
                 if index == state.own
                 else _endpoint(known),
             }

@@ -68,6 +68,36 @@ def member_documents(rules: Rules) -> list[Document]:
     ]
 
 
+_LIMITS_OF_USERS = (
+    "users_per_member",
+    "sessions_per_identity",
+    "sessions_per_sponsor",
+    *(
+        f"{what}_per_{whom}"
+        for what in ("entries", "bytes")
+        for whom in ("user", "member", "sponsor")
+    ),
+    *(f"secrets_per_{whom}" for whom in ("user", "member")),
+)
+
+
+def users_document(genesis: VerifiedGenesis, state: PublicState | None) -> Document:
+    """Who may open sessions: nothing of whom members brought, or who holds a token."""
+    rules = rules_of(genesis, state)
+    return {
+        "open": bool(rules.limit("open_admission")),
+        "members": len(rules.members),
+        "voting": len(rules.voters),
+        "by_vote": 0 if state is None else state.voted_users,
+        "issuers": [] if state is None else list(state.admitting),
+        "roles": [
+            {"program": program, "role": role, "identity": identity}
+            for program, role, identity in rules.roles
+        ],
+        "limits": {name: rules.limit(name) for name in _LIMITS_OF_USERS},
+    }
+
+
 def node_document(node: NodeEntry) -> Document:
     """One node as the ledger knows it."""
     return {

@@ -12,6 +12,7 @@ from strongroom.consensus.heads import Head
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.node.api import metrics
+from strongroom.node.api.access_state import access_document
 from strongroom.node.api.ledger import LedgerDesk
 from strongroom.node.api.nodes import node_documents, status_document, validator_documents
 from strongroom.node.api.public_state import (
@@ -20,12 +21,14 @@ from strongroom.node.api.public_state import (
     policy_document,
     proposal_document,
     rules_of,
+    users_document,
     validator_names,
 )
 from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.screening import Ledger, Screen
 from strongroom.node.api.sources import Sources, asking_enclave
-from strongroom.node.faults import NotFound, NotReady, RpcFault
+from strongroom.node.enclave_client.refusals import NotFresh, Refusal
+from strongroom.node.faults import NotFound, NotReady, Refused, RpcFault
 from strongroom.node.ledger.place import Place
 from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.limits import RpcLimits
@@ -134,6 +137,10 @@ class Service:
         """The governed attestation policy."""
         return policy_document(rules_of(self._sources.genesis, self._governance).policy)
 
+    def service_users(self) -> Document:
+        """Who may open sessions, as far as everybody may know."""
+        return users_document(self._sources.genesis, self._governance)
+
     def service_members(self) -> list[Document]:
         """The members of the service and their roles."""
         return member_documents(rules_of(self._sources.genesis, self._governance))
@@ -158,6 +165,31 @@ class Service:
                 "no proposal of this id is open, and none of the newest decided ones has it"
             )
         return found
+
+    def access(self) -> Document:
+        """Privileged access: grants, events, alarms."""
+        governance = self._governance
+        if governance is None:
+            raise NotReady("this node has not read its governance yet", retry_after_ms=200)
+        return access_document(governance)
+
+    async def diagnostics(self, grant: str, recipient: bytes) -> Document:
+        """The enclave's act under a grant, or what it gives once that stands.
+
+        Raises:
+            Refused: nothing that was begun says so.
+        """
+        if not self._sources.state().begun:
+            raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
+        try:
+            with asking_enclave():
+                act, sealed = await self._sources.enclave.diagnostics(grant, recipient)
+        except NotFresh as refusal:
+            raise NotReady(str(refusal), retry_after_ms=500) from None
+        except Refusal as refusal:
+            reason = refusal.reason or refusal.kind.label
+            raise Refused(str(refusal), reason=reason) from None
+        return {"act": Blob(act) if act else None, "sealed": Blob(sealed) if sealed else None}
 
     def public_state(self) -> bytes:
         """The enclave's public document, encoded."""

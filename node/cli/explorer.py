@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
-from strongroom.node.cli import explorer_public, explorer_rooms, explorer_vault
+from strongroom.node.cli import explorer_public, explorer_rooms, explorer_users, explorer_vault
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
@@ -21,6 +21,7 @@ from strongroom.node.cli.common import (
     existing_directory,
     read_id,
 )
+from strongroom.node.client.errors import Unreachable
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
@@ -71,14 +72,27 @@ async def _status(directory: Path) -> dict[str, Any]:
         ]
         answering = any(node["state"] != UNREACHABLE for node in nodes)
         info = await reader.ask("service_info") if answering else {}
+        alarms = await _alarms(reader) if answering else []
     names = ("name", "height", "executed", "epoch", "simulated")
     return {
         "service": reader.service.pin,
         "chain": reader.service.chain.hex(),
         **{name: info.get(name) for name in names},
         **executing_of([{**node, "name": node["node"]} for node in nodes]),
+        "alarms": alarms,
         "nodes": nodes,
     }
+
+
+async def _alarms(reader: "Reader") -> list[dict[str, Any]]:
+    """Alarms of privileged access; none while the node that is asked has read no governance."""
+    from strongroom.node.faults import NotReady
+
+    try:
+        alarms: list[dict[str, Any]] = (await reader.ask("governance_access"))["alarms"]
+    except (NotReady, Unreachable):
+        return []
+    return alarms
 
 
 @explorer_app.command()
@@ -289,3 +303,4 @@ def _height_or_hash(text: str) -> int | str:
 explorer_public.register(explorer_app)
 explorer_vault.register(explorer_app)
 explorer_rooms.register(explorer_app)
+explorer_users.register(explorer_app)

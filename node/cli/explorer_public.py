@@ -1,12 +1,13 @@
-"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules`: who takes
-part, who governs, since when, and where; from where people may call.
+"""`strongroom explorer nodes | members | proposals | epochs | regions | region-rules | recovery |
+grants`: who takes part, who governs, since when, and where; from where people may call; who could
+bring a dead service back; who had privileged access.
 
 Owns options and JSON of these commands. Documents are the word of one node, but for `epochs`, which
 are checked against the pin; what a vote decided, a receipt proves (cli/gov.py).
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (nodes, members, proposals, epochs, regions):
+    for command in (nodes, members, proposals, epochs, regions, recovery, grants):
         app.command()(command)
     app.command("region-rules")(region_rules)
 
@@ -34,7 +35,7 @@ def nodes(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_ask(existing_directory(directory), "service_nodes"))
+    found = run(ask_node(existing_directory(directory), "service_nodes"))
     emit(found, as_json, lambda: governance_tables.show_nodes(found))
 
 
@@ -46,7 +47,7 @@ def members(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fals
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_ask(existing_directory(directory), "service_members"))
+    found = run(ask_node(existing_directory(directory), "service_members"))
     emit(found, as_json, lambda: governance_tables.show_members(found))
 
 
@@ -58,7 +59,7 @@ def proposals(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fa
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_ask(existing_directory(directory), "governance_proposals"))
+    found = run(ask_node(existing_directory(directory), "governance_proposals"))
     emit(found, as_json, lambda: governance_tables.show_proposals(found))
 
 
@@ -133,6 +134,36 @@ def rule_documents(rules: "Rules") -> list[dict[str, Any]]:
     ]
 
 
+@guarded
+def recovery(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+    """Who holds shares of the key to the ledger, which generations there are, and what is wrong.
+
+    Example: strongroom explorer recovery
+    """
+    from strongroom.node.cli import recover_tables
+    from strongroom.node.cli.recover import recovery_now
+
+    document = run(recovery_now(existing_directory(directory)))
+    emit(document, as_json, lambda: recover_tables.show_recovery(document))
+
+
+@guarded
+def grants(
+    id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One grant whole; all without.")
+    ] = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """Privileged access: who asked for what, who agreed, what was begun, events and alarms.
+
+    Example: strongroom explorer grants
+    """
+    from strongroom.node.cli.admin import show_access
+
+    show_access(existing_directory(directory), id, as_json)
+
+
 async def _regions(directory: Path) -> list[dict[str, Any]]:
     from strongroom.enclave.attestation.room_evidence import ENDORSED
     from strongroom.node.client.audit.reader import Reader
@@ -184,7 +215,8 @@ async def _epochs(directory: Path) -> list[dict[str, Any]]:
     return shown
 
 
-async def _ask(directory: Path, method: str) -> Any:
+async def ask_node(directory: Path, method: str) -> Any:
+    """What one node answers."""
     from strongroom.node.client.audit.reader import Reader
     from strongroom.node.client.trust.service import load_service
 

@@ -29,6 +29,10 @@ def show_status(document: dict[str, Any]) -> None:
                 f" {or_dash(document['quorum'])} needed",
             ),
             *([("alarm", document["alarm"])] if document["alarm"] else []),
+            *(
+                ("ALARM", f"{one['kind']} {one['subject']}: {one['words']}")
+                for one in document.get("alarms", [])
+            ),
         ]
     )
     names = ("node", "state", "height", "executed", "view", "leader", "peers", "endpoint")

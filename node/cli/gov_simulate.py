@@ -156,4 +156,5 @@ def _show_differences(document: dict[str, Any]) -> None:
 def _value(value: Any) -> str:
     if value is None or value == []:
         return "-"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return ", ".join(value) if texts else str(value)

@@ -105,7 +105,7 @@ def _bring(directory: Path, made: IdentityFile) -> None:
     except StrongroomError as fault:
         note(
             f"{made.name} is not admitted yet: {fault}; a member brings it with "
-            f"`strongroom call roster.bring users='[\"id:{made.id.hex()}\"]' --as MEMBER`"
+            f"`strongroom users bring id:{made.id.hex()} --as MEMBER`"
         )
 
 

@@ -24,6 +24,7 @@ from strongroom.node.cli.common import (
 )
 from strongroom.node.cli.evidence import register as register_evidence
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
+from strongroom.node.cli.misbehaviour import verify_misbehaviour
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.cli.residency import verify_residency
 from strongroom.node.client.calls.replies import NUMBER_MAX
@@ -65,6 +66,7 @@ def register(app: typer.Typer) -> None:
     verify.command("receipt")(verify_receipt)
     verify.command("ledger")(verify_ledger)
     verify.command("residency")(verify_residency)
+    verify.command("misbehaviour")(verify_misbehaviour)
     register_evidence(verify)
     app.add_typer(verify)
 
@@ -80,6 +82,12 @@ def call(
     identity: AsOption,
     arguments: ArgumentsArgument = None,
     wait: Annotated[Wait, typer.Option("--wait", help="What to wait for.")] = Wait.COMMIT,
+    recorded: Annotated[
+        bool,
+        typer.Option(
+            "--recorded", help="A query, sent as a transaction: for a role held by a grant."
+        ),
+    ] = False,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
@@ -89,11 +97,15 @@ def call(
     Example: strongroom call payments.transfer to=bob amount=5 --as alice
     """
     existing_directory(directory)
+    if recorded and wait is Wait.NONE:
+        fail("--recorded waits for its answer: leave --wait none away", ExitCode.USAGE)
     texts = read_arguments(arguments)
     fate = Fate(identity)
     with fate_told(fate, as_json):
         try:
-            run_submission(_call(directory, identity, name, texts, wait, timeout, fate, as_json))
+            run_submission(
+                _call(directory, identity, name, texts, wait, timeout, fate, as_json, recorded)
+            )
         except ProgramFailed as fault:
             _emit_failure(fate, fault, {"code": fault.code, "message": fault.message}, as_json)
         except TransactionRefused as fault:
@@ -109,6 +121,7 @@ async def _call(
     timeout: float,
     fate: Fate,
     as_json: bool,
+    recorded: bool,
 ) -> None:
     """Submit, and show the answer before anything else is done; then keep the height, once it is
     proven."""
@@ -120,7 +133,8 @@ async def _call(
             fate.settled(document)
             show_settled(fate, as_json, lambda: _show_call(document))
             return
-        done = await client.call_texts(name, texts)
+        ask = client.query_recorded if recorded else client.call_texts
+        done = await ask(name, texts)
         document = _done_document(done)
         fate.settled(document)
         if wait is Wait.RECEIPT:

@@ -32,10 +32,23 @@ def _mount_trust(app: typer.Typer) -> None:
     import_module("strongroom.node.cli.trust").register(app)
 
 
+def _mount_node(app: typer.Typer) -> None:
+    import_module("strongroom.node.cli.node_join")
+    group = import_module("strongroom.node.cli.node").node_app
+    import_module("strongroom.node.cli.node_health").register(group)
+    app.add_typer(group)
+
+
 def _mount_custodian(app: typer.Typer) -> None:
     for module in ("custodian_service", "custodian_wrap", "custodian_import", "custodian_journal"):
         import_module(f"strongroom.node.cli.{module}")
     _mount_group("custodian", "custodian_app")(app)
+
+
+def _mount_recover(app: typer.Typer) -> None:
+    recover = import_module("strongroom.node.cli.recover").recover_app
+    import_module("strongroom.node.cli.recover_dead").register(recover)
+    app.add_typer(recover)
 
 
 def _mount_bench(app: typer.Typer) -> None:
@@ -44,12 +57,14 @@ def _mount_bench(app: typer.Typer) -> None:
 
 _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "cluster": _mount_group("cluster", "cluster_app"),
-    "node": _mount_group("node", "node_app"),
+    "node": _mount_node,
+    "found": _mount_group("found", "found_app"),
     "keys": _mount_group("keys", "keys_app"),
     "custodian": _mount_custodian,
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
     "gov": _mount_group("gov", "gov_app"),
+    "admin": _mount_group("admin", "admin_app"),
     "attest": _mount_group("attest", "attest_app"),
     "vault": _mount_group("vault", "vault_app"),
     "trust": _mount_trust,
@@ -59,6 +74,8 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "data": _mount_group("data", "data_app"),
     "residency": _mount_group("residency", "residency_app"),
     "people": _mount_group("people", "people_app"),
+    "recover": _mount_recover,
+    "users": _mount_group("users", "users_app"),
 }
 _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
 """Commands whose group has another name."""

@@ -11,17 +11,39 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.types import Digest
+from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node import config as node_config
 from strongroom.node import tls
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
+from strongroom.node.cli.common import ask_passphrase
+from strongroom.node.client.identities import KeyFolder, NoSuchIdentity
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.credentials import Credential
 from strongroom.node.layout import NodeLayout
+from strongroom.node.membership.ceremony_files import Card
+from strongroom.node.membership.ceremony_proposal import judge_card
+from strongroom.node.membership.ceremony_steps import Party, make_card, read
+from strongroom.node.membership.node_folder import make_folder
+from strongroom.node.membership.node_keys import operator_file
 from strongroom.node.organisations import Organisation, Quota, organisation_lines
 from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.terminal.commands import run as run_to_end
+from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
 
 node_app = typer.Typer(name="node", no_args_is_help=True, help="One node, on its own machine.")
+AnnounceRpcOption = Annotated[
+    str | None,
+    typer.Option(
+        "--announce-rpc", metavar="HOST:PORT", help="What clients are told, if it differs."
+    ),
+]
+AnnouncePeerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--announce-peer", metavar="HOST:PORT", help="What other nodes are told, if it differs."
+    ),
+]
 ConfigOption = Annotated[
     Path, typer.Option("--config", metavar="FILE", help="The node's TOML configuration.")
 ]
@@ -34,11 +56,37 @@ def init(
         Path, typer.Argument(metavar="FOLDER", help="The node's folder; its name is the node's.")
     ],
     rpc: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")
+        str, typer.Option(metavar="HOST:PORT", help="Where it listens for clients.")
     ] = "127.0.0.1:7400",
     peer: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where other nodes connect.")
+        str, typer.Option(metavar="HOST:PORT", help="Where it listens for other nodes.")
     ] = "127.0.0.1:7410",
+    announce_rpc: AnnounceRpcOption = None,
+    announce_peer: AnnouncePeerOption = None,
+    health: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where health and metrics are, too.")
+    ] = None,
+    operator: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who runs it: also make its keys, chip and card."),
+    ] = None,
+    member: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who governs for it (default: the operator's name)."),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="R", help="Where it stands; with --operator.")
+    ] = None,
+    country: Annotated[
+        str, typer.Option(metavar="CC", help="In which country that is, two capital letters.")
+    ] = "",
+    platform: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The SIMULATED maker of its chip (default: platform/ beside FOLDER, made).",
+        ),
+    ] = None,
     peers: Annotated[
         list[str] | None,
         typer.Option("--with", metavar="NAME=HOST:PORT", help="Another member; repeat for each."),
@@ -54,12 +102,17 @@ def init(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a node's folder: configuration, connection key and certificate; or check one.
+    """Make a node's folder: configuration, connection key and certificate; with --operator also its
+    chip, the keys of who runs and governs it, and the card that other organisations get; or check
+    one.
 
-    Example: strongroom node init /srv/strongroom/n4 --rpc 10.0.0.4:7400 --peer 10.0.0.4:7410 --with
-    n0=10.0.0.1:7410
+    Keys of these names that lie in keys/ beside FOLDER already are taken, not replaced.
 
-    Example: strongroom node init /srv/strongroom/n4 --check
+    Example: strongroom node init bank1/n1 --operator bank1 --region zurich --country CH --rpc
+    0.0.0.0:7400 --announce-rpc ledger.bank1.example:7400 --peer 0.0.0.0:7410 --announce-peer
+    ledger.bank1.example:7410
+
+    Example: strongroom node init bank1/n1 --check
     """
     layout = NodeLayout(directory.absolute())
     if check:
@@ -71,80 +124,83 @@ def init(
         name=layout.name,
         directory=layout.directory,
         genesis=genesis.absolute() if genesis else layout.cluster.genesis,
-        rpc=_address("--rpc", rpc),
-        peer=_address("--peer", peer),
+        rpc=address_option("--rpc", rpc),
+        peer=address_option("--peer", peer),
         peers=tuple(_peer(text) for text in peers or []),
+        health=None if health is None else address_option("--health", health),
+        announce_rpc=_announced("--announce-rpc", announce_rpc, rpc),
+        announce_peer=_announced("--announce-peer", announce_peer, peer),
     )
-    _make_folder(layout, config)
-    _emit_config(layout.config, node_config.load(layout.config), as_json)
-    note(
-        "nobody may submit at it yet: strongroom node admit "
-        f"ORGANISATION --config {layout.config} -o FILE"
-    )
-
-
-@node_app.command()
-@guarded
-def join(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The node's, and its folder's in the cluster's.")
-    ],
-    operator: Annotated[str, typer.Option(metavar="NAME", help="Who runs it.")],
-    region: Annotated[str, typer.Option(metavar="R", help="Where it stands.")],
-    rpc: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where clients connect.")],
-    peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where other nodes connect.")],
-    directory: DirectoryOption = DEFAULT_DIR,
-    as_json: JsonOption = False,
-) -> None:
-    """Prepare a node that is to join a service: its folder and sealed keys, and what members must
-    allow before.
-
-    Example: strongroom node join n4 --operator bank4 --region zurich --rpc 127.0.0.1:7404 --peer
-    127.0.0.1:7414
-    """
-    from strongroom.node.cluster.cluster import open_cluster
-    from strongroom.node.cluster.growth import peers_of
-    from strongroom.node.membership.joining import prepare_joiner
-    from strongroom.node.terminal.commands import run as run_to_end
-
-    cluster = open_cluster(directory)
-    prepared = run_to_end(
-        prepare_joiner(
-            cluster.layout,
-            name=name,
-            operator=operator,
-            region=region,
-            rpc=_address("--rpc", rpc),
-            peer=_address("--peer", peer),
-            peers=peers_of(cluster.members),
+    if operator is None:
+        run_to_end(make_folder(config))
+        _emit_config(layout.config, node_config.load(layout.config), as_json)
+        note(
+            "nobody may submit at it yet: strongroom node admit "
+            f"ORGANISATION --config {layout.config} -o FILE"
         )
+        return
+    if region is None:
+        raise OperatorFault("--region: an operator says where the node stands")
+    card = run_to_end(
+        _make_organisation(config, operator, member or operator, region, country, platform)
     )
-    proposals = [
-        f"gov propose allow_operator operator={operator} key={prepared.operator_key.hex()}",
-        f"gov propose allow_chip operator={operator} chip={prepared.chip_id.hex()}",
-    ]
     document = {
-        "name": name,
-        "config": str(prepared.layout.config),
-        "operator": operator,
-        "operator_key": prepared.operator_key.hex(),
-        "chip": prepared.chip_id.hex(),
-        "measurement": prepared.measurement.hex(),
-        "region": region,
-        "proposals": proposals,
+        **_config_document(layout.config, node_config.load(layout.config)),
+        "card": str(layout.ceremony.card),
+        "card_digest": card.digest.hex(),
+        "operator": card.operator,
+        "member": card.member,
     }
 
     def human() -> None:
-        say(
-            f"{name} is prepared; members must allow its "
-            "operator and its machine, unless they have:"
-        )
-        for line in proposals:
-            say(f"  strongroom {line} --as MEMBER")
-        say(f"and, if they are not allowed: region {region}, code {prepared.measurement.hex()}")
-        say(f"then: strongroom node run --config {prepared.layout.config}")
+        say(f"{layout.directory}: made, on a SIMULATED chip")
+        say(f"card {card.digest.hex()}")
+        say(f"  {layout.ceremony.card} goes to every other organisation; read them the digest")
+        say("then: strongroom found propose, or strongroom node join --pin")
 
     emit(document, as_json, human)
+
+
+async def _make_organisation(
+    config: NodeConfig,
+    operator: str,
+    member: str,
+    region: str,
+    country: str,
+    platform: Path | None,
+) -> Card:
+    """Folder, keys and card of a node whose operator takes part in a founding, or joins."""
+    cluster = NodeLayout(config.directory).cluster
+    keys = KeyFolder(cluster.keys)
+    made = [_key(keys, name) for name in (operator_file(operator), member)]
+    if not cluster.credential.exists():
+        Credential.fresh().save(cluster.credential)
+    digest = Credential.load(cluster.credential).digest
+    cards: list[bytes] = []
+
+    async def write_card(layout: NodeLayout) -> None:
+        party = Party(layout=layout, operator=made[0].key, member=made[1].key)
+        card = await make_card(
+            party,
+            operator=operator,
+            member=member,
+            region=region,
+            country=country,
+            credential=Digest(digest),
+        )
+        cards.append(card)
+
+    await make_folder(config, platform=platform or cluster.platform, then=write_card)
+    return Card.decode(cards[0])
+
+
+def _key(keys: KeyFolder, name: str) -> Identity:
+    """The key of this name that was given, or a new one."""
+    try:
+        return keys.load(name, ask_passphrase)
+    except NoSuchIdentity:
+        keys.new(name)
+        return keys.load(name)
 
 
 @node_app.command()
@@ -155,8 +211,13 @@ def admit(
     ],
     config: ConfigOption,
     output: Annotated[
-        Path, typer.Option("-o", metavar="FILE", help="Where its credential goes (mode 0600).")
-    ],
+        Path | None,
+        typer.Option("-o", metavar="FILE", help="Where its credential goes (mode 0600)."),
+    ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option("--card", metavar="FILE", help="Its card: it has a credential already."),
+    ] = None,
     weight: Annotated[int, typer.Option(min=1, help="Its share beside the others'.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -164,18 +225,22 @@ def admit(
     configuration.
 
     Give the file to the organisation as `credential` beside its service.json, and restart the node.
+    With --card no secret travels: the card of `node init --operator` names the digest.
 
     Example: strongroom node admit bank --config /srv/strongroom/n4/node.toml -o bank.credential
     """
+    if (output is None) == (card is None):
+        raise OperatorFault("either -o FILE for a new credential, or --card FILE of one it has")
     loaded = node_config.load(config)
     if any(one.name == organisation for one in loaded.door.organisations):
         raise OperatorFault(
             f"{config} has an organisation {organisation}: take it out first to give it a new one"
         )
-    if output.exists():
+    if output is not None and output.exists():
         raise OperatorFault(f"{output} exists: name another file with -o")
-    made = Credential.fresh()
-    entry = Organisation(name=organisation, digest=made.digest, quota=Quota(weight=weight))
+    made = None if output is None else Credential.fresh()
+    digest = made.digest if made is not None else _shown_digest(card, organisation)
+    entry = Organisation(name=organisation, digest=digest, quota=Quota(weight=weight))
     text = (
         config.read_text(encoding="utf-8").rstrip("\n")
         + "\n"
@@ -186,15 +251,22 @@ def admit(
     draft.write_text(text, encoding="utf-8")
     try:
         node_config.load(draft)
-        made.save(output)
+        if made is not None and output is not None:
+            made.save(output)
         draft.replace(config)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    document = {"organisation": organisation, "config": str(config), "credential": str(output)}
+    document = {
+        "organisation": organisation,
+        "config": str(config),
+        "credential": None if output is None else str(output),
+    }
 
     def human() -> None:
         say(f"{organisation} may submit at {loaded.name} once the node is started again")
+        if output is None:
+            return
         say(
             f"its credential is in {output}: it goes beside "
             "service.json, under the name `credential`"
@@ -208,61 +280,108 @@ def admit(
 def run(
     config: ConfigOption,
     check: Annotated[
-        bool, typer.Option("--check", help="Check the configuration and start nothing.")
+        bool,
+        typer.Option("--check", help="Look whether it would run here, and start nothing."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a node's host in the foreground, until SIGTERM or Ctrl-C; or check its configuration.
+    """Run a node's host in the foreground, until SIGTERM or Ctrl-C; or check configuration, folder,
+    disk, ports, keys, evidence, pin, names and clock: exit code 2 if it would not run.
 
     Example: strongroom node run --config strongroom-data/n0/node.toml --check
     """
     loaded = node_config.load(config)
     if check:
-        _emit_config(config, loaded, as_json)
+        _check(config, loaded, as_json)
         return
     command = [sys.executable, "-P", "-m", "strongroom.node", "run", "--config", str(config)]
     os.execv(sys.executable, command)  # noqa: S606
 
 
-def _make_folder(layout: NodeLayout, config: NodeConfig) -> None:
-    text = node_config.dumps(config, base=layout.directory)
-    layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    identity = tls.make_certificate(config.name, [config.rpc.host, config.peer.host])
-    tls.write_identity(identity, certificate=layout.tls_certificate, key=layout.tls_key)
-    layout.config.write_text(text)
+def _shown_digest(card: Path | None, organisation: str) -> bytes:
+    """The credential's digest that an organisation's own card names."""
+    if card is None:
+        raise OperatorFault("--card: missing")
+    shown = judge_card(read(card, "ask the organisation for its card"))
+    if shown.operator != organisation:
+        raise OperatorFault(f"{card} is the card of {shown.operator}, not of {organisation}")
+    return shown.credential
 
 
-def _emit_config(path: Path, config: NodeConfig, as_json: bool) -> None:
+def _check(path: Path, config: NodeConfig, as_json: bool) -> None:
+    from strongroom.node.host.checking import examine
+
+    look = run_to_end(examine(config))
+    document = {
+        **_config_document(path, config),
+        "ok": look.good,
+        "checks": [
+            {"what": one.what, "level": str(one.level), "text": one.text} for one in look.findings
+        ],
+    }
+
+    def human() -> None:
+        for one in look.findings:
+            say(f"{one.level:<8} {one.what:<12} {one.text}")
+        say(f"{config.name}: {'would run' if look.good else 'would not run'}")
+
+    emit(document, as_json, human)
+    if not look.good:
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _config_document(path: Path, config: NodeConfig) -> dict[str, Any]:
     certificate = config.layout.tls_certificate
     digest = tls.spki_digest(certificate.read_bytes()).hex() if certificate.exists() else None
-    document: dict[str, Any] = {
+    return {
         "config": str(path),
         "name": config.name,
         "rpc": str(config.rpc),
         "peer": str(config.peer),
+        "announced": {"rpc": str(config.told_rpc), "peer": str(config.told_peer)},
         "peers": [peer.name for peer in config.peers],
         "tls_key": digest,
     }
+
+
+def _emit_config(path: Path, config: NodeConfig, as_json: bool) -> None:
+    document = _config_document(path, config)
 
     def human() -> None:
         say(f"{path}: good")
         for key in ("name", "rpc", "peer"):
             say(f"  {key:<8} {document[key]}")
+        say(f"  told     clients {config.told_rpc}, nodes {config.told_peer}")
         say(f"  peers    {', '.join(document['peers']) or 'none'}")
-        say(f"  tls key  {digest or 'none yet: `strongroom node init` makes one'}")
+        say(f"  tls key  {document['tls_key'] or 'none yet: `strongroom node init` makes one'}")
 
     emit(document, as_json, human)
 
 
-def _address(option: str, text: str) -> Address:
+def address_option(option: str, text: str) -> Address:
+    """An address of the command line. Raises OperatorFault, which names the option."""
     try:
         return Address.parse(text)
     except ValueError as fault:
         raise OperatorFault(f"{option}: {fault}") from None
 
 
+def _announced(option: str, text: str | None, listens: str) -> Address | None:
+    """What others are told.
+
+    Raises:
+        OperatorFault: nobody could dial it, or it is missing where it must not be.
+    """
+    address = address_option(option, listens if text is None else text)
+    try:
+        address.check_announced()
+    except ValueError as fault:
+        raise OperatorFault(f"{option}: {fault}") from None
+    return None if text is None else address
+
+
 def _peer(text: str) -> Peer:
     name, separator, address = text.partition("=")
     if not separator or not name:
         raise OperatorFault(f"--with: {text!r} is not NAME=HOST:PORT")
-    return Peer(name, _address("--with", address))
+    return Peer(name, address_option("--with", address))

@@ -1,8 +1,8 @@
 """`strongroom trust`: what is promised, what each promise rests on, what shows it, what is left,
 what must be trusted.
 
-Owns the options, the page and the document. Words stand in promises.py and parties.py, numbers in
-trusted_base.py.
+Owns the options, the page and the document. Words stand in promises.py, parties.py and
+privileged.py, numbers in trusted_base.py.
 """
 
 from collections.abc import Sequence
@@ -95,6 +95,11 @@ def _document(
     base: "TrustedBase", walls: "Sequence[Wall]", service: dict[str, Any] | None
 ) -> dict[str, Any]:
     from strongroom.node.cli.parties import PARTIES
+    from strongroom.node.cli.privileged import (
+        PRIVILEGED,
+        PRIVILEGED_PEOPLE,
+        PRIVILEGED_SIMULATED,
+    )
     from strongroom.node.cli.promises import HEAP, PROMISES
     from strongroom.node.cli.region_worth import RULES
 
@@ -107,6 +112,8 @@ def _document(
         "not_promised": list(NOT_PROMISED),
         "parties": [asdict(party) for party in PARTIES],
         "region_rules": [asdict(rule) for rule in RULES],
+        "privileged": [asdict(one) for one in PRIVILEGED],
+        "privileged_limits": [PRIVILEGED_SIMULATED, PRIVILEGED_PEOPLE],
         "walls": [asdict(wall) for wall in walls],
         "heap": HEAP,
         "trusted_base": {
@@ -156,6 +163,7 @@ def _page(
         _paragraph(f"- {words}", indent=2)
     _show_parties()
     _show_region_rules()
+    _show_privileged()
     _heading("Walls that an enclave started here has")
     for wall in walls:
         _field(f"{'' if wall.stands else 'NO '}{wall.name}", wall.summary)
@@ -186,6 +194,25 @@ def _show_region_rules() -> None:
         _field("  asked", rule.asked)
         _field("  enforced", rule.enforced)
         _field("  left", rule.left)
+
+
+def _show_privileged() -> None:
+    from strongroom.node.cli.privileged import (
+        PRIVILEGED,
+        PRIVILEGED_PEOPLE,
+        PRIVILEGED_SIMULATED,
+    )
+
+    _heading("Privileged access: who enforces each operation, and whether root of a node can do it")
+    for one in PRIVILEGED:
+        record = "asked for, on record" if one.granted else "no grant is for it"
+        _paragraph(f"{one.operation} ({record})", indent=2)
+        _field("  enforced by", f"{' and '.join(one.enforced_by)}. {one.how}")
+        _field("  root", f"{'CAN BYPASS' if one.bypass else 'cannot bypass'}: {one.root}")
+        for position, evidence in enumerate(one.evidence):
+            _field("  shown by" if position == 0 else "", evidence, wrapped=False)
+    _paragraph(PRIVILEGED_SIMULATED, indent=2)
+    _paragraph(PRIVILEGED_PEOPLE, indent=2)
 
 
 def _show_files(base: "TrustedBase", *, files: bool) -> None:

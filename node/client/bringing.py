@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from strongroom.enclave.outside.client_sessions import Identity
-from strongroom.enclave.programs.roster import MANY_MAX
+from strongroom.enclave.programs.roster_tables import MANY_MAX
 from strongroom.node.client.client import Client
 
 BRING_SECONDS_MAX = 60.0

@@ -196,6 +196,13 @@ class Client:
             self._runtime.pipeline.submit(*self._names.transaction(name, texts, texts=True))
         )
 
+    async def query_recorded(self, name: str, texts: Mapping[str, str]) -> Done:
+        """A query that is sent as a transaction, on record, with arguments as texts: for who holds
+        a role of its program by a grant. Errors as of `call`."""
+        return await self._runtime.answered(
+            self._runtime.pipeline.submit(*self._names.query(name, texts, texts=True))
+        )
+
     def submit_call(self, name: str, /, **arguments: Any) -> "asyncio.Future[Done]":
         """`call` without waiting: the future is its Done or error. Calls of one turn of the event
         loop leave together.

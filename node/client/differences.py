@@ -1,10 +1,11 @@
 """What differs between two states of the rules, thing by thing: for `gov simulate`.
 
-Owns the names of things. Both states are values of the enclave's own Rules; nothing is judged here.
+Owns the names of things. Both states are values of the enclave's own Rules; nothing is judged here,
+and nothing is left out: a field that has no words here is told as it is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from strongroom.enclave.governance.rules import Rules
@@ -30,7 +31,7 @@ def rule_differences(before: Rules, after: Rules) -> tuple[Difference, ...]:
     old, new = _things(before), _things(after)
     return tuple(
         Difference(thing, old.get(thing), new.get(thing))
-        for thing in sorted({*old, *new}, key=lambda thing: _ORDER.index(thing.split(" ")[0]))
+        for thing in sorted({*old, *new}, key=_place)
         if old.get(thing) != new.get(thing)
     )
 
@@ -39,6 +40,30 @@ _ORDER = (
     *("voters", "watchers", "member", "threshold", "operator", "chip", "measurement", "region"),
     *("country", "floors", "revoked", "max_age_ms", "role", "limit"),
 )
+_IN_WORDS = frozenset({"policy", "members", "roles", "limits", "thresholds", "watchers"})
+_POLICY_IN_WORDS = frozenset(
+    {"measurements", "regions", "countries", "max_age_ms", "operators", "chips", "floors"}
+    | {"revoked"}
+)
+
+
+def _place(thing: str) -> int:
+    word = thing.split(" ")[0]
+    return _ORDER.index(word) if word in _ORDER else len(_ORDER)
+
+
+def _as_it_is(value: Any, in_words: frozenset[str]) -> dict[str, Any]:
+    """The other fields of a dataclass, by name."""
+    others = (one.name for one in fields(value) if one.name not in in_words)
+    return {name: _plain(getattr(value, name)) for name in others}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value
 
 
 def _things(rules: Rules) -> Mapping[str, Any]:
@@ -69,4 +94,6 @@ def _things(rules: Rules) -> Mapping[str, Any]:
             for program, role, identity in rules.roles
         },
         **{f"limit {name}": value for name, value in rules.limits},
+        **_as_it_is(policy, _POLICY_IN_WORDS),
+        **_as_it_is(rules, _IN_WORDS),
     }

@@ -66,7 +66,7 @@ class ProgramFailed(ClientFault):
 _HINTS = {
     "not admitted": (
         ": this identity is not on the roster; a member brings "
-        "it with `strongroom call roster.bring`"
+        "it with `strongroom users bring`, or it presents a good token of an issuer that admits"
     ),
     "too many sessions": ": use one session for many calls, or wait for the next epoch",
     "no room": ": others filled its block; it was not judged, the same envelope may be sent again",

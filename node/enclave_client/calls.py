@@ -14,7 +14,8 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
-from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.recovery import Finality
+from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Signature, View
 from strongroom.enclave.door.requests import Op
 from strongroom.enclave.formats.history import HistoryLeaf
@@ -110,6 +111,14 @@ class EnclaveClient:
         """Check everybody's evidence, open the own wrap; returns the sealed state."""
         return bytes(await self._ask(Op.ACCEPT, genesis, wraps))
 
+    async def seal_founding(self) -> bytes:
+        """The keys of `prepare`, sealed, so that a ceremony may outlast this process."""
+        return bytes(await self._ask(Op.SEAL_FOUNDING))
+
+    async def resume_founding(self, sealed: bytes) -> None:
+        """Go on as the enclave that sealed its keys after `prepare`."""
+        await self._ask(Op.RESUME_FOUNDING, sealed)
+
     async def unseal(self, sealed: bytes, genesis: bytes) -> bytes:
         """Take up the sealed state; returns the one of this boot."""
         return bytes(await self._ask(Op.UNSEAL, sealed, genesis))
@@ -175,12 +184,12 @@ class EnclaveClient:
         """Replay own outcomes, provisional until `confirm`."""
         await self._ask(Op.APPLY, headers, outcomes)
 
-    async def confirm(self, headers: list[Header], certificate: Certificate) -> None:
+    async def confirm(self, headers: list[Header], certificate: Finality) -> None:
         """Show the certified header whose anchor covers what was applied."""
         await self._ask(Op.CONFIRM, headers, certificate)
 
     async def execute(
-        self, blocks: list[tuple[Header, list[Batch]]], certificate: Certificate
+        self, blocks: list[tuple[Header, list[Batch]]], certificate: Finality
     ) -> list[tuple[bytes, Digest]]:
         """Execute a run of final blocks; an outcome and its root each."""
         return list(await self._ask(Op.EXECUTE, blocks, certificate))
@@ -205,7 +214,7 @@ class EnclaveClient:
         leaf: HistoryLeaf,
         path: tuple[Digest, ...],
         certified: Header,
-        certificate: Certificate,
+        certificate: Finality,
         count: int,
     ) -> None:
         """Begin to take a snapshot in, instead of anything applied.
@@ -258,6 +267,15 @@ class EnclaveClient:
         """The public state of governance, as `Governance.document` describes it."""
         document: tuple[object, ...] = await self._ask(Op.GOVERNANCE)
         return document
+
+    async def diagnostics(self, grant: str, recipient: bytes) -> tuple[bytes, bytes]:
+        """(the `act` to be submitted, or nothing; sealed diagnostics, or nothing).
+
+        Raises:
+            Refusal: nothing that was begun says so.
+        """
+        act, sealed = await self._ask(Op.DIAGNOSTICS, grant, recipient)
+        return bytes(act), bytes(sealed)
 
     async def refresh(self) -> bytes:
         """The envelope by which an observer asks for a new vote key (PROTOCOL §6)."""

@@ -12,7 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from strongroom.consensus.errors import OperatorFault
+
 SEND_BUFFER_BYTES = 1 << 20
+
+
+class EnclaveEnded(OperatorFault):
+    """The enclave's process is gone; a start may go on where it ended."""
 
 
 @dataclass(frozen=True, slots=True)

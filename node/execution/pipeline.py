@@ -14,8 +14,8 @@ import structlog
 from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken, invariant
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import Commit, Executed, FinalRecord
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
@@ -180,7 +180,7 @@ class Pipeline:
     async def execute(
         self,
         blocks: list[tuple[Header, list[Batch]]],
-        certificate: Certificate,
+        certificate: Finality,
         *,
         linger: bool = False,
     ) -> None:

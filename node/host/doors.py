@@ -4,7 +4,9 @@ Owns where they listen and how many connections each may have, by what the descr
 process allow. What is said there is links' and the front door's.
 """
 
+import ssl
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -15,6 +17,7 @@ from strongroom.node import tls
 from strongroom.node.api.service import Service
 from strongroom.node.config import NodeConfig
 from strongroom.node.machine.descriptors import divide, raise_limit
+from strongroom.node.machine.durable_files import write_atomic
 from strongroom.node.machine.listening import Listener
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX, Links
 from strongroom.node.rpc.blobs import Chunks
@@ -32,6 +35,8 @@ class Doors:
         self._config, self._links = config, links
         self._peers: Listener | None = None
         self._clients: list[web.AppRunner] = []
+        self._context: ssl.SSLContext | None = None
+        """Of both doors with TLS, once they are open."""
 
     async def open(
         self,
@@ -46,11 +51,13 @@ class Doors:
             OperatorFault: an address is taken, or none of this machine.
         """
         config = self._config
+        self.renew()
         context = tls.server_context(config.layout.tls_certificate, config.layout.tls_key)
+        self._context = context
         bounds, peers_max = self._bounds()
         try:
             self._peers = await self._links.listen(config.peer, context, spawn, peers_max)
-            hosts = (config.name, config.rpc.host, *config.hosts)
+            hosts = (config.name, config.rpc.host, config.told_rpc.host, *config.hosts)
             app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
             self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]
             if config.health is not None:
@@ -80,6 +87,24 @@ class Doors:
             body_bytes_max=limits.request_bytes_max,
         )
         return bounds, shares.peers
+
+    def renew(self) -> None:
+        """Renew the certificate when that is due: the key stays, links and clients go on, whoever
+        connects from now on sees the new one. What keeps it from being renewed is said, and tried
+        again."""
+        files = self._config.layout
+        try:
+            certificate = files.tls_certificate.read_bytes()
+            if datetime.now(UTC) < tls.renewal_due(certificate):
+                return
+            made = tls.renewed(certificate, files.tls_key.read_bytes())
+            write_atomic(files.tls_certificate, made, mode=0o644)
+            if self._context is not None:
+                self._context.load_cert_chain(files.tls_certificate, files.tls_key)
+        except (OperatorFault, OSError) as error:
+            log.error("certificate.not_renewed", reason=str(error))
+        else:
+            log.info("certificate.renewed", until=str(tls.valid_until(made)))
 
     async def answer_no_more(self) -> None:
         """Clients' requests end, and no further one is taken."""

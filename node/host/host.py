@@ -25,7 +25,7 @@ from strongroom.node.api.service import Service
 from strongroom.node.api.sources import Sources
 from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
-from strongroom.node.enclave_client.launch import Launched
+from strongroom.node.enclave_client.launch import EnclaveEnded, Launched
 from strongroom.node.host import upkeep
 from strongroom.node.host.boot import Boot, begin_boot, read_file
 from strongroom.node.host.chunks import NodeChunks, open_chunks
@@ -41,6 +41,7 @@ from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.state import read_state
+from strongroom.node.host.supervisor import Supervisor
 from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.block_record import header_hash
@@ -76,6 +77,7 @@ class Host:
         self._damage: asyncio.Queue[OperatorFault] = asyncio.Queue()
         """What was found wrong with the ledger's files by whoever read them."""
         self._sealing = asyncio.Lock()
+        self.supervisor = Supervisor()
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -151,8 +153,11 @@ class Host:
                 tasks.create_task(self._until_stopped())
                 tasks.create_task(self._until_enclave_ends())
                 tasks.create_task(self._until_damaged())
+                tasks.create_task(upkeep.keep_certificate(self.doors.renew))
+                tasks.create_task(self.supervisor.follow(self._for_supervisor))
                 tasks.create_task(self._take_part())
         except* _Stop:
+            self.supervisor.stopping()
             log.info("node.stopped", node=self.config.name)
         finally:
             self.doors.close()
@@ -261,7 +266,7 @@ class Host:
     async def _until_enclave_ends(self) -> None:
         await self.enclave.until_closed()
         if not self._stopping.is_set():
-            raise OperatorFault(
+            raise EnclaveEnded(
                 f"the enclave ended ({await self.enclave.ending()}): the node stops; start it again"
             )
 
@@ -269,6 +274,10 @@ class Host:
         """A corrupt disk halts the node, also when it was a client or a peer who read there (DESIGN
         §3, stop 8)."""
         raise await self._damage.get()
+
+    def _for_supervisor(self) -> tuple[bool, str]:
+        state = self.state()
+        return self.service.ready, state.alarm_in_words or state.word
 
     # --- taking part ---
 

@@ -12,6 +12,7 @@ import structlog
 
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.heads import Head
+from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height
 from strongroom.enclave.outside.epochs_shown import Ask, follow_epochs
 from strongroom.node.client.errors import NotTrusted
@@ -139,5 +140,5 @@ class Participation:
         """What heads prove is processed like any certificate that a validator sends (R2)."""
         for head in heads:
             for certificate in (head.body.certificate, head.body.notarized):
-                if certificate is not None:
+                if isinstance(certificate, Certificate):
                     self._events.put(Proven(certificate))

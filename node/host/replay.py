@@ -12,6 +12,7 @@ import structlog
 
 from strongroom.consensus.blocks import Anchor, Header
 from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
@@ -158,7 +159,23 @@ async def restore_enclave(
         log.info("replay.applied", height=end - 1, of=int(target))
     between = range(target + 1, anchoring.height + 1)
     await enclave.confirm([header_at(store, height) for height in between], proof)
+    if isinstance(proof, RecoveryCertificate) and store.newest_outcome >= anchoring.height:
+        return await _apply_recovered(store, target, anchoring.height, enclave)
     return target
+
+
+async def _apply_recovered(
+    store: BlockStore, target: Height, last: Height, enclave: EnclaveClient
+) -> Height:
+    """The blocks that end a lost epoch, which no quorum can have anchored yet: an enclave that made
+    them knows its own history root."""
+    for start, end in _portions(store, target + 1, last):
+        heights = range(start, end)
+        await enclave.apply(
+            [header_at(store, at) for at in heights], [outcome_at(store, at) for at in heights]
+        )
+    log.info("replay.recovered", height=int(last))
+    return last
 
 
 def _anchors(store: BlockStore, header: Header) -> bool:

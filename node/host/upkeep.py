@@ -30,6 +30,8 @@ SNAPSHOT_SECONDS = 1.0
 """How often the enclave is asked for chunks of snapshots, at most."""
 RECONCILE_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
+CERTIFICATE_SECONDS = 3_600.0
+"""How often the TLS certificate's end is looked at."""
 
 
 async def report_status(wiring: Wiring) -> None:
@@ -88,6 +90,13 @@ async def watch_clock(behind_ms: Callable[[], int]) -> None:
             log.info("node.clock_passed", text="this clock has passed the chain's time again")
         told = behind > 0
         await asyncio.sleep(CLOCK_SECONDS)
+
+
+async def keep_certificate(renew: Callable[[], None]) -> None:
+    """Renew the TLS certificate before it ends, as long as the node runs."""
+    while True:
+        await asyncio.sleep(CERTIFICATE_SECONDS)
+        await asyncio.to_thread(renew)
 
 
 async def keep_mark(

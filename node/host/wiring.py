@@ -199,8 +199,8 @@ class Wiring:
         return DutyContext(
             node_key=resources.node_key,
             epochs=resources.epochs,
-            rpc=str(config.rpc),
-            peer=str(config.peer),
+            rpc=str(config.told_rpc),
+            peer=str(config.told_peer),
             enclave=resources.enclave,
             store=resources.store,
             links=self.links,

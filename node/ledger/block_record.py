@@ -14,7 +14,7 @@ from strongroom.consensus import codec, labels
 from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import HEADER_BYTES_MAX, Header
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality, read_finality
 from strongroom.enclave.proofs.block_data import envelopes_of
 
 HEAD_BYTES_MAX = HEADER_BYTES_MAX + 16
@@ -26,7 +26,7 @@ class StoredBlock:
     """One record of the block store."""
 
     header: Header
-    certificate: Certificate | None
+    certificate: Finality | None
     """None when a descendant's certificate finalised it."""
     batches: tuple[Batch, ...]
     """In execution order."""
@@ -55,7 +55,7 @@ class StoredBlock:
         )
 
 
-def header_and_certificate(data: bytes) -> tuple[Header, Certificate | None]:
+def header_and_certificate(data: bytes) -> tuple[Header, Finality | None]:
     """The public head of a stored block, without looking at its batches."""
     header, certificate, _ = _parts(data)
     return Header.decode(header), certificate
@@ -69,7 +69,7 @@ def header_hash(data: bytes) -> bytes:
     return labels.labelled_digest(labels.HEADER, unpacker.unpack())
 
 
-def _parts(data: bytes) -> tuple[bytes, Certificate | None, tuple[Any, ...]]:
+def _parts(data: bytes) -> tuple[bytes, Finality | None, tuple[Any, ...]]:
     value = codec.decode(data)
     if (
         type(value) is not tuple
@@ -78,5 +78,5 @@ def _parts(data: bytes) -> tuple[bytes, Certificate | None, tuple[Any, ...]]:
         or type(value[2]) is not tuple
     ):
         raise NotCanonical("stored block: expected (header, certificate, batches)")
-    certificate = None if value[1] is None else Certificate.from_wire(value[1])
+    certificate = None if value[1] is None else read_finality(value[1])
     return value[0], certificate, value[2]

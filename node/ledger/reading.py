@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Height
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
@@ -27,7 +27,7 @@ class Run:
     """Recorded final blocks of one epoch that end with one that has a certificate."""
 
     blocks: tuple[tuple[Header, tuple[Batch, ...]], ...]
-    certificate: Certificate
+    certificate: Finality
     """Of the last block."""
 
 

@@ -163,8 +163,9 @@ class Listener:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         try:
+            both = len(found) == 1  # `::` alone means every address of this machine, of both kinds
             for family, _, _, _, address in dict.fromkeys(found):
-                self.sockets.append(_bound(family, address))
+                self.sockets.append(_bound(family, address, both=both and address[0] == "::"))
         except OSError:
             self.close()
             raise
@@ -296,12 +297,12 @@ class Listener:
             guest.drop()
 
 
-def _bound(family: int, address: object) -> socket.socket:
+def _bound(family: int, address: object, *, both: bool = False) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not both))
         listening.setblocking(False)
         listening.bind(address)  # type: ignore[arg-type]
         listening.listen(BACKLOG)
@@ -313,6 +314,7 @@ def _bound(family: int, address: object) -> socket.socket:
 
 def _is_loopback(address: str) -> bool:
     try:
-        return ip_address(address.partition("%")[0]).is_loopback
+        parsed = ip_address(address.partition("%")[0])
+        return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
     except ValueError:
         return False

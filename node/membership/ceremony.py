@@ -2,8 +2,9 @@
 hands.
 
 Owns the order of the steps and the files that they leave. Every secret is made, wrapped, checked
-and sealed inside enclaves; what passes through here is public or sealed. Locally all enclaves run
-on one machine; between organisations the same steps are files that operators exchange.
+and sealed inside enclaves; what passes through here is public or sealed. Here all enclaves run
+on one machine and none of its owners distrusts another; between organisations the same steps are
+files that they exchange and check (ceremony_steps.py).
 """
 
 import asyncio

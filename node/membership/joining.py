@@ -200,7 +200,7 @@ class Introduction:
         shown = await self._ask(door, "ledger_header", height)
         header = Header.decode(b64decode(shown["header"]))
         envelope = await self._enclave.attest(
-            header.height, header.digest, str(self._config.rpc), str(self._config.peer)
+            header.height, header.digest, str(self._config.told_rpc), str(self._config.told_peer)
         )
         await self._ask(door, "ledger_submit", b64encode(envelope).decode(), "none")
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from strongroom.consensus.epochs import EpochChain, check_final
+from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.host_messages import EpochRequest
@@ -125,12 +125,7 @@ class Heads:
             if genesis is None or header.digest != genesis.digest:
                 raise PeerFault(f"head at height {header.height} without a certificate")
         else:
-            description = self._epochs.description(header.epoch)
-            if description is None:
-                raise PeerFault(
-                    f"head with a block of epoch {header.epoch}, though of epoch {body.epoch}"
-                )
-            check_final(header, certificate, self._chain, description, self._verify_once)
+            self._epochs.check_final(header, certificate, self._verify_once)
         if notarized is not None:
             if notarized.kind is not Kind.NOTARIZE:
                 raise PeerFault(f"head: a {notarized.kind.name} as its NOTARIZE certificate")

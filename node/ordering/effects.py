@@ -11,13 +11,14 @@ from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.messages import (
     Message,
 )
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import (
     Cast,
     Commit,
     LaneFork,
 )
 from strongroom.consensus.replica.events import Equivocation as VoteEvidence
-from strongroom.consensus.statements import Certificate, Statement
+from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Epoch, Height, PublicKey, View
 from strongroom.consensus.validators import EpochDescription
 
@@ -81,7 +82,7 @@ class SendBlocks:
     to: PublicKey
     first: Height
     last: Height
-    certificate: Certificate
+    certificate: Finality
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,8 @@ class LogContent:
 
     def rotate(self, state: ReplicaState, pool: BatchPool) -> list[Effect]:
         """Begin a new file with all that the old one still says about the future."""
-        if state.final_certificate is not None:
-            self.recorded = FinalRecord(state.final, state.final_certificate)
+        if state.final_proof is not None:
+            self.recorded = FinalRecord(state.final, state.final_proof)
         core = [encode_record(record) for record in state.log_records()]
         return [StoreNow(), self._replace([*self._beginning(), *core], pool.all())]
 

@@ -40,7 +40,7 @@ def head_body(run: EpochRun, opened: EpochEntry | None, nonce: bytes, asker: Pub
         nonce,
         run.epoch,
         state.final,
-        state.final_certificate or (None if opened is None else opened.certificate),
+        state.final_proof or (None if opened is None else opened.certificate),
         state.newest_notarized,
         () if index is None else state.newest_votes_of(index),
     )

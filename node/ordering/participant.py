@@ -397,7 +397,8 @@ class Participant:
             and self.run.begun
             and entry.header.height > self.replica.state.final.height
         ):
-            self._feed(entry.certificate, turn)
+            if isinstance(entry.certificate, Certificate):
+                self._feed(entry.certificate, turn)
             self.run.tail.begin(turn.now.monotonic)
 
     def _feed(self, certificate: Certificate, turn: Turn) -> None:

@@ -6,8 +6,8 @@ Owns the questions; who answers them has the disk. What is read is final and nev
 from typing import Protocol
 
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import Executed
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height
 from strongroom.consensus.validators import EpochDescription
 
@@ -26,7 +26,7 @@ class Past(Protocol):
         """Of the newest recorded outcome; 0: none."""
         ...
 
-    def head_at(self, height: int) -> tuple[Header, Certificate | None]:
+    def head_at(self, height: int) -> tuple[Header, Finality | None]:
         """A stored header, and its own FINALIZE certificate if it has one."""
         ...
 

@@ -14,8 +14,8 @@ from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import OperatorFault, PeerFault
+from strongroom.consensus.recovery import Finality, RecoveryCertificate
 from strongroom.consensus.replica.events import Executed, FinalRecord, Record
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.ordering.log import ReadLog, Silence
@@ -33,8 +33,8 @@ class ReplicaStart:
     """Genesis, or the terminal block that opened the epoch."""
     final: Header
     """The newest final header that is stored: the anchor, or one above it."""
-    certificate: Certificate | None
-    """FINALIZE for `final`; None for the anchor, which is final by definition."""
+    certificate: Finality | None
+    """What made `final` final; None for the anchor, which is final by definition."""
     recent: tuple[Header, ...]
     """Final headers above the final header's anchor, up to it, of whatever epoch."""
     executed: tuple[Executed, ...]
@@ -60,7 +60,7 @@ def start_at(
     description: EpochDescription,
     anchor: Header,
     final: Header,
-    certificate: Certificate | None,
+    certificate: Finality | None,
 ) -> ReplicaStart:
     """Where the replica of this epoch begins when `final` is the newest of its final blocks in the
     store."""
@@ -134,9 +134,7 @@ def _unordered(epochs: EpochChain, log: ReadLog, current: Epoch, own: PublicKey)
 # --- the succession of epochs in the store ---
 
 
-def newest_certified(
-    past: Past, epochs: EpochChain, newest: int
-) -> tuple[Header, Certificate | None]:
+def newest_certified(past: Past, epochs: EpochChain, newest: int) -> tuple[Header, Finality | None]:
     """The newest recorded block up to `newest`, of a known epoch and with a certificate of its own;
     else genesis."""
     for height in range(newest, 0, -1):
@@ -185,6 +183,8 @@ def next_stored(past: Past, epochs: EpochChain) -> EpochEntry | None:
     header, certificate = past.head_at(height)
     if certificate is None or header.next_epoch == epochs.newest.digest:
         return None
+    if isinstance(certificate, RecoveryCertificate):
+        return EpochEntry(header, certificate, certificate.description, certificate.public_key)
     anchor = header.anchor.height
     wish = past.wish_at(anchor) if 0 < anchor <= past.newest_outcome else None
     return None if wish is None else EpochEntry(header, certificate, *wish)

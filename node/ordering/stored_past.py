@@ -5,8 +5,8 @@ Owns the way from stored bytes to headers, outcomes and wishes. Reads; decides n
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import Executed
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Height
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats.history import HistoryTree
@@ -39,7 +39,7 @@ class StoredPast:
         """Of the newest recorded outcome; 0: none."""
         return Height(self._store.newest_outcome)
 
-    def head_at(self, height: int) -> tuple[Header, Certificate | None]:
+    def head_at(self, height: int) -> tuple[Header, Finality | None]:
         """A stored header, and its own FINALIZE certificate if it has one."""
         return header_and_certificate(self._block(height))
 

@@ -11,7 +11,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from strongroom.enclave.governance.public import BALLOT, PROPOSE, PROPOSE_SEVERAL, WITHDRAW
+from strongroom.enclave.governance.public import (
+    BALLOT,
+    GRANT_ACTIONS,
+    PROPOSE,
+    PROPOSE_SEVERAL,
+    WITHDRAW,
+)
+from strongroom.enclave.governance.recovery_public import MEMBERS_RECOVERY_ACTIONS
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.reading import Lane
@@ -19,7 +26,9 @@ from strongroom.node.rpc.reading import Lane
 TOPICS = ("blocks", "transactions", "governance", "nodes", "heads")
 """The third and fourth: public transactions of members, and of nodes; heights without any are
 passed over."""
-MEMBERS_ACTIONS = frozenset({PROPOSE, PROPOSE_SEVERAL, BALLOT, WITHDRAW})
+MEMBERS_ACTIONS = frozenset(
+    {PROPOSE, PROPOSE_SEVERAL, BALLOT, WITHDRAW, *MEMBERS_RECOVERY_ACTIONS, *GRANT_ACTIONS}
+)
 EVENTS_MAX = 4096
 EVENTS_BYTES_MAX = 32 * 1024 * 1024
 """Of the encoded events that are kept."""

@@ -9,6 +9,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.formats.envelope import PUBLIC
 from strongroom.enclave.formats.reading import read_envelope
+from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE
 from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.jsonrpc import InvalidParams
@@ -49,6 +50,19 @@ def result_document(result: bytes) -> Document:
     return {"ok": False, "error": {"code": code, "message": message}}
 
 
+async def admin_diagnostics(caller: Caller, grant: str, recipient: bytes) -> Document:
+    """`admin_diagnostics`: what this node's enclave gives by a `begin` that stands; nobody but the
+    grantee can open it.
+
+    Raises:
+        InvalidParams: the recipient's key is none.
+        Refused: nothing that was begun says so.
+    """
+    if len(recipient) != HYBRID_PUBLIC_SIZE:
+        raise InvalidParams(f"param 'recipient': a hybrid key has {HYBRID_PUBLIC_SIZE} bytes")
+    return await caller.backend.diagnostics(grant, recipient)
+
+
 GOVERNANCE = (
     Method(
         "governance_submit",
@@ -79,6 +93,24 @@ GOVERNANCE = (
         (),
         "{state}",
         lambda caller: {"state": Blob(caller.backend.public_state())},
+    ),
+    Method(
+        "governance_access",
+        "Privileged access: grants and events, newest last; standing alarms; for whom keys act.",
+        (),
+        "{grants, events, alarms, affiliations, regions}",
+        lambda caller: caller.backend.access(),
+    ),
+    Method(
+        "admin_diagnostics",
+        "Diagnostics of this node's enclave under a grant, sealed to the grantee: first the act to "
+        "be submitted, then, once that stands, the sealed bytes.",
+        (
+            Parameter("grant", PROPOSAL, "Id of the grant."),
+            Parameter("recipient", BLOB, "The grantee's hybrid public key, 1216 bytes."),
+        ),
+        "{act, sealed}, one of them null",
+        admin_diagnostics,
     ),
 )
 """The methods of governance."""

@@ -201,6 +201,13 @@ _TABLE = (
         lambda caller: caller.backend.service_members(),
     ),
     Method(
+        "service_users",
+        "Who may open sessions, as far as everybody may know, and the limits of each.",
+        (),
+        "document",
+        lambda caller: caller.backend.service_users(),
+    ),
+    Method(
         "service_nodes",
         "The nodes, with the verdict over each one's evidence.",
         (),

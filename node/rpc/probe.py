@@ -36,6 +36,24 @@ def is_live(address: Address, context: ssl.SSLContext | None, *, seconds: float)
         return False
 
 
+def health(
+    address: Address, context: ssl.SSLContext | None, word: str, *, seconds: float
+) -> tuple[int, dict[str, Any]]:
+    """(status, document) of `/health/live` or `/health/ready`.
+
+    Raises:
+        NoAnswer: none in time, or no document.
+    """
+    status, body = _exchange(address, context, "GET", f"/health/{word}", None, seconds)
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise NoAnswer(f"{address} did not answer as a node does: status {status}")
+    return status, told
+
+
 def ask(
     address: Address,
     context: ssl.SSLContext,

@@ -12,7 +12,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import SnapshotChunk
 from strongroom.consensus.messages import encode_message
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.ledger.store import BlockStore
@@ -73,7 +73,7 @@ class SnapshotSeeker:
             self._fetch[1].give_up()
         self._fetch = self._found = None
 
-    async def use(self, certified: Header, certificate: Certificate) -> SnapshotTried:
+    async def use(self, certified: Header, certificate: Finality) -> SnapshotTried:
         """Give the enclave what is whole, once outcomes are recorded that name it.
 
         Args:

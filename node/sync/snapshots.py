@@ -18,7 +18,7 @@ import structlog
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
@@ -49,7 +49,7 @@ class SnapshotDoor(Protocol):
         leaf: HistoryLeaf,
         path: tuple[Digest, ...],
         certified: Header,
-        certificate: Certificate,
+        certificate: Finality,
         count: int,
     ) -> None:
         """Begin to take a snapshot in."""
@@ -184,7 +184,7 @@ class Snapshots:
         return [height for height in self.folder.heights() if self._is_complete(height)]
 
     async def restore(
-        self, history: HistoryTree, certified: Header, certificate: Certificate
+        self, history: HistoryTree, certified: Header, certificate: Finality
     ) -> Height:
         """Give the enclave the newest usable snapshot; the height from which it goes on, 0 when
         there is none.
@@ -233,7 +233,7 @@ class Snapshots:
         return leaf, count
 
     async def _give(
-        self, height: Height, history: HistoryTree, certified: Header, certificate: Certificate
+        self, height: Height, history: HistoryTree, certified: Header, certificate: Finality
     ) -> bool:
         if self.folder.named(height)[0] > certified.anchor.height:
             return False  # not finished, or not anchored yet: nothing is wrong with it

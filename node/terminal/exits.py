@@ -23,6 +23,7 @@ from strongroom.node.client.errors import (
     Unreachable,
 )
 from strongroom.node.faults import NotFound, NotReady, NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.membership.ceremony_refusals import CeremonyRefused
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 and the number of SIGINT, as of any shell's command."""
@@ -56,6 +57,7 @@ _EXIT_CODES: tuple[tuple[type[StrongroomError], ExitCode], ...] = (
     (NotYet, ExitCode.NO),
     (Refused, ExitCode.NO),
     (AttestationError, ExitCode.NO),
+    (CeremonyRefused, ExitCode.NO),
     (RpcFault, ExitCode.USAGE),
     (ClientFault, ExitCode.USAGE),
     (OperatorFault, ExitCode.USAGE),

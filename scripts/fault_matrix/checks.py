@@ -20,6 +20,7 @@ from scripts.fault_matrix.watch import Door, Watch
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, PeerFault, StrongroomError
 from strongroom.consensus.heads import Head
+from strongroom.consensus.statements import Certificate
 from strongroom.enclave.formats.merkle import check_consistency
 from strongroom.enclave.primitives import random_bytes
 from strongroom.node.client import Client
@@ -248,8 +249,9 @@ class Checks:
                 continue
             for body in bodies:
                 self.statements.add_votes(body.votes)
-                self.statements.add_certificate(body.certificate)
-                self.statements.add_certificate(body.notarized)
+                for one in (body.certificate, body.notarized):
+                    if isinstance(one, Certificate):
+                        self.statements.add_certificate(one)
         return self.statements.contradictions()
 
     def read_log(self, name: str) -> None:

@@ -61,7 +61,8 @@ class Statements:
                 case CastRecord(statement):
                     self.add(statement, signer)
                 case CertificateRecord(certificate) | FinalRecord(_, certificate):
-                    self.add_certificate(certificate)
+                    if isinstance(certificate, Certificate):
+                        self.add_certificate(certificate)
                 case _:
                     pass
 

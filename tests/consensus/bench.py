@@ -9,6 +9,7 @@ from tests.simulation.keys import FakeKeyring
 from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Anchor, Header, LaneTip, genesis_header, initial_cut
 from strongroom.consensus.justifications import Justification
+from strongroom.consensus.leaders import leader_of, leader_order
 from strongroom.consensus.messages import CertificateMessage, Propose, VoteMessage
 from strongroom.consensus.replica.events import (
     BatchHeld,
@@ -19,7 +20,6 @@ from strongroom.consensus.replica.events import (
     Received,
     Tick,
 )
-from strongroom.consensus.replica.leaders import leader_of, leader_order
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote

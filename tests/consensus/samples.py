@@ -7,6 +7,7 @@ from strongroom.consensus.blocks import Anchor, Header, LaneTip
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.equivocation import BatchEvidence, Proof, VoteEvidence, encode_evidence
 from strongroom.consensus.heads import Head, HeadBody
+from strongroom.consensus.history import HistoryLeaf
 from strongroom.consensus.host_messages import (
     EpochMessage,
     EpochRequest,
@@ -39,6 +40,7 @@ from strongroom.consensus.messages import (
     VoteMessage,
     encode_message,
 )
+from strongroom.consensus.recovery import Agreement, LostHead, RecoveryCertificate, RecoveryRules
 from strongroom.consensus.replica.events import (
     CandidateRecord,
     CastRecord,
@@ -123,6 +125,26 @@ EPOCH = EpochDescription(
     public_key_digest=digest("public key"),
 )
 EPOCH_ENTRY = EpochEntry(HEADER, certificate("finalize"), EPOCH, bytes(range(256)) * 4 + bytes(192))
+RECOVERY = RecoveryCertificate(
+    opening=HEADER,
+    head=LostHead(
+        header=HEADER,
+        certificate=certificate("finalize"),
+        leaf=HistoryLeaf(Height(7), *(digest(name) for name in ("b", "o", "w", "s"))),
+        path=(digest("p"), digest("q")),
+    ),
+    rules=RecoveryRules(
+        generation=2,
+        threshold=2,
+        members=(("a", PublicKey(bytes([1]) * 32)), ("b", PublicKey(bytes([2]) * 32))),
+        shares=digest("shares"),
+        policy=digest("policy"),
+    ),
+    evidence=(b"evidence " * 9, digest("evidence")),
+    description=EPOCH,
+    public_key=EPOCH_ENTRY.public_key,
+    agreements=(Agreement(PublicKey(bytes([1]) * 32), signature(5)),),
+)
 HEAD_BODY = HeadBody(
     bytes(range(32)), Epoch(3), HEADER, certificate("finalize"), certificate("notarize"), (VOTE,)
 )

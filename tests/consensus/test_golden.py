@@ -10,8 +10,8 @@ from tests.consensus.samples import EVIDENCE, HEADER, MESSAGES, RECORDS, encodin
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.equivocation import decode_evidence
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.leaders import leader_order
 from strongroom.consensus.messages import decode_message
-from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.replica.records import RESERVED_KINDS, RecordKind, decode_record
 from strongroom.consensus.types import Digest
 

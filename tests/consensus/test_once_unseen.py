@@ -6,9 +6,9 @@ from tests.consensus.bench import Bench, Cluster, F, N, X
 from tests.consensus.test_rules import follower, leader, messages, others, with_terminal
 
 from strongroom.consensus.errors import PeerFault
+from strongroom.consensus.leaders import leader_order
 from strongroom.consensus.messages import CertificateMessage, Justify, VoteMessage
 from strongroom.consensus.replica.events import Received
-from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.statements import Certificate, Kind
 from strongroom.consensus.types import Digest, Epoch, Milliseconds, SignerIndex, View
 

@@ -33,7 +33,7 @@ QUESTIONS = [
     (
         "who may open a session",
         "enclave/sessions/session_admission.py",
-        "SessionAdmission.sessions_of",
+        "SessionAdmission.way_of",
     ),
     (
         "where is an envelope's form checked before batching",

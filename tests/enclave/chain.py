@@ -85,6 +85,7 @@ class Chain:
         self.blocks: list[Made] = []
         self.outcomes: list[Outcome] = []
         self.history = HistoryTree(self.genesis.header)
+        self.step_ms = 10
 
     def new_executor(self, index: int = 0) -> Executor:
         keyring = Keyring([self.cluster.secrets[index]])

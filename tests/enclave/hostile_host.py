@@ -208,9 +208,24 @@ class HostileHost:
         yield Op.FOUND, lambda: (founded.constitution.encode(), tuple(founded.evidence))
         yield Op.ACCEPT, lambda: (founded.genesis, founded.wraps)
         yield Op.UNSEAL, lambda: (self.sealed, founded.genesis)
+        yield Op.RECOVER, lambda: (founded.genesis, identity)
+        yield Op.RECOVER_AGAIN, lambda: (self.sealed, founded.genesis)
+        yield Op.RECOVER_FOLLOW, lambda: (((newest.header.encoded, (), final, b""),),)
+        yield Op.RECOVER_LEARN, lambda: ((),)
+        yield Op.RECOVER_PLAN, lambda: ((peer_evidence(),), int(chain.tip.time_ms))
+        yield Op.RECOVER_JOIN, lambda: (NONCE,)
+        yield Op.RECOVER_TAKE, lambda: (NONCE,)
+        yield Op.RECOVER_RECEIVE, lambda: (final, NONCE)
+        yield Op.RECOVER_APPLY, lambda: ((newest.header.encoded,), (NONCE,))
+        yield Op.RECOVER_LOSE, lambda: (((newest.header.encoded, ()),),)
+        for op in (Op.RECOVER_SHOW, Op.RECOVER_STATUS, Op.RECOVER_OPEN):
+            yield op, tuple
+        yield Op.RECOVER_END, tuple
         yield Op.DESCRIBE, tuple
         yield Op.WALLS, tuple
         yield Op.PREPARE_JOIN, lambda: (founded.genesis, identity)
+        yield Op.SEAL_FOUNDING, tuple
+        yield Op.RESUME_FOUNDING, lambda: (self.sealed,)
         yield Op.UNSEAL_SUCCESSOR, lambda: (self.sealed, founded.genesis)
         yield Op.TAKE_OVER, lambda: (self.sealed,)
         yield (
@@ -234,6 +249,7 @@ class HostileHost:
         yield Op.OBSERVE, lambda: ("https://id.example", (("kid", "ES256", "{}"),))
         yield Op.DUTIES, lambda: (int(chain.tip.time_ms),)
         yield Op.GOVERNANCE, tuple
+        yield Op.DIAGNOSTICS, lambda: ("0" * 32, bytes(1216))
         yield Op.LINK_EVIDENCE, lambda: (NONCE,)
         yield Op.CHECK_LINK, lambda: (peer_evidence(), NONCE, chain.tip.time_ms)
         yield Op.SIGN_LINK, lambda: (NONCE, NONCE)

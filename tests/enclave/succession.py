@@ -153,7 +153,7 @@ class Succession:
     def receipt(self, height: int, position: int = 0) -> Receipt:
         """Of an envelope, under the first header that anchors it."""
         block = next(block for block in self.blocks if block.header.anchor.height >= height)
-        assert block.certificate is not None
+        assert isinstance(block.certificate, Certificate)
         return build_receipt(
             genesis=self.genesis.data,
             outcome=self.outcomes[height - 1],

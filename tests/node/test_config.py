@@ -194,3 +194,45 @@ def test_where_a_node_looks_for_issuers_keys(written: Path) -> None:
         (problem,) = problems_of(written)
         assert "issuer" in problem
         written.write_text(dumps(config, base=folder))
+
+
+# --- what is listened on, and what others are told ------------------------------------------------
+
+
+def test_what_is_announced_may_differ_from_what_is_listened_on(written: Path) -> None:
+    config = replace(
+        load(written),
+        rpc=Address("0.0.0.0", 7400),
+        announce_rpc=Address("ledger.bank.example", 443),
+        peer=Address("::", 7410),
+        announce_peer=Address("2001:db8::7", 7410),
+    )
+    written.write_text(dumps(config, base=written.parent))
+    assert load(written) == config
+    assert (config.told_rpc, config.told_peer) == (config.announce_rpc, config.announce_peer)
+    plain = make_config(written.parent)
+    assert (plain.told_rpc, plain.told_peer) == (plain.rpc, plain.peer)
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "0:0::0", "::ffff:0.0.0.0", "0", "00.0.0.0", "a b", "-x", "x..1"]
+)
+def test_what_nobody_could_dial_is_not_announced(written: Path, host: str) -> None:
+    address = Address(host, 7400)
+    with pytest.raises(ValueError, match=r"could dial|neither an IP address nor a DNS name"):
+        address.check_announced()
+    written.write_text(f'announce_rpc = "{address}"\n' + written.read_text())
+    assert [problem.split(": ")[1] for problem in problems_of(written)] == ["announce_rpc"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%eth0", "node-1.bank.example", "n1"])
+def test_names_and_addresses_of_one_machine_are_announced(host: str) -> None:
+    Address(host, 7400).check_announced()
+
+
+@pytest.mark.parametrize("listens", ["0.0.0.0:7400", "[::]:7400"])
+def test_whoever_listens_everywhere_says_where_it_is_found(written: Path, listens: str) -> None:
+    changed(written, "127.0.0.1:7400", listens)
+    (problem,) = problems_of(written)
+    assert "announce_rpc: is missing" in problem
+    assert "name the address under which others reach this node" in problem

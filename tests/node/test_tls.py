@@ -1,10 +1,13 @@
 """Connection keys and contexts, over real sockets."""
 
 import asyncio
+import socket
 import ssl
 import stat
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.node import tls
+from strongroom.node.config import Address, NodeConfig
+from strongroom.node.host.doors import Doors
+from strongroom.node.layout import NodeLayout
+from strongroom.node.network.links import Links
 
 
 @pytest.fixture
@@ -143,3 +150,116 @@ async def test_T31_a_certificate_that_tls_takes_and_the_parser_does_not_is_an_in
     assert seen == shown
     with pytest.raises(tls.CertificateInvalid):
         tls.spki_digest(seen)
+
+
+# --- renewing -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A node's files whose certificate ends in a month."""
+    monkeypatch.setattr(tls, "_LIFETIME", timedelta(days=30))
+    monkeypatch.setattr(tls, "_BACKDATED", timedelta(days=367))
+    certificate, key = files
+    certificate.write_bytes(tls.renewed(certificate.read_bytes(), key.read_bytes()))
+    monkeypatch.undo()
+    return files
+
+
+def test_a_renewed_certificate_has_the_key_and_names_of_the_old_one(
+    old: tuple[Path, Path],
+) -> None:
+    before = old[0].read_bytes()
+    after = tls.renewed(before, old[1].read_bytes())
+    assert tls.spki_digest(after) == tls.spki_digest(before)
+    assert tls.valid_until(after) - tls.valid_until(before) > timedelta(days=360)
+    assert tls.renewal_due(before) < datetime.now(UTC) < tls.renewal_due(after)
+    names = x509.SubjectAlternativeName
+    one, other = map(x509.load_pem_x509_certificate, (before, after))
+    assert (
+        one.extensions.get_extension_for_class(names).value
+        == other.extensions.get_extension_for_class(names).value
+    )
+    assert one.serial_number != other.serial_number
+
+
+def test_a_certificate_is_renewed_with_its_own_key_alone(old: tuple[Path, Path]) -> None:
+    with pytest.raises(tls.CertificateInvalid, match="not this key's"):
+        tls.renewed(old[0].read_bytes(), tls.make_certificate("n0").key)
+    with pytest.raises(tls.CertificateInvalid, match="cannot renew"):
+        tls.renewed(old[0].read_bytes(), b"no key")
+    with pytest.raises(tls.CertificateInvalid, match="not a certificate"):
+        tls.renewal_due(b"none")
+
+
+async def test_a_short_life_is_renewed_in_its_last_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "_LIFETIME", timedelta(hours=6))
+    monkeypatch.setattr(tls, "_BACKDATED", timedelta(0))
+    made = tls.make_certificate("n0").certificate
+    assert tls.valid_until(made) - tls.renewal_due(made) == timedelta(hours=2)
+
+
+async def test_a_running_door_renews_and_clients_with_the_old_bundle_go_on(
+    old: tuple[Path, Path], tmp_path: Path
+) -> None:
+    layout = NodeLayout(tmp_path / "n0")
+    layout.directory.mkdir()
+    old[0].rename(layout.tls_certificate)
+    old[1].rename(layout.tls_key)
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(layout.tls_certificate.read_bytes())
+    address = Address("127.0.0.1", 7400)
+    config = NodeConfig(
+        name="n0", directory=layout.directory, genesis=tmp_path, rpc=address, peer=address
+    )
+    doors = Doors(config, Links(*(None,) * 4))  # type: ignore[arg-type]
+    doors._context = tls.server_context(layout.tls_certificate, layout.tls_key)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(5))
+        await writer.drain()
+        writer.close()
+
+    client = tls.client_context(bundle)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=doors._context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        _, before = await dial(port, client)
+        doors.renew()
+        _, after = await dial(port, client)
+        assert before != after
+        assert tls.spki_digest(before) == tls.spki_digest(after)
+        kept = layout.tls_certificate.read_bytes()
+        assert ssl.PEM_cert_to_DER_cert(kept.decode()) == after
+        doors.renew()  # nothing is due any more
+        assert layout.tls_certificate.read_bytes() == kept
+        layout.tls_key.unlink()
+        layout.tls_certificate.write_bytes(bundle.read_bytes())
+        doors.renew()  # cannot, says so, and the door stays as it is
+        assert (await dial(port, client))[1] == after
+
+
+def test_a_client_over_a_plain_socket_looks_at_the_key_too(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    other.write_bytes(tls.make_certificate("n0").certificate)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        for _ in range(2):
+            end, _ = listening.accept()
+            with suppress(OSError), tls.server_context(*files).wrap_socket(end, server_side=True):
+                pass
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    end = socket.create_connection(listening.getsockname())
+    with tls.client_context(files[0]).wrap_socket(end) as held:
+        assert held.version() == "TLSv1.3"
+    end = socket.create_connection(listening.getsockname())
+    with pytest.raises(ssl.SSLCertVerificationError, match="not in the bundle"):
+        tls.client_context(other).wrap_socket(end)
+    end.close()
+    thread.join()
+    listening.close()

@@ -176,6 +176,7 @@ async def test_every_kind_of_request_is_answered_behind_the_walls(
         await take_in_a_snapshot_that_is_none(member)
         await change_the_process(member)
         await prepare_to_join(member, tmp_path / "late")
+        await found_in_two_processes(tmp_path / "ceremony")
     assert asked == set(Op)
 
 
@@ -244,11 +245,27 @@ async def prepare_to_join(member: LoneMember, chip: Path) -> None:
         await late.stop()
 
 
+async def found_in_two_processes(chip: Path) -> None:
+    """A ceremony goes on in another process than the one that made the keys."""
+    manufacturer().make_chip().save(chip)
+    first = await EnclaveClient.start(chip)
+    constitution, evidence = await constitution_and_evidence(first)
+    kept = await first.seal_founding()
+    await first.stop()
+    second = await EnclaveClient.start(chip)
+    try:
+        await second.resume_founding(kept)
+        genesis, wraps = await second.found(constitution, (evidence,))
+        assert await second.accept(genesis, wraps)
+    finally:
+        await second.stop()
+
+
 async def test_requests_out_of_order_are_refused_at_every_stage_of_its_life(tmp_path: Path) -> None:
     chip = tmp_path / "chip"
     manufacturer().make_chip().save(chip)
     enclave = await EnclaveClient.start(chip)
-    early = {Op.PREPARE, Op.UNSEAL, Op.DESCRIBE, Op.WALLS}
+    early = {Op.PREPARE, Op.UNSEAL, Op.RESUME_FOUNDING, Op.DESCRIBE, Op.WALLS}
     shapes: dict[Op, tuple[object, ...]] = {
         Op.FOUND: (b"", ()),
         Op.ACCEPT: (b"", b""),

@@ -36,9 +36,9 @@ from strongroom.consensus.batches import BatchHeader, encode_payload
 from strongroom.consensus.blocks import Header, initial_cut
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.justifications import Justification
+from strongroom.consensus.leaders import leader_of, leader_order
 from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
 from strongroom.consensus.replica.events import BatchHeld, Event, Now, Output, Received, Tick
-from strongroom.consensus.replica.leaders import leader_of, leader_order
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (

@@ -16,7 +16,9 @@ from tests.simulation.keys import FakeKeyring
 from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Anchor, Header, LaneTip, genesis_header, initial_cut
 from strongroom.consensus.justifications import Justification
+from strongroom.consensus.leaders import leader_order
 from strongroom.consensus.messages import BlockMessage, CertificateMessage, Propose, VoteMessage
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.replica.events import (
     BatchHeld,
     CastRecord,
@@ -30,7 +32,6 @@ from strongroom.consensus.replica.events import (
     Work,
 )
 from strongroom.consensus.replica.lanes import Cut
-from strongroom.consensus.replica.leaders import leader_order
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import (
@@ -318,7 +319,9 @@ class Repeated:
                 self._publish(
                     member, cast.statement, cast.proposal.header, cast.proposal.justification
                 )
-        member.ledger += [(commit.header, commit.certificate) for commit in out.commit]
+        for commit in out.commit:
+            assert not isinstance(commit.certificate, RecoveryCertificate)
+            member.ledger.append((commit.header, commit.certificate))
         for cast in out.cast:
             self._hear_own(member, cast.statement)
 

@@ -7,7 +7,7 @@ from random import Random
 from tests.simulation.network import Network
 from tests.simulation.world import LiarFactory, World
 
-from strongroom.consensus.replica.leaders import leader_of, leader_order
+from strongroom.consensus.leaders import leader_of, leader_order
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import SignerIndex

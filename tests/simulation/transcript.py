@@ -86,6 +86,7 @@ def _message(message: Message) -> str:  # noqa: C901 (one line for each kind of 
         case RangeRequest(start):
             return f"blocks wanted from height {start}"
         case Range(blocks, certificate):
+            assert isinstance(certificate, Certificate)
             return f"{len(blocks)} blocks with {_certificate(certificate)}"
         case EpochRequest(start):
             return f"epochs wanted from {start}"

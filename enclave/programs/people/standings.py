@@ -1,12 +1,13 @@
-"""Where a person is, now: what the runner, grants and rooms ask (VAULT §5).
+"""Where a person is, now: what the runner, grants and rooms ask (VAULT §5); and who he is, for the
+roster, when an issuer's tokens admit.
 
 Owns the one answer. It costs two looks into maps and no cryptography: a token is checked once, when
 it is presented.
 """
 
-from strongroom.enclave.programs.framework import Context
+from strongroom.enclave.programs.framework import Bearer, Context
 from strongroom.enclave.programs.governance import ISSUER_KEYS
-from strongroom.enclave.programs.people.tables import STANDINGS
+from strongroom.enclave.programs.people.tables import STANDINGS, Standing
 
 
 def region_of(context: Context, identity: bytes) -> str | None:
@@ -20,3 +21,12 @@ def region_of(context: Context, identity: bytes) -> str | None:
         return None
     key = context.map(ISSUER_KEYS).get((issuer, kid))
     return region if key is not None and key[0] == serial else None
+
+
+def bearer_of(context: Context, identity: bytes) -> Bearer | None:
+    """Whom a token names that counts now, however its region is called. Three steps."""
+    if region_of(context, identity) is None:
+        return None
+    row = context.map(STANDINGS).get(identity)
+    held = None if row is None else Standing(*row)
+    return None if held is None else Bearer(held.issuer, held.subject, held.until_ms)

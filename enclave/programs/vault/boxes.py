@@ -100,6 +100,15 @@ def begins(context: Context, before: Epoch) -> None:
             drop_secret(context, number, version)
 
 
+def loses(context: Context) -> None:
+    """The ended epoch's input secret is lost (VAULT §7): what stood in boxes is gone for good."""
+    for number, version in _all(context):
+        drop_secret(context, number, version)
+        found = version_of(context, number, version)
+        if found is not None and found.state in RELEASABLE:
+            context.map(VERSIONS).put((number, version), tuple(found._replace(state="destroyed")))
+
+
 def is_kept(context: Context, number: int, version: Version) -> bool:
     """May it be released, now or once it is resumed or confirmed?"""
     if version.state not in RELEASABLE or key_of(context, number).state in ("revoked", "destroyed"):
@@ -149,4 +158,4 @@ def _aad(context: Context, number: int, version: int, epoch: int) -> bytes:
     )
 
 
-vault.turn = Turn(BOXES, ends, begins)
+vault.turn = Turn(BOXES, ends, begins, loses)

@@ -13,11 +13,10 @@ from typing import Any
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain, check_final
+from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import AttestationError, NotCanonical, PeerFault, ReceiptInvalid
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality, RecoveryCertificate, read_finality
 from strongroom.enclave.outside.epochs_shown import follow_epochs
-from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.faults import NotFound
@@ -39,9 +38,11 @@ class CheckedChain:
     certified: Header
     """The one whose certificate makes it final."""
     signers: int
-    """How many validators signed that certificate."""
+    """How many validators signed that certificate; of a recovery, how many members."""
     members: int
-    """Validators of its epoch."""
+    """Validators of its epoch; of a recovery, members who could have agreed."""
+    recoveries: tuple[RecoveryCertificate, ...]
+    """Where members opened the next epoch, because the one before was lost."""
 
 
 async def check_chain(
@@ -65,7 +66,7 @@ async def check_chain(
     try:
         if description is None:
             raise PeerFault(f"the node does not show how epoch {certified.epoch} began")
-        check_final(certified, certificate, genesis.chain, description, verify)
+        epochs.check_final(certified, certificate)
     except PeerFault as fault:
         raise ReceiptInvalid(f"block {certified.height}: {fault}") from None
     child, asked = certified, certified
@@ -83,9 +84,10 @@ async def check_chain(
             checked += 1
         progress(checked)
     _check_link(genesis.header, child, epochs)
-    return CheckedChain(
-        genesis, asked, certified, len(certificate.signers), len(description.validators)
-    )
+    signers, members = len(certificate.signers), len(description.validators)
+    if isinstance(certificate, RecoveryCertificate):
+        signers, members = len(certificate.agreements), len(certificate.rules.members)
+    return CheckedChain(genesis, asked, certified, signers, members, epochs.recoveries())
 
 
 def _check_link(parent: Header, child: Header, epochs: EpochChain) -> None:
@@ -140,7 +142,7 @@ async def _genesis(ask_all: AskAll, pin: str) -> VerifiedGenesis:
         ) from None
 
 
-async def _certified(ask_all: AskAll, height: int) -> tuple[Header, Certificate]:
+async def _certified(ask_all: AskAll, height: int) -> tuple[Header, Finality]:
     """The first header at or above `height` with a certificate of its own, both decoded and not yet
     verified."""
     for above in range(height, height + CERTIFIED_WITHIN_MAX):
@@ -174,10 +176,8 @@ def _header(document: Any) -> Header:
         raise ReceiptInvalid(f"not a header: {error}") from None
 
 
-def _certificate(document: Any) -> Certificate:
+def _certificate(document: Any) -> Finality:
     try:
-        return Certificate.from_wire(
-            codec.decode(b64decode(document["certificate"], validate=True))
-        )
+        return read_finality(codec.decode(b64decode(document["certificate"], validate=True)))
     except (KeyError, TypeError, ValueError, NotCanonical) as error:
         raise ReceiptInvalid(f"not a certificate: {error}") from None

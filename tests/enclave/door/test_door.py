@@ -138,12 +138,15 @@ ELSEWHERE = {
     Op.FOUND,
     Op.ACCEPT,
     Op.PREPARE_JOIN,
+    Op.SEAL_FOUNDING,
+    Op.RESUME_FOUNDING,
     Op.UNSEAL,
     Op.UNSEAL_SUCCESSOR,
     Op.TAKE_OVER,
 }
 ELSEWHERE |= {Op.HAND_OVER, Op.KEYS_GIVE, Op.KEYS_TAKE}
-ELSEWHERE |= {Op.LOAD, Op.LOAD_CHUNK, Op.LOAD_END}
+ELSEWHERE |= {Op.LOAD, Op.LOAD_CHUNK, Op.LOAD_END, Op.DIAGNOSTICS}
+ELSEWHERE |= {op for op in Op if op.name.startswith("RECOVER")}
 
 
 @pytest.mark.parametrize("op", Op)
@@ -152,7 +155,7 @@ def test_every_kind_of_request_that_a_host_plays_with_is_valid_unchanged(op: Op)
     life.
 
     Those, and giving and taking keys, are played whole in test_succession.py; loading, in
-    test_snapshots.py.
+    test_snapshots.py; diagnostics, in test_diagnostics.py.
     """
     host = HostileHost()
     if op is Op.CONFIRM:

@@ -23,6 +23,7 @@ from strongroom.consensus.errors import (
 )
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.statements import Certificate, Statement
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.attestation.deployment import SignedDeployment
@@ -55,6 +56,7 @@ from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.member.member import ActiveEnclave
+from strongroom.enclave.member.recovery import Recovery
 from strongroom.enclave.member.stage import Need, Stage
 
 IDENTITY = Identity(
@@ -73,6 +75,7 @@ OBJECTS: dict[type, list[Any]] = {
     Batch: [samples.BATCH],
     Statement: list(samples.STATEMENTS.values()),
     Certificate: [samples.certificate(name) for name in samples.STATEMENTS],
+    RecoveryCertificate: [samples.RECOVERY],
     StatusBody: [samples.STATUS_BODY],
     HeadBody: [samples.HEAD_BODY],
     Head: [Head(samples.HEAD_BODY, PublicKey(bytes(32)), samples.signature(4))],
@@ -105,7 +108,8 @@ def values_of(shape: Shape) -> st.SearchStrategy[Any]:
         case Unsigned(_, value_max):
             return st.integers(0, value_max)
         case Of(kind):
-            return st.sampled_from(OBJECTS[kind])
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            return st.sampled_from([one for kind in kinds for one in OBJECTS[kind]])
         case Listed(item, count_max):
             return st.lists(values_of(item), max_size=min(3, count_max)).map(tuple)
         case Fields(_, items):
@@ -190,7 +194,7 @@ def test_T31_a_value_of_another_type_is_never_taken_for_one_of_a_shape(shape: Sh
 
 def test_what_needs_fresh_heads_is_what_signs_executes_answers_or_gives_keys() -> None:
     fresh = {op for op in Op if op.stages == Stage.FRESH}
-    assert fresh == {Op.CAST, Op.EXECUTE, Op.QUERY, Op.KEYS_GIVE}
+    assert fresh == {Op.CAST, Op.EXECUTE, Op.QUERY, Op.KEYS_GIVE, Op.DIAGNOSTICS}
 
 
 def listed_in(shape: Shape) -> list[Listed]:
@@ -215,8 +219,9 @@ def test_T31_every_sequence_of_the_table_has_a_bound_that_holds_on_both_sides() 
 @pytest.mark.parametrize("op", Op)
 def test_every_row_names_a_method_that_takes_its_arguments(op: Op) -> None:
     owner, _, name = op.method.rpartition(".")
-    method = getattr(ActiveEnclave if owner else Lifecycle, name)
-    assert owner in ("", "active", "learner")
+    owners = {"": Lifecycle, "recovery": Recovery}
+    method = getattr(owners.get(owner, ActiveEnclave), name)
+    assert owner in ("", "active", "learner", "recovery")
     assert not owner or hasattr(Lifecycle, owner)
     assert isinstance(op.arguments, Fields)
     assert len(inspect.signature(method).parameters) == 1 + len(op.arguments.items)

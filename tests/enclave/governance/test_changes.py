@@ -96,6 +96,10 @@ def test_those_that_loosen_wait() -> None:
         "add_users",
         "grant",
         "set_limit",
+        "set_recovery_threshold",
+        "set_affiliation",
+        "set_access_regions",
+        "admit_issuer",
     }
 
 

@@ -41,6 +41,7 @@ from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.primitives import HybridKey, Secret, SigningKey
 from strongroom.enclave.programs.governance import CLOCK
 from strongroom.enclave.programs.governance import governance as program
+from strongroom.enclave.programs.roster_tables import roster
 from strongroom.enclave.programs.state import State
 
 STEP_MS = 10
@@ -118,8 +119,8 @@ def joiner(name: str, *, operator: str = "operator0", chip: Any = None) -> NodeA
 class World:
     """Makes blocks and executes them; `run` gives the plain results."""
 
-    def __init__(self, n: int = 4) -> None:
-        self.cluster = founded(n)
+    def __init__(self, n: int = 4, *, cluster: FoundedCluster | None = None) -> None:
+        self.cluster = cluster or founded(n)
         self.genesis = self.cluster.verified
         self.tip = self.genesis.header
         self.digests: dict[int, Digest] = {0: self.tip.digest}
@@ -129,7 +130,7 @@ class World:
         self._nonce = 0
 
     def _replica(self) -> Replica:
-        state = State(list(program.maps))
+        state = State([*program.maps, *roster.maps])
         governance = Governance(state, self.genesis.chain)
         governance.found(self.genesis)
         assert state.take_changes() == ()

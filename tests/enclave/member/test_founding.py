@@ -7,25 +7,32 @@ from functools import cache
 import pytest
 from tests.enclave.fixtures import (
     MEASUREMENT,
+    REGION,
     Applicant,
     FoundedCluster,
     make_applicants,
     make_cluster_genesis,
     make_constitution,
     make_policy,
+    manufacturer,
 )
 from tests.enclave.hostile_values import forged_evidence
 
 from strongroom.consensus import codec
-from strongroom.consensus.errors import AttestationError, NotCanonical
+from strongroom.consensus.errors import AttestationError, NotCanonical, OperatorFault
 from strongroom.consensus.types import Epoch
 from strongroom.enclave.attestation.claims import Claims
+from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.attestation.reasons import Reason
+from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.keys import NodeKeys, ServiceSecret
 from strongroom.enclave.member import founding
 from strongroom.enclave.member.founding import Founding, accept, found
-from strongroom.enclave.primitives import Secret, hybrid_seal
+from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
+from strongroom.enclave.platform.chip import SimulatedChip
+from strongroom.enclave.platform.measuring import Measurement
+from strongroom.enclave.primitives import Secret, digest, hybrid_seal
 from strongroom.enclave.proofs.constitution import Constitution
 from strongroom.enclave.proofs.genesis import Genesis, verify_genesis
 
@@ -225,3 +232,69 @@ def test_genesis_claims_name_no_chain_and_no_epoch_key() -> None:
     assert bytes(claims.chain) == bytes(claims.epoch_key_digest) == bytes(32)
     assert claims.nonce == cluster().constitution.digest
     assert [epoch for epoch, _ in claims.wrap_keys] == [0, 1]
+
+
+# --- a ceremony that outlasts a process -----------------------------------------------------------
+
+
+def enclave(chip: SimulatedChip, python: str = "one") -> Lifecycle:
+    """An enclave that was just started."""
+    return Lifecycle(chip, Measurement(files=(), python=python, programs=()))
+
+
+def alone(core: Lifecycle, chip: SimulatedChip) -> tuple[bytes, bytes]:
+    """A constitution for one enclave, and its evidence over it."""
+    measurement, chip_id = core.describe()
+    (applicant,) = make_applicants(1)
+    machine = replace(applicant, chip=chip)
+    constitution = make_constitution(make_policy([machine], measurement=measurement), {})
+    deployment = Deployment(
+        name=machine.name,
+        operator=machine.operator,
+        chip_id=chip_id,
+        measurement=measurement,
+        region=REGION,
+    )
+    identity = Identity(
+        name=machine.name,
+        operator=machine.operator,
+        region=REGION,
+        tls_key=digest(b"tls"),
+        deployment=deployment.sign(machine.operator_key),
+    )
+    encoded = constitution.encode()
+    return encoded, core.prepare(encoded, identity)
+
+
+def test_an_enclave_goes_on_founding_in_another_process() -> None:
+    chip = manufacturer().make_chip()
+    first = enclave(chip)
+    constitution, evidence = alone(first, chip)
+    kept = first.seal_founding()
+    second = enclave(chip)
+    second.resume_founding(kept)
+    genesis, wraps = second.found(constitution, (evidence,))
+    third = enclave(chip)
+    third.resume_founding(kept)
+    sealed = third.accept(genesis, wraps)
+    enclave(chip).unseal(sealed, genesis)
+    with pytest.raises(OutOfOrder, match="keys already"):
+        third.resume_founding(kept)
+    with pytest.raises(OperatorFault, match="belongs to a service already"):
+        enclave(chip).resume_founding(sealed)
+    with pytest.raises(OperatorFault, match="another chain"):
+        enclave(chip).unseal(kept, genesis)
+
+
+def test_founding_keys_open_on_their_chip_and_for_their_code_alone() -> None:
+    chip = manufacturer().make_chip()
+    core = enclave(chip)
+    with pytest.raises(OutOfOrder, match="PREPARE comes first"):
+        core.seal_founding()
+    alone(core, chip)
+    kept = core.seal_founding()
+    for other in (enclave(manufacturer().make_chip()), enclave(chip, python="other")):
+        with pytest.raises(OperatorFault, match="another platform or another measurement"):
+            other.resume_founding(kept)
+    with pytest.raises(OperatorFault):
+        enclave(chip).resume_founding(kept[:-1] + bytes([kept[-1] ^ 1]))

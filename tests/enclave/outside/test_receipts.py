@@ -15,7 +15,7 @@ from tests.enclave.succession import Succession, after_epochs
 from strongroom.consensus import codec
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import InvariantBroken, NotCanonical, ReceiptInvalid
-from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.statements import Certificate, Kind, Statement
 from strongroom.consensus.types import (
     NO_DIGEST,
     ChainId,
@@ -477,6 +477,7 @@ def _forged_entries(chain: Succession) -> dict[str, tuple[EpochEntry, ...]]:
     unsigned = replace(second.header, next_epoch=taken.digest)
     base = chain.epochs.description(Epoch(0))
     assert base is not None
+    assert isinstance(second.certificate, Certificate)
     twice = (second.certificate.signatures[0],) * 3
     return {
         "one is skipped": (second,),

@@ -100,7 +100,9 @@ def spoilt(chain: Chain) -> dict[str, Head]:
     late = body_at(chain, 3).certificate
     unsigned = replace(good, signature=Signature(bytes(64)))
     cut = chain.certificate(body.header, signers=(0, 1))
-    notarize = chain.certificate(body.header, Kind.NOTARIZE)
+    notarize, final = (
+        chain.certificate(body.header, kind) for kind in (Kind.NOTARIZE, Kind.FINALIZE)
+    )
     view = replace(body, header=replace(body.header, view=View(body.header.view + 1)))
     return {
         "another nonce": head_by(chain, 2, replace(body, nonce=bytes(32))),
@@ -121,7 +123,7 @@ def spoilt(chain: Chain) -> dict[str, Head]:
         "too few signers": head_by(chain, 2, replace(body, certificate=cut)),
         "only notarized": head_by(chain, 2, replace(body, certificate=notarize)),
         "another view": head_by(chain, 2, view),
-        "a FINALIZE as notarized": head_by(chain, 2, replace(body, notarized=late)),
+        "a FINALIZE as notarized": head_by(chain, 2, replace(body, notarized=final)),
         "a forged notarized": head_by(
             chain,
             2,

@@ -73,12 +73,37 @@ def test_what_an_enclave_needs_goes_on() -> None:
     assert behind_walls(work).said == "67108864 32 True"
 
 
-def _seen_from_outside(look: Callable[[Path], str]) -> str:
+HOST_ID = 10_001
+"""A host's user that is not root."""
+
+
+def _as_host_with(*capabilities: int) -> None:
+    """Go on as that user, with these capabilities alone, as a unit's AmbientCapabilities give
+    them."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    sets = (kernel._Capabilities * 2)()
+    kernel.prctl(8, 1)  # PR_SET_KEEPCAPS: else the change of user takes all of them
+    os.setgroups([])
+    os.setresgid(HOST_ID, HOST_ID, HOST_ID)
+    os.setresuid(HOST_ID, HOST_ID, HOST_ID)
+    for capability in capabilities:
+        sets[0].effective |= 1 << capability
+        sets[0].permitted |= 1 << capability
+        sets[0].inheritable |= 1 << capability
+    assert LIBC.capset(header, sets) == 0
+    for capability in capabilities:
+        assert LIBC.prctl(47, 2, capability, 0, 0) == 0  # PR_CAP_AMBIENT_RAISE
+
+
+def _seen_from_outside(
+    look: Callable[[Path], str], *, before: Callable[[], None] = lambda: None
+) -> str:
     """What the parent sees of a child that stands behind its walls and waits."""
     ours, theirs = socket.socketpair()
     host, child = os.getpid(), os.fork()
     if child == 0:
         try:
+            before()
             raise_walls(theirs.fileno(), host_pid=host)
             theirs.sendall(b".")
             theirs.recv(1)
@@ -107,6 +132,49 @@ def test_an_enclave_that_root_started_is_another_user_without_groups() -> None:
     assert f"\nUid:\t{four}\n" in status
     assert f"\nGid:\t{four}\n" in status
     assert re.search(r"^Groups:\t *$", status, re.MULTILINE)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can go on as a user with capabilities")
+def test_an_enclave_whose_host_has_but_the_two_capabilities_is_another_user_with_none() -> None:
+    given = (kernel.CAP_SETUID, kernel.CAP_SETGID)
+    seen = _seen_from_outside(
+        lambda process: (process / "status").read_text(), before=lambda: _as_host_with(*given)
+    )
+    assert f"\nUid:\t{ENCLAVE_ID}\t{ENCLAVE_ID}\t{HOST_ID}\t{ENCLAVE_ID}\n" in seen
+    assert f"\nGid:\t{ENCLAVE_ID}\t{ENCLAVE_ID}\t{ENCLAVE_ID}\t{ENCLAVE_ID}\n" in seen
+    for kind in ("Inh", "Prm", "Eff", "Amb"):
+        assert re.search(rf"^Cap{kind}:\t0{{16}}$", seen, re.MULTILINE), kind
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can go on as a user with capabilities")
+def test_a_host_that_is_not_root_ends_its_enclave_and_reads_nothing_of_it() -> None:
+    def look(process: Path) -> str:
+        host = os.fork()
+        if host:
+            return str(os.waitstatus_to_exitcode(os.waitpid(host, 0)[1]))
+        try:
+            _as_host_with()
+            pid = int(process.name)
+            os.kill(pid, 0)
+            with pytest.raises(PermissionError):
+                (process / "mem").open("rb")
+            assert LIBC.ptrace(16, pid, 0, 0) == -1  # PTRACE_ATTACH
+            os._exit(0)
+        except BaseException:
+            os._exit(UNCAUGHT)
+
+    given = (kernel.CAP_SETUID, kernel.CAP_SETGID)
+    assert _seen_from_outside(look, before=lambda: _as_host_with(*given)) == "0"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can go on as a user with capabilities")
+@pytest.mark.parametrize("given", [(), (kernel.CAP_SETUID,), (kernel.CAP_SETGID,)])
+def test_without_both_the_enclave_keeps_its_hosts_user_and_says_so(given: tuple[int, ...]) -> None:
+    seen = _seen_from_outside(
+        lambda process: (process / "status").read_text(), before=lambda: _as_host_with(*given)
+    )
+    assert f"\nUid:\t{HOST_ID}\t{HOST_ID}\t{HOST_ID}\t{HOST_ID}\n" in seen
+    assert re.search(r"^CapPrm:\t0{16}$", seen, re.MULTILINE)
 
 
 def test_limits_leave_no_process_no_file_no_descriptor_and_a_bound_of_memory() -> None:
@@ -210,7 +278,9 @@ def test_a_wall_that_the_kernel_has_and_refuses_is_the_end(
         case "prctl":
             monkeypatch.setattr(kernel, "prctl", refuse)
         case _:
-            monkeypatch.setattr(os, "geteuid", lambda: 0)
+            monkeypatch.setattr(entering, "may_change_user", lambda: True)
+            for step in ("setgroups", "setresgid"):
+                monkeypatch.setattr(os, step, lambda *_: None)
             monkeypatch.setattr(os, "setresuid", refuse)
     ended = behind_walls(lambda: "started")
     assert ended.said.startswith(
@@ -234,7 +304,7 @@ def test_what_a_machine_does_not_have_is_said(monkeypatch: pytest.MonkeyPatch) -
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(landlock, "version", lambda: 0)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(kernel, "holds", lambda *_: False)
     monkeypatch.setattr(SecretMemory, "map", none)
     missing = {wall.name: wall.summary for wall in survey() if not wall.stands}
     assert set(missing) == {"files", "user", "seeds"}

@@ -18,7 +18,7 @@ def test_it_opens_sessions_and_reads_as_members_do() -> None:
     assert opening_of(chain, "stranger") == "not admitted"
     session = chain.session("member3")
     assert chain.do(session, "payments.open", account="watched").ok
-    assert chain.ask("member3", "roster.users") == []
+    assert chain.ask("member3", "roster.users")["users"] == []
 
 
 def test_it_brings_no_users_and_vouches_for_no_room() -> None:

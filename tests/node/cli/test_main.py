@@ -243,7 +243,10 @@ def test_a_node_is_initialised_checked_and_never_overwritten(tmp_path: Path) -> 
     assert json.loads(run(*arguments, "--check").stdout) == json.loads(made.stdout)
     assert run(*arguments).exit_code == 2
     config = str(tmp_path / "n4" / "node.toml")
-    assert run("node", "run", "--config", config, "--check").exit_code == 0
+    looked = run("node", "run", "--config", config, "--check", "--json")
+    assert looked.exit_code == 2  # it belongs to no service yet
+    levels = {one["what"]: one["level"] for one in json.loads(looked.stdout)["checks"]}
+    assert (levels["config"], levels["certificate"], levels["genesis"]) == ("ok", "ok", "error")
     Path(config).write_text("name = 3\n")
     done = run("node", "run", "--config", config, "--check")
     assert done.exit_code == 2

@@ -9,10 +9,17 @@ import pytest
 from tests.enclave.fixtures import make_cluster_genesis
 from typer.testing import CliRunner
 
+from strongroom.enclave.governance.grant_records import Act
 from strongroom.enclave.platform.measurement import measure
 from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.node.cli.main import make_app
 from strongroom.node.cli.parties import PARTIES
+from strongroom.node.cli.privileged import (
+    NOBODY,
+    PRIVILEGED,
+    PRIVILEGED_PEOPLE,
+    PRIVILEGED_SIMULATED,
+)
 from strongroom.node.cli.promises import HEAP, PROMISES
 from strongroom.node.cli.trusted_base import TrustedBase, trusted_base
 from strongroom.node.rooms.counting import room_base
@@ -20,7 +27,7 @@ from strongroom.node.source_lines import code_lines
 from strongroom.node.vault.refusals import NEXT
 
 ROOT = Path(__file__).parents[3]
-EVIDENCE = sorted({evidence for promise in PROMISES for evidence in promise.evidence})
+EVIDENCE = sorted({evidence for one in (*PROMISES, *PRIVILEGED) for evidence in one.evidence})
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,24 @@ def said(*arguments: str) -> str:
     done = CliRunner().invoke(make_app("trust"), ["trust", *arguments])
     assert done.exit_code == 0, done.output
     return done.output
+
+
+def test_each_privileged_operation_is_told_with_who_enforces_it_and_whether_root_can() -> None:
+    rows = {one.operation: one for one in PRIVILEGED}
+    granted = {str(act) if act is not Act.ROLE else "role:PROGRAM:ROLE" for act in Act}
+    assert {name for name, one in rows.items() if one.granted} == granted
+    for one in PRIVILEGED:
+        assert one.bypass == (NOBODY in one.enforced_by), one.operation
+        assert one.evidence or not one.granted
+    page = " ".join(said().split())
+    for one in PRIVILEGED:
+        verdict = "CAN BYPASS" if one.bypass else "cannot bypass"
+        assert " ".join(f"root {verdict}: {one.root}".split()) in page
+        assert " ".join(one.how.split()) in page
+    assert PRIVILEGED_SIMULATED in page
+    assert PRIVILEGED_PEOPLE in page
+    document = json.loads(said("--json"))
+    assert [one["operation"] for one in document["privileged"]] == list(rows)
 
 
 @pytest.mark.parametrize("evidence", EVIDENCE)

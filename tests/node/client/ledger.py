@@ -37,8 +37,19 @@ from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.outside.client_sessions import Identity, seal_query
 from strongroom.node import tls
-from strongroom.node.api.documents import block_document, envelope_document, receipt_of
-from strongroom.node.api.public_state import epoch_documents, member_documents, proposal_document
+from strongroom.node.api.access_state import access_document
+from strongroom.node.api.documents import (
+    block_document,
+    envelope_document,
+    receipt_of,
+    transaction_documents,
+)
+from strongroom.node.api.public_state import (
+    epoch_documents,
+    member_documents,
+    proposal_document,
+    users_document,
+)
 from strongroom.node.api.screening import wrong_epoch
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
@@ -271,6 +282,9 @@ class FakeNode:
     def service_members(self) -> list[Document]:
         return member_documents(self._state().member_rules())
 
+    def service_users(self) -> Document:
+        return users_document(self.orderer.chain.genesis, self._state())
+
     def service_nodes(self) -> list[Document]:
         return [
             {"name": f"n{index}", "index": index, "verdict": "good (SIMULATED)"}
@@ -282,6 +296,12 @@ class FakeNode:
 
     def proposal(self, id: str) -> Document:
         return next(one for one in self.proposals() if one["id"] == id)
+
+    def access(self) -> Document:
+        return access_document(self._state())
+
+    async def diagnostics(self, grant: str, recipient: bytes) -> Document:
+        raise Refused("not-begun: nothing was begun", reason="not-begun")
 
     def public_state(self) -> bytes:
         return codec.encode(self.doctor_state(self._state()))
@@ -347,8 +367,19 @@ class FakeNode:
             "code": place.code,
             "refusal": Code(place.code).text if place.code else None,
             "result": Blob(place.result),
-            "envelope": envelope_document(b""),
+            "envelope": envelope_document(self._envelope(place)),
         }
+
+    def _envelope(self, place: Place) -> bytes:
+        """Nothing of one that was refused unexecuted: it stands in no block."""
+        if place.height > self.orderer.height:
+            return b""
+        envelopes = self._stored(place.height).envelopes()
+        return envelopes[place.index] if place.index < len(envelopes) else b""
+
+    def _stored(self, height: int) -> StoredBlock:
+        made = self.orderer.chain.blocks[height - 1]
+        return StoredBlock(made.header, self.orderer.certificates[height - 1], made.batches)
 
     def receipt(self, id: TransactionId) -> Document:
         place = self.orderer.places.get(id)
@@ -381,15 +412,21 @@ class FakeNode:
         if isinstance(height_or_hash, bytes) or not 0 < height_or_hash <= self.orderer.height:
             raise NotFound(f"no block {height_or_hash!r}")
         at = height_or_hash - 1
-        made = self.orderer.chain.blocks[at]
-        stored = StoredBlock(made.header, self.orderer.certificates[at], made.batches)
+        stored = self._stored(height_or_hash)
         names = [f"n{index}" for index in range(4)]
         return lambda: block_document(
             stored, self.orderer.chain.outcomes[at], names, transactions=transactions
         )
 
     def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
-        raise NotFound("not asked for here")
+        stored, outcome = self._stored(height), self.orderer.chain.outcomes[height - 1]
+        rows = transaction_documents(stored, outcome, offset, limit)
+        return lambda: {
+            "height": height,
+            "offset": offset,
+            "count": len(stored.envelopes()),
+            "transactions": rows,
+        }
 
     def head_reading(self, height: int) -> Callable[[], Document]:
         raise NotFound("not asked for here")

@@ -261,3 +261,36 @@ def test_too_few_descriptors_are_said_at_the_start(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     with pytest.raises(OperatorFault, match="ulimit -Hn"):
         descriptors.raise_limit()
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+async def test_every_address_of_both_kinds_is_listened_on() -> None:
+    """Who listens on `::` is found under an IPv4 address that it announces."""
+    bounds = Bounds(
+        open_max=4,
+        waiting_max=4,
+        address_max=4,
+        handshake_seconds_max=10.0,
+        give_way_seconds=0.0,
+    )
+    listener = Listener("test", bounds, Greeter, None)
+    try:
+        await listener.start("::", 0)
+    except OSError as error:
+        pytest.skip(f"IPv6 is off here: {error}")
+    port = listener.sockets[0].getsockname()[1]
+    try:
+        for host in ("127.0.0.1", "::1"):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"x")
+            assert await reader.read(7) == b"welcome"
+            writer.close()
+    finally:
+        listener.close()
+        for guest in list(listener.guests):
+            guest.drop()
+
+
+def test_an_address_in_both_forms_is_this_machines_own() -> None:
+    assert listening._is_loopback("::ffff:127.0.0.1")
+    assert not listening._is_loopback("::ffff:10.0.0.1")

@@ -99,7 +99,7 @@ def lies(chain: Chain) -> dict[str, HeadBody]:
         "another block's certificate": replace(
             good, certificate=chain.certificate(chain.blocks[0].header)
         ),
-        "a FINALIZE as notarized": replace(good, notarized=good.certificate),
+        "a FINALIZE as notarized": replace(good, notarized=chain.certificate(good.header)),
         "a forged notarized": replace(
             good, notarized=chain.certificate(good.header, Kind.NOTARIZE, signers=(1, 2))
         ),

@@ -2,8 +2,9 @@
 §3, R16)."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import pytest
 from tests.consensus import samples
 from tests.hang import HANG_SECONDS
 
-from strongroom.consensus.types import Epoch, PublicKey, SignerIndex
+from strongroom.consensus.types import ChainId, Epoch, PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node import tls
 from strongroom.node.config import Address
 from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.machine import ports
-from strongroom.node.network.handshake import HANDSHAKE_BYTES_MAX, Wire
+from strongroom.node.network.handshake import HANDSHAKE_BYTES_MAX, Handshake, Wire
 from strongroom.node.network.links import SILENCE_SECONDS_MAX, SILENT_MAX, Link, Links
 
 PEER = samples.EPOCH.validators[1].node_key
@@ -196,3 +197,50 @@ async def test_T31_a_bug_that_a_peers_bytes_lead_to_costs_its_link_and_not_the_n
     assert not await made._dial(PEER, SOMEWHERE, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     await made._accept(Wire())
     assert made.links == {}
+
+
+async def test_a_name_is_resolved_anew_at_each_dial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer whose address changes behind its name is found again, and one whose name is gone costs
+    no more than a dial."""
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    tls.write_identity(tls.make_certificate("n0"), certificate=certificate, key=key)
+    reached: list[int] = []
+
+    def door(number: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+        def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            reached.append(number)
+            writer.close()
+
+        return hang_up
+
+    made, context = links(), tls.server_context(certificate, key)
+    enclave: Any = None  # it is asked for nothing: nobody says a word
+    made.handshake = Handshake(
+        chain=ChainId(bytes(32)),
+        node_key=PublicKey(bytes(32)),
+        tls_key=bytes(32),
+        enclave=enclave,
+        wall_ms=lambda: 0,
+    )
+    servers = [await asyncio.start_server(door(n), "127.0.0.1", 0, ssl=context) for n in range(2)]
+    places = [server.sockets[0].getsockname()[:2] for server in servers]
+    found: list[tuple[str, int] | None] = [places[0], None, places[1]]
+    asked: list[str] = []
+
+    async def resolve(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        place = found.pop(0)
+        if place is None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    address = Address("ledger.bank2.example", 7410)
+    for _ in range(3):
+        assert not await made._dial(PEER, address, tls.dial_context())
+    assert asked == [address.host] * 3
+    assert reached == [0, 1]
+    for server in servers:
+        server.close()

@@ -9,8 +9,8 @@ from tests.consensus import samples
 
 from strongroom.consensus.batches import Batch, encode_payload
 from strongroom.consensus.blocks import Header
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import CastRecord, FinalRecord, Record
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.effects import Append, Effect, ReplaceLog, StoreNow
@@ -27,7 +27,7 @@ class StandInState:
     """A replica's state: final at a height, with a log to carry."""
 
     final: Header = samples.HEADER
-    final_certificate: Certificate | None = None
+    final_proof: Finality | None = None
     records: tuple[Record, ...] = ()
 
     def log_records(self) -> tuple[Record, ...]:
@@ -87,7 +87,7 @@ def test_final_blocks_are_in_the_block_store_before_the_log_forgets_them() -> No
     that."""
     made = bench()
     made.state.records = (said_in(EPOCH),)
-    made.state.final_certificate = OPENED.certificate
+    made.state.final_proof = OPENED.certificate
     made.carry(made.log.hold(batch_of(2 * KIB), own=False))
     first, second = made.turn()
     assert isinstance(first, StoreNow)

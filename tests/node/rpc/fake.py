@@ -10,7 +10,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, web
 from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.types import Height, TransactionId
-from strongroom.node.faults import NotFound, NotYet, RpcFault
+from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.place import Place
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import door as rpc_door
@@ -81,6 +81,9 @@ class FakeBackend:
     def service_members(self) -> list[Document]:
         return []
 
+    def service_users(self) -> Document:
+        return {"open": False}
+
     def service_nodes(self) -> list[Document]:
         return []
 
@@ -91,6 +94,12 @@ class FakeBackend:
         if id != "ab" * 16:
             raise NotFound("no proposal of this id")
         return {"id": id}
+
+    def access(self) -> Document:
+        return {"grants": [], "events": [], "alarms": [], "affiliations": [], "regions": []}
+
+    async def diagnostics(self, grant: str, recipient: bytes) -> Document:
+        raise Refused("not-begun: nothing was begun", reason="not-begun")
 
     def public_state(self) -> bytes:
         return b"state"

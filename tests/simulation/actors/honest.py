@@ -25,6 +25,7 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.host_messages import Submit
 from strongroom.consensus.messages import Message, Status
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.replica.events import (
     Commit,
     FinalRecord,
@@ -394,6 +395,7 @@ class Honest(Actor):
 
     def _send(self, effect: Tell | SendBlocks) -> None:
         if isinstance(effect, SendBlocks):
+            assert not isinstance(effect.certificate, RecoveryCertificate)
             message: Message = self.store.range_of(effect.first, effect.last, effect.certificate)
         else:
             message = effect.message

@@ -58,6 +58,7 @@ def _with_twin(message: Range) -> Range:
         forged = _holding(header, twin)
         blocks = (*message.blocks[:at], (forged, (*batches[:-1], twin)))
         old = message.certificate
+        assert isinstance(old, Certificate)
         statement = replace(old.statement, digest=forged.digest)
         return Range(blocks, Certificate(statement, old.signers, old.signatures))
     return message

@@ -14,6 +14,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.batches import Batch, decode_payload
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.messages import Range
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.replica.events import Commit, Executed
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
@@ -65,6 +66,7 @@ class Store:
         certificate = None if commit.certificate is None else commit.certificate.to_wire()
         wire = (commit.header.encoded, tuple(batch.to_wire() for batch in batches), certificate)
         self._disk.blocks.append(BLOCK_RECORD, codec.encode(wire))
+        assert not isinstance(commit.certificate, RecoveryCertificate)
         self._hold((commit.header, batches, commit.certificate))
 
     def _hold(self, block: Block) -> None:

@@ -16,7 +16,7 @@ from tests.enclave.programs.vault.world import (
     limited,
 )
 
-from strongroom.enclave.programs.roster import USAGE
+from strongroom.enclave.programs.roster_tables import USAGE
 from strongroom.enclave.programs.vault import asking, events
 
 THIEF, PLANT = "thief", "plant"

@@ -15,7 +15,7 @@ from tests.enclave.programs.vault.world import (
     limited,
 )
 
-from strongroom.enclave.programs.roster import USAGE
+from strongroom.enclave.programs.roster_tables import USAGE
 from strongroom.enclave.programs.vault import asking, boxes, clones, shares, standing, views
 from strongroom.enclave.programs.vault.tables import (
     BOXES,

@@ -1,0 +1,305 @@
+"""Who said two things that cannot both be: judged from two files, offline, by the pin alone.
+
+Owns what contradicts what, and whose guilt follows. A file shows votes (one, or those in a
+receipt's certificates) and perhaps a history. Two votes of one validator that its guard never
+allows both prove that one's guilt alone (consensus/equivocation.py). Two receipts that tell two
+histories, certified in different views, prove that more than f validators broke their word, and
+name who signed both; nobody's guilt follows from that: misled by others' votes that stand in
+neither file, an honest validator finalises one block, and in a later view another. Whose a vote key
+of a later epoch is, the quorum of the epoch before has said; of epoch 0, evidence in genesis.
+
+The proof is both files again: whoever has it judges anew. Forms of files: misbehaviour_files.py.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from strongroom.consensus.epochs import EpochChain, EpochEntry
+from strongroom.consensus.equivocation import VoteEvidence, check
+from strongroom.consensus.errors import (
+    AttestationError,
+    ClientFault,
+    NotCanonical,
+    PeerFault,
+    ReceiptInvalid,
+)
+from strongroom.consensus.recovery import Finality, RecoveryCertificate
+from strongroom.consensus.statements import Vote
+from strongroom.consensus.types import ChainId, Epoch, PublicKey
+from strongroom.consensus.validators import EpochDescription
+from strongroom.enclave.formats import merkle
+from strongroom.enclave.formats.history import HistoryLeaf
+from strongroom.enclave.formats.outcome import outcome_root
+from strongroom.enclave.outside.receipt import Receipt
+from strongroom.enclave.outside.receipts import verify_receipt
+from strongroom.enclave.primitives import digest, verify
+from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
+
+NO_CONTRADICTION = "no contradiction"
+"""Verdict on two files that can both be true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownVote:
+    """One vote, and what proves who its signer is. Nothing in it is trusted yet."""
+
+    genesis: bytes
+    vote: Vote
+    epochs: tuple[EpochEntry, ...] = ()
+    """What opened every epoch from 1 to the vote's, in order."""
+
+
+Shown = Receipt | ShownVote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accused:
+    """One validator that signed both."""
+
+    name: str
+    """Of its node, if it is one of genesis; else ""."""
+    node_key: PublicKey
+    signed_in: tuple[tuple[Epoch, PublicKey], ...]
+    """(epoch, the vote key by which it signed there), of the first file, then of the second."""
+    evidence: VoteEvidence | None
+    """Two votes that prove its guilt alone; the ledger takes them as they are. None: that it signed
+    both proves nothing of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misbehaviour:
+    """What two files prove. Only `judge` makes one."""
+
+    pin: str
+    service: str
+    simulated: bool
+    what: str
+    """The contradiction, in words."""
+    signed_both: tuple[Accused, ...]
+    """By node key."""
+
+    @property
+    def guilty(self) -> tuple[Accused, ...]:
+        """Those whose guilt is proven."""
+        return tuple(one for one in self.signed_both if one.evidence is not None)
+
+
+def judge(first: Shown, second: Shown, pin: str) -> Misbehaviour:
+    """What these two prove together.
+
+    Raises:
+        ReceiptInvalid: ``forged``: one of them is not what its service's validators signed;
+            ``cannot check``: no good pin; ``no contradiction``: both can be true.
+    """
+    one, other = _Verified(first, pin), _Verified(second, pin)
+    evidence = dict(_contradictions(one, other))
+    places: list[tuple[PublicKey, tuple[Epoch, Epoch], VoteEvidence | None]] = []
+    if evidence:
+        what = _of_votes(next(iter(evidence.values())))
+        places += [(key, (epoch, epoch), found) for (epoch, key), found in evidence.items()]
+    else:
+        what, here, there = _conflict(one, other)
+        epochs = (here.statement.epoch, there.statement.epoch)
+        both = _signers(one, here) & _signers(other, there)
+        places += [(key, epochs, None) for key in both]
+    signed_both = [_accused(one, other, *place) for place in places]
+    return Misbehaviour(
+        pin=pin,
+        service=one.genesis.constitution.name,
+        simulated=one.genesis.simulated,
+        what=what,
+        signed_both=tuple(sorted(signed_both, key=lambda found: found.node_key)),
+    )
+
+
+class _Verified:
+    """One file, checked against the pin: its genesis, its epochs, every vote in it."""
+
+    def __init__(self, shown: Shown, pin: str) -> None:
+        if isinstance(shown, Receipt):
+            verify_receipt(shown, pin)
+        self.receipt = shown if isinstance(shown, Receipt) else None
+        self.genesis = _genesis(shown.genesis, pin)
+        self.epochs: EpochChain = epoch_chain(self.genesis)
+        try:
+            for entry in shown.epochs:
+                self.epochs.extend(entry)
+            if isinstance(shown, ShownVote):
+                shown.vote.check(self.genesis.chain, self._epoch_of(shown.vote), verify)
+        except PeerFault as fault:
+            raise ReceiptInvalid(str(fault)) from None
+        self.votes = tuple(_votes(shown))
+
+    def description(self, epoch: Epoch) -> EpochDescription | None:
+        """Of an epoch that this file shows."""
+        return self.epochs.description(epoch)
+
+    def _epoch_of(self, vote: Vote) -> EpochDescription:
+        found = self.description(vote.statement.epoch)
+        if found is None:
+            raise PeerFault(f"the file does not show epoch {vote.statement.epoch}, of its vote")
+        return found
+
+
+def _genesis(data: bytes, pin: str) -> VerifiedGenesis:
+    try:
+        chain = chain_of(pin)
+    except ClientFault as fault:
+        raise ReceiptInvalid(str(fault), verdict="cannot check") from None
+    if ChainId(digest(data)) != chain:
+        raise ReceiptInvalid("a file is of another service than the pinned one")
+    try:
+        return verify_genesis(data)
+    except (AttestationError, NotCanonical) as error:
+        raise ReceiptInvalid(
+            f"the evidence of the service's enclaves does not verify: {error}"
+        ) from None
+
+
+def _votes(shown: Shown) -> Iterator[Vote]:
+    if isinstance(shown, ShownVote):
+        yield shown.vote
+        return
+    for certificate in (*(entry.certificate for entry in shown.epochs), shown.certificate):
+        if isinstance(certificate, RecoveryCertificate):
+            continue  # members signed it, no validator
+        for signer, signature in zip(certificate.signers, certificate.signatures, strict=True):
+            yield Vote(certificate.statement, signer, signature)
+
+
+def _contradictions(
+    one: _Verified, other: _Verified
+) -> Iterator[tuple[tuple[Epoch, PublicKey], VoteEvidence]]:
+    """Of each validator that both files show alike in an epoch, one pair that proves itself."""
+    places: dict[tuple[int, int, int], list[Vote]] = {}
+    for vote in one.votes:
+        places.setdefault(_place(vote), []).append(vote)
+    for theirs in other.votes:
+        epoch = theirs.statement.epoch
+        description, told = one.description(epoch), other.description(epoch)
+        if description is None or told is None or theirs.signer >= len(description.validators):
+            continue
+        if description.validators[theirs.signer] != told.validators[theirs.signer]:
+            continue
+        for ours in places.get(_place(theirs), ()):
+            evidence = VoteEvidence(ours, theirs)
+            try:
+                signer = check(evidence, one.genesis.chain, description, verify)
+            except PeerFault:
+                continue
+            yield (epoch, description.validators[signer].node_key), evidence
+
+
+def _place(vote: Vote) -> tuple[int, int, int]:
+    return (vote.statement.epoch, vote.statement.view, vote.signer)
+
+
+def _of_votes(evidence: VoteEvidence) -> str:
+    one, two = evidence.first.statement, evidence.second.statement
+    return f"{one.kind.name} and {two.kind.name} in view {one.view} of epoch {one.epoch}" + (
+        f", for two blocks: {one.digest.hex()[:16]}… and {two.digest.hex()[:16]}…"
+        if one.kind is two.kind
+        else ""
+    )
+
+
+def _conflict(one: _Verified, other: _Verified) -> tuple[str, Finality, Finality]:
+    """What two receipts tell differently, and the certificates that vouch for either.
+
+    Raises:
+        ReceiptInvalid: ``no contradiction``.
+    """
+    ours, theirs = one.receipt, other.receipt
+    if ours is not None and theirs is not None:
+        for mine, yours in zip(ours.epochs, theirs.epochs, strict=False):
+            if mine.header.digest != yours.header.digest:
+                epoch = mine.header.epoch
+                text = f"epoch {epoch} ends with two blocks"
+                return text, mine.certificate, yours.certificate
+        swapped = ((text, here, there) for text, there, here in _ended(theirs, ours))
+        found = [*_same_height(ours, theirs), *_ended(ours, theirs), *swapped]
+        # Those of one epoch first: two quorums of it have signers in common.
+        found.sort(key=lambda one: one[1].statement.epoch != one[2].statement.epoch)
+        if found:
+            return found[0]
+    raise ReceiptInvalid(
+        "both can be true: nobody signed two things here that cannot both be",
+        verdict=NO_CONTRADICTION,
+    )
+
+
+_Conflicts = Iterator[tuple[str, Finality, Finality]]
+
+
+def _ended(ours: Receipt, theirs: Receipt) -> _Conflicts:
+    """Our anchor is a block of an epoch that had ended, or its last one is another."""
+    header = ours.anchor
+    for entry in theirs.epochs:
+        last = entry.header
+        if (
+            header.epoch == last.epoch
+            and header.height >= last.height
+            and header.digest != last.digest
+        ):
+            text = f"block {header.height} of epoch {header.epoch}, which ended at {last.height}"
+            if header.height == last.height:
+                text = f"two final blocks at height {header.height}"
+            yield text, ours.certificate, entry.certificate
+    if ours.height == theirs.anchor.height and ours.block != theirs.anchor.digest:
+        text = f"two final blocks at height {ours.height}"
+        yield text, ours.certificate, theirs.certificate
+
+
+def _same_height(ours: Receipt, theirs: Receipt) -> _Conflicts:
+    here, there = ours.anchor, theirs.anchor
+    if here.height == there.height and here.digest != there.digest:
+        text = f"two final blocks at height {here.height}"
+        yield text, ours.certificate, theirs.certificate
+    if here.anchor.height == there.anchor.height and here.anchor.root != there.anchor.root:
+        text = f"two histories up to height {here.anchor.height}"
+        yield text, ours.certificate, theirs.certificate
+    if ours.height == theirs.height and _leaf(ours) != _leaf(theirs):
+        yield f"two outcomes of height {ours.height}", ours.certificate, theirs.certificate
+
+
+def _leaf(receipt: Receipt) -> bytes:
+    """What the history holds of a receipt's height."""
+    root = merkle.root_from_path(
+        receipt.leaf.hash, receipt.index, receipt.count, receipt.outcome_path
+    )
+    return HistoryLeaf(
+        receipt.height,
+        receipt.block,
+        outcome_root(receipt.count, root),
+        receipt.write_set_digest,
+        receipt.snapshot_root,
+    ).hash
+
+
+def _signers(shown: _Verified, certificate: Finality) -> set[PublicKey]:
+    description = shown.description(certificate.statement.epoch)
+    if description is None:
+        raise ReceiptInvalid("a certificate of an epoch that its file does not show")
+    return {description.validators[signer].node_key for signer in certificate.signers}
+
+
+def _accused(
+    one: _Verified,
+    other: _Verified,
+    node_key: PublicKey,
+    epochs: tuple[Epoch, Epoch],
+    evidence: VoteEvidence | None,
+) -> Accused:
+    names = {found.claims.node_key: found.claims.node for found in one.genesis.validators}
+    signed_in = []
+    for epoch, shown in zip(epochs, (one, other), strict=True):
+        description = shown.description(epoch)
+        index = None if description is None else description.index_of(node_key)
+        if description is not None and index is not None:
+            signed_in.append((epoch, description.validators[index].vote_key))
+    return Accused(
+        name=names.get(node_key, ""),
+        node_key=node_key,
+        signed_in=tuple(signed_in),
+        evidence=evidence,
+    )

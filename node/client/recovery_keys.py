@@ -1,0 +1,165 @@
+"""What a member keeps for a recovery: `keys/NAME.recovery/`, mode 0600.
+
+    KEY.json            a recovery key, in the clear or under a passphrase; KEY begins its digest
+    generation-N.bin    a generation as it was checked: the member's share is in it, sealed
+
+Owns the files' form, and that no key is ever overwritten or removed: shares of the active
+generation are sealed to it. Asks no node.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strongroom.consensus import labels
+from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
+from strongroom.consensus.types import ChainId, PublicKey
+from strongroom.enclave.formats.recovery import GENERATION_BYTES_MAX, Generation, RecoveryKey
+from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret
+from strongroom.node.client.passphrases import Ask, open_secret, passphrase_of, seal_secret
+from strongroom.node.machine.durable_files import make_directory, write_atomic, write_new
+
+_FILE_BYTES_MAX = 4096
+_NAME_SIZE = 16
+"""Characters of a key's digest in its file's name."""
+
+
+class NoRecoveryKey(ClientFault):
+    """The member's folder has no such recovery key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryKeyFolder:
+    """One member's, on one ledger."""
+
+    directory: Path
+    chain: ChainId
+    member: PublicKey
+
+    def fresh(self, *, passphrase: str = "") -> RecoveryKey:
+        """Make a recovery key and keep it, durable before it is returned.
+
+        Raises:
+            OperatorFault: it cannot be written.
+        """
+        seed = Secret.fresh()
+        key = RecoveryKey(HybridKey(seed).public)
+        document: dict[str, Any] = {
+            "member": self.member.hex(),
+            "chain": self.chain.hex(),
+            "recovery_key": key.digest.hex(),
+        }
+        document |= (
+            {"scrypt": seal_secret(seed, self._aad(key.digest), passphrase)}
+            if passphrase
+            else {"seed": seed.reveal().hex()}
+        )
+        path = self._path(key.digest)
+        try:
+            make_directory(self.directory)
+            write_new(path, (json.dumps(document, indent=1) + "\n").encode())
+        except OSError as error:
+            raise OperatorFault(f"cannot write {path}: {error.strerror}") from None
+        return key
+
+    def digests(self) -> list[bytes]:
+        """Of the keys that are here, newest first.
+
+        Raises:
+            OperatorFault: a file is damaged, or another member's or ledger's.
+        """
+        paths = self.directory.glob("*.json")
+        newest = sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [bytes.fromhex(self._read(path)["recovery_key"]) for path in newest]
+
+    def load(self, digest: bytes, ask: Ask | None = None) -> HybridKey:
+        """A recovery key again.
+
+        Args:
+            digest: RecoveryKey.digest.
+            ask: called when the file takes a passphrase and STRONGROOM_PASSPHRASE is not set.
+
+        Raises:
+            NoRecoveryKey: it is not here.
+            OperatorFault: others may read it, it is damaged or another's, or the passphrase is
+                wrong or missing.
+        """
+        path = self._path(digest)
+        document = self._read(path)
+        try:
+            if "seed" in document:
+                seed = Secret(bytes.fromhex(document["seed"]))
+            else:
+                passphrase = passphrase_of(path.name, ask)
+                seed = open_secret(document["scrypt"], self._aad(digest), passphrase)
+        except DoesNotOpen:
+            raise OperatorFault(f"the passphrase does not open {path}") from None
+        except (ValueError, TypeError, KeyError):
+            raise OperatorFault(f"{path} is damaged: restore it from a copy") from None
+        key = HybridKey(seed)
+        if RecoveryKey(key.public).digest != digest:
+            raise OperatorFault(f"{path} is damaged: it holds another key; restore it from a copy")
+        return key
+
+    # --- generations ---
+
+    def keep(self, generation: Generation) -> None:
+        """Keep a copy of what was checked.
+
+        Raises:
+            OperatorFault: it cannot be written.
+        """
+        path = self.directory / f"generation-{generation.number}.bin"
+        try:
+            make_directory(self.directory)
+            write_atomic(path, generation.encode())
+        except OSError as error:
+            raise OperatorFault(f"cannot write {path}: {error.strerror}") from None
+
+    def kept(self) -> list[Generation]:
+        """Copies of generations that were checked, ascending by number.
+
+        Raises:
+            OperatorFault: one is damaged.
+        """
+        found = []
+        for path in self.directory.glob("generation-*.bin"):
+            try:
+                with path.open("rb") as file:
+                    found.append(Generation.decode(file.read(GENERATION_BYTES_MAX + 1)))
+            except (OSError, NotCanonical):
+                raise OperatorFault(
+                    f"{path} is damaged: `strongroom recover check` fetches it again"
+                ) from None
+        return sorted(found, key=lambda one: one.number)
+
+    # --- inside ---
+
+    def _path(self, digest: bytes) -> Path:
+        return self.directory / f"{digest.hex()[:_NAME_SIZE]}.json"
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            with path.open("rb") as file:
+                if os.fstat(file.fileno()).st_mode & 0o077:
+                    raise OperatorFault(f"others may read {path}: run `chmod 600 {path}`")
+                document = json.loads(file.read(_FILE_BYTES_MAX))
+            if (document["member"], document["chain"]) != (self.member.hex(), self.chain.hex()):
+                raise OperatorFault(f"{path} is of another member or ledger: put it back")
+            if len(bytes.fromhex(document["recovery_key"])) != len(self.chain):
+                raise ValueError
+            return dict(document)
+        except FileNotFoundError:
+            raise NoRecoveryKey(
+                f"no recovery key {path}: restore it from a copy, or publish another one with "
+                "`strongroom recover key --new`"
+            ) from None
+        except OSError as error:
+            raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise OperatorFault(f"{path} is damaged: restore it from a copy") from None
+
+    def _aad(self, digest: bytes) -> bytes:
+        return labels.bound(labels.RECOVERY_KEY_FILE, self.chain, self.member + digest)

@@ -1,0 +1,54 @@
+"""What clients of one organisation are told of a service that was just founded, or joined:
+service.json and the bundle.
+
+Owns these two files' contents. The organisation's own node stands first: its people ask it first.
+"""
+
+import ssl
+from collections.abc import Iterable
+
+from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.types import ChainId
+from strongroom.enclave.proofs.genesis import pin_of
+from strongroom.node.client.trust.service import load_service
+from strongroom.node.cluster.cluster import write_service
+from strongroom.node.layout import NodeLayout
+from strongroom.node.machine.durable_files import write_atomic
+from strongroom.node.membership.ceremony_proposal import Agreed
+
+
+def publish_founding(layout: NodeLayout, agreed: Agreed, chain: ChainId) -> str:
+    """Tell clients of this folder of the nodes of a proposal; the pin."""
+    own_first = sorted(agreed.cards.values(), key=lambda card: card.node != layout.name)
+    return publish(
+        layout, chain, [card.rpc for card in own_first], [card.certificate for card in own_first]
+    )
+
+
+def publish(
+    layout: NodeLayout, chain: ChainId, endpoints: Iterable[str], certificates: Iterable[bytes]
+) -> str:
+    """Write bundle and service.json of a node's folder; the pin.
+
+    Args:
+        layout: the node's; the files lie beside it.
+        chain: of the service.
+        endpoints: HOST:PORT of each node.
+        certificates: DER.
+
+    Raises:
+        OperatorFault: the folder's people pin another service.
+    """
+    pin, known = pin_of(chain), layout.cluster.service
+    if known.exists() and (pinned := load_service(known).pin) != pin:
+        raise OperatorFault(f"{known} pins another service, {pinned}: one folder for each service")
+    bundle = "".join(map(ssl.DER_cert_to_PEM_cert, certificates))
+    write_atomic(layout.cluster.ca, bundle.encode(), mode=0o644)
+    document = {
+        "service": pin,
+        "chain": chain.hex(),
+        "endpoints": [f"https://{endpoint}" for endpoint in endpoints],
+        "ca": layout.cluster.ca.name,
+    }
+    write_service(layout.cluster.service, document)
+    return pin

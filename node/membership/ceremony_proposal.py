@@ -1,0 +1,264 @@
+"""What one organisation checks of the others' cards and of a proposal, before its enclave answers
+(DESIGN §5, Genesis; T23).
+
+Owns these verdicts, and the constitution that follows from a proposal. Pure. One's own copy of each
+card counts, got from the organisation itself: whoever proposes carries keys of nobody else.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from strongroom.consensus.errors import NotCanonical, StrongroomError
+from strongroom.enclave.attestation.deployment import deployment_bytes
+from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
+from strongroom.enclave.governance.rules import LIMITS
+from strongroom.enclave.primitives import verify
+from strongroom.enclave.programs import PROGRAM_NAMES
+from strongroom.enclave.proofs.constitution import Constitution
+from strongroom.node.membership.ceremony_files import (
+    Acceptance,
+    Card,
+    Confirmation,
+    FoundingFile,
+    Proposal,
+)
+from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refuse
+
+AHEAD_MS_MAX = 10 * 60_000
+"""A proposal from so far in the future, or a clock that is so far behind, is not accepted."""
+PROPOSAL_AGE_MS_MAX = 14 * 86_400_000
+"""A proposal that is older is not accepted, and nothing of it is confirmed."""
+MAX_AGE_MS_LEAST, MAX_AGE_MS_MOST = 3_600_000, 30 * 24 * 3_600_000
+"""How long evidence may count in a service that is founded so."""
+
+_K = TypeVar("_K", Card, Proposal, Acceptance, FoundingFile, Confirmation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """A proposal whose form, cards and terms hold. Only `judge_proposal` makes one."""
+
+    proposal: Proposal
+    cards: Mapping[str, Card]
+    """By operator."""
+    constitution: Constitution
+
+    def card(self, operator: str) -> Card:
+        """Of an organisation of this proposal.
+
+        Raises:
+            CeremonyRefused: ``stranger``.
+        """
+        if operator not in self.cards:
+            refuse(
+                operator,
+                Ground.STRANGER,
+                f"does not stand in proposal {self.proposal.digest.hex()[:16]}: who comes later "
+                "joins the running service, or all begin again with a new proposal",
+            )
+        return self.cards[operator]
+
+
+# --- cards and the proposal -----------------------------------------------------------------------
+
+
+def judge_card(data: bytes) -> Card:
+    """A card that its own operator and member signed.
+
+    Raises:
+        CeremonyRefused: it is none, or a signature does not verify.
+    """
+    card = read_as(data, Card, SOMEBODY)
+    if not verify(card.operator_key, card.operator_signature, card.signed_bytes()):
+        refuse(card.operator, Ground.OPERATOR_SIGNATURE, "did not sign this card with its own key")
+    if not verify(card.member_key, card.member_signature, card.signed_bytes()):
+        refuse(card.operator, Ground.MEMBER_SIGNATURE, f"{card.member} did not sign this card")
+    if not verify(card.operator_key, card.deployment, deployment_bytes(card.statement.encode())):
+        refuse(card.operator, Ground.DEPLOYMENT, "did not sign that this machine runs this code")
+    try:
+        _ = card.tls_key
+    except StrongroomError as error:
+        refuse(card.operator, Ground.CERTIFICATE, str(error))
+    return card
+
+
+def judge_cards(cards: Iterable[bytes]) -> dict[str, Card]:
+    """The cards of one proposal, by operator: nothing stands twice, and all mean the same code.
+
+    Raises:
+        CeremonyRefused: names the second of two.
+    """
+    judged: dict[str, Card] = {}
+    seen: dict[tuple[str, object], str] = {}
+    for data in cards:
+        card = judge_card(data)
+        for what, value in (
+            ("operator", card.operator),
+            ("member", card.member),
+            ("node name", card.node),
+            ("key", card.operator_key),
+            ("key", card.member_key),
+            ("machine", card.chip_id),
+            ("TLS key", card.tls_key),
+            ("RPC address", card.rpc),
+            ("peer address", card.peer),
+        ):
+            other = seen.setdefault((what, value), card.operator)
+            if other != card.operator or card.operator in judged:
+                refuse(card.operator, Ground.DOUBLED, f"{what} stands twice, also of {other}")
+        if card.operator_key == card.member_key:
+            refuse(card.operator, Ground.DOUBLED, "one key for operator and member: make two")
+        judged[card.operator] = card
+        first = next(iter(judged.values()))
+        if card.measurement != first.measurement:
+            refuse(
+                card.operator,
+                Ground.OTHER_MEASUREMENT,
+                f"means to run code {card.measurement.hex()[:16]}…, {first.operator} means "
+                f"{first.measurement.hex()[:16]}…: all begin with one version",
+            )
+    if not judged:
+        refuse(SOMEBODY, Ground.MISSING, "a proposal without a card")
+    return judged
+
+
+def judge_proposal(data: bytes) -> Agreed:
+    """A proposal whose cards hold and whose terms a service can begin with; the constitution that
+    follows.
+
+    Raises:
+        CeremonyRefused: with the first ground that applies.
+    """
+    proposal = read_as(data, Proposal, "the proposal")
+    cards = judge_cards(proposal.cards)
+    if list(proposal.cards) != [card.encode() for _, card in sorted(cards.items())]:
+        refuse("the proposal", Ground.FILE, "its cards are not in ascending order of operator")
+    return Agreed(proposal=proposal, cards=cards, constitution=constitution_of(proposal, cards))
+
+
+def constitution_of(proposal: Proposal, cards: Mapping[str, Card]) -> Constitution:
+    """The one constitution of a proposal.
+
+    Raises:
+        CeremonyRefused: ``terms``.
+    """
+    unknown = [name for name in proposal.programs if name not in PROGRAM_NAMES]
+    if unknown:
+        refuse("the proposal", Ground.TERMS, f"no program {unknown[0]!r} in this code")
+    for name, value in proposal.limits:
+        limit = LIMITS.get(name)
+        if limit is None:
+            refuse("the proposal", Ground.TERMS, f"no limit {name!r}: see `strongroom gov show`")
+        if not limit.least <= value <= limit.most:
+            refuse(
+                "the proposal",
+                Ground.TERMS,
+                f"{name} is from {limit.least} to {limit.most}, got {value}",
+            )
+    if not MAX_AGE_MS_LEAST <= proposal.max_age_ms <= MAX_AGE_MS_MOST:
+        refuse("the proposal", Ground.TERMS, "evidence counts for 1 h at least, 30 days at most")
+    all_cards = cards.values()
+    members = [*((one.member, one.member_key) for one in all_cards), *proposal.members]
+    try:
+        policy = Policy.of(
+            measurements=[one.measurement for one in all_cards],
+            roots=[one.root for one in all_cards],
+            allow_simulated=True,
+            floors=[SIMULATED_FLOORS],
+            chips=[(one.operator, one.chip_id) for one in all_cards],
+            operators=[(one.operator, one.operator_key) for one in all_cards],
+            regions=[one.region for one in all_cards],
+            max_age_ms=proposal.max_age_ms,
+            countries=[(one.region, one.country) for one in all_cards if one.country],
+        )
+        made = Constitution(
+            name=proposal.name,
+            salt=proposal.salt,
+            created_ms=proposal.created_ms,
+            policy=policy,
+            members=tuple(sorted(members)),
+            roles=proposal.roles,
+            programs=proposal.programs,
+            limits=proposal.limits,
+        )
+        return Constitution.decode(made.encode())
+    except (NotCanonical, TypeError, ValueError) as error:
+        refuse("the proposal", Ground.TERMS, str(error))
+
+
+def judge_before_accepting(
+    agreed: Agreed,
+    *,
+    own: Card,
+    received: Iterable[bytes],
+    measurement: bytes,
+    now_ms: int,
+) -> None:
+    """Check what an organisation must see before its enclave answers a proposal.
+
+    Args:
+        agreed: the proposal.
+        own: my card, as I wrote it.
+        received: the others' cards, as each of them gave it to me itself; not the proposer's.
+        measurement: what my enclave measures here.
+        now_ms: my clock.
+
+    Raises:
+        CeremonyRefused: names whose words were changed, whose card I never got, or who means to run
+            other code.
+    """
+    standing = agreed.cards.get(own.operator)
+    if standing is None or standing.encode() != own.encode():
+        refuse(own.operator, Ground.OWN_WORDS, "my card does not stand here as I wrote it")
+    if own.measurement != measurement:
+        refuse(own.operator, Ground.OTHER_MEASUREMENT, "my card names other code than runs here")
+    known = {card.operator: card for card in map(judge_card, received)}
+    for operator, card in agreed.cards.items():
+        if card.measurement != measurement:
+            refuse(operator, Ground.OTHER_MEASUREMENT, "means to run other code than I do")
+        if operator == own.operator:
+            continue
+        if operator not in known:
+            refuse(
+                operator,
+                Ground.MISSING,
+                "its card is not among those that I got from the organisations themselves: ask it",
+            )
+        if known[operator].encode() != card.encode():
+            refuse(operator, Ground.OTHER_CARD, "gave me another card than stands here")
+    check_time(agreed.proposal, now_ms)
+
+
+def check_time(proposal: Proposal, now_ms: int) -> None:
+    """Check that a proposal is of these days: enclaves judge genesis' evidence at its date.
+
+    Raises:
+        CeremonyRefused: ``clock``.
+    """
+    age = now_ms - int(proposal.created_ms)
+    if age < -AHEAD_MS_MAX:
+        refuse(
+            "the proposal",
+            Ground.CLOCK,
+            f"was made {-age / 60_000:.0f} min in the future: one of two clocks is wrong",
+        )
+    if age > PROPOSAL_AGE_MS_MAX:
+        refuse(
+            "the proposal",
+            Ground.CLOCK,
+            f"is {age / 86_400_000:.1f} days old, at most {PROPOSAL_AGE_MS_MAX // 86_400_000} "
+            "count: propose again, or look at this clock",
+        )
+
+
+def read_as(data: bytes, kind: type[_K], party: str) -> _K:
+    """A file of one kind.
+
+    Raises:
+        CeremonyRefused: ``file``.
+    """
+    try:
+        return kind.decode(data)
+    except NotCanonical as error:
+        refuse(party, Ground.FILE, f"no {kind.NAME} of a ceremony, or damaged: {error}")
