@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.enclave.dead_service import certified, died, mortal
 from tests.enclave.fixtures import REGION, key_named, make_cluster_genesis
 from tests.enclave.service_world import World, allowed, attested
 from typer.testing import CliRunner
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.codec import decode, encode
+from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Outcome
@@ -359,6 +362,30 @@ def test_a_service_without_a_block_has_a_report_of_its_founders() -> None:
     document = verify_residency(report, genesis.pin)
     assert [one["node"] for one in document["epochs"][0]["keys"]]
     assert (document["height"], len(document["epochs"])) == (0, 1)
+
+
+def recovered_report(recovery: RecoveryCertificate) -> ResidencyReport:
+    """Of a service that members brought back: its newest header is the one that they agreed to."""
+    entry = EpochEntry(recovery.opening, recovery, recovery.description, recovery.public_key)
+    genesis = mortal().genesis
+    return ResidencyReport(genesis, (entry,), recovery.opening.encoded, recovery, (), {})
+
+
+def test_T45_who_recovered_a_lost_epoch_is_shown_by_its_own_evidence() -> None:
+    recovery = certified(died())
+    report = recovered_report(recovery)
+    assert ResidencyReport.from_json(json.dumps(report.to_json()).encode()) == report
+    document = residency_of(report, mortal().verified.pin)
+    ((one,), epochs) = ([*document["epochs"][1]["keys"]][:1], document["epochs"])
+    assert (one["role"], one["region"], one["since_height"]) == (
+        "validator",
+        REGION,
+        recovery.opening.height,
+    )
+    assert len(epochs) == 2
+    with pytest.raises(ReceiptInvalid, match="is left out") as invalid:
+        residency_of(recovered_report(recovery.brief()), mortal().verified.pin)
+    assert invalid.value.verdict == "incomplete"
 
 
 # --- the command ----------------------------------------------------------------------------------
