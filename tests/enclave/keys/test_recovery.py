@@ -142,6 +142,24 @@ def test_a_share_opens_for_its_member_and_place_alone() -> None:
         open_share(GENERATION, PublicKey(b"\xff" * 32), KEYS[0])
 
 
+def test_two_members_with_one_key_open_each_its_own_share_alone() -> None:
+    key = RecoveryKey(KEYS[0].public)
+    one = make_generation(
+        chain=CHAIN,
+        number=1,
+        basis=BASIS,
+        threshold=2,
+        members=[(MEMBERS[0], key), (MEMBERS[1], key)],
+        secrets=EPOCHS[:1],
+    )
+    first, second = one.holders
+    swapped = (replace(first, sealed=second.sealed), replace(second, sealed=first.sealed))
+    for at in (0, 1):
+        open_share(one, MEMBERS[at], KEYS[0])
+        with pytest.raises(DoesNotOpen):
+            open_share(replace(one, holders=swapped), MEMBERS[at], KEYS[0])
+
+
 def test_T5A_a_maker_that_commits_to_other_than_it_seals_is_seen_by_that_member() -> None:
     first, *rest = GENERATION.holders
     lie = replace(GENERATION, holders=(replace(first, commitment=rest[0].commitment), *rest))
@@ -180,6 +198,8 @@ def test_T5A_other_enclaves_see_what_no_member_can() -> None:
     for lie in lies:
         with pytest.raises(PeerFault):
             check_generation(lie, EPOCHS)
+    with pytest.raises(PeerFault, match="leaves epoch 0 out"):
+        check_generation(lies[-2], EPOCHS)
     check_generation(GENERATION, EPOCHS)
     check_generation(GENERATION, EPOCHS[1:])  # an enclave that joined lately holds fewer
     with pytest.raises(PeerFault, match="is not here"):
@@ -282,7 +302,7 @@ def test_epochs_with_a_gap_and_thresholds_that_cannot_be_are_not_made() -> None:
         {"basis": b""},
         {"chain": b""},
         {"holders": GENERATION.holders[::-1]},
-        {"holders": (GENERATION.holders[0],) * 2},
+        {"holders": (GENERATION.holders[0],) * 2, "threshold": 1},
         {"holders": ()},
         {"holders": (replace(GENERATION.holders[0], sealed=b""),)},
         {"epoch": 2**63, "first": 0},
