@@ -55,7 +55,9 @@ def check_still_agreed(view: GovernanceView, grant: Grant, now_ms: int) -> None:
     if operator_of(view.tables, grant.asker) != grant.operator:
         refuse(Ground.UNKNOWN_OPERATOR, "the asker no longer acts for the operator that it named")
     allowed = access_regions(view.tables)
-    if allowed and region_of_person(view, digest(grant.asker), now_ms) not in allowed:
+    if not allowed or view.blind:
+        return
+    if region_of_person(view, digest(grant.asker), now_ms) not in allowed:
         refuse(
             Ground.WRONG_REGION,
             f"who begins must be in {', '.join(allowed)}: present a token that says so",
