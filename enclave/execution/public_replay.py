@@ -32,7 +32,6 @@ from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance.governance import Governance
 from strongroom.enclave.governance.records import RECENT_BLOCKS, BlockFacts
 from strongroom.enclave.governance.recovering import judge_recovery
-from strongroom.enclave.governance.refusals import Ground
 from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.programs.roster_tables import roster
 from strongroom.enclave.programs.state import State
@@ -201,8 +200,6 @@ class PublicReplay:
         )
         for envelope, code, result in zip(envelopes, outcome.codes, outcome.results, strict=True):
             if code == Code.EXECUTED and is_public(envelope):
-                if is_of_sealed_state(result):
-                    continue
                 fields = read_envelope(envelope)[2:]
                 if self.governance.run(fields, facts) != result:
                     raise PeerFault("a public transaction came to something else than is recorded")
@@ -241,13 +238,6 @@ class PublicReplay:
         self._rules.pop(gone, None)
         if rules is not None:
             self._rules[header.height] = (rules, self.governance.policy)
-
-
-def is_of_sealed_state(result: bytes) -> bool:
-    """Was this refused for where a person is, which nothing public says? Then it changed nothing.
-    That it was so, the anchored history says."""
-    told = codec.decode(result)
-    return type(told) is tuple and told[0] is False and told[1][0] == Ground.WRONG_REGION
 
 
 def is_public(envelope: bytes) -> bool:
