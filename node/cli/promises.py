@@ -101,6 +101,8 @@ PROMISES = (
             "tests/node/evidence/test_vectors.py::test_a_case_gets_its_verdict",
             "tests/enclave/sessions/test_session_admission.py::"
             "test_a_stranger_opens_no_session_and_nothing_of_the_refusal_is_sealed",
+            "tests/enclave/programs/people/test_admission.py::"
+            "test_T57_what_the_program_refuses_admits_nobody_and_leaves_nothing",
             "tests/node/rpc/test_door.py::"
             "test_a_stranger_is_refused_with_the_reason_and_nothing_reaches_the_node",
         ),
@@ -108,8 +110,9 @@ PROMISES = (
         "says SIMULATED. The code measures itself after it was loaded. Python's standard library "
         "counts by its version only. Users: who submits shows its organisation's credential, so "
         "hosts learn the organisation, never the identity; who may open a session is decided "
-        "inside, by a roster that members govern. An opening that the roster refuses says so in "
-        "public, and what a node's own host puts into its lane no credential stops. A newcomer "
+        "inside, by a roster that members govern and issuers whose tokens they let admit: such an "
+        "issuer can admit whom it likes, up to its quota, until they dismiss it. An opening "
+        "that the roster refuses says so in public, and what a node's own host puts into its lane no credential stops. A newcomer "
         "that does not know today's policy links to validators by certificates alone, and "
         "believes nothing for the link's sake.",
     ),
