@@ -244,8 +244,9 @@ class _PinningContext(ssl.SSLContext):
             known = False
         if not known:
             raise ssl.SSLCertVerificationError(
+                ssl.SSLErrorNumber.SSL_ERROR_SSL,
                 "the key in this certificate is not in the bundle: copy service.json and ca.pem "
-                "again from the operator"
+                "again from the operator",
             )
 
 
@@ -269,7 +270,9 @@ class _PinnedSocket(ssl.SSLSocket):
 
 def _check(context: ssl.SSLContext, shown: bytes | None) -> None:
     if not isinstance(context, _PinningContext):
-        raise ssl.SSLCertVerificationError("this connection belongs to no bundle")
+        raise ssl.SSLCertVerificationError(
+            ssl.SSLErrorNumber.SSL_ERROR_SSL, "this connection belongs to no bundle"
+        )
     context.check(shown)
 
 

@@ -18,7 +18,11 @@ from strongroom.node.membership.ceremony_proposal import Agreed
 
 
 def publish_founding(layout: NodeLayout, agreed: Agreed, chain: ChainId) -> str:
-    """Tell clients of this folder of the nodes of a proposal; the pin."""
+    """Tell clients of this folder of the nodes of a proposal, once: what was added since stays; the
+    pin."""
+    if layout.cluster.service.exists() and layout.cluster.ca.exists():
+        _check_pin(layout, pin_of(chain))
+        return pin_of(chain)
     own_first = sorted(agreed.cards.values(), key=lambda card: card.node != layout.name)
     return publish(
         layout, chain, [card.rpc for card in own_first], [card.certificate for card in own_first]
@@ -39,9 +43,8 @@ def publish(
     Raises:
         OperatorFault: the folder's people pin another service.
     """
-    pin, known = pin_of(chain), layout.cluster.service
-    if known.exists() and (pinned := load_service(known).pin) != pin:
-        raise OperatorFault(f"{known} pins another service, {pinned}: one folder for each service")
+    pin = pin_of(chain)
+    _check_pin(layout, pin)
     bundle = "".join(map(ssl.DER_cert_to_PEM_cert, certificates))
     write_atomic(layout.cluster.ca, bundle.encode(), mode=0o644)
     document = {
@@ -52,3 +55,9 @@ def publish(
     }
     write_service(layout.cluster.service, document)
     return pin
+
+
+def _check_pin(layout: NodeLayout, pin: str) -> None:
+    known = layout.cluster.service
+    if known.exists() and (pinned := load_service(known).pin) != pin:
+        raise OperatorFault(f"{known} pins another service, {pinned}: one folder for each service")

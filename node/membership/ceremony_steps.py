@@ -334,8 +334,8 @@ def seal(
         # observes (PROTOCOL §6).
         WriteAheadLog.open(layout.wal).close()
         state = read(files.state, "confirm the genesis first: `strongroom found confirm`")
-        write_new(layout.sealed / SEALED_STATE, state)
-    _configure(layout, agreed, own)
+        _configure(layout, agreed, own)
+        write_new(layout.sealed / SEALED_STATE, state)  # last: what stands there is never redone
     for leftover in (files.keys, files.state):
         leftover.unlink(missing_ok=True)
     return agreed, one

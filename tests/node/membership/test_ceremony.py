@@ -28,6 +28,7 @@ from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.chip_key import ChipKey
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.proofs.genesis import pin_of, verify_genesis
+from strongroom.node.cluster.publishing import publish_founding
 from strongroom.node.config import load
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.membership import ceremony_steps as steps
@@ -97,9 +98,14 @@ async def test_four_organisations_found_one_service_and_print_one_pin(tmp_path: 
         assert {one.name for one in config.door.organisations} == {f"bank{n}" for n in range(1, 5)}
         assert (one.layout.sealed / SEALED_STATE).exists()
         assert silent(one) == {"card", "proposal", "acceptance", "founding", "confirmation"}
-        before = (one.layout.sealed / SEALED_STATE).read_bytes()
+        kept = (one.layout.sealed / SEALED_STATE, one.layout.config, one.layout.cluster.service)
+        assert publish_founding(one.layout, agreed, founding.chain) == pin_of(founding.chain)
+        for path in kept[1:]:
+            path.write_text(path.read_text() + "\n")
+        before = [path.read_bytes() for path in kept]
         steps.seal(one.party, made.proposal, made.founding, made.confirmations)
-        assert (one.layout.sealed / SEALED_STATE).read_bytes() == before
+        publish_founding(one.layout, agreed, founding.chain)
+        assert [path.read_bytes() for path in kept] == before
         with pytest.raises(OperatorFault, match="belongs to a service already"):
             await steps.accept(one.party, made.proposal, made.cards, now_ms=NOW_MS)
     assert len(pins) == 1
