@@ -9,6 +9,7 @@ import pytest
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import genesis_header
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.history import with_rules
 from strongroom.consensus.types import (
     NO_DIGEST,
     ChainId,
@@ -91,7 +92,7 @@ def test_golden_layout_of_a_leaf() -> None:
     assert len(leaf.encode()) == LEAF_SIZE == 97
     assert Leaf.decode(leaf.encode()) == leaf
     assert leaf.hash == sha256(b"\x00strongroom/1/leaf\x00" + leaf.encode()).digest()
-    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x0d" + bytes(64)):
+    for wrong in (leaf.encode()[:-1], leaf.encode() + b"\x00", b"i" * 32 + b"\x0e" + bytes(64)):
         with pytest.raises(NotCanonical):
             Leaf.decode(wrong)
 
@@ -104,6 +105,23 @@ def test_golden_layout_of_a_history_leaf() -> None:
         + b"".join(bytes((number,)) * 32 for number in range(4))
     )
     assert leaf.encode() == expected
+
+
+def test_recovery_rules_stand_in_an_outcome_or_not_at_all_and_the_leaf_binds_them() -> None:
+    """T45: who may recover a service is what its history says, and no word of whoever serves it."""
+    rules = Digest(b"\1" * 32)
+    ruled = replace(OUTCOME, rules=rules)
+    assert Outcome.decode(ruled.encode()) == ruled
+    assert replace(ruled, rules=NO_DIGEST).encode() == OUTCOME.encode()
+    assert OUTCOME.leaf_without_rules == OUTCOME.history_leaf == ruled.leaf_without_rules
+    without = ruled.leaf_without_rules.write_set_digest
+    assert ruled.history_leaf.write_set_digest == with_rules(without, rules) != without
+    other = replace(OUTCOME, rules=Digest(b"\2" * 32))
+    assert other.history_leaf.hash != ruled.history_leaf.hash
+    fields = codec.decode(ruled.encode())
+    for wrong in ((*fields[:-1], bytes(32)), (*fields[:-1], bytes(31)), (*fields, rules)):
+        with pytest.raises(NotCanonical):
+            Outcome.decode(codec.encode(wrong))
 
 
 def test_what_is_encoded_decodes_to_the_same() -> None:
@@ -143,7 +161,7 @@ def test_the_root_binds_the_number_of_leaves() -> None:
     [
         {"ids": b"".join(IDS[:2])},
         {"codes": bytes((0, 8, 0))},
-        {"codes": bytes((0, 13, 0))},
+        {"codes": bytes((0, 14, 0))},
         {"codes": bytes((0, 255, 0))},
         {"codes": bytes((0, 0, 0))},
         {"codes": bytes((1, 1, 0))},
