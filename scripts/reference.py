@@ -76,6 +76,7 @@ NEXT = {
     Code.NOT_ADMITTED: "have a member bring the identity: `strongroom users bring`",
     Code.TOO_MANY_SESSIONS: "use one session for many calls, or wait for the next epoch",
     Code.NO_ROOM: "send the same envelope again: others' public words filled its block",
+    Code.LOST: "send it anew: it was not executed before the service was lost (docs/recovery.md)",
 }
 SEALED = """
 A program's own refusal is sealed: code and message in the result. Any program may answer

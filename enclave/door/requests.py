@@ -403,7 +403,7 @@ class Op(IntEnum):
             *(HEIGHT, FLAG, Unsigned("threshold", RECOVERY_MEMBERS_MAX)),
             *(Listed(TEXT, RECOVERY_MEMBERS_MAX), Listed(TEXT, RECOVERY_MEMBERS_MAX), FLAG),
         ),
-        "recovery.status",
+        "recovery.tell",
     )
     """() → (height, is there a plan?, k, members, those who gave, opened?)."""
     RECOVER_OPEN = (

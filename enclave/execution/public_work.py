@@ -33,6 +33,7 @@ PRESENTED_MAX = 64
 PRESENTED_OF_LANE_MIN = 4
 UNITS: Mapping[str, int] = {
     public.PROPOSE: 8,
+    public.PROPOSE_SEVERAL: 64,
     public.BALLOT: 8,
     public.WITHDRAW: 8,
     public.ATTEST: 8,
@@ -42,7 +43,6 @@ UNITS: Mapping[str, int] = {
     public.OFFER: 4,
     public.READY: 4,
     public.EVIDENCE: 4,
-    public.PROPOSE_SEVERAL: 64,
     **RECOVERY_UNITS,
     **dict.fromkeys(public.GRANT_ACTIONS, 8),
     public.ACT: 4,

@@ -31,8 +31,9 @@ from strongroom.enclave.primitives import (
 VERSION = 1
 SHARED_AMONG_MAX = 255
 """Members of one generation: coordinates of GF(2^8) other than 0."""
-EPOCHS_COVERED_MAX = 2048
-"""Epochs of which one generation holds the secrets."""
+EPOCHS_COVERED_MAX = 4096
+"""Epochs of which one generation holds the secrets: as many as an enclave keeps
+(keys/sealing.py)."""
 GENERATION_NUMBER_MAX = 2**32 - 1
 SHARE_SIZE = 2 * SECRET_SIZE
 """Of a share, in the clear: its value, then its blinding."""
@@ -44,7 +45,7 @@ SEALED_SHARE_SIZES = (
     SHARE_SIZE + CURVE_OVERHEAD + HYBRID_OVERHEAD,
 )
 """Without and with a half of the recovery key in a token."""
-GENERATION_BYTES_MAX = 512 * 1024
+GENERATION_BYTES_MAX = 640 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,20 @@
-"""The changes that members may vote on about privileged access: rows of the table in changes.py."""
+"""The changes that members may vote on about privileged access: rows of the table in changes.py.
+
+Owns their arguments; what they do to the state is affiliations.py's.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from strongroom.enclave.governance import arguments as kinds
+from strongroom.enclave.governance.affiliations import (
+    remove_affiliation,
+    set_access_regions,
+    set_affiliation,
+)
 from strongroom.enclave.governance.arguments import Kind
+from strongroom.enclave.governance.change_rows import Change
+from strongroom.enclave.governance.thresholds import Class
 
 ACCESS_REGIONS_MAX = 32
 
@@ -20,10 +30,23 @@ REGIONS = Kind(
     _are_regions,
     lambda text: tuple(part.strip(" ") for part in text.split(",")) if text else (),
 )
-ACCESS_CHANGES: Mapping[str, tuple[Mapping[str, Kind], bool]] = {
-    "set_affiliation": ({"key": kinds.KEY, "operator": kinds.NAME}, True),
-    "remove_affiliation": ({"key": kinds.KEY}, False),
-    "set_access_regions": ({"regions": REGIONS}, True),
+ROWS: Mapping[str, Change] = {
+    "set_affiliation": Change(
+        takes={"key": kinds.KEY, "operator": kinds.NAME},
+        loosens=True,
+        group=Class.MEMBERS,
+        carry_out=lambda view, values, _height, _time_ms: set_affiliation(view, values),
+    ),
+    "remove_affiliation": Change(
+        takes={"key": kinds.KEY},
+        group=Class.MEMBERS,
+        carry_out=lambda view, values, _height, _time_ms: remove_affiliation(view, values),
+    ),
+    "set_access_regions": Change(
+        takes={"regions": REGIONS},
+        loosens=True,
+        group=Class.MEMBERS,
+        carry_out=lambda view, values, _height, _time_ms: set_access_regions(view, values),
+    ),
 }
-"""Name → (what it takes, whether it loosens). `write_access` of affiliations.py carries them
-out."""
+"""For the table of changes.py. A rule of regions waits whether it widens or narrows."""

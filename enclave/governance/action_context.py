@@ -30,6 +30,8 @@ class GovernanceView:
     tables: Tables
     clock: ActiveClock
     chain: ChainId
+    blind: bool = False
+    """What is sealed cannot be read here: what rests on it was judged when it was recorded."""
 
     @property
     def epoch_record(self) -> EpochRecord:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from strongroom.consensus.types import PublicKey
+from strongroom.enclave.governance.action_context import GovernanceView
+from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.programs.grants import AFFILIATIONS
 
@@ -35,13 +37,40 @@ def affiliations(tables: Tables) -> tuple[tuple[bytes, str], ...]:
     return tuple(tables.maps.items(AFFILIATIONS))
 
 
-def write_access(tables: Tables, change: str, values: Mapping[str, Any]) -> None:
-    """Carry a change of access_changes.py out. A full table takes no further key."""
-    if change == "set_affiliation":
-        known = tables.maps.get(AFFILIATIONS, values["key"]) is not None
-        if known or len(tables.maps.items(AFFILIATIONS)) < AFFILIATIONS_MAX:
-            tables.maps.put(AFFILIATIONS, values["key"], values["operator"])
-    elif change == "remove_affiliation":
-        tables.maps.delete(AFFILIATIONS, values["key"])
-    else:
-        tables.maps.set_single(_REGIONS, values["regions"] or None)
+def set_affiliation(view: GovernanceView, values: Mapping[str, Any]) -> None:
+    """From now on this key acts for this operator.
+
+    Raises:
+        ProgramError: ``no-change``, ``full``, or it is an operator's own key.
+    """
+    maps, key = view.tables.maps, values["key"]
+    known = maps.get(AFFILIATIONS, key)
+    if known == values["operator"]:
+        refuse(Ground.NO_CHANGE, "this key acts for this operator already")
+    if any(own == key for _, own in view.tables.policy.operators):
+        refuse(Ground.TAKEN, "this is an operator's own key, and acts for it")
+    if known is None and len(maps.items(AFFILIATIONS)) >= AFFILIATIONS_MAX:
+        refuse(Ground.FULL, f"{AFFILIATIONS_MAX} keys act for operators: remove some first")
+    maps.put(AFFILIATIONS, key, values["operator"])
+
+
+def remove_affiliation(view: GovernanceView, values: Mapping[str, Any]) -> None:
+    """From now on this key acts for nobody.
+
+    Raises:
+        ProgramError: ``no-change``.
+    """
+    if view.tables.maps.get(AFFILIATIONS, values["key"]) is None:
+        refuse(Ground.NO_CHANGE, "members have not said that this key acts for anybody")
+    view.tables.maps.delete(AFFILIATIONS, values["key"])
+
+
+def set_access_regions(view: GovernanceView, values: Mapping[str, Any]) -> None:
+    """From now on who begins something must be in one of these regions; none: anywhere.
+
+    Raises:
+        ProgramError: ``no-change``.
+    """
+    if access_regions(view.tables) == values["regions"]:
+        refuse(Ground.NO_CHANGE, "it is so already")
+    view.tables.maps.set_single(_REGIONS, values["regions"] or None)

@@ -11,11 +11,8 @@ from typing import Any
 
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
+from strongroom.enclave.governance import access_changes, people_changes, region_changes
 from strongroom.enclave.governance import arguments as kinds
-from strongroom.enclave.governance import people_changes, region_changes
-from strongroom.enclave.governance.access_changes import ACCESS_CHANGES
-from strongroom.enclave.governance.action_context import GovernanceView
-from strongroom.enclave.governance.affiliations import write_access
 from strongroom.enclave.governance.change_rows import Change as Change
 from strongroom.enclave.governance.change_rows import Effect as Effect
 from strongroom.enclave.governance.records import Arguments
@@ -178,10 +175,6 @@ def _of_limit(values: Mapping[str, Any]) -> Class:
     return Class.STRICTEST if values["name"] in LIMITS_OF_GOVERNANCE else Class.LIMITS
 
 
-def _access_writer(name: str) -> Callable[[GovernanceView, Mapping[str, Any], int, int], None]:
-    return lambda view, values, _height, _time_ms: write_access(view.tables, name, values)
-
-
 _ROLE = {"program": kinds.NAME, "role": kinds.NAME, "identity": kinds.IDENTITY}
 _CHIP = {"operator": kinds.NAME, "chip": kinds.CHIP}
 _FLOORS = {
@@ -313,14 +306,9 @@ CHANGES: Mapping[str, Change] = {
         name: Change(**row._asdict(), group=Class.USERS)
         for name, row in people_changes.ROWS.items()
     },
-    **{
-        name: Change(
-            takes=takes, loosens=loosens, group=Class.MEMBERS, carry_out=_access_writer(name)
-        )
-        for name, (takes, loosens) in ACCESS_CHANGES.items()
-    },
     **USERS_CHANGES,
     **region_changes.ROWS,
+    **access_changes.ROWS,
 }
 """By name. Those that loosen take effect `activation_delay_ms` after they were accepted. Modules
 that bring rows of their own stand here in a line each."""

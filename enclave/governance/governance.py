@@ -63,9 +63,10 @@ class Governance:
     """Governance of one replica. Every replica that executes or applies the same blocks holds the
     same."""
 
-    def __init__(self, state: State, chain: ChainId) -> None:
+    def __init__(self, state: State, chain: ChainId, *, blind: bool = False) -> None:
+        """`blind`: without keys, as execution/public_replay.py follows a ledger."""
         self._state = state
-        self._view = GovernanceView(Tables(state), ActiveClock(state), chain)
+        self._view = GovernanceView(Tables(state), ActiveClock(state), chain, blind)
         self._touched = False
         """Did a public transaction of the block at hand change something?"""
         self._deadlines: Deadlines | None = None

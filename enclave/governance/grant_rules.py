@@ -48,15 +48,16 @@ def check_still_agreed(view: GovernanceView, grant: Grant, now_ms: int) -> None:
     Raises:
         ProgramError: ``not-approved``, ``unknown-operator`` or ``wrong-region``.
     """
-    counted = sum(
-        view.tables.is_member(key) and _counts(view, grant, key) for key, _ in grant.approvals
-    )
+    voters = view.tables.voter_keys()
+    counted = sum(key in voters and _counts(view, grant, key) for key, _ in grant.approvals)
     if counted < grant.needed:
         refuse(Ground.NOT_APPROVED, f"{counted} of {grant.needed} approvals count: ask again")
     if operator_of(view.tables, grant.asker) != grant.operator:
         refuse(Ground.UNKNOWN_OPERATOR, "the asker no longer acts for the operator that it named")
     allowed = access_regions(view.tables)
-    if allowed and region_of_person(view, digest(grant.asker), now_ms) not in allowed:
+    if not allowed or view.blind:
+        return
+    if region_of_person(view, digest(grant.asker), now_ms) not in allowed:
         refuse(
             Ground.WRONG_REGION,
             f"who begins must be in {', '.join(allowed)}: present a token that says so",
@@ -67,7 +68,7 @@ def eligible(view: GovernanceView, asker: bytes, operator: str) -> int:
     """How many members may decide about what this asker asks for this operator."""
     return sum(
         key != asker and operator_of(view.tables, key) not in (None, operator)
-        for _, key in view.tables.rules.members
+        for key in view.tables.voter_keys()
     )
 
 

@@ -205,7 +205,8 @@ def revoke(context: ActionContext) -> tuple[str, str]:
     at_once = context.signer == grant.asker or any(
         key == context.signer for key, _ in grant.approvals
     )
-    if at_once or sum(context.tables.is_member(k) for k, _ in grant.revocations) >= grant.needed:
+    voters = context.tables.voter_keys()
+    if at_once or sum(key in voters for key, _ in grant.revocations) >= grant.needed:
         grant = _decided(context, grant, GrantStatus.REVOKED)
         for begun in grant.begins:
             grant = take_role(context.tables, grant, begun)

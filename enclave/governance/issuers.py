@@ -144,6 +144,26 @@ def with_issuer(issuers: Issuers, issuer: Issuer) -> Issuers:
     return replace(issuers, entries=tuple(sorted((*issuers.entries, issuer), key=_url)))
 
 
+def with_other_rules(issuers: Issuers, issuer: Issuer) -> Issuers:
+    """An issuer under other rules. Its keys are pinned anew, so that what it vouched for under the
+    old ones ends.
+
+    Raises:
+        ProgramError: ``arguments``: there is none.
+    """
+    before = issuers.issuer(issuer.url)
+    if before == issuer:
+        return issuers
+    serial, keys = issuers.serial, []
+    for key in issuers.keys:
+        if key.issuer == issuer.url:
+            serial += 1
+            key = key._replace(serial=serial)
+        keys.append(key)
+    entries = tuple(issuer if one == before else one for one in issuers.entries)
+    return replace(issuers, entries=entries, keys=tuple(keys), serial=serial)
+
+
 def without_issuer(issuers: Issuers, url: str) -> Issuers:
     """Without an issuer and all its keys, which no observation brings back.
 

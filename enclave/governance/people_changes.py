@@ -170,8 +170,16 @@ class Row(NamedTuple):
 
 
 def _add_issuer(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    return replace(rules, issuers=issuers.with_issuer(rules.issuers, _issuer(values)))
+
+
+def _set_issuer(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    return replace(rules, issuers=issuers.with_other_rules(rules.issuers, _issuer(values)))
+
+
+def _issuer(values: Mapping[str, Any]) -> Issuer:
     guests = values["guests"]
-    issuer = Issuer(
+    return Issuer(
         url=values["issuer"],
         audience=values["audience"],
         claim=values["claim"],
@@ -180,7 +188,6 @@ def _add_issuer(rules: Rules, values: Mapping[str, Any]) -> Rules:
         life_ms=values["life_ms"],
         observed=values["observed"],
     )
-    return replace(rules, issuers=issuers.with_issuer(rules.issuers, issuer))
 
 
 def _remove_issuer(rules: Rules, values: Mapping[str, Any]) -> Rules:
@@ -197,20 +204,18 @@ def _remove_key(rules: Rules, values: Mapping[str, Any]) -> Rules:
     return replace(rules, issuers=without)
 
 
+_ISSUER = {
+    "issuer": ISSUER,
+    "audience": AUDIENCE,
+    "claim": CLAIM,
+    "regions": REGIONS,
+    "guests": GUESTS,
+    "life_ms": LIFE,
+    "observed": BOOL,
+}
 ROWS: Mapping[str, Row] = {
-    "add_issuer": Row(
-        {
-            "issuer": ISSUER,
-            "audience": AUDIENCE,
-            "claim": CLAIM,
-            "regions": REGIONS,
-            "guests": GUESTS,
-            "life_ms": LIFE,
-            "observed": BOOL,
-        },
-        _add_issuer,
-        loosens=True,
-    ),
+    "add_issuer": Row(_ISSUER, _add_issuer, loosens=True),
+    "set_issuer": Row(_ISSUER, _set_issuer, loosens=True),
     "remove_issuer": Row({"issuer": ISSUER}, _remove_issuer, loosens=False),
     "add_issuer_key": Row(
         {"issuer": ISSUER, "kid": CLAIM, "algorithm": ALGORITHM, "key": JWK},

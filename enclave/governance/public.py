@@ -47,6 +47,7 @@ OBSERVE = "observe"
 
 SHAPES: dict[str, tuple[type, ...]] = {
     PROPOSE: (bytes, str, tuple),
+    PROPOSE_SEVERAL: (bytes, int, tuple),
     BALLOT: (str, bytes, bool),
     WITHDRAW: (str,),
     ATTEST: (bytes, str, str),
@@ -56,7 +57,6 @@ SHAPES: dict[str, tuple[type, ...]] = {
     OFFER: (int, bytes, bytes, tuple),
     READY: (int, bytes, bytes, bytes),
     EVIDENCE: (bytes,),
-    PROPOSE_SEVERAL: (bytes, int, tuple),
     ASK: (bytes, tuple, tuple, str, int, int, str),
     APPROVE: (str, bytes),
     DENY: (str, bytes),
@@ -70,6 +70,8 @@ SHAPES: dict[str, tuple[type, ...]] = {
 """Types of each action's fields:
 
     propose   (nonce of 16 bytes, change, ((name, value), …))     by a member
+    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
+                      ((change, ((name, value), …)), …))          by a member
     ballot    (proposal id, proposal digest, yes)                 by a member
     withdraw  (proposal id)                                       by its proposer
     attest    (evidence, RPC address, peer address)               by the node key in the evidence
@@ -79,8 +81,6 @@ SHAPES: dict[str, tuple[type, ...]] = {
     offer     (epoch e+1, members digest, public key, ((node key, wrap), …))
     ready     (epoch, offer digest, vote key for that epoch, wrap key for the one after)
     evidence  (encoded evidence, consensus/equivocation.py)       by nobody
-    propose-several  (nonce of 16 bytes, milliseconds in which it must be decided or 0,
-                      ((change, ((name, value), …)), …))          by a member
     ask       (nonce of 16 bytes, operations, nodes, reason, claim-by, duration, kind)
                                                                   by who acts for an operator
     approve   (grant id, digest of the ask)                       by a member

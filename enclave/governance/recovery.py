@@ -138,8 +138,11 @@ def consider(view: GovernanceView, one: GenerationRecord, generation: Generation
 
 def suspect(view: GovernanceView) -> None:
     """Somebody outside may know W, or will hold a secret that he should not: no further epoch is
-    sealed under it, and a new generation is due. After a recovery too."""
-    RecoveryTables(view.tables).add_stain()
+    sealed under it, and a new generation is due. After a recovery too. Nothing, while there was
+    never a generation."""
+    recovery = RecoveryTables(view.tables)
+    if recovery.last_number:
+        recovery.add_stain()
 
 
 def succeeded(view: GovernanceView, before: EpochDescription, *, compromised: bool) -> None:
@@ -147,5 +150,5 @@ def succeeded(view: GovernanceView, before: EpochDescription, *, compromised: bo
     so it ends with them, as with a secret that others are believed to know."""
     after = view.epoch_record.description
     gone = any(after.index_of(one.node_key) is None for one in before.validators)
-    if (gone or compromised) and RecoveryTables(view.tables).last_number:
+    if gone or compromised:
         suspect(view)

@@ -101,6 +101,7 @@ ALARMS = {
     "active generation was made",
     "few-hold": "fewer than k+1 members hold their share of the active generation",
     "share-bad": "a member could not open its share",
+    "cut": "the oldest epochs are not covered: there are more than one generation holds",
     "uncovered": "the newest epochs are not covered: what they wrote could not be opened",
 }
 """Word → what it means."""
@@ -162,6 +163,8 @@ def _alarms(
             found.append("outdated")
         if holding < min(len(active.holders), active.threshold + 1):
             found.append("few-hold")
+        if active.first:
+            found.append("cut")
         if active.covered < view.epoch_record.description.epoch:
             found.append("uncovered")
     if any(one.bad for one in generations):

@@ -15,6 +15,8 @@ class Ground(StrEnum):
 
     NOT_A_MEMBER = "not-a-member"
     """The signer governs nothing."""
+    WATCHER = "watcher"
+    """The signer is a member with weight 0."""
     NOT_A_NODE = "not-a-node"
     """The signer is no node of the registry, or not one that may do this."""
     REMOVED = "removed"
@@ -61,8 +63,6 @@ class Ground(StrEnum):
     """The last validator stays."""
     PROVES_NOTHING = "proves-nothing"
     """Evidence of an offence that contradicts nothing."""
-    WATCHER = "watcher"
-    """The signer is a member with weight 0."""
     NO_ONE_IN_REGION = "no-one-in-region"
     """A rule that nobody could meet."""
     OTHER_GENERATION = "other-generation"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from strongroom.consensus import equivocation as offences
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import DIGEST_SIZE, Epoch, Height, Milliseconds
+from strongroom.enclave.governance import recovery
 from strongroom.enclave.governance.action_context import (
     ActionContext,
     GovernanceView,
@@ -145,6 +146,8 @@ def remove_node(view: GovernanceView, node: Node, height: Height) -> None:
     """A node is out: no keys from now on; a validator's votes count until its epoch ends."""
     view.tables.write_node(replace(node, status=Status.REMOVED, removed_height=height))
     if view.epoch_record.description.index_of(node.node_key) is None:
+        # A validator goes with its epoch (`recovery.succeeded`); a joiner had ledger secrets too.
+        recovery.suspect(view)
         following = Epoch(view.epoch_record.description.epoch + 1)
         view.tables.maps.delete(WRAPS, (node.node_key, following))
 

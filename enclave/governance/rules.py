@@ -75,8 +75,11 @@ grant_approvals: how many members of other operators must approve privileged acc
 upgrade_grants: 1 lets no other code in but under a grant.
 …_per_sponsor: what all whom one member brought, or whom one issuer's tokens admit, may do together:
 sessions in an epoch, entries and bytes added to the state."""
-LIMITS_OF_GOVERNANCE = frozenset({"activation_delay_ms", "proposal_lifetime_ms"})
-"""Those that say how governance itself goes: whoever changes one needs the strictest threshold."""
+LIMITS_OF_GOVERNANCE = frozenset(
+    {"activation_delay_ms", "proposal_lifetime_ms", "grant_approvals", "upgrade_grants"}
+)
+"""Those that say how governance itself goes, and who has privileged access: whoever changes one
+needs the strictest threshold."""
 _LATER = frozenset(
     {
         "proposal_lifetime_ms",

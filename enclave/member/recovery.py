@@ -273,6 +273,10 @@ class Recovery:
             opened=executor is not None,
         )
 
+    def tell(self) -> tuple[object, ...]:
+        """The same, field by field, for the host."""
+        return tuple(self.status())
+
     def open(self) -> tuple[RecoveryCertificate, tuple[tuple[PublicKey, bytes], ...]]:
         """As the lead, with k shares: what opens the next epoch, and for each other enclave, by
         node key, what it needs.

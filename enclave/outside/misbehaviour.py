@@ -1,67 +1,59 @@
 """Who said two things that cannot both be: judged from two files, offline, by the pin alone.
 
-Owns what contradicts what, and whose guilt follows. A file shows votes (one, or those in a
-receipt's certificates) and perhaps a history. Two votes of one validator that its guard never
-allows both prove that one's guilt alone (consensus/equivocation.py). Two receipts that tell two
+Owns what contradicts what, and whose guilt follows. Two votes of one validator that its guard never
+allows both prove that one's guilt alone (consensus/equivocation.py). A member agrees to one
+recovery under one generation of shares: two agreements name it (T5B). Two receipts that tell two
 histories, certified in different views, prove that more than f validators broke their word, and
 name who signed both; nobody's guilt follows from that: misled by others' votes that stand in
-neither file, an honest validator finalises one block, and in a later view another.
+neither file, an honest validator finalises one block, and in a later view another. Whose a vote key
+of a later epoch is, the quorum of the epoch before has said; of epoch 0, evidence in genesis.
 
-The proof is both files again: whoever has it judges anew. Forms of files: misbehaviour_files.py.
+The proof is both files again: whoever has it judges anew. Forms of files: misbehaviour_files.py;
+the check of each: misbehaviour_shown.py.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.equivocation import VoteEvidence, check
-from strongroom.consensus.errors import (
-    AttestationError,
-    ClientFault,
-    NotCanonical,
-    PeerFault,
-    ReceiptInvalid,
-)
-from strongroom.consensus.statements import Certificate, Vote
-from strongroom.consensus.types import ChainId, Epoch, PublicKey
-from strongroom.consensus.validators import EpochDescription
+from strongroom.consensus.errors import PeerFault, ReceiptInvalid
+from strongroom.consensus.recovery import Finality, RecoveryStatement
+from strongroom.consensus.statements import Vote
+from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import outcome_root
+from strongroom.enclave.outside.misbehaviour_shown import Shown as Shown
+from strongroom.enclave.outside.misbehaviour_shown import ShownAgreement as ShownAgreement
+from strongroom.enclave.outside.misbehaviour_shown import ShownVote as ShownVote
+from strongroom.enclave.outside.misbehaviour_shown import VerifiedShown
 from strongroom.enclave.outside.receipt import Receipt
-from strongroom.enclave.outside.receipts import verify_receipt
-from strongroom.enclave.primitives import digest, verify
-from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
+from strongroom.enclave.primitives import verify
 
 NO_CONTRADICTION = "no contradiction"
 """Verdict on two files that can both be true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownVote:
-    """One vote, and what proves who its signer is. Nothing in it is trusted yet."""
-
-    genesis: bytes
-    vote: Vote
-    epochs: tuple[EpochEntry, ...] = ()
-    """What opened every epoch from 1 to the vote's, in order."""
-
-
-Shown = Receipt | ShownVote
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Accused:
-    """One validator that signed both."""
+    """One validator, or one member, that signed both."""
 
     name: str
-    """Of its node, if it is one of genesis; else ""."""
-    node_key: PublicKey
+    """Of its node, if it is one of genesis, else ""; or of the member."""
+    key: PublicKey
+    """The node key, or the member's key."""
     signed_in: tuple[tuple[Epoch, PublicKey], ...]
-    """(epoch, the vote key by which it signed there), of the first file, then of the second."""
-    evidence: VoteEvidence | None
-    """Two votes that prove its guilt alone; the ledger takes them as they are. None: that it signed
-    both proves nothing of it."""
+    """(epoch, the key by which it signed there), of the first file, then of the second; of a
+    member, the epoch that was lost."""
+    evidence: VoteEvidence | None = None
+    """Two votes that prove its guilt alone; the ledger takes them as they are."""
+    agreed: tuple[RecoveryStatement, RecoveryStatement] | None = None
+    """What a member agreed to, both times."""
+
+    @property
+    def guilty(self) -> bool:
+        """Does it follow from the two files that it broke its word?"""
+        return self.evidence is not None or self.agreed is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +66,12 @@ class Misbehaviour:
     what: str
     """The contradiction, in words."""
     signed_both: tuple[Accused, ...]
-    """By node key."""
+    """By key."""
 
     @property
     def guilty(self) -> tuple[Accused, ...]:
         """Those whose guilt is proven."""
-        return tuple(one for one in self.signed_both if one.evidence is not None)
+        return tuple(one for one in self.signed_both if one.guilty)
 
 
 def judge(first: Shown, second: Shown, pin: str) -> Misbehaviour:
@@ -89,91 +81,62 @@ def judge(first: Shown, second: Shown, pin: str) -> Misbehaviour:
         ReceiptInvalid: ``forged``: one of them is not what its service's validators signed;
             ``cannot check``: no good pin; ``no contradiction``: both can be true.
     """
-    one, other = _Verified(first, pin), _Verified(second, pin)
-    evidence = dict(_contradictions(one, other))
-    places: list[tuple[PublicKey, tuple[Epoch, Epoch], VoteEvidence | None]] = []
-    if evidence:
-        what = _of_votes(next(iter(evidence.values())))
-        places += [(key, (epoch, epoch), found) for (epoch, key), found in evidence.items()]
+    one, other = VerifiedShown(first, pin), VerifiedShown(second, pin)
+    votes, agreements = dict(_contradictions(one, other)), list(_agreed_twice(one, other))
+    signed_both = [
+        _accused(one, other, key, (epoch, epoch), found) for (epoch, key), found in votes.items()
+    ]
+    signed_both += agreements
+    if votes:
+        what = _of_votes(next(iter(votes.values())))
+    elif agreements:
+        what = f"two recoveries of epoch {agreements[0].signed_in[0][0]} under one generation"
     else:
         what, here, there = _conflict(one, other)
         epochs = (here.statement.epoch, there.statement.epoch)
         both = _signers(one, here) & _signers(other, there)
-        places += [(key, epochs, None) for key in both]
-    signed_both = [_accused(one, other, *place) for place in places]
+        signed_both += [_accused(one, other, key, epochs) for key in both]
     return Misbehaviour(
         pin=pin,
         service=one.genesis.constitution.name,
         simulated=one.genesis.simulated,
         what=what,
-        signed_both=tuple(sorted(signed_both, key=lambda found: found.node_key)),
+        signed_both=tuple(sorted(signed_both, key=lambda found: found.key)),
     )
 
 
-class _Verified:
-    """One file, checked against the pin: its genesis, its epochs, every vote in it."""
-
-    def __init__(self, shown: Shown, pin: str) -> None:
-        if isinstance(shown, Receipt):
-            verify_receipt(shown, pin)
-        self.receipt = shown if isinstance(shown, Receipt) else None
-        self.genesis = _genesis(shown.genesis, pin)
-        self.epochs: EpochChain = epoch_chain(self.genesis)
-        try:
-            for entry in shown.epochs:
-                self.epochs.extend(entry)
-            if isinstance(shown, ShownVote):
-                shown.vote.check(self.genesis.chain, self._epoch_of(shown.vote), verify)
-        except PeerFault as fault:
-            raise ReceiptInvalid(str(fault)) from None
-        self.votes = tuple(_votes(shown))
-
-    def description(self, epoch: Epoch) -> EpochDescription | None:
-        """Of an epoch that this file shows."""
-        return self.epochs.description(epoch)
-
-    def _epoch_of(self, vote: Vote) -> EpochDescription:
-        found = self.description(vote.statement.epoch)
-        if found is None:
-            raise PeerFault(f"the file does not show epoch {vote.statement.epoch}, of its vote")
-        return found
-
-
-def _genesis(data: bytes, pin: str) -> VerifiedGenesis:
-    try:
-        chain = chain_of(pin)
-    except ClientFault as fault:
-        raise ReceiptInvalid(str(fault), verdict="cannot check") from None
-    if ChainId(digest(data)) != chain:
-        raise ReceiptInvalid("a file is of another service than the pinned one")
-    try:
-        return verify_genesis(data)
-    except (AttestationError, NotCanonical) as error:
-        raise ReceiptInvalid(
-            f"the evidence of the service's enclaves does not verify: {error}"
-        ) from None
-
-
-def _votes(shown: Shown) -> Iterator[Vote]:
-    if isinstance(shown, ShownVote):
-        yield shown.vote
-        return
-    for certificate in (*(entry.certificate for entry in shown.epochs), shown.certificate):
-        for signer, signature in zip(certificate.signers, certificate.signatures, strict=True):
-            yield Vote(certificate.statement, signer, signature)
+def _agreed_twice(one: VerifiedShown, other: VerifiedShown) -> Iterator[Accused]:
+    """Members that agreed to two recoveries under the same shares."""
+    for ours in one.recoveries:
+        for theirs in other.recoveries:
+            here, there = ours.agreed, theirs.agreed
+            shares = (ours.rules.generation, ours.rules.shares)
+            if shares != (theirs.rules.generation, theirs.rules.shares) or here == there:
+                continue
+            epochs = (ours.opening.epoch, theirs.opening.epoch)
+            both = {found.member for found in ours.agreements}
+            for key in both & {found.member for found in theirs.agreements}:
+                yield Accused(
+                    name=ours.rules.name_of(key) or "",
+                    key=key,
+                    signed_in=((epochs[0], key), (epochs[1], key)),
+                    agreed=(here, there),
+                )
 
 
 def _contradictions(
-    one: _Verified, other: _Verified
+    one: VerifiedShown, other: VerifiedShown
 ) -> Iterator[tuple[tuple[Epoch, PublicKey], VoteEvidence]]:
-    """Of each validator, in each epoch that both files show alike, one pair that proves itself."""
+    """Of each validator that both files show alike in an epoch, one pair that proves itself."""
     places: dict[tuple[int, int, int], list[Vote]] = {}
     for vote in one.votes:
         places.setdefault(_place(vote), []).append(vote)
     for theirs in other.votes:
         epoch = theirs.statement.epoch
-        description = one.description(epoch)
-        if description is None or description != other.description(epoch):
+        description, told = one.description(epoch), other.description(epoch)
+        if description is None or told is None or theirs.signer >= len(description.validators):
+            continue
+        if description.validators[theirs.signer] != told.validators[theirs.signer]:
             continue
         for ours in places.get(_place(theirs), ()):
             evidence = VoteEvidence(ours, theirs)
@@ -197,7 +160,7 @@ def _of_votes(evidence: VoteEvidence) -> str:
     )
 
 
-def _conflict(one: _Verified, other: _Verified) -> tuple[str, Certificate, Certificate]:
+def _conflict(one: VerifiedShown, other: VerifiedShown) -> tuple[str, Finality, Finality]:
     """What two receipts tell differently, and the certificates that vouch for either.
 
     Raises:
@@ -222,7 +185,7 @@ def _conflict(one: _Verified, other: _Verified) -> tuple[str, Certificate, Certi
     )
 
 
-_Conflicts = Iterator[tuple[str, Certificate, Certificate]]
+_Conflicts = Iterator[tuple[str, Finality, Finality]]
 
 
 def _ended(ours: Receipt, theirs: Receipt) -> _Conflicts:
@@ -270,7 +233,7 @@ def _leaf(receipt: Receipt) -> bytes:
     ).hash
 
 
-def _signers(shown: _Verified, certificate: Certificate) -> set[PublicKey]:
+def _signers(shown: VerifiedShown, certificate: Finality) -> set[PublicKey]:
     description = shown.description(certificate.statement.epoch)
     if description is None:
         raise ReceiptInvalid("a certificate of an epoch that its file does not show")
@@ -278,11 +241,11 @@ def _signers(shown: _Verified, certificate: Certificate) -> set[PublicKey]:
 
 
 def _accused(
-    one: _Verified,
-    other: _Verified,
+    one: VerifiedShown,
+    other: VerifiedShown,
     node_key: PublicKey,
     epochs: tuple[Epoch, Epoch],
-    evidence: VoteEvidence | None,
+    evidence: VoteEvidence | None = None,
 ) -> Accused:
     names = {found.claims.node_key: found.claims.node for found in one.genesis.validators}
     signed_in = []
@@ -293,7 +256,7 @@ def _accused(
             signed_in.append((epoch, description.validators[index].vote_key))
     return Accused(
         name=names.get(node_key, ""),
-        node_key=node_key,
+        key=node_key,
         signed_in=tuple(signed_in),
         evidence=evidence,
     )

@@ -1,4 +1,5 @@
-"""Files of misbehaviour: a vote, and a proof that holds two files; as JSON, strict both ways.
+"""Files of misbehaviour: a vote, agreements, and a proof that holds two files; as JSON, strict both
+ways.
 
 Owns these forms; a receipt's is receipt.py's. Nothing in a file is trusted before `judge`
 (misbehaviour.py), and a proof says nothing that is not judged anew.
@@ -12,11 +13,15 @@ from typing import Any
 from strongroom.consensus import codec
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import NotCanonical, PeerFault, ReceiptInvalid
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.statements import Vote
-from strongroom.enclave.outside.misbehaviour import Shown, ShownVote
+from strongroom.enclave.formats.recovery_plan import GivenShare, statement_digest
+from strongroom.enclave.outside.misbehaviour_shown import Shown, ShownAgreement, ShownVote
 from strongroom.enclave.outside.receipt import JSON_BYTES_MAX, RECEIPT_EPOCHS_MAX, Receipt
+from strongroom.enclave.outside.recovery_giving import Offer
 
 VOTE_FORMAT, PROOF_FORMAT = "strongroom-vote", "strongroom-misbehaviour"
+AGREEMENT_FORMAT = "strongroom-agreement"
 VERSION = 1
 PROOF_JSON_BYTES_MAX = 2 * JSON_BYTES_MAX
 
@@ -38,6 +43,42 @@ def vote_document(shown: ShownVote) -> dict[str, Any]:
     }
 
 
+def agreement_document(shown: ShownAgreement) -> dict[str, Any]:
+    """What members agreed to, with what proves who they are."""
+    agreed = shown.certificate.agreed
+    return {
+        "format": AGREEMENT_FORMAT,
+        "version": VERSION,
+        "generation": agreed.generation,
+        "height": agreed.height,
+        "head": agreed.head.hex(),
+        "members": list(shown.certificate.members),
+        "agreement": _text(shown.certificate.to_wire()),
+        "genesis": b64encode(shown.genesis).decode(),
+        "epochs": [_text(entry.to_wire()) for entry in shown.epochs],
+    }
+
+
+def agreement_of(offer: bytes, share: bytes) -> ShownAgreement:
+    """What a member agreed to: from the offer of a recovering node, and the share that it gave.
+
+    Raises:
+        ReceiptInvalid: these are none, or the share was given for another offer.
+    """
+    try:
+        read, given = Offer.decode(offer), GivenShare.decode(share)
+    except PeerFault as fault:
+        raise ReceiptInvalid(f"not an offer and a share: {fault}") from None
+    plan = read.plan
+    if given.statement != statement_digest(plan.opening.chain, plan.statement):
+        raise ReceiptInvalid("this share was given for another offer")
+    return ShownAgreement(
+        genesis=read.genesis,
+        certificate=plan.certificate([given.agreement]).brief(),
+        epochs=read.entries,
+    )
+
+
 def proof_document(first: Shown, second: Shown) -> dict[str, Any]:
     """Both, in one file: all that it takes beside the pin."""
     return {
@@ -49,8 +90,10 @@ def proof_document(first: Shown, second: Shown) -> dict[str, Any]:
 
 
 def shown_document(shown: Shown) -> dict[str, Any]:
-    """The form of a vote, or of a receipt."""
-    return shown.to_json() if isinstance(shown, Receipt) else vote_document(shown)
+    """The form of a receipt, a vote or agreements."""
+    if isinstance(shown, Receipt):
+        return shown.to_json()
+    return vote_document(shown) if isinstance(shown, ShownVote) else agreement_document(shown)
 
 
 def read_file(data: bytes) -> tuple[Shown, ...]:
@@ -77,30 +120,36 @@ def read_file(data: bytes) -> tuple[Shown, ...]:
 def _read(document: object) -> Shown:
     if not isinstance(document, dict):
         raise ReceiptInvalid("neither a receipt nor a vote: not a JSON object")
-    if document.get("format") == VOTE_FORMAT:
-        return _read_vote(document)
+    if document.get("format") in (VOTE_FORMAT, AGREEMENT_FORMAT):
+        return _read_signed(document)
     return Receipt.from_json(document)
 
 
-def _read_vote(document: Mapping[str, Any]) -> ShownVote:
+def _read_signed(document: Mapping[str, Any]) -> ShownVote | ShownAgreement:
     _check_version(document)
+    shown: ShownVote | ShownAgreement
     try:
         epochs = codec.listed(
             tuple(document["epochs"]), name="epochs", count_max=RECEIPT_EPOCHS_MAX
         )
-        shown = ShownVote(
-            genesis=_bytes(document["genesis"], "genesis"),
-            vote=Vote.from_wire(codec.decode(_bytes(document["vote"], "vote"))),
-            epochs=tuple(
-                EpochEntry.from_wire(codec.decode(_bytes(one, "epochs"))) for one in epochs
-            ),
-        )
+        entries = tuple(EpochEntry.from_wire(codec.decode(_bytes(one, "epochs"))) for one in epochs)
+        genesis = _bytes(document["genesis"], "genesis")
+        if document["format"] == VOTE_FORMAT:
+            vote = Vote.from_wire(codec.decode(_bytes(document["vote"], "vote")))
+            shown = ShownVote(genesis=genesis, vote=vote, epochs=entries)
+        else:
+            agreement = codec.decode(_bytes(document["agreement"], "agreement"))
+            shown = ShownAgreement(
+                genesis=genesis,
+                certificate=RecoveryCertificate.from_wire(agreement),
+                epochs=entries,
+            )
     except PeerFault as fault:
-        raise ReceiptInvalid(f"not a vote: {fault}") from None
+        raise ReceiptInvalid(f"not a vote or agreement: {fault}") from None
     except (KeyError, TypeError) as error:
-        raise ReceiptInvalid(f"not a vote: {error}") from None
-    if vote_document(shown) != dict(document):
-        raise ReceiptInvalid("not a vote: written in another way than votes are")
+        raise ReceiptInvalid(f"not a vote or agreement: {error}") from None
+    if shown_document(shown) != dict(document):
+        raise ReceiptInvalid("not a vote or agreement: written in another way than these are")
     return shown
 
 

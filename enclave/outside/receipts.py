@@ -7,7 +7,7 @@ last block, certified by its own validators and naming the next → evidence in 
 receipt carries it all. Its two forms are in receipt.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from strongroom.consensus.blocks import Header
@@ -20,6 +20,7 @@ from strongroom.consensus.errors import (
     ReceiptInvalid,
     invariant,
 )
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import (
     DIGEST_SIZE,
@@ -61,6 +62,9 @@ class VerifiedReceipt:
     """Of that header: whose validators certified it."""
     time_ms: Milliseconds
     """Block time of that header: the outcome stood at this time."""
+    recoveries: tuple[RecoveryCertificate, ...]
+    """Where members opened the next epoch on the way to that header, because the one before was
+    lost: whoever has k of their keys stands behind it there, and not its quorum."""
 
     def __post_init__(self) -> None:
         invariant(self.made_by is _ONLY_HERE, "a VerifiedReceipt is made by verify_receipt only")
@@ -117,9 +121,17 @@ def _entries_up_to(epochs: EpochChain | None, last: Epoch) -> tuple[EpochEntry, 
         some = epochs.entries(Epoch(len(entries) + 1))[: last - len(entries)]
         if not some:
             break
-        entries += some
+        entries += map(_brief, some)
     invariant(len(entries) == last, f"the succession of epochs is not known up to epoch {last}")
     return tuple(entries)
+
+
+def _brief(entry: EpochEntry) -> EpochEntry:
+    """Without the evidence of the enclaves that members agreed to: its digests say as much."""
+    certificate = entry.certificate
+    if not isinstance(certificate, RecoveryCertificate):
+        return entry
+    return replace(entry, certificate=certificate.brief())
 
 
 def verify_receipt(receipt: Receipt, pin: str) -> VerifiedReceipt:
@@ -148,7 +160,7 @@ def verify_receipt(receipt: Receipt, pin: str) -> VerifiedReceipt:
         raise ReceiptInvalid(
             f"the transaction is not in the history that block {receipt.anchor.height} anchors"
         )
-    _check_anchor(receipt, genesis)
+    epochs = _check_anchor(receipt, genesis)
     return VerifiedReceipt(
         made_by=_ONLY_HERE,
         pin=pin,
@@ -163,10 +175,11 @@ def verify_receipt(receipt: Receipt, pin: str) -> VerifiedReceipt:
         anchor_height=receipt.anchor.height,
         epoch=receipt.anchor.epoch,
         time_ms=receipt.anchor.time_ms,
+        recoveries=epochs.recoveries(),
     )
 
 
-def _check_anchor(receipt: Receipt, genesis: VerifiedGenesis) -> None:
+def _check_anchor(receipt: Receipt, genesis: VerifiedGenesis) -> EpochChain:
     """Walk the epochs from genesis, and check that a quorum of the last one made the anchoring
     header final (T33)."""
     epochs, header = epoch_chain(genesis), receipt.anchor
@@ -182,6 +195,7 @@ def _check_anchor(receipt: Receipt, genesis: VerifiedGenesis) -> None:
         check_final(header, receipt.certificate, genesis.chain, epochs.newest, verify)
     except PeerFault as fault:
         raise ReceiptInvalid(str(fault)) from None
+    return epochs
 
 
 def check_result(verified: VerifiedReceipt, sealed: bytes) -> None:

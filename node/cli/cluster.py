@@ -13,7 +13,12 @@ from strongroom.node.cli import cluster_screen
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.cluster.cluster import Cluster, open_cluster
 from strongroom.node.cluster.node_process import NodeProcess
-from strongroom.node.cluster.plan import DEFAULT_BASE_PORT, DEFAULT_NODES, DEFAULT_PORT_STRIDE
+from strongroom.node.cluster.plan import (
+    DEFAULT_BASE_PORT,
+    DEFAULT_NODES,
+    DEFAULT_PORT_STRIDE,
+    MEMBERS,
+)
 from strongroom.node.machine.interrupts import cancelled_by_signals
 from strongroom.node.machine.log_files import follow_log, log_tail
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
@@ -56,6 +61,16 @@ def up(
             help="A new cluster's epochs end after N blocks (0: never).",
         ),
     ] = None,
+    recovery: Annotated[
+        int | None,
+        typer.Option(
+            "--recovery",
+            min=1,
+            max=len(MEMBERS),
+            metavar="K",
+            help="Members keep shares, of which K open the ledger after a disaster (default: off).",
+        ),
+    ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when the service answers.")
     ] = False,
@@ -73,6 +88,7 @@ def up(
         "base_port": base_port,
         "port_stride": port_stride,
         "epoch_blocks": epoch_blocks,
+        "recovery": recovery,
     }
     run(_up(directory, options, detach, as_json))
 

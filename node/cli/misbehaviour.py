@@ -1,5 +1,5 @@
-"""`strongroom verify misbehaviour FILE FILE`: two receipts or votes that cannot both be, and who
-signed both; offline, against the pin.
+"""`strongroom verify misbehaviour FILE FILE`: two receipts, votes or agreements of a recovery that
+cannot both be, and who signed both; offline, against the pin.
 
 Owns options, words and JSON. Judging is enclave/outside/misbehaviour.py's.
 """
@@ -16,6 +16,8 @@ from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from strongroom.enclave.outside.misbehaviour import Accused, Misbehaviour, Shown
 
 PROVEN, AMONG = "guilt proven", "more than f broke their word"
@@ -25,7 +27,11 @@ PROVEN, AMONG = "guilt proven", "more than f broke their word"
 def verify_misbehaviour(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE [FILE]", help="Two receipts or votes; or one proof of these."),
+        typer.Argument(
+            metavar="FILE [FILE]",
+            help="Two receipts, votes or agreements, or one proof of these; an agreement is also "
+            "an offer followed by the share given for it.",
+        ),
     ],
     pin: PinOption = None,
     output: Annotated[
@@ -56,10 +62,10 @@ def _judge(files: list[Path], pin: str, output: Path | None) -> dict[str, Any]:
     from strongroom.enclave.outside.misbehaviour_files import proof_document
     from strongroom.node.machine.durable_files import write_out
 
-    shown = [one for file in files for one in _read(file)]
+    shown = list(_all(files))
     if len(shown) != 2:
         raise ReceiptInvalid(
-            f"{len(shown)} receipts or votes were given: two are judged, or a proof of two",
+            f"{len(shown)} receipts, votes or agreements: two are judged, or a proof of two",
             verdict="cannot check",
         )
     first, second = shown
@@ -70,19 +76,30 @@ def _judge(files: list[Path], pin: str, output: Path | None) -> dict[str, Any]:
     return {**_document(found), "file": None if output is None else str(output)}
 
 
-def _read(file: Path) -> "tuple[Shown, ...]":
-    from strongroom.enclave.outside.misbehaviour_files import read_file
+def _all(files: list[Path]) -> "Iterator[Shown]":
+    """What these files show; an offer of a recovery is followed by the share given for it."""
+    from strongroom.enclave.outside.misbehaviour_files import agreement_of, read_file
 
+    left = list(files)
+    while left:
+        file = left.pop(0)
+        data = _read(file)
+        try:
+            if data.lstrip()[:1] in (b"{", b"[", b"") or not left:
+                yield from read_file(data)
+            else:
+                yield agreement_of(data, _read(left.pop(0)))
+        except ReceiptInvalid as fault:
+            raise ReceiptInvalid(f"{file}: {fault}", verdict=fault.verdict) from None
+
+
+def _read(file: Path) -> bytes:
     try:
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ReceiptInvalid(
             f"cannot read {file}: {error.strerror}", verdict="cannot check"
         ) from None
-    try:
-        return read_file(data)
-    except ReceiptInvalid as fault:
-        raise ReceiptInvalid(f"{file}: {fault}", verdict=fault.verdict) from None
 
 
 def _document(found: "Misbehaviour") -> dict[str, Any]:
@@ -102,10 +119,16 @@ def _accused(one: "Accused") -> dict[str, Any]:
     from strongroom.consensus.equivocation import encode_evidence
 
     return {
-        "node": one.name or None,
-        "node_key": one.node_key.hex(),
-        "signed": [{"epoch": epoch, "vote_key": key.hex()} for epoch, key in one.signed_in],
+        "name": one.name or None,
+        "key": one.key.hex(),
+        "member": one.agreed is not None,
+        "signed": [{"epoch": epoch, "key": key.hex()} for epoch, key in one.signed_in],
+        "guilty": one.guilty,
         "evidence": None if one.evidence is None else encode_evidence(one.evidence).hex(),
+        "agreed": [
+            {"height": agreed.height, "head": agreed.head.hex(), "opening": agreed.opening.hex()}
+            for agreed in one.agreed or ()
+        ],
     }
 
 
@@ -115,12 +138,15 @@ def _show(document: dict[str, Any]) -> None:
         return
     for one in document["signed_both"]:
         where = ", ".join(
-            f"epoch {part['epoch']} by vote key {part['vote_key'][:16]}…" for part in one["signed"]
+            f"epoch {part['epoch']} by key {part['key'][:16]}…" for part in one["signed"]
         )
-        guilt = "guilty" if one["evidence"] else "signed both"
-        say(f"  {guilt:<11} {one['node'] or '-'} ({one['node_key'][:16]}…), {where}")
+        guilt, who = "guilty" if one["guilty"] else "signed both", one["name"] or "-"
+        kind = "member" if one["member"] else "validator"
+        say(f"  {guilt:<11} {kind} {who} ({one['key'][:16]}…), {where}")
+        for agreed in one["agreed"]:
+            say(f"    agreed to go on from height {agreed['height']}, {agreed['head'][:16]}…")
     if not document["signed_both"]:
-        say("  no validator signed both")
+        say("  nobody signed both")
     if not document["guilty"]:
         say("  the two were certified in different views: that one signed both proves no guilt;")
         say("  votes of the earlier view would")

@@ -171,10 +171,13 @@ PROMISES = (
     Promise(
         "P9",
         "Recovery: a node restarts with its identity; the whole "
-        "cluster restarts; a lost log costs one epoch.",
+        "cluster restarts; a lost log costs one epoch; members keep shares of the key to the "
+        "ledger, once they have set a threshold.",
         "Keys are sealed to chip and measurement; a restarted enclave executes and answers only "
         "after q fresh heads over its own nonce; a node without its log only observes, until its "
-        "refresh opens a new epoch with a new vote key.",
+        "refresh opens a new epoch with a new vote key. Shares: the maker is believed by "
+        "nobody: f+1 enclaves do its work again, each member's client opens its own share, and "
+        "min(n, k+1) of them must say so before the shares count.",
         (
             "tests/integration/test_faults.py::"
             "test_T05_a_node_whose_folder_is_put_back_says_nothing_twice",
@@ -183,9 +186,17 @@ PROMISES = (
             "tests/enclave/proofs/test_heads.py::test_T05_the_highest_of_q_heads_counts",
             "tests/enclave/test_succession.py::"
             "test_T25_an_older_boot_stops_when_a_newer_one_stands_on_the_ledger",
+            "tests/enclave/keys/test_recovery.py::"
+            "test_any_k_members_open_every_epochs_ledger_secret_and_no_input_secret",
+            "tests/enclave/keys/test_recovery.py::test_T5A_other_enclaves_see_what_no_member_can",
+            "tests/enclave/governance/test_recovery.py::"
+            "test_k_plus_one_acknowledgements_are_needed_or_all_there_are",
         ),
-        "NOT YET: recovery of lost enclaves by members. If more than n−q validators lose their "
-        "state at once, the chain stops.",
+        "Shares are OFF until members set a threshold (`strongroom recover status` says who holds "
+        "one). k members together can open the state. Epochs since a validator left are not "
+        "covered until members hold new shares; custody `ledger` and sessions never are. "
+        "NOT YET: opening the ledger of a dead service with them. If more than n−q "
+        "validators lose their state at once, the chain stops.",
     ),
     Promise(
         "P10",

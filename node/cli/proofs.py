@@ -5,10 +5,10 @@ Owns options, words and JSON of these commands; four verdicts, and what each exi
 that does the work is loaded when a command runs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,9 @@ from strongroom.node.cli.common import (
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
+
+if TYPE_CHECKING:
+    from strongroom.consensus.recovery import RecoveryCertificate
 
 PinOption = Annotated[
     str | None,
@@ -141,12 +144,14 @@ def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -
         "reason": (
             f"{checked.height} blocks of {founded.constitution.name} are final, through "
             f"{checked.epoch + 1} epochs from the pinned genesis{simulated}"
+            + "".join(f"; {words}" for words in _recovered(checked.recoveries))
         ),
         "height": checked.height,
         "anchored": checked.anchored,
         "root": checked.root.hex(),
         "epoch": checked.epoch,
         "transactions": checked.transactions,
+        "recoveries": recovery_documents(checked.recoveries),
         "service": founded.constitution.name,
         "pin": founded.pin,
         "simulated": founded.simulated,
@@ -195,8 +200,32 @@ def _judge(file: Path, pin: str) -> dict[str, Any]:
 
     verified = check(Receipt.from_json(data), pin)
     simulated = ", on a SIMULATED platform" if verified.simulated else ""
-    reason = f"a quorum of {verified.service} certified it{simulated}"
+    reason = f"a quorum of {verified.service} certified it{simulated}" + "".join(
+        f"; {words}" for words in _recovered(verified.recoveries)
+    )
     return {"verdict": "valid", "reason": reason, **verified_document(verified)}
+
+
+def _recovered(recoveries: Sequence["RecoveryCertificate"]) -> list[str]:
+    """Where members brought the service back, in words."""
+    return [
+        f"recovered at {one.head.header.height} by {', '.join(one.members)}" for one in recoveries
+    ]
+
+
+def recovery_documents(recoveries: Sequence["RecoveryCertificate"]) -> list[dict[str, Any]]:
+    """The same, for --json."""
+    return [
+        {
+            "height": int(one.head.header.height),
+            "hash": one.head.header.digest.hex(),
+            "epoch": int(one.description.epoch),
+            "generation": one.rules.generation,
+            "threshold": one.rules.threshold,
+            "members": list(one.members),
+        }
+        for one in recoveries
+    ]
 
 
 def verified_document(verified: Any) -> dict[str, Any]:
@@ -213,6 +242,7 @@ def verified_document(verified: Any) -> dict[str, Any]:
         "service": verified.service,
         "pin": verified.pin,
         "simulated": verified.simulated,
+        "recoveries": recovery_documents(verified.recoveries),
     }
 
 

@@ -70,6 +70,8 @@ _HINTS = {
     ),
     "too many sessions": ": use one session for many calls, or wait for the next epoch",
     "no room": ": others filled its block; it was not judged, the same envelope may be sent again",
+    "lost": ": it was ordered, and not executed before the service was lost and recovered: send it "
+    "anew",
 }
 """What to do next about some refusals, by reason."""
 

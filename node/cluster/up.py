@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
+from strongroom.enclave.governance.recovery_changes import RECOVERY_THRESHOLD
 from strongroom.node.cluster.cluster import Cluster, Say, end_all, open_cluster
 from strongroom.node.cluster.creation import create
 from strongroom.node.cluster.funding import bring_people, fund_users
@@ -22,6 +23,7 @@ from strongroom.node.cluster.plan import (
     LOCAL_LIMITS,
     Plan,
 )
+from strongroom.node.cluster.sharing import keep_shares
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.shown_text import shown
 
@@ -76,6 +78,7 @@ async def bring_up(
     fund: bool = True,
     epoch_blocks: int | None = None,
     limits: tuple[tuple[str, int], ...] = (),
+    recovery: int | None = None,
 ) -> Cluster:
     """A running cluster that answers with a quorum; harmless when it runs already.
 
@@ -89,6 +92,8 @@ async def bring_up(
         epoch_blocks: Of a new cluster: an epoch ends after so many blocks; None: only when
             something is due.
         limits: Of a new cluster: (name, value) of governance's limits beside those of a local one.
+        recovery: Of how many members it takes the shares to open the ledger again: the members of
+            the folder keep them; None: nobody does.
 
     Raises:
         StepFailed: nodes that were started here are ended again; the folder stays if it is whole.
@@ -99,6 +104,8 @@ async def bring_up(
         _check_same(cluster, nodes, base_port)
     else:
         is_new = True
+        if recovery is not None:
+            limits = (*limits, (RECOVERY_THRESHOLD, recovery))
         plan = Plan(
             nodes=DEFAULT_NODES if nodes is None else nodes,
             base_port=DEFAULT_BASE_PORT if base_port is None else base_port,
@@ -117,6 +124,9 @@ async def bring_up(
         if fund:
             await _fund(cluster, is_new=is_new, say=say)
             await _bring(cluster, is_new=is_new, say=say)
+        if recovery is not None:
+            with step("share the key to the ledger among the members", cluster):
+                await keep_shares(cluster.layout, recovery, say=say)
     except BaseException:
         await end_all(started)
         raise

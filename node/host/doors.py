@@ -55,21 +55,23 @@ class Doors:
         context = tls.server_context(config.layout.tls_certificate, config.layout.tls_key)
         self._context = context
         bounds, peers_max = self._bounds()
+        where = config.peer
         try:
             self._peers = await self._links.listen(config.peer, context, spawn, peers_max)
             hosts = (config.name, config.rpc.host, config.told_rpc.host, *config.hosts)
+            where = config.rpc
             app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
             self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]
             if config.health is not None:
-                health = make_health_app(app)
+                where, health = config.health, make_health_app(app)
                 self._clients.append(
                     await serve(health, config.health.host, config.health.port, None)
                 )
         except OSError as error:
-            where = ", ".join(
-                str(one) for one in (config.rpc, config.peer, config.health) if one is not None
-            )
-            raise OperatorFault(f"cannot listen on all of {where}: {error.strerror}") from None
+            raise OperatorFault(
+                f"cannot listen on {where}: {error.strerror}; `strongroom node run --check` "
+                "says who has it"
+            ) from None
 
     def _bounds(self) -> tuple[RpcLimits, int]:
         """The configured bounds, lowered to what the descriptors of this process allow; how many

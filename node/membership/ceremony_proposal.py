@@ -27,6 +27,8 @@ from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refus
 
 AHEAD_MS_MAX = 10 * 60_000
 """A proposal from so far in the future, or a clock that is so far behind, is not accepted."""
+PROPOSAL_AGE_MS_MAX = 14 * 86_400_000
+"""A proposal that is older is not accepted, and nothing of it is confirmed."""
 MAX_AGE_MS_LEAST, MAX_AGE_MS_MOST = 3_600_000, 30 * 24 * 3_600_000
 """How long evidence may count in a service that is founded so."""
 
@@ -229,7 +231,7 @@ def judge_before_accepting(
 
 
 def check_time(proposal: Proposal, now_ms: int) -> None:
-    """Check that a proposal is of now: evidence of genesis ages from its date on.
+    """Check that a proposal is of these days: enclaves judge genesis' evidence at its date.
 
     Raises:
         CeremonyRefused: ``clock``.
@@ -241,12 +243,12 @@ def check_time(proposal: Proposal, now_ms: int) -> None:
             Ground.CLOCK,
             f"was made {-age / 60_000:.0f} min in the future: one of two clocks is wrong",
         )
-    if age > proposal.max_age_ms // 2:
+    if age > PROPOSAL_AGE_MS_MAX:
         refuse(
             "the proposal",
             Ground.CLOCK,
-            f"is {age / 3_600_000:.1f} h old, at most {proposal.max_age_ms / 7_200_000:g} h count: "
-            "propose again, or look at this clock",
+            f"is {age / 86_400_000:.1f} days old, at most {PROPOSAL_AGE_MS_MAX // 86_400_000} "
+            "count: propose again, or look at this clock",
         )
 
 

@@ -25,7 +25,11 @@ from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.issuer_sources import IssuerSource
 
 LOOK_SECONDS = 900.0
-"""Between two looks at all issuers."""
+"""Between two looks at an issuer."""
+AGAIN_SECONDS = 60.0
+"""After one that failed."""
+WAKE_SECONDS = 5.0
+"""Between two questions whether a look is due: members may just have chosen an issuer."""
 FETCH_SECONDS = 10.0
 """For one document, in all."""
 FETCH_BYTES_MAX = 128 * 1024
@@ -67,24 +71,34 @@ class IssuerWatch:
         """
         self._sources, self._enclave = tuple(sources), enclave
         self._submit, self._state, self._node_key = submit, state, node_key
+        self._due: dict[str, float] = {}
+        """Issuer → when it is looked at next."""
 
-    async def run(self, *, seconds: float = LOOK_SECONDS) -> None:
+    async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(seconds)
+            await self.look(asyncio.get_running_loop().time())
+            await asyncio.sleep(WAKE_SECONDS)
 
-    async def look(self) -> None:
-        """Look at each issuer once; one that does not answer keeps back none of the others."""
+    async def look(self, now: float) -> None:
+        """Look at each issuer whose turn has come; one that does not answer keeps back none of the
+        others.
+
+        Args:
+            now: seconds, of a clock that only goes forward.
+        """
         for source in self._sources:
+            wanted = self._operator() and _is_observed(self._state(), source.issuer)
+            if not wanted or now < self._due.get(source.issuer, now):
+                continue
+            self._due[source.issuer] = now + LOOK_SECONDS
             try:
                 await self._look_at(source)
             except (NotFetched, Refusal) as fault:
+                self._due[source.issuer] = now + AGAIN_SECONDS
                 log.warning("issuer.not_seen", issuer=source.issuer, reason=str(fault))
 
     async def _look_at(self, source: IssuerSource) -> None:
-        if not self._operator() or not _is_observed(self._state(), source.issuer):
-            return
         keys = await fetch_keys(source)
         state, operator = self._state(), self._operator()
         news = () if state is None else _news(state, operator, source.issuer, keys)

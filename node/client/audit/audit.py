@@ -21,6 +21,7 @@ from strongroom.consensus.errors import (
     PeerFault,
     ReceiptInvalid,
 )
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Epoch, Height
 from strongroom.consensus.validators import EpochDescription
@@ -48,6 +49,8 @@ class CheckedLedger:
     """The newest that was opened."""
     transactions: int
     """Ordered up to `height`."""
+    recoveries: tuple[RecoveryCertificate, ...]
+    """Where members opened the next epoch, because the one before was lost."""
     proof: "LedgerProof" = field(compare=False, repr=False)
 
 
@@ -198,7 +201,10 @@ class _Audit:
         if (
             self._ending is not None
             and self._ending.certificate is not None
-            and self._wishes.get(self._ending.header.anchor.height) is not None
+            and (
+                isinstance(self._ending.certificate, RecoveryCertificate)
+                or self._wishes.get(self._ending.header.anchor.height) is not None
+            )
         ):
             self._open_epoch()
         anchored = self._anchored.anchor.height
@@ -209,6 +215,7 @@ class _Audit:
             root=self._history.root(anchored + 1),
             epoch=self._epochs.newest.epoch,
             transactions=self._final_transactions,
+            recoveries=self._epochs.recoveries(),
             proof=LedgerProof(
                 self._epochs, self._history, self._certified[0] if self._stands() else None
             ),
@@ -237,7 +244,8 @@ class _Audit:
         return self._certified[at][0].height <= self._anchored.height
 
     def _open_epoch(self) -> None:
-        """After a terminal block: what the state wished at its anchor opens the next epoch."""
+        """After a terminal block: what the state wished at its anchor opens the next epoch; or what
+        members agreed to, where that epoch was lost."""
         block, self._ending = self._ending, None
         if block is None:
             return
@@ -246,6 +254,11 @@ class _Audit:
             raise PeerFault(
                 f"block {header.height} ends its epoch, and has no certificate of its own"
             )
+        if isinstance(block.certificate, RecoveryCertificate):
+            opened = block.certificate
+            self._epochs.extend(EpochEntry(header, opened, opened.description, opened.public_key))
+            self._wishes.clear()
+            return
         wish = self._wishes.get(header.anchor.height)
         if wish is None:
             raise PeerFault(

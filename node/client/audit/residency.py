@@ -13,14 +13,22 @@ from hashlib import sha256
 from typing import Any
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain, check_final
+from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import (
     AttestationError,
     PeerFault,
     ReceiptInvalid,
     invariant,
 )
-from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, PublicKey
+from strongroom.consensus.recovery import basis_of
+from strongroom.consensus.types import (
+    DIGEST_SIZE,
+    Digest,
+    Epoch,
+    Height,
+    Milliseconds,
+    PublicKey,
+)
 from strongroom.enclave.attestation.reasons import Reason
 from strongroom.enclave.attestation.verifier import GOVERNED, VerifiedEnclave, verify_evidence
 from strongroom.enclave.formats import merkle
@@ -33,7 +41,6 @@ from strongroom.enclave.governance.public import (
     Unsigned,
     read_public,
 )
-from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
 from strongroom.node.client.audit.audit import genesis_of
 from strongroom.node.client.audit.residency_report import CARRIED, Place, ResidencyReport, Word
@@ -92,6 +99,7 @@ def residency_of(report: ResidencyReport, pin: str) -> dict[str, Any]:
     try:
         shown = _begin(report, genesis)
         _take_words(shown, report.words)
+        _take_recoveries(shown)
     except (PeerFault, Unsigned) as fault:
         raise ReceiptInvalid(str(fault)) from None
     return _document(shown)
@@ -110,7 +118,7 @@ def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> _Shown:
         description = epochs.description(header.epoch)
         if description is None:
             raise ReceiptInvalid(f"epoch {header.epoch} is left out", verdict="incomplete")
-        check_final(header, report.certificate, genesis.chain, description, verify)
+        epochs.check_final(header, report.certificate)
         if header.next_epoch != epochs.newest.digest:
             raise ReceiptInvalid(
                 f"an epoch after epoch {epochs.newest.epoch} is left out", verdict="incomplete"
@@ -137,6 +145,27 @@ def _take_words(shown: _Shown, words: Sequence[Word]) -> None:
             said.append(statement)
         else:
             shown.rules.take(transaction, word.result, header)
+
+
+def _take_recoveries(shown: _Shown) -> None:
+    """Enclaves to which members gave shares: their evidence stands in the certificate that opened
+    their epoch."""
+    for recovery in shown.epochs.recoveries():
+        opening = recovery.opening
+        nonce = basis_of(recovery.head.header, opening.anchor, recovery.rules)
+        if any(len(one) == DIGEST_SIZE for one in recovery.evidence):
+            raise ReceiptInvalid(
+                f"the evidence of those who recovered epoch {opening.epoch} is left out",
+                verdict="incomplete",
+            )
+        enclaves = [_judge(shown, one, nonce, opening) for one in recovery.evidence]
+        named = [enclave.claims.node_key for enclave in enclaves]
+        if named != [one.node_key for one in recovery.description.validators]:
+            raise ReceiptInvalid("evidence of a recovery is of others than its epoch's validators")
+        for enclave in enclaves:
+            said = shown.statements.setdefault(enclave.claims.node_key, [])
+            said.append(Statement(enclave, opening.height))
+            said.sort(key=lambda one: one.height)
 
 
 def _check_word(shown: _Shown, word: Word) -> tuple[Header, PublicTransaction]:

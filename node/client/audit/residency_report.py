@@ -15,7 +15,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import NotCanonical, PeerFault, ReceiptInvalid
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.recovery import Finality, read_finality
 from strongroom.consensus.types import DIGEST_SIZE, Digest, Epoch, Height
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
@@ -75,7 +75,7 @@ class ResidencyReport:
     epochs: tuple[EpochEntry, ...]
     header: bytes
     """The newest header with a certificate of its own; genesis' when there is no block."""
-    certificate: Certificate | None
+    certificate: Finality | None
     words: tuple[Word, ...]
     says: Mapping[str, Any]
 
@@ -112,7 +112,7 @@ class ResidencyReport:
                 header=_bytes(fields["header"]),
                 certificate=None
                 if fields["certificate"] is None
-                else Certificate.from_wire(codec.decode(_bytes(fields["certificate"]))),
+                else read_finality(codec.decode(_bytes(fields["certificate"]))),
                 words=tuple(_word_from_json(one) for one in fields["words"]),
                 says=fields["says"],
             )

@@ -69,6 +69,7 @@ def test_codes_are_fixed() -> None:
         (10, "not admitted"),
         (11, "too many sessions"),
         (12, "no room"),
+        (13, "lost"),
     ]
 
 

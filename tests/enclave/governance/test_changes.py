@@ -84,6 +84,7 @@ def test_those_that_loosen_wait() -> None:
     assert waiting == {
         "allow_measurement",
         "add_issuer",
+        "set_issuer",
         "add_issuer_key",
         "allow_chip",
         "allow_operator",

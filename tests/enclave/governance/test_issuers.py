@@ -304,7 +304,9 @@ def test_T57_two_nodes_of_one_operator_count_once(world: Issuing) -> None:
     world.block(gap_ms=OBSERVE_AGAIN_MS)
     assert world.ok(world.seen(1, "a")) == (("a", "seen"),)
     assert world.pinned == ()
-    assert world.ok(world.seen(2, "a")) == (("a", "pinned"),)
+    world.decide("remove_node", node=second.name)
+    assert world.ok(world.seen(2, "a")) == (("a", "seen"),), "its operator's other node saw nothing"
+    assert world.ok(world.seen(3, "a")) == (("a", "pinned"),)
 
 
 @pytest.mark.parametrize("part", ["name", "algorithm", "key"])

@@ -17,6 +17,7 @@ from tests.enclave.governance.recovery_world import (
 from strongroom.consensus import codec
 from strongroom.consensus.types import PublicKey
 from strongroom.enclave.formats.recovery import EPOCH_BOX_SIZE, Generation
+from strongroom.enclave.governance import public
 from strongroom.enclave.governance import recovery_public as says
 from strongroom.enclave.governance.recovery import CHECK_MS, PAUSE_MS
 from strongroom.enclave.governance.recovery_actions import (
@@ -464,6 +465,16 @@ def test_no_later_epoch_is_sealed_under_what_a_node_that_went_could_open() -> No
         second = world.publish()
         assert (second.first, second.epoch) == (0, 1)
         check_generation(second, [secrets_of(0), secrets_of(1)])
+
+
+def test_a_joiner_that_goes_again_took_what_opens_the_seed_with_it() -> None:
+    world = RecoveryWorld()
+    node = world.admit("n9")
+    one = world.activate()
+    world.ok(world.say(node, public.LEAVE, ()))
+    assert "outdated" in world.alarms
+    turned(world)
+    assert world.refused(world.cover(one, 1, 0)) == "other-generation"
 
 
 def test_a_node_that_was_removed_speaks_of_no_generation() -> None:

@@ -10,7 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import ChainId, Digest, Epoch, PublicKey
-from strongroom.enclave.formats.recovery import GENERATION_BYTES_MAX, Generation, RecoveryKey
+from strongroom.enclave.formats.recovery import (
+    EPOCH_BOX_SIZE,
+    EPOCHS_COVERED_MAX,
+    GENERATION_BYTES_MAX,
+    Generation,
+    RecoveryKey,
+)
 from strongroom.enclave.formats.recovery_share import Share, ShareRefused
 from strongroom.enclave.keys import recovery
 from strongroom.enclave.keys.keys import EpochSecrets
@@ -22,6 +28,7 @@ from strongroom.enclave.keys.recovery import (
     open_share,
     seal_epoch,
 )
+from strongroom.enclave.keys.sealing import EPOCHS_MAX
 from strongroom.enclave.keys.sharing import combine
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, check_point, curve_seal
 
@@ -135,6 +142,24 @@ def test_a_share_opens_for_its_member_and_place_alone() -> None:
         open_share(GENERATION, PublicKey(b"\xff" * 32), KEYS[0])
 
 
+def test_two_members_with_one_key_open_each_its_own_share_alone() -> None:
+    key = RecoveryKey(KEYS[0].public)
+    one = make_generation(
+        chain=CHAIN,
+        number=1,
+        basis=BASIS,
+        threshold=2,
+        members=[(MEMBERS[0], key), (MEMBERS[1], key)],
+        secrets=EPOCHS[:1],
+    )
+    first, second = one.holders
+    swapped = (replace(first, sealed=second.sealed), replace(second, sealed=first.sealed))
+    for at in (0, 1):
+        open_share(one, MEMBERS[at], KEYS[0])
+        with pytest.raises(DoesNotOpen):
+            open_share(replace(one, holders=swapped), MEMBERS[at], KEYS[0])
+
+
 def test_T5A_a_maker_that_commits_to_other_than_it_seals_is_seen_by_that_member() -> None:
     first, *rest = GENERATION.holders
     lie = replace(GENERATION, holders=(replace(first, commitment=rest[0].commitment), *rest))
@@ -173,6 +198,8 @@ def test_T5A_other_enclaves_see_what_no_member_can() -> None:
     for lie in lies:
         with pytest.raises(PeerFault):
             check_generation(lie, EPOCHS)
+    with pytest.raises(PeerFault, match="leaves epoch 0 out"):
+        check_generation(lies[-2], EPOCHS)
     check_generation(GENERATION, EPOCHS)
     check_generation(GENERATION, EPOCHS[1:])  # an enclave that joined lately holds fewer
     with pytest.raises(PeerFault, match="is not here"):
@@ -223,20 +250,21 @@ def test_a_point_that_is_none_is_refused_without_a_librarys_word() -> None:
 
 
 def test_the_largest_generation_that_there_can_be_has_its_bound() -> None:
-    """255 members that all have half in a token, and 2,048 epochs: by sizes alone."""
+    """255 members that all have half in a token, and 4,096 epochs: by sizes alone."""
     holder = replace(GENERATION.holders[0], sealed=bytes(64 + 81 + 1136))
     keys = sorted(PublicKey(bytes([at]) * 32) for at in range(255))
     largest = replace(
         GENERATION,
         number=2**32 - 1,
         first=Epoch(2**40),
-        epoch=Epoch(2**40 + 2047),
-        sealed_secrets=bytes(52 * 2048),
+        epoch=Epoch(2**40 + EPOCHS_COVERED_MAX - 1),
+        sealed_secrets=bytes(EPOCH_BOX_SIZE * EPOCHS_COVERED_MAX),
         holders=tuple(replace(holder, member=key) for key in keys),
     )
     encoded = largest.encode()
     assert len(encoded) <= GENERATION_BYTES_MAX
     assert Generation.decode(encoded) == largest
+    assert EPOCHS_COVERED_MAX == EPOCHS_MAX
     with pytest.raises(ValueError, match="at most 255"):
         make_generation(
             chain=CHAIN,
@@ -274,7 +302,7 @@ def test_epochs_with_a_gap_and_thresholds_that_cannot_be_are_not_made() -> None:
         {"basis": b""},
         {"chain": b""},
         {"holders": GENERATION.holders[::-1]},
-        {"holders": (GENERATION.holders[0],) * 2},
+        {"holders": (GENERATION.holders[0],) * 2, "threshold": 1},
         {"holders": ()},
         {"holders": (replace(GENERATION.holders[0], sealed=b""),)},
         {"epoch": 2**63, "first": 0},

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.enclave.fixtures import make_cluster_genesis
+from tests.enclave import succession
+from tests.enclave.fixtures import FoundedCluster, key_named, make_cluster_genesis
 from tests.enclave.succession import Succession, after_epochs, vote_key
 from typer.testing import CliRunner
 
@@ -15,7 +16,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.equivocation import check
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.statements import Kind, Statement, Vote
-from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, SignerIndex, View
+from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, PublicKey, SignerIndex, View
 from strongroom.enclave.outside.misbehaviour import (
     NO_CONTRADICTION,
     Misbehaviour,
@@ -30,7 +31,7 @@ from strongroom.enclave.outside.misbehaviour_files import (
     vote_document,
 )
 from strongroom.enclave.outside.receipt import Receipt
-from strongroom.enclave.primitives import verify
+from strongroom.enclave.primitives import SigningKey, verify
 from strongroom.node.cli.main import make_app
 
 
@@ -83,7 +84,7 @@ def vote(kind: Kind, word: int, *, signer: int = 1, view: int = 3, epoch: int = 
 def names(found: Misbehaviour, *, guilty: bool = False) -> list[int]:
     """Signers' indices."""
     keys = [one.node_key for one in ONE.description.validators]
-    return [keys.index(one.node_key) for one in (found.guilty if guilty else found.signed_both)]
+    return [keys.index(one.key) for one in (found.guilty if guilty else found.signed_both)]
 
 
 def verdict(first: Shown, second: Shown, pin: str = PIN) -> str:
@@ -113,7 +114,7 @@ def test_two_votes_that_the_guard_never_allows_both_prove_guilt_with_key_and_epo
     epoch = first.vote.statement.epoch
     chain = after_epochs(1) if epoch else ONE
     validator = chain.description.validators[1]
-    assert guilty.node_key == validator.node_key
+    assert guilty.key == validator.node_key
     assert guilty.signed_in == ((epoch, validator.vote_key),) * 2
     assert guilty.name
     assert guilty.evidence is not None
@@ -209,6 +210,33 @@ def test_two_ends_of_one_epoch_are_told_and_guilt_is_told_per_epoch() -> None:
     assert all(one.signed_in[0] == one.signed_in[1] for one in found.guilty)
 
 
+def test_nobody_is_accused_by_the_key_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One story gives the vote key of one signer to another node, in the same place."""
+    heir, keys = key_named("heir").public, [one.node_key for one in ONE.description.validators]
+    place = min(sum(key < heir for key in keys), 3)
+    both = tuple(sorted({place, (place + 1) % 4, (place + 2) % 4}))
+
+    def inherited(cluster: FoundedCluster, epoch: Epoch, node_key: PublicKey) -> SigningKey:
+        return vote_key(cluster, epoch, keys[place] if node_key == heir else node_key)
+
+    monkeypatch.setattr(succession, "vote_key", inherited)
+    stories, inheriting = [], {"without": (place,), "joining": ("heir",)}
+    changes: list[dict[str, Any]] = [{}, inheriting]
+    for changed in changes:
+        chain = Succession()
+        chain.commit(b"same")
+        chain.end_epoch(b"one", **changed)
+        height = chain.commit(b"of epoch 1").height
+        chain.commit()
+        told = chain.receipt(height)
+        stories.append(replace(told, certificate=chain.certificate(told.anchor, signers=both)))
+    index = stories[1].epochs[0].description.index_of(heir)
+    assert index == place, "it stands in the same place"
+    found = judge(stories[0], stories[1], PIN)
+    guilty = {one.key for one in found.guilty if one.signed_in[0][0] == 1}
+    assert guilty == {keys[at] for at in both if at != place}
+
+
 def test_in_epochs_that_are_not_the_same_nobody_is_compared_with_another() -> None:
     """Signer 0 of one epoch 1 is another validator than signer 0 of the other."""
     found = judge(ended(b"one"), ended(b"one", without=(0,)), PIN)
@@ -264,14 +292,14 @@ def test_the_proof_is_one_file_that_verifies_with_the_pin_alone(tmp_path: Path) 
     first = told(*given, "--service", PIN, "-o", proof)
     assert first["verdict"] == "guilt proven"
     assert len(first["guilty"]) == 2
-    assert all(one["node"] for one in first["guilty"])
+    assert all(one["name"] for one in first["guilty"])
     for path in given:
         Path(path).unlink()
     again = told(proof, "--service", PIN)
     assert {**again, "file": proof} == first
     human = CliRunner().invoke(make_app(), ["verify", "misbehaviour", proof, "--service", PIN])
     assert human.stdout.count("guilty") == 2
-    assert "epoch 0 by vote key" in human.stdout
+    assert "epoch 0 by key" in human.stdout
     other = Succession(make_cluster_genesis(4, limits={"grace_ms": 7})).genesis.pin
     assert told(proof, "--service", other, code=1)["verdict"] == "forged"
     assert told(proof, code=4)["verdict"] == "cannot check"

@@ -87,6 +87,10 @@ async def test_a_person_logs_in_presents_and_is_somewhere(
     async with desk(tmp_path, monkeypatch) as run:
         assert await run.json("people", "issuer", "list") == []
         await run.choose("--guests", '{"claim":"acct","guest":1,"member":0}')
+        proposals = await run.json("gov", "show")
+        assert {one["change"] for one in proposals} == {"add_issuer", "add_issuer_key"}
+        for one in proposals:
+            assert run.provider.url in (await run("gov", "show", one["id"])).stdout
         found = await run.json("people", "issuer", "show", run.provider.url)
         (key,) = found["keys"]
         assert (key["kid"], key["algorithm"], key["by"]) == ("k0-RS256", "RS256", "vote")

@@ -18,7 +18,9 @@ from strongroom.enclave.outside.jwks import SET_KEYS_MAX, read_key_set
 from strongroom.node.issuer_sources import IssuerSource
 from strongroom.node.membership import issuer_keys
 from strongroom.node.membership.issuer_keys import (
+    AGAIN_SECONDS,
     FETCH_BYTES_MAX,
+    LOOK_SECONDS,
     IssuerWatch,
     NotFetched,
     fetch_keys,
@@ -112,9 +114,19 @@ async def test_T57_a_discovery_document_of_another_issuer_is_none(
         await fetch_keys(source)
 
 
-@pytest.mark.parametrize("what", ["redirect", "huge", "slow", "http", "status", "nonsense"])
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("redirect", "answered 302"),
+        ("huge", f"over {FETCH_BYTES_MAX} bytes"),
+        ("slow", "TimeoutError"),
+        ("http", "https alone"),
+        ("status", "answered 404"),
+        ("nonsense", "no key set"),
+    ],
+)
 async def test_T57_what_a_hostile_issuer_answers(
-    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    what: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(issuer_keys, "FETCH_SECONDS", 0.3 if what == "slow" else 10.0)
     asked: list[str] = []
@@ -144,7 +156,7 @@ async def test_T57_what_a_hostile_issuer_answers(
         source = IssuerSource(issuer=hostile.url, jwks=url, ca=ca)
         if what == "http":
             source = replace(source, jwks=url.replace("https", "http"))
-        with pytest.raises(NotFetched):
+        with pytest.raises(NotFetched, match=why):
             await fetch_keys(source)
         never.set()
     assert asked == ([] if what == "http" else ["/jwks"])
@@ -181,7 +193,7 @@ class Watched:
 
         document = self.world.governance.document
         watch = IssuerWatch([self.source], Enclave(), said.append, document, key or node.key)
-        await watch.look()
+        await watch.look(0.0)
         return said
 
     @property
@@ -233,12 +245,17 @@ async def test_T57_nothing_is_asked_for_nobody(
 
 
 async def test_T57_an_issuer_that_does_not_answer_keeps_back_no_other(
-    provider: tuple[Provider, IssuerSource],
+    provider: tuple[Provider, IssuerSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, source = provider
     watched = Watched(source, one)
     told = list[bytes]()
-    gone = replace(source, jwks="https://127.0.0.1:1/jwks")
+    gone = replace(source, issuer=one.url + "/gone", jwks="https://127.0.0.1:1/jwks")
+    chosen = {"issuer": gone.issuer, "audience": "a", "claim": "ctry"}
+    rules = {"regions": (("DE", "europe"),), "guests": (), "life_ms": HOUR_MS, "observed": True}
+    watched.world.decide("add_issuer", **chosen, **rules)
+    watched.world.pass_time(HOUR_MS)
+    watched.world.keep_attested()
 
     class Enclave:
         async def observe(self, issuer: str, keys: tuple[tuple[str, str, str], ...]) -> bytes:
@@ -251,5 +268,23 @@ async def test_T57_an_issuer_that_does_not_answer_keeps_back_no_other(
         watched.world.governance.document,
         watched.world.nodes[0].key,
     )
-    await watch.look()
+    await watch.look(0.0)
     assert told == [b"said"]
+    await watch.look(AGAIN_SECONDS)
+    assert told == [b"said"], "its turn has not come again"
+    asked: list[str] = []
+
+    async def looked(source: IssuerSource) -> Any:
+        asked.append(source.jwks)
+        return ()
+
+    monkeypatch.setattr(issuer_keys, "fetch_keys", looked)
+    watch = IssuerWatch(
+        [source], Enclave(), told.append, watched.world.governance.document, bytes(32)
+    )
+    await watch.look(0.0)
+    watch._node_key = watched.world.nodes[0].key
+    await watch.look(1.0)
+    await watch.look(LOOK_SECONDS)
+    await watch.look(1.0 + LOOK_SECONDS)
+    assert len(asked) == 2, "at once when it is wanted, then in its turn"

@@ -13,6 +13,7 @@ from tests.openid.provider import ALGORITHMS, AUDIENCE, HOUR, Provider, canonica
 
 from strongroom.consensus import codec
 from strongroom.consensus.types import ChainId
+from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.programs.people.checking import nonce_of
 from strongroom.enclave.tokens.jose import encode_base64url, thumbprint
 
@@ -269,6 +270,34 @@ def test_T57_standings_end_with_the_key_and_with_the_issuer(chain: PeopleChain) 
     assert (chain.region("alice"), chain.region("bob")) == (None, None)
     chain.choose()
     assert (chain.region("alice"), chain.region("bob")) == (None, None)
+
+
+def test_T57_standings_end_when_members_change_what_an_issuers_claims_mean(
+    chain: PeopleChain,
+) -> None:
+    assert chain.present("alice", chain.token()).ok
+    moved = chain.issuer_said(regions=(("DE", "africa"),))
+    assert not chain.vote("set_issuer", **moved)
+    assert chain.region("alice") is None
+    assert chain.vote("set_issuer", **moved) == "no-change"
+    chain.pass_s(1)
+    assert chain.present("alice", chain.token()).value["region"] == "africa"
+    other = chain.issuer_said(issuer="https://other.example")
+    assert chain.vote("set_issuer", **other) == "arguments"
+
+
+def test_every_replica_comes_to_the_same(chain: PeopleChain) -> None:
+    """By executing, and by applying what others executed."""
+    twin, follower = chain.new_executor(1), chain.new_executor(2)
+    assert chain.present("alice", chain.token()).ok
+    assert chain.present("mallory", chain.token("alice")).code == "nonce"
+    chain.pass_s(1)
+    assert chain.present("phone", chain.token("phone")).ok
+    for made, outcome in zip(chain.blocks, chain.outcomes, strict=True):
+        (again,) = twin.execute(chain.run_of(made, parent=twin.header), [made.batches])
+        assert again.encode() == outcome.encode()
+        follower.apply(made.header, Outcome.decode(outcome.encode()))
+    assert twin.state_digest() == follower.state_digest() == chain.executor.state_digest()
 
 
 # --- the form ---

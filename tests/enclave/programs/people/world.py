@@ -66,8 +66,13 @@ class PeopleChain(Chain):
             assert not self.pin(key, url)
 
     def choose_issuer(self, url: str = "", **changed: Any) -> None:
+        said = self.issuer_said(issuer=url or self.provider.url)
+        assert not self.vote("add_issuer", **(said | changed))
+
+    def issuer_said(self, **changed: Any) -> dict[str, Any]:
+        """Arguments of add_issuer and set_issuer."""
         said = {
-            "issuer": url or self.provider.url,
+            "issuer": self.provider.url,
             "audience": AUDIENCE,
             "claim": "ctry",
             "regions": REGIONS,
@@ -75,7 +80,7 @@ class PeopleChain(Chain):
             "life_ms": 24 * HOUR * 1000,
             "observed": True,
         }
-        assert not self.vote("add_issuer", **(said | changed))
+        return said | changed
 
     def pin(self, key: Key, url: str = "") -> str:
         return self.vote(

@@ -3,17 +3,24 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.enclave.dead_service import certified, died, mortal
 from tests.enclave.fixtures import REGION, key_named, make_cluster_genesis
 from tests.enclave.service_world import World, allowed, attested
 from typer.testing import CliRunner
 
-from strongroom.consensus.codec import encode
+from strongroom.consensus.blocks import Header
+from strongroom.consensus.codec import decode, encode
+from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.recovery import RecoveryCertificate
+from strongroom.consensus.types import Milliseconds
+from strongroom.enclave.formats.history import HistoryLeaf
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.public import (
     BALLOT,
@@ -133,6 +140,15 @@ def verdict(data: bytes, **more: Any) -> str:
     return "valid"
 
 
+def proven(report: ResidencyReport) -> str:
+    """The verdict on its proofs, whatever it says."""
+    try:
+        residency_of(report, pin())
+    except ReceiptInvalid as invalid:
+        return invalid.verdict
+    return "valid"
+
+
 def word_of(document: Json, action: str, at: int = 0) -> int:
     """Which word is the one of this action."""
     found = [
@@ -241,18 +257,18 @@ def test_T58_a_word_that_was_not_executed_there_or_was_answered_otherwise_is_ref
     def answered(document: Json) -> None:
         document["words"][0]["result"] = document["words"][-1]["result"]
 
+    def decided_alone(document: Json) -> None:
+        """The proposer's own yes is said to have been enough."""
+        word = document["words"][0]
+        _, (id, status) = decode(b64decode(word["result"]))
+        assert status == "open"
+        word["result"] = b64encode(encode((True, (id, "active")))).decode()
+
     def twice(document: Json) -> None:
         document["words"].insert(1, document["words"][0])
 
     def elsewhere(document: Json) -> None:
         document["words"][0]["place"] = document["words"][1]["place"]
-
-    def over_another_block(document: Json) -> None:
-        word = document["words"][word_of(document, "attest")]
-        word["answered"] = document["words"][0]["place"]
-
-    def unanswered(document: Json) -> None:
-        document["words"][word_of(document, "attest")]["answered"] = None
 
     def other_certificate(document: Json) -> None:
         newest = world().blocks[-2]
@@ -264,14 +280,42 @@ def test_T58_a_word_that_was_not_executed_there_or_was_answered_otherwise_is_ref
     for change in (
         moved,
         answered,
+        decided_alone,
         twice,
         elsewhere,
-        over_another_block,
-        unanswered,
         other_certificate,
         none_at_all,
     ):
-        assert verdict(changed(change)) == "forged", change.__name__
+        report = ResidencyReport.from_json(changed(change))
+        assert proven(report) == "forged", change.__name__
+
+
+def test_T58_evidence_over_another_block_than_it_names_is_refused() -> None:
+    def over_another_block(document: Json) -> None:
+        word = document["words"][word_of(document, "attest")]
+        word["answered"] = document["words"][0]["place"]
+
+    def unanswered(document: Json) -> None:
+        document["words"][word_of(document, "attest")]["answered"] = None
+
+    for change in (over_another_block, unanswered):
+        assert proven(ResidencyReport.from_json(changed(change))) == "forged"
+
+
+def test_T58_a_word_in_a_block_that_no_quorum_certified_is_refused() -> None:
+    """Header, leaf and outcome fit one another; only the history does not have them."""
+
+    def made_up(document: Json) -> None:
+        word = document["words"][0]
+        header = Header.decode(b64decode(word["header"]))
+        later = replace(header, time_ms=Milliseconds(header.time_ms + 1))
+        leaf = HistoryLeaf.decode(b64decode(word["place"]["leaf"]))
+        word["header"] = b64encode(later.encoded).decode()
+        leaf = replace(leaf, block=later.digest)
+        word["place"]["leaf"] = b64encode(leaf.encode()).decode()
+
+    with pytest.raises(ReceiptInvalid, match="is not in the history"):
+        changed(made_up, saying=True)
 
 
 def test_T58_evidence_that_a_vote_allowed_needs_that_vote() -> None:
@@ -318,6 +362,30 @@ def test_a_service_without_a_block_has_a_report_of_its_founders() -> None:
     document = verify_residency(report, genesis.pin)
     assert [one["node"] for one in document["epochs"][0]["keys"]]
     assert (document["height"], len(document["epochs"])) == (0, 1)
+
+
+def recovered_report(recovery: RecoveryCertificate) -> ResidencyReport:
+    """Of a service that members brought back: its newest header is the one that they agreed to."""
+    entry = EpochEntry(recovery.opening, recovery, recovery.description, recovery.public_key)
+    genesis = mortal().genesis
+    return ResidencyReport(genesis, (entry,), recovery.opening.encoded, recovery, (), {})
+
+
+def test_T45_who_recovered_a_lost_epoch_is_shown_by_its_own_evidence() -> None:
+    recovery = certified(died())
+    report = recovered_report(recovery)
+    assert ResidencyReport.from_json(json.dumps(report.to_json()).encode()) == report
+    document = residency_of(report, mortal().verified.pin)
+    ((one,), epochs) = ([*document["epochs"][1]["keys"]][:1], document["epochs"])
+    assert (one["role"], one["region"], one["since_height"]) == (
+        "validator",
+        REGION,
+        recovery.opening.height,
+    )
+    assert len(epochs) == 2
+    with pytest.raises(ReceiptInvalid, match="is left out") as invalid:
+        residency_of(recovered_report(recovery.brief()), mortal().verified.pin)
+    assert invalid.value.verdict == "incomplete"
 
 
 # --- the command ----------------------------------------------------------------------------------
