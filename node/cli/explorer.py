@@ -240,22 +240,26 @@ def verify(
 
 
 async def _verify(directory: Path, height: int) -> dict[str, Any]:
+    from strongroom.node.cli.proofs import recovery_documents, recovery_words
     from strongroom.node.client.audit.chain import check_chain
 
     async with _reader(directory) as reader:
         checked = await check_chain(reader.ask_all, reader.service.pin, height, lambda _: None)
     simulated = ", on a SIMULATED platform" if checked.genesis.simulated else ""
+    who = "members" if checked.by_members else "validators"
     return {
         "verdict": "valid",
         "reason": (
             f"{checked.certified.height} headers lead to the pinned genesis; {checked.signers} of "
-            f"{checked.members} validators of {checked.genesis.constitution.name} signed block "
+            f"{checked.members} {who} of {checked.genesis.constitution.name} signed block "
             f"{checked.certified.height}{simulated}"
+            + "".join(f"; {words}" for words in recovery_words(checked.recoveries))
         ),
         "height": height,
         "hash": checked.header.digest.hex(),
         "certified_height": checked.certified.height,
         "signers": checked.signers,
+        "recoveries": recovery_documents(checked.recoveries),
         "epoch": checked.certified.epoch,
         "pin": checked.genesis.pin,
         "simulated": checked.genesis.simulated,

@@ -119,7 +119,12 @@ def time_text(milliseconds: int) -> str:
 
 
 def _signers(certificate: dict[str, Any] | None) -> str:
-    return "by a later block" if certificate is None else ", ".join(certificate["signers"])
+    if certificate is None:
+        return "by a later block"
+    if "recovered_at" in certificate:
+        names = ", ".join(certificate["members"])
+        return f"recovered at {certificate['recovered_at']} by {names}"
+    return ", ".join(certificate["signers"])
 
 
 def _opened(opened: dict[str, Any] | None) -> str:

@@ -112,8 +112,9 @@ PROMISES = (
         "hosts learn the organisation, never the identity; who may open a session is decided "
         "inside, by a roster that members govern and issuers whose tokens they let admit: such an "
         "issuer can admit whom it likes, up to its quota, until they dismiss it. An opening "
-        "that the roster refuses says so in public, and what a node's own host puts into its lane no credential stops. A newcomer "
-        "that does not know today's policy links to validators by certificates alone, and "
+        "that the roster refuses says so in public, and what a node's own host puts into its "
+        "lane no credential stops. A newcomer that does not know today's "
+        "policy links to validators by certificates alone, and "
         "believes nothing for the link's sake.",
     ),
     Promise(

@@ -144,7 +144,7 @@ def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -
         "reason": (
             f"{checked.height} blocks of {founded.constitution.name} are final, through "
             f"{checked.epoch + 1} epochs from the pinned genesis{simulated}"
-            + "".join(f"; {words}" for words in _recovered(checked.recoveries))
+            + "".join(f"; {words}" for words in recovery_words(checked.recoveries))
         ),
         "height": checked.height,
         "anchored": checked.anchored,
@@ -201,12 +201,12 @@ def _judge(file: Path, pin: str) -> dict[str, Any]:
     verified = check(Receipt.from_json(data), pin)
     simulated = ", on a SIMULATED platform" if verified.simulated else ""
     reason = f"a quorum of {verified.service} certified it{simulated}" + "".join(
-        f"; {words}" for words in _recovered(verified.recoveries)
+        f"; {words}" for words in recovery_words(verified.recoveries)
     )
     return {"verdict": "valid", "reason": reason, **verified_document(verified)}
 
 
-def _recovered(recoveries: Sequence["RecoveryCertificate"]) -> list[str]:
+def recovery_words(recoveries: Sequence["RecoveryCertificate"]) -> list[str]:
     """Where members brought the service back, in words."""
     return [
         f"recovered at {one.head.header.height} by {', '.join(one.members)}" for one in recoveries

@@ -41,6 +41,8 @@ class CheckedChain:
     """How many validators signed that certificate; of a recovery, how many members."""
     members: int
     """Validators of its epoch; of a recovery, members who could have agreed."""
+    by_members: bool
+    """That block is the end of a lost epoch, which members certified."""
     recoveries: tuple[RecoveryCertificate, ...]
     """Where members opened the next epoch, because the one before was lost."""
 
@@ -85,9 +87,12 @@ async def check_chain(
         progress(checked)
     _check_link(genesis.header, child, epochs)
     signers, members = len(certificate.signers), len(description.validators)
+    by_members = isinstance(certificate, RecoveryCertificate)
     if isinstance(certificate, RecoveryCertificate):
         signers, members = len(certificate.agreements), len(certificate.rules.members)
-    return CheckedChain(genesis, asked, certified, signers, members, epochs.recoveries())
+    return CheckedChain(
+        genesis, asked, certified, signers, members, by_members, epochs.recoveries()
+    )
 
 
 def _check_link(parent: Header, child: Header, epochs: EpochChain) -> None:

@@ -126,6 +126,8 @@ def test_every_row_has_a_class_and_how_governance_goes_is_of_the_strictest() -> 
     for limit, group in (
         ("activation_delay_ms", Class.STRICTEST),
         ("proposal_lifetime_ms", Class.STRICTEST),
+        ("grant_approvals", Class.STRICTEST),
+        ("upgrade_grants", Class.STRICTEST),
         ("grace_ms", Class.LIMITS),
     ):
         assert groups_of(listed(("set_limit", {"name": limit, "value": 0}))) == {group}

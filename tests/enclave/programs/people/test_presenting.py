@@ -243,6 +243,8 @@ def test_T57_an_unknown_issuer_and_another_ones_token() -> None:
     assert refused(chain, token) == "key-unknown", "named for the first one"
     assert refused(chain, chain.token(), url=second.url) == "key-unknown"
     assert chain.present("alice", token, url=second.url).value["region"] == "america"
+    assert chain.present("phone", chain.token("phone", "alice")).ok, "another one's alice"
+    assert (chain.region("alice"), chain.region("phone")) == ("america", "europe")
 
 
 def test_T57_a_key_that_two_issuers_share_does_not_mix_them(chain: PeopleChain) -> None:

@@ -151,7 +151,8 @@ def answer(
     for row in rows:
         groups.setdefault(tuple(KEYS[key](row) for key in made.keys), []).append(row)
     least = max(k) if made.joined else k[0]
-    visible = shown(groups, least, set(groups), lambda _: True)
+    there = {group for group, rows in groups.items() if rows}
+    visible = shown(groups, least, there, lambda _: True) & there
     valued = {
         column: shown(groups, least, visible, partial(has_value, column)) for column in COLUMNS
     }
