@@ -38,9 +38,11 @@ def rule_differences(before: Rules, after: Rules) -> tuple[Difference, ...]:
 
 _ORDER = (
     *("voters", "watchers", "member", "threshold", "operator", "chip", "measurement", "region"),
-    *("country", "floors", "revoked", "max_age_ms", "role", "limit"),
+    *("country", "calls", "floors", "revoked", "max_age_ms", "role", "limit"),
 )
-_IN_WORDS = frozenset({"policy", "members", "roles", "limits", "thresholds", "watchers"})
+_IN_WORDS = frozenset(
+    {"policy", "members", "roles", "limits", "thresholds", "watchers", "program_regions"}
+)
 _POLICY_IN_WORDS = frozenset(
     {"measurements", "regions", "countries", "max_age_ms", "operators", "chips", "floors"}
     | {"revoked"}
@@ -82,6 +84,7 @@ def _things(rules: Rules) -> Mapping[str, Any]:
         **{f"measurement {one.hex()}": "allowed" for one in policy.measurements},
         **{f"region {one}": "allowed" for one in policy.regions},
         **{f"country of {region}": country for region, country in policy.countries},
+        **{f"calls of {name} from": list(places) for name, places in rules.program_regions},
         **{
             f"floors {one.product.value}": f"committed {one.committed}, launch {one.launch}, "
             f"reported {one.reported}"

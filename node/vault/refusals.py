@@ -1,9 +1,8 @@
 """What the vault refuses, by its code: what that means for an owner or a plant, and what to do next
 (VAULT §3).
 
-Owns these words alone. The first refusal that applies is the one that is answered, in this order.
-`no-one-in-region` is none of them: a key's own rule is about the room that asks, which `region`
-answers; it is for rules by which others must stand somewhere.
+Owns these words alone. The first refusal that applies is the one that is answered, in this order;
+but members' rules of regions are asked before all others (enclave/programs/regions.py).
 """
 
 NEXT = {
@@ -20,7 +19,8 @@ NEXT = {
     "outside-window": "ask within the key's window; `strongroom vault show KEY` prints it",
     "quantity": "all licensed units are reserved or made: the owner licenses more, `vault change`",
     "lapsed": "the lease is over and what it reserved is lost: ask for a new one",
-    "region": "run where the policy allows it; `strongroom explorer regions` has the countries",
+    "region": "go where the policy allows it, or `strongroom people present`; `explorer regions`",
+    "no-one-in-region": "no issuer speaks of a region of the rule: `explorer region-rules`",
     "custodian-away": "ask the named customer: its custodian or its HSM does not answer",
 }
 """Code → the next step."""

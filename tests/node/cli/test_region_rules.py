@@ -8,6 +8,7 @@ from strongroom.enclave.governance.issuers import Issuers
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.people.issuers import GuestRule, Issuer
 from strongroom.node.cli.explorer_public import rule_documents
+from strongroom.node.client.differences import rule_differences
 
 URL, GUESTS = "https://id.example", "https://guests.example"
 
@@ -43,3 +44,14 @@ def test_a_rule_is_shown_with_the_regions_that_it_stands_for_beside_the_services
     }
     alone = replace(ruled, program_regions=(("vault", ("SE",)),))
     assert rule_documents(alone)[0]["issuers"] == [GUESTS]
+
+
+def test_a_simulation_says_from_where_calls_would_come() -> None:
+    rules = Rules.of(founded(4).constitution)
+    ruled = replace(rules, program_regions=(("records", ("NO", "SE")),))
+    (found,) = rule_differences(rules, ruled)
+    assert found.to_json() == {
+        "thing": "calls of records from",
+        "before": None,
+        "after": ["NO", "SE"],
+    }
