@@ -98,7 +98,10 @@ def test_a_share_given_for_another_offer_and_other_bytes_are_refused(tmp_path: P
     good.write_text(json.dumps(agreement_document(shown(PLANS[0], "member1"))))
     for pair in (("offer", "share"), ("offer", "nothing"), ("nothing", "share")):
         paths = [str(tmp_path / name) for name in pair]
-        assert told(*paths, str(good), "--service", PIN, code=1)["verdict"] == "forged", pair
+        refused = told(*paths, str(good), "--service", PIN, code=1)
+        assert refused["verdict"] == "forged", pair
+        if pair == ("offer", "share"):
+            assert "given for another offer" in refused["reason"]
     assert told(str(good), str(tmp_path / "offer"), "--service", PIN, code=1)["verdict"] == "forged"
 
 
