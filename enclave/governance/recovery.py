@@ -154,7 +154,7 @@ def succeeded(view: GovernanceView, before: EpochDescription, *, compromised: bo
     gone = any(after.index_of(one.node_key) is None for one in before.validators)
     suspended, left = view.roster.suspended, recovery.left_behind
     behind = tuple(
-        (node.node_key, int(node.attested_height))  # who attested meanwhile got secrets meanwhile
+        (node.node_key, node.attested_height)  # who attested meanwhile got secrets meanwhile
         for node in view.tables.nodes()
         if node.node_key in suspended and node.status is not Status.REMOVED
     )
