@@ -45,6 +45,7 @@ UNITS: Mapping[str, int] = {
     public.EVIDENCE: 4,
     **RECOVERY_UNITS,
     **dict.fromkeys(public.GRANT_ACTIONS, 8),
+    public.ASK: 16,
     public.ACT: 4,
     public.OBSERVE: 16,
 }

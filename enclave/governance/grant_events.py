@@ -7,6 +7,9 @@ from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.programs.grants import ACCESS_EVENTS
 
 ACCESS_EVENTS_MAX = 256
+EVENTS_OF_SUBJECT_MAX = 16
+"""Of one kind about one grant or node, so that a node that starts over and over pushes out its own
+events, and nobody else's."""
 
 
 class GrantEvent(StrEnum):
@@ -32,6 +35,9 @@ def write_event(
 ) -> None:
     """The same at (height, block time)."""
     events = tables.maps.items(ACCESS_EVENTS)
+    alike = [number for number, event in events if event[:2] == (str(kind), subject)]
+    if len(alike) >= EVENTS_OF_SUBJECT_MAX:
+        tables.maps.delete(ACCESS_EVENTS, alike[0])
     number = events[-1][0] + 1 if events else 1
     tables.maps.put(ACCESS_EVENTS, number, (str(kind), subject, words, *at))
     tables.maps.delete(ACCESS_EVENTS, number - ACCESS_EVENTS_MAX)

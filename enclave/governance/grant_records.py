@@ -7,6 +7,7 @@ grant_time.py's.
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from strongroom.consensus import codec, labels
@@ -247,7 +248,9 @@ def read_grants(tables: Tables) -> tuple[Grant, ...]:
     return tuple(sorted(found, key=lambda one: (one.asked_ms, one.id)))
 
 
+@lru_cache(maxsize=512)
 def _decoded(id: str, encoded: bytes) -> Grant:
+    """Read once, not at each block: it cannot change."""
     record = dict(zip(_GRANT_FIELDS, codec.decode(encoded), strict=True))
     record["begins"] = tuple(
         Begun(**dict(zip(_BEGUN_FIELDS, one, strict=True))) for one in record["begins"]

@@ -25,10 +25,7 @@ CLOSED_GRANTS_MAX = 128
 
 def settle_grants(view: GovernanceView, height: Height, time_ms: Milliseconds) -> None:
     """Bring every grant to where its times say."""
-    grants = read_grants(view.tables)
-    if not grants:
-        return
-    for grant in grants:
+    for grant in read_grants(view.tables):
         settled = _reported(view, _timed(view, grant, time_ms), (height, time_ms))
         if settled != grant:
             write_grant(view.tables, settled)

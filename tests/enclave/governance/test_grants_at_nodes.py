@@ -5,6 +5,8 @@ from tests.enclave.fixtures import MEASUREMENT
 from tests.enclave.governance.grant_world import Ask, GrantWorld
 from tests.enclave.governance.world import NodeActor, World, joiner
 
+from strongroom.enclave.governance.grant_events import EVENTS_OF_SUBJECT_MAX
+
 OTHER_CODE = bytes(48)
 assert OTHER_CODE != MEASUREMENT
 
@@ -67,6 +69,16 @@ def test_a_planned_start_is_no_event_and_only_once(world: GrantWorld) -> None:
     assert world.events() == [("unplanned-start", "n2")]
     world.ok(reboot(world))
     assert world.events() == [("unplanned-start", "n2"), ("unplanned-start", "n1")]
+
+
+def test_a_node_that_starts_over_and_over_pushes_out_its_own_events(world: GrantWorld) -> None:
+    world.ok(reboot(world, 2))
+    for _ in range(EVENTS_OF_SUBJECT_MAX + 4):
+        world.ok(reboot(world))
+    told = [("unplanned-start", "n1")] * EVENTS_OF_SUBJECT_MAX
+    assert world.events() == [("unplanned-start", "n2"), *told]
+    numbers = [one.number for one in world.governance.document().access.events]
+    assert numbers[1:] == list(range(6, 6 + EVENTS_OF_SUBJECT_MAX))
 
 
 def test_a_revoked_grant_plans_no_start(world: GrantWorld) -> None:
