@@ -30,7 +30,7 @@ from strongroom.node.cluster.growth import add_node, remove_node
 from strongroom.node.cluster.plan import MEMBERS
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
 from strongroom.node.machine.interrupts import cancelled_by_signals
-from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit
 from strongroom.node.terminal.teller import Teller
@@ -359,8 +359,7 @@ async def play(drill: Drill, *, nodes: int) -> None:
     await drill.command("query", "payments.balance", "--as", "bob", *drill.in_cluster())
     await lose_all_keys(drill, older=older)
     await verify_across(drill, receipt)
-    if nodes > 1:
-        await join_again(drill, nodes - 1)
+    await join_again(drill, max(1, nodes - 1))
 
 
 @app.command(
@@ -371,7 +370,9 @@ def drill(
     payments: Annotated[
         int, typer.Option(min=1, help="Transactions on the ledger before the disaster.")
     ] = 1_000,
-    nodes: Annotated[int, typer.Option(min=1, max=7, help="How many nodes.")] = 4,
+    nodes: Annotated[
+        int, typer.Option(min=1, max=7, help="How many nodes: one, or four and more.")
+    ] = 4,
     directory: Annotated[
         Path | None, typer.Option("--dir", metavar="DIR", help="Stays; by default a temporary one.")
     ] = None,
@@ -382,6 +383,8 @@ def drill(
 
     Example: ./scripts/drill --payments 10000
     """
+    if nodes in (2, 3):
+        fail("with 2 or 3 nodes none may fail: choose 1, or 4 and more", ExitCode.USAGE)
     teller = Teller(to_stderr=as_json)
     document = run(_drill(payments, nodes, directory, teller))
     emit(document, as_json, lambda: _tell(document, teller))

@@ -10,6 +10,7 @@ from tests.enclave.dead_service import Dead, died, planned, recovery_key
 from tests.enclave.fixtures import key_named
 
 from strongroom.consensus.types import Height, Signature
+from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.formats.recovery_plan import RecoveryPlan
 from strongroom.enclave.member.recovery import Recovery
 from strongroom.enclave.outside.recovery_giving import (
@@ -53,13 +54,16 @@ def test_T5B_an_offer_below_what_a_member_knows_is_refused() -> None:
 def test_T45_a_forged_offer_is_refused_by_name() -> None:
     one, _, plan, offer = scene()
     other = planned(died(lost=1))[1]
+    policy = Policy.decode(plan.policy)
+    wider = replace(policy, regions=tuple(sorted((*policy.regions, "elsewhere"))))
     lies = {
         "not signed by its lead": replace(plan, signature=Signature(bytes(64))),
         "another plan's signature": replace(plan, signature=other.signature),
         "another head": replace(plan, head=other.head),
         "another opening": replace(plan, opening=other.opening),
         "a lower threshold": replace(plan, rules=replace(plan.rules, threshold=1)),
-        "another policy": replace(plan, policy=plan.policy + b"\0"),
+        "no policy": replace(plan, policy=plan.policy + b"\0"),
+        "a wider policy": replace(plan, policy=wider.encode()),
         "no evidence": replace(plan, evidence=()),
         "other evidence": replace(plan, evidence=other.evidence),
     }
