@@ -47,7 +47,7 @@ EPOCH = Epoch(0)
 @cache
 def founded() -> FoundedCluster:
     """One cluster for all tests of a process: `member0` issues, `auditor` audits."""
-    programs = ("payments", "probe", "records", "rooms", "system", "vault")
+    programs = ("payments", "people", "probe", "records", "rooms", "system", "vault")
     return make_cluster_genesis(4, auditor=key_named("auditor").public, programs=programs)
 
 
