@@ -12,8 +12,13 @@ from strongroom.enclave.programs.people.tables import STANDINGS, Standing
 
 def region_of(context: Context, identity: bytes) -> str | None:
     """The region of a person by block time; None when nobody vouches for one now: no token was
-    presented, it has ended, or its issuer or the key that signed it was removed. Two steps."""
-    standing = context.map(STANDINGS).get(identity)
+    presented, it has ended, or its issuer or the key that signed it was removed; and in a service
+    whose genesis does not name `people`. Two steps."""
+    try:
+        standings = context.map(STANDINGS)
+    except KeyError:
+        return None
+    standing = standings.get(identity)
     if standing is None:
         return None
     issuer, _, region, until_ms, kid, serial = standing

@@ -41,6 +41,12 @@ def test_nobody_is_anywhere_without_a_standing() -> None:
     assert asked(None, KEY) == (None, 1)
 
 
+def test_nobody_is_anywhere_in_a_service_without_the_program() -> None:
+    state = State(list(governance.maps))
+    state.meter.left = 10
+    assert region_of(Context(state), ALICE) is None
+
+
 @pytest.mark.parametrize(
     "key", [None, (8, *KEY[1:])], ids=["key removed", "the same key pinned anew"]
 )
