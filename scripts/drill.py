@@ -260,9 +260,6 @@ async def lose_all_keys(drill: Drill, *, older: Path | None) -> None:
     drill.figures["recovered_at"] = opened["recovered_at"]
     drill.figures["members"] = opened["members"]
     with drill.step("the recovered node starts, and answers"):
-        for name in names[1:]:
-            node = drill.cluster.node(name)
-            node.layout.directory.rename(node.layout.directory.with_name(f"lost-{name}"))
         _tell_clients_of(drill, names[0])
         await drill.start_all()
         await drill.check_balances("after the recovery")
@@ -406,7 +403,7 @@ async def _drill(
             except (Broken, OperatorFault) as fault:
                 broken = str(fault)
             finally:
-                await one.cluster.down()
+                await open_cluster(one.directory).down()
     return {
         "nodes": nodes,
         "payments": payments,

@@ -21,6 +21,7 @@ from strongroom.enclave.formats.recovery import (
     RecoveryKey,
 )
 from strongroom.enclave.governance.action_context import GovernanceView
+from strongroom.enclave.governance.records import Status
 from strongroom.enclave.governance.recovery_records import GenerationRecord, RecoveryTables
 
 CHECK_MS = 60_000
@@ -146,9 +147,17 @@ def suspect(view: GovernanceView) -> None:
 
 
 def succeeded(view: GovernanceView, before: EpochDescription, *, compromised: bool) -> None:
-    """An epoch began. Enclaves of validators that are gone could open W, and with it what will be:
-    so it ends with them, as with a secret that others are believed to know."""
-    after = view.epoch_record.description
+    """An epoch began. Enclaves that get none of its secrets could open W, and with it what will be:
+    so it ends with each validator that is gone and each node that is newly suspended, as with a
+    secret that others are believed to know."""
+    after, recovery = view.epoch_record.description, RecoveryTables(view.tables)
     gone = any(after.index_of(one.node_key) is None for one in before.validators)
-    if gone or compromised:
+    suspended, left = view.roster.suspended, recovery.left_behind
+    behind = tuple(
+        (node.node_key, int(node.attested_height))  # who attested meanwhile got secrets meanwhile
+        for node in view.tables.nodes()
+        if node.node_key in suspended and node.status is not Status.REMOVED
+    )
+    recovery.left_behind = behind
+    if gone or compromised or not set(behind) <= set(left):
         suspect(view)

@@ -97,6 +97,16 @@ class RecoveryTables:
     def barred(self, value: tuple[bytes, tuple[bytes, ...]]) -> None:
         self.tables.maps.set_single("recovery-barred", value)
 
+    @property
+    def left_behind(self) -> tuple[tuple[bytes, int], ...]:
+        """(node key, height of its evidence) of nodes that got nothing of this epoch when it
+        began."""
+        return self.tables.maps.single("recovery-behind") or ()
+
+    @left_behind.setter
+    def left_behind(self, value: tuple[tuple[bytes, int], ...]) -> None:
+        self.tables.maps.set_single("recovery-behind", value or None)
+
     # --- members' keys ---
 
     def key_of(self, member: PublicKey) -> PublishedKey | None:

@@ -194,8 +194,8 @@ PROMISES = (
             "test_k_plus_one_acknowledgements_are_needed_or_all_there_are",
         ),
         "Shares are OFF until members set a threshold (`strongroom recover status` says who holds "
-        "one). k members together can open the state. Epochs since a validator left are not "
-        "covered until members hold new shares; custody `ledger` and sessions never are. "
+        "one). k members together can open the state. Epochs since a node left, or was suspended, "
+        "are not covered until members hold new shares; custody `ledger` and sessions never are. "
         "NOT YET: opening the ledger of a dead service with them. If more than n−q "
         "validators lose their state at once, the chain stops.",
     ),

@@ -213,7 +213,10 @@ def judge_before_accepting(
         refuse(own.operator, Ground.OWN_WORDS, "my card does not stand here as I wrote it")
     if own.measurement != measurement:
         refuse(own.operator, Ground.OTHER_MEASUREMENT, "my card names other code than runs here")
-    known = {card.operator: card for card in map(judge_card, received)}
+    known: dict[str, Card] = {}
+    for card in map(judge_card, received):
+        if known.setdefault(card.operator, card).encode() != card.encode():
+            refuse(card.operator, Ground.DOUBLED, "two different cards of it are here: ask it")
     for operator, card in agreed.cards.items():
         if card.measurement != measurement:
             refuse(operator, Ground.OTHER_MEASUREMENT, "means to run other code than I do")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from scripts.drill import Drill, play
 
+from strongroom.node.cluster.cluster import open_cluster
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
 from strongroom.node.terminal.teller import Teller
 
@@ -23,7 +24,7 @@ async def drilled(directory: Path, *, nodes: int, payments: int) -> Drill:
         try:
             await play(one, nodes=nodes)
         finally:
-            await one.cluster.down()
+            await open_cluster(one.directory).down()
     return one
 
 

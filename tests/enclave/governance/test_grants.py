@@ -140,6 +140,26 @@ def test_an_approver_who_changes_sides_no_longer_counts(world: GrantWorld) -> No
     assert world.refused(world.act(id)) == "not-approved"
 
 
+def test_an_approver_of_whom_nobody_knows_the_operator_no_longer_counts(world: GrantWorld) -> None:
+    id = world.approved()
+    world.decide("remove_affiliation", key=world.members["member2"].public)
+    assert world.refused(world.begin(id)) == "not-approved"
+
+
+def test_an_asker_who_changes_sides_begins_nothing(world: GrantWorld) -> None:
+    id = world.approved(by="member0")
+    world.decide("set_affiliation", key=world.members["member0"].public, operator="operator3")
+    assert world.refused(world.begin(id, by="member0")) == "unknown-operator"
+
+
+def test_who_only_watches_decides_nothing(world: GrantWorld) -> None:
+    id = world.approved()
+    open_ = world.asked(by="operator3")
+    world.decide("set_weight", name="member2", weight=0)
+    assert world.refused(world.begin(id)) == "not-approved"
+    assert world.refused(world.approve(open_, "member2")) == "watcher"
+
+
 def test_claim_by_is_over(world: GrantWorld) -> None:
     id = world.approved(Ask(claim_ms=60_000))
     late = world.begin(id)

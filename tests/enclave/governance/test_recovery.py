@@ -477,6 +477,33 @@ def test_a_joiner_that_goes_again_took_what_opens_the_seed_with_it() -> None:
     assert world.refused(world.cover(one, 1, 0)) == "other-generation"
 
 
+def test_no_later_epoch_is_sealed_under_what_a_suspended_node_could_open() -> None:
+    """T29: it gets no secret of the new epoch, so none by way of W either; each time anew."""
+    world = RecoveryWorld()
+    world.activate()
+    number = 1
+    for again in (False, True, True):
+        if again:
+            world.ok(world.attest(world.nodes[3], vote_key=world.registered_vote(world.nodes[3])))
+            number += 1
+            assert world.activate().number == number
+        world.pass_time(world.governance.policy.max_age_ms + 60_000)
+        for node in world.nodes[:3]:
+            world.ok(world.attest(node, vote_key=world.registered_vote(node)))
+        known = world.governance.node(world.nodes[3].key)
+        assert known is not None
+        assert world.governance.is_suspended(known)
+        assert "outdated" not in world.alarms
+        turned(world)
+        assert {"outdated", "uncovered"} <= set(world.alarms)
+    number += 1
+    assert world.activate().number == number
+    turned(world)  # it still is, and had nothing of the epoch in which this one was made
+    one = world.governance.recovery.generation(world.governance.recovery.generations()[0])
+    assert "outdated" not in world.alarms
+    world.ok(world.cover(one, one.epoch + 1, 0))
+
+
 def test_a_node_that_was_removed_speaks_of_no_generation() -> None:
     world = RecoveryWorld()
     one = world.publish()

@@ -11,9 +11,11 @@ from tests.enclave.outside.test_misbehaviour import told
 
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.recovery import Agreement
+from strongroom.consensus.types import Digest
 from strongroom.enclave.formats.recovery_plan import RecoveryPlan
 from strongroom.enclave.outside.misbehaviour import NO_CONTRADICTION, ShownAgreement, judge
 from strongroom.enclave.outside.misbehaviour_files import agreement_document, read_file
+from strongroom.enclave.outside.misbehaviour_shown import VerifiedShown
 from strongroom.enclave.outside.recovery_giving import Offer
 
 DEAD = died()
@@ -108,3 +110,22 @@ def test_agreements_are_read_as_they_were_written() -> None:
     for bad in ({"members": ["member0"]}, {"height": 1}, {"agreement": "AA=="}, {"more": 1}):
         with pytest.raises(ReceiptInvalid):
             read_file(json.dumps(document | bad).encode())
+
+
+def test_agreements_under_other_shares_are_another_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that found a newer copy of the ledger, with newer shares, may agree to that one.
+    (Only the comparison is looked at: a second generation of one service would take a second
+    life.)"""
+    monkeypatch.setattr(VerifiedShown, "_check_agreements", lambda *_: None)
+    other = shown(PLANS[1], "member1")
+    own = other.certificate.rules
+    for rules in (replace(own, generation=2), replace(own, shares=Digest(bytes(32)))):
+        newer = replace(other, certificate=replace(other.certificate, rules=rules))
+        with pytest.raises(ReceiptInvalid) as caught:
+            judge(shown(PLANS[0], "member1"), newer, PIN)
+        assert caught.value.verdict == NO_CONTRADICTION
+    same = replace(own, policy=Digest(bytes(32)))
+    told_again = replace(other, certificate=replace(other.certificate, rules=same))
+    assert judge(shown(PLANS[0], "member1"), told_again, PIN).guilty, (
+        "another policy excuses nobody"
+    )

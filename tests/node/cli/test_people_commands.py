@@ -5,6 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.programs.people.checking import nonce_of
+from strongroom.enclave.tokens.jose import encode_base64url
 from strongroom.node.cli.main import make_app
 
 MEMBER = ("--as", "member0")
@@ -188,4 +190,6 @@ def test_the_nonce_is_of_chain_and_identity() -> None:
     chains = [ChainId(bytes(32)), ChainId(bytes(31) + b"\1")]
     found = {nonce_of(chain, person(who).id) for chain in chains for who in ("alice", "bob")}
     assert len(found) == 4
+    said = sha256(b"strongroom/1/nonce-of-person\0" + chains[0] + person("bob").id).digest()
+    assert nonce_of(chains[0], person("bob").id) == encode_base64url(said)
     assert all(len(nonce) == 43 for nonce in found)

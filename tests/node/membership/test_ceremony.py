@@ -214,6 +214,9 @@ async def test_whoever_is_replaced_and_whoever_has_its_card_refuse_a_proposal(
         with Refused("bank2", Ground.OTHER_CARD):
             await steps.accept(made[name].party, proposal, made.cards, now_ms=NOW_MS)
         assert silent(made[name]) == {"card"}
+        with Refused("bank2", Ground.DOUBLED):
+            both = [*made.cards, false.encode()]
+            await steps.accept(made[name].party, proposal, both, now_ms=NOW_MS)
         with Refused("bank2", Ground.MISSING):
             theirs = [made.cards[0], *made.cards[2:]]
             await steps.accept(made[name].party, proposal, theirs, now_ms=NOW_MS)
