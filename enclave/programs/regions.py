@@ -8,6 +8,7 @@ lie there. An unknown, lapsed or other region is outside of every rule.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from strongroom.enclave.attestation.policy import is_country
 from strongroom.enclave.programs.framework import Context, ProgramError
 from strongroom.enclave.programs.people import region_of
 from strongroom.enclave.programs.roster_tables import ROOMS, VOUCHED, voucher_of
@@ -27,11 +28,6 @@ PLACES_MAX = 64
 
 Rules = Sequence[tuple[str, Sequence[str]]]
 """(program or SERVICE, places)."""
-
-
-def is_country(place: str) -> bool:
-    """Is this place a country, and no region?"""
-    return len(place) == 2 and all("A" <= letter <= "Z" for letter in place)
 
 
 def regions_in(places: Sequence[str], countries: Mapping[str, str]) -> frozenset[str]:

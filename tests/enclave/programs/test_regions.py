@@ -17,6 +17,7 @@ from strongroom.enclave.governance.changes import change_named, parse_change
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs import PROGRAM_NAMES, PROGRAMS, regions
 from strongroom.enclave.programs.framework import Context, ProgramError
+from strongroom.enclave.programs.grants import HELD_ROLES
 
 ROOM = Room()
 SV, NO, US = "eu-sweden", "eu-norway", "us-east"
@@ -394,3 +395,26 @@ def test_T58_a_collections_owner_says_from_where_it_is_read_also_by_an_auditor(
     assert read("alice") == {"ok"}
     other = chain.once("alice", "records.append", collection="other", contents="no rule of its own")
     assert other.ok
+
+
+def test_T58_what_is_read_by_a_grant_on_record_is_read_from_where_the_rule_says(
+    chain: GovernedVault, people: People
+) -> None:
+    """A query that comes as a transaction is asked like both."""
+    own = f"id:{resolve('alice').hex()}/notes"
+    state = chain.executor._runner.state
+    row = (2**60, "grant", 0, 0)
+    state.maps[HELD_ROLES].put((resolve("bob"), "records", "auditor"), row)
+    state.commit()
+    chain.decide("set_program_regions", program="records", regions=(SV,))
+
+    def read() -> str:
+        done = chain.once("bob", "records.head", collection=own)
+        return "ok" if done.ok else done.code or ""
+
+    assert (read(), asked(chain, "bob", collection=own)) == ("region", "region")
+    people.put("bob", SV)
+    assert read() == "ok"
+    assert asked(chain, "bob", collection=own) == "recorded-only"
+    people.put("bob", US)
+    assert (read(), asked(chain, "bob", collection=own)) == ("region", "region")
