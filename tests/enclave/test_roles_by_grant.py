@@ -4,7 +4,7 @@ ends by block time (VAULT §6)."""
 from typing import Any
 
 import pytest
-from tests.enclave.chain import Chain, person
+from tests.enclave.chain import Chain, codes, person
 from tests.enclave.fixtures import key_named, make_cluster_genesis
 
 from strongroom.consensus import codec
@@ -111,9 +111,10 @@ def test_the_role_is_of_one_program_and_one_person(chain: RoleChain) -> None:
 
 def test_who_holds_a_role_may_open_sessions_until_it_ends(chain: RoleChain) -> None:
     _, envelope = chain.open("eve")
-    assert chain.commit(envelope).codes != bytes(1)
+    assert codes(chain.commit(envelope)) != ["executed"]
     chain.begun()
-    chain.session("eve")
+    _, envelope = chain.open("eve")
+    assert codes(chain.commit(envelope)) == ["executed"]
 
 
 def test_the_role_ends_by_block_time_alone(chain: RoleChain) -> None:

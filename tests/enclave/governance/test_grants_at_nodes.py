@@ -7,7 +7,7 @@ from tests.enclave.governance.world import NodeActor, World, joiner
 
 from strongroom.enclave.governance.grant_events import EVENTS_OF_SUBJECT_MAX
 
-OTHER_CODE = bytes(48)
+OTHER_CODE = b"\x0b" * 48
 assert OTHER_CODE != MEASUREMENT
 
 
