@@ -241,7 +241,8 @@ class CatchUp:
             for one in given[proven:count]:
                 trial.append(one.leaf)
                 agrees = agrees and (one.height != recorded or trial.root == own)
-            if trial.root != link.anchor.root or given[count - 1].next_epoch != link.next_epoch:
+            wished = link.recovers or given[count - 1].next_epoch == link.next_epoch
+            if trial.root != link.anchor.root or not wished:
                 lie = f"outcomes up to height {link.anchor.height} are not what a quorum anchored"
                 break
             if not agrees:

@@ -26,7 +26,9 @@ class Link:
     anchor: Anchor
     next_epoch: Digest
     certified: bool
-    """A FINALIZE certificate of its own is stored with it."""
+    """A FINALIZE certificate of its own is stored with it, or a recovery's."""
+    recovers: bool = False
+    """Members ended its epoch with it: it opens what no state had wished (VAULT §7)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.host_messages import Outcomes
+from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.merkle import Frontier
@@ -42,7 +43,12 @@ class StoredChain:
         """What of a stored block decides."""
         header, certificate = header_and_certificate(block_at(self._store, height))
         return Link(
-            header.height, header.epoch, header.anchor, header.next_epoch, certificate is not None
+            header.height,
+            header.epoch,
+            header.anchor,
+            header.next_epoch,
+            certificate is not None,
+            isinstance(certificate, RecoveryCertificate),
         )
 
     def frontier(self, size: int) -> Frontier:
