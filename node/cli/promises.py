@@ -192,12 +192,20 @@ PROMISES = (
             "tests/enclave/keys/test_recovery.py::test_T5A_other_enclaves_see_what_no_member_can",
             "tests/enclave/governance/test_recovery.py::"
             "test_k_plus_one_acknowledgements_are_needed_or_all_there_are",
+            "tests/enclave/test_recovery.py::"
+            "test_T45_two_of_four_members_bring_it_back_with_every_balance",
+            "tests/enclave/test_recovery.py::test_T5B_a_forged_certificate_opens_nothing",
+            "tests/integration/test_recovery_drill.py::"
+            "test_P9_lost_keys_of_all_enclaves_come_back_by_k_of_n_members",
+            "scripts/drill",
         ),
         "Shares are OFF until members set a threshold (`strongroom recover status` says who holds "
         "one). k members together can open the state. Epochs since a node left, or was suspended, "
         "are not covered until members hold new shares; custody `ledger` and sessions never are. "
-        "NOT YET: opening the ledger of a dead service with them. If more than n−q "
-        "validators lose their state at once, the chain stops.",
+        "What was ordered and not executed when the keys were lost is refused, not opened. Above "
+        "the last anchor a recovered ledger rests on what its disk recorded and members agreed to; "
+        "one recovering node is a quorum of one until others join. If more than n−q validators "
+        "lose their state at once, the chain stops until members recover it.",
     ),
     Promise(
         "P10",
