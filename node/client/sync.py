@@ -125,6 +125,10 @@ class SyncClient:
             self._client.query(name, at_least=at_least, linearizable=linearizable, **arguments)
         )
 
+    def query_recorded(self, name: str, texts: Mapping[str, str]) -> SyncDone:
+        """See Client.query_recorded."""
+        return SyncDone(self.run(self._client.query_recorded(name, texts)), self)
+
     def proven_height(self) -> int:
         """See Client.proven_height."""
         return self.run(self._client.proven_height())
