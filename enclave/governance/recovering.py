@@ -183,7 +183,7 @@ def rules_of(view: GovernanceView) -> RecoveryRules | None:
     generation = shares.generation(record)
     rules = view.tables.rules
     members = tuple(
-        (name, key) for name, key in rules.members if generation.coordinate(key) is not None
+        (name, key) for name, key in rules.voters if generation.coordinate(key) is not None
     )
     if len(members) < generation.threshold:
         return None
