@@ -365,6 +365,23 @@ def test_the_former_stays_until_the_next_is_held() -> None:
     assert world.alarms == ()
 
 
+@pytest.mark.parametrize(
+    ("change", "given"),
+    [("remove_member", {"name": "member3"}), ("set_weight", {"name": "member3", "weight": 0})],
+)
+def test_T5A_who_governs_no_more_agrees_to_no_recovery(change: str, given: dict[str, Any]) -> None:
+    """At once, also while the generation in which it has a share is the active one."""
+    world = RecoveryWorld()
+    world.activate()
+    rules = world.governance.recovery_rules
+    assert rules is not None
+    assert "member3" in dict(rules.members)
+    world.decide(change, **given)
+    rules = world.governance.recovery_rules
+    assert rules is not None
+    assert sorted(dict(rules.members)) == ["member0", "member1", "member2"]
+
+
 def test_what_makes_a_new_generation_due() -> None:
     """Members, their keys, the threshold, suspicion; not an epoch of the same validators."""
 
