@@ -17,7 +17,8 @@ from strongroom.node.vault.refusals import NEXT, next_step
 
 MAKER = b"m" * 32
 IN_ORDER = """no-key suspended revoked not-approved evidence simulated policy not-this-hardware
-machine-busy clone outside-window quantity lapsed region custodian-away"""
+machine-busy clone outside-window quantity lapsed region no-one-in-region
+custodian-away"""
 """Those that the vault raises (enclave/programs/vault/README.md, decision 10)."""
 
 
