@@ -11,7 +11,12 @@ from typing import Any
 
 from strongroom.enclave.attestation.policy import Floors, Policy
 from strongroom.enclave.attestation.report import Product, Tcb
-from strongroom.enclave.governance import access_changes, people_changes, region_changes
+from strongroom.enclave.governance import (
+    access_changes,
+    people_changes,
+    region_changes,
+    users_changes,
+)
 from strongroom.enclave.governance import arguments as kinds
 from strongroom.enclave.governance.change_rows import Change as Change
 from strongroom.enclave.governance.change_rows import Effect as Effect
@@ -20,7 +25,6 @@ from strongroom.enclave.governance.recovery_changes import limits_with
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.rules import LIMITS, LIMITS_OF_GOVERNANCE, Rules
 from strongroom.enclave.governance.thresholds import MAJORITY, Class, is_as_strict
-from strongroom.enclave.governance.users_changes import USERS_CHANGES
 
 
 def change_named(name: str) -> Change:
@@ -302,11 +306,8 @@ CHANGES: Mapping[str, Change] = {
         loosens=True,
         group=Class.STRICTEST,
     ),
-    **{
-        name: Change(**row._asdict(), group=Class.USERS)
-        for name, row in people_changes.ROWS.items()
-    },
-    **USERS_CHANGES,
+    **people_changes.ROWS,
+    **users_changes.ROWS,
     **region_changes.ROWS,
     **access_changes.ROWS,
 }

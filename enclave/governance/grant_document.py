@@ -94,10 +94,6 @@ class AccessEntry(NamedTuple):
         )
 
 
-NO_ACCESS = AccessEntry((), (), (), ())
-"""Nothing asked, nothing happened."""
-
-
 def build_access(view: GovernanceView) -> AccessEntry:
     """What a state says of it."""
     names = {bytes(key): name for name, key in view.tables.rules.members}

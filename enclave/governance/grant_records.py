@@ -183,10 +183,6 @@ class Grant:
             ),
         )
 
-    def may_act_at(self, time_ms: int) -> bool:
-        """Is it approved, begun, and its time not over, at this block time?"""
-        return self.status == GrantStatus.APPROVED and time_ms < self.until_ms
-
 
 _GRANT_FIELDS = tuple(field.name for field in fields(Grant) if field.name != "id")
 _BEGUN_FIELDS = tuple(field.name for field in fields(Begun))

@@ -5,16 +5,18 @@ Adding loosens and waits; removing takes effect at once: standings of that issue
 end with the vote.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from strongroom.consensus.errors import AttestationError
 from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
 from strongroom.enclave.governance import issuers
 from strongroom.enclave.governance.arguments import BOOL, NAME, Kind
+from strongroom.enclave.governance.change_rows import Change
 from strongroom.enclave.governance.issuers import ALGORITHMS, JWK_BYTES_MAX
 from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.thresholds import Class
 from strongroom.enclave.programs.people.issuers import GuestRule, Issuer
 from strongroom.enclave.text import is_ascii_line, is_line
 from strongroom.enclave.tokens.jose import decode_base64url
@@ -161,14 +163,6 @@ THUMBPRINT = Kind(
 )
 
 
-class Row(NamedTuple):
-    """What changes.py makes a Change of."""
-
-    takes: Mapping[str, Kind]
-    apply: Callable[[Rules, Mapping[str, Any]], Rules]
-    loosens: bool
-
-
 def _add_issuer(rules: Rules, values: Mapping[str, Any]) -> Rules:
     return replace(rules, issuers=issuers.with_issuer(rules.issuers, _issuer(values)))
 
@@ -213,15 +207,18 @@ _ISSUER = {
     "life_ms": LIFE,
     "observed": BOOL,
 }
-ROWS: Mapping[str, Row] = {
-    "add_issuer": Row(_ISSUER, _add_issuer, loosens=True),
-    "set_issuer": Row(_ISSUER, _set_issuer, loosens=True),
-    "remove_issuer": Row({"issuer": ISSUER}, _remove_issuer, loosens=False),
-    "add_issuer_key": Row(
-        {"issuer": ISSUER, "kid": CLAIM, "algorithm": ALGORITHM, "key": JWK},
-        _add_key,
+ROWS: Mapping[str, Change] = {
+    "add_issuer": Change(takes=_ISSUER, apply=_add_issuer, loosens=True, group=Class.USERS),
+    "set_issuer": Change(takes=_ISSUER, apply=_set_issuer, loosens=True, group=Class.USERS),
+    "remove_issuer": Change(takes={"issuer": ISSUER}, apply=_remove_issuer, group=Class.USERS),
+    "add_issuer_key": Change(
+        takes={"issuer": ISSUER, "kid": CLAIM, "algorithm": ALGORITHM, "key": JWK},
+        apply=_add_key,
         loosens=True,
+        group=Class.USERS,
     ),
-    "remove_issuer_key": Row({"issuer": ISSUER, "key": THUMBPRINT}, _remove_key, loosens=False),
+    "remove_issuer_key": Change(
+        takes={"issuer": ISSUER, "key": THUMBPRINT}, apply=_remove_key, group=Class.USERS
+    ),
 }
-"""By name."""
+"""For the table of changes.py."""

@@ -32,7 +32,7 @@ def _dismiss(view: GovernanceView, values: Mapping[str, Any], _: Height, __: Mil
 ISSUER = Kind(
     f"an issuer's name, 1 to {ISSUER_TEXT_BYTES_MAX} printable ASCII characters", _is_issuer, str
 )
-USERS_CHANGES: Mapping[str, Change] = {
+ROWS: Mapping[str, Change] = {
     "admit_issuer": Change(
         takes={"issuer": ISSUER}, loosens=True, carry_out=_admit, group=Class.USERS
     ),

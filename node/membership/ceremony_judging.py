@@ -17,10 +17,8 @@ from strongroom.node import tls
 from strongroom.node.membership.ceremony_files import (
     Acceptance,
     Card,
-    CeremonyFile,
     Confirmation,
     FoundingFile,
-    read_file,
 )
 from strongroom.node.membership.ceremony_proposal import Agreed, read_as
 from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refuse
@@ -168,18 +166,6 @@ def _check_same_founding(agreed: Agreed, founding: FoundingFile, one: Confirmati
 
 
 # --- shared ---------------------------------------------------------------------------------------
-
-
-def judge_any(data: bytes) -> CeremonyFile:
-    """Any file by its form alone, for looking at it.
-
-    Raises:
-        CeremonyRefused: it is none.
-    """
-    try:
-        return read_file(data)
-    except NotCanonical as error:
-        refuse(SOMEBODY, Ground.FILE, str(error))
 
 
 def _each(
