@@ -153,7 +153,7 @@ def status(
     if ledger is not None:
         from strongroom.node.cli.recover_dead import show_status
 
-        show_status(ledger, as_json)
+        show_status(ledger, None, as_json)
         return
     document = run(recovery_now(existing_directory(directory)))
     emit(document, as_json, lambda: recover_tables.show_recovery(document))

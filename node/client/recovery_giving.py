@@ -29,10 +29,40 @@ def known_height(directory: Path, service: Service, receipts: Sequence[bytes] = 
     Raises:
         ReceiptInvalid: a receipt does not hold against the pin.
     """
-    known = [_seen(path, service) for path in ClusterLayout(directory).keys.glob("*.seen")]
+    known = [int(seen_state(directory, service))]
     for data in receipts:
         known.append(int(verify_receipt(Receipt.from_json(data), service.pin).anchor_height))
     return Height(max(known, default=0))
+
+
+def seen_state(directory: Path, service: Service) -> Height:
+    """The newest height whose state an identity of the folder was shown: executed, and said so by
+    a node's enclave or by f+1 nodes."""
+    seen = (_seen(path, service) for path in ClusterLayout(directory).keys.glob("*.seen"))
+    return Height(max(seen, default=0))
+
+
+def check_executed(offer: JudgedOffer, seen: Height, lost_above: int | None = None) -> None:
+    """Compare the newest outcome behind an offer with the state that was seen: blocks are there
+    before anybody executes them, and an older copy may have them without what they came to.
+
+    Args:
+        offer: judged.
+        seen: see `seen_state`.
+        lost_above: above this height the member agrees that outcomes are lost; None: nothing is.
+
+    Raises:
+        RefusedToGive: ``older-than-you-know``.
+    """
+    executed = offer.plan.opening.anchor.height
+    if executed >= seen or (lost_above is not None and executed >= lost_above):
+        return
+    raise RefusedToGive(
+        "older-than-you-know",
+        f"the outcomes behind this offer end at height {executed}, and you saw the state of height "
+        f"{seen}: what came of the blocks between would be lost; have it begun from a node's "
+        f"ledger that has them; if none has, agree to that with --lost-above {executed}",
+    )
 
 
 def _seen(path: Path, service: Service) -> int:
