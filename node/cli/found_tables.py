@@ -7,15 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from strongroom.enclave.proofs.genesis import pin_of
-from strongroom.node.membership.ceremony_files import (
-    Acceptance,
-    Card,
-    CeremonyFile,
-    Confirmation,
-    FoundingFile,
-    Proposal,
-)
+from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_files import CeremonyFile
 from strongroom.node.membership.ceremony_proposal import Agreed
+from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.terminal.printing import say
 
 _SHORT = 16

@@ -28,8 +28,8 @@ from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import make_directory, write_atomic, write_new
-from strongroom.node.membership.ceremony_files import Card
-from strongroom.node.membership.ceremony_steps import Party, certificate_of
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_party import Party, certificate_of
 from strongroom.node.rpc import probe
 
 ASK_SECONDS = 10.0

@@ -14,12 +14,8 @@ from strongroom.enclave.attestation.verifier import VerifiedEnclave
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, verify_genesis, verify_validators
 from strongroom.node import tls
-from strongroom.node.membership.ceremony_files import (
-    Acceptance,
-    Card,
-    Confirmation,
-    FoundingFile,
-)
+from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_proposal import Agreed, read_as
 from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refuse
 

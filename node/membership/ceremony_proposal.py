@@ -16,14 +16,10 @@ from strongroom.enclave.governance.rules import LIMITS
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.enclave.proofs.constitution import Constitution
-from strongroom.node.membership.ceremony_files import (
-    Acceptance,
-    Card,
-    Confirmation,
-    FoundingFile,
-    Proposal,
-)
+from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refuse
+from strongroom.node.membership.ceremony_terms import Proposal
 
 AHEAD_MS_MAX = 10 * 60_000
 """A proposal from so far in the future, or a clock that is so far behind, is not accepted."""

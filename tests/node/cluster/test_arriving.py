@@ -29,8 +29,9 @@ from strongroom.node.cluster.arriving import arrive
 from strongroom.node.config import Address
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.layout import SEALED_STATE
-from strongroom.node.membership import ceremony_steps as steps
-from strongroom.node.membership.ceremony_files import Card, FoundingFile
+from strongroom.node.membership import ceremony_party
+from strongroom.node.membership.ceremony_answers import FoundingFile
+from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.rpc import probe
 
 DOOR = Address("127.0.0.2", 7400)
@@ -145,7 +146,7 @@ async def test_a_name_that_is_taken_and_a_maker_that_is_unknown_are_refused(
     with pytest.raises(OperatorFault, match="a node n4 is there already"):
         await arrive(twin.party, door=DOOR, pin=pin)
     Manufacturer.create().make_chip().save(one.layout.chip)
-    await steps.make_card(
+    await ceremony_party.make_card(
         one.party,
         operator="bank5",
         member="bank5",

@@ -21,8 +21,11 @@ from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.node.config import Address, NodeConfig
 from strongroom.node.enclave_client.refusals import refusal_of
 from strongroom.node.layout import ClusterLayout, NodeLayout
+from strongroom.node.membership import ceremony_party
 from strongroom.node.membership import ceremony_steps as steps
-from strongroom.node.membership.ceremony_files import Acceptance, Card, Proposal
+from strongroom.node.membership.ceremony_answers import Acceptance
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.membership.node_folder import make_folder
 
 NOW_MS = 1_800_000_000_000
@@ -60,8 +63,8 @@ class Organisation:
     layout: NodeLayout
 
     @property
-    def party(self) -> steps.Party:
-        return steps.Party(
+    def party(self) -> ceremony_party.Party:
+        return ceremony_party.Party(
             layout=self.layout,
             operator=key_named(f"operator of {self.name}"),
             member=key_named(f"member of {self.name}"),
@@ -184,7 +187,8 @@ def run_in_process(monkeypatch: pytest.MonkeyPatch, code: Callable[[str], Measur
         chip = SimulatedChip.load(layout.chip)
         yield InProcess(Lifecycle(chip, code(layout.cluster.directory.name)))
 
-    monkeypatch.setattr(steps, "_enclave", enclave)
+    for module in (steps, ceremony_party):
+        monkeypatch.setattr(module, "enclave_of", enclave)
 
 
 async def organisation(folder: Path, name: str, number: int) -> Organisation:
@@ -200,7 +204,7 @@ async def organisation(folder: Path, name: str, number: int) -> Organisation:
     await make_folder(config)
     manufacturer().make_chip().save(layout.chip)
     one = Organisation(name, layout)
-    await steps.make_card(
+    await ceremony_party.make_card(
         one.party,
         operator=name,
         member=name,
