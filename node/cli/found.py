@@ -27,6 +27,7 @@ from strongroom.node.cli.found_given import (
     write_file,
 )
 from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_card_judging import judge_card, judge_cards
 from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_judging import (
     judge_acceptances,
@@ -34,12 +35,7 @@ from strongroom.node.membership.ceremony_judging import (
     judge_founding,
 )
 from strongroom.node.membership.ceremony_party import measured, read
-from strongroom.node.membership.ceremony_proposal import (
-    judge_before_accepting,
-    judge_card,
-    judge_cards,
-    judge_proposal,
-)
+from strongroom.node.membership.ceremony_proposal import judge_before_accepting, judge_proposal
 from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note

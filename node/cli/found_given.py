@@ -17,9 +17,9 @@ from strongroom.node.cli.common import ask_passphrase
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.layout import ClusterLayout, NodeLayout
 from strongroom.node.machine.durable_files import write_out
+from strongroom.node.membership.ceremony_card_judging import judge_card
 from strongroom.node.membership.ceremony_files import CeremonyFile, read_file
 from strongroom.node.membership.ceremony_party import Party, read
-from strongroom.node.membership.ceremony_proposal import judge_card
 from strongroom.node.membership.ceremony_refusals import Ground, refuse
 from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.membership.node_keys import operator_file
@@ -82,7 +82,8 @@ def node_of(directory: Path, name: str | None) -> NodeLayout:
     cluster = ClusterLayout(directory.absolute())
     if name is not None:
         return cluster.node(name)
-    cards = sorted(cluster.directory.glob("*/ceremony/card"))
+    found = cluster.directory.glob("*/ceremony/card")
+    cards = sorted(card for card in found if not card.parent.parent.name.startswith("."))
     if len(cards) != 1:
         raise OperatorFault(
             f"{len(cards)} nodes with a card in {directory}: make one with `strongroom node init "

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from strongroom.enclave.proofs.genesis import chain_of
 from strongroom.node.cli import found_tables
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.cli.found import found_app
@@ -21,11 +22,11 @@ from strongroom.node.cli.found_given import (
     party_of,
     write_file,
 )
-from strongroom.node.cluster.publishing import publish_founding
-from strongroom.node.membership import ceremony_sealing
+from strongroom.node.cluster.publishing import finish_founding
 from strongroom.node.membership import ceremony_steps as steps
 from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
 from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_proposal import judge_proposal
 from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, say
@@ -121,14 +122,15 @@ def seal(
     """
     given, party = Given.read(files), party_of(directory, node)
     proposal, founding = given.one(Proposal), given.one(FoundingFile)
-    agreed, one = ceremony_sealing.seal(party, proposal, founding, given.of(Confirmation))
-    pin = publish_founding(party.layout, agreed, one.chain)
+    pin = finish_founding(party, proposal, founding, given.of(Confirmation))
     config = party.layout.config
-    document = {"service": pin, "chain": one.chain.hex(), "config": str(config)}
+    document = {"service": pin, "chain": chain_of(pin).hex(), "config": str(config)}
+
+    others = ", ".join(judge_proposal(proposal).cards)
 
     def human() -> None:
         say(f"pin {pin}")
-        say(f"it is the same at {', '.join(agreed.cards)}: ask them, not this file")
+        say(f"it is the same at {others}: ask them, not this file")
         say(f"then: strongroom node run --config {config} --check")
 
     emit(document, as_json, human)

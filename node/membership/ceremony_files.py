@@ -12,7 +12,6 @@ Owns the table of kinds, and how large a file of each may be before anything of 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
 from strongroom.node.membership.ceremony_answers import (
-    FOUNDING_BYTES_MAX,
     Acceptance,
     Confirmation,
     FoundingFile,
@@ -30,9 +29,7 @@ def read_file(data: bytes) -> CeremonyFile:
     Raises:
         NotCanonical: it is none.
     """
-    value = codec.decode(data, size_max=FOUNDING_BYTES_MAX)
-    label = value[0] if type(value) is tuple and value else None
     for kind in _KINDS:
-        if label == kind.LABEL:
+        if data[1:].startswith(codec.encode(kind.LABEL)):  # behind the number of fields
             return kind.decode(data)
     raise NotCanonical("no file of a founding ceremony")

@@ -5,8 +5,8 @@ Owns what every step starts from. The steps: ceremony_steps.py, ceremony_sealing
 """
 
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from strongroom.node import tls
 from strongroom.node.config import load
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.layout import NodeLayout
+from strongroom.node.ledger.lock import acquire_lock
 from strongroom.node.machine.durable_files import make_directory, write_atomic
 from strongroom.node.membership.ceremony_answers import FOUNDING_BYTES_MAX
+from strongroom.node.membership.ceremony_card_judging import judge_card
 from strongroom.node.membership.ceremony_cards import Card
-from strongroom.node.membership.ceremony_proposal import judge_card
 from strongroom.node.membership.ceremony_refusals import Ground, refuse
 from strongroom.node.membership.ceremony_signed import UNSIGNED
 
@@ -137,6 +138,20 @@ async def enclave_of(layout: NodeLayout) -> AsyncIterator[EnclaveClient]:
         yield enclave
     finally:
         await enclave.stop()
+
+
+@contextmanager
+def alone(layout: NodeLayout) -> Iterator[None]:
+    """One step at a time: of two at once each would make keys of its own.
+
+    Raises:
+        AlreadyRunning: another step is being taken, or a node runs in this folder.
+    """
+    lock = acquire_lock(layout.lock)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_own(operator: str, given: bytes, kept: Path) -> None:

@@ -10,19 +10,22 @@ ceremony_party.py, the end in ceremony_sealing.py.
 
 from collections.abc import Sequence
 
+from strongroom.consensus import labels
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.attestation.deployment import SignedDeployment
 from strongroom.enclave.keys.identity import Identity
+from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE, NodeLayout
 from strongroom.node.machine.durable_files import write_atomic, write_new
 from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_card_judging import read_as
 from strongroom.node.membership.ceremony_judging import (
     founder_of,
     judge_acceptances,
     judge_founding,
 )
-from strongroom.node.membership.ceremony_party import Party, check_own, enclave_of, read
+from strongroom.node.membership.ceremony_party import Party, alone, check_own, enclave_of, read
 from strongroom.node.membership.ceremony_proposal import (
     Agreed,
     check_time,
@@ -30,6 +33,7 @@ from strongroom.node.membership.ceremony_proposal import (
     judge_proposal,
 )
 from strongroom.node.membership.ceremony_refusals import Ground, refuse
+from strongroom.node.membership.ceremony_terms import Proposal
 
 
 async def accept(
@@ -45,26 +49,35 @@ async def accept(
         instead: give up another proposal that was accepted before; its keys are lost.
 
     Raises:
-        CeremonyRefused: something in it is not as it must be; nothing was made or signed.
-        OperatorFault: this node belongs to a service, or accepted another proposal.
+        CeremonyRefused: something in it is not as it must be, or it was given up before; nothing
+            was made or signed.
+        OperatorFault: this node belongs to a service, or accepted another proposal; another step
+            is being taken in its folder.
     """
+    with alone(party.layout):
+        return await _accept(party, proposal, received, now_ms=now_ms, instead=instead)
+
+
+async def _accept(
+    party: Party, proposal: bytes, received: Sequence[bytes], *, now_ms: int, instead: bool
+) -> bytes:
     layout, files = party.layout, party.layout.ceremony
     _check_free(layout)
     agreed, own = judge_proposal(proposal), party.card()
+    _check_not_given_up(party, agreed)
     async with enclave_of(layout) as enclave:
         measurement, _ = await enclave.measurement_and_chip()
         judge_before_accepting(
             agreed, own=own, received=received, measurement=measurement, now_ms=now_ms
         )
-        if files.acceptance.exists():
-            earlier = Acceptance.decode(read(files.acceptance, "it was written by `found accept`"))
-            if earlier.proposal == agreed.proposal.digest:
-                return earlier.encode()
-            if not instead:
-                raise OperatorFault(
-                    f"this node accepted proposal {earlier.proposal.hex()[:16]}… before: go on "
-                    "with that one, or say --instead to give it up for good, and tell the others"
-                )
+        earlier = _accepted(party)
+        if earlier is not None and earlier.proposal == agreed.proposal.digest:
+            return earlier.encode()
+        if earlier is not None and not instead:
+            raise OperatorFault(
+                f"this node accepted proposal {earlier.proposal.hex()[:16]}… before: go on with "
+                "that one, or say --instead to give it up for good, and tell the others"
+            )
         deployment = SignedDeployment(own.statement.encode(), own.deployment)
         identity = Identity(
             name=own.node,
@@ -77,12 +90,44 @@ async def accept(
         keys = await enclave.seal_founding()
     unsigned = Acceptance(operator=own.operator, proposal=agreed.proposal.digest, evidence=evidence)
     acceptance = unsigned.sign(party.operator, party.member).encode()
+    if earlier is not None:  # first: were it accepted again, there would be two answers to it
+        given_up = (*_given_up(party), earlier.proposal)
+        write_atomic(files.given_up, "".join(f"{one.hex()}\n" for one in given_up).encode())
     for leftover in (files.acceptance, files.founding, files.state, files.confirmation):
         leftover.unlink(missing_ok=True)
     write_atomic(files.proposal, proposal)
     write_atomic(files.keys, keys)
     write_atomic(files.acceptance, acceptance)  # last: with it the keys are there, too
     return acceptance
+
+
+def _accepted(party: Party) -> Acceptance | None:
+    """What this node answered before."""
+    kept = party.layout.ceremony.acceptance
+    if not kept.exists():
+        return None
+    return read_as(read(kept, "it was written by `found accept`"), Acceptance, str(kept))
+
+
+def _given_up(party: Party) -> tuple[bytes, ...]:
+    kept = party.layout.ceremony.given_up
+    if not kept.exists():
+        return ()
+    try:
+        lines = read(kept, "it was written by `found accept --instead`").decode("ascii").split()
+        return tuple(map(bytes.fromhex, lines))
+    except ValueError:
+        raise OperatorFault(f"{kept} is damaged: take part with a new node's folder") from None
+
+
+def _check_not_given_up(party: Party, agreed: Agreed) -> None:
+    if agreed.proposal.digest in _given_up(party):
+        refuse(
+            party.card().operator,
+            Ground.GIVEN_UP,
+            "I gave this proposal up for good with --instead, and its keys are lost: a second "
+            "answer to it would be a second word; propose anew, with the same terms if you like",
+        )
 
 
 def accepted_proposal(party: Party, proposal: bytes) -> Agreed:
@@ -98,7 +143,9 @@ def accepted_proposal(party: Party, proposal: bytes) -> Agreed:
         refuse(
             "the proposal",
             Ground.OTHER_PROPOSAL,
-            f"this is {agreed.proposal.digest.hex()[:16]}…, I accepted another one",
+            f"this is {agreed.proposal.digest.hex()[:16]}…, I accepted another one: "
+            f"{labels.labelled_digest(Proposal.LABEL, own).hex()[:16]}…; whoever gave me this one "
+            "changed it, or it is a newer one",
         )
     return agreed
 
@@ -116,6 +163,13 @@ async def make_founding(
         CeremonyRefused: an acceptance is not as it must be, or somebody else is the founder; no
             secret was made.
     """
+    with alone(party.layout):
+        return await _make_founding(party, proposal, acceptances, now_ms=now_ms)
+
+
+async def _make_founding(
+    party: Party, proposal: bytes, acceptances: Sequence[bytes], *, now_ms: int
+) -> bytes:
     files = party.layout.ceremony
     agreed = accepted_proposal(party, proposal)
     check_time(agreed.proposal, now_ms)
@@ -135,7 +189,7 @@ async def make_founding(
             )
         return earlier.encode()
     async with enclave_of(party.layout) as enclave:
-        await enclave.resume_founding(read(files.keys, "accept the proposal first"))
+        await _resume(party, enclave)
         try:
             genesis, wraps = await enclave.found(
                 agreed.constitution.encode(), tuple(one.evidence for one in judged.values())
@@ -168,6 +222,13 @@ async def confirm(
     Raises:
         CeremonyRefused: it is another genesis, or the wrap does not open; nothing was signed.
     """
+    with alone(party.layout):
+        return await _confirm(party, proposal, acceptances, founding, now_ms=now_ms)
+
+
+async def _confirm(
+    party: Party, proposal: bytes, acceptances: Sequence[bytes], founding: bytes, *, now_ms: int
+) -> bytes:
     files = party.layout.ceremony
     agreed = accepted_proposal(party, proposal)
     check_time(agreed.proposal, now_ms)
@@ -187,7 +248,7 @@ async def confirm(
             )
         return earlier.encode()
     async with enclave_of(party.layout) as enclave:
-        await enclave.resume_founding(read(files.keys, "accept the proposal first"))
+        await _resume(party, enclave)
         try:
             state = await enclave.accept(one.genesis, one.wraps)
         except Refusal as refusal:
@@ -205,6 +266,23 @@ async def confirm(
     write_atomic(files.state, state)
     write_atomic(files.confirmation, confirmation)  # last: with it the state is there, too
     return confirmation
+
+
+async def _resume(party: Party, enclave: EnclaveClient) -> None:
+    """The enclave goes on with the keys of its acceptance.
+
+    Raises:
+        OperatorFault: it does not open them.
+    """
+    keys = read(party.layout.ceremony.keys, "accept the proposal first")
+    try:
+        await enclave.resume_founding(keys)
+    except Refusal as refusal:
+        raise OperatorFault(
+            f"this node's enclave does not open the keys of its acceptance ({refusal}): they are "
+            "sealed to its chip and to the version of the code that accepted; go on with that "
+            "version, or begin again: a new proposal, `found accept --instead`"
+        ) from None
 
 
 def _check_free(layout: NodeLayout) -> None:

@@ -25,6 +25,7 @@ from strongroom.node.membership import ceremony_party
 from strongroom.node.membership import ceremony_steps as steps
 from strongroom.node.membership.ceremony_answers import Acceptance
 from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_refusals import CeremonyRefused, Ground
 from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.membership.node_folder import make_folder
 
@@ -220,3 +221,58 @@ async def world(folder: Path) -> World:
     made = World([await organisation(folder, name, at + 1) for at, name in enumerate(NAMES)])
     made.proposal = proposal_of(made.cards).encode()
     return made
+
+
+class Refused:
+    """What a refusal was about."""
+
+    def __init__(self, party: str, ground: Ground) -> None:
+        self.party, self.ground = party, ground
+        self._raised = pytest.raises(CeremonyRefused)
+
+    def __enter__(self) -> None:
+        self._caught = self._raised.__enter__()
+
+    def __exit__(self, *exc: object) -> bool:
+        taken = self._raised.__exit__(*exc)  # type: ignore[arg-type]
+        error = self._caught.value
+        assert (error.party, error.ground) == (self.party, self.ground), str(error)
+        assert str(error).startswith(f"{self.party}: {self.ground}: ")
+        return bool(taken)
+
+
+def silent(one: Organisation) -> set[str]:
+    """Which files of the ceremony it has: what was refused leaves none."""
+    return {path.name for path in one.layout.ceremony.directory.iterdir()}
+
+
+KILLS_MAX = 64
+_WRITES = ("write_atomic", "write_new", "write_service")
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as files can tell: nothing after it happens."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, modules: Sequence[Any], at: int) -> None:
+    """Have the process end before (even `at`) or after (odd) one of the writes of these modules."""
+    done = iter(range(2 * KILLS_MAX))
+
+    def point() -> None:
+        if next(done) == at:
+            raise Killed
+
+    def killing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def act(*arguments: Any, **named: Any) -> Any:
+            point()
+            result = real(*arguments, **named)
+            point()
+            return result
+
+        return act
+
+    for module in modules:
+        for name in _WRITES:
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, killing(getattr(module, name)))
+    monkeypatch.setattr(Path, "unlink", killing(Path.unlink))

@@ -12,10 +12,12 @@ from tests.node.membership.ceremony_world import (
     NOW_MS,
     OTHER_CODE,
     Organisation,
+    Refused,
     World,
     organisation,
     proposal_of,
     run_in_process,
+    silent,
     world,
 )
 
@@ -34,6 +36,7 @@ from strongroom.node.layout import SEALED_STATE
 from strongroom.node.membership import ceremony_party
 from strongroom.node.membership import ceremony_steps as steps
 from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_card_judging import judge_cards
 from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_files import read_file
 from strongroom.node.membership.ceremony_judging import (
@@ -41,7 +44,7 @@ from strongroom.node.membership.ceremony_judging import (
     judge_confirmations,
     judge_founding,
 )
-from strongroom.node.membership.ceremony_proposal import judge_cards, judge_proposal
+from strongroom.node.membership.ceremony_proposal import judge_proposal
 from strongroom.node.membership.ceremony_refusals import CeremonyRefused, Ground
 from strongroom.node.membership.ceremony_sealing import seal
 from strongroom.node.membership.ceremony_terms import Proposal
@@ -55,29 +58,6 @@ def code(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     running: dict[str, object] = {}
     run_in_process(monkeypatch, lambda name: running.get(name, CODE))  # type: ignore[arg-type,return-value]
     return running
-
-
-class Refused:
-    """What a refusal was about."""
-
-    def __init__(self, party: str, ground: Ground) -> None:
-        self.party, self.ground = party, ground
-        self._raised = pytest.raises(CeremonyRefused)
-
-    def __enter__(self) -> None:
-        self._caught = self._raised.__enter__()
-
-    def __exit__(self, *exc: object) -> bool:
-        taken = self._raised.__exit__(*exc)  # type: ignore[arg-type]
-        error = self._caught.value
-        assert (error.party, error.ground) == (self.party, self.ground), str(error)
-        assert str(error).startswith(f"{self.party}: {self.ground}: ")
-        return bool(taken)
-
-
-def silent(one: Organisation) -> set[str]:
-    """Which files of the ceremony it has: what was refused leaves none."""
-    return {path.name for path in one.layout.ceremony.directory.iterdir()}
 
 
 # --- four that are honest -------------------------------------------------------------------------
