@@ -163,6 +163,21 @@ def spki_digest(certificate: bytes) -> Digest:
     return Digest(sha256(spki).digest())
 
 
+def check_der(certificate: bytes) -> None:
+    """Check that these are the DER bytes of one certificate and nothing else: what somebody else
+    gave, before it goes into a bundle.
+
+    Raises:
+        CertificateInvalid: they are not.
+    """
+    try:
+        exact = x509.load_der_x509_certificate(certificate).public_bytes(Encoding.DER)
+    except PARSER_ERRORS as fault:
+        raise CertificateInvalid(f"not a certificate in DER: {fault}") from None
+    if exact != certificate:
+        raise CertificateInvalid("not a certificate in DER: something else is beside it")
+
+
 def valid_until(certificate: bytes) -> datetime:
     """When a PEM certificate ends.
 
