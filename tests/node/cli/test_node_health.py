@@ -32,7 +32,7 @@ class Node:
 
     async def ask(self, *more: str) -> Result:
         words = ["node", "health", "--config", str(self.layout.config), *more]
-        return await asyncio.to_thread(lambda: CliRunner().invoke(make_app(), words))
+        return await asyncio.to_thread(lambda: CliRunner().invoke(make_app(words[0]), words))
 
 
 def identity(layout: NodeLayout, name: str) -> tuple[Path, Path]:

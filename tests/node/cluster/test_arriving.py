@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.enclave.fixtures import make_cluster_genesis
+from tests.enclave.fixtures import make_cluster_genesis, strange_manufacturer
 from tests.node.host.test_checking import Stoppable
 from tests.node.membership.ceremony_world import (
     CODE,
@@ -23,7 +23,6 @@ from tests.node.membership.ceremony_world import (
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.enclave.member.lifecycle import Lifecycle
-from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.proofs.genesis import pin_of, verify_genesis
 from strongroom.node import config as node_config
@@ -178,7 +177,7 @@ async def test_a_name_that_is_taken_and_a_maker_that_is_unknown_are_refused(
     twin = await organisation(tmp_path / "elsewhere", "bank6", 4)
     with pytest.raises(OperatorFault, match="a node n4 is there already"):
         await arrive(twin.party, door=DOOR, pin=pin)
-    Manufacturer.create().make_chip().save(one.layout.chip)
+    strange_manufacturer().make_chip().save(one.layout.chip)
     await ceremony_party.make_card(
         one.party,
         operator="bank5",

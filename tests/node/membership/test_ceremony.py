@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.enclave.fixtures import key_named, manufacturer
+from tests.enclave.fixtures import key_named, manufacturer, strange_manufacturer
 from tests.node.membership.ceremony_world import (
     CODE,
     NOW_MS,
@@ -25,7 +25,6 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.attestation.policy import SIMULATED_TCB
-from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.chip_key import ChipKey
 from strongroom.enclave.primitives import Secret
@@ -319,7 +318,7 @@ async def test_a_false_acceptance_is_refused_by_all_others_by_name(
 async def test_a_maker_of_ones_own_makes_nobody_elses_chip(tmp_path: Path) -> None:
     """bank4 has a root in the policy, hence could make a chip that bears bank2's number."""
     made = await world(tmp_path)
-    maker = Manufacturer.create()
+    maker = strange_manufacturer()
     maker.make_chip().save(made["bank4"].layout.chip)
     party = made["bank4"].party
     await ceremony_party.make_card(

@@ -406,7 +406,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def told(*arguments: str) -> tuple[int, Json]:
-    done = CliRunner().invoke(make_app(), [*arguments, "--json"])
+    done = CliRunner().invoke(make_app(arguments[0]), [*arguments, "--json"])
     return done.exit_code, json.loads(done.stdout)
 
 
@@ -423,7 +423,9 @@ def test_the_commands_make_a_report_and_verify_it_and_miss_what_was_left_out(
     code, document = told("verify", "residency", str(file), "--service", pin(), "--ledger", ledger)
     assert (code, document["verdict"], document["complete"]) == (0, "valid", True)
     assert told("verify", "residency", str(file))[0] == 4
-    shown = CliRunner().invoke(make_app(), ["verify", "residency", str(file), "--service", pin()])
+    shown = CliRunner().invoke(
+        make_app("verify"), ["verify", "residency", str(file), "--service", pin()]
+    )
     assert shown.exit_code == 0
     assert "operator9" in shown.stdout
 
