@@ -5,9 +5,15 @@ Owns the verdict. Nothing of a report is believed: validators come from the succ
 that the pin begins; each node's region from its own evidence, judged again, whose deployment
 statement its operator signed; each word's place from the history that a quorum certified. A
 validator without evidence, an epoch that is missing, another region: there is no verdict `valid`.
+
+Keys are of two kinds. An epoch's input secret, which opens what is sent, its validators alone have;
+its ledger secret, which opens the state, is handed to every node that is admitted later, and to the
+enclaves of a recovery.
 """
 
-from collections.abc import Sequence
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -20,7 +26,7 @@ from strongroom.consensus.errors import (
     ReceiptInvalid,
     invariant,
 )
-from strongroom.consensus.recovery import basis_of
+from strongroom.consensus.recovery import RecoveryCertificate, basis_of
 from strongroom.consensus.types import (
     DIGEST_SIZE,
     Digest,
@@ -79,7 +85,7 @@ def verify_residency(report: ResidencyReport, pin: str, *, at_least: int = 0) ->
             when it ends below `at_least`; ``cannot check`` without a good pin.
     """
     document = residency_of(report, pin)
-    if report.says != document:
+    if _written(report.says) != _written(document):
         raise ReceiptInvalid("the report says something else than what its proofs come to")
     if document["height"] < at_least:
         raise ReceiptInvalid(
@@ -99,7 +105,6 @@ def residency_of(report: ResidencyReport, pin: str) -> dict[str, Any]:
     try:
         shown = _begin(report, genesis)
         _take_words(shown, report.words)
-        _take_recoveries(shown)
     except (PeerFault, Unsigned) as fault:
         raise ReceiptInvalid(str(fault)) from None
     return _document(shown)
@@ -130,42 +135,50 @@ def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> _Shown:
 
 
 def _take_words(shown: _Shown, words: Sequence[Word]) -> None:
-    before = (0, -1)
+    """Words and recoveries, in the order of their heights: each is judged by what was allowed
+    then."""
+    before, recoveries = (0, -1), deque(shown.epochs.recoveries())
     for word in words:
         place = (word.place.leaf.height, word.index)
         if place <= before:
             raise ReceiptInvalid("words are not in the order in which they were executed")
         before = place
+        while recoveries and recoveries[0].opening.height < place[0]:
+            _take_recovery(shown, recoveries.popleft())
         header, transaction = _check_word(shown, word)
         if transaction.action == ATTEST:
             statement = _check_attestation(shown, word, header, transaction)
-            said = shown.statements.setdefault(transaction.signer, [])
-            if said and _lasting(said[-1]) != _lasting(statement):
-                raise ReceiptInvalid("a node's later evidence is of another node, operator or chip")
-            said.append(statement)
+            _state(shown, transaction.signer, statement)
         else:
             shown.rules.take(transaction, word.result, header)
+    for recovery in recoveries:
+        _take_recovery(shown, recovery)
 
 
-def _take_recoveries(shown: _Shown) -> None:
+def _take_recovery(shown: _Shown, recovery: RecoveryCertificate) -> None:
     """Enclaves to which members gave shares: their evidence stands in the certificate that opened
     their epoch."""
-    for recovery in shown.epochs.recoveries():
-        opening = recovery.opening
-        nonce = basis_of(recovery.head.header, opening.anchor, recovery.rules)
-        if any(len(one) == DIGEST_SIZE for one in recovery.evidence):
-            raise ReceiptInvalid(
-                f"the evidence of those who recovered epoch {opening.epoch} is left out",
-                verdict="incomplete",
-            )
-        enclaves = [_judge(shown, one, nonce, opening) for one in recovery.evidence]
-        named = [enclave.claims.node_key for enclave in enclaves]
-        if named != [one.node_key for one in recovery.description.validators]:
-            raise ReceiptInvalid("evidence of a recovery is of others than its epoch's validators")
-        for enclave in enclaves:
-            said = shown.statements.setdefault(enclave.claims.node_key, [])
-            said.append(Statement(enclave, opening.height))
-            said.sort(key=lambda one: one.height)
+    opening = recovery.opening
+    nonce = basis_of(recovery.head.header, opening.anchor, recovery.rules)
+    if any(len(one) == DIGEST_SIZE for one in recovery.evidence):
+        raise ReceiptInvalid(
+            f"the evidence of those who recovered epoch {opening.epoch} is left out",
+            verdict="incomplete",
+        )
+    enclaves = [_judge(shown, one, nonce, opening) for one in recovery.evidence]
+    named = [enclave.claims.node_key for enclave in enclaves]
+    if named != [one.node_key for one in recovery.description.validators]:
+        raise ReceiptInvalid("evidence of a recovery is of others than its epoch's validators")
+    for enclave in enclaves:
+        _state(shown, enclave.claims.node_key, Statement(enclave, opening.height))
+
+
+def _state(shown: _Shown, node_key: PublicKey, statement: Statement) -> None:
+    """The next statement of a node."""
+    said = shown.statements.setdefault(node_key, [])
+    if said and _lasting(said[-1]) != _lasting(statement):
+        raise ReceiptInvalid("a node's later evidence is of another node, operator or chip")
+    said.append(statement)
 
 
 def _check_word(shown: _Shown, word: Word) -> tuple[Header, PublicTransaction]:
@@ -245,6 +258,11 @@ def _judge(shown: _Shown, evidence: bytes, nonce: bytes, header: Header) -> Veri
     )
 
 
+def _written(document: Mapping[str, Any]) -> str:
+    """As text: 1, 1.0 and true are equal to one another, and not the same answer."""
+    return json.dumps(document, sort_keys=True)
+
+
 def _lasting(statement: Statement) -> tuple[object, ...]:
     claims = statement.enclave.claims
     return claims.node, claims.operator, claims.tls_key, statement.enclave.chip_id
@@ -254,7 +272,6 @@ def _lasting(statement: Statement) -> tuple[object, ...]:
 
 
 def _document(shown: _Shown) -> dict[str, Any]:
-    epochs = [_epoch(shown, Epoch(number)) for number in range(int(shown.epochs.newest.epoch) + 1)]
     return {
         "service": shown.genesis.constitution.name,
         "pin": shown.genesis.pin,
@@ -263,7 +280,7 @@ def _document(shown: _Shown) -> dict[str, Any]:
         ),
         "height": shown.header.anchor.height,
         "time_ms": shown.header.time_ms,
-        "epochs": epochs,
+        "epochs": _epochs(shown),
         "ciphertext": _ciphertext(shown),
         "operators": _operators(shown),
         "rules": shown.rules.told(),
@@ -271,8 +288,28 @@ def _document(shown: _Shown) -> dict[str, Any]:
     }
 
 
-def _epoch(shown: _Shown, epoch: Epoch) -> dict[str, Any]:
-    """One epoch: who could open its keys, by which statements."""
+def _epochs(shown: _Shown) -> list[dict[str, Any]]:
+    """Each epoch; with its regions in which its ledger secret could be opened afterwards: a node
+    that is admitted gets those of all epochs before (key_release.py), and a recovery brings all
+    back."""
+    recovered = {int(one.description.epoch): one for one in shown.epochs.recoveries()}
+    newest: dict[tuple[str, str], int] = {}
+    for said in shown.statements.values():
+        for one in said:
+            place = (one.enclave.region, one.enclave.claims.node)
+            newest[place] = max(newest.get(place, 0), one.height)
+    epochs = []
+    for number in range(int(shown.epochs.newest.epoch) + 1):
+        told, last = _epoch(shown, Epoch(number))
+        during = {(one["region"], one["node"]) for one in told["keys"]}
+        later = (place for place, at in newest.items() if at > last and place not in during)
+        members = recovered[number].members if number in recovered else ()
+        epochs.append(told | {"later": _by_region(shown, later), "recovered_by": list(members)})
+    return epochs
+
+
+def _epoch(shown: _Shown, epoch: Epoch) -> tuple[dict[str, Any], int]:
+    """One epoch: who could open its keys while it lasted, by which statements; its last height."""
     description, anchor = shown.epochs.description(epoch), shown.epochs.anchor_of(epoch)
     if description is None or anchor is None:
         raise ReceiptInvalid(f"epoch {epoch} is left out", verdict="incomplete")
@@ -297,7 +334,7 @@ def _epoch(shown: _Shown, epoch: Epoch) -> dict[str, Any]:
         "after_height": anchor.height,
         "last_height": None if ending is None else last,
         "keys": keys,
-    }
+    }, last
 
 
 def _in_force(statements: Sequence[Statement], first: int, last: int) -> list[Statement]:
@@ -324,11 +361,16 @@ def _statement(shown: _Shown, one: Statement, role: str, until_ms: int) -> dict[
 
 def _ciphertext(shown: _Shown) -> list[dict[str, Any]]:
     """Every node that was ever admitted may keep the ledger's files, and snapshots."""
+    told = (one.enclave for said in shown.statements.values() for one in said)
+    return _by_region(shown, ((one.region, one.claims.node) for one in told))
+
+
+def _by_region(shown: _Shown, places: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """(region, node)s, region by region."""
     countries = shown.rules.countries_at(shown.header.time_ms)
     held: dict[str, set[str]] = {}
-    for said in shown.statements.values():
-        for one in said:
-            held.setdefault(one.enclave.region, set()).add(one.enclave.claims.node)
+    for region, node in places:
+        held.setdefault(region, set()).add(node)
     return [
         {"region": region, "country": countries.get(region), "nodes": sorted(nodes)}
         for region, nodes in sorted(held.items())
@@ -351,21 +393,34 @@ def _operators(shown: _Shown) -> list[dict[str, Any]]:
     ]
 
 
-def check_complete(report: ResidencyReport, whole: ResidencyReport) -> None:
+def check_complete(
+    report: ResidencyReport, whole: ResidencyReport, root_at: Callable[[Height], Digest]
+) -> None:
     """Check that a report leaves out nothing of a ledger, as far as it goes.
 
     Args:
         report: one that was verified.
         whole: made now, from a ledger's files.
+        root_at: that ledger's history root with a height.
 
     Raises:
-        ReceiptInvalid: ``incomplete``; ``cannot check`` when the ledger ends before the report.
+        ReceiptInvalid: ``incomplete``; ``forged`` when the two tell different histories;
+            ``cannot check`` when the ledger ends before the report.
     """
-    last = Header.decode(report.header).anchor.height
+    anchor = Header.decode(report.header).anchor
+    last = anchor.height
     if Header.decode(whole.header).anchor.height < last:
         raise ReceiptInvalid(
             f"the ledger ends before height {last}, to which the report goes: give a newer one",
             verdict="cannot check",
+        )
+    opened = [one.header for one in report.epochs]
+    if opened != [one.header for one in whole.epochs[: len(opened)]] or (
+        last and root_at(last) != anchor.root
+    ):
+        raise ReceiptInvalid(
+            f"report and ledger tell different histories up to height {last}: two recoveries? "
+            "`strongroom verify misbehaviour` names who agreed to both"
         )
     told = {transaction_id(word.envelope) for word in report.words}
     for word in whole.words:
