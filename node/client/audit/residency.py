@@ -5,21 +5,16 @@ Owns the verdict. Nothing of a report is believed: validators come from the succ
 that the pin begins; each node's region from its own evidence, judged again, whose deployment
 statement its operator signed; each word's place from the history that a quorum certified. A
 validator without evidence, an epoch that is missing, another region: there is no verdict `valid`.
-
-Keys are of two kinds. An epoch's input secret, which opens what is sent, its validators alone have;
-its ledger secret, which opens the state, is handed to every node that is admitted later, and to the
-enclaves of a recovery.
+What it comes to: residency_shown.py.
 """
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import (
     AttestationError,
     PeerFault,
@@ -30,7 +25,6 @@ from strongroom.consensus.recovery import RecoveryCertificate, basis_of
 from strongroom.consensus.types import (
     DIGEST_SIZE,
     Digest,
-    Epoch,
     Height,
     Milliseconds,
     PublicKey,
@@ -50,31 +44,8 @@ from strongroom.enclave.governance.public import (
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
 from strongroom.node.client.audit.audit import genesis_of
 from strongroom.node.client.audit.residency_report import CARRIED, Place, ResidencyReport, Word
+from strongroom.node.client.audit.residency_shown import Shown, Statement, document_of
 from strongroom.node.client.audit.rules_shown import RulesShown
-
-BASIS = 2
-"""`grc.basis` of a region: an operator's endorsement. No report of silicon says where it stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """An operator's word that a node stands in a region, as an enclave's evidence carried it."""
-
-    enclave: VerifiedEnclave
-    height: Height
-    """At which it was executed; 0 at genesis."""
-
-
-@dataclass(slots=True)
-class _Shown:
-    """What a report proves, word by word."""
-
-    genesis: VerifiedGenesis
-    epochs: EpochChain
-    header: Header
-    rules: RulesShown
-    statements: dict[PublicKey, list[Statement]] = field(default_factory=dict)
-    """By node key, ascending by height."""
 
 
 def verify_residency(report: ResidencyReport, pin: str, *, at_least: int = 0) -> dict[str, Any]:
@@ -107,10 +78,10 @@ def residency_of(report: ResidencyReport, pin: str) -> dict[str, Any]:
         _take_words(shown, report.words)
     except (PeerFault, Unsigned) as fault:
         raise ReceiptInvalid(str(fault)) from None
-    return _document(shown)
+    return document_of(shown)
 
 
-def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> _Shown:
+def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> Shown:
     """The succession of epochs, and the header that everything hangs on."""
     epochs, header = epoch_chain(genesis), Header.decode(report.header)
     for entry in report.epochs:
@@ -128,13 +99,13 @@ def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> _Shown:
             raise ReceiptInvalid(
                 f"an epoch after epoch {epochs.newest.epoch} is left out", verdict="incomplete"
             )
-    shown = _Shown(genesis, epochs, header, RulesShown(genesis.constitution))
+    shown = Shown(genesis, epochs, header, RulesShown(genesis.constitution))
     for enclave in genesis.validators:
         shown.statements[enclave.claims.node_key] = [Statement(enclave, Height(0))]
     return shown
 
 
-def _take_words(shown: _Shown, words: Sequence[Word]) -> None:
+def _take_words(shown: Shown, words: Sequence[Word]) -> None:
     """Words and recoveries, in the order of their heights: each is judged by what was allowed
     then."""
     before, recoveries = (0, -1), deque(shown.epochs.recoveries())
@@ -150,12 +121,13 @@ def _take_words(shown: _Shown, words: Sequence[Word]) -> None:
             statement = _check_attestation(shown, word, header, transaction)
             _state(shown, transaction.signer, statement)
         else:
-            shown.rules.take(transaction, word.result, header)
+            for name in shown.rules.take(transaction, word.result, header):
+                _remove(shown, header.height, name)
     for recovery in recoveries:
         _take_recovery(shown, recovery)
 
 
-def _take_recovery(shown: _Shown, recovery: RecoveryCertificate) -> None:
+def _take_recovery(shown: Shown, recovery: RecoveryCertificate) -> None:
     """Enclaves to which members gave shares: their evidence stands in the certificate that opened
     their epoch."""
     opening = recovery.opening
@@ -169,11 +141,19 @@ def _take_recovery(shown: _Shown, recovery: RecoveryCertificate) -> None:
     named = [enclave.claims.node_key for enclave in enclaves]
     if named != [one.node_key for one in recovery.description.validators]:
         raise ReceiptInvalid("evidence of a recovery is of others than its epoch's validators")
+    _remove(shown, opening.height)
     for enclave in enclaves:
-        _state(shown, enclave.claims.node_key, Statement(enclave, opening.height))
+        _state(shown, enclave.claims.node_key, Statement(enclave, opening.height, recovered=True))
 
 
-def _state(shown: _Shown, node_key: PublicKey, statement: Statement) -> None:
+def _remove(shown: Shown, height: Height, name: str | None = None) -> None:
+    """From this height on the node of this name is none any more; without a name all of them."""
+    for node_key, said in shown.statements.items():
+        if name in (None, said[-1].enclave.claims.node):
+            shown.gone.setdefault(node_key, height)
+
+
+def _state(shown: Shown, node_key: PublicKey, statement: Statement) -> None:
     """The next statement of a node."""
     said = shown.statements.setdefault(node_key, [])
     if said and _lasting(said[-1]) != _lasting(statement):
@@ -181,7 +161,7 @@ def _state(shown: _Shown, node_key: PublicKey, statement: Statement) -> None:
     said.append(statement)
 
 
-def _check_word(shown: _Shown, word: Word) -> tuple[Header, PublicTransaction]:
+def _check_word(shown: Shown, word: Word) -> tuple[Header, PublicTransaction]:
     """Check that a word was executed at its place, and read it."""
     header, leaf = Header.decode(word.header), word.place.leaf
     if header.digest != leaf.block or header.height != leaf.height:
@@ -206,7 +186,7 @@ def _check_word(shown: _Shown, word: Word) -> tuple[Header, PublicTransaction]:
     return header, transaction
 
 
-def _check_place(shown: _Shown, place: Place) -> None:
+def _check_place(shown: Shown, place: Place) -> None:
     anchor, leaf = shown.header.anchor, place.leaf
     if leaf.height > anchor.height or anchor.root != merkle.root_from_path(
         leaf.hash, leaf.height, anchor.height + 1, place.path
@@ -217,7 +197,7 @@ def _check_place(shown: _Shown, place: Place) -> None:
 
 
 def _check_attestation(
-    shown: _Shown, word: Word, header: Header, transaction: PublicTransaction
+    shown: Shown, word: Word, header: Header, transaction: PublicTransaction
 ) -> Statement:
     """Judge a node's evidence again: under what members had allowed, over a block of this chain."""
     if word.answered is None:
@@ -233,7 +213,7 @@ def _check_attestation(
     return Statement(enclave, at)
 
 
-def _judge(shown: _Shown, evidence: bytes, nonce: bytes, header: Header) -> VerifiedEnclave:
+def _judge(shown: Shown, evidence: bytes, nonce: bytes, header: Header) -> VerifiedEnclave:
     refused: AttestationError | None = None
     for policy in shown.rules.allowed():
         try:
@@ -266,131 +246,6 @@ def _written(document: Mapping[str, Any]) -> str:
 def _lasting(statement: Statement) -> tuple[object, ...]:
     claims = statement.enclave.claims
     return claims.node, claims.operator, claims.tls_key, statement.enclave.chip_id
-
-
-# --- what it comes to -----------------------------------------------------------------------------
-
-
-def _document(shown: _Shown) -> dict[str, Any]:
-    return {
-        "service": shown.genesis.constitution.name,
-        "pin": shown.genesis.pin,
-        "simulated": any(
-            one.enclave.simulated for said in shown.statements.values() for one in said
-        ),
-        "height": shown.header.anchor.height,
-        "time_ms": shown.header.time_ms,
-        "epochs": _epochs(shown),
-        "ciphertext": _ciphertext(shown),
-        "operators": _operators(shown),
-        "rules": shown.rules.told(),
-        "regions": shown.rules.regions_at(shown.header.time_ms),
-    }
-
-
-def _epochs(shown: _Shown) -> list[dict[str, Any]]:
-    """Each epoch; with its regions in which its ledger secret could be opened afterwards: a node
-    that is admitted gets those of all epochs before (key_release.py), and a recovery brings all
-    back."""
-    recovered = {int(one.description.epoch): one for one in shown.epochs.recoveries()}
-    newest: dict[tuple[str, str], int] = {}
-    for said in shown.statements.values():
-        for one in said:
-            place = (one.enclave.region, one.enclave.claims.node)
-            newest[place] = max(newest.get(place, 0), one.height)
-    epochs = []
-    for number in range(int(shown.epochs.newest.epoch) + 1):
-        told, last = _epoch(shown, Epoch(number))
-        during = {(one["region"], one["node"]) for one in told["keys"]}
-        later = (place for place, at in newest.items() if at > last and place not in during)
-        members = recovered[number].members if number in recovered else ()
-        epochs.append(told | {"later": _by_region(shown, later), "recovered_by": list(members)})
-    return epochs
-
-
-def _epoch(shown: _Shown, epoch: Epoch) -> tuple[dict[str, Any], int]:
-    """One epoch: who could open its keys while it lasted, by which statements; its last height."""
-    description, anchor = shown.epochs.description(epoch), shown.epochs.anchor_of(epoch)
-    if description is None or anchor is None:
-        raise ReceiptInvalid(f"epoch {epoch} is left out", verdict="incomplete")
-    ending = shown.epochs.anchor_of(Epoch(epoch + 1))
-    last = shown.header.anchor.height if ending is None else ending.height
-    until_ms = shown.header.time_ms if ending is None else ending.time_ms
-    validators = [one.node_key for one in description.validators]
-    others = sorted(set(shown.statements) - set(validators))
-    keys: list[dict[str, Any]] = []
-    for node_key in (*validators, *others):
-        statements = _in_force(shown.statements.get(node_key, []), anchor.height, last)
-        is_validator = node_key in validators
-        if is_validator and (not statements or statements[0].height > anchor.height):
-            raise ReceiptInvalid(
-                f"epoch {epoch}: the evidence of validator {node_key.hex()[:16]}… is left out",
-                verdict="incomplete",
-            )
-        role = "validator" if is_validator else "admitted"
-        keys += [_statement(shown, one, role, until_ms) for one in statements]
-    return {
-        "epoch": epoch,
-        "after_height": anchor.height,
-        "last_height": None if ending is None else last,
-        "keys": keys,
-    }, last
-
-
-def _in_force(statements: Sequence[Statement], first: int, last: int) -> list[Statement]:
-    """Those made within these heights, and the newest before."""
-    before = [one for one in statements if one.height <= first]
-    return [*before[-1:], *(one for one in statements if first < one.height <= last)]
-
-
-def _statement(shown: _Shown, one: Statement, role: str, until_ms: int) -> dict[str, Any]:
-    enclave, region = one.enclave, one.enclave.region
-    return {
-        "node": enclave.claims.node,
-        "role": role,
-        "operator": enclave.operator,
-        "region": region,
-        "country": shown.rules.countries_at(until_ms).get(region),
-        "basis": BASIS,
-        "since_height": one.height,
-        "chip": enclave.chip_id.hex(),
-        "simulated": enclave.simulated,
-        "evidence": sha256(enclave.evidence).hexdigest(),
-    }
-
-
-def _ciphertext(shown: _Shown) -> list[dict[str, Any]]:
-    """Every node that was ever admitted may keep the ledger's files, and snapshots."""
-    told = (one.enclave for said in shown.statements.values() for one in said)
-    return _by_region(shown, ((one.region, one.claims.node) for one in told))
-
-
-def _by_region(shown: _Shown, places: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-    """(region, node)s, region by region."""
-    countries = shown.rules.countries_at(shown.header.time_ms)
-    held: dict[str, set[str]] = {}
-    for region, node in places:
-        held.setdefault(region, set()).add(node)
-    return [
-        {"region": region, "country": countries.get(region), "nodes": sorted(nodes)}
-        for region, nodes in sorted(held.items())
-    ]
-
-
-def _operators(shown: _Shown) -> list[dict[str, Any]]:
-    """Who vouches, with which keys, for which regions."""
-    vouched: dict[str, set[str]] = {}
-    for said in shown.statements.values():
-        for one in said:
-            vouched.setdefault(one.enclave.operator, set()).add(one.enclave.region)
-    return [
-        {
-            "operator": operator,
-            "keys": shown.rules.operator_keys(operator),
-            "regions": sorted(regions),
-        }
-        for operator, regions in sorted(vouched.items())
-    ]
 
 
 def check_complete(
