@@ -75,6 +75,8 @@ class ActiveEnclave:
         self._counters = Counters()
         self._measurement = measurement
         self._erasure = Erasure(self.keystore.keyring, self._executor, self._epochs)
+        self._clock_ms = 0
+        """The host's, as it told it with its duties: each second."""
         self._provisional = False
         """Outcomes were applied that no quorum's anchor has confirmed yet."""
         self._settled = Epoch(0)
@@ -327,7 +329,9 @@ class ActiveEnclave:
             raise NotFresh("this node is catching up: ask again, or ask another node")
         id = transaction_id(envelope)
         try:
-            answer = self._executor.query(envelope, outcome, fresh=self.freshness.since(id))
+            answer = self._executor.query(
+                envelope, outcome, fresh=self.freshness.since(id), clock_ms=self._clock_ms
+            )
         except HeadsNeeded:
             self.freshness.demand(id)
             raise
@@ -419,6 +423,7 @@ class ActiveEnclave:
     def duties(self, wall_ms: int) -> tuple[bytes, tuple[bytes, ...], int, Need]:
         """(sealed state to be stored first, or nothing; envelopes to submit; next deadline in block
         time; a need)."""
+        self._clock_ms = wall_ms
         need = self._need()
         governance, executor = self._executor.governance, self._executor
         changed, said = False, tuple[bytes, ...]()

@@ -280,14 +280,14 @@ class Runner:
         return plaintext, claim, plaintext
 
     def ask(
-        self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any]
+        self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any], clock_ms: int = 0
     ) -> tuple[bool, Any]:
         """Answer one query: (True, value) or (False, (code, message)). State stays as it is.
 
         Raises:
             OutcomeNeeded: `recorded` raised it.
         """
-        self._context.enter(identity, recorded)
+        self._context.enter(identity, recorded, clock_ms)
         self.state.meter.left = QUERY_STEPS_MAX
         try:
             value = self._perform(self._queries, call)

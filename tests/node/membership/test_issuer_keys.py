@@ -35,7 +35,7 @@ HOUR_MS = 3_600_000
 def test_of_a_set_keys_for_signatures_are_taken() -> None:
     keys = [make_key(algorithm, algorithm) for algorithm in ALGORITHMS]
     said = [key.as_dict(private=False) for key in keys]
-    plain = [{**one, "kid": f"plain {one['kid']}"} for one in said]
+    plain = [{**one, "kid": f"plain-{one['kid']}"} for one in said]
     for one in plain:
         del one["alg"]
     others: list[Any] = [
@@ -48,12 +48,13 @@ def test_of_a_set_keys_for_signatures_are_taken() -> None:
         make_key("ES512", "p521").as_dict(private=False),
         "key",
         {**said[1], "kid": "RS256"},
+        *({**said[2], "kid": kid} for kid in ("", "a b", "a\n", "é", "\ud800", "a" * 129)),
     ]
     found = read_key_set(json.dumps({"keys": said + plain + others}).encode(), "https://a")
     by_kid = {pin.kid: pin.algorithm for pin in found}
     usual = {"RS256": "RS256", "PS256": "RS256", "Ed25519": "EdDSA"}
     assert by_kid == {one: one for one in ALGORITHMS} | {
-        f"plain {one}": usual.get(one, one) for one in ALGORITHMS
+        f"plain-{one}": usual.get(one, one) for one in ALGORITHMS
     }
     assert {pin.jwk for pin in found} == set(map(canonical, keys))
 
