@@ -4,9 +4,9 @@ may fill (T59, T11)."""
 from dataclasses import replace
 
 import pytest
-from tests.enclave.fixtures import key_named
+from tests.enclave.fixtures import key_named, make_cluster_genesis
 from tests.enclave.governance.grant_world import HOUR_MS, Ask, GrantWorld
-from tests.enclave.governance.world import joiner
+from tests.enclave.governance.world import World, joiner
 
 from strongroom.consensus import codec
 from strongroom.enclave.governance import public
@@ -90,6 +90,26 @@ def test_an_operator_with_another_key_keeps_who_acts_for_it(world: GrantWorld) -
     world.decide("allow_operator", operator="operator3", key=key_named("newer").public)
     world.ok(world.approve(id, "member3"))
     assert world.refused(world.ask(by="operator3")) == "unknown-operator"
+
+
+class FoundedAffiliated(GrantWorld):
+    """Members whose operators stand in the constitution."""
+
+    def __init__(self) -> None:
+        World.__init__(self, cluster=make_cluster_genesis(affiliated=True))
+
+
+def test_members_act_for_their_operators_from_the_founding_on() -> None:
+    world = FoundedAffiliated()
+    known = dict(world.governance.document().access.affiliations)
+    assert known == {key.public: f"operator{name[-1]}" for name, key in world.members.items()}
+    id = world.approved(by="member0")
+    world.ok(world.begin(id, by="member0"))
+    world.ok(world.act(id))
+    key = world.members["member3"].public
+    id, _ = world.ok(world.proposal("remove_affiliation", key=key))
+    world.ok(world.ballot(id, "member1"), world.ballot(id, "member2"))
+    assert world.refused(world.ask(by="member3")) == "unknown-operator"
 
 
 # --- emergencies ---
