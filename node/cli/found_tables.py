@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from strongroom.consensus.errors import NotCanonical
+from strongroom.enclave.governance.rules import Rules
+from strongroom.enclave.governance.thresholds import SETTABLE
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.proofs.genesis import pin_of
 from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
@@ -104,8 +106,14 @@ def _shown_key(card: Card) -> str | None:
 
 def proposal_document(agreed: Agreed) -> dict[str, Any]:
     """A proposal that was judged."""
-    shown = file_document(agreed.proposal)
-    return shown | {"constitution": agreed.constitution.digest.hex()}
+    shown, made = file_document(agreed.proposal), agreed.constitution
+    rules = Rules.of(made)
+    return shown | {
+        "constitution": made.digest.hex(),
+        "thresholds": {one: rules.threshold(one) for one in SETTABLE},
+        "watchers": list(rules.watchers),
+        "affiliations": {key.hex(): operator for key, operator in made.affiliations},
+    }
 
 
 def show_proposal(agreed: Agreed) -> None:
@@ -125,6 +133,9 @@ def show_proposal(agreed: Agreed) -> None:
         say(f"  role {role} of {program}: id:{id.hex()}, {whose}")
     limits = ", ".join(f"{name} {value}" for name, value in proposal.limits)
     say(f"limits       {limits or 'all as by default'}")
+    voters = len(agreed.constitution.members)
+    say(f"thresholds   a majority of {voters} members for each class; members vote others later")
+    say("watchers     none: each member votes; members vote who only watches later")
     say(f"programs     {', '.join(proposal.programs)}")
     say(f"evidence     counts for {proposal.max_age_ms / 3_600_000:g} h")
 

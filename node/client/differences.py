@@ -38,10 +38,11 @@ def rule_differences(before: Rules, after: Rules) -> tuple[Difference, ...]:
 
 _ORDER = (
     *("voters", "watchers", "member", "threshold", "operator", "chip", "measurement", "region"),
-    *("country", "calls", "floors", "revoked", "max_age_ms", "role", "limit"),
+    *("country", "calls", "privileged", "floors", "revoked", "max_age_ms", "role", "limit"),
 )
 _IN_WORDS = frozenset(
     {"policy", "members", "roles", "limits", "thresholds", "watchers", "program_regions"}
+    | {"access_regions"}
 )
 _POLICY_IN_WORDS = frozenset(
     {"measurements", "regions", "countries", "max_age_ms", "operators", "chips", "floors"}
@@ -85,6 +86,7 @@ def _things(rules: Rules) -> Mapping[str, Any]:
         **{f"region {one}": "allowed" for one in policy.regions},
         **{f"country of {region}": country for region, country in policy.countries},
         **{f"calls of {name} from": list(places) for name, places in rules.program_regions},
+        "privileged access from": list(rules.access_regions),
         **{
             f"floors {one.product.value}": f"committed {one.committed}, launch {one.launch}, "
             f"reported {one.reported}"

@@ -128,6 +128,7 @@ def constitution_of(proposal: Proposal, cards: Mapping[str, Card]) -> Constituti
             roles=proposal.roles,
             programs=proposal.programs,
             limits=proposal.limits,
+            affiliations=tuple(sorted((one.member_key, one.operator) for one in all_cards)),
         )
         return Constitution.decode(made.encode())
     except (NotCanonical, TypeError, ValueError) as error:

@@ -4,7 +4,7 @@ enclaves' keys."""
 import contextlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -182,9 +182,10 @@ def make_cluster_genesis(
     programs: tuple[str, ...] = DEFAULT_PROGRAMS,
     measurement: bytes = MEASUREMENT,
     limits: Mapping[str, int] | None = None,
+    affiliated: bool = False,
 ) -> FoundedCluster:
     """Found a service of `n` validators; `member0` has the issuer role of payments unless `issuer`
-    names another key."""
+    names another key. `affiliated`: member i acts for operator i."""
     governing = (
         dict(members)
         if members is not None
@@ -199,6 +200,9 @@ def make_cluster_genesis(
     constitution = make_constitution(
         policy, governing, roles=tuple(roles), programs=programs, limits=limits
     )
+    if affiliated:
+        pairs = sorted((governing[f"member{i}"].public, f"operator{i}") for i in range(n))
+        constitution = replace(constitution, affiliations=tuple(pairs))
     evidence = [one.evidence(constitution, measurement=measurement) for one in applicants]
     founding = found(constitution.encode(), evidence, applicants[0].keys)
     accepted: list[Accepted] = [

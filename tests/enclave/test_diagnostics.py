@@ -172,6 +172,20 @@ def test_revoked_between_act_and_giving(service: Service) -> None:
     assert refusal(node, id) == "revoked"
 
 
+def test_the_grant_ends_between_act_and_giving(service: Service) -> None:
+    node, id = service.nodes["n1"], service.begun()
+    service.must(node.member.diagnostics(id, GRANTEE.public)[0])
+    service.commit(after_ms=HOUR_MS)
+    assert refusal(node, id) == "expired"
+
+
+def test_an_approver_leaves_between_act_and_giving(service: Service) -> None:
+    node, id = service.nodes["n1"], service.begun()
+    service.must(node.member.diagnostics(id, GRANTEE.public)[0])
+    service.govern("remove_affiliation", key=key_named("member2").public)
+    assert refusal(node, id) == "not-approved"
+
+
 def test_a_restarted_enclave_does_not_act_again(service: Service) -> None:
     node, id = service.nodes["n1"], service.begun()
     service.must(node.member.diagnostics(id, GRANTEE.public)[0])

@@ -9,6 +9,7 @@ import pytest
 from tests.enclave.fixtures import key_named, manufacturer, strange_manufacturer
 from tests.node.membership.ceremony_world import (
     CODE,
+    NAMES,
     NOW_MS,
     OTHER_CODE,
     Organisation,
@@ -70,6 +71,9 @@ async def test_four_organisations_found_one_service_and_print_one_pin(tmp_path: 
         pins.add(pin_of(founding.chain))
         genesis = verify_genesis(one.layout.cluster.genesis.read_bytes())
         assert genesis.constitution == agreed.constitution
+        assert dict(genesis.constitution.affiliations) == {
+            key_named(f"member of {name}").public: name for name in NAMES
+        }
         config = load(one.layout.config)
         assert {peer.name for peer in config.peers} == {"n1", "n2", "n3", "n4"} - {config.name}
         assert {one.name for one in config.door.organisations} == {f"bank{n}" for n in range(1, 5)}
