@@ -1,7 +1,7 @@
 """Where everything of a cluster lies on disk: the one table of file and folder names.
 
-Owns names and nothing else: it opens, reads and makes no file. No other module spells a name of
-this table.
+Owns names and nothing else, and how a hint names the folder: it opens, reads and makes no file. No
+other module spells a name of this table.
 
     DIR/service.json · ca.pem · genesis.bin              what clients and nodes read
     DIR/credential                                       what clients show at a door, mode 0600
@@ -21,17 +21,29 @@ this table.
     DIR/nK/chunks/                                       sealed chunks of data sets and results
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 DEFAULT_DIRECTORY = "strongroom-data"
 """Used when neither `--dir` nor STRONGROOM_DIR names a cluster's folder."""
+DIRECTORY_VARIABLE = "STRONGROOM_DIR"
+"""Names the folder for all commands of a shell."""
 
 SEALED_STATE = "state"
 """The enclave's sealed keys, in a node's `sealed/`."""
 
 _NODE_NAME = re.compile(r"n(\d{1,4})")
+
+
+def dir_option(directory: Path) -> str:
+    """` --dir DIR` as a hint shows it behind a command; nothing where that command finds this
+    folder without."""
+    usual = Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+    found = directory == usual or directory.absolute() == usual.absolute()
+    return "" if found else f" --dir {quote(str(directory))}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ Owns words and layout. It decides nothing.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from shlex import quote
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from strongroom.node.cluster.cluster import Cluster, endpoint_of
+from strongroom.node.layout import dir_option
 from strongroom.node.shown_text import shown, shown_lines
 from strongroom.node.terminal.printing import say
 from strongroom.node.terminal.tables import facts, table
@@ -45,15 +45,17 @@ def progress() -> Iterator[Callable[[str], None]]:
 def show_ready(cluster: Cluster, *, detach: bool) -> None:
     """Endpoints and what to do next."""
     service = cluster.service()
-    folder = str(cluster.layout.directory)
+    folder = cluster.layout.directory
+    behind = dir_option(folder)
     answering = cluster.running()
     say(f"{len(answering)} nodes answer (attestation is SIMULATED)")
     say(f"  service    {service.pin}")
     for node in answering:
         say(f"  {node.name:<10} {endpoint_of(node) or 'node.toml cannot be read'}")
     say(f"  folder     {folder}")
-    say(f"try: strongroom call payments.transfer to=bob amount=5 --as alice --dir {quote(folder)}")
-    say(f"end: strongroom cluster down --dir {quote(folder)}" if detach else "end: Ctrl-C")
+    say(f"try: strongroom call payments.transfer to=bob amount=5 --as alice{behind}")
+    say(f"     strongroom explorer watch{behind}")
+    say(f"end: strongroom cluster down{behind}" if detach else "end: Ctrl-C")
 
 
 async def watch(cluster: Cluster) -> None:

@@ -12,7 +12,12 @@ from typing import Annotated
 import typer
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.node.layout import DEFAULT_DIRECTORY, ClusterLayout
+from strongroom.node.layout import (
+    DEFAULT_DIRECTORY,
+    DIRECTORY_VARIABLE,
+    ClusterLayout,
+    dir_option,
+)
 from strongroom.node.terminal.commands import fail
 from strongroom.node.terminal.exits import ExitCode
 
@@ -24,9 +29,25 @@ PinDescriptorOption = Annotated[
     int | None,
     typer.Option("--pin-fd", metavar="N", help="The HSM's PIN, from an open descriptor."),
 ]
+
+
+def _or_given_before(context: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
+    """What stands after the command, else what stands before it, else the environment's."""
+    before: Path | None = context.find_root().obj
+    source = context.get_parameter_source(param.name or "")
+    given = source is not None and source.name == "COMMANDLINE"
+    return value if given or before is None else before
+
+
 DirectoryOption = Annotated[
     Path,
-    typer.Option("--dir", envvar="STRONGROOM_DIR", metavar="DIR", help="The cluster's folder."),
+    typer.Option(
+        "--dir",
+        envvar=DIRECTORY_VARIABLE,
+        metavar="DIR",
+        help="The cluster's folder.",
+        callback=_or_given_before,
+    ),
 ]
 """`--dir DIR`; use with `= DEFAULT_DIR`."""
 TimeoutOption = Annotated[
@@ -48,7 +69,7 @@ def existing_directory(directory: Path) -> Path:
     if not ClusterLayout(directory).service.is_file():
         fail(
             f"no cluster in {directory} (no service.json): start one with "
-            f"`strongroom cluster up --dir {directory}`, "
+            f"`strongroom cluster up{dir_option(directory)}`, "
             "or name its folder with --dir or STRONGROOM_DIR",
             ExitCode.USAGE,
         )

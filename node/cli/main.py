@@ -1,13 +1,15 @@
 """`strongroom`: the command line, put together from one module per group of commands.
 
-Owns the names of the groups and loads only the one that is asked for, so that `--version` and
-`--help` are quick.
+Owns which words there are, and loads only what is asked for: a command's group alone, and no
+command at all for `--version` and `--help`. What each word does is said twice, here and where it is
+made; tests/node/cli/test_front.py compares.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -15,9 +17,90 @@ _EPILOG = (
     "Exit codes: 0 ok · 1 the answer is no · 2 usage or "
     "configuration · 3 unreachable · 4 cannot check."
 )
+Mount = Callable[[typer.Typer], None]
 
 
-def _mount_group(module: str, attribute: str) -> Callable[[typer.Typer], None]:
+class Word(NamedTuple):
+    """The first word of a command line."""
+
+    name: str
+    help: str
+    group: str
+    """What is loaded for it."""
+
+
+WORDS = (
+    Word("call", "One transaction: sealed, ordered, executed, its result opened.", "ledger"),
+    Word("query", "One sealed query on executed state.", "ledger"),
+    Word(
+        "receipt",
+        "Fetch a transaction's receipt, verify it against the pin, write it to a file.",
+        "ledger",
+    ),
+    Word(
+        "trust",
+        "Say what is promised, what it rests on, and exactly which code must be trusted for it.",
+        "trust",
+    ),
+    Word("bench", "Measure sealed transactions on a cluster of its own on this machine.", "bench"),
+    Word(
+        "cluster",
+        "A cluster of real node processes on this machine, in one folder (attestation is "
+        "SIMULATED).",
+        "cluster",
+    ),
+    Word("node", "One node, on its own machine.", "node"),
+    Word(
+        "found", "Found a service between organisations, by files that they exchange.", "found"
+    ),
+    Word("keys", "Identities: who calls, queries and votes.", "keys"),
+    Word(
+        "custodian",
+        "The customer's process beside an HSM: halves of split keys for rooms with live leases.",
+        "custodian",
+    ),
+    Word("verify", "Offline checks, against nothing but a pin.", "ledger"),
+    Word("explorer", "The block explorer: ledger and nodes as seen.", "explorer"),
+    Word("gov", "Governance: signed, public, counted votes of the members.", "gov"),
+    Word(
+        "admin",
+        "Privileged access: one begin, one operation, approved by members of other operators.",
+        "admin",
+    ),
+    Word(
+        "attest",
+        "Evidence of running nodes (says SIMULATED where no silicon stands behind).",
+        "attest",
+    ),
+    Word("vault", "Keys that only attested rooms may use, while their owner agrees.", "vault"),
+    Word("room", "Rooms: measured programs that open keys as long as their owner agrees.", "room"),
+    Word(
+        "rooms",
+        "Clean rooms: many owners' data, one agreed program, the result to whom it names.",
+        "rooms",
+    ),
+    Word(
+        "data",
+        "Data sets of clean rooms: rows that leave you sealed, and that jobs alone open.",
+        "data",
+    ),
+    Word("residency", "Where keys could be opened, and by whose word.", "residency"),
+    Word(
+        "people",
+        "People: in which region they are, by the word of their OpenID provider.",
+        "people",
+    ),
+    Word(
+        "recover",
+        "Shares of the key to the ledger, among members: kept, checked, given after a disaster.",
+        "recover",
+    ),
+    Word("users", "Users of the service: a member's own, and oneself.", "users"),
+)
+"""In the order of `--help`."""
+
+
+def _mount_group(module: str, attribute: str) -> Mount:
     def mount(app: typer.Typer) -> None:
         app.add_typer(getattr(import_module(f"strongroom.node.cli.{module}"), attribute))
 
@@ -60,7 +143,7 @@ def _mount_bench(app: typer.Typer) -> None:
     import_module("strongroom.node.bench.command").register(app)
 
 
-_GROUPS: dict[str, Callable[[typer.Typer], None]] = {
+_GROUPS: dict[str, Mount] = {
     "cluster": _mount_group("cluster", "cluster_app"),
     "node": _mount_node,
     "found": _mount_found,
@@ -82,16 +165,62 @@ _GROUPS: dict[str, Callable[[typer.Typer], None]] = {
     "recover": _mount_recover,
     "users": _mount_group("users", "users_app"),
 }
-_COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify": "ledger"}
-"""Commands whose group has another name."""
 
 
 def make_app(command: str | None = None) -> typer.Typer:
     """The application: with the one group that has this command, or with all."""
+    app = _bare_app()
+    group = next((word.group for word in WORDS if word.name == command), None)
+    for mount in _GROUPS.values() if group is None else [_GROUPS[group]]:
+        mount(app)
+    return app
+
+
+def make_front() -> typer.Typer:
+    """The application as `--help` shows it: each word, and nothing behind it."""
+    app = _bare_app()
+    for name, help, _ in WORDS:
+        app.add_typer(typer.Typer(name=name, help=help))
+    return app
+
+
+def first_word(arguments: Sequence[str]) -> str | None:
+    """The first word of a command line that is neither an option nor the folder of `--dir`."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--dir":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def main() -> None:
+    """The console script."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        _print_version()
+        return
+    word = first_word(arguments)
+    known = any(word == one.name for one in WORDS)
+    try:
+        (make_app(word) if known else make_front())()
+    except KeyboardInterrupt:
+        from strongroom.node.terminal.exits import INTERRUPTED
+
+        sys.exit(INTERRUPTED)
+
+
+def _bare_app() -> typer.Typer:
     app = typer.Typer(name="strongroom", no_args_is_help=True, add_completion=False, epilog=_EPILOG)
 
     @app.callback()
     def strongroom(
+        context: typer.Context,
+        directory: Annotated[
+            Path | None,
+            typer.Option("--dir", metavar="DIR", help="The cluster's folder, for any command."),
+        ] = None,
         _version: Annotated[
             bool,
             typer.Option(
@@ -107,25 +236,9 @@ def make_app(command: str | None = None) -> typer.Typer:
         from strongroom.node.terminal.printing import take_any_text
 
         take_any_text()
+        context.obj = directory
 
-    group = _COMMANDS.get(command or "", command or "")
-    for mount in [_GROUPS[group]] if group in _GROUPS and command != "ledger" else _GROUPS.values():
-        mount(app)
     return app
-
-
-def main() -> None:
-    """The console script."""
-    arguments = sys.argv[1:]
-    if arguments == ["--version"]:
-        _print_version()
-        return
-    try:
-        make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
-    except KeyboardInterrupt:
-        from strongroom.node.terminal.exits import INTERRUPTED
-
-        sys.exit(INTERRUPTED)
 
 
 def _on_version(wanted: bool) -> None:

@@ -17,7 +17,7 @@ from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.consensus.quorum import Quorum
 from strongroom.node.client.trust.service import Service, load_service
 from strongroom.node.cluster.node_process import NodeFailed, NodeProcess
-from strongroom.node.layout import ClusterLayout
+from strongroom.node.layout import ClusterLayout, dir_option
 from strongroom.node.machine.processes import collect_ended_children
 from strongroom.node.rpc import probe
 
@@ -214,8 +214,8 @@ def open_cluster(directory: Path) -> Cluster:
     nodes = tuple(NodeProcess(node) for node in layout.nodes())
     if not layout.service.is_file() or not nodes:
         raise NoCluster(
-            f"no cluster in {directory}: start one with `strongroom cluster up --dir {directory}`, "
-            "or name its folder with --dir or STRONGROOM_DIR"
+            f"no cluster in {directory}: start one with "
+            f"`strongroom cluster up{dir_option(directory)}`, or name its folder with --dir or STRONGROOM_DIR"
         )
     cluster = Cluster(layout, nodes)
     _follow_a_move(cluster)

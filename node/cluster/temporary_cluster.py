@@ -13,6 +13,7 @@ from pathlib import Path
 
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.up import bring_up
+from strongroom.node.layout import dir_option
 from strongroom.node.terminal.teller import Teller
 
 
@@ -63,13 +64,13 @@ async def running_cluster(
 
 def tell_how_it_goes_on(cluster: Cluster, stage: Stage, teller: Teller) -> None:
     """What the user can do with what was kept, or that nothing was."""
-    folder = cluster.layout.directory
+    behind = dir_option(cluster.layout.directory)
     if stage.keep:
-        teller.line(f"the nodes run on: strongroom cluster status --dir {folder}")
-        teller.line(f"to end them:      strongroom cluster down --dir {folder}")
+        teller.line(f"the nodes run on: strongroom cluster status{behind}")
+        teller.line(f"to end them:      strongroom cluster down{behind}")
     elif stage.directory:
         teller.line(
-            f"the nodes are stopped; to start them again: strongroom cluster up --dir {folder}"
+            f"the nodes are stopped; to start them again: strongroom cluster up{behind}"
         )
     else:
         teller.line("no process and no folder is left; --keep leaves the cluster running")

@@ -15,7 +15,7 @@ from strongroom.consensus.types import ChainId
 from strongroom.enclave.proofs.genesis import chain_of
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.credentials import Credential, load_optional
-from strongroom.node.layout import ClusterLayout
+from strongroom.node.layout import ClusterLayout, dir_option
 
 ENDPOINTS_MAX = 256
 
@@ -50,8 +50,8 @@ def load_service(where: Path | str) -> Service:
         return _read(json.loads(path.read_bytes()), path)
     except FileNotFoundError:
         raise OperatorFault(
-            f"no {path}: start a cluster with `strongroom cluster up "
-            f"--dir {path.parent}`, or name another folder"
+            f"no {path}: start a cluster with "
+            f"`strongroom cluster up{dir_option(path.parent)}`, or name another folder"
         ) from None
     except OSError as error:
         raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
