@@ -18,8 +18,8 @@ from pathlib import Path
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.machine.processes import arguments_of
 
-_NODE = "strongroom.node.run"
-"""The module that every node's process runs."""
+NODE_COMMAND = ("strongroom.node", "run", "--config")
+"""A node's command line after ``-m`` and before its file."""
 _LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp (proc_net_tcp(5))."""
 RELEASE_SECONDS_MAX = 3.0
@@ -50,8 +50,8 @@ def _held_by(pid: int | None) -> str:
     if pid is None:
         return "is in use by a process that is not ours to see: stop it"
     arguments = arguments_of(pid)
-    if _NODE in arguments and "--config" in arguments[:-1]:
-        node = Path(arguments[arguments.index("--config") + 1]).parent
+    if tuple(arguments[-4:-1]) == NODE_COMMAND:
+        node = Path(arguments[-1]).parent
         return (
             f"belongs to {node.name} of the cluster in {node.parent} (pid {pid}): stop that one "
             f"with `strongroom cluster down --dir {shlex.quote(str(node.parent))}`"
