@@ -3,6 +3,8 @@ measured."""
 
 import json
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,11 +30,21 @@ from strongroom.node.vault.refusals import NEXT
 
 ROOT = Path(__file__).parents[3]
 EVIDENCE = sorted({evidence for one in (*PROMISES, *PRIVILEGED) for evidence in one.evidence})
+BASE = cache(trusted_base)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _counted_once() -> Iterator[None]:
+    """Reading all that is measured takes seconds, and it does not change meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("strongroom.node.cli.trusted_base.trusted_base", BASE)
+        patch.setattr("strongroom.node.rooms.counting.room_base", cache(room_base))
+        yield
 
 
 @pytest.fixture(scope="module")
 def base() -> TrustedBase:
-    return trusted_base()
+    return BASE()
 
 
 def said(*arguments: str) -> str:
