@@ -18,6 +18,12 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.formats.recovery_share import ShareRefused
 from strongroom.enclave.outside.receipts import Receipt, build_receipt, verify_receipt
+from strongroom.enclave.outside.recovery_giving import (
+    Offer,
+    RefusedToGive,
+    check_history,
+    judge_offer,
+)
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import epoch_chain
 
@@ -160,6 +166,23 @@ def test_T5B_the_first_recovery_is_no_end_for_who_knows_the_second(twice: Mortal
     epochs.extend(twice.entries[0])
     with pytest.raises(PeerFault, match="opened by another block"):
         epochs.extend(EpochEntry(other.opening, other, other.description, other.public_key))
+
+
+def test_T5B_an_offer_of_a_ledger_that_went_on_otherwise_is_refused_by_a_receipt(
+    twice: MortalWorld,
+) -> None:
+    records = twice.records()[: sorted(twice.finalities)[0] - 1]
+    _, plan, generation = twice.planned((3,), records)
+    genesis = twice.cluster.verified
+    offer = Offer(genesis=genesis.data, entries=(), plan=plan, generation=generation)
+    judged = judge_offer(offer.encode(), genesis.pin)
+    first = next(one.height for one in map(Outcome.decode, twice.outcomes) if one.count)
+    check_history(judged, receipt_of(twice, first))
+    lives = [at for at, one in enumerate(map(Outcome.decode, twice.outcomes), 1) if one.count]
+    for height in (lives[-1], next(at for at in lives if at > judged.height)):
+        with pytest.raises(RefusedToGive) as refused:
+            check_history(judged, receipt_of(twice, height))
+        assert refused.value.reason == "another-history"
 
 
 # --- as an epoch begins ---
