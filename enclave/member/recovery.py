@@ -21,7 +21,7 @@ from typing import NamedTuple
 from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain, EpochEntry
-from strongroom.consensus.errors import OperatorFault, PeerFault, invariant
+from strongroom.consensus.errors import InvariantBroken, OperatorFault, PeerFault
 from strongroom.consensus.recovery import Finality, RecoveryCertificate
 from strongroom.consensus.types import Epoch, Height, Milliseconds, PublicKey
 from strongroom.enclave.execution.public_replay import PublicReplay
@@ -280,21 +280,23 @@ class Recovery:
         Raises:
             OperatorFault: outcomes are missing, or do not come to the agreed root.
         """
-        ledger, state = self._ledger(), self._need()[0]
-        invariant(state.service is not None, "a plan comes with its secret")
-        outcome, node = ledger.end(state, state.service or Secret.fresh())
+        outcome, node = self._ledger().end(self._need()[0])
         return outcome.encode(), seal_state(self._sealing_secret, node)
 
     # --- parts of these ---
 
     def _begin(self, wrapping: Secret, certificate: RecoveryCertificate) -> None:
+        plan, (state, ground) = self._planned(), self._need()
+        if state.service is None:
+            raise InvariantBroken("a plan came without the secret of its epoch")
         self._opened = OpenedLedger(
             self._genesis,
             self._epochs,
-            self._need()[1],
-            self._planned(),
+            ground,
+            plan,
             certificate,
             wrapping,
+            state.service,
             self._programs,
         )
 

@@ -23,20 +23,26 @@ from strongroom.enclave.primitives import HybridKey, Secret
 def ground_of(replay: PublicReplay) -> Ground:
     """What a ledger that was followed to its end says.
 
+    An epoch of which nothing is recorded needs no share: the service died as it began.
+
     Raises:
-        OperatorFault: nothing that members could agree to; or no share opens its newest epoch.
+        OperatorFault: nothing that members could agree to; or no share opens an epoch of which
+            outcomes are recorded.
     """
-    found, newest = replay.head(), replay.epochs.newest.epoch
+    found = replay.head()
     shares = replay.governance.recovery
     record = shares.active
     if record is None or record.digest != found.rules.shares:
         raise OperatorFault("the shares in force are not those that a quorum anchored")
     generation, added = shares.generation(record), shares.added(record.number)
-    if generation.epoch < newest and newest not in added:
-        raise OperatorFault(
-            f"not-covered: no shares open epoch {newest}, the service died before its enclaves had "
-            "sealed that epoch's secret for its members"
-        )
+    covered = {*range(generation.first, generation.epoch + 1), *added}
+    for epoch in range(replay.epochs.epoch_at(found.executed.height) + 1):
+        if epoch not in covered:
+            raise OperatorFault(
+                f"not-covered: no shares open epoch {epoch}, of which outcomes are recorded: the "
+                "service died before its enclaves had sealed that epoch's secret for its members, "
+                "or it had too many epochs"
+            )
     return Ground(
         head=found.head,
         rules=found.rules,

@@ -13,7 +13,7 @@ from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Epoch, Height
-from strongroom.enclave.execution.executor import Executor
+from strongroom.enclave.execution.executor import Diverged, Executor
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.recovery_plan import RecoveryPlan
 from strongroom.enclave.governance.recovering import check_plan
@@ -38,6 +38,7 @@ class OpenedLedger:
         plan: RecoveryPlan,
         certificate: RecoveryCertificate,
         wrapping: Secret,
+        service: Secret,
         programs: Mapping[str, Program],
     ) -> None:
         """Open the ledger's secrets, and stand where genesis stood.
@@ -49,6 +50,7 @@ class OpenedLedger:
             plan: what members agreed to.
             certificate: with their agreements.
             wrapping: W, which k shares gave.
+            service: S of the epoch that begins.
             programs: that this enclave runs.
 
         Raises:
@@ -61,7 +63,8 @@ class OpenedLedger:
         self._ground, self._plan = ground, plan
         self._lost, self._lost_anchor = lost, epochs.anchor
         self._chain = genesis.chain
-        self._secrets = _opened(ground, lost.epoch, wrapping)
+        self._secrets = _opened(ground, lost.epoch, wrapping, service)
+        self._service = service
         certificate.check(genesis.chain, lost, verify, anchor=epochs.anchor)
         epochs.extend(EpochEntry(plan.opening, certificate, plan.description, plan.public_key))
         self.executor = Executor(genesis, Keyring(self._secrets), epochs, programs)
@@ -69,6 +72,8 @@ class OpenedLedger:
     def apply(self, headers: Sequence[Header], outcomes: Sequence[bytes]) -> Height:
         """See Recovery.apply."""
         executor, end = self.executor, self._ground.executed
+        if len(headers) != len(outcomes):
+            raise OperatorFault(f"{len(outcomes)} outcomes for {len(headers)} blocks")
         for header, data in zip(headers, outcomes, strict=True):
             if header.height > end.height:
                 raise OperatorFault(f"members agreed to go on from height {end.height}")
@@ -80,15 +85,15 @@ class OpenedLedger:
         executor, head = self._settled(), self._ground.head.header
         if executor.height + len(blocks) > head.height:
             raise OperatorFault(f"nothing above block {head.height} is certified")
-        made = [executor.lose(header, batches) for header, batches in blocks]
+        try:
+            made = [executor.lose(header, batches) for header, batches in blocks]
+        except Diverged as error:  # of a chain that a host made up: no quorum is behind it
+            raise OperatorFault(f"these are not the blocks below {head.height}: {error}") from None
         return tuple(outcome.encode() for outcome in made)
 
-    def end(self, state: RecoveryState, service: Secret) -> tuple[Outcome, SealedState]:
-        """The outcome of the block that ends the lost epoch, and what the node's state is then.
-
-        Args:
-            state: of this recovery.
-            service: the secret of the epoch that begins.
+    def end(self, state: RecoveryState) -> tuple[Outcome, SealedState]:
+        """The outcome of the block that ends the lost epoch, and what the state of the node is
+        then.
 
         Raises:
             OperatorFault: see Recovery.end.
@@ -97,7 +102,7 @@ class OpenedLedger:
         if executor.header.digest != head.digest:
             raise OperatorFault(f"blocks up to {head.height} come first, this is {executor.height}")
         outcome = executor.reopen(check_plan(plan, self._chain, self._lost, self._lost_anchor))
-        secrets = ServiceSecret(service).split(plan.description.epoch)
+        secrets = ServiceSecret(self._service).split(plan.description.epoch)
         return outcome, SealedState(
             chain=state.chain,
             keys=state.keys,
@@ -120,17 +125,28 @@ class OpenedLedger:
         return executor
 
 
-def _opened(ground: Ground, newest: Epoch, wrapping: Secret) -> tuple[EpochSecrets, ...]:
+def _opened(
+    ground: Ground, lost: Epoch, wrapping: Secret, service: Secret
+) -> tuple[EpochSecrets, ...]:
+    """Ledger secrets of all epochs up to the lost one.
+
+    Where that one is not covered nothing of it is recorded (recovery_ground.py). Blocks that nobody
+    executed, and the one that ends it, still have outcomes: their secret follows from S of the
+    epoch that begins, so that every enclave of this recovery has the same.
+    """
     generation = ground.generation
     boxes = {
         Epoch(epoch): generation.epoch_box(Epoch(epoch))
         for epoch in range(generation.first, generation.epoch + 1)
     } | dict(ground.added)
     try:
-        return tuple(
+        opened = tuple(
             open_epoch(wrapping, epoch, boxes[epoch], generation.chain, generation.number)
             for epoch in sorted(boxes)
-            if epoch <= newest
+            if epoch <= lost
         )
     except DoesNotOpen:
         raise OperatorFault("the shares open nothing: whoever made them lied") from None
+    if lost in boxes:
+        return opened
+    return (*opened, ServiceSecret(service).split(lost).without_input())

@@ -8,13 +8,14 @@ to. The verdict on the offer itself: enclave/outside/recovery_giving.py.
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import time_ns
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.recovery_plan import GivenShare, statement_digest
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import verify_receipt
-from strongroom.enclave.outside.recovery_giving import JudgedOffer, RefusedToGive, give
+from strongroom.enclave.outside.recovery_giving import JudgedOffer, RefusedToGive, check_time, give
 from strongroom.node.client.passphrases import Ask
 from strongroom.node.client.recovery_keys import RecoveryKeyFolder
 from strongroom.node.client.trust.service import Service
@@ -82,6 +83,7 @@ def give_share(
     *,
     again: bool = False,
     ask: Ask | None = None,
+    now_ms: int | None = None,
 ) -> GivenShare:
     """Agree to an offer as a member of this folder, and note it before it leaves.
 
@@ -92,13 +94,15 @@ def give_share(
         offer: judged, and not older than what is known.
         again: although another offer of this generation was agreed to.
         ask: gets passphrases.
+        now_ms: Unix milliseconds; by default this machine's clock.
 
     Raises:
-        RefusedToGive: ``not-a-member``, ``older-than-you-know`` (it has a newer generation's share)
-            or ``agreed-already``.
+        RefusedToGive: ``time-ahead``, ``not-a-member``, ``older-than-you-know`` (it has a newer
+            generation's share) or ``agreed-already``.
         NoRecoveryKey: the key to which its share is sealed is not here.
         ShareRefused, DoesNotOpen: its share is not the one that was committed to.
     """
+    check_time(offer, time_ns() // 1_000_000 if now_ms is None else now_ms)
     identity = service.keys.load(member, ask)
     layout = ClusterLayout(directory)
     folder = RecoveryKeyFolder(layout.recovery(member), service.chain, identity.public)
