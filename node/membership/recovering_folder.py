@@ -133,8 +133,9 @@ class RecoveryFolder:
             raise OperatorFault(f"cannot read {self.ground}: {error.strerror}") from None
 
     def refuse_if_done(self) -> None:
-        """Raises AlreadyDone: it is through."""
+        """Raises AlreadyDone: it is through; what holds keys is gone then, also after a kill."""
         if self.done.exists():
+            self._forget_keys()
             raise AlreadyDone(
                 f"the recovery in {self.layout.recovery} is through: start the node; if its keys "
                 "are lost again, move that folder away, and `recover begin`"
@@ -157,6 +158,9 @@ class RecoveryFolder:
             DiskFault: the disk refused.
         """
         self.write(self.done, b"")
+        self._forget_keys()
+
+    def _forget_keys(self) -> None:
         with disk_faults(self.layout.recovery):
             for path in (self.end, self.state):
                 path.unlink(missing_ok=True)

@@ -232,7 +232,7 @@ class Outcomes(NamedTuple):
     headers: tuple[Header, ...]
     outcomes: tuple[bytes, ...]
     size: int
-    """Bytes of the outcomes."""
+    """Bytes on disk, about, with the blocks."""
 
 
 def outcome_portions(store: BlockStore, last: int) -> Iterator[Outcomes]:
@@ -241,9 +241,10 @@ def outcome_portions(store: BlockStore, last: int) -> Iterator[Outcomes]:
     outcomes: list[bytes] = []
     size = 0
     for height in range(1, last + 1):
-        headers.append(header_at(store, height))
+        data = block_at(store, height)
+        headers.append(header_and_certificate(data)[0])
         outcomes.append(outcome_at(store, height))
-        size += len(outcomes[-1])
+        size += len(data) + len(outcomes[-1])
         if len(headers) >= PORTION_BLOCKS_MAX or size >= PORTION_BYTES_MAX:
             yield Outcomes(tuple(headers), tuple(outcomes), size)
             headers, outcomes, size = [], [], 0
