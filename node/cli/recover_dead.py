@@ -16,9 +16,12 @@ from strongroom.consensus.types import Height
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
+    PinDescriptorOption,
+    PinFileOption,
     ask_passphrase,
     existing_directory,
 )
+from strongroom.node.cli.recover_token import TokenPin
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
@@ -174,6 +177,8 @@ def give(
             help="Although you agreed to another offer: whoever has both can show that you did.",
         ),
     ] = False,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -194,7 +199,10 @@ def give(
     judged = judge_offer(_read(offer), service.pin)
     known = known_height(directory, service, [_read(path) for path in receipt or []])
     check_newest(judged, Height(max(known, at_least)))
-    given = give_share(directory, service, member, judged, again=again, ask=ask_passphrase)
+    pin = TokenPin(member, pin_file, pin_fd)
+    given = give_share(
+        directory, service, member, judged, again=again, ask=ask_passphrase, openers=pin.opener
+    )
     path = out or Path(f"{member}.share")
     _write(path, given.encode())
     document = _offer_document(judged) | {"share": str(path), "known": known}
