@@ -183,8 +183,8 @@ class Trust:
             raise NotTrusted(
                 "pin",
                 f"it shows the genesis of {pin_of(ChainId(shown))}, not of {self.pin}: the "
-                "service was founded anew, or this is another one. Nothing was sealed. If you trust "
-                "it, take its service.json from its operator",
+                "service was founded anew, or this is another one. Nothing was sealed. If you "
+                "trust it, take its service.json from its operator",
             )
         try:
             return verify_genesis(data)

@@ -82,14 +82,19 @@ def node_of(directory: Path, name: str | None) -> NodeLayout:
     cluster = ClusterLayout(directory.absolute())
     if name is not None:
         return cluster.node(name)
-    found = cluster.directory.glob("*/ceremony/card")
-    cards = sorted(card for card in found if not card.parent.parent.name.startswith("."))
+    cards = cards_in(directory)
     if len(cards) != 1:
         raise OperatorFault(
             f"{len(cards)} nodes with a card in {directory}: make one with `strongroom node init "
             f"{directory}/n1 --operator NAME --region R`, or name one with --node and --dir"
         )
     return NodeLayout(cards[0].parent.parent)
+
+
+def cards_in(directory: Path) -> list[Path]:
+    """Of the nodes of an organisation's folder; one that is being made is none yet."""
+    found = ClusterLayout(directory.absolute()).directory.glob("*/ceremony/card")
+    return sorted(card for card in found if not card.parent.parent.name.startswith("."))
 
 
 def party_of(directory: Path, name: str | None) -> Party:

@@ -14,10 +14,13 @@ from strongroom.consensus.types import Height
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
+    PinDescriptorOption,
+    PinFileOption,
     ask_passphrase,
     existing_directory,
 )
 from strongroom.node.cli.recover_files import read_handed, write_handed
+from strongroom.node.cli.recover_token import TokenPin
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, say
 
@@ -61,6 +64,8 @@ def give(
             help="Although you agreed to another offer: whoever has both can show that you did.",
         ),
     ] = False,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +93,10 @@ def give(
     known = max(known_height(directory, service, receipts), at_least)
     check_newest(judged, Height(known))
     check_executed(judged, seen_state(directory, service), lost_above)
-    given = give_share(directory, service, member, judged, again=again, ask=ask_passphrase)
+    pin = TokenPin(member, pin_file, pin_fd)
+    given = give_share(
+        directory, service, member, judged, again=again, ask=ask_passphrase, openers=pin.opener
+    )
     path = out or Path(f"{member}.share")
     write_handed(path, given.encode())
     document = _offer_document(judged) | {"share": str(path), "known": known}

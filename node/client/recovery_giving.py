@@ -17,7 +17,7 @@ from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import verify_receipt
 from strongroom.enclave.outside.recovery_giving import JudgedOffer, RefusedToGive, check_time, give
 from strongroom.node.client.passphrases import Ask
-from strongroom.node.client.recovery_keys import RecoveryKeyFolder
+from strongroom.node.client.recovery_keys import OpenersOf, RecoveryKeyFolder
 from strongroom.node.client.trust.service import Service
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.machine.durable_files import make_directory, write_atomic
@@ -84,6 +84,7 @@ def give_share(
     again: bool = False,
     ask: Ask | None = None,
     now_ms: int | None = None,
+    openers: OpenersOf | None = None,
 ) -> GivenShare:
     """Agree to an offer as a member of this folder, and note it before it leaves.
 
@@ -95,6 +96,7 @@ def give_share(
         again: although another offer of this generation was agreed to.
         ask: gets passphrases.
         now_ms: Unix milliseconds; by default this machine's clock.
+        openers: gives what opens with the half of a recovery key that lies in a token.
 
     Raises:
         RefusedToGive: ``time-ahead``, ``not-a-member``, ``older-than-you-know`` (it has a newer
@@ -118,9 +120,10 @@ def give_share(
     if at is None or rules.name_of(identity.public) is None:
         raise RefusedToGive("not-a-member", "you hold no share of the generation in force")
     name = statement_digest(service.chain, offer.plan.statement)
+    sealed_to = generation.holders[at - 1].recovery_key
+    own, in_token = folder.load(sealed_to, ask), folder.opener(sealed_to, openers)
     _note(layout.recovery(member) / f"agreed-{rules.generation}", name, again=again)
-    own = folder.load(generation.holders[at - 1].recovery_key, ask)
-    return give(offer, identity.public, identity.key.sign, own)
+    return give(offer, identity.public, identity.key.sign, own, in_token)
 
 
 def _note(path: Path, name: Digest, *, again: bool) -> None:
