@@ -24,8 +24,6 @@ from strongroom.enclave.outside.jwks import read_key_set
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.issuer_sources import IssuerSource
 
-LOOK_SECONDS = 900.0
-"""Between two looks at an issuer."""
 AGAIN_SECONDS = 60.0
 """After one that failed."""
 WAKE_SECONDS = 5.0
@@ -95,7 +93,7 @@ class IssuerWatch:
             wanted = self._operator() and _is_observed(self._state(), source.issuer)
             if not wanted or now < self._due.get(source.issuer, now):
                 continue
-            self._due[source.issuer] = now + LOOK_SECONDS
+            self._due[source.issuer] = now + source.every
             try:
                 await self._look_at(source)
             except (NotFetched, Refusal) as fault:

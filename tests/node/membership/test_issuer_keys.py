@@ -20,7 +20,6 @@ from strongroom.node.membership import issuer_keys
 from strongroom.node.membership.issuer_keys import (
     AGAIN_SECONDS,
     FETCH_BYTES_MAX,
-    LOOK_SECONDS,
     IssuerWatch,
     NotFetched,
     fetch_keys,
@@ -286,6 +285,6 @@ async def test_T57_an_issuer_that_does_not_answer_keeps_back_no_other(
     await watch.look(0.0)
     watch._node_key = watched.world.nodes[0].key
     await watch.look(1.0)
-    await watch.look(LOOK_SECONDS)
-    await watch.look(1.0 + LOOK_SECONDS)
+    await watch.look(source.every)
+    await watch.look(1.0 + source.every)
     assert len(asked) == 2, "at once when it is wanted, then in its turn"
