@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from strongroom.consensus.errors import NotCanonical
-from strongroom.enclave.governance.rules import Rules
-from strongroom.enclave.governance.thresholds import SETTABLE
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.proofs.genesis import pin_of
+from strongroom.node.cli.constitution_words import deciding, deciding_words
 from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
 from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_files import CeremonyFile
@@ -107,13 +106,7 @@ def _shown_key(card: Card) -> str | None:
 def proposal_document(agreed: Agreed) -> dict[str, Any]:
     """A proposal that was judged."""
     shown, made = file_document(agreed.proposal), agreed.constitution
-    rules = Rules.of(made)
-    return shown | {
-        "constitution": made.digest.hex(),
-        "thresholds": {one: rules.threshold(one) for one in SETTABLE},
-        "watchers": list(rules.watchers),
-        "affiliations": {key.hex(): operator for key, operator in made.affiliations},
-    }
+    return shown | {"constitution": made.digest.hex(), "deciding": deciding(made)}
 
 
 def show_proposal(agreed: Agreed) -> None:
@@ -133,9 +126,8 @@ def show_proposal(agreed: Agreed) -> None:
         say(f"  role {role} of {program}: id:{id.hex()}, {whose}")
     limits = ", ".join(f"{name} {value}" for name, value in proposal.limits)
     say(f"limits       {limits or 'all as by default'}")
-    voters = len(agreed.constitution.members)
-    say(f"thresholds   a majority of {voters} members for each class; members vote others later")
-    say("watchers     none: each member votes; members vote who only watches later")
+    for what, words in deciding_words(deciding(agreed.constitution)):
+        say(f"{what:<12} {words}")
     say(f"programs     {', '.join(proposal.programs)}")
     say(f"evidence     counts for {proposal.max_age_ms / 3_600_000:g} h")
 

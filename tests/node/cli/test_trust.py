@@ -172,6 +172,27 @@ def test_a_service_admits_this_code_or_another(tmp_path: Path, same: bool) -> No
     assert ("does NOT admit this code" in said("--dir", str(tmp_path))) is not same
 
 
+def test_the_page_says_who_decides_by_the_constitution(tmp_path: Path) -> None:
+    genesis = make_cluster_genesis(
+        4, affiliated=True, limits={"grant_approvals": 3, "recovery_threshold": 2}
+    )
+    (tmp_path / "genesis.bin").write_bytes(genesis.genesis)
+    page = " ".join(said("--dir", str(tmp_path)).split())
+    for words in (
+        "thresholds a majority, 3 of 4 members, for each class of change",
+        "watchers none: each member votes",
+        "act member0 for operator0, ",
+        "approvals 3 for privileged access",
+        "recovery by 2 of 4 members",
+    ):
+        assert words in page
+    deciding = json.loads(said("--json", "--dir", str(tmp_path)))["service"]["deciding"]
+    assert set(deciding["thresholds"].values()) == {"majority"}
+    assert deciding["affiliations"] == {f"member{i}": f"operator{i}" for i in range(4)}
+    (tmp_path / "genesis.bin").write_bytes(make_cluster_genesis(1).genesis)
+    assert "no member acts for an operator" in said("--dir", str(tmp_path))
+
+
 def test_the_page_of_the_vault_and_trust_name_the_same_parties_and_refusals() -> None:
     page = (ROOT / "docs" / "vault.md").read_text()
     rows = [f"| {party.name} | {party.sees} | {party.can} | {party.cannot} |" for party in PARTIES]
