@@ -11,7 +11,7 @@ from functools import partial
 
 from aiohttp import web
 
-from strongroom.node.faults import RpcFault
+from strongroom.node.faults import Overloaded, RpcFault
 from strongroom.node.machine.listening import Guest
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import answering, jsonrpc, monitoring
@@ -25,7 +25,7 @@ from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.guard import guard, names_of
 from strongroom.node.rpc.limits import RpcLimits
-from strongroom.node.rpc.messages import bytes_max, check_size, check_values, too_long
+from strongroom.node.rpc.messages import bytes_max, check_batch, check_size, check_values, too_long
 from strongroom.node.rpc.methods import METHODS, Counts, perform
 from strongroom.node.rpc.openrpc import openrpc
 from strongroom.node.rpc.reading import Library
@@ -135,11 +135,15 @@ async def _answered(caller: Caller, request: web.Request, body: bytes, room: Roo
         check_size(caller, len(body))
         check_values(body.lstrip())
         value = jsonrpc.decode_json(body)
+        check_batch(caller, value)
     except RpcFault as fault:
+        room.late = isinstance(fault, Overloaded)
+        await room.wait()
         return _json(JSON.encode(jsonrpc.error_reply(fault)))
     call = partial(perform, caller, app[keys.COUNTS])
     limit = app[keys.LIMITS].batch_calls_max
     reply = await answering.answer(value, call, room, batch_calls_max=limit)
+    await room.wait()
     if reply is None:
         return web.Response(status=204)
     if caller.turned_away and type(value) is not list:

@@ -1,10 +1,11 @@
 """How large a message may be, and how much may stand in it, before it is parsed.
 
-Owns these three refusals. A parser holds the event loop from the first byte to the last, so what
+Owns these refusals. A parser holds the event loop from the first byte to the last, so what
 nobody with a credential sent is short, and no message is made of hundreds of thousands of values.
 """
 
 import asyncio
+from typing import Any
 
 from strongroom.node.faults import TooLarge
 from strongroom.node.rpc.caller import Caller
@@ -41,6 +42,13 @@ def check_size(caller: Caller, size: int) -> None:
         raise TooLarge(too_long(caller, size), message_bytes_max=most)
     if caller.account is None and size > MESSAGE_BYTES_FREE:
         caller.library.allowances.spend(caller.address, size, asyncio.get_running_loop().time())
+
+
+def check_batch(caller: Caller, message: Any) -> None:
+    """Raises Overloaded, once for the whole batch, when its address has asked for much already:
+    a hundred refusals cost as much as a hundred answers."""
+    if type(message) is list and not caller.known:
+        caller.library.allowances.check(caller.address, asyncio.get_running_loop().time())
 
 
 def check_values(data: str | bytes) -> None:

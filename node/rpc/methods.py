@@ -13,7 +13,7 @@ from typing import Any
 
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
 from strongroom.consensus.types import TransactionId
-from strongroom.node.faults import RpcFault, TooLarge
+from strongroom.node.faults import Overloaded, RpcFault, TooLarge
 from strongroom.node.rpc import blobs
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
@@ -69,9 +69,7 @@ async def perform(
         counts.calls[name] = counts.calls.get(name, 0) + 1
         caller.door.check(name, caller.account, shown=caller.shown)
         if name not in GUARDED:
-            caller.library.allowances.spend(
-                caller.address, weight_of(name), asyncio.get_running_loop().time()
-            )
+            _weigh(caller, room, name)
         arguments = bind(method.parameters, params)
         result = (
             method.call(caller, room, *arguments)
@@ -90,6 +88,15 @@ async def perform(
         counts.errors[InternalError.code] = counts.errors.get(InternalError.code, 0) + 1
         log_failure(name, error)
         raise InternalError("Internal error") from None
+
+
+def _weigh(caller: Caller, room: Room, name: str) -> None:
+    now = asyncio.get_running_loop().time()
+    try:
+        caller.library.allowances.spend(caller.address, weight_of(name), now)
+    except Overloaded:
+        room.late = True
+        raise
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Owns the bytes of a reply and of a whole batch: beyond them a call is answered `
 no message of a few bytes asks for hundreds of MiB. Knows no method.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ transaction."""
 BATCH_BYTES_MAX = 4 * REPLY_BYTES_MAX
 """Of all calls of a batch, errors too."""
 
+LATE_SECONDS = 0.25
 FRAME_BYTES = 1024
 """What stands around a result, but for an id longer than any."""
 
@@ -34,6 +36,8 @@ class Room:
     outgoing: Outgoing = field(default_factory=Outgoing)
     """Where its bytes count until they are sent."""
     held: int = 0
+    late: bool = False
+    """Its address asked for more than it may: the refusal comes late, or it would ask at once."""
 
     @property
     def reply_bytes(self) -> int:
@@ -65,6 +69,11 @@ class Room:
         self.left -= size
         self.held += size
         self.outgoing.add(size)
+
+    async def wait(self) -> None:
+        """Before the answer is sent."""
+        if self.late:
+            await asyncio.sleep(LATE_SECONDS)
 
     def sent(self) -> None:
         """The answer is on its way: begin what waits for that."""

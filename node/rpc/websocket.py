@@ -19,7 +19,7 @@ from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.crowd import Crowds
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
-from strongroom.node.rpc.messages import check_size, check_values
+from strongroom.node.rpc.messages import check_batch, check_size, check_values
 from strongroom.node.rpc.methods import Counts, perform
 from strongroom.node.rpc.outgoing import CONNECTION_BYTES_MAX, Outgoing
 from strongroom.node.rpc.room import Room
@@ -143,20 +143,25 @@ class Connection:
     async def _answer(
         self, caller: Caller, call: answering.Call, form: Form, data: str | bytes
     ) -> None:
+        room = Room(form, outgoing=self._outgoing)
         try:
             check_size(caller, len(data))
             if form.text:
                 check_values(data)
             value = form.decode(data)
+            check_batch(caller, value)
         except RpcFault as fault:
+            room.late = isinstance(fault, Overloaded)
+            await room.wait()
             await self._send(form, form.encode(jsonrpc.error_reply(fault)))
-            await self._count_garbage()
+            if not room.late:
+                await self._count_garbage()
             return
-        room = Room(form, outgoing=self._outgoing)
         try:
             reply = await answering.answer(
                 value, call, room, batch_calls_max=self._limits.batch_calls_max
             )
+            await room.wait()
             if reply is not None:
                 await self._send(form, reply)
             room.sent()
