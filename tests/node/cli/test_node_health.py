@@ -19,8 +19,9 @@ from strongroom.node.config import Address, NodeConfig, dumps
 from strongroom.node.layout import NodeLayout
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.http import make_app as make_door
-from strongroom.node.rpc.http import make_health_app, serve
+from strongroom.node.rpc.http import serve
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.monitoring import make_health_app
 
 
 @dataclass
