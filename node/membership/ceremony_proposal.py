@@ -23,7 +23,7 @@ from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_refusals import Ground, refuse
 from strongroom.node.membership.ceremony_terms import Proposal
 
-AHEAD_MS_MAX = 10 * 60_000
+PROPOSAL_AHEAD_MS_MAX = 10 * 60_000
 """A proposal from so far in the future, or a clock that is so far behind, is not accepted."""
 PROPOSAL_AGE_MS_MAX = 14 * 86_400_000
 """A proposal that is older is not accepted, and nothing of it is confirmed."""
@@ -222,7 +222,7 @@ def check_time(proposal: Proposal, now_ms: int) -> None:
         CeremonyRefused: ``clock``.
     """
     age = now_ms - int(proposal.created_ms)
-    if age < -AHEAD_MS_MAX:
+    if age < -PROPOSAL_AHEAD_MS_MAX:
         refuse(
             "the proposal",
             Ground.CLOCK,
