@@ -333,6 +333,14 @@ def test_T45_a_ledger_that_is_fed_in_another_order_is_no_ground(
             [*records[:6], (*records[6][:3], b""), *records[7:]],
             8,
         ),
+        "a sealed outcome that the next header does not anchor": (
+            [
+                *records[:6],
+                (*records[6][:3], changed(records[6][3])),
+                *records[7:],
+            ],
+            8,
+        ),
         "another's outcome": ([*records[:6], (*records[6][:3], records[5][3]), *records[7:]], 7),
     }
     for lie, height in lies.values():
@@ -344,6 +352,11 @@ def test_T45_a_ledger_that_is_fed_in_another_order_is_no_ground(
         reader.follow(records[:at])
         reader.follow(records[at:])
         assert reader.status().height == count, "in whatever portions"
+
+
+def changed(data: bytes) -> bytes:
+    """An outcome whose sealed write set is another one."""
+    return replace(Outcome.decode(data), write_set=b"another").encode()
 
 
 def test_T45_outcomes_that_are_fed_otherwise_lead_to_no_end(
