@@ -13,10 +13,12 @@ from tests.enclave.test_roles_by_grant import RoleChain
 
 from strongroom.consensus.blocks import Anchor
 from strongroom.consensus.recovery import opening_header
-from strongroom.consensus.types import Epoch, Milliseconds
+from strongroom.consensus.types import Epoch, Height, Milliseconds
 from strongroom.consensus.validators import EpochDescription, Validator
 from strongroom.enclave.execution.executor import Executor
-from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.execution.snapshot_loading import Loader
+from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.governance.recovering import reopening_of
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.keys.keys import ServiceSecret
@@ -24,6 +26,7 @@ from strongroom.enclave.outside.client_sessions import Result
 from strongroom.enclave.primitives import Secret
 from strongroom.enclave.programs import PROGRAMS
 from strongroom.enclave.proofs.block_data import envelopes_of
+from strongroom.enclave.proofs.genesis import epoch_chain
 
 STARTS_OVER = {"clock", "epochs", "nodes", "standing", "wraps"}
 """Of governance: time went on, an epoch began, its validators are the only nodes."""
@@ -165,3 +168,58 @@ def test_calls_sealed_before_are_refused_in_public(recovered: MortalWorld) -> No
     ]
     outcome = recovered.commit(*before[-4:])
     assert Code.EXECUTED not in outcome.codes
+
+
+# --- snapshots ---
+
+
+@pytest.mark.parametrize("newest", [18, 34])
+def test_T34_a_joiner_goes_on_from_a_snapshot_of_before_the_recovery_or_after_it(
+    newest: int,
+) -> None:
+    """Of height 8, which the lost enclaves took, named at 16 by the one that came back; or of
+    24."""
+    world = MortalWorld(snapshot_blocks=8)
+    world.publish_keys()
+    world.share()
+    world.once("member0", "payments.issue", to="alice", amount=1000)
+    while world.tip.height < 10:
+        world.commit()
+    opening = world.recover().opening
+    assert 8 < opening.height < 16
+    session = world.session("alice")
+    while world.tip.height < newest:
+        world.pay(session, 1)
+    node = world.nodes["n0"]
+    truth = node.core.learner._executor
+    height, due, count, _, chunks = truth.snapshots.hand_out(Height(0), 0)
+    assert (height, due, count) == (newest - 10, newest - 2, len(chunks))
+
+    held = node.core.learner.keystore.keyring.all()
+    ring, epochs = (
+        Keyring([one.without_input() for one in held]),
+        epoch_chain(world.cluster.verified),
+    )
+    for entry in world.entries:
+        epochs.extend(entry)
+    history = HistoryTree(world.cluster.verified.header)
+    for data in world.outcomes:
+        history.append(Outcome.decode(data).history_leaf)
+    executor = Executor(world.cluster.verified, ring, epochs, PROGRAMS)
+    loader = Loader(world.chain, executor, ring, epochs)
+    certified = world.blocks[due]
+    loader.begin(
+        world.blocks[height - 1].header,
+        Outcome.decode(world.outcomes[due - 1]).history_leaf,
+        history.path(Height(due), due + 1),
+        certified.header,
+        certified.certificate,
+        count,
+    )
+    for at, chunk in enumerate(chunks):
+        loader.add(at, chunk)
+    loader.end()
+    for block, data in list(zip(world.blocks, world.outcomes, strict=True))[height:]:
+        executor.apply(block.header, Outcome.decode(data))
+    assert executor.root == truth.root
+    assert executor.state_digest() == truth.state_digest()
