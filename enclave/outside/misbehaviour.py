@@ -117,16 +117,22 @@ def judge(first: Shown, second: Shown, pin: str) -> Misbehaviour:
 
 
 def _agreed_twice(one: VerifiedShown, other: VerifiedShown) -> Iterator[Accused]:
-    """Members that agreed to two recoveries under the same shares."""
+    """Members that agreed to two recoveries under the same shares, of which none goes on from the
+    other: a service may die again before new shares are in force."""
+    named: set[PublicKey] = set()
     for ours in one.recoveries:
         for theirs in other.recoveries:
             here, there = ours.agreed, theirs.agreed
             shares = (ours.rules.generation, ours.rules.shares)
             if shares != (theirs.rules.generation, theirs.rules.shares) or here == there:
                 continue
+            if other.goes_on(theirs, ours) or one.goes_on(ours, theirs):
+                continue
             epochs = (ours.opening.epoch, theirs.opening.epoch)
             both = {found.member for found in ours.agreements}
-            for key in both & {found.member for found in theirs.agreements}:
+            both &= {found.member for found in theirs.agreements}
+            for key in both - named:
+                named.add(key)
                 yield Accused(
                     name=ours.rules.name_of(key) or "",
                     key=key,

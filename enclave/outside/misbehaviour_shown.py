@@ -81,6 +81,15 @@ class VerifiedShown:
         """Of an epoch that this file shows."""
         return self.epochs.description(epoch)
 
+    def goes_on(self, later: RecoveryCertificate, earlier: RecoveryCertificate) -> bool:
+        """Does a recovery that this file shows go on from an earlier one, which was carried out?"""
+        began = self.epochs.anchor_of(Epoch(earlier.opening.epoch + 1))
+        return (
+            later.opening.epoch > earlier.opening.epoch
+            and began is not None
+            and began.digest == earlier.opening.digest
+        )
+
     def _known(self, epoch: Epoch) -> EpochDescription:
         found = self.description(epoch)
         if found is None:

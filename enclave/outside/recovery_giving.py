@@ -33,7 +33,7 @@ from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_c
 OFFER_VERSION = 1
 OFFER_BYTES_MAX = 32 * 1024 * 1024
 OFFER_EPOCHS_MAX = 1 << 16
-AHEAD_MS_MAX = 10 * 60_000
+OPENING_AHEAD_MS_MAX = 10 * 60_000
 """By so much an opening header may be later than a member's clock."""
 
 
@@ -193,7 +193,7 @@ def check_time(offer: JudgedOffer, now_ms: int) -> None:
         RefusedToGive: ``time-ahead``.
     """
     opening, head = offer.plan.opening, offer.plan.head.header
-    if opening.time_ms > max(now_ms + AHEAD_MS_MAX, head.time_ms + 1):
+    if opening.time_ms > max(now_ms + OPENING_AHEAD_MS_MAX, head.time_ms + 1):
         raise RefusedToGive(
             "time-ahead",
             f"this offer would go on {(opening.time_ms - now_ms) // 1000} s after your clock: "

@@ -6,7 +6,7 @@ saw, receipts, generations that were checked, and the one offer of each generati
 to. The verdict on the offer itself: enclave/outside/recovery_giving.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from time import time_ns
 
@@ -122,19 +122,24 @@ def give_share(
     name = statement_digest(service.chain, offer.plan.statement)
     sealed_to = generation.holders[at - 1].recovery_key
     own, in_token = folder.load(sealed_to, ask), folder.opener(sealed_to, openers)
-    _note(layout.recovery(member) / f"agreed-{rules.generation}", name, again=again)
+    carried_out = {
+        statement_digest(service.chain, one.agreed).hex() for one in offer.epochs.recoveries()
+    }
+    path = layout.recovery(member) / f"agreed-{rules.generation}"
+    _note(path, name, carried_out, again=again)
     return give(offer, identity.public, identity.key.sign, own, in_token)
 
 
-def _note(path: Path, name: Digest, *, again: bool) -> None:
-    """Remember what was agreed to: two recoveries under one generation are two histories."""
+def _note(path: Path, name: Digest, carried_out: Set[str], *, again: bool) -> None:
+    """Remember what was agreed to: two recoveries under one generation are two histories, unless
+    one that was carried out is what the other goes on from."""
     try:
         before = path.read_text().split() if path.exists() else []
     except OSError as error:
         raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
     if name.hex() in before:
         return
-    if before and not again:
+    if set(before) - carried_out and not again:
         raise RefusedToGive(
             "agreed-already",
             f"you agreed to another offer of these shares ({path}): two of them are two histories, "

@@ -39,16 +39,18 @@ PROGRAMS = ("payments", "records", "system", "vault")
 
 
 @cache
-def founded() -> FoundedCluster:
+def founded(snapshot_blocks: int = 0) -> FoundedCluster:
     limits = {"recovery_threshold": THRESHOLD, "activation_delay_ms": 0}
+    if snapshot_blocks:
+        limits["snapshot_blocks"] = snapshot_blocks
     return make_cluster_genesis(programs=PROGRAMS, limits=limits)
 
 
 class MortalWorld(World):
     """`World`, whose members have recovery keys and take shares."""
 
-    def __init__(self) -> None:
-        super().__init__(founded())
+    def __init__(self, snapshot_blocks: int = 0) -> None:
+        super().__init__(founded(snapshot_blocks))
         self.finalities: dict[int, RecoveryCertificate] = {}
         """By the height of the block that members opened an epoch with."""
         self.names = sorted(self.cluster.members)

@@ -341,7 +341,14 @@ class World:
             f"epoch {begun} does not end: due {next(iter(self.nodes.values())).governance.due}"
         )
 
-    def govern(self, change: str, *, nonce: bytes = b"", **arguments: object) -> None:
+    def govern(
+        self,
+        change: str,
+        *,
+        nonce: bytes = b"",
+        agree: tuple[str, ...] = ("member1", "member2"),
+        **arguments: object,
+    ) -> None:
         """A proposal of member0, and the ballots of two more."""
         listed = tuple(arguments.items())
         fields = (
@@ -356,7 +363,7 @@ class World:
             proposal_id(proposer.public, codec.encode(fields)),
             proposal_digest(change, listed),
         )
-        for name in ("member1", "member2"):
+        for name in agree:
             member = self.cluster.members[name]
             self.must(
                 sign_public(member.public, member.sign, self.chain, "ballot", (id, digest, True))

@@ -12,11 +12,14 @@ from tests.enclave.test_succession import _keys
 from strongroom.consensus.blocks import Anchor
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault, PeerFault, ReceiptInvalid
+from strongroom.consensus.recovery import Agreement
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.formats.recovery_share import ShareRefused
+from strongroom.enclave.outside.misbehaviour import NO_CONTRADICTION, judge
+from strongroom.enclave.outside.misbehaviour_shown import Shown, ShownAgreement
 from strongroom.enclave.outside.receipts import Receipt, build_receipt, verify_receipt
 from strongroom.enclave.outside.recovery_giving import (
     Offer,
@@ -245,6 +248,57 @@ def test_an_epoch_of_which_something_is_recorded_needs_its_share() -> None:
     assert world.balance() == 75
 
 
+# --- again at once, under the same shares ---
+
+
+@pytest.fixture(scope="module")
+def at_once() -> tuple[MortalWorld, list[Shown]]:
+    """The node that came back died before anything was ordered; the same members agreed again. And
+    what member1 agreed to each time."""
+    world = living()
+    first = world.recover()
+    second = world.recover((1,))
+    assert first.rules == second.rules
+    genesis = world.cluster.verified.data
+    made = [
+        ShownAgreement(genesis=genesis, certificate=one.brief(), epochs=tuple(world.entries[:at]))
+        for at, one in enumerate((first, second))
+    ]
+    return world, [*made]
+
+
+def test_a_node_that_came_back_and_died_at_once_comes_back_under_the_same_shares(
+    at_once: tuple[MortalWorld, list[Shown]],
+) -> None:
+    world, _ = at_once
+    assert (world.epoch, world.balance()) == (2, 70)
+    assert [one.members for one in world.finalities.values()] == [("member0", "member1")] * 2
+    world.pay(world.session("alice"), 2)
+    assert world.balance() == 72
+
+
+def test_T5B_who_agreed_to_what_goes_on_from_the_first_is_no_double_signer(
+    at_once: tuple[MortalWorld, list[Shown]],
+) -> None:
+    world, (first, second) = at_once
+    for pair in ((first, second), (second, first)):
+        with pytest.raises(ReceiptInvalid) as refused:
+            judge(*pair, world.cluster.verified.pin)
+        assert refused.value.verdict == NO_CONTRADICTION
+    records = world.records()[: min(world.finalities) - 1]
+    _, plan, _ = world.planned((2,), records)
+    key = world.cluster.members["member1"]
+    agreement = Agreement(key.public, key.sign(plan.statement.signed_bytes(world.chain)))
+    genesis = world.cluster.verified
+    other = ShownAgreement(
+        genesis=genesis.data, certificate=plan.certificate([agreement]).brief(), epochs=()
+    )
+    hidden = replace(other, epochs=tuple(world.entries[:1]))  # beside the one that was carried out
+    for told, shown in ((other, first), (other, second), (hidden, first), (hidden, second)):
+        guilty = judge(told, shown, genesis.pin).guilty
+        assert [one.name for one in guilty] == ["member1"], "that one goes on from neither"
+
+
 # --- a host that feeds the ledger otherwise ---
 
 
@@ -279,6 +333,14 @@ def test_T45_a_ledger_that_is_fed_in_another_order_is_no_ground(
             [*records[:6], (*records[6][:3], b""), *records[7:]],
             8,
         ),
+        "a sealed outcome that the next header does not anchor": (
+            [
+                *records[:6],
+                (*records[6][:3], changed(records[6][3])),
+                *records[7:],
+            ],
+            8,
+        ),
         "another's outcome": ([*records[:6], (*records[6][:3], records[5][3]), *records[7:]], 7),
     }
     for lie, height in lies.values():
@@ -290,6 +352,11 @@ def test_T45_a_ledger_that_is_fed_in_another_order_is_no_ground(
         reader.follow(records[:at])
         reader.follow(records[at:])
         assert reader.status().height == count, "in whatever portions"
+
+
+def changed(data: bytes) -> bytes:
+    """An outcome whose sealed write set is another one."""
+    return replace(Outcome.decode(data), write_set=b"another").encode()
 
 
 def test_T45_outcomes_that_are_fed_otherwise_lead_to_no_end(

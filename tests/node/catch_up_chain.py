@@ -28,6 +28,8 @@ class Shape:
     snapshot_blocks: int
     steady: bool = False
     """Anchors always lag that far, as when execution is slower than order."""
+    recovered: int = 0
+    """At this height members ended an epoch whose enclaves were lost: no state wished it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Block:
     outcome: Outcome
     wished: Digest
     """What the state wishes after it."""
+    recovers: bool = False
 
     @property
     def leaf(self) -> Digest:
@@ -72,6 +75,9 @@ class TrueChain:
     def _extend(self) -> None:
         height, random = Height(len(self.blocks) + 1), self._random
         anchor, next_epoch = self._anchor(height)
+        recovers = height == self.shape.recovered
+        if recovers:
+            next_epoch = digest_of("epoch", self._epoch + 1)
         ends = next_epoch != digest_of("epoch", self._epoch)
         certified = (
             ends
@@ -95,7 +101,9 @@ class TrueChain:
             snapshot,
         )
         wished = digest_of("epoch", self._epoch + (1 if self._wishes or ends else 0))
-        block = Block(height, Epoch(self._epoch), anchor, next_epoch, certified, outcome, wished)
+        block = Block(
+            height, Epoch(self._epoch), anchor, next_epoch, certified, outcome, wished, recovers
+        )
         self.blocks.append(block)
         self.anchored.add(anchor.height)
         self.tree.append(block.leaf)

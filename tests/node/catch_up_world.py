@@ -60,7 +60,9 @@ class Disk:
         check(1 <= height <= self.newest, f"block {height} of {self.newest} is read")
         block = self.truth.at(height)
         certified = block.certified or height in self._ends
-        return Link(block.height, block.epoch, block.anchor, block.next_epoch, certified)
+        return Link(
+            block.height, block.epoch, block.anchor, block.next_epoch, certified, block.recovers
+        )
 
     def frontier(self, size: int) -> merkle.Frontier:
         return self.tree.frontier(size)

@@ -77,6 +77,25 @@ def test_certificates_far_apart_and_anchors_far_below_do_not_stop_it() -> None:
     world.check_arrived()
 
 
+@pytest.mark.parametrize("at", [20, 60])
+def test_T45_a_joiner_comes_over_a_recovery_whose_epoch_no_state_wished(at: int) -> None:
+    """In the middle of its ledger, or at its end; a liar beside is named as ever."""
+    come_over_a_recovery(None, None, at=at)
+
+
+def come_over_a_recovery(machine: Any, search: Any, *, at: int = 20) -> None:
+    """A world in which members ended an epoch."""
+    peers = honest(3)
+    peers[0].lie = LIES["leaf"]
+    shape = shape_of(60, recovered=at)
+    plan = Plan(shape=shape, stored=60, own=1, peers=peers)
+    found = (machine, search) if machine else ()
+    world = World(Random(7), plan, *found)
+    world.run(60.0)
+    world.check_arrived()
+    check(world.blamed == {peers[0].key}, "the liar alone is named")
+
+
 def test_it_arrives_while_the_chain_grows_under_load() -> None:
     world = world_of(
         shape_of(3_000, lag=20, stride=17, epoch_blocks=900),
@@ -208,7 +227,7 @@ def name_a_liar(machine: Any, search: Any) -> None:
 def find(bug: Bug) -> str:
     """Run those worlds, then seeds, until one is red; which, and why."""
     _, search, machine = with_bug(bug, (givers, snapshot_peer_search, catch_up))
-    worlds = (use_a_snapshot, name_a_liar)
+    worlds = (use_a_snapshot, name_a_liar, come_over_a_recovery)
     scenes = ((world.__name__, partial(world, machine, search)) for world in worlds)
     seeds = ((f"seed {at}", partial(run_seed, at, machine, search)) for at in range(SEEDS_MAX))
     return first_red(chain(scenes, seeds))

@@ -14,7 +14,7 @@ from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.formats.recovery_plan import RecoveryPlan
 from strongroom.enclave.member.recovery import Recovery
 from strongroom.enclave.outside.recovery_giving import (
-    AHEAD_MS_MAX,
+    OPENING_AHEAD_MS_MAX,
     Offer,
     RefusedToGive,
     check_newest,
@@ -58,10 +58,10 @@ def test_T5B_an_offer_that_would_go_on_after_a_members_clock_is_refused() -> Non
     one, _, _, offer = scene()
     judged = judge_offer(offer.encode(), one.chain.genesis.pin)
     begins = judged.plan.opening.time_ms
-    for now_ms in (begins - AHEAD_MS_MAX, begins, begins + 30 * 86_400_000):
+    for now_ms in (begins - OPENING_AHEAD_MS_MAX, begins, begins + 30 * 86_400_000):
         check_time(judged, now_ms)
     with pytest.raises(RefusedToGive, match="put right") as refused:
-        check_time(judged, begins - AHEAD_MS_MAX - 1)
+        check_time(judged, begins - OPENING_AHEAD_MS_MAX - 1)
     assert refused.value.reason == "time-ahead"
     head = judged.plan.head.header
     at_once = enclave(one, 0)

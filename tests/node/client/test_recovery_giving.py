@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.enclave.dead_service import died, planned, recovery_key
@@ -83,7 +85,17 @@ def test_a_member_agrees_to_one_offer_of_a_generation_and_not_to_an_older_one(
     with pytest.raises(RefusedToGive) as refused:
         give_share(tmp_path, service, "member1", second, now_ms=now_ms)
     assert refused.value.reason == "agreed-already"
-    give_share(tmp_path, service, "member1", second, again=True, now_ms=now_ms)
+    carried_out: Any = SimpleNamespace(recoveries=lambda: (first.plan.certificate(),))
+    give_share(tmp_path, service, "member1", replace(second, epochs=carried_out), now_ms=now_ms)
+    third = judge_offer(
+        Offer(
+            genesis=genesis.data, entries=(), plan=planned(one)[1], generation=one.generation
+        ).encode(),
+        genesis.pin,
+    )
+    with pytest.raises(RefusedToGive, match="agreed-already"):
+        give_share(tmp_path, service, "member1", third, now_ms=now_ms)
+    give_share(tmp_path, service, "member1", third, again=True, now_ms=now_ms)
     folder.keep(replace(one.generation, number=one.generation.number + 1))
     with pytest.raises(RefusedToGive) as refused:
         give_share(tmp_path, service, "member1", first, now_ms=now_ms)
