@@ -192,7 +192,10 @@ def show_status(ledger: Path, genesis: Path | None, as_json: bool) -> None:
 
     layout = node_layout(ledger)
     folder = RecoveryFolder(layout)
-    folder.refuse_if_done()
+    if folder.done.exists():
+        text = f"the recovery in {layout.recovery} is through: start the node"
+        emit({"done": True}, as_json, lambda: say(text))
+        return
     if not folder.state.exists():
         found = end_document(recovering.look(layout)) | {"begun": False}
         emit(found, as_json, lambda: show_end(found))

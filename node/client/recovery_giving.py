@@ -16,7 +16,7 @@ from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import verify_receipt
 from strongroom.enclave.outside.recovery_giving import JudgedOffer, RefusedToGive, give
 from strongroom.node.client.passphrases import Ask
-from strongroom.node.client.recovery_keys import RecoveryKeyFolder
+from strongroom.node.client.recovery_keys import NoRecoveryKey, RecoveryKeyFolder
 from strongroom.node.client.trust.service import Service
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.machine.durable_files import make_directory, write_atomic
@@ -112,10 +112,20 @@ def give_share(
         )
     at = generation.coordinate(identity.public)
     if at is None or rules.name_of(identity.public) is None:
-        raise RefusedToGive("not-a-member", "you hold no share of the generation in force")
+        holders = ", ".join(name for name, _ in rules.members)
+        raise RefusedToGive(
+            "not-a-member",
+            f"{member} holds no share of the generation in force; these do: {holders}",
+        )
+    try:
+        own = folder.load(generation.holders[at - 1].recovery_key, ask)
+    except NoRecoveryKey:
+        raise NoRecoveryKey(
+            f"the recovery key of {member} is not in {folder.directory}: restore it from a copy; "
+            "nothing else opens this share, and others may give theirs in its place"
+        ) from None
     name = statement_digest(service.chain, offer.plan.statement)
     _note(layout.recovery(member) / f"agreed-{rules.generation}", name, again=again)
-    own = folder.load(generation.holders[at - 1].recovery_key, ask)
     return give(offer, identity.public, identity.key.sign, own)
 
 
