@@ -1,6 +1,8 @@
 """A dead service's node: what of its ledger goes on, and that a kill at any place loses nothing
 (VAULT §7; T45)."""
 
+import errno
+import os
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -25,7 +27,8 @@ from strongroom.enclave.governance.recovery_actions import KEY_PAUSE_MS
 from strongroom.enclave.keys.recovery import make_generation
 from strongroom.node.layout import SEALED_STATE, NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.membership import recovering, recovering_end
+from strongroom.node.machine.durable_files import DiskFault
+from strongroom.node.membership import recovering, recovering_end, recovering_folder
 from strongroom.node.membership.recovering_folder import AlreadyDone, NotHere
 from strongroom.node.membership.recovering_ledger import LedgerDamaged
 
@@ -173,6 +176,21 @@ async def test_a_torn_end_is_cut_and_the_rest_goes_on(world: World) -> None:
     shutil.rmtree(world.layout.index)
     made = await world.recover()
     assert world.ledger()[-1][0] == StoredBlock(made.opening, made, ()).encode()
+
+
+async def test_a_full_disk_ends_a_step_with_a_sentence_and_it_is_done_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    for step in (World.begin, World.plan, lambda one: one.take("member0", "member1"), World.open):
+        with monkeypatch.context() as patch:
+            patch.setattr(recovering_folder, "write_atomic", full)
+            with pytest.raises(DiskFault, match=r"No space left.*free or repair the disk"):
+                await step(world)
+        await step(world)
+    assert world.folder.done.exists()
 
 
 # --- steps out of order ---
