@@ -256,7 +256,7 @@ def show_progress(document: dict[str, Any]) -> None:
 def open_(
     ledger: NodeOption,
     shares: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SHARE]...", help="Taken first.")
+        list[Path] | None, typer.Argument(metavar="SHARE", help="Members' shares, taken first.")
     ] = None,
     handed: Annotated[
         Path | None,

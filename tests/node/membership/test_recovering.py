@@ -25,10 +25,12 @@ from strongroom.enclave.governance import recovery_public as says
 from strongroom.enclave.governance.recovery import PAUSE_MS
 from strongroom.enclave.governance.recovery_actions import KEY_PAUSE_MS
 from strongroom.enclave.keys.recovery import make_generation
+from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE, NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.machine.durable_files import DiskFault
 from strongroom.node.membership import recovering, recovering_end, recovering_folder
+from strongroom.node.membership.recovering_end import open_ledger
 from strongroom.node.membership.recovering_folder import AlreadyDone, NotHere
 from strongroom.node.membership.recovering_ledger import LedgerDamaged
 
@@ -218,8 +220,8 @@ async def test_a_step_before_its_time_says_which_comes_first(world: World) -> No
         with pytest.raises(NotHere, match="`recover begin` comes first"):
             await step
     await world.begin()
-    with pytest.raises(FileNotFoundError):
-        await world.take("member0")
+    with pytest.raises(NotHere, match="`recover plan` comes first"):
+        await recovering.take(world.layout, world.genesis, [])
 
 
 async def test_once_it_is_through_no_step_touches_it_again(world: World) -> None:
@@ -253,6 +255,36 @@ async def test_a_node_that_was_started_before_the_last_file_was_gone_keeps_its_k
     (world.layout.sealed / SEALED_STATE).write_bytes(gone_on)
     await world.open()
     assert (world.layout.sealed / SEALED_STATE).read_bytes() == gone_on
+
+
+async def test_several_nodes_come_back_together_from_files_alone(
+    dead: Dead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worlds = [
+        played(monkeypatch, dead, left_on_disk(dead, tmp_path / name)) for name in ("n0", "n1")
+    ]
+    shown = []
+    for world in worlds:
+        await world.begin()
+        shown.append(world.folder.evidence.read_bytes())
+    lead, other = worlds
+    try:
+        await recovering.plan(lead.layout, lead.genesis, shown[1:])
+    except Refusal as refusal:
+        assert "its key is the lowest" in str(refusal)
+        lead, other = other, lead
+        await recovering.plan(lead.layout, lead.genesis, shown[:1])
+    with pytest.raises(NotHere, match="`recover plan` or, with the lead's offer, `recover join`"):
+        await other.open()
+    offer = lead.folder.offer.read_bytes()
+    for _ in range(2):
+        await recovering.join(other.layout, other.genesis, offer)
+    await lead.take("member1", "member3")
+    await lead.open()
+    (handed,) = lead.layout.recovery.glob("for-*")
+    await open_ledger(other.layout, other.genesis, handed.read_bytes(), progress=other.told.append)
+    assert other.ledger() == lead.ledger()
+    assert other.layout.sealed.joinpath(SEALED_STATE).exists()
 
 
 # --- kills ---
