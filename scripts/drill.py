@@ -117,6 +117,8 @@ async def verify_across(drill: Drill, receipt: Path | None) -> None:
         folder = str(drill.cluster.node(drill.cluster.names[0]).layout.directory)
         checked = await drill.command("verify", "ledger", folder, "--service", pin)
         drill.expect(checked["recoveries"] != [], f"verify ledger names no recovery: {checked}")
+        newest = checked["recoveries"][-1]
+        drill.figures |= {"recovered_at": newest["height"], "members": newest["members"]}
 
 
 async def play(drill: Drill, *, nodes: int) -> None:

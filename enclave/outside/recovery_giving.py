@@ -116,8 +116,16 @@ def judge_offer(data: bytes, pin: str) -> JudgedOffer:
     chain = chain_of(pin)
     try:
         offer = Offer.decode(data)
+    except NotCanonical as error:
+        raise RefusedToGive(
+            "offer-forged", f"no offer can be read from it ({error}): bring `recovery/offer`"
+        ) from None
+    try:
         if sha256(offer.genesis).digest() != chain:
-            raise RefusedToGive("another-service", f"this is not the service of {pin}")
+            raise RefusedToGive(
+                "another-service",
+                f"this offer is not of the service of {pin}: name the folder of its own with --dir",
+            )
         genesis = verify_genesis(offer.genesis)
         epochs = epoch_chain(genesis)
         for entry in offer.entries:

@@ -174,12 +174,14 @@ def status(
     directory: DirectoryOption = DEFAULT_DIR,
     ledger: Annotated[
         Path | None,
-        typer.Option("--ledger", metavar="DIR", help="Of a recovery under way on this node."),
+        typer.Option("--ledger", metavar="DIR", help="Of a node of a dead service."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Who holds a share, what is missing, and what would come of it if every enclave lost its keys
-    now. The word of one node. With --ledger: who gave, and who is missing.
+    now. The word of one node.
+
+    With --ledger: where the ledger of a dead service's node ends, and who gave.
 
     Example: strongroom recover status
     """

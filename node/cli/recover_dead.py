@@ -192,7 +192,10 @@ def show_status(ledger: Path, genesis: Path | None, as_json: bool) -> None:
 
     layout = node_layout(ledger)
     folder = RecoveryFolder(layout)
-    folder.refuse_if_done()
+    if folder.done.exists():
+        text = f"the recovery in {layout.recovery} is through: start the node"
+        emit({"done": True}, as_json, lambda: say(text))
+        return
     if not folder.state.exists():
         found = end_document(recovering.look(layout)) | {"begun": False}
         emit(found, as_json, lambda: show_end(found))
@@ -253,7 +256,7 @@ def show_progress(document: dict[str, Any]) -> None:
 def open_(
     ledger: NodeOption,
     shares: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SHARE]...", help="Taken first.")
+        list[Path] | None, typer.Argument(metavar="SHARE", help="Members' shares, taken first.")
     ] = None,
     handed: Annotated[
         Path | None,

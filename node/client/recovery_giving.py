@@ -17,7 +17,7 @@ from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import verify_receipt
 from strongroom.enclave.outside.recovery_giving import JudgedOffer, RefusedToGive, check_time, give
 from strongroom.node.client.passphrases import Ask
-from strongroom.node.client.recovery_keys import OpenersOf, RecoveryKeyFolder
+from strongroom.node.client.recovery_keys import NoRecoveryKey, OpenersOf, RecoveryKeyFolder
 from strongroom.node.client.trust.service import Service
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.machine.durable_files import make_directory, write_atomic
@@ -118,10 +118,20 @@ def give_share(
         )
     at = generation.coordinate(identity.public)
     if at is None or rules.name_of(identity.public) is None:
-        raise RefusedToGive("not-a-member", "you hold no share of the generation in force")
-    name = statement_digest(service.chain, offer.plan.statement)
+        holders = ", ".join(name for name, _ in rules.members)
+        raise RefusedToGive(
+            "not-a-member",
+            f"{member} holds no share of the generation in force; these do: {holders}",
+        )
     sealed_to = generation.holders[at - 1].recovery_key
-    own, in_token = folder.load(sealed_to, ask), folder.opener(sealed_to, openers)
+    try:
+        own, in_token = folder.load(sealed_to, ask), folder.opener(sealed_to, openers)
+    except NoRecoveryKey:
+        raise NoRecoveryKey(
+            f"the recovery key of {member} is not in {folder.directory}: restore it from a copy; "
+            "nothing else opens this share, and others may give theirs in its place"
+        ) from None
+    name = statement_digest(service.chain, offer.plan.statement)
     carried_out = {
         statement_digest(service.chain, one.agreed).hex() for one in offer.epochs.recoveries()
     }

@@ -69,15 +69,15 @@ def _swap(directory: Path, aside: Path) -> None:
 def _write_shorter(source: Path, made: Path, *, block: int, outcome: int) -> None:
     segments = Segments(source)
     cut, kept = _find_cut(segments, block=block, outcome=outcome)
+    newest = segments.firsts[-1] if cut is None else cut.segment  # it is appended to
     for first in segments.firsts:
         path = segments.path(first)
-        if cut is None or first < cut.segment:
+        if first < newest:
             _give_second_name(path, made / path.name)
-        elif first == cut.segment:
-            _copy_beginning(path, made / path.name, cut.offset)
+        elif first == newest:
+            size = path.stat().st_size if cut is None else cut.offset
+            _copy_beginning(path, made / path.name, size)
     fsync_directory(made)
-    if cut is None:
-        return
     shorter, heights = Segments(made), Heights()
     for record in shorter.scan(1, heights):
         heights = record.reached

@@ -144,7 +144,8 @@ async def take(
         NotHere: `plan` comes first.
     """
     folder = RecoveryFolder(layout)
-    folder.read(folder.offer, "recover begin")
+    folder.read(folder.state, "recover begin")
+    folder.read(folder.offer, "recover plan")
     told = []
     async with recovering_enclave(layout, genesis) as (enclave, _, _):
         for name, data in given:

@@ -51,6 +51,8 @@ async def open_ledger(
     folder = RecoveryFolder(layout)
     folder.refuse_if_done()
     if not folder.end.exists():
+        folder.read(folder.state, "recover begin")
+        folder.read(folder.offer, "recover plan` or, with the lead's offer, `recover join")
         async with recovering_enclave(layout, genesis) as (enclave, store, _):
             certificate = await _opened(folder, enclave, handed)
             outcomes, sealed = await _gone_through(enclave, store, certificate, layout, progress)

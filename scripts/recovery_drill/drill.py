@@ -35,6 +35,8 @@ class Drill:
     payments: int
     teller: Teller
     threshold: int = 2
+    thorough: bool = True
+    """All kills; otherwise the one after each share alone."""
     seconds: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     balances: dict[str, int] = field(default_factory=dict)

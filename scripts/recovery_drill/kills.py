@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts.recovery_drill.drill import Drill
 
 ENCLAVE = b"strongroom.enclave"
-TICK_SECONDS = 0.001
+TICK_SECONDS = 0.004
 
 
 @dataclass

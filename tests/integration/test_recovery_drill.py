@@ -21,7 +21,7 @@ async def drilled(directory: Path, *, nodes: int, payments: int) -> Drill:
     stage = Stage(nodes=nodes, base_port=0, directory=directory)
     teller, limits = Teller(to_stderr=True), (("recovery_threshold", 2),)
     async with running_cluster(stage, teller, fund=True, limits=limits) as cluster:
-        one = Drill(cluster, payments, teller)
+        one = Drill(cluster, payments, teller, thorough=nodes > 1)
         try:
             await play(one, nodes=nodes)
         finally:

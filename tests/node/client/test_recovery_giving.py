@@ -14,7 +14,12 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipts import build_receipt
 from strongroom.enclave.outside.recovery_giving import Offer, RefusedToGive, judge_offer
 from strongroom.node.client.identities import KeyFolder
-from strongroom.node.client.recovery_giving import give_share, known_height
+from strongroom.node.client.recovery_giving import (
+    check_executed,
+    give_share,
+    known_height,
+    seen_state,
+)
 from strongroom.node.client.recovery_keys import RecoveryKeyFolder
 from strongroom.node.client.trust.service import Service
 from strongroom.node.layout import ClusterLayout
@@ -100,3 +105,29 @@ def test_a_member_agrees_to_one_offer_of_a_generation_and_not_to_an_older_one(
     with pytest.raises(RefusedToGive) as refused:
         give_share(tmp_path, service, "member1", first, now_ms=now_ms)
     assert refused.value.reason == "older-than-you-know"
+
+
+def test_T5B_an_offer_without_the_outcomes_of_a_state_that_was_seen_is_refused(
+    tmp_path: Path,
+) -> None:
+    """Its blocks may all be there: what came of them would be lost all the same."""
+    one = died(lost=2)
+    genesis = one.chain.genesis
+    service = service_of(tmp_path, genesis.pin, genesis.chain)
+    plan = planned(one)[1]
+    offer = Offer(genesis=genesis.data, entries=(), plan=plan, generation=one.generation)
+    judged = judge_offer(offer.encode(), genesis.pin)
+    executed = plan.opening.anchor.height
+    assert judged.height == executed + 2
+    keys = ClusterLayout(tmp_path).keys
+    keys.mkdir(parents=True)
+    check_executed(judged, seen_state(tmp_path, service))
+    (keys / "bob.seen").write_text(f"{executed} {genesis.chain.hex()}\n")
+    check_executed(judged, seen_state(tmp_path, service))
+    (keys / "bob.seen").write_text(f"{executed + 1} {genesis.chain.hex()}\n")
+    seen = seen_state(tmp_path, service)
+    for lost_above in (None, executed + 1):
+        with pytest.raises(RefusedToGive, match=f"--lost-above {executed}") as refused:
+            check_executed(judged, seen, lost_above)
+        assert refused.value.reason == "older-than-you-know"
+    check_executed(judged, seen, executed)

@@ -51,18 +51,19 @@ class EnclaveHere:
 
     dead: Dead
 
-    def __init__(self) -> None:
+    def __init__(self, index: int) -> None:
+        self._index = index
         self.enclave: Recovery | None = None
 
     @classmethod
     async def start(cls, chip: Path, log: Path | None = None) -> "EnclaveHere":
-        return cls()
+        return cls(index_of(chip.parent))
 
     async def stop(self) -> None:
         self.enclave = None
 
     def _parts(self) -> tuple[SimulatedChip, Measurement, Secret]:
-        chip = self.dead.chain.cluster.chips[0]
+        chip = self.dead.chain.cluster.chips[self._index]
         return chip, measurement(), chip.sealing_secret(MEASUREMENT)
 
     async def begin(self, genesis: bytes, identity: Any) -> None:
@@ -140,6 +141,11 @@ class World:
         return unseal_state(chip.sealing_secret(MEASUREMENT), sealed)
 
 
+def index_of(directory: Path) -> int:
+    """Of a node, by its folder's name."""
+    return int(directory.name.removeprefix("n"))
+
+
 @contextmanager
 def opened(layout: NodeLayout) -> Iterator[BlockStore]:
     store = BlockStore.open(
@@ -186,7 +192,9 @@ def played(monkeypatch: pytest.MonkeyPatch, dead: Dead, layout: NodeLayout) -> W
     monkeypatch.setattr(
         recovering,
         "find_identity",
-        lambda *_: identity_of(dead, 0, dead.chain.cluster.chips[0]),
+        lambda node, *_: identity_of(
+            dead, index_of(node.directory), dead.chain.cluster.chips[index_of(node.directory)]
+        ),
     )
     times = iter(range(1, 1 << 20))
     newest = dead.records[-1][0].time_ms

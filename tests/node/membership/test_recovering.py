@@ -1,6 +1,8 @@
 """A dead service's node: what of its ledger goes on, and that a kill at any place loses nothing
 (VAULT §7; T45)."""
 
+import errno
+import os
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -18,14 +20,19 @@ from tests.node.membership.recovering_world import (
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Milliseconds
+from strongroom.enclave.attestation.claims import Claims
+from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.governance import recovery_public as says
 from strongroom.enclave.governance.recovery import PAUSE_MS
 from strongroom.enclave.governance.recovery_actions import KEY_PAUSE_MS
 from strongroom.enclave.keys.recovery import make_generation
+from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE, NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.membership import recovering, recovering_end
+from strongroom.node.machine.durable_files import DiskFault
+from strongroom.node.membership import recovering, recovering_end, recovering_folder
+from strongroom.node.membership.recovering_end import open_ledger
 from strongroom.node.membership.recovering_folder import AlreadyDone, NotHere
 from strongroom.node.membership.recovering_ledger import LedgerDamaged
 
@@ -65,23 +72,24 @@ async def test_a_ledger_as_it_was_left_goes_on_from_its_end(world: World) -> Non
     assert not world.folder.before.exists()
 
 
+@pytest.mark.parametrize("left", [1, ORDERED])
 async def test_blocks_that_nobody_certified_are_left_out_and_kept_aside(
-    dead: Dead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dead: Dead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
     """As a crash of all nodes leaves it: the newest run was written, and its certificate was
     not."""
-    executed = len(dead.records) - ORDERED
-    layout = left_on_disk(dead, tmp_path / "n0", certified=executed)
+    certified, executed = len(dead.records) - left, len(dead.records) - ORDERED
+    layout = left_on_disk(dead, tmp_path / "n0", certified=certified)
     world = played(monkeypatch, dead, layout)
     end = recovering.look(layout)
-    assert (end.certified, end.executed, end.ordered) == (executed, executed, 0)
-    assert (end.newest_block, end.uncertified) == (executed + ORDERED, ORDERED)
-    assert [note.split(":")[0] for note in end.notes] == ["uncertified-tail"]
+    assert (end.certified, end.executed, end.ordered) == (certified, executed, ORDERED - left)
+    assert (end.newest_block, end.uncertified) == (len(dead.records), left)
+    assert end.notes[0].startswith("uncertified-tail")
     made = await world.recover()
-    assert made.head.header.height == executed
+    assert made.head.header.height == certified
     ledger = world.ledger()
-    assert len(ledger) == executed + 1 == made.opening.height
-    before = left_on_disk(dead, tmp_path / "compare", certified=executed)
+    assert len(ledger) == certified + 1 == made.opening.height
+    before = left_on_disk(dead, tmp_path / "compare", certified=certified)
     for path in before.ledger.iterdir():
         kept = world.folder.before / "ledger" / path.name
         assert kept.stat().st_size == path.stat().st_size
@@ -175,6 +183,21 @@ async def test_a_torn_end_is_cut_and_the_rest_goes_on(world: World) -> None:
     assert world.ledger()[-1][0] == StoredBlock(made.opening, made, ()).encode()
 
 
+async def test_a_full_disk_ends_a_step_with_a_sentence_and_it_is_done_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    for step in (World.begin, World.plan, lambda one: one.take("member0", "member1"), World.open):
+        with monkeypatch.context() as patch:
+            patch.setattr(recovering_folder, "write_atomic", full)
+            with pytest.raises(DiskFault, match=r"No space left.*free or repair the disk"):
+                await step(world)
+        await step(world)
+    assert world.folder.done.exists()
+
+
 # --- steps out of order ---
 
 
@@ -200,8 +223,8 @@ async def test_a_step_before_its_time_says_which_comes_first(world: World) -> No
         with pytest.raises(NotHere, match="`recover begin` comes first"):
             await step
     await world.begin()
-    with pytest.raises(FileNotFoundError):
-        await world.take("member0")
+    with pytest.raises(NotHere, match="`recover plan` comes first"):
+        await recovering.take(world.layout, world.genesis, [])
 
 
 async def test_once_it_is_through_no_step_touches_it_again(world: World) -> None:
@@ -235,6 +258,39 @@ async def test_a_node_that_was_started_before_the_last_file_was_gone_keeps_its_k
     (world.layout.sealed / SEALED_STATE).write_bytes(gone_on)
     await world.open()
     assert (world.layout.sealed / SEALED_STATE).read_bytes() == gone_on
+
+
+def node_key(evidence: bytes) -> bytes:
+    return Claims.decode(Evidence.decode(evidence).claims).node_key
+
+
+async def test_several_nodes_come_back_together_from_files_alone(
+    dead: Dead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worlds = [
+        played(monkeypatch, dead, left_on_disk(dead, tmp_path / name)) for name in ("n0", "n1")
+    ]
+    shown = []
+    for world in worlds:
+        await world.begin()
+        shown.append(world.folder.evidence.read_bytes())
+    lead, other = worlds
+    if node_key(shown[0]) > node_key(shown[1]):
+        lead, other = other, lead
+    with pytest.raises(Refusal, match="its key is the lowest"):
+        await recovering.plan(other.layout, other.genesis, shown)
+    await recovering.plan(lead.layout, lead.genesis, shown)
+    with pytest.raises(NotHere, match="`recover plan` or, with the lead's offer, `recover join`"):
+        await other.open()
+    offer = lead.folder.offer.read_bytes()
+    for _ in range(2):
+        await recovering.join(other.layout, other.genesis, offer)
+    await lead.take("member1", "member3")
+    await lead.open()
+    (handed,) = lead.layout.recovery.glob("for-*")
+    await open_ledger(other.layout, other.genesis, handed.read_bytes(), progress=other.told.append)
+    assert other.ledger() == lead.ledger()
+    assert other.layout.sealed.joinpath(SEALED_STATE).exists()
 
 
 # --- kills ---
