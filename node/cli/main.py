@@ -88,6 +88,23 @@ _COMMANDS = {"call": "ledger", "query": "ledger", "receipt": "ledger", "verify":
 
 def make_app(command: str | None = None) -> typer.Typer:
     """The application: with the one group that has this command, or with all."""
+    app = _root()
+    group = _COMMANDS.get(command or "", command or "")
+    for mount in [_GROUPS[group]] if group in _GROUPS and command != "ledger" else _GROUPS.values():
+        mount(app)
+    return app
+
+
+def make_overview() -> typer.Typer:
+    """The application as `--help` shows it: every name, and none of their modules."""
+    from strongroom.node.cli.overview import mount_words
+
+    app = _root()
+    mount_words(app)
+    return app
+
+
+def _root() -> typer.Typer:
     app = typer.Typer(name="strongroom", no_args_is_help=True, add_completion=False, epilog=_EPILOG)
 
     @app.callback()
@@ -108,9 +125,6 @@ def make_app(command: str | None = None) -> typer.Typer:
 
         take_any_text()
 
-    group = _COMMANDS.get(command or "", command or "")
-    for mount in [_GROUPS[group]] if group in _GROUPS and command != "ledger" else _GROUPS.values():
-        mount(app)
     return app
 
 
@@ -121,6 +135,8 @@ def main() -> None:
         _print_version()
         return
     try:
+        if set(arguments) <= {"--help"}:
+            make_overview()()
         make_app(next((argument for argument in arguments if not argument.startswith("-")), None))()
     except KeyboardInterrupt:
         from strongroom.node.terminal.exits import INTERRUPTED
