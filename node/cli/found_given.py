@@ -1,16 +1,13 @@
 """What the commands of a founding are given: files in any order, a node's folder, the keys of its
 organisation; and where the file for the others goes.
 
-Owns these options and how a command line becomes them.
+Owns how words of a command line become them; options: found.py.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
-from typing import Annotated
-
-import typer
 
 from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
 from strongroom.node.cli.common import ask_passphrase
@@ -25,16 +22,6 @@ from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.membership.node_keys import operator_file
 
 FILES_MAX = 1024
-FilesArgument = Annotated[
-    list[Path], typer.Argument(metavar="FILE...", help="Files of this ceremony, in any order.")
-]
-NodeOption = Annotated[
-    str | None,
-    typer.Option("--node", metavar="NAME", help="Which node of the folder, if it has several."),
-]
-OutputOption = Annotated[
-    Path, typer.Option("-o", metavar="FILE", help="Where the file for the others goes.")
-]
 
 
 @dataclass(frozen=True, slots=True)

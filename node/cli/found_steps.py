@@ -1,23 +1,15 @@
-"""`strongroom found accept | make | confirm | seal`: the steps that sign something.
+"""What `strongroom found accept | make | confirm | seal` do: the steps that sign something.
 
-Owns options and words of these commands; what is done with the enclave is in
-node/membership/ceremony_steps.py and ceremony_sealing.py.
+Owns their words; what is done with the enclave is in node/membership/ceremony_steps.py and
+ceremony_sealing.py; options: found.py.
 """
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from strongroom.enclave.proofs.genesis import chain_of
 from strongroom.node.cli import found_tables
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
-from strongroom.node.cli.found import found_app
 from strongroom.node.cli.found_given import (
-    FilesArgument,
     Given,
-    NodeOption,
-    OutputOption,
     now_ms,
     party_of,
     write_file,
@@ -28,29 +20,14 @@ from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation
 from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_proposal import judge_proposal
 from strongroom.node.membership.ceremony_terms import Proposal
-from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.commands import run
 from strongroom.node.terminal.printing import emit, say
 
 
-@found_app.command()
-@guarded
 def accept(
-    files: FilesArgument,
-    output: OutputOption,
-    directory: DirectoryOption = DEFAULT_DIR,
-    node: NodeOption = None,
-    instead: Annotated[
-        bool,
-        typer.Option("--instead", help="Give up another proposal that was accepted, for good."),
-    ] = False,
-    as_json: JsonOption = False,
+    files: list[Path], output: Path, directory: Path, node: str | None, instead: bool, as_json: bool
 ) -> None:
-    """Have this node's enclave answer a proposal, once every card in it is the one that its
-    organisation gave you itself; sign that.
-
-    Example: strongroom found accept clearing.proposal bank2.card bank3.card bank4.card --dir bank1
-    -o bank1.acceptance
-    """
+    """The command of this name in found.py."""
     given, party = Given.read(files), party_of(directory, node)
     proposal, received = given.one(Proposal), given.of(Card)
     done = run(steps.accept(party, proposal, received, now_ms=now_ms(), instead=instead))
@@ -59,21 +36,8 @@ def accept(
     _emit_step(output, one, as_json, f"accepted proposal {one.proposal.hex()}")
 
 
-@found_app.command()
-@guarded
-def make(
-    files: FilesArgument,
-    output: OutputOption,
-    directory: DirectoryOption = DEFAULT_DIR,
-    node: NodeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make the genesis of all acceptances: one organisation alone, whose enclave has the lowest
-    key; the others are told which.
-
-    Example: strongroom found make clearing.proposal bank?.acceptance --dir bank1 -o
-    clearing.founding
-    """
+def make(files: list[Path], output: Path, directory: Path, node: str | None, as_json: bool) -> None:
+    """The command of this name in found.py."""
     given, party = Given.read(files), party_of(directory, node)
     proposal, acceptances = given.one(Proposal), given.of(Acceptance)
     done = run(steps.make_founding(party, proposal, acceptances, now_ms=now_ms()))
@@ -82,21 +46,10 @@ def make(
     _emit_step(output, one, as_json, f"made the genesis of chain {one.chain.hex()}")
 
 
-@found_app.command()
-@guarded
 def confirm(
-    files: FilesArgument,
-    output: OutputOption,
-    directory: DirectoryOption = DEFAULT_DIR,
-    node: NodeOption = None,
-    as_json: JsonOption = False,
+    files: list[Path], output: Path, directory: Path, node: str | None, as_json: bool
 ) -> None:
-    """Check the genesis against your own copies of all acceptances, have the enclave take its
-    secret, and sign that you begin with this one.
-
-    Example: strongroom found confirm clearing.proposal bank?.acceptance clearing.founding --dir
-    bank1 -o bank1.confirmation
-    """
+    """The command of this name in found.py."""
     given, party = Given.read(files), party_of(directory, node)
     proposal, founding = given.one(Proposal), given.one(FoundingFile)
     acceptances = given.of(Acceptance)
@@ -106,20 +59,8 @@ def confirm(
     _emit_step(output, one, as_json, f"confirmed chain {one.chain.hex()}")
 
 
-@found_app.command()
-@guarded
-def seal(
-    files: FilesArgument,
-    directory: DirectoryOption = DEFAULT_DIR,
-    node: NodeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Finish, once everybody confirmed the same genesis: write genesis, keys and service.json, and
-    print the pin. Compare it with the others' by telephone.
-
-    Example: strongroom found seal clearing.proposal clearing.founding bank?.confirmation --dir
-    bank1
-    """
+def seal(files: list[Path], directory: Path, node: str | None, as_json: bool) -> None:
+    """The command of this name in found.py."""
     given, party = Given.read(files), party_of(directory, node)
     proposal, founding = given.one(Proposal), given.one(FoundingFile)
     pin = finish_founding(party, proposal, founding, given.of(Confirmation))

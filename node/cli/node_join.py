@@ -10,8 +10,7 @@ import typer
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
-from strongroom.node.cli.found_given import party_of
-from strongroom.node.cli.node import address_option, node_app
+from strongroom.node.cli.node import node_app
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.commands import run as run_to_end
 from strongroom.node.terminal.printing import emit, say
@@ -58,7 +57,10 @@ def join(
     Example: strongroom node join n4 --operator bank4 --region zurich --rpc 127.0.0.1:7404 --peer
     127.0.0.1:7414
     """
+    from strongroom.node.cli.node_doing import address_option
+
     if pin is not None and door is not None:
+        from strongroom.node.cli.found_given import party_of
         from strongroom.node.cluster.arriving import arrive
 
         party = party_of(directory, name)

@@ -88,6 +88,8 @@ async def test_whoever_is_killed_takes_the_step_again_and_ends_with_the_others(
 
     async def same(confirmation: bytes) -> None:
         assert confirmation == await made.confirm_one(founder)
+        assert founder.layout.ceremony.state.exists(), "or it could never be sealed"
+        assert founder.layout.ceremony.founding.read_bytes() == made.founding
 
     assert await machine.killed_in(lambda: made.confirm_one(founder), same) >= 12
     await made.confirm()
