@@ -371,8 +371,8 @@ def test_what_is_no_report_is_refused_by_name() -> None:
     ):
         document = json.loads(made()) | {name: value}
         assert verdict(json.dumps(document).encode()) in ("forged", "cannot check"), name
-    for other in (1, 3):
-        told = json.dumps(json.loads(made()) | {"version": other}).encode()
+    for version in (1, 3):
+        told = json.dumps(json.loads(made()) | {"version": version}).encode()
         assert verdict(told) == "cannot check"
     with pytest.raises(ReceiptInvalid) as invalid:
         verify_residency(ResidencyReport.from_json(made()), "sr1-mistyped")
