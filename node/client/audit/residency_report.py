@@ -38,7 +38,7 @@ from strongroom.node.ledger.block_record import StoredBlock
 REPORT_BYTES_MAX = 256 * 1024 * 1024
 CARRIED = frozenset({ATTEST, PROPOSE, PROPOSE_SEVERAL, BALLOT, WITHDRAW})
 """Public words that a report holds: who was admitted where, and which rules stood."""
-_FORMAT, _VERSION = "strongroom-residency", 1
+_FORMAT, _VERSION = "strongroom-residency", 2
 _FIELDS = {"format", "version", "genesis", "epochs", "header", "certificate", "words", "says"}
 
 
@@ -257,7 +257,9 @@ def _load(data: bytes) -> dict[str, Any]:
         raise ReceiptInvalid(f"not a residency report: its format is not {_FORMAT}")
     if fields.get("version") != _VERSION or type(fields["version"]) is not int:
         raise ReceiptInvalid(
-            "a residency report of another version: get a newer verifier", verdict="cannot check"
+            f"a residency report of another version than {_VERSION}: make it anew from a ledger, "
+            "or get a newer verifier",
+            verdict="cannot check",
         )
     if set(fields) != _FIELDS or not isinstance(fields["says"], dict):
         raise ReceiptInvalid("not a residency report: a field is missing, or there is one more")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import pytest
 from tests.enclave import chain as chains
@@ -23,6 +24,7 @@ from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Kind, Statement
 from strongroom.consensus.types import Digest, Epoch, Height, View
 from strongroom.enclave.attestation.deployment import Deployment
+from strongroom.enclave.execution.executor import Executor
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.sealing import SealedState
 from strongroom.enclave.member.freshness import NotFresh, StaleHeads
@@ -251,6 +253,28 @@ def test_T05_a_query_is_not_answered_below_the_fresh_heads() -> None:
         member.query(envelope, None)
     member.execute([(made.header, made.batches)], chain.certificate(chain.tip))
     assert isinstance(member.query(envelope, None), tuple)
+
+
+def test_T58_a_query_is_asked_by_the_clock_that_the_host_told_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Block time stands while no block is made; tokens end all the same."""
+    member, chain = _member(), _chain()
+    member.freshen(_heads(member.challenge(), chain, range(3)))
+    _, envelope = chain.query_envelope("alice", "payments.balance")
+    asked: list[int] = []
+    answer = Executor.query
+
+    def seen(self: Executor, *given: Any, clock_ms: int, **more: Any) -> Any:
+        asked.append(clock_ms)
+        return answer(self, *given, clock_ms=clock_ms, **more)
+
+    monkeypatch.setattr(Executor, "query", seen)
+    member.query(envelope, None)
+    for told in (CREATED_MS + 5_000, CREATED_MS + 1_000):
+        member.duties(told)
+        assert isinstance(member.query(envelope, None), tuple)
+    assert asked == [0, CREATED_MS + 5_000, CREATED_MS + 1_000]
 
 
 def test_T03_blocks_without_a_quorums_certificate_are_not_executed() -> None:

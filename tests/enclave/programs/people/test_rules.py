@@ -52,6 +52,8 @@ def test_T58_in_a_quiet_ledger_a_token_ends_for_queries_too(chain: PeopleChain) 
     assert asked(now + HOUR * 1000, "people.standing")["region"] is None
     assert asked(0) == 0, "a clock that is behind lets in nobody who was not"
     assert both(chain, "alice") == ("ok", "ok"), "transactions are judged by block time alone"
+    chain.pass_s(HOUR)
+    assert asked(now) == "region", "nor does it bring back what has ended by block time"
 
 
 def follower(chain: Chain, index: int = 1) -> Executor:

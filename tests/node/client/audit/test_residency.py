@@ -371,8 +371,9 @@ def test_what_is_no_report_is_refused_by_name() -> None:
     ):
         document = json.loads(made()) | {name: value}
         assert verdict(json.dumps(document).encode()) in ("forged", "cannot check"), name
-    newer = json.dumps(json.loads(made()) | {"version": 2}).encode()
-    assert verdict(newer) == "cannot check"
+    for version in (1, 3):
+        told = json.dumps(json.loads(made()) | {"version": version}).encode()
+        assert verdict(told) == "cannot check"
     with pytest.raises(ReceiptInvalid) as invalid:
         verify_residency(ResidencyReport.from_json(made()), "sr1-mistyped")
     assert invalid.value.verdict == "cannot check"

@@ -18,7 +18,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.recovery import RecoveryCertificate
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.cli.main import make_app
 from strongroom.node.client.audit.residency import check_complete, residency_of, verify_residency
@@ -160,6 +160,18 @@ def test_T5B_a_report_of_one_recovery_is_not_complete_beside_the_ledger_of_anoth
         with pytest.raises(ReceiptInvalid, match="different histories") as invalid:
             check_complete(one[0], *ledger)
         assert invalid.value.verdict == "forged"
+
+
+def test_T5B_either_of_both_tells_histories_apart() -> None:
+    """At the very block of a recovery what was executed is the same, and what it opens is not; and
+    a ledger of other outcomes is another one, whatever epochs it has."""
+    (report, _), (ledger, root_at) = whole(), whole(AGAIN_MS)
+    opening = reborn().recovery.opening
+    assert root_at(opening.anchor.height) == opening.anchor.root
+    with pytest.raises(ReceiptInvalid, match="different histories"):
+        check_complete(replace(report, header=opening.encoded), ledger, root_at)
+    with pytest.raises(ReceiptInvalid, match="different histories"):
+        check_complete(report, report, lambda _: Digest(bytes(32)))
 
 
 def test_the_commands_say_who_brought_it_back(tmp_path: Path) -> None:
