@@ -15,7 +15,7 @@ from strongroom.enclave.governance.records import Node
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.primitives import digest
 
-ANNOUNCED_MAX = 64
+ANNOUNCED_MAX = 4_096
 """Pieces of evidence that a process remembers to have made; one that is forgotten and comes to the
 ledger afterwards is taken for another's, which costs a boot number and an event."""
 
